@@ -1,0 +1,39 @@
+"""Crash ids: a UUID whose last seven digits are a throttle digit and the day of submission.
+
+``0bba61c5-dfc3-43e7-dead-8afd20161123`` was submitted on 2016-11-23.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, date, datetime
+
+from socorro_processor.errors import InvalidCrashID
+
+_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{6}[0-9]{6}", re.ASCII)
+
+
+def new_crash_id(day: date | None = None) -> str:
+    """Make a crash id dated ``day``: today in UTC where none is given."""
+    day = day or datetime.now(UTC).date()
+    return f"{str(uuid.uuid4())[:-7]}0{day:%y%m%d}"
+
+
+def check_crash_id(text: str) -> str:
+    """Return ``text`` where it is a crash id; raise InvalidCrashID where it is none.
+
+    Whatever passes is safe as a part of a path, a key or a query.
+    """
+    crash_date(text)
+    return text
+
+
+def crash_date(crash_id: str) -> date:
+    """The day (UTC) on which the crash was submitted. Raises InvalidCrashID."""
+    if not _FORM.fullmatch(crash_id):
+        raise InvalidCrashID(f"{crash_id[:60]!r} is no crash id: 8-4-4-4-12 lower-case hex digits, the last six yymmdd")
+    try:
+        return date(2000 + int(crash_id[-6:-4]), int(crash_id[-4:-2]), int(crash_id[-2:]))
+    except ValueError:
+        raise InvalidCrashID(f"{crash_id!r} ends in {crash_id[-6:]}, which is no date (yymmdd)") from None

@@ -1,0 +1,127 @@
+"""What every crash queue does: crash ids in, deliveries out, and nothing lost between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+
+QueueName = Literal["normal", "priority", "reprocessing"]
+QUEUES: tuple[QueueName, ...] = ("priority", "normal", "reprocessing")
+KeptState = Literal["parked", "rejected"]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One crash, handed to this process until it says what became of it."""
+
+    crash_id: str
+    """As it was submitted: it may be no crash id at all."""
+    queue: QueueName
+    attempt: int = 1
+    """1 the first time. Only attempts that the crash itself failed, or that killed the processor, count."""
+    retries: int = 0
+    """How often it was tried again for whatever reason: the delay before the next time grows with it."""
+    alone: bool = False
+    """Nothing else may be in flight with it: it may have killed its processor before."""
+    tag: object = None
+    """The backend's own."""
+
+
+@dataclass(frozen=True)
+class KeptCrash:
+    """A crash id that was parked or rejected, where an operator can see it and put it back."""
+
+    crash_id: str
+    state: KeptState
+    reason: str
+    time: datetime
+    attempts: int
+    queue: QueueName
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How many crash ids of one queue wait, wait for their next attempt, and are being processed."""
+
+    waiting: int
+    delayed: int
+    in_flight: int
+
+
+@dataclass(frozen=True)
+class Depths:
+    queues: dict[QueueName, Depth]
+    parked: int
+    rejected: int
+
+
+class CrashQueueBase(RequiredConfig):
+    """Three queues of crash ids. A crash leaves its queue only by ``ack``, ``park`` or ``reject``.
+
+    Delivery is at least once: what a process that died had taken is delivered again. Every method
+    may be called from any thread, but ``new_crashes`` is for one thread at a time. A backend that
+    cannot be reached makes ``submit``, ``depths``, ``kept`` and ``requeue`` raise CrashQueueError; ``new_crashes``
+    goes on by itself until it can be reached again, and what was delivered meanwhile comes again.
+    """
+
+    required_config = Namespace()
+
+    def __init__(self, config: DotDict) -> None:
+        self.config = config
+
+    def new_crashes(self) -> Iterator[Delivery | None]:
+        """Deliveries for ever, in fair order; None when there is none, so that the caller can look
+        after other things. The same crash id is never in flight twice at once."""
+        raise NotImplementedError
+
+    def begin(self, delivery: Delivery) -> None:
+        """The attempt begins now: should this process die of it, it counts."""
+
+    def ack(self, delivery: Delivery) -> None:
+        """Every destination has the crash."""
+        raise NotImplementedError
+
+    def retry(self, delivery: Delivery, reason: str, *, transient: bool) -> None:
+        """Deliver it again after a delay that grows with each time, up to the longest step (60 s).
+
+        ``transient``: the crash is not at fault, and this does not count as an attempt.
+        """
+        raise NotImplementedError
+
+    def park(self, delivery: Delivery, reason: str) -> None:
+        """Give up on the crash, but keep it where an operator sees it and can put it back."""
+        raise NotImplementedError
+
+    def reject(self, delivery: Delivery, reason: str) -> None:
+        """It is no crash. Kept too, but strangers may fill that: the oldest over the limit go."""
+        raise NotImplementedError
+
+    def release(self, delivery: Delivery) -> None:
+        """Give it back at once, as if it had not been taken."""
+        raise NotImplementedError
+
+    def submit(self, crash_id: str, queue: QueueName = "normal") -> None:
+        """Queue a crash; returns once it is certain to be kept. Raises CrashQueueError."""
+        raise NotImplementedError
+
+    def depths(self) -> Depths:
+        """How much there is in each queue, at this time."""
+        raise NotImplementedError
+
+    def kept(self, state: KeptState) -> Iterator[KeptCrash]:
+        """The parked or the rejected ones, oldest first."""
+        raise NotImplementedError
+
+    def requeue(self, crash: KeptCrash) -> bool:
+        """Put a parked or rejected crash back into the queue it came from, as if it were new.
+
+        False where it is not kept any more.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give back what is in flight and release connections."""

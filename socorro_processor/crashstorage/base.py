@@ -1,0 +1,121 @@
+"""What every crash store does: the contract of raw crashes, dumps and processed crashes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+from socorro_processor.errors import CrashStorageError, PermanentStorageError
+from socorro_processor.serialization import Note, ignore
+
+RawCrash = dict[str, Any]
+ProcessedCrash = dict[str, Any]
+Dump = bytes | PathLike[str]
+"""A dump's content, or the file that holds it."""
+
+MAIN_DUMP = "upload_file_minidump"
+
+_DUMP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
+
+
+def check_dump_name(name: str) -> str:
+    """Return ``name`` where it is safe as a part of a path or a key; else PermanentStorageError.
+
+    Names come from clients: ``../x``, ``/etc/passwd``, a NUL or 300 characters are refused.
+    """
+    if not _DUMP_NAME.fullmatch(name):
+        raise PermanentStorageError(
+            f"{name[:60]!r} is no dump name: up to 100 letters, digits, '_', '-' and '.', not beginning with '-' or '.'"
+        )
+    return name
+
+
+class CrashStorageBase(RequiredConfig):
+    """A place for crashes. A store implements what it can; the other saves do nothing.
+
+    - Every save is *idempotent*: saving a crash again replaces it.
+    - Every save is *atomic*: a reader never sees half an object.
+    - No store changes what it is given: the next store still sees all of it.
+    - Every method may be called from any thread, by several at once.
+    - Crash ids and dump names are strangers' words: both are checked before they become a path or
+      a key (InvalidCrashID, PermanentStorageError).
+    - A failure is CrashIDNotFound, a TransientStorageError (the store's fault) or a
+      PermanentStorageError (this crash's content), and nothing else.
+    """
+
+    required_config = Namespace()
+
+    def __init__(self, config: DotDict) -> None:
+        self.config = config
+
+    def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
+        """Store what a collector received: annotations and dumps by name."""
+
+    def save_processed(self, processed_crash: ProcessedCrash) -> None:
+        """Store a processed crash; its id is ``processed_crash["uuid"]``."""
+
+    def save_raw_and_processed(
+        self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
+    ) -> None:
+        """What the processor calls once a crash is processed."""
+        self.save_raw_crash(raw_crash, dumps, crash_id)
+        self.save_processed(processed_crash)
+
+    def save_again(
+        self,
+        raw_crash: RawCrash,
+        dumps: Mapping[str, Dump],
+        processed_crash: ProcessedCrash,
+        crash_id: str,
+        earlier: CrashStorageError,
+    ) -> None:
+        """``save_raw_and_processed`` after an attempt that ended in ``earlier``.
+
+        What is known to be saved since then need not be written again.
+        """
+        self.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
+
+    def get_raw_crash(self, crash_id: str, note: Note = ignore) -> RawCrash:
+        """The annotations. MalformedCrash where what is stored is no JSON object.
+
+        ``note`` is told what had to be mended in it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not give back raw crashes")
+
+    def get_raw_dump(self, crash_id: str, name: str | None = None) -> bytes:
+        """One dump: the main one where no name is given."""
+        raise NotImplementedError(f"{type(self).__name__} does not give back dumps")
+
+    def get_raw_dumps(self, crash_id: str) -> dict[str, bytes]:
+        """All dumps, by name."""
+        raise NotImplementedError(f"{type(self).__name__} does not give back dumps")
+
+    def get_raw_dumps_as_files(self, crash_id: str, directory: Path, note: Note = ignore) -> dict[str, Path]:
+        """Copy all dumps into ``directory``, which the caller owns and removes; the files by name.
+
+        A dump that is named but not there, has an impossible name, or is larger than
+        ``maximum_dump_size`` is left out, and ``note`` is told: the crash goes on without it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not give back dumps")
+
+    def get_processed(self, crash_id: str) -> ProcessedCrash:
+        """The processed crash without what its redactor forbids."""
+        raise NotImplementedError(f"{type(self).__name__} does not give back processed crashes")
+
+    def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
+        """All of the processed crash."""
+        raise NotImplementedError(f"{type(self).__name__} does not give back processed crashes")
+
+    def remove(self, crash_id: str) -> None:
+        """Remove all that the store holds of this crash; CrashIDNotFound where that is nothing."""
+        raise NotImplementedError(f"{type(self).__name__} does not remove crashes")
+
+    def check(self) -> None:
+        """Raise a CrashStorageError where the store cannot be used at this time."""
+
+    def close(self) -> None:
+        """Release connections. Called once, at the end."""

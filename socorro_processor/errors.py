@@ -1,0 +1,73 @@
+"""Every error that one room of the processor raises for another to handle.
+
+The question that each of them answers is *whose fault is it*: this crash's own, or the world's
+(a store that is away, a machine without space). Only a crash's own failures count against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class SocorroError(Exception):
+    """The root of all of them: what a command prints as one line, without a traceback."""
+
+
+class ConfigurationError(SocorroError):
+    """The configuration cannot be used; the message names the place and what was expected."""
+
+
+class InvalidCrashID(SocorroError):
+    """A string that is no crash id, or one dated on an impossible day."""
+
+
+class ProcessingEnvironmentError(SocorroError):
+    """Something is wrong with this machine, not with this crash.
+
+    The stackwalker cannot be executed; no space, memory or descriptors are left. The one exception
+    that leaves a rule: nothing is saved, the crash is tried again, the processor is not ready.
+    """
+
+
+class CrashStorageError(SocorroError):
+    """A store could not do what it was asked. Raised only as one of the kinds below."""
+
+    transient = False
+    """True where the store or the machine is at fault, and not the crash."""
+
+
+class CrashIDNotFound(CrashStorageError):
+    """The store is there and says that it has no such crash."""
+
+
+class TransientStorageError(CrashStorageError):
+    """The service is away, throttles, timed out, refuses credentials, is full or lacks its bucket."""
+
+    transient = True
+
+
+class PermanentStorageError(CrashStorageError):
+    """The store says of this crash's content that it cannot take or give it."""
+
+
+class MalformedCrash(PermanentStorageError):
+    """What is stored under this id is no crash: its raw crash is no JSON object.
+
+    No later attempt would read anything else, so it is parked without further ones.
+    """
+
+
+class PolyStorageError(CrashStorageError):
+    """Some of the stores behind a poly store failed.
+
+    ``failures`` maps the name of each (``storage1``) to its error. Transient if any of them is.
+    """
+
+    def __init__(self, failures: Mapping[str, CrashStorageError]) -> None:
+        self.failures = dict(failures)
+        self.transient = any(error.transient for error in self.failures.values())
+        super().__init__("; ".join(f"{name}: {error}" for name, error in self.failures.items()))
+
+
+class CrashQueueError(SocorroError):
+    """The queue could not be reached or did not confirm; nothing is known to have changed."""

@@ -1,0 +1,91 @@
+"""A rule looks at one crash and changes its raw or its processed crash."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, defaults
+from socorro_processor.errors import ProcessingEnvironmentError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Crash:
+    """One crash on its way through the rules."""
+
+    id: str
+    raw: dict[str, Any]
+    """The annotations that the client sent; nothing of them is to be trusted."""
+    dumps: Mapping[str, Path] = field(default_factory=dict)
+    """Name of each dump, to the file that holds it for as long as the rules run."""
+    processed: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What ends up in ``processor_notes``: for people who read the crash."""
+    temporary_directory: Path | None = None
+    """Where a rule may put files; removed with all that is in it once the crash is done."""
+
+    def note(self, text: str) -> None:
+        """Tell the reader of the crash something about how it was processed."""
+        self.notes.append(text)
+
+
+class Rule(RequiredConfig):
+    """The base of all rules: override ``action``, and ``predicate`` where it is not for every crash."""
+
+    required_config = Namespace()
+    version = "1.0"
+
+    def __init__(self, config: DotDict | None = None) -> None:
+        """``config`` holds the values of ``required_config``; None stands for its defaults."""
+        self.config = defaults(type(self)) if config is None else config
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
+
+    def predicate(self, crash: Crash) -> bool:
+        """Whether this rule has something to do with ``crash``."""
+        return True
+
+    def action(self, crash: Crash) -> bool | None:
+        """Do it. True says that it succeeded, to a rule set that goes on until one does."""
+        raise NotImplementedError(f"{self.name} has no action")
+
+    def act(self, crash: Crash) -> tuple[bool, bool | None]:
+        """``(False, None)`` where the predicate said no, else ``(True, what the action returned)``.
+
+        Whatever the rule raises is logged and noted, and counts as a no or as an action that
+        failed; only ProcessingEnvironmentError, which is no fault of the crash, leaves it.
+        """
+        try:
+            if not self.predicate(crash):
+                return (False, None)
+        except ProcessingEnvironmentError:
+            raise
+        except Exception as error:
+            self._failed(crash, "predicate", error)
+            return (False, None)
+        try:
+            return (True, self.action(crash))
+        except ProcessingEnvironmentError:
+            raise
+        except Exception as error:
+            self._failed(crash, "action", error)
+            return (True, False)
+
+    def close(self) -> None:
+        """Release what the rule holds. Called once, when no crash is processed any more."""
+
+    def _failed(self, crash: Crash, step: str, error: Exception) -> None:
+        # The stack without the message: that may quote the crash, and logs hold nothing personal.
+        stack = "".join(traceback.format_tb(error.__traceback__))
+        logger.error(
+            "%s: rule %s failed in its %s: %s\n%s", crash.id, self.name, step, type(error).__name__, stack
+        )
+        crash.note(f"rule {self.name} failed in its {step}: {type(error).__name__}")
