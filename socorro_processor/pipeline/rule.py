@@ -85,7 +85,5 @@ class Rule(RequiredConfig):
     def _failed(self, crash: Crash, step: str, error: Exception) -> None:
         # The stack without the message: that may quote the crash, and logs hold nothing personal.
         stack = "".join(traceback.format_tb(error.__traceback__))
-        logger.error(
-            "%s: rule %s failed in its %s: %s\n%s", crash.id, self.name, step, type(error).__name__, stack
-        )
+        logger.error("%s: rule %s failed in its %s: %s\n%s", crash.id, self.name, step, type(error).__name__, stack)
         crash.note(f"rule {self.name} failed in its {step}: {type(error).__name__}")
