@@ -1,0 +1,33 @@
+"""Configuration by configman. Everything else imports its names from here.
+
+A component declares its options beside itself and is built with their values:
+
+    class MyStore(CrashStorageBase):
+        required_config = Namespace()
+        required_config.add_option("root", default="crashes", doc="directory of the crashes")
+
+Values come from an ini file, over it the environment, over that the command line.
+"""
+
+from socorro_processor.configuration.class_names import class_converter, class_name, classes_in_namespaces
+from socorro_processor.configuration.loading import Configuration, defaults
+from socorro_processor.configuration.mend import DotDict, Namespace, RequiredConfig
+from socorro_processor.configuration.sources import EnvironmentSource, Source, read_ini, split_command_line
+from socorro_processor.configuration.writing import as_help, as_ini
+
+__all__ = [
+    "Configuration",
+    "DotDict",
+    "EnvironmentSource",
+    "Namespace",
+    "RequiredConfig",
+    "Source",
+    "as_help",
+    "as_ini",
+    "class_converter",
+    "class_name",
+    "classes_in_namespaces",
+    "defaults",
+    "read_ini",
+    "split_command_line",
+]

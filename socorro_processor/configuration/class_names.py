@@ -1,0 +1,106 @@
+"""Components are named in the configuration by their dotted class names, also by those of 2016."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from socorro_processor.configuration.mend import Namespace
+
+_BREAKPAD = "socorro.processor.breakpad_transform_rules."
+_GENERAL = "socorro.processor.general_transform_rules."
+_MOZILLA = "socorro.processor.mozilla_transform_rules."
+_SIGNATURE = "socorro.processor.signature_utilities."
+_EXTERNAL = "socorro.external."
+
+OLD_NAMES: dict[str, str] = {
+    "socorrolib.lib.threaded_task_manager.ThreadedTaskManager": "app.threaded_task_manager.ThreadedTaskManager",
+    # the document's spelling
+    "socorrolib.lib.threaded_task_manager.ThreadedTaskManater": "app.threaded_task_manager.ThreadedTaskManager",
+    "socorrolib.lib.task_manager.TaskManager": "app.task_manager.TaskManager",
+    "socorrolib.lib.transform_rules.TransformRuleSystem": "pipeline.rule_system.TransformRuleSystem",
+    "socorro.app.fetch_transform_save_app.FetchTransformSaveApp": "app.fetch_transform_save.FetchTransformSaveApp",
+    "socorro.app.fetch_transform_save_app.FetchTransformSaveWithSeparateNewCrashSourceApp": (
+        "app.fetch_transform_save.FetchTransformSaveWithSeparateNewCrashSourceApp"
+    ),
+    "socorro.processor.processor_app.ProcessorApp": "app.processor_app.ProcessorApp",
+    "socorro.processor.processor_2015.Processor2015": "pipeline.processor_pipeline.ProcessorPipeline",
+    "socorro.processor.mozilla_processor_2015.MozillaProcessorAlgorithm2015": (
+        "pipeline.mozilla_2015.MozillaProcessorAlgorithm2015"
+    ),
+    _EXTERNAL + "crashstorage_base.PolyCrashStorage": "crashstorage.poly.PolyCrashStorage",
+    _EXTERNAL + "crashstorage_base.FallbackCrashStorage": "crashstorage.fallback.FallbackCrashStorage",
+    _EXTERNAL + "crashstorage_base.PrimaryDeferredStorage": "crashstorage.fallback.PrimaryDeferredStorage",
+    _EXTERNAL + "crashstorage_base.NullCrashStorage": "crashstorage.null.NullCrashStorage",
+    _EXTERNAL + "crashstorage_base.Redactor": "crashstorage.redactor.Redactor",
+    _EXTERNAL + "fs.crashstorage.FSPermanentStorage": "crashstorage.filesystem.FileSystemCrashStorage",
+    _EXTERNAL + "fs.crashstorage.FSLegacyRadixTreeStorage": "crashstorage.filesystem.FileSystemCrashStorage",
+    _GENERAL + "IdentifierRule": "rules.general.IdentifierRule",
+    _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
+    _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",
+    _BREAKPAD + "BreakpadStackwalkerRule2015": "rules.breakpad.BreakpadStackwalkerRule2015",
+    # the document's spelling
+    _BREAKPAD + "BreakdpadStaclkwalkerRule2015": "rules.breakpad.BreakpadStackwalkerRule2015",
+    _BREAKPAD + "CrashingThreadRule": "rules.crash_info.CrashingThreadRule",
+    _MOZILLA + "ProductRule": "rules.mozilla.ProductRule",
+    _MOZILLA + "UserDataRule": "rules.mozilla.UserDataRule",
+    _MOZILLA + "EnvironmentRule": "rules.mozilla.EnvironmentRule",
+    _MOZILLA + "DatesAndTimesRule": "rules.mozilla.DatesAndTimesRule",
+    _MOZILLA + "TopMostFilesRule": "rules.mozilla.TopMostFilesRule",
+    _SIGNATURE + "SignatureGenerationRule": "rules.signature.SignatureGenerationRule",
+    _SIGNATURE + "SigTrunc": "rules.signature.SigTrunc",
+}
+"""Names of the 2016 processor, to what does their work here, below ``socorro_processor``."""
+
+
+def class_converter(name: str) -> type[Any] | None:
+    """The class of a dotted name; None for an empty one. Raises ValueError, saying what is not there."""
+    name = name.strip()
+    if not name:
+        return None
+    if name in OLD_NAMES:
+        name = f"socorro_processor.{OLD_NAMES[name]}"
+    module_name, _, class_name = name.rpartition(".")
+    if not module_name:
+        raise ValueError("a dotted class name, such as my_rules.MyRule, was expected")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        if module_name.split(".")[0] in ("socorro", "socorrolib"):
+            raise ValueError("a class of the 2016 processor that has no counterpart in this one") from error
+        raise ValueError(f"module {module_name} cannot be imported: {error}") from error
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        raise ValueError(f"module {module_name} has no class {class_name}")
+    return found
+
+
+def class_name(component: type[Any] | None) -> str:
+    """The dotted name by which ``component`` can be configured."""
+    return "" if component is None else f"{component.__module__}.{component.__qualname__}"
+
+
+class ClassList:
+    """Several classes, each with a numbered namespace for its options: ``storage0``, ``storage1``."""
+
+    def __init__(self, names: str, template: str, option_name: str) -> None:
+        self.classes = [found for name in names.split(",") if (found := class_converter(name)) is not None]
+        self.namespaces = [template % index for index in range(len(self.classes))]
+        self.required_config = Namespace()
+        for namespace, component in zip(self.namespaces, self.classes, strict=True):
+            self.required_config.namespace(namespace)
+            self.required_config[namespace].add_option(
+                option_name,
+                default=component,
+                doc=f"the class of {namespace}",
+                from_string_converter=class_converter,
+            )
+
+    def to_str(self) -> str:
+        return ", ".join(class_name(component) for component in self.classes)
+
+
+def classes_in_namespaces(template: str, option_name: str) -> Callable[[str], ClassList]:
+    """A converter of ``"a.B, c.D"`` into a ClassList, its namespaces named by ``template`` (``"storage%d"``)."""
+    return lambda names: ClassList(names, template, option_name)

@@ -1,0 +1,132 @@
+"""From definitions and sources to the values that components are built with."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from socorro_processor.configuration.class_names import class_converter
+from socorro_processor.configuration.mend import (
+    ConfigurationManager,
+    DotDict,
+    Namespace,
+    Option,
+    RequiredConfig,
+    boolean,
+)
+from socorro_processor.configuration.sources import Source, SourcedValue
+from socorro_processor.errors import ConfigurationError
+
+_SHARED_VALUES = ("resource", "secrets")
+
+
+class Configuration:
+    """Every option with its value. ``values`` is what components are given, by section."""
+
+    def __init__(self, definitions: Namespace, sources: Sequence[Source]) -> None:
+        """Overlay ``sources``, the later ones winning. Raises ConfigurationError naming every mistake."""
+        _extend_python_path(sources)
+        self._manager = _Manager(
+            [definitions],
+            list(sources),
+            argv_source=[],
+            use_admin_controls=False,
+            use_auto_help=False,
+            value_source_object_hook=Source,
+        )
+        self.values: DotDict = self._manager.get_config(mapping_class=DotDict)
+
+    def options(self) -> Iterator[tuple[str, Option]]:
+        """Every option by its dotted key, section by section."""
+        definitions = self._manager.option_definitions
+        for key in sorted(definitions.keys_breadth_first(), key=lambda key: (key.split(".")[:-1], key)):
+            if isinstance(definitions[key], Option):
+                yield key, definitions[key]
+
+
+def defaults(component: type[RequiredConfig], **values: object) -> DotDict:
+    """What ``component`` is configured with where nothing is said but ``values``."""
+    return Configuration(component.get_required_config(), [Source(values)]).values
+
+
+def _extend_python_path(sources: Iterable[Source]) -> None:
+    """Make the operator's own modules importable, before the first class name is looked up."""
+    for source in sources:
+        for directory in source.get("plugins.path", "").split(","):
+            found = str(Path(directory.strip()).absolute())
+            if directory.strip() and found not in sys.path:
+                sys.path.append(found)
+
+
+class _Manager(ConfigurationManager):
+    """configman's manager, with errors that an operator can act on."""
+
+    def _overlay_expand(self) -> set[str]:
+        try:
+            known: set[str] = super()._overlay_expand()
+        except Exception as error:
+            # configman stops at the first value that does not convert, without saying where it was
+            # written: find that out, and what else is wrong beside it.
+            mistakes = [mistake for key in self._keys() if (mistake := self._mistake(key))]
+            raise ConfigurationError("\n".join(mistakes) or str(error)) from error
+        return known | set(self._keys())
+
+    def _keys(self) -> list[str]:
+        return [
+            key
+            for key in self.option_definitions.keys_breadth_first()
+            if isinstance(self.option_definitions[key], Option)
+        ]
+
+    def _mistake(self, key: str) -> str | None:
+        option = self.option_definitions[key]
+        text = option.default
+        if not isinstance(text, SourcedValue) or option.from_string_converter is None:
+            return None
+        try:
+            option.from_string_converter(text)
+        except Exception as error:
+            shown = "the value" if option.secret else repr(str(text))
+            return f"{text.origin}: {shown} is not {_expected(option.from_string_converter, error)}"
+        return None
+
+    def _check_for_mismatches(self, known_keys: set[str]) -> None:
+        mistakes = [
+            f"{getattr(source[key], 'origin', key)}: there is no option {key}{_nearest(key, known_keys)}"
+            for source in (wrapped.source for wrapped in self.values_source_list)
+            for key in sorted(source.unknown(known_keys))
+            if not _of_an_unused_resource(key, known_keys)
+        ]
+        if mistakes:
+            raise ConfigurationError("\n".join(mistakes))
+
+
+def _nearest(key: str, known_keys: set[str]) -> str:
+    near = difflib.get_close_matches(key, known_keys, n=1, cutoff=0.6)
+    if not near:
+        section = key.rpartition(".")[0]
+        near = sorted(other for other in known_keys if other.rpartition(".")[0] == section)[:5]
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _of_an_unused_resource(key: str, known_keys: set[str]) -> bool:
+    """Shared values may be there for other programs: an error only beside those that are used here."""
+    if key.split(".")[0] not in _SHARED_VALUES:
+        return False
+    section = key.rpartition(".")[0] + "."
+    return not any(known.startswith(section) for known in known_keys)
+
+
+def _expected(converter: Callable[[str], Any], error: Exception) -> str:
+    if converter is int:
+        return "a whole number"
+    if converter is float:
+        return "a number"
+    if converter is boolean:
+        return "true or false"
+    if converter is class_converter:
+        return f"a class that can be used: {error}"
+    return f"what was expected: {error}"
