@@ -79,6 +79,9 @@ class Rule(RequiredConfig):
             self._failed(crash, "action", error)
             return (True, False)
 
+    def reload(self) -> None:
+        """Read again what an operator may have changed (SIGHUP), while crashes are processed."""
+
     def close(self) -> None:
         """Release what the rule holds. Called once, when no crash is processed any more."""
 

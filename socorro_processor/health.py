@@ -1,0 +1,126 @@
+"""Whether the processor lives (``/healthz``) and whether it can do its work (``/readyz``), over HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from socorro_processor.configuration import DotDict, Namespace
+
+logger = logging.getLogger(__name__)
+
+required_config = Namespace()
+required_config.add_option(
+    "port", default=0, doc="port of /healthz and /readyz; 0 is off. A port that is taken is a warning, no error."
+)
+required_config.add_option("host", default="127.0.0.1", doc="address that the health server listens on")
+required_config.add_option(
+    "maximum_silence",
+    default=60.0,
+    doc="seconds without a sign of life of the main loop after which /healthz says that the processor hangs",
+)
+
+
+class Health:
+    """What is wrong at this time, by what it is wrong with. May be used from any thread."""
+
+    def __init__(self, maximum_silence: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lock = threading.Lock()
+        self._problems: dict[str, str] = {"processor": "is starting"}
+        self._maximum_silence = maximum_silence
+        self._clock = clock
+        self._last_sign = clock()
+
+    def problem(self, part: str, description: str) -> None:
+        """``part`` cannot do its work; the processor is not ready."""
+        with self._lock:
+            known = self._problems.get(part) == description
+            self._problems[part] = description
+        if not known:
+            logger.warning("not ready: %s %s", part, description)
+
+    def resolved(self, part: str) -> None:
+        """``part`` works (again)."""
+        with self._lock:
+            known = self._problems.pop(part, None)
+            ready = not self._problems
+        if known is not None and ready:
+            logger.info("ready")
+
+    def alive(self) -> None:
+        """A sign of life of the main loop."""
+        self._last_sign = self._clock()
+
+    def problems(self) -> dict[str, str]:
+        """What keeps the processor from its work: empty where it is ready."""
+        with self._lock:
+            return dict(self._problems)
+
+    def silence(self) -> float | None:
+        """Seconds since the last sign of life, where those are too many."""
+        silence = self._clock() - self._last_sign
+        return silence if silence > self._maximum_silence else None
+
+
+class HealthServer:
+    """Serves a Health on ``host:port`` from a thread of its own."""
+
+    def __init__(self, config: DotDict, health: Health) -> None:
+        self._server: ThreadingHTTPServer | None = None
+        if not config.port:
+            return
+        handler = type("Handler", (_Handler,), {"health": health})
+        try:
+            self._server = ThreadingHTTPServer((config.host, config.port), handler)
+        except (OSError, OverflowError) as error:
+            # Two processors on one host are normal; the second does its work all the same.
+            logger.warning("no health server: cannot listen on %s:%d: %s", config.host, config.port, error)
+            return
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; 0 where it does not."""
+        return self._server.server_port if self._server else 0
+
+    def close(self) -> None:
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    health: Health
+    timeout = 5
+    server_version = "socorro-processor"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/healthz":
+            silence = self.health.silence()
+            self._answer(
+                200 if silence is None else 503,
+                {"status": "ok"} if silence is None else {"status": "hangs", "seconds": round(silence, 1)},
+            )
+        elif path == "/readyz":
+            problems = self.health.problems()
+            self._answer(503 if problems else 200, {"ready": not problems, "problems": problems})
+        else:
+            self._answer(404, {"error": "there are /healthz and /readyz"})
+
+    def _answer(self, status: int, body: dict[str, object]) -> None:
+        content = json.dumps(body).encode() + b"\n"
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """A probe every few seconds is no news."""

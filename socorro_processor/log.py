@@ -1,0 +1,92 @@
+"""Logs on standard error: plain lines for people, or a JSON object a line for machines.
+
+Nothing personal is ever logged: no URL, e-mail, comment or other annotation of a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+from socorro_processor.configuration import DotDict, Namespace
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+FORMATS = ("plain", "json")
+
+
+def _level(text: str) -> str:
+    if text.upper() not in LEVELS:
+        raise ValueError(f"one of {', '.join(LEVELS)}")
+    return text.upper()
+
+
+def _format(text: str) -> str:
+    if text.lower() not in FORMATS:
+        raise ValueError(f"one of {', '.join(FORMATS)}")
+    return text.lower()
+
+
+required_config = Namespace()
+required_config.add_option(
+    "level", default="INFO", doc=f"the least level that is logged: {', '.join(LEVELS)}", from_string_converter=_level
+)
+required_config.add_option(
+    "format",
+    default="plain",
+    doc="plain lines for people, or json: an object a line for machines",
+    from_string_converter=_format,
+)
+
+
+def set_up_logging(config: DotDict) -> None:
+    """Send all logs to standard error, as ``logging.level`` and ``logging.format`` say."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JSONFormatter() if config.format == "json" else PlainFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(config.level)
+
+
+class PlainFormatter(logging.Formatter):
+    """``2016-11-23T12:34:56.789Z INFO what happened key=value``"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = "".join(f" {key}={_plain(value)}" for key, value in _fields(record).items())
+        # One line a record: a message that quotes input cannot forge another.
+        message = record.getMessage().replace("\n", "\n    ")
+        text = f"{_time(record)} {record.levelname} {message}{fields}"
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+class JSONFormatter(logging.Formatter):
+    """An object with ``time``, ``level``, ``logger``, ``message``, and the record's own fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03}Z"
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What the caller gave as ``extra={"fields": {...}}``."""
+    fields: dict[str, Any] = getattr(record, "fields", {})
+    return fields
+
+
+def _plain(value: object) -> str:
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return json.dumps(text) if not text or any(c.isspace() or c in '"=' for c in text) else text

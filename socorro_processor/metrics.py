@@ -1,0 +1,115 @@
+"""Counters, gauges and durations: what the processor tells of itself.
+
+Names are plain words with dots (``crash.saved``); labels are few and of few values. What is measured
+goes to every sink that was added; ``snapshot`` reads it without any.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class MetricsSink(Protocol):
+    """Where metrics go. Called from any thread; must neither block nor raise."""
+
+    def increment(self, name: str, value: int, labels: Labels) -> None: ...
+
+    def gauge(self, name: str, value: float, labels: Labels) -> None: ...
+
+    def duration(self, name: str, seconds: float, labels: Labels) -> None: ...
+
+
+@dataclass
+class Durations:
+    """How often something was timed, and how long it took in all."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Snapshot:
+    """Everything measured so far, by name and labels."""
+
+    counters: dict[tuple[str, Labels], int] = field(default_factory=dict)
+    gauges: dict[tuple[str, Labels], float] = field(default_factory=dict)
+    durations: dict[tuple[str, Labels], Durations] = field(default_factory=dict)
+
+    def counter(self, name: str, **labels: str) -> int:
+        return self.counters.get((name, _sorted(labels)), 0)
+
+
+class Metrics:
+    """A registry. May be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counters: defaultdict[tuple[str, Labels], int] = defaultdict(int)
+        self._gauges: dict[tuple[str, Labels], float] = {}
+        self._durations: defaultdict[tuple[str, Labels], Durations] = defaultdict(Durations)
+        self._sinks: list[MetricsSink] = []
+
+    def add_sink(self, sink: MetricsSink) -> None:
+        self._sinks.append(sink)
+
+    def increment(self, name: str, value: int = 1, **labels: str) -> None:
+        """Count ``value`` more of ``name``."""
+        key = (name, _sorted(labels))
+        with self._lock:
+            self._counters[key] += value
+        for sink in self._sinks:
+            sink.increment(name, value, key[1])
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """``name`` is ``value`` from now on."""
+        key = (name, _sorted(labels))
+        with self._lock:
+            self._gauges[key] = value
+        for sink in self._sinks:
+            sink.gauge(name, value, key[1])
+
+    def duration(self, name: str, seconds: float, **labels: str) -> None:
+        """``name`` took ``seconds``."""
+        key = (name, _sorted(labels))
+        with self._lock:
+            durations = self._durations[key]
+            durations.count += 1
+            durations.seconds += seconds
+        for sink in self._sinks:
+            sink.duration(name, seconds, key[1])
+
+    @contextmanager
+    def timer(self, name: str, into: dict[str, float] | None = None, **labels: str) -> Iterator[None]:
+        """Time a block, also where it raises; ``into`` is given the seconds too, under ``name``."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - started
+            self.duration(name, seconds, **labels)
+            if into is not None:
+                into[name] = into.get(name, 0.0) + seconds
+
+    def snapshot(self) -> Snapshot:
+        with self._lock:
+            return Snapshot(
+                dict(self._counters),
+                dict(self._gauges),
+                {key: Durations(each.count, each.seconds) for key, each in self._durations.items()},
+            )
+
+
+def _sorted(labels: dict[str, str]) -> Labels:
+    return tuple(sorted(labels.items()))
+
+
+METRICS = Metrics()
+"""The process's own."""
