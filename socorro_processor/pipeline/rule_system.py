@@ -1,0 +1,75 @@
+"""An ordered list of rules, and the ways to apply it to a crash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from socorro_processor.pipeline.rule import Crash, Rule
+
+Timed = Callable[[Rule, float], None]
+"""Told of each rule that was applied, and of the seconds that it took: on the thread of the crash."""
+
+
+def _ignore(rule: Rule, seconds: float) -> None:
+    """The Timed of those who do not ask."""
+
+
+class TransformRuleSystem:
+    """Rules in their order. Threads share it, so a rule keeps nothing of a crash.
+
+    The ways differ in what ends the list early; each returns whether what it is named after came to
+    pass (``apply_all_rules``: True). What goes wrong in a rule stays in it; ProcessingEnvironmentError
+    alone passes through, and the rules behind it are not applied.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        name: str = "",
+        *,
+        timed: Timed = _ignore,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.rules = tuple(rules)
+        self.name = name
+        self._timed = timed
+        self._clock = clock
+
+    def apply_all_rules(self, crash: Crash) -> bool:
+        for rule in self.rules:
+            self._act(rule, crash)
+        return True
+
+    def apply_until_action_succeeds(self, crash: Crash) -> bool:
+        return any(self._act(rule, crash)[1] for rule in self.rules)
+
+    def apply_until_action_fails(self, crash: Crash) -> bool:
+        """An action that was not tried, because its predicate said no, did not fail."""
+        outcomes = (self._act(rule, crash) for rule in self.rules)
+        return any(applied and not result for applied, result in outcomes)
+
+    def apply_until_predicate_succeeds(self, crash: Crash) -> bool:
+        return any(self._act(rule, crash)[0] for rule in self.rules)
+
+    def apply_until_predicate_fails(self, crash: Crash) -> bool:
+        return any(not self._act(rule, crash)[0] for rule in self.rules)
+
+    def close(self) -> None:
+        """Close every rule, also those behind one that cannot be closed; raise all that went wrong."""
+        errors = []
+        for rule in self.rules:
+            try:
+                rule.close()
+            except Exception as error:
+                error.add_note(f"while closing rule {rule.name} of {self.name or 'a rule set'}")
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup(f"rules of {self.name or 'a rule set'} could not be closed", errors)
+
+    def _act(self, rule: Rule, crash: Crash) -> tuple[bool, bool | None]:
+        begun = self._clock()
+        try:
+            return rule.act(crash)
+        finally:
+            self._timed(rule, self._clock() - begun)
