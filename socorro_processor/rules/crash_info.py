@@ -1,0 +1,25 @@
+"""What the stackwalker says about the crash itself."""
+
+from __future__ import annotations
+
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.json_dump import crashing_thread, section
+
+
+class CrashingThreadRule(Rule):
+    """Say which thread crashed, why and where.
+
+    Reads ``json_dump.crash_info``, ``json_dump.crashing_thread``; writes ``crashedThread``,
+    ``truncated``, ``address``, ``reason``; notes that no thread is known.
+    """
+
+    def action(self, crash: Crash) -> bool:
+        crash_info = section(crash, "crash_info")
+        thread = crashing_thread(crash)
+        if thread is None:
+            crash.note("the stackwalker did not say which thread crashed")
+        crash.processed["crashedThread"] = thread
+        crash.processed["truncated"] = section(crash, "crashing_thread").get("frames_truncated") or False
+        crash.processed["address"] = crash_info.get("address")
+        crash.processed["reason"] = crash_info.get("type")
+        return True

@@ -1,0 +1,100 @@
+"""When a crash was submitted and when it happened, from the clocks of strangers."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta
+
+from socorro_processor.crash_id import crash_date
+from socorro_processor.pipeline.rule import Crash, Rule
+
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMES = range(
+    int((datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()),
+    int((datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds()),
+)
+"""The seconds since 1970 that are a date."""
+_BIGINT = range(-(2**63), 2**63)
+
+
+class DatesAndTimesRule(Rule):
+    """Work out the times of the crash; dates are written as ISO 8601 in UTC, times in seconds since 1970.
+
+    Reads ``raw.submitted_timestamp``, ``raw.CrashTime``, ``raw.timestamp``, ``raw.StartupTime``,
+    ``raw.InstallTime``, ``raw.SecondsSinceLastCrash``; writes ``submitted_timestamp``,
+    ``date_processed``, ``crash_time``, ``client_crash_date``, ``install_age``, ``uptime``, ``last_crash``;
+    notes each value that is bad or missed.
+    """
+
+    def action(self, crash: Crash) -> bool:
+        submitted = _submitted(crash)
+        submission_time = _seconds_since_1970(submitted)
+        # An absent time is taken from the one that must have been next: installed, started, crashed.
+        timestamp = _time(crash, "timestamp", submission_time)  # CrashTime's old name
+        if crash.raw.get("CrashTime") is None:
+            crash.note("CrashTime is missing")
+        # Some clients send milliseconds or more: ten digits are seconds until the year 2286.
+        crash_time = _time(crash, "CrashTime", timestamp, characters=10)
+        startup_time = _time(crash, "StartupTime", crash_time)
+        install_time = _time(crash, "InstallTime", startup_time)
+        if crash_time == submission_time:
+            crash.note("client_crash_date is not known, the time of submission stands for it")
+
+        crash.processed["submitted_timestamp"] = submitted.isoformat()
+        crash.processed["date_processed"] = submitted.isoformat()
+        crash.processed["crash_time"] = crash_time
+        crash.processed["client_crash_date"] = (_EPOCH + timedelta(seconds=crash_time)).isoformat()
+        crash.processed["install_age"] = crash_time - install_time
+        crash.processed["uptime"] = max(0, crash_time - startup_time)
+        crash.processed["last_crash"] = _last_crash(crash)
+        return True
+
+
+def _submitted(crash: Crash) -> datetime:
+    """When the collector took the crash: what it wrote, else the day in the crash id."""
+    value = crash.raw.get("submitted_timestamp")
+    if value is not None:
+        try:
+            submitted = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+            return submitted.replace(tzinfo=submitted.tzinfo or UTC).astimezone(UTC)
+        except (TypeError, ValueError, OverflowError):
+            crash.note(f"submitted_timestamp is no date: {_shown(value)}")
+    return datetime.combine(crash_date(crash.id), time(), UTC)
+
+
+def _time(crash: Crash, annotation: str, absent: int, characters: int | None = None) -> int:
+    """Seconds since 1970: ``absent`` where there is no such annotation, 0 and a note where it is bad."""
+    value = crash.raw.get(annotation)
+    if value is None:
+        return absent
+    seconds = _integer(str(value)[:characters] if isinstance(value, int | str) else value)
+    if seconds is None or seconds not in _TIMES:
+        crash.note(f"{annotation} is no time in seconds: {_shown(value)}")
+        return 0
+    return seconds
+
+
+def _last_crash(crash: Crash) -> int | None:
+    value = crash.raw.get("SecondsSinceLastCrash")
+    seconds = _integer(value)
+    if seconds is None:
+        crash.note(f"SecondsSinceLastCrash is no integer: {_shown(value)}")
+    elif seconds not in _BIGINT:
+        crash.note(f"SecondsSinceLastCrash is too large: {_shown(value)}")
+        return None
+    return seconds
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    return value if type(value) is int else None
+
+
+def _seconds_since_1970(moment: datetime) -> int:
+    return int((moment - _EPOCH).total_seconds())
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:60] if isinstance(value, int | str | None) else type(value).__name__

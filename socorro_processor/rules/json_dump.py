@@ -1,0 +1,42 @@
+"""What rules read from ``json_dump``, the stackwalker's JSON of the main dump.
+
+Two stackwalkers write it, and a rule may run where neither did: a part that is missing, null or of
+another type reads as empty.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from socorro_processor.pipeline.rule import Crash
+
+
+def section(crash: Crash, name: str) -> dict[str, Any]:
+    """The object ``json_dump.<name>``."""
+    return _object(_object(crash.processed.get("json_dump")).get(name))
+
+
+def crashing_thread(crash: Crash) -> int | None:
+    """The index among ``threads`` of the one that crashed; None where nobody knows."""
+    index = section(crash, "crash_info").get("crashing_thread")
+    if index is None:
+        index = section(crash, "crashing_thread").get("threads_index")
+    # True is an int too, and a negative index would read a thread from the end.
+    return index if type(index) is int and index >= 0 else None
+
+
+def thread_frames(crash: Crash, index: int) -> list[dict[str, Any]]:
+    """The frames of a thread, from the top."""
+    threads = _object(crash.processed.get("json_dump")).get("threads")
+    if not isinstance(threads, list) or index >= len(threads):
+        return []
+    return frames_of(threads[index])
+
+
+def frames_of(thread: Any) -> list[dict[str, Any]]:
+    frames = _object(thread).get("frames")
+    return [frame for frame in frames if isinstance(frame, dict)] if isinstance(frames, list) else []
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
