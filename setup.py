@@ -1,7 +1,49 @@
 """The package and what it needs. Versions are locked in requirements.txt (`make lock`)."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
+HERE = Path(__file__).parent
+VERSION = (
+    (HERE / "socorro_processor" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]
+)
+
 setup(
-    packages=find_packages(include=["socorro_processor", "socorro_processor.*"]),
+    name="socorro-processor",
+    version=VERSION,
+    description="The processor of a crash-reporting system: crash ids in, processed crashes out, none lost",
+    long_description=(HERE / "README.rst").read_text(),
+    long_description_content_type="text/x-rst",
+    license="MPL-2.0",
+    python_requires=">=3.11",
+    packages=[
+        *find_packages(include=["socorro_processor", "socorro_processor.*"]),
+        "socorro_processor.siglists",
+    ],
+    # The lists are for operators to read and change, so they stand at the top of the checkout.
+    package_dir={"socorro_processor.siglists": "siglists"},
+    package_data={"socorro_processor": ["py.typed"], "socorro_processor.siglists": ["*.txt"]},
+    install_requires=[
+        "configman>=1.3",
+        "configobj>=5.0.9",
+        "orjson>=3.10",
+        "rich>=13",
+    ],
+    extras_require={
+        "dev": [
+            "coverage[toml]",
+            "hypothesis",
+            "import-linter",
+            "mypy",
+            "pip-tools",
+            "pytest",
+            "pytest-randomly",
+            "pytest-timeout",
+            "ruff",
+            "setuptools",
+            "vulture",
+        ],
+    },
+    entry_points={"console_scripts": ["socorro = socorro_processor.cli.main:run"]},
 )

@@ -1,0 +1,60 @@
+# What a newcomer, and CI, can do. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check clean lock stackwalker stackwalker-from-source samples
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.installed stackwalker ## process the bundled sample crash through the real daemon, and print its report
+	bin/process-sample
+
+test: $(VENV)/.installed-for-tests stackwalker ## set up what tests need, and run all of them
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+lock: $(VENV)/.installed-for-tests ## renew the locked versions: requirements.txt, requirements-dev.txt
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
+		--no-emit-find-links --no-emit-options --no-header --output-file=requirements.txt setup.py
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
+		--no-emit-find-links --no-emit-options --no-header --extra=dev --output-file=requirements-dev.txt setup.py
+
+stackwalker: $(VENV)/.made ## find or get minidump-stackwalk
+	bin/install-stackwalker --link-into $(BIN)
+
+stackwalker-from-source: $(VENV)/.made ## build minidump-stackwalk with cargo
+	bin/install-stackwalker --from-source --link-into $(BIN)
+
+samples: stackwalker ## make the sample crashes anew (needs cargo and g++)
+	samples/make-samples
+
+clean: ## remove all that was made here
+	rm -rf $(VENV) .local build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache
+	find . -name __pycache__ -type d -exec rm -rf {} +
+
+# The package itself is put in editable: a change of the code needs no new installation.
+$(VENV)/.installed: requirements.txt setup.py $(VENV)/.made
+	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps -e .
+	touch $@
+
+$(VENV)/.installed-for-tests: requirements-dev.txt setup.py $(VENV)/.made
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.made:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
