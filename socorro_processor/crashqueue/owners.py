@@ -1,0 +1,122 @@
+"""Which processors on this machine are alive: what the leases of the embedded queue rest on.
+
+A processor holds a lock (flock) on a file of its own for as long as it lives. The kernel lets go
+of it at the very moment the process ends, however it ends, so that nobody has to wait for a
+timeout to know that a killed processor's crashes are free.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+
+def boot_time() -> float:
+    """Seconds since this machine booted, sleep included. No change of the wall clock moves it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    """Another one after each boot: boot times compare only under the same id."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+class OwnerFile:
+    """The file whose lock says that its owner lives, and the questions about those of others.
+
+    Each file's name in ``directory`` is the name of its owner. All methods raise OSError.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.name = uuid.uuid4().hex
+        self._directory = directory
+        self._descriptor: int | None = None
+
+    @property
+    def path(self) -> Path:
+        return self._directory / self.name
+
+    def claim(self) -> None:
+        """Create and lock the file; does nothing where that is done already."""
+        while self._descriptor is None:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                # Between the two calls another process may have found the file without a lock and
+                # removed it. A lock on a file that has no name protects nothing: once more.
+                if os.fstat(descriptor).st_nlink:
+                    self._descriptor, descriptor = descriptor, -1
+            finally:
+                if descriptor >= 0:
+                    os.close(descriptor)
+
+    def give_up(self) -> None:
+        """Remove the file and let go of its lock."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            try:
+                self.path.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
+
+    def all_names(self) -> set[str]:
+        """The owners that have a file, alive or not."""
+        try:
+            return {entry.name for entry in self._directory.iterdir()}
+        except FileNotFoundError:
+            return set()
+
+    def bury(self, name: str, action: Callable[[], None]) -> bool:
+        """Where nobody locks the file of this owner: do ``action``, remove the file, say True.
+
+        The lock is held meanwhile, so that an owner that has only just made its file cannot begin
+        to use it under the hands of one who takes it for dead. One without a file is not judged:
+        only the end of its lease says that it is gone.
+        """
+        path = self._directory / name
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            # Shared, so that two who ask at the same time do not take each other for the owner.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        else:
+            action()
+            path.unlink(missing_ok=True)
+            return True
+        finally:
+            os.close(descriptor)
+
+
+class Heartbeat:
+    """A small thread that calls one function every ``seconds`` until it is stopped."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, beat: Callable[[], None]) -> None:
+        """Begin; a second start does nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, args=(beat,), name="queue-heartbeat", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Return once the last beat has ended. Not to be called by the beat itself."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, beat: Callable[[], None]) -> None:
+        while not self._stopped.wait(self._seconds):
+            beat()

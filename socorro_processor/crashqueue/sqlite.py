@@ -1,0 +1,360 @@
+"""SQLiteCrashQueue: the queues of one machine in one SQLite file. Nothing to install or to run."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.crashqueue.base import (
+    QUEUES,
+    CrashQueueBase,
+    Delivery,
+    Depth,
+    Depths,
+    KeptCrash,
+    KeptState,
+    QueueName,
+)
+from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, parse_weights
+from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile, boot_id, boot_time
+from socorro_processor.crashqueue.sqlite_file import SQLiteFile, body_of, text_of
+from socorro_processor.crashqueue.sqlite_kept import keep, let_the_oldest_go, read_kept, remove
+from socorro_processor.crashqueue.sqlite_leases import GIVE_BACK, THIS_LEASE, Lease, Leases
+from socorro_processor.errors import CrashQueueError
+
+DEATHS_UNTIL_ALONE = 2
+"""After so many deaths of its processor a crash is delivered alone.
+
+It may be the cause of them, or was only in flight beside it: the next death hits no bystander.
+"""
+
+LONGEST_DELAY = 60.0
+HEARTBEAT_INTERVAL = 1.0
+LONGEST_BACKOFF = 5.0
+
+POLL_INTERVAL = 0.02
+"""Seconds between two looks at the file's version while idle, of the 50 ms that a crash may wait."""
+
+# What a queue delivers next: the oldest, but none whose id is in flight already. Two are enough to
+# know whether one is left.
+HEADS = """
+    SELECT id, body, attempts, retries, deaths FROM crash AS head
+    WHERE queue = ? AND state = 'waiting'
+    AND NOT EXISTS (SELECT 1 FROM crash WHERE state = 'in flight' AND body = head.body)
+    ORDER BY id LIMIT 2
+"""
+DUE = "SELECT id FROM crash WHERE state = 'delayed' AND due <= ?"
+DELAYED_BEFORE_A_REBOOT = "SELECT id FROM crash WHERE state = 'delayed' AND due_boot <> ?"
+ADD = "INSERT INTO crash (body, queue) VALUES (?, ?)"
+
+logger = logging.getLogger(__name__)
+
+
+def parse_delays(text: str) -> tuple[float, ...]:
+    """Read delays like ``1, 5, 15``: seconds, growing, at most 60. Raises ValueError."""
+    try:
+        delays = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"retry_delays {text!r}: seconds with commas between are expected, e.g. '1, 5, 15'") from None
+    if list(delays) != sorted(delays) or not 0 < delays[0] <= delays[-1] <= LONGEST_DELAY:
+        raise ValueError(f"retry_delays {text!r}: each must be at least the one before, over 0 and up to 60 s")
+    return delays
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SQLiteCrashQueue(CrashQueueBase):
+    """Queues in one SQLite file on a local disk, for any number of processes of one machine.
+
+    Beside ``path`` are SQLite's own ``-wal`` and ``-shm`` and a directory ``.owners``. Bodies are any
+    text. Crashes of one queue are delivered in the order in which they were submitted, and keep
+    their place when they come again. The same id submitted twice is processed twice, one after
+    the other. A processor's death is noticed within a second (see ``sqlite_leases``).
+
+    ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None (longer only while
+    another program keeps the file locked: ``busy_timeout``), so that its caller need not. It ends
+    soon after ``close``.
+
+    Where ``begin``, ``ack``, ``retry``, ``park``, ``reject`` or ``release`` raises CrashQueueError, the
+    caller drops the delivery and goes on: this queue gives the crash back as soon as the file can
+    be written again, with the same attempt. ``begin`` raises also for a delivery whose lease ran
+    out; the others then change nothing.
+
+    Not to be used across ``os.fork``. The keyword arguments are for tests.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "path", default="crashqueue.sqlite", doc="the file of the queues, on a local disk; created where there is none"
+    )
+    required_config.add_option(
+        "weights",
+        default=DEFAULT_WEIGHTS,
+        doc="how many crashes of each queue are taken in turn while all have work",
+        from_string_converter=parse_weights,
+    )
+    required_config.add_option(
+        "retry_delays",
+        default="1, 5, 15, 30, 60",
+        doc="seconds until the first, second, ... retry of a crash; the last of them for all later ones; at most 60",
+        from_string_converter=parse_delays,
+    )
+    required_config.add_option(
+        "lease_time",
+        default=60.0,
+        doc="seconds after which the crashes of a processor that hangs are given to others",
+    )
+    required_config.add_option("idle_delay", default=0.1, doc="seconds to wait for a crash before saying there is none")
+    required_config.add_option("busy_timeout", default=5.0, doc="seconds to wait while another process writes the file")
+    required_config.add_option(
+        "maximum_rejected", default=100_000, doc="how many rejected ids are kept for operators to see; the oldest go"
+    )
+
+    def __init__(
+        self,
+        config: DotDict,
+        *,
+        clock: Callable[[], float] = boot_time,
+        boot: str | None = None,
+        owner: OwnerFile | None = None,
+        heartbeat: Heartbeat | None = None,
+        wall_clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        super().__init__(config)
+        path = Path(config.path)
+        self._clock = clock
+        self._boot = boot or boot_id()
+        self._wall_clock = wall_clock
+        self._order = FairOrder(config.weights)
+        self._suspect: Delivery | None = None
+        self._suspect_is_out = False
+        self._failures = 0
+        self._look_again_at = 0.0
+        self._closing = threading.Event()
+        self._woken = threading.Event()
+        self._file = SQLiteFile(path, config.busy_timeout)
+        self._leases = Leases(
+            self._file,
+            config.lease_time,
+            clock=clock,
+            boot=self._boot,
+            owner=owner or OwnerFile(path.with_name(path.name + ".owners")),
+            heartbeat=heartbeat or Heartbeat(HEARTBEAT_INTERVAL),
+            given_back=self._woken.set,
+        )
+        self._end_delays_from_before_a_reboot()
+
+    def new_crashes(self) -> Iterator[Delivery | None]:
+        while not self._closing.is_set():
+            deadline = time.monotonic() + self.config.idle_delay
+            delivery = self._next_or_none()
+            while delivery is None and self._wait_for_change(deadline):
+                delivery = self._next_or_none()
+            # What was taken while close() ran was given back by it.
+            if not self._closing.is_set():
+                yield delivery
+
+    def begin(self, delivery: Delivery) -> None:
+        lease = self._lease_of(delivery)
+        with self._dropped_on_error(delivery, "begin") as connection:
+            mine = connection.execute(f"UPDATE crash SET begun = 1 {THIS_LEASE}", lease).rowcount
+        if not mine:
+            self._end(lease)
+            raise CrashQueueError(
+                f"begin {delivery.crash_id[:60]!r}: its lease ran out; it is delivered again: drop it"
+            )
+
+    def ack(self, delivery: Delivery) -> None:
+        lease = self._lease_of(delivery)
+        with self._dropped_on_error(delivery, "ack") as connection:
+            connection.execute(f"DELETE FROM crash {THIS_LEASE}", lease)
+        self._end(lease)
+
+    def retry(self, delivery: Delivery, reason: str, *, transient: bool) -> None:
+        lease = self._lease_of(delivery)
+        delays: tuple[float, ...] = self.config.retry_delays
+        delay = delays[min(delivery.retries, len(delays) - 1)]
+        logger.debug("%.60r is tried again in %g s: %s", delivery.crash_id, delay, reason)
+        with self._dropped_on_error(delivery, "retry") as connection:
+            connection.execute(
+                "UPDATE crash SET state = 'delayed', due = ?, due_boot = ?, retries = retries + 1,"
+                f" attempts = attempts + ?, owner = NULL, begun = 0 {THIS_LEASE}",
+                (self._clock() + delay, self._boot, not transient, *lease),
+            )
+        self._end(lease)
+
+    def park(self, delivery: Delivery, reason: str) -> None:
+        self._keep(delivery, "parked", reason)
+
+    def reject(self, delivery: Delivery, reason: str) -> None:
+        self._keep(delivery, "rejected", reason)
+
+    def release(self, delivery: Delivery) -> None:
+        lease = self._lease_of(delivery)
+        with self._dropped_on_error(delivery, "release") as connection:
+            connection.execute(f"{GIVE_BACK} {THIS_LEASE}", lease)
+        self._end(lease)
+
+    def submit(self, crash_id: str, queue: QueueName = "normal") -> None:
+        if queue not in QUEUES:
+            raise CrashQueueError(f"submit {crash_id[:60]!r}: {queue!r} is no queue; there are {', '.join(QUEUES)}")
+        with self._file.transaction(f"submit {crash_id[:60]!r}", durable=True) as connection:
+            connection.execute(ADD, (body_of(crash_id), queue))
+        self._woken.set()
+
+    def depths(self) -> Depths:
+        counts = {(queue, state): 0 for queue in QUEUES for state in ("waiting", "delayed", "in flight")}
+        with self._file.reading("count the crashes") as connection:
+            # One query a state, each answered by that state's index alone.
+            for state in ("waiting", "in flight"):
+                rows = connection.execute(f"SELECT queue, count(*) FROM crash WHERE state = '{state}' GROUP BY queue")
+                counts.update(((queue, state), count) for queue, count in rows)
+            for queue, due, count in connection.execute(
+                "SELECT queue, due <= ?, count(*) FROM crash WHERE state = 'delayed' GROUP BY 1, 2", (self._clock(),)
+            ):
+                counts[queue, "waiting" if due else "delayed"] += count
+            kept = dict(connection.execute("SELECT state, count(*) FROM kept GROUP BY state").fetchall())
+        queues = {
+            queue: Depth(counts[queue, "waiting"], counts[queue, "delayed"], counts[queue, "in flight"])
+            for queue in QUEUES
+        }
+        return Depths(queues, parked=kept.get("parked", 0), rejected=kept.get("rejected", 0))
+
+    def kept(self, state: KeptState) -> Iterator[KeptCrash]:
+        return read_kept(self._file, state)
+
+    def requeue(self, crash: KeptCrash) -> bool:
+        with self._file.transaction(f"requeue {crash.crash_id[:60]!r}", durable=True) as connection:
+            if not remove(connection, crash):
+                return False
+            connection.execute(ADD, (body_of(crash.crash_id), crash.queue))
+        self._woken.set()
+        return True
+
+    def close(self) -> None:
+        if not self._closing.is_set():
+            self._closing.set()
+            self._woken.set()
+            self._leases.close()
+            self._file.close()
+
+    def _next_or_none(self) -> Delivery | None:
+        """The next delivery. An error of the file is logged once; it is tried again with backoff."""
+        self._woken.clear()
+        if self._failures and self._clock() < self._look_again_at:
+            return None
+        try:
+            delivery = self._next_delivery()
+        except CrashQueueError as error:
+            if not self._failures and not self._closing.is_set():
+                logger.error("no new crashes until this is mended: %s", error)
+            self._look_again_at = self._clock() + min(LONGEST_BACKOFF, 0.1 * 2**self._failures)
+            self._failures = min(self._failures + 1, 10)
+            return None
+        if self._failures:
+            logger.info("the queue %s works again", self.config.path)
+            self._failures = 0
+        return delivery
+
+    def _wait_for_change(self, deadline: float) -> bool:
+        """Return once something may have changed, or False at the deadline (of ``time.monotonic``)."""
+        while not self._closing.is_set() and (left := deadline - time.monotonic()) > 0:
+            if self._woken.wait(min(left, POLL_INTERVAL)) or self._file.changed():
+                return True
+        return False
+
+    def _next_delivery(self) -> Delivery | None:
+        self._leases.free_the_dead()
+        held = self._leases.held
+        if self._suspect is not None and self._lease_of(self._suspect) not in held:
+            self._suspect = None
+        if self._suspect is None:
+            delivery = self._take()
+            if delivery is None or not delivery.alone:
+                return delivery
+            # In flight from now on, so that other processes pass by it. It waits here until all
+            # else has ended, and as nothing more is taken, that is bound to happen.
+            self._suspect, self._suspect_is_out = delivery, False
+            held = self._leases.held
+        if not self._suspect_is_out and held == {self._lease_of(self._suspect)}:
+            self._suspect_is_out = True
+            return self._suspect
+        return None
+
+    def _take(self) -> Delivery | None:
+        with self._file.reading("look for crashes") as connection:
+            # A look needs no lock on the file: idle processors do not get into the way of others.
+            heads = self._heads(connection)
+            if not any(heads.values()) and not connection.execute(f"{DUE} LIMIT 1", (self._clock(),)).fetchone():
+                # The order must know that the priority queue was empty.
+                self._order.take(dict.fromkeys(QUEUES, 0))
+                return None
+        self._leases.claim()
+        with self._file.transaction("take a crash") as connection:
+            if self._closing.is_set():
+                return None
+            connection.execute(f"UPDATE crash SET state = 'waiting' WHERE id IN ({DUE})", (self._clock(),))
+            heads = self._heads(connection)
+            queue = self._order.take({queue: len(rows) for queue, rows in heads.items()})
+            if queue is None:
+                return None
+            row, body, attempts, retries, deaths = heads[queue][0]
+            lease = self._leases.take(connection, row)
+        self._leases.hold(lease)
+        alone = deaths >= DEATHS_UNTIL_ALONE
+        return Delivery(text_of(body), queue, attempts + 1, retries, alone, tag=lease)
+
+    @staticmethod
+    def _heads(connection: sqlite3.Connection) -> dict[QueueName, list[tuple[Any, ...]]]:
+        return {queue: connection.execute(HEADS, (queue,)).fetchall() for queue in QUEUES}
+
+    def _keep(self, delivery: Delivery, state: KeptState, reason: str) -> None:
+        lease = self._lease_of(delivery)
+        with self._dropped_on_error(delivery, f"keep as {state}") as connection:
+            row = connection.execute(f"DELETE FROM crash {THIS_LEASE} RETURNING attempts + begun", lease).fetchone()
+            if row:
+                keep(
+                    connection,
+                    KeptCrash(delivery.crash_id, state, reason, self._wall_clock(), row[0], delivery.queue),
+                )
+            if state == "rejected":
+                let_the_oldest_go(connection, state, self.config.maximum_rejected)
+        self._end(lease)
+
+    @contextmanager
+    def _dropped_on_error(self, delivery: Delivery, doing: str) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._file.transaction(f"{doing} {delivery.crash_id[:60]!r}") as connection:
+                yield connection
+        except CrashQueueError:
+            self._leases.drop(self._lease_of(delivery))
+            self._woken.set()
+            raise
+
+    def _end(self, lease: Lease) -> None:
+        self._leases.end(lease)
+        self._woken.set()
+
+    @staticmethod
+    def _lease_of(delivery: Delivery) -> Lease:
+        return cast(Lease, delivery.tag)
+
+    def _end_delays_from_before_a_reboot(self) -> None:
+        """Their times mean nothing any more: they are due."""
+        with self._file.reading("look for crashes delayed before a reboot") as connection:
+            found = connection.execute(f"{DELAYED_BEFORE_A_REBOOT} LIMIT 1", (self._boot,)).fetchone()
+        if found:
+            with self._file.transaction("end the delays from before a reboot") as connection:
+                connection.execute(
+                    f"UPDATE crash SET state = 'waiting' WHERE id IN ({DELAYED_BEFORE_A_REBOOT})", (self._boot,)
+                )

@@ -1,0 +1,205 @@
+"""The file of the embedded queue: its tables, its transactions, and its errors in words.
+
+One connection for all threads of a process, behind a lock. SQLite has one writer at a time anyway;
+threads that wait for a lock are woken in turn, while connections that wait for each other sleep
+and try again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from socorro_processor.errors import ConfigurationError, CrashQueueError
+
+SCHEMA_VERSION = 1
+
+# Bodies are strangers' words: blobs, because text can hold no lone surrogates. AUTOINCREMENT, so
+# that an id names one crash for ever, and an ack that comes late never meets another one.
+SCHEMA = (
+    """CREATE TABLE crash (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        body BLOB NOT NULL,
+        queue TEXT NOT NULL,
+        state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delayed', 'in flight')),
+        attempts INTEGER NOT NULL DEFAULT 0, -- those that failed or killed their processor
+        retries INTEGER NOT NULL DEFAULT 0,
+        deaths INTEGER NOT NULL DEFAULT 0,   -- attempts that ended with the death of the processor
+        due REAL, due_boot TEXT,             -- of the next attempt, in seconds of that boot
+        takes INTEGER NOT NULL DEFAULT 0,    -- tells one delivery from the next
+        owner TEXT,                          -- who has it in flight
+        begun INTEGER NOT NULL DEFAULT 0     -- whether the attempt in flight has begun
+    )""",
+    """CREATE TABLE owner (
+        name TEXT PRIMARY KEY,
+        boot TEXT NOT NULL,
+        expires REAL NOT NULL                -- the lease of all that it has in flight
+    )""",
+    """CREATE TABLE kept (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        state TEXT NOT NULL CHECK (state IN ('parked', 'rejected')),
+        body BLOB NOT NULL,
+        queue TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        time INTEGER NOT NULL                -- microseconds since 1970, UTC
+    )""",
+    "CREATE INDEX crash_waiting ON crash (queue, id) WHERE state = 'waiting'",
+    "CREATE INDEX crash_delayed ON crash (due, queue) WHERE state = 'delayed'",
+    # The rule that no crash id is in flight twice, over all processes, is this index.
+    "CREATE UNIQUE INDEX crash_in_flight ON crash (body) WHERE state = 'in flight'",
+    "CREATE INDEX kept_state ON kept (state, id)",
+    "CREATE INDEX kept_time ON kept (time)",
+)
+
+REMEDIES = (
+    ("SQLITE_BUSY", "another program keeps it locked; it works again once that lets go"),
+    ("SQLITE_FULL", "its disk is full: make room there"),
+    ("SQLITE_IOERR", "its disk cannot be read or written: see the kernel's log"),
+    ("SQLITE_READONLY", "this user must be allowed to write the file and its directory"),
+    ("SQLITE_CANTOPEN", "its directory must exist, and this user must be allowed to write there"),
+    ("SQLITE_NOTADB", "it is no SQLite file: name another path, or move it away while no processor runs"),
+    (
+        "SQLITE_CORRUPT",
+        "it is damaged: stop all processors, move it away, save what `sqlite3 FILE .recover` can read, start again",
+    ),
+)
+
+
+def _in_words(error: sqlite3.Error) -> str:
+    name: str = getattr(error, "sqlite_errorname", "")
+    remedies = [remedy for prefix, remedy in REMEDIES if name.startswith(prefix)]
+    return "; ".join([f"{error} ({name})" if name else str(error), *remedies])
+
+
+def body_of(text: str) -> bytes:
+    """A crash id as it is stored: any text, even one that is no valid Unicode."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def text_of(body: bytes) -> str:
+    return body.decode("utf-8", "surrogatepass")
+
+
+class SQLiteFile:
+    """The opened file, created where there is none. Methods may be called from any thread.
+
+    ``busy_timeout``: seconds to wait for another process's transaction. Every method and the
+    constructor raise CrashQueueError; ConfigurationError where the file is somebody else's.
+    """
+
+    def __init__(self, path: Path, busy_timeout: float) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._seen_version = 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection: sqlite3.Connection | None = sqlite3.connect(
+                path, timeout=busy_timeout, isolation_level=None, check_same_thread=False
+            )
+        except OSError as error:
+            raise CrashQueueError(f"open the queue {path}: {error}") from error
+        except sqlite3.Error as error:
+            raise CrashQueueError(f"open the queue {path}: {_in_words(error)}") from error
+        try:
+            self._prepare(self._connection, time.monotonic() + busy_timeout)
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise CrashQueueError(f"open the queue {path}: {_in_words(error)}") from error
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @contextmanager
+    def transaction(self, doing: str, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Do all that is done within, or nothing. ``doing`` is for the error's message.
+
+        ``durable``: what was done survives a loss of power. Without it the last transactions may
+        be undone by one (never by the death of a process): fit for a take, which would come to an
+        end anyway, and for an ack, after which the crash is only processed once more.
+        """
+        with self._scope(doing, "BEGIN IMMEDIATE", "FULL" if durable else "NORMAL") as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self, doing: str) -> Iterator[sqlite3.Connection]:
+        """Read one state of the file. Waits for no writer."""
+        with self._scope(doing, "BEGIN", "NORMAL") as connection:
+            yield connection
+
+    def changed(self) -> bool:
+        """Whether another process may have changed the file since the last call. Costs microseconds."""
+        try:
+            with self._lock:
+                if self._connection is None:
+                    return False
+                version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error:
+            # Whoever looks next will see it too, and say so.
+            return False
+        changed: bool = version != self._seen_version
+        self._seen_version = version
+        return changed
+
+    def close(self) -> None:
+        """Let go of the file, once the transaction under way has ended."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @contextmanager
+    def _scope(self, doing: str, begin: str, synchronous: str) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            connection = self._connection
+            if connection is None:
+                raise CrashQueueError(f"{doing}: the queue {self.path} is closed")
+            try:
+                connection.execute(f"PRAGMA synchronous = {synchronous}")
+                connection.execute(begin)
+                yield connection
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise CrashQueueError(f"{doing}: the queue {self.path}: {_in_words(error)}") from error
+            finally:
+                if connection.in_transaction:
+                    with suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+
+    def _prepare(self, connection: sqlite3.Connection, deadline: float) -> None:
+        ready = self._has_tables(connection)
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError as error:
+                # For this one statement SQLite does not wait: another process may be just at it.
+                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+        connection.execute("PRAGMA journal_size_limit = 16777216")
+        if not ready:
+            connection.execute("BEGIN IMMEDIATE")
+            # Asked again under the lock: another process may have made the tables meanwhile.
+            if not self._has_tables(connection):
+                for statement in (*SCHEMA, f"PRAGMA user_version = {SCHEMA_VERSION}"):
+                    connection.execute(statement)
+            connection.execute("COMMIT")
+
+    def _has_tables(self, connection: sqlite3.Connection) -> bool:
+        # One statement: two could see the file before and after another process made the tables.
+        version, tables = connection.execute(
+            "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+        ).fetchone()
+        if version > SCHEMA_VERSION:
+            raise ConfigurationError(
+                f"the queue {self.path} has version {version}, made by a newer socorro-processor;"
+                f" this one knows up to {SCHEMA_VERSION}: upgrade it, or name another path"
+            )
+        if tables and not version:
+            raise ConfigurationError(f"the queue {self.path} is another program's SQLite file: name another path")
+        return bool(tables)

@@ -1,0 +1,199 @@
+"""The leases of the embedded queue: who has which crash in flight, and what becomes of it when its owner dies.
+
+A lease belongs to an owner, one queue object of one process. It is void
+
+- at once when the owner dies: its lock is free (see ``owners``);
+- at once after a reboot;
+- when the owner has not renewed it for ``lease_time``, by a clock that no change of the time moves:
+  for owners that hang, or whose lock a child process inherited.
+
+What was leased then waits again: with the same attempt where it had not begun, and where it had,
+with the next one and one death more.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+
+from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile
+from socorro_processor.crashqueue.sqlite_file import SQLiteFile
+from socorro_processor.errors import CrashQueueError
+
+OWNER_CHECK_INTERVAL = 1.0
+"""Seconds until the crashes of a processor that died are noticed."""
+
+GIVE_BACK = "UPDATE crash SET state = 'waiting', owner = NULL, begun = 0"
+THIS_LEASE = "WHERE id = ? AND takes = ? AND state = 'in flight'"
+
+Lease = tuple[int, int]
+"""A crash's row, and how often it was taken: another delivery of it is another lease."""
+
+logger = logging.getLogger(__name__)
+
+
+class Leases:
+    """The leases of one owner, and its eyes on the others.
+
+    ``given_back`` is called when crashes that were dropped wait again. Methods raise
+    CrashQueueError; they may be called from any thread, but for ``free_the_dead``.
+    """
+
+    def __init__(
+        self,
+        file: SQLiteFile,
+        lease_time: float,
+        *,
+        clock: Callable[[], float],
+        boot: str,
+        owner: OwnerFile,
+        heartbeat: Heartbeat,
+        given_back: Callable[[], None],
+    ) -> None:
+        self._file = file
+        self._lease_time = lease_time
+        self._clock = clock
+        self._boot = boot
+        self._owner = owner
+        self._heartbeat = heartbeat
+        self._given_back = given_back
+        self._lock = threading.Lock()
+        self._held: set[Lease] = set()
+        self._dropped: set[Lease] = set()
+        self._renewed_at = -math.inf
+        self._owners_checked_at = -math.inf
+        self._expiry_counts_from = math.inf
+        self._beat_failed = False
+
+    @property
+    def held(self) -> frozenset[Lease]:
+        """Those that were taken and have not ended."""
+        with self._lock:
+            return frozenset(self._held)
+
+    def claim(self) -> None:
+        """Become an owner that others can see die; needed before the first ``take``."""
+        with _owner_files():
+            self._owner.claim()
+        self._heartbeat.start(self._beat)
+
+    def take(self, connection: sqlite3.Connection, row: int) -> Lease:
+        """Put a crash in flight, within the caller's transaction; ``hold`` comes after it."""
+        (takes,) = connection.execute(
+            "UPDATE crash SET state = 'in flight', takes = takes + 1, owner = ? WHERE id = ? RETURNING takes",
+            (self._owner.name, row),
+        ).fetchone()
+        # In the same transaction: nothing is in flight without a lease that can run out.
+        self._renew(connection)
+        return row, takes
+
+    def hold(self, lease: Lease) -> None:
+        """Keep a lease alive from now on: the transaction that took it has ended well."""
+        with self._lock:
+            self._held.add(lease)
+
+    def end(self, lease: Lease) -> None:
+        """The caller is done with it, and the file says so."""
+        with self._lock:
+            self._held.discard(lease)
+
+    def drop(self, lease: Lease) -> None:
+        """The caller is done with it, but could not say so in the file: it is given back later."""
+        with self._lock:
+            self._held.discard(lease)
+            self._dropped.add(lease)
+
+    def close(self) -> None:
+        """Give everything back and be no owner any more. Raises nothing: the others would notice."""
+        self._heartbeat.stop()
+        try:
+            with self._file.transaction("give back the crashes in flight") as connection:
+                connection.execute(f"{GIVE_BACK} WHERE owner = ? AND state = 'in flight'", (self._owner.name,))
+                connection.execute("DELETE FROM owner WHERE name = ?", (self._owner.name,))
+        except CrashQueueError as error:
+            logger.warning("the queue is left to the other processors, or to the next one: %s", error)
+        with suppress(OSError):
+            self._owner.give_up()
+
+    def free_the_dead(self) -> None:
+        """Put back what dead owners had in flight. Does nothing if that was done within a second."""
+        now = self._clock()
+        unseen_for = now - self._owners_checked_at
+        if unseen_for < OWNER_CHECK_INTERVAL:
+            return
+        if unseen_for > self._lease_time / 2:
+            # Either this process has just started or it was asleep, and the others may have been
+            # too: with the machine, or because none could write. Let them renew before judging.
+            self._expiry_counts_from = now + self._lease_time / 4
+        with self._file.reading("look for dead processors") as connection:
+            rows = connection.execute("SELECT name, boot, expires FROM owner").fetchall()
+        owners: dict[str, tuple[str, float]] = {name: (boot, expires) for name, boot, expires in rows}
+        with _owner_files():
+            for name in (owners.keys() | self._owner.all_names()) - {self._owner.name}:
+                if self._owner.bury(name, partial(self._free, name)) or name not in owners:
+                    continue
+                boot, expires = owners[name]
+                expired = expires <= now and now >= self._expiry_counts_from
+                if expired or boot != self._boot:
+                    self._free(name, expires)
+        self._owners_checked_at = now
+
+    def _free(self, owner: str, seen_to_expire: float | None = None) -> None:
+        with self._file.transaction("free the crashes of a dead processor") as connection:
+            # It may have renewed its leases since it was looked at.
+            gone = connection.execute(
+                "DELETE FROM owner WHERE name = ? AND expires = coalesce(?, expires)", (owner, seen_to_expire)
+            ).rowcount
+            if not gone:
+                return
+            freed = connection.execute(
+                "UPDATE crash SET state = 'waiting', owner = NULL, attempts = attempts + begun,"
+                " deaths = deaths + begun, begun = 0 WHERE owner = ? AND state = 'in flight'",
+                (owner,),
+            ).rowcount
+        if freed:
+            logger.warning("a processor died or hangs: the %d crashes that it had in flight come back", freed)
+
+    def _renew(self, connection: sqlite3.Connection) -> None:
+        now = self._clock()
+        connection.execute(
+            "INSERT INTO owner (name, boot, expires) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET boot = excluded.boot, expires = excluded.expires",
+            (self._owner.name, self._boot, now + self._lease_time),
+        )
+        self._renewed_at = now
+
+    def _beat(self) -> None:
+        """Renew the leases while there are any, and give back those that were dropped."""
+        with self._lock:
+            held, dropped = bool(self._held), set(self._dropped)
+        due = held and self._clock() >= self._renewed_at + self._lease_time / 3
+        if not due and not dropped:
+            return
+        try:
+            with self._file.transaction("renew the leases") as connection:
+                self._renew(connection)
+                connection.executemany(f"{GIVE_BACK} {THIS_LEASE}", dropped)
+        except CrashQueueError as error:
+            if not self._beat_failed:
+                logger.warning("%s", error)
+            self._beat_failed = True
+            return
+        self._beat_failed = False
+        with self._lock:
+            self._dropped -= dropped
+        if dropped:
+            self._given_back()
+
+
+@contextmanager
+def _owner_files() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CrashQueueError(f"the owner files beside the queue must be readable and writable: {error}") from error

@@ -1,0 +1,40 @@
+"""The queues that must pass the contract. Another one is another class here, and a line in BACKENDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
+from tests.unit.crashqueue.machine import Machine
+
+
+class Processor(Protocol):
+    """One process that uses the queue."""
+
+    queue: CrashQueueBase
+
+    def take(self) -> Delivery | None:
+        """The next delivery; None where there is surely none now."""
+
+    def die(self) -> None:
+        """End without a word to the queue."""
+
+
+class QueueBackend(Protocol):
+    """A queue service with nothing in it."""
+
+    def start(self) -> Processor:
+        """Start one more process."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, enough for a delay of ``seconds`` to end and for a death to be noticed."""
+
+    def close(self) -> None:
+        """Stop all processes."""
+
+
+BACKENDS: dict[str, Callable[[Path], QueueBackend]] = {
+    "sqlite": lambda directory: Machine(directory / "queue.sqlite"),
+}

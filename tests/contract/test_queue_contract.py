@@ -1,0 +1,325 @@
+"""What every crash queue does, whatever is behind it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.base import QUEUES, Delivery, Depth, KeptCrash, QueueName
+from socorro_processor.errors import CrashQueueError
+from tests.contract.queue_backends import BACKENDS, Processor, QueueBackend
+
+DEATH_NOTICED = 1.5
+LONGEST_DELAY = 60.0
+CRASH = new_crash_id()
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[QueueBackend]:
+    backend = BACKENDS[request.param](tmp_path)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def processor(backend: QueueBackend) -> Processor:
+    return backend.start()
+
+
+def taken(processor: Processor) -> Delivery:
+    delivery = processor.take()
+    assert delivery is not None, "there is a crash, but it was not delivered"
+    return delivery
+
+
+def submitted(processor: Processor, count: int, queue: QueueName = "normal") -> list[str]:
+    crash_ids = [new_crash_id() for _ in range(count)]
+    for crash_id in crash_ids:
+        processor.queue.submit(crash_id, queue)
+    return crash_ids
+
+
+def in_flight(processor: Processor) -> int:
+    return sum(depth.in_flight for depth in processor.queue.depths().queues.values())
+
+
+def test_an_empty_queue_yields_none_again_and_again(processor):
+    assert [processor.take() for _ in range(3)] == [None] * 3
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_what_was_submitted_to_a_queue_is_delivered_from_it_as_its_first_attempt(processor, queue):
+    processor.queue.submit(CRASH, queue)
+    assert replace(taken(processor), tag=None) == Delivery(CRASH, queue, attempt=1, retries=0, alone=False)
+
+
+def test_a_crash_is_submitted_as_normal_where_no_queue_is_named(processor):
+    processor.queue.submit(CRASH)
+    assert taken(processor).queue == "normal"
+
+
+def test_a_queue_that_does_not_exist_is_refused_by_name(processor):
+    with pytest.raises(CrashQueueError, match=r"'express' is no queue; there are priority, normal, reprocessing"):
+        processor.queue.submit(CRASH, "express")
+
+
+def test_crashes_of_one_queue_come_in_the_order_of_submission(processor):
+    crash_ids = submitted(processor, 5)
+    assert [taken(processor).crash_id for _ in crash_ids] == crash_ids
+
+
+def test_a_crash_that_was_submitted_by_one_process_is_taken_by_another(backend, processor):
+    backend.start().queue.submit(CRASH)
+    assert taken(processor).crash_id == CRASH
+
+
+def test_a_crash_that_is_in_flight_is_not_delivered_to_anybody_else(backend, processor):
+    processor.queue.submit(CRASH)
+    taken(processor)
+    assert processor.take() is None
+    assert backend.start().take() is None
+
+
+def test_ten_crashes_are_six_three_and_one_while_all_queues_have_work(processor):
+    for queue in QUEUES:
+        submitted(processor, 10, queue)
+    queues = [taken(processor).queue for _ in range(10)]
+    for queue, share in {"priority": 6, "normal": 3, "reprocessing": 1}.items():
+        assert abs(queues.count(queue) - share) <= 1
+
+
+def test_a_priority_crash_that_arrives_at_an_empty_priority_queue_is_the_next_one_taken(processor):
+    submitted(processor, 10, "normal")
+    submitted(processor, 10, "reprocessing")
+    for _ in range(4):
+        taken(processor)
+    processor.queue.submit(CRASH, "priority")
+    assert taken(processor).crash_id == CRASH
+
+
+def test_an_acked_crash_is_gone_for_good(backend, processor):
+    processor.queue.submit(CRASH)
+    delivery = taken(processor)
+    processor.queue.begin(delivery)
+    processor.queue.ack(delivery)
+    processor.die()
+    backend.wait(LONGEST_DELAY)
+    other = backend.start()
+    assert other.take() is None
+    assert set(other.queue.depths().queues.values()) == {Depth(0, 0, 0)}
+
+
+def test_a_released_crash_is_back_at_once_as_if_it_had_not_been_taken(processor):
+    processor.queue.submit(CRASH)
+    delivery = taken(processor)
+    processor.queue.begin(delivery)
+    processor.queue.release(delivery)
+    assert replace(taken(processor), tag=None) == replace(delivery, tag=None)
+
+
+@pytest.mark.parametrize(("transient", "attempt"), [(True, 1), (False, 2)])
+def test_a_retry_counts_as_an_attempt_only_where_the_crash_is_at_fault(backend, processor, transient, attempt):
+    processor.queue.submit(CRASH)
+    processor.queue.begin(delivery := taken(processor))
+    processor.queue.retry(delivery, "the reason", transient=transient)
+    backend.wait(LONGEST_DELAY)
+    again = taken(processor)
+    assert (again.crash_id, again.queue, again.attempt, again.retries) == (CRASH, "normal", attempt, 1)
+
+
+def test_a_retry_is_not_delivered_before_its_delay_has_passed(backend, processor):
+    processor.queue.submit(CRASH)
+    processor.queue.retry(taken(processor), "the reason", transient=True)
+    assert processor.take() is None
+    assert processor.queue.depths().queues["normal"] == Depth(waiting=0, delayed=1, in_flight=0)
+
+
+def test_other_crashes_are_delivered_while_one_is_delayed(processor):
+    _, second = submitted(processor, 2)
+    processor.queue.retry(taken(processor), "the reason", transient=True)
+    assert taken(processor).crash_id == second
+
+
+@pytest.mark.parametrize(("begun", "attempt"), [(False, 1), (True, 2)])
+def test_a_death_counts_as_an_attempt_only_of_a_crash_that_had_begun(backend, processor, begun, attempt):
+    processor.queue.submit(CRASH)
+    delivery = taken(processor)
+    if begun:
+        processor.queue.begin(delivery)
+    processor.die()
+    backend.wait(DEATH_NOTICED)
+    again = taken(backend.start())
+    assert (again.crash_id, again.attempt, again.retries) == (CRASH, attempt, 0)
+
+
+def test_a_crash_that_was_begun_at_two_deaths_is_delivered_alone(backend, processor):
+    processor.queue.submit(CRASH)
+    for _ in range(2):
+        delivery = taken(processor)
+        assert not delivery.alone
+        processor.queue.begin(delivery)
+        processor.die()
+        backend.wait(DEATH_NOTICED)
+        processor = backend.start()
+    suspect = taken(processor)
+    assert (suspect.alone, suspect.attempt) == (True, 3)
+
+
+def test_the_same_id_twice_is_delivered_twice_one_after_the_other_over_all_processes(backend, processor):
+    processor.queue.submit(CRASH)
+    processor.queue.submit(CRASH, "reprocessing")
+    other = backend.start()
+    first = taken(processor)
+    assert processor.take() is None
+    assert other.take() is None
+    processor.queue.ack(first)
+    assert taken(other).crash_id == CRASH
+    assert processor.take() is None
+
+
+def test_an_id_that_waits_for_its_twin_keeps_no_other_crash_waiting(processor):
+    for crash_id in (CRASH, CRASH, "another"):
+        processor.queue.submit(crash_id)
+    assert [taken(processor).crash_id for _ in range(2)] == [CRASH, "another"]
+
+
+@pytest.mark.parametrize("state", ["parked", "rejected"])
+def test_a_kept_crash_has_its_reason_time_attempts_and_origin(backend, processor, state):
+    processor.queue.submit(CRASH, "reprocessing")
+    processor.queue.begin(delivery := taken(processor))
+    processor.queue.retry(delivery, "once", transient=False)
+    backend.wait(LONGEST_DELAY)
+    processor.queue.begin(delivery := taken(processor))
+    {"parked": processor.queue.park, "rejected": processor.queue.reject}[state](delivery, "the reason")
+    (kept,) = processor.queue.kept(state)
+    assert kept == KeptCrash(CRASH, state, "the reason", kept.time, attempts=2, queue="reprocessing")
+    assert kept.time.tzinfo is UTC
+    depths = processor.queue.depths()
+    assert (depths.parked, depths.rejected) == (int(state == "parked"), int(state == "rejected"))
+    assert processor.take() is None
+
+
+@pytest.mark.parametrize("state", ["parked", "rejected"])
+def test_a_requeued_crash_is_back_in_its_queue_as_if_it_were_new(backend, processor, state):
+    processor.queue.submit(CRASH, "priority")
+    processor.queue.retry(taken(processor), "once", transient=False)
+    backend.wait(LONGEST_DELAY)
+    {"parked": processor.queue.park, "rejected": processor.queue.reject}[state](taken(processor), "the reason")
+    (kept,) = processor.queue.kept(state)
+    assert processor.queue.requeue(kept)
+    assert replace(taken(processor), tag=None) == Delivery(CRASH, "priority", attempt=1, retries=0)
+    assert list(processor.queue.kept(state)) == []
+
+
+def test_requeueing_what_is_not_kept_any_more_says_so_and_queues_nothing(processor):
+    processor.queue.submit(CRASH)
+    processor.queue.park(taken(processor), "the reason")
+    (kept,) = processor.queue.kept("parked")
+    assert processor.queue.requeue(kept)
+    assert not processor.queue.requeue(kept)
+    assert not processor.queue.requeue(replace(kept, time=datetime.now(UTC) + timedelta(days=1)))
+    processor.queue.ack(taken(processor))
+    assert processor.take() is None
+
+
+def test_kept_crashes_can_be_put_back_while_they_are_read_oldest_first(processor):
+    crash_ids = submitted(processor, 20)
+    for _ in crash_ids:
+        processor.queue.park(taken(processor), "the reason")
+    read = [crash.crash_id for crash in processor.queue.kept("parked") if processor.queue.requeue(crash)]
+    assert read == crash_ids
+    assert processor.queue.depths().parked == 0
+
+
+def test_a_reason_is_cut_to_a_thousand_characters(processor):
+    processor.queue.submit(CRASH)
+    processor.queue.park(taken(processor), "x" * 5_000)
+    (kept,) = processor.queue.kept("parked")
+    assert kept.reason == "x" * 1_000
+
+
+@pytest.mark.parametrize("body", ["", "not a crash id", "../../etc/passwd", "a\nb\r\n", "é 🦊", "%s %d {}"])
+def test_a_body_that_is_no_crash_id_is_delivered_as_it_is_for_the_caller_to_reject(processor, body):
+    processor.queue.submit(body)
+    delivery = taken(processor)
+    assert delivery.crash_id == body
+    processor.queue.reject(delivery, "no crash id")
+    (kept,) = processor.queue.kept("rejected")
+    assert kept.crash_id == body
+
+
+@pytest.mark.parametrize("ending", ["ack", "release", "park", "retry"])
+def test_ending_a_delivery_that_was_given_back_changes_nothing(processor, ending):
+    processor.queue.submit(CRASH)
+    delivery = taken(processor)
+    processor.queue.release(delivery)
+    if ending == "retry":
+        processor.queue.retry(delivery, "late", transient=False)
+    elif ending == "park":
+        processor.queue.park(delivery, "late")
+    else:
+        getattr(processor.queue, ending)(delivery)
+    assert replace(taken(processor), tag=None) == replace(delivery, tag=None)
+
+
+def test_depths_tell_waiting_delayed_and_in_flight_apart_by_queue(processor):
+    submitted(processor, 3, "normal")
+    submitted(processor, 1, "priority")
+    first, second = taken(processor), taken(processor)
+    assert [first.queue, second.queue] == ["priority", "normal"]
+    processor.queue.retry(second, "the reason", transient=True)
+    assert processor.queue.depths().queues == {
+        "priority": Depth(waiting=0, delayed=0, in_flight=1),
+        "normal": Depth(waiting=2, delayed=1, in_flight=0),
+        "reprocessing": Depth(waiting=0, delayed=0, in_flight=0),
+    }
+
+
+def test_closing_gives_back_what_is_in_flight_without_counting_an_attempt(backend, processor):
+    submitted(processor, 2)
+    processor.queue.begin(taken(processor))
+    taken(processor)
+    processor.queue.close()
+    other = backend.start()
+    assert [(taken(other).attempt) for _ in range(2)] == [1, 1]
+
+
+def test_closing_ends_the_crashes_and_may_be_done_twice(processor):
+    processor.queue.close()
+    processor.queue.close()
+    assert list(processor.queue.new_crashes()) == []
+
+
+def test_a_closed_queue_refuses_what_it_cannot_do_any_more(processor):
+    processor.queue.close()
+    for action in (
+        lambda: processor.queue.submit(CRASH),
+        processor.queue.depths,
+        lambda: list(processor.queue.kept("parked")),
+        lambda: processor.queue.requeue(KeptCrash(CRASH, "parked", "", datetime.now(UTC), 1, "normal")),
+    ):
+        with pytest.raises(CrashQueueError, match="closed"):
+            action()
+
+
+def test_deliveries_may_be_ended_by_many_threads_at_once(processor):
+    crash_ids = submitted(processor, 40)
+    deliveries = [taken(processor) for _ in crash_ids]
+
+    def finish(delivery: Delivery) -> None:
+        processor.queue.begin(delivery)
+        processor.queue.ack(delivery)
+
+    threads = [threading.Thread(target=finish, args=(delivery,)) for delivery in deliveries]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert in_flight(processor) == 0
+    assert processor.take() is None

@@ -1,0 +1,88 @@
+"""A machine on which processors start, hang and die at the test's word: no sleeping, no patching."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from socorro_processor.configuration import defaults
+from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
+from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile
+from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+
+
+class MortalOwnerFile(OwnerFile):
+    def die(self) -> None:
+        """What the kernel does when a process ends: the file stays, its lock goes."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class StillHeartbeat(Heartbeat):
+    """One that beats only when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(seconds=1.0)
+        self.beat: Callable[[], None] = lambda: None
+
+    def start(self, beat: Callable[[], None]) -> None:
+        self.beat = beat
+
+
+class Processor:
+    """One process's end of the queue."""
+
+    def __init__(self, queue: CrashQueueBase, owner: MortalOwnerFile, heartbeat: StillHeartbeat) -> None:
+        self.queue = queue
+        self._owner = owner
+        self._heartbeat = heartbeat
+        self._crashes: Iterator[Delivery | None] = queue.new_crashes()
+
+    def take(self) -> Delivery | None:
+        return next(self._crashes, None)
+
+    def take_all(self) -> list[Delivery]:
+        return list(iter(self.take, None))
+
+    def beat(self) -> None:
+        self._heartbeat.beat()
+
+    def die(self) -> None:
+        """As by kill -9: nothing is said to the queue."""
+        self._owner.die()
+
+
+class Machine:
+    """``path`` is the file of its queue. A processor that nobody lets beat hangs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.boot = "boot 1"
+        self.uptime = 1000.0
+        self.wall_time = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
+        self.started: list[Processor] = []
+
+    def start(self, **options: object) -> Processor:
+        owner = MortalOwnerFile(self.path.with_name(self.path.name + ".owners"))
+        heartbeat = StillHeartbeat()
+        queue = SQLiteCrashQueue(
+            defaults(SQLiteCrashQueue, path=str(self.path), **{"idle_delay": 0.0, "busy_timeout": 0.0} | options),
+            clock=lambda: self.uptime,
+            boot=self.boot,
+            owner=owner,
+            heartbeat=heartbeat,
+            wall_clock=lambda: self.wall_time,
+        )
+        self.started.append(Processor(queue, owner, heartbeat))
+        return self.started[-1]
+
+    def wait(self, seconds: float) -> None:
+        self.uptime += seconds
+        self.wall_time += timedelta(seconds=seconds)
+
+    def close(self) -> None:
+        for processor in self.started:
+            processor.queue.close()
