@@ -1,0 +1,171 @@
+"""The five lists by which an operator says what makes a signature.
+
+Each is a text file, one entry a line: a regular expression that is compared with the beginning of a
+frame, or, among the sentinels, the whole frame. ``#`` begins a comment where a line begins and after
+white space; within a word it is itself, for frames have it too: ``{lambda(int)#1}``, ``main.c#12``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from socorro_processor.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+IRRELEVANT = "irrelevant_signature_re.txt"
+PREFIX = "prefix_signature_re.txt"
+SENTINELS = "signature_sentinels.txt"
+LINE_NUMBERS = "signatures_with_line_numbers_re.txt"
+TRIM_DLL = "trim_dll_signature_re.txt"
+FILES = (IRRELEVANT, PREFIX, SENTINELS, LINE_NUMBERS, TRIM_DLL)
+
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+_GROUP_BY_NUMBER_OR_NAME = re.compile(r"\\[1-9]|\(\?P|\(\?\(")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a list, and where it is written."""
+
+    file: str
+    line: int
+    text: str
+
+
+class PatternList:
+    """Entries that are regular expressions. Raises ConfigurationError for all that are none."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = tuple(entries)
+        self._patterns = _compiled(self.entries)
+        self._combined = _combined(self._patterns)
+
+    def matches(self, frame: str) -> bool:
+        """Whether ``frame`` begins with what one of the entries describes."""
+        return any(pattern.match(frame) for pattern in self._combined)
+
+    def entry_for(self, frame: str) -> Entry | None:
+        """The first entry that makes ``matches`` true; None where it is false."""
+        for entry, pattern in zip(self.entries, self._patterns, strict=True):
+            if pattern.match(frame):
+                return entry
+        return None
+
+
+@dataclass(frozen=True)
+class SigLists:
+    """All five, as they were when they were read. Shared by threads; never changes."""
+
+    irrelevant: PatternList
+    """Frames that say nothing, wherever they stand."""
+    prefix: PatternList
+    """Frames that say something only together with the next."""
+    sentinels: tuple[Entry, ...]
+    """Frames at which a signature begins."""
+    line_numbers: PatternList
+    """Functions so large that a signature needs the line."""
+    trim_dll: PatternList
+    """Modules of which only the name counts, not the offset."""
+    version: str
+    """Changes whenever the text of one of the files does."""
+
+    @classmethod
+    def load(cls, directory: Path) -> SigLists:
+        """Read and compile. Raises ConfigurationError with every bad line by file, number and reason."""
+        contents = {name: _read(directory / name) for name in FILES}
+        mistakes: list[str] = []
+        lists = {}
+        for name in FILES:
+            try:
+                lists[name] = PatternList([] if name == SENTINELS else _entries(directory / name, contents[name]))
+            except ConfigurationError as error:
+                mistakes.append(str(error))
+        if mistakes:
+            raise ConfigurationError("\n".join(mistakes))
+        return cls(
+            irrelevant=lists[IRRELEVANT],
+            prefix=lists[PREFIX],
+            sentinels=tuple(_entries(directory / SENTINELS, contents[SENTINELS])),
+            line_numbers=lists[LINE_NUMBERS],
+            trim_dll=lists[TRIM_DLL],
+            version=_version(contents),
+        )
+
+    @cached_property
+    def sentinel_frames(self) -> frozenset[str]:
+        return frozenset(entry.text for entry in self.sentinels)
+
+
+class SigListsInUse:
+    """The lists of a directory, read again on demand while other threads use them."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises ConfigurationError: without lists there are no signatures to be had."""
+        self._directory = directory
+        self._reloading = threading.Lock()
+        self.current = SigLists.load(directory)
+        """Take it once for each crash: a reload replaces it whole."""
+
+    def reload(self) -> None:
+        """Read the lists again. Raises ConfigurationError where they are bad, and keeps the old ones."""
+        with self._reloading:
+            before = self.current.version
+            self.current = SigLists.load(self._directory)
+            logger.info("signature lists of %s: version %s, was %s", self._directory, self.current.version, before)
+
+
+def default_directory() -> Path:
+    """Where the project's own lists are: beside the package in a checkout, within it where installed."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "siglists"
+    return installed if installed.is_dir() else package.parent / "siglists"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # an editor may have left its mark in front
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"signature list {path} cannot be read: {error}") from error
+
+
+def _entries(path: Path, content: str) -> list[Entry]:
+    stripped = ((number, _COMMENT.sub("", line).strip()) for number, line in enumerate(content.split("\n"), start=1))
+    return [Entry(str(path), number, text) for number, text in stripped if text]
+
+
+def _version(contents: dict[str, str]) -> str:
+    digest = hashlib.sha256()
+    for name in FILES:
+        digest.update(f"{name}\n{len(contents[name])}\n{contents[name]}".encode())
+    return digest.hexdigest()[:12]
+
+
+def _compiled(entries: Sequence[Entry]) -> list[re.Pattern[str]]:
+    patterns, mistakes = [], []
+    for entry in entries:
+        try:
+            patterns.append(re.compile(entry.text))
+        except (re.error, RecursionError, OverflowError) as error:
+            mistakes.append(f"{entry.file}, line {entry.line}: {entry.text!r} is no regular expression: {error}")
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
+    return patterns
+
+
+def _combined(patterns: Sequence[re.Pattern[str]]) -> list[re.Pattern[str]]:
+    """As few expressions as say the same.
+
+    One that refers to its groups, or has flags, stays by itself: joined to others the numbers of its
+    groups would shift, and its flags would be theirs too.
+    """
+    joined = [p.pattern for p in patterns if p.flags == re.UNICODE and not _GROUP_BY_NUMBER_OR_NAME.search(p.pattern)]
+    alone = [p for p in patterns if p.pattern not in joined]
+    return [re.compile("|".join(f"(?:{pattern})" for pattern in joined)), *alone] if joined else alone
