@@ -30,7 +30,7 @@ class Health:
 
     def __init__(self, maximum_silence: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
-        self._problems: dict[str, str] = {"processor": "is starting"}
+        self._problems: dict[str, str] = {"start": "is not over"}
         self._maximum_silence = maximum_silence
         self._clock = clock
         self._last_sign = clock()
@@ -81,7 +81,9 @@ class HealthServer:
             logger.warning("no health server: cannot listen on %s:%d: %s", config.host, config.port, error)
             return
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health", daemon=True
+        ).start()
 
     @property
     def port(self) -> int:

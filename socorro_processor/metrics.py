@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -87,16 +88,17 @@ class Metrics:
             sink.duration(name, seconds, key[1])
 
     @contextmanager
-    def timer(self, name: str, into: dict[str, float] | None = None, **labels: str) -> Iterator[None]:
-        """Time a block, also where it raises; ``into`` is given the seconds too, under ``name``."""
+    def timer(self, name: str, **labels: str) -> Iterator[None]:
+        """Time a block, also where it raises."""
         started = time.perf_counter()
         try:
             yield
         finally:
             seconds = time.perf_counter() - started
             self.duration(name, seconds, **labels)
-            if into is not None:
-                into[name] = into.get(name, 0.0) + seconds
+            if (collected := _collected.get()) is not None:
+                key = ".".join((name, *labels.values()))
+                collected[key] = collected.get(key, 0.0) + seconds
 
     def snapshot(self) -> Snapshot:
         with self._lock:
@@ -105,6 +107,20 @@ class Metrics:
                 dict(self._gauges),
                 {key: Durations(each.count, each.seconds) for key, each in self._durations.items()},
             )
+
+
+_collected: ContextVar[dict[str, float] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collected_durations() -> Iterator[dict[str, float]]:
+    """What is timed within this block, in this thread: seconds by name (``save.storage0``)."""
+    durations: dict[str, float] = {}
+    token = _collected.set(durations)
+    try:
+        yield durations
+    finally:
+        _collected.reset(token)
 
 
 def _sorted(labels: dict[str, str]) -> Labels:

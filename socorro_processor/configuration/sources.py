@@ -59,12 +59,16 @@ class EnvironmentSource(Source):
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(
             {
-                name.removeprefix(self.PREFIX).replace("__", ".").lower(): SourcedValue(text, f"environment variable {name}")
+                name.removeprefix(self.PREFIX).replace("__", ".").lower(): SourcedValue(
+                    text, f"environment variable {name}"
+                )
                 for name, text in environ.items()
                 if name.startswith(self.PREFIX)
             }
         )
-        self._dotted = {name: SourcedValue(text, f"environment variable {name}") for name, text in environ.items() if "." in name}
+        self._dotted = {
+            name: SourcedValue(text, f"environment variable {name}") for name, text in environ.items() if "." in name
+        }
 
     def __getitem__(self, key: str) -> Any:
         try:

@@ -79,6 +79,9 @@ class Rule(RequiredConfig):
             self._failed(crash, "action", error)
             return (True, False)
 
+    def check(self) -> None:
+        """Raise ProcessingEnvironmentError where this machine lacks what the rule needs."""
+
     def reload(self) -> None:
         """Read again what an operator may have changed (SIGHUP), while crashes are processed."""
 

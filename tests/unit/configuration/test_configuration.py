@@ -71,7 +71,9 @@ def test_a_shared_value_serves_all_that_refer_to_it_unless_one_says_otherwise(tm
 
 
 def test_a_value_may_hold_commas_quotes_percent_signs_and_several_lines(tmp_path):
-    ini = """[source]\nroot = a, b %(c)s "d"  # a comment\n[destination]\nroot = '''\nx\ny'''\npassword = "in quotes"\n"""
+    ini = (
+        """[source]\nroot = a, b %(c)s "d"  # a comment\n[destination]\nroot = '''\nx\ny'''\npassword = "in quotes"\n"""
+    )
     values = configuration(tmp_path, ini).values
     assert values.source.root == 'a, b %(c)s "d"'
     assert values.destination.root == "\nx\ny"
@@ -94,7 +96,10 @@ def test_files_that_include_one_another_for_ever_are_an_error(tmp_path):
         ("[source]\nthreads = many\n", "section [source], threads: 'many' is not a whole number"),
         ("[source]\nratio = much\n", "section [source], ratio: 'much' is not a number"),
         ("[source]\nfast = flase\n", "section [source], fast: 'flase' is not true or false"),
-        ("[source]\nthread = 1\n", "section [source], thread: there is no option source.thread; did you mean source.threads?"),
+        (
+            "[source]\nthread = 1\n",
+            "section [source], thread: there is no option source.thread; did you mean source.threads?",
+        ),
         ("[sauce]\nthreads = 1\n", "there is no option sauce.threads; did you mean source.threads?"),
         ("[resource]\n[[files]]\nrout = x\n", "did you mean resource.files.root?"),
         ("[source]\nstore_class = no.such.Class\n", "module no.such cannot be imported"),
@@ -118,7 +123,7 @@ def test_all_mistakes_are_named_at_once(tmp_path):
 
 
 def test_a_wrong_environment_variable_is_named(tmp_path):
-    with pytest.raises(ConfigurationError, match="environment variable SOCORRO__SOURCE__THREAD:.*did you mean"):
+    with pytest.raises(ConfigurationError, match=r"environment variable SOCORRO__SOURCE__THREAD:.*did you mean"):
         configuration(tmp_path, "", {"SOCORRO__SOURCE__THREAD": "1"})
 
 
@@ -141,7 +146,7 @@ def test_shared_values_of_what_is_not_used_here_are_left_alone(tmp_path):
 
 
 def test_a_missing_file_is_a_clear_error(tmp_path):
-    with pytest.raises(ConfigurationError, match="cannot read .*absent.ini: No such file"):
+    with pytest.raises(ConfigurationError, match=r"cannot read .*absent\.ini: No such file"):
         read_ini(tmp_path / "absent.ini")
 
 

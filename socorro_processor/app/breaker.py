@@ -1,0 +1,57 @@
+"""A breaker: while something that every crash needs is away, crashes are left in their queue."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from socorro_processor.health import Health
+
+PAUSES = (1.0, 2.0, 5.0)
+"""Seconds without a new crash after the first, second, and every further failed attempt."""
+
+
+class Breaker:
+    """Closed, every crash may begin. Opened by a failure, none may for a pause; then one at a time
+    may try, until one succeeds. May be used from any thread."""
+
+    def __init__(self, health: Health, clock: Callable[[], float] = time.monotonic) -> None:
+        self._health = health
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._until = 0.0
+        self._trying = False
+
+    def may_begin(self) -> bool:
+        """Whether a crash may be taken from the queue now. A yes while open is for one crash only:
+        its end must be told (``failed``, ``succeeded`` or ``unknown``)."""
+        with self._lock:
+            if not self._failures:
+                return True
+            if self._trying or self._clock() < self._until:
+                return False
+            self._trying = True
+            return True
+
+    def failed(self, reason: str) -> None:
+        """A crash ended for a reason that is not its own."""
+        with self._lock:
+            if self._failures == 0 or self._trying:
+                self._failures += 1
+            self._until = self._clock() + PAUSES[min(self._failures, len(PAUSES)) - 1]
+            self._trying = False
+        self._health.problem("processing", reason)
+
+    def succeeded(self) -> None:
+        """A crash was saved: all that is needed is there."""
+        with self._lock:
+            self._failures = 0
+            self._trying = False
+        self._health.resolved("processing")
+
+    def unknown(self) -> None:
+        """A crash ended in a way that says nothing of what is there, or there was none to try."""
+        with self._lock:
+            self._trying = False

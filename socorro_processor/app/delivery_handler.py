@@ -1,0 +1,153 @@
+"""What becomes of a delivery: the no-loss rule, as a decision for every way in which a crash can end."""
+
+from __future__ import annotations
+
+import logging
+
+from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.steps import Result, Steps
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
+from socorro_processor.errors import (
+    CrashIDNotFound,
+    CrashQueueError,
+    CrashStorageError,
+    InvalidCrashID,
+    MalformedCrash,
+    ProcessingEnvironmentError,
+)
+from socorro_processor.metrics import METRICS
+
+logger = logging.getLogger(__name__)
+
+_NOT_FOUND_ATTEMPTS = 4
+_OWN_FAILURES_IN_A_ROW = 10
+
+
+class DeliveryHandler:
+    """Processes deliveries and tells the queue what became of each. May be used by several threads."""
+
+    def __init__(self, queue: CrashQueueBase, steps: Steps, breaker: Breaker, maximum_attempts: int) -> None:
+        self._queue = queue
+        self._steps = steps
+        self._breaker = breaker
+        self._maximum_attempts = maximum_attempts
+        self._failed_in_a_row: dict[str, None] = {}
+
+    def handle(self, delivery: Delivery) -> None:
+        """Take one crash to its end: saved and acknowledged, to be tried again, parked or rejected.
+
+        Raises nothing: where the queue itself cannot be told, the crash comes again by itself.
+        """
+        try:
+            self._handle(delivery)
+        except CrashQueueError as error:
+            self._breaker.unknown()
+            logger.error(
+                "%s: the queue could not be told what became of it, it will come again: %s", _shown(delivery), error
+            )
+
+    def died(self, delivery: Delivery) -> None:
+        """The thread that had the delivery died of a bug."""
+        try:
+            self._own_failure(delivery, "a worker thread died of it")
+        except CrashQueueError as error:
+            logger.error("%s: %s", _shown(delivery), error)
+
+    def _handle(self, delivery: Delivery) -> None:
+        try:
+            check_crash_id(delivery.crash_id)
+        except InvalidCrashID as error:
+            self._reject(delivery, str(error))
+            return
+        if delivery.attempt > self._maximum_attempts:
+            self._park(delivery, f"the processor died in each of {delivery.attempt - 1} attempts")
+            return
+        self._queue.begin(delivery)
+        try:
+            first_time = delivery.attempt == 1 and delivery.retries == 0
+            result = self._steps.run(delivery.crash_id, attempt=delivery.attempt, first_time=first_time)
+        except CrashIDNotFound as error:
+            if delivery.attempt < _NOT_FOUND_ATTEMPTS:
+                # The collector may still be writing it.
+                self._retry(delivery, str(error))
+            else:
+                self._reject(delivery, str(error))
+        except MalformedCrash as error:
+            self._park(delivery, str(error))
+        except CrashStorageError as error:
+            if error.transient:
+                self._transient_failure(delivery, str(error))
+            else:
+                self._own_failure(delivery, str(error))
+        except (ProcessingEnvironmentError, OSError, MemoryError) as error:
+            # What the machine lacks, it lacks for every crash.
+            self._transient_failure(delivery, str(error) or type(error).__name__)
+        except Exception as error:
+            logger.exception("%s: a bug outside the rules", delivery.crash_id)
+            self._own_failure(delivery, f"{type(error).__name__} outside the rules")
+        else:
+            self._saved(delivery, result)
+
+    def _saved(self, delivery: Delivery, result: Result) -> None:
+        self._queue.ack(delivery)
+        self._failed_in_a_row.clear()
+        self._breaker.succeeded()
+        METRICS.increment("crash.saved", queue=delivery.queue)
+        logger.info(
+            "%s saved",
+            delivery.crash_id,
+            extra={
+                "fields": {
+                    "queue": delivery.queue,
+                    "attempt": delivery.attempt,
+                    "signature": result.signature,
+                    "success": result.success,
+                    **result.durations,
+                }
+            },
+        )
+
+    def _transient_failure(self, delivery: Delivery, reason: str) -> None:
+        self._breaker.failed(reason)
+        METRICS.increment("crash.retried", queue=delivery.queue, cause="transient")
+        logger.warning("%s is tried again, it is not at fault: %s", delivery.crash_id, reason)
+        self._queue.retry(delivery, reason, transient=True)
+
+    def _own_failure(self, delivery: Delivery, reason: str) -> None:
+        """The crash's own fault: unless as many different ones in a row fail of their own that it is ours."""
+        self._failed_in_a_row[delivery.crash_id] = None
+        if len(self._failed_in_a_row) >= _OWN_FAILURES_IN_A_ROW:
+            self._transient_failure(
+                delivery, f"{len(self._failed_in_a_row)} different crashes in a row failed; the last one: {reason}"
+            )
+        elif delivery.attempt >= self._maximum_attempts:
+            self._park(delivery, reason)
+        else:
+            self._retry(delivery, reason)
+
+    def _retry(self, delivery: Delivery, reason: str) -> None:
+        self._breaker.unknown()
+        METRICS.increment("crash.retried", queue=delivery.queue, cause="own")
+        logger.warning(
+            "%s is tried again, this was attempt %d of %d: %s",
+            _shown(delivery), delivery.attempt, self._maximum_attempts, reason,
+        )  # fmt: skip
+        self._queue.retry(delivery, reason, transient=False)
+
+    def _park(self, delivery: Delivery, reason: str) -> None:
+        self._breaker.unknown()
+        METRICS.increment("crash.parked", queue=delivery.queue)
+        logger.error("%s is parked after %d attempts: %s", _shown(delivery), delivery.attempt, reason)
+        self._queue.park(delivery, reason)
+
+    def _reject(self, delivery: Delivery, reason: str) -> None:
+        self._breaker.unknown()
+        METRICS.increment("crash.rejected", queue=delivery.queue)
+        logger.warning("%s is rejected: %s", _shown(delivery), reason)
+        self._queue.reject(delivery, reason)
+
+
+def _shown(delivery: Delivery) -> str:
+    """A crash id may be any text that a stranger sent."""
+    return ascii(delivery.crash_id[:60])[1:-1]

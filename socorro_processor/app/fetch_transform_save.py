@@ -1,0 +1,125 @@
+"""The apps: crash ids from a queue, through fetch, transform and save, on a task manager."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.delivery_handler import DeliveryHandler
+from socorro_processor.app.steps import Steps
+from socorro_processor.app.store_queue import StoreCrashQueue
+from socorro_processor.app.task_manager import TaskManager
+from socorro_processor.app.temporary_directory import ProcessDirectory
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
+from socorro_processor.crashqueue.base import CrashQueueBase
+from socorro_processor.crashstorage.base import CrashStorageBase
+from socorro_processor.errors import CrashStorageError, ProcessingEnvironmentError
+from socorro_processor.health import Health
+from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
+
+logger = logging.getLogger(__name__)
+
+_STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
+
+
+class FetchTransformSaveApp(RequiredConfig):
+    """Source and crash ids from one store: what lies there without a processed crash is processed."""
+
+    required_config = Namespace()
+    required_config.namespace("source", doc="where raw crashes and dumps are fetched from")
+    required_config.source.add_option(
+        "crashstorage_class",
+        default=_STORE,
+        doc="the store that raw crashes and dumps are fetched from",
+        from_string_converter=class_converter,
+    )
+    required_config.namespace("destination", doc="where processed crashes are saved")
+    required_config.destination.add_option(
+        "crashstorage_class",
+        default=_STORE,
+        doc="the store that processed crashes are saved to; PolyCrashStorage for several",
+        from_string_converter=class_converter,
+    )
+    required_config.namespace("processor", doc="the rules")
+    required_config.processor.add_option(
+        "processor_class",
+        default="socorro_processor.pipeline.mozilla_2015.MozillaProcessorAlgorithm2015",
+        doc="the pipeline that makes a processed crash of a raw one",
+        from_string_converter=class_converter,
+    )
+    required_config.namespace("producer_consumer", doc="threads")
+    required_config.producer_consumer.add_option(
+        "producer_consumer_class",
+        default="socorro_processor.app.threaded_task_manager.ThreadedTaskManager",
+        doc="the task manager: ThreadedTaskManager, or TaskManager for a single thread",
+        from_string_converter=class_converter,
+    )
+    required_config.namespace("application", doc="the processor as a whole")
+    required_config.application.add_option(
+        "maximum_attempts", default=5, doc="how often a crash may fail of its own before it is parked"
+    )
+    required_config.application.add_option(
+        "temporary_directory",
+        default="",
+        doc="where the dumps of crashes in work are put (empty: a private directory in the system's own)",
+    )
+
+    def __init__(self, config: DotDict, health: Health | None = None) -> None:
+        """Build every component that ``config`` names. Raises what their constructors raise."""
+        self.config = config
+        self.health = health or Health()
+        self.source: CrashStorageBase = config.source.crashstorage_class(config.source)
+        self.destination: CrashStorageBase = config.destination.crashstorage_class(config.destination)
+        self.pipeline: ProcessorPipeline = config.processor.processor_class(config.processor)
+        self.directory = ProcessDirectory(config.application.temporary_directory)
+        self.steps = Steps(self.source, self.pipeline, self.destination, self.directory)
+
+    def crash_queue(self) -> CrashQueueBase:
+        """A new connection to the queue that crash ids come from."""
+        return StoreCrashQueue(self.source, self.directory.path)
+
+    def task_manager(self, queue: CrashQueueBase, tick: Callable[[], None] = lambda: None) -> TaskManager:
+        """What handles the deliveries of ``queue``, once it is run."""
+        breaker = Breaker(self.health)
+        handler = DeliveryHandler(queue, self.steps, breaker, self.config.application.maximum_attempts)
+        manager: TaskManager = self.config.producer_consumer.producer_consumer_class(
+            self.config.producer_consumer, queue, handler, breaker, tick
+        )
+        return manager
+
+    def check(self) -> None:
+        """Tell ``health`` of each part that cannot do its work at this time."""
+        for name, part in (("source", self.source), ("destination", self.destination), ("processor", self.pipeline)):
+            try:
+                part.check()
+            except (CrashStorageError, ProcessingEnvironmentError) as error:
+                self.health.problem(name, str(error))
+            else:
+                self.health.resolved(name)
+
+    def close(self) -> None:
+        """Release everything; what fails in it is logged, and the rest goes on."""
+        for part in (self.pipeline, self.destination, self.source, self.directory):
+            try:
+                part.close()
+            except Exception:
+                logger.exception("%s could not be closed", type(part).__name__)
+
+
+class FetchTransformSaveWithSeparateNewCrashSourceApp(FetchTransformSaveApp):
+    """Crash ids from ``new_crash_source``, the crashes themselves from ``source``."""
+
+    required_config = Namespace()
+    required_config.namespace("new_crash_source", doc="the queues that crash ids come from")
+    required_config.new_crash_source.add_option(
+        "new_crash_source_class",
+        default="socorro_processor.crashqueue.sqlite.SQLiteCrashQueue",
+        doc="the crash queue",
+        from_string_converter=class_converter,
+    )
+
+    def crash_queue(self) -> CrashQueueBase:
+        config = self.config.new_crash_source
+        queue: CrashQueueBase = config.new_crash_source_class(config)
+        return queue

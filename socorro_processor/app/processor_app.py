@@ -1,0 +1,89 @@
+"""The processor as a daemon: signals, readiness, and a clean end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from types import FrameType
+
+from socorro_processor import health, log
+from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+from socorro_processor.stackwalk.command import kill_all
+
+logger = logging.getLogger(__name__)
+
+_CHECK_INTERVAL = 5.0
+"""Seconds between two looks at a part that was not ready."""
+
+
+class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
+    """Runs until SIGTERM or SIGINT: then it takes no more crashes, finishes those that are begun,
+    gives the rest back and ends. A second signal ends it at once. SIGHUP reloads signature lists
+    and reference data."""
+
+    required_config = Namespace()
+    required_config.logging = log.required_config
+    required_config.health = health.required_config
+    required_config.namespace("plugins", doc="the operator's own rules and stores")
+    required_config.plugins.add_option(
+        "path", default="", doc="directories, separated by commas, with modules of your own rules and stores"
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config, health.Health(config.health.maximum_silence))
+        self._stopping = False
+        self._reload = False
+        self._next_check = 0.0
+
+    def main(self) -> int:
+        """Process crashes until told to stop. Returns the exit code."""
+        server = health.HealthServer(self.config.health, self.health)
+        queue = self.crash_queue()
+        manager = self.task_manager(queue, self._tick)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self._stopping:
+                # At once: what is in work comes again, as after any other death of a processor.
+                kill_all()
+                os._exit(128 + number)
+            self._stopping = True
+            logger.info("%s: finishing what is begun, a second signal ends at once", signal.Signals(number).name)
+            manager.stop()
+
+        def reload(number: int, frame: FrameType | None) -> None:
+            self._reload = True
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGHUP, reload)
+        try:
+            self.check()
+            self.health.resolved("start")
+            logger.info("the processor runs, pid %d", os.getpid())
+            manager.run()
+        finally:
+            self.health.problem("stop", "has begun")
+            kill_all()
+            queue.close()
+            self.close()
+            server.close()
+        logger.info("the processor has ended")
+        return 0
+
+    def _tick(self) -> None:
+        self.health.alive()
+        if not self._stopping and self.health.problems() and time.monotonic() >= self._next_check:
+            self.check()
+            self._next_check = time.monotonic() + _CHECK_INTERVAL
+        if self._reload:
+            self._reload = False
+            try:
+                self.pipeline.reload()
+            except (ConfigurationError, ProcessingEnvironmentError) as error:
+                logger.error("nothing was reloaded: %s", error)
+            else:
+                logger.info("signature lists and reference data are reloaded")

@@ -1,0 +1,142 @@
+"""The three steps of a crash: fetch, transform, save."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from socorro_processor.app.temporary_directory import ProcessDirectory
+from socorro_processor.crashstorage.base import CrashStorageBase, RawCrash
+from socorro_processor.errors import CrashIDNotFound, CrashStorageError, PermanentStorageError
+from socorro_processor.metrics import METRICS, collected_durations
+from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
+
+_MAXIMUM_UNSAVED = 50
+_UNSAVED_LIFETIME = 900.0
+"""Seconds after which a result is made anew: another processor may have saved a later one by then."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What there is to say of a crash that was saved everywhere."""
+
+    signature: str
+    success: bool
+    durations: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Unsaved:
+    """A processed crash that at least one store did not take."""
+
+    raw_crash: RawCrash
+    processed_crash: dict[str, Any]
+    error: CrashStorageError
+    since: float
+
+
+class Steps:
+    """Takes a crash id through fetch, transform and save. May be used by several threads at once."""
+
+    def __init__(
+        self,
+        source: CrashStorageBase,
+        pipeline: ProcessorPipeline,
+        destination: CrashStorageBase,
+        directory: ProcessDirectory,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._pipeline = pipeline
+        self._destination = destination
+        self._directory = directory
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._unsaved: OrderedDict[str, _Unsaved] = OrderedDict()
+
+    def run(self, crash_id: str, *, attempt: int = 1, first_time: bool = True) -> Result:
+        """Process a crash and save it to the destination; returns once every store there has it.
+
+        ``first_time``: this is no retry, so that an earlier result makes it a reprocessing. Raises a
+        CrashStorageError of source or destination, or ProcessingEnvironmentError: nothing is saved
+        then, or not everywhere, and what was processed is kept for a while so that the next attempt
+        writes only what is missing.
+        """
+        with collected_durations() as durations, self._directory.crash_directory() as directory:
+            unsaved = None if first_time else self._kept_unsaved(crash_id)
+            if unsaved is None:
+                raw_crash, processed_crash, dumps = self._fetch_and_transform(
+                    crash_id, attempt, first_time, Path(directory), durations
+                )
+            else:
+                raw_crash, processed_crash = unsaved.raw_crash, unsaved.processed_crash
+                with METRICS.timer("fetch"):
+                    dumps = self._source.get_raw_dumps_as_files(crash_id, Path(directory))
+            try:
+                with METRICS.timer("save"):
+                    if unsaved is None:
+                        self._destination.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
+                    else:
+                        self._destination.save_again(raw_crash, dumps, processed_crash, crash_id, unsaved.error)
+            except CrashStorageError as error:
+                self._keep_unsaved(crash_id, _Unsaved(raw_crash, processed_crash, error, self._clock()))
+                raise
+            self._forget_unsaved(crash_id)
+        return Result(str(processed_crash.get("signature")), bool(processed_crash.get("success")), durations)
+
+    def _fetch_and_transform(
+        self, crash_id: str, attempt: int, first_time: bool, directory: Path, durations: dict[str, float]
+    ) -> tuple[RawCrash, dict[str, Any], dict[str, Path]]:
+        notes: list[str] = []
+        with METRICS.timer("fetch"):
+            raw_crash = self._source.get_raw_crash(crash_id, notes.append)
+            dumps_directory = directory / "dumps"
+            dumps_directory.mkdir()
+            dumps = self._source.get_raw_dumps_as_files(crash_id, dumps_directory, notes.append)
+            earlier = self._earlier(crash_id, notes) if first_time else None
+        started = time.perf_counter()
+        crash = self._pipeline.process_crash(
+            crash_id,
+            raw_crash,
+            dumps,
+            earlier=earlier,
+            notes=notes,
+            attempt=attempt,
+            temporary_directory=directory,
+        )
+        walked = durations.get("stackwalk", 0.0)
+        durations["rules"] = time.perf_counter() - started - walked
+        METRICS.duration("rules", durations["rules"])
+        crash.processed["processing"]["durations"] = {
+            step: round(durations[step], 6) for step in ("fetch", "stackwalk", "rules") if step in durations
+        }
+        return crash.raw, crash.processed, dumps
+
+    def _earlier(self, crash_id: str, notes: list[str]) -> dict[str, Any] | None:
+        try:
+            return self._source.get_unredacted_processed(crash_id)
+        except (CrashIDNotFound, NotImplementedError):
+            return None
+        except PermanentStorageError:
+            notes.append("the earlier processed crash cannot be read")
+            return None
+
+    def _kept_unsaved(self, crash_id: str) -> _Unsaved | None:
+        with self._lock:
+            unsaved = self._unsaved.get(crash_id)
+        return unsaved if unsaved and self._clock() - unsaved.since < _UNSAVED_LIFETIME else None
+
+    def _keep_unsaved(self, crash_id: str, unsaved: _Unsaved) -> None:
+        with self._lock:
+            self._unsaved[crash_id] = unsaved
+            while len(self._unsaved) > _MAXIMUM_UNSAVED:
+                self._unsaved.popitem(last=False)
+
+    def _forget_unsaved(self, crash_id: str) -> None:
+        with self._lock:
+            self._unsaved.pop(crash_id, None)

@@ -1,0 +1,40 @@
+"""A crash queue filled from a store: what lies there without a processed crash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from socorro_processor.configuration import defaults
+from socorro_processor.crashqueue.base import Delivery
+from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.crashstorage.base import CrashStorageBase
+
+SCAN_INTERVAL = 5.0
+"""Seconds between two looks at what is new in the store."""
+
+
+class StoreCrashQueue(SQLiteCrashQueue):
+    """Lives as long as its process, in ``directory``: what is parked or was not finished by then is
+    still in the store without a processed crash, and so comes again at the next start."""
+
+    def __init__(self, store: CrashStorageBase, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(defaults(SQLiteCrashQueue, path=str(directory / "crash_ids.sqlite")))
+        self._store = store
+        self._monotonic = clock
+        self._next_scan = clock()
+        self._seen: set[str] = set()
+
+    def new_crashes(self) -> Iterator[Delivery | None]:
+        for delivery in super().new_crashes():
+            if delivery is None and self._monotonic() >= self._next_scan:
+                self._scan()
+                self._next_scan = self._monotonic() + SCAN_INTERVAL
+            yield delivery
+
+    def _scan(self) -> None:
+        for crash_id in self._store.new_crashes():
+            if crash_id not in self._seen:
+                self._seen.add(crash_id)
+                self.submit(crash_id)

@@ -1,0 +1,92 @@
+"""Deliveries in, work done: in the caller's own thread here, in several threads in its subclass."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+
+from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.delivery_handler import DeliveryHandler
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
+from socorro_processor.errors import CrashQueueError
+
+logger = logging.getLogger(__name__)
+
+
+class TaskManager(RequiredConfig):
+    """Handles one delivery after the other in the thread that calls ``run``."""
+
+    required_config = Namespace()
+    required_config.add_option(
+        "idle_delay", default=0.25, doc="seconds between two looks at whether a pause is over or a thread has died"
+    )
+    required_config.add_option(
+        "shutdown_timeout",
+        default=60.0,
+        doc="seconds that crashes which were begun have to end once the processor is told to stop",
+    )
+
+    def __init__(
+        self,
+        config: DotDict,
+        queue: CrashQueueBase,
+        handler: DeliveryHandler,
+        breaker: Breaker,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``tick`` is called often, from the thread that calls ``run``."""
+        self.config = config
+        self._queue = queue
+        self._handler = handler
+        self._breaker = breaker
+        self._tick = tick
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Handle deliveries until ``stop`` is called; then finish what is begun and give back the rest."""
+        self._start()
+        try:
+            for delivery in self._deliveries():
+                self._give(delivery)
+        finally:
+            self._finish()
+
+    def stop(self) -> None:
+        """Take no more deliveries. May be called from a signal handler."""
+        self._stop.set()
+
+    def _deliveries(self) -> Iterator[Delivery]:
+        """What the queue yields, as long as there is room for it and nothing that it needs is away."""
+        deliveries = self._queue.new_crashes()
+        while not self._stop.is_set():
+            self._tick()
+            if not self._has_room() or not self._breaker.may_begin():
+                self._stop.wait(self.config.idle_delay)
+                continue
+            delivery = next(deliveries)
+            if delivery is None:
+                self._breaker.unknown()
+            elif self._stop.is_set():
+                self._release(delivery)
+            else:
+                yield delivery
+
+    def _release(self, delivery: Delivery) -> None:
+        try:
+            self._queue.release(delivery)
+        except CrashQueueError as error:
+            logger.warning("%s could not be given back, it will come again: %s", delivery.crash_id, error)
+
+    def _start(self) -> None:
+        pass
+
+    def _has_room(self) -> bool:
+        return True
+
+    def _give(self, delivery: Delivery) -> None:
+        self._handler.handle(delivery)
+
+    def _finish(self) -> None:
+        pass

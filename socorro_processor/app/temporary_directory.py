@@ -1,0 +1,92 @@
+"""A directory of its own for each processor's temporary files, found and removed when one was killed."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+from socorro_processor.errors import ProcessingEnvironmentError
+
+logger = logging.getLogger(__name__)
+
+
+class ProcessDirectory:
+    """``<base>/<name>/``, owned by this process as long as it holds the lock of ``<base>/<name>.lock``.
+
+    The lock file comes first and goes last, so that a directory without a held lock is one whose
+    process has ended.
+    """
+
+    def __init__(self, base: str = "") -> None:
+        """``base`` is made where it is missing; empty, it is a private one below the system's own.
+
+        Raises ProcessingEnvironmentError where it cannot be used.
+        """
+        self._base = Path(base) if base else Path(tempfile.gettempdir(), f"socorro-processor-{os.getuid()}")
+        try:
+            self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not base and self._base.stat().st_uid != os.getuid():
+                raise ProcessingEnvironmentError(
+                    f"{self._base} belongs to somebody else: set application.temporary_directory"
+                )
+            self._remove_abandoned()
+            self._lock_file, self._lock = self._own_lock()
+            self.path = self._lock_file.with_suffix("")
+            self.path.mkdir(mode=0o700)
+        except OSError as error:
+            raise ProcessingEnvironmentError(
+                f"cannot make a directory for temporary files in {self._base}: {error.strerror}; "
+                "make room there, or set application.temporary_directory"
+            ) from error
+
+    def crash_directory(self) -> tempfile.TemporaryDirectory[str]:
+        """A new directory for one crash, removed at the end of its context."""
+        try:
+            return tempfile.TemporaryDirectory(dir=self.path, ignore_cleanup_errors=True)
+        except OSError as error:
+            raise ProcessingEnvironmentError(f"cannot make a directory in {self.path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Remove it, with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock_file.unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def _own_lock(self) -> tuple[Path, int]:
+        while True:
+            path = self._base / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.lock"
+            lock = _locked(path, os.O_CREAT)
+            if lock is not None:
+                return path, lock
+
+    def _remove_abandoned(self) -> None:
+        for path in self._base.glob("*.lock"):
+            lock = _locked(path)
+            if lock is None:
+                continue
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+            path.unlink(missing_ok=True)
+            os.close(lock)
+            logger.info("removed the temporary files of a processor that was killed: %s", path.with_suffix(""))
+
+
+def _locked(path: Path, flags: int = 0) -> int | None:
+    """The descriptor of ``path``, locked; None where another process holds it, or has just removed it."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Between opening and locking, another process may have locked and removed this very file.
+        if path.stat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None

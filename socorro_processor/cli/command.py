@@ -1,0 +1,34 @@
+"""What a command of ``socorro`` is made of."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from socorro_processor.configuration import Configuration
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: what its help says, its own arguments, and what it does."""
+
+    name: str
+    summary: str
+    example: str
+    run: Callable[[argparse.Namespace, Configuration], int]
+    """Does it; returns the exit code: 0 done, 1 not done."""
+    add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    sections: tuple[str, ...] = ()
+    """The sections of the configuration that it uses; all where none is named."""
+    description: str = ""
+
+
+def build(component: str, configuration: Configuration) -> Any:
+    """The component that a section names: ``build("source", configuration)`` is the source store."""
+    config = configuration.values[component]
+    name = {"new_crash_source": "new_crash_source_class", "processor": "processor_class"}.get(
+        component, "crashstorage_class"
+    )
+    return config[name](config)

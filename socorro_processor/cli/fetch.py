@@ -1,0 +1,51 @@
+"""``socorro fetch``: the raw files of a crash."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from socorro_processor.cli.command import Command, build
+from socorro_processor.configuration import Configuration
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.errors import SocorroError
+from socorro_processor.serialization import encode
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("crash_id", metavar="CRASH_ID", help="a crash in the source store")
+    parser.add_argument("directory", metavar="DIR", type=Path, help="where its files are put; made where it is missing")
+
+
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    crash_id = check_crash_id(arguments.crash_id.strip().lower())
+    directory: Path = arguments.directory
+
+    def note(text: str) -> None:
+        print(f"socorro: {text}", file=sys.stderr)
+
+    store = build("source", configuration)
+    try:
+        raw_crash = store.get_raw_crash(crash_id, note)
+        directory.mkdir(parents=True, exist_ok=True)
+        raw_crash_file = directory / "raw_crash.json"
+        raw_crash_file.write_bytes(encode(raw_crash))
+        files = [raw_crash_file, *store.get_raw_dumps_as_files(crash_id, directory, note).values()]
+    except OSError as error:
+        raise SocorroError(f"cannot write to {directory}: {error.strerror}") from error
+    finally:
+        store.close()
+    for file in files:
+        print(file)
+    return 0
+
+
+COMMAND = Command(
+    name="fetch",
+    summary="Copy the raw crash and the dumps of a crash into a directory; print their paths.",
+    example="socorro fetch 0bba61c5-dfc3-43e7-dead-8afd20161123 here/",
+    run=run,
+    add_arguments=add_arguments,
+    sections=("source", "resource"),
+)

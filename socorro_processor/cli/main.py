@@ -1,0 +1,149 @@
+"""The ``socorro`` command.
+
+Exit codes: 0 done; 1 not done, or not all of it; 2 the command line or the configuration is wrong;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import socorro_processor
+from socorro_processor.cli.command import Command
+from socorro_processor.configuration import (
+    Configuration,
+    EnvironmentSource,
+    Namespace,
+    Source,
+    as_help,
+    as_ini,
+    read_ini,
+    split_command_line,
+)
+from socorro_processor.errors import ConfigurationError, SocorroError
+
+COMMANDS = {
+    "processor": "run the processor: take crash ids from the queues until told to stop",
+    "process": "process crashes in the foreground, without a queue",
+    "submit": "put a minidump into the store and its crash id into the queue",
+    "show": "print a report of a processed crash",
+    "fetch": "copy the raw files of a crash into a directory",
+    "queue": "look at the queues",
+}
+"""Each command by its name, with its summary; its module is ``socorro_processor.cli.NAME``."""
+
+_ADMIN = (
+    ("admin.conf", "FILE: the configuration, an ini file"),
+    ("admin.print_conf", "ini: print the configuration that is in force, secrets masked, and end"),
+    ("admin.dump_conf", "FILE: write it there, and end"),
+)
+
+
+def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run a command. Returns its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version", "version"):
+        print(f"socorro-processor {socorro_processor.__version__}")
+        return 0
+    try:
+        return _run(_command(arguments[0]), arguments[1:], environ)
+    except ConfigurationError as error:
+        for line in str(error).splitlines():
+            print(f"socorro: {line}", file=sys.stderr)
+        return 2
+    except SocorroError as error:
+        print(f"socorro: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of the output, `head` for one, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _overview() -> str:
+    rows = "\n".join(f"  {name:<12}{summary}" for name, summary in COMMANDS.items())
+    return (
+        "usage: socorro COMMAND [--admin.conf=FILE] ...\n\n"
+        "The processor of a crash-reporting system.\n\n"
+        f"{rows}\n\n"
+        "`socorro COMMAND --help` says more of each, with an example."
+    )
+
+
+def _command(name: str) -> Command:
+    if name not in COMMANDS:
+        raise ConfigurationError(f"there is no command {name!r}; there are {', '.join(COMMANDS)}")
+    command: Command = importlib.import_module(f"socorro_processor.cli.{name}").COMMAND
+    return command
+
+
+def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> int:
+    command_line, own = split_command_line(arguments)
+    parser = argparse.ArgumentParser(
+        prog=f"socorro {command.name}",
+        description=command.description or command.summary,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="show this, and the configuration in force")
+    command.add_arguments(parser)
+    if "-h" in own or "--help" in own:
+        configuration = _configuration(command_line, environ)[0]
+        print(parser.format_help())
+        print(f"example:\n  {command.example}\n")
+        print("configuration (--SECTION.OPTION=VALUE, or in the ini file), with the values in force:")
+        for key, doc in _ADMIN:
+            print(f"  --{key}\n      {doc}")
+        print(as_help(configuration, command.sections))
+        return 0
+    parsed = parser.parse_args(own)
+    configuration, admin = _configuration(command_line, environ)
+    if admin["print_conf"] or admin["dump_conf"]:
+        _write_configuration(configuration, admin["print_conf"], admin["dump_conf"])
+        return 0
+    return command.run(parsed, configuration)
+
+
+def _configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Configuration, dict[str, str]]:
+    """The configuration, and the values of the ``admin`` options."""
+    # Not before now: a command line that is wrong is answered without loading any component.
+    from socorro_processor.app.processor_app import ProcessorApp
+
+    definitions = ProcessorApp.get_required_config()
+    admin = Namespace()
+    for key, doc in _ADMIN:
+        admin.add_option(key.removeprefix("admin."), default="", doc=doc)
+    environment = EnvironmentSource(environ)
+    ini = command_line.get("admin.conf") or environment.get("admin.conf")
+    sources = [read_ini(Path(ini))] if ini else []
+    definitions.admin = admin
+    configuration = Configuration(definitions, [*sources, environment, command_line])
+    return configuration, dict(configuration.values.admin)
+
+
+def _write_configuration(configuration: Configuration, form: str, path: str) -> None:
+    if form not in ("", "ini"):
+        raise ConfigurationError(f"--admin.print_conf={form}: only ini is known")
+    if form:
+        print(as_ini(configuration), end="")
+    if path:
+        try:
+            Path(path).write_text(as_ini(configuration), encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

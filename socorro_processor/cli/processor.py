@@ -1,0 +1,28 @@
+"""``socorro processor``: the daemon."""
+
+from __future__ import annotations
+
+import argparse
+
+from socorro_processor.app.processor_app import ProcessorApp
+from socorro_processor.cli.command import Command
+from socorro_processor.configuration import Configuration
+from socorro_processor.log import set_up_logging
+
+
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    set_up_logging(configuration.values.logging)
+    return ProcessorApp(configuration.values).main()
+
+
+COMMAND = Command(
+    name="processor",
+    summary="Run the processor: take crash ids from the queues until told to stop.",
+    description=(
+        "Run the processor: take crash ids from the queues until told to stop.\n\n"
+        "SIGTERM or SIGINT: finish what is begun, give the rest back, end with 0; a second one ends at once.\n"
+        "SIGHUP: read signature lists and reference data again."
+    ),
+    example="socorro processor --admin.conf=config/processor.ini --health.port=8000",
+    run=run,
+)

@@ -1,0 +1,129 @@
+"""The pipeline: a raw crash and its dumps in, a processed crash out, whatever the rules do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import socorro_processor
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.pipeline.rule import Crash
+from socorro_processor.pipeline.rule_sets import RuleSets, rule_sets_converter
+
+logger = logging.getLogger(__name__)
+
+FAILED_SIGNATURE = "EMPTY: crash failed to process"
+_EARLIER_NOTES_LIMIT = 10_000
+_EARLIER_NOTES_MARK = ">>> "
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ProcessorPipeline(RequiredConfig):
+    """Ordered rule sets, all of them configuration. May be used by several threads at once."""
+
+    required_config = Namespace()
+    required_config.add_option(
+        "rule_sets",
+        default="[]",
+        doc="the rule sets, in order: a JSON list of names of default ones, or of "
+        "[name, tag, rule system class, way to apply, rule classes]",
+        from_string_converter=rule_sets_converter(),
+    )
+    required_config.add_option(
+        "processor_name",
+        default="",
+        doc="what the notes of each crash begin with, to tell where it was processed (empty: host name and pid)",
+    )
+
+    def __init__(self, config: DotDict, now: Callable[[], datetime] = _now) -> None:
+        self.name = config.processor_name or f"{socket.gethostname()}:{os.getpid()}"
+        self._now = now
+        rule_sets: RuleSets = config.rule_sets
+        self._systems = [(rule_set.way, rule_set.build(config)) for rule_set in rule_sets.rule_sets]
+
+    def process_crash(
+        self,
+        crash_id: str,
+        raw_crash: dict[str, Any],
+        dumps: Mapping[str, Path],
+        *,
+        earlier: Mapping[str, Any] | None = None,
+        notes: list[str] | None = None,
+        attempt: int = 1,
+        temporary_directory: Path | None = None,
+    ) -> Crash:
+        """Run all rule sets over a crash. ``raw_crash`` itself is changed by them.
+
+        ``earlier`` is the processed crash of an earlier time, ``notes`` what there is to say of how
+        this one was fetched. Raises only ProcessingEnvironmentError.
+        """
+        # A stranger's annotation of that name must not decide under which id the crash is saved.
+        raw_crash["uuid"] = crash_id
+        crash = Crash(crash_id, raw_crash, dumps, temporary_directory=temporary_directory)
+        crash.notes += [self.name, type(self).__name__, *(notes or [])]
+        if earlier:
+            crash.note(f"earlier processing: {earlier.get('started_datetime')}")
+        started = self._now().isoformat()
+        crash.processed.update(
+            uuid=crash_id,
+            success=False,
+            started_datetime=started,
+            startedDateTime=started,
+            signature=FAILED_SIGNATURE,
+        )
+        durations: dict[str, float] = {}
+        crash.processed["processing"] = {
+            "processor_version": socorro_processor.__version__,
+            "missing_symbols": [],
+            "durations": durations,
+            "attempt": attempt,
+        }
+        crash.processed["success"] = self._apply(crash, durations)
+        completed = self._now().isoformat()
+        crash.processed.update(uuid=crash_id, completed_datetime=completed, completeddatetime=completed)
+        crash.processed["processor_notes"] = "; ".join(crash.notes) + _earlier_notes(earlier)
+        return crash
+
+    def check(self) -> None:
+        """Raise ProcessingEnvironmentError where this machine lacks what a rule needs."""
+        for _, system in self._systems:
+            for rule in system.rules:
+                rule.check()
+
+    def reload(self) -> None:
+        """Have every rule read again what an operator may have changed: signature lists, reference data."""
+        for _, system in self._systems:
+            for rule in system.rules:
+                rule.reload()
+
+    def close(self) -> None:
+        """Close every rule."""
+        for _, system in self._systems:
+            system.close()
+
+    def _apply(self, crash: Crash, durations: dict[str, float]) -> bool:
+        for way, system in self._systems:
+            try:
+                getattr(system, way)(crash)
+            except ProcessingEnvironmentError:
+                raise
+            except Exception as error:
+                logger.exception("%s: rule set %s failed", crash.id, system.name)
+                crash.note(f"rule set {system.name} failed: {type(error).__name__}")
+                return False
+        return True
+
+
+def _earlier_notes(earlier: Mapping[str, Any] | None) -> str:
+    """The last run's own notes, to stand at the end: those of runs before it are not kept."""
+    text = str((earlier or {}).get("processor_notes") or "").split(_EARLIER_NOTES_MARK)[0]
+    return f"; {_EARLIER_NOTES_MARK}{text[:_EARLIER_NOTES_LIMIT]}" if text else ""

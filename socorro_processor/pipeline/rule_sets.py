@@ -1,0 +1,122 @@
+"""Rule sets from configuration: which rules there are, in which order, applied in which way.
+
+Each is a JSON list ``[name, tag, rule system class, way to apply, "rule class, rule class, ..."]``, or the
+name of one that the pipeline has by default. The options of a rule are in the section of its set:
+``processor.raw_transform.ProductRewrite``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from socorro_processor.configuration import DotDict, Namespace, class_converter, class_name
+from socorro_processor.metrics import METRICS
+from socorro_processor.pipeline.rule import Rule
+from socorro_processor.pipeline.rule_system import TransformRuleSystem
+
+WAYS = (
+    "apply_all_rules",
+    "apply_until_action_succeeds",
+    "apply_until_action_fails",
+    "apply_until_predicate_succeeds",
+    "apply_until_predicate_fails",
+)
+
+_FORM = '[name, tag, rule system class, way to apply, "rule class, rule class, ..."]'
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    name: str
+    tag: str
+    """A label of 2016's processor; kept, not used."""
+    system_class: type[TransformRuleSystem]
+    way: str
+    rule_classes: tuple[type[Rule], ...]
+
+    @classmethod
+    def from_list(cls, items: object) -> RuleSet:
+        """Raises ValueError, which says which rule set is wrong and why."""
+        if not isinstance(items, list) or len(items) != 5 or not all(isinstance(item, str) for item in items):
+            raise ValueError(f"a rule set is a list of five strings, {_FORM}, not {json.dumps(items)[:200]}")
+        name, tag, system_name, way, rule_names = items
+        try:
+            if not name.isidentifier():
+                raise ValueError("its name must be of letters, digits and '_'")
+            system_class = class_converter(system_name) or TransformRuleSystem
+            if not issubclass(system_class, TransformRuleSystem):
+                raise ValueError(f"{system_name!r} is no TransformRuleSystem")
+            if way not in WAYS:
+                raise ValueError(f"{way!r} is no way to apply rules; there are {', '.join(WAYS)}")
+            return cls(name, tag, system_class, way, tuple(_rule_classes(rule_names)))
+        except ValueError as error:
+            raise ValueError(f"rule set {name!r}: {error}") from error
+
+    def as_list(self) -> list[str]:
+        rules = ", ".join(map(class_name, self.rule_classes))
+        return [self.name, self.tag, class_name(self.system_class), self.way, rules]
+
+    def build(self, config: DotDict) -> TransformRuleSystem:
+        """The rules, each with the options of its own section below ``config``, the pipeline's."""
+        # configman makes no section for a rule without options.
+        rules = [rule(config.get(f"{self.name}.{rule.__name__}", DotDict())) for rule in self.rule_classes]
+        return self.system_class(rules, name=self.name, timed=_timed)
+
+
+class RuleSets:
+    """All rule sets of a pipeline, in order; brings in the options of every rule in them."""
+
+    def __init__(self, rule_sets: list[RuleSet]) -> None:
+        self.rule_sets = rule_sets
+        self.required_config = Namespace()
+        for rule_set in rule_sets:
+            namespace = self.required_config.namespace(rule_set.name)
+            for rule_class in rule_set.rule_classes:
+                options = rule_class.get_required_config()
+                namespace[rule_class.__name__] = options.safe_copy()
+
+    def to_str(self) -> str:
+        sets = ",\n".join(json.dumps(rule_set.as_list(), indent=1) for rule_set in self.rule_sets)
+        return f"[{sets}]"
+
+
+def rule_sets_converter(known: Sequence[Sequence[str]] = ()) -> Callable[[str], RuleSets]:
+    """A converter of a JSON list of rule sets, or of names of ``known`` ones. It raises ValueError."""
+
+    def converter(text: str) -> RuleSets:
+        try:
+            items: Any = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"a JSON list of rule sets, each {_FORM}: {error}") from error
+        if not isinstance(items, list):
+            raise ValueError(f"a JSON list of rule sets, each {_FORM}")
+        by_name = {each[0]: list(each) for each in known}
+        rule_sets = [RuleSet.from_list(by_name.get(item, item) if isinstance(item, str) else item) for item in items]
+        names = [rule_set.name for rule_set in rule_sets]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two rule sets are named {name!r}")
+        return RuleSets(rule_sets)
+
+    return converter
+
+
+def _timed(rule: Rule, seconds: float) -> None:
+    METRICS.duration("rule", seconds, rule=rule.name)
+
+
+def _rule_classes(names: str) -> list[type[Rule]]:
+    classes: list[type[Rule]] = []
+    for name in names.split(","):
+        rule_class = class_converter(name)
+        if rule_class is None:
+            continue  # after a last comma
+        if not issubclass(rule_class, Rule):
+            raise ValueError(f"{name.strip()!r} is no Rule")
+        if any(other.__name__ == rule_class.__name__ for other in classes):
+            raise ValueError(f"two rules are named {rule_class.__name__}")
+        classes.append(rule_class)
+    return classes

@@ -1,0 +1,75 @@
+"""Temporary files go with their process, however that ended."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.app.temporary_directory import ProcessDirectory
+from socorro_processor.errors import ProcessingEnvironmentError
+
+HOLDER = """
+import sys, time
+from socorro_processor.app.temporary_directory import ProcessDirectory
+directory = ProcessDirectory(sys.argv[1])
+(directory.path / "dump").write_text("x")
+print(directory.path, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process with a directory of its own in ``tmp_path``."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    process.directory = Path(process.stdout.readline().strip())
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_processor_has_a_directory_of_its_own_and_removes_it_at_the_end(tmp_path):
+    first, second = ProcessDirectory(str(tmp_path)), ProcessDirectory(str(tmp_path))
+    assert first.path != second.path
+    for directory in (first, second):
+        (directory.path / "dump").write_text("x")
+        directory.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_else_can_read_it(tmp_path):
+    directory = ProcessDirectory(str(tmp_path))
+    assert directory.path.stat().st_mode & 0o077 == 0
+    directory.close()
+
+
+def test_the_directory_of_a_killed_processor_is_removed_at_the_next_start(tmp_path, holder):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert holder.directory.exists()
+    ProcessDirectory(str(tmp_path)).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_directory_of_a_living_processor_is_left_alone(tmp_path, holder):
+    ProcessDirectory(str(tmp_path)).close()
+    assert (holder.directory / "dump").read_text() == "x"
+
+
+def test_a_crash_has_a_directory_that_goes_with_its_context(tmp_path):
+    directory = ProcessDirectory(str(tmp_path))
+    with directory.crash_directory() as own:
+        Path(own, "dump").write_text("x")
+    assert list(directory.path.iterdir()) == []
+    directory.close()
+
+
+def test_a_base_that_cannot_be_used_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProcessingEnvironmentError, match=r"file.*application\.temporary_directory"):
+        ProcessDirectory(str(tmp_path / "file"))

@@ -1,0 +1,83 @@
+"""Rule sets from configuration: order, options, and what is said of one that is wrong."""
+
+import json
+import re
+
+import pytest
+
+from socorro_processor.configuration import Namespace, defaults
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.pipeline.rule_sets import rule_sets_converter
+
+SYSTEM = "socorro_processor.pipeline.rule_system.TransformRuleSystem"
+
+
+class Greeting(Rule):
+    required_config = Namespace()
+    required_config.add_option("word", default="hello", doc="what is said")
+
+    def action(self, crash: Crash) -> bool:
+        crash.processed.setdefault("said", []).append(self.config.word)
+        return True
+
+
+class Farewell(Greeting):
+    required_config = Namespace()
+    required_config.add_option("word", default="bye", doc="what is said")
+
+
+GREETING = f"{__name__}.Greeting"
+FAREWELL = f"{__name__}.Farewell"
+
+
+def said(rule_sets, **options):
+    pipeline = ProcessorPipeline(defaults(ProcessorPipeline, rule_sets=json.dumps(rule_sets), **options))
+    return pipeline.process_crash("00000000-0000-0000-0000-000000261123", {}, {}).processed.get("said")
+
+
+def test_rules_run_in_the_order_of_the_configuration():
+    assert said([["a", "", SYSTEM, "apply_all_rules", f"{FAREWELL}, {GREETING},"]]) == ["bye", "hello"]
+
+
+def test_a_rule_has_its_options_in_the_section_of_its_set():
+    rule_sets = [["a", "", "", "apply_all_rules", GREETING], ["b", "", "", "apply_all_rules", GREETING]]
+    assert said(rule_sets, **{"b.Greeting.word": "hi"}) == ["hello", "hi"]
+
+
+def test_a_set_is_applied_in_its_way():
+    assert said([["a", "", "", "apply_until_action_succeeds", f"{GREETING}, {FAREWELL}"]]) == ["hello"]
+
+
+def test_the_name_of_a_default_set_stands_for_it():
+    known = [["a", "", SYSTEM, "apply_all_rules", GREETING], ["b", "", SYSTEM, "apply_all_rules", FAREWELL]]
+    converted = rule_sets_converter(known)('["b", "a"]')
+    assert [rule_set.as_list() for rule_set in converted.rule_sets] == [known[1], known[0]]
+    assert rule_sets_converter()(converted.to_str()).rule_sets == converted.rule_sets
+
+
+@pytest.mark.parametrize(
+    ("rule_sets", "expected"),
+    [
+        ("no JSON", "a JSON list of rule sets"),
+        ("{}", "a JSON list of rule sets"),
+        ('["unknown"]', "a rule set is a list of five strings"),
+        ('[["a", "", "", "apply_all_rules"]]', "a rule set is a list of five strings"),
+        ('[["a", "", "", "apply_some_rules", ""]]', "rule set 'a': 'apply_some_rules' is no way to apply rules"),
+        ('[["a b", "", "", "apply_all_rules", ""]]', "its name must be"),
+        ('[["a", "", "json.JSONDecoder", "apply_all_rules", ""]]', "'json.JSONDecoder' is no TransformRuleSystem"),
+        ('[["a", "", "", "apply_all_rules", "json.JSONDecoder"]]', "'json.JSONDecoder' is no Rule"),
+        ('[["a", "", "", "apply_all_rules", "no.such.Rule"]]', "rule set 'a': module no.such cannot be imported"),
+        (f'[["a", "", "", "apply_all_rules", "{GREETING}, {GREETING}"]]', "two rules are named Greeting"),
+        ('[["a", "", "", "apply_all_rules", ""], ["a", "", "", "apply_all_rules", ""]]', "two rule sets are named 'a'"),
+    ],
+)
+def test_a_rule_set_that_is_wrong_is_named_with_the_reason(rule_sets, expected):
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        rule_sets_converter()(rule_sets)
+
+
+def test_a_wrong_rule_set_is_a_configuration_error():
+    with pytest.raises(ConfigurationError):
+        defaults(ProcessorPipeline, rule_sets="[1]")
