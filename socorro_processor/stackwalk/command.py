@@ -1,0 +1,243 @@
+"""Run a program that hostile input may turn against us: bounded, apart, and gone when we are done.
+
+For example:
+
+    outcome = run(["minidump-stackwalk", "--json", "crash.dmp"], Limits(timeout=30))
+    outcome.return_code, outcome.output
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.stackwalk.pipes import Pipes, readable
+
+_PATIENCE_WITH_THE_KILLED = 10.0
+_CANNOT_EXECUTE = 126
+_NOT_FOUND = 127
+
+
+class UnusableProgramError(ProcessingEnvironmentError):
+    """The program itself is at fault: missing, not executable, or without what it needs to start."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a program may use. A limit that the processor itself has been given is never raised."""
+
+    timeout: float = 120.0
+    """Seconds by the clock; after them it is killed with all that it started."""
+    cpu: int = 120
+    """Seconds of CPU of each process; after them it gets SIGXCPU, a second later SIGKILL."""
+    memory: int = 4 << 30
+    """Bytes of address space of each process; beyond them its allocations fail."""
+    output: int = 64 << 20
+    """Bytes on stdout that are read (and held in memory); where there are more it is killed."""
+    file_size: int = 4 << 30
+    """Bytes of the largest file that it may write (it may fetch symbols)."""
+    open_files: int = 1024
+    niceness: int = 0
+    """How far it stands back (0 to 19) for what else the machine does."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended."""
+
+    output: bytes
+    """What it printed; incomplete where it was killed."""
+    return_code: int
+    """Its exit code, or the number of the signal it died of, negative."""
+    timed_out: bool
+    output_too_large: bool
+    stderr: str
+    """The end of it, as plain text: no control characters but the line feed."""
+    wall_seconds: float
+    cpu_seconds: float
+    """User and system time of the program and of those of its children that it waited for."""
+    peak_memory: int | None
+    """Bytes. None where it used no more than the processor at its own peak: the kernel counts the memory
+    that a child shares with its parent until its exec, so a smaller figure cannot be told."""
+
+
+def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str] | None = None) -> Outcome:
+    """Run ``arguments`` to its end, without a shell, with nothing in its environment but what is given.
+
+    It ends when the first process does: whatever that has started and left behind is killed, also when
+    the processor itself is interrupted. Only a process that has left both the session and the parent's
+    line (a daemon) escapes; a sandbox with its own process namespace holds that too. Any number of
+    threads may run programs at once.
+
+    Raises UnusableProgramError where it cannot be started, and other ProcessingEnvironmentErrors
+    where the machine lacks memory, processes or descriptors, or the processor ends (``kill_all``).
+    """
+    started = time.monotonic()
+    process = _start(arguments, environment or {})
+    running = _Running(process.pid)
+    pidfd = None
+    try:
+        _RUNNING.add(running)
+        pipes = Pipes(process, limits.output)
+        _limit(process.pid, limits)
+        pidfd = os.pidfd_open(process.pid)
+        ended = pipes.read_until_exit(pidfd, started + limits.timeout)
+    except OSError as error:
+        raise ProcessingEnvironmentError(f"cannot watch over {arguments[0]}: {error}") from error
+    except MemoryError as error:
+        raise ProcessingEnvironmentError(f"no memory left for the output of {arguments[0]}") from error
+    finally:
+        _kill(process.pid)
+        _RUNNING.discard(running)
+        status, usage = _wait(process, pidfd)
+    if running.cancelled:
+        raise ProcessingEnvironmentError(f"{arguments[0]} was killed, for the processor ends")
+    outcome = Outcome(
+        output=b"".join(pipes.output),
+        return_code=os.waitstatus_to_exitcode(status),
+        timed_out=not ended and not pipes.output_too_large,
+        output_too_large=pipes.output_too_large,
+        stderr=pipes.stderr_text(),
+        wall_seconds=time.monotonic() - started,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak_memory=_peak_memory(usage),
+    )
+    # So a shell or a sandbox says that there is no such program, the dynamic loader that it lacks a library.
+    if ended and not outcome.output and outcome.return_code in (_CANNOT_EXECUTE, _NOT_FOUND):
+        said = outcome.stderr.strip() or "no message"
+        raise UnusableProgramError(f"{arguments[0]} did not run, exit code {outcome.return_code}: {said}")
+    return outcome
+
+
+def kill_all() -> None:
+    """End every program that runs, for the processor ends; each of their ``run`` raises.
+
+    Takes no lock, so that a signal handler may call it.
+    """
+    for running in tuple(_RUNNING):
+        running.cancelled = True
+        _kill(running.pid)
+
+
+@dataclass(eq=False)
+class _Running:
+    """A program that has not been waited for yet."""
+
+    pid: int
+    cancelled: bool = False
+
+
+_RUNNING: set[_Running] = set()
+
+
+def _start(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        # Nothing here that runs Python between fork and exec (preexec_fn): with threads around it may
+        # deadlock, and it would keep subprocess from using vfork, which copies no page tables.
+        return subprocess.Popen(
+            arguments,
+            bufsize=0,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+    except (OSError, MemoryError) as error:
+        message = f"cannot start {arguments[0]}: {error}"
+        match getattr(error, "errno", None):
+            case errno.ENOENT if Path(arguments[0]).exists():
+                message += " (it is there, but not the interpreter or loader that it names)"
+                raise UnusableProgramError(message) from error
+            case errno.ENOENT | errno.ENOTDIR | errno.EACCES | errno.EPERM | errno.ENOEXEC | errno.ELOOP:
+                raise UnusableProgramError(message) from error
+        raise ProcessingEnvironmentError(f"{message} (the machine lacks something; it is tried again)") from error
+
+
+def _limit(pid: int, limits: Limits) -> None:
+    """Set the limits of a program that runs since an instant ago.
+
+    What it did in that instant does not get it past them. CPU time counts from its start; what it
+    holds already counts against memory, files and sizes when it asks for more; a child that it has
+    made already is limited here too, and those it makes later inherit. It has read nothing of a
+    stranger by then: it is still being loaded.
+    """
+    for process in _tree(pid):
+        for which, soft, hard in (
+            (resource.RLIMIT_CORE, 0, 0),
+            (resource.RLIMIT_CPU, limits.cpu, limits.cpu + 1),
+            (resource.RLIMIT_AS, limits.memory, limits.memory),
+            (resource.RLIMIT_FSIZE, limits.file_size, limits.file_size),
+            (resource.RLIMIT_NOFILE, limits.open_files, limits.open_files),
+        ):
+            with suppress(ProcessLookupError):
+                ceiling = resource.prlimit(process, which)[1]
+                if ceiling != resource.RLIM_INFINITY:
+                    soft, hard = min(soft, ceiling), min(hard, ceiling)
+                resource.prlimit(process, which, (soft, hard))
+        if limits.niceness:
+            with suppress(ProcessLookupError):
+                nice = os.getpriority(os.PRIO_PROCESS, process)
+                os.setpriority(os.PRIO_PROCESS, process, max(nice, limits.niceness))
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """``pid`` and its descendants; each one's children are looked up after the caller has treated it."""
+    yield pid
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for child in children:
+        yield from _tree(int(child))
+
+
+def _kill(pid: int) -> None:
+    """Kill the process and all that it started. It must not have been waited for yet.
+
+    Until then its pid, which is also that of its group, cannot become someone else's.
+    """
+    # Those in groups and sessions of their own (some sandboxes make one) are known only for as long
+    # as their parents live. The kernel gives a pid out again only after all the others.
+    for descendant in list(_tree(pid))[1:]:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(descendant, signal.SIGKILL)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _wait(process: subprocess.Popen[bytes], pidfd: int | None) -> tuple[int, resource.struct_rusage]:
+    """Release what a process holds that has ended or was killed; its exit status and what it used."""
+    for file in (process.stdout, process.stderr):
+        if file is not None:
+            file.close()
+    try:
+        if pidfd is not None and not readable(pidfd, _PATIENCE_WITH_THE_KILLED):
+            raise ProcessingEnvironmentError(
+                f"process {process.pid} was killed and does not end: it may wait for a disk or mount that hangs"
+            )
+        _, status, usage = os.wait4(process.pid, 0)
+    except ChildProcessError as error:
+        raise ProcessingEnvironmentError(
+            f"the exit status of process {process.pid} was taken by another: is SIGCHLD ignored in this process?"
+        ) from error
+    finally:
+        if pidfd is not None:
+            os.close(pidfd)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return status, usage
+
+
+def _peak_memory(usage: resource.struct_rusage) -> int | None:
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # The kernel's two counts of the same pages differ a little.
+    return usage.ru_maxrss * 1024 if usage.ru_maxrss > own + own // 16 else None
