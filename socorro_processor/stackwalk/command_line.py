@@ -1,0 +1,98 @@
+"""The template of a command line, and what it becomes for one dump.
+
+    {command_pathname} --json --symbols-url {public_symbols_url} --symbols-path {symbols_path} {dump_file_pathname}
+
+- It is cut into arguments first, with a shell's quotes, and filled in afterwards: a path stays one
+  argument, whatever is in it. No shell runs, so that pipes and redirections are refused.
+- A field may have several values, or none. Its argument is repeated for each value, and drops out where
+  there is none, together with the switch (``-x``, ``--xyz``) that stands alone before it: above, two
+  symbol directories and no symbol server give ``--symbols-path A --symbols-path B``.
+- ``{{`` and ``}}`` stand for braces.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import string
+from collections.abc import Collection, Mapping, Sequence
+
+_SHELL_OPERATOR = re.compile(r"[|;&<>].*|\d[<>].*|.*;", re.DOTALL)
+_DISCARDED_STDERR = "2>/dev/null"
+_Word = tuple[tuple[str, str | None], ...]
+"""Pieces of an argument: a text, and the name of the field after it."""
+
+
+class CommandLine:
+    """A template that has been checked. Immutable."""
+
+    def __init__(self, template: str, fields: Collection[str]) -> None:
+        """Raises ValueError where ``template`` is none, or names something that is not in ``fields``."""
+        self._template = template
+        try:
+            words = shlex.split(template)
+        except ValueError as error:
+            raise ValueError(f"{error} in the command line {template!r}") from error
+        # 2016's templates end with it. What it asks for holds: stderr never mixes with the output.
+        words = [word for word in words if word != _DISCARDED_STDERR]
+        for word in words:
+            if _SHELL_OPERATOR.fullmatch(word):
+                raise ValueError(f"{word!r} in the command line {template!r} means nothing: no shell runs it")
+        self._groups = _with_switches([_parse(word, fields) for word in words])
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def to_str(self) -> str:
+        """The template, as configman prints it."""
+        return self._template
+
+    def uses(self, field: str) -> bool:
+        return any(name == field for group in self._groups for word in group for _, name in word)
+
+    def fill(self, values: Mapping[str, Sequence[str]]) -> list[str]:
+        """The arguments. ``values`` has those of each field that the template uses."""
+        arguments = []
+        for group in self._groups:
+            names = sorted({name for word in group for _, name in word if name is not None})
+            for combination in itertools.product(*(values[name] for name in names)):
+                chosen = dict(zip(names, combination, strict=True))
+                arguments += ["".join(text + (chosen[name] if name else "") for text, name in word) for word in group]
+        return arguments
+
+
+def _parse(word: str, fields: Collection[str]) -> _Word:
+    pieces: list[tuple[str, str | None]] = []
+    try:
+        for text, name, specification, conversion in string.Formatter().parse(word):
+            if name is not None and (name not in fields or specification or conversion):
+                raise ValueError(f"there is no such field; there are {', '.join(sorted(fields))}")
+            pieces.append((text, name))
+    except ValueError as error:
+        raise ValueError(f"{word!r} in the command line: {error}") from error
+    return tuple(pieces)
+
+
+def _with_switches(words: Sequence[_Word]) -> list[tuple[_Word, ...]]:
+    """Each argument by itself, but a value that holds a field together with its switch."""
+    groups: list[tuple[_Word, ...]] = []
+    for word in words:
+        if groups and _is_switch(groups[-1][-1]) and _has_field(word) and not _text(word).startswith("-"):
+            groups[-1] += (word,)
+        else:
+            groups.append((word,))
+    return groups
+
+
+def _is_switch(word: _Word) -> bool:
+    text = _text(word)
+    return text.startswith("-") and text not in ("-", "--") and "=" not in text and not _has_field(word)
+
+
+def _has_field(word: _Word) -> bool:
+    return any(name is not None for _, name in word)
+
+
+def _text(word: _Word) -> str:
+    return "".join(text for text, _ in word)

@@ -1,0 +1,127 @@
+"""The configured stackwalker: where it is, and one run of it for each dump."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.stackwalk.command import Limits, Outcome, UnusableProgramError, run
+from socorro_processor.stackwalk.command_line import CommandLine
+
+logger = logging.getLogger(__name__)
+
+PROGRAM = "minidump-stackwalk"
+PROGRAM_VARIABLE = "SOCORRO_STACKWALKER"
+ADVICE = f"bin/install-stackwalker gets one, {PROGRAM_VARIABLE} or command_pathname names another"
+
+FIELDS = (
+    "command_pathname",
+    "raw_crash_pathname",
+    "dump_file_pathname",
+    "symbol_cache_path",
+    "symbols_path",
+    "symbols_tmp_path",
+    "public_symbols_url",
+    "private_symbols_url",
+    # as 2016's templates have them
+    "symbol_tmp_path",
+    "kill_timeout",
+)
+"""What a stackwalker's command line may name."""
+
+_PROGRAM_FIELD = "command_pathname"
+
+
+def find_stackwalker(
+    name: str = PROGRAM, environment: Mapping[str, str] = os.environ, interpreter: str = sys.executable
+) -> Path:
+    """The program of that name.
+
+    With a slash in it ``name`` is the path; else ``SOCORRO_STACKWALKER`` names the program, where
+    it is set; else it is looked for on ``PATH``, then beside the Python that runs us (a virtual
+    environment). Raises UnusableProgramError.
+    """
+    if "/" in name:
+        wanted, origin = name, "command_pathname"
+    elif wanted := environment.get(PROGRAM_VARIABLE, ""):
+        origin = PROGRAM_VARIABLE
+    else:
+        wanted, origin = name, ""
+    path = environment.get("PATH", os.defpath)
+    if not origin:
+        path += f"{os.pathsep}{Path(interpreter).parent}"
+    if found := shutil.which(wanted, path=path):
+        return Path(found)
+    if origin:
+        raise UnusableProgramError(f"{wanted}, which {origin} names, is not an executable file; {ADVICE}")
+    raise UnusableProgramError(f"{wanted} is neither on PATH ({path}) nor beside {interpreter}; {ADVICE}")
+
+
+class Stackwalker:
+    """Runs the stackwalker of a configuration. May be used by several threads at once."""
+
+    def __init__(
+        self,
+        command_line: CommandLine,
+        *,
+        program: str = PROGRAM,
+        sandbox: CommandLine | None = None,
+        limits: Limits | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """``sandbox`` is a command that runs the one behind it; ``environment`` is all that both are given."""
+        self.limits = limits or Limits()
+        self._command_line = command_line
+        self._program = program
+        self._sandbox = sandbox or CommandLine("", ())
+        self._environment = environment or {}
+        self._found: str | None = None
+
+    def uses(self, field: str) -> bool:
+        """Whether a value for ``field`` is needed."""
+        return self._command_line.uses(field) or self._sandbox.uses(field)
+
+    def walk(self, values: Mapping[str, Sequence[str]]) -> Outcome:
+        """Run it once, with the values of FIELDS (but the program's own path).
+
+        Raises ProcessingEnvironmentError where it cannot be run on this machine.
+        """
+        try:
+            values = {**values, _PROGRAM_FIELD: self._located()}
+            outcome = run(
+                [*self._sandbox.fill(values), *self._command_line.fill(values)], self.limits, self._environment
+            )
+            if outcome.return_code > 0 and not outcome.output:
+                self._check_sandbox(values)
+        except UnusableProgramError as error:
+            # Looked for again the next time: an operator may be putting it right just now.
+            self._found = None
+            raise error if ADVICE in str(error) else UnusableProgramError(f"{error}; {ADVICE}") from error
+        return outcome
+
+    def check(self) -> None:
+        """Raises ProcessingEnvironmentError, saying what to do, where no walk can succeed for now."""
+        self._found = None
+        self._located()
+
+    def _located(self) -> Sequence[str]:
+        if not self.uses(_PROGRAM_FIELD):
+            return ()
+        if self._found is None:
+            self._found = str(find_stackwalker(self._program))
+            logger.info("the stackwalker is %s", self._found)
+        return (self._found,)
+
+    def _check_sandbox(self, values: Mapping[str, Sequence[str]]) -> None:
+        """A sandbox that cannot be set up looks like a dump that cannot be read: the one is no crash's fault."""
+        if not self._sandbox:
+            return
+        outcome = run([*self._sandbox.fill(values), "true"], self.limits, self._environment)
+        if outcome.return_code != 0:
+            said = outcome.stderr.strip() or f"exit code {outcome.return_code}"
+            raise ProcessingEnvironmentError(f"the sandbox does not even run `true`: {said}")

@@ -1,0 +1,165 @@
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.stackwalk.command import Limits, UnusableProgramError
+from socorro_processor.stackwalk.command_line import CommandLine
+from socorro_processor.stackwalk.stackwalker import FIELDS, Stackwalker, find_stackwalker
+
+Program = Callable[..., str]
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
+
+SANDBOXES = [
+    "env -i",
+    "setpriv --no-new-privs --inh-caps=-all",
+    *(["unshare --net --ipc"] if os.geteuid() == 0 else []),
+    *(["bwrap --unshare-all --die-with-parent --ro-bind / / --dev /dev --"] if shutil.which("bwrap") else []),
+]
+
+
+def command_line(template: str) -> CommandLine:
+    return CommandLine(template, FIELDS)
+
+
+# Where it is found
+
+
+def test_a_name_with_a_slash_is_the_program_and_no_other_is_looked_for(program: Program) -> None:
+    path = program("")
+    assert find_stackwalker(path, {"SOCORRO_STACKWALKER": "/elsewhere"}) == Path(path)
+
+
+def test_the_environment_names_it_before_path_does(program: Program, tmp_path: Path) -> None:
+    named = program("", "named")
+    program("", "minidump-stackwalk")
+    environment = {"SOCORRO_STACKWALKER": named, "PATH": str(tmp_path)}
+    assert find_stackwalker("minidump-stackwalk", environment) == Path(named)
+
+
+def test_it_is_found_on_path_before_the_one_beside_the_interpreter(program: Program, tmp_path: Path) -> None:
+    for directory in ("bin", "venv"):
+        (tmp_path / directory).mkdir()
+        program("", f"{directory}/walker")
+    found = find_stackwalker("walker", {"PATH": f"{tmp_path}/bin"}, f"{tmp_path}/venv/python")
+    assert found == tmp_path / "bin/walker"
+
+
+def test_it_is_found_beside_the_interpreter(program: Program, tmp_path: Path) -> None:
+    path = program("", "walker")
+    assert find_stackwalker("walker", {"PATH": "/nowhere"}, f"{tmp_path}/python") == Path(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "said"),
+    [
+        ("/no/walker", {}, "/no/walker, which command_pathname names, is not an executable file"),
+        ("walker", {"SOCORRO_STACKWALKER": "/no/walker"}, "/no/walker, which SOCORRO_STACKWALKER names"),
+        ("walker", {"PATH": "/nowhere"}, "walker is neither on PATH .* nor beside /venv/python"),
+    ],
+)
+def test_where_there_is_none_it_says_what_was_tried_and_what_to_do(
+    name: str, environment: dict[str, str], said: str
+) -> None:
+    with pytest.raises(UnusableProgramError, match=f"{said}.*bin/install-stackwalker"):
+        find_stackwalker(name, environment, "/venv/python")
+
+
+# A walk
+
+
+def test_a_walk_fills_in_the_program_and_the_values(program: Program) -> None:
+    walker = Stackwalker(command_line("{command_pathname} {dump_file_pathname}"), program=program('echo "walked $1"'))
+    assert walker.walk({"dump_file_pathname": ["a b.dmp"]}).output == b"walked a b.dmp\n"
+
+
+def test_a_command_line_that_names_its_program_itself_needs_no_other() -> None:
+    walker = Stackwalker(command_line("echo {dump_file_pathname}"), program="/nothing", environment=ENVIRONMENT)
+    walker.check()
+    assert walker.walk({"dump_file_pathname": ["x"]}).output == b"x\n"
+
+
+def test_a_stackwalker_installed_while_the_processor_waits_is_found(program: Program, tmp_path: Path) -> None:
+    walker = Stackwalker(command_line("{command_pathname}"), program=str(tmp_path / "walker"))
+    with pytest.raises(ProcessingEnvironmentError, match="bin/install-stackwalker"):
+        walker.check()
+    with pytest.raises(ProcessingEnvironmentError):
+        walker.walk({})
+    program("echo walked", "walker")
+    assert walker.walk({}).output == b"walked\n"
+    walker.check()
+
+
+def test_a_stackwalker_that_goes_away_is_missed_and_taken_back(program: Program, tmp_path: Path) -> None:
+    walker = Stackwalker(command_line("{command_pathname}"), program=program("echo walked"))
+    walker.walk({})
+    (tmp_path / "program").unlink()
+    with pytest.raises(UnusableProgramError, match="bin/install-stackwalker"):
+        walker.walk({})
+    program("echo again")
+    assert walker.walk({}).output == b"again\n"
+
+
+# A sandbox
+
+
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+def test_a_sandbox_runs_the_stackwalker(program: Program, sandbox: str, tmp_path: Path) -> None:
+    dump = tmp_path / "a dump"
+    dump.write_text("contents")
+    walker = Stackwalker(
+        command_line("{command_pathname} {dump_file_pathname}"),
+        program=program('cat "$1"; exit 3'),
+        sandbox=command_line(sandbox),
+        environment=ENVIRONMENT,
+    )
+    outcome = walker.walk({"dump_file_pathname": [str(dump)]})
+    assert outcome.output == b"contents"
+    assert outcome.return_code == 3
+
+
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+def test_a_stackwalker_that_hangs_in_a_sandbox_is_killed(program: Program, sandbox: str) -> None:
+    walker = Stackwalker(
+        command_line("{command_pathname}"),
+        program=program("sleep 60 & wait"),
+        sandbox=command_line(sandbox),
+        limits=Limits(timeout=0.3),
+        environment=ENVIRONMENT,
+    )
+    outcome = walker.walk({})
+    assert outcome.timed_out
+    assert outcome.wall_seconds < 5
+
+
+def test_a_sandbox_may_use_the_fields(program: Program) -> None:
+    walker = Stackwalker(
+        command_line("{command_pathname}"),
+        program=program('echo "$DUMP"'),
+        sandbox=command_line("env DUMP={dump_file_pathname}"),
+        environment=ENVIRONMENT,
+    )
+    assert walker.uses("dump_file_pathname")
+    assert walker.walk({"dump_file_pathname": ["x y"]}).output == b"x y\n"
+
+
+def test_a_sandbox_that_cannot_be_set_up_is_no_fault_of_the_crash(program: Program) -> None:
+    sandbox = program("echo no namespaces here >&2; exit 1", "sandbox")
+    walker = Stackwalker(
+        command_line("{command_pathname}"), program=program("echo walked"), sandbox=command_line(sandbox)
+    )
+    with pytest.raises(ProcessingEnvironmentError, match="the sandbox does not even run `true`: no namespaces here"):
+        walker.walk({})
+
+
+def test_a_walk_that_fails_in_a_good_sandbox_is_the_dumps_fault(program: Program) -> None:
+    walker = Stackwalker(
+        command_line("{command_pathname}"),
+        program=program("exit 1"),
+        sandbox=command_line("env"),
+        environment=ENVIRONMENT,
+    )
+    assert walker.walk({}).return_code == 1
