@@ -1,0 +1,94 @@
+"""What a stackwalker's run becomes in the processed crash. Whatever it did, there is a result."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+from typing import Any
+
+from socorro_processor.serialization import Note, decode
+from socorro_processor.stackwalk.command import Outcome
+
+OK = "OK"
+UNKNOWN_ERROR = "unknown error"
+
+_TIMED_OUT = 124
+_SIGNAL_BASE = 128
+
+
+@dataclass(frozen=True)
+class StackwalkResult:
+    """The result for one dump, with what there is to tell of it."""
+
+    json_dump: dict[str, Any] = field(default_factory=dict)
+    """The stackwalker's JSON as it printed it, whichever stackwalker that was; empty where it is no use."""
+    return_code: int | None = None
+    """Its exit code; 124 where it ran out of time, 128 and the number of the signal that it died of.
+
+    That is how a shell and `timeout` put it, so that the figure is the same with a sandbox in
+    between, and the same as in the crashes of 2016. None where it was not run.
+    """
+    status: str = UNKNOWN_ERROR
+    notes: tuple[str, ...] = ()
+
+    @property
+    def success(self) -> bool:
+        return self.status == OK
+
+    def as_processed(self) -> dict[str, Any]:
+        """The fields of the processed crash."""
+        return {
+            "json_dump": self.json_dump,
+            "mdsw_return_code": self.return_code,
+            "mdsw_status_string": self.status,
+            "success": self.success,
+        }
+
+
+def stackwalk_result(dump_name: str, outcome: Outcome) -> StackwalkResult:
+    """Read what the stackwalker printed for a dump. Never raises for what that is."""
+    notes = [f"stackwalk of {dump_name}: {fact}" for fact in _facts(outcome)]
+    json_dump: dict[str, Any] = {}
+    if not outcome.timed_out and not outcome.output_too_large:
+        json_dump = _read(outcome.output, lambda fact: notes.append(f"stackwalk of {dump_name}: {fact}"))
+    status = json_dump.get("status")
+    if not isinstance(status, str):
+        status = UNKNOWN_ERROR
+    code = _return_code(outcome)
+    if status != OK or code != 0:
+        notes.append(f"stackwalk of {dump_name} failed: {status}, exit code {code}")
+    return StackwalkResult(json_dump, code, status, tuple(notes))
+
+
+def _facts(outcome: Outcome) -> list[str]:
+    """How it ended, where that was not by itself."""
+    if outcome.timed_out:
+        return [f"killed, it was not done after {outcome.wall_seconds:.1f} s"]
+    if outcome.output_too_large:
+        return ["killed, its output was too large"]
+    if outcome.return_code == -signal.SIGXCPU:
+        return [f"killed, it used more than its CPU time ({outcome.cpu_seconds:.1f} s)"]
+    if outcome.return_code < 0:
+        return [f"died of signal {-outcome.return_code} ({signal.strsignal(-outcome.return_code)})"]
+    return []
+
+
+def _read(output: bytes, note: Note) -> dict[str, Any]:
+    if not output.strip():
+        note("it printed nothing")
+        return {}
+    try:
+        printed = decode(output, note)
+    except ValueError:
+        note("what it printed is no JSON")
+        return {}
+    if not isinstance(printed, dict):
+        note("what it printed is JSON, but no object")
+        return {}
+    return printed
+
+
+def _return_code(outcome: Outcome) -> int:
+    if outcome.timed_out:
+        return _TIMED_OUT
+    return outcome.return_code if outcome.return_code >= 0 else _SIGNAL_BASE - outcome.return_code

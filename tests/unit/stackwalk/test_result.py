@@ -1,0 +1,127 @@
+import signal
+from typing import Any
+
+import pytest
+
+from socorro_processor.stackwalk.command import Outcome
+from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
+
+DUMP = "upload_file_minidump"
+
+
+def outcome(output: bytes = b"", return_code: int = 0, **values: Any) -> Outcome:
+    fields: dict[str, Any] = {
+        "output": output,
+        "return_code": return_code,
+        "timed_out": False,
+        "output_too_large": False,
+        "stderr": "",
+        "wall_seconds": 1.5,
+        "cpu_seconds": 2.5,
+        "peak_memory": None,
+    }
+    return Outcome(**(fields | values))
+
+
+def test_a_good_walk_is_kept_as_it_was_printed_and_needs_no_note() -> None:
+    result = stackwalk_result(DUMP, outcome(b'{"status": "OK", "modules": [1.5, null, "\xc3\xbc"]}'))
+    assert result.as_processed() == {
+        "json_dump": {"status": "OK", "modules": [1.5, None, "ü"]},
+        "mdsw_return_code": 0,
+        "mdsw_status_string": "OK",
+        "success": True,
+    }
+    assert result.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("output", "return_code", "status"),
+    [
+        (b'{"status": "ERROR_NO_MINIDUMP_HEADER", "pid": 1}', 0, "ERROR_NO_MINIDUMP_HEADER"),
+        (b'{"status": "ERROR_NO_THREAD_LIST"}', 3, "ERROR_NO_THREAD_LIST"),
+        (b"{}", 0, "unknown error"),
+        (b'{"status": 7}', 0, "unknown error"),
+        (b'{"status": null}', 0, "unknown error"),
+    ],
+)
+def test_a_walk_without_the_status_ok_has_failed_and_keeps_what_it_printed(
+    output: bytes, return_code: int, status: str
+) -> None:
+    result = stackwalk_result(DUMP, outcome(output, return_code))
+    assert result.json_dump.keys() <= {"status", "pid"}
+    assert bool(result.json_dump) == (output != b"{}")
+    assert (result.status, result.success, result.return_code) == (status, False, return_code)
+    assert result.notes == (f"stackwalk of {DUMP} failed: {status}, exit code {return_code}",)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (b"", "printed nothing"),
+        (b" \n", "printed nothing"),
+        (b"Killed", "no JSON"),
+        (b'{"status": "OK", "modu', "no JSON"),
+        (b'{"status": "OK"} trailing', "no JSON"),
+        (b'["status"]', "no object"),
+        (b'"OK"', "no object"),
+        (b"null", "no object"),
+        (b"\xff\xfe\x00", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+    ],
+)
+def test_what_is_no_json_object_is_a_note_and_an_empty_dump(output: bytes, said: str) -> None:
+    result = stackwalk_result(DUMP, outcome(output, 1))
+    assert result.json_dump == {}
+    assert result.status == "unknown error"
+    assert any(said in note for note in result.notes)
+    assert result.notes[-1] == f"stackwalk of {DUMP} failed: unknown error, exit code 1"
+
+
+def test_text_that_is_no_utf_8_does_not_cost_the_walk() -> None:
+    result = stackwalk_result(DUMP, outcome(b'{"status": "OK", "os": "\xff"}'))
+    assert result.success
+    assert result.json_dump["os"] == "\ufffd"
+    assert result.notes
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "said"),
+    [
+        ({"timed_out": True, "return_code": -signal.SIGKILL}, 124, "killed, it was not done after 1.5 s"),
+        ({"output_too_large": True, "return_code": -signal.SIGKILL}, 137, "killed, its output was too large"),
+    ],
+)
+def test_of_a_walk_that_had_to_be_killed_nothing_is_believed(ended: dict[str, Any], code: int, said: str) -> None:
+    result = stackwalk_result(DUMP, outcome(b'{"status": "OK"}', **ended))
+    assert (result.json_dump, result.status, result.return_code) == ({}, "unknown error", code)
+    assert f"stackwalk of {DUMP}: {said}" in result.notes
+
+
+@pytest.mark.parametrize(
+    ("death", "code", "said"),
+    [
+        (signal.SIGSEGV, 139, "died of signal 11 (Segmentation fault)"),
+        (signal.SIGXCPU, 152, "killed, it used more than its CPU time (2.5 s)"),
+        (signal.SIGRTMIN, 162, "died of signal 34"),
+    ],
+)
+def test_a_walk_that_died_says_of_what(death: int, code: int, said: str) -> None:
+    result = stackwalk_result(DUMP, outcome(b'{"status"', -death))
+    assert (result.json_dump, result.return_code) == ({}, code)
+    assert said in result.notes[0]
+
+
+def test_a_walk_that_died_after_its_last_word_counts_with_a_note() -> None:
+    result = stackwalk_result(DUMP, outcome(b'{"status": "OK"}', -signal.SIGSEGV))
+    assert result.success
+    assert result.json_dump == {"status": "OK"}
+    assert result.notes
+
+
+def test_without_a_walk_there_is_a_result_too() -> None:
+    assert StackwalkResult().as_processed() == {
+        "json_dump": {},
+        "mdsw_return_code": None,
+        "mdsw_status_string": "unknown error",
+        "success": False,
+    }
