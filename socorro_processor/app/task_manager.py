@@ -65,7 +65,10 @@ class TaskManager(RequiredConfig):
             if not self._has_room() or not self._breaker.may_begin():
                 self._stop.wait(self.config.idle_delay)
                 continue
-            delivery = next(deliveries)
+            try:
+                delivery = next(deliveries)
+            except StopIteration:
+                return  # the queue was closed
             if delivery is None:
                 self._breaker.unknown()
             elif self._stop.is_set():

@@ -1,0 +1,250 @@
+"""The no-loss rule: what the queue is told for every way in which a crash can end."""
+
+import errno
+import logging
+from dataclasses import replace
+
+import pytest
+
+from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.delivery_handler import DeliveryHandler
+from socorro_processor.app.steps import Result
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.errors import (
+    CrashIDNotFound,
+    CrashQueueError,
+    MalformedCrash,
+    PermanentStorageError,
+    PolyStorageError,
+    ProcessingEnvironmentError,
+    TransientStorageError,
+)
+from socorro_processor.health import Health
+
+MAXIMUM_ATTEMPTS = 5
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class ScriptedSteps:
+    """Ends every crash in the same way: with an error, or saved."""
+
+    def __init__(self):
+        self.error = None
+        self.runs = []
+
+    def run(self, crash_id, *, attempt, first_time):
+        self.runs.append((attempt, first_time))
+        if self.error:
+            raise self.error
+        return Result("main", True, {"fetch": 0.1})
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def queue(tmp_path, clock):
+    queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(tmp_path / "queue"), idle_delay=0.0), clock=clock)
+    yield queue
+    queue.close()
+
+
+@pytest.fixture
+def health():
+    health = Health()
+    health.resolved("start")
+    return health
+
+
+@pytest.fixture
+def steps():
+    return ScriptedSteps()
+
+
+@pytest.fixture
+def handler(queue, steps, health, clock):
+    return DeliveryHandler(queue, steps, Breaker(health, clock), MAXIMUM_ATTEMPTS)
+
+
+@pytest.fixture
+def deliver(queue, handler, clock):
+    """Hand every crash that is due to the handler, and those that become due later, up to ``rounds`` times."""
+
+    def deliver(rounds=1):
+        deliveries = queue.new_crashes()
+        for _ in range(rounds):
+            clock.now += 61
+            while (delivery := next(deliveries)) is not None:
+                handler.handle(delivery)
+
+    return deliver
+
+
+def left(queue):
+    depths = queue.depths()
+    total = [
+        sum(getattr(depth, name) for depth in depths.queues.values()) for name in ("waiting", "delayed", "in_flight")
+    ]
+    return {
+        "waiting": total[0],
+        "delayed": total[1],
+        "in flight": total[2],
+        "parked": depths.parked,
+        "rejected": depths.rejected,
+    }
+
+
+NOTHING = {"waiting": 0, "delayed": 0, "in flight": 0, "parked": 0, "rejected": 0}
+
+
+def test_a_crash_that_is_saved_leaves_the_queue(queue, deliver, steps):
+    queue.submit(new_crash_id())
+    deliver()
+    assert left(queue) == NOTHING
+    assert steps.runs == [(1, True)]
+
+
+@pytest.mark.parametrize(
+    "body", ["no id", "", "../../etc/passwd", "00000000-0000-0000-0000-000000261399", "\x00\ud800"]
+)
+def test_what_is_no_crash_id_is_rejected_with_the_reason_and_never_fetched(queue, deliver, steps, body):
+    queue.submit(body)
+    deliver()
+    assert left(queue) == NOTHING | {"rejected": 1}
+    assert "no crash id" in next(queue.kept("rejected")).reason or "no date" in next(queue.kept("rejected")).reason
+    assert steps.runs == []
+
+
+def test_a_crash_that_is_not_found_is_tried_again_three_times_then_rejected(queue, deliver, steps):
+    steps.error = CrashIDNotFound("there is no such crash")
+    queue.submit(new_crash_id())
+    deliver(10)
+    assert len(steps.runs) == 4
+    assert left(queue) == NOTHING | {"rejected": 1}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransientStorageError("the service is away"),
+        PolyStorageError({"storage0": PermanentStorageError("too large"), "storage1": TransientStorageError("away")}),
+        ProcessingEnvironmentError("no stackwalker"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        MemoryError(),
+    ],
+)
+def test_what_is_no_fault_of_the_crash_is_tried_again_for_ever_and_not_counted(queue, deliver, steps, health, error):
+    steps.error = error
+    queue.submit(new_crash_id())
+    deliver(30)
+    assert left(queue) == NOTHING | {"delayed": 1}
+    assert {attempt for attempt, _ in steps.runs} == {1}
+    assert health.problems().keys() == {"processing"}
+
+
+def test_once_the_store_is_back_the_crash_is_saved_and_the_processor_ready(queue, deliver, steps, health):
+    steps.error = TransientStorageError("the service is away")
+    queue.submit(new_crash_id())
+    deliver(3)
+    steps.error = None
+    deliver()
+    assert left(queue) == NOTHING
+    assert health.problems() == {}
+    assert steps.runs[-1] == (1, False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermanentStorageError("the document is too large"),
+        PolyStorageError({"storage0": PermanentStorageError("too large")}),
+        KeyError("a bug outside the rules"),
+    ],
+)
+def test_a_crash_that_fails_of_its_own_is_parked_after_all_attempts(queue, deliver, steps, error):
+    steps.error = error
+    queue.submit(new_crash_id(), "priority")
+    deliver(10)
+    assert [attempt for attempt, _ in steps.runs] == [1, 2, 3, 4, 5]
+    assert left(queue) == NOTHING | {"parked": 1}
+    parked = next(queue.kept("parked"))
+    assert parked.attempts == MAXIMUM_ATTEMPTS
+    assert parked.queue == "priority"
+
+
+def test_a_crash_that_cannot_be_read_is_parked_at_once_with_the_reason(queue, deliver, steps):
+    steps.error = MalformedCrash("the raw crash is no JSON object")
+    queue.submit(new_crash_id())
+    deliver()
+    assert len(steps.runs) == 1
+    assert next(queue.kept("parked")).reason == "the raw crash is no JSON object"
+
+
+def test_ten_different_crashes_in_a_row_that_fail_of_their_own_pause_the_processor_and_park_none_more(
+    queue, deliver, steps, health
+):
+    steps.error = KeyError("a broken deploy")
+    for _ in range(12):
+        queue.submit(new_crash_id())
+    deliver(8)
+    assert left(queue) == NOTHING | {"delayed": 12}
+    assert "different crashes in a row failed" in health.problems()["processing"]
+
+
+def test_a_requeued_crash_begins_anew(queue, deliver, steps):
+    steps.error = MalformedCrash("broken")
+    queue.submit(new_crash_id())
+    deliver()
+    steps.error = None
+    assert queue.requeue(next(queue.kept("parked")))
+    deliver()
+    assert left(queue) == NOTHING
+    assert steps.runs == [(1, True), (1, True)]
+
+
+def test_a_crash_that_killed_the_processor_in_every_attempt_is_parked_without_another(queue, handler, steps):
+    crash_id = new_crash_id()
+    queue.submit(crash_id)
+    delivery = next(delivery for delivery in queue.new_crashes() if delivery)
+    handler.handle(replace(delivery, attempt=MAXIMUM_ATTEMPTS + 1))
+    assert steps.runs == []
+    assert "the processor died" in next(queue.kept("parked")).reason
+
+
+def test_a_queue_that_cannot_be_told_costs_neither_the_thread_nor_the_crash(queue, handler, steps, caplog):
+    queue.submit(new_crash_id())
+    delivery = next(delivery for delivery in queue.new_crashes() if delivery)
+
+    def away(delivery):
+        raise CrashQueueError("the disk is full")
+
+    queue.ack = away
+    handler.handle(delivery)
+    assert "it will come again: the disk is full" in caplog.text
+
+
+def test_one_line_says_all_of_a_saved_crash(queue, deliver, caplog):
+    crash_id = new_crash_id()
+    queue.submit(crash_id)
+    with caplog.at_level(logging.INFO):
+        deliver()
+    (record,) = [record for record in caplog.records if "saved" in record.message]
+    assert record.message == f"{crash_id} saved"
+    assert record.fields == {"queue": "normal", "attempt": 1, "signature": "main", "success": True, "fetch": 0.1}
+
+
+def test_an_id_that_is_none_cannot_forge_a_log_line(queue, deliver, caplog):
+    queue.submit("x\n2026-11-23T00:00:00Z INFO forged" + "y" * 10_000)
+    deliver()
+    assert "\n2026" not in caplog.text
+    assert len(caplog.text) < 2_000

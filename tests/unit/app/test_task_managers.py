@@ -1,0 +1,160 @@
+"""Deliveries in, work done, and an orderly end."""
+
+import threading
+import time
+
+import pytest
+
+from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.task_manager import TaskManager
+from socorro_processor.app.threaded_task_manager import ThreadedTaskManager
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.health import Health
+
+DEADLINE = 20.0
+
+
+class Handler:
+    """Acknowledges what it is given, when it may."""
+
+    def __init__(self, queue):
+        self.queue = queue
+        self.handled = []
+        self.threads = set()
+        self.begun = threading.Semaphore(0)
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.bugs = 0
+        self.died_of = []
+
+    def handle(self, delivery):
+        self.begun.release()
+        self.threads.add(threading.current_thread().name)
+        assert self.go_on.wait(DEADLINE)
+        if self.bugs:
+            self.bugs -= 1
+            raise SystemExit("a bug")
+        self.queue.ack(delivery)
+        self.handled.append(delivery.crash_id)
+
+    def died(self, delivery):
+        self.died_of.append(delivery.crash_id)
+        self.queue.retry(delivery, "a bug", transient=False)
+
+
+@pytest.fixture
+def queue(tmp_path):
+    config = defaults(SQLiteCrashQueue, path=str(tmp_path / "queue"), idle_delay=0.01, retry_delays="0.01")
+    queue = SQLiteCrashQueue(config)
+    yield queue
+    queue.close()
+
+
+@pytest.fixture
+def handler(queue):
+    return Handler(queue)
+
+
+@pytest.fixture
+def breaker():
+    return Breaker(Health())
+
+
+@pytest.fixture
+def start(queue, handler, breaker):
+    """Run a task manager in a thread; it is stopped at the end."""
+    running = []
+
+    def start(manager_class, **options):
+        manager = manager_class(defaults(manager_class, idle_delay=0.01, **options), queue, handler, breaker)
+        thread = threading.Thread(target=manager.run)
+        thread.start()
+        running.append((manager, thread))
+        return manager, thread
+
+    yield start
+    handler.go_on.set()
+    for manager, thread in running:
+        manager.stop()
+        thread.join(DEADLINE)
+        assert not thread.is_alive()
+
+
+def eventually(condition):
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        threading.Event().wait(0.005)
+
+
+@pytest.mark.parametrize("manager_class", [TaskManager, ThreadedTaskManager])
+def test_every_crash_is_handled_once(start, queue, handler, manager_class):
+    crash_ids = [new_crash_id() for _ in range(20)]
+    for crash_id in crash_ids:
+        queue.submit(crash_id)
+    start(manager_class)
+    eventually(lambda: len(handler.handled) == 20)
+    assert sorted(handler.handled) == sorted(crash_ids)
+
+
+def test_as_many_crashes_at_once_as_there_are_threads(start, queue, handler):
+    for _ in range(8):
+        queue.submit(new_crash_id())
+    handler.go_on.clear()
+    start(ThreadedTaskManager, number_of_threads=3, maximum_queue_size=1)
+    eventually(lambda: len(handler.threads) == 3)
+    eventually(lambda: queue.depths().queues["normal"].in_flight == 4)
+    assert queue.depths().queues["normal"].waiting == 4
+
+
+@pytest.mark.parametrize("manager_class", [TaskManager, ThreadedTaskManager])
+def test_on_stop_what_is_begun_is_finished_and_the_rest_given_back(start, queue, handler, manager_class):
+    for _ in range(6):
+        queue.submit(new_crash_id())
+    handler.go_on.clear()
+    manager, thread = start(manager_class)
+    handler.begun.acquire(timeout=DEADLINE)
+    manager.stop()
+    handler.go_on.set()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    depth = queue.depths().queues["normal"]
+    assert depth.in_flight == depth.delayed == 0
+    assert depth.waiting + len(handler.handled) == 6
+    assert handler.handled
+
+
+def test_what_does_not_end_within_the_shutdown_timeout_is_given_back(start, queue, handler):
+    queue.submit(new_crash_id())
+    handler.go_on.clear()
+    manager, thread = start(ThreadedTaskManager, shutdown_timeout=0.05)
+    handler.begun.acquire(timeout=DEADLINE)
+    manager.stop()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    assert queue.depths().queues["normal"].waiting == 1
+
+
+def test_a_thread_that_dies_of_a_bug_is_replaced_and_its_crash_tried_again(start, queue, handler):
+    handler.bugs = 3
+    for _ in range(4):
+        queue.submit(new_crash_id())
+    start(ThreadedTaskManager, number_of_threads=2)
+    eventually(lambda: len(handler.handled) == 4)
+    assert len(handler.died_of) == 3
+
+
+def test_while_the_breaker_is_open_no_crash_is_taken(start, queue, handler, breaker):
+    breaker.failed("the store is away")
+    queue.submit(new_crash_id())
+    ticked = threading.Semaphore(0)
+    manager, _ = start(ThreadedTaskManager)
+    manager._tick = ticked.release
+    for _ in range(5):
+        assert ticked.acquire(timeout=DEADLINE)
+    assert queue.depths().queues["normal"].waiting == 1
+    assert handler.handled == []
+    breaker.succeeded()
+    eventually(lambda: len(handler.handled) == 1)
