@@ -1,0 +1,279 @@
+"""The rule that has each minidump of a crash walked by the external stackwalker."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.metrics import METRICS
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.stackwalk.command import Limits, Outcome
+from socorro_processor.stackwalk.command_line import CommandLine
+from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
+from socorro_processor.stackwalk.stackwalker import FIELDS, PROGRAM, Stackwalker
+
+logger = logging.getLogger(__name__)
+
+COMMAND_LINE = (
+    "{command_pathname} --json --no-interactive --no-color"
+    " --symbols-url {public_symbols_url} --symbols-url {private_symbols_url}"
+    " --symbols-cache {symbol_cache_path} --symbols-tmp {symbols_tmp_path}"
+    " --symbols-path {symbols_path} --symbols-path {symbol_cache_path}"
+    " {dump_file_pathname}"
+)
+"""For rust-minidump's minidump-stackwalk."""
+
+BASE_ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    # Else each thread reserves 64 MB of address space, which a memory limit counts though nothing uses it.
+    "MALLOC_ARENA_MAX": "2",
+}
+"""What every stackwalker's environment holds."""
+
+SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def template(text: str) -> CommandLine:
+    """Raises ValueError."""
+    return CommandLine(text, FIELDS)
+
+
+def command_template(text: str) -> CommandLine:
+    """A command line that is not empty. Raises ValueError."""
+    if not (command_line := template(text)):
+        raise ValueError("the command line is empty")
+    return command_line
+
+
+def size(text: str) -> int:
+    """Bytes, of a number with k, M or G behind it. Raises ValueError."""
+    match = re.fullmatch(r"\s*(\d+)\s*([kmg]?)\s*", text, re.ASCII | re.IGNORECASE)
+    if match is None or int(match[1]) == 0:
+        raise ValueError("a size above 0 was expected, such as 500M or 4G")
+    return int(match[1]) * SIZE_UNITS[match[2].lower()]
+
+
+def seconds(text: str) -> float:
+    """Raises ValueError where it is no number above 0."""
+    if not 0 < float(text) < float("inf"):
+        raise ValueError("a number of seconds above 0 was expected")
+    return float(text)
+
+
+def several(text: str) -> tuple[str, ...]:
+    """Names or paths with commas or colons between them."""
+    return tuple(each.strip() for each in re.split(f"[,{os.pathsep}]", text) if each.strip())
+
+
+class BreakpadStackwalkerRule2015(Rule):
+    """Run the stackwalker on every minidump, and keep what it says.
+
+    Reads the dumps whose name begins with ``dump_field``. Writes ``json_dump``, ``mdsw_return_code``,
+    ``mdsw_status_string`` and ``success``: of the main dump to the processed crash itself, of another
+    one below its name, which ``additional_minidumps`` lists. Whatever a walk comes to is a note;
+    raises ProcessingEnvironmentError where none can be made on this machine.
+    """
+
+    version = "2.0"
+
+    required_config = Namespace()
+    required_config.add_option(
+        "dump_field",
+        default="upload_file_minidump",
+        doc="name of the main minidump, with which those of the others begin",
+    )
+    required_config.add_option(
+        "command_line",
+        default=COMMAND_LINE,
+        doc="how the stackwalker is called: arguments as in a shell, but no shell runs; an argument whose field has "
+        "no value drops out together with the switch before it, and is repeated where it has several; fields: "
+        + " ".join(f"{{{field}}}" for field in FIELDS),
+        from_string_converter=command_template,
+    )
+    required_config.add_option(
+        "command_pathname",
+        default=PROGRAM,
+        doc="the stackwalker: a path, or a name that is looked for on PATH and beside the Python that runs this "
+        "(the environment variable SOCORRO_STACKWALKER comes before both)",
+    )
+    required_config.add_option(
+        "sandbox",
+        default="",
+        doc="a command that runs the stackwalker in a sandbox, with the same fields; it must let it read the dump and "
+        "the symbols, and end with it, such as: bwrap --unshare-all --die-with-parent --ro-bind / / --dev /dev -- "
+        "(or: systemd-run --scope --quiet --property=MemoryMax=2G --)",
+        from_string_converter=template,
+    )
+    required_config.add_option(
+        "environment",
+        default="PATH, TMPDIR",
+        doc="names of the environment variables that the stackwalker is given, where they are set "
+        "(https_proxy for one that fetches symbols, LD_LIBRARY_PATH for one that needs it)",
+        from_string_converter=several,
+    )
+    required_config.add_option(
+        "kill_timeout",
+        default="120",
+        doc="seconds after which a stackwalker is killed, with all that it started",
+        from_string_converter=seconds,
+    )
+    required_config.add_option(
+        "cpu_limit",
+        default="120",
+        doc="seconds of CPU time that a stackwalker may use",
+        from_string_converter=seconds,
+    )
+    required_config.add_option(
+        "memory_limit",
+        default="4G",
+        doc="address space that a stackwalker may use (k, M, G): three times the largest symbol file",
+        from_string_converter=size,
+    )
+    required_config.add_option(
+        "output_limit",
+        default="64M",
+        doc="how much a stackwalker may print (k, M, G): a big crash comes to 2M",
+        from_string_converter=size,
+    )
+    required_config.add_option(
+        "niceness",
+        default=0,
+        doc="how far a stackwalker stands back for other programs, 0 to 19",
+    )
+    required_config.add_option(
+        "symbols_path",
+        default="",
+        doc="directories of symbol files in the Breakpad layout, with commas between them",
+        from_string_converter=several,
+    )
+    required_config.add_option(
+        "symbol_cache_path",
+        default="",
+        doc="the directory of the symbol cache",
+    )
+    required_config.add_option(
+        "symbol_tmp_path",
+        default="",
+        doc="where a stackwalker that fetches symbols itself may put unfinished ones: on the file system of the cache",
+    )
+    required_config.add_option(
+        "public_symbols_url",
+        default="",
+        doc="symbol server that the stackwalker is to ask (empty: none)",
+        likely_to_be_changed=True,
+    )
+    required_config.add_option(
+        "private_symbols_url",
+        default="",
+        doc="another symbol server that the stackwalker is to ask (empty: none)",
+        likely_to_be_changed=True,
+    )
+    required_config.add_option(
+        "temporary_file_system_storage_path",
+        default="",
+        doc="where the raw crash is put for a stackwalker that reads it (empty: among the crash's other files)",
+    )
+
+    def __init__(self, config: DotDict | None = None) -> None:
+        super().__init__(config)
+        self._stackwalker = Stackwalker(
+            self.config.command_line,
+            program=self.config.command_pathname,
+            sandbox=self.config.sandbox,
+            limits=Limits(
+                timeout=self.config.kill_timeout,
+                cpu=math.ceil(self.config.cpu_limit),
+                memory=self.config.memory_limit,
+                output=self.config.output_limit,
+                niceness=self.config.niceness,
+            ),
+            environment=BASE_ENVIRONMENT
+            | {name: os.environ[name] for name in self.config.environment if name in os.environ},
+        )
+
+    def check(self) -> None:
+        """Raises ProcessingEnvironmentError, saying what to do, where no stackwalk can succeed for now."""
+        self._stackwalker.check()
+
+    def action(self, crash: Crash) -> bool:
+        main = self.config.dump_field
+        crash.processed["additional_minidumps"] = []
+        if main not in crash.dumps:
+            crash.note(f"there is no minidump ({main})")
+            crash.processed.update(StackwalkResult().as_processed())
+        with self._raw_crash_file(crash) as raw_crash_pathname:
+            for name, dump in crash.dumps.items():
+                if not name.startswith(main):
+                    continue
+                result = self._walk(crash, name, dump, raw_crash_pathname)
+                if name == main:
+                    crash.processed.update(result.as_processed())
+                else:
+                    crash.processed["additional_minidumps"].append(name)
+                    crash.processed[name] = result.as_processed()
+        return True
+
+    def _walk(self, crash: Crash, name: str, dump: Path, raw_crash_pathname: Sequence[str]) -> StackwalkResult:
+        with METRICS.timer("stackwalk"):
+            outcome = self._stackwalker.walk(self._values(dump, raw_crash_pathname))
+        METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
+        result = stackwalk_result(name, outcome)
+        for note in result.notes:
+            crash.note(note)
+        _log(crash.id, name, outcome, result)
+        return result
+
+    def _values(self, dump: Path, raw_crash_pathname: Sequence[str]) -> dict[str, Sequence[str]]:
+        return {
+            "dump_file_pathname": (str(dump),),
+            "raw_crash_pathname": raw_crash_pathname,
+            "symbols_path": self.config.symbols_path,
+            "symbol_cache_path": _value(self.config.symbol_cache_path),
+            "symbols_tmp_path": _value(self.config.symbol_tmp_path),
+            "symbol_tmp_path": _value(self.config.symbol_tmp_path),
+            "public_symbols_url": _value(self.config.public_symbols_url),
+            "private_symbols_url": _value(self.config.private_symbols_url),
+            "kill_timeout": (f"{self.config.kill_timeout:g}",),
+        }
+
+    @contextmanager
+    def _raw_crash_file(self, crash: Crash) -> Iterator[Sequence[str]]:
+        """The path of a file with the raw crash, for as long as it is needed; none where it is not."""
+        if not self._stackwalker.uses("raw_crash_pathname"):
+            yield ()
+            return
+        parent = self.config.temporary_file_system_storage_path or crash.temporary_directory
+        with ExitStack() as cleanup:
+            try:
+                directory = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="raw_crash-", dir=parent))
+                path = Path(directory, "raw_crash.json")
+                path.write_text(json.dumps(crash.raw, default=str), encoding="utf-8")
+            except OSError as error:
+                raise ProcessingEnvironmentError(f"cannot write the raw crash for the stackwalker: {error}") from error
+            yield (str(path),)
+
+
+def _value(text: str) -> Sequence[str]:
+    return (text,) if text else ()
+
+
+def _log(crash_id: str, dump_name: str, outcome: Outcome, result: StackwalkResult) -> None:
+    logger.debug(
+        "%s: stackwalk of %s: %s in %.3f s, %.3f s of CPU",
+        crash_id,
+        dump_name,
+        result.status,
+        outcome.wall_seconds,
+        outcome.cpu_seconds,
+    )
+    if outcome.stderr.strip():
+        logger.info("%s: stackwalk of %s: %s", crash_id, dump_name, " | ".join(outcome.stderr.split("\n")))

@@ -1,0 +1,357 @@
+"""The stackwalker rule: with small fakes, with the golden cases, and with the real one over real dumps."""
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socorro_processor.configuration import Configuration, Source, as_ini, defaults, read_ini
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+from socorro_processor.metrics import METRICS
+from socorro_processor.pipeline.rule import Crash
+from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
+from socorro_processor.stackwalk.stackwalker import find_stackwalker
+from tests.golden.cases import SHARED, cases_file, of_kind, read_cases
+
+MAIN = "upload_file_minidump"
+PLUGIN = "upload_file_minidump_plugin"
+Program = Callable[[str], str]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """Writes a shell script, and gives its path."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "program"
+        path.write_text(f"#!/bin/sh\n{text}")
+        path.chmod(0o755)
+        return str(path)
+
+    return write
+
+
+def rule(**options: Any) -> BreakpadStackwalkerRule2015:
+    return BreakpadStackwalkerRule2015(defaults(BreakpadStackwalkerRule2015, **options))
+
+
+def crash_with(directory: Path, **dumps: object) -> Crash:
+    """A crash with these dumps, each holding the JSON of a value."""
+    for name, value in dumps.items():
+        (directory / name).write_text(json.dumps(value))
+    raw = {"ProductName": "Firefox", "Comments": "\ud800 é"}
+    return Crash("an id", raw, {name: directory / name for name in dumps}, temporary_directory=directory)
+
+
+# What it writes
+
+
+def test_the_main_dump_goes_to_the_crash_and_the_others_below_their_names(tmp_path: Path) -> None:
+    ok, bad = {"status": "OK", "pid": 1}, {"status": "ERROR_NO_THREAD_LIST"}
+    crash = crash_with(tmp_path, **{PLUGIN: bad, MAIN: ok, "memory_report": ok, MAIN + "_browser": ok})
+    assert rule(command_line="cat {dump_file_pathname}").act(crash) == (True, True)
+    walked = {"mdsw_return_code": 0, "mdsw_status_string": "OK", "success": True}
+    assert crash.processed == {
+        "json_dump": ok,
+        **walked,
+        "additional_minidumps": [PLUGIN, MAIN + "_browser"],
+        PLUGIN: {"json_dump": bad, **walked, "mdsw_status_string": "ERROR_NO_THREAD_LIST", "success": False},
+        MAIN + "_browser": {"json_dump": ok, **walked},
+    }
+    assert crash.notes == [f"stackwalk of {PLUGIN} failed: ERROR_NO_THREAD_LIST, exit code 0"]
+
+
+def test_a_crash_without_a_minidump_goes_on_and_says_so(tmp_path: Path) -> None:
+    crash = crash_with(tmp_path, memory_report={})
+    assert rule(command_line="cat {dump_file_pathname}").act(crash) == (True, True)
+    assert crash.processed == {
+        "json_dump": {},
+        "mdsw_return_code": None,
+        "mdsw_status_string": "unknown error",
+        "success": False,
+        "additional_minidumps": [],
+    }
+    assert crash.notes == [f"there is no minidump ({MAIN})"]
+
+
+def test_a_dump_of_another_name_may_be_the_main_one(tmp_path: Path) -> None:
+    crash = crash_with(tmp_path, dump={"status": "OK"}, dump_2={"status": "OK"}, upload_file_minidump={})
+    rule(command_line="cat {dump_file_pathname}", dump_field="dump").act(crash)
+    assert crash.processed["success"]
+    assert crash.processed["additional_minidumps"] == ["dump_2"]
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "said"),
+    [
+        ("sleep 60", {"kill_timeout": "0.3"}, "killed, it was not done"),
+        ("cat /dev/zero", {"output_limit": "100k"}, "its output was too large"),
+        ("echo no JSON", {}, "no JSON"),
+        ("echo '{\"status\": '; kill -SEGV $$", {}, "died of signal 11"),
+        ("exit 1", {}, "printed nothing"),
+    ],
+)
+def test_whatever_the_stackwalker_does_the_crash_goes_on(
+    program: Program, tmp_path: Path, script: str, options: dict[str, str], said: str
+) -> None:
+    crash = crash_with(tmp_path, **{MAIN: {}, PLUGIN: {}})
+    walks = rule(command_line="{command_pathname}", command_pathname=program(script), **options)
+    assert walks.act(crash) == (True, True)
+    assert crash.processed["json_dump"] == {}
+    assert crash.processed["mdsw_status_string"] == "unknown error"
+    assert crash.processed[PLUGIN]["success"] is False
+    assert any(said in note for note in crash.notes)
+
+
+def test_a_stackwalker_that_cannot_run_is_no_fault_of_the_crash(tmp_path: Path) -> None:
+    walks = rule(command_pathname="/no/stackwalker")
+    with pytest.raises(ProcessingEnvironmentError, match="bin/install-stackwalker"):
+        walks.act(crash_with(tmp_path, **{MAIN: {}}))
+    with pytest.raises(ProcessingEnvironmentError, match="bin/install-stackwalker"):
+        walks.check()
+
+
+def test_stderr_goes_to_the_log_in_one_line(program: Program, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    walks = rule(command_line="{command_pathname}", command_pathname=program("echo one >&2; echo two >&2"))
+    walks.act(crash_with(tmp_path, **{MAIN: {}}))
+    assert "an id: stackwalk of upload_file_minidump: one | two" in caplog.text
+
+
+def test_walks_are_measured(tmp_path: Path) -> None:
+    before = METRICS.snapshot().durations
+    rule(command_line="cat {dump_file_pathname}").act(crash_with(tmp_path, **{MAIN: {}, PLUGIN: {}}))
+    after = METRICS.snapshot().durations
+    for name in ("stackwalk", "stackwalk.cpu"):
+        earlier = before[name, ()].count if (name, ()) in before else 0
+        assert after[name, ()].count == earlier + 2
+
+
+# What the stackwalker is given
+
+
+def test_the_raw_crash_is_handed_over_in_a_file_that_is_gone_afterwards(program: Program, tmp_path: Path) -> None:
+    walks = rule(
+        command_line="{command_pathname} {raw_crash_pathname}",
+        command_pathname=program(
+            'printf \'{"status": "OK", "mode": "%s", "raw": %s}\' "$(stat -c %A "$1")" "$(cat "$1")"'
+        ),
+    )
+    crash = crash_with(tmp_path, **{MAIN: {}, PLUGIN: {}})
+    before = sorted(tmp_path.iterdir())
+    walks.act(crash)
+    assert crash.processed["json_dump"]["raw"]["ProductName"] == "Firefox"
+    assert crash.processed[PLUGIN]["json_dump"]["raw"] == crash.processed["json_dump"]["raw"]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_raw_crash_is_removed_also_where_the_walk_cannot_be_made(tmp_path: Path) -> None:
+    walks = rule(command_line="/no/walker {raw_crash_pathname}", temporary_file_system_storage_path=str(tmp_path))
+    crash = crash_with(tmp_path, **{MAIN: {}})
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ProcessingEnvironmentError):
+        walks.act(crash)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_raw_crash_that_cannot_be_written_is_no_fault_of_the_crash(tmp_path: Path) -> None:
+    walks = rule(command_line="cat {raw_crash_pathname}", temporary_file_system_storage_path=str(tmp_path / "nowhere"))
+    with pytest.raises(ProcessingEnvironmentError, match="cannot write the raw crash"):
+        walks.act(crash_with(tmp_path, **{MAIN: {}}))
+
+
+def test_no_raw_crash_is_written_for_a_stackwalker_that_does_not_ask(tmp_path: Path) -> None:
+    walks = rule(command_line="cat {dump_file_pathname}", temporary_file_system_storage_path=str(tmp_path / "nowhere"))
+    assert walks.act(crash_with(tmp_path, **{MAIN: {}})) == (True, True)
+
+
+ARGUMENTS = 'printf \'{"status": "OK", "arguments": "\'; printf \'%s|\' "$@"; printf \'"}\''
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [
+        ({}, ""),
+        (
+            {"symbols_path": "/a, /b:/c", "symbol_cache_path": "/cache"},
+            "--symbols-cache /cache --symbols-path /a --symbols-path /b --symbols-path /c --symbols-path /cache",
+        ),
+        (
+            {"private_symbols_url": "https://p/?a&b", "symbol_tmp_path": "/tmp/s"},
+            "--symbols-url https://p/?a&b --symbols-tmp /tmp/s",
+        ),
+    ],
+)
+def test_the_default_command_line_says_only_what_is_configured(
+    program: Program, tmp_path: Path, options: dict[str, str], arguments: str
+) -> None:
+    crash = crash_with(tmp_path, **{MAIN: {}})
+    rule(command_pathname=program(ARGUMENTS), **options).act(crash)
+    said = crash.processed["json_dump"]["arguments"].split("|")[:-1]
+    assert said == ["--json", "--no-interactive", "--no-color", *arguments.split(), str(tmp_path / MAIN)]
+
+
+def test_a_command_line_of_2016_still_works(program: Program, tmp_path: Path) -> None:
+    crash = crash_with(tmp_path, **{MAIN: {}})
+    rule(
+        command_line="timeout -s KILL {kill_timeout} {command_pathname} --symbols-url {public_symbols_url}"
+        " --symbols-cache {symbol_cache_path} --symbols-tmp {symbol_tmp_path} {dump_file_pathname} 2>/dev/null",
+        command_pathname=program(ARGUMENTS),
+        public_symbols_url="https://localhost",
+        symbol_cache_path="/cache",
+        symbol_tmp_path="/t",
+    ).act(crash)
+    said = crash.processed["json_dump"]["arguments"].split("|")[:-1]
+    expected = ["--symbols-url", "https://localhost", "--symbols-cache", "/cache", "--symbols-tmp", "/t"]
+    assert said == [*expected, str(tmp_path / MAIN)]
+
+
+def test_only_the_chosen_environment_is_handed_on(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "s")
+    monkeypatch.setenv("WANTED", "w")
+    script = 'printf \'{"status": "OK", "said": "%s%s%s"}\' "$SECRET" "$WANTED" "$LANG"'
+    crash = crash_with(tmp_path, **{MAIN: {}})
+    rule(command_pathname=program(script), environment="PATH,WANTED,UNSET").act(crash)
+    assert crash.processed["json_dump"]["said"] == "wC.UTF-8"
+
+
+# Its configuration
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("command_line", "walk {dump}"),
+        ("command_line", "walk '{dump_file_pathname}"),
+        ("command_line", " "),
+        ("sandbox", "bwrap |"),
+        ("memory_limit", "4 apples"),
+        ("memory_limit", "0"),
+        ("output_limit", "-1"),
+        ("kill_timeout", "0"),
+        ("kill_timeout", "soon"),
+        ("cpu_limit", "inf"),
+    ],
+)
+def test_a_bad_value_is_an_error_at_the_start(option: str, value: str) -> None:
+    with pytest.raises(ConfigurationError):
+        rule(**{option: value})
+
+
+def test_its_printed_configuration_can_be_read_again(tmp_path: Path) -> None:
+    values = Source({"memory_limit": "500M", "symbols_path": "/a, /b", "sandbox": "env -i", "cpu_limit": "7.5"})
+    definitions = BreakpadStackwalkerRule2015.get_required_config
+    written = tmp_path / "rule.ini"
+    written.write_text(as_ini(Configuration(definitions(), [values])).replace("#", ""))
+    lines = [line for line in written.read_text().splitlines() if " = " in line and not line.startswith(" ")]
+    written.write_text("\n".join(lines))
+    again = Configuration(definitions(), [read_ini(written)]).values
+    assert again.memory_limit == 500 << 20
+    assert again.symbols_path == ("/a", "/b")
+    assert again.sandbox.to_str() == "env -i"
+    assert again.cpu_limit == 7.5
+    assert again.kill_timeout == 120
+
+
+# Golden cases
+
+
+def test_golden_walks_come_out_as_they_should(tmp_path: Path) -> None:
+    if not cases_file().exists():
+        missing(f"there are no golden cases at {cases_file()}")
+    walks = rule(command_line="cat {dump_file_pathname}")
+    cases = of_kind(read_cases(cases_file()), "pipeline")
+    for case in cases:
+        crash = crash_with(tmp_path, **case["stackwalker"])
+        walks.act(crash)
+        expected = case["expect"]["processed_crash"]
+        assert crash.processed["additional_minidumps"] == expected["additional_minidumps"]
+        assert crash.processed["json_dump"] == case["stackwalker"][MAIN]
+        for name in ("mdsw_return_code", "mdsw_status_string"):
+            assert crash.processed[name] == expected[name]
+        for dump in expected["additional_minidumps"]:
+            assert crash.processed[dump] | {"json_dump": None} == expected[dump] | {"json_dump": None}
+    assert cases
+
+
+# The real stackwalker
+
+
+def missing(what: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="module")
+def real() -> BreakpadStackwalkerRule2015:
+    try:
+        find_stackwalker()
+    except ProcessingEnvironmentError as error:
+        missing(str(error))
+    return rule(symbols_path=str(SHARED / "symbols"))
+
+
+def dumps_in(directory: str) -> list[Any]:
+    found = sorted((SHARED / directory).glob("**/*.dmp"))
+    names = [str(path.relative_to(SHARED / directory)) for path in found]
+    return [pytest.param(path, id=name) for path, name in zip(found, names, strict=True)] or [
+        pytest.param(None, id=f"no {directory}")
+    ]
+
+
+def walked(walks: BreakpadStackwalkerRule2015, dump: Path | None) -> Crash:
+    if dump is None:
+        missing(f"there are no dumps at {SHARED}")
+    assert dump is not None
+    crash = Crash("an id", {}, {MAIN: dump})
+    assert walks.act(crash) == (True, True)
+    return crash
+
+
+@pytest.mark.parametrize("dump", dumps_in("crashes"))
+def test_a_real_dump_gives_all_that_the_other_rules_read(real: BreakpadStackwalkerRule2015, dump: Path | None) -> None:
+    crash = walked(real, dump)
+    assert crash.processed["success"]
+    assert crash.processed["mdsw_return_code"] == 0
+    assert crash.notes == []
+    json_dump = crash.processed["json_dump"]
+    thread = json_dump["crash_info"]["crashing_thread"]
+    frames = json_dump["crashing_thread"]["frames"]
+    # Only the crashing thread's come with registers.
+    assert [frame["offset"] for frame in frames] == [
+        frame["offset"] for frame in json_dump["threads"][thread]["frames"]
+    ]
+    assert frames[0]["offset"].startswith("0x")
+    assert json_dump["crash_info"]["type"]
+    assert json_dump["crash_info"]["address"].startswith("0x")
+    assert json_dump["system_info"]["cpu_arch"]
+    assert json_dump["system_info"]["os"]
+    assert {"filename", "debug_file", "debug_id", "base_addr"} <= json_dump["modules"][0].keys()
+
+
+@pytest.mark.parametrize("dump", dumps_in("hostile"))
+def test_a_damaged_dump_is_a_note_or_is_coped_with(real: BreakpadStackwalkerRule2015, dump: Path | None) -> None:
+    crash = walked(real, dump)
+    assert crash.processed["success"] or any("failed" in note for note in crash.notes)
+    assert isinstance(crash.processed["json_dump"], dict)
+
+
+def test_symbols_are_used(real: BreakpadStackwalkerRule2015) -> None:
+    dump = SHARED / "crashes/test/upload_file_minidump.dmp"
+    crash = walked(real, dump if dump.exists() else None)
+    assert crash.processed["json_dump"]["crashing_thread"]["frames"][0]["function"].endswith("CrashFunction")
+
+
+def test_what_is_no_dump_at_all_is_a_note(real: BreakpadStackwalkerRule2015, tmp_path: Path) -> None:
+    for content in (b"", b"MDMP", b"MDMP" + b"\xff" * 4096, b"GIF89a"):
+        (tmp_path / "dump").write_bytes(content)
+        crash = walked(real, tmp_path / "dump")
+        assert not crash.processed["success"]
+        assert any("failed" in note for note in crash.notes)
