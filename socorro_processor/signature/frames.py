@@ -15,8 +15,8 @@ from typing import Any
 
 from socorro_processor.signature.siglists import PatternList
 
-MAXIMUM_FUNCTION_LENGTH = 8192
-"""Characters of a function's name that are looked at; the rest is taken as not there."""
+MAXIMUM_NAME_LENGTH = 4096
+"""Characters of a function's, a file's or a module's name that are looked at; the rest is as good as not there."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ def normalize(frame: Mapping[str, Any], with_line_numbers: PatternList, *, colla
     if cached := _text(frame, "normalized"):
         return cached
     line = frame.get("line")
-    function = _text(frame, "function")[:MAXIMUM_FUNCTION_LENGTH]
+    function = _text(frame, "function")[:MAXIMUM_NAME_LENGTH]
     # Of a function that is one argument list, nothing may be left.
     if name := _function(function, line, with_line_numbers, collapse_arguments):
         return name
     if (file := _text(frame, "file")) and isinstance(line, int | str) and line:
         return f"{_base_name(file)}#{_scalar(line)}"
     if module := _text(frame, "module"):
-        return f"{module}@{_scalar(frame.get('module_offset'))}"
+        return f"{module[:MAXIMUM_NAME_LENGTH]}@{_scalar(frame.get('module_offset'))}"
     return f"@{_scalar(frame.get('offset'))}"
 
 
@@ -74,12 +74,13 @@ def collapse(text: str, brackets: Brackets) -> str:
     done = 0  # up to here `text` is dealt with
     depth = 0
     exempt = False  # the next closing bracket belongs to an exempt opening one
+    words = tuple(word for word in brackets.exempt if word in text)
     for token in brackets.tokens.finditer(text):
         symbol = token.group()
         if not depth:
             kept.append(text[done : token.start()])
         done = token.end()
-        if symbol == brackets.opening and not _is_exempt(text, token, brackets.exempt):
+        if symbol == brackets.opening and not (words and _is_exempt(text, token, words)):
             depth += 1
             if depth == 1:
                 kept.append(brackets.opened)
@@ -115,7 +116,7 @@ def _function(function: str, line: object, with_line_numbers: PatternList, colla
 
 def _base_name(file: str) -> str:
     # A file with a backslash comes from Windows; there a slash may stand within a name's last part.
-    file = file[-MAXIMUM_FUNCTION_LENGTH:].rstrip("/\\")
+    file = file[-MAXIMUM_NAME_LENGTH:].rstrip("/\\")
     return file.rsplit("\\" if "\\" in file else "/", 1)[-1]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorro_processor.signature.frames import ARGUMENTS, MAXIMUM_FUNCTION_LENGTH, TEMPLATES, collapse, normalize
+from socorro_processor.signature.frames import ARGUMENTS, MAXIMUM_NAME_LENGTH, TEMPLATES, collapse, normalize
 from socorro_processor.signature.siglists import Entry, PatternList
 
 NO_LINES = PatternList([])
@@ -102,8 +102,17 @@ def test_a_value_of_another_type_counts_as_missing(frame):
     assert normalize(frame, NO_LINES) == "@0x2"
 
 
-def test_of_an_endless_function_only_the_beginning_is_looked_at():
-    assert normalize({"function": "a" * 100_000}, NO_LINES) == "a" * MAXIMUM_FUNCTION_LENGTH
+@pytest.mark.parametrize(
+    ("frame", "normal_form"),
+    [
+        ({"function": "a" * 100_000}, "a" * MAXIMUM_NAME_LENGTH),
+        ({"file": "a" * 100_000, "line": 1}, "a" * MAXIMUM_NAME_LENGTH + "#1"),
+        ({"module": "a" * 100_000, "module_offset": "0x1"}, "a" * MAXIMUM_NAME_LENGTH + "@0x1"),
+        ({"module": "m", "module_offset": "1" * 100_000}, "m@" + "1" * 100),
+    ],
+)
+def test_of_an_endless_name_only_so_much_is_looked_at(frame, normal_form):
+    assert normalize(frame, NO_LINES) == normal_form
 
 
 names = st.text(alphabet=st.sampled_from("<>(),*& \x00\ud800aB:-=é"), max_size=60) | st.text()
