@@ -1,0 +1,109 @@
+"""Rules that carry Mozilla's annotations over."""
+
+from __future__ import annotations
+
+import pytest
+
+from socorro_processor.pipeline.rule import Crash
+from socorro_processor.rules.mozilla import EnvironmentRule, ProductRule, TopMostFilesRule, UserDataRule
+
+CRASH_ID = "00000000-0000-4000-8000-000000161123"
+
+
+def processed(rule, raw: dict[str, object]) -> dict[str, object]:
+    crash = Crash(id=CRASH_ID, raw=raw)
+    assert rule.act(crash) == (True, True)
+    assert crash.notes == []
+    return crash.processed
+
+
+def test_a_product_is_carried_over():
+    annotations = {
+        "ProductName": "Firefox",
+        "Version": "48.0",
+        "ProductID": "{ec8030f7}",
+        "Distributor": "canonical",
+        "Distributor_version": "1.0",
+        "ReleaseChannel": "beta",
+        "BuildID": "20160726073904",
+    }
+    assert processed(ProductRule(), annotations) == {
+        "product": "Firefox",
+        "version": "48.0",
+        "productid": "{ec8030f7}",
+        "distributor": "canonical",
+        "distributor_version": "1.0",
+        "release_channel": "beta",
+        "ReleaseChannel": "beta",
+        "build": "20160726073904",
+    }
+
+
+def test_what_a_product_does_not_say_is_empty_and_its_distributor_none():
+    assert processed(ProductRule(), {}) == {
+        "product": "",
+        "version": "",
+        "productid": "",
+        "distributor": None,
+        "distributor_version": None,
+        "release_channel": "",
+        "ReleaseChannel": "",
+        "build": "",
+    }
+
+
+def test_a_user_is_carried_over_but_never_identified():
+    annotations = {"URL": "https://example.org/", "Comments": "it crashed", "Email": "a@example.org"}
+
+    assert processed(UserDataRule(), annotations) == {
+        "url": "https://example.org/",
+        "user_comments": "it crashed",
+        "email": "a@example.org",
+        "user_id": "",
+    }
+    assert processed(UserDataRule(), {"URL": ""}) == {"url": "", "user_comments": None, "email": None, "user_id": ""}
+
+
+@pytest.mark.parametrize(("raw", "app_notes"), [({"Notes": "GPU"}, "GPU"), ({}, ""), ({"Notes": None}, "")])
+def test_the_products_own_notes_are_carried_over(raw, app_notes):
+    assert processed(EnvironmentRule(), raw) == {"app_notes": app_notes}
+
+
+@pytest.mark.parametrize(
+    ("rule", "annotation", "field", "absent"),
+    [
+        (ProductRule(), "Version", "version", ""),
+        (ProductRule(), "Distributor", "distributor", None),
+        (UserDataRule(), "Email", "email", None),
+        (EnvironmentRule(), "Notes", "app_notes", ""),
+    ],
+)
+@pytest.mark.parametrize("value", [48, ["48.0"], {"a": "b"}, True])
+def test_an_annotation_that_is_no_string_counts_as_absent_and_is_noted(rule, annotation, field, absent, value):
+    crash = Crash(id=CRASH_ID, raw={annotation: value})
+
+    assert rule.act(crash) == (True, True)
+    assert crash.processed[field] == absent
+    assert crash.notes == [f"{annotation} is no string, but {type(value).__name__}"]
+
+
+@pytest.mark.parametrize(
+    ("json_dump", "file"),
+    [
+        ({"crashing_thread": {"frames": [{"file": "a.c"}, {"file": "b.c"}]}}, "a.c"),
+        (
+            {"crashing_thread": {"frames": [{}, {"file": None}, {"file": ""}, {"file": 5}, None, {"file": "b.c"}]}},
+            "b.c",
+        ),
+        ({"crashing_thread": {"frames": [{}]}}, None),
+        ({"crashing_thread": {"frames": {"0": {"file": "a.c"}}}}, None),
+        ({"crashing_thread": None}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_the_topmost_file_is_that_of_the_first_frame_that_has_one(json_dump, file):
+    crash = Crash(id=CRASH_ID, raw={}, processed={"json_dump": json_dump})
+
+    assert TopMostFilesRule().act(crash) == (True, True)
+    assert crash.processed["topmost_filenames"] == file
