@@ -21,7 +21,7 @@ setup(
     ],
     # The lists are for operators to read and change, so they stand at the top of the checkout.
     package_dir={"socorro_processor.siglists": "siglists"},
-    package_data={"socorro_processor": ["py.typed"], "socorro_processor.siglists": ["*.txt"]},
+    package_data={"socorro_processor": ["py.typed"], "socorro_processor.siglists": ["*.txt", "README.rst"]},
     install_requires=[
         "configman>=1.3",
         "configobj>=5.0.9",

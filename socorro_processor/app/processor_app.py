@@ -11,7 +11,6 @@ from types import FrameType
 from socorro_processor import health, log
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
 from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.stackwalk.command import kill_all
 
 logger = logging.getLogger(__name__)
@@ -81,9 +80,5 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             self._next_check = time.monotonic() + _CHECK_INTERVAL
         if self._reload:
             self._reload = False
-            try:
-                self.pipeline.reload()
-            except (ConfigurationError, ProcessingEnvironmentError) as error:
-                logger.error("nothing was reloaded: %s", error)
-            else:
-                logger.info("signature lists and reference data are reloaded")
+            self.pipeline.reload()
+            logger.info("signature lists and reference data were read again")

@@ -46,7 +46,7 @@ OLD_NAMES: dict[str, str] = {
     _MOZILLA + "ProductRule": "rules.mozilla.ProductRule",
     _MOZILLA + "UserDataRule": "rules.mozilla.UserDataRule",
     _MOZILLA + "EnvironmentRule": "rules.mozilla.EnvironmentRule",
-    _MOZILLA + "DatesAndTimesRule": "rules.mozilla.DatesAndTimesRule",
+    _MOZILLA + "DatesAndTimesRule": "rules.dates_and_times.DatesAndTimesRule",
     _MOZILLA + "TopMostFilesRule": "rules.mozilla.TopMostFilesRule",
     _SIGNATURE + "SignatureGenerationRule": "rules.signature.SignatureGenerationRule",
     _SIGNATURE + "SigTrunc": "rules.signature.SigTrunc",

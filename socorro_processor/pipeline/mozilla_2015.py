@@ -16,7 +16,7 @@ RAW_TO_PROCESSED = (
     "mozilla.ProductRule",
     "mozilla.UserDataRule",
     "mozilla.EnvironmentRule",
-    "mozilla.DatesAndTimesRule",
+    "dates_and_times.DatesAndTimesRule",
 )
 
 PROCESSED = (

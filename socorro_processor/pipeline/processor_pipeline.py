@@ -12,7 +12,7 @@ from typing import Any
 
 import socorro_processor
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
-from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.pipeline.rule_sets import RuleSets, rule_sets_converter
 
@@ -100,15 +100,24 @@ class ProcessorPipeline(RequiredConfig):
                 rule.check()
 
     def reload(self) -> None:
-        """Have every rule read again what an operator may have changed: signature lists, reference data."""
+        """Have every rule read again what an operator may have changed: signature lists, reference data.
+
+        What cannot be used is logged, and the rule goes on with what it had.
+        """
         for _, system in self._systems:
             for rule in system.rules:
-                rule.reload()
+                try:
+                    rule.reload()
+                except (ConfigurationError, ProcessingEnvironmentError) as error:
+                    logger.error("rule %s goes on with what it had: %s", rule.name, error)
 
     def close(self) -> None:
-        """Close every rule."""
+        """Close every rule; what goes wrong in it is logged."""
         for _, system in self._systems:
-            system.close()
+            try:
+                system.close()
+            except Exception:
+                logger.exception("rule set %s could not be closed", system.name)
 
     def _apply(self, crash: Crash, durations: dict[str, float]) -> bool:
         for way, system in self._systems:

@@ -7,7 +7,7 @@ import pytest
 
 import socorro_processor
 from socorro_processor.configuration import defaults
-from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.pipeline.processor_pipeline import FAILED_SIGNATURE, ProcessorPipeline
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.pipeline.rule_system import TransformRuleSystem
@@ -127,3 +127,33 @@ def test_every_rule_is_closed_with_the_pipeline():
     before = HelplessRule.closed
     pipeline("HelplessRule").close()
     assert HelplessRule.closed == before + 1
+
+
+class StubbornRule(Rule):
+    def action(self, crash: Crash) -> bool:
+        return True
+
+    def reload(self) -> None:
+        raise ConfigurationError("lists/prefix.txt, line 3: a bad expression")
+
+    def close(self) -> None:
+        raise OSError("cannot be closed")
+
+
+class EagerRule(StubbornRule):
+    reloaded = 0
+
+    def reload(self) -> None:
+        EagerRule.reloaded += 1
+
+
+def test_a_rule_that_cannot_reload_is_logged_and_keeps_no_other_from_it(caplog):
+    before = EagerRule.reloaded
+    pipeline("StubbornRule", "EagerRule").reload()
+    assert EagerRule.reloaded == before + 1
+    assert "rule StubbornRule goes on with what it had: lists/prefix.txt, line 3" in caplog.text
+
+
+def test_a_rule_that_cannot_be_closed_is_logged(caplog):
+    pipeline("StubbornRule").close()
+    assert "rule set own could not be closed" in caplog.text
