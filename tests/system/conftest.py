@@ -1,0 +1,57 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.shared import SAMPLES, stackwalker
+from tests.system.daemon import Installation, eventually
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    """An installation of its own, with the samples' symbols and a real stackwalker."""
+    stackwalker()
+    installation = Installation(tmp_path, SAMPLES / "symbols")
+    yield installation
+    installation.close()
+
+
+class SlowWalker:
+    """A stackwalker that waits until it is let go on, and then is the real one."""
+
+    def __init__(self, directory: Path) -> None:
+        self._pid = directory / "pid"
+        self._fifo = directory / "fifo"
+        self._free = directory / "free"
+        os.mkfifo(self._fifo)
+        self.path = directory / "slow-walker"
+        self.path.write_text(
+            "#!/bin/sh\n"
+            f"echo $$ > {self._pid}.new; mv {self._pid}.new {self._pid}\n"
+            f"[ -e {self._free} ] || cat {self._fifo} > {os.devnull}\n"
+            f'exec {stackwalker()} "$@"\n'
+        )
+        self.path.chmod(0o755)
+
+    def wait_until_it_runs(self) -> None:
+        eventually(self._pid.exists)
+
+    def let_it_go_on(self) -> None:
+        """This run and all later ones."""
+        self._free.touch()
+        os.close(os.open(self._fifo, os.O_RDWR))
+
+    def is_gone(self) -> bool:
+        pid = self._pid.read_text().strip()
+        eventually(lambda: not Path("/proc", pid).exists())
+        return True
+
+
+@pytest.fixture
+def slow_walker(installation: Installation, tmp_path: Path) -> SlowWalker:
+    directory = tmp_path / "walker"
+    directory.mkdir()
+    walker = SlowWalker(directory)
+    installation.walker(command_pathname=str(walker.path))
+    return walker

@@ -1,0 +1,134 @@
+"""The commands of ``socorro``, and the daemon, as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.shared import REPOSITORY
+
+DEADLINE = 60.0
+
+_WALKER = "SOCORRO__PROCESSOR__RAW_TO_PROCESSED_TRANSFORM__BREAKPADSTACKWALKERRULE2015__"
+
+
+class Installation:
+    """A configuration and data of its own in a directory; ends every daemon that it started."""
+
+    def __init__(self, directory: Path, symbols: Path | None = None) -> None:
+        self.directory = directory
+        self.crashes = directory / "crashes"
+        self.temporary = directory / "temporary"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "SOCORRO__ADMIN__CONF": str(REPOSITORY / "config" / "processor.ini"),
+            "SOCORRO__RESOURCE__FILESYSTEM__ROOT": str(self.crashes),
+            "SOCORRO__NEW_CRASH_SOURCE__PATH": str(directory / "queue.sqlite"),
+            "SOCORRO__NEW_CRASH_SOURCE__RETRY_DELAYS": "0.2",
+            "SOCORRO__APPLICATION__TEMPORARY_DIRECTORY": str(self.temporary),
+        }
+        if symbols:
+            self.walker(symbols_path=str(symbols))
+        self._daemons: list[Daemon] = []
+
+    def walker(self, **options: str) -> None:
+        """Set options of the rule that runs the stackwalker."""
+        self.environment |= {_WALKER + name.upper(): value for name, value in options.items()}
+
+    def socorro(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        )
+
+    def submit(self, *arguments: str | Path) -> str:
+        """Submit a crash; its id."""
+        done = self.socorro("submit", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def show(self, crash_id: str) -> dict[str, Any]:
+        """The processed crash."""
+        done = self.socorro("show", crash_id, "--json")
+        assert done.returncode == 0, done.stderr
+        processed: dict[str, Any] = json.loads(done.stdout)
+        return processed
+
+    def queue(self) -> dict[str, Any]:
+        """``socorro queue status``, over all queues."""
+        done = self.socorro("queue", "status", "--json")
+        assert done.returncode == 0, done.stderr
+        status: dict[str, Any] = json.loads(done.stdout)
+        totals = {
+            key: sum(depth[key] for depth in status["queues"].values()) for key in ("waiting", "delayed", "in_flight")
+        }
+        return totals | {"parked": status["parked"], "rejected": status["rejected"]}
+
+    def is_processed(self, crash_id: str) -> bool:
+        return (self.crashes / "v1" / "processed_crash" / crash_id).exists()
+
+    def start(self, *arguments: str) -> Daemon:
+        """Start ``socorro processor``."""
+        daemon = Daemon(self, arguments)
+        self._daemons.append(daemon)
+        return daemon
+
+    def close(self) -> None:
+        for daemon in self._daemons:
+            daemon.kill()
+
+
+class Daemon:
+    """A running ``socorro processor``."""
+
+    def __init__(self, installation: Installation, arguments: tuple[str, ...]) -> None:
+        self._log = installation.directory / f"log-{time.monotonic_ns()}"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", "processor", *arguments],
+                cwd=installation.directory,
+                env=installation.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_for_log(self, text: str) -> None:
+        eventually(lambda: text in self.log or self._ended(), lambda: f"no {text!r} in the log:\n{self.log}")
+        assert text in self.log, self.log
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Tell it to stop, and wait for its end; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE)
+
+    def kill(self) -> None:
+        if not self._ended():
+            self.process.kill()
+        self.process.wait(DEADLINE)
+
+    def _ended(self) -> bool:
+        return self.process.poll() is not None
+
+
+def eventually(condition: Any, message: Any = lambda: "it did not happen") -> None:
+    """Wait until ``condition`` holds, which no event of this process tells."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, message()
+        time.sleep(0.02)

@@ -1,0 +1,47 @@
+"""The examples of the docs, run as they stand there."""
+
+import json
+import re
+import textwrap
+from pathlib import Path
+
+from tests.shared import REPOSITORY, SAMPLES
+
+_BLOCK = re.compile(r"^\.\. code-block:: \w+\n    :caption: (\S+)\n\n((?:    .*\n|\n)+)", re.MULTILINE)
+
+
+def write_examples(page: str, directory: Path) -> None:
+    """Write each captioned code block of a page to the file that its caption names."""
+    blocks = _BLOCK.findall((REPOSITORY / "docs" / page).read_text())
+    assert blocks, f"no captioned code block in {page}"
+    for name, text in blocks:
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+
+
+def test_a_rule_and_a_store_of_an_operators_own_work_as_the_docs_show(installation, tmp_path):
+    write_examples("own-rules-and-stores.rst", tmp_path)
+    del installation.environment["SOCORRO__RESOURCE__FILESYSTEM__ROOT"]
+    del installation.environment["SOCORRO__NEW_CRASH_SOURCE__PATH"]
+    installation.environment["SOCORRO__ADMIN__CONF"] = "own.ini"
+    (tmp_path / "annotations.json").write_text(json.dumps({"Album": "Holidays in the mountains, 2016"}))
+
+    crash_id = installation.submit(SAMPLES / "segfault" / "upload_file_minidump.dmp", "--raw-crash=annotations.json")
+    daemon = installation.start()
+    daemon.wait_for_log(f"{crash_id} saved")
+    assert daemon.stop() == 0
+
+    processed = installation.show(crash_id)
+    assert processed["album"] == "Holidays in the moun"
+    assert "the album's name was cut" in processed["processor_notes"]
+    assert (tmp_path / "socorro-data" / "dashboard" / crash_id).read_text() == processed["signature"]
+    assert "save.storage1=" in daemon.log
+
+
+def test_help_lists_the_options_of_an_operators_own_classes(installation, tmp_path):
+    write_examples("own-rules-and-stores.rst", tmp_path)
+    done = installation.socorro("processor", "--admin.conf=own.ini", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--processor.lightbox.AlbumRule.maximum_length=20" in done.stdout
+    assert "--destination.storage1.directory=socorro-data/dashboard" in done.stdout
