@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -82,23 +83,31 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
     where the machine lacks memory, processes or descriptors, or the processor ends (``kill_all``).
     """
     started = time.monotonic()
-    process = _start(arguments, environment or {})
-    running = _Running(process.pid)
-    pidfd = None
+    running = _Running()
+    process = children = pidfd = None
+    _RUNNING.add(running)
     try:
-        _RUNNING.add(running)
+        children = _children(os.getpid())
+        process = _start(arguments, environment or {})
+        running.pid = process.pid
         pipes = Pipes(process, limits.output)
-        _limit(process.pid, limits)
+        set_limits(process.pid, limits)
         pidfd = os.pidfd_open(process.pid)
-        ended = pipes.read_until_exit(pidfd, started + limits.timeout)
+        ended = not running.cancelled and pipes.read_until_exit(pidfd, started + limits.timeout)
     except OSError as error:
         raise ProcessingEnvironmentError(f"cannot watch over {arguments[0]}: {error}") from error
     except MemoryError as error:
         raise ProcessingEnvironmentError(f"no memory left for the output of {arguments[0]}") from error
     finally:
-        _kill(process.pid)
         _RUNNING.discard(running)
-        status, usage = _wait(process, pidfd)
+        if process is not None:
+            _kill(process.pid)
+            status, usage = _wait(process, pidfd)
+        elif children is not None:
+            # Not started; or it was, and an interrupt came before we were told its pid.
+            with suppress(OSError):
+                for child in _children(os.getpid()) - children:
+                    _kill(child)
     if running.cancelled:
         raise ProcessingEnvironmentError(f"{arguments[0]} was killed, for the processor ends")
     outcome = Outcome(
@@ -125,14 +134,15 @@ def kill_all() -> None:
     """
     for running in tuple(_RUNNING):
         running.cancelled = True
-        _kill(running.pid)
+        if running.pid is not None:
+            _kill(running.pid)
 
 
 @dataclass(eq=False)
 class _Running:
     """A program that has not been waited for yet."""
 
-    pid: int
+    pid: int | None = None
     cancelled: bool = False
 
 
@@ -163,42 +173,48 @@ def _start(arguments: Sequence[str], environment: Mapping[str, str]) -> subproce
         raise ProcessingEnvironmentError(f"{message} (the machine lacks something; it is tried again)") from error
 
 
-def _limit(pid: int, limits: Limits) -> None:
+def set_limits(pid: int, limits: Limits) -> None:
     """Set the limits of a program that runs since an instant ago.
 
-    What it did in that instant does not get it past them. CPU time counts from its start; what it
-    holds already counts against memory, files and sizes when it asks for more; a child that it has
-    made already is limited here too, and those it makes later inherit. It has read nothing of a
-    stranger by then: it is still being loaded.
+    On a busy machine that may be long enough for it to get somewhere, but not past them: its CPU time
+    counts from its start; where it holds more memory than it may, it is killed; what it holds of
+    the rest counts when it asks for more. A child that it has made already is limited too, and those
+    that it makes later inherit.
     """
     for process in _tree(pid):
-        for which, soft, hard in (
-            (resource.RLIMIT_CORE, 0, 0),
-            (resource.RLIMIT_CPU, limits.cpu, limits.cpu + 1),
-            (resource.RLIMIT_AS, limits.memory, limits.memory),
-            (resource.RLIMIT_FSIZE, limits.file_size, limits.file_size),
-            (resource.RLIMIT_NOFILE, limits.open_files, limits.open_files),
-        ):
-            with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, FileNotFoundError):
+            for which, soft, hard in (
+                (resource.RLIMIT_CORE, 0, 0),
+                (resource.RLIMIT_CPU, limits.cpu, limits.cpu + 1),
+                (resource.RLIMIT_AS, limits.memory, limits.memory),
+                (resource.RLIMIT_FSIZE, limits.file_size, limits.file_size),
+                (resource.RLIMIT_NOFILE, limits.open_files, limits.open_files),
+            ):
                 ceiling = resource.prlimit(process, which)[1]
                 if ceiling != resource.RLIM_INFINITY:
                     soft, hard = min(soft, ceiling), min(hard, ceiling)
                 resource.prlimit(process, which, (soft, hard))
-        if limits.niceness:
-            with suppress(ProcessLookupError):
+            if limits.niceness:
                 nice = os.getpriority(os.PRIO_PROCESS, process)
                 os.setpriority(os.PRIO_PROCESS, process, max(nice, limits.niceness))
+            pages = int(Path(f"/proc/{process}/statm").read_bytes().split()[0])
+            if pages * resource.getpagesize() > limits.memory:
+                os.kill(process, signal.SIGKILL)
 
 
 def _tree(pid: int) -> Iterator[int]:
     """``pid`` and its descendants; each one's children are looked up after the caller has treated it."""
     yield pid
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return
-    for child in children:
-        yield from _tree(int(child))
+    # It may be gone; and without a descriptor to look by, there is nothing else to be done.
+    with suppress(OSError):
+        for child in _children(pid):
+            yield from _tree(child)
+
+
+def _children(pid: int) -> set[int]:
+    """The children of a process with one thread; of this process those that the calling thread started."""
+    thread = threading.get_native_id() if pid == os.getpid() else pid
+    return {int(child) for child in Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split()}
 
 
 def _kill(pid: int) -> None:
