@@ -51,8 +51,15 @@ def remove(connection: sqlite3.Connection, crash: KeptCrash) -> bool:
     return bool(
         connection.execute(
             "DELETE FROM kept WHERE id = (SELECT id FROM kept"
-            " WHERE time = ? AND state = ? AND body = ? AND queue = ? AND reason = ? LIMIT 1)",
-            (_microseconds(crash.time), crash.state, body_of(crash.crash_id), crash.queue, crash.reason),
+            " WHERE time = ? AND state = ? AND body = ? AND queue = ? AND reason = ? AND attempts = ? LIMIT 1)",
+            (
+                _microseconds(crash.time),
+                crash.state,
+                body_of(crash.crash_id),
+                crash.queue,
+                crash.reason,
+                crash.attempts,
+            ),
         ).rowcount
     )
 

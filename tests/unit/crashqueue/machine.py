@@ -69,7 +69,7 @@ class Machine:
         owner = MortalOwnerFile(self.path.with_name(self.path.name + ".owners"))
         heartbeat = StillHeartbeat()
         queue = SQLiteCrashQueue(
-            defaults(SQLiteCrashQueue, path=str(self.path), **{"idle_delay": 0.0, "busy_timeout": 0.0} | options),
+            defaults(SQLiteCrashQueue, **{"path": str(self.path), "idle_delay": 0.0, "busy_timeout": 0.0} | options),
             clock=lambda: self.uptime,
             boot=self.boot,
             owner=owner,
@@ -82,6 +82,17 @@ class Machine:
     def wait(self, seconds: float) -> None:
         self.uptime += seconds
         self.wall_time += timedelta(seconds=seconds)
+
+    def set_wall_clock(self, days: int) -> None:
+        """An operator, or a time server, moves the clock on the wall."""
+        self.wall_time += timedelta(days=days)
+
+    def reboot(self) -> None:
+        """Nobody survives it, and the time since boot begins anew."""
+        for processor in self.started:
+            processor.die()
+        self.boot += " and another"
+        self.uptime = 10.0
 
     def close(self) -> None:
         for processor in self.started:

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile, boot_id, boot_time
+from tests.unit.crashqueue.machine import MortalOwnerFile
+
+DEADLINE = 20.0
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "owners"
+
+
+def nothing() -> None:
+    pass
+
+
+def test_an_owner_that_lives_is_not_buried(directory):
+    living = OwnerFile(directory)
+    living.claim()
+    assert not OwnerFile(directory).bury(living.name, nothing)
+    assert OwnerFile(directory).all_names() == {living.name}
+
+
+def test_a_dead_owner_is_buried_and_its_file_goes_after_what_is_to_be_done(directory):
+    dead = MortalOwnerFile(directory)
+    dead.claim()
+    dead.die()
+    seen: list[bool] = []
+    assert OwnerFile(directory).bury(dead.name, lambda: seen.append(dead.path.exists()))
+    assert seen == [True]
+    assert not dead.path.exists()
+
+
+def test_the_file_of_a_dead_owner_stays_where_what_is_to_be_done_fails(directory):
+    dead = MortalOwnerFile(directory)
+    dead.claim()
+    dead.die()
+    with pytest.raises(ZeroDivisionError):
+        OwnerFile(directory).bury(dead.name, lambda: print(1 / 0))
+    assert OwnerFile(directory).bury(dead.name, nothing)
+
+
+def test_two_may_bury_the_same_owner_at_the_same_time(directory):
+    dead = MortalOwnerFile(directory)
+    dead.claim()
+    dead.die()
+    answers: list[bool] = []
+    OwnerFile(directory).bury(dead.name, lambda: answers.append(OwnerFile(directory).bury(dead.name, nothing)))
+    assert answers == [True]
+
+
+def test_an_owner_without_a_file_is_not_judged(directory):
+    assert not OwnerFile(directory).bury("nobody", nothing)
+
+
+def test_giving_up_removes_the_file_and_may_be_done_twice(directory):
+    owner = OwnerFile(directory)
+    owner.claim()
+    owner.give_up()
+    owner.give_up()
+    assert owner.all_names() == set()
+
+
+def test_an_owner_taken_for_dead_before_it_had_its_lock_makes_another_file(directory):
+    directory.mkdir()
+    owner = OwnerFile(directory)
+    # Another process has found the file without a lock, and holds it to remove it.
+    descriptor = os.open(owner.path, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    claiming = threading.Thread(target=owner.claim)
+    claiming.start()
+    owner.path.unlink()
+    os.close(descriptor)
+    claiming.join(DEADLINE)
+    assert owner.path.exists()
+    assert not OwnerFile(directory).bury(owner.name, nothing)
+
+
+def test_a_program_started_by_an_owner_does_not_keep_it_alive(directory):
+    owner = MortalOwnerFile(directory)
+    owner.claim()
+    program = [sys.executable, "-c", "print('started', flush=True); input()"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False) as child:
+        assert child.stdout.readline() == b"started\n"
+        owner.die()
+        assert OwnerFile(directory).bury(owner.name, nothing)
+        child.communicate(b"\n")
+
+
+def test_the_heart_beats_until_it_is_stopped():
+    heartbeat = Heartbeat(seconds=0.001)
+    twice = threading.Semaphore(0)
+    heartbeat.start(lambda: twice.release())
+    assert all(twice.acquire(timeout=DEADLINE) for _ in range(2))
+    heartbeat.stop()
+    while twice.acquire(blocking=False):
+        pass
+    assert not twice.acquire(timeout=0.02)
+
+
+def test_the_boot_time_grows_and_the_boot_id_stays():
+    assert 0 < boot_time() <= boot_time()
+    assert boot_id() == boot_id()

@@ -1,0 +1,493 @@
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.base import Delivery
+from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue, parse_delays
+from socorro_processor.errors import ConfigurationError, CrashQueueError
+from tests.unit.crashqueue.machine import Machine, Processor
+
+DEADLINE = 20.0
+DEATH_NOTICED = 1.5
+LEASE_TIME = 60.0
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path / "queue.sqlite")
+    yield machine
+    machine.close()
+
+
+def taken(processor: Processor) -> Delivery:
+    delivery = processor.take()
+    assert delivery is not None, "there is a crash, but it was not delivered"
+    return delivery
+
+
+def submitted(processor: Processor, *crash_ids: str) -> Processor:
+    for crash_id in crash_ids:
+        processor.queue.submit(crash_id)
+    return processor
+
+
+def suspects(machine: Machine, *crash_ids: str) -> Processor:
+    """These crashes after the two deaths that make them suspects, and a processor to take them."""
+    submitted(machine.start(), *crash_ids)
+    for _ in range(2):
+        processor = machine.start()
+        for _ in crash_ids:
+            processor.queue.begin(taken(processor))
+        processor.die()
+        machine.wait(DEATH_NOTICED)
+    return machine.start()
+
+
+def watch(machine: Machine, processor: Processor, seconds: float) -> list[Delivery]:
+    """What ``processor`` takes while it looks all the time."""
+    seen = processor.take_all()
+    for _ in range(int(seconds)):
+        machine.wait(1.0)
+        seen += processor.take_all()
+    return seen
+
+
+# Leases
+
+
+def test_a_processor_that_hangs_loses_its_crashes_once_its_lease_has_run_out(machine):
+    hanging, other = submitted(machine.start(), "one"), machine.start()
+    hanging.queue.begin(taken(hanging))
+    assert watch(machine, other, LEASE_TIME - 2) == []
+    (again,) = watch(machine, other, 4)
+    assert (again.crash_id, again.attempt) == ("one", 2)
+
+
+def test_a_crash_that_takes_many_minutes_stays_with_the_processor_whose_heart_beats(machine):
+    busy, other = submitted(machine.start(), "one"), machine.start()
+    delivery = taken(busy)
+    for _ in range(40):
+        assert watch(machine, other, 15) == []
+        busy.beat()
+    busy.queue.ack(delivery)
+    assert other.queue.depths().queues["normal"].waiting == 0
+
+
+def test_what_a_hanging_processor_says_once_it_lost_the_crash_changes_nothing(machine):
+    hanging, other = submitted(machine.start(), "one"), machine.start()
+    late = taken(hanging)
+    (again,) = watch(machine, other, LEASE_TIME + 1)
+    hanging.queue.ack(late)
+    hanging.queue.park(late, "late")
+    hanging.queue.retry(late, "late", transient=False)
+    other.queue.begin(again)
+    other.queue.ack(again)
+    assert other.queue.depths().parked == 0
+
+
+def test_a_crash_that_was_lost_before_it_was_begun_must_be_dropped(machine):
+    hanging, other = submitted(machine.start(), "one"), machine.start()
+    late = taken(hanging)
+    watch(machine, other, LEASE_TIME + 1)
+    with pytest.raises(CrashQueueError, match="its lease ran out"):
+        hanging.queue.begin(late)
+
+
+def test_a_machine_that_slept_gives_its_processors_time_to_renew_before_it_judges_them(machine):
+    busy, other = submitted(machine.start(), "one"), machine.start()
+    delivery = taken(busy)
+    assert other.take() is None
+    machine.wait(8 * 3600)
+    assert other.take() is None
+    busy.beat()
+    assert watch(machine, other, LEASE_TIME / 2) == []
+    busy.queue.begin(delivery)
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_no_change_of_the_wall_clock_moves_a_lease_or_a_delay(machine, days):
+    processor, other = submitted(machine.start(), "one", "two"), machine.start()
+    delivery = taken(processor)
+    processor.queue.retry(taken(processor), "the reason", transient=True)
+    machine.set_wall_clock(days)
+    assert watch(machine, other, 0) == []
+    processor.queue.begin(delivery)
+
+
+def test_after_a_reboot_all_that_was_in_flight_or_delayed_is_back_at_once(machine):
+    processor = submitted(machine.start(), "begun", "leased", "delayed")
+    processor.queue.begin(taken(processor))
+    taken(processor)
+    processor.queue.retry(taken(processor), "the reason", transient=True)
+    machine.reboot()
+    again = machine.start().take_all()
+    assert [(delivery.crash_id, delivery.attempt) for delivery in again] == [
+        ("begun", 2),
+        ("leased", 1),
+        ("delayed", 1),
+    ]
+
+
+def test_a_lease_of_another_boot_is_void_even_if_its_owner_seems_to_live(machine):
+    living = submitted(machine.start(), "one")
+    taken(living)
+    machine.boot = "boot 2"
+    assert taken(machine.start()).crash_id == "one"
+
+
+def test_a_lease_whose_owner_file_was_removed_by_hand_ends_by_time(machine):
+    processor, other = submitted(machine.start(), "one"), machine.start()
+    taken(processor)
+    (owner_file,) = Path(f"{machine.path}.owners").iterdir()
+    owner_file.unlink()
+    assert watch(machine, other, LEASE_TIME - 2) == []
+    assert [delivery.crash_id for delivery in watch(machine, other, 4)] == ["one"]
+
+
+def test_the_files_of_dead_owners_are_removed_and_the_own_at_the_end(machine):
+    for _ in range(3):
+        processor = submitted(machine.start(), "one")
+        taken(processor)
+        processor.die()
+        machine.wait(DEATH_NOTICED)
+    last = machine.start()
+    taken(last)
+    assert len(list(Path(f"{machine.path}.owners").iterdir())) == 1
+    last.queue.close()
+    assert list(Path(f"{machine.path}.owners").iterdir()) == []
+
+
+def test_a_processor_that_takes_nothing_is_no_owner(machine):
+    machine.start().take()
+    assert not Path(f"{machine.path}.owners").exists()
+
+
+# Retries
+
+
+def test_each_retry_waits_longer_and_the_last_delay_holds_for_all_later_ones(machine):
+    processor = submitted(machine.start(retry_delays="1, 5, 15"), "one")
+    for delay in (1, 5, 15, 15, 15):
+        processor.queue.retry(taken(processor), "the reason", transient=True)
+        machine.wait(delay - 0.5)
+        assert processor.take() is None
+        machine.wait(0.5)
+    assert taken(processor).retries == 5
+
+
+def test_a_crash_keeps_its_place_when_it_comes_again(machine):
+    processor = submitted(machine.start(), "one", "two", "three")
+    processor.queue.retry(taken(processor), "the reason", transient=True)
+    assert taken(processor).crash_id == "two"
+    machine.wait(1.0)
+    assert [delivery.crash_id for delivery in processor.take_all()] == ["one", "three"]
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1, 0.5", "0, 1", "1, 61", "-1", "nan", "inf"])
+def test_delays_that_cannot_be_meant_are_refused(text):
+    with pytest.raises(ValueError, match="retry_delays"):
+        parse_delays(text)
+
+
+# Suspects
+
+
+def test_a_suspect_waits_until_all_else_has_ended_and_nothing_more_is_taken_meanwhile(machine):
+    processor = suspects(machine, "suspect")
+    submitted(machine.start(), "later")
+    processor.queue.submit("first", "priority")
+    first = taken(processor)
+    assert [processor.take() for _ in range(3)] == [None] * 3
+    processor.queue.ack(first)
+    suspect = taken(processor)
+    assert (suspect.crash_id, suspect.alone) == ("suspect", True)
+    assert [processor.take() for _ in range(3)] == [None] * 3
+    processor.queue.ack(suspect)
+    assert taken(processor).crash_id == "later"
+
+
+def test_a_suspect_that_one_processor_waits_to_run_holds_up_no_other_processor(machine):
+    processor = suspects(machine, "suspect")
+    processor.queue.submit("first", "priority")
+    taken(processor)
+    assert processor.take() is None
+    assert taken(submitted(machine.start(), "later")).crash_id == "later"
+
+
+def test_a_suspect_whose_processor_dies_or_closes_before_its_turn_is_no_worse_for_it(machine):
+    processor = suspects(machine, "suspect")
+    for dies in (True, False):
+        submitted(processor, "other")
+        processor.queue.submit("first", "priority")
+        taken(processor)
+        assert processor.take() is None
+        processor.die() if dies else processor.queue.close()
+        machine.wait(DEATH_NOTICED)
+        processor = machine.start()
+        processor.queue.ack(taken(processor))
+        suspect = taken(processor)
+        assert (suspect.crash_id, suspect.attempt, suspect.alone) == ("suspect", 3, True)
+        processor.queue.release(suspect)
+
+
+def test_a_suspect_that_failed_and_comes_again_is_still_alone(machine):
+    processor = suspects(machine, "suspect")
+    processor.queue.retry(taken(processor), "the reason", transient=True)
+    machine.wait(1.0)
+    assert taken(processor).alone
+
+
+def test_two_hundred_crashes_survive_a_poisonous_neighbour_that_is_parked_in_the_end(machine):
+    healthy = [new_crash_id() for _ in range(200)]
+    submitted(machine.start(), *healthy[:100], "poison", *healthy[100:])
+    saved: list[str] = []
+    highest_attempt = 0
+    deaths = 0
+    while sum(sum(vars(depth).values()) for depth in machine.started[0].queue.depths().queues.values()):
+        processor = machine.start()
+        in_flight: list[Delivery] = []
+        while True:
+            while len(in_flight) < 8 and (delivery := processor.take()):
+                if delivery.attempt > 5:
+                    processor.queue.park(delivery, "the processor died of it")
+                    continue
+                processor.queue.begin(delivery)
+                in_flight.append(delivery)
+            if not in_flight:
+                break
+            if any(delivery.crash_id == "poison" for delivery in in_flight):
+                deaths += 1
+                processor.die()
+                machine.wait(DEATH_NOTICED)
+                break
+            finished = in_flight.pop(0)
+            highest_attempt = max(highest_attempt, finished.attempt)
+            saved.append(finished.crash_id)
+            processor.queue.ack(finished)
+    assert sorted(saved) == sorted(healthy)
+    assert [crash.crash_id for crash in processor.queue.kept("parked")] == ["poison"]
+    assert deaths == 5
+    assert highest_attempt <= 3
+
+
+# Strangers' bodies
+
+
+@pytest.mark.parametrize(
+    "body", ["nul\0nul", "\ud800 alone", "\udcff\udfff", "'; DROP TABLE crash; --", "x" * 1_000_000]
+)
+def test_whatever_a_stranger_submits_is_kept_as_it_is(machine, body):
+    processor = submitted(machine.start(), body)
+    delivery = taken(processor)
+    assert delivery.crash_id == body
+    processor.queue.park(delivery, f"no crash id: {body}")
+    (kept,) = processor.queue.kept("parked")
+    assert kept.crash_id == body
+    assert processor.queue.requeue(kept)
+
+
+def test_a_long_body_is_cut_when_it_is_rejected_and_the_reason_says_so(machine):
+    processor = submitted(machine.start(), "x" * 1_000_000)
+    processor.queue.reject(taken(processor), "no crash id")
+    (kept,) = processor.queue.kept("rejected")
+    assert kept.crash_id == "x" * 1_000
+    assert kept.reason == "no crash id (only the first 1000 of its 1000000 characters are kept)"
+
+
+def test_of_too_many_rejected_the_oldest_go_but_no_parked_one(machine):
+    processor = machine.start(maximum_rejected=3)
+    for number in range(6):
+        submitted(processor, f"parked {number}", f"rejected {number}")
+        processor.queue.park(taken(processor), "the reason")
+        processor.queue.reject(taken(processor), "the reason")
+    assert [crash.crash_id for crash in processor.queue.kept("rejected")] == ["rejected 3", "rejected 4", "rejected 5"]
+    assert processor.queue.depths().parked == 6
+
+
+def test_a_kept_crash_has_the_time_on_the_wall_to_the_microsecond(machine):
+    processor = submitted(machine.start(), "one")
+    processor.queue.park(taken(processor), "the reason")
+    (kept,) = processor.queue.kept("parked")
+    assert kept.time == datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+# Troubles of the file
+
+
+@pytest.fixture
+def locked(machine: Machine) -> Iterator[sqlite3.Connection]:
+    """Another program that keeps the file locked until it is told to roll back."""
+    machine.start()
+    connection = sqlite3.connect(machine.path, isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def test_a_file_that_is_locked_for_long_is_said_once_and_waited_for(machine, locked, caplog):
+    processor = submitted(machine.start(), "one")
+    caplog.set_level(logging.INFO)
+    locked.execute("BEGIN EXCLUSIVE")
+    assert watch(machine, processor, 10) == []
+    locked.execute("ROLLBACK")
+    assert [delivery.crash_id for delivery in watch(machine, processor, 10)] == ["one"]
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert "another program keeps it locked" in said[0]
+    assert "works again" in said[1]
+
+
+def test_a_crash_that_cannot_be_submitted_is_refused_with_the_reason(machine, locked):
+    locked.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(CrashQueueError, match=r"submit 'one': .*queue.sqlite: .* another program keeps it locked"):
+        machine.start().queue.submit("one")
+
+
+@pytest.mark.parametrize("word", ["begin", "ack", "release", "park"])
+def test_a_crash_that_could_not_be_ended_is_given_back_with_the_same_attempt(machine, locked, word):
+    processor = submitted(machine.start(), "one")
+    delivery = taken(processor)
+    locked.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(CrashQueueError, match="locked"):
+        getattr(processor.queue, word)(delivery, *(["the reason"] if word == "park" else []))
+    processor.beat()
+    locked.execute("ROLLBACK")
+    assert processor.take() is None
+    processor.beat()
+    again = taken(processor)
+    assert (again.crash_id, again.attempt) == ("one", 1)
+    processor.queue.ack(again)
+
+
+def test_a_suspect_does_not_wait_for_what_could_not_be_ended(machine, locked):
+    processor = suspects(machine, "suspect")
+    processor.queue.submit("first", "priority")
+    first = taken(processor)
+    assert processor.take() is None
+    locked.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(CrashQueueError, match="locked"):
+        processor.queue.ack(first)
+    locked.execute("ROLLBACK")
+    assert taken(processor).crash_id == "suspect"
+
+
+def test_closing_while_the_file_is_locked_leaves_the_rest_to_the_others(machine, locked):
+    processor = submitted(machine.start(), "one")
+    taken(processor)
+    locked.execute("BEGIN EXCLUSIVE")
+    processor.queue.close()
+    locked.execute("ROLLBACK")
+    machine.wait(LEASE_TIME)
+    other = machine.start()
+    assert [delivery.crash_id for delivery in watch(machine, other, LEASE_TIME / 2)] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"This is a letter, and no database. " * 200, "no SQLite file"),
+        (b"SQLite format 3\0" + b"\xff" * 8_000, "no SQLite file|damaged"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_what_to_do(machine, content, complaint):
+    machine.path.write_bytes(content)
+    with pytest.raises(CrashQueueError, match=complaint):
+        machine.start()
+    assert machine.path.read_bytes() == content
+
+
+def test_a_file_that_is_damaged_while_it_is_used_is_said_with_what_to_do(machine, caplog):
+    processor = submitted(machine.start(), *(new_crash_id() for _ in range(500)))
+    with sqlite3.connect(machine.path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with machine.path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (machine.path.stat().st_size - 4096))
+    assert processor.take_all() == []
+    assert "it is damaged: stop all processors" in caplog.text
+    with pytest.raises(CrashQueueError, match="it is damaged"):
+        processor.queue.submit("one")
+
+
+def test_a_directory_that_cannot_be_made_is_said(machine, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CrashQueueError, match=r"open the queue .*file/queue.sqlite: .*File exists"):
+        machine.start(path=str(tmp_path / "file" / "queue.sqlite"))
+
+
+def test_a_directory_that_is_missing_is_made(machine, tmp_path):
+    submitted(machine.start(path=str(tmp_path / "a" / "b" / "queue.sqlite")), "one")
+    assert (tmp_path / "a" / "b" / "queue.sqlite").exists()
+
+
+def test_a_file_of_a_newer_version_is_left_alone(machine):
+    machine.start()
+    with sqlite3.connect(machine.path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(ConfigurationError, match="has version 99, made by a newer socorro-processor"):
+        machine.start()
+
+
+def test_a_database_of_another_program_is_left_alone(machine):
+    with sqlite3.connect(machine.path) as connection:
+        connection.execute("CREATE TABLE bookmark (address TEXT)")
+    before = machine.path.read_bytes()
+    with pytest.raises(ConfigurationError, match="another program's SQLite file"):
+        machine.start()
+    assert machine.path.read_bytes() == before
+
+
+def test_many_may_create_the_same_file_at_the_same_time(tmp_path):
+    path = str(tmp_path / "queue.sqlite")
+    together = threading.Barrier(16)
+    depths: list[int] = []
+
+    def start() -> None:
+        together.wait(DEADLINE)
+        queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=path, busy_timeout=DEADLINE))
+        queue.submit("one")
+        depths.append(queue.depths().queues["normal"].waiting)
+        queue.close()
+
+    threads = [threading.Thread(target=start) for _ in range(together.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert max(depths) == len(depths) == together.parties
+
+
+# Waiting for crashes, by the real clock
+
+
+@pytest.mark.parametrize("other_process", [True, False])
+def test_an_idle_processor_wakes_up_for_a_new_crash_long_before_its_idle_delay_is_over(tmp_path, other_process):
+    config = defaults(SQLiteCrashQueue, path=str(tmp_path / "queue.sqlite"), idle_delay=10 * DEADLINE)
+    idle = SQLiteCrashQueue(config)
+    submitter = SQLiteCrashQueue(config) if other_process else idle
+    arrived = threading.Event()
+    thread = threading.Thread(target=lambda: next(idle.new_crashes()) and arrived.set())
+    thread.start()
+    submitter.submit("one")
+    assert arrived.wait(DEADLINE)
+    thread.join(DEADLINE)
+    idle.close()
+    submitter.close()
+
+
+def test_closing_from_another_thread_ends_the_wait_for_crashes(tmp_path):
+    config = defaults(SQLiteCrashQueue, path=str(tmp_path / "queue.sqlite"), idle_delay=10 * DEADLINE)
+    queue = SQLiteCrashQueue(config)
+    thread = threading.Thread(target=lambda: list(queue.new_crashes()))
+    thread.start()
+    queue.close()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
