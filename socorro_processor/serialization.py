@@ -1,8 +1,30 @@
-"""JSON, in and out, that no stranger's input can break."""
+"""JSON, in and out, that no stranger's input can break.
+
+    annotations = decode(data, crash.note)
+    data = encode(annotations)
+
+orjson does the work. What it refuses, or would silently lose, the standard library reads and this
+module mends: lone surrogates become U+FFFD, NaN and infinities null, integers beyond 64 bit text,
+what is nested deeper than 200 null, each with one note a kind. What ``decode`` returns, ``encode``
+takes without a note.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime
+import decimal
+import enum
+import json
+import marshal
+import math
+import pathlib
+import re
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
 
 Note = Callable[[str], None]
 """Told, in words for the reader of a crash, what had to be mended or left out."""
@@ -10,3 +32,262 @@ Note = Callable[[str], None]
 
 def ignore(text: str) -> None:
     """The Note of those who need none."""
+
+
+MAXIMUM_DEPTH = 200
+"""Arrays and objects within each other; the next one is cut."""
+
+_INTEGERS = range(-(2**63), 2**64)
+"""What orjson takes as an integer."""
+
+
+class NotJSON(ValueError):
+    """The bytes are no JSON, however kindly read."""
+
+
+def decode(data: bytes, note: Note = ignore) -> Any:
+    """The value of a JSON text in UTF-8, mended where need be. Raises NotJSON, and nothing else."""
+    try:
+        value = _decode_if_shallow(data)
+    except ValueError:
+        return _decode_mending(data, note)
+    if _is_plain(value) or not _has_large_integer(data):
+        return value
+    return _decode_mending(data, note)
+
+
+def encode(value: Any, note: Note = ignore) -> bytes:
+    """``value`` as JSON in UTF-8, mended where need be; it is not changed.
+
+    Dates and times are written in ISO 8601, bytes as text, sets as arrays. Of an object of another
+    kind the name of its kind is written, with a note: a crash is not lost for what a rule left in it.
+    """
+    try:
+        if _is_plain(value):
+            return orjson.dumps(value)
+        if not _has_lossy_float(value):
+            return _encode_if_shallow(value)
+    except (TypeError, ValueError):
+        pass
+    mends = _Mends()
+    data = orjson.dumps(mends.mended(value))
+    mends.tell(note)
+    return data
+
+
+_PLAIN = frozenset((str, int, bool, type(None)))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether ``value`` is an object of texts and whole numbers alone, as most annotations are.
+
+    Nothing is nested and nothing is a float: orjson loses nothing, in either direction.
+    """
+    return type(value) is dict and _PLAIN.issuperset(map(type, value.values()))
+
+
+# orjson's own limits on depth (1024 to read, 254 to write) are brought down to ours by putting the
+# text or value into as many arrays more: that is much cheaper than to look for the depth ourselves.
+_READ_WRAPPING = 1024 - MAXIMUM_DEPTH
+_WRITE_WRAPPING = 254 - MAXIMUM_DEPTH
+_SMALL = 64 * 1024
+
+
+def _decode_if_shallow(data: bytes) -> Any:
+    """What orjson reads; ValueError where that is nothing, or is nested too deeply."""
+    if len(data) < _SMALL:
+        value = orjson.loads(data)
+        if _is_plain(value) or data.count(b"[") + data.count(b"{") <= MAXIMUM_DEPTH:
+            return value
+    value = orjson.loads(b"[" * _READ_WRAPPING + data + b"]" * _READ_WRAPPING)
+    for _ in range(_READ_WRAPPING):
+        # Text that is JSON only within our arrays (`1],[2`) gives one of them another item.
+        (value,) = value
+    return value
+
+
+_DIGITS_TO_ZERO = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
+_LONG_RUN = b"0" * len(str(2**63))
+
+
+def _has_large_integer(data: bytes) -> bool:
+    """Whether valid JSON has an integer beyond 64 bit, of which orjson makes a float without a word.
+
+    One within a text counts too where it looks the same; that costs time and nothing else.
+    """
+    runs = data.translate(_DIGITS_TO_ZERO)
+    end = 0
+    while (start := runs.find(_LONG_RUN, end)) >= 0:
+        end = runs.find(b" ", start)
+        end = end if end >= 0 else len(data)
+        if data[start - 1 : start] == b"-":
+            start -= 1
+        if data[max(start - 1, 0) : start] not in (b"", b"[", b":", b",", b" ", b"\n", b"\r", b"\t"):
+            continue
+        if data[end : end + 1] in (b".", b"e", b"E"):
+            continue
+        if end - start > len(str(2**64)) or int(data[start:end]) not in _INTEGERS:
+            return True
+    return False
+
+
+def _decode_mending(data: bytes, note: Note) -> Any:
+    text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+    mends = _Mends()
+    mends["bytes that are no UTF-8 became U+FFFD"] = text.count("\ufffd") - data.count("\ufffd".encode())
+    text = mends.without_depth(text)
+    try:
+        value = json.loads(text, strict=False, parse_int=mends.integer)
+    except ValueError as error:
+        # The message of a JSONDecodeError quotes nothing of the text; its `doc` is all of it.
+        raise NotJSON(f"no JSON: {error}") from None
+    value = mends.mended(value)
+    mends.tell(note)
+    return value
+
+
+# As marshal writes them, without the byte before for their type. Their last byte is no text in UTF-8
+# (but for 7F, delete), so that few places have to be looked at.
+_LOSSY_FLOATS = frozenset(marshal.dumps(lossy)[1:] for lossy in (math.nan, -math.nan, math.inf, -math.inf))
+_LAST_BYTES = (b"\x7f", b"\xff")
+
+
+def _has_lossy_float(value: Any) -> bool:
+    """Whether there may be a NaN or an infinity, of which orjson makes null without a word.
+
+    marshal is the quickest way to see every float. It also refuses, with a ValueError, what orjson
+    would die of: tuples nested some ten thousand deep.
+    """
+    data = marshal.dumps(value)
+    for last in _LAST_BYTES:
+        at = data.find(last)
+        while at >= 0:
+            if data[at - 7 : at + 1] in _LOSSY_FLOATS:
+                return True
+            at = data.find(last, at + 1)
+    return False
+
+
+def _encode_if_shallow(value: Any) -> bytes:
+    """What orjson writes; TypeError where it cannot, or where value is nested too deeply."""
+    for _ in range(_WRITE_WRAPPING):
+        value = [value]
+    return orjson.dumps(value)[_WRITE_WRAPPING:-_WRITE_WRAPPING]
+
+
+_STRUCTURE = re.compile(r'[\[{]+|[\]}]+|"|\\.', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_MAXIMUM_DECIMAL_BITS = 2048
+"""Larger integers are written in hexadecimal: Python refuses, or takes quadratic time, for decimal."""
+
+_CUT = f"values nested deeper than {MAXIMUM_DEPTH} became null"
+
+
+class _Mends(Counter[str]):
+    """What had to be mended in one value: how often, by kind."""
+
+    def tell(self, note: Note) -> None:
+        for kind, count in self.items():
+            if count:
+                note(f"JSON: {kind} ({count})")
+
+    def without_depth(self, text: str) -> str:
+        """JSON text, null in place of what is nested too deeply (of which the recursive json would die)."""
+        if text.count("[") + text.count("{") <= MAXIMUM_DEPTH:
+            return text
+        kept: list[str] = []
+        start = depth = 0
+        in_text = False
+        for token in _STRUCTURE.finditer(text):
+            first, length = text[token.start()], token.end() - token.start()
+            if first == '"':
+                in_text = not in_text
+            elif in_text or first == "\\":
+                continue
+            elif first in "[{":
+                if depth <= MAXIMUM_DEPTH < depth + length:
+                    kept.append(text[start : token.start() + MAXIMUM_DEPTH - depth])
+                    kept.append("null")
+                    self[_CUT] += 1
+                depth += length
+            else:
+                if depth - length <= MAXIMUM_DEPTH < depth:
+                    start = token.start() + depth - MAXIMUM_DEPTH
+                depth -= length
+        if depth <= MAXIMUM_DEPTH:
+            kept.append(text[start:])
+        return "".join(kept)
+
+    def integer(self, digits: str) -> int | str:
+        """The integer, or its digits where it is beyond 64 bit."""
+        if len(digits) <= len(str(2**64)) and (number := int(digits)) in _INTEGERS:
+            return number
+        self["integers beyond 64 bit became text"] += 1
+        return digits
+
+    def mended(self, value: Any) -> Any:
+        """A copy of ``value``, all of it JSON. Not recursive: the caller's stack is not ours to fill."""
+        top = [value]
+        copies: list[tuple[Any, int, Any]] = [(top, 0, None)]
+        around: set[int] = set()
+        while copies:
+            copy, depth, original = copies.pop()
+            if copy is None:
+                around.discard(id(original))
+                continue
+            if original is not None:
+                around.add(id(original))
+                copies.append((None, depth, original))
+            for key, item in copy.items() if isinstance(copy, dict) else enumerate(copy):
+                if isinstance(item, enum.Enum):
+                    item = item.value
+                if isinstance(item, (str, int, float, type(None))):
+                    copy[key] = self._scalar(item)
+                elif not isinstance(item, (Mapping, list, tuple, set, frozenset)):
+                    copy[key] = self._object(item)
+                elif depth == MAXIMUM_DEPTH or id(item) in around:
+                    self[_CUT] += 1
+                    copy[key] = None
+                else:
+                    copy[key] = self._mapping(item) if isinstance(item, Mapping) else list(item)
+                    copies.append((copy[key], depth + 1, item))
+        return top[0]
+
+    def _mapping(self, mapping: Mapping[Any, Any]) -> dict[str, Any]:
+        """A copy whose keys are text, and whose values are still to be mended."""
+        return {self._key(key): value for key, value in mapping.items()}
+
+    def _key(self, key: Any) -> str:
+        if isinstance(key, str):
+            return self._text(key)
+        self["keys that are no text became text"] += 1
+        key = self._scalar(key) if isinstance(key, (int, float, type(None))) else self._object(key)
+        return key if isinstance(key, str) else json.dumps(key)
+
+    def _scalar(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, int) and value not in _INTEGERS:
+            self["integers beyond 64 bit became text"] += 1
+            return str(value) if value.bit_length() <= _MAXIMUM_DECIMAL_BITS else hex(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            self["NaN and infinite numbers became null"] += 1
+            return None
+        return value
+
+    def _text(self, text: str) -> str:
+        if text.isascii() or not _SURROGATE.search(text):
+            return text
+        self["texts with lone surrogates got U+FFFD in their place"] += 1
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+    def _object(self, value: Any) -> str:
+        if isinstance(value, (datetime.date, datetime.time)):
+            return value.isoformat()
+        if isinstance(value, (uuid.UUID, pathlib.PurePath, decimal.Decimal)):
+            return self._text(str(value))
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        self[f"values of the type {type(value).__name__[:60]} became its name"] += 1
+        return type(value).__name__
