@@ -1,0 +1,93 @@
+"""``socorro show``: a report of a processed crash, to read."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import closing
+
+from rich.console import Console
+
+from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.report import plain, print_report
+from socorro_processor.configuration import Configuration
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
+from socorro_processor.errors import CrashIDNotFound, CrashStorageError, SocorroError
+from socorro_processor.serialization import Note, encode
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("crash_id", metavar="CRASH_ID", help="a crash that was processed")
+    parser.add_argument("--all-threads", action="store_true", help="every thread, not only the one that crashed")
+    parser.add_argument("--modules", action="store_true", help="the modules: version, debug id, symbols")
+    parser.add_argument("--redacted", action="store_true", help="without what the store's redactor forbids")
+    parser.add_argument("--json", action="store_true", help="print the processed crash itself, a JSON object")
+
+
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    crash_id = check_crash_id(arguments.crash_id.strip().lower())
+    stores = (lambda: build("destination", configuration), lambda: build("source", configuration))
+
+    def note(text: str) -> None:
+        print(f"socorro: {plain(text)}", file=sys.stderr)
+
+    crash = find(crash_id, stores, note, redacted=arguments.redacted)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A crash may hold any character, and standard output may be for less than that.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if arguments.json:
+        print(as_json(crash, indent=2 if sys.stdout.isatty() else None))
+    else:
+        console = Console(highlight=False)
+        print_report(crash, console, all_threads=arguments.all_threads, modules=arguments.modules)
+    return 0
+
+
+def find(
+    crash_id: str, stores: Iterable[Callable[[], CrashStorageBase]], note: Note, *, redacted: bool = False
+) -> ProcessedCrash:
+    """The processed crash of the first store that gives it back; SocorroError where none does.
+
+    Takes what builds each store: a later one is not built where an earlier one has the crash.
+    ``note`` is told of a store that should have been able to and was not.
+    """
+    reasons: list[str] = []
+    for build_store in stores:
+        try:
+            with closing(build_store()) as store:
+                crash = store.get_processed(crash_id) if redacted else store.get_unredacted_processed(crash_id)
+        except (CrashIDNotFound, NotImplementedError):
+            continue
+        except CrashStorageError as error:
+            reasons.append(str(error))
+            continue
+        for reason in reasons:
+            note(reason)
+        return crash
+    reasons = reasons or [f"where its raw crash is in the source store, `socorro process {crash_id}` makes one"]
+    raise SocorroError("; ".join([f"no processed crash {crash_id} was found", *reasons]))
+
+
+def as_json(crash: ProcessedCrash, indent: int | None = None) -> str:
+    """The crash as a JSON text in ASCII, so that nothing in it can steer a terminal."""
+    text = json.dumps(json.loads(encode(crash)), indent=indent)
+    return text.replace("\x7f", "\\u007f")
+
+
+COMMAND = Command(
+    name="show",
+    summary="Print a report of a processed crash: the stack of the thread that crashed, signature, notes.",
+    description=(
+        "Print a report of a processed crash: the stack of the thread that crashed, signature, notes.\n\n"
+        "The crash comes from the destination store or, where that cannot give it back, from the source.\n"
+        "Exit code: 0 shown; 1 no such processed crash, or a store is away; 2 wrong arguments or configuration."
+    ),
+    example="socorro show 0bba61c5-dfc3-43e7-dead-8afd20161123 --all-threads --modules",
+    run=run,
+    add_arguments=add_arguments,
+    sections=("source", "destination", "resource"),
+)

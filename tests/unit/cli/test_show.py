@@ -1,0 +1,139 @@
+"""``socorro show``: where the crash comes from, and in which form it is printed."""
+
+import argparse
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from socorro_processor.cli import show
+from socorro_processor.configuration import Configuration, DotDict
+from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
+from socorro_processor.errors import (
+    CrashIDNotFound,
+    InvalidCrashID,
+    PermanentStorageError,
+    SocorroError,
+    TransientStorageError,
+)
+
+CRASH_ID = "0bba61c5-dfc3-43e7-dead-8afd20161123"
+CRASH = {"uuid": CRASH_ID, "signature": "codec::decode", "email": "ann@example.com", "success": True}
+
+
+class Store(CrashStorageBase):
+    """Gives back the one crash, or raises the error, that it was made with."""
+
+    def __init__(self, result: ProcessedCrash | Exception) -> None:
+        super().__init__(DotDict())
+        self.result = result
+        self.closed = False
+
+    def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+    def get_processed(self, crash_id: str) -> ProcessedCrash:
+        return {key: value for key, value in self.get_unredacted_processed(crash_id).items() if key != "email"}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def run(*arguments: str, destination: Store, source: Store | None = None) -> int:
+    """Run the command with these two stores in its configuration; without a source, none may be built."""
+    parser = argparse.ArgumentParser()
+    show.add_arguments(parser)
+
+    def section(store: Store | None) -> dict[str, Callable[[object], Store]]:
+        def the_store(config: object) -> Store:
+            assert store is not None
+            return store
+
+        return {"crashstorage_class": the_store}
+
+    configuration = SimpleNamespace(values={"destination": section(destination), "source": section(source)})
+    return show.run(parser.parse_args(arguments), cast(Configuration, configuration))
+
+
+def test_the_report_of_the_destinations_crash_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(CRASH)
+    assert run(CRASH_ID, destination=store) == 0
+    assert capsys.readouterr().out.startswith(f"crash         {CRASH_ID}\nsignature     codec::decode\n")
+    assert store.closed
+
+
+@pytest.mark.parametrize("error", [CrashIDNotFound(CRASH_ID), NotImplementedError("no reads")])
+def test_where_the_destination_has_it_not_the_source_is_asked(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stores = Store(error), Store(CRASH)
+    assert run(CRASH_ID, destination=stores[0], source=stores[1]) == 0
+    assert "codec::decode" in capsys.readouterr().out
+    assert [store.closed for store in stores] == [True, True]
+
+
+@pytest.mark.parametrize("error", [TransientStorageError("S3 is away"), PermanentStorageError("S3: no JSON")])
+def test_a_destination_that_fails_is_named_where_the_source_has_the_crash(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(CRASH_ID, destination=Store(error), source=Store(CRASH)) == 0
+    output = capsys.readouterr()
+    assert "codec::decode" in output.out
+    assert output.err == f"socorro: {error}\n"
+
+
+def test_a_crash_that_no_store_has_is_an_error_that_says_what_to_do() -> None:
+    not_found = CrashIDNotFound(CRASH_ID)
+    with pytest.raises(SocorroError, match=f"no processed crash {CRASH_ID} was found; .* `socorro process {CRASH_ID}`"):
+        run(CRASH_ID, destination=Store(not_found), source=Store(not_found))
+
+
+def test_stores_that_are_away_are_named_in_the_error() -> None:
+    stores = Store(TransientStorageError("S3 is away")), Store(CrashIDNotFound(CRASH_ID))
+    with pytest.raises(SocorroError, match=f"no processed crash {CRASH_ID} was found; S3 is away$"):
+        run(CRASH_ID, destination=stores[0], source=stores[1])
+
+
+def test_what_is_no_crash_id_reaches_no_store() -> None:
+    with pytest.raises(InvalidCrashID):
+        run("../../etc/passwd", destination=Store(AssertionError("the store was asked")))
+
+
+def test_a_crash_id_may_come_in_upper_case_with_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(f" {CRASH_ID.upper()} ", destination=Store(CRASH)) == 0
+
+
+def test_json_is_the_whole_crash_on_one_line_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(CRASH_ID, "--json", destination=Store(CRASH)) == 0
+    output = capsys.readouterr().out
+    assert json.loads(output) == CRASH
+    assert output.count("\n") == 1
+
+
+def test_a_redacted_crash_is_without_what_is_forbidden(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(CRASH_ID, "--json", "--redacted", destination=Store(CRASH)) == 0
+    assert "email" not in json.loads(capsys.readouterr().out)
+
+
+def test_all_threads_and_modules_are_shown_where_wished(capsys: pytest.CaptureFixture[str]) -> None:
+    json_dump = {"threads": [{"frames": [{"function": "poll"}]}], "modules": [{"filename": "libz.so"}]}
+    store = Store(CRASH | {"json_dump": json_dump})
+    run(CRASH_ID, destination=store)
+    output = capsys.readouterr().out
+    assert ("poll" in output, "libz.so" in output) == (False, False)
+    run(CRASH_ID, "--all-threads", "--modules", destination=store)
+    output = capsys.readouterr().out
+    assert ("poll" in output, "libz.so" in output) == (True, True)
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[2J\x7f\x9b", "\u202e\ud800\0", float("nan"), 2**70, {1: b"\xff"}])
+def test_json_is_printable_ascii_whatever_the_crash_holds(hostile: Any) -> None:
+    text = show.as_json({"signature": hostile, "uuid": CRASH_ID}, indent=2)
+    assert text.isascii()
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert json.loads(text)["uuid"] == CRASH_ID
+    assert text.startswith('{\n  "')
