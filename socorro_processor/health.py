@@ -51,6 +51,11 @@ class Health:
         if known is not None and ready:
             logger.info("ready")
 
+    def stops(self) -> None:
+        """The processor is told to stop: it takes no more crashes."""
+        with self._lock:
+            self._problems["stop"] = "has begun"
+
     def alive(self) -> None:
         """A sign of life of the main loop."""
         self._last_sign = self._clock()

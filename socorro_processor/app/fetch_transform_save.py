@@ -55,11 +55,11 @@ class FetchTransformSaveApp(RequiredConfig):
         doc="the task manager: ThreadedTaskManager, or TaskManager for a single thread",
         from_string_converter=class_converter,
     )
-    required_config.namespace("application", doc="the processor as a whole")
-    required_config.application.add_option(
+    required_config.namespace("app", doc="the processor as a whole")
+    required_config.app.add_option(
         "maximum_attempts", default=5, doc="how often a crash may fail of its own before it is parked"
     )
-    required_config.application.add_option(
+    required_config.app.add_option(
         "temporary_directory",
         default="",
         doc="where the dumps of crashes in work are put (empty: a private directory in the system's own)",
@@ -72,7 +72,7 @@ class FetchTransformSaveApp(RequiredConfig):
         self.source: CrashStorageBase = config.source.crashstorage_class(config.source)
         self.destination: CrashStorageBase = config.destination.crashstorage_class(config.destination)
         self.pipeline: ProcessorPipeline = config.processor.processor_class(config.processor)
-        self.directory = ProcessDirectory(config.application.temporary_directory)
+        self.directory = ProcessDirectory(config.app.temporary_directory)
         self.steps = Steps(self.source, self.pipeline, self.destination, self.directory)
 
     def crash_queue(self) -> CrashQueueBase:
@@ -82,7 +82,7 @@ class FetchTransformSaveApp(RequiredConfig):
     def task_manager(self, queue: CrashQueueBase, tick: Callable[[], None] = lambda: None) -> TaskManager:
         """What handles the deliveries of ``queue``, once it is run."""
         breaker = Breaker(self.health)
-        handler = DeliveryHandler(queue, self.steps, breaker, self.config.application.maximum_attempts)
+        handler = DeliveryHandler(queue, self.steps, breaker, self.config.app.maximum_attempts)
         manager: TaskManager = self.config.producer_consumer.producer_consumer_class(
             self.config.producer_consumer, queue, handler, breaker, tick
         )

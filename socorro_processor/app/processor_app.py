@@ -10,6 +10,7 @@ from types import FrameType
 
 from socorro_processor import health, log
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
+from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.stackwalk.command import kill_all
 
@@ -34,6 +35,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
 
     def __init__(self, config: DotDict) -> None:
         super().__init__(config, health.Health(config.health.maximum_silence))
+        self._stop_signal = 0
         self._stopping = False
         self._reload = False
         self._next_check = 0.0
@@ -42,30 +44,16 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         """Process crashes until told to stop. Returns the exit code."""
         server = health.HealthServer(self.config.health, self.health)
         queue = self.crash_queue()
-        manager = self.task_manager(queue, self._tick)
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            if self._stopping:
-                # At once: what is in work comes again, as after any other death of a processor.
-                kill_all()
-                os._exit(128 + number)
-            self._stopping = True
-            logger.info("%s: finishing what is begun, a second signal ends at once", signal.Signals(number).name)
-            manager.stop()
-
-        def reload(number: int, frame: FrameType | None) -> None:
-            self._reload = True
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGHUP, reload)
+        manager = self.task_manager(queue, lambda: self._tick(manager))
+        signal.signal(signal.SIGTERM, self._on_stop_signal)
+        signal.signal(signal.SIGINT, self._on_stop_signal)
+        signal.signal(signal.SIGHUP, self._on_reload_signal)
         try:
             self.check()
             self.health.resolved("start")
             logger.info("the processor runs, pid %d", os.getpid())
             manager.run()
         finally:
-            self.health.problem("stop", "has begun")
             kill_all()
             queue.close()
             self.close()
@@ -73,12 +61,31 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         logger.info("the processor has ended")
         return 0
 
-    def _tick(self) -> None:
+    # Signal handlers interrupt the main thread anywhere, also where it holds a lock: they only leave a
+    # word for `_tick`.
+
+    def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._stop_signal:
+            # At once: what is in work comes again, as after any other death of a processor.
+            kill_all()
+            os._exit(128 + number)
+        self._stop_signal = number
+
+    def _on_reload_signal(self, number: int, frame: FrameType | None) -> None:
+        self._reload = True
+
+    def _tick(self, manager: TaskManager) -> None:
         self.health.alive()
-        if not self._stopping and self.health.problems() and time.monotonic() >= self._next_check:
-            self.check()
-            self._next_check = time.monotonic() + _CHECK_INTERVAL
+        if self._stop_signal and not self._stopping:
+            self._stopping = True
+            name = signal.Signals(self._stop_signal).name
+            logger.info("%s: finishing what is begun, a second signal ends at once", name)
+            self.health.stops()
+            manager.stop()
         if self._reload:
             self._reload = False
             self.pipeline.reload()
             logger.info("signature lists and reference data were read again")
+        if not self._stopping and self.health.problems() and time.monotonic() >= self._next_check:
+            self.check()
+            self._next_check = time.monotonic() + _CHECK_INTERVAL

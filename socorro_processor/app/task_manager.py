@@ -54,14 +54,16 @@ class TaskManager(RequiredConfig):
             self._finish()
 
     def stop(self) -> None:
-        """Take no more deliveries. May be called from a signal handler."""
+        """Take no more deliveries. May be called from any thread, but not from a signal handler."""
         self._stop.set()
 
     def _deliveries(self) -> Iterator[Delivery]:
         """What the queue yields, as long as there is room for it and nothing that it needs is away."""
         deliveries = self._queue.new_crashes()
-        while not self._stop.is_set():
+        while True:
             self._tick()
+            if self._stop.is_set():
+                return
             if not self._has_room() or not self._breaker.may_begin():
                 self._stop.wait(self.config.idle_delay)
                 continue

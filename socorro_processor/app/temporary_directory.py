@@ -32,7 +32,7 @@ class ProcessDirectory:
             self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not base and self._base.stat().st_uid != os.getuid():
                 raise ProcessingEnvironmentError(
-                    f"{self._base} belongs to somebody else: set application.temporary_directory"
+                    f"{self._base} belongs to somebody else: set app.temporary_directory"
                 )
             self._remove_abandoned()
             self._lock_file, self._lock = self._own_lock()
@@ -41,7 +41,7 @@ class ProcessDirectory:
         except OSError as error:
             raise ProcessingEnvironmentError(
                 f"cannot make a directory for temporary files in {self._base}: {error.strerror}; "
-                "make room there, or set application.temporary_directory"
+                "make room there, or set app.temporary_directory"
             ) from error
 
     def crash_directory(self) -> tempfile.TemporaryDirectory[str]:

@@ -41,5 +41,5 @@ COMMAND = Command(
     example="socorro process 0bba61c5-dfc3-43e7-dead-8afd20161123",
     run=run,
     add_arguments=add_arguments,
-    sections=("source", "destination", "processor", "application", "logging", "resource"),
+    sections=("source", "destination", "processor", "app", "logging", "resource"),
 )

@@ -31,7 +31,7 @@ class Installation:
             "SOCORRO__RESOURCE__FILESYSTEM__ROOT": str(self.crashes),
             "SOCORRO__NEW_CRASH_SOURCE__PATH": str(directory / "queue.sqlite"),
             "SOCORRO__NEW_CRASH_SOURCE__RETRY_DELAYS": "0.2",
-            "SOCORRO__APPLICATION__TEMPORARY_DIRECTORY": str(self.temporary),
+            "SOCORRO__APP__TEMPORARY_DIRECTORY": str(self.temporary),
         }
         if symbols:
             self.walker(symbols_path=str(symbols))

@@ -71,5 +71,5 @@ def test_a_crash_has_a_directory_that_goes_with_its_context(tmp_path):
 
 def test_a_base_that_cannot_be_used_is_named_with_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ProcessingEnvironmentError, match=r"file.*application\.temporary_directory"):
+    with pytest.raises(ProcessingEnvironmentError, match=r"file.*app\.temporary_directory"):
         ProcessDirectory(str(tmp_path / "file"))
