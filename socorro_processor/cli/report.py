@@ -287,7 +287,7 @@ def _processed(crash: Mapping[str, Any]) -> str:
         version and f"by version {version}",
         attempt not in ("", "1") and f"attempt {attempt}",
         *(
-            f"{plain(step)} {seconds:.2f} s"
+            f"{plain(step)} {seconds:.3f} s"
             for step, seconds in _mapping(crash, "processing", "durations").items()
             if isinstance(seconds, (int, float)) and 0 <= seconds < 1e9
         ),

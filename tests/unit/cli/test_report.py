@@ -103,7 +103,7 @@ class TestHead:
             "address       0x10",
             "crashed       2016-11-23T00:00:00+00:00, 1:02:05 after its start, 2 days 0:00:00 after its installation",
             "submitted     2016-11-23T00:01:00+00:00",
-            "processed     2016-11-23T00:02:00+00:00, by version 1.0, attempt 2, stackwalk 1.25 s",
+            "processed     2016-11-23T00:02:00+00:00, by version 1.0, attempt 2, stackwalk 1.250 s",
             "result        success",
         ]
 
