@@ -151,7 +151,7 @@ class BreakpadStackwalkerRule2015(Rule):
     )
     required_config.add_option(
         "symbols_path",
-        default="",
+        default="socorro-data/symbols",
         doc="directories of symbol files in the Breakpad layout, with commas between them",
         from_string_converter=several,
     )

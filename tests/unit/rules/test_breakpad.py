@@ -175,13 +175,14 @@ ARGUMENTS = 'printf \'{"status": "OK", "arguments": "\'; printf \'%s|\' "$@"; pr
 @pytest.mark.parametrize(
     ("options", "arguments"),
     [
-        ({}, ""),
+        ({}, "--symbols-path socorro-data/symbols"),
+        ({"symbols_path": ""}, ""),
         (
             {"symbols_path": "/a, /b:/c", "symbol_cache_path": "/cache"},
             "--symbols-cache /cache --symbols-path /a --symbols-path /b --symbols-path /c --symbols-path /cache",
         ),
         (
-            {"private_symbols_url": "https://p/?a&b", "symbol_tmp_path": "/tmp/s"},
+            {"symbols_path": "", "private_symbols_url": "https://p/?a&b", "symbol_tmp_path": "/tmp/s"},
             "--symbols-url https://p/?a&b --symbols-tmp /tmp/s",
         ),
     ],
