@@ -35,6 +35,8 @@ def _ini_lines(configuration: Configuration) -> Iterator[str]:
     section: list[str] = []
     for key, option in configuration.options():
         *within, name = key.split(".")
+        if within == ["admin"]:
+            continue  # what to do with the configuration is no part of it
         if within != section:
             yield ""
             shared = 0
@@ -52,10 +54,11 @@ def _ini_lines(configuration: Configuration) -> Iterator[str]:
 def _text(option: Option) -> str:
     if option.secret and option.value:
         return MASK
-    value: Any = option.value
-    if isinstance(value, type):
-        return class_name(value)
-    return str(option.default) if isinstance(option.default, SourcedValue) else str(to_str(value))
+    # As it was written, in the file or beside the class: only that is sure to be read back.
+    written: Any = option.default
+    if isinstance(written, str):
+        return str(written)
+    return class_name(written) if isinstance(written, type) else str(to_str(written))
 
 
 def _one_line(text: str) -> str:

@@ -1,0 +1,84 @@
+"""The ``socorro`` command itself: help, versions, exit codes."""
+
+import pytest
+
+import socorro_processor
+from socorro_processor.cli.main import COMMANDS, main
+
+
+@pytest.fixture
+def socorro(capsys):
+    """Run a command in this process; its exit code, what it printed, and what it complained of."""
+
+    def run(*arguments, environ=None):
+        try:
+            code = main(arguments, environ or {})
+        except SystemExit as end:
+            code = end.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_without_a_command_it_lists_them(socorro):
+    code, out, _ = socorro()
+    assert code == 2
+    assert all(name in out for name in COMMANDS)
+
+
+def test_help_lists_every_command_with_its_summary(socorro):
+    code, out, _ = socorro("--help")
+    assert code == 0
+    assert all(f"  {name:<12}{summary}" in out for name, summary in COMMANDS.items())
+
+
+def test_the_version_is_the_packages(socorro):
+    assert socorro("--version") == (0, f"socorro-processor {socorro_processor.__version__}\n", "")
+
+
+def test_an_unknown_command_is_an_error_that_names_those_there_are(socorro):
+    code, _, err = socorro("proces")
+    assert code == 2
+    assert "there is no command 'proces'; there are processor, process" in err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_its_configuration(socorro, command):
+    code, out, _ = socorro(command, "--help")
+    assert code == 0
+    assert f"usage: socorro {command}" in out
+    assert f"example:\n  socorro {command}" in out
+    assert "--admin.conf" in out
+    assert "--resource.filesystem.root=" in out
+
+
+def test_the_configuration_in_force_can_be_printed_and_written(socorro, tmp_path):
+    file = tmp_path / "written.ini"
+    code, out, _ = socorro(
+        "processor", "--admin.print_conf=ini", f"--admin.dump_conf={file}", "--health.port=8123", environ={}
+    )
+    assert code == 0
+    assert "    port = 8123" in out
+    assert file.read_text() == out
+    again = socorro("processor", "--admin.print_conf=ini", environ={"SOCORRO__ADMIN__CONF": str(file)})
+    assert again == (0, out, "")
+
+
+def test_a_configuration_can_be_printed_in_no_other_form(socorro):
+    code, _, err = socorro("processor", "--admin.print_conf=yaml")
+    assert (code, err) == (2, "socorro: --admin.print_conf=yaml: only ini is known\n")
+
+
+def test_a_configuration_that_cannot_be_written_is_an_error(socorro, tmp_path):
+    code, _, err = socorro("processor", f"--admin.dump_conf={tmp_path}/absent/x.ini")
+    assert code == 2
+    assert "No such file" in err
+
+
+def test_the_configuration_that_comes_with_the_project_is_the_default(socorro):
+    from tests.shared import REPOSITORY
+
+    _, default, _ = socorro("processor", "--admin.print_conf=ini")
+    _, shipped, _ = socorro("processor", "--admin.print_conf=ini", f"--admin.conf={REPOSITORY}/config/processor.ini")
+    assert shipped.replace("#", "").split() == default.replace("#", "").split()
