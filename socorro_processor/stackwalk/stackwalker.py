@@ -81,6 +81,7 @@ class Stackwalker:
         self._sandbox = sandbox or CommandLine("", ())
         self._environment = environment or {}
         self._found: str | None = None
+        self._logged: str | None = None
 
     def uses(self, field: str) -> bool:
         """Whether a value for ``field`` is needed."""
@@ -114,7 +115,9 @@ class Stackwalker:
             return ()
         if self._found is None:
             self._found = str(find_stackwalker(self._program))
-            logger.info("the stackwalker is %s", self._found)
+            if self._found != self._logged:
+                logger.info("the stackwalker is %s", self._found)
+                self._logged = self._found
         return (self._found,)
 
     def _check_sandbox(self, values: Mapping[str, Sequence[str]]) -> None:
