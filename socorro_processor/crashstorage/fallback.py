@@ -1,0 +1,181 @@
+"""Two stores behind one: a new one with the old one behind it, or a second one for what can wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
+from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
+from socorro_processor.errors import ConfigurationError, CrashIDNotFound, CrashStorageError
+from socorro_processor.serialization import Note, ignore
+
+T = TypeVar("T")
+
+
+def _store_in(namespace: Namespace, doc: str) -> None:
+    namespace.add_option("storage_class", default=None, doc=doc, from_string_converter=class_converter)
+
+
+class _TwoStores(CrashStorageBase):
+    """Reads from the first store, and from the second what the first says that it does not have."""
+
+    names: tuple[str, str]
+    """The namespaces of the two; each has a ``storage_class`` and that class's options."""
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        self._first, self._second = (self._built(name) for name in self.names)
+
+    def _built(self, name: str) -> CrashStorageBase:
+        storage_class = self.config[name].storage_class
+        if storage_class is None:
+            raise ConfigurationError(f"{name}.storage_class names no store: {type(self).__name__} needs two")
+        store: CrashStorageBase = storage_class(self.config[name])
+        return store
+
+    def get_raw_crash(self, crash_id: str, note: Note = ignore) -> RawCrash:
+        return self._read(lambda store: store.get_raw_crash(crash_id, note))
+
+    def get_raw_dump(self, crash_id: str, name: str | None = None) -> bytes:
+        return self._read(lambda store: store.get_raw_dump(crash_id, name))
+
+    def get_raw_dumps(self, crash_id: str) -> dict[str, bytes]:
+        return self._read(lambda store: store.get_raw_dumps(crash_id))
+
+    def get_raw_dumps_as_files(self, crash_id: str, directory: Path, note: Note = ignore) -> dict[str, Path]:
+        return self._read(lambda store: store.get_raw_dumps_as_files(crash_id, directory, note))
+
+    def get_processed(self, crash_id: str) -> ProcessedCrash:
+        return self._read(lambda store: store.get_processed(crash_id))
+
+    def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
+        return self._read(lambda store: store.get_unredacted_processed(crash_id))
+
+    def remove(self, crash_id: str) -> None:
+        """Remove it from both; CrashIDNotFound where neither has it."""
+        try:
+            self._first.remove(crash_id)
+        except CrashIDNotFound:
+            self._second.remove(crash_id)
+            return
+        try:
+            self._second.remove(crash_id)
+        except CrashIDNotFound:
+            return
+
+    def check(self) -> None:
+        self._first.check()
+        self._second.check()
+
+    def close(self) -> None:
+        try:
+            self._first.close()
+        finally:
+            self._second.close()
+
+    def _read(self, read: Callable[[CrashStorageBase], T]) -> T:
+        try:
+            return read(self._first)
+        except CrashIDNotFound:
+            return read(self._second)
+
+
+class FallbackCrashStorage(_TwoStores):
+    """For a move from one store to another: all is saved to the new one, ``primary``.
+
+    What it does not have is read from the old one, ``secondary``.
+    """
+
+    names = ("primary", "secondary")
+
+    required_config = Namespace()
+    required_config.namespace("primary", doc="the store that crashes are saved to")
+    _store_in(required_config.primary, "the store that crashes are saved to, and read from first")
+    required_config.namespace("secondary", doc="the store that is read from only")
+    _store_in(required_config.secondary, "the store that is asked for what the primary one does not have")
+
+    def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
+        self._first.save_raw_crash(raw_crash, dumps, crash_id)
+
+    def save_processed(self, processed_crash: ProcessedCrash) -> None:
+        self._first.save_processed(processed_crash)
+
+    def save_raw_and_processed(
+        self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
+    ) -> None:
+        self._first.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
+
+    def save_again(
+        self,
+        raw_crash: RawCrash,
+        dumps: Mapping[str, Dump],
+        processed_crash: ProcessedCrash,
+        crash_id: str,
+        earlier: CrashStorageError,
+    ) -> None:
+        self._first.save_again(raw_crash, dumps, processed_crash, crash_id, earlier)
+
+
+class LegacyProcessing(RequiredConfig):
+    """Defers what the collector's throttling marked as not to be processed at once."""
+
+    required_config = Namespace()
+
+    def __init__(self, config: DotDict) -> None:
+        pass
+
+    def __call__(self, crash: Mapping[str, Any]) -> bool:
+        """Whether ``legacy_processing`` is there and neither 0 (accepted) nor false."""
+        return crash.get("legacy_processing") not in (None, False, 0, "", "0")
+
+
+class PrimaryDeferredStorage(_TwoStores):
+    """Saves what can wait to ``deferred``, all else to ``primary``; reads from either.
+
+    ``predicate_class`` is built with this store's configuration. Called with a raw crash (where only a
+    processed one is saved, with that), it says whether the crash is deferred.
+    """
+
+    names = ("primary", "deferred")
+
+    required_config = Namespace()
+    required_config.add_option(
+        "predicate_class",
+        default=LegacyProcessing,
+        doc="what says of a crash whether it is deferred",
+        from_string_converter=class_converter,
+    )
+    required_config.namespace("primary", doc="the store of crashes that are processed at once")
+    _store_in(required_config.primary, "the store of crashes that are processed at once")
+    required_config.namespace("deferred", doc="the store of crashes that can wait")
+    _store_in(required_config.deferred, "the store of crashes that can wait")
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        self._is_deferred: Callable[[Mapping[str, Any]], bool] = config.predicate_class(config)
+
+    def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
+        self._store_of(raw_crash).save_raw_crash(raw_crash, dumps, crash_id)
+
+    def save_processed(self, processed_crash: ProcessedCrash) -> None:
+        self._store_of(processed_crash).save_processed(processed_crash)
+
+    def save_raw_and_processed(
+        self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
+    ) -> None:
+        self._store_of(raw_crash).save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
+
+    def save_again(
+        self,
+        raw_crash: RawCrash,
+        dumps: Mapping[str, Dump],
+        processed_crash: ProcessedCrash,
+        crash_id: str,
+        earlier: CrashStorageError,
+    ) -> None:
+        self._store_of(raw_crash).save_again(raw_crash, dumps, processed_crash, crash_id, earlier)
+
+    def _store_of(self, crash: Mapping[str, Any]) -> CrashStorageBase:
+        return self._second if self._is_deferred(crash) else self._first

@@ -1,0 +1,239 @@
+"""Crashes as files in a directory: the embedded default, for one machine or a shared file system."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import uuid
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crashstorage.base import Dump
+from socorro_processor.crashstorage.keys import processed_crash_key
+from socorro_processor.crashstorage.objects import NoSuchObject, ObjectCrashStorage, ObjectTooLarge
+from socorro_processor.errors import InvalidCrashID, PermanentStorageError, TransientStorageError
+
+TEMPORARY_SUFFIX = ".writing"
+"""Ends the name of a file that is being written. One an hour old was left by a writer that was killed."""
+
+_CHUNK = 1 << 20
+
+_DIRECTORY_TRIES = 100
+"""How often a removal may take away a directory, empty as it was in that instant, before a file is in it."""
+
+_PERMANENT = frozenset((errno.ENAMETOOLONG, errno.EFBIG, errno.ELOOP))
+"""What a file system says of this one object; everything else it says of itself."""
+
+_ADVICE = {
+    errno.EACCES: "let the processor's user read and write there",
+    errno.EPERM: "let the processor's user read and write there",
+    errno.ENOSPC: "free space (or inodes) on that file system",
+    errno.EDQUOT: "raise the quota of the processor's user, or free space",
+    errno.EROFS: "mount that file system read-write",
+    errno.EIO: "check the disk: the kernel log says more",
+    errno.ESTALE: "mount that file system again",
+    errno.ENOENT: "check that the file system of the store is mounted",
+    errno.ENOTDIR: "remove the file that is in the place of a directory",
+    errno.EISDIR: "remove the directory that is in the place of a file",
+    errno.EMFILE: "raise the processor's limit of open files (LimitNOFILE)",
+    errno.ENFILE: "raise the system's limit of open files (fs.file-max)",
+    errno.EFBIG: "the file system, or the processor's limit on file sizes, does not take such a large one",
+    errno.ELOOP: "a symbolic link in the place of a crash is not followed",
+}
+
+
+class FileSystemCrashStorage(ObjectCrashStorage):
+    """Keeps each object in a file below ``root``, its key the path; see ``keys``.
+
+    An object appears, and is replaced, by the renaming of a finished file, and both file and directory
+    are on the disk before a save returns. Files are for the owner and the group only.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "root",
+        default="socorro-data/crashes",
+        doc="the directory of the crashes",
+        reference_value_from="resource.filesystem",
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        self._root = Path(config.root).absolute()
+        # Here only: where these go missing later, a file system is not mounted any more, and nothing
+        # may be written in its place. What is wrong at this time, `check` will say.
+        with contextlib.suppress(OSError):
+            for top in ("v1", "v2"):
+                (self._root / top).mkdir(parents=True, exist_ok=True, mode=0o750)
+
+    def new_crashes(self) -> Iterator[str]:
+        """The ids of the raw crashes here of which there is no processed crash."""
+        with _sorted_errors("list the crashes in", self._root):
+            for path in self._root.glob("v2/raw_crash/*/*/*"):
+                # What else lies there is being written, or is none of ours.
+                with contextlib.suppress(InvalidCrashID):
+                    if not self._path(processed_crash_key(path.name)).exists():
+                        yield check_crash_id(path.name)
+
+    def put(self, key: str, content: Dump) -> None:
+        path = self._path(key)
+        if isinstance(content, bytes):
+            with _sorted_errors("write", path), self._replacing(path) as target:
+                _write(content, target)
+            return
+        source_path = Path(content)
+        with _sorted_errors("read the dump", source_path):
+            source = source_path.open("rb", buffering=0)
+        with source, _sorted_errors("write", path), self._replacing(path) as target:
+            _copy(source, target)
+
+    def get(self, key: str, maximum_size: int | None = None) -> bytes:
+        path = self._path(key)
+        with _sorted_errors("read", path), self._opened(path, maximum_size) as source:
+            return source.read()
+
+    def fetch(self, key: str, path: Path, maximum_size: int) -> None:
+        # Copied, not linked: the reader may do with its file what it likes.
+        stored = self._path(key)
+        with _sorted_errors("read", stored):
+            source = self._opened(stored, maximum_size)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with source, _sorted_errors("write", path), os.fdopen(os.open(path, flags, 0o600), "wb", 0) as target:
+            _copy(source, target)
+
+    def delete(self, key: str) -> bool:
+        path = self._path(key)
+        with _sorted_errors("remove", path):
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                self._check_top_of(path)
+                return False
+            _synchronize(path.parent)
+        for directory in list(path.relative_to(self._root).parents)[:-2]:
+            try:
+                (self._root / directory).rmdir()
+            except OSError:  # other crashes are in it
+                break
+        return True
+
+    def check(self) -> None:
+        with _sorted_errors("write in", self._root):
+            self._check_top_of(self._root / "v1" / "check")
+            with self._temporary_file(self._root / "v1" / "check") as (file, temporary):
+                file.write(b"ok")
+                temporary.unlink()
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} in {self._root}"
+
+    def _path(self, key: str) -> Path:
+        return self._root / key
+
+    def _check_top_of(self, path: Path) -> None:
+        """Raise TransientStorageError where the store itself is not there, not merely one file of it."""
+        top = self._root / path.relative_to(self._root).parts[0]
+        if not top.is_dir():
+            raise TransientStorageError(
+                f"there is no directory {top}: check that the file system of the store is mounted (or, where the store "
+                "is to begin anew, make the directory)"
+            )
+
+    def _opened(self, path: Path, maximum_size: int | None) -> FileIO:
+        # No link is followed, and no pipe or device, whoever put it there, is waited for.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(path, flags)
+        except FileNotFoundError:
+            self._check_top_of(path)
+            raise NoSuchObject(path) from None
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and (maximum_size is None or status.st_size <= maximum_size):
+            return os.fdopen(descriptor, "rb", 0)
+        os.close(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise PermanentStorageError(f"{path} is no regular file: remove it")
+        raise ObjectTooLarge(f"{status.st_size} bytes, maximum_dump_size is {maximum_size}")
+
+    @contextlib.contextmanager
+    def _replacing(self, path: Path) -> Iterator[FileIO]:
+        """A file that takes the place of ``path`` once it is written, and vanishes where that fails."""
+        with self._temporary_file(path) as (file, temporary):
+            yield file
+            os.fsync(file.fileno())
+            temporary.replace(path)
+        _synchronize(path.parent)
+
+    @contextlib.contextmanager
+    def _temporary_file(self, path: Path) -> Iterator[tuple[FileIO, Path]]:
+        """A new file beside ``path``, and its own path; gone at the end unless it was renamed."""
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        for tries_left in reversed(range(_DIRECTORY_TRIES)):
+            self._check_top_of(path)
+            self._make_directory(path.parent)
+            try:
+                descriptor = os.open(temporary, flags, 0o640)
+                break
+            except FileNotFoundError:
+                if not tries_left:
+                    raise
+        try:
+            with os.fdopen(descriptor, "wb", 0) as file:
+                yield file, temporary
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+    def _make_directory(self, directory: Path) -> None:
+        if not directory.exists():
+            self._make_directory(directory.parent)
+            # Another writer may have been first; or the parent was removed again, which is seen later.
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
+                directory.mkdir(mode=0o750)
+                _synchronize(directory.parent)
+
+
+def _copy(source: FileIO, target: FileIO) -> None:
+    """Copy from where both stand to the end: within the kernel where that can be, else in chunks."""
+    with contextlib.suppress(OSError):
+        while os.copy_file_range(source.fileno(), target.fileno(), _CHUNK * 64):
+            pass
+    # What the kernel could not do, and the reason why where it is more than that, comes out here.
+    while chunk := source.read(_CHUNK):
+        _write(chunk, target)
+
+
+def _write(data: bytes, target: FileIO) -> None:
+    """Write all of it: one call may write only a part, as it does where a disk fills up."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[target.write(rest) :]
+
+
+def _synchronize(directory: Path) -> None:
+    """Have the names in a directory on the disk. One that a removal found empty has none."""
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _sorted_errors(doing: str, path: Path) -> Iterator[None]:
+    """Whose fault an OSError is: the file system's nearly always."""
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or 0
+        kind = PermanentStorageError if number in _PERMANENT else TransientStorageError
+        advice = f": {_ADVICE[number]}" if number in _ADVICE else ""
+        raise kind(f"cannot {doing} {path}: {error.strerror or error}{advice}") from error

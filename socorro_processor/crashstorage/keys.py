@@ -1,0 +1,91 @@
+"""Where the parts of a crash lie: one layout for S3 and for directories.
+
+| thing | key |
+|---|---|
+| raw crash | ``v2/raw_crash/{first 3 of id}/{yyyymmdd}/{id}``; earlier ``v1/raw_crash/{id}`` |
+| dump names | ``v1/dump_names/{id}``, a JSON list |
+| dump | ``v1/{dump name}/{id}``; the main one ``v1/dump/{id}`` |
+| processed crash | ``v1/processed_crash/{id}`` |
+
+Every function raises InvalidCrashID for what is no crash id, so that each key is safe as a path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from socorro_processor.crash_id import check_crash_id, crash_date
+from socorro_processor.crashstorage.base import MAIN_DUMP, check_dump_name
+from socorro_processor.errors import InvalidCrashID, PermanentStorageError
+from socorro_processor.serialization import Note, NotJSON, decode
+
+_MAIN_DUMP_KEY = "dump"
+_TAKEN = frozenset((_MAIN_DUMP_KEY, "crash_report", "dump_names", "processed_crash", "raw_crash"))
+"""What lies beside the dumps: a dump of such a name would replace it."""
+
+_NAMES_TOLD = 3
+
+
+def raw_crash_keys(crash_id: str) -> tuple[str, str]:
+    """Where a raw crash is written, and where one of former times may be."""
+    return (
+        f"v2/raw_crash/{crash_id[:3]}/{crash_date(crash_id):%Y%m%d}/{crash_id}",
+        f"v1/raw_crash/{crash_id}",
+    )
+
+
+def dump_names_key(crash_id: str) -> str:
+    return f"v1/dump_names/{check_crash_id(crash_id)}"
+
+
+def dump_key(crash_id: str, name: str | None) -> str:
+    """The key of one dump: of the main one where no name is given.
+
+    Raises PermanentStorageError for a name that is none, or that stands for something else here.
+    """
+    check_crash_id(crash_id)
+    if name in (None, "", MAIN_DUMP):
+        return f"v1/{_MAIN_DUMP_KEY}/{crash_id}"
+    if check_dump_name(name) in _TAKEN:
+        raise PermanentStorageError(f"{name!r} is no name for a dump: crash stores keep something else under it")
+    return f"v1/{name}/{crash_id}"
+
+
+def processed_crash_key(crash_id: str) -> str:
+    return f"v1/processed_crash/{check_crash_id(crash_id)}"
+
+
+def processed_crash_id(processed_crash: Mapping[str, Any]) -> str:
+    """The crash id within a processed crash. Raises InvalidCrashID where there is none."""
+    crash_id = processed_crash.get("uuid")
+    if not isinstance(crash_id, str):
+        raise InvalidCrashID(f"a processed crash whose uuid is of type {type(crash_id).__name__}, not a crash id")
+    return check_crash_id(crash_id)
+
+
+def decode_dump_names(data: bytes, crash_id: str, note: Note) -> list[str]:
+    """The names in a stored list, the main dump by its full one.
+
+    Clients chose them: what cannot be a name is left out, and ``note`` is told.
+    """
+    try:
+        stored = decode(data, note)
+    except NotJSON:
+        stored = None
+    if not isinstance(stored, list):
+        note("the list of dump names cannot be read: only the main dump is looked for")
+        return [MAIN_DUMP]
+    names: dict[str, None] = {}
+    impossible: list[str] = []
+    for item in stored:
+        try:
+            if not isinstance(item, (str, type(None))):
+                raise PermanentStorageError(f"a dump name of type {type(item).__name__}")
+            dump_key(crash_id, item)
+            names[item or MAIN_DUMP] = None
+        except PermanentStorageError:
+            impossible.append(repr(item)[:60])
+    if impossible:
+        note(f"dumps left out for their impossible names ({len(impossible)}): {', '.join(impossible[:_NAMES_TOLD])}")
+    return list(names)

@@ -1,0 +1,193 @@
+"""A crash as a handful of objects, each under a key: what S3, a directory and memory have in common."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from socorro_processor.configuration import DotDict, Namespace, class_converter
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crashstorage.base import (
+    MAIN_DUMP,
+    CrashStorageBase,
+    Dump,
+    ProcessedCrash,
+    RawCrash,
+    check_dump_name,
+)
+from socorro_processor.crashstorage.keys import (
+    decode_dump_names,
+    dump_key,
+    dump_names_key,
+    processed_crash_id,
+    processed_crash_key,
+    raw_crash_keys,
+)
+from socorro_processor.crashstorage.redactor import Redactor
+from socorro_processor.errors import CrashIDNotFound, MalformedCrash, PermanentStorageError
+from socorro_processor.serialization import Note, NotJSON, decode, encode, ignore
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class NoSuchObject(Exception):
+    """There is nothing under this key, and the place for it can be reached."""
+
+
+class ObjectTooLarge(PermanentStorageError):
+    """There is more under this key than may be read."""
+
+
+class ObjectCrashStorage(CrashStorageBase):
+    """The methods of a store, made of four on objects; ``keys`` says what lies where.
+
+    A backend implements ``put``, ``get``, ``fetch`` and ``delete``, and sorts the exceptions of its
+    service there. The processor's result is saved without the raw crash: that came from such a store.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "redactor_class",
+        default=Redactor,
+        doc="what removes from a processed crash that which is not for everyone",
+        from_string_converter=class_converter,
+    )
+    required_config.add_option(
+        "maximum_dump_size", default=500_000_000, doc="bytes; a larger dump is left out when its crash is fetched"
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        self._redactor: Redactor = config.redactor_class(config)
+
+    def put(self, key: str, content: Dump) -> None:
+        """Store an object, at once and as a whole, in place of the one that may be there."""
+        raise NotImplementedError
+
+    def get(self, key: str, maximum_size: int | None = None) -> bytes:
+        """An object. Raises NoSuchObject, and ObjectTooLarge over ``maximum_size`` bytes."""
+        raise NotImplementedError
+
+    def fetch(self, key: str, path: Path, maximum_size: int) -> None:
+        """Write an object to a file, without holding it in memory. Raises as ``get`` does."""
+        raise NotImplementedError
+
+    def delete(self, key: str) -> bool:
+        """Remove an object; False where there was none."""
+        raise NotImplementedError
+
+    def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
+        # All names are checked before anything is written.
+        objects = {dump_key(crash_id, check_dump_name(name)): dump for name, dump in dumps.items()}
+        # A dump of an earlier save goes while it is still named, and a new one comes once it is named:
+        # wherever this process dies, `remove` finds all of them. The raw crash comes last: who sees
+        # it sees its dumps.
+        for name in self._earlier_dump_names(crash_id):
+            if (key := dump_key(crash_id, name)) not in objects:
+                self.delete(key)
+        self.put(dump_names_key(crash_id), encode(list(dumps)))
+        for key, dump in objects.items():
+            self.put(key, dump)
+        self.put(raw_crash_keys(crash_id)[0], self._encoded(raw_crash, crash_id))
+
+    def save_processed(self, processed_crash: ProcessedCrash) -> None:
+        crash_id = processed_crash_id(processed_crash)
+        self.put(processed_crash_key(crash_id), self._encoded(processed_crash, crash_id))
+
+    def save_raw_and_processed(
+        self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
+    ) -> None:
+        self.save_processed(processed_crash)
+
+    def get_raw_crash(self, crash_id: str, note: Note = ignore) -> RawCrash:
+        try:
+            raw_crash = decode(self._raw_crash(crash_id), note)
+        except NotJSON as error:
+            raise MalformedCrash(f"the raw crash of {crash_id} is {error}") from None
+        if not isinstance(raw_crash, dict):
+            raise MalformedCrash(f"the raw crash of {crash_id} is a JSON {type(raw_crash).__name__}, not an object")
+        return raw_crash
+
+    def get_raw_dump(self, crash_id: str, name: str | None = None) -> bytes:
+        key = dump_key(crash_id, name)
+        try:
+            return self.get(key, self.config.maximum_dump_size)
+        except NoSuchObject:
+            raise CrashIDNotFound(f"{self} has no dump {name or MAIN_DUMP} of {crash_id}") from None
+
+    def get_raw_dumps(self, crash_id: str) -> dict[str, bytes]:
+        return self._dumps(crash_id, ignore, lambda name, key: self.get(key, self.config.maximum_dump_size))
+
+    def get_raw_dumps_as_files(self, crash_id: str, directory: Path, note: Note = ignore) -> dict[str, Path]:
+        def fetched(name: str, key: str) -> Path:
+            path = directory / f"{crash_id}.{name}.dump"
+            self.fetch(key, path, self.config.maximum_dump_size)
+            return path
+
+        return self._dumps(crash_id, note, fetched)
+
+    def get_processed(self, crash_id: str) -> ProcessedCrash:
+        return self._redactor.redact(self.get_unredacted_processed(crash_id))
+
+    def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
+        try:
+            processed_crash = decode(self.get(processed_crash_key(crash_id)))
+        except NoSuchObject:
+            raise CrashIDNotFound(f"{self} has no processed crash {crash_id}") from None
+        except NotJSON as error:
+            raise PermanentStorageError(f"the processed crash {crash_id} in {self} is {error}") from None
+        if not isinstance(processed_crash, dict):
+            raise PermanentStorageError(f"the processed crash {crash_id} in {self} is no JSON object")
+        return processed_crash
+
+    def remove(self, crash_id: str) -> None:
+        # The raw crash first, so that nobody begins to read it; the dumps' names last, so that a
+        # removal that was broken off can be done again.
+        dumps = [dump_key(crash_id, name) for name in [MAIN_DUMP, *self._earlier_dump_names(crash_id)]]
+        keys = [*raw_crash_keys(crash_id), processed_crash_key(crash_id), *dumps, dump_names_key(crash_id)]
+        found = [self.delete(key) for key in keys]
+        if not any(found):
+            raise CrashIDNotFound(f"{self} has no crash {crash_id}")
+
+    def __str__(self) -> str:
+        return type(self).__name__
+
+    def _encoded(self, crash: Mapping[str, Any], crash_id: str) -> bytes:
+        return encode(crash, lambda note: logger.warning("%s of crash %s in %s", note, crash_id, self))
+
+    def _raw_crash(self, crash_id: str) -> bytes:
+        for key in raw_crash_keys(crash_id):
+            try:
+                return self.get(key)
+            except NoSuchObject:
+                continue
+        raise CrashIDNotFound(f"{self} has no raw crash {crash_id}")
+
+    def _earlier_dump_names(self, crash_id: str) -> list[str]:
+        try:
+            return decode_dump_names(self.get(dump_names_key(crash_id)), crash_id, ignore)
+        except NoSuchObject:
+            return []
+
+    def _dump_names(self, crash_id: str, note: Note) -> list[str]:
+        try:
+            return decode_dump_names(self.get(dump_names_key(crash_id)), crash_id, note)
+        except NoSuchObject:
+            self._raw_crash(check_crash_id(crash_id))
+            note("there is no list of dump names: only the main dump is looked for")
+            return [MAIN_DUMP]
+
+    def _dumps(self, crash_id: str, note: Note, read: Callable[[str, str], T]) -> dict[str, T]:
+        dumps: dict[str, T] = {}
+        for name in self._dump_names(crash_id, note):
+            try:
+                dumps[name] = read(name, dump_key(crash_id, name))
+            except NoSuchObject:
+                note(f"dump {name} is named but not there")
+            except ObjectTooLarge as error:
+                note(f"dump {name} is left out: {error}")
+        return dumps

@@ -1,0 +1,172 @@
+"""Several stores behind one: what is saved goes to each of them."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from socorro_processor.configuration import DotDict, Namespace, classes_in_namespaces
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
+from socorro_processor.crashstorage.keys import processed_crash_id
+from socorro_processor.errors import (
+    ConfigurationError,
+    CrashIDNotFound,
+    CrashStorageError,
+    PermanentStorageError,
+    PolyStorageError,
+    ProcessingEnvironmentError,
+    TransientStorageError,
+)
+from socorro_processor.serialization import Note, ignore
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class PolyCrashStorage(CrashStorageBase):
+    """Saves to each of its stores in order; a failing one does not keep the others from being tried.
+
+        storage_classes = my.FirstStore, my.SecondStore
+        [storage0]
+        root = crashes
+
+    Then one PolyStorageError names all that failed. Reads give what the first store can that can.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "storage_classes",
+        default="",
+        doc="the stores, in the order in which they are saved to; the options of each are in storage0, storage1, ...",
+        from_string_converter=classes_in_namespaces("storage%d", "crashstorage_class"),
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        namespaces: list[str] = config.storage_classes.namespaces
+        if not namespaces:
+            raise ConfigurationError("storage_classes names no store: every crash would be lost")
+        self._stores: dict[str, CrashStorageBase] = {
+            name: config[name].crashstorage_class(config[name]) for name in namespaces
+        }
+
+    def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
+        check_crash_id(crash_id)
+        self._each(lambda name, store: store.save_raw_crash(raw_crash, dumps, crash_id))
+
+    def save_processed(self, processed_crash: ProcessedCrash) -> None:
+        processed_crash_id(processed_crash)
+        self._each(lambda name, store: store.save_processed(processed_crash))
+
+    def save_raw_and_processed(
+        self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
+    ) -> None:
+        check_crash_id(crash_id)
+        processed_crash_id(processed_crash)
+        self._each(lambda name, store: store.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id))
+
+    def save_again(
+        self,
+        raw_crash: RawCrash,
+        dumps: Mapping[str, Dump],
+        processed_crash: ProcessedCrash,
+        crash_id: str,
+        earlier: CrashStorageError,
+    ) -> None:
+        # Names that are not ours came from another store: nothing is known of these.
+        if not isinstance(earlier, PolyStorageError) or not earlier.failures.keys() <= self._stores.keys():
+            self.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
+            return
+        self._each(
+            lambda name, store: store.save_again(raw_crash, dumps, processed_crash, crash_id, earlier.failures[name]),
+            only=earlier.failures,
+        )
+
+    def get_raw_crash(self, crash_id: str, note: Note = ignore) -> RawCrash:
+        return self._first(lambda store: store.get_raw_crash(crash_id, note))
+
+    def get_raw_dump(self, crash_id: str, name: str | None = None) -> bytes:
+        return self._first(lambda store: store.get_raw_dump(crash_id, name))
+
+    def get_raw_dumps(self, crash_id: str) -> dict[str, bytes]:
+        return self._first(lambda store: store.get_raw_dumps(crash_id))
+
+    def get_raw_dumps_as_files(self, crash_id: str, directory: Path, note: Note = ignore) -> dict[str, Path]:
+        return self._first(lambda store: store.get_raw_dumps_as_files(crash_id, directory, note))
+
+    def get_processed(self, crash_id: str) -> ProcessedCrash:
+        return self._first(lambda store: store.get_processed(crash_id))
+
+    def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
+        return self._first(lambda store: store.get_unredacted_processed(crash_id))
+
+    def remove(self, crash_id: str) -> None:
+        """Remove it from every store that can; CrashIDNotFound where none of them has it."""
+        check_crash_id(crash_id)
+        removed: list[str] = []
+
+        def remove(name: str, store: CrashStorageBase) -> None:
+            try:
+                store.remove(crash_id)
+                removed.append(name)
+            except (CrashIDNotFound, NotImplementedError):
+                pass
+
+        self._each(remove)
+        if not removed:
+            raise CrashIDNotFound(f"none of {', '.join(self._stores)} has a crash {crash_id} to remove")
+
+    def check(self) -> None:
+        self._each(lambda name, store: store.check())
+
+    def close(self) -> None:
+        """Close every store; raises nothing."""
+        for name, store in self._stores.items():
+            try:
+                store.close()
+            except Exception as error:
+                _log_bug(name, store, error)
+
+    def _each(self, do: Callable[[str, CrashStorageBase], None], only: Collection[str] | None = None) -> None:
+        failures: dict[str, CrashStorageError] = {}
+        for name, store in self._stores.items():
+            if only is not None and name not in only:
+                continue
+            try:
+                do(name, store)
+            except CrashStorageError as error:
+                failures[name] = error
+            except (MemoryError, ProcessingEnvironmentError) as error:
+                failures[name] = TransientStorageError(f"{type(error).__name__} on this machine: {error}")
+            except Exception as error:
+                _log_bug(name, store, error)
+                failures[name] = PermanentStorageError(
+                    f"{type(store).__name__} failed with {type(error).__name__}, which is a bug in it: see the log"
+                )
+        if failures:
+            raise PolyStorageError(failures)
+
+    def _first(self, read: Callable[[CrashStorageBase], T]) -> T:
+        """What the first store gives that can. Else the error that leaves most hope: a later try, then a search."""
+        errors: list[CrashStorageError] = []
+        for store in self._stores.values():
+            try:
+                return read(store)
+            except CrashStorageError as error:
+                errors.append(error)
+            except NotImplementedError:
+                continue
+        if not errors:
+            raise NotImplementedError(f"none of {', '.join(self._stores)} gives that back")
+        raise min(errors, key=lambda error: (not error.transient, isinstance(error, CrashIDNotFound)))
+
+
+def _log_bug(name: str, store: CrashStorageBase, error: Exception) -> None:
+    # Without the message: it may quote the crash, which is personal.
+    where: Any = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s (%s) has a bug: %s at\n%s", name, type(store).__name__, type(error).__name__, where)

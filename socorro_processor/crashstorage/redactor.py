@@ -1,0 +1,71 @@
+"""What not everyone may see of a processed crash, and the copy without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+
+_Forbidden = dict[str, "_Forbidden"]
+"""The forbidden keys as a tree; a key without any below it is itself forbidden."""
+
+
+class Redactor(RequiredConfig):
+    """Removes ``forbidden_keys``, which are dotted where they lead into an inner object."""
+
+    required_config = Namespace()
+    required_config.add_option(
+        "forbidden_keys",
+        default=(
+            "url, email, user_id, exploitability, json_dump.sensitive, "
+            "upload_file_minidump_flash1.json_dump.sensitive, "
+            "upload_file_minidump_flash2.json_dump.sensitive, "
+            "upload_file_minidump_browser.json_dump.sensitive, memory_info"
+        ),
+        doc="keys of a processed crash that are not for everyone, separated by commas; dots lead into inner objects",
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        self._forbidden = _tree(key.strip() for key in config.forbidden_keys.split(",") if key.strip())
+
+    def redact(self, crash: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy without the forbidden keys.
+
+        Only the objects that lose a key are copied. All the rest, which may be megabytes, is shared
+        with ``crash``: change neither.
+        """
+        return _without(crash, self._forbidden)
+
+
+def _tree(keys: Iterable[str]) -> _Forbidden:
+    tree: _Forbidden = {}
+    # The shorter first: what is forbidden as a whole needs no word about its parts.
+    for key in sorted(keys, key=len):
+        *path, last = key.split(".")
+        inner = tree
+        for part in path:
+            if part in inner and not inner[part]:
+                break
+            inner = inner.setdefault(part, {})
+        else:
+            inner[last] = {}
+    return tree
+
+
+def _without(crash: Mapping[str, Any], forbidden: _Forbidden) -> dict[str, Any]:
+    copy = dict(crash)
+    for key, below in forbidden.items():
+        if not below:
+            copy.pop(key, None)
+        elif isinstance(inner := copy.get(key), Mapping) and _holds(inner, below):
+            copy[key] = _without(inner, below)
+    return copy
+
+
+def _holds(crash: Mapping[str, Any], forbidden: _Forbidden) -> bool:
+    return any(
+        not below or (isinstance(crash[key], Mapping) and _holds(crash[key], below))
+        for key, below in forbidden.items()
+        if key in crash
+    )

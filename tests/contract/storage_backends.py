@@ -1,0 +1,92 @@
+"""Every store that keeps crashes, ready for the contract; a new one is one line in BACKENDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from socorro_processor.configuration import class_name, defaults
+from socorro_processor.crashstorage.base import CrashStorageBase
+from socorro_processor.crashstorage.fallback import FallbackCrashStorage, PrimaryDeferredStorage
+from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
+from socorro_processor.crashstorage.memory import InMemoryCrashStorage
+from socorro_processor.crashstorage.poly import PolyCrashStorage
+
+
+@dataclass(frozen=True)
+class StorageBackend:
+    """A store whose ``maximum_dump_size`` is MAXIMUM_DUMP_SIZE."""
+
+    store: CrashStorageBase
+    plant: Callable[[str, bytes], None]
+    """Puts an object under a key past the store, as another program would have left it there."""
+
+
+MAXIMUM_DUMP_SIZE = 10_000_000
+
+
+def filesystem(directory: Path) -> StorageBackend:
+    store = defaults_of(FileSystemCrashStorage, root=str(directory / "crashes"))
+    return StorageBackend(store, planter(directory / "crashes"))
+
+
+def memory(directory: Path) -> StorageBackend:
+    store = defaults_of(InMemoryCrashStorage)
+    return StorageBackend(store, store.put)
+
+
+def poly(directory: Path) -> StorageBackend:
+    name = class_name(FileSystemCrashStorage)
+    store = PolyCrashStorage(
+        defaults(
+            PolyCrashStorage,
+            storage_classes=f"{name}, {name}",
+            **at("storage0", root=str(directory / "a")),
+            **at("storage1", root=str(directory / "b")),
+        )
+    )
+    return StorageBackend(store, planter(directory / "a"))
+
+
+def fallback(directory: Path) -> StorageBackend:
+    return of_two(FallbackCrashStorage, "primary", "secondary", directory)
+
+
+def primary_deferred(directory: Path) -> StorageBackend:
+    return of_two(PrimaryDeferredStorage, "primary", "deferred", directory)
+
+
+BACKENDS: dict[str, Callable[[Path], StorageBackend]] = {
+    "filesystem": filesystem,
+    "memory": memory,
+    "poly": poly,
+    "fallback": fallback,
+    "primary_deferred": primary_deferred,
+}
+
+
+def defaults_of(store_class, **values: object):
+    return store_class(defaults(store_class, maximum_dump_size=MAXIMUM_DUMP_SIZE, **values))
+
+
+def of_two(store_class, first: str, second: str, directory: Path) -> StorageBackend:
+    filesystem = class_name(FileSystemCrashStorage)
+    config = defaults(
+        store_class,
+        **at(first, storage_class=filesystem, root=str(directory / first)),
+        **at(second, storage_class=filesystem, root=str(directory / second)),
+    )
+    return StorageBackend(store_class(config), planter(directory / first))
+
+
+def at(namespace: str, **values: object) -> dict[str, object]:
+    return {f"{namespace}.{name}": value for name, value in {"maximum_dump_size": MAXIMUM_DUMP_SIZE, **values}.items()}
+
+
+def planter(root: Path) -> Callable[[str, bytes], None]:
+    def plant(key: str, data: bytes) -> None:
+        (root / key).parent.mkdir(parents=True, exist_ok=True)
+        (root / key).write_bytes(data)
+
+    return plant
