@@ -66,6 +66,10 @@ class CrashQueueBase(RequiredConfig):
     may be called from any thread, but ``new_crashes`` is for one thread at a time. A backend that
     cannot be reached makes ``submit``, ``depths``, ``kept`` and ``requeue`` raise CrashQueueError; ``new_crashes``
     goes on by itself until it can be reached again, and what was delivered meanwhile comes again.
+
+    ``begin``, ``ack``, ``retry``, ``park``, ``reject`` and ``release`` may raise CrashQueueError too. The
+    caller then forgets the delivery: the crash comes again. Ending a delivery that is this process's
+    no more (ended before, or given to another process meanwhile) changes nothing.
     """
 
     required_config = Namespace()
@@ -79,7 +83,11 @@ class CrashQueueBase(RequiredConfig):
         raise NotImplementedError
 
     def begin(self, delivery: Delivery) -> None:
-        """The attempt begins now: should this process die of it, it counts."""
+        """The attempt begins now: should this process die of it, it counts.
+
+        Raises CrashQueueError where that cannot be written, or where the crash is this process's
+        no more: it is then not to be processed, and comes again.
+        """
 
     def ack(self, delivery: Delivery) -> None:
         """Every destination has the crash."""

@@ -166,6 +166,24 @@ def test_the_files_of_dead_owners_are_removed_and_the_own_at_the_end(machine):
     assert list(Path(f"{machine.path}.owners").iterdir()) == []
 
 
+@pytest.mark.parametrize("given_back_by", ["release", "retry", "close"])
+def test_a_crash_that_was_given_back_counts_as_not_begun_until_it_begins_again(machine, given_back_by):
+    processor = submitted(machine.start(), "one")
+    processor.queue.begin(delivery := taken(processor))
+    if given_back_by == "release":
+        processor.queue.release(delivery)
+    elif given_back_by == "retry":
+        processor.queue.retry(delivery, "the reason", transient=True)
+    else:
+        processor.queue.close()
+    machine.wait(DEATH_NOTICED)
+    second = machine.start()
+    taken(second)
+    second.die()
+    machine.wait(DEATH_NOTICED)
+    assert taken(machine.start()).attempt == 1
+
+
 def test_a_processor_that_takes_nothing_is_no_owner(machine):
     machine.start().take()
     assert not Path(f"{machine.path}.owners").exists()
@@ -175,13 +193,13 @@ def test_a_processor_that_takes_nothing_is_no_owner(machine):
 
 
 def test_each_retry_waits_longer_and_the_last_delay_holds_for_all_later_ones(machine):
-    processor = submitted(machine.start(retry_delays="1, 5, 15"), "one")
-    for delay in (1, 5, 15, 15, 15):
+    processor = submitted(machine.start(retry_delays="1, 5, 15, 30, 60"), "one")
+    for delay in (1, 5, 15, 30, 60, 60, 60):
         processor.queue.retry(taken(processor), "the reason", transient=True)
         machine.wait(delay - 0.5)
         assert processor.take() is None
         machine.wait(0.5)
-    assert taken(processor).retries == 5
+    assert taken(processor).retries == 7
 
 
 def test_a_crash_keeps_its_place_when_it_comes_again(machine):
