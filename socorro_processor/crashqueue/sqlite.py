@@ -28,7 +28,7 @@ from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile, boot_id, b
 from socorro_processor.crashqueue.sqlite_file import SQLiteFile, body_of, text_of
 from socorro_processor.crashqueue.sqlite_kept import keep, let_the_oldest_go, read_kept, remove
 from socorro_processor.crashqueue.sqlite_leases import GIVE_BACK, THIS_LEASE, Lease, Leases
-from socorro_processor.errors import CrashQueueError
+from socorro_processor.errors import ConfigurationError, CrashQueueError
 
 DEATHS_UNTIL_ALONE = 2
 """After so many deaths of its processor a crash is delivered alone.
@@ -38,6 +38,9 @@ It may be the cause of them, or was only in flight beside it: the next death hit
 
 LONGEST_DELAY = 60.0
 HEARTBEAT_INTERVAL = 1.0
+SHORTEST_LEASE = 10.0
+"""Seconds. It is renewed after a third of it, by a heart that beats each second on a busy machine."""
+
 LONGEST_BACKOFF = 5.0
 
 POLL_INTERVAL = 0.03
@@ -114,7 +117,7 @@ class SQLiteCrashQueue(CrashQueueBase):
     required_config.add_option(
         "lease_time",
         default=60.0,
-        doc="seconds after which the crashes of a processor that hangs are given to others",
+        doc="seconds after which the crashes of a processor that hangs are given to others; at least 10",
     )
     required_config.add_option("idle_delay", default=0.5, doc="seconds to wait for a crash before saying there is none")
     required_config.add_option("busy_timeout", default=5.0, doc="seconds to wait while another process writes the file")
@@ -133,6 +136,8 @@ class SQLiteCrashQueue(CrashQueueBase):
         wall_clock: Callable[[], datetime] = utc_now,
     ) -> None:
         super().__init__(config)
+        if config.lease_time < SHORTEST_LEASE:
+            raise ConfigurationError(f"lease_time {config.lease_time:g}: at least {SHORTEST_LEASE:g} s are needed")
         path = Path(config.path)
         self._clock = clock
         self._boot = boot or boot_id()

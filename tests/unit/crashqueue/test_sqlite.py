@@ -189,6 +189,11 @@ def test_a_processor_that_takes_nothing_is_no_owner(machine):
     assert not Path(f"{machine.path}.owners").exists()
 
 
+def test_a_lease_too_short_to_be_renewed_in_time_is_refused(machine):
+    with pytest.raises(ConfigurationError, match="lease_time 2: at least 10 s"):
+        machine.start(lease_time=2.0)
+
+
 # Retries
 
 
