@@ -16,7 +16,12 @@ from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import Dump
 from socorro_processor.crashstorage.keys import processed_crash_key
 from socorro_processor.crashstorage.objects import NoSuchObject, ObjectCrashStorage, ObjectTooLarge
-from socorro_processor.errors import InvalidCrashID, PermanentStorageError, TransientStorageError
+from socorro_processor.errors import (
+    CrashStorageError,
+    InvalidCrashID,
+    PermanentStorageError,
+    TransientStorageError,
+)
 
 TEMPORARY_SUFFIX = ".writing"
 """Ends the name of a file that is being written. One an hour old was left by a writer that was killed."""
@@ -65,11 +70,10 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)
         self._root = Path(config.root).absolute()
-        # Here only: where these go missing later, a file system is not mounted any more, and nothing
-        # may be written in its place. What is wrong at this time, `check` will say.
-        with contextlib.suppress(OSError):
-            for top in ("v1", "v2"):
-                (self._root / top).mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._made = False
+        # What is wrong at this time, `check` will say.
+        with contextlib.suppress(CrashStorageError):
+            self._make()
 
     def new_crashes(self) -> Iterator[str]:
         """The ids of the raw crashes here of which there is no processed crash."""
@@ -81,6 +85,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                         yield check_crash_id(path.name)
 
     def put(self, key: str, content: Dump) -> None:
+        self._make()
         path = self._path(key)
         if isinstance(content, bytes):
             with _sorted_errors("write", path), self._replacing(path) as target:
@@ -123,6 +128,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         return True
 
     def check(self) -> None:
+        self._make()
         with _sorted_errors("write in", self._root):
             self._check_top_of(self._root / "v1" / "check")
             with self._temporary_file(self._root / "v1" / "check") as (file, temporary):
@@ -131,6 +137,15 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     def __str__(self) -> str:
         return f"{type(self).__name__} in {self._root}"
+
+    def _make(self) -> None:
+        """Make the directories of the store, once: where these go missing later, a file system is not
+        mounted any more, and nothing may be written in its place."""
+        if not self._made:
+            with _sorted_errors("make the store in", self._root):
+                for top in ("v1", "v2"):
+                    (self._root / top).mkdir(parents=True, exist_ok=True, mode=0o750)
+            self._made = True
 
     def _path(self, key: str) -> Path:
         return self._root / key

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import pytest
+
+from socorro_processor.configuration import class_name, defaults
+from socorro_processor.crashstorage.base import MAIN_DUMP
+from socorro_processor.crashstorage.fallback import FallbackCrashStorage, PrimaryDeferredStorage
+from socorro_processor.errors import ConfigurationError, CrashIDNotFound, TransientStorageError
+from tests.unit.crashstorage.faulty_store import FaultyStore
+
+CRASH = "0bba61c5-dfc3-43e7-dead-8afd20161123"
+RAW = {"ProductName": "Lightbox"}
+DUMPS = {MAIN_DUMP: b"main"}
+PROCESSED = {"uuid": CRASH, "signature": "main"}
+AWAY = TransientStorageError("away")
+
+
+class DefersLightbox:
+    """A predicate as an operator may write it."""
+
+    def __init__(self, config) -> None:
+        pass
+
+    def __call__(self, crash) -> bool:
+        return crash.get("ProductName") == "Lightbox"
+
+
+def stores_of(store) -> tuple[FaultyStore, FaultyStore]:
+    return store._first, store._second
+
+
+def fallback() -> FallbackCrashStorage:
+    name = class_name(FaultyStore)
+    options = {"primary.storage_class": name, "secondary.storage_class": name}
+    return FallbackCrashStorage(defaults(FallbackCrashStorage, **options))
+
+
+def primary_deferred(**options: object) -> PrimaryDeferredStorage:
+    name = class_name(FaultyStore)
+    options |= {"primary.storage_class": name, "deferred.storage_class": name}
+    return PrimaryDeferredStorage(defaults(PrimaryDeferredStorage, **options))
+
+
+def test_all_is_saved_to_the_primary_store_only():
+    store = fallback()
+    primary, secondary = stores_of(store)
+    store.save_raw_crash(RAW, DUMPS, CRASH)
+    store.save_processed(PROCESSED)
+    store.save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
+    store.save_again(RAW, DUMPS, PROCESSED, CRASH, AWAY)
+    assert primary.get_raw_crash(CRASH) == RAW
+    assert secondary.written == []
+
+
+def test_what_the_primary_store_does_not_have_is_read_from_the_secondary(tmp_path):
+    store = fallback()
+    _, secondary = stores_of(store)
+    secondary.save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
+    assert store.get_raw_crash(CRASH) == RAW
+    assert store.get_raw_dump(CRASH) == b"main"
+    assert store.get_raw_dumps(CRASH) == DUMPS
+    assert store.get_raw_dumps_as_files(CRASH, tmp_path).keys() == DUMPS.keys()
+    assert store.get_processed(CRASH) == store.get_unredacted_processed(CRASH) == PROCESSED
+
+
+def test_what_both_have_is_read_from_the_primary_store():
+    store = fallback()
+    for each, version in zip(stores_of(store), ("new", "old"), strict=True):
+        each.save_raw_crash({"version": version}, {}, CRASH)
+    assert store.get_raw_crash(CRASH) == {"version": "new"}
+
+
+def test_a_primary_store_that_is_away_is_not_one_without_the_crash():
+    store = fallback()
+    primary, secondary = stores_of(store)
+    secondary.save_raw_crash(RAW, {}, CRASH)
+    primary.error = AWAY
+    with pytest.raises(TransientStorageError):
+        store.get_raw_crash(CRASH)
+
+
+@pytest.mark.parametrize("holders", [(0,), (1,), (0, 1)])
+def test_a_crash_is_removed_wherever_it_is(holders):
+    store = fallback()
+    for holder in holders:
+        stores_of(store)[holder].save_raw_crash(RAW, DUMPS, CRASH)
+    store.remove(CRASH)
+    for each in (*stores_of(store), store):
+        with pytest.raises(CrashIDNotFound):
+            each.remove(CRASH)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_both_stores_have_to_be_usable(failing):
+    store = fallback()
+    store.check()
+    stores_of(store)[failing].error = AWAY
+    with pytest.raises(TransientStorageError):
+        store.check()
+
+
+def test_both_stores_are_closed_also_where_the_first_fails():
+    store = fallback()
+    primary, secondary = stores_of(store)
+    primary.error = AWAY
+    with pytest.raises(TransientStorageError):
+        store.close()
+    assert secondary.written == ["closed"]
+
+
+@pytest.mark.parametrize("missing", ["primary", "secondary"])
+def test_a_store_that_is_not_named_is_a_mistake_in_the_configuration(missing):
+    named = ({"primary", "secondary"} - {missing}).pop()
+    options = {f"{named}.storage_class": class_name(FaultyStore)}
+    with pytest.raises(ConfigurationError, match=rf"{missing}\.storage_class"):
+        FallbackCrashStorage(defaults(FallbackCrashStorage, **options))
+
+
+@pytest.mark.parametrize(
+    ("annotations", "deferred"),
+    [
+        ({}, False),
+        ({"legacy_processing": 0}, False),
+        ({"legacy_processing": "0"}, False),
+        ({"legacy_processing": 1}, True),
+        ({"legacy_processing": "1"}, True),
+        ({"legacy_processing": True}, True),
+    ],
+)
+def test_a_crash_that_the_collector_throttled_is_deferred(annotations, deferred):
+    store = primary_deferred()
+    store.save_raw_crash(RAW | annotations, DUMPS, CRASH)
+    assert [bool(each.written) for each in stores_of(store)] == [not deferred, deferred]
+    assert store.get_raw_crash(CRASH) == RAW | annotations
+
+
+def test_the_predicate_can_be_another_one():
+    store = primary_deferred(predicate_class=class_name(DefersLightbox))
+    primary, deferred = stores_of(store)
+    store.save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
+    store.save_again(RAW, DUMPS, PROCESSED, CRASH, AWAY)
+    assert not primary.written
+    assert deferred.get_unredacted_processed(CRASH) == PROCESSED
+
+
+def test_a_processed_crash_that_comes_alone_is_judged_by_itself():
+    store = primary_deferred()
+    primary, deferred = stores_of(store)
+    store.save_processed(PROCESSED)
+    store.save_processed(PROCESSED | {"legacy_processing": 1, "signature": "deferred"})
+    assert primary.get_unredacted_processed(CRASH)["signature"] == "main"
+    assert deferred.get_unredacted_processed(CRASH)["signature"] == "deferred"

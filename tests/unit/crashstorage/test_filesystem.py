@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import errno
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashstorage.base import MAIN_DUMP
+from socorro_processor.crashstorage.filesystem import TEMPORARY_SUFFIX, FileSystemCrashStorage
+from socorro_processor.errors import (
+    CrashIDNotFound,
+    PermanentStorageError,
+    TransientStorageError,
+)
+
+CRASH = "0bba61c5-dfc3-43e7-dead-8afd20161123"
+RAW = {"ProductName": "Lightbox"}
+PROCESSED = {"uuid": CRASH, "signature": "main"}
+NOBODY = 65534
+
+
+def store_in(root: Path) -> FileSystemCrashStorage:
+    return FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(root)))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "crashes"
+
+
+@pytest.fixture
+def store(root: Path) -> FileSystemCrashStorage:
+    return store_in(root)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of one megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "socorro-test", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here: that takes root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def files_below(directory: Path) -> list[str]:
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if not path.is_dir())
+
+
+def directories_below(directory: Path) -> list[str]:
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_dir())
+
+
+def in_a_child(work: Callable[[], object]) -> int:
+    """Begin ``work`` in a process of its own; its id."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return child
+
+
+def kill(child: int) -> None:
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_the_parts_of_a_crash_are_files_under_the_names_of_the_layout(store, root):
+    store.save_raw_crash(RAW, {MAIN_DUMP: b"main", "browser": b"browser"}, CRASH)
+    store.save_processed(PROCESSED)
+    assert files_below(root) == [
+        f"v1/browser/{CRASH}",
+        f"v1/dump/{CRASH}",
+        f"v1/dump_names/{CRASH}",
+        f"v1/processed_crash/{CRASH}",
+        f"v2/raw_crash/0bb/20161123/{CRASH}",
+    ]
+    assert (root / f"v1/dump_names/{CRASH}").read_bytes() == b'["upload_file_minidump","browser"]'
+
+
+def test_the_processors_result_is_saved_without_the_raw_crash_that_is_there_already(store, root):
+    store.save_raw_and_processed(RAW, {MAIN_DUMP: b"main"}, PROCESSED, CRASH)
+    assert files_below(root) == [f"v1/processed_crash/{CRASH}"]
+
+
+def test_strangers_on_the_machine_can_read_nothing(store, root):
+    store.save_raw_crash(RAW, {MAIN_DUMP: b"main"}, CRASH)
+    assert all(path.stat().st_mode & 0o007 == 0 for path in root.rglob("*"))
+
+
+def test_removing_the_last_crash_leaves_an_empty_store(store, root):
+    store.save_raw_crash(RAW, {MAIN_DUMP: b"main", "browser": b"browser"}, CRASH)
+    store.save_processed(PROCESSED)
+    store.remove(CRASH)
+    assert files_below(root) == []
+    assert directories_below(root) == ["v1", "v2"]
+
+
+def test_removing_a_crash_leaves_its_neighbours(store):
+    neighbour = CRASH[:7] + "6" + CRASH[8:]
+    for crash_id in (CRASH, neighbour):
+        store.save_raw_crash(RAW, {MAIN_DUMP: b"main"}, crash_id)
+    store.remove(CRASH)
+    assert store.get_raw_crash(neighbour) == RAW
+    assert store.get_raw_dumps(neighbour) == {MAIN_DUMP: b"main"}
+
+
+def test_a_crash_is_new_until_it_is_processed(store, root):
+    other = new_crash_id()
+    for crash_id in (CRASH, other):
+        store.save_raw_crash(RAW, {}, crash_id)
+    store.save_processed(PROCESSED)
+    (root / "v2/raw_crash/0bb/20161123/README").write_text("none of ours")
+    (root / f"v2/raw_crash/0bb/20161123/.{other}.1{TEMPORARY_SUFFIX}").write_text("{")
+    assert list(store.new_crashes()) == [other]
+
+
+# Disks and permissions
+
+
+def test_a_full_disk_is_the_stores_fault_and_leaves_what_was_there(small_disk):
+    store = store_in(small_disk / "crashes")
+    store.save_raw_crash(RAW, {MAIN_DUMP: b"old"}, CRASH)
+    before = files_below(small_disk)
+    with pytest.raises(TransientStorageError, match=rf"write {small_disk}/.*No space left.*free space"):
+        store.save_raw_crash(RAW, {MAIN_DUMP: b"x" * 2_000_000}, CRASH)
+    assert files_below(small_disk) == before
+    assert store.get_raw_dumps(CRASH) == {MAIN_DUMP: b"old"}
+
+
+def test_a_full_disk_is_noticed_for_dumps_that_are_files_too(small_disk, tmp_path):
+    store = store_in(small_disk / "crashes")
+    dump = tmp_path / "dump"
+    dump.write_bytes(b"x" * 2_000_000)
+    with pytest.raises(TransientStorageError, match="No space left"):
+        store.save_raw_crash(RAW, {MAIN_DUMP: dump}, CRASH)
+    assert not [name for name in files_below(small_disk) if name.endswith(TEMPORARY_SUFFIX)]
+
+
+def test_where_dumps_cannot_be_copied_to_their_reader_the_crash_is_not_at_fault(small_disk, store):
+    store.save_raw_crash(RAW, {MAIN_DUMP: b"x" * 2_000_000}, CRASH)
+    with pytest.raises(TransientStorageError, match=rf"write {small_disk}/.*No space left"):
+        store.get_raw_dumps_as_files(CRASH, small_disk)
+
+
+def test_a_disk_that_was_made_read_only_is_the_stores_fault(small_disk):
+    store = store_in(small_disk / "crashes")
+    store.save_processed(PROCESSED)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(TransientStorageError, match=r"Read-only.*read-write"):
+        store.save_processed(PROCESSED)
+    with pytest.raises(TransientStorageError, match="Read-only"):
+        store.check()
+    assert store.get_unredacted_processed(CRASH) == PROCESSED
+
+
+def test_a_file_larger_than_the_file_system_takes_is_the_crashs_own_failure(store, root):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(PermanentStorageError, match="File too large"):
+            store.save_raw_crash(RAW, {MAIN_DUMP: b"x" * 200_000}, CRASH)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files_below(root) == [f"v1/dump_names/{CRASH}"]
+
+
+def test_a_directory_that_may_not_be_written_is_the_stores_fault(store, root):
+    store.save_processed(PROCESSED)
+    for directory in (root, root / "v1", root / "v1/processed_crash"):
+        directory.chmod(0o500)
+    user = os.geteuid()
+    os.seteuid(user or NOBODY)
+    try:
+        for attempt in (store.check, lambda: store.save_processed(PROCESSED)):
+            with pytest.raises(TransientStorageError, match="Permission denied: let the processor's user"):
+                attempt()
+    finally:
+        os.seteuid(user)
+
+
+def test_a_store_that_is_not_mounted_any_more_does_not_say_that_it_has_no_such_crash(store, root, tmp_path):
+    store.save_raw_crash(RAW, {}, CRASH)
+    root.rename(tmp_path / "elsewhere")
+    for attempt in (
+        lambda: store.get_raw_crash(CRASH),
+        lambda: store.get_raw_dumps_as_files(CRASH, tmp_path),
+        lambda: store.get_unredacted_processed(CRASH),
+        lambda: store.save_processed(PROCESSED),
+        lambda: store.remove(CRASH),
+        store.check,
+    ):
+        with pytest.raises(TransientStorageError, match="mounted"):
+            attempt()
+    assert not root.exists()
+
+
+def test_checking_a_store_leaves_nothing_behind(store, root):
+    store.check()
+    assert files_below(root) == []
+
+
+def test_a_store_that_could_not_be_made_at_the_start_is_made_once_it_can_be(tmp_path):
+    (tmp_path / "disk").write_text("in the way")
+    store = store_in(tmp_path / "disk/crashes")
+    with pytest.raises(TransientStorageError):
+        store.check()
+    (tmp_path / "disk").unlink()
+    store.check()
+    store.save_processed(PROCESSED)
+    assert store.get_unredacted_processed(CRASH) == PROCESSED
+
+
+@pytest.mark.parametrize(
+    "obstacle", [lambda path: path.write_text("a file"), lambda path: path.symlink_to("/nowhere/at/all")]
+)
+def test_what_is_in_the_place_of_a_directory_is_the_stores_fault(store, root, obstacle):
+    obstacle(root / "v1/processed_crash")
+    with pytest.raises(TransientStorageError):
+        store.save_processed(PROCESSED)
+
+
+def test_a_path_that_is_too_long_is_no_failure_that_time_heals(tmp_path):
+    store = store_in(tmp_path / ("x" * 300))
+    with pytest.raises(PermanentStorageError, match=os.strerror(errno.ENAMETOOLONG)):
+        store.save_processed(PROCESSED)
+
+
+def test_a_dump_file_that_is_not_there_is_named(store, tmp_path):
+    with pytest.raises(TransientStorageError, match=re.escape(f"read the dump {tmp_path / 'gone'}")):
+        store.save_raw_crash(RAW, {MAIN_DUMP: tmp_path / "gone"}, CRASH)
+    with pytest.raises(CrashIDNotFound):
+        store.get_raw_crash(CRASH)
+
+
+# Links and what else is no file
+
+
+def test_a_link_in_the_place_of_an_object_is_not_followed(store, root, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text('{"password": "x"}')
+    store.save_processed(PROCESSED)
+    stored = root / f"v1/processed_crash/{CRASH}"
+    stored.unlink()
+    stored.symlink_to(secret)
+    with pytest.raises(PermanentStorageError, match="symbolic link"):
+        store.get_unredacted_processed(CRASH)
+
+
+def test_saving_replaces_a_link_and_not_what_it_leads_to(store, root, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    (root / "v1/processed_crash").mkdir()
+    (root / f"v1/processed_crash/{CRASH}").symlink_to(precious)
+    store.save_processed(PROCESSED)
+    assert precious.read_text() == "precious"
+    assert store.get_unredacted_processed(CRASH) == PROCESSED
+
+
+def test_a_pipe_in_the_place_of_an_object_is_not_waited_for(store, root):
+    (root / "v1/processed_crash").mkdir()
+    os.mkfifo(root / f"v1/processed_crash/{CRASH}")
+    with pytest.raises(PermanentStorageError, match="no regular file"):
+        store.get_unredacted_processed(CRASH)
+
+
+def test_a_link_in_the_place_of_a_readers_file_is_not_followed(store, tmp_path):
+    store.save_raw_crash(RAW, {MAIN_DUMP: b"main"}, CRASH)
+    (tmp_path / f"{CRASH}.{MAIN_DUMP}.dump").symlink_to(tmp_path / "precious")
+    with pytest.raises(PermanentStorageError):
+        store.get_raw_dumps_as_files(CRASH, tmp_path)
+    assert not (tmp_path / "precious").exists()
+
+
+# Killed writers
+
+
+def test_a_writer_killed_in_the_middle_of_a_dump_leaves_the_former_one(store, root, tmp_path):
+    store.save_raw_crash(RAW, {MAIN_DUMP: b"old"}, CRASH)
+    before = files_below(root)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    child = in_a_child(lambda: store.save_raw_crash({"new": 1}, {MAIN_DUMP: pipe}, CRASH))
+    with pipe.open("wb", buffering=0) as source:
+        # More than a pipe holds: once all is written, the child has most of it in its file.
+        source.write(b"x" * 1_000_000)
+        kill(child)
+
+    (left_over,) = set(files_below(root)) - set(before)
+    assert re.fullmatch(rf"v1/dump/\.{CRASH}\.[0-9a-f]+{re.escape(TEMPORARY_SUFFIX)}", left_over)
+    assert store.get_raw_crash(CRASH) == RAW
+    assert store.get_raw_dumps(CRASH) == {MAIN_DUMP: b"old"}
+    store.save_raw_crash({"new": 1}, {MAIN_DUMP: b"new"}, CRASH)
+    assert store.get_raw_dumps(CRASH) == {MAIN_DUMP: b"new"}
+
+
+@pytest.mark.parametrize("saves", range(1, 16))
+def test_a_writer_killed_at_any_time_leaves_whole_objects_that_can_be_removed(store, root, saves):
+    versions = [{"uuid": CRASH, "text": letter * size} for letter, size in (("a", 1), ("b", 200_000), ("c", 9_000))]
+
+    def save_forever() -> NoReturn:
+        while True:
+            for version in versions:
+                dumps = {MAIN_DUMP: version["text"].encode(), f"dump_{version['text'][0]}": b"x"}
+                store.save_raw_crash(version, dumps, CRASH)
+                store.save_processed(version)
+                os.write(progress, b".")
+
+    done, progress = os.pipe()
+    child = in_a_child(save_forever)
+    for _ in range(saves):
+        os.read(done, 1)
+    kill(child)
+    os.close(done)
+    os.close(progress)
+
+    assert store.get_raw_crash(CRASH) in versions
+    assert store.get_unredacted_processed(CRASH) in versions
+    assert store.get_raw_dump(CRASH).decode() in [version["text"] for version in versions]
+    store.remove(CRASH)
+    assert all(name.endswith(TEMPORARY_SUFFIX) for name in files_below(root))
