@@ -308,6 +308,15 @@ def test_where_the_list_of_dumps_is_damaged_the_main_one_is_given_with_a_note(ba
     assert notes
 
 
+def test_where_there_is_no_list_of_dumps_the_main_one_is_looked_for_with_a_note(backend, directory):
+    backend.plant(f"v2/raw_crash/0bb/20161123/{CRASH}", b"{}")
+    backend.plant(f"v1/dump/{CRASH}", b"main")
+    notes: list[str] = []
+    files = backend.store.get_raw_dumps_as_files(CRASH, directory, notes.append)
+    assert contents(files) == {MAIN_DUMP: b"main"}
+    assert notes == ["there is no list of dump names: only the main dump is looked for"]
+
+
 def test_a_dump_that_is_named_but_not_there_is_left_out_with_a_note(backend, directory):
     backend.store.save_raw_crash(RAW, DUMPS, CRASH)
     backend.plant(f"v1/dump_names/{CRASH}", json.dumps([*DUMPS, "gone"]).encode())

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import decimal
 import json
 import math
+import pathlib
 import re
+import signal
 import time
+import uuid
 
 import orjson
 import pytest
@@ -220,6 +224,12 @@ def test_a_value_within_itself_is_cut_there():
         ([datetime.datetime(2016, 11, 23, 1, 2, 3, tzinfo=datetime.UTC)], '["2016-11-23T01:02:03+00:00"]', False),
         ([datetime.date(2016, 11, 23)], '["2016-11-23"]', False),
         ((1, b"\xff\0", {2}), '[1,"\ufffd\\u0000",[2]]', False),
+        (
+            [uuid.UUID(int=0), pathlib.PurePath("/a"), decimal.Decimal("1.5")],
+            f'["{uuid.UUID(int=0)}","/a","1.5"]',
+            False,
+        ),
+        ([signal.SIGKILL], "[9]", False),
         ([object()], '["object"]', True),
     ],
 )
