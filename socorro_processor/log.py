@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 import time
+import traceback
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace
@@ -48,6 +49,11 @@ def set_up_logging(config: DotDict) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.level)
+
+
+def stack_of(error: BaseException) -> str:
+    """What kind of error and where it was raised, without its message: that may quote a crash."""
+    return f"{type(error).__name__} at\n{''.join(traceback.format_tb(error.__traceback__))}".rstrip()
 
 
 class PlainFormatter(logging.Formatter):

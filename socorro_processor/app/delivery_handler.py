@@ -16,6 +16,7 @@ from socorro_processor.errors import (
     MalformedCrash,
     ProcessingEnvironmentError,
 )
+from socorro_processor.log import stack_of
 from socorro_processor.metrics import METRICS
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class DeliveryHandler:
             # What the machine lacks, it lacks for every crash.
             self._transient_failure(delivery, str(error) or type(error).__name__)
         except Exception as error:
-            logger.exception("%s: a bug outside the rules", delivery.crash_id)
+            logger.error("%s: a bug outside the rules: %s", delivery.crash_id, stack_of(error))
             self._own_failure(delivery, f"{type(error).__name__} outside the rules")
         else:
             self._saved(delivery, result)

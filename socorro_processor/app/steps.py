@@ -78,7 +78,7 @@ class Steps:
                 with METRICS.timer("fetch"):
                     dumps = self._source.get_raw_dumps_as_files(crash_id, Path(directory))
             try:
-                with METRICS.timer("save"):
+                with METRICS.timer("saves"):
                     if unsaved is None:
                         self._destination.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
                     else:

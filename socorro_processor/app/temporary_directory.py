@@ -31,9 +31,7 @@ class ProcessDirectory:
         try:
             self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not base and self._base.stat().st_uid != os.getuid():
-                raise ProcessingEnvironmentError(
-                    f"{self._base} belongs to somebody else: set app.temporary_directory"
-                )
+                raise ProcessingEnvironmentError(f"{self._base} belongs to somebody else: set app.temporary_directory")
             self._remove_abandoned()
             self._lock_file, self._lock = self._own_lock()
             self.path = self._lock_file.with_suffix("")

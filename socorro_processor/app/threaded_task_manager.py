@@ -10,6 +10,7 @@ import time
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.configuration import Namespace
 from socorro_processor.crashqueue.base import Delivery
+from socorro_processor.log import stack_of
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +90,8 @@ class _Worker(threading.Thread):
             self.delivery = delivery
             try:
                 manager._handler.handle(delivery)
-            except BaseException:
-                logger.critical("%s: bug in %s", delivery.crash_id, self.name, exc_info=True)
+            except BaseException as error:
+                logger.critical("%s: bug in %s: %s", delivery.crash_id, self.name, stack_of(error))
                 manager._handler.died(delivery)
                 return
             finally:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from socorro_processor.configuration import DotDict, Namespace, classes_in_namespaces
 from socorro_processor.crash_id import check_crash_id
@@ -21,6 +20,8 @@ from socorro_processor.errors import (
     ProcessingEnvironmentError,
     TransientStorageError,
 )
+from socorro_processor.log import stack_of
+from socorro_processor.metrics import METRICS
 from socorro_processor.serialization import Note, ignore
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,12 @@ class PolyCrashStorage(CrashStorageBase):
     ) -> None:
         check_crash_id(crash_id)
         processed_crash_id(processed_crash)
-        self._each(lambda name, store: store.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id))
+
+        def save(name: str, store: CrashStorageBase) -> None:
+            with METRICS.timer("save", store=name):
+                store.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
+
+        self._each(save)
 
     def save_again(
         self,
@@ -82,10 +88,13 @@ class PolyCrashStorage(CrashStorageBase):
         if not isinstance(earlier, PolyStorageError) or not earlier.failures.keys() <= self._stores.keys():
             self.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
             return
-        self._each(
-            lambda name, store: store.save_again(raw_crash, dumps, processed_crash, crash_id, earlier.failures[name]),
-            only=earlier.failures,
-        )
+        failures = earlier.failures
+
+        def save(name: str, store: CrashStorageBase) -> None:
+            with METRICS.timer("save", store=name):
+                store.save_again(raw_crash, dumps, processed_crash, crash_id, failures[name])
+
+        self._each(save, only=failures)
 
     def get_raw_crash(self, crash_id: str, note: Note = ignore) -> RawCrash:
         return self._first(lambda store: store.get_raw_crash(crash_id, note))
@@ -141,7 +150,7 @@ class PolyCrashStorage(CrashStorageBase):
                 do(name, store)
             except CrashStorageError as error:
                 failures[name] = error
-            except (MemoryError, ProcessingEnvironmentError) as error:
+            except (MemoryError, OSError, ProcessingEnvironmentError) as error:
                 failures[name] = TransientStorageError(f"{type(error).__name__} on this machine: {error}")
             except Exception as error:
                 _log_bug(name, store, error)
@@ -167,6 +176,4 @@ class PolyCrashStorage(CrashStorageBase):
 
 
 def _log_bug(name: str, store: CrashStorageBase, error: Exception) -> None:
-    # Without the message: it may quote the crash, which is personal.
-    where: Any = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("%s (%s) has a bug: %s at\n%s", name, type(store).__name__, type(error).__name__, where)
+    logger.error("%s (%s) has a bug: %s", name, type(store).__name__, stack_of(error))

@@ -13,6 +13,7 @@ from typing import Any
 import socorro_processor
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+from socorro_processor.log import stack_of
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.pipeline.rule_sets import RuleSets, rule_sets_converter
 
@@ -126,7 +127,7 @@ class ProcessorPipeline(RequiredConfig):
             except ProcessingEnvironmentError:
                 raise
             except Exception as error:
-                logger.exception("%s: rule set %s failed", crash.id, system.name)
+                logger.error("%s: rule set %s failed: %s", crash.id, system.name, stack_of(error))
                 crash.note(f"rule set {system.name} failed: {type(error).__name__}")
                 return False
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, defaults
 from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.log import stack_of
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,5 @@ class Rule(RequiredConfig):
         """Release what the rule holds. Called once, when no crash is processed any more."""
 
     def _failed(self, crash: Crash, step: str, error: Exception) -> None:
-        # The stack without the message: that may quote the crash, and logs hold nothing personal.
-        stack = "".join(traceback.format_tb(error.__traceback__))
-        logger.error("%s: rule %s failed in its %s: %s\n%s", crash.id, self.name, step, type(error).__name__, stack)
+        logger.error("%s: rule %s failed in its %s: %s", crash.id, self.name, step, stack_of(error))
         crash.note(f"rule {self.name} failed in its {step}: {type(error).__name__}")

@@ -79,9 +79,10 @@ class Installation:
         return (self.crashes / "v1" / "processed_crash" / crash_id).exists()
 
     def start(self, *arguments: str) -> Daemon:
-        """Start ``socorro processor``."""
+        """Start ``socorro processor``; it runs when this returns."""
         daemon = Daemon(self, arguments)
         self._daemons.append(daemon)
+        daemon.wait_for_log("the processor runs")
         return daemon
 
     def close(self) -> None:

@@ -1,0 +1,203 @@
+"""Fetch, transform, save: what one crash goes through."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.app.steps import Steps
+from socorro_processor.app.temporary_directory import ProcessDirectory
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashstorage.base import MAIN_DUMP
+from socorro_processor.crashstorage.memory import InMemoryCrashStorage
+from socorro_processor.crashstorage.poly import PolyCrashStorage
+from socorro_processor.errors import (
+    CrashIDNotFound,
+    CrashStorageError,
+    PermanentStorageError,
+    PolyStorageError,
+    ProcessingEnvironmentError,
+    TransientStorageError,
+)
+from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
+from socorro_processor.pipeline.rule import Crash, Rule
+
+CRASH_ID = new_crash_id()
+
+
+class CountingRule(Rule):
+    """Counts the dumps' bytes, and its own runs."""
+
+    runs = 0
+    error: Exception | None = None
+
+    def action(self, crash: Crash) -> bool:
+        CountingRule.runs += 1
+        if CountingRule.error:
+            raise CountingRule.error
+        crash.processed["signature"] = "main"
+        crash.processed["sizes"] = {name: len(path.read_bytes()) for name, path in crash.dumps.items()}
+        crash.raw["rewritten"] = True
+        Path(crash.temporary_directory, "left-over").write_text("x")
+        return True
+
+
+class UnreliableStore(InMemoryCrashStorage):
+    """Fails as often as it is told to."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.errors: list[CrashStorageError] = []
+        self.saves = 0
+
+    def save_raw_and_processed(self, raw_crash, dumps, processed_crash, crash_id):
+        if self.errors:
+            raise self.errors.pop(0)
+        self.saves += 1
+        super().save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def _no_run_yet():
+    CountingRule.runs = 0
+    CountingRule.error = None
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def source():
+    store = InMemoryCrashStorage(defaults(InMemoryCrashStorage))
+    store.save_raw_crash({"ProductName": "Lightbox"}, {MAIN_DUMP: b"12345"}, CRASH_ID)
+    return store
+
+
+@pytest.fixture
+def destination():
+    name = f"{__name__}.UnreliableStore"
+    return PolyCrashStorage(defaults(PolyCrashStorage, storage_classes=f"{name}, {name}"))
+
+
+@pytest.fixture
+def stores(destination):
+    """The two stores behind the destination."""
+    return list(destination._stores.values())
+
+
+@pytest.fixture
+def directory(tmp_path):
+    directory = ProcessDirectory(str(tmp_path))
+    yield directory
+    assert list(directory.path.iterdir()) == []
+    directory.close()
+
+
+@pytest.fixture
+def steps(source, destination, directory, clock):
+    rule_sets = json.dumps([["own", "", "", "apply_all_rules", f"{__name__}.CountingRule"]])
+    pipeline = ProcessorPipeline(defaults(ProcessorPipeline, rule_sets=rule_sets))
+    return Steps(source, pipeline, destination, directory, clock)
+
+
+def test_a_crash_is_fetched_transformed_and_saved_everywhere(steps, stores):
+    result = steps.run(CRASH_ID)
+    assert result.signature == "main"
+    assert result.success
+    assert {"fetch", "rules", "saves", "save.storage0", "save.storage1"} <= set(result.durations)
+    for store in stores:
+        processed = store.get_unredacted_processed(CRASH_ID)
+        assert processed["sizes"] == {MAIN_DUMP: 5}
+        assert set(processed["processing"]["durations"]) == {"fetch", "rules"}
+        assert store.get_raw_crash(CRASH_ID)["rewritten"] is True
+
+
+def test_a_crash_that_is_not_there_is_not_found(steps):
+    with pytest.raises(CrashIDNotFound):
+        steps.run(new_crash_id())
+
+
+def test_a_dump_that_is_missing_is_a_note(steps, source, stores):
+    crash_id = new_crash_id()
+    source.save_raw_crash({}, {MAIN_DUMP: b"1", "memory_report": b"2"}, crash_id)
+    assert source.delete(f"v1/memory_report/{crash_id}")
+    steps.run(crash_id)
+    assert "memory_report" in stores[0].get_unredacted_processed(crash_id)["processor_notes"]
+
+
+def test_an_earlier_result_makes_it_a_reprocessing(steps, source, stores):
+    source.save_processed({"uuid": CRASH_ID, "started_datetime": "2016", "processor_notes": "old", "stale": 1})
+    steps.run(CRASH_ID)
+    processed = stores[0].get_unredacted_processed(CRASH_ID)
+    assert "earlier processing: 2016" in processed["processor_notes"]
+    assert processed["processor_notes"].endswith("old")
+    assert "stale" not in processed
+
+
+def test_a_retry_is_no_reprocessing(steps, source, stores):
+    source.save_processed({"uuid": CRASH_ID, "started_datetime": "2016", "processor_notes": "old"})
+    steps.run(CRASH_ID, first_time=False)
+    assert "earlier processing" not in stores[0].get_unredacted_processed(CRASH_ID)["processor_notes"]
+
+
+def test_an_earlier_result_that_cannot_be_read_is_a_note(steps, source, stores):
+    source.put(f"v1/processed_crash/{CRASH_ID}", b"no JSON")
+    steps.run(CRASH_ID)
+    notes = stores[0].get_unredacted_processed(CRASH_ID)["processor_notes"]
+    assert "the earlier processed crash cannot be read" in notes
+
+
+def test_after_a_failed_save_only_the_store_that_failed_is_written_again_without_a_second_walk(steps, stores):
+    stores[1].errors = [TransientStorageError("away"), TransientStorageError("still away")]
+    for first_time in (True, False):
+        with pytest.raises(PolyStorageError):
+            steps.run(CRASH_ID, first_time=first_time)
+    steps.run(CRASH_ID, first_time=False)
+    assert [store.saves for store in stores] == [1, 1]
+    assert CountingRule.runs == 1
+    assert stores[0].get_unredacted_processed(CRASH_ID) == stores[1].get_unredacted_processed(CRASH_ID)
+
+
+def test_a_result_that_was_kept_for_too_long_is_made_anew(steps, stores, clock):
+    stores[1].errors = [TransientStorageError("away")]
+    with pytest.raises(PolyStorageError):
+        steps.run(CRASH_ID)
+    clock.now += 3600
+    steps.run(CRASH_ID, first_time=False)
+    assert CountingRule.runs == 2
+    assert [store.saves for store in stores] == [2, 1]
+
+
+def test_a_crash_submitted_again_is_processed_again_whatever_was_kept(steps, stores):
+    stores[1].errors = [TransientStorageError("away")]
+    with pytest.raises(PolyStorageError):
+        steps.run(CRASH_ID)
+    steps.run(CRASH_ID)
+    assert CountingRule.runs == 2
+
+
+def test_what_is_kept_is_bounded(steps, source, stores):
+    crash_ids = [new_crash_id() for _ in range(60)]
+    stores[1].errors = [PermanentStorageError("too large") for _ in crash_ids]
+    for crash_id in crash_ids:
+        source.save_raw_crash({}, {}, crash_id)
+        with pytest.raises(PolyStorageError):
+            steps.run(crash_id)
+    assert len(steps._unsaved) == 50
+
+
+def test_where_this_machine_lacks_something_nothing_is_saved(steps, stores):
+    CountingRule.error = ProcessingEnvironmentError("no stackwalker")
+    with pytest.raises(ProcessingEnvironmentError):
+        steps.run(CRASH_ID)
+    assert [store.saves for store in stores] == [0, 0]
