@@ -45,3 +45,15 @@ def test_help_lists_the_options_of_an_operators_own_classes(installation, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "--processor.lightbox.AlbumRule.maximum_length=20" in done.stdout
     assert "--destination.storage1.directory=socorro-data/dashboard" in done.stdout
+
+
+def test_the_readme_shows_what_make_run_prints(installation):
+    sample = SAMPLES / "segfault"
+    crash_id = installation.submit(sample / "upload_file_minidump.dmp", "--raw-crash", sample / "raw_crash.json")
+    assert installation.socorro("process", crash_id).returncode == 0
+    printed = installation.socorro("show", crash_id).stdout.splitlines()
+    begin = next(number for number, line in enumerate(printed) if line.startswith("signature"))
+    changing = ("processed ", "No symbols for")
+    shown = [line for line in printed[begin : printed.index("Notes")] if not line.startswith(changing)]
+    readme = [line.removeprefix("    ") for line in (REPOSITORY / "README.rst").read_text().splitlines()]
+    assert [line for line in shown if line not in readme] == []
