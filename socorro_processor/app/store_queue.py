@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.base import Delivery
 from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
 from socorro_processor.crashstorage.base import CrashStorageBase
+from socorro_processor.errors import CrashQueueError, CrashStorageError
+
+logger = logging.getLogger(__name__)
 
 SCAN_INTERVAL = 5.0
 """Seconds between two looks at what is new in the store."""
@@ -34,7 +38,10 @@ class StoreCrashQueue(SQLiteCrashQueue):
             yield delivery
 
     def _scan(self) -> None:
-        for crash_id in self._store.new_crashes():
-            if crash_id not in self._seen:
-                self._seen.add(crash_id)
-                self.submit(crash_id)
+        try:
+            for crash_id in self._store.new_crashes():
+                if crash_id not in self._seen:
+                    self.submit(crash_id)
+                    self._seen.add(crash_id)
+        except (CrashStorageError, CrashQueueError) as error:
+            logger.warning("looking for new crashes failed, it is tried again: %s", error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,10 @@ class CrashStorageBase(RequiredConfig):
     def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
         """All of the processed crash."""
         raise NotImplementedError(f"{type(self).__name__} does not give back processed crashes")
+
+    def new_crashes(self) -> Iterator[str]:
+        """The ids of the raw crashes that have no processed crash in this store."""
+        raise NotImplementedError(f"{type(self).__name__} does not list its crashes")
 
     def remove(self, crash_id: str) -> None:
         """Remove all that the store holds of this crash; CrashIDNotFound where that is nothing."""

@@ -1,0 +1,120 @@
+"""The apps: which queue they read, and that their parts are released."""
+
+import threading
+import time
+
+import pytest
+
+from socorro_processor.app.fetch_transform_save import (
+    FetchTransformSaveApp,
+    FetchTransformSaveWithSeparateNewCrashSourceApp,
+)
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.errors import CrashIDNotFound, TransientStorageError
+
+DEADLINE = 20.0
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Build an app over stores in ``tmp_path``, with rules that need no stackwalker."""
+    apps = []
+
+    def make(app_class, **options):
+        rules = '[["own", "", "", "apply_all_rules", "socorro_processor.rules.general.IdentifierRule"]]'
+        config = defaults(
+            app_class,
+            **{
+                "resource.filesystem.root": str(tmp_path / "crashes"),
+                "app.temporary_directory": str(tmp_path / "temporary"),
+                "processor.rule_sets": rules,
+                **options,
+            },
+        )
+        app = app_class(config)
+        apps.append(app)
+        return app
+
+    yield make
+    for app in apps:
+        app.close()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def run_until(app, condition):
+    """Run the app's task manager in a thread until ``condition`` holds."""
+    queue = app.crash_queue()
+    manager = app.task_manager(queue)
+    thread = threading.Thread(target=manager.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen"
+            threading.Event().wait(0.01)
+    finally:
+        manager.stop()
+        thread.join(DEADLINE)
+        queue.close()
+    assert not thread.is_alive()
+
+
+def is_processed(app, crash_id):
+    try:
+        return app.destination.get_unredacted_processed(crash_id)["crash_id"] == crash_id
+    except CrashIDNotFound:
+        return False
+
+
+def test_the_plain_app_processes_what_lies_in_its_store_without_a_processed_crash(make):
+    app = make(FetchTransformSaveApp)
+    done, waiting, later = (new_crash_id() for _ in range(3))
+    app.source.save_raw_crash({}, {}, done)
+    app.source.save_processed({"uuid": done, "crash_id": "untouched"})
+    app.source.save_raw_crash({}, {}, waiting)
+    run_until(app, lambda: is_processed(app, waiting))
+    app.source.save_raw_crash({}, {}, later)
+    run_until(app, lambda: is_processed(app, later))
+    assert app.destination.get_unredacted_processed(done)["crash_id"] == "untouched"
+
+
+def test_the_app_with_a_separate_source_processes_what_is_in_its_queue(make, tmp_path):
+    path = str(tmp_path / "queue")
+    app = make(FetchTransformSaveWithSeparateNewCrashSourceApp, **{"new_crash_source.path": path})
+    queued, other = new_crash_id(), new_crash_id()
+    for crash_id in (queued, other):
+        app.source.save_raw_crash({}, {}, crash_id)
+    queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=path))
+    queue.submit(queued)
+    queue.close()
+    run_until(app, lambda: is_processed(app, queued))
+    assert not is_processed(app, other)
+
+
+def test_a_store_that_cannot_be_used_is_told_to_health(make, tmp_path):
+    app = make(FetchTransformSaveApp)
+    app.check()
+    assert app.health.problems().keys() == {"start"}
+    (tmp_path / "crashes" / "v1").rename(tmp_path / "elsewhere")
+    app.check()
+    assert app.health.problems().keys() == {"start", "source", "destination"}
+    (tmp_path / "elsewhere").rename(tmp_path / "crashes" / "v1")
+    app.check()
+    assert app.health.problems().keys() == {"start"}
+
+
+def test_a_store_that_cannot_be_listed_for_a_while_stops_nothing(make, tmp_path, caplog):
+    app = make(FetchTransformSaveApp)
+    crash_id = new_crash_id()
+    app.source.save_raw_crash({}, {}, crash_id)
+    listed = app.source.new_crashes
+    app.source.new_crashes = lambda: (_ for _ in ()).throw(TransientStorageError("the store is away"))
+    queue = app.crash_queue()
+    queue._scan()
+    assert "looking for new crashes failed" in caplog.text
+    app.source.new_crashes = listed
+    queue._scan()
+    assert queue.depths().queues["normal"].waiting == 1
+    queue.close()
