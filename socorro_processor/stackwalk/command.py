@@ -243,6 +243,7 @@ def _wait(process: subprocess.Popen[bytes], pidfd: int | None) -> tuple[int, res
             )
         _, status, usage = os.wait4(process.pid, 0)
     except ChildProcessError as error:
+        process.returncode = -1  # nobody knows it; Popen need not look for it any more
         raise ProcessingEnvironmentError(
             f"the exit status of process {process.pid} was taken by another: is SIGCHLD ignored in this process?"
         ) from error

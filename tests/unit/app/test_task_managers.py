@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -11,6 +12,7 @@ from socorro_processor.app.threaded_task_manager import ThreadedTaskManager
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.errors import CrashQueueError
 from socorro_processor.health import Health
 
 DEADLINE = 20.0
@@ -36,8 +38,9 @@ class Handler:
         if self.bugs:
             self.bugs -= 1
             raise SystemExit("a bug")
-        self.queue.ack(delivery)
-        self.handled.append(delivery.crash_id)
+        with suppress(CrashQueueError):  # it may have been given back, and the queue closed
+            self.queue.ack(delivery)
+            self.handled.append(delivery.crash_id)
 
     def died(self, delivery):
         self.died_of.append(delivery.crash_id)
