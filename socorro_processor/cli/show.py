@@ -12,7 +12,8 @@ from contextlib import closing
 from rich.console import Console
 
 from socorro_processor.cli.command import Command, build
-from socorro_processor.cli.report import plain, print_report
+from socorro_processor.cli.report import print_report
+from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from socorro_processor.cli.report import plain, print_report
+from socorro_processor.cli.report import print_report
+from socorro_processor.cli.untrusted import plain
 
 CRASH_ID = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"

@@ -1,0 +1,68 @@
+"""The lines of which the report is laid out: fields, sections, tables.
+
+A ``width`` is that of the terminal, in cells, and what is wider is cut; in a pipe it is None, and no
+line is cut. Either way the middle of a very long stretch of lines is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from socorro_processor.cli.untrusted import plain
+
+Row = list[tuple[str, str]]
+"""The cells of a line, each with its style."""
+
+_PADDED = 64  # cells to which a column is filled up in a pipe; what is longer shifts what follows it
+_FIRST, _LAST = 80, 20  # lines that are shown of a stack, or of the notes, that has more of them
+
+
+def joined(separator: str, *parts: str | bool) -> str:
+    """The parts that there are."""
+    return separator.join(part for part in parts if isinstance(part, str) and part)
+
+
+def field(label: str, value: str, style: str = "") -> Text:
+    return Text.assemble((f"{label:<13} ", "dim"), (value, style))
+
+
+def section(title: str, contents: Iterable[object]) -> Iterator[Text]:
+    """A title with a line for each of the contents; nothing where they are empty."""
+    if lines := [Text(f"  {line}") for line in map(plain, contents) if line]:
+        yield Text(f"\n{title}", "bold")
+        yield from excerpt(lines)
+
+
+def excerpt(lines: list[Text]) -> Iterator[Text]:
+    """The lines; of very many the first and the last, and how many are left out."""
+    left_out = len(lines) - _FIRST - _LAST
+    if left_out > 0:
+        lines[_FIRST:-_LAST] = [Text(f"... {left_out} more lines, which --json has ...", "dim")]
+    yield from lines
+
+
+def table(rows: list[Row], shares: tuple[float, ...], width: int | None) -> Iterator[Text]:
+    """Rows as lines of columns.
+
+    ``shares`` says which part of the width each column takes at most; 0 for the one that takes the rest.
+    """
+    widths = [max(cell_len(cell) for cell, _ in column) for column in zip(*rows, strict=True)]
+    if width is None:
+        widths = [min(natural, _PADDED) for natural in widths]
+    elif widths:
+        rest = shares.index(0)
+        widths = [min(natural, int(width * (share or 1))) for natural, share in zip(widths, shares, strict=False)]
+        others = sum(widths) - widths[rest] + 2 * (len(widths) - 1)
+        widths[rest] = min(widths[rest], max(10, width - others))
+    for row in rows:
+        line = Text()
+        for (cell, style), cells in zip(row, widths, strict=True):
+            too_long = width is not None and cell_len(cell) > cells
+            shown = set_cell_size(cell, cells - 1) + "…" if too_long else cell
+            line.append(shown, style)
+            line.append(" " * (cells - cell_len(shown) + 2))
+        line.rstrip()
+        yield line

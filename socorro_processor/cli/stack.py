@@ -1,0 +1,159 @@
+"""What the stackwalker said of a dump: the stack of the thread that crashed, other threads, the modules.
+
+dump = WalkedDump(processed_crash["json_dump"], crash_id, width=None)
+for line in dump.crashing_thread():
+    console.print(line)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from socorro_processor.cli.layout import Row, excerpt, joined, table
+from socorro_processor.cli.untrusted import hex_of, list_of, mapping_of, mappings_of, plain, text_of, value_of
+
+# The part of a terminal's width that a column takes at most; 0 for the one that takes the rest.
+_SOURCE_SHARE = 0.25
+_FRAME_SHARES = (0.1, 0.1, 0, _SOURCE_SHARE, 0.2)
+_MODULE_SHARES = (0, 0.2, 0.45, 0.1)
+_MODULE_TITLES = [(title, "dim") for title in ("module", "version", "debug id", "symbols")]
+
+_NARROW = 100  # cells of a terminal below which the module of a frame gives way to its source
+_NAMED_MODULES = 5
+
+# How a frame was found, where the stackwalker's own word is too long or says too little.
+_FOUND = {"frame_pointer": "fp", "scan": "scan?", "cfi_scan": "scan?", "none": "?"}
+_SYMBOLS = {"missing_symbols": "missing", "corrupt_symbols": "corrupt", "loaded_symbols": "yes"}
+# hg:hg.mozilla.org/mozilla-central:dom/media/Decoder.cpp:4f1c0a
+_IN_REPOSITORY = re.compile(r"(?:git|hg|s3|svn):[^:]*:([^:]*)(?::.*)?", re.DOTALL)
+
+
+class WalkedDump:
+    """A dump as the stackwalker printed it, to be shown as lines of a report."""
+
+    def __init__(self, json_dump: Mapping[str, Any], crash_id: str, width: int | None) -> None:
+        """``crash_id`` is for what to do next; ``width`` is that of the terminal, or None."""
+        self._crash_id = crash_id
+        self._width = width
+        self._modules = mappings_of(json_dump, "modules")
+        self._symbolless = {
+            text_of(module, "filename"): module for module in self._modules if module.get("missing_symbols") is True
+        }
+        self._threads = [thread if isinstance(thread, Mapping) else {} for thread in list_of(json_dump, "threads")]
+        self._number, self._crashing = _crashing_thread(json_dump, self._threads)
+
+    def crashing_thread(self) -> Iterator[Text]:
+        """Its stack, and which symbols that lacks; or that there is none."""
+        if self._crashing:
+            yield from self._thread(joined(" ", "Crashing thread", plain(self._number)), self._crashing)
+            yield from self._missing_symbols()
+        else:
+            there = f"{len(self._threads)} threads; --all-threads shows them" if self._threads else "no threads"
+            yield Text(f"No crashing thread: the stackwalker named none, in a dump of {there}.", "yellow")
+
+    def other_threads(self, only: int | None = None) -> Iterator[Text]:
+        """The stack of each thread but the crashing one; with ``only``, of the one of them with that number."""
+        for index, thread in enumerate(self._threads):
+            if only in (None, index) and not (self._crashing and index == self._number):
+                yield Text()
+                yield from self._thread(f"Thread {index}", thread)
+
+    def modules(self) -> Iterator[Text]:
+        yield Text("\nModules (symbols: no where no frame asked for them)", "bold")
+        yield from table([_MODULE_TITLES, *map(_module_row, self._modules)], _MODULE_SHARES, self._width)
+
+    def _thread(self, title: str, thread: Mapping[str, Any]) -> Iterator[Text]:
+        frames = mappings_of(thread, "frames")
+        count = f"{len(frames) or 'no'} frame{'' if len(frames) == 1 else 's'}"
+        if thread.get("frames_truncated") is True:
+            count += f" of {text_of(thread, 'total_frames') or 'more'}: the stack is truncated"
+        yield Text.assemble((joined(", ", title, text_of(thread, "thread_name")), "bold"), f": {count}")
+        rows = [row for index, frame in enumerate(frames) for row in self._frame_rows(index, frame)]
+        yield from excerpt(list(table(rows, _FRAME_SHARES, self._width)))
+        if guessed := sum(_found(frame) == "scan?" for frame in frames):
+            guess = f"scan?: doubtful, guessed by scanning the stack ({guessed} of {len(frames)} frames)"
+            yield Text(guess, "yellow")
+
+    def _frame_rows(self, index: int, frame: Mapping[str, Any]) -> Iterator[Row]:
+        """The frame, and above it what is inlined in it: innermost first, as the stackwalker gives them."""
+        number = frame.get("frame")
+        label = f"{number if isinstance(number, int) and 0 <= number < 10**6 else index:>3}"
+        module = text_of(frame, "module")
+        missing = "no symbols" if self._lacks_symbols(frame) else ""
+        for part, found in (*((inline, "inlined") for inline in mappings_of(frame, "inlines")), (frame, _found(frame))):
+            style = {"scan?": "yellow", "inlined": "cyan"}.get(found, "")
+            source = _source(part, self._width) or (missing if part is frame else "")
+            row = [(label, "dim"), (found, style), (_function(part), "dim" if style else ""), (source, "blue")]
+            if self._width is None or self._width >= _NARROW:
+                row.append((module, "dim"))
+            elif not source:
+                row[-1] = (module, "dim")
+            yield row
+
+    def _missing_symbols(self) -> Iterator[Text]:
+        """Which symbols the crashing thread lacks, under the names that they would have in a symbol store."""
+        frames = mappings_of(self._crashing, "frames")
+        names = []
+        for name in dict.fromkeys(text_of(frame, "module") for frame in frames if self._lacks_symbols(frame)):
+            module = self._symbolless.get(name, {})
+            names.append(joined("/", text_of(module, "debug_file") or name, text_of(module, "debug_id")))
+        if names:
+            more = f" and {len(names) - _NAMED_MODULES} more" if len(names) > _NAMED_MODULES else ""
+            todo = f"Put them into the symbol store, then: socorro process {self._crash_id}"
+            yield Text(f"No symbols for {', '.join(names[:_NAMED_MODULES])}{more}. {todo}", "yellow")
+
+    def _lacks_symbols(self, frame: Mapping[str, Any]) -> bool:
+        module = text_of(frame, "module")
+        return bool(module) and (frame.get("missing_symbols") is True or module in self._symbolless)
+
+
+def _crashing_thread(
+    json_dump: Mapping[str, Any], threads: list[Mapping[str, Any]]
+) -> tuple[object, Mapping[str, Any]]:
+    """Its number, which may be anything, and the thread, which is empty where none is known."""
+    number = value_of(json_dump, "crash_info", "crashing_thread")
+    if not isinstance(number, int):
+        number = value_of(json_dump, "crashing_thread", "threads_index")
+    in_list = threads[number] if isinstance(number, int) and 0 <= number < len(threads) else {}
+    return number, mapping_of(json_dump, "crashing_thread") or in_list
+
+
+def _found(frame: Mapping[str, Any]) -> str:
+    trust = text_of(frame, "trust")
+    return _FOUND.get(trust, trust[:9])
+
+
+def _function(frame: Mapping[str, Any]) -> str:
+    if function := text_of(frame, "function"):
+        return function
+    if module := text_of(frame, "module"):
+        return joined(" + ", module, hex_of(frame, "module_offset"))
+    unloaded = [text_of(module, "module") for module in mappings_of(frame, "unloaded_modules")]
+    where = f"unloaded: {', '.join(unloaded[:_NAMED_MODULES])}" if unloaded else "in no module"
+    return f"{hex_of(frame, 'offset') or '?'} ({where})"
+
+
+def _source(frame: Mapping[str, Any], width: int | None) -> str:
+    """``file:line``: of a file in a repository its path there, of another the last three parts of its path.
+
+    On a terminal as many of its last parts as there is room for.
+    """
+    path = text_of(frame, "file")
+    in_repository = _IN_REPOSITORY.fullmatch(path)
+    parts = [part for part in re.split(r"[/\\]", in_repository[1] if in_repository else path) if part not in ("", ".")]
+    kept = parts[-20:] if in_repository and ".." not in parts else parts[-3:]
+    source = joined(":", "/".join(kept), text_of(frame, "line")) if kept else ""
+    while width is not None and cell_len(source) > int(width * _SOURCE_SHARE) and "/" in source:
+        source = source.partition("/")[2]
+    return source
+
+
+def _module_row(module: Mapping[str, Any]) -> Row:
+    symbols = next((word for key, word in _SYMBOLS.items() if module.get(key) is True), "no")
+    cells = [text_of(module, key) or "-" for key in ("filename", "version", "debug_id")]
+    return [*((cell, "") for cell in cells), (symbols, "" if symbols in ("yes", "no") else "yellow")]

@@ -1,0 +1,63 @@
+"""Reading a processed crash that may hold anything: strangers' words, of any type and length.
+
+    text_of(crash, "json_dump", "crash_info", "instruction")
+
+What is not there, or is not as it should be, is read as empty; and all text comes out ``plain``, safe to
+print.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+
+def plain(value: object) -> str:
+    """``value`` on one line that is safe to print.
+
+    What is no printable character is shown as in ``\\x1b``: control characters, with which escape
+    sequences begin, line ends, marks that turn the direction of writing, lone surrogates.
+    """
+    if isinstance(value, str):
+        if value.isprintable():
+            return value
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
+    if isinstance(value, int) and not -(2**64) < value < 2**64:
+        return hex(value)
+    if isinstance(value, (int, float, date)):
+        return str(value)
+    return "" if value is None else f"({type(value).__name__})"
+
+
+def value_of(mapping: object, *keys: Any) -> Any:
+    """What stands below these keys, each a step deeper; None where there is no such place."""
+    for key in keys:
+        mapping = mapping.get(key) if isinstance(mapping, Mapping) and isinstance(key, str) else None
+    return mapping
+
+
+def text_of(mapping: object, *keys: Any) -> str:
+    return plain(value_of(mapping, *keys)).strip()
+
+
+def hex_of(mapping: object, *keys: Any) -> str:
+    """The text, a hexadecimal number without its leading zeros."""
+    text = text_of(mapping, *keys)
+    return hex(int(text, 16)) if re.fullmatch("0x[0-9a-fA-F]{1,32}", text) else text
+
+
+def mapping_of(mapping: object, *keys: Any) -> Mapping[str, Any]:
+    value = value_of(mapping, *keys)
+    return value if isinstance(value, Mapping) else {}
+
+
+def list_of(mapping: object, *keys: Any) -> list[Any]:
+    value = value_of(mapping, *keys)
+    return value if isinstance(value, list) else []
+
+
+def mappings_of(mapping: object, *keys: Any) -> list[Mapping[str, Any]]:
+    """The mappings that are in the list there."""
+    return [item for item in list_of(mapping, *keys) if isinstance(item, Mapping)]
