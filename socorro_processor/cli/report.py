@@ -9,6 +9,7 @@ in a pipe only the middle of a very long stack is, and the same crash always giv
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ _EMPTY_SIGNATURES = {
 }
 # These signatures are made of thread 0, whichever thread crashed.
 _HANGS = ("shutdownhang |", "chromehang |")
+_FRACTION_OF_SECOND = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)\.\d+")
 
 
 def print_report(
@@ -91,7 +93,7 @@ class _Report:
             "abort message": text_of(crash, "abort_message") or text_of(crash, "AbortMessage"),
             "app notes": text_of(crash, "app_notes"),
             "crashed": _crashed(crash),
-            "submitted": text_of(crash, "submitted_timestamp") or text_of(crash, "date_processed"),
+            "submitted": _moment(crash, "submitted_timestamp") or _moment(crash, "date_processed"),
             "processed": _processed(crash),
         }
         yield from (field(label, value, "red" if label == "reason" else "") for label, value in fields.items() if value)
@@ -130,7 +132,7 @@ def _address(crash: Mapping[str, Any]) -> str:
 
 
 def _crashed(crash: Mapping[str, Any]) -> str:
-    moment, seconds = text_of(crash, "client_crash_date"), crash.get("crash_time")
+    moment, seconds = _moment(crash, "client_crash_date"), crash.get("crash_time")
     if isinstance(seconds, int) and 0 <= seconds < 2**37:
         moment = datetime.fromtimestamp(seconds, UTC).isoformat()
     up, installed = (_duration(crash.get(key)) for key in ("uptime", "install_age"))
@@ -141,7 +143,7 @@ def _processed(crash: Mapping[str, Any]) -> str:
     version, attempt = (text_of(crash, "processing", key) for key in ("processor_version", "attempt"))
     return joined(
         ", ",
-        text_of(crash, "completed_datetime") or text_of(crash, "started_datetime"),
+        _moment(crash, "completed_datetime") or _moment(crash, "started_datetime"),
         version and f"by version {version}",
         attempt not in ("", "1") and f"attempt {attempt}",
         *(
@@ -150,6 +152,11 @@ def _processed(crash: Mapping[str, Any]) -> str:
             if isinstance(seconds, (int, float)) and 0 <= seconds < 1e9
         ),
     )
+
+
+def _moment(crash: Mapping[str, Any], key: str) -> str:
+    """A time to the second."""
+    return _FRACTION_OF_SECOND.sub(r"\1", text_of(crash, key))
 
 
 def _duration(seconds: object) -> str:

@@ -124,6 +124,13 @@ class TestHead:
     def test_what_not_every_crash_has_is_shown_where_it_is(self, field: dict[str, Any], line: str) -> None:
         assert f"\n{line}" in report(processed(**field))
 
+    @pytest.mark.parametrize("moment", ["2016-11-23T00:01:00.264722+00:00", "2016-11-23T00:01:00+00:00"])
+    def test_times_are_shown_to_the_second(self, moment: str) -> None:
+        keys = ("client_crash_date", "submitted_timestamp", "completed_datetime")
+        text = report(processed(crash_time=None, **dict.fromkeys(keys, moment)))
+        for label in ("crashed", "submitted", "processed"):
+            assert re.search(rf"^{label} +2016-11-23T00:01:00\+00:00(,|$)", text, re.MULTILINE)
+
     def test_a_null_pointer_is_called_one(self) -> None:
         crash = processed()
         crash["json_dump"]["crash_info"]["adjusted_address"] = {"kind": "null-pointer", "offset": "0x0000000000000010"}
