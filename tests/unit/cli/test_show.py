@@ -3,14 +3,17 @@
 import argparse
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from socorro_processor.cli import show
-from socorro_processor.configuration import Configuration, DotDict
+from socorro_processor.cli.main import main
+from socorro_processor.configuration import Configuration, DotDict, defaults
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
+from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.errors import (
     CrashIDNotFound,
     InvalidCrashID,
@@ -137,3 +140,59 @@ def test_json_is_printable_ascii_whatever_the_crash_holds(hostile: Any) -> None:
     assert all(line.isprintable() for line in text.split("\n"))
     assert json.loads(text)["uuid"] == CRASH_ID
     assert text.startswith('{\n  "')
+
+
+# Through the command
+
+
+@pytest.fixture
+def crashes(tmp_path: Path) -> Path:
+    """The directory of a store in which the crash is."""
+    store = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(tmp_path / "crashes")))
+    store.save_processed(CRASH)
+    store.close()
+    return tmp_path / "crashes"
+
+
+def socorro_show(crashes: Path, *arguments: str) -> int:
+    return main(["show", f"--resource.filesystem.root={crashes}", *arguments], {})
+
+
+def test_the_command_prints_the_report(crashes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert socorro_show(crashes, CRASH_ID) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith(f"crash         {CRASH_ID}\nsignature     codec::decode\n")
+    assert output.err == ""
+
+
+def test_the_command_prints_the_crash_as_json(crashes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert socorro_show(crashes, "--json", CRASH_ID) == 0
+    assert json.loads(capsys.readouterr().out) == CRASH
+
+
+def test_of_a_crash_that_is_not_there_the_command_says_so(crashes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = CRASH_ID.replace("0bba61c5", "ffffffff")
+    assert socorro_show(crashes, unknown) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"socorro: no processed crash {unknown} was found; ")
+
+
+@pytest.mark.parametrize("crash_id", ["0bba61c5", "../../etc/passwd", ""])
+def test_the_command_refuses_what_is_no_crash_id(
+    crashes: Path, crash_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert socorro_show(crashes, crash_id) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"socorro: '{crash_id}' is no crash id: ")
+
+
+def test_a_configuration_file_that_does_not_exist_is_an_error_of_the_configuration(
+    crashes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = crashes / "absent.ini"
+    assert socorro_show(crashes, f"--admin.conf={absent}", CRASH_ID) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err == f"socorro: cannot read {absent}: No such file or directory\n"
