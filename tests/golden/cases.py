@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from socorro_processor.pipeline.rule import Crash, Rule
+from tests.shared import SHARED
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SHARED = Path(os.environ.get("SOCORRO_TEST_DATA") or REPOSITORY.parent / "shared")
-"""The test data, which is no part of the project."""
+GOLDEN = SHARED / "golden"
+"""Where the golden cases should be, with their lists and reference data."""
 
 Case = dict[str, Any]
 
@@ -24,14 +24,9 @@ _NOT_COMPARED = frozenset({"processor_notes", "processing"})
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*")
 
 
-def golden_directory() -> Path:
-    """Where the golden cases should be, with their lists and reference data."""
-    return SHARED / "golden"
-
-
 def cases_file() -> Path:
     """The cases to run: GOLDEN_CASES names others of the same kinds."""
-    return Path(os.environ.get("GOLDEN_CASES") or golden_directory() / "cases.json.xz")
+    return Path(os.environ.get("GOLDEN_CASES") or GOLDEN / "cases.json.xz")
 
 
 def read_cases(file: Path) -> list[Case]:

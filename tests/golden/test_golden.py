@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from socorro_processor.configuration import defaults
@@ -15,7 +13,8 @@ from socorro_processor.rules.mozilla import EnvironmentRule, ProductRule, TopMos
 from socorro_processor.rules.signature import SignatureGenerationRule, SigTrunc
 from socorro_processor.signature.frames import normalize
 from socorro_processor.signature.siglists import SigLists
-from tests.golden.cases import Case, cases_file, compared, golden_directory, of_kind, read_cases, run_rule
+from tests.golden.cases import GOLDEN, Case, cases_file, compared, of_kind, read_cases, run_rule
+from tests.shared import shared
 
 RULES: dict[str, type[Rule]] = {
     rule.__name__: rule
@@ -33,15 +32,11 @@ RULES: dict[str, type[Rule]] = {
         UserDataRule,
     )
 }
-CASES = read_cases(cases_file()) if golden_directory().is_dir() else []
+CASES = read_cases(cases_file()) if GOLDEN.is_dir() else []
 
 
 def test_the_golden_cases_are_here():
-    if not golden_directory().is_dir():
-        message = f"no golden cases at {golden_directory()}: set SOCORRO_TEST_DATA"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+    shared("golden")
 
 
 def rule_cases() -> list[object]:
@@ -60,7 +55,7 @@ def _not_yet(case: Case) -> list[pytest.MarkDecorator]:
 @pytest.fixture(scope="module")
 def rules() -> dict[str, Rule]:
     """Every rule as configured by default, but for the signature lists: golden has its own."""
-    lists = {"c_signature.siglists_directory": str(golden_directory() / "siglists")}
+    lists = {"c_signature.siglists_directory": str(GOLDEN / "siglists")}
     return {
         name: rule(defaults(rule, **lists) if "c_signature" in rule.required_config else None)
         for name, rule in RULES.items()
@@ -74,7 +69,7 @@ def test_a_rule_does_what_the_golden_case_says(case, rules):
 
 @pytest.fixture(scope="module")
 def golden_lists() -> SigLists:
-    return SigLists.load(golden_directory() / "siglists")
+    return SigLists.load(GOLDEN / "siglists")
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in of_kind(CASES, "normalize")])

@@ -4,6 +4,7 @@ import pytest
 
 import socorro_processor
 from socorro_processor.cli.main import COMMANDS, main
+from tests.shared import REPOSITORY
 
 
 @pytest.fixture
@@ -77,8 +78,6 @@ def test_a_configuration_that_cannot_be_written_is_an_error(socorro, tmp_path):
 
 
 def test_the_configuration_that_comes_with_the_project_is_the_default(socorro):
-    from tests.shared import REPOSITORY
-
     _, default, _ = socorro("processor", "--admin.print_conf=ini")
     _, shipped, _ = socorro("processor", "--admin.print_conf=ini", f"--admin.conf={REPOSITORY}/config/processor.ini")
     assert shipped.replace("#", "").split() == default.replace("#", "").split()

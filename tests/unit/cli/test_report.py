@@ -2,13 +2,9 @@
 
 import io
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +15,9 @@ from rich.console import Console
 
 from socorro_processor.cli.report import print_report
 from socorro_processor.cli.untrusted import plain
+from tests.shared import SAMPLES, stackwalker
 
 CRASH_ID = "0bba61c5-dfc3-43e7-dead-8afd20161123"
-SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -454,24 +450,15 @@ def test_whatever_a_crash_holds_only_printable_text_comes_out(crash: dict[str, A
     assert_only_printable(SGR.sub("", on_terminal(crash, width, all_threads=True, modules=True)))
 
 
-@pytest.fixture(scope="module")
-def stackwalker() -> str:
-    places = [os.environ.get("SOCORRO_STACKWALKER"), "minidump-stackwalk", Path(sys.prefix, "bin/minidump-stackwalk")]
-    found = next((found for place in places if place and (found := shutil.which(place))), None)
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail("no minidump-stackwalk: run bin/install-stackwalker")
-    return found or pytest.skip("no minidump-stackwalk: run bin/install-stackwalker")
-
-
-def walked(stackwalker: str, sample: str) -> dict[str, Any]:
+def walked(sample: str) -> dict[str, Any]:
     dump = SAMPLES / sample / "upload_file_minidump.dmp"
-    command = [stackwalker, "--json", "--symbols-path", str(SAMPLES / "symbols"), str(dump)]
+    command = [stackwalker(), "--json", "--symbols-path", SAMPLES / "symbols", dump]
     json_dump: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return processed(json_dump=json_dump)
 
 
-def test_the_segfault_of_the_samples_shows_both_functions_that_are_inlined(stackwalker: str) -> None:
-    text = report(walked(stackwalker, "segfault"))
+def test_the_segfault_of_the_samples_shows_both_functions_that_are_inlined() -> None:
+    text = report(walked("segfault"))
     assert re.search(r"^Crashing thread \d, Thumbnailer #[12]: \d+ frames$", text, re.MULTILINE)
     exif, thumbnail = "lightbox/photos/exif.h", "lightbox/photos/thumbnail.cpp"
     library = "liblightbox_photos.so"
@@ -483,8 +470,8 @@ def test_the_segfault_of_the_samples_shows_both_functions_that_are_inlined(stack
     ]
 
 
-def test_the_abort_of_the_samples_begins_with_doubtful_frames_of_a_library_without_symbols(stackwalker: str) -> None:
-    text = report(walked(stackwalker, "abort"))
+def test_the_abort_of_the_samples_begins_with_doubtful_frames_of_a_library_without_symbols() -> None:
+    text = report(walked("abort"))
     first, second, *_ = lines_of_stack(text)
     assert re.fullmatch(r"0 context libc\.so\.6 \+ 0x[0-9a-f]+ no symbols libc\.so\.6", first)
     assert re.fullmatch(r"1 scan\? libc\.so\.6 \+ 0x[0-9a-f]+ no symbols libc\.so\.6", second)

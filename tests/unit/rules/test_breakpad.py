@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentEr
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
-from socorro_processor.stackwalk.stackwalker import find_stackwalker
-from tests.golden.cases import SHARED, cases_file, of_kind, read_cases
+from tests.golden.cases import cases_file, of_kind, read_cases
+from tests.shared import SHARED, require, shared, stackwalker
 
 MAIN = "upload_file_minidump"
 PLUGIN = "upload_file_minidump_plugin"
@@ -264,8 +263,7 @@ def test_its_printed_configuration_can_be_read_again(tmp_path: Path) -> None:
 
 
 def test_golden_walks_come_out_as_they_should(tmp_path: Path) -> None:
-    if not cases_file().exists():
-        missing(f"there are no golden cases at {cases_file()}")
+    require(cases_file().exists(), f"no golden cases at {cases_file()}: set SOCORRO_TEST_DATA")
     walks = rule(command_line="cat {dump_file_pathname}")
     cases = of_kind(read_cases(cases_file()), "pipeline")
     for case in cases:
@@ -284,18 +282,9 @@ def test_golden_walks_come_out_as_they_should(tmp_path: Path) -> None:
 # The real stackwalker
 
 
-def missing(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="module")
 def real() -> BreakpadStackwalkerRule2015:
-    try:
-        find_stackwalker()
-    except ProcessingEnvironmentError as error:
-        missing(str(error))
+    stackwalker()
     return rule(symbols_path=str(SHARED / "symbols"))
 
 
@@ -308,8 +297,7 @@ def dumps_in(directory: str) -> list[Any]:
 
 
 def walked(walks: BreakpadStackwalkerRule2015, dump: Path | None) -> Crash:
-    if dump is None:
-        missing(f"there are no dumps at {SHARED}")
+    require(dump is not None, f"no dumps at {SHARED}: set SOCORRO_TEST_DATA")
     assert dump is not None
     crash = Crash("an id", {}, {MAIN: dump})
     assert walks.act(crash) == (True, True)
@@ -345,8 +333,7 @@ def test_a_damaged_dump_is_a_note_or_is_coped_with(real: BreakpadStackwalkerRule
 
 
 def test_symbols_are_used(real: BreakpadStackwalkerRule2015) -> None:
-    dump = SHARED / "crashes/test/upload_file_minidump.dmp"
-    crash = walked(real, dump if dump.exists() else None)
+    crash = walked(real, shared("crashes/test") / "upload_file_minidump.dmp")
     assert crash.processed["json_dump"]["crashing_thread"]["frames"][0]["function"].endswith("CrashFunction")
 
 
