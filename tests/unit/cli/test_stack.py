@@ -1,0 +1,135 @@
+"""The stacks in the report of ``socorro show``: frames, threads, missing symbols, modules."""
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.shared import SAMPLES, stackwalker
+from tests.unit.cli.reports import CRASH_ID, frame, lines_of_stack, processed, report
+
+
+class TestStack:
+    def test_a_frame_is_number_how_found_function_source_and_module(self) -> None:
+        text = report(processed(frame(function="decode(int)", file="/home/ci/build/codec/src/decode.cpp", line=7)))
+        assert "Crashing thread 1, Decoder: 1 frame\n" in text
+        assert lines_of_stack(text) == ["0 cfi decode(int) codec/src/decode.cpp:7 libcodec.so"]
+
+    def test_functions_that_are_inlined_stand_above_the_frame_innermost_first(self) -> None:
+        inlines = [{"function": "inner", "file": "a.h", "line": 1}, {"function": "outer", "file": "b.h", "line": 2}]
+        text = report(processed(frame(function="physical", file="c.cpp", line=3, inlines=inlines)))
+        assert lines_of_stack(text) == [
+            "0 inlined inner a.h:1 libcodec.so",
+            "0 inlined outer b.h:2 libcodec.so",
+            "0 cfi physical c.cpp:3 libcodec.so",
+        ]
+
+    def test_scanned_frames_are_marked_as_doubtful(self) -> None:
+        text = report(processed(frame(function="f", trust="context"), frame(1, function="g", trust="scan")))
+        assert lines_of_stack(text) == ["0 context f libcodec.so", "1 scan? g libcodec.so"]
+        assert "scan?: doubtful, guessed by scanning the stack (1 of 2 frames)\n" in text
+
+    @pytest.mark.parametrize(
+        ("fields", "shown"),
+        [
+            ({"module_offset": "0x000000000008aeec"}, "libcodec.so + 0x8aeec"),
+            ({"module_offset": None}, "libcodec.so"),
+            ({"module": None, "offset": "0x00007f9e6a"}, "0x7f9e6a (in no module)"),
+            ({"module": None, "offset": "0x1", "unloaded_modules": [{"module": "a.dll"}]}, "0x1 (unloaded: a.dll)"),
+        ],
+    )
+    def test_a_frame_without_symbols_is_a_place(self, fields: dict[str, Any], shown: str) -> None:
+        assert f"0  cfi  {shown}" in report(processed(frame(**fields)))
+
+    @pytest.mark.parametrize(
+        ("file", "shown"),
+        [
+            ("/usr/src/debug/glibc-2.32/sysdeps/unix/poll.c", "sysdeps/unix/poll.c"),
+            ("f:\\sp\\vctools\\crt_bld\\crt\\src\\crt0.c", "crt/src/crt0.c"),
+            ("hg:hg.mozilla.org/mozilla-central:dom/media/ogg/Codec.cpp:4f1c0a", "dom/media/ogg/Codec.cpp"),
+            ("git:github.com/rust-lang/rust:../e18//library/std/src/thread/mod.rs:7e", "src/thread/mod.rs"),
+            ("poll.c", "poll.c"),
+        ],
+    )
+    def test_of_a_path_the_part_that_tells_something_is_shown(self, file: str, shown: str) -> None:
+        assert f"  {shown}:12  " in report(processed(frame(function="f", file=file, line=12)))
+
+    def test_missing_symbols_are_named_with_what_to_do(self) -> None:
+        text = report(processed(frame(module="libc.so.6", module_offset="0x1"), frame(1, function="f")))
+        assert lines_of_stack(text)[0] == "0 cfi libc.so.6 + 0x1 no symbols libc.so.6"
+        todo = f"Put them into the symbol store, then: socorro process {CRASH_ID}"
+        assert f"No symbols for libc.so.6/C0FFEE0. {todo}\n" in text
+
+    def test_many_modules_without_symbols_still_make_one_line(self) -> None:
+        text = report(processed(*(frame(n, module=f"lib{n}.so", missing_symbols=True) for n in range(9))))
+        assert "No symbols for lib0.so, lib1.so, lib2.so, lib3.so, lib4.so and 4 more. " in text
+
+    def test_a_truncated_stack_is_said_to_be_one(self) -> None:
+        crash = processed(frame(function="f"))
+        crash["json_dump"]["crashing_thread"] |= {"frames_truncated": True, "total_frames": 900}
+        assert "Decoder: 1 frame of 900: the stack is truncated\n" in report(crash)
+
+    def test_the_middle_of_five_thousand_frames_is_left_out(self) -> None:
+        text = report(processed(*(frame(n, function="recurse") for n in range(5000))))
+        shown = lines_of_stack(text)
+        assert (len(shown), shown[79][:2], shown[80][:4]) == (100, "79", "4980")
+        assert "... 4900 more lines, which --json has ...\n" in text
+
+    def test_other_threads_are_shown_where_wished(self) -> None:
+        crash = processed(frame(function="f"))
+        assert "Thread 0" not in report(crash)
+        assert report(crash, all_threads=True).count("Decoder") == 1
+        assert "\nThread 0, main: 1 frame\n  0  context  poll\n" in report(crash, all_threads=True)
+
+    def test_of_a_hang_the_thread_that_its_signature_is_made_of_is_shown_too(self) -> None:
+        assert "\nThread 0, main: 1 frame\n" in report(processed(signature="shutdownhang | poll"))
+
+    def test_further_dumps_follow_the_main_one(self) -> None:
+        plugin = processed(frame(function="plugin_main"))
+        crash = processed(frame(function="f"), additional_minidumps=["flash", "lost"], flash=plugin)
+        dumps = report(crash).split("\nDump ")
+        assert ["flash" in dumps[1], "plugin_main" in dumps[1], dumps[2].splitlines()[0]] == [True, True, "lost"]
+        assert "No stack" in dumps[2]
+
+
+class TestModules:
+    def test_they_are_listed_where_wished(self) -> None:
+        text = report(processed(), modules=True)
+        rows = [line.split() for line in text.partition("\nModules")[2].partition("\n\n")[0].splitlines()[2:]]
+        assert rows == [
+            ["libcodec.so", "4.1", "AB1", "yes"],
+            ["libc.so.6", "-", "C0FFEE0", "missing"],
+            ["libz.so", "-", "DD2", "no"],
+        ]
+        assert "Modules" not in report(processed())
+
+
+def walked(sample: str) -> dict[str, Any]:
+    dump = SAMPLES / sample / "upload_file_minidump.dmp"
+    command = [stackwalker(), "--json", "--symbols-path", SAMPLES / "symbols", dump]
+    json_dump: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return processed(json_dump=json_dump)
+
+
+def test_the_segfault_of_the_samples_shows_both_functions_that_are_inlined() -> None:
+    text = report(walked("segfault"))
+    assert re.search(r"^Crashing thread \d, Thumbnailer #[12]: \d+ frames$", text, re.MULTILINE)
+    exif, thumbnail = "lightbox/photos/exif.h", "lightbox/photos/thumbnail.cpp"
+    library = "liblightbox_photos.so"
+    assert [re.sub(r":\d+", "", line.replace("::", ".")) for line in lines_of_stack(text)[:4]] == [
+        f"0 inlined lightbox.exif.Directory.find(unsigned short) const {exif} {library}",
+        f"0 inlined lightbox.exif.orientation_of(lightbox.exif.File) {exif} {library}",
+        f"0 context lightbox.Thumbnail.turn_upright(lightbox.exif.File) {thumbnail} {library}",
+        f"1 cfi lightbox.Thumbnail.render(lightbox.exif.File) {thumbnail} {library}",
+    ]
+
+
+def test_the_abort_of_the_samples_begins_with_doubtful_frames_of_a_library_without_symbols() -> None:
+    text = report(walked("abort"))
+    first, second, *_ = lines_of_stack(text)
+    assert re.fullmatch(r"0 context libc\.so\.6 \+ 0x[0-9a-f]+ no symbols libc\.so\.6", first)
+    assert re.fullmatch(r"1 scan\? libc\.so\.6 \+ 0x[0-9a-f]+ no symbols libc\.so\.6", second)
+    assert re.search(r"^scan\?: doubtful", text, re.MULTILINE)
+    assert re.search(r"^No symbols for libc\.so\.6/[0-9A-F]+\. ", text, re.MULTILINE)
