@@ -1,8 +1,10 @@
 """What the stackwalker said of a dump: the stack of the thread that crashed, other threads, the modules.
 
-dump = WalkedDump(processed_crash["json_dump"], crash_id, width=None)
-for line in dump.crashing_thread():
-    console.print(line)
+    dump = WalkedDump(processed_crash["json_dump"], crash_id, width=None)
+    for line in dump.crashing_thread():
+        console.print(line)
+
+A frame says how it was found: one that was guessed may be none of the crash's, and is marked as doubtful.
 """
 
 from __future__ import annotations
