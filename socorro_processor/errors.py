@@ -6,6 +6,7 @@ The question that each of them answers is *whose fault is it*: this crash's own,
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 
 
@@ -27,6 +28,30 @@ class ProcessingEnvironmentError(SocorroError):
     The stackwalker cannot be executed; no space, memory or descriptors are left. The one exception
     that leaves a rule: nothing is saved, the crash is tried again, the processor is not ready.
     """
+
+
+_OF_THE_MACHINE = {
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOSPC,
+    errno.EROFS,
+}
+
+
+def raise_if_of_this_machine(error: Exception, what: str) -> None:
+    """Raise ProcessingEnvironmentError where ``error`` says what this machine lacks.
+
+    Memory, space, descriptors: no crash's fault. ``what`` is what lacked them.
+    """
+    if isinstance(error, ProcessingEnvironmentError):
+        raise error
+    if isinstance(error, MemoryError):
+        raise ProcessingEnvironmentError(f"{what} found no memory left") from error
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        raise ProcessingEnvironmentError(f"{what}: {error.strerror}") from error
 
 
 class CrashStorageError(SocorroError):

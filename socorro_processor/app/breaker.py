@@ -12,6 +12,10 @@ PAUSES = (1.0, 2.0, 5.0)
 """Seconds without a new crash after the first, second, and every further failed attempt."""
 
 
+TRIAL_TIME = 300.0
+"""Seconds after which a trial that has told nothing is given up, so that another may be made."""
+
+
 class Breaker:
     """Closed, every crash may begin. Opened by a failure, none may for a pause; then one at a time
     may try, until one succeeds. May be used from any thread."""
@@ -23,6 +27,7 @@ class Breaker:
         self._failures = 0
         self._until = 0.0
         self._trying = False
+        self._trial_begun = 0.0
 
     def may_begin(self) -> bool:
         """Whether a crash may be taken from the queue now. A yes while open is for one crash only:
@@ -30,9 +35,11 @@ class Breaker:
         with self._lock:
             if not self._failures:
                 return True
-            if self._trying or self._clock() < self._until:
+            now = self._clock()
+            if now < self._until or (self._trying and now < self._trial_begun + TRIAL_TIME):
                 return False
             self._trying = True
+            self._trial_begun = now
             return True
 
     def failed(self, reason: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.steps import Result, Steps
@@ -21,7 +22,8 @@ from socorro_processor.metrics import METRICS
 
 logger = logging.getLogger(__name__)
 
-_NOT_FOUND_ATTEMPTS = 4
+_NOT_FOUND_RETRIES = 3
+_REMEMBERED_NOT_FOUND = 10_000
 _OWN_FAILURES_IN_A_ROW = 10
 
 
@@ -33,7 +35,8 @@ class DeliveryHandler:
         self._steps = steps
         self._breaker = breaker
         self._maximum_attempts = maximum_attempts
-        self._failed_in_a_row: dict[str, None] = {}
+        self._failed_in_a_row: set[str] = set()
+        self._not_found: OrderedDict[str, int] = OrderedDict()
 
     def handle(self, delivery: Delivery) -> None:
         """Take one crash to its end: saved and acknowledged, to be tried again, parked or rejected.
@@ -69,11 +72,7 @@ class DeliveryHandler:
             first_time = delivery.attempt == 1 and delivery.retries == 0
             result = self._steps.run(delivery.crash_id, attempt=delivery.attempt, first_time=first_time)
         except CrashIDNotFound as error:
-            if delivery.attempt < _NOT_FOUND_ATTEMPTS:
-                # The collector may still be writing it.
-                self._retry(delivery, str(error))
-            else:
-                self._reject(delivery, str(error))
+            self._handle_not_found(delivery, str(error))
         except MalformedCrash as error:
             self._park(delivery, str(error))
         except CrashStorageError as error:
@@ -109,6 +108,24 @@ class DeliveryHandler:
             },
         )
 
+    def _handle_not_found(self, delivery: Delivery, reason: str) -> None:
+        """The collector may still be writing it: reject it only when it is looked for in vain again.
+
+        Counted by itself, for these are no attempts at the crash; and in this process alone, so that
+        another one may look for it some times more.
+        """
+        times = self._not_found.pop(delivery.crash_id, 0) + 1
+        if times > _NOT_FOUND_RETRIES:
+            self._reject(delivery, reason)
+            return
+        self._not_found[delivery.crash_id] = times
+        while len(self._not_found) > _REMEMBERED_NOT_FOUND:
+            self._not_found.popitem(last=False)
+        self._breaker.unknown()
+        METRICS.increment("crash.retried", queue=delivery.queue, cause="not found")
+        logger.warning("%s is looked for again, time %d of %d: %s", _shown(delivery), times, _NOT_FOUND_RETRIES, reason)
+        self._queue.retry(delivery, reason, transient=True)
+
     def _transient_failure(self, delivery: Delivery, reason: str) -> None:
         self._breaker.failed(reason)
         METRICS.increment("crash.retried", queue=delivery.queue, cause="transient")
@@ -117,10 +134,11 @@ class DeliveryHandler:
 
     def _own_failure(self, delivery: Delivery, reason: str) -> None:
         """The crash's own fault: unless as many different ones in a row fail of their own that it is ours."""
-        self._failed_in_a_row[delivery.crash_id] = None
+        if len(self._failed_in_a_row) < _OWN_FAILURES_IN_A_ROW:
+            self._failed_in_a_row.add(delivery.crash_id)
         if len(self._failed_in_a_row) >= _OWN_FAILURES_IN_A_ROW:
             self._transient_failure(
-                delivery, f"{len(self._failed_in_a_row)} different crashes in a row failed; the last one: {reason}"
+                delivery, f"{_OWN_FAILURES_IN_A_ROW} different crashes in a row failed; the last one: {reason}"
             )
         elif delivery.attempt >= self._maximum_attempts:
             self._park(delivery, reason)

@@ -20,6 +20,13 @@ from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 
 logger = logging.getLogger(__name__)
 
+
+def _at_least_one(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError("a number above 0")
+    return number
+
+
 _STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
 
 
@@ -57,7 +64,10 @@ class FetchTransformSaveApp(RequiredConfig):
     )
     required_config.namespace("app", doc="the processor as a whole")
     required_config.app.add_option(
-        "maximum_attempts", default=5, doc="how often a crash may fail of its own before it is parked"
+        "maximum_attempts",
+        default="5",
+        doc="how often a crash may fail of its own before it is parked: at least once",
+        from_string_converter=_at_least_one,
     )
     required_config.app.add_option(
         "temporary_directory",
@@ -95,6 +105,9 @@ class FetchTransformSaveApp(RequiredConfig):
                 part.check()
             except (CrashStorageError, ProcessingEnvironmentError) as error:
                 self.health.problem(name, str(error))
+            except Exception as error:
+                logger.debug("%s cannot be checked", name, exc_info=True)
+                self.health.problem(name, f"cannot be checked: {type(error).__name__}: {error}")
             else:
                 self.health.resolved(name)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
+from contextlib import ExitStack
 from types import FrameType
 
 from socorro_processor import health, log
@@ -39,25 +41,22 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         self._stopping = False
         self._reload = False
         self._next_check = 0.0
+        self._checking: threading.Thread | None = None
 
     def main(self) -> int:
         """Process crashes until told to stop. Returns the exit code."""
-        server = health.HealthServer(self.config.health, self.health)
-        queue = self.crash_queue()
-        manager = self.task_manager(queue, lambda: self._tick(manager))
         signal.signal(signal.SIGTERM, self._on_stop_signal)
         signal.signal(signal.SIGINT, self._on_stop_signal)
         signal.signal(signal.SIGHUP, self._on_reload_signal)
-        try:
-            self.check()
-            self.health.resolved("start")
+        with ExitStack() as closing:
+            closing.callback(self.close)
+            closing.callback(health.HealthServer(self.config.health, self.health).close)
+            queue = self.crash_queue()
+            closing.callback(queue.close)
+            closing.callback(kill_all)
+            manager = self.task_manager(queue, lambda: self._tick(manager))
             logger.info("the processor runs, pid %d", os.getpid())
             manager.run()
-        finally:
-            kill_all()
-            queue.close()
-            self.close()
-            server.close()
         logger.info("the processor has ended")
         return 0
 
@@ -87,5 +86,15 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             self.pipeline.reload()
             logger.info("signature lists and reference data were read again")
         if not self._stopping and self.health.problems() and time.monotonic() >= self._next_check:
-            self.check()
             self._next_check = time.monotonic() + _CHECK_INTERVAL
+            self._check_aside()
+
+    def _check_aside(self) -> None:
+        """Check every part in a thread of its own: services that time out must not hold up the main loop."""
+        if self._checking is None or not self._checking.is_alive():
+            self._checking = threading.Thread(target=self._check, name="check", daemon=True)
+            self._checking.start()
+
+    def _check(self) -> None:
+        self.check()
+        self.health.resolved("start")

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from socorro_processor.app.temporary_directory import ProcessDirectory
+from socorro_processor.app.unsaved import UnsavedCrashes
 from socorro_processor.crashstorage.base import CrashStorageBase, RawCrash
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError, PermanentStorageError
 from socorro_processor.metrics import METRICS, collected_durations
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
-
-_MAXIMUM_UNSAVED = 50
-_UNSAVED_LIFETIME = 900.0
-"""Seconds after which a result is made anew: another processor may have saved a later one by then."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +24,6 @@ class Result:
     durations: dict[str, float]
 
 
-@dataclass(frozen=True)
-class _Unsaved:
-    """A processed crash that at least one store did not take."""
-
-    raw_crash: RawCrash
-    processed_crash: dict[str, Any]
-    error: CrashStorageError
-    since: float
-
-
 class Steps:
     """Takes a crash id through fetch, transform and save. May be used by several threads at once."""
 
@@ -49,15 +33,13 @@ class Steps:
         pipeline: ProcessorPipeline,
         destination: CrashStorageBase,
         directory: ProcessDirectory,
-        clock: Callable[[], float] = time.monotonic,
+        unsaved: UnsavedCrashes | None = None,
     ) -> None:
         self._source = source
         self._pipeline = pipeline
         self._destination = destination
         self._directory = directory
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._unsaved: OrderedDict[str, _Unsaved] = OrderedDict()
+        self._unsaved = unsaved or UnsavedCrashes()
 
     def run(self, crash_id: str, *, attempt: int = 1, first_time: bool = True) -> Result:
         """Process a crash and save it to the destination; returns once every store there has it.
@@ -68,7 +50,9 @@ class Steps:
         writes only what is missing.
         """
         with collected_durations() as durations, self._directory.crash_directory() as directory:
-            unsaved = None if first_time else self._kept_unsaved(crash_id)
+            if first_time:
+                self._unsaved.forget(crash_id)
+            unsaved = self._unsaved.get(crash_id)
             if unsaved is None:
                 raw_crash, processed_crash, dumps = self._fetch_and_transform(
                     crash_id, attempt, first_time, Path(directory), durations
@@ -83,10 +67,13 @@ class Steps:
                         self._destination.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
                     else:
                         self._destination.save_again(raw_crash, dumps, processed_crash, crash_id, unsaved.error)
+            except CrashIDNotFound as error:
+                # Of the source it would mean that there is no such crash.
+                raise PermanentStorageError(f"the destination failed to save: {error}") from error
             except CrashStorageError as error:
-                self._keep_unsaved(crash_id, _Unsaved(raw_crash, processed_crash, error, self._clock()))
+                self._unsaved.keep(crash_id, raw_crash, processed_crash, error)
                 raise
-            self._forget_unsaved(crash_id)
+            self._unsaved.forget(crash_id)
         return Result(str(processed_crash.get("signature")), bool(processed_crash.get("success")), durations)
 
     def _fetch_and_transform(
@@ -125,18 +112,3 @@ class Steps:
         except PermanentStorageError:
             notes.append("the earlier processed crash cannot be read")
             return None
-
-    def _kept_unsaved(self, crash_id: str) -> _Unsaved | None:
-        with self._lock:
-            unsaved = self._unsaved.get(crash_id)
-        return unsaved if unsaved and self._clock() - unsaved.since < _UNSAVED_LIFETIME else None
-
-    def _keep_unsaved(self, crash_id: str, unsaved: _Unsaved) -> None:
-        with self._lock:
-            self._unsaved[crash_id] = unsaved
-            while len(self._unsaved) > _MAXIMUM_UNSAVED:
-                self._unsaved.popitem(last=False)
-
-    def _forget_unsaved(self, crash_id: str) -> None:
-        with self._lock:
-            self._unsaved.pop(crash_id, None)

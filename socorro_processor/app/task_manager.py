@@ -11,12 +11,16 @@ from socorro_processor.app.delivery_handler import DeliveryHandler
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
 from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
 from socorro_processor.errors import CrashQueueError
+from socorro_processor.log import stack_of
 
 logger = logging.getLogger(__name__)
 
 
 class TaskManager(RequiredConfig):
-    """Handles one delivery after the other in the thread that calls ``run``."""
+    """Handles one delivery after the other in the thread that calls ``run``.
+
+    For debugging: while a crash is in work there is no sign of life, and no ``shutdown_timeout``.
+    """
 
     required_config = Namespace()
     required_config.add_option(
@@ -91,7 +95,12 @@ class TaskManager(RequiredConfig):
         return True
 
     def _give(self, delivery: Delivery) -> None:
-        self._handler.handle(delivery)
+        try:
+            self._handler.handle(delivery)
+        except BaseException as error:
+            # A rule that calls sys.exit() must not end the processor as if all were well.
+            logger.critical("bug: %s", stack_of(error))
+            self._handler.died(delivery)
 
     def _finish(self) -> None:
         pass

@@ -49,10 +49,20 @@ class ThreadedTaskManager(TaskManager):
 
     def _replace_dead_workers(self) -> None:
         for index, worker in enumerate(self._workers):
-            if not worker.is_alive():
-                logger.error("%s died of a bug and is replaced", worker.name)
+            if worker.is_alive():
+                continue
+            logger.error("%s died of a bug and is replaced", worker.name)
+            try:
+                if worker.delivery:
+                    self._handler.died(worker.delivery)
+                    worker.delivery = None
+                    self._room.release()
                 self._workers[index] = self._new_worker(index)
                 self._workers[index].start()
+            except Exception:
+                # No memory, or no thread to be had: at the next tick there may be.
+                logger.exception("%s could not be replaced yet", worker.name)
+                self._workers[index] = worker
 
     def _finish(self) -> None:
         while True:
@@ -86,14 +96,12 @@ class _Worker(threading.Thread):
 
     def run(self) -> None:
         manager = self._manager
-        while (delivery := manager._given.get()) is not None:
-            self.delivery = delivery
-            try:
+        try:
+            while (delivery := manager._given.get()) is not None:
+                self.delivery = delivery
                 manager._handler.handle(delivery)
-            except BaseException as error:
-                logger.critical("%s: bug in %s: %s", delivery.crash_id, self.name, stack_of(error))
-                manager._handler.died(delivery)
-                return
-            finally:
                 self.delivery = None
                 manager._room.release()
+        except BaseException as error:
+            # The thread ends; what it had is looked after by the one that replaces it.
+            logger.critical("bug in %s: %s", self.name, stack_of(error))

@@ -12,7 +12,7 @@ from typing import Any
 
 import socorro_processor
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
-from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError, raise_if_of_this_machine
 from socorro_processor.log import stack_of
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.pipeline.rule_sets import RuleSets, rule_sets_converter
@@ -111,6 +111,8 @@ class ProcessorPipeline(RequiredConfig):
                     rule.reload()
                 except (ConfigurationError, ProcessingEnvironmentError) as error:
                     logger.error("rule %s goes on with what it had: %s", rule.name, error)
+                except Exception:
+                    logger.exception("rule %s goes on with what it had", rule.name)
 
     def close(self) -> None:
         """Close every rule; what goes wrong in it is logged."""
@@ -124,9 +126,8 @@ class ProcessorPipeline(RequiredConfig):
         for way, system in self._systems:
             try:
                 getattr(system, way)(crash)
-            except ProcessingEnvironmentError:
-                raise
             except Exception as error:
+                raise_if_of_this_machine(error, f"rule set {system.name}")
                 logger.error("%s: rule set %s failed: %s", crash.id, system.name, stack_of(error))
                 crash.note(f"rule set {system.name} failed: {type(error).__name__}")
                 return False

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, defaults
-from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.errors import raise_if_of_this_machine
 from socorro_processor.log import stack_of
 
 logger = logging.getLogger(__name__)
@@ -61,20 +61,17 @@ class Rule(RequiredConfig):
         """``(False, None)`` where the predicate said no, else ``(True, what the action returned)``.
 
         Whatever the rule raises is logged and noted, and counts as a no or as an action that
-        failed; only ProcessingEnvironmentError, which is no fault of the crash, leaves it.
+        failed. What is no fault of the crash, memory or space that this machine lacks, leaves it as
+        ProcessingEnvironmentError: else one bad machine would make many bad processed crashes.
         """
         try:
             if not self.predicate(crash):
                 return (False, None)
-        except ProcessingEnvironmentError:
-            raise
         except Exception as error:
             self._failed(crash, "predicate", error)
             return (False, None)
         try:
             return (True, self.action(crash))
-        except ProcessingEnvironmentError:
-            raise
         except Exception as error:
             self._failed(crash, "action", error)
             return (True, False)
@@ -89,5 +86,6 @@ class Rule(RequiredConfig):
         """Release what the rule holds. Called once, when no crash is processed any more."""
 
     def _failed(self, crash: Crash, step: str, error: Exception) -> None:
+        raise_if_of_this_machine(error, f"rule {self.name}")
         logger.error("%s: rule %s failed in its %s: %s", crash.id, self.name, step, stack_of(error))
         crash.note(f"rule {self.name} failed in its {step}: {type(error).__name__}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from socorro_processor.app.breaker import PAUSES, Breaker
+from socorro_processor.app.breaker import PAUSES, TRIAL_TIME, Breaker
 from socorro_processor.health import Health
 
 
@@ -76,6 +76,16 @@ def test_a_trial_that_says_nothing_lets_another_try(breaker, clock):
     clock.now += PAUSES[0]
     breaker.may_begin()
     breaker.unknown()
+    assert breaker.may_begin()
+
+
+def test_a_trial_that_never_tells_is_given_up(breaker, clock):
+    breaker.failed("the store is away")
+    clock.now += PAUSES[0]
+    assert breaker.may_begin()
+    clock.now += TRIAL_TIME - 1
+    assert not breaker.may_begin()
+    clock.now += 1
     assert breaker.may_begin()
 
 

@@ -133,6 +133,18 @@ def test_a_crash_that_is_not_found_is_tried_again_three_times_then_rejected(queu
     assert left(queue) == NOTHING | {"rejected": 1}
 
 
+def test_a_crash_that_is_not_found_after_other_failures_is_still_looked_for_three_times(queue, deliver, steps):
+    queue.submit(new_crash_id())
+    steps.error = PermanentStorageError("too large")
+    deliver(3)
+    steps.error = CrashIDNotFound("there is no such crash")
+    deliver(2)
+    steps.error = None
+    deliver(1)
+    assert left(queue) == NOTHING
+    assert [attempt for attempt, _ in steps.runs] == [1, 2, 3, 4, 4, 4]
+
+
 @pytest.mark.parametrize(
     "error",
     [

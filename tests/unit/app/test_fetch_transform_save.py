@@ -12,7 +12,7 @@ from socorro_processor.app.fetch_transform_save import (
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
-from socorro_processor.errors import CrashIDNotFound, TransientStorageError
+from socorro_processor.errors import ConfigurationError, CrashIDNotFound, TransientStorageError
 
 DEADLINE = 20.0
 
@@ -40,7 +40,7 @@ def make(tmp_path):
     yield make
     for app in apps:
         app.close()
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert not any((tmp_path / "temporary").glob("*"))
 
 
 def run_until(app, condition):
@@ -103,6 +103,19 @@ def test_a_store_that_cannot_be_used_is_told_to_health(make, tmp_path):
     (tmp_path / "elsewhere").rename(tmp_path / "crashes" / "v1")
     app.check()
     assert app.health.problems().keys() == {"start"}
+
+
+def test_a_check_that_raises_what_nobody_expects_is_a_problem_not_an_end(make):
+    app = make(FetchTransformSaveApp)
+    app.destination.check = lambda: 1 / 0
+    app.check()
+    assert "ZeroDivisionError" in app.health.problems()["destination"]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_crash_is_tried_at_least_once(make, number):
+    with pytest.raises(ConfigurationError):
+        make(FetchTransformSaveApp, **{"app.maximum_attempts": number})
 
 
 def test_a_store_that_cannot_be_listed_for_a_while_stops_nothing(make, tmp_path, caplog):

@@ -7,6 +7,7 @@ import pytest
 
 from socorro_processor.app.steps import Steps
 from socorro_processor.app.temporary_directory import ProcessDirectory
+from socorro_processor.app.unsaved import UnsavedCrashes
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import MAIN_DUMP
@@ -107,7 +108,7 @@ def directory(tmp_path):
 def steps(source, destination, directory, clock):
     rule_sets = json.dumps([["own", "", "", "apply_all_rules", f"{__name__}.CountingRule"]])
     pipeline = ProcessorPipeline(defaults(ProcessorPipeline, rule_sets=rule_sets))
-    return Steps(source, pipeline, destination, directory, clock)
+    return Steps(source, pipeline, destination, directory, UnsavedCrashes(clock))
 
 
 def test_a_crash_is_fetched_transformed_and_saved_everywhere(steps, stores):
@@ -186,14 +187,26 @@ def test_a_crash_submitted_again_is_processed_again_whatever_was_kept(steps, sto
     assert CountingRule.runs == 2
 
 
-def test_what_is_kept_is_bounded(steps, source, stores):
-    crash_ids = [new_crash_id() for _ in range(60)]
-    stores[1].errors = [PermanentStorageError("too large") for _ in crash_ids]
-    for crash_id in crash_ids:
-        source.save_raw_crash({}, {}, crash_id)
-        with pytest.raises(PolyStorageError):
-            steps.run(crash_id)
-    assert len(steps._unsaved) == 50
+def test_a_crash_submitted_again_whose_fetch_fails_is_not_saved_from_what_was_kept(steps, source, stores):
+    stores[1].errors = [TransientStorageError("away")]
+    with pytest.raises(PolyStorageError):
+        steps.run(CRASH_ID)
+    get, source.get_raw_crash = source.get_raw_crash, lambda crash_id, note: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        steps.run(CRASH_ID)
+    source.get_raw_crash = get
+    steps.run(CRASH_ID, first_time=False)
+    assert CountingRule.runs == 2
+
+
+def test_a_destination_that_says_not_found_does_not_make_the_crash_unknown(steps, stores):
+    stores[1].errors = [CrashIDNotFound("no such row")]
+    with pytest.raises(PolyStorageError):
+        steps.run(CRASH_ID)
+    steps._destination = stores[1]
+    stores[1].errors = [CrashIDNotFound("no such row")]
+    with pytest.raises(PermanentStorageError):
+        steps.run(CRASH_ID)
 
 
 def test_where_this_machine_lacks_something_nothing_is_saved(steps, stores):

@@ -29,6 +29,7 @@ class Handler:
         self.go_on = threading.Event()
         self.go_on.set()
         self.bugs = 0
+        self.speechless = 0
         self.died_of = []
 
     def handle(self, delivery):
@@ -43,6 +44,9 @@ class Handler:
             self.handled.append(delivery.crash_id)
 
     def died(self, delivery):
+        if self.speechless:
+            self.speechless -= 1
+            raise MemoryError
         self.died_of.append(delivery.crash_id)
         self.queue.retry(delivery, "a bug", transient=False)
 
@@ -147,6 +151,25 @@ def test_a_thread_that_dies_of_a_bug_is_replaced_and_its_crash_tried_again(start
     start(ThreadedTaskManager, number_of_threads=2)
     eventually(lambda: len(handler.handled) == 4)
     assert len(handler.died_of) == 3
+
+
+def test_a_crash_whose_thread_died_without_a_word_is_tried_again_too(start, queue, handler):
+    handler.bugs = 1
+    handler.speechless = 2
+    for _ in range(3):
+        queue.submit(new_crash_id())
+    start(ThreadedTaskManager, number_of_threads=1, maximum_queue_size=0)
+    eventually(lambda: len(handler.handled) == 3)
+    assert len(handler.died_of) == 1
+
+
+def test_a_bug_does_not_end_the_single_thread(start, queue, handler):
+    handler.bugs = 2
+    for _ in range(2):
+        queue.submit(new_crash_id())
+    start(TaskManager)
+    eventually(lambda: len(handler.handled) == 2)
+    assert len(handler.died_of) == 2
 
 
 def test_while_the_breaker_is_open_no_crash_is_taken(start, queue, handler, breaker):

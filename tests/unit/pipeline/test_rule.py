@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from socorro_processor.configuration import Namespace, defaults
@@ -92,3 +94,23 @@ def test_an_error_of_the_machine_leaves_the_rule(step, crash):
     with pytest.raises(ProcessingEnvironmentError):
         rule.act(crash)
     assert crash.notes == []
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOSPC, "No space"), OSError(errno.EMFILE, "Too many")])
+def test_what_this_machine_lacks_is_no_fault_of_the_crash(error):
+    class Hungry(Rule):
+        def action(self, crash: Crash) -> bool:
+            raise error
+
+    with pytest.raises(ProcessingEnvironmentError, match="rule Hungry"):
+        Hungry().act(Crash("id", {}))
+
+
+def test_an_error_of_the_system_that_the_crash_may_cause_is_a_note():
+    class Curious(Rule):
+        def action(self, crash: Crash) -> bool:
+            raise FileNotFoundError(errno.ENOENT, "No such file")
+
+    crash = Crash("id", {})
+    assert Curious().act(crash) == (True, False)
+    assert crash.notes == ["rule Curious failed in its action: FileNotFoundError"]
