@@ -17,11 +17,16 @@ setup(
     python_requires=">=3.11",
     packages=[
         *find_packages(include=["socorro_processor", "socorro_processor.*"]),
+        "socorro_processor.config",
         "socorro_processor.siglists",
     ],
-    # The lists are for operators to read and change, so they stand at the top of the checkout.
-    package_dir={"socorro_processor.siglists": "siglists"},
-    package_data={"socorro_processor": ["py.typed"], "socorro_processor.siglists": ["*.txt", "README.rst"]},
+    # Lists and reference data are for operators to read and change, so they stand at the top of the checkout.
+    package_dir={"socorro_processor.config": "config", "socorro_processor.siglists": "siglists"},
+    package_data={
+        "socorro_processor": ["py.typed"],
+        "socorro_processor.config": ["*.json"],
+        "socorro_processor.siglists": ["*.txt", "README.rst"],
+    },
     install_requires=[
         "configman>=1.3",
         "configobj>=5.0.9",

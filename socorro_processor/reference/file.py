@@ -1,0 +1,108 @@
+"""Reference data from a JSON file: the embedded default.
+
+    {
+        "product_productid_map": [{"product_name": "Firefox", "productid": "{ec8030f7-...}", "rewrite": false}],
+        "windows_versions": [{"name": "Windows 7", "major": 6, "minor": 1}],
+        "product_versions": [{"product": "Firefox", "release_version": "48.0", "build_type": "Beta",
+                              "build_id": 20160726073904, "version_string": "48.0b10"}]
+    }
+
+A key beside these, and one more in a row, is for people and is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from socorro_processor.configuration import Namespace
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider
+from socorro_processor.serialization import NotJSON, decode
+
+_TABLES: dict[str, dict[str, type]] = {
+    "product_productid_map": {"product_name": str, "productid": str, "rewrite": bool},
+    "windows_versions": {"name": str, "major": int, "minor": int},
+    "product_versions": {
+        "product": str,
+        "release_version": str,
+        "build_type": str,
+        "build_id": int,
+        "version_string": str,
+    },
+}
+_MISTAKES_TOLD = 20
+_TYPES = {str: "a text", int: "a whole number", bool: "true or false"}
+
+Row = dict[str, Any]
+
+
+class FileReferenceData(ReferenceDataProvider):
+    """Reads ``reference_file``, at the start and on each reload."""
+
+    required_config = Namespace()
+    required_config.add_option(
+        "reference_file",
+        default="",
+        doc="the JSON file of the reference data; empty: the project's own",
+        reference_value_from="resource.reference",
+    )
+
+    @property
+    def path(self) -> Path:
+        return Path(self.config.reference_file) if self.config.reference_file else default_file()
+
+    def load(self) -> ReferenceData:
+        tables = _tables(self.path)
+        return ReferenceData(
+            rewritten_products={
+                row["productid"]: row["product_name"] for row in tables["product_productid_map"] if row["rewrite"]
+            },
+            release_builds={
+                (row["product"], row["release_version"], row["build_type"].lower(), row["build_id"]): row[
+                    "version_string"
+                ]
+                for row in tables["product_versions"]
+            },
+            windows_versions={(row["major"], row["minor"]): row["name"] for row in tables["windows_versions"]},
+        )
+
+    def __str__(self) -> str:
+        return f"reference data {self.path}"
+
+
+def default_file() -> Path:
+    """The project's own: beside the package in a checkout, within it where installed."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "config" / "reference_data.json"
+    return installed if installed.is_file() else package.parent / "config" / "reference_data.json"
+
+
+def _tables(path: Path) -> Mapping[str, list[Row]]:
+    """All tables, every row checked. Raises ConfigurationError, which names each mistake."""
+    try:
+        content = decode(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"reference data {path} cannot be read: {error.strerror}") from error
+    except NotJSON as error:
+        raise ConfigurationError(f"reference data {path} is {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"reference data {path} is no JSON object with the tables {', '.join(_TABLES)}")
+    mistakes = [mistake for name in _TABLES for mistake in _mistakes(name, content.get(name))]
+    if mistakes:
+        if len(mistakes) > _MISTAKES_TOLD:
+            mistakes[_MISTAKES_TOLD:] = [f"{len(mistakes) - _MISTAKES_TOLD} more mistakes of that kind"]
+        raise ConfigurationError("\n".join(f"reference data {path}: {mistake}" for mistake in mistakes))
+    return content
+
+
+def _mistakes(name: str, rows: object) -> list[str]:
+    if not isinstance(rows, list):
+        return [f"{name} is missing, or is no list of rows"]
+    return [
+        f"{name}, row {number}: {column} is missing, or is not {_TYPES[kind]}"
+        for number, row in enumerate(rows, start=1)
+        for column, kind in _TABLES[name].items()
+        if not isinstance(row, dict) or type(row.get(column)) is not kind
+    ]

@@ -1,0 +1,122 @@
+"""Reference data: what rules know of products, releases and systems that no crash says itself.
+
+A rule takes the options of ``reference_options`` into its own, and gets the provider for them:
+
+    class ProductRewrite(Rule):
+        required_config = Namespace()
+        required_config.update(reference_options())
+
+        def __init__(self, config: DotDict | None = None) -> None:
+            super().__init__(config)
+            self.reference = provider_for(self.config)
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReferenceData:
+    """All of it, as it was when it was read. Shared by threads; never changes."""
+
+    rewritten_products: Mapping[str, str]
+    """Product ids, to the name that crashes with them are to have, whatever name they came with."""
+    release_builds: Mapping[tuple[str, str, str, int], str]
+    """Product, version, channel in lower case and build id, to the version that was released as it."""
+    windows_versions: Mapping[tuple[int, int], str]
+    """Major and minor version, to the name under which Windows is sold."""
+
+
+class ReferenceDataProvider(RequiredConfig):
+    """Answers the rules' questions. A provider says in ``load`` where the data come from.
+
+    The data are read once, and again on ``reload``; every method may be called from any thread.
+    """
+
+    required_config = Namespace()
+
+    def __init__(self, config: DotDict) -> None:
+        """Raises what ``load`` raises: without reference data no processor starts."""
+        self.config = config
+        self._reloading = threading.Lock()
+        self._current = self.load()
+
+    def load(self) -> ReferenceData:
+        """Read all of the data. Raises ConfigurationError where they cannot be used, and says why."""
+        raise NotImplementedError(f"{type(self).__name__} reads no reference data")
+
+    def product_name(self, product_id: str) -> str | None:
+        """The name that a product's crashes are to have; None where they keep their own."""
+        return self._current.rewritten_products.get(product_id)
+
+    def released_version(self, product: str, version: str, channel: str, build_id: int) -> str | None:
+        """The version, such as 48.0b10, of the build that says 48.0 of itself; None where it is not known."""
+        return self._current.release_builds.get((product, version, channel.lower(), build_id))
+
+    def windows_name(self, major: int, minor: int) -> str | None:
+        return self._current.windows_versions.get((major, minor))
+
+    def reload(self) -> None:
+        """Read the data again. Raises as ``load`` does, and keeps the old ones.
+
+        Every rule that shares the provider asks for it: only data that differ are worth a word.
+        """
+        with self._reloading:
+            data = self.load()
+            if data != self._current:
+                self._current = data
+                logger.info("%s has changed and is in use", self)
+
+    def __str__(self) -> str:
+        return "reference data"
+
+
+def _provider_class(name: str) -> type[ReferenceDataProvider]:
+    """Raises ValueError."""
+    found = class_converter(name)
+    if found is None or not issubclass(found, ReferenceDataProvider):
+        raise ValueError("the class of a ReferenceDataProvider")
+    return found
+
+
+def reference_options() -> Namespace:
+    """The options of a rule that needs reference data: the provider's class, with the options of that.
+
+    All rules share their values, in ``resource.reference``.
+    """
+    options = Namespace()
+    options.add_option(
+        "reference_class",
+        default="socorro_processor.reference.file.FileReferenceData",
+        doc="where products, releases and Windows versions are looked up",
+        from_string_converter=_provider_class,
+        reference_value_from="resource.reference",
+    )
+    return options
+
+
+_providers: WeakValueDictionary[tuple[Any, ...], ReferenceDataProvider] = WeakValueDictionary()
+"""Those that a rule holds; one is gone with the last of its rules."""
+_building = threading.Lock()
+
+
+def provider_for(config: DotDict) -> ReferenceDataProvider:
+    """The provider of ``config``: one and the same for all rules whose options of it are equal."""
+    provider_class: type[ReferenceDataProvider] = config.reference_class
+    options = provider_class.get_required_config().keys_breadth_first()
+    key = (provider_class, *((option, str(config[option])) for option in sorted(options)))
+    with _building:
+        provider = _providers.get(key)
+        if provider is None:
+            _providers[key] = provider = provider_class(config)
+        return provider
