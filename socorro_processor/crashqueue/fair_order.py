@@ -1,4 +1,4 @@
-"""In which order the three queues are served.
+"""In which order the three queues are served, and the crashes of each.
 
 Each queue has a *turn*, a point on a common line. The queue with the earliest turn is served, and
 its turn moves on by a step: the heavier its weight, the shorter the step. With 6, 3 and 1 the
@@ -6,6 +6,9 @@ steps are 3, 6 and 18, so that any ten crashes taken while all three have work a
 
     order = FairOrder(parse_weights("priority=6, normal=3, reprocessing=1"))
     order.take({"priority": 0, "normal": 2, "reprocessing": 1})  # "normal"
+
+Within a queue, crashes that were not tried yet go first, or a few that fail again and again would
+keep all others waiting; but every fourth at least is one that is tried again, where one is due.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ DEFAULT_WEIGHTS = "priority=6, normal=3, reprocessing=1"
 
 MAXIMUM_JUMPS = 9
 """How many priority crashes in a row may jump the line while others wait."""
+
+UNTRIED_IN_A_ROW = 3
+"""How many crashes of one queue that were not tried yet go before one that is due to be tried again."""
 
 
 def parse_weights(text: str) -> dict[QueueName, int]:
@@ -89,3 +95,18 @@ class FairOrder:
         if waiting[taken] == 1:
             self._was_empty.add(taken)
         return taken
+
+
+class RetryOrder:
+    """Says whether a queue's next crash is one that is tried again. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._untried = dict.fromkeys(QUEUES, 0)
+
+    def retried_first(self, queue: QueueName) -> bool:
+        """Whether a retried crash that is due goes before those of this queue that were not tried yet."""
+        return self._untried[queue] >= UNTRIED_IN_A_ROW
+
+    def took(self, queue: QueueName, *, retried: bool) -> None:
+        """A crash of this queue was taken."""
+        self._untried[queue] = 0 if retried else self._untried[queue] + 1

@@ -23,7 +23,7 @@ from socorro_processor.crashqueue.base import (
     KeptState,
     QueueName,
 )
-from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, parse_weights
+from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, RetryOrder, parse_weights
 from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile, boot_id, boot_time
 from socorro_processor.crashqueue.sqlite_file import SQLiteFile, body_of, text_of
 from socorro_processor.crashqueue.sqlite_kept import keep, let_the_oldest_go, read_kept, remove
@@ -46,16 +46,18 @@ LONGEST_BACKOFF = 5.0
 POLL_INTERVAL = 0.03
 """Seconds between two looks at the file's version while idle, of the 50 ms that a crash may wait."""
 
-# What a queue delivers next: the oldest, but none whose id is in flight already. Two are enough to
-# know whether one is left.
-HEADS = """
+# What a queue delivers next, but none whose id is in flight already: first those that were not tried
+# yet, whose `due` is NULL, as they were submitted; then the others, the one that was due first. A
+# retried crash that fails again goes behind all others that are due: they go round.
+CANDIDATES = """
     SELECT id, body, attempts, retries, deaths FROM crash
     WHERE queue = ? AND state = 'waiting'
     AND body NOT IN (SELECT body FROM crash WHERE state = 'in flight')
-    ORDER BY id LIMIT 2
 """
+# Two are enough to know whether one is left.
+HEADS = f"{CANDIDATES} ORDER BY due, id LIMIT 2"
+RETRIED_HEAD = f"{CANDIDATES} AND due IS NOT NULL ORDER BY due, id LIMIT 1"
 DUE = "SELECT id FROM crash WHERE state = 'delayed' AND due <= ?"
-DELAYED_BEFORE_A_REBOOT = "SELECT id FROM crash WHERE state = 'delayed' AND due_boot <> ?"
 ADD = "INSERT INTO crash (body, queue) VALUES (?, ?)"
 
 logger = logging.getLogger(__name__)
@@ -80,8 +82,9 @@ class SQLiteCrashQueue(CrashQueueBase):
     """Queues in one SQLite file on a local disk, for any number of processes of one machine.
 
     Beside ``path`` are SQLite's own ``-wal`` and ``-shm`` and a directory ``.owners``. Bodies are any
-    text. Crashes of one queue are delivered in the order in which they were submitted, and keep
-    their place when they come again. The same id submitted twice is processed twice, one after
+    text. Crashes of one queue are delivered in the order in which they were submitted. Those that
+    come again after a ``retry`` go round in the order in which they were due: after the others, but
+    each fourth crash of a queue at least is one of them. The same id submitted twice is processed twice, one after
     the other. A processor's death is noticed within a second (see ``sqlite_leases``).
 
     ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None (longer only while
@@ -143,6 +146,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         self._boot = boot or boot_id()
         self._wall_clock = wall_clock
         self._order = FairOrder(config.weights)
+        self._retry_order = RetryOrder()
         self._suspect: Delivery | None = None
         self._suspect_is_out = False
         self._failures = 0
@@ -318,9 +322,13 @@ class SQLiteCrashQueue(CrashQueueBase):
             queue = self._order.take({queue: len(rows) for queue, rows in heads.items()})
             if queue is None:
                 return None
-            row, body, attempts, retries, deaths = heads[queue][0]
+            head = heads[queue][0]
+            if self._retry_order.retried_first(queue):
+                head = connection.execute(RETRIED_HEAD, (queue,)).fetchone() or head
+            row, body, attempts, retries, deaths = head
             lease = self._leases.take(connection, row)
         self._leases.hold(lease)
+        self._retry_order.took(queue, retried=retries > 0)
         alone = deaths >= DEATHS_UNTIL_ALONE
         return Delivery(text_of(body), queue, attempts + 1, retries, alone, tag=lease)
 
@@ -360,11 +368,9 @@ class SQLiteCrashQueue(CrashQueueBase):
         return cast(Lease, delivery.tag)
 
     def _end_delays_from_before_a_reboot(self) -> None:
-        """Their times mean nothing any more: they are due."""
+        """Their times mean nothing any more: they were due before all that comes."""
         with self._file.reading("look for crashes delayed before a reboot") as connection:
-            found = connection.execute(f"{DELAYED_BEFORE_A_REBOOT} LIMIT 1", (self._boot,)).fetchone()
+            found = connection.execute("SELECT 1 FROM crash WHERE due_boot <> ? LIMIT 1", (self._boot,)).fetchone()
         if found:
             with self._file.transaction("end the delays from before a reboot") as connection:
-                connection.execute(
-                    f"UPDATE crash SET state = 'waiting' WHERE id IN ({DELAYED_BEFORE_A_REBOOT})", (self._boot,)
-                )
+                connection.execute("UPDATE crash SET due = 0, due_boot = ? WHERE due_boot <> ?", (self._boot,) * 2)

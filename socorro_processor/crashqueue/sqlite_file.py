@@ -16,11 +16,9 @@ from pathlib import Path
 
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 
-SCHEMA_VERSION = 1
-
 # Bodies are strangers' words: blobs, because text can hold no lone surrogates. AUTOINCREMENT, so
 # that an id names one crash for ever, and an ack that comes late never meets another one.
-SCHEMA = (
+SCHEMA_1 = (
     """CREATE TABLE crash (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         body BLOB NOT NULL,
@@ -29,7 +27,7 @@ SCHEMA = (
         attempts INTEGER NOT NULL DEFAULT 0, -- those that failed or killed their processor
         retries INTEGER NOT NULL DEFAULT 0,
         deaths INTEGER NOT NULL DEFAULT 0,   -- attempts that ended with the death of the processor
-        due REAL, due_boot TEXT,             -- of the next attempt, in seconds of that boot
+        due REAL, due_boot TEXT,             -- of the latest retry, in seconds of that boot; NULL: not tried yet
         takes INTEGER NOT NULL DEFAULT 0,    -- tells one delivery from the next
         owner TEXT,                          -- who has it in flight
         begun INTEGER NOT NULL DEFAULT 0     -- whether the attempt in flight has begun
@@ -55,6 +53,13 @@ SCHEMA = (
     "CREATE INDEX kept_state ON kept (state, id)",
     "CREATE INDEX kept_time ON kept (time)",
 )
+SCHEMA_2 = (
+    "DROP INDEX crash_waiting",
+    # Those that were not tried yet come first: NULL is less than any time.
+    "CREATE INDEX crash_waiting ON crash (queue, due, id) WHERE state = 'waiting'",
+)
+SCHEMA = (SCHEMA_1, SCHEMA_2)
+"""What brings a file from each version to the next; a new one has version 0."""
 
 REMEDIES = (
     ("SQLITE_BUSY", "another program keeps it locked; it works again once that lets go"),
@@ -171,7 +176,7 @@ class SQLiteFile:
                         connection.execute("ROLLBACK")
 
     def _prepare(self, connection: sqlite3.Connection, deadline: float) -> None:
-        ready = self._has_tables(connection)
+        version = self._version(connection)
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -182,24 +187,26 @@ class SQLiteFile:
                     raise
                 time.sleep(0.01)
         connection.execute("PRAGMA journal_size_limit = 16777216")
-        if not ready:
+        if version < len(SCHEMA):
             connection.execute("BEGIN IMMEDIATE")
             # Asked again under the lock: another process may have made the tables meanwhile.
-            if not self._has_tables(connection):
-                for statement in (*SCHEMA, f"PRAGMA user_version = {SCHEMA_VERSION}"):
+            for statements in SCHEMA[self._version(connection) :]:
+                for statement in statements:
                     connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(SCHEMA)}")
             connection.execute("COMMIT")
 
-    def _has_tables(self, connection: sqlite3.Connection) -> bool:
+    def _version(self, connection: sqlite3.Connection) -> int:
         # One statement: two could see the file before and after another process made the tables.
+        version: int
         version, tables = connection.execute(
             "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
         ).fetchone()
-        if version > SCHEMA_VERSION:
+        if version > len(SCHEMA):
             raise ConfigurationError(
                 f"the queue {self.path} has version {version}, made by a newer socorro-processor;"
-                f" this one knows up to {SCHEMA_VERSION}: upgrade it, or name another path"
+                f" this one knows up to {len(SCHEMA)}: upgrade it, or name another path"
             )
         if tables and not version:
             raise ConfigurationError(f"the queue {self.path} is another program's SQLite file: name another path")
-        return bool(tables)
+        return version

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socorro_processor.crashqueue.base import QUEUES, QueueName
-from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, MAXIMUM_JUMPS, FairOrder, parse_weights
+from socorro_processor.crashqueue.fair_order import (
+    DEFAULT_WEIGHTS,
+    MAXIMUM_JUMPS,
+    UNTRIED_IN_A_ROW,
+    FairOrder,
+    RetryOrder,
+    parse_weights,
+)
 
 EMPTY: dict[QueueName, int] = dict.fromkeys(QUEUES, 0)
 FULL: dict[QueueName, int] = dict.fromkeys(QUEUES, 2)
@@ -120,3 +127,21 @@ def test_weights_that_cannot_be_meant_are_refused_with_what_was_expected(text, c
 
 def test_weights_may_come_in_any_order_and_spacing():
     assert parse_weights("reprocessing = 2,normal=5 , priority=9") == {"priority": 9, "normal": 5, "reprocessing": 2}
+
+
+@given(st.lists(st.tuples(st.sampled_from(QUEUES), st.booleans(), st.booleans()), max_size=200))
+def test_of_any_four_crashes_of_a_queue_that_has_both_kinds_one_was_tried_before(history):
+    order = RetryOrder()
+    both: dict[QueueName, list[bool]] = {queue: [] for queue in QUEUES}
+    for queue, untried_wait, retried_wait in history:
+        if not (untried_wait or retried_wait):
+            continue
+        retried = not untried_wait or (retried_wait and order.retried_first(queue))
+        order.took(queue, retried=retried)
+        if untried_wait and retried_wait:
+            both[queue].append(retried)
+        else:
+            both[queue].clear()
+        assert any(both[queue][-UNTRIED_IN_A_ROW - 1 :]) or len(both[queue]) <= UNTRIED_IN_A_ROW
+        # And none that was not tried yet waits for two of the others.
+        assert both[queue][-2:] != [True, True]

@@ -13,6 +13,7 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import Delivery
 from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue, parse_delays
+from socorro_processor.crashqueue.sqlite_file import SCHEMA_1
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from tests.unit.crashqueue.machine import Machine, Processor
 
@@ -207,12 +208,68 @@ def test_each_retry_waits_longer_and_the_last_delay_holds_for_all_later_ones(mac
     assert taken(processor).retries == 7
 
 
-def test_a_crash_keeps_its_place_when_it_comes_again(machine):
-    processor = submitted(machine.start(), "one", "two", "three")
-    processor.queue.retry(taken(processor), "the reason", transient=True)
-    assert taken(processor).crash_id == "two"
+def fail(processor: Processor, *crash_ids: str) -> None:
+    """Take as many, which must be these, and have them tried again."""
+    for crash_id in crash_ids:
+        delivery = taken(processor)
+        assert delivery.crash_id == crash_id
+        processor.queue.retry(delivery, "the reason", transient=True)
+
+
+def test_crashes_that_come_again_are_delivered_after_those_that_were_not_tried_yet(machine):
+    processor = submitted(machine.start(), "one", "two", "three", "four")
+    fail(processor, "one", "two")
     machine.wait(1.0)
-    assert [delivery.crash_id for delivery in processor.take_all()] == ["one", "three"]
+    assert [delivery.crash_id for delivery in processor.take_all()] == ["three", "one", "four", "two"]
+
+
+def test_each_fourth_crash_is_one_that_comes_again_however_many_were_not_tried_yet(machine):
+    processor = submitted(machine.start(), *(f"failing {number}" for number in range(3)))
+    fail(processor, "failing 0", "failing 1", "failing 2")
+    machine.wait(1.0)
+    submitted(processor, *(f"new {number}" for number in range(12)))
+    taken_now = [delivery.crash_id for delivery in processor.take_all()]
+    assert [place for place, crash_id in enumerate(taken_now) if crash_id.startswith("failing")] == [0, 4, 8]
+
+
+def test_crashes_that_come_again_go_round_in_the_order_in_which_they_were_due(machine):
+    processor = submitted(machine.start(retry_delays="1"), "one", "two", "three")
+    fail(processor, "one", "two", "three")
+    for crash_id in ["one", "two", "three"] * 3:
+        machine.wait(1.0)
+        fail(processor, crash_id)
+
+
+def test_crashes_that_fail_again_and_again_keep_no_good_one_waiting(machine):
+    processor = submitted(machine.start(), *(f"failing {number}" for number in range(20)))
+    submitted(processor, *(f"good {number}" for number in range(10)))
+    saved = []
+    for _ in range(40):
+        # Slower than every delay: all that failed before are due again.
+        machine.wait(60.0)
+        processor.beat()
+        delivery = taken(processor)
+        if delivery.crash_id.startswith("good"):
+            processor.queue.ack(delivery)
+            saved.append(delivery.crash_id)
+        else:
+            processor.queue.retry(delivery, "the reason", transient=True)
+    assert saved == [f"good {number}" for number in range(10)]
+
+
+def test_delays_from_before_a_reboot_put_no_crash_behind_those_of_today(machine):
+    machine.wait(1_000_000)
+    processor = submitted(machine.start(), "before", "after")
+    fail(processor, "before")
+    machine.wait(1.0)
+    fail(processor, "after")
+    machine.wait(1.0)
+    processor.queue.release(taken(processor))
+    machine.reboot()
+    processor = machine.start()
+    fail(processor, "before")
+    machine.wait(5.0)
+    assert [delivery.crash_id for delivery in processor.take_all()] == ["after", "before"]
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1, 0.5", "0, 1", "1, 61", "-1", "nan", "inf"])
@@ -457,6 +514,19 @@ def test_a_file_of_a_newer_version_is_left_alone(machine):
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(ConfigurationError, match="has version 99, made by a newer socorro-processor"):
         machine.start()
+
+
+def test_a_file_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it(machine):
+    with sqlite3.connect(machine.path) as connection:
+        for statement in (*SCHEMA_1, "PRAGMA user_version = 1"):
+            connection.execute(statement)
+        connection.execute(
+            "INSERT INTO crash (body, queue, retries, due, due_boot) VALUES (?, 'normal', 1, 7.0, ?)",
+            (b"tried", machine.boot),
+        )
+        connection.execute("INSERT INTO crash (body, queue) VALUES (?, 'normal')", (b"new",))
+    assert [delivery.crash_id for delivery in machine.start().take_all()] == ["new", "tried"]
+    machine.start()
 
 
 def test_a_database_of_another_program_is_left_alone(machine):

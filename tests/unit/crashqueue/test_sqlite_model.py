@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,6 +64,7 @@ class SQLiteCrashQueueModel(RuleBasedStateMachine):
         self.machine = Machine(Path(self.directory.name) / "queue.sqlite")
         self.crashes: list[ModelCrash] = []
         self.kept: list[tuple[str, QueueName, str, int]] = []
+        self.untried: Counter[tuple[Processor, QueueName]] = Counter()
 
     @initialize()
     def boot(self) -> None:
@@ -98,7 +100,8 @@ class SQLiteCrashQueueModel(RuleBasedStateMachine):
             (crash,) = reserved
             assert mine == reserved, "delivered although others are in flight"
         else:
-            crash = next(crash for crash in self.ready() if crash.queue == delivery.queue)
+            crash = self.head(processor, delivery.queue)
+            self.count(processor, crash)
         assert replace(delivery, tag=None) == Delivery(
             crash.crash_id, crash.queue, crash.attempts + 1, crash.retries, crash.deaths >= 2
         )
@@ -122,12 +125,13 @@ class SQLiteCrashQueueModel(RuleBasedStateMachine):
         if reserved:
             assert len(mine) > 1, "the suspect could run"
             return
-        suspects = [crash for crash in self.heads() if crash.deaths >= 2]
+        suspects = [crash for crash in self.heads(processor) if crash.deaths >= 2]
         if suspects and mine:
             # It has put one of them aside until the others have ended. Which one it is, the file says.
             aside = self.put_aside(processor)
             (crash,) = [crash for crash in suspects if crash.queue == aside]
             crash.owner = processor
+            self.count(processor, crash)
             return
         assert not self.ready(), "a crash that could be taken was not"
 
@@ -141,17 +145,28 @@ class SQLiteCrashQueueModel(RuleBasedStateMachine):
         return queue
 
     def ready(self) -> list[ModelCrash]:
-        """What may be taken, oldest first."""
+        """What may be taken: those not tried yet, then the others, the one that was due first."""
         busy = {crash.crash_id for crash in self.crashes if crash.owner}
-        return [
+        ready = [
             crash
             for crash in self.crashes
             if not crash.owner and crash.due <= self.machine.uptime and crash.crash_id not in busy
         ]
+        return sorted(ready, key=lambda crash: (crash.retries > 0, crash.due))
 
-    def heads(self) -> list[ModelCrash]:
-        ready = self.ready()
-        return [next(crash for crash in ready if crash.queue == queue) for queue in {crash.queue for crash in ready}]
+    def head(self, processor: Processor, queue: QueueName) -> ModelCrash:
+        """What this processor takes next from this queue, which is not empty."""
+        ready = [crash for crash in self.ready() if crash.queue == queue]
+        retried = [crash for crash in ready if crash.retries]
+        return retried[0] if retried and self.untried[processor, queue] >= 3 else ready[0]
+
+    def heads(self, processor: Processor) -> list[ModelCrash]:
+        return [self.head(processor, queue) for queue in {crash.queue for crash in self.ready()}]
+
+    def count(self, processor: Processor, crash: ModelCrash) -> None:
+        """How many untried ones of its queue this processor took in a row."""
+        place = processor, crash.queue
+        self.untried[place] = 0 if crash.retries else self.untried[place] + 1
 
     @rule(delivery=deliveries)
     def begin(self, delivery: Delivery) -> None:
