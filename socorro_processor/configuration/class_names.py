@@ -12,6 +12,8 @@ _BREAKPAD = "socorro.processor.breakpad_transform_rules."
 _GENERAL = "socorro.processor.general_transform_rules."
 _MOZILLA = "socorro.processor.mozilla_transform_rules."
 _SIGNATURE = "socorro.processor.signature_utilities."
+_SUPPORT = "socorro.processor.support_classifiers."
+_SKUNK = "socorro.processor.skunk_classifiers."
 _EXTERNAL = "socorro.external."
 
 OLD_NAMES: dict[str, str] = {
@@ -43,13 +45,44 @@ OLD_NAMES: dict[str, str] = {
     # the document's spelling
     _BREAKPAD + "BreakdpadStaclkwalkerRule2015": "rules.breakpad.BreakpadStackwalkerRule2015",
     _BREAKPAD + "CrashingThreadRule": "rules.crash_info.CrashingThreadRule",
+    _MOZILLA + "ProductRewrite": "rules.raw_transform.ProductRewrite",
+    _MOZILLA + "ESRVersionRewrite": "rules.raw_transform.ESRVersionRewrite",
+    _MOZILLA + "PluginContentURL": "rules.raw_transform.PluginContentURL",
+    _MOZILLA + "PluginUserComment": "rules.raw_transform.PluginUserComment",
+    _MOZILLA + "FennecBetaError20150430": "rules.raw_transform.FennecBetaError20150430",
     _MOZILLA + "ProductRule": "rules.mozilla.ProductRule",
     _MOZILLA + "UserDataRule": "rules.mozilla.UserDataRule",
     _MOZILLA + "EnvironmentRule": "rules.mozilla.EnvironmentRule",
+    _MOZILLA + "PluginRule": "rules.plugins.PluginRule",
+    _MOZILLA + "AddonsRule": "rules.addons.AddonsRule",
     _MOZILLA + "DatesAndTimesRule": "rules.dates_and_times.DatesAndTimesRule",
+    _MOZILLA + "OutOfMemoryBinaryRule": "rules.memory_report.OutOfMemoryBinaryRule",
+    _MOZILLA + "JavaProcessRule": "rules.mozilla.JavaProcessRule",
+    _MOZILLA + "Winsock_LSPRule": "rules.mozilla.Winsock_LSPRule",
+    _MOZILLA + "BetaVersionRule": "rules.releases.BetaVersionRule",
+    _MOZILLA + "ExploitablityRule": "rules.crash_info.ExploitablityRule",
+    _MOZILLA + "FlashVersionRule": "rules.plugins.FlashVersionRule",
+    _MOZILLA + "OSPrettyVersionRule": "rules.releases.OSPrettyVersionRule",
     _MOZILLA + "TopMostFilesRule": "rules.mozilla.TopMostFilesRule",
+    _MOZILLA + "MissingSymbolsRule": "rules.missing_symbols.MissingSymbolsRule",
     _SIGNATURE + "SignatureGenerationRule": "rules.signature.SignatureGenerationRule",
+    _SIGNATURE + "StackwalkerErrorSignatureRule": "rules.signature_rewriting.StackwalkerErrorSignatureRule",
+    _SIGNATURE + "OOMSignature": "rules.signature_rewriting.OOMSignature",
+    _SIGNATURE + "AbortSignature": "rules.signature_rewriting.AbortSignature",
+    _SIGNATURE + "SignatureRunWatchDog": "rules.signature.SignatureRunWatchDog",
+    _SIGNATURE + "SignatureIPCChannelError": "rules.signature_rewriting.SignatureIPCChannelError",
     _SIGNATURE + "SigTrunc": "rules.signature.SigTrunc",
+    _SUPPORT + "BitguardClassifier": "rules.support.BitguardClassifier",
+    _SUPPORT + "OutOfDateClassifier": "rules.support.OutOfDateClassifier",
+    _BREAKPAD + "JitCrashCategorizeRule": "rules.jit.JitCrashCategorizeRule",
+    _SIGNATURE + "SignatureJitCategory": "rules.jit.SignatureJitCategory",
+    _SKUNK + "DontConsiderTheseFilter": "rules.skunk_filter.DontConsiderTheseFilter",
+    _SKUNK + "UpdateWindowAttributes": "rules.skunk.UpdateWindowAttributes",
+    _SKUNK + "SetWindowPos": "rules.skunk.SetWindowPos",
+    _SKUNK + "SendWaitReceivePort": "rules.skunk.SendWaitReceivePort",
+    _SKUNK + "Bug811804": "rules.skunk.Bug811804",
+    _SKUNK + "Bug812318": "rules.skunk.Bug812318",
+    _SKUNK + "NullClassification": "rules.skunk.NullClassification",
 }
 """Names of the 2016 processor, to what does their work here, below ``socorro_processor``."""
 

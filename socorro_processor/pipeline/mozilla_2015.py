@@ -10,22 +10,63 @@ from socorro_processor.pipeline.rule_sets import rule_sets_converter
 
 _SYSTEM = "socorro_processor.pipeline.rule_system.TransformRuleSystem"
 
+RAW = (
+    "raw_transform.ProductRewrite",
+    "raw_transform.ESRVersionRewrite",
+    "raw_transform.PluginContentURL",
+    "raw_transform.PluginUserComment",
+    "raw_transform.FennecBetaError20150430",
+)
+
 RAW_TO_PROCESSED = (
     "general.IdentifierRule",
     "breakpad.BreakpadStackwalkerRule2015",
     "mozilla.ProductRule",
     "mozilla.UserDataRule",
     "mozilla.EnvironmentRule",
+    "plugins.PluginRule",
+    "addons.AddonsRule",
     "dates_and_times.DatesAndTimesRule",
+    "memory_report.OutOfMemoryBinaryRule",
+    "mozilla.JavaProcessRule",
+    "mozilla.Winsock_LSPRule",
 )
 
 PROCESSED = (
     "crash_info.CrashingThreadRule",
     "general.CPUInfoRule",
     "general.OSInfoRule",
+    "releases.BetaVersionRule",
+    "crash_info.ExploitablityRule",
+    "plugins.FlashVersionRule",
+    "releases.OSPrettyVersionRule",
     "mozilla.TopMostFilesRule",
+    "missing_symbols.MissingSymbolsRule",
     "signature.SignatureGenerationRule",
+    "signature_rewriting.StackwalkerErrorSignatureRule",
+    "signature_rewriting.OOMSignature",
+    "signature_rewriting.AbortSignature",
+    "signature.SignatureRunWatchDog",
+    "signature_rewriting.SignatureIPCChannelError",
     "signature.SigTrunc",
+)
+
+SUPPORT = (
+    "support.BitguardClassifier",
+    "support.OutOfDateClassifier",
+)
+
+JIT = (
+    "jit.JitCrashCategorizeRule",
+    "jit.SignatureJitCategory",
+)
+
+SKUNK = (
+    "skunk_filter.DontConsiderTheseFilter",
+    # Off by default: skunk.UpdateWindowAttributes
+    "skunk.SetWindowPos",
+    # Off by default: skunk.SendWaitReceivePort, skunk.Bug811804, skunk.Bug812318
+    "skunk.NullClassification",
 )
 
 
@@ -34,6 +75,7 @@ def _rules(names: tuple[str, ...]) -> str:
 
 
 RULE_SETS = [
+    ["raw_transform", "processor.json_rewrite", _SYSTEM, "apply_all_rules", _rules(RAW)],
     [
         "raw_to_processed_transform",
         "processor.raw_to_processed",
@@ -42,6 +84,21 @@ RULE_SETS = [
         _rules(RAW_TO_PROCESSED),
     ],
     ["processed_transform", "processor.processed", _SYSTEM, "apply_all_rules", _rules(PROCESSED)],
+    [
+        "support_classifiers",
+        "processor.support_classifiers",
+        _SYSTEM,
+        "apply_until_action_succeeds",
+        _rules(SUPPORT),
+    ],
+    ["jit_classifiers", "processor.jit_classifiers", _SYSTEM, "apply_all_rules", _rules(JIT)],
+    [
+        "skunk_classifiers",
+        "processor.skunk_classifiers",
+        _SYSTEM,
+        "apply_until_action_succeeds",
+        _rules(SKUNK),
+    ],
 ]
 
 

@@ -23,3 +23,18 @@ class CrashingThreadRule(Rule):
         crash.processed["address"] = crash_info.get("address")
         crash.processed["reason"] = crash_info.get("type")
         return True
+
+
+class ExploitablityRule(Rule):
+    """Say how likely the crash can be exploited, as far as the stackwalker can tell.
+
+    Reads ``json_dump.sensitive``; writes ``exploitability``; notes that the stackwalker did not say.
+    """
+
+    def action(self, crash: Crash) -> bool:
+        exploitability = section(crash, "sensitive").get("exploitability")
+        if not isinstance(exploitability, str):
+            crash.note("the stackwalker did not say how exploitable the crash is")
+            exploitability = "unknown"
+        crash.processed["exploitability"] = exploitability
+        return True

@@ -33,6 +33,12 @@ def thread_frames(crash: Crash, index: int) -> list[dict[str, Any]]:
     return frames_of(threads[index])
 
 
+def modules(crash: Crash) -> list[dict[str, Any]]:
+    """What was loaded: the program and its libraries."""
+    found = _object(crash.processed.get("json_dump")).get("modules")
+    return [module for module in found if isinstance(module, dict)] if isinstance(found, list) else []
+
+
 def frames_of(thread: Any) -> list[dict[str, Any]]:
     frames = _object(thread).get("frames")
     return [frame for frame in frames if isinstance(frame, dict)] if isinstance(frames, list) else []

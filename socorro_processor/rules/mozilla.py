@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.annotations import carry_over
 from socorro_processor.rules.json_dump import frames_of, section
 
 
@@ -15,7 +14,7 @@ class ProductRule(Rule):
     """
 
     def action(self, crash: Crash) -> bool:
-        _carry_over(
+        carry_over(
             crash,
             {
                 "product": ("ProductName", ""),
@@ -40,7 +39,7 @@ class UserDataRule(Rule):
     """
 
     def action(self, crash: Crash) -> bool:
-        _carry_over(crash, {"url": ("URL", None), "user_comments": ("Comments", None), "email": ("Email", None)})
+        carry_over(crash, {"url": ("URL", None), "user_comments": ("Comments", None), "email": ("Email", None)})
         crash.processed["user_id"] = ""
         return True
 
@@ -49,8 +48,30 @@ class EnvironmentRule(Rule):
     """Carry over the product's own notes. Reads ``raw.Notes``; writes ``app_notes``; notes one that is no string."""
 
     def action(self, crash: Crash) -> bool:
-        _carry_over(crash, {"app_notes": ("Notes", "")})
+        carry_over(crash, {"app_notes": ("Notes", "")})
         return True
+
+
+class JavaProcessRule(Rule):
+    """Carry over the stack of a Java exception, and say of every raw crash whether there is one.
+
+    Reads and writes ``raw.JavaStackTrace``; writes ``java_stack_trace``; notes one that is no string.
+    """
+
+    def action(self, crash: Crash) -> bool:
+        carry_over(crash, {"java_stack_trace": ("JavaStackTrace", None)})
+        crash.raw.setdefault("JavaStackTrace", None)
+        return True
+
+
+class Winsock_LSPRule(Rule):
+    """Carry over the programs that are hooked into Windows' network layer.
+
+    Reads ``raw.Winsock_LSP``; writes ``Winsock_LSP``; notes one that is no string.
+    """
+
+    def action(self, crash: Crash) -> None:
+        carry_over(crash, {"Winsock_LSP": ("Winsock_LSP", None)})
 
 
 class TopMostFilesRule(Rule):
@@ -64,17 +85,3 @@ class TopMostFilesRule(Rule):
         files = (file for frame in frames if isinstance(file := frame.get("file"), str) and file)
         crash.processed["topmost_filenames"] = next(files, None)
         return True
-
-
-def _carry_over(crash: Crash, fields: Mapping[str, tuple[str, str | None]]) -> None:
-    """Set each field to its annotation, or to what is given beside it where there is none.
-
-    Annotations are strings. One that is not came from no client of ours, and what reads the
-    processed crash would stumble over it: it counts as absent.
-    """
-    for field, (annotation, absent) in fields.items():
-        value = crash.raw.get(annotation)
-        if value is not None and not isinstance(value, str):
-            crash.note(f"{annotation} is no string, but {type(value).__name__}")
-            value = None
-        crash.processed[field] = absent if value is None else value

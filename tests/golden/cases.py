@@ -45,12 +45,15 @@ def run_rule(case: Case, rule: Rule) -> dict[str, Any]:
     raw = copy.deepcopy(case["raw_crash"])
     crash = Crash(id=raw.get("uuid", ""), raw=raw, processed=copy.deepcopy(case["processed_crash"]))
     predicate, action = rule.act(crash)
-    return {
+    outcome = {
         "raw_crash": crash.raw,
         "processed_crash": crash.processed,
         "predicate": predicate,
-        "action": bool(action) if predicate else None,
+        "action": None if action is None else bool(action),
     }
+    if "missing_symbols" in case["expect"]:
+        outcome["missing_symbols"] = crash.processed.get("processing", {}).get("missing_symbols")
+    return outcome
 
 
 def compared(outcome: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,6 +65,7 @@ def compared(outcome: Mapping[str, Any]) -> dict[str, Any]:
         },
         "predicate": outcome["predicate"],
         "action": outcome["action"],
+        "missing_symbols": outcome.get("missing_symbols"),
     }
 
 

@@ -1,0 +1,46 @@
+"""The add-ons that were installed."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_plus
+
+from socorro_processor.configuration import Namespace
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.annotations import text
+
+_TOLD = 5
+
+
+class AddonsRule(Rule):
+    """List the add-ons, each with its version, and say whether they were checked to be compatible.
+
+    Reads ``raw.EMCheckCompatibility``, ``raw.Add-ons``; writes ``addons_checked``, ``addons``; notes an
+    add-on that comes without a version, and how many are left out of very many.
+    """
+
+    required_config = Namespace()
+    required_config.add_option("collect_addon", default=True, doc="list the add-ons")
+
+    maximum = 1000
+    """People have some dozens. A crash that claims 100,000 would weigh down every store that it is in."""
+
+    def action(self, crash: Crash) -> bool:
+        checked = text(crash, "EMCheckCompatibility")
+        crash.processed["addons_checked"] = None if checked is None else checked.lower() == "true"
+        if self.config.collect_addon:
+            crash.processed["addons"] = self._addons(crash)
+        return True
+
+    def _addons(self, crash: Crash) -> list[list[str]]:
+        annotation = text(crash, "Add-ons")
+        # One split more than wanted: what is behind it is counted, not read.
+        items = annotation.split(",", self.maximum) if annotation else []
+        if len(items) > self.maximum:
+            left_out = items.pop().count(",") + 1
+            crash.note(f"of the add-ons the first {self.maximum} are kept, {left_out} left out")
+        without_version = [item for item in items if ":" not in item]
+        if without_version:
+            names = ", ".join(f'"{unquote_plus(item)[:60]}"' for item in without_version[:_TOLD])
+            more = f" and {len(without_version) - _TOLD} more" if len(without_version) > _TOLD else ""
+            crash.note(f"add-ons without a version: {names}{more}")
+        return [[unquote_plus(part) for part in item.partition(":")[::2]] for item in items]

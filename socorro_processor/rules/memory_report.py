@@ -1,0 +1,100 @@
+"""The report on its memory that an application writes when it runs out of it."""
+
+from __future__ import annotations
+
+import errno
+import zlib
+from pathlib import Path
+from typing import Any
+
+from socorro_processor.configuration import Namespace
+from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.serialization import NotJSON, decode
+
+DUMP_NAME = "memory_report"
+
+_GZIP = 16 + zlib.MAX_WBITS
+_CHUNK = 4096
+"""Small, for what is behind the end of a gzip member is copied: members of 20 bytes must not cost much."""
+_MAXIMUM_MEMBERS = 1000
+"""A report is one gzip member, or a few. A million empty ones would be work without end for nothing."""
+
+_ENVIRONMENT = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO))
+"""Errors that say something of this machine, and nothing of the report."""
+
+
+class OutOfMemoryBinaryRule(Rule):
+    """Unpack the memory report that came with the crash.
+
+    Reads the dump ``memory_report``, JSON in gzip; writes ``memory_report``: the report, or
+    ``{"ERROR": reason}``, which is noted too.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "max_size_uncompressed",
+        default=20 * 1024 * 1024,
+        doc="bytes; a memory report that is larger, unpacked, is not kept",
+    )
+
+    def predicate(self, crash: Crash) -> bool:
+        return DUMP_NAME in crash.dumps
+
+    def action(self, crash: Crash) -> bool:
+        try:
+            crash.processed["memory_report"] = self._report(crash)
+        except _UnusableReport as error:
+            crash.note(f"the memory report cannot be used: {error}")
+            crash.processed["memory_report"] = {"ERROR": str(error)}
+            return False
+        return True
+
+    def _report(self, crash: Crash) -> Any:
+        try:
+            data = gunzip(crash.dumps[DUMP_NAME], self.config.max_size_uncompressed)
+            return decode(data, crash.note)
+        except zlib.error as error:
+            raise _UnusableReport(f"it is no gzip: {error}") from error
+        except NotJSON as error:
+            raise _UnusableReport(f"it is {error}") from error
+        except OSError as error:
+            if error.errno in _ENVIRONMENT:
+                raise ProcessingEnvironmentError(f"the memory report cannot be read: {error.strerror}") from error
+            raise _UnusableReport(f"it cannot be read: {error.strerror}") from error
+
+
+class _UnusableReport(Exception):
+    """Says why, for the reader of the crash."""
+
+
+def gunzip(path: Path, maximum: int) -> bytes:
+    """The content of a gzip file of one or several members.
+
+    Never holds more than ``maximum`` bytes and one. Raises zlib.error, OSError, and _UnusableReport
+    where there is more, or less than there should be.
+    """
+    too_large = _UnusableReport(f"it is larger than max_size_uncompressed, {maximum} bytes")
+    if path.stat().st_size > maximum:
+        raise too_large
+    data = bytearray()
+    members = 1
+    member = zlib.decompressobj(_GZIP)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            while chunk:
+                if member.eof:
+                    # Zeros may fill up the last block of a medium.
+                    if not (chunk := chunk.lstrip(b"\0")):
+                        break
+                    if members == _MAXIMUM_MEMBERS:
+                        raise _UnusableReport(f"it has more than {_MAXIMUM_MEMBERS} gzip members")
+                    members += 1
+                    member = zlib.decompressobj(_GZIP)
+                data += member.decompress(chunk, maximum + 1 - len(data))
+                if len(data) > maximum:
+                    raise too_large
+                chunk = member.unused_data
+    if not member.eof:
+        raise _UnusableReport("its end is missing")
+    return bytes(data)

@@ -1,0 +1,27 @@
+"""Which symbols the stackwalker looked for and did not find."""
+
+from __future__ import annotations
+
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.json_dump import modules
+
+
+class MissingSymbolsRule(Rule):
+    """List the modules whose symbols were missed, so that somebody can get them.
+
+    Reads ``json_dump.modules``; writes ``processing.missing_symbols``: a row ``[debug_file, debug_id, filename,
+    code_id]`` a module, the last two None where unknown. The crash's ``date_processed`` is the date of all.
+    """
+
+    def action(self, crash: Crash) -> bool:
+        rows = [
+            [module["debug_file"], module["debug_id"], _text(module.get("filename")), _text(module.get("code_id"))]
+            for module in modules(crash)
+            if module.get("missing_symbols") and _text(module.get("debug_file")) and _text(module.get("debug_id"))
+        ]
+        crash.processed.setdefault("processing", {})["missing_symbols"] = rows
+        return True
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,90 @@
+"""Plugins: whether one hung, which one it was, and which Flash was loaded."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from socorro_processor.configuration import Namespace
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.annotations import carry_over, integer, text
+from socorro_processor.rules.json_dump import modules
+
+BROWSER_HANG, NO_HANG, PLUGIN_HANG = 1, 0, -1
+
+
+class PluginRule(Rule):
+    """Say what hung, if anything did, and which plugin crashed.
+
+    Reads the annotations ``PluginHang``, ``HangID``, ``Hang``, ``ProcessType``, ``PluginFilename``,
+    ``PluginName``, ``PluginVersion``; writes ``hangid``, ``hang_type``, ``process_type``, and for the process
+    of a plugin fields of the last three names; notes one that is no string.
+    """
+
+    def action(self, crash: Crash) -> bool:
+        plugin_hangs = bool(integer(crash.raw.get("PluginHang")))
+        # The other half of a hang, the browser's own crash, is found by the same id. This one has none.
+        hang_id = f"fake-{crash.id}" if plugin_hangs else text(crash, "HangID")
+        crash.processed["hangid"] = hang_id
+        if integer(crash.raw.get("Hang")):
+            crash.processed["hang_type"] = BROWSER_HANG
+        else:
+            crash.processed["hang_type"] = PLUGIN_HANG if plugin_hangs or hang_id else NO_HANG
+        carry_over(crash, {"process_type": ("ProcessType", None)})
+        if crash.processed["process_type"] == "plugin":
+            carry_over(crash, {name: (name, "") for name in ("PluginFilename", "PluginName", "PluginVersion")})
+        return True
+
+
+FLASH_DEBUG_IDS = {
+    "83CF4DC03621B778E931FC713889E8F10": "9.0.16.0",
+    "C5B5651B46B7612E118339D19A6E66360": "9.0.45.0",
+}
+"""Builds of Flash that say their version nowhere, by debug id."""
+
+_FLASH = re.compile(
+    r"NPSWF32_?(?P<windows>.*)\.dll"
+    r"|FlashPlayerPlugin_?(?P<sandboxed>.*)\.exe"
+    r"|libflashplayer(?P<linux>.*)\.[^.]*"
+    r"|Flash Player-(?P<mac>.*)",
+    re.DOTALL,
+)
+
+
+def _versions_by_debug_id(text: str) -> dict[str, str]:
+    versions = json.loads(text)
+    if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
+        raise ValueError("a JSON object of debug ids, each with a version")
+    return versions
+
+
+class FlashVersionRule(Rule):
+    """Say which version of the Flash plugin was loaded: by its module, the name of its file, or its debug id.
+
+    Reads ``json_dump.modules``; writes ``flash_version``: ``[blank]`` where there is none, or nobody knows.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "known_flash_identifiers",
+        default=json.dumps(FLASH_DEBUG_IDS),
+        doc="versions of Flash that are known by their debug ids alone: a JSON object",
+        from_string_converter=_versions_by_debug_id,
+    )
+
+    def action(self, crash: Crash) -> bool:
+        versions = (self._version(module) for module in modules(crash))
+        crash.processed["flash_version"] = next(filter(None, versions), "[blank]")
+        return True
+
+    def _version(self, module: dict[str, object]) -> str | None:
+        filename, version, debug_id = (module.get(key) for key in ("filename", "version", "debug_id"))
+        if not isinstance(filename, str) or not (match := _FLASH.fullmatch(filename)):
+            return None
+        if isinstance(version, str) and version:
+            return version
+        in_name = next(filter(None, match.groups()), "")
+        if in_name:
+            return in_name.replace("_", ".")
+        known: dict[str, str] = self.config.known_flash_identifiers
+        return known.get(debug_id) if isinstance(debug_id, str) else None

@@ -1,0 +1,103 @@
+"""Rules that put the raw crash right before anything is read from it."""
+
+from __future__ import annotations
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.reference.provider import provider_for, reference_options
+from socorro_processor.rules.annotations import text
+
+
+class ProductRewrite(Rule):
+    """Give a product the name that its product id says, where the reference data ask for it.
+
+    Reads ``raw.ProductID``; writes ``raw.ProductName``.
+    """
+
+    required_config = Namespace()
+    required_config.update(reference_options())
+
+    def __init__(self, config: DotDict | None = None) -> None:
+        super().__init__(config)
+        self.reference = provider_for(self.config)
+
+    def predicate(self, crash: Crash) -> bool:
+        return self._name(crash) is not None
+
+    def action(self, crash: Crash) -> bool:
+        crash.raw["ProductName"] = self._name(crash)
+        return True
+
+    def reload(self) -> None:
+        self.reference.reload()
+
+    def _name(self, crash: Crash) -> str | None:
+        product_id = crash.raw.get("ProductID")
+        return self.reference.product_name(product_id) if isinstance(product_id, str) else None
+
+
+class ESRVersionRewrite(Rule):
+    """Mark an extended-support release as such: append ``esr`` to the version.
+
+    Reads ``raw.ReleaseChannel``; writes ``raw.Version``; notes a missing version.
+    """
+
+    def predicate(self, crash: Crash) -> bool:
+        return bool(crash.raw.get("ReleaseChannel") == "esr")
+
+    def action(self, crash: Crash) -> None:
+        version = text(crash, "Version")
+        if version is None:
+            crash.note("the release channel is esr, but there is no Version to mark")
+        else:
+            crash.raw["Version"] = version + "esr"
+
+
+class PluginContentURL(Rule):
+    """Let the page that a plugin was showing stand for the browser's own.
+
+    Reads ``raw.PluginContentURL``; writes ``raw.URL``.
+    """
+
+    def predicate(self, crash: Crash) -> bool:
+        return bool(text(crash, "PluginContentURL"))
+
+    def action(self, crash: Crash) -> bool:
+        crash.raw["URL"] = crash.raw["PluginContentURL"]
+        return True
+
+
+class PluginUserComment(Rule):
+    """Let what a user says of a plugin stand for what they say of the browser.
+
+    Reads ``raw.PluginUserComment``; writes ``raw.Comments``.
+    """
+
+    def predicate(self, crash: Crash) -> bool:
+        return bool(text(crash, "PluginUserComment"))
+
+    def action(self, crash: Crash) -> bool:
+        crash.raw["Comments"] = crash.raw["PluginUserComment"]
+        return True
+
+
+class FennecBetaError20150430(Rule):
+    """Put a beta of Fennec right that was built to say it is a release.
+
+    Reads ``raw.ProductName``, ``raw.BuildID``; writes ``raw.ReleaseChannel``.
+    """
+
+    build_id = "20150427090529"
+
+    def predicate(self, crash: Crash) -> bool:
+        product = crash.raw.get("ProductName")
+        return (
+            isinstance(product, str)
+            and product.startswith("Fennec")
+            and crash.raw.get("BuildID") == self.build_id
+            and crash.raw.get("ReleaseChannel") == "release"
+        )
+
+    def action(self, crash: Crash) -> bool:
+        crash.raw["ReleaseChannel"] = "beta"
+        return True
