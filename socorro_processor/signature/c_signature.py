@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, defaults
 from socorro_processor.signature.frames import normalize
-from socorro_processor.signature.siglists import SigLists, SigListsInUse, default_directory
+from socorro_processor.signature.siglists import SigLists, default_directory, lists_in_use
 
 DELIMITER = " | "
 HANG_PREFIXES = {-1: "hang", 1: "chromehang"}
 NO_THREAD = "EMPTY: no crashing thread identified"
 NO_FRAMES = "EMPTY: no frame data available"
+
+
+class Part(Enum):
+    """What a frame is to the signature of its stack."""
+
+    ABOVE = "above the sentinel"
+    IRRELEVANT = "irrelevant"
+    REPEATED = "repeated"
+    """Of the same trimmed module as the one before."""
+    PREFIX = "prefix"
+    END = "end"
+    BELOW = "below the end"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was made of one frame."""
+
+    name: str
+    part: Part
+    taken: str = ""
+    """What of it stands in the signature."""
 
 
 def truncate(signature: str, maximum: int) -> str:
@@ -30,28 +54,33 @@ class CSignatureTool(RequiredConfig):
         "siglists_directory",
         default="",
         doc="directory of the five signature lists; empty: the project's own",
+        reference_value_from="resource.signature",
     )
     required_config.add_option(
         "maximum_frames_to_consider",
         default=40,
         doc="how many frames of a thread are looked at, from the top",
+        reference_value_from="resource.signature",
     )
     required_config.add_option(
         "collapse_arguments",
         default=False,
         doc="leave argument lists out of signatures",
+        reference_value_from="resource.signature",
     )
     required_config.add_option(
         "signature_max_len",
         default=255,
         doc="a longer signature is cut, and ends in ...",
+        reference_value_from="resource.signature",
     )
 
     def __init__(self, config: DotDict | None = None) -> None:
         """Raises ConfigurationError where the lists are missing or bad."""
         self.config = defaults(type(self)) if config is None else config
         directory = self.config.siglists_directory
-        self.lists = SigListsInUse(Path(directory) if directory else default_directory())
+        self.lists = lists_in_use(Path(directory) if directory else default_directory())
+        """Shared by all that are configured with this directory."""
 
     def name_frames(self, frames: Sequence[dict[str, Any]], lists: SigLists, *, lower_case_modules: bool) -> list[str]:
         """The normal form of each frame considered; writes it into the frame, as ``normalized``.
@@ -63,19 +92,21 @@ class CSignatureTool(RequiredConfig):
         for frame in islice(frames, max(0, self.config.maximum_frames_to_consider)):
             if lower_case_modules and isinstance(frame.get("module"), str):
                 frame["module"] = frame["module"].lower()
-            frame["normalized"] = normalize(
-                frame, lists.line_numbers, collapse_arguments=self.config.collapse_arguments
-            )
+            frame["normalized"] = self.name_frame(frame, lists)
             names.append(frame["normalized"])
         return names
+
+    def name_frame(self, frame: Mapping[str, Any], lists: SigLists) -> str:
+        """The normal form of a frame, which stays as it is."""
+        return normalize(frame, lists.line_numbers, collapse_arguments=self.config.collapse_arguments)
 
     def generate(
         self, names: Sequence[str], lists: SigLists, hang_type: int, crashing_thread: int | None
     ) -> tuple[str, list[str]]:
         """The signature of a stack with these ``names``, and notes for the reader of the crash."""
         notes: list[str] = []
-        names = _from_first_sentinel(names, lists)
-        chosen = _chosen(names, lists)
+        choices = choose(names, lists)
+        chosen = [choice.taken for choice in choices if choice.taken]
         if hang_type in HANG_PREFIXES:
             chosen.insert(0, HANG_PREFIXES[hang_type])
         signature = DELIMITER.join(chosen)
@@ -84,7 +115,7 @@ class CSignatureTool(RequiredConfig):
             signature = NO_THREAD
         elif not signature:
             notes.append(f"no proper signature: no frame of thread {crashing_thread}, which crashed, says anything")
-            signature = names[0] if names else NO_FRAMES
+            signature = next((choice.name for choice in choices if choice.part is not Part.ABOVE), NO_FRAMES)
         # Signatures have always been stored with single quotes doubled; new ones must equal the old.
         signature = signature.replace("'", "''")
         if len(signature) > self.config.signature_max_len:
@@ -92,24 +123,26 @@ class CSignatureTool(RequiredConfig):
         return truncate(signature, self.config.signature_max_len), notes
 
 
-def _from_first_sentinel(names: Sequence[str], lists: SigLists) -> Sequence[str]:
-    for position, name in enumerate(names):
-        if name in lists.sentinel_frames:
-            return names[position:]
-    return names
-
-
-def _chosen(names: Sequence[str], lists: SigLists) -> list[str]:
-    """The prefixes and the first frame that is none; without irrelevant frames and trimmed repetitions."""
-    chosen: list[str] = []
-    for name in names:
+def choose(names: Sequence[str], lists: SigLists) -> list[Choice]:
+    """What each frame is to the signature: it is made of what is ``taken`` here, in this order."""
+    start = next((position for position, name in enumerate(names) if name in lists.sentinel_frames), 0)
+    choices = [Choice(name, Part.ABOVE) for name in names[:start]]
+    last = ""
+    for position, name in enumerate(names[start:], start=start):
         if lists.irrelevant.matches(name):
+            choices.append(Choice(name, Part.IRRELEVANT))
             continue
+        taken = name
         if lists.trim_dll.matches(name):
-            name = name.split("@", 1)[0]
-            if chosen and chosen[-1] == name:
+            taken = name.split("@", 1)[0]
+            if taken == last:
+                choices.append(Choice(name, Part.REPEATED))
                 continue
-        chosen.append(name)
-        if not lists.prefix.matches(name):
-            break
-    return chosen
+        last = taken
+        if lists.prefix.matches(taken):
+            choices.append(Choice(name, Part.PREFIX, taken))
+            continue
+        choices.append(Choice(name, Part.END, taken))
+        choices += [Choice(below, Part.BELOW) for below in names[position + 1 :]]
+        break
+    return choices

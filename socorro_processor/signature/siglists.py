@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from socorro_processor.errors import ConfigurationError
 
@@ -80,7 +81,7 @@ class SigLists:
     @classmethod
     def load(cls, directory: Path) -> SigLists:
         """Read and compile. Raises ConfigurationError with every bad line by file, number and reason."""
-        contents = {name: _read(directory / name) for name in FILES}
+        contents = _contents(directory)
         mistakes: list[str] = []
         lists = {}
         for name in FILES:
@@ -117,9 +118,31 @@ class SigListsInUse:
     def reload(self) -> None:
         """Read the lists again. Raises ConfigurationError where they are bad, and keeps the old ones."""
         with self._reloading:
-            before = self.current.version
+            before = self.current
+            # Each rule that shares the lists asks for it: they are compiled anew only where they changed.
+            if _version(_contents(self._directory)) == before.version:
+                return
             self.current = SigLists.load(self._directory)
-            logger.info("signature lists of %s: version %s, was %s", self._directory, self.current.version, before)
+            logger.info(
+                "signature lists of %s: version %s, was %s", self._directory, self.current.version, before.version
+            )
+
+
+def lists_in_use(directory: Path) -> SigListsInUse:
+    """The lists of a directory, the same for all who ask: read once, and again when one of them reloads.
+
+    Raises ConfigurationError.
+    """
+    key = directory.resolve()
+    with _IN_USE_LOCK:
+        lists = _IN_USE.get(key)
+        if lists is None:
+            lists = _IN_USE[key] = SigListsInUse(directory)
+        return lists
+
+
+_IN_USE: WeakValueDictionary[Path, SigListsInUse] = WeakValueDictionary()
+_IN_USE_LOCK = threading.Lock()
 
 
 def default_directory() -> Path:
@@ -134,6 +157,10 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")  # an editor may have left its mark in front
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"signature list {path} cannot be read: {error}") from error
+
+
+def _contents(directory: Path) -> dict[str, str]:
+    return {name: _read(directory / name) for name in FILES}
 
 
 def _entries(path: Path, content: str) -> list[Entry]:

@@ -10,24 +10,35 @@ from socorro_processor.rules.crash_info import CrashingThreadRule
 from socorro_processor.rules.dates_and_times import DatesAndTimesRule
 from socorro_processor.rules.general import CPUInfoRule, IdentifierRule, OSInfoRule
 from socorro_processor.rules.mozilla import EnvironmentRule, ProductRule, TopMostFilesRule, UserDataRule
-from socorro_processor.rules.signature import SignatureGenerationRule, SigTrunc
+from socorro_processor.rules.signature import SignatureGenerationRule, SignatureRunWatchDog, SigTrunc
+from socorro_processor.rules.signature_rewriting import (
+    AbortSignature,
+    OOMSignature,
+    SignatureIPCChannelError,
+    StackwalkerErrorSignatureRule,
+)
 from socorro_processor.signature.frames import normalize
 from socorro_processor.signature.siglists import SigLists
-from tests.golden.cases import GOLDEN, Case, cases_file, compared, of_kind, read_cases, run_rule
+from tests.golden.cases import GOLDEN, cases_file, compared, of_kind, read_cases, run_rule
 from tests.shared import shared
 
 RULES: dict[str, type[Rule]] = {
     rule.__name__: rule
     for rule in (
+        AbortSignature,
         CPUInfoRule,
         CrashingThreadRule,
         DatesAndTimesRule,
         EnvironmentRule,
         IdentifierRule,
+        OOMSignature,
         OSInfoRule,
         ProductRule,
         SigTrunc,
         SignatureGenerationRule,
+        SignatureIPCChannelError,
+        SignatureRunWatchDog,
+        StackwalkerErrorSignatureRule,
         TopMostFilesRule,
         UserDataRule,
     )
@@ -40,16 +51,7 @@ def test_the_golden_cases_are_here():
 
 
 def rule_cases() -> list[object]:
-    return [
-        pytest.param(case, id=case["id"], marks=_not_yet(case))
-        for case in of_kind(CASES, "rule")
-        if case["rule"] in RULES
-    ]
-
-
-def _not_yet(case: Case) -> list[pytest.MarkDecorator]:
-    java = case["rule"] == "SignatureGenerationRule" and case["raw_crash"].get("JavaStackTrace")
-    return [pytest.mark.xfail(reason="there are no signatures of Java stacks yet")] if java else []
+    return [pytest.param(case, id=case["id"]) for case in of_kind(CASES, "rule") if case["rule"] in RULES]
 
 
 @pytest.fixture(scope="module")
