@@ -1,0 +1,179 @@
+"""Classifiers of crashes in code that the JavaScript engine made while it ran.
+
+No symbols describe such code; a program that knows what the engine makes looks at the dump itself.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.breakpad import BASE_ENVIRONMENT, seconds, several, size
+from socorro_processor.rules.classifications import of_kind, record
+from socorro_processor.rules.json_dump import crashing_thread, frames_of, section, thread_frames
+from socorro_processor.signature.c_signature import truncate
+from socorro_processor.stackwalk.command import Limits, Outcome, run
+from socorro_processor.stackwalk.command_line import CommandLine
+
+_PROGRAM_FIELD = "command_pathname"
+_DUMP_FIELD = "dump_file_pathname"
+_TIMED_OUT = 124
+_SIGNAL_BASE = 128
+
+
+def _template(text: str) -> CommandLine:
+    """Raises ValueError."""
+    return CommandLine(text, (_PROGRAM_FIELD, _DUMP_FIELD))
+
+
+class JitCrashCategorizeRule(Rule):
+    """Have an external program say what kind of a JIT crash it is.
+
+    For Firefox on 32-bit Windows, where the crash is in code of no module that the engine had entered.
+    Reads ``product``, ``os_name``, ``cpu_name``, ``signature``, ``json_dump``, the main dump; writes
+    ``classifications.jit.category``, what the program printed, and ``category_return_code``, its exit
+    code: 124 where it ran out of time, 128 and the number of the signal that it died of. Notes what
+    went wrong; raises ProcessingEnvironmentError where the program cannot be run on this machine.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "dump_field",
+        default="upload_file_minidump",
+        doc="name of the minidump that the program is given",
+    )
+    required_config.add_option(
+        "command_line",
+        default="{command_pathname} {dump_file_pathname}",
+        doc="how the program is called: arguments as in a shell, but no shell runs; "
+        "fields: {command_pathname} {dump_file_pathname}",
+        from_string_converter=_template,
+    )
+    required_config.add_option(
+        "command_pathname",
+        default="",
+        doc="the program, such as jit-crash-categorize; empty: none is run, unless the command line names one",
+    )
+    required_config.add_option(
+        "environment",
+        default="PATH, TMPDIR",
+        doc="names of the environment variables that the program is given, where they are set",
+        from_string_converter=several,
+    )
+    required_config.add_option(
+        "kill_timeout",
+        default="30",
+        doc="seconds after which the program is killed, with all that it started",
+        from_string_converter=seconds,
+    )
+    required_config.add_option(
+        "memory_limit",
+        default="2G",
+        doc="address space that the program may use (k, M, G)",
+        from_string_converter=size,
+    )
+    required_config.add_option(
+        "output_limit",
+        default="64k",
+        doc="how much the program may print (k, M, G): a category is a word or a few",
+        from_string_converter=size,
+    )
+
+    def __init__(self, config: DotDict | None = None) -> None:
+        super().__init__(config)
+        self._limits = Limits(
+            timeout=self.config.kill_timeout,
+            cpu=math.ceil(self.config.kill_timeout),
+            memory=self.config.memory_limit,
+            output=self.config.output_limit,
+        )
+        self._environment = BASE_ENVIRONMENT | {
+            name: os.environ[name] for name in self.config.environment if name in os.environ
+        }
+
+    def check(self) -> None:
+        """Raises ProcessingEnvironmentError where a program is configured and is not there."""
+        program = self.config.command_pathname
+        if program and self._is_configured() and not shutil.which(program, path=self._environment.get("PATH")):
+            raise ProcessingEnvironmentError(
+                f"{program}, which command_pathname of {self.name} names, is not an executable file"
+            )
+
+    def predicate(self, crash: Crash) -> bool:
+        processed = crash.processed
+        return (
+            self._is_configured()
+            and processed.get("product") == "Firefox"
+            and str(processed.get("os_name")).startswith("Windows")
+            and processed.get("cpu_name") == "x86"
+            and str(processed.get("signature")).endswith(("EnterBaseline", "EnterIon"))
+            and not _is_in_a_module(crash)
+        )
+
+    def action(self, crash: Crash) -> bool:
+        dump = crash.dumps.get(self.config.dump_field)
+        if dump is None:
+            crash.note(f"no JIT category: there is no minidump ({self.config.dump_field})")
+            return False
+        program = self.config.command_pathname
+        values = {_PROGRAM_FIELD: (program,) if program else (), _DUMP_FIELD: (str(dump),)}
+        outcome = run(self.config.command_line.fill(values), self._limits, self._environment)
+        category = outcome.output.decode("utf-8", errors="replace").strip()
+        code = _return_code(outcome)
+        if code:
+            crash.note(f"the program for JIT categories failed: {_end(outcome)}")
+        record(crash, "jit", of_kind(crash, "jit") | {"category": category, "category_return_code": code})
+        return True
+
+    def _is_configured(self) -> bool:
+        command_line = self.config.command_line
+        return bool(command_line) and bool(self.config.command_pathname or not command_line.uses(_PROGRAM_FIELD))
+
+
+class SignatureJitCategory(Rule):
+    """Sign a JIT crash by its category alone: the frames say no more than that it is one.
+
+    Reads ``classifications.jit.category``; rewrites ``signature``, and notes the old one.
+    """
+
+    maximum = 255
+
+    def predicate(self, crash: Crash) -> bool:
+        return bool(_category(crash))
+
+    def action(self, crash: Crash) -> bool:
+        crash.note(f"the signature is that of a JIT category; it was: {crash.processed.get('signature')}")
+        # No rule behind this one cuts it.
+        crash.processed["signature"] = truncate(f"jit | {_category(crash)}", self.maximum)
+        return True
+
+
+def _category(crash: Crash) -> str:
+    category = of_kind(crash, "jit").get("category")
+    return category if isinstance(category, str) else ""
+
+
+def _is_in_a_module(crash: Crash) -> bool:
+    frames = frames_of(section(crash, "crashing_thread"))
+    thread = crashing_thread(crash)
+    if not frames and thread is not None:
+        frames = thread_frames(crash, thread)
+    return bool(frames and frames[0].get("module"))
+
+
+def _return_code(outcome: Outcome) -> int:
+    if outcome.timed_out:
+        return _TIMED_OUT
+    return outcome.return_code if outcome.return_code >= 0 else _SIGNAL_BASE - outcome.return_code
+
+
+def _end(outcome: Outcome) -> str:
+    if outcome.timed_out:
+        return f"killed, it was not done after {outcome.wall_seconds:.1f} s"
+    if outcome.output_too_large:
+        return "killed, its output was too large"
+    return f"exit code {_return_code(outcome)}"

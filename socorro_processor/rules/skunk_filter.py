@@ -1,0 +1,92 @@
+"""The rule that keeps all but one kind of crash away from the classifiers of the skunk works."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.json_dump import section
+
+_OLDEST_VERSION = 17
+_OLDEST_BUILDS = {18: date(2012, 10, 23)}
+_OLDEST_BUILD = date(2012, 10, 17)
+"""From then on builds have what the classifiers look for."""
+
+_MAJOR = re.compile(r"[0-9]{1,9}", re.ASCII)
+_BUILD_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
+
+
+class DontConsiderTheseFilter(Rule):
+    """End the search for all but the hangs of plugins of Firefox 17 and later that were walked in full.
+
+    To the rule set, which ends with the first action that succeeds, this one's action is to reject
+    a crash. Reads ``raw.PluginHang``, ``raw.ProductName``, ``raw.Version``, ``raw.BuildID``,
+    ``json_dump``, ``success``, ``additional_minidumps`` and the dumps named there; notes why it rejects.
+    """
+
+    def predicate(self, crash: Crash) -> bool:
+        return next(_reasons(crash), None) is not None
+
+    def action(self, crash: Crash) -> bool:
+        crash.note(f"not for the skunk classifiers: {next(_reasons(crash))}")
+        return True
+
+
+def _reasons(crash: Crash) -> Iterator[str]:
+    """Why ``crash`` is not considered; nothing where it is."""
+    # Anything but a 0 has always counted here, also what is no number.
+    if crash.raw.get("PluginHang") in (None, "", "0", 0):
+        yield "not a plugin hang"
+    if (product := crash.raw.get("ProductName")) != "Firefox":
+        yield f"product {_shown(product)} is not Firefox"
+    version = crash.raw.get("Version")
+    major = _major(version)
+    if not version:
+        yield "Version is missing"
+    elif major is None:
+        yield f"bad Version {_shown(version)}"
+    elif major < _OLDEST_VERSION:
+        yield f"version {_shown(version)} is older than {_OLDEST_VERSION}"
+    build = _build_date(crash.raw.get("BuildID"))
+    oldest = _OLDEST_BUILDS.get(major or 0, _OLDEST_BUILD)
+    if build is None:
+        yield f"bad BuildID {_shown(crash.raw.get('BuildID'))}"
+    elif build < oldest:
+        yield f"build of {build}, before {oldest}"
+    if not crash.processed.get("json_dump"):
+        yield "there is no json_dump"
+    architecture = section(crash, "system_info").get("cpu_arch")
+    if not architecture:
+        yield "the architecture is not known"
+    elif architecture == "amd64":
+        yield "the architecture is amd64"
+    if crash.processed.get("success") is not True:
+        yield "the main dump was not walked with success"
+    for name in _additional_minidumps(crash):
+        dump = crash.processed.get(name)
+        if not isinstance(dump, dict) or dump.get("success") is not True:
+            yield f"the dump {name} was not walked with success"
+
+
+def _major(version: object) -> int | None:
+    match = _MAJOR.match(version) if isinstance(version, str) else None
+    return int(match[0]) if match else None
+
+
+def _build_date(build_id: object) -> date | None:
+    match = _BUILD_DATE.match(build_id) if isinstance(build_id, str) else None
+    try:
+        return date(*map(int, match.groups())) if match else None
+    except ValueError:
+        return None
+
+
+def _additional_minidumps(crash: Crash) -> list[str]:
+    names = crash.processed.get("additional_minidumps")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _shown(value: object) -> str:
+    return repr(value[:100]) if isinstance(value, str) else f"of type {type(value).__name__}"

@@ -1,0 +1,105 @@
+"""Classifiers for the people who help users: crashes with a known way out.
+
+The first that knows one ends the search; ``classifications.support`` is what it found.
+"""
+
+from __future__ import annotations
+
+import re
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.classifications import classification, record
+from socorro_processor.rules.json_dump import section
+from socorro_processor.rules.toolkit_version import ToolkitVersion
+
+
+class BitguardClassifier(Rule):
+    """Find an adware that takes browsers down with it. Reads ``json_dump.modules``."""
+
+    def action(self, crash: Crash) -> bool:
+        if "bitguard.dll" not in _module_names(crash):
+            return False
+        record(crash, "support", classification("bitguard", self.version))
+        return True
+
+
+class OutOfDateClassifier(Rule):
+    """Tell users of an old Firefox to update it, or that their system has none that is newer.
+
+    Reads ``raw.ProductName``, ``raw.Version``, ``json_dump.system_info``.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "firefox_out_of_date_version",
+        default="17",
+        doc="the oldest version of Firefox that is not out of date",
+    )
+
+    def __init__(self, config: DotDict | None = None) -> None:
+        super().__init__(config)
+        self._oldest = ToolkitVersion(self.config.firefox_out_of_date_version)
+
+    def predicate(self, crash: Crash) -> bool:
+        version = crash.raw.get("Version")
+        return (
+            crash.raw.get("ProductName") == "Firefox"
+            and isinstance(version, str)
+            and ToolkitVersion(version) < self._oldest
+        )
+
+    def action(self, crash: Crash) -> bool:
+        system_info = section(crash, "system_info")
+        system = system_info.get("os")
+        if not isinstance(system, str):
+            return False
+        advice = None
+        if system.startswith("Windows"):
+            advice = _windows(_version(system_info.get("os_ver")))
+        elif system == "Mac OS X":
+            advice = _mac(_version(system_info.get("os_ver")), system_info.get("cpu_arch"))
+        record(crash, "support", classification(advice or "update-firefox-latest-version", self.version))
+        return True
+
+
+def _module_names(crash: Crash) -> list[object]:
+    json_dump = crash.processed.get("json_dump")
+    modules = json_dump.get("modules") if isinstance(json_dump, dict) else None
+    if not isinstance(modules, list):
+        return []
+    return [module.get("filename") for module in modules if isinstance(module, dict)]
+
+
+_Version = tuple[int, int, int]
+"""Major, minor, service pack."""
+_WINDOWS_2000 = (5, 0)
+_WINDOWS_XP_SERVICE_PACK_3 = (5, 1, 3)
+_NUMBERS = re.compile(r"\s*([0-9]{1,9})\.([0-9]{1,9})", re.ASCII)
+_SERVICE_PACK = re.compile(r"Service Pack ([0-9]{1,9})", re.ASCII)
+
+
+def _version(text: object) -> _Version | None:
+    """The version of a system (``5.1.2600 Service Pack 2``); None where it is not known."""
+    if not isinstance(text, str) or not (numbers := _NUMBERS.match(text)):
+        return None
+    service_pack = _SERVICE_PACK.search(text[:1000])
+    return int(numbers[1]), int(numbers[2]), int(service_pack[1]) if service_pack else 0
+
+
+def _windows(version: _Version | None) -> str | None:
+    if version is None:
+        return None
+    if version[:2] == _WINDOWS_2000:
+        return "firefox-no-longer-works-windows-2000"
+    if version < _WINDOWS_XP_SERVICE_PACK_3:
+        return "firefox-no-longer-works-some-versions-windows-xp"
+    return None
+
+
+def _mac(version: _Version | None, cpu: object) -> str | None:
+    if (isinstance(cpu, str) and cpu.startswith("ppc")) or (version and version[:2] < (10, 5)):
+        return "firefox-no-longer-works-mac-os-10-4-or-powerpc"
+    if version and version[:2] == (10, 5):
+        return "firefox-no-longer-works-mac-os-x-10-5"
+    return None
