@@ -140,8 +140,9 @@ class BreakpadStackwalkerRule2015(Rule):
     )
     required_config.add_option(
         "output_limit",
-        default="64M",
-        doc="how much a stackwalker may print (k, M, G): a big crash comes to 2M",
+        default="16M",
+        doc="how much a stackwalker may print (k, M, G): a big crash comes to 2.5M; read as JSON, it takes up "
+        "to 35 times as much of the processor's own memory",
         from_string_converter=size,
     )
     required_config.add_option(

@@ -42,8 +42,11 @@ class Limits:
     """Seconds of CPU of each process; after them it gets SIGXCPU, a second later SIGKILL."""
     memory: int = 4 << 30
     """Bytes of address space of each process; beyond them its allocations fail."""
-    output: int = 64 << 20
-    """Bytes on stdout that are read (and held in memory); where there are more it is killed."""
+    output: int = 16 << 20
+    """Bytes on stdout that are read (and held in memory); where there are more it is killed.
+
+    Read as JSON they take far more: 16 MB of ``[{},{},...`` become objects of 0.5 GB.
+    """
     file_size: int = 4 << 30
     """Bytes of the largest file that it may write (it may fetch symbols)."""
     open_files: int = 1024

@@ -13,6 +13,7 @@ from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentEr
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
+from socorro_processor.stackwalk.command import Limits
 from tests.golden.cases import cases_file, of_kind, read_cases
 from tests.shared import SHARED, require, shared, stackwalker
 
@@ -242,6 +243,13 @@ def test_only_the_chosen_environment_is_handed_on(
 def test_a_bad_value_is_an_error_at_the_start(option: str, value: str) -> None:
     with pytest.raises(ConfigurationError):
         rule(**{option: value})
+
+
+def test_by_default_five_times_the_largest_real_output_is_read_and_no_gigabytes_are_made_of_it() -> None:
+    largest, growth = 2_500_000, 35  # of `{},{},...`, as JSON in memory
+    limit = defaults(BreakpadStackwalkerRule2015).output_limit
+    assert 5 * largest < limit == Limits().output
+    assert limit * growth < 1 << 30
 
 
 def test_its_printed_configuration_can_be_read_again(tmp_path: Path) -> None:
