@@ -177,6 +177,7 @@ class BreakpadStackwalkerRule2015(Rule):
         default="",
         doc="another symbol server that the stackwalker is to ask (empty: none)",
         likely_to_be_changed=True,
+        secret=True,  # it may hold a token
     )
     required_config.add_option(
         "temporary_file_system_storage_path",

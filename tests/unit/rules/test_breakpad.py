@@ -252,6 +252,13 @@ def test_by_default_five_times_the_largest_real_output_is_read_and_no_gigabytes_
     assert limit * growth < 1 << 30
 
 
+def test_a_token_in_the_private_symbol_servers_address_is_not_printed() -> None:
+    values = Source({"private_symbols_url": "https://p/?token=s3cret", "public_symbols_url": "https://public"})
+    printed = as_ini(Configuration(BreakpadStackwalkerRule2015.get_required_config(), [values]))
+    assert "https://public" in printed
+    assert "s3cret" not in printed
+
+
 def test_its_printed_configuration_can_be_read_again(tmp_path: Path) -> None:
     values = Source({"memory_limit": "500M", "symbols_path": "/a, /b", "sandbox": "env -i", "cpu_limit": "7.5"})
     definitions = BreakpadStackwalkerRule2015.get_required_config
