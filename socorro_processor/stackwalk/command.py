@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from socorro_processor.errors import ProcessingEnvironmentError
@@ -88,8 +88,10 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
     started = time.monotonic()
     running = _Running()
     process = children = pidfd = None
-    _RUNNING.add(running)
+    _PROGRAMS.running.add(running)
     try:
+        if _PROGRAMS.ended:
+            raise ProcessingEnvironmentError(f"{arguments[0]} is not started, for the processor ends")
         children = _children(os.getpid())
         process = _start(arguments, environment or {})
         running.pid = process.pid
@@ -102,7 +104,7 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
     except MemoryError as error:
         raise ProcessingEnvironmentError(f"no memory left for the output of {arguments[0]}") from error
     finally:
-        _RUNNING.discard(running)
+        _PROGRAMS.running.discard(running)
         if process is not None:
             _kill(process.pid)
             status, usage = _wait(process, pidfd)
@@ -131,11 +133,13 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
 
 
 def kill_all() -> None:
-    """End every program that runs, for the processor ends; each of their ``run`` raises.
+    """End every program that runs, for the processor ends: ``run`` raises, now and from now on.
 
     Takes no lock, so that a signal handler may call it.
     """
-    for running in tuple(_RUNNING):
+    # First: whoever looked before it was set is in `running` already.
+    _PROGRAMS.ended = True
+    for running in tuple(_PROGRAMS.running):
         running.cancelled = True
         if running.pid is not None:
             _kill(running.pid)
@@ -149,7 +153,15 @@ class _Running:
     cancelled: bool = False
 
 
-_RUNNING: set[_Running] = set()
+@dataclass
+class _Programs:
+    """All that were started, and whether there may be more."""
+
+    running: set[_Running] = field(default_factory=set)
+    ended: bool = False
+
+
+_PROGRAMS = _Programs()
 
 
 def _start(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

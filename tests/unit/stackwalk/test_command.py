@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.stackwalk.command import Limits, Outcome, UnusableProgramError, kill_all, run, set_limits
+from socorro_processor.stackwalk.command import Limits, Outcome, UnusableProgramError, run, set_limits
 from socorro_processor.stackwalk.pipes import STDERR_LIMIT
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -174,16 +174,69 @@ def test_nothing_runs_on_when_the_processor_is_interrupted(program: Program, tmp
 def test_at_the_end_of_the_processor_programs_end_and_count_against_no_crash(program: Program, tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    hanging = program(f"sleep 60 & echo $$ $! > {fifo}; wait")
-    with ThreadPoolExecutor(1) as threads:
-        walk = threads.submit(run_to_its_end, hanging)
-        pids = fifo.read_text().split()
-        kill_all()
-        with pytest.raises(ProcessingEnvironmentError, match="the processor ends"):
-            walk.result(SOON)
-    for pid in pids:
+    said = ended_processor(
+        program(f"sleep 60 & echo $$ $! > {fifo}; wait"),
+        f"""
+        with ThreadPoolExecutor(1) as threads:
+            walk = threads.submit(attempt)
+            pids = open({str(fifo)!r}).read()
+            kill_all()
+            print(walk.result())
+            print(pids)
+        """,
+    )
+    assert "was killed, for the processor ends" in said[0]
+    for pid in said[1].split():
         assert_gone(int(pid))
-    assert run_to_its_end("echo", "next").output == b"next\n"
+
+
+def test_after_the_end_of_the_processor_none_is_started(program: Program, tmp_path: Path) -> None:
+    said = ended_processor(program(f"touch {tmp_path}/ran"), "print(attempt()); kill_all(); print(attempt())")
+    assert said[0] == "ran"
+    assert "is not started, for the processor ends" in said[1]
+
+
+def test_one_that_is_just_being_started_at_the_end_of_the_processor_ends_too(program: Program) -> None:
+    said = ended_processor(
+        program("sleep 60"),
+        """
+        start = command._start
+        def start_at_the_end(*arguments):
+            process = start(*arguments)
+            kill_all()
+            print(process.pid)
+            return process
+        command._start = start_at_the_end
+        print(attempt())
+        """,
+    )
+    assert_gone(int(said[0]))
+    assert "was killed, for the processor ends" in said[1]
+
+
+def ended_processor(walker: str, script: str) -> list[str]:
+    """What another process prints that runs ``walker`` (``attempt``) and ends: no other test's process may."""
+    preamble = f"""
+        from concurrent.futures import ThreadPoolExecutor
+        from socorro_processor.errors import ProcessingEnvironmentError
+        from socorro_processor.stackwalk import command
+        from socorro_processor.stackwalk.command import Limits, kill_all, run
+
+        def attempt():
+            try:
+                run([{walker!r}], Limits(timeout=30), {ENVIRONMENT!r})
+                return "ran"
+            except ProcessingEnvironmentError as error:
+                return error
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(preamble) + textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=SOON + 25,
+    )
+    return done.stdout.splitlines()
 
 
 # Programs that take too much
