@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check clean lock stackwalker stackwalker-from-source samples
+.PHONY: help run test golden check clean lock stackwalker stackwalker-from-source samples
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ run: $(VENV)/.installed stackwalker ## process the bundled sample crash through 
 
 test: $(VENV)/.installed-for-tests stackwalker ## set up what tests need, and run all of them
 	$(BIN)/python -m pytest
+
+golden: $(VENV)/.installed-for-tests ## run the golden cases, print each difference; CASES=FILE: others of the same form
+	$(BIN)/python -m tests.golden.run $(CASES)
 
 check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
 	$(BIN)/ruff format --check

@@ -29,8 +29,8 @@ class OOMSignature(Rule):
     """Mark a crash that ran out of memory, by how much it wanted.
 
     Where even a small allocation failed, memory was used up, and it says nothing whose turn it was:
-    the stack is left out. Reads ``raw.OOMAllocationSize``; rewrites ``signature``, and keeps the old
-    one as ``original_signature``.
+    the stack is left out. Reads ``raw.OOMAllocationSize``; rewrites ``signature``, but where the size is
+    no number, and keeps the old one as ``original_signature``; notes a size that is no number.
     """
 
     frames = ("NS_ABORT_OOM", "mozalloc_handle_oom", "CrashAtUnhandlableOOM", "AutoEnterOOMUnsafeRegion")
@@ -43,10 +43,14 @@ class OOMSignature(Rule):
 
     def action(self, crash: Crash) -> bool:
         signature = crash.processed["original_signature"] = _signature(crash)
-        size = _number(crash.raw.get("OOMAllocationSize"))
-        if size is None:
+        if "OOMAllocationSize" not in crash.raw:
             crash.processed["signature"] = f"OOM | unknown | {signature}"
-        elif size <= self.small:
+            return True
+        size = _number(crash.raw["OOMAllocationSize"])
+        if size is None:
+            crash.note("OOMAllocationSize is no number: the signature stays as it was")
+            return False
+        if size <= self.small:
             crash.processed["signature"] = "OOM | small"
         else:
             crash.processed["signature"] = f"OOM | large | {signature}"
@@ -117,4 +121,4 @@ def _number(value: object) -> int | None:
     """A whole number, as a client writes it; None for all else."""
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,100}\s*", value, re.ASCII):
         return int(value)
-    return None
+    return value if type(value) is int else None

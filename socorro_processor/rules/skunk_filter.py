@@ -66,7 +66,9 @@ def _reasons(crash: Crash) -> Iterator[str]:
         yield "the main dump was not walked with success"
     for name in _additional_minidumps(crash):
         dump = crash.processed.get(name)
-        if not isinstance(dump, dict) or dump.get("success") is not True:
+        if not isinstance(dump, dict):
+            yield f"the dump {name} is missing"
+        elif dump.get("success") is not True:
             yield f"the dump {name} was not walked with success"
 
 

@@ -10,7 +10,7 @@ import re
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.classifications import classification, record
-from socorro_processor.rules.json_dump import section
+from socorro_processor.rules.json_dump import modules, section
 from socorro_processor.rules.toolkit_version import ToolkitVersion
 
 
@@ -18,7 +18,7 @@ class BitguardClassifier(Rule):
     """Find an adware that takes browsers down with it. Reads ``json_dump.modules``."""
 
     def action(self, crash: Crash) -> bool:
-        if "bitguard.dll" not in _module_names(crash):
+        if not any(module.get("filename") == "bitguard.dll" for module in modules(crash)):
             return False
         record(crash, "support", classification("bitguard", self.version))
         return True
@@ -61,14 +61,6 @@ class OutOfDateClassifier(Rule):
             advice = _mac(_version(system_info.get("os_ver")), system_info.get("cpu_arch"))
         record(crash, "support", classification(advice or "update-firefox-latest-version", self.version))
         return True
-
-
-def _module_names(crash: Crash) -> list[object]:
-    json_dump = crash.processed.get("json_dump")
-    modules = json_dump.get("modules") if isinstance(json_dump, dict) else None
-    if not isinstance(modules, list):
-        return []
-    return [module.get("filename") for module in modules if isinstance(module, dict)]
 
 
 _Version = tuple[int, int, int]
