@@ -34,6 +34,7 @@ COMMANDS = {
     "show": "print a report of a processed crash",
     "fetch": "copy the raw files of a crash into a directory",
     "queue": "look at the queues",
+    "symbols": "say which symbol files crashes missed",
 }
 """Each command by its name, with its summary; its module is ``socorro_processor.cli.NAME``."""
 

@@ -1,0 +1,85 @@
+"""``socorro symbols``: which symbols crashes miss."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+from datetime import date
+
+from rich.console import Console
+
+from socorro_processor.cli.command import Command
+from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.untrusted import plain
+from socorro_processor.configuration import Configuration
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.symbols.missing import SymbolFile, most_missed, source_in
+
+_COLUMNS = (*SymbolFile._fields, "crashes")
+_SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("missing",), help="missing: the symbol files that crashes missed")
+    parser.add_argument(
+        "--since", metavar="DATE", type=_date, help="only crashes submitted on this day or later: 2016-11-23"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print a JSON list of objects")
+    form.add_argument("--csv", action="store_true", help="print CSV, with a line of headings")
+
+
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    source = source_in(configuration.values.destination)
+    if source is None:
+        raise ConfigurationError(
+            "no store of the destination can be asked for missing symbols; FileSystemCrashStorage can"
+        )
+    try:
+        missed = most_missed(source.missing_symbols(arguments.since))
+    finally:
+        source.close()
+    rows = [(*file, crashes) for file, crashes in missed]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A crash may hold any character, and standard output may be for less than that.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if arguments.json:
+        print(json.dumps([dict(zip(_COLUMNS, row, strict=True)) for row in rows]))
+    elif arguments.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([_COLUMNS, *([plain(value) for value in row] for row in rows)])
+    else:
+        _print_table(missed)
+    return 0
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form 2016-11-23") from None
+
+
+def _print_table(missed: list[tuple[SymbolFile, int]]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    if not missed:
+        console.print("no symbols were missed")
+        return
+    rows: list[Row] = [[(heading, "dim") for heading in ("crashes", "debug file", "debug id", "code file", "code id")]]
+    for file, crashes in missed:
+        rows.append([(str(crashes), ""), *((plain(part or ""), "") for part in file)])
+    for line in table(rows, _SHARES, console.width if console.is_terminal else None):
+        console.print(line)
+
+
+COMMAND = Command(
+    name="symbols",
+    summary="Say which symbol files crashes missed, the most missed first.",
+    example="socorro symbols missing --since=2016-11-23 --csv",
+    run=run,
+    add_arguments=add_arguments,
+    sections=("destination", "resource"),
+)
