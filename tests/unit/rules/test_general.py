@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from socorro_processor.pipeline.rule import Crash
-from socorro_processor.rules.crash_info import CrashingThreadRule
+from socorro_processor.rules.crash_info import CrashingThreadRule, ExploitablityRule
 from socorro_processor.rules.general import CPUInfoRule, IdentifierRule, OSInfoRule
 
 CRASH_ID = "00000000-0000-4000-8000-000000161123"
@@ -100,6 +100,25 @@ def test_a_thread_that_nobody_knows_is_none_and_noted(index):
     assert CrashingThreadRule().act(crash) == (True, True)
     assert crash.processed["crashedThread"] is None
     assert crash.notes == ["the stackwalker did not say which thread crashed"]
+
+
+def test_it_is_told_how_exploitable_a_crash_is():
+    crash = crash_with({"sensitive": {"exploitability": "high"}})
+
+    assert ExploitablityRule().act(crash) == (True, True)
+    assert added(crash) == {"exploitability": "high"}
+    assert crash.notes == []
+
+
+@pytest.mark.parametrize(
+    "json_dump", [*NO_JSON_DUMPS, *({"sensitive": {"exploitability": it}} for it in (None, 5, []))]
+)
+def test_where_nobody_says_how_exploitable_a_crash_is_it_is_unknown_and_noted(json_dump):
+    crash = crash_with(json_dump)
+
+    assert ExploitablityRule().act(crash) == (True, True)
+    assert added(crash) == {"exploitability": "unknown"}
+    assert crash.notes == ["the stackwalker did not say how exploitable the crash is"]
 
 
 @pytest.mark.parametrize("json_dump", NO_JSON_DUMPS)

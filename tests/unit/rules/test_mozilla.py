@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from socorro_processor.pipeline.rule import Crash
-from socorro_processor.rules.mozilla import EnvironmentRule, ProductRule, TopMostFilesRule, UserDataRule
+from socorro_processor.rules.mozilla import (
+    EnvironmentRule,
+    JavaProcessRule,
+    ProductRule,
+    TopMostFilesRule,
+    UserDataRule,
+    Winsock_LSPRule,
+)
 
 CRASH_ID = "00000000-0000-4000-8000-000000161123"
 
@@ -69,9 +76,31 @@ def test_the_products_own_notes_are_carried_over(raw, app_notes):
     assert processed(EnvironmentRule(), raw) == {"app_notes": app_notes}
 
 
+@pytest.mark.parametrize(("raw", "stack"), [({"JavaStackTrace": "x.Y: z"}, "x.Y: z"), ({"JavaStackTrace": ""}, "")])
+def test_the_stack_of_a_java_exception_is_carried_over(raw, stack):
+    assert processed(JavaProcessRule(), raw) == {"java_stack_trace": stack}
+
+
+def test_a_raw_crash_without_a_java_exception_says_so_from_then_on():
+    raw: dict[str, object] = {}
+
+    assert processed(JavaProcessRule(), raw) == {"java_stack_trace": None}
+    assert raw == {"JavaStackTrace": None}
+
+
+@pytest.mark.parametrize(("raw", "programs"), [({"Winsock_LSP": "MSAFD : 2"}, "MSAFD : 2"), ({}, None)])
+def test_what_is_hooked_into_windows_network_is_carried_over(raw, programs):
+    crash = Crash(id=CRASH_ID, raw=raw)
+
+    # No rule set waits for its success: it says nothing of it.
+    assert Winsock_LSPRule().act(crash) == (True, None)
+    assert crash.processed == {"Winsock_LSP": programs}
+
+
 @pytest.mark.parametrize(
     ("rule", "annotation", "field", "absent"),
     [
+        (JavaProcessRule(), "JavaStackTrace", "java_stack_trace", None),
         (ProductRule(), "Version", "version", ""),
         (ProductRule(), "Distributor", "distributor", None),
         (UserDataRule(), "Email", "email", None),
