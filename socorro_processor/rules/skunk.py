@@ -76,12 +76,10 @@ class UpdateWindowAttributes(StackRule):
         "mozilla::plugins::PluginInstanceChild::UpdateWindowAttributes",
         "mozilla::ipc::RPCChannel::Call",
     )
-    maximum = 200
-    """Frames that are looked at."""
 
     def action(self, crash: Crash) -> bool:
         found: list[int] = []
-        frames = plugin_frames(crash)[: self.maximum]
+        frames = plugin_frames(crash)[: self.c_signature.config.maximum_frames_to_consider]
         for position, frame in enumerate(frames):
             if len(found) < len(self.frames) and self._is(frame, self.frames[len(found)]):
                 found.append(position)
