@@ -7,13 +7,13 @@ import errno
 import os
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import check_crash_id
-from socorro_processor.crashstorage.base import Dump
+from socorro_processor.crashstorage.base import Dump, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_key
 from socorro_processor.crashstorage.objects import NoSuchObject, ObjectCrashStorage, ObjectTooLarge
 from socorro_processor.errors import (
@@ -25,6 +25,9 @@ from socorro_processor.errors import (
 
 TEMPORARY_SUFFIX = ".writing"
 """Ends the name of a file that is being written. One an hour old was left by a writer that was killed."""
+
+_TOPS = ("v1", "v2")
+"""The directories of a store; without them it is not there."""
 
 _CHUNK = 1 << 20
 
@@ -55,6 +58,11 @@ _ADVICE = {
 class FileSystemCrashStorage(ObjectCrashStorage):
     """Keeps each object in a file below ``root``, its key the path; see ``keys``.
 
+    The first save makes the store: ``root`` and in it ``v1``, a raw crash ``v2`` too. Nothing else makes
+    them, and a save does not once they were there: where they are missing, the file system of the store
+    is not mounted, or ``root`` names a wrong place. That is the store's fault, and says of no crash that
+    it does not exist.
+
     An object appears, and is replaced, by the renaming of a finished file, and both file and directory
     are on the disk before a save returns. Files are for the owner and the group only.
     """
@@ -70,23 +78,28 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)
         self._root = Path(config.root).absolute()
-        self._made = False
+        self._seen: set[str] = set()
         # What is wrong at this time, `check` will say.
-        with contextlib.suppress(CrashStorageError):
-            self._make()
+        with contextlib.suppress(CrashStorageError, OSError):
+            self._check_tops()
 
     def new_crashes(self) -> Iterator[str]:
         """The ids of the raw crashes here of which there is no processed crash."""
         with _sorted_errors("list the crashes in", self._root):
+            self._check_tops("v2")
             for path in self._root.glob("v2/raw_crash/*/*/*"):
                 # What else lies there is being written, or is none of ours.
                 with contextlib.suppress(InvalidCrashID):
                     if not self._path(processed_crash_key(path.name)).exists():
                         yield check_crash_id(path.name)
 
+    def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
+        self._make(*_TOPS)
+        super().save_raw_crash(raw_crash, dumps, crash_id)
+
     def put(self, key: str, content: Dump) -> None:
-        self._make()
         path = self._path(key)
+        self._make(self._top_of(path))
         if isinstance(content, bytes):
             with _sorted_errors("write", path), self._replacing(path) as target:
                 _write(content, target)
@@ -117,7 +130,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
             try:
                 path.unlink()
             except FileNotFoundError:
-                self._check_top_of(path)
+                self._check_tops(self._top_of(path))
                 return False
             _synchronize(path.parent)
         for directory in list(path.relative_to(self._root).parents)[:-2]:
@@ -128,9 +141,8 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         return True
 
     def check(self) -> None:
-        self._make()
         with _sorted_errors("write in", self._root):
-            self._check_top_of(self._root / "v1" / "check")
+            self._check_tops("v1")
             with self._temporary_file(self._root / "v1" / "check") as (file, temporary):
                 file.write(b"ok")
                 temporary.unlink()
@@ -138,26 +150,39 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def __str__(self) -> str:
         return f"{type(self).__name__} in {self._root}"
 
-    def _make(self) -> None:
-        """Make the directories of the store, once: where these go missing later, a file system is not
-        mounted any more, and nothing may be written in its place."""
-        if not self._made:
-            with _sorted_errors("make the store in", self._root):
-                for top in ("v1", "v2"):
+    def _make(self, *tops: str) -> None:
+        """Make those of a new store. Where one that was there is missing, a file system is not mounted
+        any more, and nothing may be written in its place."""
+        with _sorted_errors("make the store in", self._root):
+            self._check_tops()
+            for top in tops:
+                if top not in self._seen:
                     (self._root / top).mkdir(parents=True, exist_ok=True, mode=0o750)
-            self._made = True
+                    _synchronize(self._root)
+                    _synchronize(self._root.parent)
+
+    def _check_tops(self, *needed: str) -> None:
+        """Raise TransientStorageError where the store itself is not there: one of the directories that
+        are needed, or that were there before."""
+        for top in _TOPS:
+            if (self._root / top).is_dir():
+                self._seen.add(top)
+            elif top in self._seen:
+                raise TransientStorageError(
+                    f"there is no directory {self._root / top} any more: check that the file system of the store is "
+                    "mounted (or, where the store is to begin anew, make the directory)"
+                )
+            elif top in needed:
+                raise TransientStorageError(
+                    f"there is no directory {self._root / top}: check that this is the right place, and that the file "
+                    "system of the store is mounted (a new store is made by the first crash that is saved there)"
+                )
 
     def _path(self, key: str) -> Path:
         return self._root / key
 
-    def _check_top_of(self, path: Path) -> None:
-        """Raise TransientStorageError where the store itself is not there, not merely one file of it."""
-        top = self._root / path.relative_to(self._root).parts[0]
-        if not top.is_dir():
-            raise TransientStorageError(
-                f"there is no directory {top}: check that the file system of the store is mounted (or, where the store "
-                "is to begin anew, make the directory)"
-            )
+    def _top_of(self, path: Path) -> str:
+        return path.relative_to(self._root).parts[0]
 
     def _opened(self, path: Path, maximum_size: int | None) -> FileIO:
         # No link is followed, and no pipe or device, whoever put it there, is waited for.
@@ -165,8 +190,9 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         try:
             descriptor = os.open(path, flags)
         except FileNotFoundError:
-            self._check_top_of(path)
+            self._check_tops(self._top_of(path))
             raise NoSuchObject(path) from None
+        self._seen.add(self._top_of(path))
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode) and (maximum_size is None or status.st_size <= maximum_size):
             return os.fdopen(descriptor, "rb", 0)
@@ -190,7 +216,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         for tries_left in reversed(range(_DIRECTORY_TRIES)):
-            self._check_top_of(path)
+            self._check_tops(self._top_of(path))
             self._make_directory(path.parent)
             try:
                 descriptor = os.open(temporary, flags, 0o640)

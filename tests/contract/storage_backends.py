@@ -27,7 +27,7 @@ MAXIMUM_DUMP_SIZE = 10_000_000
 
 
 def filesystem(directory: Path) -> StorageBackend:
-    store = defaults_of(FileSystemCrashStorage, root=str(directory / "crashes"))
+    store = defaults_of(FileSystemCrashStorage, root=root(directory / "crashes"))
     return StorageBackend(store, planter(directory / "crashes"))
 
 
@@ -42,8 +42,8 @@ def poly(directory: Path) -> StorageBackend:
         defaults(
             PolyCrashStorage,
             storage_classes=f"{name}, {name}",
-            **at("storage0", root=str(directory / "a")),
-            **at("storage1", root=str(directory / "b")),
+            **at("storage0", root=root(directory / "a")),
+            **at("storage1", root=root(directory / "b")),
         )
     )
     return StorageBackend(store, planter(directory / "a"))
@@ -74,10 +74,17 @@ def of_two(store_class, first: str, second: str, directory: Path) -> StorageBack
     filesystem = class_name(FileSystemCrashStorage)
     config = defaults(
         store_class,
-        **at(first, storage_class=filesystem, root=str(directory / first)),
-        **at(second, storage_class=filesystem, root=str(directory / second)),
+        **at(first, storage_class=filesystem, root=root(directory / first)),
+        **at(second, storage_class=filesystem, root=root(directory / second)),
     )
     return StorageBackend(store_class(config), planter(directory / first))
+
+
+def root(directory: Path) -> str:
+    """A directory of crashes in which there are none."""
+    for top in ("v1", "v2"):
+        (directory / top).mkdir(parents=True)
+    return str(directory)
 
 
 def at(namespace: str, **values: object) -> dict[str, object]:

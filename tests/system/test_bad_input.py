@@ -21,6 +21,12 @@ DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 NOTHING = {"waiting": 0, "delayed": 0, "in_flight": 0, "parked": 0, "rejected": 0}
 
 
+def make_store(installation: Installation) -> None:
+    """An empty one: where there is none, that is said, and not that a crash is not there."""
+    for top in ("v1", "v2"):
+        (installation.crashes / top).mkdir(parents=True)
+
+
 def queue_id(installation: Installation, body: str) -> None:
     """Put any text into the queue, as a collector could."""
     queue = SQLiteCrashQueue(
@@ -74,6 +80,7 @@ def test_what_is_no_crash_id_is_rejected(installation, body):
 
 
 def test_an_unknown_crash_id_is_tried_again_and_then_rejected(installation):
+    make_store(installation)
     crash_id = new_crash_id()
     queue_id(installation, crash_id)
     daemon = installation.start()
@@ -97,6 +104,7 @@ def test_an_unknown_crash_id_is_tried_again_and_then_rejected(installation):
     ],
 )
 def test_a_command_that_cannot_do_it_says_why(installation, arguments, expected):
+    make_store(installation)
     done = installation.socorro(*arguments)
     assert done.returncode == 1
     assert expected in done.stderr
@@ -241,6 +249,32 @@ def test_a_directory_that_cannot_be_written_is_named_and_keeps_the_crash(install
     assert str(tmpfs) in daemon.log
     subprocess.run(["mount", "-o", "remount,rw", tmpfs], check=True)
     daemon.wait_for_log(f"{crash_id} saved")
+    assert daemon.stop() == 0
+
+
+def test_while_the_store_is_not_mounted_no_crash_is_rejected(installation, tmp_path):
+    crash_ids = [installation.submit(DUMP) for _ in range(3)]
+    mounted = tmp_path / "mounted"
+    installation.crashes.rename(mounted)
+    installation.crashes.mkdir()
+    daemon = installation.start()
+    daemon.wait_for_log("is tried again, it is not at fault")
+    assert f"not ready: source there is no directory {installation.crashes}" in daemon.log
+    installation.crashes.rmdir()
+    mounted.rename(installation.crashes)
+    for crash_id in crash_ids:
+        daemon.wait_for_log(f"{crash_id} saved")
+    assert daemon.stop() == 0
+    assert installation.queue() == NOTHING
+
+
+def test_a_processor_may_be_started_before_the_first_crash_is_submitted(installation):
+    daemon = installation.start()
+    assert f"not ready: source there is no directory {installation.crashes}" in daemon.log
+    assert not installation.crashes.exists()
+    crash_id = installation.submit(DUMP)
+    daemon.wait_for_log(f"{crash_id} saved")
+    daemon.wait_for_log("INFO ready")
     assert daemon.stop() == 0
 
 

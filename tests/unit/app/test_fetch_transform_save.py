@@ -96,6 +96,10 @@ def test_the_app_with_a_separate_source_processes_what_is_in_its_queue(make, tmp
 def test_a_store_that_cannot_be_used_is_told_to_health(make, tmp_path):
     app = make(FetchTransformSaveApp)
     app.check()
+    assert app.health.problems().keys() == {"start", "source", "destination"}
+    assert str(tmp_path / "crashes") in app.health.problems()["source"]
+    app.source.save_raw_crash({}, {}, new_crash_id())
+    app.check()
     assert app.health.problems().keys() == {"start"}
     (tmp_path / "crashes" / "v1").rename(tmp_path / "elsewhere")
     app.check()

@@ -212,25 +212,84 @@ def test_a_store_that_is_not_mounted_any_more_does_not_say_that_it_has_no_such_c
 
 
 def test_checking_a_store_leaves_nothing_behind(store, root):
+    store.save_raw_crash(RAW, {}, CRASH)
+    before = files_below(root)
     store.check()
-    assert files_below(root) == []
+    assert files_below(root) == before
 
 
 def test_a_store_that_could_not_be_made_at_the_start_is_made_once_it_can_be(tmp_path):
     (tmp_path / "disk").write_text("in the way")
     store = store_in(tmp_path / "disk/crashes")
-    with pytest.raises(TransientStorageError):
-        store.check()
+    for attempt in (store.check, lambda: store.save_processed(PROCESSED)):
+        with pytest.raises(TransientStorageError):
+            attempt()
     (tmp_path / "disk").unlink()
-    store.check()
     store.save_processed(PROCESSED)
+    store.check()
     assert store.get_unredacted_processed(CRASH) == PROCESSED
+
+
+def test_a_root_on_a_disk_that_was_read_only_at_the_start_is_made_once_it_can_be(small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    store = store_in(small_disk / "crashes")
+    with pytest.raises(TransientStorageError, match=f"no directory {small_disk}/crashes/v1: "):
+        store.check()
+    with pytest.raises(TransientStorageError, match=r"Read-only.*read-write"):
+        store.save_raw_crash(RAW, {}, CRASH)
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    store.save_raw_crash(RAW, {}, CRASH)
+    store.check()
+    assert store.get_raw_crash(CRASH) == RAW
+
+
+@pytest.mark.parametrize("root_is_there", [True, False])
+def test_a_store_that_is_not_there_is_told_and_made_by_nothing_that_reads(root, tmp_path, root_is_there):
+    if root_is_there:
+        root.mkdir()
+    store = store_in(root)
+    for top, reads in {
+        "v1": [
+            store.check,
+            lambda: store.get_unredacted_processed(CRASH),
+            lambda: store.get_raw_dump(CRASH),
+            lambda: store.get_raw_dumps_as_files(CRASH, tmp_path),
+            lambda: store.remove(CRASH),
+        ],
+        "v2": [lambda: store.get_raw_crash(CRASH), lambda: list(store.new_crashes())],
+    }.items():
+        for read in reads:
+            with pytest.raises(TransientStorageError, match=f"no directory {root}/{top}: .*mounted"):
+                read()
+    assert root.exists() == root_is_there
+    assert directories_below(tmp_path) == (["crashes"] if root_is_there else [])
+
+
+def test_where_only_processed_crashes_were_saved_no_raw_crash_is_said_to_be_unknown(store, root):
+    store.save_processed(PROCESSED)
+    store.check()
+    with pytest.raises(TransientStorageError, match=f"no directory {root}/v2"):
+        store.get_raw_crash(CRASH)
+
+
+@pytest.mark.parametrize("saw_it", [lambda store: store.check(), lambda store: store.get_raw_crash(CRASH)])
+def test_no_store_is_made_in_the_place_of_one_that_was_seen_there(root, tmp_path, saw_it):
+    store = store_in(root)
+    store_in(root).save_raw_crash(RAW, {}, CRASH)
+    saw_it(store)
+    root.rename(tmp_path / "elsewhere")
+    root.mkdir()
+    for save in (lambda: store.save_processed(PROCESSED), lambda: store.save_raw_crash(RAW, {}, CRASH)):
+        with pytest.raises(TransientStorageError, match=r"any more: .*mounted"):
+            save()
+    assert list(root.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     "obstacle", [lambda path: path.write_text("a file"), lambda path: path.symlink_to("/nowhere/at/all")]
 )
 def test_what_is_in_the_place_of_a_directory_is_the_stores_fault(store, root, obstacle):
+    (root / "v1").mkdir(parents=True)
     obstacle(root / "v1/processed_crash")
     with pytest.raises(TransientStorageError):
         store.save_processed(PROCESSED)
@@ -266,7 +325,7 @@ def test_a_link_in_the_place_of_an_object_is_not_followed(store, root, tmp_path)
 def test_saving_replaces_a_link_and_not_what_it_leads_to(store, root, tmp_path):
     precious = tmp_path / "precious"
     precious.write_text("precious")
-    (root / "v1/processed_crash").mkdir()
+    (root / "v1/processed_crash").mkdir(parents=True)
     (root / f"v1/processed_crash/{CRASH}").symlink_to(precious)
     store.save_processed(PROCESSED)
     assert precious.read_text() == "precious"
@@ -274,7 +333,7 @@ def test_saving_replaces_a_link_and_not_what_it_leads_to(store, root, tmp_path):
 
 
 def test_a_pipe_in_the_place_of_an_object_is_not_waited_for(store, root):
-    (root / "v1/processed_crash").mkdir()
+    (root / "v1/processed_crash").mkdir(parents=True)
     os.mkfifo(root / f"v1/processed_crash/{CRASH}")
     with pytest.raises(PermanentStorageError, match="no regular file"):
         store.get_unredacted_processed(CRASH)
