@@ -80,7 +80,7 @@ class BreakpadStackwalkerRule2015(Rule):
     Reads the dumps whose name begins with ``dump_field``. Writes ``json_dump``, ``mdsw_return_code``,
     ``mdsw_status_string`` and ``success``: of the main dump to the processed crash itself, of another
     one below its name, which ``additional_minidumps`` lists. Whatever a walk comes to is a note;
-    raises ProcessingEnvironmentError where none can be made on this machine.
+    raises ProcessingEnvironmentError where none can be made on this machine, or one is killed there.
     """
 
     version = "2.0"
@@ -226,7 +226,7 @@ class BreakpadStackwalkerRule2015(Rule):
 
     def _walk(self, crash: Crash, name: str, dump: Path, raw_crash_pathname: Sequence[str]) -> StackwalkResult:
         with METRICS.timer("stackwalk"):
-            outcome = self._stackwalker.walk(self._values(dump, raw_crash_pathname))
+            outcome = self._stackwalker.walk(self._values(dump, raw_crash_pathname), crash.id)
         METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
         result = stackwalk_result(name, outcome)
         for note in result.notes:

@@ -64,6 +64,8 @@ class Outcome:
     """Its exit code, or the number of the signal it died of, negative."""
     timed_out: bool
     output_too_large: bool
+    memory_too_large: bool
+    """It was killed for memory that it had taken before its limit was set."""
     stderr: str
     """The end of it, as plain text: no control characters but the line feed."""
     wall_seconds: float
@@ -88,6 +90,7 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
     started = time.monotonic()
     running = _Running()
     process = children = pidfd = None
+    memory_too_large = False
     _PROGRAMS.running.add(running)
     try:
         if _PROGRAMS.ended:
@@ -96,7 +99,7 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
         process = _start(arguments, environment or {})
         running.pid = process.pid
         pipes = Pipes(process, limits.output)
-        set_limits(process.pid, limits)
+        memory_too_large = not set_limits(process.pid, limits)
         pidfd = os.pidfd_open(process.pid)
         ended = not running.cancelled and pipes.read_until_exit(pidfd, started + limits.timeout)
     except OSError as error:
@@ -120,6 +123,7 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
         return_code=os.waitstatus_to_exitcode(status),
         timed_out=not ended and not pipes.output_too_large,
         output_too_large=pipes.output_too_large,
+        memory_too_large=memory_too_large,
         stderr=pipes.stderr_text(),
         wall_seconds=time.monotonic() - started,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
@@ -188,14 +192,15 @@ def _start(arguments: Sequence[str], environment: Mapping[str, str]) -> subproce
         raise ProcessingEnvironmentError(f"{message} (the machine lacks something; it is tried again)") from error
 
 
-def set_limits(pid: int, limits: Limits) -> None:
-    """Set the limits of a program that runs since an instant ago.
+def set_limits(pid: int, limits: Limits) -> bool:
+    """Set the limits of a program that runs since an instant ago. False where that killed it.
 
     On a busy machine that may be long enough for it to get somewhere, but not past them: its CPU time
     counts from its start; where it holds more memory than it may, it is killed; what it holds of
     the rest counts when it asks for more. A child that it has made already is limited too, and those
     that it makes later inherit.
     """
+    within = True
     for process in _tree(pid):
         with suppress(ProcessLookupError, FileNotFoundError):
             for which, soft, hard in (
@@ -215,6 +220,8 @@ def set_limits(pid: int, limits: Limits) -> None:
             pages = int(Path(f"/proc/{process}/statm").read_bytes().split()[0])
             if pages * resource.getpagesize() > limits.memory:
                 os.kill(process, signal.SIGKILL)
+                within = False
+    return within
 
 
 def _tree(pid: int) -> Iterator[int]:

@@ -8,12 +8,12 @@ from typing import Any
 
 from socorro_processor.serialization import Note, decode
 from socorro_processor.stackwalk.command import Outcome
+from socorro_processor.stackwalk.killed import SIGNAL_BASE
 
 OK = "OK"
 UNKNOWN_ERROR = "unknown error"
 
 _TIMED_OUT = 124
-_SIGNAL_BASE = 128
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ def _facts(outcome: Outcome) -> list[str]:
         return [f"killed, it was not done after {outcome.wall_seconds:.1f} s"]
     if outcome.output_too_large:
         return ["killed, its output was too large"]
+    if outcome.memory_too_large:
+        return ["killed, it used more than its memory"]
     if outcome.return_code == -signal.SIGXCPU:
         return [f"killed, it used more than its CPU time ({outcome.cpu_seconds:.1f} s)"]
     if outcome.return_code < 0:
@@ -91,4 +93,4 @@ def _read(output: bytes, note: Note) -> dict[str, Any]:
 def _return_code(outcome: Outcome) -> int:
     if outcome.timed_out:
         return _TIMED_OUT
-    return outcome.return_code if outcome.return_code >= 0 else _SIGNAL_BASE - outcome.return_code
+    return outcome.return_code if outcome.return_code >= 0 else SIGNAL_BASE - outcome.return_code

@@ -12,6 +12,7 @@ from pathlib import Path
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.stackwalk.command import Limits, Outcome, UnusableProgramError, run
 from socorro_processor.stackwalk.command_line import CommandLine
+from socorro_processor.stackwalk.killed import Kills, killed_by_another
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Stackwalker:
         self._program = program
         self._sandbox = sandbox or CommandLine("", ())
         self._environment = environment or {}
+        self._kills = Kills()
         self._found: str | None = None
         self._logged: str | None = None
 
@@ -87,10 +89,10 @@ class Stackwalker:
         """Whether a value for ``field`` is needed."""
         return self._command_line.uses(field) or self._sandbox.uses(field)
 
-    def walk(self, values: Mapping[str, Sequence[str]]) -> Outcome:
-        """Run it once, with the values of FIELDS (but the program's own path).
+    def walk(self, values: Mapping[str, Sequence[str]], crash_id: str = "") -> Outcome:
+        """Run it once, with the values of FIELDS (but the program's own path), for this crash.
 
-        Raises ProcessingEnvironmentError where it cannot be run on this machine.
+        Raises ProcessingEnvironmentError where it cannot be run on this machine, or was killed there.
         """
         try:
             values = {**values, _PROGRAM_FIELD: self._located()}
@@ -103,6 +105,13 @@ class Stackwalker:
             # Looked for again the next time: an operator may be putting it right just now.
             self._found = None
             raise error if ADVICE in str(error) else UnusableProgramError(f"{error}; {ADVICE}") from error
+        if not killed_by_another(outcome, self.limits):
+            self._kills.ended()
+        elif not self._kills.is_own_fault(crash_id):
+            raise ProcessingEnvironmentError(
+                f"the stackwalker was killed by another, exit code {outcome.return_code}, after "
+                f"{outcome.wall_seconds:.1f} s: the service is stopped, or memory ran out (see the kernel's log)"
+            )
         return outcome
 
     def check(self) -> None:

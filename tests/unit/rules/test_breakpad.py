@@ -115,6 +115,14 @@ def test_a_stackwalker_that_cannot_run_is_no_fault_of_the_crash(tmp_path: Path) 
         walks.check()
 
 
+def test_a_stackwalker_that_is_stopped_with_the_service_is_no_fault_of_the_crash(
+    program: Program, tmp_path: Path
+) -> None:
+    walks = rule(command_line="{command_pathname}", command_pathname=program("kill -TERM $$"))
+    with pytest.raises(ProcessingEnvironmentError, match="killed by another"):
+        walks.act(crash_with(tmp_path, **{MAIN: {}}))
+
+
 def test_stderr_goes_to_the_log_in_one_line(program: Program, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     walks = rule(command_line="{command_pathname}", command_pathname=program("echo one >&2; echo two >&2"))

@@ -274,7 +274,7 @@ def test_a_program_that_took_too_much_before_the_limit_was_set_is_killed() -> No
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", script], **pipes) as process:
         process.stdout.readline()
-        set_limits(process.pid, Limits(memory=1 << 27))
+        assert not set_limits(process.pid, Limits(memory=1 << 27))
         assert process.wait(SOON) == -signal.SIGKILL
 
 

@@ -15,6 +15,7 @@ def outcome(output: bytes = b"", return_code: int = 0, **values: Any) -> Outcome
         "return_code": return_code,
         "timed_out": False,
         "output_too_large": False,
+        "memory_too_large": False,
         "stderr": "",
         "wall_seconds": 1.5,
         "cpu_seconds": 2.5,
@@ -109,6 +110,12 @@ def test_a_walk_that_died_says_of_what(death: int, code: int, said: str) -> None
     result = stackwalk_result(DUMP, outcome(b'{"status"', -death))
     assert (result.json_dump, result.return_code) == ({}, code)
     assert said in result.notes[0]
+
+
+def test_a_walk_that_took_too_much_memory_at_once_says_so() -> None:
+    result = stackwalk_result(DUMP, outcome(return_code=-signal.SIGKILL, memory_too_large=True))
+    assert result.return_code == 137
+    assert result.notes[0] == f"stackwalk of {DUMP}: killed, it used more than its memory"
 
 
 def test_a_walk_that_died_after_its_last_word_counts_with_a_note() -> None:

@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from socorro_processor.stackwalk.stackwalker import FIELDS, Stackwalker, find_st
 
 Program = Callable[..., str]
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
+PYTHON = f"#!{sys.executable}\n"
 
 SANDBOXES = [
     "env -i",
@@ -101,6 +103,57 @@ def test_a_stackwalker_that_goes_away_is_missed_and_taken_back(program: Program,
         walker.walk({})
     program("echo again")
     assert walker.walk({}).output == b"again\n"
+
+
+# Walks that are killed
+
+
+@pytest.mark.parametrize("sandbox", ["", *SANDBOXES, "sh -c '{command_pathname}; exit $?'"])
+@pytest.mark.parametrize("signal", ["TERM", "INT", "HUP", "KILL"])
+def test_a_walk_that_another_killed_is_no_fault_of_the_crash(program: Program, sandbox: str, signal: str) -> None:
+    path = program(f"trap - INT; echo half; kill -{signal} $$; sleep 1")
+    walker = Stackwalker(
+        command_line("{command_pathname}"), program=path, sandbox=command_line(sandbox), environment=ENVIRONMENT
+    )
+    with pytest.raises(ProcessingEnvironmentError, match="killed by another, exit code"):
+        walker.walk({})
+
+
+def test_a_crash_whose_walks_alone_are_killed_goes_on_in_the_end(program: Program) -> None:
+    walker = Stackwalker(
+        command_line("{command_pathname} {dump_file_pathname}"), program=program("[ $1 = good ] || kill -KILL $$")
+    )
+
+    def walk(dump: str, crash_id: str) -> int:
+        return walker.walk({"dump_file_pathname": [dump]}, crash_id).return_code
+
+    for _ in range(2):
+        with pytest.raises(ProcessingEnvironmentError):
+            walk("hostile", "one")
+    for number in range(20):
+        assert walk("good", f"other {number}") == 0
+    assert walk("hostile", "one") == -9
+    with pytest.raises(ProcessingEnvironmentError):
+        walk("hostile", "another")
+
+
+def test_a_walk_that_ignores_the_end_of_its_cpu_time_is_the_dumps_fault(program: Program) -> None:
+    walker = Stackwalker(
+        command_line("{command_pathname}"),
+        program=program("trap '' XCPU; while :; do :; done"),
+        limits=Limits(cpu=1, timeout=30),
+    )
+    outcome = walker.walk({})
+    assert outcome.return_code == -9
+    assert not outcome.timed_out
+
+
+def test_a_walk_that_takes_all_the_memory_it_may_have_is_the_dumps_fault(program: Program) -> None:
+    path = program("try: bytearray(1 << 30)\nexcept MemoryError: __import__('os').abort()", interpreter=PYTHON)
+    walker = Stackwalker(command_line("{command_pathname}"), program=path, limits=Limits(memory=512 << 20))
+    outcome = walker.walk({})
+    # On a busy machine it may have had it before the limit was set; then we kill it.
+    assert outcome.return_code == (-9 if outcome.memory_too_large else -6)
 
 
 # A sandbox
