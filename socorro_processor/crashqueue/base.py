@@ -64,8 +64,8 @@ class CrashQueueBase(RequiredConfig):
 
     Delivery is at least once: what a process that died had taken is delivered again. Every method
     may be called from any thread, but ``new_crashes`` is for one thread at a time. A backend that
-    cannot be reached makes ``submit``, ``depths``, ``kept`` and ``requeue`` raise CrashQueueError; ``new_crashes``
-    goes on by itself until it can be reached again, and what was delivered meanwhile comes again.
+    cannot be reached makes ``submit``, ``hasten``, ``depths``, ``kept`` and ``requeue`` raise CrashQueueError;
+    ``new_crashes`` goes on by itself until it can be reached again, and what was delivered meanwhile comes again.
 
     ``begin``, ``ack``, ``retry``, ``park``, ``reject`` and ``release`` may raise CrashQueueError too. The
     caller then forgets the delivery: the crash comes again. Ending a delivery that is this process's
@@ -99,6 +99,13 @@ class CrashQueueBase(RequiredConfig):
         ``transient``: the crash is not at fault, and this does not count as an attempt.
         """
         raise NotImplementedError
+
+    def hasten(self) -> None:
+        """End the delay of one crash: of those that were retried as ``transient``, the one that is due first.
+
+        For a caller that wants to know whether what was away is back. Where no such crash is delayed, or
+        where a queue cannot do it, nothing happens: the crash comes when its delay is over.
+        """
 
     def park(self, delivery: Delivery, reason: str) -> None:
         """Give up on the crash, but keep it where an operator sees it and can put it back."""

@@ -46,18 +46,24 @@ LONGEST_BACKOFF = 5.0
 POLL_INTERVAL = 0.03
 """Seconds between two looks at the file's version while idle, of the 50 ms that a crash may wait."""
 
+IN_FLIGHT = "SELECT body FROM crash WHERE state = 'in flight'"
+
 # What a queue delivers next, but none whose id is in flight already: first those that were not tried
 # yet, whose `due` is NULL, as they were submitted; then the others, the one that was due first. A
 # retried crash that fails again goes behind all others that are due: they go round.
-CANDIDATES = """
+CANDIDATES = f"""
     SELECT id, body, attempts, retries, deaths FROM crash
     WHERE queue = ? AND state = 'waiting'
-    AND body NOT IN (SELECT body FROM crash WHERE state = 'in flight')
+    AND body NOT IN ({IN_FLIGHT})
 """
 # Two are enough to know whether one is left.
 HEADS = f"{CANDIDATES} ORDER BY due, id LIMIT 2"
 RETRIED_HEAD = f"{CANDIDATES} AND due IS NOT NULL ORDER BY due, id LIMIT 1"
 DUE = "SELECT id FROM crash WHERE state = 'delayed' AND due <= ?"
+DUE_NEXT = f"""
+    SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND body NOT IN ({IN_FLIGHT})
+    ORDER BY due, id LIMIT 1
+"""
 ADD = "INSERT INTO crash (body, queue) VALUES (?, ?)"
 
 logger = logging.getLogger(__name__)
@@ -198,11 +204,17 @@ class SQLiteCrashQueue(CrashQueueBase):
         logger.debug("%.60r is tried again in %g s: %s", delivery.crash_id, delay, reason)
         with self._dropped_on_error(delivery, "retry") as connection:
             connection.execute(
-                "UPDATE crash SET state = 'delayed', due = ?, due_boot = ?, retries = retries + 1,"
+                "UPDATE crash SET state = 'delayed', due = ?, due_boot = ?, retries = retries + 1, transient = ?,"
                 f" attempts = attempts + ?, owner = NULL, begun = 0 {THIS_LEASE}",
-                (self._clock() + delay, self._boot, not transient, *lease),
+                (self._clock() + delay, self._boot, transient, not transient, *lease),
             )
         self._end(lease)
+
+    def hasten(self) -> None:
+        with self._file.transaction("hasten a crash") as connection:
+            now = self._clock()
+            connection.execute(f"UPDATE crash SET due = ? WHERE id = ({DUE_NEXT})", (now, now))
+        self._woken.set()
 
     def park(self, delivery: Delivery, reason: str) -> None:
         self._keep(delivery, "parked", reason)

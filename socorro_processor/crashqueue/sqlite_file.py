@@ -57,6 +57,8 @@ SCHEMA_2 = (
     "DROP INDEX crash_waiting",
     # Those that were not tried yet come first: NULL is less than any time.
     "CREATE INDEX crash_waiting ON crash (queue, due, id) WHERE state = 'waiting'",
+    # Whether its latest retry was.
+    "ALTER TABLE crash ADD COLUMN transient INTEGER NOT NULL DEFAULT 0",
 )
 SCHEMA = (SCHEMA_1, SCHEMA_2)
 """What brings a file from each version to the next; a new one has version 0."""

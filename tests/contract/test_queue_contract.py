@@ -140,6 +140,42 @@ def test_a_retry_is_not_delivered_before_its_delay_has_passed(backend, processor
     assert processor.queue.depths().queues["normal"] == Depth(waiting=0, delayed=1, in_flight=0)
 
 
+def delayed(processor: Processor, *transient: bool) -> list[str]:
+    """As many crashes, each tried again for a transient reason, or of its own fault."""
+    crash_ids = submitted(processor, len(transient))
+    deliveries = [taken(processor) for _ in crash_ids]
+    for delivery, reason in zip(deliveries, transient, strict=True):
+        processor.queue.retry(delivery, "the reason", transient=reason)
+    return crash_ids
+
+
+def test_hastening_delivers_no_more_than_one_crash_that_was_not_at_fault(processor):
+    _, second, _ = delayed(processor, False, True, True)
+    processor.queue.hasten()
+    hastened = [delivery.crash_id for delivery in iter(processor.take, None)]
+    assert hastened in ([second], [])
+    assert processor.queue.depths().queues["normal"] == Depth(0, delayed=3 - len(hastened), in_flight=len(hastened))
+
+
+def test_hastening_where_nothing_can_be_hastened_changes_nothing(backend, processor):
+    processor.queue.hasten()
+    delayed(processor, False)
+    processor.queue.hasten()
+    assert processor.take() is None
+    backend.wait(LONGEST_DELAY)
+    assert taken(processor).attempt == 2
+
+
+def test_a_crash_that_was_hastened_may_be_retried_again(backend, processor):
+    (crash_id,) = delayed(processor, True)
+    processor.queue.hasten()
+    if again := processor.take():
+        processor.queue.retry(again, "still away", transient=True)
+    assert processor.take() is None
+    backend.wait(LONGEST_DELAY)
+    assert taken(processor).crash_id == crash_id
+
+
 def test_other_crashes_are_delivered_while_one_is_delayed(processor):
     _, second = submitted(processor, 2)
     processor.queue.retry(taken(processor), "the reason", transient=True)

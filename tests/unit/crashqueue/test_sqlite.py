@@ -272,6 +272,55 @@ def test_delays_from_before_a_reboot_put_no_crash_behind_those_of_today(machine)
     assert [delivery.crash_id for delivery in processor.take_all()] == ["after", "before"]
 
 
+def test_hastening_brings_the_crash_that_is_due_first_of_those_that_were_not_at_fault(machine):
+    processor = submitted(machine.start(retry_delays="1, 30"), "late", "soon", "own")
+    fail(processor, "late")
+    machine.wait(1.0)
+    soon, own, late = processor.take_all()
+    processor.queue.retry(late, "the reason", transient=True)
+    processor.queue.retry(soon, "the reason", transient=True)
+    processor.queue.retry(own, "the reason", transient=False)
+    for expected in (["soon"], ["late"], []):
+        processor.queue.hasten()
+        assert [delivery.crash_id for delivery in processor.take_all()] == expected
+
+
+def test_hastening_passes_by_a_crash_whose_twin_is_in_flight(machine):
+    processor = submitted(machine.start(), "twin", "other")
+    fail(processor, "twin", "other")
+    submitted(processor, "twin")
+    taken(processor)
+    processor.queue.hasten()
+    assert taken(processor).crash_id == "other"
+
+
+def test_hastening_moves_no_crash_that_is_due_already_behind_others(machine):
+    processor = submitted(machine.start(), "one", "two")
+    fail(processor, "one")
+    machine.wait(0.5)
+    fail(processor, "two")
+    machine.wait(1.0)
+    processor.queue.hasten()
+    assert [delivery.crash_id for delivery in processor.take_all()] == ["one", "two"]
+
+
+def test_hastening_wakes_the_thread_that_waits_for_crashes(tmp_path):
+    config = defaults(
+        SQLiteCrashQueue, path=str(tmp_path / "queue.sqlite"), idle_delay=10 * DEADLINE, retry_delays=(60,)
+    )
+    queue = SQLiteCrashQueue(config)
+    crashes = queue.new_crashes()
+    queue.submit("one")
+    queue.retry(next(crashes), "the reason", transient=True)
+    again: list[Delivery | None] = []
+    thread = threading.Thread(target=lambda: again.append(next(crashes)))
+    thread.start()
+    queue.hasten()
+    thread.join(DEADLINE)
+    assert [delivery.crash_id for delivery in again] == ["one"]
+    queue.close()
+
+
 @pytest.mark.parametrize("text", ["", "soon", "1, 0.5", "0, 1", "1, 61", "-1", "nan", "inf"])
 def test_delays_that_cannot_be_meant_are_refused(text):
     with pytest.raises(ValueError, match="retry_delays"):

@@ -42,6 +42,7 @@ class ModelCrash:
     owner: Processor | None = None
     delivery: Delivery | None = None
     begun: bool = False
+    transient: bool = False
 
     def give_back(self) -> None:
         self.owner = self.delivery = None
@@ -195,8 +196,21 @@ class SQLiteCrashQueueModel(RuleBasedStateMachine):
             queue.retry(delivery, "the reason", transient=ending == "transient")
             crash.due = self.machine.uptime + DELAYS[min(crash.retries, len(DELAYS) - 1)]
             crash.attempts += ending == "own failure"
+            crash.transient = ending == "transient"
             crash.retries += 1
             crash.give_back()
+
+    @rule(index=st.integers(0, 1))
+    def hasten(self, index: int) -> None:
+        self.processors[index].queue.hasten()
+        busy = {crash.crash_id for crash in self.crashes if crash.owner}
+        delayed = [
+            crash
+            for crash in self.crashes
+            if not crash.owner and crash.due > self.machine.uptime and crash.transient and crash.crash_id not in busy
+        ]
+        if delayed:
+            min(delayed, key=lambda crash: crash.due).due = self.machine.uptime
 
     @rule(state=st.sampled_from(KEPT))
     def requeue_the_oldest(self, state: KeptState) -> None:
