@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote_plus
+import re
 
 from socorro_processor.configuration import Namespace
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.annotations import text
 
 _TOLD = 5
+_ENCODED = re.compile("(?:%[0-9A-Fa-f]{2})+")
 
 
 class AddonsRule(Rule):
@@ -40,7 +41,16 @@ class AddonsRule(Rule):
             crash.note(f"of the add-ons the first {self.maximum} are kept, {left_out} left out")
         without_version = [item for item in items if ":" not in item]
         if without_version:
-            names = ", ".join(f'"{unquote_plus(item)[:60]}"' for item in without_version[:_TOLD])
+            names = ", ".join(f'"{_decoded(item)[:60]}"' for item in without_version[:_TOLD])
             more = f" and {len(without_version) - _TOLD} more" if len(without_version) > _TOLD else ""
             crash.note(f"add-ons without a version: {names}{more}")
-        return [[unquote_plus(part) for part in item.partition(":")[::2]] for item in items]
+        return [[_decoded(part) for part in item.partition(":")[::2]] for item in items]
+
+
+def _decoded(text: str) -> str:
+    """Percent-decoded, ``+`` a space; what is not encoded stays. urllib's takes a second for a megabyte of ``%``."""
+    return _ENCODED.sub(_decoded_run, text.replace("+", " "))
+
+
+def _decoded_run(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "replace")

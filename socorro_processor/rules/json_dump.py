@@ -35,8 +35,17 @@ def thread_frames(crash: Crash, index: int) -> list[dict[str, Any]]:
 
 def modules(crash: Crash) -> list[dict[str, Any]]:
     """What was loaded: the program and its libraries."""
+    return [module for module in _listed_modules(crash) or [] if isinstance(module, dict)]
+
+
+def has_modules(crash: Crash) -> bool:
+    """Whether the stackwalker came as far as listing the modules, though there be none."""
+    return _listed_modules(crash) is not None
+
+
+def _listed_modules(crash: Crash) -> list[Any] | None:
     found = _object(crash.processed.get("json_dump")).get("modules")
-    return [module for module in found if isinstance(module, dict)] if isinstance(found, list) else []
+    return found if isinstance(found, list) else None
 
 
 def frames_of(thread: Any) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import re
 from socorro_processor.configuration import Namespace
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.annotations import carry_over, integer, text
-from socorro_processor.rules.json_dump import modules
+from socorro_processor.rules.json_dump import has_modules, modules
 
 BROWSER_HANG, NO_HANG, PLUGIN_HANG = 1, 0, -1
 
@@ -42,6 +42,9 @@ FLASH_DEBUG_IDS = {
 }
 """Builds of Flash that say their version nowhere, by debug id."""
 
+_LONGEST_FILE_NAME = 255
+"""What is longer is no file of any system, and 5,000 of them would take time."""
+
 _FLASH = re.compile(
     r"NPSWF32_?(?P<windows>.*)\.dll"
     r"|FlashPlayerPlugin_?(?P<sandboxed>.*)\.exe"
@@ -61,7 +64,8 @@ def _versions_by_debug_id(text: str) -> dict[str, str]:
 class FlashVersionRule(Rule):
     """Say which version of the Flash plugin was loaded: by its module, the name of its file, or its debug id.
 
-    Reads ``json_dump.modules``; writes ``flash_version``: ``[blank]`` where there is none, or nobody knows.
+    Reads ``json_dump.modules``; writes ``flash_version``: ``[blank]`` where there is none, or nobody knows;
+    empty, with a note, where it is not known what was loaded.
     """
 
     required_config = Namespace()
@@ -73,13 +77,19 @@ class FlashVersionRule(Rule):
     )
 
     def action(self, crash: Crash) -> bool:
+        if not has_modules(crash):
+            crash.processed["flash_version"] = ""
+            crash.note("no Flash version: there is no list of modules")
+            return False
         versions = (self._version(module) for module in modules(crash))
         crash.processed["flash_version"] = next(filter(None, versions), "[blank]")
         return True
 
     def _version(self, module: dict[str, object]) -> str | None:
         filename, version, debug_id = (module.get(key) for key in ("filename", "version", "debug_id"))
-        if not isinstance(filename, str) or not (match := _FLASH.fullmatch(filename)):
+        if not isinstance(filename, str) or len(filename) > _LONGEST_FILE_NAME:
+            return None
+        if not (match := _FLASH.fullmatch(filename)):
             return None
         if isinstance(version, str) and version:
             return version

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from urllib.parse import unquote_plus
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from socorro_processor.configuration import defaults
 from socorro_processor.pipeline.rule import Crash
@@ -50,6 +55,14 @@ def test_of_many_without_a_version_only_some_are_named():
     assert crash.notes == ['add-ons without a version: "a", "b", "c", "d", "e" and 3 more']
 
 
+@given(st.text(alphabet="%+:,0aF\u00e9\ud800", max_size=20))
+def test_both_halves_are_decoded_as_everywhere_else(annotation):
+    crash = processed_by(AddonsRule(), {"Add-ons": annotation})
+
+    items = annotation.split(",") if annotation else []
+    assert crash.processed["addons"] == [[unquote_plus(half) for half in item.partition(":")[::2]] for item in items]
+
+
 @pytest.mark.parametrize(("number", "notes"), [(1000, 0), (1001, 1), (100_000, 1)])
 def test_of_very_many_the_first_are_kept(number, notes):
     crash = processed_by(AddonsRule(), {"Add-ons": ",".join(["a:1"] * number)})
@@ -85,3 +98,15 @@ def test_they_are_not_listed_where_that_is_off():
     rule = AddonsRule(defaults(AddonsRule, collect_addon=False))
 
     assert processed_by(rule, {"Add-ons": "a:1"}).processed == {"addons_checked": None}
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    ["," * 1_000_000, "%" * 1_000_000, "%41" * 300_000, "%41," * 25_000, "%41a" * 25_000, ":" * 1_000_000],
+    ids=lambda annotation: annotation[:4],
+)
+def test_a_long_list_takes_no_time(annotation):
+    before = time.thread_time()
+    processed_by(AddonsRule(), {"Add-ons": annotation})
+    # 50 ms on a quiet machine; what this guards against took seconds.
+    assert time.thread_time() - before < 0.25
