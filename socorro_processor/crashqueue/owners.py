@@ -8,12 +8,18 @@ timeout to know that a killed processor's crashes are free.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from socorro_processor.log import stack_of
+
+logger = logging.getLogger(__name__)
 
 
 def boot_time() -> float:
@@ -98,7 +104,10 @@ class OwnerFile:
 
 
 class Heartbeat:
-    """A small thread that calls one function every ``seconds`` until it is stopped."""
+    """A small thread that calls one function every ``seconds`` until it is stopped.
+
+    A beat that breaks off, whatever it was of, is logged; the next one must be able to do its work.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -118,5 +127,14 @@ class Heartbeat:
             self._thread.join()
 
     def _run(self, beat: Callable[[], None]) -> None:
+        broke_off = False
         while not self._stopped.wait(self._seconds):
-            beat()
+            try:
+                beat()
+                broke_off = False
+            except Exception as error:
+                # Once, not each second. Where memory is short, the log may get none either.
+                if not broke_off:
+                    with suppress(MemoryError):
+                        logger.error("the queue's heartbeat broke off, it goes on: %s", stack_of(error))
+                broke_off = True

@@ -166,13 +166,16 @@ class Leases:
             " ON CONFLICT (name) DO UPDATE SET boot = excluded.boot, expires = excluded.expires",
             (self._owner.name, self._boot, now + self._lease_time),
         )
-        self._renewed_at = now
 
     def _beat(self) -> None:
-        """Renew the leases while there are any, and give back those that were dropped."""
+        """Renew the leases while there are any, and give back those that were dropped.
+
+        What is done is noted only once the file says it: a beat that broke off is made good by the next.
+        """
         with self._lock:
             held, dropped = bool(self._held), set(self._dropped)
-        due = held and self._clock() >= self._renewed_at + self._lease_time / 3
+        now = self._clock()
+        due = held and now >= self._renewed_at + self._lease_time / 3
         if not due and not dropped:
             return
         try:
@@ -185,6 +188,7 @@ class Leases:
             self._beat_failed = True
             return
         self._beat_failed = False
+        self._renewed_at = now
         with self._lock:
             self._dropped -= dropped
         if dropped:

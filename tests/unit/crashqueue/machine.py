@@ -65,12 +65,12 @@ class Machine:
         self.wall_time = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
         self.started: list[Processor] = []
 
-    def start(self, **options: object) -> Processor:
+    def start(self, clock: Callable[[], float] | None = None, **options: object) -> Processor:
         owner = MortalOwnerFile(self.path.with_name(self.path.name + ".owners"))
         heartbeat = StillHeartbeat()
         queue = SQLiteCrashQueue(
             defaults(SQLiteCrashQueue, **{"path": str(self.path), "idle_delay": 0.0, "busy_timeout": 0.0} | options),
-            clock=lambda: self.uptime,
+            clock=clock or (lambda: self.uptime),
             boot=self.boot,
             owner=owner,
             heartbeat=heartbeat,

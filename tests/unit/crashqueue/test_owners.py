@@ -108,6 +108,24 @@ def test_the_heart_beats_until_it_is_stopped():
     assert not twice.acquire(timeout=0.02)
 
 
+def test_the_heart_beats_on_after_a_beat_that_broke_off_and_says_so_once_without_the_message(caplog):
+    heartbeat = Heartbeat(seconds=0.001)
+    beats = threading.Semaphore(0)
+    troubles = [MemoryError("secret"), ValueError("secret")]
+
+    def beat() -> None:
+        beats.release()
+        if troubles:
+            raise troubles.pop()
+
+    heartbeat.start(beat)
+    assert all(beats.acquire(timeout=DEADLINE) for _ in range(4))
+    heartbeat.stop()
+    (record,) = caplog.records
+    assert "the queue's heartbeat broke off, it goes on: ValueError at" in record.getMessage()
+    assert "secret" not in caplog.text
+
+
 def test_the_boot_time_grows_and_the_boot_id_stays():
     assert 0 < boot_time() <= boot_time()
     assert boot_id() == boot_id()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -494,6 +495,42 @@ def test_a_crash_that_could_not_be_ended_is_given_back_with_the_same_attempt(mac
     again = taken(processor)
     assert (again.crash_id, again.attempt) == ("one", 1)
     processor.queue.ack(again)
+
+
+def test_a_lease_that_could_not_be_renewed_for_a_locked_file_is_renewed_at_the_next_beat(machine, locked):
+    busy, other = submitted(machine.start(), "one"), machine.start()
+    taken(busy)
+    watch(machine, other, LEASE_TIME / 3)
+    locked.execute("BEGIN EXCLUSIVE")
+    busy.beat()
+    locked.execute("ROLLBACK")
+    busy.beat()
+    assert watch(machine, other, LEASE_TIME - 2) == []
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_a_beat_that_broke_off_is_made_good_by_the_next(machine, locked, calls):
+    calls_left: float = math.inf
+
+    def clock() -> float:
+        nonlocal calls_left
+        calls_left -= 1
+        if calls_left < 0:
+            raise MemoryError
+        return machine.uptime
+
+    processor = submitted(machine.start(clock=clock), "one")
+    delivery = taken(processor)
+    locked.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(CrashQueueError, match="locked"):
+        processor.queue.ack(delivery)
+    locked.execute("ROLLBACK")
+    calls_left = calls
+    with pytest.raises(MemoryError):
+        processor.beat()
+    calls_left = math.inf
+    processor.beat()
+    assert taken(processor).crash_id == "one"
 
 
 def test_a_suspect_does_not_wait_for_what_could_not_be_ended(machine, locked):
