@@ -34,6 +34,8 @@ COMMANDS = {
     "show": "print a report of a processed crash",
     "fetch": "copy the raw files of a crash into a directory",
     "queue": "look at the queues",
+    "signature": "sign processed crashes by the lists of today, and say why",
+    "siglists": "check the signature lists",
     "symbols": "say which symbol files crashes missed",
 }
 """Each command by its name, with its summary; its module is ``socorro_processor.cli.NAME``."""

@@ -7,6 +7,7 @@ from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.json_dump import crashing_thread, section, thread_frames
 from socorro_processor.signature.c_signature import DELIMITER, CSignatureTool, truncate
 from socorro_processor.signature.java_signature import JavaSignatureTool
+from socorro_processor.signature.siglists import SigLists
 
 
 class SignatureGenerationRule(Rule):
@@ -41,19 +42,20 @@ class SignatureGenerationRule(Rule):
             signature, notes = self.java_signature.generate(java_stack_trace)
             crash.notes.extend(notes)
             return signature
-        hang_type = crash.processed.get("hang_type")
-        source = 0 if hang_type == 1 else thread
-        names = self.c_signature.name_frames(
+        names = self.names(crash, thread, lists)
+        crash.processed["proto_signature"] = DELIMITER.join(names)
+        signature, notes = self.c_signature.generate(names, lists, hang_type(crash), thread)
+        crash.notes.extend(notes)
+        return signature
+
+    def names(self, crash: Crash, thread: int | None, lists: SigLists) -> list[str]:
+        """The normal forms of the frames that are considered, which are written into them."""
+        source = 0 if hang_type(crash) == 1 else thread
+        return self.c_signature.name_frames(
             [] if source is None else thread_frames(crash, source),
             lists,
             lower_case_modules=_is_windows(section(crash, "system_info").get("os")),
         )
-        crash.processed["proto_signature"] = DELIMITER.join(names)
-        signature, notes = self.c_signature.generate(
-            names, lists, hang_type if isinstance(hang_type, int) else 0, thread
-        )
-        crash.notes.extend(notes)
-        return signature
 
     def reload(self) -> None:
         """Read the signature lists again; where they are bad keep the old ones and raise ConfigurationError."""
@@ -86,6 +88,12 @@ class SigTrunc(Rule):
     def action(self, crash: Crash) -> bool:
         crash.processed["signature"] = truncate(crash.processed["signature"], self.maximum)
         return True
+
+
+def hang_type(crash: Crash) -> int:
+    """1 where the browser hung, -1 where a plugin did, else 0."""
+    value = crash.processed.get("hang_type")
+    return value if isinstance(value, int) else 0
 
 
 def _is_windows(system: object) -> bool:

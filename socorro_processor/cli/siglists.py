@@ -1,0 +1,87 @@
+"""``socorro siglists check``: whether the signature lists can be used."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from socorro_processor.cli.command import Command
+from socorro_processor.cli.signature import signature_rules
+from socorro_processor.cli.untrusted import plain
+from socorro_processor.configuration import Configuration
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.signature.siglists import (
+    IRRELEVANT,
+    LINE_NUMBERS,
+    PREFIX,
+    TRIM_DLL,
+    Entry,
+    SigLists,
+    default_directory,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("check",), help="check: name every bad entry by file, line and reason")
+    parser.add_argument(
+        "directories", metavar="DIR", nargs="*", type=Path, help="lists to check; without one, those of the rules"
+    )
+
+
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    mistakes = 0
+    for directory in arguments.directories or _configured(configuration):
+        try:
+            lists = SigLists.load(directory)
+        except ConfigurationError as error:
+            found = str(error).splitlines()
+        else:
+            found = [_place(entry) + " fits every frame" for entry in _matching_all(lists)]
+            if not found:
+                print(f"{directory}: version {lists.version}, {_counts(lists)}")
+        for mistake in found:
+            print(f"socorro: {plain(mistake)}", file=sys.stderr)
+        mistakes += len(found)
+    return 1 if mistakes else 0
+
+
+def _configured(configuration: Configuration) -> list[Path]:
+    directories = [
+        config.c_signature.siglists_directory for _, config in signature_rules(configuration) if "c_signature" in config
+    ]
+    return [Path(name) if name else default_directory() for name in dict.fromkeys(directories)]
+
+
+def _matching_all(lists: SigLists) -> list[Entry]:
+    patterns = (lists.irrelevant, lists.prefix, lists.trim_dll, lists.line_numbers)
+    return [entry for each in patterns if (entry := each.entry_for("")) is not None]
+
+
+def _place(entry: Entry) -> str:
+    return f"{entry.file}, line {entry.line}: {entry.text!r}"
+
+
+def _counts(lists: SigLists) -> str:
+    counts = {
+        IRRELEVANT: lists.irrelevant.entries,
+        PREFIX: lists.prefix.entries,
+        TRIM_DLL: lists.trim_dll.entries,
+        LINE_NUMBERS: lists.line_numbers.entries,
+    }
+    shown = ", ".join(f"{name} {len(entries)}" for name, entries in counts.items())
+    return f"{len(lists.sentinels)} sentinels, {shown}"
+
+
+COMMAND = Command(
+    name="siglists",
+    summary="Check the signature lists: every bad entry, by file, line and reason.",
+    description=(
+        "Check the signature lists: every bad entry, by file, line and reason.\n\n"
+        "Exit code: 0 they can be used; 1 they cannot; 2 wrong arguments or configuration."
+    ),
+    example="socorro siglists check siglists/",
+    run=run,
+    add_arguments=add_arguments,
+    sections=("processor", "resource"),
+)

@@ -1,0 +1,86 @@
+"""Why a signature is what it is: what each frame is to it, and which entry of which list says so.
+
+It is made of the very choices that the signature is made of (``choose``), so that the two cannot differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from socorro_processor.signature.c_signature import HANG_PREFIXES, Choice, CSignatureTool, Part, choose
+from socorro_processor.signature.siglists import Entry, SigLists
+
+_LINE_NUMBER = re.compile(r":(?:[0-9]+|None)$")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The signature of a stack, and where it comes from."""
+
+    signature: str
+    frames: tuple[Choice, ...]
+    entries: tuple[tuple[Entry, ...], ...]
+    """Of each frame the entries that it matches, the first of each list."""
+    begins: str
+    ends: str
+    notes: tuple[str, ...]
+
+
+def explain(
+    tool: CSignatureTool, names: Sequence[str], lists: SigLists, hang_type: int, crashing_thread: int | None
+) -> Explanation:
+    """Of a stack with these ``names``, as ``CSignatureTool.generate`` signs it."""
+    signature, notes = tool.generate(names, lists, hang_type, crashing_thread)
+    choices = choose(names, lists)
+    return Explanation(
+        signature=signature,
+        frames=tuple(choices),
+        entries=tuple(tuple(_entries(choice.name, lists)) for choice in choices),
+        begins=_begins(choices, lists, hang_type),
+        ends=_ends(choices, tool.config.maximum_frames_to_consider),
+        notes=tuple(notes),
+    )
+
+
+def place(entry: Entry) -> str:
+    """Where an entry is written, and what it is."""
+    return f"{Path(entry.file).name}, line {entry.line}: {entry.text}"
+
+
+def _entries(name: str, lists: SigLists) -> Iterator[Entry]:
+    yield from (entry for entry in lists.sentinels if entry.text == name)
+    trimmed_by = lists.trim_dll.entry_for(name)
+    found = (
+        lists.irrelevant.entry_for(name),
+        trimmed_by,
+        lists.prefix.entry_for(name.split("@", 1)[0] if trimmed_by else name),
+        # The line is what this list had added.
+        lists.line_numbers.entry_for(_LINE_NUMBER.sub("", name)) if _LINE_NUMBER.search(name) else None,
+    )
+    yield from (entry for entry in found if entry is not None)
+
+
+def _begins(choices: Sequence[Choice], lists: SigLists, hang_type: int) -> str:
+    start = next((position for position, choice in enumerate(choices) if choice.part is not Part.ABOVE), 0)
+    if not choices:
+        where = "there are no frames"
+    elif choices[start].name in lists.sentinel_frames:
+        where = f"with frame {start}, a sentinel"
+    else:
+        where = "at the top: no frame is a sentinel"
+    prefix = HANG_PREFIXES.get(hang_type)
+    return f"{where}; in front, {prefix}, for hang_type is {hang_type}" if prefix else where
+
+
+def _ends(choices: Sequence[Choice], maximum: int) -> str:
+    end = next((position for position, choice in enumerate(choices) if choice.part is Part.END), None)
+    if end is not None:
+        return f"with frame {end}, the first that is no prefix"
+    if not any(choice.taken for choice in choices):
+        return "no frame says anything"
+    if len(choices) >= maximum:
+        return f"with the last of the {maximum} frames that are considered: all that count are prefixes"
+    return "with the last frame: all that count are prefixes"

@@ -1,0 +1,129 @@
+"""``socorro signature`` and ``socorro siglists``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from socorro_processor.cli.main import main
+from socorro_processor.configuration import defaults
+from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
+from socorro_processor.signature.siglists import FILES, PREFIX
+
+CRASH_ID = "0bba61c5-dfc3-43e7-dead-8afd20161123"
+
+
+@pytest.fixture
+def lists(tmp_path):
+    directory = tmp_path / "siglists"
+    directory.mkdir()
+    for name in FILES:
+        (directory / name).write_text("")
+    (directory / PREFIX).write_text("abort\n")
+    return directory
+
+
+def processed(*functions: str, **more: object) -> dict[str, object]:
+    frames = [{"function": function, "normalized": "of then"} for function in functions]
+    json_dump = {"threads": [{"frames": frames}], "crash_info": {"crashing_thread": 0}}
+    return {"uuid": CRASH_ID, "signature": "of then", "json_dump": json_dump} | more
+
+
+@pytest.fixture
+def run(tmp_path, lists):
+    def run(*arguments: str) -> int:
+        options = {
+            "resource.signature.siglists_directory": lists,
+            "source.root": tmp_path / "crashes",
+            "destination.root": tmp_path / "crashes",
+        }
+        return main([*arguments, *(f"--{key}={value}" for key, value in options.items())], environ={})
+
+    return run
+
+
+@pytest.fixture
+def crash_file(tmp_path):
+    def crash_file(content: object) -> str:
+        path = tmp_path / "crash.json"
+        path.write_text(json.dumps(content))
+        return str(path)
+
+    return crash_file
+
+
+def test_a_crash_in_a_file_is_signed_by_the_lists_of_today(run, crash_file, capsys):
+    assert run("signature", crash_file(processed("abort", "load", "main"))) == 0
+    assert capsys.readouterr().out == f"{CRASH_ID} abort | load\n"
+
+
+def test_it_is_said_why(run, crash_file, capsys):
+    assert run("signature", "--explain", crash_file(processed("abort", "load", "main"))) == 0
+    out = capsys.readouterr().out
+    assert "before: of then" in out
+    assert "ends with frame 1, the first that is no prefix" in out
+    assert f"{PREFIX}, line 1: abort" in out
+
+
+def test_a_program_is_told_all_of_it(run, crash_file, capsys):
+    run("signature", "--explain", "--json", crash_file(processed("abort", "load")))
+    printed = json.loads(capsys.readouterr().out)
+
+    assert printed["signature"] == "abort | load"
+    assert printed["stored_signature"] == "of then"
+    assert [frame["part"] for frame in printed["explanation"]["frames"]] == ["prefix", "end"]
+    assert printed["explanation"]["frames"][0]["entries"][0]["line"] == 1
+
+
+def test_a_java_crash_has_no_frames_to_explain(run, crash_file, capsys):
+    run("signature", "--explain", crash_file(processed("abort", java_stack_trace="a.B: c\n\tat d.E.f(E.java:1)")))
+
+    assert capsys.readouterr().out.startswith(f"{CRASH_ID} a.B: c at d.E.f(E.java)\n")
+
+
+def test_a_watchdog_is_explained_by_the_thread_that_it_waited_for(run, crash_file, capsys):
+    crash = processed("idle")
+    crash["json_dump"]["threads"].append({"frames": [{"function": "x::RunWatchdog"}]})
+    crash["json_dump"]["crash_info"]["crashing_thread"] = 1
+
+    run("signature", "--explain", crash_file(crash))
+    out = capsys.readouterr().out
+    assert out.startswith(f"{CRASH_ID} shutdownhang | idle\n")
+    assert "of the stack: idle" in out
+
+
+def test_a_crash_of_the_stores_is_signed_with_its_annotations(run, tmp_path, capsys):
+    store = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(tmp_path / "crashes")))
+    store.save_raw_crash({"uuid": CRASH_ID, "OOMAllocationSize": "1"}, {}, CRASH_ID)
+    store.save_processed(processed("load"))
+
+    assert run("signature", CRASH_ID) == 0
+    assert capsys.readouterr().out == f"{CRASH_ID} OOM | small\n"
+
+
+@pytest.mark.parametrize("content", [[], "not a crash", {"uuid": 7, "json_dump": 7, "signature": 7}])
+def test_what_is_no_crash_does_not_stop_the_others(content, run, crash_file, capsys):
+    code = run("signature", crash_file(content), "/nowhere.json")
+
+    assert code == 1
+    assert "/nowhere.json" in capsys.readouterr().err
+
+
+def test_good_lists_are_good(run, lists, capsys):
+    assert run("siglists", "check") == 0
+    assert str(lists) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("line", "reason"), [("(", "no regular expression"), ("x*", "fits every frame")])
+def test_a_bad_entry_is_named_by_file_line_and_reason(line, reason, run, lists, capsys):
+    (lists / PREFIX).write_text(f"abort\n{line}\n")
+
+    assert run("siglists", "check", str(lists)) == 1
+    err = capsys.readouterr().err
+    assert f"{PREFIX}, line 2" in err
+    assert reason in err
+
+
+def test_lists_that_are_not_there_are_bad(run, tmp_path):
+    assert run("siglists", "check", str(tmp_path / "nowhere")) == 1
