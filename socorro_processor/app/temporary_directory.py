@@ -1,4 +1,4 @@
-"""A directory of its own for each processor's temporary files, found and removed when one was killed."""
+"""A directory of its own for each processor's temporary files, found and cleared up when one was killed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.stackwalk.orphans import kill_orphans
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,8 @@ class ProcessDirectory:
     """``<base>/<name>/``, owned by this process as long as it holds the lock of ``<base>/<name>.lock``.
 
     The lock file comes first and goes last, so that a directory without a held lock is one whose
-    process has ended.
+    process has ended. It is removed at the next start, after the stackwalkers that still run in it
+    were killed.
     """
 
     def __init__(self, base: str = "") -> None:
@@ -67,6 +69,8 @@ class ProcessDirectory:
             lock = _locked(path)
             if lock is None:
                 continue
+            if orphans := kill_orphans(path.stem):
+                logger.warning("killed %d processes that a killed processor had left behind", orphans)
             shutil.rmtree(path.with_suffix(""), ignore_errors=True)
             path.unlink(missing_ok=True)
             os.close(lock)

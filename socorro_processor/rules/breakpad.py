@@ -226,7 +226,9 @@ class BreakpadStackwalkerRule2015(Rule):
 
     def _walk(self, crash: Crash, name: str, dump: Path, raw_crash_pathname: Sequence[str]) -> StackwalkResult:
         with METRICS.timer("stackwalk"):
-            outcome = self._stackwalker.walk(self._values(dump, raw_crash_pathname), crash.id)
+            outcome = self._stackwalker.walk(
+                self._values(dump, raw_crash_pathname), crash.id, crash.temporary_directory
+            )
         METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
         result = stackwalk_result(name, outcome)
         for note in result.notes:

@@ -13,6 +13,7 @@ from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.stackwalk.command import Limits, Outcome, UnusableProgramError, run
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.killed import Kills, killed_by_another
+from socorro_processor.stackwalk.orphans import MARK
 
 logger = logging.getLogger(__name__)
 
@@ -89,16 +90,21 @@ class Stackwalker:
         """Whether a value for ``field`` is needed."""
         return self._command_line.uses(field) or self._sandbox.uses(field)
 
-    def walk(self, values: Mapping[str, Sequence[str]], crash_id: str = "") -> Outcome:
+    def walk(
+        self, values: Mapping[str, Sequence[str]], crash_id: str = "", crash_directory: Path | None = None
+    ) -> Outcome:
         """Run it once, with the values of FIELDS (but the program's own path), for this crash.
+
+        By ``crash_directory`` it is found where it outlives us (``kill_orphans``).
 
         Raises ProcessingEnvironmentError where it cannot be run on this machine, or was killed there.
         """
+        environment = dict(self._environment)
+        if crash_directory:
+            environment[MARK] = str(crash_directory.absolute())
         try:
             values = {**values, _PROGRAM_FIELD: self._located()}
-            outcome = run(
-                [*self._sandbox.fill(values), *self._command_line.fill(values)], self.limits, self._environment
-            )
+            outcome = run([*self._sandbox.fill(values), *self._command_line.fill(values)], self.limits, environment)
             if outcome.return_code > 0 and not outcome.output:
                 self._check_sandbox(values)
         except UnusableProgramError as error:

@@ -10,6 +10,7 @@ import pytest
 
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.stackwalk.orphans import MARK
 
 HOLDER = """
 import sys, time
@@ -56,9 +57,26 @@ def test_the_directory_of_a_killed_processor_is_removed_at_the_next_start(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_directory_of_a_living_processor_is_left_alone(tmp_path, holder):
+@pytest.fixture
+def walker(holder):
+    """A stackwalker that hangs over a crash of ``holder``."""
+    process = subprocess.Popen(["sleep", "60"], env=os.environ | {MARK: str(holder.directory / "crash")})
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_what_a_killed_processor_was_running_is_killed_at_the_next_start(tmp_path, holder, walker):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    ProcessDirectory(str(tmp_path)).close()
+    assert walker.wait(5) == -signal.SIGKILL
+
+
+def test_directory_and_stackwalkers_of_a_living_processor_are_left_alone(tmp_path, holder, walker):
     ProcessDirectory(str(tmp_path)).close()
     assert (holder.directory / "dump").read_text() == "x"
+    assert walker.poll() is None
 
 
 def test_a_crash_has_a_directory_that_goes_with_its_context(tmp_path):

@@ -14,6 +14,7 @@ from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
 from socorro_processor.stackwalk.command import Limits
+from socorro_processor.stackwalk.orphans import MARK
 from tests.golden.cases import cases_file, of_kind, read_cases
 from tests.shared import SHARED, require, shared, stackwalker
 
@@ -228,6 +229,13 @@ def test_only_the_chosen_environment_is_handed_on(
     crash = crash_with(tmp_path, **{MAIN: {}})
     rule(command_pathname=program(script), environment="PATH,WANTED,UNSET").act(crash)
     assert crash.processed["json_dump"]["said"] == "wC.UTF-8"
+
+
+def test_a_stackwalker_can_be_told_by_the_directory_of_its_crash(program: Program, tmp_path: Path) -> None:
+    script = f'printf \'{{"status": "OK", "said": "%s"}}\' "${MARK}"'
+    crash = crash_with(tmp_path, **{MAIN: {}})
+    rule(command_pathname=program(script)).act(crash)
+    assert crash.processed["json_dump"]["said"] == str(tmp_path)
 
 
 # Its configuration
