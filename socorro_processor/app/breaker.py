@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from socorro_processor.health import Health
 
@@ -20,14 +20,21 @@ class Breaker:
     """Closed, every crash may begin. Opened by a failure, none may for a pause; then one at a time
     may try, until one succeeds. May be used from any thread."""
 
-    def __init__(self, health: Health, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, health: Health, clock: Callable[[], float] = time.monotonic, pauses: Sequence[float] = PAUSES
+    ) -> None:
         self._health = health
+        self._pauses = pauses
         self._clock = clock
         self._lock = threading.Lock()
         self._failures = 0
         self._until = 0.0
         self._trying = False
         self._trial_begun = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self._failures > 0
 
     def may_begin(self) -> bool:
         """Whether a crash may be taken from the queue now. A yes while open is for one crash only:
@@ -47,7 +54,7 @@ class Breaker:
         with self._lock:
             if self._failures == 0 or self._trying:
                 self._failures += 1
-            self._until = self._clock() + PAUSES[min(self._failures, len(PAUSES)) - 1]
+            self._until = self._clock() + self._pauses[min(self._failures, len(self._pauses)) - 1]
             self._trying = False
         self._health.problem("processing", reason)
 

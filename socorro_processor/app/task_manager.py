@@ -76,11 +76,20 @@ class TaskManager(RequiredConfig):
             except StopIteration:
                 return  # the queue was closed
             if delivery is None:
+                if self._breaker.is_open:
+                    self._hasten()
                 self._breaker.unknown()
             elif self._stop.is_set():
                 self._release(delivery)
             else:
                 yield delivery
+
+    def _hasten(self) -> None:
+        """Nothing waits to be tried, for all are delayed: have one of them try whether it goes on."""
+        try:
+            self._queue.hasten()
+        except CrashQueueError as error:
+            logger.debug("no crash could be hastened: %s", error)
 
     def _release(self, delivery: Delivery) -> None:
         try:

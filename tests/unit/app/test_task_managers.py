@@ -172,6 +172,28 @@ def test_a_bug_does_not_end_the_single_thread(start, queue, handler):
     assert len(handler.died_of) == 2
 
 
+def test_after_an_outage_a_crash_that_waits_for_its_delay_is_tried_at_once(tmp_path, handler):
+    config = defaults(SQLiteCrashQueue, path=str(tmp_path / "slow"), idle_delay=0.01, retry_delays="60")
+    queue = SQLiteCrashQueue(config)
+    queue.submit(new_crash_id())
+    handler.queue = queue
+    breaker = Breaker(Health(), pauses=[0.05])
+
+    def away(delivery):
+        handler.handle = handled
+        breaker.failed("the store is away")
+        queue.retry(delivery, "the store is away", transient=True)
+
+    handled, handler.handle = handler.handle, away
+    manager = ThreadedTaskManager(defaults(ThreadedTaskManager, idle_delay=0.01), queue, handler, breaker)
+    thread = threading.Thread(target=manager.run)
+    thread.start()
+    eventually(lambda: len(handler.handled) == 1)
+    manager.stop()
+    thread.join(DEADLINE)
+    queue.close()
+
+
 def test_while_the_breaker_is_open_no_crash_is_taken(start, queue, handler, breaker):
     breaker.failed("the store is away")
     queue.submit(new_crash_id())
