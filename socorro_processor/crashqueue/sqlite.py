@@ -7,10 +7,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashqueue.base import (
@@ -27,7 +28,7 @@ from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, 
 from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile, boot_id, boot_time
 from socorro_processor.crashqueue.sqlite_file import SQLiteFile, body_of, text_of
 from socorro_processor.crashqueue.sqlite_kept import keep, let_the_oldest_go, read_kept, remove
-from socorro_processor.crashqueue.sqlite_leases import GIVE_BACK, THIS_LEASE, Lease, Leases
+from socorro_processor.crashqueue.sqlite_leases import GIVE_BACK, Lease, Leases
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 
 DEATHS_UNTIL_ALONE = 2
@@ -56,15 +57,17 @@ CANDIDATES = f"""
     WHERE queue = ? AND state = 'waiting'
     AND body NOT IN ({IN_FLIGHT})
 """
-# Two are enough to know whether one is left.
-HEADS = f"{CANDIDATES} ORDER BY due, id LIMIT 2"
-RETRIED_HEAD = f"{CANDIDATES} AND due IS NOT NULL ORDER BY due, id LIMIT 1"
+NEXT = f"{CANDIDATES} ORDER BY due, id"
+NEXT_RETRIED = f"{CANDIDATES} AND due IS NOT NULL ORDER BY due, id"
 DUE = "SELECT id FROM crash WHERE state = 'delayed' AND due <= ?"
 DUE_NEXT = f"""
     SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND body NOT IN ({IN_FLIGHT})
     ORDER BY due, id LIMIT 1
 """
 ADD = "INSERT INTO crash (body, queue) VALUES (?, ?)"
+
+Candidate = tuple[int, bytes, int, int, int]
+"""id, body, attempts, retries, deaths"""
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +187,7 @@ class SQLiteCrashQueue(CrashQueueBase):
     def begin(self, delivery: Delivery) -> None:
         lease = self._lease_of(delivery)
         with self._dropped_on_error(delivery, "begin") as connection:
-            mine = connection.execute(f"UPDATE crash SET begun = 1 {THIS_LEASE}", lease).rowcount
+            mine = self._leases.change(connection, lease, "UPDATE crash SET begun = 1")
         if not mine:
             self._end(lease)
             raise CrashQueueError(
@@ -194,7 +197,7 @@ class SQLiteCrashQueue(CrashQueueBase):
     def ack(self, delivery: Delivery) -> None:
         lease = self._lease_of(delivery)
         with self._dropped_on_error(delivery, "ack") as connection:
-            connection.execute(f"DELETE FROM crash {THIS_LEASE}", lease)
+            self._leases.change(connection, lease, "DELETE FROM crash")
         self._end(lease)
 
     def retry(self, delivery: Delivery, reason: str, *, transient: bool) -> None:
@@ -203,10 +206,12 @@ class SQLiteCrashQueue(CrashQueueBase):
         delay = delays[min(delivery.retries, len(delays) - 1)]
         logger.debug("%.60r is tried again in %g s: %s", delivery.crash_id, delay, reason)
         with self._dropped_on_error(delivery, "retry") as connection:
-            connection.execute(
+            self._leases.change(
+                connection,
+                lease,
                 "UPDATE crash SET state = 'delayed', due = ?, due_boot = ?, retries = retries + 1, transient = ?,"
-                f" attempts = attempts + ?, owner = NULL, begun = 0 {THIS_LEASE}",
-                (self._clock() + delay, self._boot, transient, not transient, *lease),
+                " attempts = attempts + ?, owner = NULL, begun = 0",
+                (self._clock() + delay, self._boot, transient, not transient),
             )
         self._end(lease)
 
@@ -225,7 +230,7 @@ class SQLiteCrashQueue(CrashQueueBase):
     def release(self, delivery: Delivery) -> None:
         lease = self._lease_of(delivery)
         with self._dropped_on_error(delivery, "release") as connection:
-            connection.execute(f"{GIVE_BACK} {THIS_LEASE}", lease)
+            self._leases.change(connection, lease, GIVE_BACK)
         self._end(lease)
 
     def submit(self, crash_id: str, queue: QueueName = "normal") -> None:
@@ -320,7 +325,8 @@ class SQLiteCrashQueue(CrashQueueBase):
     def _take(self) -> Delivery | None:
         with self._file.reading("look for crashes") as connection:
             # A look needs no lock on the file: idle processors do not get into the way of others.
-            heads = self._heads(connection)
+            held = {lease.body for lease in self._leases.held}
+            heads = self._heads(connection, held)
             if not any(heads.values()) and not connection.execute(f"{DUE} LIMIT 1", (self._clock(),)).fetchone():
                 # The order must know that the priority queue was empty.
                 self._order.take(dict.fromkeys(QUEUES, 0))
@@ -330,32 +336,40 @@ class SQLiteCrashQueue(CrashQueueBase):
             if self._closing.is_set():
                 return None
             connection.execute(f"UPDATE crash SET state = 'waiting' WHERE id IN ({DUE})", (self._clock(),))
-            heads = self._heads(connection)
+            heads = self._heads(connection, held)
             queue = self._order.take({queue: len(rows) for queue, rows in heads.items()})
             if queue is None:
                 return None
             head = heads[queue][0]
             if self._retry_order.retried_first(queue):
-                head = connection.execute(RETRIED_HEAD, (queue,)).fetchone() or head
+                (head,) = self._first(connection, NEXT_RETRIED, queue, held, 1) or [head]
             row, body, attempts, retries, deaths = head
-            lease = self._leases.take(connection, row)
+            lease = self._leases.take(connection, row, body)
         self._leases.hold(lease)
         self._retry_order.took(queue, retried=retries > 0)
         alone = deaths >= DEATHS_UNTIL_ALONE
         return Delivery(text_of(body), queue, attempts + 1, retries, alone, tag=lease)
 
+    def _heads(self, connection: sqlite3.Connection, held: set[bytes]) -> dict[QueueName, list[Candidate]]:
+        # Two are enough to know whether one is left.
+        return {queue: self._first(connection, NEXT, queue, held, 2) for queue in QUEUES}
+
     @staticmethod
-    def _heads(connection: sqlite3.Connection) -> dict[QueueName, list[tuple[Any, ...]]]:
-        return {queue: connection.execute(HEADS, (queue,)).fetchall() for queue in QUEUES}
+    def _first(
+        connection: sqlite3.Connection, query: str, queue: QueueName, held: set[bytes], count: int
+    ) -> list[Candidate]:
+        """Up to ``count`` crashes, without those that this process is still at, although it lost them meanwhile:
+        its disk may have stood still for longer than a lease."""
+        with closing(connection.execute(query, (queue,))) as rows:
+            return list(islice((row for row in rows if row[1] not in held), count))
 
     def _keep(self, delivery: Delivery, state: KeptState, reason: str) -> None:
         lease = self._lease_of(delivery)
         with self._dropped_on_error(delivery, f"keep as {state}") as connection:
-            row = connection.execute(f"DELETE FROM crash {THIS_LEASE} RETURNING attempts + begun", lease).fetchone()
-            if row:
+            for (attempts,) in self._leases.change(connection, lease, "DELETE FROM crash"):
                 keep(
                     connection,
-                    KeptCrash(delivery.crash_id, state, reason, self._wall_clock(), row[0], delivery.queue),
+                    KeptCrash(delivery.crash_id, state, reason, self._wall_clock(), attempts, delivery.queue),
                 )
             if state == "rejected":
                 let_the_oldest_go(connection, state, self.config.maximum_rejected)

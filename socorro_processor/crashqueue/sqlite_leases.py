@@ -19,6 +19,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 
 from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile
@@ -29,10 +30,17 @@ OWNER_CHECK_INTERVAL = 1.0
 """Seconds until the crashes of a processor that died are noticed."""
 
 GIVE_BACK = "UPDATE crash SET state = 'waiting', owner = NULL, begun = 0"
-THIS_LEASE = "WHERE id = ? AND takes = ? AND state = 'in flight'"
 
-Lease = tuple[int, int]
-"""A crash's row, and how often it was taken: another delivery of it is another lease."""
+
+@dataclass(frozen=True)
+class Lease:
+    """One delivery of a crash: another delivery of it is another lease."""
+
+    row: int
+    takes: int
+    """How often the row was taken."""
+    body: bytes
+
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +90,7 @@ class Leases:
             self._owner.claim()
         self._heartbeat.start(self._beat)
 
-    def take(self, connection: sqlite3.Connection, row: int) -> Lease:
+    def take(self, connection: sqlite3.Connection, row: int, body: bytes) -> Lease:
         """Put a crash in flight, within the caller's transaction; ``hold`` comes after it."""
         (takes,) = connection.execute(
             "UPDATE crash SET state = 'in flight', takes = takes + 1, owner = ? WHERE id = ? RETURNING takes",
@@ -90,12 +98,21 @@ class Leases:
         ).fetchone()
         # In the same transaction: nothing is in flight without a lease that can run out.
         self._renew(connection)
-        return row, takes
+        return Lease(row, takes, body)
 
     def hold(self, lease: Lease) -> None:
         """Keep a lease alive from now on: the transaction that took it has ended well."""
         with self._lock:
             self._held.add(lease)
+
+    def change(
+        self, connection: sqlite3.Connection, lease: Lease, statement: str, parameters: tuple[object, ...] = ()
+    ) -> list[tuple[int]]:
+        """Do this to a leased crash. Its attempts, or nothing where the lease is void."""
+        return connection.execute(
+            f"{statement} WHERE id = ? AND takes = ? AND state = 'in flight' RETURNING attempts + begun",
+            (*parameters, lease.row, lease.takes),
+        ).fetchall()
 
     def end(self, lease: Lease) -> None:
         """The caller is done with it, and the file says so."""
@@ -181,7 +198,8 @@ class Leases:
         try:
             with self._file.transaction("renew the leases") as connection:
                 self._renew(connection)
-                connection.executemany(f"{GIVE_BACK} {THIS_LEASE}", dropped)
+                for lease in dropped:
+                    self.change(connection, lease, GIVE_BACK)
         except CrashQueueError as error:
             if not self._beat_failed:
                 logger.warning("%s", error)

@@ -104,6 +104,23 @@ def test_a_crash_that_was_lost_before_it_was_begun_must_be_dropped(machine):
         hanging.queue.begin(late)
 
 
+def test_a_crash_that_was_lost_is_not_taken_again_by_the_processor_that_is_still_at_it(machine):
+    stalled, other = submitted(machine.start(), "one", "next"), machine.start()
+    delivery = taken(stalled)
+    stalled.queue.begin(delivery)
+    other.queue.begin(taken(other))
+    for _ in range(int(LEASE_TIME)):
+        other.beat()
+        machine.wait(1.5)
+        # Frees the crashes of the stalled processor, and does not come to take any of them.
+        other.queue._leases.free_the_dead()
+    submitted(other, "one", "later")
+    assert [delivery.crash_id for delivery in stalled.take_all()] == ["later"]
+    stalled.queue.ack(delivery)
+    again = taken(stalled)
+    assert (again.crash_id, again.attempt) == ("one", 2)
+
+
 def test_a_machine_that_slept_gives_its_processors_time_to_renew_before_it_judges_them(machine):
     busy, other = submitted(machine.start(), "one"), machine.start()
     delivery = taken(busy)
