@@ -105,6 +105,9 @@ class SQLiteCrashQueue(CrashQueueBase):
     be written again, with the same attempt. ``begin`` raises also for a delivery whose lease ran
     out; the others then change nothing.
 
+    Where another file takes the place of ``path``, removed or moved away by an operator, it is opened
+    instead. Deliveries of the former one are void then.
+
     Not to be used across ``os.fork``. The keyword arguments are for tests.
     """
 
@@ -173,6 +176,7 @@ class SQLiteCrashQueue(CrashQueueBase):
             given_back=self._woken.set,
         )
         self._end_delays_from_before_a_reboot()
+        self._prepared_opening = self._file.opening
 
     def new_crashes(self) -> Iterator[Delivery | None]:
         while not self._closing.is_set():
@@ -305,6 +309,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         return False
 
     def _next_delivery(self) -> Delivery | None:
+        self._use_the_file_that_is_there()
         self._leases.free_the_dead()
         held = self._leases.held
         if self._suspect is not None and self._lease_of(self._suspect) not in held:
@@ -321,6 +326,20 @@ class SQLiteCrashQueue(CrashQueueBase):
             self._suspect_is_out = True
             return self._suspect
         return None
+
+    def _use_the_file_that_is_there(self) -> None:
+        if self._file.replaced():
+            self._file.open_anew()
+            logger.warning(
+                "another file is in the place of the queue %s, it is used from now on; what was in flight by the former"
+                " one is processed to its end, but comes again if that one is put back",
+                self.config.path,
+            )
+        if self._prepared_opening != self._file.opening:
+            self._end_delays_from_before_a_reboot()
+            # A file that was put back may say that this process has crashes.
+            self._leases.give_back_all()
+            self._prepared_opening = self._file.opening
 
     def _take(self) -> Delivery | None:
         with self._file.reading("look for crashes") as connection:

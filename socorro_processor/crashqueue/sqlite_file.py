@@ -83,6 +83,11 @@ def _in_words(error: sqlite3.Error) -> str:
     return "; ".join([f"{error} ({name})" if name else str(error), *remedies])
 
 
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def body_of(text: str) -> bytes:
     """A crash id as it is stored: any text, even one that is no valid Unicode."""
     return text.encode("utf-8", "surrogatepass")
@@ -101,25 +106,13 @@ class SQLiteFile:
 
     def __init__(self, path: Path, busy_timeout: float) -> None:
         self.path = path
+        self.opening = 1
+        """How often it was opened: what was read in a former opening may be of another file."""
+        self._busy_timeout = busy_timeout
         self._lock = threading.Lock()
         self._seen_version = 0
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection: sqlite3.Connection | None = sqlite3.connect(
-                path, timeout=busy_timeout, isolation_level=None, check_same_thread=False
-            )
-        except OSError as error:
-            raise CrashQueueError(f"open the queue {path}: {error}") from error
-        except sqlite3.Error as error:
-            raise CrashQueueError(f"open the queue {path}: {_in_words(error)}") from error
-        try:
-            self._prepare(self._connection, time.monotonic() + busy_timeout)
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise CrashQueueError(f"open the queue {path}: {_in_words(error)}") from error
-        except BaseException:
-            self._connection.close()
-            raise
+        self._connection: sqlite3.Connection | None
+        self._connection, self._identity = self._open()
 
     @contextmanager
     def transaction(self, doing: str, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -140,6 +133,8 @@ class SQLiteFile:
 
     def changed(self) -> bool:
         """Whether another process may have changed the file since the last call. Costs microseconds."""
+        if self.replaced():
+            return True
         try:
             with self._lock:
                 if self._connection is None:
@@ -151,6 +146,27 @@ class SQLiteFile:
         changed: bool = version != self._seen_version
         self._seen_version = version
         return changed
+
+    def replaced(self) -> bool:
+        """Whether there is another file in the place of the opened one, which was removed or moved away."""
+        try:
+            return _identity(self.path) != self._identity
+        except OSError:
+            # As long as there is no other, this one serves.
+            return False
+
+    def open_anew(self) -> None:
+        """Open the file that is there now. Where that fails, the former one stays open."""
+        with self._lock:
+            former = self._connection
+            if former is None:
+                raise CrashQueueError(f"open the queue {self.path} anew: it is closed")
+            try:
+                self._connection, self._identity = self._open()
+            except ConfigurationError as error:
+                raise CrashQueueError(str(error)) from error
+            self.opening += 1
+            former.close()
 
     def close(self) -> None:
         """Let go of the file, once the transaction under way has ended."""
@@ -176,6 +192,29 @@ class SQLiteFile:
                 if connection.in_transaction:
                     with suppress(sqlite3.Error):
                         connection.execute("ROLLBACK")
+
+    def _open(self) -> tuple[sqlite3.Connection, tuple[int, int]]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+            )
+        except OSError as error:
+            raise CrashQueueError(f"open the queue {self.path}: {error}") from error
+        except sqlite3.Error as error:
+            raise CrashQueueError(f"open the queue {self.path}: {_in_words(error)}") from error
+        try:
+            self._prepare(connection, time.monotonic() + self._busy_timeout)
+            return connection, _identity(self.path)
+        except OSError as error:
+            connection.close()
+            raise CrashQueueError(f"open the queue {self.path}: {error}") from error
+        except sqlite3.Error as error:
+            connection.close()
+            raise CrashQueueError(f"open the queue {self.path}: {_in_words(error)}") from error
+        except BaseException:
+            connection.close()
+            raise
 
     def _prepare(self, connection: sqlite3.Connection, deadline: float) -> None:
         version = self._version(connection)

@@ -40,6 +40,8 @@ class Lease:
     takes: int
     """How often the row was taken."""
     body: bytes
+    opening: int
+    """Of the file in which it is written."""
 
 
 logger = logging.getLogger(__name__)
@@ -98,7 +100,7 @@ class Leases:
         ).fetchone()
         # In the same transaction: nothing is in flight without a lease that can run out.
         self._renew(connection)
-        return Lease(row, takes, body)
+        return Lease(row, takes, body, self._file.opening)
 
     def hold(self, lease: Lease) -> None:
         """Keep a lease alive from now on: the transaction that took it has ended well."""
@@ -109,6 +111,8 @@ class Leases:
         self, connection: sqlite3.Connection, lease: Lease, statement: str, parameters: tuple[object, ...] = ()
     ) -> list[tuple[int]]:
         """Do this to a leased crash. Its attempts, or nothing where the lease is void."""
+        if lease.opening != self._file.opening:
+            return []
         return connection.execute(
             f"{statement} WHERE id = ? AND takes = ? AND state = 'in flight' RETURNING attempts + begun",
             (*parameters, lease.row, lease.takes),
@@ -129,13 +133,17 @@ class Leases:
         """Give everything back and be no owner any more. Raises nothing: the others would notice."""
         self._heartbeat.stop()
         try:
-            with self._file.transaction("give back the crashes in flight") as connection:
-                connection.execute(f"{GIVE_BACK} WHERE owner = ? AND state = 'in flight'", (self._owner.name,))
-                connection.execute("DELETE FROM owner WHERE name = ?", (self._owner.name,))
+            self.give_back_all()
         except CrashQueueError as error:
             logger.warning("the queue is left to the other processors, or to the next one: %s", error)
         with suppress(OSError):
             self._owner.give_up()
+
+    def give_back_all(self) -> None:
+        """Give back whatever the file says that this owner has in flight."""
+        with self._file.transaction("give back the crashes in flight") as connection:
+            connection.execute(f"{GIVE_BACK} WHERE owner = ? AND state = 'in flight'", (self._owner.name,))
+            connection.execute("DELETE FROM owner WHERE name = ?", (self._owner.name,))
 
     def free_the_dead(self) -> None:
         """Put back what dead owners had in flight. Does nothing if that was done within a second."""

@@ -661,6 +661,114 @@ def test_many_may_create_the_same_file_at_the_same_time(tmp_path):
     assert max(depths) == len(depths) == together.parties
 
 
+# Another file in its place
+
+
+def move_away(machine: Machine) -> Path:
+    """Move the file with all that SQLite keeps beside it; where it is then."""
+    elsewhere = machine.path.with_name("elsewhere")
+    for suffix in ("-wal", "-shm", ""):
+        Path(f"{machine.path}{suffix}").rename(f"{elsewhere}{suffix}")
+    return elsewhere
+
+
+def test_a_file_that_was_removed_and_made_anew_is_seen_by_a_running_processor(machine, caplog):
+    processor = submitted(machine.start(), "one")
+    processor.queue.ack(taken(processor))
+    move_away(machine)
+    assert processor.take() is None
+    submitted(machine.start(), "two")
+    assert [delivery.crash_id for delivery in processor.take_all()] == ["two"]
+    (record,) = caplog.records
+    assert f"another file is in the place of the queue {machine.path}" in record.getMessage()
+
+
+def test_an_idle_processor_is_woken_by_a_file_made_anew(tmp_path):
+    config = defaults(SQLiteCrashQueue, path=str(tmp_path / "queue.sqlite"), idle_delay=10 * DEADLINE)
+    idle = SQLiteCrashQueue(config)
+    deliveries: list[Delivery | None] = []
+    thread = threading.Thread(target=lambda: deliveries.append(next(idle.new_crashes())))
+    thread.start()
+    for path in tmp_path.glob("queue.sqlite*"):
+        path.unlink()
+    submitter = SQLiteCrashQueue(config)
+    submitter.submit("one")
+    thread.join(DEADLINE)
+    assert [delivery.crash_id for delivery in deliveries] == ["one"]
+    submitter.close()
+    idle.close()
+
+
+@pytest.mark.parametrize("ending", ["ack", "release", "retry", "park"])
+def test_what_is_said_of_a_crash_of_the_former_file_changes_none_of_the_new_one(machine, ending):
+    processor = submitted(machine.start(), "former")
+    late = taken(processor)
+    move_away(machine)
+    submitted(machine.start(), "new")
+    # The same row, taken as often.
+    new = taken(processor)
+    if ending == "retry":
+        processor.queue.retry(late, "late", transient=True)
+    elif ending == "park":
+        processor.queue.park(late, "late")
+    else:
+        getattr(processor.queue, ending)(late)
+    processor.queue.begin(new)
+    processor.queue.ack(new)
+    depths = processor.queue.depths()
+    assert (sum(vars(depths.queues["normal"]).values()), depths.parked) == (0, 0)
+
+
+def test_a_crash_of_the_former_file_must_not_be_begun(machine):
+    processor = submitted(machine.start(), "former")
+    late = taken(processor)
+    move_away(machine)
+    submitted(machine.start(), "new")
+    taken(processor)
+    with pytest.raises(CrashQueueError, match="drop it"):
+        processor.queue.begin(late)
+
+
+def test_a_file_that_was_put_back_gives_its_crashes_again(machine):
+    processor = submitted(machine.start(), "one", "two")
+    in_flight = taken(processor)
+    elsewhere = move_away(machine)
+    machine.start()
+    assert processor.take() is None
+    for suffix in ("-wal", "-shm", ""):
+        Path(f"{machine.path}{suffix}").unlink(missing_ok=True)
+        if Path(f"{elsewhere}{suffix}").exists():
+            Path(f"{elsewhere}{suffix}").rename(f"{machine.path}{suffix}")
+    assert taken(processor).crash_id == "two"
+    processor.queue.ack(in_flight)
+    assert taken(processor).crash_id == "one"
+
+
+def test_a_new_file_is_whole_after_the_processor_of_the_former_one_has_ended(machine):
+    processor = submitted(machine.start(), "former")
+    other = machine.start()
+    move_away(machine)
+    submitter = submitted(machine.start(), *(new_crash_id() for _ in range(100)))
+    processor.queue.release(taken(processor))
+    for each in (processor, other):
+        each.queue.close()
+    submitted(submitter, "last")
+    submitter.queue.close()
+    with sqlite3.connect(machine.path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert len(machine.start().take_all()) == 101
+
+
+def test_another_programs_file_in_the_place_of_the_queue_is_left_alone_and_said(machine, caplog):
+    processor = submitted(machine.start(), "one")
+    elsewhere = move_away(machine)
+    with sqlite3.connect(machine.path) as connection:
+        connection.execute("CREATE TABLE bookmark (address TEXT)")
+    assert processor.take_all() == []
+    assert "another program's SQLite file" in caplog.text
+    elsewhere.rename(machine.path)
+
+
 # Waiting for crashes, by the real clock
 
 
