@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, time, timedelta
 
 from socorro_processor.crash_id import crash_date
 from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.annotations import integer
 
-_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = range(
     int((datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()),
@@ -68,7 +67,7 @@ def _time(crash: Crash, annotation: str, absent: int, characters: int | None = N
     value = crash.raw.get(annotation)
     if value is None:
         return absent
-    seconds = _integer(str(value)[:characters] if isinstance(value, int | str) else value)
+    seconds = integer(str(value)[:characters] if isinstance(value, int | str) else value)
     if seconds is None or seconds not in _TIMES:
         crash.note(f"{annotation} is no time in seconds: {_shown(value)}")
         return 0
@@ -77,19 +76,13 @@ def _time(crash: Crash, annotation: str, absent: int, characters: int | None = N
 
 def _last_crash(crash: Crash) -> int | None:
     value = crash.raw.get("SecondsSinceLastCrash")
-    seconds = _integer(value)
+    seconds = integer(value)
     if seconds is None:
         crash.note(f"SecondsSinceLastCrash is no integer: {_shown(value)}")
     elif seconds not in _BIGINT:
         crash.note(f"SecondsSinceLastCrash is too large: {_shown(value)}")
         return None
     return seconds
-
-
-def _integer(value: object) -> int | None:
-    if isinstance(value, str) and _INTEGER.fullmatch(value):
-        return int(value)
-    return value if type(value) is int else None
 
 
 def _seconds_since_1970(moment: datetime) -> int:

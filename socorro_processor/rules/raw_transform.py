@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.reference.provider import provider_for, reference_options
 from socorro_processor.rules.annotations import text
+from socorro_processor.rules.reference_rule import ReferenceRule
 
 
-class ProductRewrite(Rule):
+class ProductRewrite(ReferenceRule):
     """Give a product the name that its product id says, where the reference data ask for it.
 
     Reads ``raw.ProductID``; writes ``raw.ProductName``.
     """
-
-    required_config = Namespace()
-    required_config.update(reference_options())
-
-    def __init__(self, config: DotDict | None = None) -> None:
-        super().__init__(config)
-        self.reference = provider_for(self.config)
 
     def predicate(self, crash: Crash) -> bool:
         return self._name(crash) is not None
@@ -27,9 +19,6 @@ class ProductRewrite(Rule):
     def action(self, crash: Crash) -> bool:
         crash.raw["ProductName"] = self._name(crash)
         return True
-
-    def reload(self) -> None:
-        self.reference.reload()
 
     def _name(self, crash: Crash) -> str | None:
         product_id = crash.raw.get("ProductID")

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import re
 
-from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.reference.provider import provider_for, reference_options
+from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.annotations import integer
+from socorro_processor.rules.reference_rule import ReferenceRule
 
 _MAJOR_MINOR = re.compile(r"\s*([0-9]{1,9})\s*\.\s*([0-9]{1,9})\s*(?:\..*)?", re.ASCII | re.DOTALL)
 
 
-class BetaVersionRule(Rule):
+class BetaVersionRule(ReferenceRule):
     """Give the build of a beta its real version: it calls itself 48.0, and was released as 48.0b10.
 
     Reads ``product``, ``release_channel``, ``build``; writes ``version``; notes that a build is not
     known. Then the version ends in ``b0``, and a later processing can put it right.
     """
-
-    required_config = Namespace()
-    required_config.update(reference_options())
-
-    def __init__(self, config: DotDict | None = None) -> None:
-        super().__init__(config)
-        self.reference = provider_for(self.config)
 
     def predicate(self, crash: Crash) -> bool:
         return _text(crash, "release_channel").lower() == "beta"
@@ -38,22 +30,12 @@ class BetaVersionRule(Rule):
         crash.processed["version"] = f"{version}b0" if released is None else released
         return True
 
-    def reload(self) -> None:
-        self.reference.reload()
 
-
-class OSPrettyVersionRule(Rule):
+class OSPrettyVersionRule(ReferenceRule):
     """Name the system as people do: ``Windows 7``, ``OS X 10.11``.
 
     Reads ``os_name``, ``os_version``; writes ``os_pretty_version``: None where the system is not known.
     """
-
-    required_config = Namespace()
-    required_config.update(reference_options())
-
-    def __init__(self, config: DotDict | None = None) -> None:
-        super().__init__(config)
-        self.reference = provider_for(self.config)
 
     def action(self, crash: Crash) -> bool:
         name = crash.processed.get("os_name")
@@ -65,9 +47,6 @@ class OSPrettyVersionRule(Rule):
         else:
             crash.processed["os_pretty_version"] = self._pretty(name, int(match[1]), int(match[2]))
         return True
-
-    def reload(self) -> None:
-        self.reference.reload()
 
     def _pretty(self, name: str, major: int, minor: int) -> str:
         if name.lower().startswith("windows"):

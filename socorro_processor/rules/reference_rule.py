@@ -1,0 +1,21 @@
+"""The base of the rules that look something up in the reference data."""
+
+from __future__ import annotations
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.pipeline.rule import Rule
+from socorro_processor.reference.provider import provider_for, reference_options
+
+
+class ReferenceRule(Rule):
+    """Has the reference data at ``self.reference``: one provider for all rules of equal options."""
+
+    required_config = Namespace()
+    required_config.update(reference_options())
+
+    def __init__(self, config: DotDict | None = None) -> None:
+        super().__init__(config)
+        self.reference = provider_for(self.config)
+
+    def reload(self) -> None:
+        self.reference.reload()
