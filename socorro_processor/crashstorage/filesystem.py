@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from io import FileIO
@@ -14,7 +16,7 @@ from pathlib import Path
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import Dump, RawCrash
-from socorro_processor.crashstorage.keys import processed_crash_key
+from socorro_processor.crashstorage.keys import processed_crash_key, raw_crash_keys
 from socorro_processor.crashstorage.objects import NoSuchObject, ObjectCrashStorage, ObjectTooLarge
 from socorro_processor.errors import (
     CrashStorageError,
@@ -24,7 +26,10 @@ from socorro_processor.errors import (
 )
 
 TEMPORARY_SUFFIX = ".writing"
-"""Ends the name of a file that is being written. One an hour old was left by a writer that was killed."""
+"""Ends the name of a file that is being written, and locked meanwhile."""
+
+LEFT_OVER_AGE = 3600.0
+"""Seconds since the last change of an unlocked one: a writer that was killed has left it."""
 
 _TOPS = ("v1", "v2")
 """The directories of a store; without them it is not there."""
@@ -64,7 +69,9 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     it does not exist.
 
     An object appears, and is replaced, by the renaming of a finished file, and both file and directory
-    are on the disk before a save returns. Files are for the owner and the group only.
+    are on the disk before a save returns. Files are for the owner and the group only. What a killed
+    writer left is removed by the first ``check`` in ``v1``, and in ``v2`` by the next raw crash that is
+    saved beside it.
     """
 
     required_config = Namespace()
@@ -79,6 +86,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         super().__init__(config)
         self._root = Path(config.root).absolute()
         self._seen: set[str] = set()
+        self._swept = False
         # What is wrong at this time, `check` will say.
         with contextlib.suppress(CrashStorageError, OSError):
             self._check_tops()
@@ -96,6 +104,8 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         self._make(*_TOPS)
         super().save_raw_crash(raw_crash, dumps, crash_id)
+        # There are few files: those of one day and three digits.
+        _sweep(self._path(raw_crash_keys(crash_id)[0]).parent)
 
     def put(self, key: str, content: Dump) -> None:
         path = self._path(key)
@@ -146,6 +156,11 @@ class FileSystemCrashStorage(ObjectCrashStorage):
             with self._temporary_file(self._root / "v1" / "check") as (file, temporary):
                 file.write(b"ok")
                 temporary.unlink()
+            if not self._swept:
+                self._swept = True
+                with contextlib.suppress(OSError):
+                    for directory in (self._root / "v1", *(self._root / "v1").iterdir()):
+                        _sweep(directory)
 
     def __str__(self) -> str:
         return f"{type(self).__name__} in {self._root}"
@@ -226,6 +241,9 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                     raise
         try:
             with os.fdopen(descriptor, "wb", 0) as file:
+                # Where locks cannot be had, nothing is swept either.
+                with contextlib.suppress(OSError):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield file, temporary
         except BaseException:
             with contextlib.suppress(OSError):
@@ -266,6 +284,23 @@ def _synchronize(directory: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what killed writers left in a directory. What cannot be removed may be by the next one."""
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and entry.name.endswith(TEMPORARY_SUFFIX):
+                _remove_left_over(Path(entry.path))
+
+
+def _remove_left_over(path: Path) -> None:
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with contextlib.suppress(OSError), os.fdopen(os.open(path, flags), "r+b", 0) as file:
+        if time.time() - os.fstat(file.fileno()).st_mtime > LEFT_OVER_AGE:
+            # Whoever writes it still has the lock.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 @contextlib.contextmanager

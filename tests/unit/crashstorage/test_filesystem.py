@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -16,7 +17,7 @@ import pytest
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import MAIN_DUMP
-from socorro_processor.crashstorage.filesystem import TEMPORARY_SUFFIX, FileSystemCrashStorage
+from socorro_processor.crashstorage.filesystem import LEFT_OVER_AGE, TEMPORARY_SUFFIX, FileSystemCrashStorage
 from socorro_processor.errors import (
     CrashIDNotFound,
     PermanentStorageError,
@@ -367,6 +368,50 @@ def test_a_writer_killed_in_the_middle_of_a_dump_leaves_the_former_one(store, ro
     assert store.get_raw_dumps(CRASH) == {MAIN_DUMP: b"old"}
     store.save_raw_crash({"new": 1}, {MAIN_DUMP: b"new"}, CRASH)
     assert store.get_raw_dumps(CRASH) == {MAIN_DUMP: b"new"}
+
+
+def left_over(path: Path, age: float) -> Path:
+    """The file of a writer that was killed so many seconds ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"MD")
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+@pytest.mark.parametrize(("age", "stays"), [(LEFT_OVER_AGE + 60, False), (LEFT_OVER_AGE - 60, True)])
+@pytest.mark.parametrize("directory", ["v1", "v1/dump", "v1/processed_crash", "v1/upload_file_minidump_browser"])
+def test_what_killed_writers_left_is_swept_by_the_first_check_once_it_is_old(root, directory, age, stays):
+    path = left_over(root / directory / f".{CRASH}.0123{TEMPORARY_SUFFIX}", age)
+    store = store_in(root)
+    store.check()
+    assert path.exists() == stays
+
+
+def test_what_killed_writers_left_of_a_raw_crash_is_swept_by_the_next_one_beside_it(store, root):
+    path = left_over(root / f"v2/raw_crash/0bb/20161123/.{CRASH}.0123{TEMPORARY_SUFFIX}", LEFT_OVER_AGE + 60)
+    store.save_raw_crash(RAW, {}, CRASH)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", [f"{CRASH}.0123{TEMPORARY_SUFFIX}", f".{CRASH}", CRASH, f".x{TEMPORARY_SUFFIX}.txt"])
+def test_nothing_but_what_writers_left_is_swept(root, name):
+    path = left_over(root / "v1/dump" / name, 10 * LEFT_OVER_AGE)
+    store_in(root).check()
+    assert path.exists()
+
+
+def test_a_file_that_is_still_being_written_is_not_swept_however_old_it_is(store, root, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    child = in_a_child(lambda: store.save_raw_crash(RAW, {MAIN_DUMP: pipe}, CRASH))
+    with pipe.open("wb", buffering=0) as source:
+        source.write(b"x" * 1_000_000)
+        (path,) = (root / "v1/dump").iterdir()
+        os.utime(path, (0, 0))
+        store_in(root).check()
+        assert path.exists()
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(store.get_raw_dump(CRASH)) == 1_000_000
 
 
 @pytest.mark.parametrize("saves", range(1, 16))
