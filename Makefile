@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test golden check clean lock stackwalker stackwalker-from-source samples
+.PHONY: help run test golden bench check clean lock stackwalker stackwalker-from-source samples
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: $(VENV)/.installed-for-tests stackwalker ## set up what tests need, and ru
 
 golden: $(VENV)/.installed-for-tests ## run the golden cases, print each difference; CASES=FILE: others of the same form
 	$(BIN)/python -m tests.golden.run $(CASES)
+
+bench: $(VENV)/.installed-for-tests stackwalker ## measure what the rules cost; CRASHES=DIRECTORY: over other crashes than the samples
+	$(BIN)/python -m benchmarks.rules $(CRASHES)
 
 check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
 	$(BIN)/ruff format --check
