@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -83,6 +84,14 @@ def parse_delays(text: str) -> tuple[float, ...]:
     return delays
 
 
+def parse_seconds(text: str) -> float:
+    """Read a time. Raises ValueError where it is no number above 0."""
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise ValueError("a number of seconds above 0 was expected")
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -134,8 +143,18 @@ class SQLiteCrashQueue(CrashQueueBase):
         default=60.0,
         doc="seconds after which the crashes of a processor that hangs are given to others; at least 10",
     )
-    required_config.add_option("idle_delay", default=0.5, doc="seconds to wait for a crash before saying there is none")
-    required_config.add_option("busy_timeout", default=5.0, doc="seconds to wait while another process writes the file")
+    required_config.add_option(
+        "idle_delay",
+        default=0.5,
+        doc="seconds to wait for a crash before saying there is none",
+        from_string_converter=parse_seconds,
+    )
+    required_config.add_option(
+        "busy_timeout",
+        default=5.0,
+        doc="seconds to wait while another process writes the file",
+        from_string_converter=parse_seconds,
+    )
     required_config.add_option(
         "maximum_rejected", default=100_000, doc="how many rejected ids are kept for operators to see; the oldest go"
     )

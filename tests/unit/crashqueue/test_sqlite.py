@@ -345,6 +345,15 @@ def test_delays_that_cannot_be_meant_are_refused(text):
         parse_delays(text)
 
 
+@pytest.mark.parametrize("option", ["idle_delay", "busy_timeout"])
+@pytest.mark.parametrize("text", ["", "soon", "0", "-1", "nan", "inf"])
+def test_waits_that_would_be_none_or_endless_are_refused(option, text):
+    parse = SQLiteCrashQueue.required_config[option].from_string_converter
+    with pytest.raises(ValueError, match="a number of seconds above 0 was expected"):
+        parse(text)
+    assert parse("0.25") == 0.25
+
+
 # Suspects
 
 
