@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -32,7 +33,7 @@ class ProcessDirectory:
         self._base = Path(base) if base else Path(tempfile.gettempdir(), f"socorro-processor-{os.getuid()}")
         try:
             self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not base and self._base.stat().st_uid != os.getuid():
+            if not base and (self._base.is_symlink() or self._base.stat().st_uid != os.getuid()):
                 raise ProcessingEnvironmentError(f"{self._base} belongs to somebody else: set app.temporary_directory")
             self._remove_abandoned()
             self._lock_file, self._lock = self._own_lock()
@@ -47,14 +48,15 @@ class ProcessDirectory:
     def crash_directory(self) -> tempfile.TemporaryDirectory[str]:
         """A new directory for one crash, removed at the end of its context."""
         try:
+            # It may be gone: systemd-tmpfiles and others tidy up what was not used for days.
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             return tempfile.TemporaryDirectory(dir=self.path, ignore_cleanup_errors=True)
         except OSError as error:
             raise ProcessingEnvironmentError(f"cannot make a directory in {self.path}: {error.strerror}") from error
 
     def close(self) -> None:
         """Remove it, with all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._lock_file.unlink(missing_ok=True)
+        _remove(self.path, self._lock_file)
         os.close(self._lock)
 
     def _own_lock(self) -> tuple[Path, int]:
@@ -71,10 +73,17 @@ class ProcessDirectory:
                 continue
             if orphans := kill_orphans(path.stem):
                 logger.warning("killed %d processes that a killed processor had left behind", orphans)
-            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
-            path.unlink(missing_ok=True)
+            _remove(path.with_suffix(""), path)
             os.close(lock)
             logger.info("removed the temporary files of a processor that was killed: %s", path.with_suffix(""))
+
+
+def _remove(directory: Path, lock_file: Path) -> None:
+    """The lock file last, and only once there is nothing left for a later start to remove."""
+    shutil.rmtree(directory, ignore_errors=True)
+    if not directory.exists():
+        with contextlib.suppress(OSError):
+            lock_file.unlink(missing_ok=True)
 
 
 def _locked(path: Path, flags: int = 0) -> int | None:

@@ -1,6 +1,7 @@
 """Temporary files go with their process, however that ended."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +86,25 @@ def test_a_crash_has_a_directory_that_goes_with_its_context(tmp_path):
         Path(own, "dump").write_text("x")
     assert list(directory.path.iterdir()) == []
     directory.close()
+
+
+def test_a_directory_that_somebody_tidied_away_is_made_again(tmp_path):
+    directory = ProcessDirectory(str(tmp_path / "base"))
+    shutil.rmtree(tmp_path / "base")
+    with directory.crash_directory() as own:
+        assert Path(own).is_dir()
+    directory.close()
+    assert not directory.path.exists()
+
+
+def test_what_could_not_be_removed_is_removed_at_a_later_start(tmp_path, monkeypatch):
+    directory = ProcessDirectory(str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *arguments, **options: None)
+        directory.close()
+    assert directory.path.exists()
+    ProcessDirectory(str(tmp_path)).close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_base_that_cannot_be_used_is_named_with_what_to_do(tmp_path):
