@@ -103,7 +103,8 @@ class BreakpadStackwalkerRule2015(Rule):
         "command_pathname",
         default=PROGRAM,
         doc="the stackwalker: a path, or a name that is looked for on PATH and beside the Python that runs this "
-        "(the environment variable SOCORRO_STACKWALKER comes before both)",
+        "(the environment variable SOCORRO_STACKWALKER comes before both); it is tried at the start, when it must "
+        "print a JSON object for a minidump without threads",
     )
     required_config.add_option(
         "sandbox",
@@ -204,7 +205,8 @@ class BreakpadStackwalkerRule2015(Rule):
 
     def check(self) -> None:
         """Raises ProcessingEnvironmentError, saying what to do, where no stackwalk can succeed for now."""
-        self._stackwalker.check()
+        directory = self.config.temporary_file_system_storage_path
+        self._stackwalker.check(self._settings(), Path(directory) if directory else None)
 
     def action(self, crash: Crash) -> bool:
         main = self.config.dump_field
@@ -226,9 +228,8 @@ class BreakpadStackwalkerRule2015(Rule):
 
     def _walk(self, crash: Crash, name: str, dump: Path, raw_crash_pathname: Sequence[str]) -> StackwalkResult:
         with METRICS.timer("stackwalk"):
-            outcome = self._stackwalker.walk(
-                self._values(dump, raw_crash_pathname), crash.id, crash.temporary_directory
-            )
+            files = {"dump_file_pathname": (str(dump),), "raw_crash_pathname": raw_crash_pathname}
+            outcome = self._stackwalker.walk(self._settings() | files, crash.id, crash.temporary_directory)
         METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
         result = stackwalk_result(name, outcome)
         for note in result.notes:
@@ -236,10 +237,9 @@ class BreakpadStackwalkerRule2015(Rule):
         _log(crash.id, name, outcome, result)
         return result
 
-    def _values(self, dump: Path, raw_crash_pathname: Sequence[str]) -> dict[str, Sequence[str]]:
+    def _settings(self) -> dict[str, Sequence[str]]:
+        """What is the same for every dump."""
         return {
-            "dump_file_pathname": (str(dump),),
-            "raw_crash_pathname": raw_crash_pathname,
             "symbols_path": self.config.symbols_path,
             "symbol_cache_path": _value(self.config.symbol_cache_path),
             "symbols_tmp_path": _value(self.config.symbol_tmp_path),

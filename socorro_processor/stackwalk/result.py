@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any
 
-from socorro_processor.serialization import Note, decode
+from socorro_processor.serialization import Note, decode, ignore
 from socorro_processor.stackwalk.command import Outcome
 from socorro_processor.stackwalk.killed import SIGNAL_BASE
 
@@ -48,9 +48,7 @@ class StackwalkResult:
 def stackwalk_result(dump_name: str, outcome: Outcome) -> StackwalkResult:
     """Read what the stackwalker printed for a dump. Never raises for what that is."""
     notes = [f"stackwalk of {dump_name}: {fact}" for fact in _facts(outcome)]
-    json_dump: dict[str, Any] = {}
-    if not outcome.timed_out and not outcome.output_too_large:
-        json_dump = _read(outcome.output, lambda fact: notes.append(f"stackwalk of {dump_name}: {fact}"))
+    json_dump = _read(outcome, lambda fact: notes.append(f"stackwalk of {dump_name}: {fact}")) or {}
     status = json_dump.get("status")
     if not isinstance(status, str):
         status = UNKNOWN_ERROR
@@ -58,6 +56,11 @@ def stackwalk_result(dump_name: str, outcome: Outcome) -> StackwalkResult:
     if status != OK or code != 0:
         notes.append(f"stackwalk of {dump_name} failed: {status}, exit code {code}")
     return StackwalkResult(json_dump, code, status, tuple(notes))
+
+
+def prints_an_object(outcome: Outcome) -> bool:
+    """Whether there is a JSON object in it, as for every dump that a stackwalker can read."""
+    return _read(outcome) is not None
 
 
 def _facts(outcome: Outcome) -> list[str]:
@@ -75,18 +78,20 @@ def _facts(outcome: Outcome) -> list[str]:
     return []
 
 
-def _read(output: bytes, note: Note) -> dict[str, Any]:
-    if not output.strip():
+def _read(outcome: Outcome, note: Note = ignore) -> dict[str, Any] | None:
+    if outcome.timed_out or outcome.output_too_large:
+        return None
+    if not outcome.output.strip():
         note("it printed nothing")
-        return {}
+        return None
     try:
-        printed = decode(output, note)
+        printed = decode(outcome.output, note)
     except ValueError:
         note("what it printed is no JSON")
-        return {}
+        return None
     if not isinstance(printed, dict):
         note("what it printed is JSON, but no object")
-        return {}
+        return None
     return printed
 
 

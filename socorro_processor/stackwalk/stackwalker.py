@@ -6,7 +6,10 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from socorro_processor.errors import ProcessingEnvironmentError
@@ -14,6 +17,8 @@ from socorro_processor.stackwalk.command import Limits, Outcome, UnusableProgram
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.killed import Kills, killed_by_another
 from socorro_processor.stackwalk.orphans import MARK
+from socorro_processor.stackwalk.result import prints_an_object
+from socorro_processor.stackwalk.sound_minidump import sound_minidump
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +42,11 @@ FIELDS = (
 """What a stackwalker's command line may name."""
 
 _PROGRAM_FIELD = "command_pathname"
+_REFUSES_ITS_ARGUMENTS = 2
+"""By convention; also of minidump-stackwalk, where a dump that it cannot read gives 1."""
+_TIME_FOR_A_TRIAL = 10.0
+_SAID = 500
+"""Characters of what it said that go into a message."""
 
 
 def find_stackwalker(
@@ -83,6 +93,9 @@ class Stackwalker:
         self._sandbox = sandbox or CommandLine("", ())
         self._environment = environment or {}
         self._kills = Kills()
+        self._trying = threading.Lock()
+        self._good: tuple[int, ...] | None = None
+        self._refused = False
         self._found: str | None = None
         self._logged: str | None = None
 
@@ -96,21 +109,15 @@ class Stackwalker:
         """Run it once, with the values of FIELDS (but the program's own path), for this crash.
 
         By ``crash_directory`` it is found where it outlives us (``kill_orphans``).
-
         Raises ProcessingEnvironmentError where it cannot be run on this machine, or was killed there.
         """
-        environment = dict(self._environment)
-        if crash_directory:
-            environment[MARK] = str(crash_directory.absolute())
-        try:
-            values = {**values, _PROGRAM_FIELD: self._located()}
-            outcome = run([*self._sandbox.fill(values), *self._command_line.fill(values)], self.limits, environment)
-            if outcome.return_code > 0 and not outcome.output:
-                self._check_sandbox(values)
-        except UnusableProgramError as error:
-            # Looked for again the next time: an operator may be putting it right just now.
-            self._found = None
-            raise error if ADVICE in str(error) else UnusableProgramError(f"{error}; {ADVICE}") from error
+        if self._refused:
+            self._try(values, crash_directory)
+        outcome = self._run(values, self.limits, crash_directory)
+        if outcome.return_code > 0 and not outcome.output:
+            self._check_sandbox(values)
+            if outcome.return_code == _REFUSES_ITS_ARGUMENTS:
+                self._try(values, crash_directory)
         if not killed_by_another(outcome, self.limits):
             self._kills.ended()
         elif not self._kills.is_own_fault(crash_id):
@@ -120,10 +127,57 @@ class Stackwalker:
             )
         return outcome
 
-    def check(self) -> None:
-        """Raises ProcessingEnvironmentError, saying what to do, where no walk can succeed for now."""
+    def check(self, values: Mapping[str, Sequence[str]] | None = None, directory: Path | None = None) -> None:
+        """Raises ProcessingEnvironmentError, saying what to do, where no walk can succeed for now.
+
+        The program that ``{command_pathname}`` stands for must print a JSON object for a sound minidump
+        of our own (in ``directory``, or in the system's for temporary files): one that is none, or of a
+        version with other arguments, fails for every dump as if the dump were at fault. Until it does,
+        no ``walk`` is made. One that was good is tried again only once it is another file.
+        """
         self._found = None
-        self._located()
+        self._try(values or {}, directory)
+
+    def _try(self, values: Mapping[str, Sequence[str]], directory: Path | None) -> None:
+        with self._trying:
+            if not (program := self._located()):
+                return  # another command altogether, of which nothing is known
+            file = _identity(program[0])
+            if file == self._good:
+                return
+            try:
+                with tempfile.TemporaryDirectory(prefix="stackwalker-check-", dir=directory) as own:
+                    dump, raw_crash = Path(own, "sound.dmp"), Path(own, "raw_crash.json")
+                    dump.write_bytes(sound_minidump())
+                    raw_crash.write_text("{}")
+                    values = {**values, "dump_file_pathname": [str(dump)], "raw_crash_pathname": [str(raw_crash)]}
+                    timeout = min(self.limits.timeout, _TIME_FOR_A_TRIAL)
+                    outcome = self._run(values, replace(self.limits, timeout=timeout), directory)
+            except OSError as error:
+                raise ProcessingEnvironmentError(
+                    f"cannot write a minidump to try the stackwalker with: {error}"
+                ) from error
+            self._refused = not prints_an_object(outcome)
+            if self._refused:
+                ended = "not done" if outcome.timed_out else f"exit code {outcome.return_code}"
+                said = " | ".join(outcome.stderr.split("\n")).strip(" |") or "it said nothing"
+                raise ProcessingEnvironmentError(
+                    f"{program[0]} prints no JSON for a sound minidump, {ended} after {outcome.wall_seconds:.1f} s: "
+                    f"{said[:_SAID]}; {ADVICE}; its arguments are command_line's"
+                )
+            self._good = file
+
+    def _run(self, values: Mapping[str, Sequence[str]], limits: Limits, crash_directory: Path | None) -> Outcome:
+        environment = dict(self._environment)
+        if crash_directory:
+            environment[MARK] = str(crash_directory.absolute())
+        try:
+            values = {**values, _PROGRAM_FIELD: self._located()}
+            return run([*self._sandbox.fill(values), *self._command_line.fill(values)], limits, environment)
+        except UnusableProgramError as error:
+            # Looked for again the next time: an operator may be putting it right just now.
+            self._found = self._good = None
+            raise error if ADVICE in str(error) else UnusableProgramError(f"{error}; {ADVICE}") from error
 
     def _located(self) -> Sequence[str]:
         if not self.uses(_PROGRAM_FIELD):
@@ -143,3 +197,12 @@ class Stackwalker:
         if outcome.return_code != 0:
             said = outcome.stderr.strip() or f"exit code {outcome.return_code}"
             raise ProcessingEnvironmentError(f"the sandbox does not even run `true`: {said}")
+
+
+def _identity(program: str) -> tuple[int, ...]:
+    """Another one once another file has taken its place."""
+    try:
+        status = Path(program).stat()
+    except OSError as error:
+        raise UnusableProgramError(f"{program}: {error.strerror}; {ADVICE}") from error
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

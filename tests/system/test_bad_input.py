@@ -47,11 +47,12 @@ def processed(installation: Installation, crash_id: str) -> dict:
 
 @pytest.fixture
 def walker(installation: Installation, tmp_path: Path) -> Callable[[str], None]:
-    """Replace the stackwalker by a shell script."""
+    """Replace the stackwalker by a shell script, but for the dump that it is tried with."""
 
     def replace(text: str) -> None:
         path = tmp_path / "fake-walker"
-        path.write_text(f"#!/bin/sh\n{text}\n")
+        sound = 'case "$*" in *stackwalker-check*) echo "{}"; exit; esac'
+        path.write_text(f"#!/bin/sh\n{sound}\n{text}\n")
         path.chmod(0o755)
         installation.walker(command_pathname=str(path), kill_timeout="1", output_limit="4M")
 
@@ -183,6 +184,24 @@ def test_while_the_stackwalker_is_missing_nothing_is_saved_and_the_processor_is_
     eventually(lambda: is_ready(port))
     assert daemon.stop() == 0
     assert installation.show(crash_id)["processing"]["attempt"] == 1
+
+
+def test_while_the_stackwalker_refuses_everything_nothing_is_saved(installation, tmp_path):
+    walker = tmp_path / "walker"
+    walker.write_text("#!/bin/sh\necho unexpected argument >&2; exit 2\n")
+    walker.chmod(0o755)
+    installation.walker(command_pathname=str(walker))
+    crash_id = installation.submit(DUMP)
+    daemon = installation.start()
+    daemon.wait_for_log("is tried again, it is not at fault")
+    assert f"{walker} prints no JSON for a sound minidump, exit code 2" in daemon.log
+    assert not installation.is_processed(crash_id)
+
+    walker.unlink()
+    walker.symlink_to(stackwalker())
+    daemon.wait_for_log(f"{crash_id} saved")
+    assert daemon.stop() == 0
+    assert installation.show(crash_id)["success"]
 
 
 def is_ready(port: int) -> bool:

@@ -124,6 +124,27 @@ def test_a_stackwalker_that_is_stopped_with_the_service_is_no_fault_of_the_crash
         walks.act(crash_with(tmp_path, **{MAIN: {}}))
 
 
+def test_a_stackwalker_with_other_arguments_than_ours_is_no_fault_of_the_crash(
+    program: Program, tmp_path: Path
+) -> None:
+    walks = rule(command_pathname=program("echo unexpected argument >&2; exit 2"))
+    with pytest.raises(ProcessingEnvironmentError, match=r"exit code 2 .*unexpected argument"):
+        walks.check()
+    with pytest.raises(ProcessingEnvironmentError, match="unexpected argument"):
+        walks.act(crash_with(tmp_path, **{MAIN: {}}))
+
+
+@pytest.mark.parametrize(
+    "command_line",
+    [
+        "cat {dump_file_pathname}",
+        "{command_pathname} --json {raw_crash_pathname} {dump_file_pathname} {symbols_path} {public_symbols_url}",
+    ],
+)
+def test_a_stackwalker_may_be_any_command(program: Program, command_line: str) -> None:
+    rule(command_line=command_line, command_pathname=program("echo {}")).check()
+
+
 def test_stderr_goes_to_the_log_in_one_line(program: Program, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     walks = rule(command_line="{command_pathname}", command_pathname=program("echo one >&2; echo two >&2"))
@@ -361,6 +382,10 @@ def test_a_damaged_dump_is_a_note_or_is_coped_with(real: BreakpadStackwalkerRule
     crash = walked(real, dump)
     assert crash.processed["success"] or any("failed" in note for note in crash.notes)
     assert isinstance(crash.processed["json_dump"], dict)
+
+
+def test_the_default_command_line_is_one_for_it(real: BreakpadStackwalkerRule2015) -> None:
+    real.check()
 
 
 def test_symbols_are_used(real: BreakpadStackwalkerRule2015) -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import sys
@@ -9,7 +10,9 @@ import pytest
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.stackwalk.command import Limits, UnusableProgramError
 from socorro_processor.stackwalk.command_line import CommandLine
+from socorro_processor.stackwalk.sound_minidump import sound_minidump
 from socorro_processor.stackwalk.stackwalker import FIELDS, Stackwalker, find_stackwalker
+from tests.shared import stackwalker
 
 Program = Callable[..., str]
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -90,8 +93,8 @@ def test_a_stackwalker_installed_while_the_processor_waits_is_found(program: Pro
         walker.check()
     with pytest.raises(ProcessingEnvironmentError):
         walker.walk({})
-    program("echo walked", "walker")
-    assert walker.walk({}).output == b"walked\n"
+    program("echo '{}'", "walker")
+    assert walker.walk({}).output == b"{}\n"
     walker.check()
 
 
@@ -103,6 +106,114 @@ def test_a_stackwalker_that_goes_away_is_missed_and_taken_back(program: Program,
         walker.walk({})
     program("echo again")
     assert walker.walk({}).output == b"again\n"
+
+
+# Whether it can walk at all
+
+USAGE = "echo \"error: unexpected argument '--json' found\" >&2; echo Usage: ... >&2; exit 2"
+
+
+def counting(tmp_path: Path, script: str) -> str:
+    return f"echo >> {tmp_path}/runs; {script}"
+
+
+def runs(tmp_path: Path) -> int:
+    return len((tmp_path / "runs").read_text().splitlines())
+
+
+def test_one_that_prints_json_for_a_sound_dump_is_tried_once(program: Program, tmp_path: Path) -> None:
+    sound = 'head -c 4 "$1" | grep -q MDMP && test "$(cat "$2")" = "{}" && echo {}'
+    walker = Stackwalker(
+        command_line("{command_pathname} {dump_file_pathname} {raw_crash_pathname}"),
+        program=program(counting(tmp_path, sound)),
+        environment=ENVIRONMENT,
+    )
+    walker.check()
+    walker.check()
+    assert runs(tmp_path) == 1
+
+
+def test_one_that_was_replaced_is_tried_again(program: Program) -> None:
+    walker = Stackwalker(command_line("{command_pathname}"), program=program("echo {}"))
+    walker.check()
+    program(USAGE)
+    with pytest.raises(ProcessingEnvironmentError):
+        walker.check()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (USAGE, r"exit code 2 after .*: error: unexpected argument '--json' found \| Usage: \.\.\."),
+        ("exit 0", "exit code 0 after .* it said nothing"),
+        ("echo walked", "exit code 0"),
+        ("echo '[]'", "exit code 0"),
+        ("kill -SEGV $$", "exit code -11"),
+        ("sleep 60", "not done after 0"),
+        ("exit 127", "did not run, exit code 127"),
+    ],
+)
+def test_one_that_cannot_walk_a_sound_dump_is_no_stackwalker(program: Program, script: str, said: str) -> None:
+    path = program(script)
+    walker = Stackwalker(
+        command_line("{command_pathname} {dump_file_pathname}"),
+        program=path,
+        limits=Limits(timeout=0.5),
+        environment=ENVIRONMENT,
+    )
+    for _ in range(2):
+        with pytest.raises(ProcessingEnvironmentError, match=f"{path} .*{said}.*bin/install-stackwalker"):
+            walker.check()
+
+
+def test_one_that_refuses_a_sound_dump_walks_no_other_until_it_is_mended(program: Program, tmp_path: Path) -> None:
+    walker = Stackwalker(command_line("{command_pathname} {dump_file_pathname}"), program=program("exit 1"))
+    with pytest.raises(ProcessingEnvironmentError):
+        walker.check()
+    for _ in range(2):
+        with pytest.raises(ProcessingEnvironmentError, match="for a sound minidump"):
+            walker.walk({"dump_file_pathname": ["x"]}, "an id", tmp_path)
+    program("echo {}")
+    assert walker.walk({"dump_file_pathname": ["x"]}, "an id", tmp_path).output == b"{}\n"
+
+
+def test_one_that_refuses_its_arguments_is_found_out_by_its_first_walk(program: Program) -> None:
+    walker = Stackwalker(command_line("{command_pathname} {dump_file_pathname}"), program=program(USAGE))
+    with pytest.raises(ProcessingEnvironmentError, match="unexpected argument"):
+        walker.walk({"dump_file_pathname": ["x"]})
+
+
+def test_one_that_refuses_this_dump_alone_has_walked(program: Program, tmp_path: Path) -> None:
+    script = counting(tmp_path, "grep -q MDMP $1 && echo {} || exit 2")
+    walker = Stackwalker(
+        command_line("{command_pathname} {dump_file_pathname}"), program=program(script), environment=ENVIRONMENT
+    )
+    for _ in range(2):
+        assert walker.walk({"dump_file_pathname": ["/dev/null"]}).return_code == 2
+    assert runs(tmp_path) == 3
+
+
+def test_it_is_tried_in_its_sandbox(program: Program) -> None:
+    walker = Stackwalker(
+        command_line("{command_pathname} {dump_file_pathname}"),
+        program=program('test "$INSIDE" && test -s "$1" && echo {}'),
+        sandbox=command_line("env INSIDE=1"),
+        environment=ENVIRONMENT,
+    )
+    walker.check()
+
+
+def test_a_place_for_the_dump_that_cannot_be_written_is_named(program: Program, tmp_path: Path) -> None:
+    walker = Stackwalker(command_line("{command_pathname}"), program=program("echo {}"))
+    with pytest.raises(ProcessingEnvironmentError, match=r"cannot write a minidump .*nowhere"):
+        walker.check({}, tmp_path / "nowhere")
+
+
+def test_the_real_one_reads_the_sound_dump(tmp_path: Path) -> None:
+    (tmp_path / "sound.dmp").write_bytes(sound_minidump())
+    walker = Stackwalker(command_line("{command_pathname} --json {dump_file_pathname}"), program=str(stackwalker()))
+    assert json.loads(walker.walk({"dump_file_pathname": [str(tmp_path / "sound.dmp")]}).output)["status"] == "OK"
+    walker.check()
 
 
 # Walks that are killed
