@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 _CHECK_INTERVAL = 5.0
 """Seconds between two looks at a part that was not ready."""
+_FIRST_CHECK_TIME = 30.0
+"""Seconds that the first look may hold up the start."""
 
 
 class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
@@ -55,6 +57,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             closing.callback(queue.close)
             closing.callback(kill_all)
             manager = self.task_manager(queue, lambda: self._tick(manager))
+            self._check_first()
             logger.info("the processor runs, pid %d", os.getpid())
             manager.run()
         logger.info("the processor has ended")
@@ -89,11 +92,20 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             self._next_check = time.monotonic() + _CHECK_INTERVAL
             self._check_aside()
 
-    def _check_aside(self) -> None:
+    def _check_first(self) -> None:
+        """No crash is taken before every part was looked at once, unless that takes too long."""
+        checking = self._check_aside()
+        deadline = time.monotonic() + _FIRST_CHECK_TIME
+        while checking.is_alive() and not self._stop_signal and time.monotonic() < deadline:
+            checking.join(0.05)
+            self.health.alive()
+
+    def _check_aside(self) -> threading.Thread:
         """Check every part in a thread of its own: services that time out must not hold up the main loop."""
         if self._checking is None or not self._checking.is_alive():
             self._checking = threading.Thread(target=self._check, name="check", daemon=True)
             self._checking.start()
+        return self._checking
 
     def _check(self) -> None:
         self.check()
