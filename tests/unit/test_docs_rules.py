@@ -149,6 +149,11 @@ def test_the_worked_example_of_signatures_comes_out_as_it_is_shown(tmp_path, mon
     assert printed == textwrap.dedent(shown).splitlines()
 
 
+def test_the_lists_of_the_worked_example_pass_the_check(tmp_path, capsys):
+    write("signatures.rst", tmp_path)
+    assert main(["siglists", "check", str(tmp_path / "lists")], environ={}) == 0, capsys.readouterr().err
+
+
 def test_the_java_stack_gives_the_signature_that_is_shown():
     examples = blocks("signatures.rst")
-    assert JavaSignatureTool().generate(examples["stack.java"]) == (examples["signature.java"].strip(), [])
+    assert JavaSignatureTool().generate(examples["stack.java"]) == (examples["signature.txt"].strip(), [])
