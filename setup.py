@@ -28,10 +28,15 @@ setup(
         "socorro_processor.siglists": ["*.txt", "README.rst"],
     },
     install_requires=[
+        "boto3>=1.35",
         "configman>=1.3",
         "configobj>=5.0.9",
+        "elasticsearch>=8.15,<9",
         "orjson>=3.10",
+        "pika>=1.3.2",
+        "psycopg2-binary>=2.9.9",
         "rich>=13",
+        "statsd>=4.0.1",
     ],
     extras_require={
         "dev": [
@@ -45,6 +50,8 @@ setup(
             "pytest-timeout",
             "ruff",
             "setuptools",
+            "types-boto3[s3]",
+            "types-psycopg2",
             "vulture",
         ],
     },
