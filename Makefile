@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test golden bench check clean lock stackwalker stackwalker-from-source samples
+.PHONY: help run test golden bench check clean lock services stackwalker stackwalker-from-source samples
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,7 +14,11 @@ run: $(VENV)/.installed stackwalker ## process the bundled sample crash through 
 	bin/process-sample
 
 test: $(VENV)/.installed-for-tests stackwalker ## set up what tests need, and run all of them
+	bin/services install || test "$$CI" != true
 	$(BIN)/python -m pytest
+
+services: $(VENV)/.made ## start RabbitMQ, PostgreSQL, S3 and Elasticsearch on this machine; bin/services --help
+	bin/services start
 
 golden: $(VENV)/.installed-for-tests ## run the golden cases, print each difference; CASES=FILE: others of the same form
 	$(BIN)/python -m tests.golden.run $(CASES)
