@@ -30,6 +30,7 @@ from socorro_processor.errors import ConfigurationError, SocorroError
 COMMANDS = {
     "processor": "run the processor: take crash ids from the queues until told to stop",
     "process": "process crashes in the foreground, without a queue",
+    "reprocess": "put crashes into the reprocessing queue again",
     "submit": "put a minidump into the store and its crash id into the queue",
     "show": "print a report of a processed crash",
     "fetch": "copy the raw files of a crash into a directory",
@@ -37,6 +38,8 @@ COMMANDS = {
     "signature": "sign processed crashes by the lists of today, and say why",
     "siglists": "check the signature lists",
     "symbols": "say which symbol files crashes missed",
+    "setup": "make what queues and stores need: queues, bucket, schema, index template",
+    "doctor": "check the configuration and all that it names, and say what to do",
 }
 """Each command by its name, with its summary; its module is ``socorro_processor.cli.NAME``."""
 

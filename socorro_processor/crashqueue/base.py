@@ -138,5 +138,12 @@ class CrashQueueBase(RequiredConfig):
         """
         raise NotImplementedError
 
+    def setup(self) -> None:
+        """Make what the queue needs. Safe to run again."""
+
+    def check(self) -> None:
+        """Raise CrashQueueError where the queue cannot be used at this time, saying what to do."""
+        self.depths()
+
     def close(self) -> None:
         """Give back what is in flight and release connections."""

@@ -63,7 +63,7 @@ _ADVICE = {
 class FileSystemCrashStorage(ObjectCrashStorage):
     """Keeps each object in a file below ``root``, its key the path; see ``keys``.
 
-    The first save makes the store: ``root`` and in it ``v1``, a raw crash ``v2`` too. Nothing else makes
+    ``setup`` or the first save makes the store: ``root`` and in it ``v1``, a raw crash ``v2`` too. Nothing else makes
     them, and a save does not once they were there: where they are missing, the file system of the store
     is not mounted, or ``root`` names a wrong place. That is the store's fault, and says of no crash that
     it does not exist.
@@ -150,6 +150,9 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                 break
         return True
 
+    def setup(self) -> None:
+        self._make(*_TOPS)
+
     def check(self) -> None:
         with _sorted_errors("write in", self._root):
             self._check_tops("v1")
@@ -190,7 +193,8 @@ class FileSystemCrashStorage(ObjectCrashStorage):
             elif top in needed:
                 raise TransientStorageError(
                     f"there is no directory {self._root / top}: check that this is the right place, and that the file "
-                    "system of the store is mounted (a new store is made by the first crash that is saved there)"
+                    "system of the store is mounted (a new store is made by the first crash that is saved there, or by "
+                    "`socorro setup`)"
                 )
 
     def _path(self, key: str) -> Path:

@@ -56,6 +56,11 @@ class PolyCrashStorage(CrashStorageBase):
             name: config[name].crashstorage_class(config[name]) for name in namespaces
         }
 
+    @property
+    def stores(self) -> Mapping[str, CrashStorageBase]:
+        """Each store by the name of its section, in order."""
+        return self._stores
+
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         check_crash_id(crash_id)
         self._each(lambda name, store: store.save_raw_crash(raw_crash, dumps, crash_id))
@@ -129,6 +134,9 @@ class PolyCrashStorage(CrashStorageBase):
         self._each(remove)
         if not removed:
             raise CrashIDNotFound(f"none of {', '.join(self._stores)} has a crash {crash_id} to remove")
+
+    def setup(self) -> None:
+        self._each(lambda name, store: store.setup())
 
     def check(self) -> None:
         self._each(lambda name, store: store.check())

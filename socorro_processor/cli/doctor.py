@@ -1,0 +1,110 @@
+"""``socorro doctor``: whether all that the processor needs is there, and what to do where it is not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.text import Text
+
+from socorro_processor.app.temporary_directory import ProcessDirectory
+from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.untrusted import plain
+from socorro_processor.configuration import Configuration
+from socorro_processor.crashstorage.base import CrashStorageBase
+from socorro_processor.crashstorage.poly import PolyCrashStorage
+from socorro_processor.errors import SocorroError
+
+
+class Finding(NamedTuple):
+    """What was found of one part."""
+
+    part: str
+    component: str
+    problem: str
+    """Empty where the part can do its work; else what is wrong, and what to do."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print a JSON list of objects")
+
+
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    findings = []
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in examine(configuration):
+        findings.append(finding)
+        if not arguments.json:
+            _print(finding, console)
+    if arguments.json:
+        print(json.dumps([finding._asdict() for finding in findings]))
+    return 1 if any(finding.problem for finding in findings) else 0
+
+
+def examine(configuration: Configuration) -> Iterator[Finding]:
+    """Look at one part after the other; a part that is away may take as long as its time-out."""
+    yield _tried("new_crash_source", lambda: _checked("new_crash_source", configuration))
+    for name in ("source", "destination"):
+        yield from _stores(name, configuration)
+    yield _tried("processor", lambda: _checked("processor", configuration))
+    yield _tried("app.temporary_directory", lambda: _temporary_directory(configuration))
+
+
+def _tried(part: str, check: Callable[[], str], component: str = "") -> Finding:
+    """``check`` returns what the part is made of."""
+    try:
+        return Finding(part, check(), "")
+    except SocorroError as error:
+        return Finding(part, component, str(error))
+    except Exception as error:
+        return Finding(part, component, f"cannot be checked: {type(error).__name__}: {error}")
+
+
+def _checked(name: str, configuration: Configuration) -> str:
+    with closing(build(name, configuration)) as part:
+        part.check()
+        return type(part).__name__
+
+
+def _stores(name: str, configuration: Configuration) -> Iterator[Finding]:
+    """The store of a section; where it is several in one, each of them."""
+    try:
+        store: CrashStorageBase = build(name, configuration)
+    except SocorroError as error:
+        yield Finding(name, "", str(error))
+        return
+    with closing(store):
+        stores = store.stores if isinstance(store, PolyCrashStorage) else {"": store}
+        for inner, each in stores.items():
+            part = f"{name}.{inner}".rstrip(".")
+            yield _tried(part, lambda each=each: each.check() or type(each).__name__, type(each).__name__)  # type: ignore[misc]
+
+
+def _temporary_directory(configuration: Configuration) -> str:
+    with closing(ProcessDirectory(configuration.values.app.temporary_directory)) as directory:
+        return str(directory.path.parent)
+
+
+def _print(finding: Finding, console: Console) -> None:
+    sign, style = ("bad", "bold red") if finding.problem else ("ok", "green")
+    console.print(Text(f"{sign:<5}", style), Text(f"{finding.part:<24} {finding.component}"), sep="")
+    for line in finding.problem.splitlines():
+        console.print(f"     {plain(line)}", markup=False)
+
+
+COMMAND = Command(
+    name="doctor",
+    summary="Check the configuration and each service that it names; say what to do.",
+    description=(
+        "Check the configuration, each service that it names, the stackwalker, the signature lists, the reference "
+        "data and the directory for temporary files; say what to do.\n\n"
+        "Exit code: 0 all is well; 1 something is not; 2 wrong arguments or configuration."
+    ),
+    example="socorro doctor --admin.conf=config/processor-production.ini",
+    run=run,
+    add_arguments=add_arguments,
+)

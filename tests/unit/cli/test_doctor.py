@@ -1,0 +1,76 @@
+"""``socorro doctor`` and ``socorro setup``, over the embedded configuration."""
+
+import json
+
+import pytest
+
+from socorro_processor.cli.main import main
+from tests.shared import SAMPLES, stackwalker
+
+
+@pytest.fixture
+def socorro(tmp_path, capsys):
+    """Run a command over an installation that has nothing yet; its exit code and what it printed."""
+    options = {
+        "resource.filesystem.root": tmp_path / "crashes",
+        "new_crash_source.path": tmp_path / "queue.sqlite",
+        "app.temporary_directory": tmp_path / "temporary",
+        "processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.symbols_path": SAMPLES / "symbols",
+        "processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.command_pathname": stackwalker(),
+    }
+
+    def run(command: str, *arguments: str) -> tuple[int, str, str]:
+        code = main([command, *(f"--{key}={value}" for key, value in options.items()), *arguments], environ={})
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def problems(out: str) -> dict[str, str]:
+    return {finding["part"]: finding["problem"] for finding in json.loads(out)}
+
+
+def test_after_the_setup_all_is_well(socorro):
+    code, out, _ = socorro("setup")
+    assert code == 0
+    assert "source: FileSystemCrashStorage has what it needs" in out
+    code, out, _ = socorro("doctor", "--json")
+    assert set(problems(out).values()) == {""}, out
+    assert code == 0
+
+
+def test_the_setup_can_be_run_again(socorro):
+    assert socorro("setup")[0] == 0
+    assert socorro("setup")[0] == 0
+
+
+def test_a_store_that_is_not_there_is_named_with_what_to_do(socorro):
+    code, out, _ = socorro("doctor", "--json")
+    assert code == 1
+    assert "socorro setup" in problems(out)["source"]
+    assert problems(out)["app.temporary_directory"] == ""
+
+
+def test_each_store_of_several_is_looked_at(socorro, tmp_path):
+    (tmp_path / "file").touch()
+    store = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
+    stores = (
+        "--destination.crashstorage_class=socorro_processor.crashstorage.poly.PolyCrashStorage",
+        f"--destination.storage_classes={store}, {store}",
+        f"--destination.storage1.root={tmp_path}/file/crashes",
+    )
+    assert socorro("setup", *stores)[0] == 1
+    code, out, _ = socorro("doctor", "--json", *stores)
+    assert code == 1
+    assert problems(out)["destination.storage0"] == ""
+    assert f"{tmp_path}/file/crashes" in problems(out)["destination.storage1"]
+
+
+def test_people_read_what_is_bad_and_why(socorro):
+    code, out, _ = socorro(
+        "doctor", "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.command_pathname=/nowhere/walker"
+    )
+    assert code == 1
+    assert "bad  processor" in out
+    assert "/nowhere/walker" in out
+    assert "ok   app.temporary_directory" in out
