@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.steps import Result, Steps
+from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
 from socorro_processor.errors import (
@@ -30,10 +31,13 @@ _OWN_FAILURES_IN_A_ROW = 10
 class DeliveryHandler:
     """Processes deliveries and tells the queue what became of each. May be used by several threads."""
 
-    def __init__(self, queue: CrashQueueBase, steps: Steps, breaker: Breaker, maximum_attempts: int) -> None:
+    def __init__(
+        self, queue: CrashQueueBase, steps: Steps, breaker: Breaker, watchdog: Watchdog, maximum_attempts: int
+    ) -> None:
         self._queue = queue
         self._steps = steps
         self._breaker = breaker
+        self._watchdog = watchdog
         self._maximum_attempts = maximum_attempts
         self._failed_in_a_row: set[str] = set()
         self._not_found: OrderedDict[str, int] = OrderedDict()
@@ -44,7 +48,8 @@ class DeliveryHandler:
         Raises nothing: where the queue itself cannot be told, the crash comes again by itself.
         """
         try:
-            self._handle(delivery)
+            with self._watchdog.watching(_shown(delivery)):
+                self._handle(delivery)
         except CrashQueueError as error:
             self._breaker.unknown()
             logger.error(

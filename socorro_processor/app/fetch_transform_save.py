@@ -11,7 +11,15 @@ from socorro_processor.app.steps import Steps
 from socorro_processor.app.store_queue import StoreCrashQueue
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.temporary_directory import ProcessDirectory
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
+from socorro_processor.app.watchdog import Watchdog
+from socorro_processor.configuration import (
+    DotDict,
+    Namespace,
+    RequiredConfig,
+    class_converter,
+    parse_count,
+    parse_seconds,
+)
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import CrashStorageError, ProcessingEnvironmentError
@@ -19,12 +27,6 @@ from socorro_processor.health import Health
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 
 logger = logging.getLogger(__name__)
-
-
-def _at_least_one(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError("a number above 0")
-    return number
 
 
 _STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
@@ -67,7 +69,14 @@ class FetchTransformSaveApp(RequiredConfig):
         "maximum_attempts",
         default="5",
         doc="how often a crash may fail of its own before it is parked: at least once",
-        from_string_converter=_at_least_one,
+        from_string_converter=parse_count,
+    )
+    required_config.app.add_option(
+        "maximum_crash_time",
+        default="900",
+        doc="seconds in work after which a crash hangs: the processor writes all stacks to its log and ends with 70. "
+        "Longer than the stackwalker may take for all dumps of a crash.",
+        from_string_converter=parse_seconds,
     )
     required_config.app.add_option(
         "temporary_directory",
@@ -82,6 +91,7 @@ class FetchTransformSaveApp(RequiredConfig):
         self.source: CrashStorageBase = config.source.crashstorage_class(config.source)
         self.destination: CrashStorageBase = config.destination.crashstorage_class(config.destination)
         self.pipeline: ProcessorPipeline = config.processor.processor_class(config.processor)
+        self.watchdog = Watchdog(config.app.maximum_crash_time)
         self.directory = ProcessDirectory(config.app.temporary_directory)
         self.steps = Steps(self.source, self.pipeline, self.destination, self.directory)
 
@@ -92,7 +102,7 @@ class FetchTransformSaveApp(RequiredConfig):
     def task_manager(self, queue: CrashQueueBase, tick: Callable[[], None] = lambda: None) -> TaskManager:
         """What handles the deliveries of ``queue``, once it is run."""
         breaker = Breaker(self.health)
-        handler = DeliveryHandler(queue, self.steps, breaker, self.config.app.maximum_attempts)
+        handler = DeliveryHandler(queue, self.steps, breaker, self.watchdog, self.config.app.maximum_attempts)
         manager: TaskManager = self.config.producer_consumer.producer_consumer_class(
             self.config.producer_consumer, queue, handler, breaker, tick
         )

@@ -58,6 +58,8 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             closing.callback(kill_all)
             manager = self.task_manager(queue, lambda: self._tick(manager))
             self._check_first()
+            self.watchdog.start()
+            closing.callback(self.watchdog.stop)
             logger.info("the processor runs, pid %d", os.getpid())
             manager.run()
         logger.info("the processor has ended")
@@ -78,6 +80,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
 
     def _tick(self, manager: TaskManager) -> None:
         self.health.alive()
+        self.watchdog.alive()
         if self._stop_signal and not self._stopping:
             self._stopping = True
             name = signal.Signals(self._stop_signal).name

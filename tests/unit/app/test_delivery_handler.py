@@ -9,6 +9,7 @@ import pytest
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.delivery_handler import DeliveryHandler
 from socorro_processor.app.steps import Result
+from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
@@ -73,7 +74,7 @@ def steps():
 
 @pytest.fixture
 def handler(queue, steps, health, clock):
-    return DeliveryHandler(queue, steps, Breaker(health, clock), MAXIMUM_ATTEMPTS)
+    return DeliveryHandler(queue, steps, Breaker(health, clock), Watchdog(900.0), MAXIMUM_ATTEMPTS)
 
 
 @pytest.fixture

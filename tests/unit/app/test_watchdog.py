@@ -1,0 +1,114 @@
+"""A crash that hangs ends the process."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from socorro_processor.app.watchdog import EXIT_CODE, Watchdog
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def watchdog(clock):
+    return Watchdog(900.0, clock)
+
+
+def test_a_crash_in_work_for_too_long_is_a_hang(watchdog, clock):
+    with watchdog.watching("the crash"):
+        clock.now += 900
+        watchdog.alive()
+        assert watchdog.look() is None
+        clock.now += 1
+        assert watchdog.look() == "the crash is in work for 901 s"
+    watchdog.alive()
+    assert watchdog.look() is None
+
+
+def test_many_crashes_one_after_the_other_are_none(watchdog, clock):
+    for _ in range(10):
+        with watchdog.watching("a crash"):
+            clock.now += 600
+            watchdog.alive()
+            assert watchdog.look() is None
+
+
+def test_each_thread_is_looked_at(watchdog, clock):
+    go_on = threading.Event()
+    begun = threading.Event()
+
+    def hang():
+        with watchdog.watching("hanging"):
+            begun.set()
+            go_on.wait(20)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    begun.wait(20)
+    clock.now += 500
+    with watchdog.watching("quick"):
+        clock.now += 500
+        watchdog.alive()
+        assert watchdog.look() == "hanging is in work for 1000 s"
+    go_on.set()
+    thread.join()
+
+
+def test_a_main_loop_without_a_sign_of_life_is_a_hang(watchdog, clock):
+    clock.now += 901
+    assert watchdog.look() == "the main loop gave no sign of life for 901 s"
+    watchdog.alive()
+    assert watchdog.look() is None
+
+
+def hanging(*lines: str) -> subprocess.CompletedProcess[str]:
+    """Run a process with a crash in work that never ends."""
+    program = "\n".join(
+        (
+            "import re, threading, time",
+            "from socorro_processor.app import watchdog",
+            "watchdog.INTERVAL = 0.05",
+            *lines,
+        )
+    )
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+
+
+def test_a_hang_ends_the_process_with_the_stacks_of_all_threads_in_the_log():
+    done = hanging(
+        "def stuck():",
+        "    with dog.watching('the crash'):",
+        "        threading.Event().wait()",
+        "dog = watchdog.Watchdog(0.2)",
+        "dog.start()",
+        "threading.Thread(target=stuck).start()",
+        "while True: time.sleep(0.05); dog.alive()",
+    )
+    assert done.returncode == EXIT_CODE
+    assert "the crash is in work for" in done.stderr
+    assert "in stuck" in done.stderr
+
+
+def test_where_no_thread_of_python_can_run_the_process_ends_all_the_same():
+    done = hanging(
+        "watchdog.STILLNESS = 0.5",
+        "dog = watchdog.Watchdog(0.5)",
+        "dog.start()",
+        "time.sleep(0.2)",
+        "def matching(): re.match('(a+)+b', 'a' * 60)",
+        "matching()",
+    )
+    assert done.returncode == 1
+    assert "in matching" in done.stderr
