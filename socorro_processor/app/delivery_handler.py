@@ -8,6 +8,7 @@ from collections import OrderedDict
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.steps import Result, Steps
 from socorro_processor.app.watchdog import Watchdog
+from socorro_processor.app.whose_fault import OTHERS, WhoseFault
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
 from socorro_processor.errors import (
@@ -39,6 +40,7 @@ class DeliveryHandler:
         self._breaker = breaker
         self._watchdog = watchdog
         self._maximum_attempts = maximum_attempts
+        self._whose_fault = WhoseFault()
         self._failed_in_a_row: set[str] = set()
         self._not_found: OrderedDict[str, int] = OrderedDict()
 
@@ -81,10 +83,12 @@ class DeliveryHandler:
         except MalformedCrash as error:
             self._park(delivery, str(error))
         except CrashStorageError as error:
-            if error.transient:
-                self._transient_failure(delivery, str(error))
-            else:
+            if not error.transient:
                 self._own_failure(delivery, str(error))
+            elif self._whose_fault.is_the_crashs(delivery.crash_id, error):
+                self._own_failure(delivery, f"{error}; of this crash alone, {OTHERS} others were saved meanwhile")
+            else:
+                self._transient_failure(delivery, str(error))
         except (ProcessingEnvironmentError, OSError, MemoryError) as error:
             # What the machine lacks, it lacks for every crash.
             self._transient_failure(delivery, str(error) or type(error).__name__)
@@ -96,6 +100,7 @@ class DeliveryHandler:
 
     def _saved(self, delivery: Delivery, result: Result) -> None:
         self._queue.ack(delivery)
+        self._whose_fault.saved(delivery.crash_id)
         self._failed_in_a_row.clear()
         self._breaker.succeeded()
         METRICS.increment("crash.saved", queue=delivery.queue)

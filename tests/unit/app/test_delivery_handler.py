@@ -10,6 +10,7 @@ from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.delivery_handler import DeliveryHandler
 from socorro_processor.app.steps import Result
 from socorro_processor.app.watchdog import Watchdog
+from socorro_processor.app.whose_fault import OTHERS
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
@@ -35,16 +36,17 @@ class Clock:
 
 
 class ScriptedSteps:
-    """Ends every crash in the same way: with an error, or saved."""
+    """Ends every crash in the same way, with an error or saved, but those that have an error of their own."""
 
     def __init__(self):
         self.error = None
+        self.errors = {}
         self.runs = []
 
     def run(self, crash_id, *, attempt, first_time):
         self.runs.append((attempt, first_time))
-        if self.error:
-            raise self.error
+        if error := self.errors.get(crash_id, self.error):
+            raise error
         return Result("main", True, {"fetch": 0.1})
 
 
@@ -163,6 +165,40 @@ def test_what_is_no_fault_of_the_crash_is_tried_again_for_ever_and_not_counted(q
     assert left(queue) == NOTHING | {"delayed": 1}
     assert {attempt for attempt, _ in steps.runs} == {1}
     assert health.problems().keys() == {"processing"}
+
+
+AWAY = PolyStorageError({"storage2": TransientStorageError("timed out")})
+
+
+def test_a_crash_that_alone_times_out_at_a_store_which_saves_others_is_parked(queue, deliver, steps):
+    crash_id = new_crash_id()
+    steps.errors[crash_id] = AWAY
+    queue.submit(crash_id)
+    for _ in range(MAXIMUM_ATTEMPTS + 1):
+        for _ in range(OTHERS):
+            queue.submit(new_crash_id())
+        deliver()
+    assert left(queue) == NOTHING | {"parked": 1}
+    assert "of this crash alone" in next(queue.kept("parked")).reason
+
+
+def test_a_crash_whose_store_saved_few_others_meanwhile_is_not_at_fault(queue, deliver, steps):
+    crash_id = new_crash_id()
+    steps.errors[crash_id] = AWAY
+    queue.submit(crash_id)
+    for _ in range(3 * MAXIMUM_ATTEMPTS):
+        for _ in range(OTHERS - 2):
+            queue.submit(new_crash_id())
+        deliver()
+    assert left(queue) == NOTHING | {"delayed": 1}
+
+
+def test_crashes_that_other_stores_took_say_nothing_of_the_store_that_is_away(queue, deliver, steps):
+    steps.error = AWAY
+    for _ in range(2 * OTHERS):
+        queue.submit(new_crash_id())
+    deliver(3 * MAXIMUM_ATTEMPTS)
+    assert left(queue) == NOTHING | {"delayed": 2 * OTHERS}
 
 
 def test_once_the_store_is_back_the_crash_is_saved_and_the_processor_ready(queue, deliver, steps, health):
