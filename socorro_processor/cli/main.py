@@ -34,7 +34,7 @@ COMMANDS = {
     "submit": "put a minidump into the store and its crash id into the queue",
     "show": "print a report of a processed crash",
     "fetch": "copy the raw files of a crash into a directory",
-    "queue": "look at the queues",
+    "queue": "look at the queues and at what was put aside, put it back",
     "signature": "sign processed crashes by the lists of today, and say why",
     "siglists": "check the signature lists",
     "symbols": "say which symbol files crashes missed",
@@ -113,7 +113,7 @@ def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> 
             print(f"  --{key}\n      {doc}")
         print(as_help(configuration, command.sections))
         return 0
-    parsed = parser.parse_args(own)
+    parsed = parser.parse_intermixed_args(own)
     configuration, admin = _configuration(command_line, environ)
     if admin["print_conf"] or admin["dump_conf"]:
         _write_configuration(configuration, admin["print_conf"], admin["dump_conf"])

@@ -1,0 +1,115 @@
+"""``socorro queue``, over the embedded queue."""
+
+import json
+
+import pytest
+
+from socorro_processor.cli.main import main
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.base import Delivery
+from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+
+LARGE, SLOW = new_crash_id(), new_crash_id()
+
+
+@pytest.fixture
+def queue(tmp_path):
+    queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(tmp_path / "queue.sqlite"), idle_delay=0.0))
+    yield queue
+    queue.close()
+
+
+def take(queue) -> Delivery:
+    delivery = next(delivery for delivery in queue.new_crashes() if delivery)
+    queue.begin(delivery)
+    return delivery
+
+
+@pytest.fixture
+def socorro(tmp_path, capsys, queue):
+    """Run the command over two parked crashes and a rejected one; its exit code and what it printed."""
+    queue.submit(LARGE)
+    queue.park(take(queue), "the document is too large")
+    queue.submit(SLOW, "priority")
+    queue.park(take(queue), "timed out\x1b[31m")
+    queue.submit("no id")
+    queue.reject(take(queue), "it is no crash id")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(["queue", *arguments, f"--new_crash_source.path={tmp_path}/queue.sqlite"], environ={})
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def waiting(queue) -> dict[str, int]:
+    return {name: depth.waiting for name, depth in queue.depths().queues.items() if depth.waiting}
+
+
+def test_the_status_counts_what_was_put_aside(socorro):
+    code, out, _ = socorro("status")
+    assert code == 0
+    assert "parked: 2, rejected: 1" in out
+
+
+def test_parked_crashes_are_listed_with_their_reasons_and_cannot_paint_the_terminal(socorro):
+    code, out, _ = socorro("parked")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[1].split() == [LARGE, lines[1].split()[1], "normal", "1", "the", "document", "is", "too", "large"]
+    assert r"timed out\x1b[31m" in lines[2]
+
+
+def test_rejected_crashes_are_listed_for_programs(socorro):
+    _, out, _ = socorro("rejected", "--json")
+    (rejected,) = map(json.loads, out.splitlines())
+    assert (rejected["crash_id"], rejected["reason"], rejected["queue"]) == ("no id", "it is no crash id", "normal")
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (["--reason=too large"], [LARGE]),
+        (["--queue=priority"], [SLOW]),
+        ([SLOW], [SLOW]),
+        (["--since=2016-11-23"], [LARGE, SLOW]),
+        (["--since=2999-01-01"], []),
+        (["--reason=too large", "--queue=priority"], []),
+    ],
+)
+def test_what_is_listed_can_be_chosen(socorro, filters, found):
+    _, out, _ = socorro("parked", "--json", *filters)
+    assert [json.loads(line)["crash_id"] for line in out.splitlines()] == found
+
+
+def test_chosen_ones_are_put_back_and_the_others_stay(socorro, queue):
+    assert socorro("requeue", "--reason=timed out")[:2] == (0, "1 parked crashes were put back\n")
+    assert waiting(queue) == {"priority": 1}
+    assert [crash.crash_id for crash in queue.kept("parked")] == [LARGE]
+
+
+def test_all_are_put_back_only_where_that_is_said(socorro, queue):
+    code, _, err = socorro("requeue")
+    assert code == 2
+    assert "say --all" in err
+    assert waiting(queue) == {}
+    assert socorro("requeue", "--all")[0] == 0
+    assert waiting(queue) == {"normal": 1, "priority": 1}
+
+
+def test_a_dry_run_puts_nothing_back(socorro, queue):
+    assert socorro("requeue", "--all", "--dry-run")[:2] == (0, "2 parked crashes would be put back\n")
+    assert waiting(queue) == {}
+
+
+def test_rejected_ones_can_be_put_back_too(socorro, queue):
+    assert socorro("requeue", "--all", "--rejected", "--json")[0] == 0
+    assert waiting(queue) == {"normal": 1}
+
+
+def test_a_crash_id_that_is_not_parked_is_said(socorro):
+    code, out, _ = socorro("requeue", LARGE, "nowhere")
+    assert code == 1
+    assert "1 parked crashes were put back" in out
+    assert "nowhere is not parked" in out
