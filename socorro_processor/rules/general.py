@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.json_dump import section
 
@@ -15,7 +17,11 @@ class IdentifierRule(Rule):
 
 
 class CPUInfoRule(Rule):
-    """Describe the processor. Reads ``json_dump.system_info``; writes ``cpu_name``, ``cpu_info``."""
+    """Describe the processor.
+
+    Reads ``json_dump.system_info``; writes ``cpu_name``, ``cpu_info``; fails, and notes it, where that
+    is missing.
+    """
 
     def action(self, crash: Crash) -> bool:
         system_info = section(crash, "system_info")
@@ -25,15 +31,25 @@ class CPUInfoRule(Rule):
             cpu_info = f"{cpu_info} | {system_info['cpu_count']}"
         crash.processed["cpu_info"] = cpu_info or ""
         crash.processed["cpu_name"] = system_info.get("cpu_arch") or ""
-        return True
+        return _is_known(system_info, crash, "processor")
 
 
 class OSInfoRule(Rule):
-    """Name the operating system. Reads ``json_dump.system_info``; writes ``os_name``, ``os_version``."""
+    """Name the operating system.
+
+    Reads ``json_dump.system_info``; writes ``os_name``, ``os_version``; fails, and notes it, where that
+    is missing.
+    """
 
     def action(self, crash: Crash) -> bool:
         system_info = section(crash, "system_info")
         for key, source in (("os_name", "os"), ("os_version", "os_ver")):
             value = system_info.get(source)
             crash.processed[key] = value.strip() if isinstance(value, str) else ""
-        return True
+        return _is_known(system_info, crash, "operating system")
+
+
+def _is_known(system_info: dict[str, Any], crash: Crash, what: str) -> bool:
+    if not system_info:
+        crash.note(f"the stackwalker did not say which {what} it was")
+    return bool(system_info)

@@ -122,18 +122,24 @@ def test_where_nobody_says_how_exploitable_a_crash_is_it_is_unknown_and_noted(js
 
 
 @pytest.mark.parametrize("json_dump", NO_JSON_DUMPS)
-def test_without_a_stackwalk_nothing_is_known_and_nothing_fails(json_dump):
+def test_without_a_stackwalk_no_thread_is_known(json_dump):
     crash = crash_with(json_dump)
 
-    for rule in (CPUInfoRule(), OSInfoRule(), CrashingThreadRule()):
-        assert rule.act(crash) == (True, True)
-    assert added(crash) == {
-        "cpu_name": "",
-        "cpu_info": "",
-        "os_name": "",
-        "os_version": "",
-        "crashedThread": None,
-        "truncated": False,
-        "address": None,
-        "reason": None,
-    }
+    assert CrashingThreadRule().act(crash) == (True, True)
+    assert added(crash) == {"crashedThread": None, "truncated": False, "address": None, "reason": None}
+
+
+@pytest.mark.parametrize(
+    ("rule", "fields", "what"),
+    [
+        (CPUInfoRule(), {"cpu_name": "", "cpu_info": ""}, "processor"),
+        (OSInfoRule(), {"os_name": "", "os_version": ""}, "operating system"),
+    ],
+)
+@pytest.mark.parametrize("json_dump", [*NO_JSON_DUMPS, {"system_info": {}}])
+def test_without_system_info_the_system_stays_empty_and_the_rule_fails(rule, fields, what, json_dump):
+    crash = crash_with(json_dump)
+
+    assert rule.act(crash) == (True, False)
+    assert added(crash) == fields
+    assert crash.notes == [f"the stackwalker did not say which {what} it was"]
