@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.rules.json_dump import modules
+from socorro_processor.rules.json_dump import has_modules, modules
 
 
 class MissingSymbolsRule(Rule):
@@ -11,6 +11,7 @@ class MissingSymbolsRule(Rule):
 
     Reads ``json_dump.modules``; writes ``processing.missing_symbols``: a row ``[debug_file, debug_id, filename,
     code_id]`` a module, the last two None where unknown. The crash's ``date_processed`` is the date of all.
+    Fails, and notes it, where it is not known what was loaded.
     """
 
     def action(self, crash: Crash) -> bool:
@@ -20,6 +21,9 @@ class MissingSymbolsRule(Rule):
             if module.get("missing_symbols") and _text(module.get("debug_file")) and _text(module.get("debug_id"))
         ]
         crash.processed.setdefault("processing", {})["missing_symbols"] = rows
+        if not has_modules(crash):
+            crash.note("no missing symbols: there is no list of modules")
+            return False
         return True
 
 

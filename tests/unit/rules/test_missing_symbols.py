@@ -45,8 +45,16 @@ def test_rows_are_in_the_order_of_the_modules():
 
 
 @pytest.mark.parametrize("json_dump", [None, [], {}, {"modules": None}, {"modules": {"0": XUL}}])
-def test_without_modules_nothing_was_missed(json_dump):
-    assert rows(json_dump) == []
+def test_without_a_list_of_modules_nothing_is_listed_and_the_rule_fails(json_dump):
+    crash = Crash(id=CRASH_ID, raw={}, processed={"json_dump": json_dump})
+
+    assert MissingSymbolsRule().act(crash) == (True, False)
+    assert crash.processed["processing"]["missing_symbols"] == []
+    assert crash.notes == ["no missing symbols: there is no list of modules"]
+
+
+def test_without_modules_nothing_was_missed():
+    assert rows({"modules": []}) == []
 
 
 def test_what_else_is_known_of_the_processing_stays():
