@@ -111,7 +111,7 @@ class JitCrashCategorizeRule(Rule):
             and str(processed.get("os_name")).startswith("Windows")
             and processed.get("cpu_name") == "x86"
             and str(processed.get("signature")).endswith(("EnterBaseline", "EnterIon"))
-            and not _is_in_a_module(crash)
+            and _is_outside_of_modules(crash)
         )
 
     def action(self, crash: Crash) -> bool:
@@ -157,12 +157,16 @@ def _category(crash: Crash) -> str:
     return category if isinstance(category, str) else ""
 
 
-def _is_in_a_module(crash: Crash) -> bool:
+def _is_outside_of_modules(crash: Crash) -> bool:
+    """Whether the thread that crashed has a top frame, and that is in no module.
+
+    Without one the signature that looks like a JIT crash is another thread's, as that of a hang is.
+    """
     frames = frames_of(section(crash, "crashing_thread"))
     thread = crashing_thread(crash)
     if not frames and thread is not None:
         frames = thread_frames(crash, thread)
-    return bool(frames and frames[0].get("module"))
+    return bool(frames) and not frames[0].get("module")
 
 
 def _return_code(outcome: Outcome) -> int:

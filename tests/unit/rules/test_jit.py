@@ -61,6 +61,8 @@ def test_without_a_program_no_crash_is_categorized(crash):
         {"signature": "js::jit::EnterBaseline | load"},
         {"json_dump": {"crashing_thread": {"frames": [{"module": "xul.dll"}]}}},
         {"json_dump": {"crash_info": {"crashing_thread": 0}, "threads": [{"frames": [{"module": "xul.dll"}]}]}},
+        {"json_dump": {"crashing_thread": {"frames": []}, "threads": [{"frames": [{"offset": "0x1"}]}]}},
+        {"json_dump": {}},
     ],
 )
 def test_other_crashes_are_not_categorized(changed, crash):
