@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.annotations import carry_over
-from socorro_processor.rules.json_dump import frames_of, section
+from socorro_processor.rules.json_dump import crashing_thread, frames_of, section, thread_frames
 
 
 class ProductRule(Rule):
@@ -77,11 +77,15 @@ class Winsock_LSPRule(Rule):
 class TopMostFilesRule(Rule):
     """Name the source file nearest to the crash.
 
-    Reads ``json_dump.crashing_thread``; writes ``topmost_filenames``: None where no frame has a file.
+    Reads ``json_dump.threads``; writes ``topmost_filenames``: None where no frame of the thread that
+    crashed has a file.
     """
 
     def action(self, crash: Crash) -> bool:
-        frames = frames_of(section(crash, "crashing_thread"))
+        thread = crashing_thread(crash)
+        # Breakpad's stackwalker puts the first ten frames alone into `crashing_thread`.
+        frames = thread_frames(crash, thread) if thread is not None else []
+        frames = frames or frames_of(section(crash, "crashing_thread"))
         files = (file for frame in frames if isinstance(file := frame.get("file"), str) and file)
         crash.processed["topmost_filenames"] = next(files, None)
         return True

@@ -124,6 +124,14 @@ def test_an_annotation_that_is_no_string_counts_as_absent_and_is_noted(rule, ann
             {"crashing_thread": {"frames": [{}, {"file": None}, {"file": ""}, {"file": 5}, None, {"file": "b.c"}]}},
             "b.c",
         ),
+        (
+            {
+                "crash_info": {"crashing_thread": 1},
+                "crashing_thread": {"frames": [{}], "total_frames": 2},
+                "threads": [{"frames": [{"file": "a.c"}]}, {"frames": [{}, {"file": "b.c"}]}],
+            },
+            "b.c",
+        ),
         ({"crashing_thread": {"frames": [{}]}}, None),
         ({"crashing_thread": {"frames": {"0": {"file": "a.c"}}}}, None),
         ({"crashing_thread": None}, None),
