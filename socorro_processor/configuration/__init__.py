@@ -10,6 +10,7 @@ Values come from an ini file, over it the environment, over that the command lin
 """
 
 from socorro_processor.configuration.class_names import class_converter, class_name, classes_in_namespaces
+from socorro_processor.configuration.converters import parse_count, parse_seconds
 from socorro_processor.configuration.loading import Configuration, defaults
 from socorro_processor.configuration.mend import DotDict, Namespace, RequiredConfig
 from socorro_processor.configuration.sources import EnvironmentSource, Source, read_ini, split_command_line
@@ -28,6 +29,8 @@ __all__ = [
     "class_name",
     "classes_in_namespaces",
     "defaults",
+    "parse_count",
+    "parse_seconds",
     "read_ini",
     "split_command_line",
 ]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import math
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import cast
 
-from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.configuration import DotDict, Namespace, parse_seconds
 from socorro_processor.crashqueue.base import (
     QUEUES,
     CrashQueueBase,
@@ -82,14 +81,6 @@ def parse_delays(text: str) -> tuple[float, ...]:
     if list(delays) != sorted(delays) or not 0 < delays[0] <= delays[-1] <= LONGEST_DELAY:
         raise ValueError(f"retry_delays {text!r}: each must be at least the one before, over 0 and up to 60 s")
     return delays
-
-
-def parse_seconds(text: str) -> float:
-    """Read a time. Raises ValueError where it is no number above 0."""
-    with suppress(ValueError):
-        if 0 < float(text) < math.inf:
-            return float(text)
-    raise ValueError("a number of seconds above 0 was expected")
 
 
 def utc_now() -> datetime:

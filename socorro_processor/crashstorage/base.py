@@ -118,6 +118,9 @@ class CrashStorageBase(RequiredConfig):
         """Remove all that the store holds of this crash; CrashIDNotFound where that is nothing."""
         raise NotImplementedError(f"{type(self).__name__} does not remove crashes")
 
+    def setup(self) -> None:
+        """Make what the store needs: bucket, schema, template. Safe to run again."""
+
     def check(self) -> None:
         """Raise a CrashStorageError where the store cannot be used at this time."""
 

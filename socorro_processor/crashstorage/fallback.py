@@ -65,6 +65,10 @@ class _TwoStores(CrashStorageBase):
         except CrashIDNotFound:
             return
 
+    def setup(self) -> None:
+        self._first.setup()
+        self._second.setup()
+
     def check(self) -> None:
         self._first.check()
         self._second.check()

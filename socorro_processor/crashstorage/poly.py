@@ -130,6 +130,9 @@ class PolyCrashStorage(CrashStorageBase):
         if not removed:
             raise CrashIDNotFound(f"none of {', '.join(self._stores)} has a crash {crash_id} to remove")
 
+    def setup(self) -> None:
+        self._each(lambda name, store: store.setup())
+
     def check(self) -> None:
         self._each(lambda name, store: store.check())
 
