@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 import threading
 from collections.abc import Generator, Iterator
@@ -285,7 +286,7 @@ def _session() -> boto3.session.Session:
 
 
 def _new_client(config: DotDict) -> S3Client:
-    return _session().client(
+    client: S3Client = _session().client(
         "s3",
         region_name=config.region or None,
         endpoint_url=config.endpoint_url or None,
@@ -305,6 +306,14 @@ def _new_client(config: DotDict) -> S3Client:
             response_checksum_validation="when_required",
         ),
     )
+    client.meta.events.register_last("before-call.s3", _send_at_once)
+    return client
+
+
+def _send_at_once(params: dict[str, Any], **_: object) -> None:
+    """Do not ask, in a round trip of its own, whether the body may be sent: of what is in memory, most is short."""
+    if isinstance(params.get("body"), io.BytesIO):
+        params["headers"].pop("Expect", None)
 
 
 @contextlib.contextmanager

@@ -43,6 +43,8 @@ _ADVICE = {
     "SignatureDoesNotMatch": _OTHER_CREDENTIALS,
     "ExpiredToken": "give the processor new credentials",
     "AccessDenied": _MISSING_RIGHTS,
+    # HEAD, which looks at a bucket, is answered without words.
+    "400": f"{_OTHER_CREDENTIALS}, or region",
     "403": f"{_OTHER_CREDENTIALS}, or {_MISSING_RIGHTS}",
     "AuthorizationHeaderMalformed": _OTHER_REGION,
     "IllegalLocationConstraintException": _OTHER_REGION,
