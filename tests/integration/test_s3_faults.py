@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 import subprocess
 import time
@@ -33,6 +34,7 @@ from tests.integration.s3_servers import (
     refuses,
     says,
 )
+from tests.shared import require
 
 CRASH = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 PROCESSED = {"uuid": CRASH, "signature": "main", "url": "https://example.com/private"}
@@ -84,6 +86,7 @@ def relay_options() -> Options:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """Of 127.0.0.1, signed by itself, with its key."""
+    require(shutil.which("openssl") is not None, "no openssl to make a certificate with: install it")
     path = tmp_path / "certificate.pem"
     subprocess.run(
         [
@@ -121,7 +124,7 @@ def test_a_server_that_hangs_is_given_up_after_the_configured_tries_and_times(ca
         began = time.monotonic()
         with pytest.raises(TransientStorageError, match="timeout"):
             call(store)
-        assert 0.4 <= time.monotonic() - began < 3
+        assert 0.4 <= time.monotonic() - began < 10
 
 
 def test_a_server_that_hangs_while_it_sends_is_given_up(tmp_path):
