@@ -6,11 +6,13 @@ import functools
 import os
 import shlex
 import subprocess
+from collections.abc import Callable
 
 from tests.shared import REPOSITORY, require
 
 _COMMAND = str(REPOSITORY / "bin" / "services")
 _started: list[str] = []
+_left: list[Callable[[], None]] = []
 
 
 @functools.cache
@@ -27,7 +29,14 @@ def service(name: str) -> dict[str, str]:
     return _options(_services("env", name).stdout)
 
 
+def remove_at_end(remove: Callable[[], None]) -> None:
+    """Call this once the last test has run, while the services are there: it removes what tests left in one."""
+    _left.append(remove)
+
+
 def end_what_was_started() -> None:
+    while _left:
+        _left.pop()()
     if _started:
         _services("stop", *_started)
 

@@ -15,6 +15,7 @@ _SIGNATURE = "socorro.processor.signature_utilities."
 _SUPPORT = "socorro.processor.support_classifiers."
 _SKUNK = "socorro.processor.skunk_classifiers."
 _EXTERNAL = "socorro.external."
+_BOTO = _EXTERNAL + "boto."
 
 OLD_NAMES: dict[str, str] = {
     "socorrolib.lib.threaded_task_manager.ThreadedTaskManager": "app.threaded_task_manager.ThreadedTaskManager",
@@ -38,6 +39,17 @@ OLD_NAMES: dict[str, str] = {
     _EXTERNAL + "crashstorage_base.Redactor": "crashstorage.redactor.Redactor",
     _EXTERNAL + "fs.crashstorage.FSPermanentStorage": "crashstorage.filesystem.FileSystemCrashStorage",
     _EXTERNAL + "fs.crashstorage.FSLegacyRadixTreeStorage": "crashstorage.filesystem.FileSystemCrashStorage",
+    _BOTO + "crashstorage.BotoS3CrashStorage": "crashstorage.s3.BotoS3CrashStorage",
+    _BOTO + "crashstorage.BotoCrashStorage": "crashstorage.s3.BotoS3CrashStorage",
+    # the document's spelling
+    _BOTO + "crashstorage.BotoS3CrashStore": "crashstorage.s3.BotoS3CrashStorage",
+    _BOTO + "crashstorage.TelemetryBotoS3CrashStorage": "crashstorage.telemetry.TelemetryBotoS3CrashStorage",
+    _BOTO + "connection_context.S3ConnectionContext": "crashstorage.s3_bucket.S3Bucket",
+    _BOTO + "connection_context.RegionalS3ConnectionContext": "crashstorage.s3_bucket.S3Bucket",
+    _BOTO + "connection_context.KeyBuilder": "crashstorage.keys.KeyBuilder",
+    _BOTO + "connection_context.KeyBuilderBase": "crashstorage.keys.KeyBuilder",
+    _BOTO + "connection_context.DatePrefixKeyBuilder": "crashstorage.keys.DatePrefixKeyBuilder",
+    _BOTO + "connection_context.SimpleDatePrefixKeyBuilder": "crashstorage.keys.SimpleDatePrefixKeyBuilder",
     _GENERAL + "IdentifierRule": "rules.general.IdentifierRule",
     _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
     _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",

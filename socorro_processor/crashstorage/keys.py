@@ -2,10 +2,11 @@
 
 | thing | key |
 |---|---|
-| raw crash | ``v2/raw_crash/{first 3 of id}/{yyyymmdd}/{id}``; earlier ``v1/raw_crash/{id}`` |
+| raw crash | ``v2/raw_crash/{first 3 of id}/{yyyymmdd}/{id}``; earlier ``v1/raw_crash/{id}``; see ``KeyBuilder`` |
 | dump names | ``v1/dump_names/{id}``, a JSON list |
 | dump | ``v1/{dump name}/{id}``; the main one ``v1/dump/{id}`` |
 | processed crash | ``v1/processed_crash/{id}`` |
+| crash report (a subset, for telemetry) | ``v1/crash_report/{yyyymmdd}/{id}`` |
 
 Every function raises InvalidCrashID for what is no crash id, so that each key is safe as a path.
 """
@@ -27,12 +28,41 @@ _TAKEN = frozenset((_MAIN_DUMP_KEY, "crash_report", "dump_names", "processed_cra
 _NAMES_TOLD = 3
 
 
-def raw_crash_keys(crash_id: str) -> tuple[str, str]:
+def raw_crash_keys(crash_id: str) -> tuple[str, ...]:
     """Where a raw crash is written, and where one of former times may be."""
     return (
         f"v2/raw_crash/{crash_id[:3]}/{crash_date(crash_id):%Y%m%d}/{crash_id}",
         f"v1/raw_crash/{crash_id}",
     )
+
+
+class KeyBuilder:
+    """Where raw crashes lie, which collectors of different times put in different places.
+
+    This one writes them where they were first.
+    """
+
+    def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
+        """The key that a raw crash is written to, then where else one may be."""
+        return raw_crash_keys(crash_id)[::-1]
+
+
+class DatePrefixKeyBuilder(KeyBuilder):
+    """The layout above: the first digits of the ids spread a day's crashes over the bucket's partitions."""
+
+    def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
+        return raw_crash_keys(crash_id)
+
+
+class SimpleDatePrefixKeyBuilder(KeyBuilder):
+    """``v1/raw_crash/{yyyymmdd}/{id}``, where later collectors put them."""
+
+    def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
+        return (f"v1/raw_crash/{crash_date(crash_id):%Y%m%d}/{crash_id}", *raw_crash_keys(crash_id))
+
+
+def crash_report_key(crash_id: str) -> str:
+    return f"v1/crash_report/{crash_date(crash_id):%Y%m%d}/{crash_id}"
 
 
 def dump_names_key(crash_id: str) -> str:

@@ -80,6 +80,10 @@ class ObjectCrashStorage(CrashStorageBase):
         """Remove an object; False where there was none."""
         raise NotImplementedError
 
+    def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
+        """The key that a raw crash is written to, then where else one may be."""
+        return raw_crash_keys(crash_id)
+
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         # All names are checked before anything is written.
         objects = {dump_key(crash_id, check_dump_name(name)): dump for name, dump in dumps.items()}
@@ -92,7 +96,7 @@ class ObjectCrashStorage(CrashStorageBase):
         self.put(dump_names_key(crash_id), encode(list(dumps)))
         for key, dump in objects.items():
             self.put(key, dump)
-        self.put(raw_crash_keys(crash_id)[0], self._encoded(raw_crash, crash_id))
+        self.put(self.raw_crash_keys(crash_id)[0], self._encoded(raw_crash, crash_id))
 
     def save_processed(self, processed_crash: ProcessedCrash) -> None:
         crash_id = processed_crash_id(processed_crash)
@@ -148,7 +152,7 @@ class ObjectCrashStorage(CrashStorageBase):
         # The raw crash first, so that nobody begins to read it; the dumps' names last, so that a
         # removal that was broken off can be done again.
         dumps = [dump_key(crash_id, name) for name in [MAIN_DUMP, *self._earlier_dump_names(crash_id)]]
-        keys = [*raw_crash_keys(crash_id), processed_crash_key(crash_id), *dumps, dump_names_key(crash_id)]
+        keys = [*self.raw_crash_keys(crash_id), processed_crash_key(crash_id), *dumps, dump_names_key(crash_id)]
         found = [self.delete(key) for key in keys]
         if not any(found):
             raise CrashIDNotFound(f"{self} has no crash {crash_id}")
@@ -160,7 +164,7 @@ class ObjectCrashStorage(CrashStorageBase):
         return encode(crash, lambda note: logger.warning("%s of crash %s in %s", note, crash_id, self))
 
     def _raw_crash(self, crash_id: str) -> bytes:
-        for key in raw_crash_keys(crash_id):
+        for key in self.raw_crash_keys(crash_id):
             try:
                 return self.get(key)
             except NoSuchObject:

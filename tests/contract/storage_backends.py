@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from socorro_processor.configuration import class_name, defaults
@@ -12,6 +13,8 @@ from socorro_processor.crashstorage.fallback import FallbackCrashStorage, Primar
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
+from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
+from tests.integration.s3_bucket import bucket_options, put_object
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,18 @@ def primary_deferred(directory: Path) -> StorageBackend:
     return of_two(PrimaryDeferredStorage, "primary", "deferred", directory)
 
 
+def s3(directory: Path) -> StorageBackend:
+    options = bucket_options()
+    return StorageBackend(defaults_of(BotoS3CrashStorage, **options), partial(put_object, options))
+
+
 BACKENDS: dict[str, Callable[[Path], StorageBackend]] = {
     "filesystem": filesystem,
     "memory": memory,
     "poly": poly,
     "fallback": fallback,
     "primary_deferred": primary_deferred,
+    "s3": s3,
 }
 
 

@@ -47,6 +47,13 @@ def test_help_lists_the_options_of_an_operators_own_classes(installation, tmp_pa
     assert "--destination.storage1.directory=socorro-data/dashboard" in done.stdout
 
 
+def test_the_page_about_s3_shows_a_configuration_that_can_be_used(installation, tmp_path):
+    write_examples("s3.rst", tmp_path)
+    done = installation.socorro("processor", "--admin.conf=s3.ini", "--admin.print_conf=ini")
+    assert done.returncode == 0, done.stderr
+    assert "bucket_name = telemetry" in done.stdout
+
+
 def test_the_readme_shows_what_make_run_prints(installation):
     sample = SAMPLES / "segfault"
     crash_id = installation.submit(sample / "upload_file_minidump.dmp", "--raw-crash", sample / "raw_crash.json")

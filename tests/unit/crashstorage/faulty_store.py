@@ -28,6 +28,10 @@ class FaultyStore(InMemoryCrashStorage):
         self.check()
         return super().delete(key)
 
+    def setup(self) -> None:
+        self.check()
+        self.written.append("set up")
+
     def check(self) -> None:
         if self.error is not None:
             raise self.error

@@ -150,3 +150,10 @@ def test_a_processed_crash_that_comes_alone_is_judged_by_itself():
     store.save_processed(PROCESSED | {"legacy_processing": 1, "signature": "deferred"})
     assert primary.get_unredacted_processed(CRASH)["signature"] == "main"
     assert deferred.get_unredacted_processed(CRASH)["signature"] == "deferred"
+
+
+@pytest.mark.parametrize("make", [fallback, primary_deferred])
+def test_both_stores_are_set_up(make):
+    store = make()
+    store.setup()
+    assert [each.written for each in stores_of(store)] == [["set up"], ["set up"]]

@@ -237,3 +237,11 @@ def test_a_null_store_among_others_changes_nothing():
     poly = poly_of(NullCrashStorage, FaultyStore)
     save(poly)
     assert poly.get_unredacted_processed(CRASH) == PROCESSED
+
+
+def test_each_store_is_set_up_also_where_one_cannot_be(poly, stores):
+    stores[0].error = AWAY
+    with pytest.raises(PolyStorageError) as raised:
+        poly.setup()
+    assert raised.value.failures == {"storage0": AWAY}
+    assert [store.written for store in stores] == [[], ["set up"], ["set up"]]

@@ -1,0 +1,125 @@
+"""What a JSON Schema names of a value, and nothing else.
+
+    reduction = read_schema(path)
+    report = reduction.of(crash)
+
+Of the schema ``type``, ``properties``, ``items`` and ``$ref`` (to a place within it) are read; the rest is
+for people and validators. Names that it does not have are left out, and so are values of another type:
+a stranger could put anything into an object where the schema says that there is a text.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.serialization import NotJSON, decode
+
+_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+
+_LEFT_OUT = object()
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """One place of a schema: what may be there."""
+
+    types: frozenset[str]
+    properties: Mapping[str, Reduction] = field(default_factory=dict)
+    items: Reduction | None = None
+
+    def of(self, crash: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of an object with what is named here."""
+        return {
+            name: reduced
+            for name, place in self.properties.items()
+            if name in crash and (reduced := place._reduced(crash[name])) is not _LEFT_OUT
+        }
+
+    def _reduced(self, value: Any) -> Any:
+        if self.types.isdisjoint(_types_of(value)):
+            return _LEFT_OUT
+        if isinstance(value, Mapping):
+            return self.of(value)
+        if isinstance(value, (list, tuple)) and self.items is not None:
+            reduced = map(self.items._reduced, value)
+            return [item for item in reduced if item is not _LEFT_OUT]
+        return value
+
+
+def read_schema(path: Path) -> Reduction:
+    """The reduction to a schema for objects. Raises ConfigurationError, which names the place in the file."""
+    try:
+        schema = decode(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the JSON Schema {path}: {error.strerror}") from error
+    except NotJSON as error:
+        raise ConfigurationError(f"the JSON Schema {path} is {error}") from None
+    try:
+        reduction = _Reader(schema).place(schema, "#", ())
+        if reduction.types != {"object"}:
+            raise ValueError("#: a crash report is an object, so the type must be object")
+    except ValueError as error:
+        raise ConfigurationError(f"the JSON Schema {path} cannot be used: {error}") from None
+    return reduction
+
+
+class _Reader:
+    """Reads a schema place by place. Raises ValueError with the place where it cannot."""
+
+    def __init__(self, schema: Any) -> None:
+        self._schema = schema
+
+    def place(self, schema: Any, where: str, within: tuple[str, ...]) -> Reduction:
+        if not isinstance(schema, dict):
+            raise ValueError(f"{where}: an object was expected")
+        if (reference := schema.get("$ref")) is not None:
+            if reference in within:
+                raise ValueError(f"{where}: {reference} has no end, it is within itself")
+            return self.place(self._referred(reference, where), str(reference), (*within, str(reference)))
+        types = schema.get("type")
+        types = types if isinstance(types, list) else [types]
+        if not types or any(name not in _TYPES for name in types):
+            raise ValueError(f"{where}: type must be one or several of {', '.join(_TYPES)}")
+        properties: dict[str, Reduction] = {}
+        items = None
+        if "object" in types:
+            named = schema.get("properties")
+            if not isinstance(named, dict) or not named:
+                raise ValueError(f"{where}: an object needs properties, or nothing of it is kept")
+            for name, inner in named.items():
+                properties[name] = self.place(inner, f"{where}/properties/{name}", within)
+        if "array" in types:
+            items = self.place(schema.get("items"), f"{where}/items", within)
+        return Reduction(frozenset(types), properties, items)
+
+    def _referred(self, reference: Any, where: str) -> Any:
+        found = self._schema
+        for name in str(reference).removeprefix("#/").split("/"):
+            found = found.get(name) if isinstance(found, dict) else None
+        if found is None or not str(reference).startswith("#/"):
+            raise ValueError(f"{where}: there is nothing at {reference} in this file")
+        return found
+
+
+def _types_of(value: Any) -> tuple[str, ...]:
+    match value:
+        case None:
+            return ("null",)
+        case bool():
+            return ("boolean",)
+        case int():
+            return ("integer", "number")
+        case float():
+            return ("number",)
+        case str() | datetime.date():
+            return ("string",)
+        case Mapping():
+            return ("object",)
+        case list() | tuple():
+            return ("array",)
+    return ()

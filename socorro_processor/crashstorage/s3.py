@@ -1,0 +1,76 @@
+"""Crashes as objects in a bucket of S3, or of a server that speaks its protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from socorro_processor.configuration import DotDict, Namespace, class_converter
+from socorro_processor.crashstorage.base import CrashStorageBase, Dump
+from socorro_processor.crashstorage.keys import DatePrefixKeyBuilder, KeyBuilder
+from socorro_processor.crashstorage.objects import ObjectCrashStorage
+from socorro_processor.crashstorage.s3_bucket import S3Bucket
+
+
+class StorageInBucket(CrashStorageBase):
+    """What all stores in a bucket have in common."""
+
+    required_config = Namespace()
+    required_config.add_option(
+        "resource_class",
+        default=S3Bucket,
+        doc="the class of the bucket",
+        from_string_converter=class_converter,
+        reference_value_from="resource.boto",
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        self._bucket: S3Bucket = config.resource_class(config)
+
+    def setup(self) -> None:
+        self._bucket.make()
+
+    def check(self) -> None:
+        self._bucket.check()
+
+    def close(self) -> None:
+        self._bucket.close()
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} in {self._bucket}"
+
+
+class BotoS3CrashStorage(StorageInBucket, ObjectCrashStorage):
+    """Keeps each object under ``{prefix}/{key}`` of its bucket, its key as ``keys`` says.
+
+    Dumps are streamed, in both directions, between the network and files. S3 puts an object in its place
+    as a whole or not at all.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "keybuilder_class",
+        default=DatePrefixKeyBuilder,
+        doc="what says where raw crashes lie, as the collector that writes them has it",
+        from_string_converter=class_converter,
+        reference_value_from="resource.boto",
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        self._keys: KeyBuilder = config.keybuilder_class()
+
+    def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
+        return self._keys.raw_crash_keys(crash_id)
+
+    def put(self, key: str, content: Dump) -> None:
+        self._bucket.put(key, content)
+
+    def get(self, key: str, maximum_size: int | None = None) -> bytes:
+        return self._bucket.get(key, maximum_size)
+
+    def fetch(self, key: str, path: Path, maximum_size: int) -> None:
+        self._bucket.fetch(key, path, maximum_size)
+
+    def delete(self, key: str) -> bool:
+        return self._bucket.delete(key)

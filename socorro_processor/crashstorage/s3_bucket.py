@@ -1,0 +1,324 @@
+"""Objects in a bucket of S3, or of a server that speaks its protocol, by boto3."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import threading
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, parse_count, parse_seconds
+from socorro_processor.crashstorage.base import Dump
+from socorro_processor.crashstorage.objects import NoSuchObject, ObjectTooLarge
+from socorro_processor.crashstorage.s3_errors import NO_SUCH_BUCKET, http_status, sorted_errors
+from socorro_processor.errors import ConfigurationError, TransientStorageError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import BlobTypeDef
+
+_CHUNK = 1 << 20
+
+_CALLING_FORMATS = {
+    "auto": "auto",
+    "path": "path",
+    "virtual": "virtual",
+    "boto.s3.connection.OrdinaryCallingFormat": "path",
+    "boto.s3.connection.SubdomainCallingFormat": "virtual",
+}
+
+
+def parse_endpoint(text: str) -> str:
+    """Read the address of a server; empty is Amazon's own. Raises ValueError."""
+    text = text.strip()
+    # What stands before an @ is a password: it would come out in messages.
+    if text and not (text.startswith(("http://", "https://")) and urlsplit(text).hostname and "@" not in text):
+        raise ValueError("http://HOST:PORT or https://HOST:PORT was expected, without user or password")
+    return text
+
+
+def parse_calling_format(text: str) -> str:
+    """Read botocore's addressing style, or boto's class for it. Raises ValueError."""
+    if (style := _CALLING_FORMATS.get(text.strip())) is None:
+        raise ValueError(f"one of these was expected: {', '.join(_CALLING_FORMATS)}")
+    return style
+
+
+class S3Bucket(RequiredConfig):
+    """Objects below ``prefix`` in one bucket; its methods are those of ``ObjectCrashStorage``.
+
+    - Without ``access_key`` and ``secret_access_key`` the SDK looks for credentials itself:
+      environment, profile, role of the machine.
+    - A request is tried ``number_of_tries`` times, as botocore's standard mode does: at once, then after
+      fractions of a second (after up to seconds where S3 throttles).
+    - In a bucket with versions, what is replaced or deleted stays until the bucket's lifecycle ends it.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "bucket_name", default="crashstats", doc="the name of the bucket", reference_value_from="resource.boto"
+    )
+    required_config.add_option(
+        "prefix",
+        default="",
+        doc="what all keys in the bucket begin with; a slash is put between",
+        reference_value_from="resource.boto",
+    )
+    required_config.add_option(
+        "region",
+        default="us-west-2",
+        doc="the region of the bucket; empty: as the SDK finds it in environment and profile",
+        reference_value_from="resource.boto",
+    )
+    required_config.add_option(
+        "endpoint_url",
+        default="",
+        doc="the address of a server other than Amazon's that speaks S3, such as http://HOST:PORT",
+        from_string_converter=parse_endpoint,
+        reference_value_from="resource.boto",
+    )
+    required_config.add_option(
+        "calling_format",
+        default="auto",
+        doc="where the bucket's name stands in an address: path (http://HOST/BUCKET), virtual (http://BUCKET.HOST), "
+        "auto (as the SDK thinks)",
+        from_string_converter=parse_calling_format,
+        reference_value_from="resource.boto",
+    )
+    required_config.add_option(
+        "access_key",
+        default="",
+        doc="the access key; empty: the SDK looks for credentials itself",
+        reference_value_from="resource.boto",
+    )
+    required_config.add_option(
+        "secret_access_key",
+        default="",
+        doc="the secret of the access key",
+        secret=True,
+        reference_value_from="secrets.boto",
+    )
+    required_config.add_option(
+        "verify_certificate",
+        default=True,
+        doc="whether the certificate of a server with https has to be one that is trusted",
+        reference_value_from="resource.boto",
+    )
+    required_config.add_option(
+        "ca_bundle",
+        default="",
+        doc="the file (PEM) of the certificate authorities that are trusted; empty: those that the SDK knows",
+        reference_value_from="resource.boto",
+    )
+    required_config.add_option(
+        "connection_timeout",
+        default=5.0,
+        doc="seconds for a connection to be made",
+        from_string_converter=parse_seconds,
+        reference_value_from="resource.boto",
+    )
+    required_config.add_option(
+        "read_timeout",
+        default=20.0,
+        doc="seconds in which the server has to send something",
+        from_string_converter=parse_seconds,
+        reference_value_from="resource.boto",
+    )
+    required_config.add_option(
+        "number_of_tries",
+        default=3,
+        doc="how often a request is sent in all before it has failed",
+        from_string_converter=parse_count,
+        reference_value_from="resource.boto",
+    )
+    required_config.add_option(
+        "maximum_connections",
+        default=20,
+        doc="connections that are kept open; threads beyond them make a new one for each request",
+        from_string_converter=parse_count,
+        reference_value_from="resource.boto",
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        if bool(config.access_key) != bool(config.secret_access_key):
+            raise ConfigurationError(
+                "access_key and secret_access_key belong together: set both, or neither (in resource.boto and "
+                "secrets.boto), and the SDK looks for credentials itself"
+            )
+        if config.ca_bundle and not Path(config.ca_bundle).is_file():
+            raise ConfigurationError(f"ca_bundle: there is no file {config.ca_bundle}")
+        self._config = config
+        self._name: str = config.bucket_name
+        self._prefix = "/".join(part for part in config.prefix.split("/") if part)
+        self._client: S3Client | None = None
+
+    @property
+    def client(self) -> S3Client:
+        """The one client, which any thread may use. Made when it is needed: that takes 0.1 s of CPU."""
+        with _MAKING_CLIENTS:
+            if self._client is None:
+                self._client = _new_client(self._config)
+            return self._client
+
+    def key(self, key: str) -> str:
+        """The key in the bucket of an object here: never with a slash at the beginning."""
+        return f"{self._prefix}/{key}" if self._prefix else key
+
+    def put(self, key: str, content: Dump) -> None:
+        if isinstance(content, bytes):
+            self._put(key, content)
+            return
+        path = Path(content)
+        with _local_errors("read the dump", path):
+            source = path.open("rb")
+        with source:
+            self._put(key, source)
+
+    def get(self, key: str, maximum_size: int | None = None) -> bytes:
+        return b"".join(self._chunks(key, maximum_size))
+
+    def fetch(self, key: str, path: Path, maximum_size: int) -> None:
+        chunks = self._chunks(key, maximum_size)
+        # Where there is no such object, there will be no file.
+        first = next(chunks, b"")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with (
+            contextlib.closing(chunks),
+            _local_errors("write", path),
+            os.fdopen(os.open(path, flags, 0o600), "wb") as target,
+        ):
+            target.write(first)
+            target.writelines(chunks)
+
+    def delete(self, key: str) -> bool:
+        try:
+            with sorted_errors(f"remove {self.key(key)} from {self}"):
+                found = self._has(key)
+                # Also where it was not found: only this answer tells a missing bucket from a missing key.
+                self.client.delete_object(Bucket=self._name, Key=self.key(key))
+                return found
+        except NoSuchObject:
+            return False
+
+    def check(self) -> None:
+        """Raise TransientStorageError where there is no such bucket, or it cannot be reached with these credentials."""
+        if not self._exists():
+            raise TransientStorageError(f"there is no {self}: {NO_SUCH_BUCKET}")
+
+    def make(self) -> None:
+        """Make the bucket, where there is none."""
+        if self._exists():
+            return
+        with sorted_errors(f"make {self}"):
+            region = self.client.meta.region_name
+            # S3 takes no name for its first region.
+            unnamed = region in ("us-east-1", "aws-global")
+            place: Any = {} if unnamed else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            # Another host may be first.
+            with contextlib.suppress(self.client.exceptions.BucketAlreadyOwnedByYou):
+                self.client.create_bucket(Bucket=self._name, **place)
+
+    def close(self) -> None:
+        with _MAKING_CLIENTS:
+            if self._client is not None:
+                self._client.close()
+
+    def __str__(self) -> str:
+        return f"bucket {self._name} at {self._config.endpoint_url or 'Amazon S3'}"
+
+    def _put(self, key: str, body: BlobTypeDef) -> None:
+        with sorted_errors(f"write {self.key(key)} to {self}"):
+            self.client.put_object(Bucket=self._name, Key=self.key(key), Body=body)
+
+    def _chunks(self, key: str, maximum_size: int | None) -> Generator[bytes]:
+        with sorted_errors(f"read {self.key(key)} from {self}"):
+            answer = self.client.get_object(Bucket=self._name, Key=self.key(key))
+            # A body that is not read to its end is closed with its connection.
+            with contextlib.closing(answer["Body"]) as body:
+                size = answer.get("ContentLength", 0)
+                if maximum_size is not None and size > maximum_size:
+                    raise ObjectTooLarge(f"{size} bytes, maximum_dump_size is {maximum_size}")
+                received = 0
+                # To the empty chunk: there botocore checks that all has come.
+                while chunk := body.read(_CHUNK):
+                    received += len(chunk)
+                    if maximum_size is not None and received > maximum_size:
+                        raise ObjectTooLarge(f"{received} bytes and more, maximum_dump_size is {maximum_size}")
+                    yield chunk
+
+    def _has(self, key: str) -> bool:
+        try:
+            self.client.head_object(Bucket=self._name, Key=self.key(key))
+        except ClientError as error:
+            if http_status(error) == 404:
+                return False
+            raise
+        return True
+
+    def _exists(self) -> bool:
+        with sorted_errors(f"reach {self}"):
+            try:
+                self.client.head_bucket(Bucket=self._name)
+            except ClientError as error:
+                if http_status(error) == 404:
+                    return False
+                raise
+            return True
+
+
+_MAKING_CLIENTS = threading.Lock()
+"""Clients may be used by several threads, sessions may not."""
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """One for all clients: it keeps the description of S3, which takes 13 MB and most of a client's 0.1 s."""
+    return boto3.session.Session()
+
+
+def _new_client(config: DotDict) -> S3Client:
+    client: S3Client = _session().client(
+        "s3",
+        region_name=config.region or None,
+        endpoint_url=config.endpoint_url or None,
+        aws_access_key_id=config.access_key or None,
+        aws_secret_access_key=config.secret_access_key or None,
+        verify=(config.ca_bundle or None) if config.verify_certificate else False,
+        config=Config(
+            connect_timeout=config.connection_timeout,
+            read_timeout=config.read_timeout,
+            max_pool_connections=config.maximum_connections,
+            tcp_keepalive=True,
+            retries={"mode": "standard", "total_max_attempts": config.number_of_tries},
+            s3={"addressing_style": config.calling_format},
+            # The signature covers what is written as it is; a second checksum of it costs CPU, and
+            # not every server knows the form in which it is sent.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+    client.meta.events.register_last("before-call.s3", _send_at_once)
+    return client
+
+
+def _send_at_once(params: dict[str, Any], **_: object) -> None:
+    """Do not ask, in a round trip of its own, whether the body may be sent: of what is in memory, most is short."""
+    if isinstance(params.get("body"), io.BytesIO):
+        params["headers"].pop("Expect", None)
+
+
+@contextlib.contextmanager
+def _local_errors(doing: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TransientStorageError(f"cannot {doing} {path}: {error.strerror or error}") from error

@@ -1,0 +1,96 @@
+"""Whose fault it is what boto raises: the one place where that is decided for S3.
+
+Nearly always it is that of the service, the network or the configuration, and of no crash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
+
+from socorro_processor.crashstorage.objects import NoSuchObject
+from socorro_processor.errors import PermanentStorageError, TransientStorageError
+
+_OF_THE_OBJECT = frozenset(("EntityTooLarge", "InvalidObjectState", "KeyTooLongError", "MaxMessageLengthExceeded"))
+"""Codes by which S3 speaks of this one object; by all others of itself, the bucket or the credentials."""
+
+_TOO_LARGE = 413
+"""The status by which a proxy in front of S3 says the same of an object."""
+
+NO_SUCH_BUCKET = "make it with `socorro setup`, or correct bucket_name"
+_OTHER_REGION = "correct region: the bucket is in another one"
+_OTHER_CREDENTIALS = "correct access_key and secret_access_key"
+_MISSING_RIGHTS = (
+    "let this access key list the bucket, and get, put and delete its objects (S3 says this also of every object "
+    "that is not there to those who may not list)"
+)
+_ADVICE = {
+    "NoSuchBucket": NO_SUCH_BUCKET,
+    "BucketAlreadyExists": "somebody else has a bucket of this name: choose another bucket_name",
+    "InvalidAccessKeyId": _OTHER_CREDENTIALS,
+    "SignatureDoesNotMatch": _OTHER_CREDENTIALS,
+    "ExpiredToken": "give the processor new credentials",
+    "AccessDenied": _MISSING_RIGHTS,
+    # HEAD, which looks at a bucket, is answered without words.
+    "400": f"{_OTHER_CREDENTIALS}, or region",
+    "403": f"{_OTHER_CREDENTIALS}, or {_MISSING_RIGHTS}",
+    "AuthorizationHeaderMalformed": _OTHER_REGION,
+    "IllegalLocationConstraintException": _OTHER_REGION,
+    "PermanentRedirect": _OTHER_REGION,
+    "301": _OTHER_REGION,
+    "RequestTimeTooSkewed": "set this machine's clock",
+    "InvalidObjectState": "it was moved to an archive: restore it there",
+}
+_ADVICE_WITHOUT_ANSWER: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    (
+        (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError),
+        "set access_key and secret_access_key, or give the SDK credentials by environment, profile or role",
+    ),
+    ((SSLError,), "name the file of the certificate authority of that server in ca_bundle"),
+    ((ConnectionError, HTTPClientError), "check that this server runs, and can be reached from here"),
+)
+
+_SAID_AT_MOST = 300
+
+
+@contextlib.contextmanager
+def sorted_errors(doing: str) -> Iterator[None]:
+    """Raise NoSuchObject, TransientStorageError or PermanentStorageError for boto's exceptions.
+
+    ``doing`` is what was tried, with which key and bucket: ``"write v1/dump/... to bucket crashes"``.
+    """
+    try:
+        yield
+    except ClientError as error:
+        answer = error.response.get("Error", {})
+        code = answer.get("Code", "")
+        if code == "NoSuchKey":
+            raise NoSuchObject(doing) from None
+        of_the_object = code in _OF_THE_OBJECT or http_status(error) == _TOO_LARGE
+        kind = PermanentStorageError if of_the_object else TransientStorageError
+        raise kind(_message(doing, f"{code} {answer.get('Message', '')}", _ADVICE.get(code))) from error
+    except (BotoCoreError, ResponseParserError) as error:
+        advice = next((text for classes, text in _ADVICE_WITHOUT_ANSWER if isinstance(error, classes)), None)
+        raise TransientStorageError(_message(doing, str(error), advice)) from error
+
+
+def http_status(error: ClientError) -> int:
+    """The status of the answer; 0 where it is not known."""
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def _message(doing: str, said: str, advice: str | None) -> str:
+    message = f"cannot {doing}: {' '.join(said.split())[:_SAID_AT_MOST].rstrip('.')}"
+    return f"{message}: {advice}" if advice else message

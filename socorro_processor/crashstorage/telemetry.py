@@ -1,0 +1,65 @@
+"""A small public part of each crash, for those who count crashes by the million."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crashstorage.base import Dump, ProcessedCrash, RawCrash
+from socorro_processor.crashstorage.keys import crash_report_key, processed_crash_id
+from socorro_processor.crashstorage.reduction import read_schema
+from socorro_processor.crashstorage.s3 import StorageInBucket
+from socorro_processor.errors import CrashIDNotFound
+from socorro_processor.serialization import encode
+
+logger = logging.getLogger(__name__)
+
+
+class TelemetryBotoS3CrashStorage(StorageInBucket):
+    """Saves of each crash what a JSON Schema names, to ``{prefix}/v1/crash_report/{yyyymmdd}/{id}``.
+
+    A crash report has annotations and fields of the processed crash side by side; where both have a name,
+    the processed crash's is taken. See ``reduction`` for how the schema is read. Nothing is read back:
+    this is no whole crash.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "crash_report_schema",
+        default="",
+        doc="the file of the JSON Schema that names what a crash report has; empty: the project's own",
+        reference_value_from="resource.telemetry",
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        path = Path(config.crash_report_schema) if config.crash_report_schema else default_schema()
+        self._reduction = read_schema(path)
+
+    def save_processed(self, processed_crash: ProcessedCrash) -> None:
+        self._save({}, processed_crash)
+
+    def save_raw_and_processed(
+        self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
+    ) -> None:
+        self._save(raw_crash, processed_crash)
+
+    def remove(self, crash_id: str) -> None:
+        if not self._bucket.delete(crash_report_key(crash_id)):
+            raise CrashIDNotFound(f"{self} has no crash report {check_crash_id(crash_id)}")
+
+    def _save(self, raw_crash: RawCrash, processed_crash: ProcessedCrash) -> None:
+        crash_id = processed_crash_id(processed_crash)
+        report = self._reduction.of(raw_crash | processed_crash)
+        data = encode(report, lambda note: logger.warning("%s of crash report %s in %s", note, crash_id, self))
+        self._bucket.put(crash_report_key(crash_id), data)
+
+
+def default_schema() -> Path:
+    """The project's own: beside the package in a checkout, within it where installed."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "config" / "crash_report_schema.json"
+    return installed if installed.is_file() else package.parent / "config" / "crash_report_schema.json"

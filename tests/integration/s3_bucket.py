@@ -1,0 +1,72 @@
+"""A bucket of this run's own on a real S3 server, in which each test has a prefix of its own."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+
+import boto3.session
+
+from tests.services import remove_at_end, service
+
+Options = dict[str, str]
+
+
+def bucket_options() -> Options:
+    """The options of a store below a prefix where there is nothing yet."""
+    return _run_options() | {"resource.boto.prefix": uuid.uuid4().hex}
+
+
+def put_object(options: Options, key: str, data: bytes) -> None:
+    _client().put_object(Bucket=options["resource.boto.bucket_name"], Key=_key(options, key), Body=data)
+
+
+def get_object(options: Options, key: str) -> bytes:
+    return _client().get_object(Bucket=options["resource.boto.bucket_name"], Key=_key(options, key))["Body"].read()
+
+
+def object_keys(options: Options) -> list[str]:
+    """The keys of all objects below the prefix, without it."""
+    prefix = _key(options, "")
+    found = _client().list_objects_v2(Bucket=options["resource.boto.bucket_name"], Prefix=prefix)
+    return [each["Key"].removeprefix(prefix) for each in found.get("Contents", [])]
+
+
+def no_bucket_options() -> Options:
+    """The options of a store whose bucket is not there. What a test makes of it is removed at the end."""
+    name = f"test-{uuid.uuid4().hex}"
+    _client()
+    remove_at_end(lambda: _remove(name))
+    return service("s3") | {"resource.boto.bucket_name": name}
+
+
+@functools.cache
+def _run_options() -> Options:
+    options = no_bucket_options()
+    _client().create_bucket(Bucket=options["resource.boto.bucket_name"])
+    return options
+
+
+@functools.cache
+def _client():
+    options = service("s3")
+    client = boto3.session.Session().client(
+        "s3",
+        region_name=options["resource.boto.region"],
+        endpoint_url=options["resource.boto.endpoint_url"],
+        aws_access_key_id=options["resource.boto.access_key"],
+        aws_secret_access_key=options["secrets.boto.secret_access_key"],
+    )
+    remove_at_end(client.close)
+    return client
+
+
+def _remove(name: str) -> None:
+    try:
+        _client().delete_bucket(Bucket=name)
+    except _client().exceptions.NoSuchBucket:
+        pass
+
+
+def _key(options: Options, key: str) -> str:
+    return f"{options['resource.boto.prefix']}/{key}"
