@@ -50,6 +50,7 @@ setup(
             "pytest-timeout",
             "ruff",
             "setuptools",
+            "trustme",
             "types-boto3[s3]",
             "types-psycopg2",
             "vulture",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crashstorage.base import MAIN_DUMP
@@ -34,7 +33,6 @@ from tests.integration.s3_servers import (
     refuses,
     says,
 )
-from tests.shared import require
 
 CRASH = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 PROCESSED = {"uuid": CRASH, "signature": "main", "url": "https://example.com/private"}
@@ -85,17 +83,12 @@ def relay_options() -> Options:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """Of 127.0.0.1, signed by itself, with its key."""
-    require(shutil.which("openssl") is not None, "no openssl to make a certificate with: install it")
+    """Of 127.0.0.1, with its key; ``authority.pem`` beside it is the authority that issued it."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
     path = tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=socorro test"),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / "key.pem", "-out", path),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    issued.private_key_and_cert_chain_pem.write_to_path(str(path))
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     return path
 
 
@@ -106,7 +99,7 @@ def relay_to(options: Options, certificate: Path | None = None) -> Iterator[tupl
     tls = None
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate, certificate.with_name("key.pem"))
+        tls.load_cert_chain(certificate)
     with Relay(str(address.hostname), int(address.port or 0), tls).running() as relay:
         yield relay, options | {"resource.boto.endpoint_url": relay.url}
 
@@ -279,7 +272,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(relay_options, certifi
 def test_a_certificate_is_good_where_its_authority_is_named(relay_options, certificate):
     with (
         relay_to(relay_options, certificate) as (_, options),
-        closing_store(options, ca_bundle=str(certificate)) as store,
+        closing_store(options, ca_bundle=str(certificate.with_name("authority.pem"))) as store,
     ):
         store.save_raw_crash({"a": "b"}, {MAIN_DUMP: b"main"}, CRASH)
         assert store.get_raw_dump(CRASH) == b"main"
