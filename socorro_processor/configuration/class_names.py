@@ -15,6 +15,7 @@ _SIGNATURE = "socorro.processor.signature_utilities."
 _SUPPORT = "socorro.processor.support_classifiers."
 _SKUNK = "socorro.processor.skunk_classifiers."
 _EXTERNAL = "socorro.external."
+_POSTGRESQL = "socorro.external.postgresql.crashstorage."
 
 OLD_NAMES: dict[str, str] = {
     "socorrolib.lib.threaded_task_manager.ThreadedTaskManager": "app.threaded_task_manager.ThreadedTaskManager",
@@ -38,6 +39,10 @@ OLD_NAMES: dict[str, str] = {
     _EXTERNAL + "crashstorage_base.Redactor": "crashstorage.redactor.Redactor",
     _EXTERNAL + "fs.crashstorage.FSPermanentStorage": "crashstorage.filesystem.FileSystemCrashStorage",
     _EXTERNAL + "fs.crashstorage.FSLegacyRadixTreeStorage": "crashstorage.filesystem.FileSystemCrashStorage",
+    _POSTGRESQL + "PostgreSQLCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
+    # the document's spelling
+    _POSTGRESQL + "PostgresSQLCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
+    _POSTGRESQL + "PostgreSQLBasicCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
     _GENERAL + "IdentifierRule": "rules.general.IdentifierRule",
     _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
     _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",

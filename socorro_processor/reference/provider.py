@@ -51,6 +51,10 @@ class ReferenceDataProvider(RequiredConfig):
         self._reloading = threading.Lock()
         self._current = self.load()
 
+    @classmethod
+    def setup(cls, config: DotDict) -> None:
+        """Make what the provider needs: tables, and what is in them at first. Safe to run again."""
+
     def load(self) -> ReferenceData:
         """Read all of the data. Raises ConfigurationError where they cannot be used, and says why."""
         raise NotImplementedError(f"{type(self).__name__} reads no reference data")
