@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -105,11 +105,19 @@ class ConnectionPool:
             return work(cursor)
 
     @contextmanager
-    def connection(self, doing: str) -> Iterator[Connection]:
-        """A new connection, for work that cannot be done twice."""
+    def reading(self, doing: str, query: str, values: Sequence[Any], rows_at_once: int) -> Iterator[Iterator[Any]]:
+        """The rows of a query, however many: the server keeps them, and sends some at a time.
+
+        It has a connection of its own, which ends with the block.
+        """
         connection = self._connect(doing)
-        with self._using(connection, doing):
-            yield connection
+        with self._using(connection, doing, keep=False):
+            # Where each statement is a transaction of its own, psycopg2 refuses such cursors.
+            connection.autocommit = False
+            cursor = connection.cursor("reading")
+            cursor.itersize = rows_at_once
+            cursor.execute(query, values)
+            yield cursor
 
     def close(self) -> None:
         """Close what is idle now, and each other connection at the end of its work."""
@@ -120,10 +128,10 @@ class ConnectionPool:
         return self._name
 
     @contextmanager
-    def _using(self, connection: Connection, doing: str) -> Iterator[None]:
+    def _using(self, connection: Connection, doing: str, *, keep: bool = True) -> Iterator[None]:
         """Keep the connection afterwards where it is sound: after nothing has failed, but for a crash's content.
 
-        A server that takes no changes any more, or is full, may be another one for the next connection.
+        A new one may lead to another server, which has room or is the primary one.
         """
         sound = False
         try:
@@ -135,7 +143,7 @@ class ConnectionPool:
             raise failed from None
         finally:
             with self._lock:
-                if sound and not self._closed:
+                if keep and sound and not self._closed:
                     self._idle.append(connection)
                 else:
                     _close(connection)

@@ -138,16 +138,10 @@ class PostgreSQLCrashStorage(CrashStorageBase):
 
     def missing_symbols(self, since: date | None = None) -> Iterator[Missed]:
         """Every crash submitted on this day or later that missed symbols, with what it missed."""
-        # A cursor of the server's: a month of rows is for no memory.
-        with (
-            self._pool.connection("read the missing symbols") as connection,
-            connection,
-            connection.cursor("missing_symbols") as cursor,
-        ):
-            cursor.itersize = _ROWS_AT_ONCE
-            cursor.execute(_SELECT_MISSING_SYMBOLS, (since or date.min,))
-            for crash_id, rows in groupby(cursor, key=itemgetter(0)):
-                yield crash_id, [SymbolFile(*file) for _, *file in rows]
+        values = (since or date.min,)
+        with self._pool.reading("read the missing symbols", _SELECT_MISSING_SYMBOLS, values, _ROWS_AT_ONCE) as rows:
+            for crash_id, group in groupby(rows, key=itemgetter(0)):
+                yield crash_id, [SymbolFile(*file) for _, *file in group]
 
     def remove(self, crash_id: str) -> None:
         key = {"uuid": crash_id, "crash_date": crash_date(crash_id)}

@@ -12,11 +12,11 @@ from socorro_processor.errors import CrashStorageError, PermanentStorageError, T
 
 
 class ConnectionFailed(TransientStorageError):
-    """There is no connection to the server, or none any more."""
+    """There is no connection to the server, or none that is of use: a new one may be."""
 
 
-_LOST = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
-"""The server does not take connections, or has ended this one."""
+_LOST = ("08", "25006", "25P03", "57P01", "57P02", "57P03", "57P05")
+"""The server does not take connections, has ended this one, or is not the primary one (any more)."""
 
 _OF_THIS_CRASH = ("22", "54")
 """Data exceptions, and the program's limits: what the server says of this content. All else it says of
@@ -61,5 +61,6 @@ def _in_words(error: psycopg2.Error, state: str) -> str:
         text = f"{error.diag.message_primary} ({state})"
     else:
         names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
-        text = " ".join([f"{type(error).__name__} ({state})", *(f"at {name}" for name in names if name)])
+        name = f"{type(error).__name__} ({state})" if state else type(error).__name__
+        text = " ".join([name, *(f"at {name}" for name in names if name)])
     return ": ".join([text, *(advice for prefix, advice in _ADVICE if state.startswith(prefix))])
