@@ -72,6 +72,13 @@ class Database:
         assert all(ended)
         return len(ended)
 
+    def wait_for_no_connection(self) -> None:
+        """Of the processor's: the server notices some moments later that a client has closed one."""
+        self.execute(
+            "DO $$ BEGIN WHILE EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'socorro-processor') LOOP PERFORM pg_stat_clear_snapshot(); END LOOP; END $$"
+        )
+
     def store(self, **values: Any) -> PostgreSQLCrashStorage:
         """``today``, or options in place of the database's own."""
         today = {"today": values.pop("today")} if "today" in values else {}

@@ -24,39 +24,7 @@ from socorro_processor.crashstorage.postgresql.partitions import TABLES
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, TransientStorageError
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.missing import most_missed
-from tests.contract.test_storage_contract import (
-    NO_CRASH_IDS as NO_CRASH_IDS,
-)
-from tests.contract.test_storage_contract import (
-    test_a_processed_crash_comes_back_as_it_was_saved as test_a_processed_crash_comes_back_as_it_was_saved,
-)
-from tests.contract.test_storage_contract import (
-    test_a_processed_crash_without_a_crash_id_is_refused as test_a_processed_crash_without_a_crash_id_is_refused,
-)
-from tests.contract.test_storage_contract import (
-    test_a_raw_crash_comes_back_as_it_was_saved as test_a_raw_crash_comes_back_as_it_was_saved,
-)
-from tests.contract.test_storage_contract import (
-    test_a_retry_saves_as_the_first_attempt_would_have as test_a_retry_saves_as_the_first_attempt_would_have,
-)
-from tests.contract.test_storage_contract import (
-    test_a_store_that_can_be_used_says_so as test_a_store_that_can_be_used_says_so,
-)
-from tests.contract.test_storage_contract import (
-    test_nothing_that_is_given_to_a_store_is_changed as test_nothing_that_is_given_to_a_store_is_changed,
-)
-from tests.contract.test_storage_contract import (
-    test_saving_twice_keeps_one_crash_the_newer as test_saving_twice_keeps_one_crash_the_newer,
-)
-from tests.contract.test_storage_contract import (
-    test_what_a_store_gives_is_a_copy as test_what_a_store_gives_is_a_copy,
-)
-from tests.contract.test_storage_contract import (
-    test_what_no_json_can_hold_is_mended_when_it_is_saved as test_what_no_json_can_hold_is_mended_when_it_is_saved,
-)
-from tests.contract.test_storage_contract import (
-    test_what_the_redactor_forbids_is_kept_and_not_given as test_what_the_redactor_forbids_is_kept_and_not_given,
-)
+from tests.contract import test_storage_contract as contract
 from tests.integration.postgresql_database import SERVER, USER, new_database, new_role
 
 DAY = date(2016, 11, 23)
@@ -99,6 +67,19 @@ def missing(crash_id: str, *rows: list[Any]) -> dict[str, Any]:
 
 def save(store, processed_crash: dict[str, Any], **annotations: Any) -> None:
     store.save_raw_and_processed(annotations, {}, processed_crash, processed_crash["uuid"])
+
+
+# Of the contract of all stores what does not speak of dumps, or of objects under keys.
+test_a_processed_crash_comes_back_as_it_was_saved = contract.test_a_processed_crash_comes_back_as_it_was_saved
+test_a_processed_crash_without_a_crash_id_is_refused = contract.test_a_processed_crash_without_a_crash_id_is_refused
+test_a_raw_crash_comes_back_as_it_was_saved = contract.test_a_raw_crash_comes_back_as_it_was_saved
+test_a_retry_saves_as_the_first_attempt_would_have = contract.test_a_retry_saves_as_the_first_attempt_would_have
+test_a_store_that_can_be_used_says_so = contract.test_a_store_that_can_be_used_says_so
+test_nothing_that_is_given_to_a_store_is_changed = contract.test_nothing_that_is_given_to_a_store_is_changed
+test_saving_twice_keeps_one_crash_the_newer = contract.test_saving_twice_keeps_one_crash_the_newer
+test_what_a_store_gives_is_a_copy = contract.test_what_a_store_gives_is_a_copy
+test_what_no_json_can_hold_is_mended_when_it_is_saved = contract.test_what_no_json_can_hold_is_mended_when_it_is_saved
+test_what_the_redactor_forbids_is_kept_and_not_given = contract.test_what_the_redactor_forbids_is_kept_and_not_given
 
 
 class TestWhatIsSaved:
@@ -171,7 +152,7 @@ class TestWhatIsSaved:
         moment = datetime(2016, 11, 23, 21, 59, 59, 500_000, tzinfo=UTC)
         assert database.row("raw_crashes", crash_id)["date_processed"] == moment
 
-    @pytest.mark.parametrize("uuid", [uuid for uuid in NO_CRASH_IDS if uuid != "../x"])
+    @pytest.mark.parametrize("uuid", [uuid for uuid in contract.NO_CRASH_IDS if uuid != "../x"])
     def test_what_is_no_crash_id_is_refused(self, store, crash_id, uuid):
         for use in (
             lambda: store.save_raw_crash({}, {}, uuid),
@@ -512,22 +493,15 @@ class TestAway:
             assert database.end_connections()
             list(pool.map(lambda crash_id: save(store, report(crash_id)), crash_ids))
 
-    def test_eight_threads_need_eight_connections_at_most_and_none_once_it_is_closed(self, database):
-        count = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name = 'socorro-processor'"
-        (before,) = database.execute(count, database.name)
-        store = database.store()
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda _: save(store, report(new_crash_id(DAY))), range(64)))
-        (open_ones,) = database.execute(count, database.name)
-        store.close()
-
-        assert 1 <= open_ones - before <= 8
-        database.execute(  # a connection ends some moments after its client has closed it
-            "DO $$ BEGIN WHILE (SELECT count(*) > %s FROM pg_stat_activity WHERE datname = %s"
-            " AND application_name = 'socorro-processor') LOOP PERFORM pg_stat_clear_snapshot(); END LOOP; END $$",
-            before,
-            database.name,
-        )
+    def test_eight_threads_need_eight_connections_at_most_and_none_once_it_is_closed(self):
+        count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        with new_database() as database:
+            with closing(database.store()) as store, ThreadPoolExecutor(8) as pool:
+                store.setup()
+                list(pool.map(lambda _: save(store, report(new_crash_id(DAY))), range(64)))
+                (connections,) = database.execute(count)
+            assert 1 <= connections <= 9  # one may be that of an earlier question, on its way out
+            database.wait_for_no_connection()
 
     def test_a_server_that_is_away_is_the_stores_fault(self, database, crash_id):
         with closing(database.store(**{f"{SERVER}database_port": 1})) as store:

@@ -120,11 +120,7 @@ def test_a_start_without_the_server_is_an_error_that_says_why(database, options,
 def test_it_holds_no_connection_once_it_has_read(config, database):
     PostgreSQLReferenceData(config).reload()
 
-    database.execute(
-        "DO $$ BEGIN WHILE EXISTS (SELECT FROM pg_stat_activity WHERE datname = %s"
-        " AND application_name = 'socorro-processor') LOOP PERFORM pg_stat_clear_snapshot(); END LOOP; END $$",
-        database.name,
-    )
+    database.wait_for_no_connection()
 
 
 def test_rules_use_it_where_the_configuration_names_it(config, database):

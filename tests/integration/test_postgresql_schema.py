@@ -15,6 +15,7 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from socorro_processor.crashstorage.postgresql.partitions import TABLES
 from socorro_processor.errors import TransientStorageError
+from socorro_processor.reference.postgresql import PostgreSQLReferenceData
 from tests.integration.postgresql_database import new_database, new_role
 
 DAY = date(2016, 11, 23)
@@ -105,7 +106,7 @@ def test_a_schema_that_is_newer_than_the_processor_is_no_mistake(store, database
 
 def test_the_check_says_what_the_user_may_not_do(store, database):
     store.setup()
-    with new_role(database) as role, closing(database.store(**role)) as restricted:
+    with new_role(database) as role, closing(database.store(today=lambda: DAY, **role)) as restricted:
         name = role["secrets.postgresql.database_username"]
         database.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}")
         database.execute(f"GRANT INSERT, UPDATE, DELETE ON {', '.join(TABLES)} TO {name}")
@@ -115,6 +116,7 @@ def test_the_check_says_what_the_user_may_not_do(store, database):
             restricted.check()
         database.execute(f"GRANT INSERT, UPDATE, DELETE ON plugins TO {name}")
         restricted.check()
+        restricted.setup()  # there is nothing left to make
 
 
 def test_a_user_who_may_make_no_tables_is_told(store, database):
@@ -128,9 +130,13 @@ def test_a_user_who_may_make_no_tables_is_told(store, database):
 
 def test_people_run_it_as_a_command(database, tmp_path, capsys):
     options = [f"--{key}={value}" for key, value in database.options.items()]
+    options += [f"--resource.reference.reference_class={class_name(PostgreSQLReferenceData)}"]
     destination = f"--destination.crashstorage_class={class_name(PostgreSQLCrashStorage)}"
     files = [f"--resource.filesystem.root={tmp_path}", f"--new_crash_source.path={tmp_path / 'queue'}"]
 
     assert main(["setup", destination, *files, *options], environ={}) == 0
-    assert "destination: PostgreSQLCrashStorage has what it needs" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "destination: PostgreSQLCrashStorage has what it needs" in printed
+    assert "processor: MozillaProcessorAlgorithm2015 has what it needs" in printed
     assert applied(database) == MIGRATIONS
+    assert database.execute("SELECT name FROM windows_versions WHERE (major, minor) = (6, 1)") == ["Windows 7"]

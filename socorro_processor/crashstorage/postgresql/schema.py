@@ -19,6 +19,8 @@ _LOCK = 0x50C0_4401
 
 def migrate(cursor: Cursor) -> list[str]:
     """Apply the migrations that are missing, all or none; their names."""
+    if not missing_migrations(cursor):
+        return []  # also for a user who could not apply any
     with cursor.connection:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
