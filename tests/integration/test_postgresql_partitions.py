@@ -191,6 +191,23 @@ def test_while_somebody_reads_for_long_crashes_go_to_the_default_partition_and_a
     assert weeks_of(database, crash_id) == weeks_of(database, later) == {WEEK}
 
 
+def test_where_there_is_too_much_to_move_in_passing_setup_takes_its_time(database):
+    crash_id, later = new_crash_id(DAY), new_crash_id(DAY)
+    with closing(database.store(today=lambda: DAY - timedelta(days=100))) as store:
+        save(store, crash_id)
+    database.execute(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(1.5); RETURN OLD; END $$;"
+        "CREATE TRIGGER slowly BEFORE DELETE ON reports_default FOR EACH ROW EXECUTE FUNCTION slowly()"
+    )
+    with closing(database.store(**{f"{SERVER}statement_timeout": 1}, today=lambda: DAY)) as store:
+        save(store, later)
+        assert {database.row("reports", each)["partition"] for each in (crash_id, later)} == {"reports_default"}
+        store.setup()
+
+    assert weeks_of(database, crash_id) == weeks_of(database, later) == {WEEK}
+
+
 def test_a_user_who_may_make_no_partitions_fills_the_default_one(database, caplog):
     crash_id = new_crash_id(DAY)
     with new_role(database) as role:

@@ -73,7 +73,7 @@ class Partitions:
             if self._was_looked_for(week):
                 return
             try:
-                self.make(week)
+                self.make(week, in_passing=True)
             except ConnectionFailed:
                 raise
             except CrashStorageError as error:
@@ -81,13 +81,16 @@ class Partitions:
                 logger.warning("crashes of the week of %s go to the default partitions: %s", week, error)
             self._looked[week] = self._clock()
 
-    def make(self, week: date) -> list[str]:
-        """Make those that are missing; their names."""
+    def make(self, week: date, *, in_passing: bool = False) -> list[str]:
+        """Make those that are missing; their names.
+
+        ``in_passing``: moving the week's crashes may take no longer than any other statement.
+        """
         made = []
         for table in TABLES:
             # A transaction for each table: who has locked one never waits for another.
             name = f"{table}_{week:%Y%m%d}"
-            make = partial(_make, table=table, name=name, week=week)
+            make = partial(_make, table=table, name=name, week=week, in_passing=in_passing)
             if self._pool.run(f"make the partition {name}", make):
                 logger.info("partition %s made in the database %s", name, self._pool)
                 made.append(name)
@@ -98,12 +101,14 @@ class Partitions:
         return looked is not None and self._clock() - looked < _LOOK_AGAIN
 
 
-def _make(cursor: Cursor, table: str, name: str, week: date) -> bool:
+def _make(cursor: Cursor, table: str, name: str, week: date, in_passing: bool) -> bool:
     """Make one where it is missing; whether it was."""
     if _is_partition(cursor, table, name):
         return False
     with cursor.connection:
         cursor.execute("SET LOCAL lock_timeout = %s", (_PATIENCE,))
+        if not in_passing:
+            cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         if _is_partition(cursor, table, name):
             return False  # another processor made it while this one waited
