@@ -24,6 +24,7 @@ setup(
     package_dir={"socorro_processor.config": "config", "socorro_processor.siglists": "siglists"},
     package_data={
         "socorro_processor": ["py.typed"],
+        "socorro_processor.crashstorage.postgresql": ["migrations/*.sql"],
         "socorro_processor.config": ["*.json"],
         "socorro_processor.siglists": ["*.txt", "README.rst"],
     },

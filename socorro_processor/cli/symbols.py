@@ -15,8 +15,9 @@ from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
+from socorro_processor.crashstorage.missing_symbols import SymbolFile
 from socorro_processor.errors import ConfigurationError
-from socorro_processor.symbols.missing import SymbolFile, most_missed, source_in
+from socorro_processor.symbols.missing import most_missed, source_in
 
 _COLUMNS = (*SymbolFile._fields, "crashes")
 _SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
@@ -36,7 +37,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     source = source_in(configuration.values.destination)
     if source is None:
         raise ConfigurationError(
-            "no store of the destination can be asked for missing symbols; FileSystemCrashStorage can"
+            "no store of the destination can be asked for missing symbols;"
+            " FileSystemCrashStorage and PostgreSQLCrashStorage can"
         )
     try:
         missed = most_missed(source.missing_symbols(arguments.since))
@@ -81,5 +83,5 @@ COMMAND = Command(
     example="socorro symbols missing --since=2016-11-23 --csv",
     run=run,
     add_arguments=add_arguments,
-    sections=("destination", "resource"),
+    sections=("destination", "resource", "secrets"),
 )

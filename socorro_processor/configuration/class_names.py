@@ -16,6 +16,7 @@ _SUPPORT = "socorro.processor.support_classifiers."
 _SKUNK = "socorro.processor.skunk_classifiers."
 _EXTERNAL = "socorro.external."
 _BOTO = _EXTERNAL + "boto."
+_POSTGRESQL = "socorro.external.postgresql.crashstorage."
 
 OLD_NAMES: dict[str, str] = {
     "socorrolib.lib.threaded_task_manager.ThreadedTaskManager": "app.threaded_task_manager.ThreadedTaskManager",
@@ -50,6 +51,10 @@ OLD_NAMES: dict[str, str] = {
     _BOTO + "connection_context.KeyBuilderBase": "crashstorage.keys.KeyBuilder",
     _BOTO + "connection_context.DatePrefixKeyBuilder": "crashstorage.keys.DatePrefixKeyBuilder",
     _BOTO + "connection_context.SimpleDatePrefixKeyBuilder": "crashstorage.keys.SimpleDatePrefixKeyBuilder",
+    _POSTGRESQL + "PostgreSQLCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
+    # the document's spelling
+    _POSTGRESQL + "PostgresSQLCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
+    _POSTGRESQL + "PostgreSQLBasicCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
     _GENERAL + "IdentifierRule": "rules.general.IdentifierRule",
     _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
     _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",

@@ -14,28 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from socorro_processor.configuration import Namespace
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider
+from socorro_processor.reference.tables import TABLES, Row, reference_data
 from socorro_processor.serialization import NotJSON, decode
 
-_TABLES: dict[str, dict[str, type]] = {
-    "product_productid_map": {"product_name": str, "productid": str, "rewrite": bool},
-    "windows_versions": {"name": str, "major": int, "minor": int},
-    "product_versions": {
-        "product": str,
-        "release_version": str,
-        "build_type": str,
-        "build_id": int,
-        "version_string": str,
-    },
-}
 _MISTAKES_TOLD = 20
 _TYPES = {str: "a text", int: "a whole number", bool: "true or false"}
-
-Row = dict[str, Any]
 
 
 class FileReferenceData(ReferenceDataProvider):
@@ -54,19 +41,7 @@ class FileReferenceData(ReferenceDataProvider):
         return Path(self.config.reference_file) if self.config.reference_file else default_file()
 
     def load(self) -> ReferenceData:
-        tables = _tables(self.path)
-        return ReferenceData(
-            rewritten_products={
-                row["productid"]: row["product_name"] for row in tables["product_productid_map"] if row["rewrite"]
-            },
-            release_builds={
-                (row["product"], row["release_version"], row["build_type"].lower(), row["build_id"]): row[
-                    "version_string"
-                ]
-                for row in tables["product_versions"]
-            },
-            windows_versions={(row["major"], row["minor"]): row["name"] for row in tables["windows_versions"]},
-        )
+        return reference_data(read_tables(self.path))
 
     def __str__(self) -> str:
         return f"reference data {self.path}"
@@ -79,7 +54,7 @@ def default_file() -> Path:
     return installed if installed.is_file() else package.parent / "config" / "reference_data.json"
 
 
-def _tables(path: Path) -> Mapping[str, list[Row]]:
+def read_tables(path: Path) -> Mapping[str, list[Row]]:
     """All tables, every row checked. Raises ConfigurationError, which names each mistake."""
     try:
         content = decode(path.read_bytes())
@@ -88,8 +63,8 @@ def _tables(path: Path) -> Mapping[str, list[Row]]:
     except NotJSON as error:
         raise ConfigurationError(f"reference data {path} is {error}") from error
     if not isinstance(content, dict):
-        raise ConfigurationError(f"reference data {path} is no JSON object with the tables {', '.join(_TABLES)}")
-    mistakes = [mistake for name in _TABLES for mistake in _mistakes(name, content.get(name))]
+        raise ConfigurationError(f"reference data {path} is no JSON object with the tables {', '.join(TABLES)}")
+    mistakes = [mistake for name in TABLES for mistake in _mistakes(name, content.get(name))]
     if mistakes:
         if len(mistakes) > _MISTAKES_TOLD:
             mistakes[_MISTAKES_TOLD:] = [f"{len(mistakes) - _MISTAKES_TOLD} more mistakes of that kind"]
@@ -103,6 +78,6 @@ def _mistakes(name: str, rows: object) -> list[str]:
     return [
         f"{name}, row {number}: {column} is missing, or is not {_TYPES[kind]}"
         for number, row in enumerate(rows, start=1)
-        for column, kind in _TABLES[name].items()
+        for column, kind in TABLES[name].items()
         if not isinstance(row, dict) or type(row.get(column)) is not kind
     ]

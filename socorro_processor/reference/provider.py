@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -50,6 +50,10 @@ class ReferenceDataProvider(RequiredConfig):
         self.config = config
         self._reloading = threading.Lock()
         self._current = self.load()
+
+    @classmethod
+    def setup(cls, config: DotDict) -> None:
+        """Make what the provider needs: tables, and what is in them at first. Safe to run again."""
 
     def load(self) -> ReferenceData:
         """Read all of the data. Raises ConfigurationError where they cannot be used, and says why."""
@@ -112,11 +116,33 @@ _building = threading.Lock()
 
 def provider_for(config: DotDict) -> ReferenceDataProvider:
     """The provider of ``config``: one and the same for all rules whose options of it are equal."""
-    provider_class: type[ReferenceDataProvider] = config.reference_class
-    options = provider_class.get_required_config().keys_breadth_first()
-    key = (provider_class, *((option, str(config[option])) for option in sorted(options)))
+    key = _key(config)
     with _building:
         provider = _providers.get(key)
         if provider is None:
-            _providers[key] = provider = provider_class(config)
+            _providers[key] = provider = config.reference_class(config)
         return provider
+
+
+def set_up_providers(config: DotDict) -> None:
+    """Have each provider that is configured here, or in a section of it, make what it needs.
+
+    Raises a SocorroError.
+    """
+    for section in {_key(section): section for section in _sections_with_a_provider(config)}.values():
+        section.reference_class.setup(section)
+
+
+def _key(config: DotDict) -> tuple[Any, ...]:
+    """A provider by what tells it from others: its class, and the values of its options."""
+    provider_class: type[ReferenceDataProvider] = config.reference_class
+    options = provider_class.get_required_config().keys_breadth_first()
+    return (provider_class, *((option, str(config[option])) for option in sorted(options)))
+
+
+def _sections_with_a_provider(config: DotDict) -> Iterator[DotDict]:
+    if "reference_class" in config:
+        yield config
+    for value in config.values():
+        if isinstance(value, DotDict):
+            yield from _sections_with_a_provider(value)

@@ -13,28 +13,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.crash_id import check_crash_id, crash_date
-from socorro_processor.crashstorage.base import ProcessedCrash
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
+from socorro_processor.crashstorage.missing_symbols import Missed, SymbolFile, recorded
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError, TransientStorageError
 
 logger = logging.getLogger(__name__)
-
-
-class SymbolFile(NamedTuple):
-    """A module, by what its symbols are looked up by."""
-
-    debug_file: str
-    debug_id: str
-    code_file: str | None
-    code_id: str | None
-
-
-Missed = tuple[str, list[SymbolFile]]
-"""A crash id, and the symbol files that this crash missed."""
 
 
 @runtime_checkable
@@ -100,25 +87,9 @@ def source_in(config: DotDict) -> MissingSymbolsSource | None:
     return next((source for source in sections if source is not None), None)
 
 
-def recorded(processed_crash: ProcessedCrash) -> list[SymbolFile]:
-    """The rows of a processed crash; what is none is left out."""
-    processing = processed_crash.get("processing")
-    rows = processing.get("missing_symbols") if isinstance(processing, dict) else None
-    return [SymbolFile(*row) for row in rows if _is_row(row)] if isinstance(rows, list) else []
-
-
 def most_missed(crashes: Iterable[Missed]) -> list[tuple[SymbolFile, int]]:
     """Each symbol file with the number of crashes that missed it, the most missed first."""
     counts: Counter[SymbolFile] = Counter()
     for _, files in crashes:
         counts.update(set(files))
     return sorted(counts.items(), key=lambda item: (-item[1], [part or "" for part in item[0]]))
-
-
-def _is_row(row: Any) -> bool:
-    return (
-        isinstance(row, list)
-        and len(row) == len(SymbolFile._fields)
-        and all(isinstance(value, str) for value in row[:2])
-        and all(isinstance(value, str | None) for value in row[2:])
-    )

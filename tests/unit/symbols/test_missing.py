@@ -9,16 +9,11 @@ import pytest
 from socorro_processor.configuration import DotDict, Namespace, class_name, defaults
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
+from socorro_processor.crashstorage.missing_symbols import SymbolFile, recorded
 from socorro_processor.crashstorage.null import NullCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.errors import TransientStorageError
-from socorro_processor.symbols.missing import (
-    ProcessedCrashFiles,
-    SymbolFile,
-    most_missed,
-    recorded,
-    source_in,
-)
+from socorro_processor.symbols.missing import ProcessedCrashFiles, most_missed, source_in
 
 XUL = ["xul.pdb", "83CF4DC03621B778E931FC713889E8F10", "xul.dll", None]
 NTDLL = ["ntdll.pdb", "C5B5651B46B7612E118339D19A6E66360", "ntdll.dll", "5b8"]

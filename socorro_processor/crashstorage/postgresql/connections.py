@@ -1,0 +1,172 @@
+"""Connections to PostgreSQL: their options, and the few that a process keeps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed, failure
+from socorro_processor.errors import PermanentStorageError
+
+T = TypeVar("T")
+
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+_SILENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+"""A server that has vanished without a word is given up after a minute."""
+
+
+def _ssl_mode(text: str) -> str:
+    if text not in _SSL_MODES:
+        raise ValueError(f"one of {', '.join(_SSL_MODES)}")
+    return text
+
+
+def connection_options() -> Namespace:
+    """The options of a component that uses a ConnectionPool."""
+    options = Namespace()
+
+    def add(section: str, name: str, default: Any, doc: str, **more: Any) -> None:
+        options.add_option(name, default=default, doc=doc, reference_value_from=f"{section}.postgresql", **more)
+
+    add("resource", "database_hostname", "localhost", "the PostgreSQL server: a name, or a directory with its socket")
+    add("resource", "database_port", 5432, "its port")
+    add("resource", "database_name", "socorro", "the database; its encoding must be UTF8")
+    add("secrets", "database_username", "socorro", "who connects")
+    add("secrets", "database_password", "", "the password (empty: as libpq finds it, in ~/.pgpass)", secret=True)
+    add("resource", "connect_timeout", 10, "seconds to wait for a connection")
+    add("resource", "statement_timeout", 60, "seconds after which the server gives up a statement")
+    add(
+        "resource",
+        "sslmode",
+        "prefer",
+        f"one of {', '.join(_SSL_MODES)}; verify-full where the network is not trusted",
+        from_string_converter=_ssl_mode,
+    )
+    add("resource", "sslrootcert", "", "the file of the certificates that the server's must be signed with")
+    add("resource", "sslcert", "", "the file of this client's own certificate")
+    add("resource", "sslkey", "", "the file of that certificate's key")
+    return options
+
+
+class ConnectionPool:
+    """Has one connection for each thread that is at work, and keeps it for the next.
+
+    So there are never more than threads, and none has to wait. Connections commit by themselves:
+    a text of several statements is one transaction and one round trip; for what takes more than one,
+    use ``with connection:``.
+
+    Every method may be called from any thread, and raises as ``failures`` sorts it.
+    """
+
+    def __init__(self, config: DotDict) -> None:
+        self._name = f"{config.database_name} at {config.database_hostname}:{config.database_port}"
+        self._parameters: dict[str, Any] = {
+            "host": config.database_hostname,
+            "port": config.database_port,
+            "dbname": config.database_name,
+            "user": config.database_username,
+            "password": config.database_password or None,
+            "connect_timeout": config.connect_timeout,
+            "sslmode": config.sslmode,
+            **{name: config[name] for name in ("sslrootcert", "sslcert", "sslkey") if config[name]},
+            "application_name": "socorro-processor",
+            "client_encoding": "UTF8",
+            "options": f"-c statement_timeout={config.statement_timeout}s -c timezone=UTC",
+            **_SILENCE,
+        }
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
+        self._closed = False
+
+    def run(self, doing: str, work: Callable[[Cursor], T]) -> T:
+        """What ``work`` gives, called with a cursor. ``doing`` is for the error's message.
+
+        ``work`` must be able to be done twice: where the server has closed a connection that was idle,
+        it is done again with a new one.
+        """
+        idle = self._take_idle()
+        if idle is not None:
+            try:
+                with self._using(idle, doing), idle.cursor() as cursor:
+                    return work(cursor)
+            except ConnectionFailed:
+                # The server was started anew, or ends what is idle: the others are gone too.
+                self._close_idle()
+        new = self._connect(doing)
+        with self._using(new, doing), new.cursor() as cursor:
+            return work(cursor)
+
+    @contextmanager
+    def reading(self, doing: str, query: str, values: Sequence[Any], rows_at_once: int) -> Iterator[Iterator[Any]]:
+        """The rows of a query, however many: the server keeps them, and sends some at a time.
+
+        It has a connection of its own, which ends with the block.
+        """
+        connection = self._connect(doing)
+        with self._using(connection, doing, keep=False):
+            # Where each statement is a transaction of its own, psycopg2 refuses such cursors.
+            connection.autocommit = False
+            cursor = connection.cursor("reading")
+            cursor.itersize = rows_at_once
+            cursor.execute(query, values)
+            yield cursor
+
+    def close(self) -> None:
+        """Close what is idle now, and each other connection at the end of its work."""
+        self._closed = True
+        self._close_idle()
+
+    def __str__(self) -> str:
+        return self._name
+
+    @contextmanager
+    def _using(self, connection: Connection, doing: str, *, keep: bool = True) -> Iterator[None]:
+        """Keep the connection afterwards where it is sound: after nothing has failed, but for a crash's content.
+
+        A new one may lead to another server, which has room or is the primary one.
+        """
+        sound = False
+        try:
+            yield
+            sound = True
+        except psycopg2.Error as error:
+            failed = failure(error, f"{doing} in the database {self}", lost=bool(connection.closed))
+            sound = isinstance(failed, PermanentStorageError)
+            raise failed from None
+        finally:
+            with self._lock:
+                if keep and sound and not self._closed:
+                    self._idle.append(connection)
+                else:
+                    _close(connection)
+
+    def _connect(self, doing: str) -> Connection:
+        try:
+            connection: Connection = psycopg2.connect(**self._parameters)
+            connection.autocommit = True
+            return connection
+        except psycopg2.Error as error:
+            raise failure(error, f"{doing} in the database {self}", lost=True) from None
+
+    def _take_idle(self) -> Connection | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _close_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            _close(connection)
+
+
+def _close(connection: Connection) -> None:
+    with suppress(psycopg2.Error):
+        connection.close()

@@ -1,0 +1,271 @@
+"""Crashes in PostgreSQL: a row of columns for reports, and all of them as JSONB."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+
+from socorro_processor.configuration import DotDict, Namespace, class_converter
+from socorro_processor.crash_id import crash_date
+from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
+from socorro_processor.crashstorage.keys import processed_crash_id
+from socorro_processor.crashstorage.missing_symbols import Missed, SymbolFile, recorded
+from socorro_processor.crashstorage.postgresql import columns
+from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
+from socorro_processor.crashstorage.postgresql.partitions import TABLES, Partitions, week_of
+from socorro_processor.crashstorage.postgresql.schema import migrate, missing_migrations
+from socorro_processor.crashstorage.redactor import Redactor
+from socorro_processor.errors import CrashIDNotFound, TransientStorageError
+from socorro_processor.metrics import METRICS
+from socorro_processor.serialization import Note, decode, encode, ignore
+
+logger = logging.getLogger(__name__)
+
+Values = dict[str, Any]
+Statement = tuple[str, Values]
+
+_WEEKS_AHEAD = 2
+
+_ROWS_AT_ONCE = 10_000
+
+
+def _insertion(table: str, names: Iterable[str]) -> str:
+    """Insert a row; where the crash has one, replace it."""
+    key = ("uuid", "crash_date")
+    names = tuple(names)
+    return (
+        f"INSERT INTO {table} ({', '.join(key + names)}) VALUES ({', '.join(f'%({name})s' for name in key + names)})"
+        f" ON CONFLICT (uuid, crash_date) DO UPDATE SET {', '.join(f'{name} = EXCLUDED.{name}' for name in names)}"
+    )
+
+
+_INSERT_REPORT = _insertion("reports", columns.REPORT)
+_INSERT_PROCESSED = _insertion("processed_crashes", ("date_processed", "processed_crash"))
+_INSERT_RAW = _insertion("raw_crashes", ("date_processed", "raw_crash"))
+
+# Looked for first: a row that is in conflict would cost a number of the sequence each time.
+_INSERT_PLUGIN = """
+    INSERT INTO plugins (filename, name) SELECT %(PluginFilename)s, %(PluginName)s
+    WHERE NOT EXISTS (SELECT FROM plugins WHERE filename = %(PluginFilename)s AND name = %(PluginName)s)
+    ON CONFLICT DO NOTHING;
+    INSERT INTO plugins_reports (uuid, crash_date, plugin_id, date_processed, version)
+    SELECT %(uuid)s, %(crash_date)s, id, %(date_processed)s, %(PluginVersion)s
+    FROM plugins WHERE filename = %(PluginFilename)s AND name = %(PluginName)s
+"""
+# One value for all rows: thousands of them cost the server's time, and next to none of the processor's.
+_INSERT_MISSING_SYMBOLS = """
+    INSERT INTO missing_symbols (uuid, crash_date, date_processed, debug_file, debug_id, code_file, code_id)
+    SELECT %(uuid)s, %(crash_date)s, %(date_processed)s, file.*
+    FROM json_to_recordset(%(files)s) AS file (debug_file text, debug_id text, code_file text, code_id text)
+    ON CONFLICT DO NOTHING
+"""
+_SELECT_MISSING_SYMBOLS = """
+    SELECT uuid, debug_file, debug_id, code_file, code_id FROM missing_symbols
+    WHERE crash_date >= %s ORDER BY crash_date, uuid
+"""
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+class PostgreSQLCrashStorage(CrashStorageBase):
+    """Keeps raw and processed crashes, no dumps; and of each processed crash rows to report from.
+
+    | table | row |
+    |---|---|
+    | ``reports`` | what is asked for often, each in a column of its own; see ``columns`` |
+    | ``processed_crashes``, ``raw_crashes`` | all of it, as JSONB |
+    | ``plugins``, ``plugins_reports`` | the plugin that crashed, where it was one |
+    | ``missing_symbols`` | a module whose symbols were missed |
+
+    All rows of a crash are saved in one transaction, and replace those of an earlier one. All tables
+    but ``plugins`` are partitioned by ``crash_date``, the day in the crash id; see ``partitions``.
+
+    NUL and lone surrogates, which PostgreSQL does not take, become U+FFFD. A value that its column in
+    ``reports`` does not take is null there, and counted; the JSONB has it still.
+    """
+
+    required_config = Namespace()
+    required_config.update(connection_options())
+    required_config.add_option(
+        "oldest_crash_days",
+        default=400,
+        doc="crashes that are older than so many days by their ids get no partition of their own",
+    )
+    required_config.add_option(
+        "redactor_class",
+        default=Redactor,
+        doc="what removes from a processed crash that which is not for everyone",
+        from_string_converter=class_converter,
+    )
+
+    def __init__(self, config: DotDict, today: Callable[[], date] = _today) -> None:
+        super().__init__(config)
+        self._today = today
+        self._redactor: Redactor = config.redactor_class(config)
+        self._pool = ConnectionPool(config)
+        self._partitions = Partitions(self._pool, config.oldest_crash_days, today)
+
+    def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
+        self._save(crash_id, self._of_raw_crash(raw_crash, crash_id))
+
+    def save_processed(self, processed_crash: ProcessedCrash) -> None:
+        self._save(processed_crash_id(processed_crash), self._of_processed_crash(processed_crash))
+
+    def save_raw_and_processed(
+        self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
+    ) -> None:
+        statements = [*self._of_processed_crash(processed_crash), *self._of_raw_crash(raw_crash, crash_id)]
+        self._save(crash_id, statements)
+
+    def get_raw_crash(self, crash_id: str, note: Note = ignore) -> RawCrash:
+        raw_crash: RawCrash = decode(self._json("raw_crash", "raw_crashes", crash_id), note)
+        return raw_crash
+
+    def get_processed(self, crash_id: str) -> ProcessedCrash:
+        return self._redactor.redact(self.get_unredacted_processed(crash_id))
+
+    def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
+        processed_crash: ProcessedCrash = decode(self._json("processed_crash", "processed_crashes", crash_id))
+        return processed_crash
+
+    def missing_symbols(self, since: date | None = None) -> Iterator[Missed]:
+        """Every crash submitted on this day or later that missed symbols, with what it missed."""
+        values = (since or date.min,)
+        with self._pool.reading("read the missing symbols", _SELECT_MISSING_SYMBOLS, values, _ROWS_AT_ONCE) as rows:
+            for crash_id, group in groupby(rows, key=itemgetter(0)):
+                yield crash_id, [SymbolFile(*file) for _, *file in group]
+
+    def remove(self, crash_id: str) -> None:
+        key = {"uuid": crash_id, "crash_date": crash_date(crash_id)}
+
+        def remove(cursor: Cursor) -> int:
+            found = 0
+            with cursor.connection:
+                for table in TABLES:
+                    cursor.execute(*_deletion(table, key))
+                    found += cursor.rowcount
+            return found
+
+        if not self._pool.run(f"remove {crash_id}", remove):
+            raise CrashIDNotFound(f"{self} has no crash {crash_id}")
+
+    def setup(self) -> None:
+        """Make the tables, or bring them up to date, and the partitions of this and the next weeks."""
+        for name in self._pool.run("make the tables", migrate):
+            logger.info("migration %s applied to the database %s", name, self._pool)
+        for weeks in range(_WEEKS_AHEAD + 1):
+            self._partitions.make(week_of(self._today()) + timedelta(weeks=weeks))
+
+    def check(self) -> None:
+        if mistake := self._pool.run("look at the tables", _mistake):
+            raise TransientStorageError(f"the database {self._pool} {mistake}")
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} in {self._pool}"
+
+    def _save(self, crash_id: str, statements: list[Statement]) -> None:
+        for day in {values["crash_date"] for _, values in statements}:
+            self._partitions.prepare(day)
+        # All statements as one text: one transaction, and one round trip.
+        self._pool.run(
+            f"save {crash_id}",
+            lambda cursor: cursor.execute(b";\n".join(cursor.mogrify(*statement) for statement in statements)),
+        )
+
+    def _of_raw_crash(self, raw_crash: RawCrash, crash_id: str) -> list[Statement]:
+        values = _key(crash_id, raw_crash.get("submitted_timestamp"))
+        values["raw_crash"] = columns.json(raw_crash, self._note(crash_id))
+        return [(_INSERT_RAW, values)]
+
+    def _of_processed_crash(self, processed_crash: ProcessedCrash) -> list[Statement]:
+        """In the order in which ``remove`` and other processors touch the tables: none waits for another in a
+        circle, and of two that save the same crash the second waits at ``reports``."""
+        crash_id = processed_crash_id(processed_crash)
+        note = self._note(crash_id)
+        report, misfits = columns.row(processed_crash, columns.REPORT)
+        key = _key(crash_id, report["date_processed"])
+        statements: list[Statement] = [
+            (_INSERT_REPORT, report | key),
+            (_INSERT_PROCESSED, key | {"processed_crash": columns.json(processed_crash, note)}),
+            _deletion("plugins_reports", key),
+        ]
+        if report["process_type"] == "plugin":
+            plugin, more = columns.row(processed_crash, columns.PLUGIN)
+            misfits += more
+            statements.append((_INSERT_PLUGIN, key | {name: value or "" for name, value in plugin.items()}))
+        statements.append(_deletion("missing_symbols", key))
+        if files := recorded(processed_crash):
+            rows = [
+                {name: value and columns.INDEXED(value) for name, value in file._asdict().items()} for file in files
+            ]
+            statements.append((_INSERT_MISSING_SYMBOLS, key | {"files": encode(rows).decode()}))
+        for column in misfits:
+            METRICS.increment("postgresql.value_left_out", column=column)
+        if misfits:
+            note(f"null in place of values that their columns do not take: {', '.join(misfits)}")
+        return statements
+
+    def _note(self, crash_id: str) -> Note:
+        return lambda note: logger.warning("%s, of crash %s in %s", note, crash_id, self)
+
+    def _json(self, column: str, table: str, crash_id: str) -> bytes:
+        query = f"SELECT {column}::text FROM {table} WHERE uuid = %s AND crash_date = %s"
+        values = (crash_id, crash_date(crash_id))
+
+        def read(cursor: Cursor) -> tuple[str] | None:
+            cursor.execute(query, values)
+            found: tuple[str] | None = cursor.fetchone()
+            return found
+
+        found = self._pool.run(f"read the {column.replace('_', ' ')} {crash_id}", read)
+        if found is None:
+            raise CrashIDNotFound(f"{self} has no {column.replace('_', ' ')} {crash_id}")
+        return found[0].encode()
+
+
+def _key(crash_id: str, date_processed: object) -> Values:
+    """What each row of a crash has. Where it is not known when it came, the day in its id stands for that."""
+    day = crash_date(crash_id)
+    try:
+        moment = columns.timestamp(date_processed)
+    except columns.Misfit:
+        moment = datetime.combine(day, time(), UTC)
+    return {"uuid": crash_id, "crash_date": day, "date_processed": moment}
+
+
+def _deletion(table: str, key: Values) -> Statement:
+    return f"DELETE FROM {table} WHERE uuid = %(uuid)s AND crash_date = %(crash_date)s", key
+
+
+def _mistake(cursor: Cursor) -> str | None:
+    """What keeps the database from taking crashes."""
+    cursor.execute("SELECT current_setting('server_encoding'), current_setting('transaction_read_only')")
+    ((encoding, read_only),) = cursor.fetchall()
+    if encoding != "UTF8":
+        return f"has the encoding {encoding}, which does not know every character: make one with UTF8"
+    if missing := missing_migrations(cursor):
+        return f"lacks the migrations {', '.join(missing)}: run `socorro setup`"
+    if read_only == "on":
+        return "takes no changes: name the primary server as database_hostname"
+    cursor.execute(
+        """
+        SELECT privilege || ' on ' || name FROM unnest(%s) AS name,
+            unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+        WHERE NOT has_table_privilege(name, privilege)
+        """,
+        ([*TABLES, "plugins"],),
+    )
+    if lacking := [privilege for (privilege,) in cursor]:
+        return f"lets its user do less than is needed: grant {', '.join(lacking)}"
+    return None

@@ -1,0 +1,144 @@
+"""A partition for each week, made when the first of its crashes comes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
+from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed
+from socorro_processor.errors import CrashStorageError
+from socorro_processor.metrics import METRICS
+
+logger = logging.getLogger(__name__)
+
+TABLES = ("reports", "processed_crashes", "plugins_reports", "missing_symbols", "raw_crashes")
+"""Those that are partitioned, by ``crash_date``. Whoever touches several does so in this order."""
+
+_WEEK = timedelta(days=7)
+_DAYS_AHEAD = 2
+"""How far another clock, and the time zones, may be ahead."""
+
+_LOOK_AGAIN = 60.0
+"""Seconds after which a partition is looked for again: it may have been dropped, or could not be made."""
+
+_PATIENCE = "2s"
+"""How long the tables may be locked against everyone for a partition to be made."""
+
+_LOCK = 0x50C0_4402
+"""The advisory lock of whoever makes a partition."""
+
+
+def week_of(day: date) -> date:
+    """The Monday of the week."""
+    return day - timedelta(days=day.weekday())
+
+
+class Partitions:
+    """Makes the partitions ``{table}_{Monday as yyyymmdd}``.
+
+    A crash that is dated too far from today, which is to say by a stranger, gets none: it goes to the
+    default partition, unless its week has one already. So does a crash whose partition cannot be made
+    at this time, because somebody reads a table for long or the user may not: it is moved to its week
+    when that partition is made. May be used by any thread.
+    """
+
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        oldest_crash_days: int,
+        today: Callable[[], date],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pool = pool
+        self._oldest = timedelta(days=oldest_crash_days)
+        self._today = today
+        self._clock = clock
+        self._making = threading.Lock()
+        self._looked: dict[date, float] = {}
+
+    def prepare(self, day: date) -> None:
+        """See to it that crashes of this day have their partitions. Raises ConnectionFailed alone."""
+        week = week_of(day)
+        if not -self._oldest <= day - self._today() <= timedelta(days=_DAYS_AHEAD) or self._was_looked_for(week):
+            return
+        with self._making:
+            if self._was_looked_for(week):
+                return
+            try:
+                self.make(week, in_passing=True)
+            except ConnectionFailed:
+                raise
+            except CrashStorageError as error:
+                METRICS.increment("postgresql.partition_not_made")
+                logger.warning("crashes of the week of %s go to the default partitions: %s", week, error)
+            self._looked[week] = self._clock()
+
+    def make(self, week: date, *, in_passing: bool = False) -> list[str]:
+        """Make those that are missing; their names.
+
+        ``in_passing``: moving the week's crashes may take no longer than any other statement.
+        """
+        made = []
+        for table in TABLES:
+            # A transaction for each table: who has locked one never waits for another.
+            name = f"{table}_{week:%Y%m%d}"
+            make = partial(_make, table=table, name=name, week=week, in_passing=in_passing)
+            if self._pool.run(f"make the partition {name}", make):
+                logger.info("partition %s made in the database %s", name, self._pool)
+                made.append(name)
+        return made
+
+    def _was_looked_for(self, week: date) -> bool:
+        looked = self._looked.get(week)
+        return looked is not None and self._clock() - looked < _LOOK_AGAIN
+
+
+def _make(cursor: Cursor, table: str, name: str, week: date, in_passing: bool) -> bool:
+    """Make one where it is missing; whether it was."""
+    if _is_partition(cursor, table, name):
+        return False
+    with cursor.connection:
+        cursor.execute("SET LOCAL lock_timeout = %s", (_PATIENCE,))
+        if not in_passing:
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        if _is_partition(cursor, table, name):
+            return False  # another processor made it while this one waited
+        # Not at once as a partition: that would lock the whole table against everyone. Crashes of that
+        # week may be in the default partition, and would be a reason to refuse the new one.
+        statement = sql.SQL(
+            """
+            CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+            LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE;
+            LOCK TABLE ONLY {default} IN ACCESS EXCLUSIVE MODE;
+            WITH moved AS (DELETE FROM {default} WHERE crash_date >= {first} AND crash_date < {next} RETURNING *)
+                INSERT INTO {name} SELECT * FROM moved;
+            ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({next})
+            """
+        )
+        cursor.execute(
+            statement.format(
+                name=sql.Identifier(name),
+                table=sql.Identifier(table),
+                default=sql.Identifier(f"{table}_default"),
+                first=sql.Literal(week.isoformat()),
+                next=sql.Literal((week + _WEEK).isoformat()),
+            )
+        )
+    return True
+
+
+def _is_partition(cursor: Cursor, table: str, name: str) -> bool:
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = to_regclass(%s) AND inhrelid = to_regclass(%s))",
+        (table, name),
+    )
+    return cursor.fetchone() == (True,)

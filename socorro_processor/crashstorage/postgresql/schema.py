@@ -1,0 +1,44 @@
+"""The tables in the database: numbered SQL files, each applied once.
+
+A new one has the next number, and is never changed once it was released. ``socorro_migrations`` says
+which were applied. Processors of the version before go on beside a newer schema: a migration adds
+what is new, and takes away only what no processor in use still writes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from psycopg2.extensions import cursor as Cursor
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+_LOCK = 0x50C0_4401
+"""The advisory lock of whoever changes the schema: two hosts may be at it at once."""
+
+
+def migrate(cursor: Cursor) -> list[str]:
+    """Apply the migrations that are missing, all or none; their names."""
+    if not missing_migrations(cursor):
+        return []  # also for a user who could not apply any
+    with cursor.connection:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        cursor.execute(
+            "CREATE TABLE IF NOT EXISTS socorro_migrations (name text PRIMARY KEY, applied timestamptz NOT NULL)"
+        )
+        missing = missing_migrations(cursor)
+        for name in missing:
+            cursor.execute((_MIGRATIONS / f"{name}.sql").read_text(encoding="utf-8"))
+            cursor.execute("INSERT INTO socorro_migrations VALUES (%s, now())", (name,))
+    return missing
+
+
+def missing_migrations(cursor: Cursor) -> list[str]:
+    """Those that this version of the processor needs, and that were not applied."""
+    cursor.execute("SELECT to_regclass('socorro_migrations')")
+    applied = set()
+    if cursor.fetchone() != (None,):
+        cursor.execute("SELECT name FROM socorro_migrations")
+        applied = {name for (name,) in cursor}
+    return sorted({path.stem for path in _MIGRATIONS.glob("*.sql")} - applied)

@@ -1,0 +1,93 @@
+"""Reference data from PostgreSQL: for many processors that are to know the same.
+
+The tables are those of the JSON file (``file``), each a table of the database; people, and the job
+that brings the releases, change them there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from typing import TypeVar
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
+from socorro_processor.crashstorage.postgresql.schema import migrate
+from socorro_processor.errors import ConfigurationError, CrashStorageError
+from socorro_processor.reference.file import default_file, read_tables
+from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider
+from socorro_processor.reference.tables import TABLES, Row, reference_data
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Tables = Mapping[str, Iterable[Row]]
+
+
+class PostgreSQLReferenceData(ReferenceDataProvider):
+    """Reads the tables at the start, and on each reload; between them it holds no connection."""
+
+    required_config = Namespace()
+    required_config.update(connection_options())
+
+    @classmethod
+    def setup(cls, config: DotDict) -> None:
+        """Make the tables; where nothing is in any of them, put in what the project itself knows."""
+        _run(config, "make the tables", migrate)
+        own = read_tables(default_file())
+        if _run(config, "put in reference data", lambda cursor: _fill_if_empty(cursor, own)):
+            logger.info("the project's own reference data were put into the database %s", config.database_name)
+
+    def load(self) -> ReferenceData:
+        try:
+            tables = _run(self.config, "read the reference data", _read)
+        except CrashStorageError as error:
+            raise ConfigurationError(str(error)) from error
+        if not any(tables.values()):
+            raise ConfigurationError(f"{self} is empty: run `socorro setup`, or fill {', '.join(TABLES)}")
+        return reference_data(tables)
+
+    def __str__(self) -> str:
+        return f"reference data in the database {self.config.database_name} at {self.config.database_hostname}"
+
+
+def _run(config: DotDict, doing: str, work: Callable[[Cursor], T]) -> T:
+    with closing(ConnectionPool(config)) as pool:
+        return pool.run(doing, work)
+
+
+def _read(cursor: Cursor) -> dict[str, list[Row]]:
+    with cursor.connection:
+        # All tables as they were at one moment: somebody may be changing several of them.
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return {table: _rows(cursor, table) for table in TABLES}
+
+
+def _rows(cursor: Cursor, table: str) -> list[Row]:
+    columns = TABLES[table]
+    cursor.execute(sql.SQL("SELECT {} FROM {}").format(_names(columns), sql.Identifier(table)))
+    return [dict(zip(columns, row, strict=True)) for row in cursor]
+
+
+def _fill_if_empty(cursor: Cursor, tables: Tables) -> bool:
+    with cursor.connection:
+        # Of two hosts at it, the second finds the tables filled.
+        cursor.execute(
+            sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(map(sql.Identifier, TABLES)))
+        )
+        if any(_rows(cursor, table) for table in TABLES):
+            return False
+        for table, columns in TABLES.items():
+            statement = sql.SQL("INSERT INTO {} ({}) VALUES %s").format(sql.Identifier(table), _names(columns))
+            execute_values(cursor, statement, [[row[column] for column in columns] for row in tables[table]])
+    return True
+
+
+def _names(columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))

@@ -1,0 +1,37 @@
+"""The tables of which reference data are made, wherever they are kept: their columns, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from socorro_processor.reference.provider import ReferenceData
+
+TABLES: Mapping[str, Mapping[str, type]] = {
+    "product_productid_map": {"product_name": str, "productid": str, "rewrite": bool},
+    "windows_versions": {"name": str, "major": int, "minor": int},
+    "product_versions": {
+        "product": str,
+        "release_version": str,
+        "build_type": str,
+        "build_id": int,
+        "version_string": str,
+    },
+}
+"""Each table's columns."""
+
+Row = Mapping[str, Any]
+
+
+def reference_data(tables: Mapping[str, Iterable[Row]]) -> ReferenceData:
+    """The data that are in the rows of all TABLES."""
+    return ReferenceData(
+        rewritten_products={
+            row["productid"]: row["product_name"] for row in tables["product_productid_map"] if row["rewrite"]
+        },
+        release_builds={
+            (row["product"], row["release_version"], row["build_type"].lower(), row["build_id"]): row["version_string"]
+            for row in tables["product_versions"]
+        },
+        windows_versions={(row["major"], row["minor"]): row["name"] for row in tables["windows_versions"]},
+    )
