@@ -15,6 +15,8 @@ _SIGNATURE = "socorro.processor.signature_utilities."
 _SUPPORT = "socorro.processor.support_classifiers."
 _SKUNK = "socorro.processor.skunk_classifiers."
 _EXTERNAL = "socorro.external."
+_ES = _EXTERNAL + "es."
+_ELASTICSEARCH = "crashstorage.elasticsearch."
 
 OLD_NAMES: dict[str, str] = {
     "socorrolib.lib.threaded_task_manager.ThreadedTaskManager": "app.threaded_task_manager.ThreadedTaskManager",
@@ -38,6 +40,15 @@ OLD_NAMES: dict[str, str] = {
     _EXTERNAL + "crashstorage_base.Redactor": "crashstorage.redactor.Redactor",
     _EXTERNAL + "fs.crashstorage.FSPermanentStorage": "crashstorage.filesystem.FileSystemCrashStorage",
     _EXTERNAL + "fs.crashstorage.FSLegacyRadixTreeStorage": "crashstorage.filesystem.FileSystemCrashStorage",
+    _ES + "connection_context.ConnectionContext": _ELASTICSEARCH + "connection.ElasticsearchConnection",
+    _ES + "index_creator.IndexCreator": _ELASTICSEARCH + "indexes.WeeklyIndexes",
+    _ES + "crashstorage.ESCrashStorage": _ELASTICSEARCH + "crashstorage.ESCrashStorage",
+    _ES + "crashstorage.ESCrashStorageNoStackwalkerOutput": _ELASTICSEARCH + "crashstorage.ESCrashStorageRedactedSave",
+    _ES + "crashstorage.ESCrashStorageRedactedSave": _ELASTICSEARCH + "crashstorage.ESCrashStorageRedactedSave",
+    _ES + "crashstorage.ESCrashStorageRedactedJsonDump": _ELASTICSEARCH + "crashstorage.ESCrashStorageRedactedJsonDump",
+    _ES + "crashstorage.ESBulkCrashStorage": _ELASTICSEARCH + "bulk.ESBulkCrashStorage",
+    _ES + "crashstorage.ESBulkCrashStorageRedactedSave": _ELASTICSEARCH + "bulk.ESBulkCrashStorageRedactedSave",
+    _ES + "crashstorage.ESBulkCrashStorageRedactedJsonDump": _ELASTICSEARCH + "bulk.ESBulkCrashStorageRedactedJsonDump",
     _GENERAL + "IdentifierRule": "rules.general.IdentifierRule",
     _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
     _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
@@ -13,6 +13,7 @@ from socorro_processor.crashstorage.elasticsearch.connection import Elasticsearc
 from socorro_processor.crashstorage.elasticsearch.fitting import fit
 from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES
+from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids
 from socorro_processor.crashstorage.redactor import Redactor
 from socorro_processor.errors import CrashIDNotFound, PermanentStorageError
 from socorro_processor.metrics import METRICS
@@ -92,6 +93,10 @@ class ESCrashStorage(CrashStorageBase):
         found = [self._connection.delete(index, crash_id) for index in indexes]
         if not any(found):
             raise CrashIDNotFound(f"{type(self).__name__} has no crash {crash_id}")
+
+    def crash_ids(self, query: CrashQuery) -> Iterator[str]:
+        """The ids of the crashes that a query finds, those of the last second perhaps not. Raises CrashStorageError."""
+        return crash_ids(self._connection, self._indexes.patterns(), query)
 
     def setup(self) -> None:
         self._indexes.put_template()
