@@ -21,6 +21,9 @@ from socorro_processor.metrics import METRICS
 MAXIMUM_SIZE = 20_000_000
 """Bytes of documents that are sent together; a larger document is sent alone."""
 
+_SAVED = frozenset((200, 201))
+"""What the answer says of a document that was replaced, or is new."""
+
 
 @dataclass
 class Operation:
@@ -133,7 +136,7 @@ class _Bulk(ESCrashStorage):
         METRICS.increment("elasticsearch.bulk.requests")
         METRICS.increment("elasticsearch.bulk.crashes", len(operations))
         try:
-            results = self._connection.bulk(b"".join(map(_lines, operations)))
+            results = self._connection.bulk(b"".join(map(_lines, operations)), len(operations))
         except PermanentStorageError as error:
             if len(operations) == 1:
                 operations[0].error = error
@@ -147,7 +150,7 @@ class _Bulk(ESCrashStorage):
                 operation.error = type(error)(str(error))
             return
         for operation, result in zip(operations, results, strict=True):
-            if "error" in result:
+            if result["status"] not in _SAVED:
                 what = f"save crash {operation.crash_id} in index {operation.index}"
                 operation.error = failure(result["status"], result, what, of_a_document=True)
 

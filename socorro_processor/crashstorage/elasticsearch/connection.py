@@ -163,14 +163,21 @@ class ElasticsearchConnection(RequiredConfig):
 
     def save(self, index: str, crash_id: str, document: bytes) -> None:
         """Put a document in place of the one that may be there."""
-        with self.sorted_errors(f"save crash {crash_id} in index {index}", of_a_document=True):
-            self.client.perform_request("PUT", f"/{index}/_doc/{crash_id}", headers=_JSON, body=document)
+        what = f"save crash {crash_id} in index {index}"
+        with self.sorted_errors(what, of_a_document=True):
+            answer = self.client.perform_request("PUT", f"/{index}/_doc/{crash_id}", headers=_JSON, body=document).body
+        if not isinstance(answer, dict) or answer.get("_id") != crash_id:
+            raise self._no_answer(what)
 
-    def bulk(self, lines: bytes) -> list[Mapping[str, Any]]:
+    def bulk(self, lines: bytes, count: int) -> list[Mapping[str, Any]]:
         """The answer to each operation of a bulk request, in the order of the request."""
-        with self.sorted_errors("save crashes in bulk", of_a_document=True):
-            answer = self.client.perform_request("POST", "/_bulk", headers=_LINES, body=lines)
-            return [result for item in answer.body["items"] for result in item.values()]
+        what = f"save {count} crashes in bulk"
+        with self.sorted_errors(what, of_a_document=True):
+            answer = self.client.perform_request("POST", "/_bulk", headers=_LINES, body=lines).body
+        items = answer.get("items") if isinstance(answer, dict) else None
+        if not isinstance(items, list) or len(items) != count:
+            raise self._no_answer(what)
+        return [item["index"] for item in items]
 
     def delete(self, index: str, crash_id: str) -> bool:
         """Remove a document; False where there is none, or no such index."""
@@ -184,7 +191,7 @@ class ElasticsearchConnection(RequiredConfig):
         try:
             yield
         except UnsupportedProductError:
-            raise TransientStorageError(f"cannot {what}: what answers at {self._nodes} is no Elasticsearch") from None
+            raise self._no_answer(what) from None
         except ApiError as error:
             # Its message quotes the document: it must not even be printed as the cause of ours.
             raise failure(error.meta.status, error.body, what, of_a_document=of_a_document) from None
@@ -195,6 +202,9 @@ class ElasticsearchConnection(RequiredConfig):
 
     def close(self) -> None:
         self.client.close()
+
+    def _no_answer(self, what: str) -> TransientStorageError:
+        return TransientStorageError(f"cannot {what}: what answers at {self._nodes} is no Elasticsearch")
 
 
 def failure(status: int, answer: object, what: str, *, of_a_document: bool) -> CrashStorageError:

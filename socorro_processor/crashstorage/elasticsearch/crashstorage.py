@@ -124,7 +124,12 @@ class ESCrashStorage(CrashStorageBase):
             METRICS.increment("elasticsearch.left_out", field=field)
         if misfits:
             told = ", ".join(f"{field} ({kind})" for field, kind in list(misfits.items())[:_FIELDS_TOLD])
-            logger.warning("crash %s: %d fields are left out of Elasticsearch: %s", crash_id, len(misfits), told)
+            logger.warning(
+                "of crash %s %d are left out of Elasticsearch, for they do not fit its mapping: %s",
+                crash_id,
+                len(misfits),
+                told,
+            )
         if len(data) > self.config.maximum_document_size:
             raise PermanentStorageError(
                 f"crash {crash_id} has {len(data)} bytes for Elasticsearch, "
