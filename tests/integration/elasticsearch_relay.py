@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ class Relay:
     url: str
     requests: list[str] = field(default_factory=list)
     """Method and path of each."""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Of each, their names in lower case."""
     answer: Callable[[str], Answer | None] = lambda request: None
     """Called with method and path: what to answer, None where the server is to be asked."""
     drops_when_idle: bool = False
@@ -33,7 +36,7 @@ class Relay:
 
 
 @contextmanager
-def relay(server: str) -> Iterator[Relay]:
+def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
     pool = urllib3.PoolManager()
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,6 +45,7 @@ def relay(server: str) -> Iterator[Relay]:
         def handle_request(self) -> None:
             request = f"{self.command} {self.path}"
             state.requests.append(request)
+            state.headers.append({name.lower(): value for name, value in self.headers.items()})
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             if state.hangs:
                 state.hangs.wait()
@@ -64,7 +68,9 @@ def relay(server: str) -> Iterator[Relay]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http_server:
-        state = Relay(f"http://127.0.0.1:{http_server.server_port}")
+        state = Relay(f"{'https' if tls else 'http'}://127.0.0.1:{http_server.server_port}")
+        if tls:
+            http_server.socket = tls.wrap_socket(http_server.socket, server_side=True)
         thread = threading.Thread(target=http_server.serve_forever, args=(0.02,))
         thread.start()
         try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedProductError
 
@@ -104,7 +104,7 @@ class ElasticsearchConnection(RequiredConfig):
     required_config.add_option(
         "ca_certs",
         default="",
-        doc="a file of certificates of the authorities that https servers are trusted by (empty: the usual ones)",
+        doc="a file with the certificates of further authorities that https servers are trusted by",
         reference_value_from="resource.elasticsearch",
     )
     required_config.add_option(
@@ -137,11 +137,13 @@ class ElasticsearchConnection(RequiredConfig):
     def __init__(self, config: DotDict) -> None:
         urls = [url.strip() for url in config.elasticsearch_urls.split(",") if url.strip()]
         for url in urls:
-            if urlsplit(url).username is not None:
+            if "@" in url:
                 raise ConfigurationError(
                     "elasticsearch_urls holds a user or password, which would be shown: "
                     "set elasticsearch_user and elasticsearch_password in secrets.elasticsearch"
                 )
+            if not url.startswith(("http://", "https://")):
+                raise ConfigurationError(f"elasticsearch_urls: {url} begins with neither http:// nor https://")
         if config.elasticsearch_api_key and config.elasticsearch_user:
             raise ConfigurationError("both elasticsearch_user and elasticsearch_api_key are set: one must be empty")
         try:
@@ -233,4 +235,8 @@ def _tls(config: DotDict) -> dict[str, Any]:
     if not config.verify_certs:
         logger.warning("verify_certs is false: whoever answers in the place of Elasticsearch is believed")
         return {"verify_certs": False, "ssl_show_warn": False}
-    return {"verify_certs": True, **({"ca_certs": config.ca_certs} if config.ca_certs else {})}
+    if not config.ca_certs:
+        return {"verify_certs": True}
+    # The client reads the file only once it connects; a mistake is to be told now.
+    ssl.create_default_context(cafile=config.ca_certs)
+    return {"verify_certs": True, "ca_certs": config.ca_certs}
