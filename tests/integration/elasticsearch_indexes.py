@@ -13,13 +13,15 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from tests.services import service
 
+URLS = "resource.elasticsearch.elasticsearch_urls"
+
 
 class Indexes:
     """Stores made here save in indexes whose names begin alike; all of these are removed at the end."""
 
     def __init__(self) -> None:
         self.options = service("elasticsearch")
-        self.client = Elasticsearch(self.options["resource.elasticsearch.elasticsearch_urls"])
+        self.client = Elasticsearch(self.options[URLS])
         self.template = f"test-{uuid.uuid4().hex[:12]}"
         self.pattern = f"{self.template}-%Y%W"
         self.other = f"{self.template}-other"

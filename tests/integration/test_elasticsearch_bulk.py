@@ -11,10 +11,9 @@ import pytest
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
 from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError
-from tests.integration.elasticsearch_indexes import own_indexes
+from tests.integration.elasticsearch_indexes import URLS, own_indexes
 from tests.integration.elasticsearch_relay import Answer, relay
 
-URLS = "resource.elasticsearch.elasticsearch_urls"
 INTERVAL = 1.0
 LONG = 60.0
 """Seconds that no test waits."""

@@ -13,10 +13,9 @@ from socorro_processor.configuration.sources import SourcedValue
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.errors import ConfigurationError, TransientStorageError
-from tests.integration.elasticsearch_indexes import own_indexes
+from tests.integration.elasticsearch_indexes import URLS, own_indexes
 from tests.integration.elasticsearch_relay import relay
 
-URLS = "resource.elasticsearch.elasticsearch_urls"
 COMPRESS = "resource.elasticsearch.http_compress"
 CA_CERTS = "resource.elasticsearch.ca_certs"
 VERIFY = "resource.elasticsearch.verify_certs"
@@ -120,6 +119,8 @@ def test_a_password_in_the_address_is_refused_and_not_shown(indexes, url):
         {URLS: "http://[127.0.0.1:9200"},
         {URLS: "ftp://127.0.0.1:9200"},
         {URLS: "https://127.0.0.1:9200", CA_CERTS: "/no/such/file"},
+        {"resource.elasticsearch.elasticsearch_timeout": 0.0},
+        {"resource.elasticsearch.maximum_retries": -1},
         {USER: "socorro", PASSWORD: "hush", API_KEY: "hush"},
     ],
 )

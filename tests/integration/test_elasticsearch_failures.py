@@ -14,10 +14,9 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.errors import PermanentStorageError, TransientStorageError
-from tests.integration.elasticsearch_indexes import own_indexes
+from tests.integration.elasticsearch_indexes import URLS, own_indexes
 from tests.integration.elasticsearch_relay import Answer, relay
 
-URLS = "resource.elasticsearch.elasticsearch_urls"
 TIMEOUT = "resource.elasticsearch.elasticsearch_timeout"
 RETRIES = "resource.elasticsearch.maximum_retries"
 SECRET = "https://example.com/secret"

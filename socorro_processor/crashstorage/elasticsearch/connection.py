@@ -146,6 +146,12 @@ class ElasticsearchConnection(RequiredConfig):
                 raise ConfigurationError(f"elasticsearch_urls: {url} begins with neither http:// nor https://")
         if config.elasticsearch_api_key and config.elasticsearch_user:
             raise ConfigurationError("both elasticsearch_user and elasticsearch_api_key are set: one must be empty")
+        if not config.elasticsearch_timeout > 0:
+            raise ConfigurationError(
+                f"elasticsearch_timeout is {config.elasticsearch_timeout}: seconds above 0 expected"
+            )
+        if config.maximum_retries < 0:
+            raise ConfigurationError(f"maximum_retries is {config.maximum_retries}: 0 or more expected")
         try:
             self.client = Elasticsearch(
                 urls,
