@@ -64,7 +64,7 @@ def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
 
         do_GET = do_PUT = do_POST = do_DELETE = handle_request
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http_server:

@@ -124,7 +124,8 @@ def unchecked(monkeypatch):
     )
 
 
-def test_a_crash_that_is_refused_fails_alone(indexes, front, unchecked):
+@pytest.mark.usefixtures("unchecked")
+def test_a_crash_that_is_refused_fails_alone(indexes, front):
     with Threads(4, store_at(indexes, front)) as threads:
         front.requests.clear()
         first, refused, third, broken = threads.save([{}, {"uptime": {}}, {}, {"": 1}])

@@ -208,7 +208,8 @@ def unchecked(monkeypatch):
     )
 
 
-def test_what_the_server_refuses_is_the_crashs_own_fault_and_names_the_field_alone(store, crash, unchecked, caplog):
+@pytest.mark.usefixtures("unchecked")
+def test_what_the_server_refuses_is_the_crashs_own_fault_and_names_the_field_alone(store, crash, caplog):
     with pytest.raises(PermanentStorageError) as raised:
         save(store, crash, uptime={"url": SECRET})
     assert "document_parsing_exception, of the field processed_crash.uptime" in str(raised.value)
@@ -217,7 +218,8 @@ def test_what_the_server_refuses_is_the_crashs_own_fault_and_names_the_field_alo
 
 
 @pytest.mark.parametrize("processed", [{"": SECRET}, {"product": {"url": SECRET}}, {"processing": SECRET}])
-def test_no_refusal_quotes_the_crash(store, crash, unchecked, processed):
+@pytest.mark.usefixtures("unchecked")
+def test_no_refusal_quotes_the_crash(store, crash, processed):
     with pytest.raises(PermanentStorageError) as raised:
         save(store, crash, **processed)
     assert SECRET not in "".join(traceback.format_exception(raised.value))

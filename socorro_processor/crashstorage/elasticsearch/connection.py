@@ -231,7 +231,7 @@ def failure(status: int, answer: object, what: str, *, of_a_document: bool) -> C
 
 def _authentication(config: DotDict) -> dict[str, Any]:
     if config.elasticsearch_api_key:
-        return {"api_key": config.elasticsearch_api_key}
+        return {"api_key": config.elasticsearch_api_key.strip()}
     if config.elasticsearch_user:
         return {"basic_auth": (config.elasticsearch_user, config.elasticsearch_password)}
     return {}
