@@ -17,6 +17,8 @@ _SKUNK = "socorro.processor.skunk_classifiers."
 _EXTERNAL = "socorro.external."
 _BOTO = _EXTERNAL + "boto."
 _POSTGRESQL = "socorro.external.postgresql.crashstorage."
+_ES = _EXTERNAL + "es."
+_ELASTICSEARCH = "crashstorage.elasticsearch."
 
 OLD_NAMES: dict[str, str] = {
     "socorrolib.lib.threaded_task_manager.ThreadedTaskManager": "app.threaded_task_manager.ThreadedTaskManager",
@@ -55,6 +57,15 @@ OLD_NAMES: dict[str, str] = {
     # the document's spelling
     _POSTGRESQL + "PostgresSQLCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
     _POSTGRESQL + "PostgreSQLBasicCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
+    _ES + "connection_context.ConnectionContext": _ELASTICSEARCH + "connection.ElasticsearchConnection",
+    _ES + "index_creator.IndexCreator": _ELASTICSEARCH + "indexes.WeeklyIndexes",
+    _ES + "crashstorage.ESCrashStorage": _ELASTICSEARCH + "crashstorage.ESCrashStorage",
+    _ES + "crashstorage.ESCrashStorageNoStackwalkerOutput": _ELASTICSEARCH + "crashstorage.ESCrashStorageRedactedSave",
+    _ES + "crashstorage.ESCrashStorageRedactedSave": _ELASTICSEARCH + "crashstorage.ESCrashStorageRedactedSave",
+    _ES + "crashstorage.ESCrashStorageRedactedJsonDump": _ELASTICSEARCH + "crashstorage.ESCrashStorageRedactedJsonDump",
+    _ES + "crashstorage.ESBulkCrashStorage": _ELASTICSEARCH + "bulk.ESBulkCrashStorage",
+    _ES + "crashstorage.ESBulkCrashStorageRedactedSave": _ELASTICSEARCH + "bulk.ESBulkCrashStorageRedactedSave",
+    _ES + "crashstorage.ESBulkCrashStorageRedactedJsonDump": _ELASTICSEARCH + "bulk.ESBulkCrashStorageRedactedJsonDump",
     _GENERAL + "IdentifierRule": "rules.general.IdentifierRule",
     _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
     _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",

@@ -1,0 +1,172 @@
+"""Crash stores that save what several threads process at once in one bulk request."""
+
+from __future__ import annotations
+
+import json
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.crashstorage.elasticsearch.connection import failure
+from socorro_processor.crashstorage.elasticsearch.crashstorage import (
+    ESCrashStorage,
+    ESCrashStorageRedactedJsonDump,
+    ESCrashStorageRedactedSave,
+)
+from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError
+from socorro_processor.metrics import METRICS
+
+MAXIMUM_SIZE = 20_000_000
+"""Bytes of documents that are sent together; a larger document is sent alone."""
+
+_SAVED = frozenset((200, 201))
+"""What the answer says of a document that was replaced, or is new."""
+
+
+@dataclass
+class Operation:
+    """A document on its way: what a bulk request says of it, and what became of it."""
+
+    index: str
+    crash_id: str
+    document: bytes
+    error: CrashStorageError | None = None
+
+
+@dataclass
+class _Batch:
+    operations: list[Operation] = field(default_factory=list)
+    size: int = 0
+    closed: bool = False
+    """No more operations are added: it is being sent, or about to be."""
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class GroupCommit:
+    """Sends together what several threads bring, each of which waits until it is sent.
+
+    The first thread of a batch sends it: when it holds ``maximum`` operations, ``interval`` seconds
+    after the first, or as soon as every thread that ever came waits here, for then no further one will
+    come. So one thread alone never waits for others. ``send`` sets the ``error`` of each that failed.
+    """
+
+    def __init__(self, send: Callable[[Sequence[Operation]], None], maximum: int, interval: float) -> None:
+        self._send = send
+        self._maximum = maximum
+        self._interval = interval
+        self._changed = threading.Condition()
+        self._batch = _Batch()
+        self._waiting = 0
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+    def put(self, operation: Operation) -> None:
+        """Return once it is saved, or raise what became of it."""
+        with self._changed:
+            self._threads.add(threading.current_thread())
+            self._waiting += 1
+            batch = self._joined(operation)
+        try:
+            if batch.operations[0] is operation:
+                self._lead(batch)
+            else:
+                batch.done.wait()
+        finally:
+            with self._changed:
+                self._waiting -= 1
+        if operation.error is not None:
+            raise operation.error
+
+    def _joined(self, operation: Operation) -> _Batch:
+        if self._batch.operations and self._batch.size + len(operation.document) > MAXIMUM_SIZE:
+            self._close(self._batch)
+        batch = self._batch
+        batch.operations.append(operation)
+        batch.size += len(operation.document)
+        if len(batch.operations) >= self._maximum or self._waiting >= self._callers():
+            self._close(batch)
+        return batch
+
+    def _callers(self) -> int:
+        return sum(thread.is_alive() for thread in self._threads)
+
+    def _close(self, batch: _Batch) -> None:
+        if not batch.closed:
+            batch.closed = True
+            self._batch = _Batch()
+            self._changed.notify_all()
+
+    def _lead(self, batch: _Batch) -> None:
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: batch.closed, self._interval)
+                self._close(batch)
+            self._send(batch.operations)
+        except BaseException:
+            # The others must neither wait for ever nor believe that they are saved.
+            for operation in batch.operations:
+                operation.error = TransientStorageError("the thread that sent a bulk request for others has failed")
+            raise
+        finally:
+            batch.done.set()
+
+
+class _Bulk(ESCrashStorage):
+    """Saves in bulk. A crash is saved once the answer to the bulk request says so of it; only then a save returns."""
+
+    required_config = Namespace()
+    required_config.add_option(
+        "items_per_bulk_load", default=100, doc="crashes that are saved by one request at the most"
+    )
+    required_config.add_option(
+        "flush_interval",
+        default=0.2,
+        doc="seconds that a crash waits for others at the most, to be saved by the same request",
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        self._commit = GroupCommit(self._send, config.items_per_bulk_load, config.flush_interval)
+
+    def put(self, index: str, crash_id: str, document: bytes) -> None:
+        self._commit.put(Operation(index, crash_id, document))
+
+    def _send(self, operations: Sequence[Operation]) -> None:
+        METRICS.increment("elasticsearch.bulk.requests")
+        METRICS.increment("elasticsearch.bulk.crashes", len(operations))
+        try:
+            results = self._connection.bulk(b"".join(map(_lines, operations)), len(operations))
+        except PermanentStorageError as error:
+            if len(operations) == 1:
+                operations[0].error = error
+                return
+            # Of one of them, or of all together: each for itself will tell.
+            for operation in operations:
+                self._send([operation])
+            return
+        except CrashStorageError as error:
+            for operation in operations:
+                operation.error = type(error)(str(error))
+            return
+        for operation, result in zip(operations, results, strict=True):
+            if result["status"] not in _SAVED:
+                what = f"save crash {operation.crash_id} in index {operation.index}"
+                operation.error = failure(result["status"], result, what, of_a_document=True)
+
+
+def _lines(operation: Operation) -> bytes:
+    action = json.dumps({"index": {"_index": operation.index, "_id": operation.crash_id}}).encode()
+    return b"%b\n%b\n" % (action, operation.document)
+
+
+class ESBulkCrashStorage(_Bulk):
+    """ESCrashStorage, in bulk."""
+
+
+class ESBulkCrashStorageRedactedSave(_Bulk, ESCrashStorageRedactedSave):
+    """ESCrashStorageRedactedSave, in bulk."""
+
+
+class ESBulkCrashStorageRedactedJsonDump(_Bulk, ESCrashStorageRedactedJsonDump):
+    """ESCrashStorageRedactedJsonDump, in bulk."""

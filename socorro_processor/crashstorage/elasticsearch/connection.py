@@ -1,0 +1,248 @@
+"""The connection to an Elasticsearch cluster, and what each of its errors means."""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedProductError
+
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+from socorro_processor.errors import (
+    ConfigurationError,
+    CrashStorageError,
+    PermanentStorageError,
+    TransientStorageError,
+)
+
+logger = logging.getLogger(__name__)
+
+# The client tells of every request, and of every retry with a traceback. What comes of them, we say.
+logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+
+_CONNECTIONS = 64
+"""More than there are threads: who finds none free waits without a limit. They are made when they are needed."""
+
+_LONGEST_DEAD = 5.0
+"""Seconds for which one of several nodes that failed is not asked."""
+
+_JSON = {"accept": "application/json", "content-type": "application/json"}
+_LINES = {"accept": "application/json", "content-type": "application/x-ndjson"}
+
+_OF_THE_CONTENT = frozenset(
+    (
+        "document_parsing_exception",
+        "illegal_argument_exception",
+        "mapper_parsing_exception",
+        "x_content_parse_exception",
+    )
+)
+"""What is said, with a status of 400, of the document that came; everything else is said of the cluster."""
+
+_TOO_LARGE = 413
+
+_TELLING = frozenset(
+    (
+        "circuit_breaking_exception",
+        "cluster_block_exception",
+        "es_rejected_execution_exception",
+        "index_not_found_exception",
+        "invalid_index_name_exception",
+        "security_exception",
+        "unavailable_shards_exception",
+        "validation_exception",
+    )
+)
+"""Kinds of errors whose words quote nothing of a document."""
+
+_LONGEST_REASON = 300
+
+_ADVICE = {
+    401: "check elasticsearch_user and elasticsearch_password, or elasticsearch_api_key, in secrets.elasticsearch",
+    403: "let that user write to it; where it is read-only, free disk space or lift the block",
+    404: "run `socorro setup`",
+    429: "the cluster is short of memory, disk or threads; where it is read-only, free disk space",
+}
+
+_FAILED_FIELD = re.compile(r"\[\d+:\d+\] failed to parse field \[([\w.]+)\] of type \[\w+\]")
+"""How Elasticsearch names the field of our mapping; what it says behind that quotes the crash."""
+
+
+class ElasticsearchConnection(RequiredConfig):
+    """One client for all threads. Its methods raise CrashStorageErrors, and say nothing of a crash's content."""
+
+    required_config = Namespace()
+    required_config.add_option(
+        "elasticsearch_urls",
+        default="http://localhost:9200",
+        doc="the nodes of the cluster, each as scheme://host:port, separated by commas",
+        reference_value_from="resource.elasticsearch",
+    )
+    required_config.add_option(
+        "elasticsearch_timeout",
+        default=30.0,
+        doc="seconds that an answer may take",
+        reference_value_from="resource.elasticsearch",
+    )
+    required_config.add_option(
+        "maximum_retries",
+        default=1,
+        doc="how often a request is sent again, to another node where there is one, after a connection failed; "
+        "for all else, and after that, the queue tries the crash again",
+        reference_value_from="resource.elasticsearch",
+    )
+    required_config.add_option(
+        "http_compress",
+        default=False,
+        doc="compress requests: less network, more processor time",
+        reference_value_from="resource.elasticsearch",
+    )
+    required_config.add_option(
+        "ca_certs",
+        default="",
+        doc="a file with the certificates of further authorities that https servers are trusted by",
+        reference_value_from="resource.elasticsearch",
+    )
+    required_config.add_option(
+        "verify_certs",
+        default=True,
+        doc="whether an https server must show a certificate that is trusted; false is for trials only",
+        reference_value_from="resource.elasticsearch",
+    )
+    required_config.add_option(
+        "elasticsearch_user",
+        default="",
+        doc="the user to log in as, with elasticsearch_password (empty: none)",
+        reference_value_from="secrets.elasticsearch",
+    )
+    required_config.add_option(
+        "elasticsearch_password",
+        default="",
+        doc="the password of elasticsearch_user",
+        secret=True,
+        reference_value_from="secrets.elasticsearch",
+    )
+    required_config.add_option(
+        "elasticsearch_api_key",
+        default="",
+        doc="an API key, encoded, to use instead of user and password",
+        secret=True,
+        reference_value_from="secrets.elasticsearch",
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        urls = [url.strip() for url in config.elasticsearch_urls.split(",") if url.strip()]
+        for url in urls:
+            if "@" in url:
+                raise ConfigurationError(
+                    "elasticsearch_urls holds a user or password, which would be shown: "
+                    "set elasticsearch_user and elasticsearch_password in secrets.elasticsearch"
+                )
+            if not url.startswith(("http://", "https://")):
+                raise ConfigurationError(f"elasticsearch_urls: {url} begins with neither http:// nor https://")
+        if config.elasticsearch_api_key and config.elasticsearch_user:
+            raise ConfigurationError("both elasticsearch_user and elasticsearch_api_key are set: one must be empty")
+        if not config.elasticsearch_timeout > 0:
+            raise ConfigurationError(
+                f"elasticsearch_timeout is {config.elasticsearch_timeout}: seconds above 0 expected"
+            )
+        if config.maximum_retries < 0:
+            raise ConfigurationError(f"maximum_retries is {config.maximum_retries}: 0 or more expected")
+        try:
+            self.client = Elasticsearch(
+                urls,
+                request_timeout=config.elasticsearch_timeout,
+                max_retries=config.maximum_retries,
+                retry_on_status=(),
+                retry_on_timeout=False,
+                http_compress=config.http_compress,
+                connections_per_node=_CONNECTIONS,
+                max_dead_node_backoff=_LONGEST_DEAD,
+                **_authentication(config),
+                **(_tls(config) if any(url.startswith("https:") for url in urls) else {}),
+            )
+        except (ValueError, OSError) as error:
+            raise ConfigurationError(f"the connection to Elasticsearch cannot be configured: {error}") from error
+        self._nodes = ", ".join(urls)
+
+    def save(self, index: str, crash_id: str, document: bytes) -> None:
+        """Put a document in place of the one that may be there."""
+        what = f"save crash {crash_id} in index {index}"
+        with self.sorted_errors(what, of_a_document=True):
+            answer = self.client.perform_request("PUT", f"/{index}/_doc/{crash_id}", headers=_JSON, body=document).body
+        if not isinstance(answer, dict) or answer.get("_id") != crash_id:
+            raise self._no_answer(what)
+
+    def bulk(self, lines: bytes, count: int) -> list[Mapping[str, Any]]:
+        """The answer to each operation of a bulk request, in the order of the request."""
+        what = f"save {count} crashes in bulk"
+        with self.sorted_errors(what, of_a_document=True):
+            answer = self.client.perform_request("POST", "/_bulk", headers=_LINES, body=lines).body
+        items = answer.get("items") if isinstance(answer, dict) else None
+        if not isinstance(items, list) or len(items) != count:
+            raise self._no_answer(what)
+        return [item["index"] for item in items]
+
+    def delete(self, index: str, crash_id: str) -> bool:
+        """Remove a document; False where there is none, or no such index."""
+        with self.sorted_errors(f"remove crash {crash_id} from index {index}"):
+            answer = self.client.options(ignore_status=404).delete(index=index, id=crash_id)
+            return bool(answer.body.get("result") == "deleted")
+
+    @contextmanager
+    def sorted_errors(self, what: str, *, of_a_document: bool = False) -> Iterator[None]:
+        """Raise the client's errors as ours. ``of_a_document``: the request carries content of a crash."""
+        try:
+            yield
+        except UnsupportedProductError:
+            raise self._no_answer(what) from None
+        except ApiError as error:
+            # Its message quotes the document: it must not even be printed as the cause of ours.
+            raise failure(error.meta.status, error.body, what, of_a_document=of_a_document) from None
+        except TransportError as error:
+            raise TransientStorageError(
+                f"cannot {what}: no answer from Elasticsearch at {self._nodes}: {error.message[:_LONGEST_REASON]}"
+            ) from error
+
+    def close(self) -> None:
+        self.client.close()
+
+    def _no_answer(self, what: str) -> TransientStorageError:
+        return TransientStorageError(f"cannot {what}: what answers at {self._nodes} is no Elasticsearch")
+
+
+def failure(status: int, answer: object, what: str, *, of_a_document: bool) -> CrashStorageError:
+    """What an answer with an error means: of a request, or of one operation in a bulk request."""
+    error = answer.get("error", answer) if isinstance(answer, Mapping) else None
+    details: Mapping[str, Any] = error if isinstance(error, Mapping) else {}
+    kind = str(details.get("type", "no further word"))
+    message = f"cannot {what}: Elasticsearch answers {status}, {kind}"
+    if of_a_document and (status == _TOO_LARGE or (status == 400 and kind in _OF_THE_CONTENT)):
+        field = _FAILED_FIELD.match(str(details.get("reason")))
+        return PermanentStorageError(f"{message}, of the field {field[1]}" if field else message)
+    if not of_a_document or kind in _TELLING:
+        message += f": {str(details.get('reason'))[:_LONGEST_REASON]}"
+    return TransientStorageError(f"{message}; {_ADVICE[status]}" if status in _ADVICE else message)
+
+
+def _authentication(config: DotDict) -> dict[str, Any]:
+    if config.elasticsearch_api_key:
+        return {"api_key": config.elasticsearch_api_key.strip()}
+    if config.elasticsearch_user:
+        return {"basic_auth": (config.elasticsearch_user, config.elasticsearch_password)}
+    return {}
+
+
+def _tls(config: DotDict) -> dict[str, Any]:
+    if not config.verify_certs:
+        logger.warning("verify_certs is false: whoever answers in the place of Elasticsearch is believed")
+        return {"verify_certs": False, "ssl_show_warn": False}
+    if not config.ca_certs:
+        return {"verify_certs": True}
+    # The client reads the file only once it connects; a mistake is to be told now.
+    ssl.create_default_context(cafile=config.ca_certs)
+    return {"verify_certs": True, "ca_certs": config.ca_certs}

@@ -1,0 +1,183 @@
+"""Crash stores for searching: every crash is one document in Elasticsearch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from socorro_processor.configuration import DotDict, Namespace, class_converter
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
+from socorro_processor.crashstorage.elasticsearch.connection import ElasticsearchConnection
+from socorro_processor.crashstorage.elasticsearch.fitting import fit
+from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
+from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES
+from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids
+from socorro_processor.crashstorage.redactor import Redactor
+from socorro_processor.errors import CrashIDNotFound, PermanentStorageError
+from socorro_processor.metrics import METRICS
+from socorro_processor.serialization import encode
+
+logger = logging.getLogger(__name__)
+
+_FIELDS_TOLD = 10
+
+
+def names(text: str) -> frozenset[str]:
+    """Converts an option: names separated by commas."""
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
+
+
+class ESCrashStorage(CrashStorageBase):
+    """Saves raw and processed crash as one document, its id the crash id, in a weekly index.
+
+    It is for searching: dumps are not saved, a raw or processed crash alone neither, and what is
+    saved is not given back. A value that does not fit its field's type costs that field; it is logged
+    and counted.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "elasticsearch_class",
+        default=ElasticsearchConnection,
+        doc="the connection to the cluster",
+        from_string_converter=class_converter,
+        reference_value_from="resource.elasticsearch",
+    )
+    required_config.add_option(
+        "index_creator_class",
+        default=WeeklyIndexes,
+        doc="what knows, and makes, the index of a crash",
+        from_string_converter=class_converter,
+        reference_value_from="resource.elasticsearch",
+    )
+    required_config.add_option(
+        "raw_forbidden_keys",
+        default="URL, Email, Comments, PluginContentURL, PluginUserComment",
+        doc="annotations that are not for everyone who searches, separated by commas",
+        from_string_converter=names,
+    )
+    required_config.add_option(
+        "maximum_document_size",
+        default=100_000_000,
+        doc="bytes; a larger crash is not saved, for Elasticsearch refuses it (http.max_content_length)",
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        self._connection: ElasticsearchConnection = config.elasticsearch_class(config)
+        self._indexes: WeeklyIndexes = config.index_creator_class(config, self._connection)
+
+    def save_raw_and_processed(
+        self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
+    ) -> None:
+        index = self._indexes.index_of(crash_id)
+        document = self._document(raw_crash, self.redacted(processed_crash), crash_id)
+        self._indexes.make(index)
+        self.put(index, crash_id, document)
+        if index == self._indexes.other:
+            # It may be in its week's, if it was saved before it was too old for that.
+            self._connection.delete(self._indexes.week_of(crash_id), crash_id)
+
+    def redacted(self, processed_crash: ProcessedCrash) -> Mapping[str, Any]:
+        """What of a processed crash is saved; a copy where that is not all."""
+        return processed_crash
+
+    def put(self, index: str, crash_id: str, document: bytes) -> None:
+        """Save a document, in place of the one that may be there."""
+        self._connection.save(index, crash_id, document)
+
+    def remove(self, crash_id: str) -> None:
+        indexes = (self._indexes.week_of(check_crash_id(crash_id)), self._indexes.other)
+        found = [self._connection.delete(index, crash_id) for index in indexes]
+        if not any(found):
+            raise CrashIDNotFound(f"{type(self).__name__} has no crash {crash_id}")
+
+    def crash_ids(self, query: CrashQuery) -> Iterator[str]:
+        """The ids of the crashes that a query finds, those of the last second perhaps not. Raises CrashStorageError."""
+        return crash_ids(self._connection, self._indexes.patterns(), query)
+
+    def setup(self) -> None:
+        self._indexes.put_template()
+
+    def check(self) -> None:
+        self._indexes.check()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _document(self, raw_crash: RawCrash, processed_crash: Mapping[str, Any], crash_id: str) -> bytes:
+        forbidden: frozenset[str] = self.config.raw_forbidden_keys
+        misfits: dict[str, str] = {}
+        document = fit(
+            {
+                "crash_id": crash_id,
+                "processed_crash": processed_crash,
+                "raw_crash": {name: value for name, value in raw_crash.items() if name not in forbidden},
+            },
+            PROPERTIES,
+            lambda field, value: misfits.update({field: type(value).__name__}),
+        )
+        data = encode(document, lambda note: logger.warning("%s of crash %s in Elasticsearch", note, crash_id))
+        for field in misfits:
+            METRICS.increment("elasticsearch.left_out", field=field)
+        if misfits:
+            told = ", ".join(f"{field} ({kind})" for field, kind in list(misfits.items())[:_FIELDS_TOLD])
+            logger.warning(
+                "of crash %s %d are left out of Elasticsearch, for they do not fit its mapping: %s",
+                crash_id,
+                len(misfits),
+                told,
+            )
+        if len(data) > self.config.maximum_document_size:
+            raise PermanentStorageError(
+                f"crash {crash_id} has {len(data)} bytes for Elasticsearch, "
+                f"maximum_document_size is {self.config.maximum_document_size}"
+            )
+        return data
+
+
+class ESCrashStorageRedactedSave(ESCrashStorage):
+    """Saves the processed crash without what stackwalkers printed, and without the redactor's forbidden keys."""
+
+    required_config = Namespace()
+    required_config.add_option(
+        "redactor_class",
+        default=Redactor,
+        doc="what removes from a processed crash that which is not for everyone",
+        from_string_converter=class_converter,
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        self._redactor: Redactor = config.redactor_class(config)
+
+    def redacted(self, processed_crash: ProcessedCrash) -> Mapping[str, Any]:
+        redacted = self._redactor.redact(processed_crash)
+        redacted.pop("json_dump", None)
+        # Those of the other dumps, whatever their names.
+        for name, value in redacted.items():
+            if isinstance(value, Mapping) and "json_dump" in value:
+                redacted[name] = {key: inner for key, inner in value.items() if key != "json_dump"}
+        return redacted
+
+
+class ESCrashStorageRedactedJsonDump(ESCrashStorageRedactedSave):
+    """As ESCrashStorageRedactedSave, but keeps a few facts of the main dump's ``json_dump``."""
+
+    required_config = Namespace()
+    required_config.add_option(
+        "json_dump_whitelist_keys",
+        default="largest_free_vm_block, tiny_block_size, write_combine_size",
+        doc="the keys of json_dump that are saved, separated by commas",
+        from_string_converter=names,
+    )
+
+    def redacted(self, processed_crash: ProcessedCrash) -> Mapping[str, Any]:
+        redacted = dict(super().redacted(processed_crash))
+        json_dump = processed_crash.get("json_dump")
+        if isinstance(json_dump, Mapping):
+            kept: frozenset[str] = self.config.json_dump_whitelist_keys
+            redacted["json_dump"] = {key: value for key, value in json_dump.items() if key in kept}
+        return redacted

@@ -1,0 +1,141 @@
+"""What of a crash fits the mapping: the rest would cost the whole document, and so is left out.
+
+Elasticsearch refuses a document for an object where a number is mapped, for a text where an object is, for
+an empty name. Here the mapping itself says what fits, so that the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from socorro_processor.crashstorage.elasticsearch.mapping import FLATTENED_DEPTH, FLATTENED_PATH, Properties
+
+Misfit = Callable[[str, object], None]
+"""Told the field of what was left out, and what it was. ``raw_crash.*`` stands for names that clients chose."""
+
+_LONG = range(-(2**63), 2**63)
+_DAY = "0000-00-00"
+_LISTS = (list, tuple, set, frozenset)
+_LIST_DEPTH = 4
+
+
+def fit(crash: Mapping[str, Any], properties: Properties, misfit: Misfit, within: str = "") -> dict[str, Any]:
+    """A copy of ``crash`` without what is no value of its field, or has a name that can be none."""
+    fitting: dict[str, Any] = {}
+    for name, value in crash.items():
+        field = properties.get(name)
+        if field is None:
+            if _is_name(name):
+                fitting[name] = value
+            else:
+                misfit(f"{within}*", name)
+        elif value is None:
+            fitting[name] = None
+        elif "properties" in field and isinstance(value, Mapping):
+            fitting[name] = fit(value, field["properties"], misfit, f"{within}{name}.")
+        elif field["type"] == "flattened" and isinstance(value, Mapping):
+            fitting[name] = _flattened(value, f"{within}{name}.*", misfit)
+        elif field["type"] in FITS and FITS[field["type"]](value):
+            fitting[name] = value
+        else:
+            misfit(f"{within}{name}", value)
+    return fitting
+
+
+def _is_name(name: object) -> bool:
+    """Whether Elasticsearch takes it as a name beside mapped ones: there it reads dots as a path."""
+    return isinstance(name, str) and "." not in name and bool(name.strip())
+
+
+def _flattened(
+    value: Mapping[str, Any], field: str, misfit: Misfit, room: int = FLATTENED_PATH, depth: int = FLATTENED_DEPTH
+) -> dict[str, Any]:
+    """A copy without the names that are too long, or hold the NUL that parts name and value in a term."""
+    fitting: dict[str, Any] = {}
+    for name, item in value.items():
+        if not isinstance(name, str) or "\0" in name or (size := _size(name)) > room:
+            misfit(field, name)
+        elif isinstance(item, Mapping):
+            if depth > 1:
+                fitting[name] = _flattened(item, field, misfit, room - size - 1, depth - 1)
+            else:
+                misfit(field, item)
+        elif isinstance(item, _LISTS):
+            if _is_text(item):
+                fitting[name] = item
+            elif depth > 1:
+                fitting[name] = _flattened_list(item, field, misfit, room - size - 1, depth - 1)
+            else:
+                misfit(field, item)
+        else:
+            fitting[name] = item
+    return fitting
+
+
+def _flattened_list(items: Any, field: str, misfit: Misfit, room: int, depth: int) -> list[Any]:
+    fitting: list[Any] = []
+    for item in items:
+        if isinstance(item, Mapping):
+            fitting.append(_flattened(item, field, misfit, room, depth))
+        elif _is_text(item):
+            fitting.append(item)
+        elif depth > 1:
+            fitting.append(_flattened_list(item, field, misfit, room, depth - 1))
+        else:
+            misfit(field, item)
+    return fitting
+
+
+def _size(name: str) -> int:
+    return len(name) if name.isascii() else len(name.encode("utf-8", "surrogatepass"))
+
+
+def _is_text(value: object, depth: int = _LIST_DEPTH) -> bool:
+    """Also a number, which becomes text, and a list of them, any of which is then found."""
+    if isinstance(value, _LISTS):
+        return depth > 0 and all(_is_text(item, depth - 1) for item in value)
+    return not isinstance(value, Mapping)
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value in _LONG
+
+
+def _is_double(value: object) -> bool:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
+
+
+def _is_boolean(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_date(value: object) -> bool:
+    """A date, or one in ISO 8601 with its dashes; Python reads more than Elasticsearch does."""
+    if isinstance(value, (date, datetime)):
+        return True
+    if not isinstance(value, str) or value[4:5] != "-" or value[7:8] != "-" or value[len(_DAY) :][:1] not in ("", "T"):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+FITS: Mapping[str, Callable[[object], bool]] = {
+    "keyword": _is_text,
+    "text": _is_text,
+    "long": _is_long,
+    "double": _is_double,
+    "boolean": _is_boolean,
+    "date": _is_date,
+}
+"""By the type of a field, whether something can be its value. Objects and ``flattened`` are looked into."""

@@ -1,0 +1,76 @@
+"""Find crash ids: the crashes of a signature, a product, some days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from socorro_processor.crashstorage.elasticsearch.connection import ElasticsearchConnection
+from socorro_processor.errors import CrashStorageError
+
+PAGE = 1000
+"""Crash ids that come with one answer."""
+
+_KEEP_ALIVE = "5m"
+"""How long a reader may take over one page."""
+
+
+@dataclass(frozen=True)
+class CrashQuery:
+    """What the crashes that are looked for have in common; None is anything."""
+
+    signature: str | None = None
+    """All of it, to the letter."""
+    product: str | None = None
+    since: date | None = None
+    """The first day (UTC) of ``date_processed``."""
+    until: date | None = None
+    """The last one."""
+
+    def as_filter(self) -> list[dict[str, Any]]:
+        terms = {"signature.full": self.signature, "product": self.product}
+        filters: list[dict[str, Any]] = [
+            {"term": {f"processed_crash.{name}": value}} for name, value in terms.items() if value is not None
+        ]
+        days: dict[str, str] = {}
+        if self.since is not None:
+            days["gte"] = self.since.isoformat()
+        if self.until is not None:
+            days["lt"] = (self.until + timedelta(days=1)).isoformat()
+        return [*filters, {"range": {"processed_crash.date_processed": days}}] if days else filters
+
+
+def crash_ids(
+    connection: ElasticsearchConnection, patterns: list[str], query: CrashQuery, page: int = PAGE
+) -> Iterator[str]:
+    """The ids of all crashes that were there when the first was asked for, in no order, a page at a time."""
+    client = connection.client
+    with connection.sorted_errors("begin a search"):
+        point = client.open_point_in_time(index=patterns, keep_alive=_KEEP_ALIVE, ignore_unavailable=True).body["id"]
+    try:
+        after: list[Any] | None = None
+        while True:
+            with connection.sorted_errors("search crashes"):
+                answer = client.search(
+                    query={"bool": {"filter": query.as_filter()}},
+                    pit={"id": point, "keep_alive": _KEEP_ALIVE},
+                    sort=["_shard_doc"],
+                    search_after=after,
+                    size=page,
+                    source=False,
+                    track_total_hits=False,
+                    allow_partial_search_results=False,
+                ).body
+            point = answer["pit_id"]
+            hits = answer["hits"]["hits"]
+            if not hits:
+                return
+            yield from (hit["_id"] for hit in hits)
+            after = hits[-1]["sort"]
+    finally:
+        # Left open it ends by itself.
+        with suppress(CrashStorageError), connection.sorted_errors("end a search"):
+            client.close_point_in_time(id=point)

@@ -1,0 +1,77 @@
+"""Indexes of a test module's own on the real server, and what is in them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from socorro_processor.configuration import defaults
+from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
+from tests.services import service
+
+URLS = "resource.elasticsearch.elasticsearch_urls"
+
+
+class Indexes:
+    """Stores made here save in indexes whose names begin alike; all of these are removed at the end."""
+
+    def __init__(self) -> None:
+        self.options = service("elasticsearch")
+        self.client = Elasticsearch(self.options[URLS])
+        self.template = f"test-{uuid.uuid4().hex[:12]}"
+        self.pattern = f"{self.template}-%Y%W"
+        self.other = f"{self.template}-other"
+        self._stores: list[ESCrashStorage] = []
+
+    def store(self, store_class: type[ESCrashStorage] = ESCrashStorage, **values: object) -> Any:
+        options = {"resource.elasticsearch.elasticsearch_index": self.pattern, **self.options, **values}
+        store = store_class(defaults(store_class, **options))
+        self._stores.append(store)
+        return store
+
+    def document(self, crash_id: str) -> dict[str, Any]:
+        """What was saved of a crash, as whoever searches finds it."""
+        (hit,) = self.search({"term": {"crash_id": crash_id}})
+        document: dict[str, Any] = hit["_source"]
+        return document
+
+    def ids(self, query: dict[str, Any]) -> set[str]:
+        return {hit["_id"] for hit in self.search(query)}
+
+    def index_of(self, crash_id: str) -> str:
+        (hit,) = self.search({"term": {"crash_id": crash_id}})
+        return str(hit["_index"])
+
+    def search(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        self.refresh()
+        hits: list[dict[str, Any]] = self.client.search(index=f"{self.template}-*", query=query)["hits"]["hits"]
+        return hits
+
+    def refresh(self) -> None:
+        self.client.indices.refresh(index=f"{self.template}-*")
+
+    def mappings(self) -> dict[str, Any]:
+        """Of every index, by its name."""
+        found = self.client.indices.get_mapping(index=f"{self.template}-*").body
+        return {name: index["mappings"] for name, index in found.items()}
+
+    def close(self) -> None:
+        for store in self._stores:
+            store.close()
+        for name in self.mappings():
+            self.client.indices.delete(index=name)
+        self.client.options(ignore_status=404).indices.delete_index_template(name=self.template)
+        self.client.close()
+
+
+@contextmanager
+def own_indexes() -> Iterator[Indexes]:
+    indexes = Indexes()
+    try:
+        yield indexes
+    finally:
+        indexes.close()

@@ -1,0 +1,81 @@
+"""A relay in front of a server: it sees each request, and can answer in the server's place or drop the connection."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import urllib3
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes = b"{}"
+    is_elasticsearch: bool = True
+    kind: str = "application/json"
+
+
+@dataclass
+class Relay:
+    url: str
+    requests: list[str] = field(default_factory=list)
+    """Method and path of each."""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Of each, their names in lower case."""
+    answer: Callable[[str], Answer | None] = lambda request: None
+    """Called with method and path: what to answer, None where the server is to be asked."""
+    drops_when_idle: bool = False
+    """Whether a connection is closed, without a word before, once a request is answered."""
+    hangs: threading.Event | None = None
+    """Where there is one, nothing is answered until it is set."""
+
+
+@contextmanager
+def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
+    pool = urllib3.PoolManager()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_request(self) -> None:
+            request = f"{self.command} {self.path}"
+            state.requests.append(request)
+            state.headers.append({name.lower(): value for name, value in self.headers.items()})
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if state.hangs:
+                state.hangs.wait()
+            answer = state.answer(request)
+            if answer is None:
+                got = pool.request(self.command, server + self.path, body=body, headers=dict(self.headers))
+                answer = Answer(got.status, got.data, kind=got.headers["content-type"])
+            self.send_response(answer.status)
+            if answer.is_elasticsearch:
+                self.send_header("X-Elastic-Product", "Elasticsearch")
+            self.send_header("Content-Type", answer.kind)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+            self.close_connection = state.drops_when_idle
+
+        do_GET = do_PUT = do_POST = do_DELETE = handle_request
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http_server:
+        state = Relay(f"{'https' if tls else 'http'}://127.0.0.1:{http_server.server_port}")
+        if tls:
+            http_server.socket = tls.wrap_socket(http_server.socket, server_side=True)
+        thread = threading.Thread(target=http_server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield state
+        finally:
+            http_server.shutdown()
+            thread.join()
+            pool.clear()

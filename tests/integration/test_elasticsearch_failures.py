@@ -1,0 +1,260 @@
+"""Whose fault a failure is: that of the cluster, which is tried again, or that of this crash."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+import traceback
+
+import pytest
+
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
+from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
+from socorro_processor.errors import PermanentStorageError, TransientStorageError
+from tests.integration.elasticsearch_indexes import URLS, own_indexes
+from tests.integration.elasticsearch_relay import Answer, relay
+
+TIMEOUT = "resource.elasticsearch.elasticsearch_timeout"
+RETRIES = "resource.elasticsearch.maximum_retries"
+SECRET = "https://example.com/secret"
+
+
+@pytest.fixture
+def indexes():
+    with own_indexes() as indexes:
+        yield indexes
+
+
+@pytest.fixture
+def front(indexes):
+    with relay(indexes.options[URLS]) as front:
+        yield front
+
+
+@pytest.fixture(params=[ESCrashStorage, ESBulkCrashStorage])
+def store_class(request):
+    return request.param
+
+
+@pytest.fixture
+def store(indexes, front, store_class):
+    return indexes.store(store_class, **{URLS: front.url})
+
+
+@pytest.fixture
+def crash():
+    return new_crash_id()
+
+
+def save(store, crash_id, **processed):
+    store.save_raw_and_processed({"Annotation": "x"}, {}, {"uuid": crash_id, **processed}, crash_id)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def failing(kind, reason=SECRET, status=400):
+    return Answer(status, json.dumps({"error": {"type": kind, "reason": reason}, "status": status}).encode())
+
+
+def test_a_cluster_that_is_away_is_its_own_fault_and_is_named(indexes, store_class, crash):
+    url = f"http://127.0.0.1:{free_port()}"
+    store = indexes.store(store_class, **{URLS: url})
+    for use in (lambda: save(store, crash), lambda: store.remove(crash), store.check, store.setup):
+        with pytest.raises(TransientStorageError, match=url):
+            use()
+
+
+def test_after_its_return_the_next_save_succeeds(indexes, store_class, crash):
+    port = free_port()
+    store = indexes.store(store_class, **{URLS: f"http://127.0.0.1:{port}"})
+    for _ in range(3):
+        with pytest.raises(TransientStorageError):
+            save(store, crash)
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        host, _, server_port = indexes.options[URLS].removeprefix("http://").partition(":")
+        joined = threading.Thread(target=_join, args=(listening, host, int(server_port)))
+        joined.start()
+        save(store, crash)
+        assert indexes.ids({"term": {"crash_id": crash}}) == {crash}
+        store.close()
+        joined.join()
+
+
+def test_where_one_of_two_nodes_is_away_the_other_is_asked(indexes, store_class):
+    urls = f"http://127.0.0.1:{free_port()}, {indexes.options[URLS]}"
+    store = indexes.store(store_class, **{URLS: urls})
+    saved = [new_crash_id() for _ in range(4)]
+    for crash_id in saved:
+        save(store, crash_id)
+    assert indexes.ids({"match_all": {}}) == set(saved)
+
+
+def test_a_cluster_that_hangs_is_left_after_the_timeout(indexes, front, store_class, crash):
+    front.hangs = threading.Event()
+    store = indexes.store(store_class, **{URLS: front.url, TIMEOUT: 0.3})
+    started = time.monotonic()
+    with pytest.raises(TransientStorageError, match=r"(?i)timed out"):
+        save(store, crash)
+    assert time.monotonic() - started < 5
+    front.hangs.set()
+
+
+def test_a_cluster_that_hangs_is_asked_once(indexes, front, store_class, crash):
+    front.hangs = threading.Event()
+    store = indexes.store(store_class, **{URLS: front.url, TIMEOUT: 0.3, RETRIES: 3})
+    with pytest.raises(TransientStorageError):
+        save(store, crash)
+    assert len(front.requests) == 1
+    front.hangs.set()
+
+
+def test_a_connection_that_the_server_closed_while_idle_costs_nothing(indexes, front, store_class):
+    store = indexes.store(store_class, **{URLS: front.url, RETRIES: 0})
+    save(store, new_crash_id())
+    front.drops_when_idle = True
+    saved = [new_crash_id() for _ in range(5)]
+    for crash_id in saved:
+        save(store, crash_id)
+        _until_closed(store)
+    assert indexes.ids({"match_all": {}}) >= set(saved)
+
+
+def test_a_connection_that_the_server_closes_at_that_moment_is_made_again(indexes, front, store):
+    front.drops_when_idle = True
+    saved = [new_crash_id() for _ in range(50)]
+    for crash_id in saved:
+        save(store, crash_id)
+    indexes.refresh()
+    assert indexes.client.count(index=f"{indexes.template}-*")["count"] == 50
+
+
+def test_a_read_only_index_is_the_clusters_fault(indexes, store_class, crash):
+    store = indexes.store(store_class)
+    save(store, new_crash_id())
+    for block in ("index.blocks.write", "index.blocks.read_only", "index.blocks.read_only_allow_delete"):
+        indexes.client.indices.put_settings(index=f"{indexes.template}-*", settings={block: True})
+        try:
+            with pytest.raises(TransientStorageError, match="cluster_block_exception") as raised:
+                save(store, crash)
+            assert "disk" in str(raised.value)
+        finally:
+            indexes.client.indices.put_settings(index=f"{indexes.template}-*", settings={block: None})
+    save(store, crash)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        failing("security_exception", "missing authentication credentials", 401),
+        failing("security_exception", "action [indices:data/write] is unauthorized", 403),
+        failing("index_not_found_exception", "no such index", 404),
+        failing("cluster_block_exception", "index [x] blocked by: disk usage exceeded flood-stage watermark", 429),
+        failing("es_rejected_execution_exception", "rejected execution", 429),
+        failing("circuit_breaking_exception", "[parent] Data too large", 429),
+        failing("validation_exception", "this cluster currently has [1000]/[1000] maximum normal shards open", 400),
+        failing("invalid_index_name_exception", "Invalid index name", 400),
+        failing("master_not_discovered_exception", SECRET, 503),
+        failing("unavailable_shards_exception", "primary shard is not active", 503),
+        failing("whatever_exception", SECRET, 500),
+        Answer(400, b'{"error": "of another form"}'),
+        Answer(502, b"<html>bad gateway</html>", is_elasticsearch=False, kind="text/html"),
+        Answer(504, b"", is_elasticsearch=False),
+        Answer(200, b'{"hello": 1}', is_elasticsearch=False),
+        Answer(200, b"no json"),
+        Answer(200, b'{"hello": 1}'),
+        Answer(200, b"[]"),
+        Answer(200, b'{"items": []}'),
+    ],
+)
+def test_what_is_said_of_the_cluster_is_tried_again(front, store, crash, answer):
+    front.answer = lambda request: answer if "_doc" in request or "_bulk" in request else None
+    with pytest.raises(TransientStorageError) as raised:
+        save(store, crash)
+    assert SECRET not in str(raised.value)
+    front.answer = lambda request: None
+    save(store, crash)
+
+
+@pytest.mark.parametrize(
+    "answer", [failing("security_exception", "no", 401), failing("whatever", "no", 400), failing("x", "no", 413)]
+)
+def test_what_goes_wrong_before_a_crash_is_sent_is_tried_again(front, store, crash, answer):
+    front.answer = lambda request: answer
+    for use in (lambda: save(store, crash), lambda: store.remove(crash), store.check, store.setup):
+        with pytest.raises(TransientStorageError):
+            use()
+
+
+@pytest.mark.parametrize(
+    "kind", ["document_parsing_exception", "mapper_parsing_exception", "illegal_argument_exception"]
+)
+def test_what_is_said_of_the_document_is_the_crashs_own_fault(front, store, crash, kind):
+    front.answer = lambda request: failing(kind) if "_doc" in request or "_bulk" in request else None
+    with pytest.raises(PermanentStorageError, match=f"400, {kind}$"):
+        save(store, crash)
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """A crash goes to the server as it is, as if a check had been forgotten."""
+    monkeypatch.setattr(
+        "socorro_processor.crashstorage.elasticsearch.crashstorage.fit", lambda crash, *others: dict(crash)
+    )
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_the_server_refuses_is_the_crashs_own_fault_and_names_the_field_alone(store, crash, caplog):
+    with pytest.raises(PermanentStorageError) as raised:
+        save(store, crash, uptime={"url": SECRET})
+    assert "document_parsing_exception, of the field processed_crash.uptime" in str(raised.value)
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("processed", [{"": SECRET}, {"product": {"url": SECRET}}, {"processing": SECRET}])
+@pytest.mark.usefixtures("unchecked")
+def test_no_refusal_quotes_the_crash(store, crash, processed):
+    with pytest.raises(PermanentStorageError) as raised:
+        save(store, crash, **processed)
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_red_cluster_says_so(front, store):
+    front.answer = lambda request: Answer(200, b'{"status": "red"}') if "health" in request else None
+    with pytest.raises(TransientStorageError, match="red"):
+        store.check()
+
+
+def test_a_server_that_speaks_no_tls_is_a_transient_failure(indexes, store_class, crash):
+    store = indexes.store(store_class, **{URLS: indexes.options[URLS].replace("http:", "https:")})
+    with pytest.raises(TransientStorageError, match=r"(?i)ssl"):
+        save(store, crash)
+
+
+def _join(listening, host, port):
+    """Accept connections and copy bytes between them and a server, until the first one ends."""
+    connection, _ = listening.accept()
+    with connection, socket.create_connection((host, port)) as upstream:
+        back = threading.Thread(target=_copy, args=(upstream, connection))
+        back.start()
+        _copy(connection, upstream)
+        back.join()
+
+
+def _copy(source, target):
+    while data := source.recv(65536):
+        target.sendall(data)
+    target.shutdown(socket.SHUT_WR)
+
+
+def _until_closed(store):
+    (node,) = store._connection.client.transport.node_pool.all()
+    connection = node.pool.pool.queue[-1]
+    if connection is not None and connection.sock is not None:
+        assert connection.sock.recv(1) == b""

@@ -1,0 +1,137 @@
+"""What does not fit the mapping is left out of a copy, and told of."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from socorro_processor.crashstorage.elasticsearch.fitting import FITS, fit
+from socorro_processor.crashstorage.elasticsearch.mapping import FLATTENED_PATH, PROPERTIES, fields
+
+MAPPING = {
+    "keyword": {"type": "keyword"},
+    "long": {"type": "long"},
+    "double": {"type": "double"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "date"},
+    "flattened": {"type": "flattened"},
+    "object": {"type": "object", "properties": {"long": {"type": "long"}, "inner": {"properties": {}}}},
+}
+
+
+def fitted(crash):
+    misfits = []
+    return fit(crash, MAPPING, lambda field, value: misfits.append(field)), misfits
+
+
+def test_for_each_type_in_the_mapping_there_is_a_check():
+    assert {field["type"] for _, field in fields(PROPERTIES)} == {*FITS, "flattened"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("keyword", "text"),
+        ("keyword", 1),
+        ("keyword", [["a", None], ["b"]]),
+        ("long", -(2**63)),
+        ("long", 2**63 - 1),
+        ("double", 1),
+        ("double", 1e308),
+        ("boolean", False),
+        ("date", "2016-11-23"),
+        ("date", "2016-11-23T12:00:00Z"),
+        ("date", "2016-11-23T12:00:00.123456+05:30"),
+        ("flattened", {}),
+        ("flattened", {"a": 1, "b": [1, [2]], "c": {"d": None}}),
+        ("object", {}),
+        ("object", {"long": 1, "other": {"": {"anything": [{}]}}, "inner": {"x": 1}}),
+        ("other", {"": {"anything": [{}]}}),
+        *((name, None) for name in MAPPING),
+    ],
+)
+def test_what_fits_is_kept(name, value):
+    assert fitted({name: value}) == ({name: value}, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("keyword", {}),
+        ("keyword", ["a", {}]),
+        ("keyword", [[[[["a"]]]]]),
+        ("long", 2**63),
+        ("long", 1.0),
+        ("long", "1"),
+        ("long", True),
+        ("double", float("nan")),
+        ("double", 10**400),
+        ("double", "1.5"),
+        ("boolean", 1),
+        ("boolean", "true"),
+        ("date", ""),
+        ("date", 1480000000),
+        ("date", "20161123"),
+        ("date", "2016-W47-3"),
+        ("date", "2016-11-23 12:00:00"),
+        ("date", "2016-02-30"),
+        ("date", "2016-11-23T\0"),
+        ("flattened", []),
+        ("flattened", "text"),
+        ("object", []),
+        ("object", 1),
+    ],
+)
+def test_what_does_not_fit_costs_its_field(name, value):
+    assert fitted({name: value, "other": 1}) == ({"other": 1}, [name])
+
+
+def test_what_does_not_fit_within_an_object_costs_that_field_alone():
+    assert fitted({"object": {"long": "x", "other": 1}}) == ({"object": {"other": 1}}, ["object.long"])
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t", ".", "a.b", "a.", 7, None])
+def test_a_name_that_can_be_none_costs_its_field(name):
+    assert fitted({name: 1, "object": {name: 1}}) == ({"object": {}}, ["*", "object.*"])
+
+
+@pytest.mark.parametrize("name", ["a\0b", "n" * (FLATTENED_PATH + 1), "\u20ac" * (FLATTENED_PATH // 3 + 1), 7])
+def test_a_name_that_a_flattened_field_cannot_have_costs_its_value(name):
+    for within in (lambda value: value, lambda value: {"a": value}, lambda value: {"a": [[value]]}):
+        value = within({name: 1, "b": 1})
+        assert fitted({"flattened": value}) == ({"flattened": within({"b": 1})}, ["flattened.*"])
+
+
+def test_in_a_flattened_field_the_whole_path_counts():
+    half = "n" * (FLATTENED_PATH // 2)
+    assert fitted({"flattened": {half: {half: 1, half[2:]: 1}}}) == (
+        {"flattened": {half: {half[2:]: 1}}},
+        ["flattened.*"],
+    )
+
+
+def test_no_list_is_so_deep_that_it_cannot_be_looked_at():
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    kept, misfits = fitted({"keyword": deep, "flattened": {"a": deep}, "other": deep})
+    assert list(kept) == ["flattened", "other"]
+    assert misfits == ["keyword", "flattened.*"]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(MAPPING)) | st.text(), anything))
+def test_nothing_is_changed_and_what_is_fitted_fits(crash):
+    before = copy.deepcopy(crash)
+    once, _ = fitted(crash)
+    assert crash == before
+    assert fitted(once) == (once, [])
