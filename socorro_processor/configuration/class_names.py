@@ -15,6 +15,7 @@ _SIGNATURE = "socorro.processor.signature_utilities."
 _SUPPORT = "socorro.processor.support_classifiers."
 _SKUNK = "socorro.processor.skunk_classifiers."
 _EXTERNAL = "socorro.external."
+_STATSD = _EXTERNAL + "statsd."
 
 OLD_NAMES: dict[str, str] = {
     "socorrolib.lib.threaded_task_manager.ThreadedTaskManager": "app.threaded_task_manager.ThreadedTaskManager",
@@ -35,9 +36,19 @@ OLD_NAMES: dict[str, str] = {
     _EXTERNAL + "crashstorage_base.FallbackCrashStorage": "crashstorage.fallback.FallbackCrashStorage",
     _EXTERNAL + "crashstorage_base.PrimaryDeferredStorage": "crashstorage.fallback.PrimaryDeferredStorage",
     _EXTERNAL + "crashstorage_base.NullCrashStorage": "crashstorage.null.NullCrashStorage",
+    _EXTERNAL + "crashstorage_base.BenchmarkingCrashStorage": "crashstorage.statsd.StatsdBenchmarkingWrapper",
     _EXTERNAL + "crashstorage_base.Redactor": "crashstorage.redactor.Redactor",
     _EXTERNAL + "fs.crashstorage.FSPermanentStorage": "crashstorage.filesystem.FileSystemCrashStorage",
     _EXTERNAL + "fs.crashstorage.FSLegacyRadixTreeStorage": "crashstorage.filesystem.FileSystemCrashStorage",
+    _STATSD + "statsd_base.StatsdCounter": "crashstorage.statsd.StatsdCounter",
+    _STATSD + "statsd_base.StatsdBenchmarkingWrapper": "crashstorage.statsd.StatsdBenchmarkingWrapper",
+    _STATSD + "statsd.StatsdCounter": "crashstorage.statsd.StatsdCounter",
+    _STATSD + "statsd.StatsdBenchmarkingWrapper": "crashstorage.statsd.StatsdBenchmarkingWrapper",
+    _STATSD + "crashstorage.StatsdCrashStorage": "crashstorage.statsd.StatsdCounter",
+    _STATSD + "crashstorage.StatsdBenchmarkingCrashStorage": "crashstorage.statsd.StatsdBenchmarkingWrapper",
+    _STATSD + "statsd_rule_benchmark.StatsdRuleBenchmarkWrapper": (
+        "rules.statsd_rule_benchmark.StatsdRuleBenchmarkWrapper"
+    ),
     _GENERAL + "IdentifierRule": "rules.general.IdentifierRule",
     _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
     _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",

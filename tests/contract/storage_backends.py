@@ -12,6 +12,7 @@ from socorro_processor.crashstorage.fallback import FallbackCrashStorage, Primar
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
+from socorro_processor.crashstorage.statsd import StatsdBenchmarkingWrapper
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,16 @@ def poly(directory: Path) -> StorageBackend:
     return StorageBackend(store, planter(directory / "a"))
 
 
+def benchmarked(directory: Path) -> StorageBackend:
+    store = defaults_of(
+        StatsdBenchmarkingWrapper,
+        wrapped_crashstore=class_name(FileSystemCrashStorage),
+        active_list="save_raw_and_processed, get_raw_crash",
+        root=root(directory / "crashes"),
+    )
+    return StorageBackend(store, planter(directory / "crashes"))
+
+
 def fallback(directory: Path) -> StorageBackend:
     return of_two(FallbackCrashStorage, "primary", "secondary", directory)
 
@@ -61,6 +72,7 @@ BACKENDS: dict[str, Callable[[Path], StorageBackend]] = {
     "filesystem": filesystem,
     "memory": memory,
     "poly": poly,
+    "benchmarked": benchmarked,
     "fallback": fallback,
     "primary_deferred": primary_deferred,
 }
