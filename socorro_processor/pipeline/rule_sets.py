@@ -25,6 +25,8 @@ WAYS = (
     "apply_until_predicate_fails",
 )
 
+_RULE_CLASS_DOC = "the class that does the work of this rule: itself, or one that wraps it"
+
 _FORM = '[name, tag, rule system class, way to apply, "rule class, rule class, ..."]'
 
 
@@ -61,8 +63,8 @@ class RuleSet:
 
     def build(self, config: DotDict) -> TransformRuleSystem:
         """The rules, each with the options of its own section below ``config``, the pipeline's."""
-        # configman makes no section for a rule without options.
-        rules = [rule(config.get(f"{self.name}.{rule.__name__}", DotDict())) for rule in self.rule_classes]
+        sections = [config[self.name][rule_class.__name__] for rule_class in self.rule_classes]
+        rules = [section.rule_class(section) for section in sections]
         return self.system_class(rules, name=self.name, timed=_timed)
 
 
@@ -75,8 +77,12 @@ class RuleSets:
         for rule_set in rule_sets:
             namespace = self.required_config.namespace(rule_set.name)
             for rule_class in rule_set.rule_classes:
-                options = rule_class.get_required_config()
-                namespace[rule_class.__name__] = options.safe_copy()
+                namespace.namespace(rule_class.__name__).add_option(
+                    "rule_class",
+                    default=class_name(rule_class),
+                    doc=_RULE_CLASS_DOC,
+                    from_string_converter=_rule_class,
+                )
 
     def to_str(self) -> str:
         sets = ",\n".join(json.dumps(rule_set.as_list(), indent=1) for rule_set in self.rule_sets)
@@ -108,14 +114,19 @@ def _timed(rule: Rule, seconds: float) -> None:
     METRICS.duration("rule", seconds, rule=rule.name)
 
 
+def _rule_class(name: str) -> type[Rule]:
+    found = class_converter(name)
+    if found is None or not issubclass(found, Rule):
+        raise ValueError(f"{name.strip()!r} is no Rule")
+    return found
+
+
 def _rule_classes(names: str) -> list[type[Rule]]:
     classes: list[type[Rule]] = []
     for name in names.split(","):
-        rule_class = class_converter(name)
-        if rule_class is None:
+        if not name.strip():
             continue  # after a last comma
-        if not issubclass(rule_class, Rule):
-            raise ValueError(f"{name.strip()!r} is no Rule")
+        rule_class = _rule_class(name)
         if any(other.__name__ == rule_class.__name__ for other in classes):
             raise ValueError(f"two rules are named {rule_class.__name__}")
         classes.append(rule_class)
