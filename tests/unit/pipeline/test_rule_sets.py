@@ -60,8 +60,13 @@ def test_the_name_of_a_default_set_stands_for_it():
 @pytest.mark.parametrize(
     ("rule_sets", "expected"),
     [
-        ("no JSON", "a JSON list of rule sets"),
-        ("{}", "a JSON list of rule sets"),
+        ("", "a list of rule sets"),
+        ("raw_transform", "a list of rule sets"),
+        ("{}", "a list of rule sets"),
+        ("'text'", "a list of rule sets"),
+        ("[__import__('os').abort()]", "a list of rule sets"),
+        ("[" * 1000, "a list of rule sets"),
+        ('[\n["a", "b" "c"]]]\n', "unmatched ']', in line 2"),
         ('["unknown"]', "a rule set is a list of five strings"),
         ('[["a", "", "", "apply_all_rules"]]', "a rule set is a list of five strings"),
         ('[["a", "", "", "apply_some_rules", ""]]', "rule set 'a': 'apply_some_rules' is no way to apply rules"),
