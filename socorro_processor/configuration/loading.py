@@ -106,7 +106,7 @@ class _Manager(ConfigurationManager):
                 if _of_an_unused_resource(key, known_keys):
                     continue
                 if reason := of_2016(key, RETIRED):
-                    retired.append(f"{place}: {key} is an option of the 2016 processor without effect here: {reason}")
+                    retired.append(f"{place}: an option of the 2016 processor, without effect here: {reason}")
                 elif instead := of_2016(key, MOVED):
                     mistakes.append(f"{place}: there is no option {key} any more; set {instead}")
                 else:
