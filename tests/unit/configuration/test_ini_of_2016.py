@@ -118,8 +118,12 @@ def test_each_option_without_use_is_a_warning_that_says_where_it_is_and_what_bec
     )
 
 
-def test_who_looks_at_the_configuration_is_told_of_them(capsys):
-    assert main(["processor", f"--admin.conf={INI}", "--admin.print_conf=ini"], environ={}) == 0
+@pytest.mark.parametrize(
+    "command", [["processor", "--admin.print_conf=ini"], ["submit", "--help"], ["doctor"], ["doctor", "--json"]]
+)
+def test_who_looks_at_the_configuration_is_told_of_them(capsys, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    main([*command, f"--admin.conf={INI}"], environ={})
     printed = capsys.readouterr()
     assert "[destination.storage0], umask: an option of the 2016 processor" in printed.err
     assert "option of the 2016 processor" not in printed.out
