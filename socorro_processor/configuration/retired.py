@@ -56,6 +56,7 @@ RETIRED: dict[str, str] = {
     "date_branch_base": _FILES,
     "minutes_per_slice": _FILES,
     "umask": "the umask is that of the process",
+    "elasticsearch_timeout_extended": "elasticsearch_timeout holds for every request",
     "elasticsearch_doctype": "Elasticsearch 8 has no document types",
     "elasticsearch_index_settings": _TEMPLATE,
     "elasticsearch_index_alias": _TEMPLATE,
@@ -90,6 +91,7 @@ MOVED: dict[str, str] = {
     "processor.*.rules_list": "processor.rule_sets",
     "processor.*.action": "processor.rule_sets",
     "processor.*.rule_system_class": "processor.rule_sets",
+    "*.es_redactor.*": "forbidden_keys of the store itself",
     "storage_namespaces": "storage_classes, with the options in storage0, storage1, ...",
 }
 """An error, since the processor would do something else without them; it says what to set now."""

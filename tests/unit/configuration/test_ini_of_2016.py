@@ -52,6 +52,13 @@ def test_options_keep_their_names_also_where_these_are_others_now(of_2016):
     assert of_2016.values.destination.storage1.statsd_host == "127.0.0.1"
 
 
+def test_what_nobody_may_see_is_said_once_for_all_stores():
+    values = configuration(
+        Source({"resource.redactor.forbidden_keys": "url, secret", "destination.forbidden_keys": "url"})
+    ).values
+    assert (values.source.forbidden_keys, values.destination.forbidden_keys) == ("url, secret", "url")
+
+
 def test_its_threads_are_those_of_this_processor(of_2016):
     producer_consumer = of_2016.values.producer_consumer
     assert producer_consumer.producer_consumer_class is ThreadedTaskManager
@@ -162,6 +169,7 @@ def test_every_retired_option_is_a_warning_and_no_error(pattern):
         ("processor.raw_transform.rules_list", "set processor.rule_sets"),
         ("processor.jit_classifiers.action", "set processor.rule_sets"),
         ("destination.storage_namespaces", "set storage_classes"),
+        ("destination.storage2.es_redactor.forbidden_keys", "set forbidden_keys of the store itself"),
         ("destination.fs_rot", "there is no option destination.fs_rot"),
         ("producer_consumer.number_of_thread", "did you mean producer_consumer.number_of_threads?"),
         ("transaction_executor_klass", "there is no option transaction_executor_klass"),
