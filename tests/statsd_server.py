@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 import uuid
-from types import TracebackType
 from typing import Self
 
 DEADLINE = 10.0
@@ -26,9 +25,7 @@ class StatsdServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.lines(last=True)
         self._thread.join(DEADLINE)
         self._socket.close()

@@ -19,7 +19,8 @@ _WALKER = "the stackwalker does it, or nothing reads it"
 
 RETIRED: dict[str, str] = {
     "application": "the command says what runs: socorro processor",
-    "admin.*": "there are --admin.conf, --admin.print_conf, --admin.dump_conf and --help",
+    "admin.strict": "an unknown option is an error",
+    "admin.expose_secrets": "secrets are never printed",
     "always_ignore_mismatches": "an unknown option is an error",
     "number_of_submissions": "the processor runs until it is told to stop",
     "quit_on_empty_queue": "the processor runs until it is told to stop",
@@ -38,7 +39,6 @@ RETIRED: dict[str, str] = {
     "elasticsearch_connection_wrapper_class": _CONNECTIONS,
     "resource_class": _CONNECTIONS,
     "calling_format": "boto3 finds out how a bucket is addressed",
-    "new_crash_source.crashstorage_class": "new_crash_source_class is the queue itself",
     "routing_key": "who submits a crash says which queue it goes to",
     "filter_on_legacy_processing": _QUEUED,
     "throttle": _QUEUED,
@@ -81,7 +81,6 @@ RETIRED: dict[str, str] = {
     "exploitability_tool_command_line": _WALKER,
     "exploitability_tool_pathname": _WALKER,
     # logs
-    "logging.*": _LOGS,
     "syslog_*": _LOGS,
     "stderr_*": _LOGS,
 }
@@ -96,7 +95,12 @@ MOVED: dict[str, str] = {
 }
 """An error, since the processor would do something else without them; it says what to set now."""
 
-_FORMER_NAMES = {"root": "fs_root", "wrapped_crashstore": "wrapped_object_class"}
+_FORMER_NAMES = {
+    "root": "fs_root",
+    "wrapped_crashstore": "wrapped_object_class",
+    # In 2016 the one read from the other.
+    "new_crash_source_class": "crashstorage_class",
+}
 _FORMER_SECTIONS = {"resource.filesystem": "resource.fs"}
 
 

@@ -18,7 +18,6 @@ import struct
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
@@ -65,9 +64,7 @@ class Proxy:
         self.accept()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._do(self._close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(DEADLINE)

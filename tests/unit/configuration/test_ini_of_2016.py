@@ -8,9 +8,18 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.app.processor_app import ProcessorApp
+from socorro_processor.app.store_queue import StoreCrashQueue
 from socorro_processor.app.threaded_task_manager import ThreadedTaskManager
 from socorro_processor.cli.main import main
-from socorro_processor.configuration import Configuration, EnvironmentSource, Source, as_ini, class_converter, read_ini
+from socorro_processor.configuration import (
+    Configuration,
+    EnvironmentSource,
+    Source,
+    as_ini,
+    class_converter,
+    class_name,
+    read_ini,
+)
 from socorro_processor.configuration.retired import RETIRED
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
@@ -106,7 +115,6 @@ def test_each_option_without_use_is_a_warning_that_says_where_it_is_and_what_bec
             "logging.stderr_error_logging_level",
             "logging.syslog_host",
             "logging.syslog_line_format_string",
-            "new_crash_source.crashstorage_class",
             "processor.database_class",
             "processor.database_hostname",
             "processor.processed_transform.SignatureGenerationRule.c_signature.c_signature_tool_class",
@@ -172,6 +180,8 @@ def test_every_retired_option_is_a_warning_and_no_error(pattern):
         ("destination.storage2.es_redactor.forbidden_keys", "set forbidden_keys of the store itself"),
         ("destination.fs_rot", "there is no option destination.fs_rot"),
         ("producer_consumer.number_of_thread", "did you mean producer_consumer.number_of_threads?"),
+        ("logging.levl", "did you mean logging.level?"),
+        ("admin.config", "there is no option admin.config"),
         ("transaction_executor_klass", "there is no option transaction_executor_klass"),
     ],
 )
@@ -199,6 +209,11 @@ def test_an_option_with_another_name_now_has_the_former_one_too(values, expected
     loaded = configuration(Source(values))
     assert loaded.values.source.root == expected
     assert loaded.warnings == []
+
+
+def test_a_queue_that_is_named_as_a_store_of_crash_ids_is_the_queue():
+    loaded = configuration(Source({"new_crash_source.crashstorage_class": class_name(StoreCrashQueue)}))
+    assert loaded.values.new_crash_source.new_crash_source_class is StoreCrashQueue
 
 
 def test_a_former_name_in_a_later_source_wins_over_the_new_one_in_an_earlier():
