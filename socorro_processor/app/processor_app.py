@@ -10,10 +10,11 @@ import time
 from contextlib import ExitStack
 from types import FrameType
 
-from socorro_processor import health, log
+from socorro_processor import health, log, statsd
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.metrics import METRICS
 from socorro_processor.stackwalk.command import kill_all
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
     required_config = Namespace()
     required_config.logging = log.required_config
     required_config.health = health.required_config
+    required_config.namespace("metrics", doc="where all that the processor counts and times is sent")
+    required_config.metrics.update(statsd.statsd_options(shared=None))
     required_config.namespace("plugins", doc="the operator's own rules and stores")
     required_config.plugins.add_option(
         "path", default="", doc="directories, separated by commas, with modules of your own rules and stores"
@@ -52,6 +55,10 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         signal.signal(signal.SIGHUP, self._on_reload_signal)
         with ExitStack() as closing:
             closing.callback(self.close)
+            if self.config.metrics.statsd_host:
+                statsd_client = statsd.StatsdClient(self.config.metrics)
+                closing.callback(statsd_client.close)
+                METRICS.add_sink(statsd.StatsdSink(statsd_client))
             closing.callback(health.HealthServer(self.config.health, self.health).close)
             queue = self.crash_queue()
             closing.callback(queue.close)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
@@ -34,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    for warning in configuration.warnings:
+        print(f"socorro: {warning}", file=sys.stderr)
     findings = []
     console = Console(highlight=False, soft_wrap=True)
     for finding in examine(configuration):

@@ -112,11 +112,13 @@ def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> 
         for key, doc in _ADMIN:
             print(f"  --{key}\n      {doc}")
         print(as_help(configuration, command.sections))
+        _print_warnings(configuration)
         return 0
     parsed = parser.parse_intermixed_args(own)
     configuration, admin = _configuration(command_line, environ)
     if admin["print_conf"] or admin["dump_conf"]:
         _write_configuration(configuration, admin["print_conf"], admin["dump_conf"])
+        _print_warnings(configuration)
         return 0
     return command.run(parsed, configuration)
 
@@ -136,6 +138,12 @@ def _configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Co
     definitions.admin = admin
     configuration = Configuration(definitions, [*sources, environment, command_line])
     return configuration, dict(configuration.values.admin)
+
+
+def _print_warnings(configuration: Configuration) -> None:
+    """To whoever looks at the configuration. The daemon logs them, the other commands do their work."""
+    for warning in configuration.warnings:
+        print(f"socorro: {warning}", file=sys.stderr)
 
 
 def _write_configuration(configuration: Configuration, form: str, path: str) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import logging
 
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.cli.command import Command
 from socorro_processor.configuration import Configuration
 from socorro_processor.log import set_up_logging
 
+logger = logging.getLogger(__name__)
+
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     set_up_logging(configuration.values.logging)
+    for warning in configuration.warnings:
+        logger.warning(warning)
     return ProcessorApp(configuration.values).main()
 
 

@@ -19,6 +19,7 @@ _BOTO = _EXTERNAL + "boto."
 _POSTGRESQL = "socorro.external.postgresql.crashstorage."
 _ES = _EXTERNAL + "es."
 _ELASTICSEARCH = "crashstorage.elasticsearch."
+_STATSD = _EXTERNAL + "statsd."
 
 OLD_NAMES: dict[str, str] = {
     "socorrolib.lib.threaded_task_manager.ThreadedTaskManager": "app.threaded_task_manager.ThreadedTaskManager",
@@ -36,12 +37,14 @@ OLD_NAMES: dict[str, str] = {
         "pipeline.mozilla_2015.MozillaProcessorAlgorithm2015"
     ),
     _EXTERNAL + "crashstorage_base.PolyCrashStorage": "crashstorage.poly.PolyCrashStorage",
+    # the document's spelling
+    _EXTERNAL + "crashstorage_base.PolyCrashstorage": "crashstorage.poly.PolyCrashStorage",
     _EXTERNAL + "crashstorage_base.FallbackCrashStorage": "crashstorage.fallback.FallbackCrashStorage",
     _EXTERNAL + "crashstorage_base.PrimaryDeferredStorage": "crashstorage.fallback.PrimaryDeferredStorage",
     _EXTERNAL + "crashstorage_base.NullCrashStorage": "crashstorage.null.NullCrashStorage",
+    _EXTERNAL + "crashstorage_base.BenchmarkingCrashStorage": "crashstorage.statsd.StatsdBenchmarkingWrapper",
     _EXTERNAL + "crashstorage_base.Redactor": "crashstorage.redactor.Redactor",
     _EXTERNAL + "fs.crashstorage.FSPermanentStorage": "crashstorage.filesystem.FileSystemCrashStorage",
-    _EXTERNAL + "fs.crashstorage.FSLegacyRadixTreeStorage": "crashstorage.filesystem.FileSystemCrashStorage",
     _BOTO + "crashstorage.BotoS3CrashStorage": "crashstorage.s3.BotoS3CrashStorage",
     _BOTO + "crashstorage.BotoCrashStorage": "crashstorage.s3.BotoS3CrashStorage",
     # the document's spelling
@@ -66,6 +69,26 @@ OLD_NAMES: dict[str, str] = {
     _ES + "crashstorage.ESBulkCrashStorage": _ELASTICSEARCH + "bulk.ESBulkCrashStorage",
     _ES + "crashstorage.ESBulkCrashStorageRedactedSave": _ELASTICSEARCH + "bulk.ESBulkCrashStorageRedactedSave",
     _ES + "crashstorage.ESBulkCrashStorageRedactedJsonDump": _ELASTICSEARCH + "bulk.ESBulkCrashStorageRedactedJsonDump",
+    **{
+        f"{_EXTERNAL}fs.crashstorage.{name}": "crashstorage.filesystem.FileSystemCrashStorage"
+        for name in (
+            "FSRadixTreeStorage",
+            "FSLegacyRadixTreeStorage",
+            "FSDatedRadixTreeStorage",
+            "FSLegacyDatedRadixTreeStorage",
+            "FSDatedPermanentStorage",
+            "FSTemporaryStorage",
+        )
+    },
+    _STATSD + "statsd_base.StatsdCounter": "crashstorage.statsd.StatsdCounter",
+    _STATSD + "statsd_base.StatsdBenchmarkingWrapper": "crashstorage.statsd.StatsdBenchmarkingWrapper",
+    _STATSD + "statsd.StatsdCounter": "crashstorage.statsd.StatsdCounter",
+    _STATSD + "statsd.StatsdBenchmarkingWrapper": "crashstorage.statsd.StatsdBenchmarkingWrapper",
+    _STATSD + "crashstorage.StatsdCrashStorage": "crashstorage.statsd.StatsdCounter",
+    _STATSD + "crashstorage.StatsdBenchmarkingCrashStorage": "crashstorage.statsd.StatsdBenchmarkingWrapper",
+    _STATSD + "statsd_rule_benchmark.StatsdRuleBenchmarkWrapper": (
+        "rules.statsd_rule_benchmark.StatsdRuleBenchmarkWrapper"
+    ),
     _GENERAL + "IdentifierRule": "rules.general.IdentifierRule",
     _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
     _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",
@@ -114,12 +137,22 @@ OLD_NAMES: dict[str, str] = {
 }
 """Names of the 2016 processor, to what does their work here, below ``socorro_processor``."""
 
+_OLD_MODULES = {
+    # the document's spelling
+    "socorro.processer.": "socorro.processor.",
+    # before and after there was a socorrolib
+    "socorro.lib.": "socorrolib.lib.",
+}
+
 
 def class_converter(name: str) -> type[Any] | None:
     """The class of a dotted name; None for an empty one. Raises ValueError, saying what is not there."""
     name = name.strip()
     if not name:
         return None
+    for old, new in _OLD_MODULES.items():
+        if name.startswith(old):
+            name = new + name.removeprefix(old)
     if name in OLD_NAMES:
         name = f"socorro_processor.{OLD_NAMES[name]}"
     module_name, _, class_name = name.rpartition(".")

@@ -17,6 +17,7 @@ from socorro_processor.configuration.mend import (
     RequiredConfig,
     boolean,
 )
+from socorro_processor.configuration.retired import MOVED, RETIRED, of_2016
 from socorro_processor.configuration.sources import Source, SourcedValue
 from socorro_processor.errors import ConfigurationError
 
@@ -38,6 +39,8 @@ class Configuration:
             value_source_object_hook=Source,
         )
         self.values: DotDict = self._manager.get_config(mapping_class=DotDict)
+        self.warnings: Sequence[str] = self._manager.retired
+        """What there is to say of options that have no effect any more."""
 
     def options(self) -> Iterator[tuple[str, Option]]:
         """Every option by its dotted key, section by section."""
@@ -63,6 +66,8 @@ def _extend_python_path(sources: Iterable[Source]) -> None:
 
 class _Manager(ConfigurationManager):
     """configman's manager, with errors that an operator can act on."""
+
+    retired: Sequence[str] = ()
 
     def _overlay_expand(self) -> set[str]:
         try:
@@ -94,14 +99,21 @@ class _Manager(ConfigurationManager):
         return None
 
     def _check_for_mismatches(self, known_keys: set[str]) -> None:
-        mistakes = [
-            f"{getattr(source[key], 'origin', key)}: there is no option {key}{_nearest(key, known_keys)}"
-            for source in (wrapped.source for wrapped in self.values_source_list)
-            for key in sorted(source.unknown(known_keys))
-            if not _of_an_unused_resource(key, known_keys)
-        ]
+        retired, mistakes = [], []
+        for source in (wrapped.source for wrapped in self.values_source_list):
+            for key in sorted(source.unknown(known_keys)):
+                place = getattr(source[key], "origin", key)
+                if _of_an_unused_resource(key, known_keys):
+                    continue
+                if reason := of_2016(key, RETIRED):
+                    retired.append(f"{place}: an option of the 2016 processor, without effect here: {reason}")
+                elif instead := of_2016(key, MOVED):
+                    mistakes.append(f"{place}: there is no option {key} any more; set {instead}")
+                else:
+                    mistakes.append(f"{place}: there is no option {key}{_nearest(key, known_keys)}")
         if mistakes:
             raise ConfigurationError("\n".join(mistakes))
+        self.retired = retired
 
 
 def _nearest(key: str, known_keys: set[str]) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from configobj import ConfigObj, ConfigObjError
 
+from socorro_processor.configuration.retired import former_names
 from socorro_processor.errors import ConfigurationError
 
 _COMMAND_LINE_OPTION = re.compile(r"--([A-Za-z_]\w*(?:\.\w+)+)(?:=(.*))?", re.ASCII | re.DOTALL)
@@ -28,13 +30,16 @@ class SourcedValue(str):
 
 
 class Source(Mapping[str, Any]):
-    """The values of one source, by dotted key."""
+    """The values of one source, by dotted key; those under an option's name of 2016 are the option's."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
 
     def __getitem__(self, key: str) -> Any:
-        return self._values[key]
+        for name in (key, *former_names(key)):
+            with suppress(KeyError):
+                return self._find(name)
+        raise KeyError(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -44,7 +49,10 @@ class Source(Mapping[str, Any]):
 
     def unknown(self, known_keys: set[str]) -> set[str]:
         """The keys that are meant for this program, but are not ``known_keys``."""
-        return self.keys() - known_keys
+        return self.keys() - _with_former_names(known_keys)
+
+    def _find(self, key: str) -> Any:
+        return self._values[key]
 
 
 class EnvironmentSource(Source):
@@ -70,14 +78,18 @@ class EnvironmentSource(Source):
             name: SourcedValue(text, f"environment variable {name}") for name, text in environ.items() if "." in name
         }
 
-    def __getitem__(self, key: str) -> Any:
+    def unknown(self, known_keys: set[str]) -> set[str]:
+        return self.keys() - {key.lower() for key in _with_former_names(known_keys)}
+
+    def _find(self, key: str) -> Any:
         try:
             return self._values[key.lower()]
         except KeyError:
             return self._dotted[key]
 
-    def unknown(self, known_keys: set[str]) -> set[str]:
-        return self.keys() - {key.lower() for key in known_keys}
+
+def _with_former_names(keys: set[str]) -> set[str]:
+    return keys.union(*(former_names(key) for key in keys))
 
 
 def read_ini(path: Path) -> Source:

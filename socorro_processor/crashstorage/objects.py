@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from socorro_processor.configuration import DotDict, Namespace, class_converter
+from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import (
     MAIN_DUMP,
@@ -25,7 +25,7 @@ from socorro_processor.crashstorage.keys import (
     processed_crash_key,
     raw_crash_keys,
 )
-from socorro_processor.crashstorage.redactor import Redactor
+from socorro_processor.crashstorage.redactor import Redactor, redactor_options
 from socorro_processor.errors import CrashIDNotFound, MalformedCrash, PermanentStorageError
 from socorro_processor.serialization import Note, NotJSON, decode, encode, ignore
 
@@ -50,12 +50,7 @@ class ObjectCrashStorage(CrashStorageBase):
     """
 
     required_config = Namespace()
-    required_config.add_option(
-        "redactor_class",
-        default=Redactor,
-        doc="what removes from a processed crash that which is not for everyone",
-        from_string_converter=class_converter,
-    )
+    required_config.update(redactor_options())
     required_config.add_option(
         "maximum_dump_size", default=500_000_000, doc="bytes; a larger dump is left out when its crash is fetched"
     )

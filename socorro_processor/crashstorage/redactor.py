@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
 
 _Forbidden = dict[str, "_Forbidden"]
 """The forbidden keys as a tree; a key without any below it is itself forbidden."""
@@ -36,6 +36,22 @@ class Redactor(RequiredConfig):
         with ``crash``: change neither.
         """
         return _without(crash, self._forbidden)
+
+
+def redactor_options() -> Namespace:
+    """The options of a store that redacts: the redactor's class, with the options of that.
+
+    All stores share their values, in ``resource.redactor``.
+    """
+    options = Namespace()
+    options.add_option(
+        "redactor_class",
+        default=Redactor,
+        doc="what removes from a processed crash that which is not for everyone",
+        from_string_converter=class_converter,
+        reference_value_from="resource.redactor",
+    )
+    return options
 
 
 def _tree(keys: Iterable[str]) -> _Forbidden:

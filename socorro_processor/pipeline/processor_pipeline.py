@@ -35,7 +35,7 @@ class ProcessorPipeline(RequiredConfig):
     required_config.add_option(
         "rule_sets",
         default="[]",
-        doc="the rule sets, in order: a JSON list of names of default ones, or of "
+        doc="the rule sets, in order: a list, in JSON or as Python writes it, of names of default ones, or of "
         "[name, tag, rule system class, way to apply, rule classes]",
         from_string_converter=rule_sets_converter(),
     )

@@ -1,12 +1,14 @@
 """Rule sets from configuration: which rules there are, in which order, applied in which way.
 
-Each is a JSON list ``[name, tag, rule system class, way to apply, "rule class, rule class, ..."]``, or the
-name of one that the pipeline has by default. The options of a rule are in the section of its set:
+Each is a list ``[name, tag, rule system class, way to apply, "rule class, rule class, ..."]``, or the name of
+one that the pipeline has by default. JSON will do, and the Python of 2016 too: tuples, comments, strings
+that go on in the next line. The options of a rule are in the section of its set:
 ``processor.raw_transform.ProductRewrite``.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ WAYS = (
     "apply_until_predicate_fails",
 )
 
+_RULE_CLASS_DOC = "the class that does the work of this rule: itself, or one that wraps it"
+
 _FORM = '[name, tag, rule system class, way to apply, "rule class, rule class, ..."]'
 
 
@@ -40,8 +44,8 @@ class RuleSet:
     @classmethod
     def from_list(cls, items: object) -> RuleSet:
         """Raises ValueError, which says which rule set is wrong and why."""
-        if not isinstance(items, list) or len(items) != 5 or not all(isinstance(item, str) for item in items):
-            raise ValueError(f"a rule set is a list of five strings, {_FORM}, not {json.dumps(items)[:200]}")
+        if not isinstance(items, (list, tuple)) or len(items) != 5 or not all(isinstance(item, str) for item in items):
+            raise ValueError(f"a rule set is a list of five strings, {_FORM}, not {str(items)[:200]!r}")
         name, tag, system_name, way, rule_names = items
         try:
             if not name.isidentifier():
@@ -61,8 +65,8 @@ class RuleSet:
 
     def build(self, config: DotDict) -> TransformRuleSystem:
         """The rules, each with the options of its own section below ``config``, the pipeline's."""
-        # configman makes no section for a rule without options.
-        rules = [rule(config.get(f"{self.name}.{rule.__name__}", DotDict())) for rule in self.rule_classes]
+        sections = [config[self.name][rule_class.__name__] for rule_class in self.rule_classes]
+        rules = [section.rule_class(section) for section in sections]
         return self.system_class(rules, name=self.name, timed=_timed)
 
 
@@ -75,8 +79,12 @@ class RuleSets:
         for rule_set in rule_sets:
             namespace = self.required_config.namespace(rule_set.name)
             for rule_class in rule_set.rule_classes:
-                options = rule_class.get_required_config()
-                namespace[rule_class.__name__] = options.safe_copy()
+                namespace.namespace(rule_class.__name__).add_option(
+                    "rule_class",
+                    default=class_name(rule_class),
+                    doc=_RULE_CLASS_DOC,
+                    from_string_converter=_rule_class,
+                )
 
     def to_str(self) -> str:
         sets = ",\n".join(json.dumps(rule_set.as_list(), indent=1) for rule_set in self.rule_sets)
@@ -84,15 +92,12 @@ class RuleSets:
 
 
 def rule_sets_converter(known: Sequence[Sequence[str]] = ()) -> Callable[[str], RuleSets]:
-    """A converter of a JSON list of rule sets, or of names of ``known`` ones. It raises ValueError."""
+    """A converter of a list of rule sets, or of names of ``known`` ones. It raises ValueError."""
 
     def converter(text: str) -> RuleSets:
-        try:
-            items: Any = json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"a JSON list of rule sets, each {_FORM}: {error}") from error
-        if not isinstance(items, list):
-            raise ValueError(f"a JSON list of rule sets, each {_FORM}")
+        items = _literal(text)
+        if len(items) == 5 and items[3] in WAYS:
+            items = [items]  # a single one
         by_name = {each[0]: list(each) for each in known}
         rule_sets = [RuleSet.from_list(by_name.get(item, item) if isinstance(item, str) else item) for item in items]
         names = [rule_set.name for rule_set in rule_sets]
@@ -104,18 +109,42 @@ def rule_sets_converter(known: Sequence[Sequence[str]] = ()) -> Callable[[str], 
     return converter
 
 
+def _literal(text: str) -> Sequence[Any]:
+    """A list as Python writes it, which JSON does too."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except SyntaxError as error:
+        try:
+            # Rule sets one after another, without a list around them.
+            tree = ast.parse(f"({text}\n)", mode="eval")
+        except SyntaxError:
+            raise ValueError(f"a list of rule sets, each {_FORM}: {error.msg}, in line {error.lineno}") from error
+    try:
+        found = ast.literal_eval(tree)
+    except (ValueError, TypeError):
+        found = None
+    if not isinstance(found, (list, tuple)) or not text.strip():
+        raise ValueError(f"a list of rule sets, each {_FORM}")
+    return found
+
+
 def _timed(rule: Rule, seconds: float) -> None:
     METRICS.duration("rule", seconds, rule=rule.name)
+
+
+def _rule_class(name: str) -> type[Rule]:
+    found = class_converter(name)
+    if found is None or not issubclass(found, Rule):
+        raise ValueError(f"{name.strip()!r} is no Rule")
+    return found
 
 
 def _rule_classes(names: str) -> list[type[Rule]]:
     classes: list[type[Rule]] = []
     for name in names.split(","):
-        rule_class = class_converter(name)
-        if rule_class is None:
+        if not name.strip():
             continue  # after a last comma
-        if not issubclass(rule_class, Rule):
-            raise ValueError(f"{name.strip()!r} is no Rule")
+        rule_class = _rule_class(name)
         if any(other.__name__ == rule_class.__name__ for other in classes):
             raise ValueError(f"two rules are named {rule_class.__name__}")
         classes.append(rule_class)

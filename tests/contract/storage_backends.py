@@ -14,6 +14,7 @@ from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
+from socorro_processor.crashstorage.statsd import StatsdBenchmarkingWrapper
 from tests.integration.s3_bucket import bucket_options, put_object
 
 
@@ -52,6 +53,16 @@ def poly(directory: Path) -> StorageBackend:
     return StorageBackend(store, planter(directory / "a"))
 
 
+def benchmarked(directory: Path) -> StorageBackend:
+    store = defaults_of(
+        StatsdBenchmarkingWrapper,
+        wrapped_crashstore=class_name(FileSystemCrashStorage),
+        active_list="save_raw_and_processed, get_raw_crash",
+        root=root(directory / "crashes"),
+    )
+    return StorageBackend(store, planter(directory / "crashes"))
+
+
 def fallback(directory: Path) -> StorageBackend:
     return of_two(FallbackCrashStorage, "primary", "secondary", directory)
 
@@ -69,6 +80,7 @@ BACKENDS: dict[str, Callable[[Path], StorageBackend]] = {
     "filesystem": filesystem,
     "memory": memory,
     "poly": poly,
+    "benchmarked": benchmarked,
     "fallback": fallback,
     "primary_deferred": primary_deferred,
     "s3": s3,

@@ -14,7 +14,7 @@ from socorro_processor.crashstorage.elasticsearch.fitting import fit
 from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES
 from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids
-from socorro_processor.crashstorage.redactor import Redactor
+from socorro_processor.crashstorage.redactor import Redactor, redactor_options
 from socorro_processor.errors import CrashIDNotFound, PermanentStorageError
 from socorro_processor.metrics import METRICS
 from socorro_processor.serialization import encode
@@ -142,12 +142,7 @@ class ESCrashStorageRedactedSave(ESCrashStorage):
     """Saves the processed crash without what stackwalkers printed, and without the redactor's forbidden keys."""
 
     required_config = Namespace()
-    required_config.add_option(
-        "redactor_class",
-        default=Redactor,
-        doc="what removes from a processed crash that which is not for everyone",
-        from_string_converter=class_converter,
-    )
+    required_config.update(redactor_options())
 
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)

@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
-from socorro_processor.configuration import DotDict, Namespace, class_converter
+from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_id
@@ -20,7 +20,7 @@ from socorro_processor.crashstorage.postgresql import columns
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
 from socorro_processor.crashstorage.postgresql.partitions import TABLES, Partitions, week_of
 from socorro_processor.crashstorage.postgresql.schema import migrate, missing_migrations
-from socorro_processor.crashstorage.redactor import Redactor
+from socorro_processor.crashstorage.redactor import Redactor, redactor_options
 from socorro_processor.errors import CrashIDNotFound, TransientStorageError
 from socorro_processor.metrics import METRICS
 from socorro_processor.serialization import Note, decode, encode, ignore
@@ -99,12 +99,7 @@ class PostgreSQLCrashStorage(CrashStorageBase):
         default=400,
         doc="crashes that are older than so many days by their ids get no partition of their own",
     )
-    required_config.add_option(
-        "redactor_class",
-        default=Redactor,
-        doc="what removes from a processed crash that which is not for everyone",
-        from_string_converter=class_converter,
-    )
+    required_config.update(redactor_options())
 
     def __init__(self, config: DotDict, today: Callable[[], date] = _today) -> None:
         super().__init__(config)

@@ -2,14 +2,17 @@
 
 import json
 import re
+from contextlib import closing
 
 import pytest
 
-from socorro_processor.configuration import Namespace, defaults
+from socorro_processor.configuration import Namespace, class_name, defaults
+from socorro_processor.configuration.sources import SourcedValue
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.pipeline.rule_sets import rule_sets_converter
+from socorro_processor.rules.statsd_rule_benchmark import StatsdRuleBenchmarkWrapper
 
 SYSTEM = "socorro_processor.pipeline.rule_system.TransformRuleSystem"
 
@@ -33,8 +36,10 @@ FAREWELL = f"{__name__}.Farewell"
 
 
 def said(rule_sets, **options):
-    pipeline = ProcessorPipeline(defaults(ProcessorPipeline, rule_sets=json.dumps(rule_sets), **options))
-    return pipeline.process_crash("00000000-0000-0000-0000-000000261123", {}, {}).processed.get("said")
+    with closing(
+        ProcessorPipeline(defaults(ProcessorPipeline, rule_sets=json.dumps(rule_sets), **options))
+    ) as pipeline:
+        return pipeline.process_crash("00000000-0000-0000-0000-000000261123", {}, {}).processed.get("said")
 
 
 def test_rules_run_in_the_order_of_the_configuration():
@@ -44,6 +49,30 @@ def test_rules_run_in_the_order_of_the_configuration():
 def test_a_rule_has_its_options_in_the_section_of_its_set():
     rule_sets = [["a", "", "", "apply_all_rules", GREETING], ["b", "", "", "apply_all_rules", GREETING]]
     assert said(rule_sets, **{"b.Greeting.word": "hi"}) == ["hello", "hi"]
+
+
+def test_another_class_may_do_the_work_of_a_rule_such_as_one_that_wraps_it(statsd_server):
+    def wrapped(rule, word):
+        return {
+            f"a.{rule.__name__}.rule_class": class_name(StatsdRuleBenchmarkWrapper),
+            f"a.{rule.__name__}.wrapped_object_class": class_name(rule),
+            f"a.{rule.__name__}.statsd_host": "127.0.0.1",
+            f"a.{rule.__name__}.statsd_port": str(statsd_server.port),
+            f"a.{rule.__name__}.word": word,
+        }
+
+    rule_sets = [["a", "", "", "apply_all_rules", f"{GREETING}, {FAREWELL}"]]
+    assert said(rule_sets, **wrapped(Greeting, "hi"), **wrapped(Farewell, "ciao")) == ["hi", "ciao"]
+    for name in ("Greeting", "Farewell"):
+        assert len(statsd_server.timings(f"processor.{name}.act")) == 1
+
+
+def test_a_class_that_is_no_rule_does_no_work_of_one():
+    with pytest.raises(ConfigurationError, match=r"a\.Greeting\.rule_class: .*'json\.JSONDecoder' is no Rule"):
+        said(
+            [["a", "", "", "apply_all_rules", GREETING]],
+            **{"a.Greeting.rule_class": SourcedValue("json.JSONDecoder", "a.Greeting.rule_class")},
+        )
 
 
 def test_a_set_is_applied_in_its_way():
@@ -60,8 +89,13 @@ def test_the_name_of_a_default_set_stands_for_it():
 @pytest.mark.parametrize(
     ("rule_sets", "expected"),
     [
-        ("no JSON", "a JSON list of rule sets"),
-        ("{}", "a JSON list of rule sets"),
+        ("", "a list of rule sets"),
+        ("raw_transform", "a list of rule sets"),
+        ("{}", "a list of rule sets"),
+        ("'text'", "a list of rule sets"),
+        ("[__import__('os').abort()]", "a list of rule sets"),
+        ("[" * 1000, "a list of rule sets"),
+        ('[\n["a", "b" "c"]]]\n', "unmatched ']', in line 2"),
         ('["unknown"]', "a rule set is a list of five strings"),
         ('[["a", "", "", "apply_all_rules"]]', "a rule set is a list of five strings"),
         ('[["a", "", "", "apply_some_rules", ""]]', "rule set 'a': 'apply_some_rules' is no way to apply rules"),

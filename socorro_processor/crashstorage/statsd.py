@@ -1,0 +1,101 @@
+"""Stores that tell statsd what is asked of them: one counts it, the other times another store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from socorro_processor.configuration import DotDict, Namespace, class_converter
+from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
+from socorro_processor.errors import ConfigurationError, CrashStorageError
+from socorro_processor.statsd import StatsdClient, metric_name, statsd_call_options
+
+CALLS = tuple(name for name, call in vars(CrashStorageBase).items() if callable(call) and not name.startswith("_"))
+"""All that can be asked of a store."""
+
+
+class _StatsdStore(CrashStorageBase):
+    required_config = Namespace()
+    required_config.update(statsd_call_options())
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        self._statsd = StatsdClient(config)
+
+
+class StatsdCounter(_StatsdStore):
+    """Saves nothing, and counts the calls that ``active_list`` names: ``processor.save_raw_and_processed``.
+
+    Behind other stores of a poly store it counts every crash once; not again where these are retried.
+    """
+
+    required_config = Namespace()
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        for call in config.active_list.intersection(CALLS):
+            setattr(self, call, self._counted(call, getattr(self, call)))
+
+    def save_raw_and_processed(
+        self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
+    ) -> None:
+        """No other call comes of it."""
+
+    def save_again(
+        self,
+        raw_crash: RawCrash,
+        dumps: Mapping[str, Dump],
+        processed_crash: ProcessedCrash,
+        crash_id: str,
+        earlier: CrashStorageError,
+    ) -> None:
+        """No other call comes of it."""
+
+    def close(self) -> None:
+        self._statsd.close()
+
+    def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            self._statsd.increment(metric_name(name))
+            return call(*arguments, **named)
+
+        return counted
+
+
+class StatsdBenchmarkingWrapper(_StatsdStore):
+    """Another store, ``wrapped_crashstore``, whose calls in ``active_list`` are timed, also where they fail.
+
+    ``processor.FileSystemCrashStorage.save_raw_and_processed`` is the name of one. All that the other
+    store has is there, and its options are beside those of the wrapper.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "wrapped_crashstore",
+        default=None,
+        doc="the class of the store whose calls are timed",
+        from_string_converter=class_converter,
+    )
+
+    def __init__(self, config: DotDict) -> None:
+        super().__init__(config)
+        if config.wrapped_crashstore is None:
+            raise ConfigurationError("wrapped_crashstore names no store: StatsdBenchmarkingWrapper needs one")
+        self._wrapped: CrashStorageBase = config.wrapped_crashstore(config)
+        for name in set(CALLS) - {"close"}:
+            call = getattr(self._wrapped, name)
+            if name in config.active_list:
+                call = self._statsd.timed(metric_name(type(self._wrapped).__name__, name), call)
+            setattr(self, name, call)
+
+    def __getattr__(self, name: str) -> Any:
+        """What a store has beyond the contract."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._wrapped, name)
+
+    def close(self) -> None:
+        try:
+            self._wrapped.close()
+        finally:
+            self._statsd.close()

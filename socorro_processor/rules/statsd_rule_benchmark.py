@@ -1,0 +1,67 @@
+"""A rule around another one, which tells statsd how long that one takes."""
+
+from __future__ import annotations
+
+from socorro_processor.configuration import DotDict, Namespace, class_converter
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.statsd import StatsdClient, metric_name, statsd_call_options
+
+
+class StatsdRuleBenchmarkWrapper(Rule):
+    """Does what ``wrapped_object_class`` does, under its name; ``act``, ``predicate`` or ``action`` is timed.
+
+        [processor]
+        [[raw_transform]]
+        [[[ProductRewrite]]]
+        rule_class = socorro_processor.rules.statsd_rule_benchmark.StatsdRuleBenchmarkWrapper
+        wrapped_object_class = socorro_processor.rules.raw_transform.ProductRewrite
+
+    The time is ``processor.ProductRewrite.act``.
+    """
+
+    required_config = Namespace()
+    required_config.update(statsd_call_options())
+    required_config.add_option(
+        "wrapped_object_class",
+        default=None,
+        doc="the class of the rule that is timed",
+        from_string_converter=class_converter,
+    )
+
+    def __init__(self, config: DotDict | None = None) -> None:
+        super().__init__(config)
+        rule_class = self.config.wrapped_object_class
+        if rule_class is None or not issubclass(rule_class, Rule):
+            raise ConfigurationError("wrapped_object_class names no rule: StatsdRuleBenchmarkWrapper needs one")
+        self._statsd = StatsdClient(self.config)
+        self._wrapped: Rule = rule_class(self.config)
+        for name in self.config.active_list.intersection(("act", "predicate", "action")):
+            # On the rule itself, whose own act calls its predicate and its action.
+            timed = self._statsd.timed(metric_name(self.name, name), getattr(self._wrapped, name))
+            setattr(self._wrapped, name, timed)
+
+    @property
+    def name(self) -> str:
+        return self._wrapped.name
+
+    def predicate(self, crash: Crash) -> bool:
+        return self._wrapped.predicate(crash)
+
+    def action(self, crash: Crash) -> bool | None:
+        return self._wrapped.action(crash)
+
+    def act(self, crash: Crash) -> tuple[bool, bool | None]:
+        return self._wrapped.act(crash)
+
+    def check(self) -> None:
+        self._wrapped.check()
+
+    def reload(self) -> None:
+        self._wrapped.reload()
+
+    def close(self) -> None:
+        try:
+            self._wrapped.close()
+        finally:
+            self._statsd.close()

@@ -1,0 +1,60 @@
+"""What stands for statsd in tests: a UDP socket on loopback that keeps what it is sent."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import uuid
+from typing import Self
+
+DEADLINE = 10.0
+
+
+class StatsdServer:
+    """Listens from the start to the end of a ``with``."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((host, port))
+        self.host, self.port = self._socket.getsockname()
+        self._changed = threading.Condition()
+        self._lines: list[str] = []
+        self._thread = threading.Thread(target=self._receive, name="statsd-server")
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lines(last=True)
+        self._thread.join(DEADLINE)
+        self._socket.close()
+
+    def lines(self, *, last: bool = False) -> list[str]:
+        """All that was sent to it before this call, such as ``processor.crash.saved.normal:1|c``."""
+        # On loopback what is sent lies in the socket at once, so it is all there when the mark comes.
+        mark = f"{'last-' if last else ''}mark-{uuid.uuid4()}"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, self._changed:
+            sender.sendto(mark.encode(), (self.host, self.port))
+            assert self._changed.wait_for(lambda: mark in self._lines, DEADLINE), "the statsd server does not read"
+            self._lines.remove(mark)
+            return list(self._lines)
+
+    def counter(self, name: str) -> int:
+        """What the counts of ``name`` come to."""
+        values = [line.removeprefix(f"{name}:") for line in self.lines() if line.startswith(f"{name}:")]
+        return sum(int(value.removesuffix("|c")) for value in values)
+
+    def timings(self, name: str) -> list[float]:
+        """Milliseconds."""
+        values = [line.removeprefix(f"{name}:") for line in self.lines() if line.startswith(f"{name}:")]
+        return [float(value.removesuffix("|ms")) for value in values]
+
+    def _receive(self) -> None:
+        ended = False
+        while not ended:
+            received = self._socket.recv(65535).decode("ascii").splitlines()
+            ended = any(line.startswith("last-mark-") for line in received)
+            with self._changed:
+                self._lines += received
+                self._changed.notify_all()
