@@ -1,0 +1,211 @@
+"""What the production services cost: the processor's own CPU for saving, and what more threads gain while they wait.
+
+    python -m benchmarks.services [DIRECTORY_OF_CRASHES]
+
+The first table: CPU time of this process for saving a crash to each of the real services, without the servers'
+own. The second: crashes a second of the daemon, by its number of threads, where every service answers 20 ms
+later, and the stackwalker is replaced by one that prints what it printed before, so that only waiting counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rules import ROOT, walk
+from socorro_processor.app.processor_app import ProcessorApp
+from socorro_processor.configuration import Configuration, EnvironmentSource, read_ini
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashstorage.poly import PolyCrashStorage
+from socorro_processor.serialization import decode
+from tests.faults.proxy import Proxy
+from tests.services import end_what_was_started
+from tests.statsd_server import StatsdServer
+from tests.system.production import Production
+
+ROUNDS = 15
+CPU_BAR = 0.012
+"""Seconds of own CPU that saving a crash to all four may take (median over the crashes)."""
+
+ANSWER_TIME = 0.02
+CRASHES = 80
+SPEEDUP_BAR = 2.5
+"""Times the crashes a second of one thread that four must reach."""
+
+_WALKER = """#!/bin/sh
+case "$*" in *stackwalker-check*) echo "{}"; exit; esac
+for dump; do :; done
+exec cat "$dump"
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure what the production services cost.")
+    parser.add_argument("crashes", nargs="?", type=Path, default=ROOT / "samples", help="default: the samples")
+    arguments = parser.parse_args()
+    dumps = sorted(arguments.crashes.glob("*/upload_file_minidump.dmp"))
+    if not dumps:
+        parser.error(f"no */upload_file_minidump.dmp in {arguments.crashes}")
+    symbols = next(
+        path for path in (arguments.crashes / "symbols", arguments.crashes.parent / "symbols") if path.is_dir()
+    )
+    walked = {dump: walk(dump, symbols) for dump in dumps}
+    try:
+        cheap_enough = measure_cpu(walked)
+        quick_enough = measure_threads(walked)
+    finally:
+        end_what_was_started()
+    return 0 if cheap_enough and quick_enough else 1
+
+
+def measure_cpu(walked: dict[Path, dict[str, Any]]) -> bool:
+    with tempfile.TemporaryDirectory() as directory, StatsdServer() as statsd:
+        installation = production(Path(directory), statsd)
+        store = app_of(installation).destination
+        assert isinstance(store, PolyCrashStorage)
+        names = [type(each).__name__ for each in store.stores.values()]
+        print(f"{'crash':<30}" + "".join(f"{name:>32}" for name in names) + f"{'all':>12}")
+        totals = []
+        for dump, json_dump in walked.items():
+            raw_crash, processed_crash = processed(installation, dump, json_dump)
+            costs = [cpu_of(each, raw_crash, processed_crash) for each in store.stores.values()]
+            totals.append(sum(costs))
+            print(
+                f"{dump.parent.name:<30}"
+                + "".join(f"{cost * 1e3:>29.2f} ms" for cost in costs)
+                + f"{sum(costs) * 1e3:>9.2f} ms"
+            )
+        store.close()
+    median = statistics.median(totals)
+    print(f"median {median * 1e3:.2f} ms of CPU a crash; at most {CPU_BAR * 1e3:.0f} ms are allowed\n")
+    return median <= CPU_BAR
+
+
+def production(directory: Path, statsd: StatsdServer, options: dict[str, str] | None = None) -> Production:
+    """A new installation, set up."""
+    statsd_options = {"resource.statsd.statsd_host": statsd.host, "resource.statsd.statsd_port": str(statsd.port)}
+    installation = Production(directory, directory, {**statsd_options, **(options or {})})
+    setup = installation.socorro("setup")
+    if setup.returncode:
+        raise SystemExit(f"the services could not be set up:\n{setup.stderr}")
+    return installation
+
+
+def app_of(installation: Production) -> ProcessorApp:
+    ini = read_ini(Path(installation.environment["SOCORRO__ADMIN__CONF"]))
+    environment = {name: value for name, value in installation.environment.items() if "ADMIN__CONF" not in name}
+    definitions = ProcessorApp.get_required_config()
+    return ProcessorApp(Configuration(definitions, [ini, EnvironmentSource(environment)]).values)
+
+
+def processed(
+    installation: Production, dump: Path, json_dump: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Raw and processed crash, as the pipeline makes them of what the stackwalker printed."""
+    app = app_of(installation)
+    try:
+        raw_file = dump.with_name("raw_crash.json")
+        raw_crash = decode(raw_file.read_bytes()) if raw_file.exists() else {}
+        printed = installation.directory / "printed.json"
+        printed.write_text(json.dumps(json_dump))
+        crash = app.pipeline.process_crash(new_crash_id(), raw_crash, {"upload_file_minidump": printed})
+        return crash.raw, crash.processed
+    finally:
+        app.close()
+
+
+def cpu_of(store: Any, raw_crash: dict[str, Any], processed_crash: dict[str, Any]) -> float:
+    costs = []
+    for _ in range(ROUNDS):
+        crash_id = new_crash_id()
+        raw, new = {**raw_crash, "uuid": crash_id}, {**processed_crash, "uuid": crash_id, "crash_id": crash_id}
+        begun = time.process_time()
+        store.save_raw_and_processed(raw, {}, new, crash_id)
+        costs.append(time.process_time() - begun)
+    return statistics.median(costs)
+
+
+def measure_threads(walked: dict[Path, dict[str, Any]]) -> bool:
+    rates = {threads: crashes_a_second(walked, threads) for threads in (1, 4)}
+    print(f"{'threads':<10}{'crashes a second':>18}")
+    for threads, rate in rates.items():
+        print(f"{threads:<10}{rate:>18.1f}")
+    ratio = rates[4] / rates[1]
+    print(f"ratio {ratio:.2f} where services answer in {ANSWER_TIME * 1e3:.0f} ms; at least {SPEEDUP_BAR} is asked")
+    return ratio >= SPEEDUP_BAR
+
+
+def crashes_a_second(walked: dict[Path, dict[str, Any]], threads: int) -> float:
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        installation = production(directory, stack.enter_context(StatsdServer()))
+        stack.callback(installation.close)
+        walker = directory / "walker"
+        walker.write_text(_WALKER)
+        walker.chmod(0o755)
+        submit_all(installation, walked, threads)
+        delay_services(installation, stack)
+        installation.walker(command_pathname=str(walker), command_line="{command_pathname} {dump_file_pathname}")
+        daemon = installation.start(f"--producer_consumer.number_of_threads={threads}", "--health.port=0")
+        while len(times := saved_at(daemon.log)) < CRASHES:
+            if daemon.process.poll() is not None:
+                raise SystemExit(f"the processor ended:\n{daemon.log}")
+            time.sleep(0.2)
+        daemon.stop()
+        return (len(times) - 1) / (times[-1] - times[0])
+
+
+def submit_all(installation: Production, walked: dict[Path, dict[str, Any]], threads: int) -> None:
+    app = app_of(installation)
+    queue = app.crash_queue()
+    outputs = [json.dumps(json_dump).encode() for json_dump in walked.values()]
+    for number in range(CRASHES):
+        crash_id = new_crash_id()
+        dumps = {"upload_file_minidump": outputs[number % len(outputs)]}
+        app.source.save_raw_crash({"ProductName": "Lightbox", "uuid": crash_id}, dumps, crash_id)
+        queue.submit(crash_id)
+    queue.close()
+    app.close()
+
+
+def delay_services(installation: Production, stack: ExitStack) -> None:
+    """Put a proxy that answers later in front of each service."""
+    options = installation.options
+    for host, port in (
+        ("resource.rabbitmq.host", "resource.rabbitmq.port"),
+        ("resource.postgresql.database_hostname", "resource.postgresql.database_port"),
+    ):
+        proxy = stack.enter_context(Proxy(options[host], int(options[port])))
+        proxy.latency(to_client=ANSWER_TIME)
+        set_option(installation, port, str(proxy.port))
+    for url in ("resource.boto.endpoint_url", "resource.elasticsearch.elasticsearch_urls"):
+        host, port_number = re.fullmatch(r"http://([\d.]+):(\d+)", options[url]).groups()  # type: ignore[union-attr]
+        proxy = stack.enter_context(Proxy(host, int(port_number)))
+        proxy.latency(to_client=ANSWER_TIME)
+        set_option(installation, url, f"http://{proxy.host}:{proxy.port}")
+
+
+def set_option(installation: Production, option: str, value: str) -> None:
+    installation.environment[f"SOCORRO__{option.replace('.', '__').upper()}"] = value
+
+
+def saved_at(log: str) -> list[float]:
+    """When each crash was saved, in seconds."""
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    times = [line["time"] for line in lines if str(line.get("message", "")).endswith(" saved")]
+    return [datetime.fromisoformat(text).timestamp() for text in times]
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main())
