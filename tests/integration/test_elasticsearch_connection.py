@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import ssl
-import subprocess
 
 import pytest
 
@@ -13,6 +12,7 @@ from socorro_processor.configuration.sources import SourcedValue
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.errors import ConfigurationError, TransientStorageError
+from tests.certificates import issue
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
 from tests.integration.elasticsearch_relay import relay
 
@@ -38,25 +38,13 @@ def front(indexes):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate for 127.0.0.1 that no authority knows of, and its key."""
-    directory = tmp_path_factory.mktemp("tls")
-    certificate, key = directory / "certificate.pem", directory / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=test"),
-            *("-addext", "subjectAltName=IP:127.0.0.1"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return certificate, key
+    return issue(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
 def tls_front(indexes, certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
+    context.load_cert_chain(certificate.chain)
     with relay(indexes.options[URLS], context) as front:
         yield front
 
@@ -68,7 +56,7 @@ def save(store):
 
 
 def test_a_server_is_trusted_by_the_authority_that_is_named(indexes, tls_front, certificate):
-    crash_id = save(indexes.store(**{URLS: tls_front.url, CA_CERTS: str(certificate[0])}))
+    crash_id = save(indexes.store(**{URLS: tls_front.url, CA_CERTS: str(certificate.authority)}))
     assert indexes.ids({"term": {"crash_id": crash_id}}) == {crash_id}
 
 

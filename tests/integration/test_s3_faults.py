@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import trustme
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crashstorage.base import MAIN_DUMP
@@ -22,6 +21,7 @@ from socorro_processor.errors import (
     PermanentStorageError,
     TransientStorageError,
 )
+from tests.certificates import Certificate, issue
 from tests.integration.s3_bucket import Options, bucket_options
 from tests.integration.s3_servers import (
     Answer,
@@ -82,24 +82,18 @@ def relay_options() -> Options:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """Of 127.0.0.1, with its key; ``authority.pem`` beside it is the authority that issued it."""
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    path = tmp_path / "certificate.pem"
-    issued.private_key_and_cert_chain_pem.write_to_path(str(path))
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    return path
+def certificate(tmp_path: Path) -> Certificate:
+    return issue(tmp_path)
 
 
 @contextmanager
-def relay_to(options: Options, certificate: Path | None = None) -> Iterator[tuple[Relay, Options]]:
+def relay_to(options: Options, certificate: Certificate | None = None) -> Iterator[tuple[Relay, Options]]:
     """A relay to the real server, and the options of a store that uses it."""
     address = urlsplit(options["resource.boto.endpoint_url"])
     tls = None
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate)
+        tls.load_cert_chain(certificate.chain)
     with Relay(str(address.hostname), int(address.port or 0), tls).running() as relay:
         yield relay, options | {"resource.boto.endpoint_url": relay.url}
 
@@ -272,7 +266,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(relay_options, certifi
 def test_a_certificate_is_good_where_its_authority_is_named(relay_options, certificate):
     with (
         relay_to(relay_options, certificate) as (_, options),
-        closing_store(options, ca_bundle=str(certificate.with_name("authority.pem"))) as store,
+        closing_store(options, ca_bundle=str(certificate.authority)) as store,
     ):
         store.save_raw_crash({"a": "b"}, {MAIN_DUMP: b"main"}, CRASH)
         assert store.get_raw_dump(CRASH) == b"main"
