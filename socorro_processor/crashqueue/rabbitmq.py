@@ -123,7 +123,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
     )
     required_config.add_option(
         "prefetch",
-        default="4",
+        default="8",
         doc="how many crashes of each queue are taken ahead of those in work",
         from_string_converter=parse_count,
     )

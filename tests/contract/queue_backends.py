@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
+from tests.integration.rabbitmq_broker import Broker
 from tests.unit.crashqueue.machine import Machine
 
 
@@ -37,4 +38,5 @@ class QueueBackend(Protocol):
 
 BACKENDS: dict[str, Callable[[Path], QueueBackend]] = {
     "sqlite": lambda directory: Machine(directory / "queue.sqlite"),
+    "rabbitmq": lambda directory: Broker(retry_delays="3"),
 }
