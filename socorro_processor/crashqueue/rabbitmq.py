@@ -22,7 +22,6 @@ from socorro_processor.crashqueue.base import (
 )
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, parse_weights
 from socorro_processor.crashqueue.rabbitmq_check import check_broker
-from socorro_processor.crashqueue.rabbitmq_connection import connection_parameters
 from socorro_processor.crashqueue.rabbitmq_consumer import Consumer
 from socorro_processor.crashqueue.rabbitmq_kept import KeptReader
 from socorro_processor.crashqueue.rabbitmq_messages import (
@@ -198,15 +197,8 @@ class RabbitMQCrashQueue(CrashQueueBase):
         self._wall_clock = wall_clock
         self._queues = BrokerQueues.of(config)
         self._prefetch = Prefetch(FairOrder(config.weights))
-        self._publisher = Publisher(connection_parameters(config, "publishes"), config.timeout, self._queues)
-        self._consumer = Consumer(
-            connection_parameters(config, "consumes"),
-            config.timeout,
-            self._queues,
-            self._prefetch,
-            config.prefetch,
-            self._publisher,
-        )
+        self._publisher = Publisher(config, self._queues)
+        self._consumer = Consumer(config, self._queues, self._prefetch, self._publisher)
         self._readers: dict[KeptState, KeptReader] = {
             "parked": KeptReader(self._consumer.connection, self._queues, "parked"),
             "rejected": KeptReader(self._consumer.connection, self._queues, "rejected"),
@@ -220,7 +212,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         self._consumer.counter.count(self._queues.arguments, "make the queues")
 
     def check(self) -> None:
-        check_broker(connection_parameters(self.config, "checks"), self._queues, self.config)
+        check_broker(self.config, self._queues)
 
     def new_crashes(self) -> Iterator[Delivery | None]:
         self._consumer.consume()

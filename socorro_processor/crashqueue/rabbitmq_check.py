@@ -9,6 +9,7 @@ import pika
 from pika import exceptions
 
 from socorro_processor.configuration import DotDict
+from socorro_processor.crashqueue.rabbitmq_connection import connection_parameters, place_of
 from socorro_processor.crashqueue.rabbitmq_errors import in_words
 from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
@@ -18,13 +19,14 @@ NOT_FOUND = 404
 logger = logging.getLogger(__name__)
 
 
-def check_broker(parameters: pika.ConnectionParameters, queues: BrokerQueues, config: DotDict) -> None:
+def check_broker(config: DotDict, queues: BrokerQueues) -> None:
     """Connect, look at each queue, and have a message confirmed; leave nothing behind.
 
     Raises CrashQueueError, saying what is wrong; what works, but not as it should, is a warning in the log.
     """
+    parameters = connection_parameters(config, "checking")
     parameters.blocked_connection_timeout = config.timeout
-    place = f"RabbitMQ at {config.host}:{config.port}{config.virtual_host}"
+    place = place_of(config)
     try:
         connection = pika.BlockingConnection(parameters)
         try:

@@ -35,7 +35,7 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
 def connection_parameters(config: DotDict, purpose: str) -> pika.ConnectionParameters:
-    """What to connect to, and as whom. ``purpose`` is for those who look at the broker's list of connections."""
+    """What to connect to, and as whom."""
     return pika.ConnectionParameters(
         host=config.host,
         port=config.port,
@@ -45,8 +45,13 @@ def connection_parameters(config: DotDict, purpose: str) -> pika.ConnectionParam
         socket_timeout=config.timeout,
         stack_timeout=config.timeout,
         ssl_options=_ssl_options(config) if config.tls else None,
-        client_properties={"connection_name": f"socorro-processor {purpose} on {socket.gethostname()}"},
+        client_properties={"connection_name": f"socorro-processor, {purpose}, {socket.gethostname()}"},
     )
+
+
+def place_of(config: DotDict) -> str:
+    """For messages."""
+    return f"RabbitMQ at {config.host}:{config.port}{config.virtual_host}"
 
 
 def _ssl_options(config: DotDict) -> pika.SSLOptions:
@@ -70,22 +75,19 @@ class BrokerConnection:
 
     ``opened`` is called in the connection's thread when there is a new one. It opens what it needs and
     ends with ``ready``, or with ``fail``. ``lost`` is called there whenever a connection, or an attempt
-    at one, has come to its end: all that was on it is void.
+    at one, has come to its end, with the reason: all that was on it is void.
     """
 
     def __init__(
-        self,
-        parameters: pika.ConnectionParameters,
-        timeout: float,
-        *,
-        opened: Callable[[], None],
-        lost: Callable[[str], None],
+        self, config: DotDict, purpose: str, *, opened: Callable[[], None], lost: Callable[[str], None]
     ) -> None:
-        self._parameters = parameters
-        self._timeout = timeout
+        """``purpose`` is for those who read the log or the broker's list of connections."""
+        self._parameters = connection_parameters(config, purpose)
+        self._timeout: float = config.timeout
+        self._purpose = purpose
         self._opened = opened
         self._lost = lost
-        self._place = f"RabbitMQ at {parameters.host}:{parameters.port}{parameters.virtual_host}"
+        self._place = place_of(config)
         self._condition = threading.Condition()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -160,7 +162,7 @@ class BrokerConnection:
             self._ready = True
             self._condition.notify_all()
         if self._failures_in_a_row:
-            logger.info("%s answers again", self._place)
+            logger.info("%s answers again, for %s", self._place, self._purpose)
             self._failures_in_a_row = 0
 
     def fail(self, error: BaseException) -> None:
@@ -253,7 +255,7 @@ class BrokerConnection:
         reason = f"{self._place}: {in_words(error)}"
         if not self._closing.is_set():
             if not self._failures_in_a_row:
-                logger.error("no connection, it is made again as soon as it can be: %s", reason)
+                logger.error("no connection for %s, it is made again as soon as it can be: %s", self._purpose, reason)
             self._failures_in_a_row = min(self._failures_in_a_row + 1, 10)
         with self._condition:
             self._ready = False

@@ -15,6 +15,7 @@ import pika
 from pika.channel import Channel
 from pika.spec import Basic
 
+from socorro_processor.configuration import DotDict
 from socorro_processor.crashqueue.base import QUEUES, QueueName
 from socorro_processor.crashqueue.rabbitmq_connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq_counter import QueueCounter
@@ -47,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 
 class Consumer:
-    """Fills ``prefetch``, and keeps it so that ``ahead`` crashes of each queue wait there.
+    """Fills ``prefetch``, and keeps it so that ``config.prefetch`` crashes of each queue wait there.
 
     A consumer at the broker has a fixed limit of what it is given before it tells an end. What is in work
     counts too, and how many that will be is not known here: while it grows, consumers are added.
@@ -55,20 +56,12 @@ class Consumer:
     Methods may be called from any thread.
     """
 
-    def __init__(
-        self,
-        parameters: pika.ConnectionParameters,
-        timeout: float,
-        queues: BrokerQueues,
-        prefetch: Prefetch,
-        ahead: int,
-        publisher: Publisher,
-    ) -> None:
-        self.connection = BrokerConnection(parameters, timeout, opened=self._open, lost=self._on_lost)
+    def __init__(self, config: DotDict, queues: BrokerQueues, prefetch: Prefetch, publisher: Publisher) -> None:
+        self.connection = BrokerConnection(config, "consuming", opened=self._open, lost=self._on_lost)
         self.counter = QueueCounter(self.connection, queues)
         self.queues = queues
         self._prefetch = prefetch
-        self._ahead = ahead
+        self._ahead = min(config.prefetch, MOST_OF_A_QUEUE)
         self._publisher = publisher
         self._consuming = False
         self._suspects_wait = False

@@ -11,6 +11,7 @@ import pika
 from pika.channel import Channel
 from pika.spec import Basic
 
+from socorro_processor.configuration import DotDict
 from socorro_processor.crashqueue.rabbitmq_connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq_messages import Headers
 from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
@@ -43,10 +44,10 @@ class Publisher:
     blocks, because it is low on memory or disk, messages fail at once.
     """
 
-    def __init__(self, parameters: pika.ConnectionParameters, timeout: float, queues: BrokerQueues) -> None:
-        self._timeout = timeout
+    def __init__(self, config: DotDict, queues: BrokerQueues) -> None:
+        self._timeout: float = config.timeout
         self._queues = queues
-        self._connection = BrokerConnection(parameters, timeout, opened=self._open, lost=self._fail_all)
+        self._connection = BrokerConnection(config, "publishing", opened=self._open, lost=self._fail_all)
         self._lock = threading.Lock()
         self._closed = False
         self._unsent: list[_Publication] = []

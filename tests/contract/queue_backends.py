@@ -26,6 +26,10 @@ class Processor(Protocol):
 class QueueBackend(Protocol):
     """A queue service with nothing in it."""
 
+    knows_what_had_begun: bool
+    """Whether it can tell, of the crashes of a dead processor, those that it had begun. Else a death counts for none
+    of them until they are delivered alone: no bystander's attempt is counted."""
+
     def start(self) -> Processor:
         """Start one more process."""
 
@@ -40,3 +44,6 @@ BACKENDS: dict[str, Callable[[Path], QueueBackend]] = {
     "sqlite": lambda directory: Machine(directory / "queue.sqlite"),
     "rabbitmq": lambda directory: Broker(retry_delays="3"),
 }
+
+KNOW_ALL_IN_FLIGHT = ["sqlite"]
+"""Those that keep the same id from being in flight in two processes at once; the others do so within each."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import pika
 
@@ -12,6 +13,7 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.base import Delivery
 from socorro_processor.crashqueue.rabbitmq import RabbitMQCrashQueue
 from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.errors import CrashQueueError
 from tests.services import service
 from tests.tcp_proxy import TCPProxy
 
@@ -31,6 +33,9 @@ class Processor:
     def take(self) -> Delivery | None:
         """The next one; None where none has come for a while, and none is on its way."""
         deadline = time.monotonic() + 5 * IDLE_DELAY
+        with suppress(CrashQueueError):
+            # Once the broker has answered, what it had to deliver before is here.
+            self.queue.depths()
         while True:
             delivery = next(self._crashes, None)
             if delivery or time.monotonic() > deadline or not self._broker.has_work():
@@ -53,6 +58,8 @@ class Processor:
 
 class Broker:
     """``options`` are given to each processor."""
+
+    knows_what_had_begun = False
 
     def __init__(self, **options: object) -> None:
         prefix = f"test-{uuid.uuid4().hex[:12]}"
