@@ -86,7 +86,12 @@ class Broker:
         self._started: list[Processor] = []
 
     def configuration(self, **options: object):
-        return defaults(RabbitMQCrashQueue, **self.options | self._given | options)
+        return defaults(RabbitMQCrashQueue, **self.values | options)
+
+    @property
+    def values(self) -> dict[str, object]:
+        """How to reach it, and its queues."""
+        return self.options | self._given
 
     def start(self, **options: object) -> Processor:
         self._started.append(Processor(self, **options))
@@ -94,8 +99,11 @@ class Broker:
 
     def wait(self, seconds: float) -> None:
         """Until nothing is delayed. A death is noticed by the broker at once."""
+        self.wait_until_empty([name for name in self.queues.arguments if ".retry." in name])
+
+    def wait_until_empty(self, names: list[str]) -> None:
         deadline = time.monotonic() + DEADLINE
-        while self.waiting(name for name in self.queues.arguments if ".retry." in name):
+        while self.waiting(names):
             assert time.monotonic() < deadline, "delayed crashes do not come back"
             time.sleep(0.02)
 
@@ -104,20 +112,31 @@ class Broker:
 
     def waiting(self, names: Iterable[str]) -> int:
         """How many messages nobody has been given."""
-        count = 0
-        for name in names:
-            try:
-                count += self.channel.queue_declare(name, passive=True).method.message_count
-            except pika.exceptions.ChannelClosedByBroker:
-                self.channel = self.connection.channel()
-        return count
+        return sum(self._waiting(name) or 0 for name in names)
+
+    def exists(self, name: str) -> bool:
+        return self._waiting(name) is not None
+
+    def _waiting(self, name: str) -> int | None:
+        try:
+            return int(self.channel.queue_declare(name, passive=True).method.message_count)
+        except pika.exceptions.ChannelClosedByBroker:
+            self.channel = self.connection.channel()
+            return None
 
     def delete(self, name: str) -> None:
         self.channel.queue_delete(name)
 
     def publish(self, queue: str, body: bytes, **properties: object) -> None:
         """As another program does."""
+        self.channel.queue_declare(queue, durable=True, arguments=self.queues.arguments[queue])
         self.channel.basic_publish("", queue, body, pika.BasicProperties(**properties))
+
+    def body(self, queue: str) -> bytes:
+        """Of the first message, which is taken out."""
+        method, _, body = self.channel.basic_get(queue, auto_ack=True)
+        assert method, f"nothing is in {queue}"
+        return bytes(body)
 
     def close(self) -> None:
         for processor in self._started:
