@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +12,9 @@ from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
 QueueName = Literal["normal", "priority", "reprocessing"]
 QUEUES: tuple[QueueName, ...] = ("priority", "normal", "reprocessing")
 KeptState = Literal["parked", "rejected"]
+
+LONGEST_REASON = 1_000
+LONGEST_REJECTED_BODY = 1_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,16 @@ class KeptCrash:
     attempts: int
     queue: QueueName
 
+    def cut(self) -> KeptCrash:
+        """What is kept of it: a reason, and the body of a rejected one, up to 1,000 characters of them."""
+        body, note = self.crash_id, ""
+        if self.state == "rejected" and len(body) > LONGEST_REJECTED_BODY:
+            note = f" (only the first {LONGEST_REJECTED_BODY} of its {len(body)} characters are kept)"
+            body = body[:LONGEST_REJECTED_BODY]
+        # A reason may quote a stranger: lone surrogates are no text to a backend.
+        reason = self.reason.encode("utf-8", "backslashreplace").decode()
+        return replace(self, crash_id=body, reason=reason[: LONGEST_REASON - len(note)] + note)
+
 
 @dataclass(frozen=True)
 class Depth:
@@ -57,6 +70,8 @@ class Depths:
     queues: dict[QueueName, Depth]
     parked: int
     rejected: int
+    suspect: int = 0
+    """Those that wait to be processed alone, where a backend has a queue of its own for them."""
 
 
 class CrashQueueBase(RequiredConfig):

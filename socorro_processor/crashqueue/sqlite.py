@@ -26,6 +26,7 @@ from socorro_processor.crashqueue.base import (
 )
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, RetryOrder, parse_weights
 from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile, boot_id, boot_time
+from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.crashqueue.sqlite_file import SQLiteFile, body_of, text_of
 from socorro_processor.crashqueue.sqlite_kept import keep, let_the_oldest_go, read_kept, remove
 from socorro_processor.crashqueue.sqlite_leases import GIVE_BACK, Lease, Leases
@@ -37,7 +38,6 @@ DEATHS_UNTIL_ALONE = 2
 It may be the cause of them, or was only in flight beside it: the next death hits no bystander.
 """
 
-LONGEST_DELAY = 60.0
 HEARTBEAT_INTERVAL = 1.0
 SHORTEST_LEASE = 10.0
 """Seconds. It is renewed after a third of it, by a heart that beats each second on a busy machine."""
@@ -70,17 +70,6 @@ Candidate = tuple[int, bytes, int, int, int]
 """id, body, attempts, retries, deaths"""
 
 logger = logging.getLogger(__name__)
-
-
-def parse_delays(text: str) -> tuple[float, ...]:
-    """Read delays like ``1, 5, 15``: seconds, growing, at most 60. Raises ValueError."""
-    try:
-        delays = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise ValueError(f"retry_delays {text!r}: seconds with commas between are expected, e.g. '1, 5, 15'") from None
-    if list(delays) != sorted(delays) or not 0 < delays[0] <= delays[-1] <= LONGEST_DELAY:
-        raise ValueError(f"retry_delays {text!r}: each must be at least the one before, over 0 and up to 60 s")
-    return delays
 
 
 def utc_now() -> datetime:

@@ -9,29 +9,21 @@ from datetime import UTC, datetime, timedelta
 from socorro_processor.crashqueue.base import KeptCrash, KeptState
 from socorro_processor.crashqueue.sqlite_file import SQLiteFile, body_of, text_of
 
-LONGEST_REASON = 1_000
-LONGEST_REJECTED_BODY = 1_000
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
 def keep(connection: sqlite3.Connection, crash: KeptCrash) -> None:
-    """Write it down: a reason, and the body of a rejected one, up to 1,000 characters of them."""
-    body, note = crash.crash_id, ""
-    if crash.state == "rejected" and len(body) > LONGEST_REJECTED_BODY:
-        note = f" (only the first {LONGEST_REJECTED_BODY} of its {len(body)} characters are kept)"
-        body = body[:LONGEST_REJECTED_BODY]
-    # A reason may quote a stranger: lone surrogates are no text to SQLite.
-    reason = crash.reason.encode("utf-8", "backslashreplace").decode()
+    """Write it down, cut to what is kept of it."""
+    crash = crash.cut()
     connection.execute(
         "INSERT INTO kept (state, body, queue, attempts, reason, time) VALUES (?, ?, ?, ?, ?, ?)",
         (
             crash.state,
-            body_of(body),
+            body_of(crash.crash_id),
             crash.queue,
             crash.attempts,
-            reason[: LONGEST_REASON - len(note)] + note,
+            crash.reason,
             _microseconds(crash.time),
         ),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
+from tests.integration.rabbitmq_broker import Broker
 from tests.unit.crashqueue.machine import Machine
 
 
@@ -25,6 +26,10 @@ class Processor(Protocol):
 class QueueBackend(Protocol):
     """A queue service with nothing in it."""
 
+    knows_what_had_begun: bool
+    """Whether it can tell, of the crashes of a dead processor, those that it had begun. Else a death counts for none
+    of them until they are delivered alone: no bystander's attempt is counted."""
+
     def start(self) -> Processor:
         """Start one more process."""
 
@@ -37,4 +42,8 @@ class QueueBackend(Protocol):
 
 BACKENDS: dict[str, Callable[[Path], QueueBackend]] = {
     "sqlite": lambda directory: Machine(directory / "queue.sqlite"),
+    "rabbitmq": lambda directory: Broker(retry_delays="3"),
 }
+
+KNOW_ALL_IN_FLIGHT = ["sqlite"]
+"""Those that keep the same id from being in flight in two processes at once; the others do so within each."""

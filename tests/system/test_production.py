@@ -10,6 +10,7 @@ from tests.shared import SAMPLES, shared, stackwalker
 from tests.statsd_server import StatsdServer
 from tests.system.daemon import eventually
 from tests.system.production import Production
+from tests.system.production import production as set_up
 
 NOTHING = {"waiting": 0, "delayed": 0, "in_flight": 0, "parked": 0, "rejected": 0}
 
@@ -23,16 +24,12 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNames
     directory = tmp_path_factory.mktemp("production")
     with StatsdServer() as statsd:
         options = {"resource.statsd.statsd_host": statsd.host, "resource.statsd.statsd_port": str(statsd.port)}
-        installation = Production(directory, shared("symbols"), options)
-        try:
+        with set_up(directory, **options) as installation:
+            installation.walker(symbols_path=str(shared("symbols")))
             yield _processed(installation, statsd)
-        finally:
-            installation.close()
 
 
 def _processed(installation: Production, statsd: StatsdServer) -> SimpleNamespace:
-    setup = installation.socorro("setup")
-    assert setup.returncode == 0, setup.stderr
     doctor = installation.socorro("doctor")
     submitted = {}
     for crash in sorted(shared("crashes").iterdir()):
@@ -63,22 +60,14 @@ def _processed(installation: Production, statsd: StatsdServer) -> SimpleNamespac
     )
 
 
-def from_s3(production: SimpleNamespace, crash_id: str) -> dict:
-    bucket = production.installation.options["resource.boto.bucket_name"]
-    answer = production.installation.s3.get_object(Bucket=bucket, Key=f"v1/processed_crash/{crash_id}")
-    return json.loads(answer["Body"].read())
-
-
-def rows(production: SimpleNamespace, query: str, *values: object) -> list[tuple]:
-    with production.installation.database() as connection, connection.cursor() as cursor:
-        cursor.execute(query, values)
-        return cursor.fetchall()
+def rows(production: SimpleNamespace, query: str, *values: object) -> list:
+    return production.installation.database.execute(query, *values)
 
 
 def search(production: SimpleNamespace, **body: object) -> dict:
-    elasticsearch = production.installation.elasticsearch
-    elasticsearch.indices.refresh(index=production.installation.index)
-    return elasticsearch.search(index=production.installation.index, **body).body
+    indexes = production.installation.indexes
+    indexes.refresh()
+    return indexes.client.search(index=f"{indexes.template}-*", **body).body
 
 
 def test_after_the_setup_the_doctor_finds_all_well(production):
@@ -88,7 +77,7 @@ def test_after_the_setup_the_doctor_finds_all_well(production):
 
 def test_every_crash_is_processed_with_all_that_its_dump_says(production):
     for crash_id, name in production.submitted.items():
-        processed = from_s3(production, crash_id)
+        processed = production.installation.in_s3(crash_id)
         assert processed["success"] is True, name
         assert isinstance(processed["crashedThread"], int), name
         assert processed["json_dump"]["modules"], name
@@ -103,13 +92,13 @@ def test_the_queues_are_empty_afterwards(production):
 
 def test_postgresql_has_a_report_and_the_processed_crash_of_each(production):
     for crash_id in (*production.submitted, production.plugin):
-        processed = from_s3(production, crash_id)
+        processed = production.installation.in_s3(crash_id)
         ((signature, product, success, reason),) = rows(
             production, "SELECT signature, product, success, reason FROM reports WHERE uuid = %s", crash_id
         )
         assert (signature, success) == (processed["signature"], True)
         assert (product, reason) == (processed["product"][:30], processed["reason"][:255])
-        ((stored,),) = rows(production, "SELECT processed_crash FROM processed_crashes WHERE uuid = %s", crash_id)
+        (stored,) = rows(production, "SELECT processed_crash FROM processed_crashes WHERE uuid = %s", crash_id)
         assert stored == processed
 
 
@@ -124,7 +113,7 @@ def test_postgresql_has_the_plugin_of_the_plugins_crash(production):
 
 def test_postgresql_has_the_symbols_that_were_missed(production):
     for crash_id in production.submitted:
-        missed = {(row[0], row[1]) for row in from_s3(production, crash_id)["processing"]["missing_symbols"]}
+        missed = {(row[0], row[1]) for row in production.installation.in_s3(crash_id)["processing"]["missing_symbols"]}
         stored = rows(production, "SELECT debug_file, debug_id FROM missing_symbols WHERE uuid = %s", crash_id)
         assert set(stored) == missed
     assert rows(production, "SELECT 1 FROM missing_symbols LIMIT 1")
@@ -132,7 +121,7 @@ def test_postgresql_has_the_symbols_that_were_missed(production):
 
 def test_elasticsearch_finds_a_crash_by_its_signature(production):
     for crash_id in production.submitted:
-        signature = from_s3(production, crash_id)["signature"]
+        signature = production.installation.in_s3(crash_id)["signature"]
         found = search(production, query={"term": {"processed_crash.signature.full": signature}})
         assert crash_id in [hit["_id"] for hit in found["hits"]["hits"]]
 
@@ -141,7 +130,7 @@ def test_elasticsearch_counts_crashes_by_product(production):
     counted = search(production, size=0, aggs={"products": {"terms": {"field": "processed_crash.product"}}})
     expected: dict[str, int] = {}
     for crash_id in (*production.submitted, production.plugin):
-        product = from_s3(production, crash_id)["product"]
+        product = production.installation.in_s3(crash_id)["product"]
         expected[product] = expected.get(product, 0) + 1
     buckets = {bucket["key"]: bucket["doc_count"] for bucket in counted["aggregations"]["products"]["buckets"]}
     assert buckets == expected
@@ -158,11 +147,11 @@ def test_elasticsearch_has_neither_the_stack_nor_what_is_personal(production):
 
 def test_a_reprocessed_crash_replaces_the_earlier_one_in_every_store(production):
     crash_id = production.plugin
-    again = from_s3(production, crash_id)
+    again = production.installation.in_s3(crash_id)
     assert "earlier processing: " in again["processor_notes"]
     assert again["started_datetime"] > production.first["started_datetime"]
-    assert rows(production, "SELECT count(*) FROM reports WHERE uuid = %s", crash_id) == [(1,)]
-    assert rows(production, "SELECT count(*) FROM plugins_reports WHERE uuid = %s", crash_id) == [(1,)]
+    assert rows(production, "SELECT count(*) FROM reports WHERE uuid = %s", crash_id) == [1]
+    assert rows(production, "SELECT count(*) FROM plugins_reports WHERE uuid = %s", crash_id) == [1]
     (hit,) = search(production, query={"ids": {"values": [crash_id]}})["hits"]["hits"]
     assert hit["_source"]["processed_crash"]["started_datetime"] == again["started_datetime"]
 

@@ -58,6 +58,8 @@ class Processor:
 class Machine:
     """``path`` is the file of its queue. A processor that nobody lets beat hangs."""
 
+    knows_what_had_begun = True
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.boot = "boot 1"

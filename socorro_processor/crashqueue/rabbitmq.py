@@ -1,0 +1,424 @@
+"""RabbitMQCrashQueue: the queues of any number of machines, in RabbitMQ."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import cast
+
+from socorro_processor.configuration import DotDict, Namespace, parse_count, parse_seconds
+from socorro_processor.crashqueue.base import (
+    QUEUES,
+    CrashQueueBase,
+    Delivery,
+    Depth,
+    Depths,
+    KeptCrash,
+    KeptState,
+    QueueName,
+)
+from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, parse_weights
+from socorro_processor.crashqueue.rabbitmq_check import check_broker
+from socorro_processor.crashqueue.rabbitmq_consumer import Consumer
+from socorro_processor.crashqueue.rabbitmq_kept import KeptReader
+from socorro_processor.crashqueue.rabbitmq_messages import (
+    DUE,
+    TRANSIENT,
+    Message,
+    body_of,
+    due_in,
+    headers_of_kept,
+)
+from socorro_processor.crashqueue.rabbitmq_prefetch import Prefetch
+from socorro_processor.crashqueue.rabbitmq_publisher import Publisher
+from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.crashqueue.retry_delays import parse_delays
+from socorro_processor.errors import CrashQueueError
+
+UNTOLD_DELAY = 5.0
+"""Seconds until a crash whose end could not be told is taken again."""
+
+QUEUE_TYPES = ("quorum", "classic")
+
+logger = logging.getLogger(__name__)
+
+
+def parse_queue_type(text: str) -> str:
+    """Raises ValueError."""
+    if text not in QUEUE_TYPES:
+        raise ValueError(f"one of {', '.join(QUEUE_TYPES)}")
+    return text
+
+
+class RabbitMQCrashQueue(CrashQueueBase):
+    """Queues in RabbitMQ (3.10 or later), for any number of processes; what is in them see ``rabbitmq_queues``.
+
+    Bodies are crash ids and may be any bytes. The same id twice is processed twice, one after the
+    other, within one process; between processes nobody can know. Of three or more the ones between may be left out.
+
+    The broker counts deliveries, but cannot say which of a dead processor's crashes had begun. A first death counts
+    for none of them; one that has seen two, or was given back as often, goes to the suspects, is delivered alone from
+    there, and every delivery there that does not end counts as an attempt. Classic queues count no deliveries.
+
+    A retry, a park or a reject is a message to another queue and then an acknowledgement. Where the first
+    fails the crash stays with this process and is delivered again by it.
+
+    ``depths`` knows what waits at the broker and what this process has; what others have taken is in
+    none of its numbers. What was read by ``kept`` is given back by ``close``; until then no other process can read.
+
+    ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None. Not to be used across ``os.fork``.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "host", default="localhost", doc="the broker's host", reference_value_from="resource.rabbitmq"
+    )
+    required_config.add_option(
+        "port",
+        default=5672,
+        doc="the broker's port; with tls it is usually 5671",
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "virtual_host", default="/", doc="the virtual host of the queues", reference_value_from="resource.rabbitmq"
+    )
+    required_config.add_option(
+        "rabbitmq_user", default="guest", doc="the user to log in as", reference_value_from="secrets.rabbitmq"
+    )
+    required_config.add_option(
+        "rabbitmq_password",
+        default="guest",
+        doc="the user's password",
+        secret=True,
+        reference_value_from="secrets.rabbitmq",
+    )
+    required_config.add_option(
+        "standard_queue_name",
+        default="socorro.normal",
+        doc="the normal queue; socorro.suspect, socorro.parked and socorro.rejected are named after it",
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "priority_queue_name",
+        default="socorro.priority",
+        doc="the queue of crashes that somebody waits for",
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "reprocessing_queue_name",
+        default="socorro.reprocessing",
+        doc="the queue of crashes that are processed once more",
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "queue_type",
+        default="quorum",
+        doc="of these three queues: quorum, or classic where a collector has made them so",
+        from_string_converter=parse_queue_type,
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "prefetch",
+        default="8",
+        doc="how many crashes of each queue are taken ahead of those in work",
+        from_string_converter=parse_count,
+    )
+    required_config.add_option(
+        "weights",
+        default=DEFAULT_WEIGHTS,
+        doc="how many crashes of each queue are taken in turn while all have work",
+        from_string_converter=parse_weights,
+    )
+    required_config.add_option(
+        "retry_delays",
+        default="1, 5, 15, 30, 60",
+        doc="seconds until the first, second, ... retry of a crash; the last of them for all later ones; at most 60",
+        from_string_converter=parse_delays,
+    )
+    required_config.add_option(
+        "idle_delay",
+        default=0.5,
+        doc="seconds to wait for a crash before saying there is none",
+        from_string_converter=parse_seconds,
+    )
+    required_config.add_option(
+        "maximum_rejected",
+        default=100_000,
+        doc="how many rejected ids are kept for operators to see; the oldest go",
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "timeout",
+        default=10.0,
+        doc="seconds that the broker has to accept a connection, or to answer or confirm",
+        from_string_converter=parse_seconds,
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "heartbeat",
+        default=30.0,
+        doc="seconds after which a broker that is silent is taken for lost; whole ones",
+        from_string_converter=parse_seconds,
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "tls", default=False, doc="whether to connect with TLS", reference_value_from="resource.rabbitmq"
+    )
+    required_config.add_option(
+        "tls_ca_file",
+        default="",
+        doc="PEM file of the authorities that the broker's certificate must come from (empty: the system's)",
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "tls_certificate_file",
+        default="",
+        doc="PEM file of the certificate to show to the broker (empty: none)",
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "tls_key_file",
+        default="",
+        doc="PEM file of that certificate's key (empty: it is in the same file)",
+        reference_value_from="resource.rabbitmq",
+    )
+    required_config.add_option(
+        "tls_verify",
+        default=True,
+        doc="whether the broker's certificate must be trusted and bear its host's name; false only for tests",
+        reference_value_from="resource.rabbitmq",
+    )
+
+    def __init__(self, config: DotDict, *, wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__(config)
+        self._wall_clock = wall_clock
+        self._queues = BrokerQueues.of(config)
+        self._prefetch = Prefetch(FairOrder(config.weights))
+        self._publisher = Publisher(config, self._queues)
+        self._consumer = Consumer(config, self._queues, self._prefetch, self._publisher)
+        self._readers: dict[KeptState, KeptReader] = {
+            "parked": KeptReader(self._consumer.connection, self._queues, "parked"),
+            "rejected": KeptReader(self._consumer.connection, self._queues, "rejected"),
+        }
+        self._closing = threading.Event()
+        self._alone: Message | None = None
+        self._alone_since = 0.0
+        self._no_suspect_before = 0.0
+
+    def setup(self) -> None:
+        self._consumer.counter.count(self._queues.arguments, "make the queues")
+
+    def check(self) -> None:
+        check_broker(self.config, self._queues)
+
+    def new_crashes(self) -> Iterator[Delivery | None]:
+        self._consumer.consume()
+        while not self._closing.is_set():
+            deadline = time.monotonic() + self.config.idle_delay
+            while True:
+                seen = self._prefetch.changes
+                delivery = self._next()
+                left = deadline - time.monotonic()
+                if delivery is not None or left <= 0 or self._closing.is_set():
+                    break
+                self._prefetch.wait(seen, left)
+            # What was taken while close() ran was given back by it.
+            if not self._closing.is_set():
+                yield delivery
+
+    def begin(self, delivery: Delivery) -> None:
+        message = _message_of(delivery)
+        message.begun = True
+        if not self._prefetch.is_mine(message):
+            self._prefetch.end(message)
+            raise CrashQueueError(
+                f"begin {delivery.crash_id[:60]!r}: the connection it came on was lost; it is delivered again: drop it"
+            )
+
+    def ack(self, delivery: Delivery) -> None:
+        message = _message_of(delivery)
+        if self._prefetch.end(message):
+            self._ended(message)
+
+    def retry(self, delivery: Delivery, reason: str, *, transient: bool) -> None:
+        message = _message_of(delivery)
+        if not self._prefetch.end(message):
+            return
+        delay = self._queues.delay_after(message.retries)
+        logger.debug("%.60r is tried again in %g s: %s", delivery.crash_id, delay, reason)
+        message.attempts += not transient
+        message.retries += 1
+        target = self._queues.suspect if message.suspect else self._queues.origins[message.queue]
+        headers = message.headers() | {TRANSIENT: transient, DUE: due_in(delay)}
+        try:
+            self._publisher.publish(
+                self._queues.delayed(target, delay), message.body, headers, f"retry {delivery.crash_id[:60]!r}"
+            )
+        except CrashQueueError as error:
+            # It is tried again all the same, only by this process and no other.
+            logger.warning("%s; it is kept here until then", error)
+            self._prefetch.keep(message, delay)
+        else:
+            self._ended(message)
+
+    def hasten(self) -> None:
+        delayed = {
+            self._queues.delayed(self._queues.origins[queue], delay): queue
+            for queue in QUEUES
+            for delay in self._queues.delays
+        }
+        counts = self._consumer.counter.count(delayed, "hasten a crash")
+        heads = [
+            head
+            for name, queue in delayed.items()
+            if counts[name] and (head := self._consumer.first_of(name, queue, "hasten a crash"))
+        ]
+        due_first = min((head for head in heads if head.transient), key=lambda head: head.due, default=None)
+        for head in heads:
+            if head is not due_first:
+                self._consumer.give_back(head)
+        if due_first is not None:
+            try:
+                self._publisher.publish(
+                    self._queues.origins[due_first.queue], due_first.body, due_first.headers(), "hasten a crash"
+                )
+            except CrashQueueError:
+                self._consumer.give_back(due_first)
+                raise
+            self._consumer.ack(due_first)
+
+    def park(self, delivery: Delivery, reason: str) -> None:
+        self._keep(delivery, "parked", reason)
+
+    def reject(self, delivery: Delivery, reason: str) -> None:
+        self._keep(delivery, "rejected", reason)
+
+    def release(self, delivery: Delivery) -> None:
+        message = _message_of(delivery)
+        if not self._prefetch.end(message):
+            return
+        if message.suspect:
+            # To give it back would count as an attempt: a copy takes its place.
+            try:
+                self._publisher.publish(self._queues.suspect, message.body, message.headers(), "release a suspect")
+            except CrashQueueError as error:
+                logger.warning("%s; it is given back, which counts as an attempt", error)
+            else:
+                self._ended(message)
+                return
+        self._consumer.give_back(message)
+        self._prefetch.ended(message)
+
+    def submit(self, crash_id: str, queue: QueueName = "normal") -> None:
+        if queue not in QUEUES:
+            raise CrashQueueError(f"submit {crash_id[:60]!r}: {queue!r} is no queue; there are {', '.join(QUEUES)}")
+        self._publisher.publish(self._queues.origins[queue], body_of(crash_id), {}, f"submit {crash_id[:60]!r}")
+
+    def depths(self) -> Depths:
+        counts = self._consumer.counter.count(self._queues.arguments, "count the crashes")
+
+        def delayed_for(target: str) -> int:
+            return sum(counts[self._queues.delayed(target, delay)] for delay in self._queues.delays)
+
+        queues = {
+            queue: Depth(
+                waiting=counts[name] + self._prefetch.waiting(queue),
+                delayed=delayed_for(name) + self._prefetch.delayed(queue),
+                in_flight=self._prefetch.in_work(queue) + self._prefetch.in_work(queue, suspect=True),
+            )
+            for queue, name in self._queues.origins.items()
+        }
+        kept = {state: counts[self._queues.kept[state]] + reader.held for state, reader in self._readers.items()}
+        return Depths(
+            queues,
+            parked=kept["parked"],
+            rejected=kept["rejected"],
+            suspect=counts[self._queues.suspect] + delayed_for(self._queues.suspect),
+        )
+
+    def kept(self, state: KeptState) -> Iterator[KeptCrash]:
+        return self._readers[state].read()
+
+    def requeue(self, crash: KeptCrash) -> bool:
+        reader = self._readers[crash.state]
+        found = reader.find(crash)
+        if found is None:
+            return False
+        tag, body = found
+        self._publisher.publish(self._queues.origins[crash.queue], body, {}, f"requeue {crash.crash_id[:60]!r}")
+        reader.remove(tag)
+        return True
+
+    def close(self) -> None:
+        if not self._closing.is_set():
+            self._closing.set()
+            self._prefetch.wake()
+            if self._alone is not None:
+                self.release(self._alone.delivery())
+            self._consumer.close()
+            self._publisher.close()
+
+    def _next(self) -> Delivery | None:
+        if self._alone is not None:
+            if self._prefetch.has_in_work(self._alone):
+                return None
+            # As much time for the others, if there are any, as it took.
+            now = time.monotonic()
+            self._no_suspect_before = now + (now - self._alone_since)
+            self._alone = None
+        if self._consumer.suspects_wait and self._may_take_a_suspect():
+            if not self._prefetch.works:
+                if suspect := self._next_suspect():
+                    return suspect.delivery()
+            elif self._consumer.must_drain:
+                return None
+        message = self._prefetch.take()
+        if message is None:
+            return None
+        self._consumer.ack_superfluous()
+        self._consumer.look_after(message.queue)
+        return message.delivery()
+
+    def _may_take_a_suspect(self) -> bool:
+        return time.monotonic() >= self._no_suspect_before or not any(map(self._prefetch.ready, QUEUES))
+
+    def _next_suspect(self) -> Message | None:
+        try:
+            message = self._consumer.next_suspect()
+        except CrashQueueError as error:
+            logger.debug("%s", error)
+            return None
+        if message is not None:
+            self._prefetch.take_alone(message)
+            self._alone, self._alone_since = message, time.monotonic()
+        return message
+
+    def _keep(self, delivery: Delivery, state: KeptState, reason: str) -> None:
+        message = _message_of(delivery)
+        if not self._prefetch.end(message):
+            return
+        crash = KeptCrash(
+            delivery.crash_id, state, reason, self._wall_clock(), message.attempts + message.begun, delivery.queue
+        ).cut()
+        try:
+            self._publisher.publish(
+                self._queues.kept[state],
+                body_of(crash.crash_id),
+                headers_of_kept(crash),
+                f"keep {delivery.crash_id[:60]!r} as {state}",
+            )
+        except CrashQueueError:
+            self._prefetch.keep(message, UNTOLD_DELAY)
+            raise
+        self._ended(message)
+
+    def _ended(self, message: Message) -> None:
+        self._consumer.ack(message)
+        self._prefetch.ended(message)
+
+
+def _message_of(delivery: Delivery) -> Message:
+    return cast(Message, delivery.tag)

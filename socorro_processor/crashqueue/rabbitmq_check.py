@@ -1,0 +1,74 @@
+"""Is everything at the broker as the crash queue needs it?"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+import pika
+from pika import exceptions
+
+from socorro_processor.configuration import DotDict
+from socorro_processor.crashqueue.rabbitmq_connection import connection_parameters, place_of
+from socorro_processor.crashqueue.rabbitmq_errors import in_words
+from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.errors import CrashQueueError
+
+NOT_FOUND = 404
+
+logger = logging.getLogger(__name__)
+
+
+def check_broker(config: DotDict, queues: BrokerQueues) -> None:
+    """Connect, look at each queue, and have a message confirmed; leave nothing behind.
+
+    Raises CrashQueueError, saying what is wrong; what works, but not as it should, is a warning in the log.
+    """
+    parameters = connection_parameters(config, "checking")
+    parameters.blocked_connection_timeout = config.timeout
+    place = place_of(config)
+    try:
+        connection = pika.BlockingConnection(parameters)
+        try:
+            _check_queues(connection, queues)
+            _check_confirm(connection)
+        finally:
+            with suppress(exceptions.AMQPError):
+                connection.close()
+    except exceptions.ConnectionBlockedTimeout as error:
+        raise CrashQueueError(
+            f"{place} takes no messages: it is low on memory or disk, see `rabbitmq-diagnostics alarms`"
+        ) from error
+    except (exceptions.AMQPError, OSError) as error:
+        raise CrashQueueError(f"{place}: {in_words(error)}") from error
+    if config.queue_type == "classic":
+        logger.warning(
+            "%s: classic queues count no deliveries: a crash that kills its processors is never processed alone,"
+            " and never parked; with queue_type quorum it is",
+            place,
+        )
+
+
+def _check_queues(connection: pika.BlockingConnection, queues: BrokerQueues) -> None:
+    missing = []
+    for name, arguments in queues.arguments.items():
+        channel = connection.channel()
+        try:
+            channel.queue_declare(name, passive=True)
+        except exceptions.ChannelClosedByBroker as error:
+            if error.reply_code != NOT_FOUND:
+                raise
+            missing.append(name)
+        else:
+            # It is there, so that this makes nothing: the broker compares the arguments.
+            channel.queue_declare(name, durable=True, arguments=arguments)
+            channel.close()
+    if missing:
+        raise CrashQueueError(f"{len(missing)} queues are missing, such as {missing[0]}: run `socorro setup`")
+
+
+def _check_confirm(connection: pika.BlockingConnection) -> None:
+    channel = connection.channel()
+    channel.confirm_delivery()
+    name = channel.queue_declare("", exclusive=True).method.queue
+    channel.basic_publish("", name, b"", mandatory=True)

@@ -1,0 +1,100 @@
+"""How many messages wait in which queue at the broker."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from pika.channel import Channel
+
+from socorro_processor.crashqueue.rabbitmq_connection import BrokerConnection
+from socorro_processor.crashqueue.rabbitmq_errors import in_words
+from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.errors import CrashQueueError
+
+NOT_FOUND = 404
+
+Counts = dict[str, int]
+
+
+@dataclass(eq=False)
+class _Question:
+    names: list[str]
+    answer: Callable[[Counts], None]
+    fail: Callable[[CrashQueueError], None]
+    declared: bool = False
+
+
+class QueueCounter:
+    """Asks on a channel of its own, for the broker closes it when a queue is not there.
+
+    That queue is made then. Counts are of what nobody has been given: AMQP tells nothing of the rest.
+    """
+
+    def __init__(self, connection: BrokerConnection, queues: BrokerQueues) -> None:
+        self._connection = connection
+        self._queues = queues
+        # In the connection's thread only:
+        self._channel: Channel | None = None
+        self._questions: deque[_Question] = deque()
+
+    def count(self, names: Iterable[str], doing: str) -> Counts:
+        """From any thread. Raises CrashQueueError."""
+
+        def ask(future: Future[Counts]) -> None:
+            # Nobody waits for the answer to a cancelled one.
+            self._ask(
+                _Question(
+                    list(names),
+                    lambda counts: None if future.cancelled() else future.set_result(counts),
+                    lambda error: None if future.done() else future.set_exception(error),
+                )
+            )
+
+        return self._connection.call(ask, doing)
+
+    def count_soon(self, name: str, answer: Callable[[int], None]) -> None:
+        """From the connection's thread; no answer where there is none."""
+        self._ask(_Question([name], lambda counts: answer(counts[name]), lambda error: None))
+
+    def forget(self) -> None:
+        """The connection is lost, and whoever asked is told so by it."""
+        self._channel = None
+        self._questions.clear()
+
+    def _ask(self, question: _Question) -> None:
+        self._questions.append(question)
+        if len(self._questions) == 1:
+            self._put_first()
+
+    def _put_first(self) -> None:
+        if self._channel is None:
+            self._connection.open_channel(self._on_open, self._on_closed)
+            return
+        question = self._questions[0]
+        self._queues.declare(self._channel, question.names, self._on_counted, passive=True)
+
+    def _on_open(self, channel: Channel) -> None:
+        self._channel = channel
+        if self._questions[0].declared:
+            self._queues.declare(channel, self._queues.arguments, lambda _: self._put_first())
+        else:
+            self._put_first()
+
+    def _on_counted(self, counts: Counts) -> None:
+        self._questions.popleft().answer(counts)
+        if self._questions:
+            self._put_first()
+
+    def _on_closed(self, reason: BaseException) -> None:
+        self._channel = None
+        if not self._questions:
+            return
+        if getattr(reason, "reply_code", 0) == NOT_FOUND and not self._questions[0].declared:
+            self._questions[0].declared = True
+        else:
+            self._questions.popleft().fail(CrashQueueError(in_words(reason)))
+        if self._questions and self._connection.is_open:
+            self._put_first()

@@ -1,0 +1,153 @@
+"""The parked and rejected crashes in RabbitMQ.
+
+AMQP cannot browse: to read a queue is to be given its messages, and to give them back. So a reader
+keeps what it was given, for one of them may be put back, and holds a lock meanwhile, or another one
+would see a part of them only. The lock is an exclusive queue, for quorum queues know no exclusive consumers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import pika
+from pika.channel import Channel
+
+from socorro_processor.crashqueue.base import KeptCrash, KeptState
+from socorro_processor.crashqueue.rabbitmq_connection import BrokerConnection
+from socorro_processor.crashqueue.rabbitmq_errors import in_words
+from socorro_processor.crashqueue.rabbitmq_messages import kept_of
+from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.errors import CrashQueueError
+
+LOCKED = 405
+LIMIT_OF_A_CONSUMER = 50_000
+"""The protocol's own is 65,535; for more, there are more consumers."""
+
+LONGEST_SILENCE = 2.0
+"""Seconds after which those that do not come are gone: the oldest rejected ones go when there are too many."""
+
+
+class KeptReader:
+    """Those of one state. Methods may be called from any thread but the connection's, unless they say so.
+
+    What was read is given back when the queue is closed, or when its processor dies.
+    """
+
+    def __init__(self, connection: BrokerConnection, queues: BrokerQueues, state: KeptState) -> None:
+        self._connection = connection
+        self._queues = queues
+        self._state = state
+        self._name = queues.kept[state]
+        self._condition = threading.Condition()
+        self._reading = threading.Lock()
+        self._channel: Channel | None = None
+        self._messages: dict[int, tuple[KeptCrash, bytes]] = {}
+        self._tags: defaultdict[KeptCrash, list[int]] = defaultdict(list)
+        self._limit = 0
+
+    @property
+    def held(self) -> int:
+        """How many were read, and so are not counted by the broker."""
+        return len(self._messages)
+
+    def read(self) -> Iterator[KeptCrash]:
+        """All, oldest first; those that were put back meanwhile are left out."""
+        self._read_all()
+        for tag in list(self._messages):
+            if found := self._messages.get(tag):
+                yield found[0]
+
+    def find(self, crash: KeptCrash) -> tuple[int, bytes] | None:
+        """Its tag and its body, if it is still there."""
+        if crash not in self._tags:
+            self._read_all()
+        with self._condition:
+            tags = self._tags.get(crash)
+            return (tags[0], self._messages[tags[0]][1]) if tags else None
+
+    def remove(self, tag: int) -> None:
+        """Keep it no longer."""
+        with self._condition:
+            found = self._messages.pop(tag, None)
+            if found is None:
+                return
+            self._tags[found[0]].remove(tag)
+            if not self._tags[found[0]]:
+                del self._tags[found[0]]
+        channel = self._channel
+        self._connection.post(lambda: channel.basic_ack(tag) if channel and channel.is_open else None)
+
+    def forget(self) -> None:
+        """From the connection's thread: it is lost, and what was read on it is the broker's again."""
+        with self._condition:
+            self._channel = None
+            self._messages.clear()
+            self._tags.clear()
+            self._condition.notify_all()
+
+    def _read_all(self) -> None:
+        with self._reading:
+            doing = f"read the {self._state} crashes"
+            # The broker answers on the same channel after it has delivered what it has delivered before.
+            waiting: int = self._connection.call(self._count if self._channel else self._open, doing)
+            with self._condition:
+                expected = len(self._messages) + waiting
+                while self._channel is not None and len(self._messages) < expected:
+                    before = len(self._messages)
+                    self._condition.wait(LONGEST_SILENCE)
+                    if len(self._messages) == before:
+                        break
+                if self._channel is None:
+                    raise CrashQueueError(f"{doing}: the connection was lost")
+
+    # In the connection's thread
+
+    def _open(self, future: Future[int]) -> None:
+        def opened(channel: Channel) -> None:
+            lock = f"{self._name}.reader"
+            channel.queue_declare(lock, exclusive=True, callback=lambda _: self._begin(channel, future))
+
+        def closed(reason: BaseException) -> None:
+            self.forget()
+            if not future.done():
+                locked = getattr(reason, "reply_code", 0) == LOCKED
+                words = "another process reads them: try again once it has ended" if locked else in_words(reason)
+                future.set_exception(CrashQueueError(words))
+
+        self._connection.open_channel(opened, closed)
+
+    def _begin(self, channel: Channel, future: Future[int]) -> None:
+        def counted(counts: dict[str, int]) -> None:
+            self._channel = channel
+            self._limit = 0
+            self._add_consumer()
+            if not future.done():
+                future.set_result(counts[self._name])
+
+        self._queues.declare(channel, [self._name], counted)
+
+    def _count(self, future: Future[int]) -> None:
+        def counted(counts: dict[str, int]) -> None:
+            if not future.done():
+                future.set_result(counts[self._name])
+
+        self._queues.declare(self._channel, [self._name], counted)
+
+    def _add_consumer(self) -> None:
+        assert self._channel is not None
+        self._limit += LIMIT_OF_A_CONSUMER
+        self._channel.basic_qos(prefetch_count=LIMIT_OF_A_CONSUMER)
+        self._channel.basic_consume(self._name, self._on_delivery)
+
+    def _on_delivery(self, _: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
+        crash = kept_of(body, properties.headers, self._state)
+        with self._condition:
+            self._messages[method.delivery_tag] = (crash, body)
+            self._tags[crash].append(method.delivery_tag)
+            self._condition.notify_all()
+        if len(self._messages) >= self._limit:
+            self._add_consumer()

@@ -1,0 +1,131 @@
+"""A crash as a message: the body is its id, and what became of it so far is in headers of ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from socorro_processor.crashqueue.base import QUEUES, Delivery, KeptCrash, KeptState, QueueName
+
+QUEUE = "socorro-queue"
+ATTEMPTS = "socorro-attempts"
+RETRIES = "socorro-retries"
+TRANSIENT = "socorro-transient"
+DUE = "socorro-due"
+REASON = "socorro-reason"
+TIME = "socorro-time"
+DELIVERY_COUNT = "x-delivery-count"
+"""The broker's own: how often it was delivered before without an end. Only quorum queues tell."""
+
+Headers = dict[str, str | int | bool]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def body_of(crash_id: str) -> bytes:
+    """Any text as a body; the one that was made of a body gives that body again."""
+    try:
+        return crash_id.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return crash_id.encode("utf-8", "surrogatepass")
+
+
+def crash_id_of(body: bytes) -> str:
+    """Any body as text."""
+    return body.decode("utf-8", "surrogateescape")
+
+
+@dataclass(eq=False)
+class Message:
+    """A message that this process was given, and that the broker waits to hear of."""
+
+    body: bytes
+    queue: QueueName
+    """Where it was submitted."""
+    attempts: int
+    """Those that failed of its own, or that killed the processor while it was alone."""
+    retries: int
+    deliveries: int
+    session: int
+    """The connection it came on: on no other one can its end be told."""
+    tag: int
+    suspect: bool
+    transient: bool = False
+    due: int = 0
+    begun: bool = False
+    ended: bool = False
+    crash_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.crash_id = crash_id_of(self.body)
+
+    def delivery(self) -> Delivery:
+        return Delivery(self.crash_id, self.queue, self.attempts + 1, self.retries, alone=self.suspect, tag=self)
+
+    def headers(self) -> Headers:
+        """For a copy of it. None of the broker's own: it would take what comes again for what goes round for ever."""
+        return {QUEUE: self.queue, ATTEMPTS: self.attempts, RETRIES: self.retries}
+
+
+def message_of(
+    body: bytes, headers: Mapping[str, Any] | None, queue: QueueName | None, session: int, tag: int
+) -> Message:
+    """What was delivered. ``queue``: the one that it came from; None where it came as a suspect."""
+    headers = headers or {}
+    deliveries = _count(headers, DELIVERY_COUNT)
+    suspect = queue is None
+    return Message(
+        body,
+        queue or _queue(headers),
+        # A suspect is alone with its processor: a delivery of it that did not end is an attempt.
+        attempts=_count(headers, ATTEMPTS) + (deliveries if suspect else 0),
+        retries=_count(headers, RETRIES),
+        deliveries=deliveries,
+        session=session,
+        tag=tag,
+        suspect=suspect,
+        transient=headers.get(TRANSIENT) is True,
+        due=_count(headers, DUE),
+    )
+
+
+def due_in(seconds: float) -> int:
+    return round((time.time() + seconds) * 1_000_000)
+
+
+def headers_of_kept(crash: KeptCrash) -> Headers:
+    return {
+        QUEUE: crash.queue,
+        ATTEMPTS: crash.attempts,
+        REASON: crash.reason,
+        TIME: (crash.time - EPOCH) // MICROSECOND,
+    }
+
+
+def kept_of(body: bytes, headers: Mapping[str, Any] | None, state: KeptState) -> KeptCrash:
+    headers = headers or {}
+    return KeptCrash(
+        crash_id_of(body),
+        state,
+        str(headers.get(REASON, "")),
+        EPOCH + _count(headers, TIME) * MICROSECOND,
+        _count(headers, ATTEMPTS),
+        _queue(headers),
+    )
+
+
+# Other programs may write to the queues too: a header that is not as ours are counts as not there.
+
+
+def _count(headers: Mapping[str, Any], name: str) -> int:
+    value = headers.get(name)
+    return value if isinstance(value, int) and 0 <= value < 2**53 else 0
+
+
+def _queue(headers: Mapping[str, Any]) -> QueueName:
+    value = headers.get(QUEUE)
+    return value if value in QUEUES else "normal"

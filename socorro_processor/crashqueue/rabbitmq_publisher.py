@@ -1,0 +1,174 @@
+"""Messages to RabbitMQ, of which each is sure to be there once it is confirmed."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import pika
+from pika.channel import Channel
+from pika.spec import Basic
+
+from socorro_processor.configuration import DotDict
+from socorro_processor.crashqueue.rabbitmq_connection import BrokerConnection
+from socorro_processor.crashqueue.rabbitmq_messages import Headers
+from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.errors import CrashQueueError
+
+
+@dataclass(eq=False)
+class _Publication:
+    queue: str
+    body: bytes
+    headers: Headers
+    future: Future[None] = field(default_factory=Future)
+    returned: bool = False
+
+    # The confirm of what was given up as blocked, or with its connection, comes all the same, later.
+
+    def succeed(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)
+
+    def fail(self, reason: str) -> None:
+        if not self.future.done():
+            self.future.set_exception(CrashQueueError(reason))
+
+
+class Publisher:
+    """A connection of its own, with confirms; every message is persistent and mandatory.
+
+    A queue that is not there is made; where it cannot be, the message fails. On a connection that the broker
+    blocks, because it is low on memory or disk, messages fail at once.
+    """
+
+    def __init__(self, config: DotDict, queues: BrokerQueues) -> None:
+        self._timeout: float = config.timeout
+        self._queues = queues
+        self._connection = BrokerConnection(config, "publishing", opened=self._open, lost=self._fail_all)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._unsent: list[_Publication] = []
+        # In the connection's thread only:
+        self._channel: Channel | None = None
+        self._unconfirmed: dict[int, _Publication] = {}
+        self._sent_again: set[_Publication] = set()
+        self._number = 0
+        self._blocked = ""
+
+    def start(self) -> None:
+        """Connect ahead of need."""
+        self._connection.start()
+
+    def publish(self, queue: str, body: bytes, headers: Headers, doing: str) -> None:
+        """Returns once the broker has confirmed. Raises CrashQueueError where that is not certain."""
+        future = self.post(queue, body, headers)
+        try:
+            future.result(self._timeout)
+        except CrashQueueError as error:
+            raise CrashQueueError(f"{doing}: {error}") from error
+        except TimeoutError:
+            raise CrashQueueError(
+                f"{doing}: RabbitMQ did not confirm it in {self._timeout:g} s; it may have it all the same"
+            ) from None
+
+    def post(self, queue: str, body: bytes, headers: Headers) -> Future[None]:
+        """The same without waiting. What is done with the result is done in the connection's thread."""
+        publication = _Publication(queue, body, headers)
+        with self._lock:
+            if self._closed:
+                publication.future.set_exception(CrashQueueError("the queue is closed"))
+                return publication.future
+            self._unsent.append(publication)
+        self._connection.start()
+        # Where there is no connection yet, it is sent by the one that is being made, or fails with it.
+        self._connection.post(self._send_all)
+        return publication.future
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+        self._connection.close()
+        self._fail_all("the queue is closed")
+
+    # In the connection's thread
+
+    def _open(self) -> None:
+        self._blocked = ""
+        self._connection.on_blocked(self._on_blocked, self._on_unblocked)
+        self._connection.open_channel(self._prepare, self._connection.fail)
+
+    def _prepare(self, channel: Channel) -> None:
+        self._channel = channel
+        self._number = 0
+        channel.add_on_return_callback(self._on_return)
+        channel.confirm_delivery(self._on_confirm, callback=lambda _: self._on_ready())
+
+    def _on_ready(self) -> None:
+        self._connection.ready()
+        self._send_all()
+
+    def _send_all(self) -> None:
+        with self._lock:
+            unsent, self._unsent = self._unsent, []
+        for publication in unsent:
+            self._send(publication)
+
+    def _send(self, publication: _Publication) -> None:
+        if self._blocked:
+            publication.fail(f"RabbitMQ takes no messages now: {self._blocked}")
+            return
+        if self._channel is None or not self._channel.is_open:
+            publication.fail("the connection to RabbitMQ was lost")
+            return
+        self._number += 1
+        self._unconfirmed[self._number] = publication
+        self._channel.basic_publish(
+            "",
+            publication.queue,
+            publication.body,
+            # The number comes back with a message that was returned, which has no other.
+            pika.BasicProperties(delivery_mode=2, headers=dict(publication.headers), message_id=str(self._number)),
+            mandatory=True,
+        )
+
+    def _on_return(self, channel: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
+        self._unconfirmed[int(properties.message_id)].returned = True
+
+    def _on_confirm(self, frame: Any) -> None:
+        number = frame.method.delivery_tag
+        numbers = [each for each in self._unconfirmed if each <= number] if frame.method.multiple else [number]
+        for each in numbers:
+            publication = self._unconfirmed.pop(each)
+            if isinstance(frame.method, Basic.Nack):
+                publication.fail(f"RabbitMQ does not take it into {publication.queue}")
+            elif not publication.returned:
+                publication.succeed()
+            elif publication in self._sent_again or publication.queue not in self._queues.arguments:
+                publication.fail(f"RabbitMQ has no queue {publication.queue}: run `socorro setup`")
+            else:
+                self._declare_and_send_again(publication)
+
+    def _declare_and_send_again(self, publication: _Publication) -> None:
+        publication.returned = False
+        self._sent_again.add(publication)
+        publication.future.add_done_callback(lambda _: self._sent_again.discard(publication))
+        # Where that fails the channel is closed, and the message fails with it.
+        self._queues.declare(self._channel, [publication.queue], lambda _: self._send(publication))
+
+    def _on_blocked(self, reason: str) -> None:
+        self._blocked = reason
+        for publication in self._unconfirmed.values():
+            publication.fail(f"RabbitMQ takes no messages now: {reason}")
+
+    def _on_unblocked(self) -> None:
+        self._blocked = ""
+
+    def _fail_all(self, reason: str) -> None:
+        with self._lock:
+            unsent, self._unsent = self._unsent, []
+        unconfirmed, self._unconfirmed = self._unconfirmed, {}
+        for publication in (*unsent, *unconfirmed.values(), *tuple(self._sent_again)):
+            publication.fail(reason)

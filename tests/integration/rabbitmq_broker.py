@@ -1,0 +1,147 @@
+"""Queues of a test's own at the real RabbitMQ, and processors that use them, each with its own way there."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+import pika
+
+from socorro_processor.configuration import defaults
+from socorro_processor.crashqueue.base import Delivery
+from socorro_processor.crashqueue.rabbitmq import RabbitMQCrashQueue
+from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.errors import CrashQueueError
+from tests.services import service
+from tests.tcp_proxy import TCPProxy
+
+DEADLINE = 30.0
+IDLE_DELAY = 0.3
+
+
+class Processor:
+    """One process's end of the queue."""
+
+    def __init__(self, broker: Broker, **options: object) -> None:
+        self._broker = broker
+        self.proxy = TCPProxy(broker.options["resource.rabbitmq.host"], int(broker.options["resource.rabbitmq.port"]))
+        self.queue = RabbitMQCrashQueue(broker.configuration(**{"resource.rabbitmq.port": self.proxy.port} | options))
+        self._crashes: Iterator[Delivery | None] = self.queue.new_crashes()
+
+    def take(self) -> Delivery | None:
+        """The next one; None where none has come for a while, and none is on its way."""
+        deadline = time.monotonic() + 5 * IDLE_DELAY
+        with suppress(CrashQueueError):
+            # Once the broker has answered, what it had to deliver before is here.
+            self.queue.depths()
+        while True:
+            delivery = next(self._crashes, None)
+            if delivery or time.monotonic() > deadline or not self._broker.has_work():
+                return delivery
+
+    def take_all(self) -> list[Delivery]:
+        return list(iter(self.take, None))
+
+    def die(self) -> None:
+        """As by kill -9: nothing is said to the broker, which sees the connections end."""
+        # What was said before is on its way, as it is when a process dies.
+        self.queue.depths()
+        self.proxy.refuse()
+        self.proxy.cut()
+
+    def close(self) -> None:
+        self.queue.close()
+        self.proxy.close()
+
+
+class Broker:
+    """``options`` are given to each processor."""
+
+    knows_what_had_begun = False
+
+    def __init__(self, **options: object) -> None:
+        prefix = f"test-{uuid.uuid4().hex[:12]}"
+        self.options: dict[str, str] = service("rabbitmq")
+        self._given = {
+            "resource.rabbitmq.standard_queue_name": f"{prefix}.normal",
+            "resource.rabbitmq.priority_queue_name": f"{prefix}.priority",
+            "resource.rabbitmq.reprocessing_queue_name": f"{prefix}.reprocessing",
+        }
+        self.addresses: dict[str, str] = self.options | self._given
+        self._given |= {"idle_delay": IDLE_DELAY} | options
+        self.queues = BrokerQueues.of(self.configuration())
+        self.connection = pika.BlockingConnection(
+            pika.ConnectionParameters(
+                self.options["resource.rabbitmq.host"],
+                int(self.options["resource.rabbitmq.port"]),
+                self.options["resource.rabbitmq.virtual_host"],
+                pika.PlainCredentials(
+                    self.options["secrets.rabbitmq.rabbitmq_user"], self.options["secrets.rabbitmq.rabbitmq_password"]
+                ),
+                heartbeat=0,
+            )
+        )
+        self.channel = self.connection.channel()
+        self._started: list[Processor] = []
+
+    def configuration(self, **options: object):
+        return defaults(RabbitMQCrashQueue, **self.values | options)
+
+    @property
+    def values(self) -> dict[str, object]:
+        """How to reach it, and its queues."""
+        return self.options | self._given
+
+    def start(self, **options: object) -> Processor:
+        self._started.append(Processor(self, **options))
+        return self._started[-1]
+
+    def wait(self, seconds: float) -> None:
+        """Until nothing is delayed. A death is noticed by the broker at once."""
+        self.wait_until_empty([name for name in self.queues.arguments if ".retry." in name])
+
+    def wait_until_empty(self, names: list[str]) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while self.waiting(names):
+            assert time.monotonic() < deadline, "delayed crashes do not come back"
+            time.sleep(0.02)
+
+    def has_work(self) -> bool:
+        return self.waiting((*self.queues.origins.values(), self.queues.suspect)) > 0
+
+    def waiting(self, names: Iterable[str]) -> int:
+        """How many messages nobody has been given."""
+        return sum(self._waiting(name) or 0 for name in names)
+
+    def exists(self, name: str) -> bool:
+        return self._waiting(name) is not None
+
+    def _waiting(self, name: str) -> int | None:
+        try:
+            return int(self.channel.queue_declare(name, passive=True).method.message_count)
+        except pika.exceptions.ChannelClosedByBroker:
+            self.channel = self.connection.channel()
+            return None
+
+    def delete(self, name: str) -> None:
+        self.channel.queue_delete(name)
+
+    def publish(self, queue: str, body: bytes, **properties: object) -> None:
+        """As another program does."""
+        self.channel.queue_declare(queue, durable=True, arguments=self.queues.arguments[queue])
+        self.channel.basic_publish("", queue, body, pika.BasicProperties(**properties))
+
+    def body(self, queue: str) -> bytes:
+        """Of the first message, which is taken out."""
+        method, _, body = self.channel.basic_get(queue, auto_ack=True)
+        assert method, f"nothing is in {queue}"
+        return bytes(body)
+
+    def close(self) -> None:
+        for processor in self._started:
+            processor.close()
+        for name in self.queues.arguments:
+            self.delete(name)
+        self.connection.close()

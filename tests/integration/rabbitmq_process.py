@@ -1,0 +1,22 @@
+"""A processor as a process of its own, for tests that kill it: OPTIONS as JSON, COUNT, BEGIN.
+
+Takes as many crashes, begins the first of them where it is told to, says so, and never ends them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from socorro_processor.configuration import defaults
+from socorro_processor.crashqueue.rabbitmq import RabbitMQCrashQueue
+
+if __name__ == "__main__":
+    queue = RabbitMQCrashQueue(defaults(RabbitMQCrashQueue, **json.loads(sys.argv[1])))
+    crashes = filter(None, queue.new_crashes())
+    for _ in range(int(sys.argv[2])):
+        delivery = next(crashes)
+        if sys.argv[3] == "begin":
+            queue.begin(delivery)
+        print(json.dumps([delivery.crash_id, delivery.attempt, delivery.alone]), flush=True)
+    sys.stdin.read()

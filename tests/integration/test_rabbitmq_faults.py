@@ -1,0 +1,315 @@
+"""The RabbitMQ queue while connections are cut, stall or are blocked, and queues go away under it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pika
+import pytest
+
+from socorro_processor.crashqueue.base import Delivery, Depth
+from socorro_processor.errors import CrashQueueError
+from tests.integration.rabbitmq_broker import DEADLINE, Broker, Processor
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    broker = Broker(retry_delays="1")
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def processor(broker: Broker) -> Processor:
+    return broker.start()
+
+
+def submitted(processor: Processor, *crash_ids: str) -> Processor:
+    for crash_id in crash_ids:
+        processor.queue.submit(crash_id)
+    return processor
+
+
+def next_of(crashes: Iterator[Delivery | None]) -> Delivery:
+    """The next one, however long it takes."""
+    deadline = time.monotonic() + DEADLINE
+    for delivery in crashes:
+        if delivery:
+            return delivery
+        assert time.monotonic() < deadline, "nothing was delivered in time"
+    raise AssertionError("the queue was closed")
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def depth(broker: Broker) -> Depth:
+    """As one sees it who has taken nothing."""
+    observer = broker.start()
+    try:
+        return observer.queue.depths().queues["normal"]
+    finally:
+        observer.close()
+
+
+# Lost connections
+
+
+def test_a_connection_that_was_closed_while_idle_is_made_again(broker, processor):
+    crashes = processor.queue.new_crashes()
+    assert next(crashes) is None
+    processor.proxy.cut()
+    submitted(broker.start(), "one")
+    assert next_of(crashes).crash_id == "one"
+
+
+def test_submitting_works_again_after_a_connection_that_was_closed_while_idle(processor):
+    submitted(processor, "one")
+    processor.proxy.cut()
+    submitted(processor, "two")
+    assert processor.queue.depths().queues["normal"].waiting == 2
+
+
+def test_a_crash_in_flight_when_its_connection_is_cut_comes_again_and_not_before_its_worker_is_done_with_it(
+    broker, processor
+):
+    crashes = submitted(processor, "one").queue.new_crashes()
+    delivery = next_of(crashes)
+    processor.queue.begin(delivery)
+    processor.proxy.cut()
+    submitted(broker.start(), "two")
+    assert next_of(crashes).crash_id == "two"
+    assert next(crashes) is None
+    processor.queue.ack(delivery)
+    again = next_of(crashes)
+    assert (again.crash_id, again.attempt) == ("one", 1)
+    processor.queue.ack(again)
+    until(lambda: depth(broker) == Depth(0, 0, 0) and processor.queue.depths().queues["normal"].in_flight == 1)
+
+
+@pytest.mark.parametrize("ending", ["ack", "release", "park", "reject", "retry"])
+def test_what_is_said_of_a_delivery_of_a_lost_connection_changes_nothing(processor, ending):
+    crashes = submitted(processor, "one").queue.new_crashes()
+    delivery = next_of(crashes)
+    processor.proxy.cut()
+    until(lambda: processor.queue.depths().queues["normal"].waiting)
+    if ending == "retry":
+        processor.queue.retry(delivery, "late", transient=False)
+    elif ending in ("park", "reject"):
+        getattr(processor.queue, ending)(delivery, "late")
+    else:
+        getattr(processor.queue, ending)(delivery)
+    again = next_of(crashes)
+    assert (again.crash_id, again.attempt, again.retries) == ("one", 1, 0)
+    depths = processor.queue.depths()
+    assert (depths.parked, depths.rejected) == (0, 0)
+
+
+def test_a_delivery_of_a_lost_connection_is_not_to_be_begun(processor):
+    crashes = submitted(processor, "one").queue.new_crashes()
+    delivery = next_of(crashes)
+    processor.proxy.cut()
+    until(lambda: processor.queue.depths().queues["normal"].waiting)
+    with pytest.raises(CrashQueueError, match="begin 'one': the connection it came on was lost"):
+        processor.queue.begin(delivery)
+    assert next_of(crashes).crash_id == "one"
+
+
+def test_a_broker_that_is_away_for_a_while_loses_no_crash_and_the_queue_goes_on_by_itself(broker, processor):
+    crash_ids = {f"crash {number}" for number in range(30)}
+    crashes = submitted(processor, *crash_ids).queue.new_crashes()
+    acked = set()
+    for number in range(40):
+        if number % 10 == 5:
+            processor.proxy.refuse()
+            processor.proxy.cut()
+            assert next(crashes) is None or number
+            processor.proxy.accept_again()
+        if delivery := next(crashes):
+            processor.queue.ack(delivery)
+            acked.add(delivery.crash_id)
+    while acked != crash_ids:
+        delivery = next_of(crashes)
+        processor.queue.ack(delivery)
+        acked.add(delivery.crash_id)
+
+
+def test_a_broker_that_is_away_is_an_error_for_whoever_asks_it_and_names_the_place(processor):
+    processor.proxy.refuse()
+    place = f"RabbitMQ at 127.0.0.1:{processor.proxy.port}/: Connection refused: check whether it runs"
+    for action in (
+        lambda: processor.queue.submit("one"),
+        processor.queue.depths,
+        processor.queue.hasten,
+        processor.queue.setup,
+        processor.queue.check,
+        lambda: list(processor.queue.kept("parked")),
+    ):
+        with pytest.raises(CrashQueueError, match=place):
+            action()
+
+
+def test_a_queue_whose_broker_never_came_can_be_closed(processor):
+    processor.proxy.refuse()
+    assert next(processor.queue.new_crashes()) is None
+    began = time.monotonic()
+    processor.queue.close()
+    assert time.monotonic() - began < 5
+
+
+def test_deliveries_are_ended_by_many_threads_while_connections_are_cut_and_none_is_lost(broker, processor):
+    crash_ids = {f"crash {number}" for number in range(80)}
+    submitted(broker.start(), *crash_ids)
+    acked: set[str] = set()
+
+    def work(delivery: Delivery) -> None:
+        try:
+            processor.queue.begin(delivery)
+        except CrashQueueError:
+            return
+        processor.queue.ack(delivery)
+        acked.add(delivery.crash_id)
+
+    threads = []
+    for number, delivery in enumerate(processor.queue.new_crashes()):
+        if delivery:
+            threads.append(threading.Thread(target=work, args=(delivery,)))
+            threads[-1].start()
+        elif acked == crash_ids:
+            break
+        assert number < 1_000
+        if number in (20, 45):
+            processor.proxy.cut()
+    for thread in threads:
+        thread.join()
+    processor.queue.close()
+    assert depth(broker) == Depth(0, 0, 0)
+
+
+# Heartbeats
+
+
+def test_heartbeats_go_on_while_a_crash_takes_long_and_the_queue_is_not_asked_for_more(broker):
+    processor = submitted(broker.start(**{"resource.rabbitmq.heartbeat": 1}), "one")
+    delivery = next_of(processor.queue.new_crashes())
+    processor.queue.begin(delivery)
+    # Several times as long as the broker waits for a heartbeat.
+    time.sleep(5.0)
+    processor.queue.begin(delivery)
+    processor.queue.ack(delivery)
+    processor.queue.close()
+    assert depth(broker) == Depth(0, 0, 0)
+
+
+def test_a_broker_that_falls_silent_is_taken_for_lost(broker):
+    processor = broker.start(**{"resource.rabbitmq.heartbeat": 1})
+    crashes = processor.queue.new_crashes()
+    assert next(crashes) is None
+    processor.proxy.stall()
+    until(lambda: not processor.queue._consumer.connection.post(lambda: None))
+    processor.proxy.flow()
+    submitted(broker.start(), "one")
+    assert next_of(crashes).crash_id == "one"
+
+
+# A broker that takes nothing
+
+
+def test_a_message_that_is_not_confirmed_in_time_is_an_error(broker):
+    processor = submitted(broker.start(**{"resource.rabbitmq.timeout": 1.0}), "one")
+    processor.proxy.stall()
+    with pytest.raises(CrashQueueError, match="submit 'two': RabbitMQ did not confirm it in 1 s; it may have it all"):
+        processor.queue.submit("two")
+    processor.proxy.flow()
+
+
+def blocked(processor: Processor) -> Processor:
+    """As the broker says to those that publish while it is low on memory."""
+    frame = pika.frame.Method(0, pika.spec.Connection.Blocked("low on memory"))
+    processor.proxy.say_to_clients(frame.marshal())
+    return processor
+
+
+def test_a_broker_low_on_memory_fails_what_is_submitted_at_once_and_takes_acks_all_the_same(broker, processor):
+    crashes = submitted(processor, "one").queue.new_crashes()
+    delivery = next_of(crashes)
+    blocked(processor)
+    began = time.monotonic()
+    with pytest.raises(CrashQueueError, match="submit 'two': RabbitMQ takes no messages now: low on memory"):
+        until(lambda: processor.queue.submit("two"))
+    assert time.monotonic() - began < 5
+    processor.queue.ack(delivery)
+    until(lambda: processor.queue.depths().queues["normal"].in_flight == 0)
+    processor.proxy.say_to_clients(pika.frame.Method(0, pika.spec.Connection.Unblocked()).marshal())
+    until(lambda: _can_submit(processor))
+
+
+def _can_submit(processor: Processor) -> bool:
+    try:
+        processor.queue.submit("three")
+    except CrashQueueError:
+        return False
+    return True
+
+
+def test_a_crash_that_cannot_be_given_to_a_delay_queue_is_tried_again_by_this_process(broker, processor):
+    crashes = submitted(processor, "one").queue.new_crashes()
+    delivery = next_of(crashes)
+    processor.queue.begin(delivery)
+    blocked(processor)
+    processor.queue.retry(delivery, "the reason", transient=False)
+    assert processor.queue.depths().queues["normal"] == Depth(waiting=0, delayed=1, in_flight=0)
+    assert next(crashes) is None
+    again = next_of(crashes)
+    assert (again.crash_id, again.attempt, again.retries) == ("one", 2, 1)
+    processor.queue.ack(again)
+    processor.queue.close()
+    assert depth(broker) == Depth(0, 0, 0)
+
+
+def test_a_crash_that_cannot_be_parked_comes_again(broker, processor):
+    crashes = submitted(processor, "one").queue.new_crashes()
+    delivery = next_of(crashes)
+    blocked(processor)
+    with pytest.raises(CrashQueueError, match="keep 'one' as parked: RabbitMQ takes no messages now"):
+        processor.queue.park(delivery, "the reason")
+    assert next_of(crashes).crash_id == "one"
+
+
+# Queues that go away
+
+
+def test_a_queue_that_was_deleted_is_made_and_consumed_again(broker, processor):
+    crashes = processor.queue.new_crashes()
+    assert next(crashes) is None
+    for queue in broker.queues.origins.values():
+        broker.delete(queue)
+    until(lambda: broker.exists(broker.queues.origins["normal"]))
+    submitted(broker.start(), "one")
+    assert next_of(crashes).crash_id == "one"
+
+
+def test_crashes_that_are_delayed_while_their_queue_is_deleted_are_not_lost(broker, processor):
+    crashes = submitted(processor, "one", "two").queue.new_crashes()
+    for delivery in [next_of(crashes), next_of(crashes)]:
+        processor.queue.retry(delivery, "the reason", transient=True)
+    broker.delete(broker.queues.origins["normal"])
+    assert {next_of(crashes).crash_id, next_of(crashes).crash_id} == {"one", "two"}
+
+
+def test_queues_that_were_deleted_are_made_again_when_they_are_needed(broker, processor):
+    crashes = submitted(processor, "one", "two").queue.new_crashes()
+    first, second = next_of(crashes), next_of(crashes)
+    for queue in broker.queues.arguments:
+        if queue not in broker.queues.origins.values():
+            broker.delete(queue)
+    processor.queue.park(first, "the reason")
+    processor.queue.retry(second, "the reason", transient=True)
+    assert processor.queue.depths().parked == 1
+    assert next_of(crashes).crash_id == "two"
