@@ -22,6 +22,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     app = FetchTransformSaveApp(configuration.values)
     failed = 0
     try:
+        # A stackwalker that is none would make each crash an empty one, over what was made of it before.
+        app.pipeline.check()
         for crash_id in arguments.crash_ids:
             try:
                 result = app.steps.run(check_crash_id(crash_id.strip().lower()))

@@ -204,6 +204,39 @@ def test_while_the_stackwalker_refuses_everything_nothing_is_saved(installation,
     assert installation.show(crash_id)["success"]
 
 
+def test_a_stackwalker_that_is_replaced_by_a_broken_one_makes_no_empty_crashes(installation, tmp_path):
+    walker = tmp_path / "walker"
+    walker.symlink_to(stackwalker())
+    installation.walker(command_pathname=str(walker))
+    daemon = installation.start()
+    crash_id = installation.submit(DUMP)
+    daemon.wait_for_log(f"{crash_id} saved")
+
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    broken.rename(walker)
+    crash_id = installation.submit(DUMP)
+    daemon.wait_for_log(f"{crash_id} is tried again, it is not at fault: {walker} prints no JSON for a sound minidump")
+    assert not installation.is_processed(crash_id)
+
+    broken.symlink_to(stackwalker())
+    broken.rename(walker)
+    daemon.wait_for_log(f"{crash_id} saved")
+    assert daemon.stop() == 0
+    assert not installation.show(crash_id)["signature"].startswith("EMPTY")
+
+
+def test_a_stackwalker_that_is_none_leaves_a_crash_as_it_was_in_the_foreground_too(installation):
+    crash_id = installation.submit(DUMP)
+    assert installation.socorro("process", crash_id).returncode == 0
+    installation.walker(command_pathname="/bin/false")
+    done = installation.socorro("process", crash_id)
+    assert done.returncode == 1
+    assert "socorro: /bin/false prints no JSON for a sound minidump" in done.stderr
+    assert not installation.show(crash_id)["signature"].startswith("EMPTY")
+
+
 def is_ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
