@@ -41,7 +41,7 @@ class Health:
             known = self._problems.get(part) == description
             self._problems[part] = description
         if not known:
-            logger.warning("not ready: %s %s", part, description)
+            logger.warning("not ready: %s: %s", part, description)
 
     def resolved(self, part: str) -> None:
         """``part`` works (again)."""

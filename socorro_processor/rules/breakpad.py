@@ -279,5 +279,5 @@ def _log(crash_id: str, dump_name: str, outcome: Outcome, result: StackwalkResul
         outcome.wall_seconds,
         outcome.cpu_seconds,
     )
-    if outcome.stderr.strip():
-        logger.info("%s: stackwalk of %s: %s", crash_id, dump_name, " | ".join(outcome.stderr.split("\n")))
+    if said := outcome.stderr.strip():
+        logger.info("%s: stackwalk of %s: %s", crash_id, dump_name, " | ".join(said.split("\n")))

@@ -311,7 +311,7 @@ def test_while_the_store_is_not_mounted_no_crash_is_rejected(installation, tmp_p
     installation.crashes.mkdir()
     daemon = installation.start()
     daemon.wait_for_log("is tried again, it is not at fault")
-    assert f"not ready: source there is no directory {installation.crashes}" in daemon.log
+    assert f"not ready: source: there is no directory {installation.crashes}" in daemon.log
     installation.crashes.rmdir()
     mounted.rename(installation.crashes)
     for crash_id in crash_ids:
@@ -322,7 +322,7 @@ def test_while_the_store_is_not_mounted_no_crash_is_rejected(installation, tmp_p
 
 def test_a_processor_may_be_started_before_the_first_crash_is_submitted(installation):
     daemon = installation.start()
-    assert f"not ready: source there is no directory {installation.crashes}" in daemon.log
+    assert f"not ready: source: there is no directory {installation.crashes}" in daemon.log
     assert not installation.crashes.exists()
     crash_id = installation.submit(DUMP)
     daemon.wait_for_log(f"{crash_id} saved")
