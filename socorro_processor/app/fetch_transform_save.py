@@ -11,7 +11,7 @@ from socorro_processor.app.steps import Steps
 from socorro_processor.app.store_queue import StoreCrashQueue
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.temporary_directory import ProcessDirectory
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, WholeNumber, class_converter
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import CrashStorageError, ProcessingEnvironmentError
@@ -19,12 +19,6 @@ from socorro_processor.health import Health
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 
 logger = logging.getLogger(__name__)
-
-
-def _at_least_one(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError("a number above 0")
-    return number
 
 
 _STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
@@ -67,7 +61,7 @@ class FetchTransformSaveApp(RequiredConfig):
         "maximum_attempts",
         default="5",
         doc="how often a crash may fail of its own before it is parked: at least once",
-        from_string_converter=_at_least_one,
+        from_string_converter=WholeNumber(1),
     )
     required_config.app.add_option(
         "temporary_directory",

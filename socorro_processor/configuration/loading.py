@@ -17,6 +17,7 @@ from socorro_processor.configuration.mend import (
     RequiredConfig,
     boolean,
 )
+from socorro_processor.configuration.numbers import Seconds, WholeNumber
 from socorro_processor.configuration.sources import Source, SourcedValue
 from socorro_processor.errors import ConfigurationError
 
@@ -125,6 +126,8 @@ def _expected(converter: Callable[[str], Any], error: Exception) -> str:
         return "a whole number"
     if converter is float:
         return "a number"
+    if isinstance(converter, (WholeNumber, Seconds)):
+        return str(converter)
     if converter is boolean:
         return "true or false"
     if converter is class_converter:

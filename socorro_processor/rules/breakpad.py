@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.configuration import DotDict, Namespace, WholeNumber
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
@@ -150,6 +150,7 @@ class BreakpadStackwalkerRule2015(Rule):
         "niceness",
         default=0,
         doc="how far a stackwalker stands back for other programs, 0 to 19",
+        from_string_converter=WholeNumber(0, 19),
     )
     required_config.add_option(
         "symbols_path",

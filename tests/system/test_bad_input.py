@@ -118,6 +118,10 @@ def test_a_command_that_cannot_do_it_says_why(installation, arguments, expected)
     [
         ("--source.rot=x", "there is no option source.rot; did you mean source.root?"),
         ("--producer_consumer.number_of_threads=many", "'many' is not a whole number"),
+        ("--producer_consumer.number_of_threads=0", "'0' is not a whole number from 1 to 1000"),
+        ("--producer_consumer.idle_delay=nan", "'nan' is not a number of seconds, more than 0"),
+        ("--health.port=99999", "'99999' is not a whole number from 0 to 65535"),
+        ("--source.maximum_dump_size=-1", "'-1' is not a whole number of at least 1"),
         ("--source.crashstorage_class=no.such.Store", "module no.such cannot be imported"),
         ("--admin.conf=absent.ini", "cannot read absent.ini: No such file"),
         ("--unknown", "unrecognized arguments: --unknown"),
