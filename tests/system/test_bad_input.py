@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import socket
+import sqlite3
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,7 +104,7 @@ def test_an_unknown_crash_id_is_tried_again_and_then_rejected(installation):
         (["submit", "absent.dmp"], "absent.dmp is no file that can be read"),
         (["submit", f"../../x={DUMP}"], "'../../x' is no dump name"),
         (["submit", str(DUMP), "--raw-crash", "absent.json"], "cannot read absent.json: No such file"),
-        (["submit", str(DUMP), "--raw-crash", str(DUMP)], "is no JSON"),
+        (["submit", str(DUMP), "--raw-crash", str(DUMP)], f"{DUMP} is no JSON: Expecting value"),
     ],
 )
 def test_a_command_that_cannot_do_it_says_why(installation, arguments, expected):
@@ -342,3 +345,30 @@ def test_a_source_that_cannot_be_written_fails_the_submission(installation, tmpf
     assert str(tmpfs) in done.stderr
     assert "Traceback" not in done.stderr
     assert installation.queue() == NOTHING
+
+
+def test_a_submission_that_fails_leaves_nothing_in_the_store(installation, tmpfs):
+    installation.environment["SOCORRO__RESOURCE__FILESYSTEM__ROOT"] = str(tmpfs)
+    large = installation.directory / "large.dmp"
+    large.write_bytes(b"MDMP" + bytes(2 << 20))
+    done = installation.socorro("submit", large)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert [path for path in tmpfs.rglob("*") if path.is_file()] == []
+
+
+def test_a_crash_that_is_stored_but_cannot_be_queued_is_named(installation):
+    queue = installation.environment["SOCORRO__NEW_CRASH_SOURCE__PATH"]
+    installation.environment["SOCORRO__NEW_CRASH_SOURCE__BUSY_TIMEOUT"] = "0.1"
+    assert installation.queue() == NOTHING
+    with closing(sqlite3.connect(queue, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = installation.socorro("submit", DUMP)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    found = re.search(
+        r"socorro: (\S+) is in the store, but in no queue \(`socorro process \1` does without\): .*locked", line
+    )
+    assert found
+    assert installation.socorro("process", found[1]).returncode == 0
