@@ -55,11 +55,16 @@ def defaults(component: type[RequiredConfig], **values: object) -> DotDict:
 
 def _extend_python_path(sources: Iterable[Source]) -> None:
     """Make the operator's own modules importable, before the first class name is looked up."""
-    for source in sources:
-        for directory in source.get("plugins.path", "").split(","):
-            found = str(Path(directory.strip()).absolute())
-            if directory.strip() and found not in sys.path:
-                sys.path.append(found)
+    written = [source["plugins.path"] for source in sources if "plugins.path" in source]
+    for directory in written[-1].split(",") if written else ():
+        if not directory.strip():
+            continue
+        found = Path(directory.strip()).absolute()
+        if not found.is_dir():
+            origin = getattr(written[-1], "origin", "plugins.path")
+            raise ConfigurationError(f"{origin}: there is no directory {found}")
+        if str(found) not in sys.path:
+            sys.path.append(str(found))
 
 
 class _Manager(ConfigurationManager):

@@ -215,5 +215,14 @@ def test_the_operators_own_modules_are_found(tmp_path):
     assert Configuration(definitions(), [line]).values.source.store_class.__name__ == "Mine"
 
 
+def test_a_directory_of_own_modules_that_does_not_exist_is_named_with_its_place(tmp_path):
+    ini = f"[plugins]\npath = {tmp_path}/nowhere\n"
+    with pytest.raises(
+        ConfigurationError, match=r"processor.ini, section \[plugins\], path: there is no directory .*/nowhere$"
+    ):
+        configuration(tmp_path, ini)
+    configuration(tmp_path, ini, None, f"--plugins.path={tmp_path}")
+
+
 def test_values_of_a_mapping_need_no_text():
     assert Source({"a": 1})["a"] == 1
