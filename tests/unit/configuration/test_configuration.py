@@ -80,6 +80,10 @@ def test_a_value_may_hold_commas_quotes_percent_signs_and_several_lines(tmp_path
     assert values.destination.password == "in quotes"
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    assert configuration(tmp_path, "\ufeff[source]\nthreads = 7\n").values.source.threads == 7
+
+
 def test_a_file_may_include_another(tmp_path):
     (tmp_path / "common.ini").write_text("threads = 9\n")
     assert configuration(tmp_path, "[source]\n+include common.ini\n").values.source.threads == 9
