@@ -9,19 +9,23 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.configuration import DotDict, Namespace, Seconds, WholeNumber
 
 logger = logging.getLogger(__name__)
 
 required_config = Namespace()
 required_config.add_option(
-    "port", default=0, doc="port of /healthz and /readyz; 0 is off. A port that is taken is a warning, no error."
+    "port",
+    default=0,
+    doc="port of /healthz and /readyz; 0 is off. A port that is taken is a warning, no error.",
+    from_string_converter=WholeNumber(0, 65535),
 )
 required_config.add_option("host", default="127.0.0.1", doc="address that the health server listens on")
 required_config.add_option(
     "maximum_silence",
     default=60.0,
     doc="seconds without a sign of life of the main loop after which /healthz says that the processor hangs",
+    from_string_converter=Seconds(above=True),
 )
 
 
@@ -41,7 +45,7 @@ class Health:
             known = self._problems.get(part) == description
             self._problems[part] = description
         if not known:
-            logger.warning("not ready: %s %s", part, description)
+            logger.warning("not ready: %s: %s", part, description)
 
     def resolved(self, part: str) -> None:
         """``part`` works (again)."""

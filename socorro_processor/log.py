@@ -61,8 +61,8 @@ class PlainFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = "".join(f" {key}={_plain(value)}" for key, value in _fields(record).items())
-        # One line a record: a message that quotes input cannot forge another.
-        message = record.getMessage().replace("\n", "\n    ")
+        # One line a record: a message that quotes input cannot forge another, nor steer a terminal.
+        message = _escaped(record.getMessage(), but="\n\t").replace("\n", "\n    ")
         text = f"{_time(record)} {record.levelname} {message}{fields}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
@@ -95,4 +95,11 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 def _plain(value: object) -> str:
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return json.dumps(text) if not text or any(c.isspace() or c in '"=' for c in text) else text
+    return json.dumps(text) if not text or not text.isprintable() or any(c in ' "=' for c in text) else text
+
+
+def _escaped(text: str, but: str) -> str:
+    """With what is no printable character as in ``\\x1b``, ``but`` for these."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in but else c.encode("unicode_escape").decode() for c in text)

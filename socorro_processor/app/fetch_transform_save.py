@@ -12,14 +12,7 @@ from socorro_processor.app.store_queue import StoreCrashQueue
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.watchdog import Watchdog
-from socorro_processor.configuration import (
-    DotDict,
-    Namespace,
-    RequiredConfig,
-    class_converter,
-    parse_count,
-    parse_seconds,
-)
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber, class_converter
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import CrashStorageError, ProcessingEnvironmentError
@@ -69,14 +62,14 @@ class FetchTransformSaveApp(RequiredConfig):
         "maximum_attempts",
         default="5",
         doc="how often a crash may fail of its own before it is parked: at least once",
-        from_string_converter=parse_count,
+        from_string_converter=WholeNumber(1),
     )
     required_config.app.add_option(
         "maximum_crash_time",
         default="900",
         doc="seconds in work after which a crash hangs: the processor writes all stacks to its log and ends with 70. "
         "Longer than the stackwalker may take for all dumps of a crash.",
-        from_string_converter=parse_seconds,
+        from_string_converter=Seconds(above=True),
     )
     required_config.app.add_option(
         "temporary_directory",

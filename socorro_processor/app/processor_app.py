@@ -96,8 +96,10 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             manager.stop()
         if self._reload:
             self._reload = False
-            self.pipeline.reload()
-            logger.info("signature lists and reference data were read again")
+            if self.pipeline.reload():
+                logger.info("signature lists and reference data were read again")
+            else:
+                logger.error("not all signature lists and reference data could be read again, see above")
         if not self._stopping and self.health.problems() and time.monotonic() >= self._next_check:
             self._next_check = time.monotonic() + _CHECK_INTERVAL
             self._check_aside()

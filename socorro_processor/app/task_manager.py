@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.delivery_handler import DeliveryHandler
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds
 from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
 from socorro_processor.errors import CrashQueueError
 from socorro_processor.log import stack_of
@@ -24,12 +24,16 @@ class TaskManager(RequiredConfig):
 
     required_config = Namespace()
     required_config.add_option(
-        "idle_delay", default=0.25, doc="seconds between two looks at whether a pause is over or a thread has died"
+        "idle_delay",
+        default=0.25,
+        doc="seconds between two looks at whether a pause is over or a thread has died",
+        from_string_converter=Seconds(above=True),
     )
     required_config.add_option(
         "shutdown_timeout",
         default=60.0,
         doc="seconds that crashes which were begun have to end once the processor is told to stop",
+        from_string_converter=Seconds(),
     )
 
     def __init__(

@@ -8,7 +8,7 @@ import threading
 import time
 
 from socorro_processor.app.task_manager import TaskManager
-from socorro_processor.configuration import Namespace
+from socorro_processor.configuration import Namespace, WholeNumber
 from socorro_processor.crashqueue.base import Delivery
 from socorro_processor.log import stack_of
 
@@ -19,11 +19,17 @@ class ThreadedTaskManager(TaskManager):
     """Hands deliveries to ``number_of_threads`` threads; one that dies of a bug is replaced."""
 
     required_config = Namespace()
-    required_config.add_option("number_of_threads", default=4, doc="how many crashes are processed at once")
+    required_config.add_option(
+        "number_of_threads",
+        default=4,
+        doc="how many crashes are processed at once",
+        from_string_converter=WholeNumber(1, 1000),
+    )
     required_config.add_option(
         "maximum_queue_size",
         default=2,
         doc="how many crashes are taken from the queue before a thread is free for them",
+        from_string_converter=WholeNumber(0),
     )
 
     def _start(self) -> None:

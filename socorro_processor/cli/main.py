@@ -7,7 +7,9 @@ Exit codes: 0 done; 1 not done, or not all of it; 2 the command line or the conf
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -49,18 +51,20 @@ _ADMIN = (
     ("admin.dump_conf", "FILE: write it there, and end"),
 )
 
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a file that standard output goes to may say to a write."""
+
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run a command. Returns its exit code."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_overview())
-        return 0 if arguments else 2
-    if arguments[0] in ("-V", "--version", "version"):
-        print(f"socorro-processor {socorro_processor.__version__}")
-        return 0
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A crash may hold any character, and standard output may be for less than that.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _run(_command(arguments[0]), arguments[1:], environ)
+        code = _answer(list(sys.argv[1:] if arguments is None else arguments), environ)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except ConfigurationError as error:
         for line in str(error).splitlines():
             print(f"socorro: {line}", file=sys.stderr)
@@ -70,10 +74,31 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return 1
     except BrokenPipeError:
         # The reader of the output, `head` for one, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
+        return 1
+    except OSError as error:
+        if error.filename is not None or error.errno not in _OUTPUT_ERRORS:
+            raise
+        print(f"socorro: cannot write the output: {error.strerror}", file=sys.stderr)
+        _print_no_more()
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _answer(arguments: list[str], environ: Mapping[str, str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version", "version"):
+        print(f"socorro-processor {socorro_processor.__version__}")
+        return 0
+    return _run(_command(arguments[0]), arguments[1:], environ)
+
+
+def _print_no_more() -> None:
+    """What is left in the buffer would fail again at the interpreter's end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _overview() -> str:

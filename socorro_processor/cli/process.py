@@ -7,6 +7,7 @@ import sys
 
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveApp
 from socorro_processor.cli.command import Command
+from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.errors import SocorroError
@@ -22,6 +23,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     app = FetchTransformSaveApp(configuration.values)
     failed = 0
     try:
+        # A stackwalker that is none would make each crash an empty one, over what was made of it before.
+        app.pipeline.check()
         for crash_id in arguments.crash_ids:
             try:
                 result = app.steps.run(check_crash_id(crash_id.strip().lower()))
@@ -29,7 +32,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
                 failed += 1
                 print(f"socorro: {crash_id}: {error}", file=sys.stderr)
             else:
-                print(f"{crash_id} {result.signature}")
+                print(f"{crash_id} {plain(result.signature)}")
     finally:
         app.close()
     return 1 if failed else 0

@@ -56,7 +56,7 @@ class _Report:
         yield from self._head()
         java_stack = self.crash.get("java_stack_trace")
         if isinstance(java_stack, str) and java_stack:
-            yield from section("Java stack", java_stack.splitlines())
+            yield from section("Java stack", (line.expandtabs(4) for line in java_stack.splitlines()))
         if not java_stack or mapping_of(self.crash, "json_dump"):
             yield Text()
             yield from self._dump(self.crash, hang=text_of(self.crash, "signature").startswith(_HANGS))

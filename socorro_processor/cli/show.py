@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -37,9 +36,6 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
         print(f"socorro: {plain(text)}", file=sys.stderr)
 
     crash = find(crash_id, stores, note, redacted=arguments.redacted)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A crash may hold any character, and standard output may be for less than that.
-        sys.stdout.reconfigure(errors="backslashreplace")
     if arguments.json:
         print(as_json(crash, indent=2 if sys.stdout.isatty() else None))
     else:
@@ -64,7 +60,9 @@ def find(
         except (CrashIDNotFound, NotImplementedError):
             continue
         except CrashStorageError as error:
-            reasons.append(str(error))
+            # Destination and source are often one store.
+            if str(error) not in reasons:
+                reasons.append(str(error))
             continue
         for reason in reasons:
             note(reason)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import io
 import json
 import sys
 from collections.abc import Iterator
@@ -45,9 +44,6 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     rules = [rule(config) for rule, config in signature_rules(configuration)]
     if not any(type(rule) is SignatureGenerationRule for rule in rules):
         raise SocorroError("no rule set of this configuration has a SignatureGenerationRule")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A crash may hold any character, and standard output may be for less than that.
-        sys.stdout.reconfigure(errors="backslashreplace")
     failures = 0
     for name in arguments.crashes:
         try:

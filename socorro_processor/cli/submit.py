@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from socorro_processor.cli.command import Command, build
 from socorro_processor.configuration import Configuration
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import QUEUES
-from socorro_processor.crashstorage.base import MAIN_DUMP, check_dump_name
-from socorro_processor.errors import SocorroError
-from socorro_processor.serialization import decode
+from socorro_processor.crashstorage.base import MAIN_DUMP, CrashStorageBase, check_dump_name
+from socorro_processor.errors import CrashQueueError, CrashStorageError, SocorroError
+from socorro_processor.serialization import NotJSON, decode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,13 +41,28 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     store = build("source", configuration)
     queue = build("new_crash_source", configuration)
     try:
-        store.save_raw_crash(raw_crash, dumps, crash_id)
-        queue.submit(crash_id, arguments.queue)
+        _save(store, raw_crash, dumps, crash_id)
+        try:
+            queue.submit(crash_id, arguments.queue)
+        except CrashQueueError as error:
+            raise SocorroError(
+                f"{crash_id} is in the store, but in no queue (`socorro process {crash_id}` does without): {error}"
+            ) from error
     finally:
         queue.close()
         store.close()
     print(json.dumps({"crash_id": crash_id, "queue": arguments.queue}) if arguments.json else crash_id)
     return 0
+
+
+def _save(store: CrashStorageBase, raw_crash: dict[str, Any], dumps: dict[str, Path], crash_id: str) -> None:
+    try:
+        store.save_raw_crash(raw_crash, dumps, crash_id)
+    except CrashStorageError:
+        # Nobody will ever ask for what was saved of it.
+        with suppress(CrashStorageError, NotImplementedError):
+            store.remove(crash_id)
+        raise
 
 
 def _dump(argument: str) -> tuple[str, Path]:
@@ -57,7 +73,7 @@ def _dump(argument: str) -> tuple[str, Path]:
     if not path.is_file():
         raise SocorroError(f"{path} is no file that can be read")
     if path.stat().st_size == 0:
-        print(f"socorro: {path} is empty; submitted all the same", file=sys.stderr)
+        print(f"socorro: {path} is empty", file=sys.stderr)
     return check_dump_name(name), path
 
 
@@ -68,8 +84,8 @@ def _annotations(path: Path | None) -> dict[str, Any]:
         annotations = decode(path.read_bytes(), lambda note: print(f"socorro: {path}: {note}", file=sys.stderr))
     except OSError as error:
         raise SocorroError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise SocorroError(f"{path} is no JSON: {error}") from error
+    except NotJSON as error:
+        raise SocorroError(f"{path} is {error}") from error
     if not isinstance(annotations, dict):
         raise SocorroError(f"{path} is no JSON object, but annotations by name are expected")
     return annotations

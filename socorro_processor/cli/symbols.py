@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import json
 import sys
 from datetime import date
@@ -45,9 +44,6 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     finally:
         source.close()
     rows = [(*file, crashes) for file, crashes in missed]
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A crash may hold any character, and standard output may be for less than that.
-        sys.stdout.reconfigure(errors="backslashreplace")
     if arguments.json:
         print(json.dumps([dict(zip(_COLUMNS, row, strict=True)) for row in rows]))
     elif arguments.csv:

@@ -10,9 +10,9 @@ Values come from an ini file, over it the environment, over that the command lin
 """
 
 from socorro_processor.configuration.class_names import class_converter, class_name, classes_in_namespaces
-from socorro_processor.configuration.converters import parse_count, parse_seconds
 from socorro_processor.configuration.loading import Configuration, defaults
 from socorro_processor.configuration.mend import DotDict, Namespace, RequiredConfig
+from socorro_processor.configuration.numbers import Seconds, WholeNumber
 from socorro_processor.configuration.sources import EnvironmentSource, Source, read_ini, split_command_line
 from socorro_processor.configuration.writing import as_help, as_ini
 
@@ -22,15 +22,15 @@ __all__ = [
     "EnvironmentSource",
     "Namespace",
     "RequiredConfig",
+    "Seconds",
     "Source",
+    "WholeNumber",
     "as_help",
     "as_ini",
     "class_converter",
     "class_name",
     "classes_in_namespaces",
     "defaults",
-    "parse_count",
-    "parse_seconds",
     "read_ini",
     "split_command_line",
 ]

@@ -17,6 +17,7 @@ from socorro_processor.configuration.mend import (
     RequiredConfig,
     boolean,
 )
+from socorro_processor.configuration.numbers import Seconds, WholeNumber
 from socorro_processor.configuration.retired import MOVED, RETIRED, of_2016
 from socorro_processor.configuration.sources import Source, SourcedValue
 from socorro_processor.errors import ConfigurationError
@@ -57,11 +58,16 @@ def defaults(component: type[RequiredConfig], **values: object) -> DotDict:
 
 def _extend_python_path(sources: Iterable[Source]) -> None:
     """Make the operator's own modules importable, before the first class name is looked up."""
-    for source in sources:
-        for directory in source.get("plugins.path", "").split(","):
-            found = str(Path(directory.strip()).absolute())
-            if directory.strip() and found not in sys.path:
-                sys.path.append(found)
+    written = [source["plugins.path"] for source in sources if "plugins.path" in source]
+    for directory in written[-1].split(",") if written else ():
+        if not directory.strip():
+            continue
+        found = Path(directory.strip()).absolute()
+        if not found.is_dir():
+            origin = getattr(written[-1], "origin", "plugins.path")
+            raise ConfigurationError(f"{origin}: there is no directory {found}")
+        if str(found) not in sys.path:
+            sys.path.append(str(found))
 
 
 class _Manager(ConfigurationManager):
@@ -137,6 +143,8 @@ def _expected(converter: Callable[[str], Any], error: Exception) -> str:
         return "a whole number"
     if converter is float:
         return "a number"
+    if isinstance(converter, (WholeNumber, Seconds)):
+        return str(converter)
     if converter is boolean:
         return "true or false"
     if converter is class_converter:

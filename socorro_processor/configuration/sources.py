@@ -115,7 +115,8 @@ def read_ini(path: Path) -> Source:
 def _lines(path: Path, indent: str = "", depth: int = 0) -> Iterator[str]:
     if depth > _MAXIMUM_INCLUDE_DEPTH:
         raise ConfigurationError(f"{path}: more than {_MAXIMUM_INCLUDE_DEPTH} files include one another")
-    for line in path.read_text(encoding="utf-8").splitlines():
+    # Some editors put a byte order mark first.
+    for line in path.read_text(encoding="utf-8-sig").splitlines():
         if include := _INCLUDE.fullmatch(line):
             yield from _lines(path.parent / include.group(2), indent + include.group(1), depth + 1)
         else:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import cast
 
-from socorro_processor.configuration import DotDict, Namespace, parse_count, parse_seconds
+from socorro_processor.configuration import DotDict, Namespace, Seconds, WholeNumber
 from socorro_processor.crashqueue.base import (
     QUEUES,
     CrashQueueBase,
@@ -124,7 +124,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         "prefetch",
         default="8",
         doc="how many crashes of each queue are taken ahead of those in work",
-        from_string_converter=parse_count,
+        from_string_converter=WholeNumber(1),
     )
     required_config.add_option(
         "weights",
@@ -142,7 +142,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         "idle_delay",
         default=0.5,
         doc="seconds to wait for a crash before saying there is none",
-        from_string_converter=parse_seconds,
+        from_string_converter=Seconds(above=True),
     )
     required_config.add_option(
         "maximum_rejected",
@@ -154,14 +154,14 @@ class RabbitMQCrashQueue(CrashQueueBase):
         "timeout",
         default=10.0,
         doc="seconds that the broker has to accept a connection, or to answer or confirm",
-        from_string_converter=parse_seconds,
+        from_string_converter=Seconds(above=True),
         reference_value_from="resource.rabbitmq",
     )
     required_config.add_option(
         "heartbeat",
         default=30.0,
         doc="seconds after which a broker that is silent is taken for lost; whole ones",
-        from_string_converter=parse_seconds,
+        from_string_converter=Seconds(above=True),
         reference_value_from="resource.rabbitmq",
     )
     required_config.add_option(

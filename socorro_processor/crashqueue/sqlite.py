@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import cast
 
-from socorro_processor.configuration import DotDict, Namespace, parse_seconds
+from socorro_processor.configuration import DotDict, Namespace, Seconds, WholeNumber
 from socorro_processor.crashqueue.base import (
     QUEUES,
     CrashQueueBase,
@@ -122,21 +122,25 @@ class SQLiteCrashQueue(CrashQueueBase):
         "lease_time",
         default=60.0,
         doc="seconds after which the crashes of a processor that hangs are given to others; at least 10",
+        from_string_converter=Seconds(SHORTEST_LEASE),
     )
     required_config.add_option(
         "idle_delay",
         default=0.5,
         doc="seconds to wait for a crash before saying there is none",
-        from_string_converter=parse_seconds,
+        from_string_converter=Seconds(above=True),
     )
     required_config.add_option(
         "busy_timeout",
         default=5.0,
         doc="seconds to wait while another process writes the file",
-        from_string_converter=parse_seconds,
+        from_string_converter=Seconds(above=True),
     )
     required_config.add_option(
-        "maximum_rejected", default=100_000, doc="how many rejected ids are kept for operators to see; the oldest go"
+        "maximum_rejected",
+        default=100_000,
+        doc="how many rejected ids are kept for operators to see; the oldest go",
+        from_string_converter=WholeNumber(0),
     )
 
     def __init__(

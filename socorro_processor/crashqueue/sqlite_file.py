@@ -160,7 +160,7 @@ class SQLiteFile:
         with self._lock:
             former = self._connection
             if former is None:
-                raise CrashQueueError(f"open the queue {self.path} anew: it is closed")
+                raise CrashQueueError(f"cannot open the queue {self.path} anew: it is closed")
             try:
                 self._connection, self._identity = self._open()
             except ConfigurationError as error:
@@ -200,18 +200,18 @@ class SQLiteFile:
                 self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
             )
         except OSError as error:
-            raise CrashQueueError(f"open the queue {self.path}: {error}") from error
+            raise CrashQueueError(f"cannot open the queue {self.path}: {error}") from error
         except sqlite3.Error as error:
-            raise CrashQueueError(f"open the queue {self.path}: {_in_words(error)}") from error
+            raise CrashQueueError(f"cannot open the queue {self.path}: {_in_words(error)}") from error
         try:
             self._prepare(connection, time.monotonic() + self._busy_timeout)
             return connection, _identity(self.path)
         except OSError as error:
             connection.close()
-            raise CrashQueueError(f"open the queue {self.path}: {error}") from error
+            raise CrashQueueError(f"cannot open the queue {self.path}: {error}") from error
         except sqlite3.Error as error:
             connection.close()
-            raise CrashQueueError(f"open the queue {self.path}: {_in_words(error)}") from error
+            raise CrashQueueError(f"cannot open the queue {self.path}: {_in_words(error)}") from error
         except BaseException:
             connection.close()
             raise

@@ -73,6 +73,7 @@ class Leases:
         self._heartbeat = heartbeat
         self._given_back = given_back
         self._lock = threading.Lock()
+        self._claimed = False
         self._held: set[Lease] = set()
         self._dropped: set[Lease] = set()
         self._renewed_at = -math.inf
@@ -90,6 +91,7 @@ class Leases:
         """Become an owner that others can see die; needed before the first ``take``."""
         with _owner_files():
             self._owner.claim()
+        self._claimed = True
         self._heartbeat.start(self._beat)
 
     def take(self, connection: sqlite3.Connection, row: int, body: bytes) -> Lease:
@@ -132,10 +134,12 @@ class Leases:
     def close(self) -> None:
         """Give everything back and be no owner any more. Raises nothing: the others would notice."""
         self._heartbeat.stop()
-        try:
-            self.give_back_all()
-        except CrashQueueError as error:
-            logger.warning("the queue is left to the other processors, or to the next one: %s", error)
+        # Whoever only submits or looks has nothing to give back, and may not even be allowed to write.
+        if self._claimed:
+            try:
+                self.give_back_all()
+            except CrashQueueError as error:
+                logger.warning("the queue is left to the other processors, or to the next one: %s", error)
         with suppress(OSError):
             self._owner.give_up()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.configuration import DotDict, Namespace, WholeNumber
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import (
     MAIN_DUMP,
@@ -52,7 +52,10 @@ class ObjectCrashStorage(CrashStorageBase):
     required_config = Namespace()
     required_config.update(redactor_options())
     required_config.add_option(
-        "maximum_dump_size", default=500_000_000, doc="bytes; a larger dump is left out when its crash is fetched"
+        "maximum_dump_size",
+        default=500_000_000,
+        doc="bytes; a larger dump is left out when its crash is fetched",
+        from_string_converter=WholeNumber(1),
     )
 
     def __init__(self, config: DotDict) -> None:

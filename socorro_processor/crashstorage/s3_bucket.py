@@ -16,7 +16,7 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, parse_count, parse_seconds
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber
 from socorro_processor.crashstorage.base import Dump
 from socorro_processor.crashstorage.objects import NoSuchObject, ObjectTooLarge
 from socorro_processor.crashstorage.s3_errors import NO_SUCH_BUCKET, http_status, sorted_errors
@@ -123,28 +123,28 @@ class S3Bucket(RequiredConfig):
         "connection_timeout",
         default=5.0,
         doc="seconds for a connection to be made",
-        from_string_converter=parse_seconds,
+        from_string_converter=Seconds(above=True),
         reference_value_from="resource.boto",
     )
     required_config.add_option(
         "read_timeout",
         default=20.0,
         doc="seconds in which the server has to send something",
-        from_string_converter=parse_seconds,
+        from_string_converter=Seconds(above=True),
         reference_value_from="resource.boto",
     )
     required_config.add_option(
         "number_of_tries",
         default=3,
         doc="how often a request is sent in all before it has failed",
-        from_string_converter=parse_count,
+        from_string_converter=WholeNumber(1),
         reference_value_from="resource.boto",
     )
     required_config.add_option(
         "maximum_connections",
         default=20,
         doc="connections that are kept open; threads beyond them make a new one for each request",
-        from_string_converter=parse_count,
+        from_string_converter=WholeNumber(1),
         reference_value_from="resource.boto",
     )
 

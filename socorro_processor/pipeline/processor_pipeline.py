@@ -100,19 +100,23 @@ class ProcessorPipeline(RequiredConfig):
             for rule in system.rules:
                 rule.check()
 
-    def reload(self) -> None:
+    def reload(self) -> bool:
         """Have every rule read again what an operator may have changed: signature lists, reference data.
 
-        What cannot be used is logged, and the rule goes on with what it had.
+        What cannot be used is logged, and the rule goes on with what it had. Whether all could be used.
         """
+        all_good = True
         for _, system in self._systems:
             for rule in system.rules:
                 try:
                     rule.reload()
                 except (ConfigurationError, ProcessingEnvironmentError) as error:
+                    all_good = False
                     logger.error("rule %s goes on with what it had: %s", rule.name, error)
                 except Exception:
+                    all_good = False
                     logger.exception("rule %s goes on with what it had", rule.name)
+        return all_good
 
     def close(self) -> None:
         """Close every rule; what goes wrong in it is logged."""

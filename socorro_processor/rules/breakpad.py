@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.configuration import DotDict, Namespace, WholeNumber
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
@@ -150,6 +150,7 @@ class BreakpadStackwalkerRule2015(Rule):
         "niceness",
         default=0,
         doc="how far a stackwalker stands back for other programs, 0 to 19",
+        from_string_converter=WholeNumber(0, 19),
     )
     required_config.add_option(
         "symbols_path",
@@ -279,5 +280,5 @@ def _log(crash_id: str, dump_name: str, outcome: Outcome, result: StackwalkResul
         outcome.wall_seconds,
         outcome.cpu_seconds,
     )
-    if outcome.stderr.strip():
-        logger.info("%s: stackwalk of %s: %s", crash_id, dump_name, " | ".join(outcome.stderr.split("\n")))
+    if said := outcome.stderr.strip():
+        logger.info("%s: stackwalk of %s: %s", crash_id, dump_name, " | ".join(said.split("\n")))

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from socorro_processor.configuration import Namespace
+from socorro_processor.configuration import Namespace, WholeNumber
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.serialization import NotJSON, decode
@@ -36,6 +36,7 @@ class OutOfMemoryBinaryRule(Rule):
         "max_size_uncompressed",
         default=20 * 1024 * 1024,
         doc="bytes; a memory report that is larger, unpacked, is not kept",
+        from_string_converter=WholeNumber(1),
     )
 
     def predicate(self, crash: Crash) -> bool:

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, defaults
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, WholeNumber, defaults
 from socorro_processor.signature.frames import normalize
 from socorro_processor.signature.siglists import SigLists, default_directory, lists_in_use
 
@@ -60,6 +60,7 @@ class CSignatureTool(RequiredConfig):
         "maximum_frames_to_consider",
         default=40,
         doc="how many frames of a thread are looked at, from the top",
+        from_string_converter=WholeNumber(1),
         reference_value_from="resource.signature",
     )
     required_config.add_option(
@@ -72,6 +73,7 @@ class CSignatureTool(RequiredConfig):
         "signature_max_len",
         default=255,
         doc="a longer signature is cut, and ends in ...",
+        from_string_converter=WholeNumber(4),
         reference_value_from="resource.signature",
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, defaults
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, WholeNumber, defaults
 from socorro_processor.signature.c_signature import truncate
 
 NO_STACK = "EMPTY: Java stack trace not in expected format"
@@ -33,6 +33,7 @@ class JavaSignatureTool(RequiredConfig):
         "signature_max_len",
         default=255,
         doc="a longer signature is made without the exception's message, and cut where that does not suffice",
+        from_string_converter=WholeNumber(4),
         reference_value_from="resource.signature",
     )
 

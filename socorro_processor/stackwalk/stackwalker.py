@@ -94,8 +94,8 @@ class Stackwalker:
         self._environment = environment or {}
         self._kills = Kills()
         self._trying = threading.Lock()
+        self._must_be_good = False
         self._good: tuple[int, ...] | None = None
-        self._refused = False
         self._found: str | None = None
         self._logged: str | None = None
 
@@ -111,7 +111,7 @@ class Stackwalker:
         By ``crash_directory`` it is found where it outlives us (``kill_orphans``).
         Raises ProcessingEnvironmentError where it cannot be run on this machine, or was killed there.
         """
-        if self._refused:
+        if self._must_be_good:
             self._try(values, crash_directory)
         outcome = self._run(values, self.limits, crash_directory)
         if outcome.return_code > 0 and not outcome.output:
@@ -132,9 +132,10 @@ class Stackwalker:
 
         The program that ``{command_pathname}`` stands for must print a JSON object for a sound minidump
         of our own (in ``directory``, or in the system's for temporary files): one that is none, or of a
-        version with other arguments, fails for every dump as if the dump were at fault. Until it does,
-        no ``walk`` is made. One that was good is tried again only once it is another file.
+        version with other arguments, fails for every dump as if the dump were at fault. From now on no
+        ``walk`` is made until it does. One that was good is tried again only once it is another file.
         """
+        self._must_be_good = True
         self._found = None
         self._try(values or {}, directory)
 
@@ -142,7 +143,11 @@ class Stackwalker:
         with self._trying:
             if not (program := self._located()):
                 return  # another command altogether, of which nothing is known
-            file = _identity(program[0])
+            try:
+                file = _identity(program[0])
+            except UnusableProgramError:
+                self._found = None
+                raise
             if file == self._good:
                 return
             try:
@@ -157,8 +162,7 @@ class Stackwalker:
                 raise ProcessingEnvironmentError(
                     f"cannot write a minidump to try the stackwalker with: {error}"
                 ) from error
-            self._refused = not prints_an_object(outcome)
-            if self._refused:
+            if not prints_an_object(outcome):
                 ended = "not done" if outcome.timed_out else f"exit code {outcome.return_code}"
                 said = " | ".join(outcome.stderr.split("\n")).strip(" |") or "it said nothing"
                 raise ProcessingEnvironmentError(

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import socket
+import sqlite3
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,7 +104,7 @@ def test_an_unknown_crash_id_is_tried_again_and_then_rejected(installation):
         (["submit", "absent.dmp"], "absent.dmp is no file that can be read"),
         (["submit", f"../../x={DUMP}"], "'../../x' is no dump name"),
         (["submit", str(DUMP), "--raw-crash", "absent.json"], "cannot read absent.json: No such file"),
-        (["submit", str(DUMP), "--raw-crash", str(DUMP)], "is no JSON"),
+        (["submit", str(DUMP), "--raw-crash", str(DUMP)], f"{DUMP} is no JSON: Expecting value"),
     ],
 )
 def test_a_command_that_cannot_do_it_says_why(installation, arguments, expected):
@@ -118,6 +121,10 @@ def test_a_command_that_cannot_do_it_says_why(installation, arguments, expected)
     [
         ("--source.rot=x", "there is no option source.rot; did you mean source.root?"),
         ("--producer_consumer.number_of_threads=many", "'many' is not a whole number"),
+        ("--producer_consumer.number_of_threads=0", "'0' is not a whole number from 1 to 1000"),
+        ("--producer_consumer.idle_delay=nan", "'nan' is not a number of seconds, more than 0"),
+        ("--health.port=99999", "'99999' is not a whole number from 0 to 65535"),
+        ("--source.maximum_dump_size=-1", "'-1' is not a whole number of at least 1"),
         ("--source.crashstorage_class=no.such.Store", "module no.such cannot be imported"),
         ("--admin.conf=absent.ini", "cannot read absent.ini: No such file"),
         ("--unknown", "unrecognized arguments: --unknown"),
@@ -204,6 +211,39 @@ def test_while_the_stackwalker_refuses_everything_nothing_is_saved(installation,
     assert installation.show(crash_id)["success"]
 
 
+def test_a_stackwalker_that_is_replaced_by_a_broken_one_makes_no_empty_crashes(installation, tmp_path):
+    walker = tmp_path / "walker"
+    walker.symlink_to(stackwalker())
+    installation.walker(command_pathname=str(walker))
+    daemon = installation.start()
+    crash_id = installation.submit(DUMP)
+    daemon.wait_for_log(f"{crash_id} saved")
+
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    broken.rename(walker)
+    crash_id = installation.submit(DUMP)
+    daemon.wait_for_log(f"{crash_id} is tried again, it is not at fault: {walker} prints no JSON for a sound minidump")
+    assert not installation.is_processed(crash_id)
+
+    broken.symlink_to(stackwalker())
+    broken.rename(walker)
+    daemon.wait_for_log(f"{crash_id} saved")
+    assert daemon.stop() == 0
+    assert not installation.show(crash_id)["signature"].startswith("EMPTY")
+
+
+def test_a_stackwalker_that_is_none_leaves_a_crash_as_it_was_in_the_foreground_too(installation):
+    crash_id = installation.submit(DUMP)
+    assert installation.socorro("process", crash_id).returncode == 0
+    installation.walker(command_pathname="/bin/false")
+    done = installation.socorro("process", crash_id)
+    assert done.returncode == 1
+    assert "socorro: /bin/false prints no JSON for a sound minidump" in done.stderr
+    assert not installation.show(crash_id)["signature"].startswith("EMPTY")
+
+
 def is_ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
@@ -278,7 +318,7 @@ def test_while_the_store_is_not_mounted_no_crash_is_rejected(installation, tmp_p
     installation.crashes.mkdir()
     daemon = installation.start()
     daemon.wait_for_log("is tried again, it is not at fault")
-    assert f"not ready: source there is no directory {installation.crashes}" in daemon.log
+    assert f"not ready: source: there is no directory {installation.crashes}" in daemon.log
     installation.crashes.rmdir()
     mounted.rename(installation.crashes)
     for crash_id in crash_ids:
@@ -289,7 +329,7 @@ def test_while_the_store_is_not_mounted_no_crash_is_rejected(installation, tmp_p
 
 def test_a_processor_may_be_started_before_the_first_crash_is_submitted(installation):
     daemon = installation.start()
-    assert f"not ready: source there is no directory {installation.crashes}" in daemon.log
+    assert f"not ready: source: there is no directory {installation.crashes}" in daemon.log
     assert not installation.crashes.exists()
     crash_id = installation.submit(DUMP)
     daemon.wait_for_log(f"{crash_id} saved")
@@ -305,3 +345,30 @@ def test_a_source_that_cannot_be_written_fails_the_submission(installation, tmpf
     assert str(tmpfs) in done.stderr
     assert "Traceback" not in done.stderr
     assert installation.queue() == NOTHING
+
+
+def test_a_submission_that_fails_leaves_nothing_in_the_store(installation, tmpfs):
+    installation.environment["SOCORRO__RESOURCE__FILESYSTEM__ROOT"] = str(tmpfs)
+    large = installation.directory / "large.dmp"
+    large.write_bytes(b"MDMP" + bytes(2 << 20))
+    done = installation.socorro("submit", large)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert [path for path in tmpfs.rglob("*") if path.is_file()] == []
+
+
+def test_a_crash_that_is_stored_but_cannot_be_queued_is_named(installation):
+    queue = installation.environment["SOCORRO__NEW_CRASH_SOURCE__PATH"]
+    installation.environment["SOCORRO__NEW_CRASH_SOURCE__BUSY_TIMEOUT"] = "0.1"
+    assert installation.queue() == NOTHING
+    with closing(sqlite3.connect(queue, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = installation.socorro("submit", DUMP)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    found = re.search(
+        r"socorro: (\S+) is in the store, but in no queue \(`socorro process \1` does without\): .*locked", line
+    )
+    assert found
+    assert installation.socorro("process", found[1]).returncode == 0

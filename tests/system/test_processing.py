@@ -1,11 +1,12 @@
 """Crashes through the real daemon: submit, queue, fetch, transform, save, acknowledge, stop."""
 
 import json
+import shutil
 import signal
 
 import pytest
 
-from tests.shared import SAMPLES, shared
+from tests.shared import REPOSITORY, SAMPLES, shared
 from tests.system.daemon import eventually
 
 SAMPLE = SAMPLES / "segfault"
@@ -113,6 +114,20 @@ def test_signature_lists_are_read_again_on_sighup(installation):
     daemon.wait_for_log("the processor runs")
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_for_log("were read again")
+    assert daemon.stop() == 0
+
+
+def test_lists_that_cannot_be_used_on_sighup_are_an_error_and_no_success(installation, tmp_path):
+    lists = shutil.copytree(REPOSITORY / "siglists", tmp_path / "siglists")
+    daemon = installation.start(f"--resource.signature.siglists_directory={lists}")
+    with (lists / "prefix_signature_re.txt").open("a") as file:
+        file.write("(((\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_for_log("not all signature lists and reference data could be read again")
+    assert "'(((' is no regular expression" in daemon.log
+    assert "were read again" not in daemon.log
+    crash_id = installation.submit(SAMPLE / "upload_file_minidump.dmp")
+    daemon.wait_for_log(f"{crash_id} saved")
     assert daemon.stop() == 0
 
 

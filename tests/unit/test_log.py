@@ -31,6 +31,11 @@ def test_a_message_cannot_forge_another_line():
     assert all(not each.startswith("2016") for each in line.splitlines()[1:])
 
 
+def test_what_input_says_cannot_steer_a_terminal():
+    line = log.PlainFormatter().format(record("bad \x1b[2J\r\u2028 é", fields={"signature": "\x1b[31m\x9bé"}))
+    assert line == r'2016-11-23T12:34:56.789Z INFO bad \x1b[2J\r\u2028 é signature="\u001b[31m\u009b\u00e9"'
+
+
 def test_a_json_line_holds_the_same():
     line = json.loads(log.JSONFormatter().format(record("%s saved", "id", fields={"save": 0.25})))
     assert line == {

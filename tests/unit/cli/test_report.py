@@ -94,7 +94,7 @@ class TestIncompleteCrashes:
     def test_a_crash_of_java_shows_its_stack(self) -> None:
         crash = processed(json_dump=None, java_stack_trace="java.lang.Error: x\n\tat a.B.c(B.java:1)")
         text = report(crash)
-        assert "\nJava stack\n  java.lang.Error: x\n  \\tat a.B.c(B.java:1)\n" in text
+        assert "\nJava stack\n  java.lang.Error: x\n      at a.B.c(B.java:1)\n" in text
         assert "No stack" not in text
 
     def test_of_an_empty_crash_there_is_a_report(self) -> None:

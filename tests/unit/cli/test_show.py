@@ -101,6 +101,12 @@ def test_stores_that_are_away_are_named_in_the_error() -> None:
         run(CRASH_ID, destination=stores[0], source=stores[1])
 
 
+def test_what_both_stores_say_is_said_once() -> None:
+    stores = Store(TransientStorageError("the disk is away")), Store(TransientStorageError("the disk is away"))
+    with pytest.raises(SocorroError, match=r"was found; the disk is away$"):
+        run(CRASH_ID, destination=stores[0], source=stores[1])
+
+
 def test_what_is_no_crash_id_reaches_no_store() -> None:
     with pytest.raises(InvalidCrashID):
         run("../../etc/passwd", destination=Store(AssertionError("the store was asked")))

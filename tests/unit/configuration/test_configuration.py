@@ -80,6 +80,10 @@ def test_a_value_may_hold_commas_quotes_percent_signs_and_several_lines(tmp_path
     assert values.destination.password == "in quotes"
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    assert configuration(tmp_path, "\ufeff[source]\nthreads = 7\n").values.source.threads == 7
+
+
 def test_a_file_may_include_another(tmp_path):
     (tmp_path / "common.ini").write_text("threads = 9\n")
     assert configuration(tmp_path, "[source]\n+include common.ini\n").values.source.threads == 9
@@ -213,6 +217,15 @@ def test_the_operators_own_modules_are_found(tmp_path):
     (tmp_path / "own_stores_for_a_test.py").write_text("class Mine:\n    pass\n")
     line, _ = split_command_line([f"--plugins.path={tmp_path}", "--source.store_class=own_stores_for_a_test.Mine"])
     assert Configuration(definitions(), [line]).values.source.store_class.__name__ == "Mine"
+
+
+def test_a_directory_of_own_modules_that_does_not_exist_is_named_with_its_place(tmp_path):
+    ini = f"[plugins]\npath = {tmp_path}/nowhere\n"
+    with pytest.raises(
+        ConfigurationError, match=r"processor.ini, section \[plugins\], path: there is no directory .*/nowhere$"
+    ):
+        configuration(tmp_path, ini)
+    configuration(tmp_path, ini, None, f"--plugins.path={tmp_path}")
 
 
 def test_values_of_a_mapping_need_no_text():

@@ -149,9 +149,10 @@ class EagerRule(StubbornRule):
 
 def test_a_rule_that_cannot_reload_is_logged_and_keeps_no_other_from_it(caplog):
     before = EagerRule.reloaded
-    pipeline("StubbornRule", "EagerRule").reload()
+    assert not pipeline("StubbornRule", "EagerRule").reload()
     assert EagerRule.reloaded == before + 1
     assert "rule StubbornRule goes on with what it had: lists/prefix.txt, line 3" in caplog.text
+    assert pipeline("EagerRule").reload()
 
 
 def test_a_rule_that_cannot_be_closed_is_logged(caplog):

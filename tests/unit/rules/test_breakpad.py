@@ -149,7 +149,7 @@ def test_stderr_goes_to_the_log_in_one_line(program: Program, tmp_path: Path, ca
     caplog.set_level(logging.INFO)
     walks = rule(command_line="{command_pathname}", command_pathname=program("echo one >&2; echo two >&2"))
     walks.act(crash_with(tmp_path, **{MAIN: {}}))
-    assert "an id: stackwalk of upload_file_minidump: one | two" in caplog.text
+    assert "an id: stackwalk of upload_file_minidump: one | two\n" in caplog.text
 
 
 def test_walks_are_measured(tmp_path: Path) -> None:

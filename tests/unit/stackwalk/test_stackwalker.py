@@ -177,6 +177,42 @@ def test_one_that_refuses_a_sound_dump_walks_no_other_until_it_is_mended(program
     assert walker.walk({"dump_file_pathname": ["x"]}, "an id", tmp_path).output == b"{}\n"
 
 
+@pytest.mark.parametrize("was_there", [True, False])
+def test_one_that_takes_the_place_of_another_is_tried_before_it_walks(
+    program: Program, tmp_path: Path, was_there: bool
+) -> None:
+    walker = Stackwalker(
+        command_line("{command_pathname} {dump_file_pathname}"),
+        program=str(tmp_path / "program"),
+        environment=ENVIRONMENT,
+    )
+    if was_there:
+        program("echo {}")
+        walker.check()
+    else:
+        with pytest.raises(UnusableProgramError):
+            walker.check()
+    program("exit 1")
+    with pytest.raises(ProcessingEnvironmentError, match="for a sound minidump"):
+        walker.walk({"dump_file_pathname": ["x"]}, "an id", tmp_path)
+
+
+def test_one_that_moves_on_path_is_found_where_it_is(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for directory in ("one", "two"):
+        (tmp_path / directory).mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}/one{os.pathsep}{tmp_path}/two{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("SOCORRO_STACKWALKER", raising=False)
+    program("echo {}", "one/a-walker")
+    walker = Stackwalker(command_line("{command_pathname}"), program="a-walker", environment=ENVIRONMENT)
+    walker.check()
+    (tmp_path / "one/a-walker").rename(tmp_path / "two/a-walker")
+    with pytest.raises(UnusableProgramError):
+        walker.walk({})
+    assert walker.walk({}).output == b"{}\n"
+
+
 def test_one_that_refuses_its_arguments_is_found_out_by_its_first_walk(program: Program) -> None:
     walker = Stackwalker(command_line("{command_pathname} {dump_file_pathname}"), program=program(USAGE))
     with pytest.raises(ProcessingEnvironmentError, match="unexpected argument"):

@@ -1,0 +1,59 @@
+"""Where standard output goes to a full disk, to a reader that has gone, or to a terminal that knows ASCII only."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.shared import SAMPLES
+from tests.system.daemon import Installation
+
+DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
+
+COMMANDS = [["--help"], ["queue", "status"], ["queue", "status", "--json"], ["show", "--help"]]
+
+
+def socorro(
+    installation: Installation, *arguments: str, stdout: int, **environment: str
+) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", *arguments],
+        cwd=installation.directory,
+        env=installation.environment | environment,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_a_full_disk_behind_standard_output_is_an_error_in_one_line(installation, arguments, unbuffered):
+    full = os.open("/dev/full", os.O_WRONLY)
+    done = socorro(installation, *arguments, stdout=full, PYTHONUNBUFFERED=unbuffered)
+    os.close(full)
+    assert done.returncode == 1
+    assert done.stderr == "socorro: cannot write the output: No space left on device\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_a_reader_that_has_gone_is_no_error_to_speak_of(installation, arguments, unbuffered):
+    read, write = os.pipe()
+    os.close(read)
+    done = socorro(installation, *arguments, stdout=write, PYTHONUNBUFFERED=unbuffered)
+    os.close(write)
+    assert done.returncode == 1
+    assert done.stderr == ""
+
+
+def test_a_signature_is_printed_whatever_it_holds(installation, tmp_path):
+    java = {"JavaStackTrace": "a.Évil\x1b[31m: x\n\tat a.B.c(D.java:1)"}
+    (tmp_path / "raw_crash.json").write_text(json.dumps(java))
+    crash_id = installation.submit(DUMP, "--raw-crash", tmp_path / "raw_crash.json")
+    done = socorro(installation, "process", crash_id, stdout=subprocess.PIPE, PYTHONIOENCODING="ascii")
+    assert done.stdout == f"{crash_id} a.\\xc9vil\\x1b[31m: x at a.B.c(D.java)\n"
+    assert done.returncode == 0
