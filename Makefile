@@ -23,8 +23,9 @@ services: $(VENV)/.made ## start RabbitMQ, PostgreSQL, S3 and Elasticsearch on t
 golden: $(VENV)/.installed-for-tests ## run the golden cases, print each difference; CASES=FILE: others of the same form
 	$(BIN)/python -m tests.golden.run $(CASES)
 
-bench: $(VENV)/.installed-for-tests stackwalker ## measure what the rules cost; CRASHES=DIRECTORY: over other crashes than the samples
+bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules and services cost; CRASHES=DIRECTORY: over other crashes than the samples
 	$(BIN)/python -m benchmarks.rules $(CRASHES)
+	$(BIN)/python -m benchmarks.services $(CRASHES)
 
 check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
 	$(BIN)/ruff format --check
@@ -51,6 +52,7 @@ samples: stackwalker ## make the sample crashes anew (needs cargo and g++)
 clean: ## remove all that was made here
 	rm -rf $(VENV) .local build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
+	bin/services remove
 	find . -name __pycache__ -type d -exec rm -rf {} +
 
 # The package itself is put in editable: a change of the code needs no new installation.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import statistics
 import sys
@@ -26,12 +25,13 @@ from benchmarks.rules import ROOT, walk
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.configuration import Configuration, EnvironmentSource, read_ini
 from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.serialization import decode
 from tests.faults.proxy import Proxy
 from tests.services import end_what_was_started
 from tests.statsd_server import StatsdServer
-from tests.system.production import Production
+from tests.system.production import CONFIGURATION, Production, production
 
 ROUNDS = 15
 CPU_BAR = 0.012
@@ -69,15 +69,17 @@ def main() -> int:
 
 
 def measure_cpu(walked: dict[Path, dict[str, Any]]) -> bool:
-    with tempfile.TemporaryDirectory() as directory, StatsdServer() as statsd:
-        installation = production(Path(directory), statsd)
-        store = app_of(installation).destination
+    with ExitStack() as stack:
+        installation = installed(stack)
+        app = app_of(installation)
+        stack.callback(app.close)
+        store = app.destination
         assert isinstance(store, PolyCrashStorage)
         names = [type(each).__name__ for each in store.stores.values()]
         print(f"{'crash':<30}" + "".join(f"{name:>32}" for name in names) + f"{'all':>12}")
         totals = []
         for dump, json_dump in walked.items():
-            raw_crash, processed_crash = processed(installation, dump, json_dump)
+            raw_crash, processed_crash = processed(app, installation.directory, dump, json_dump)
             costs = [cpu_of(each, raw_crash, processed_crash) for each in store.stores.values()]
             totals.append(sum(costs))
             print(
@@ -85,43 +87,40 @@ def measure_cpu(walked: dict[Path, dict[str, Any]]) -> bool:
                 + "".join(f"{cost * 1e3:>29.2f} ms" for cost in costs)
                 + f"{sum(costs) * 1e3:>9.2f} ms"
             )
-        store.close()
     median = statistics.median(totals)
     print(f"median {median * 1e3:.2f} ms of CPU a crash; at most {CPU_BAR * 1e3:.0f} ms are allowed\n")
     return median <= CPU_BAR
 
 
-def production(directory: Path, statsd: StatsdServer, options: dict[str, str] | None = None) -> Production:
-    """A new installation, set up."""
+def installed(stack: ExitStack) -> Production:
+    """A new installation with a stackwalker that prints the dump, which is its output of an earlier time."""
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    statsd = stack.enter_context(StatsdServer())
     statsd_options = {"resource.statsd.statsd_host": statsd.host, "resource.statsd.statsd_port": str(statsd.port)}
-    installation = Production(directory, directory, {**statsd_options, **(options or {})})
-    setup = installation.socorro("setup")
-    if setup.returncode:
-        raise SystemExit(f"the services could not be set up:\n{setup.stderr}")
+    installation = stack.enter_context(production(directory, **statsd_options))
+    walker = directory / "walker"
+    walker.write_text(_WALKER)
+    walker.chmod(0o755)
+    installation.walker(command_pathname=str(walker), command_line="{command_pathname} {dump_file_pathname}")
     return installation
 
 
 def app_of(installation: Production) -> ProcessorApp:
-    ini = read_ini(Path(installation.environment["SOCORRO__ADMIN__CONF"]))
     environment = {name: value for name, value in installation.environment.items() if "ADMIN__CONF" not in name}
-    definitions = ProcessorApp.get_required_config()
-    return ProcessorApp(Configuration(definitions, [ini, EnvironmentSource(environment)]).values)
+    sources = [read_ini(CONFIGURATION), EnvironmentSource(environment)]
+    return ProcessorApp(Configuration(ProcessorApp.get_required_config(), sources).values)
 
 
 def processed(
-    installation: Production, dump: Path, json_dump: dict[str, Any]
+    app: ProcessorApp, directory: Path, dump: Path, json_dump: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Raw and processed crash, as the pipeline makes them of what the stackwalker printed."""
-    app = app_of(installation)
-    try:
-        raw_file = dump.with_name("raw_crash.json")
-        raw_crash = decode(raw_file.read_bytes()) if raw_file.exists() else {}
-        printed = installation.directory / "printed.json"
-        printed.write_text(json.dumps(json_dump))
-        crash = app.pipeline.process_crash(new_crash_id(), raw_crash, {"upload_file_minidump": printed})
-        return crash.raw, crash.processed
-    finally:
-        app.close()
+    raw_crash_file = dump.with_name("raw_crash.json")
+    raw_crash = decode(raw_crash_file.read_bytes()) if raw_crash_file.exists() else {}
+    printed = directory / "printed.json"
+    printed.write_text(json.dumps(json_dump))
+    crash = app.pipeline.process_crash(new_crash_id(), raw_crash, {MAIN_DUMP: printed})
+    return crash.raw, crash.processed
 
 
 def cpu_of(store: Any, raw_crash: dict[str, Any], processed_crash: dict[str, Any]) -> float:
@@ -147,15 +146,9 @@ def measure_threads(walked: dict[Path, dict[str, Any]]) -> bool:
 
 def crashes_a_second(walked: dict[Path, dict[str, Any]], threads: int) -> float:
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        installation = production(directory, stack.enter_context(StatsdServer()))
-        stack.callback(installation.close)
-        walker = directory / "walker"
-        walker.write_text(_WALKER)
-        walker.chmod(0o755)
-        submit_all(installation, walked, threads)
+        installation = installed(stack)
+        submit_all(installation, walked)
         delay_services(installation, stack)
-        installation.walker(command_pathname=str(walker), command_line="{command_pathname} {dump_file_pathname}")
         daemon = installation.start(f"--producer_consumer.number_of_threads={threads}", "--health.port=0")
         while len(times := saved_at(daemon.log)) < CRASHES:
             if daemon.process.poll() is not None:
@@ -165,13 +158,13 @@ def crashes_a_second(walked: dict[Path, dict[str, Any]], threads: int) -> float:
         return (len(times) - 1) / (times[-1] - times[0])
 
 
-def submit_all(installation: Production, walked: dict[Path, dict[str, Any]], threads: int) -> None:
+def submit_all(installation: Production, walked: dict[Path, dict[str, Any]]) -> None:
     app = app_of(installation)
     queue = app.crash_queue()
     outputs = [json.dumps(json_dump).encode() for json_dump in walked.values()]
     for number in range(CRASHES):
         crash_id = new_crash_id()
-        dumps = {"upload_file_minidump": outputs[number % len(outputs)]}
+        dumps = {MAIN_DUMP: outputs[number % len(outputs)]}
         app.source.save_raw_crash({"ProductName": "Lightbox", "uuid": crash_id}, dumps, crash_id)
         queue.submit(crash_id)
     queue.close()
@@ -187,16 +180,12 @@ def delay_services(installation: Production, stack: ExitStack) -> None:
     ):
         proxy = stack.enter_context(Proxy(options[host], int(options[port])))
         proxy.latency(to_client=ANSWER_TIME)
-        set_option(installation, port, str(proxy.port))
+        installation.set(port, str(proxy.port))
     for url in ("resource.boto.endpoint_url", "resource.elasticsearch.elasticsearch_urls"):
         host, port_number = re.fullmatch(r"http://([\d.]+):(\d+)", options[url]).groups()  # type: ignore[union-attr]
         proxy = stack.enter_context(Proxy(host, int(port_number)))
         proxy.latency(to_client=ANSWER_TIME)
-        set_option(installation, url, f"http://{proxy.host}:{proxy.port}")
-
-
-def set_option(installation: Production, option: str, value: str) -> None:
-    installation.environment[f"SOCORRO__{option.replace('.', '__').upper()}"] = value
+        installation.set(url, f"http://{proxy.host}:{proxy.port}")
 
 
 def saved_at(log: str) -> list[float]:
@@ -207,5 +196,4 @@ def saved_at(log: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    os.chdir(ROOT)
     sys.exit(main())
