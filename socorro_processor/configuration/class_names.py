@@ -38,6 +38,8 @@ OLD_NAMES: dict[str, str] = {
     _EXTERNAL + "crashstorage_base.Redactor": "crashstorage.redactor.Redactor",
     _EXTERNAL + "fs.crashstorage.FSPermanentStorage": "crashstorage.filesystem.FileSystemCrashStorage",
     _EXTERNAL + "fs.crashstorage.FSLegacyRadixTreeStorage": "crashstorage.filesystem.FileSystemCrashStorage",
+    _EXTERNAL + "rabbitmq.crashstorage.RabbitMQCrashStorage": "crashqueue.rabbitmq.RabbitMQCrashQueue",
+    _EXTERNAL + "rabbitmq.rmq_new_crash_source.RMQNewCrashSource": "crashqueue.rabbitmq.RabbitMQCrashQueue",
     _GENERAL + "IdentifierRule": "rules.general.IdentifierRule",
     _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
     _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",
