@@ -26,6 +26,8 @@ OLD_NAMES: dict[str, str] = {
     "socorro.app.fetch_transform_save_app.FetchTransformSaveWithSeparateNewCrashSourceApp": (
         "app.fetch_transform_save.FetchTransformSaveWithSeparateNewCrashSourceApp"
     ),
+    _EXTERNAL + "rabbitmq.crashstorage.RabbitMQCrashStorage": "crashqueue.rabbitmq.RabbitMQCrashQueue",
+    _EXTERNAL + "rabbitmq.rmq_new_crash_source.RMQNewCrashSource": "crashqueue.rabbitmq.RabbitMQCrashQueue",
     "socorro.processor.processor_app.ProcessorApp": "app.processor_app.ProcessorApp",
     "socorro.processor.processor_2015.Processor2015": "pipeline.processor_pipeline.ProcessorPipeline",
     "socorro.processor.mozilla_processor_2015.MozillaProcessorAlgorithm2015": (
@@ -38,8 +40,6 @@ OLD_NAMES: dict[str, str] = {
     _EXTERNAL + "crashstorage_base.Redactor": "crashstorage.redactor.Redactor",
     _EXTERNAL + "fs.crashstorage.FSPermanentStorage": "crashstorage.filesystem.FileSystemCrashStorage",
     _EXTERNAL + "fs.crashstorage.FSLegacyRadixTreeStorage": "crashstorage.filesystem.FileSystemCrashStorage",
-    _EXTERNAL + "rabbitmq.crashstorage.RabbitMQCrashStorage": "crashqueue.rabbitmq.RabbitMQCrashQueue",
-    _EXTERNAL + "rabbitmq.rmq_new_crash_source.RMQNewCrashSource": "crashqueue.rabbitmq.RabbitMQCrashQueue",
     _GENERAL + "IdentifierRule": "rules.general.IdentifierRule",
     _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
     _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",

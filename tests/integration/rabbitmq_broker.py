@@ -73,6 +73,15 @@ class Broker:
             "idle_delay": IDLE_DELAY,
         } | options
         self.queues = BrokerQueues.of(self.configuration())
+        self._started: list[Processor] = []
+        self.connection: pika.BlockingConnection | None = None
+        self.connect()
+
+    def connect(self) -> None:
+        """Once more, where the broker was restarted."""
+        if self.connection is not None:
+            with suppress(pika.exceptions.AMQPError):
+                self.connection.close()
         self.connection = pika.BlockingConnection(
             pika.ConnectionParameters(
                 self.options["resource.rabbitmq.host"],
@@ -85,7 +94,6 @@ class Broker:
             )
         )
         self.channel = self.connection.channel()
-        self._started: list[Processor] = []
 
     def configuration(self, **options: object):
         return defaults(RabbitMQCrashQueue, **self.values | options)

@@ -12,6 +12,7 @@ import pytest
 from socorro_processor.crashqueue.base import Delivery, Depth
 from socorro_processor.errors import CrashQueueError
 from tests.integration.rabbitmq_broker import DEADLINE, Broker, Processor
+from tests.services import restart
 
 
 @pytest.fixture
@@ -197,6 +198,22 @@ def test_deliveries_are_ended_by_many_threads_while_connections_are_cut_and_none
         thread.join()
     processor.queue.close()
     assert depth(broker) == Depth(0, 0, 0)
+
+
+def test_a_broker_that_is_killed_and_starts_again_has_lost_nothing(broker):
+    processor = submitted(broker.start(retry_delays="20"), "in flight", "delayed", "parked")
+    crashes = processor.queue.new_crashes()
+    in_flight, delayed, parked = next_of(crashes), next_of(crashes), next_of(crashes)
+    processor.queue.begin(in_flight)
+    processor.queue.retry(delayed, "the reason", transient=True)
+    processor.queue.park(parked, "the reason")
+    submitted(processor, "waiting")
+    restart("rabbitmq", "kill")
+    broker.connect()
+    processor.queue.ack(in_flight)
+    again = {next_of(crashes).crash_id for _ in range(3)}
+    assert again == {"in flight", "delayed", "waiting"}
+    assert [crash.crash_id for crash in processor.queue.kept("parked")] == ["parked"]
 
 
 # Heartbeats
