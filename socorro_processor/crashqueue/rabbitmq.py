@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import cast
 
@@ -32,7 +32,7 @@ from socorro_processor.crashqueue.rabbitmq_messages import (
     due_in,
     headers_of_kept,
 )
-from socorro_processor.crashqueue.rabbitmq_prefetch import Prefetch
+from socorro_processor.crashqueue.rabbitmq_prefetch import LONGEST_WAIT, Prefetch
 from socorro_processor.crashqueue.rabbitmq_publisher import Publisher
 from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
 from socorro_processor.crashqueue.retry_delays import parse_delays
@@ -70,6 +70,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
     none of its numbers. What was read by ``kept`` is given back by ``close``; until then no other process can read.
 
     ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None. Not to be used across ``os.fork``.
+    ``longest_wait`` is for tests.
     """
 
     required_config = Namespace()
@@ -192,11 +193,10 @@ class RabbitMQCrashQueue(CrashQueueBase):
         reference_value_from="resource.rabbitmq",
     )
 
-    def __init__(self, config: DotDict, *, wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, config: DotDict, *, longest_wait: float = LONGEST_WAIT) -> None:
         super().__init__(config)
-        self._wall_clock = wall_clock
         self._queues = BrokerQueues.of(config)
-        self._prefetch = Prefetch(FairOrder(config.weights))
+        self._prefetch = Prefetch(FairOrder(config.weights), longest_wait)
         self._publisher = Publisher(config, self._queues)
         self._consumer = Consumer(config, self._queues, self._prefetch, self._publisher)
         self._readers: dict[KeptState, KeptReader] = {
@@ -401,7 +401,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         if not self._prefetch.end(message):
             return
         crash = KeptCrash(
-            delivery.crash_id, state, reason, self._wall_clock(), message.attempts + message.begun, delivery.queue
+            delivery.crash_id, state, reason, datetime.now(UTC), message.attempts + message.begun, delivery.queue
         ).cut()
         try:
             self._publisher.publish(

@@ -168,7 +168,7 @@ class BrokerConnection:
     def fail(self, error: BaseException) -> None:
         """Give this connection up and make another one."""
         self._error = self._error or error
-        if not (self._connection.is_closing or self._connection.is_closed):
+        if self._connection.is_open:
             self._connection.close()
 
     def open_channel(self, opened: Callable[[Channel], None], closed: Callable[[BaseException], None]) -> None:
@@ -227,22 +227,31 @@ class BrokerConnection:
             self._error = None
             self._connection = pika.SelectConnection(
                 self._parameters,
-                on_open_callback=lambda _: self._opened(),
+                on_open_callback=self._on_open,
                 on_open_error_callback=self._ended,
                 on_close_callback=self._ended,
             )
             return True
+
+    def _on_open(self, connection: Any) -> None:
+        if self._closing.is_set():
+            connection.close()
+        else:
+            self._opened()
 
     def _ended(self, connection: Any, error: BaseException) -> None:
         self._error = self._error or error
         connection.ioloop.stop()
 
     def _say_goodbye(self) -> None:
-        if not (self._connection.is_closing or self._connection.is_closed):
+        # In the midst of the client's handshake a close is an error to it: then, once that is over.
+        if self._connection.is_open:
             self._connection.close()
         self._connection.ioloop.call_later(CLOSE_TIMEOUT, self._connection.ioloop.stop)
 
     def _leave_the_loop_in_time(self) -> None:
+        if self._connection.is_closed:
+            return
         try:
             self._say_goodbye()
             self._connection.ioloop.start()

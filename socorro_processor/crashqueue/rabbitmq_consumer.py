@@ -34,10 +34,6 @@ It may have killed its processors, or was only there when they died: the next de
 LOOK_INTERVAL = 1.0
 """Seconds between two looks for suspects, and for what has waited here for too long."""
 
-LONGEST_WAIT = 300.0
-"""Seconds after which a crash that nobody takes goes to the longest delay, for others to have, well before the broker
-(30 minutes) takes the processor for dead."""
-
 LONGEST_DRAIN_DELAY = 3.0
 """Seconds that suspects are left, by a processor that is busy, to those that have nothing else to do."""
 
@@ -205,7 +201,7 @@ class Consumer:
     def _look(self) -> None:
         """Again and again, as long as the connection is there."""
         self.counter.count_soon(self.queues.suspect, lambda count: self._on_suspect() if count else None)
-        for message in self._prefetch.take_away_older_than(LONGEST_WAIT):
+        for message in self._prefetch.take_away_old():
             self._move(message, self.queues.delayed(self.queues.origins[message.queue], self.queues.delays[-1]))
         self.connection.call_later(LOOK_INTERVAL, self._look)
 

@@ -19,6 +19,10 @@ FIRST_DELIVERIES_TIME = 0.25
 """Seconds that a new connection has to bring the first crash of each queue that has any, for a fair order from the
 first one on."""
 
+LONGEST_WAIT = 300.0
+"""Seconds that a crash waits here to be taken. The broker takes a processor that is silent about one for dead, after
+30 minutes, and delivers all again that it has."""
+
 
 class Prefetch:
     """May be used from any thread.
@@ -30,8 +34,11 @@ class Prefetch:
     the broker hands it out again meanwhile, perhaps to this very process.
     """
 
-    def __init__(self, order: FairOrder, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, order: FairOrder, longest_wait: float = LONGEST_WAIT, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._order = order
+        self._longest_wait = longest_wait
         self._clock = clock
         self._condition = threading.Condition()
         self._session = 0
@@ -122,10 +129,10 @@ class Prefetch:
                 now = self._clock()
                 self._waiting[message.queue].append(_Waiting(message, now, due=now + seconds))
 
-    def take_away_older_than(self, seconds: float) -> list[Message]:
-        """Those that have waited for so long; they wait here no more."""
+    def take_away_old(self) -> list[Message]:
+        """Those that have waited for too long; they wait here no more."""
         with self._condition:
-            before = self._clock() - seconds
+            before = self._clock() - self._longest_wait
             old = [waiting for queue in QUEUES for waiting in self._waiting[queue] if waiting.since < before]
             for waiting in old:
                 self._waiting[waiting.message.queue].remove(waiting)

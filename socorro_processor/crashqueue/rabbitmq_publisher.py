@@ -25,6 +25,8 @@ class _Publication:
     headers: Headers
     future: Future[None] = field(default_factory=Future)
     returned: bool = False
+    lost: bool = False
+    """Whether a connection was lost over it."""
 
     # The confirm of what was given up as blocked, or with its connection, comes all the same, later.
 
@@ -47,7 +49,7 @@ class Publisher:
     def __init__(self, config: DotDict, queues: BrokerQueues) -> None:
         self._timeout: float = config.timeout
         self._queues = queues
-        self._connection = BrokerConnection(config, "publishing", opened=self._open, lost=self._fail_all)
+        self._connection = BrokerConnection(config, "publishing", opened=self._open, lost=self._on_lost)
         self._lock = threading.Lock()
         self._closed = False
         self._unsent: list[_Publication] = []
@@ -70,6 +72,7 @@ class Publisher:
         except CrashQueueError as error:
             raise CrashQueueError(f"{doing}: {error}") from error
         except TimeoutError:
+            future.cancel()
             raise CrashQueueError(
                 f"{doing}: RabbitMQ did not confirm it in {self._timeout:g} s; it may have it all the same"
             ) from None
@@ -91,7 +94,7 @@ class Publisher:
         with self._lock:
             self._closed = True
         self._connection.close()
-        self._fail_all("the queue is closed")
+        self._on_lost("the queue is closed")
 
     # In the connection's thread
 
@@ -111,18 +114,19 @@ class Publisher:
         self._send_all()
 
     def _send_all(self) -> None:
+        if self._channel is None or not self._channel.is_open:
+            return  # the next connection does it
         with self._lock:
             unsent, self._unsent = self._unsent, []
         for publication in unsent:
-            self._send(publication)
+            if not publication.future.done():
+                self._send(publication)
 
     def _send(self, publication: _Publication) -> None:
         if self._blocked:
             publication.fail(f"RabbitMQ takes no messages now: {self._blocked}")
             return
-        if self._channel is None or not self._channel.is_open:
-            publication.fail("the connection to RabbitMQ was lost")
-            return
+        assert self._channel is not None
         self._number += 1
         self._unconfirmed[self._number] = publication
         self._channel.basic_publish(
@@ -156,6 +160,7 @@ class Publisher:
         self._sent_again.add(publication)
         publication.future.add_done_callback(lambda _: self._sent_again.discard(publication))
         # Where that fails the channel is closed, and the message fails with it.
+        assert self._channel is not None
         self._queues.declare(self._channel, [publication.queue], lambda _: self._send(publication))
 
     def _on_blocked(self, reason: str) -> None:
@@ -166,9 +171,15 @@ class Publisher:
     def _on_unblocked(self) -> None:
         self._blocked = ""
 
-    def _fail_all(self, reason: str) -> None:
+    def _on_lost(self, reason: str) -> None:
+        """What was under way is sent once more: nobody knows whether the broker has it, and twice does no harm."""
+        under_way = {*self._unconfirmed.values(), *self._sent_again}
+        self._unconfirmed.clear()
         with self._lock:
-            unsent, self._unsent = self._unsent, []
-        unconfirmed, self._unconfirmed = self._unconfirmed, {}
-        for publication in (*unsent, *unconfirmed.values(), *tuple(self._sent_again)):
+            under_way.update(self._unsent)
+            self._unsent = [each for each in under_way if not (each.lost or self._closed or each.future.done())]
+            failed = under_way.difference(self._unsent)
+            for publication in self._unsent:
+                publication.lost, publication.returned = True, False
+        for publication in failed:
             publication.fail(reason)

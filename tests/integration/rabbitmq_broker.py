@@ -12,6 +12,7 @@ import pika
 from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.base import Delivery
 from socorro_processor.crashqueue.rabbitmq import RabbitMQCrashQueue
+from socorro_processor.crashqueue.rabbitmq_prefetch import LONGEST_WAIT
 from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 from tests.services import service
@@ -24,10 +25,11 @@ IDLE_DELAY = 0.3
 class Processor:
     """One process's end of the queue."""
 
-    def __init__(self, broker: Broker, **options: object) -> None:
+    def __init__(self, broker: Broker, longest_wait: float, **options: object) -> None:
         self._broker = broker
         self.proxy = TCPProxy(broker.options["resource.rabbitmq.host"], int(broker.options["resource.rabbitmq.port"]))
-        self.queue = RabbitMQCrashQueue(broker.configuration(**{"resource.rabbitmq.port": self.proxy.port} | options))
+        config = broker.configuration(**{"resource.rabbitmq.port": self.proxy.port} | options)
+        self.queue = RabbitMQCrashQueue(config, longest_wait=longest_wait)
         self._crashes: Iterator[Delivery | None] = self.queue.new_crashes()
 
     def take(self) -> Delivery | None:
@@ -72,6 +74,15 @@ class Broker:
         self.addresses: dict[str, str] = self.options | self._given
         self._given |= {"idle_delay": IDLE_DELAY} | options
         self.queues = BrokerQueues.of(self.configuration())
+        self._started: list[Processor] = []
+        self.connection: pika.BlockingConnection | None = None
+        self.connect()
+
+    def connect(self) -> None:
+        """Once more, where the broker was restarted."""
+        if self.connection is not None:
+            with suppress(pika.exceptions.AMQPError):
+                self.connection.close()
         self.connection = pika.BlockingConnection(
             pika.ConnectionParameters(
                 self.options["resource.rabbitmq.host"],
@@ -84,7 +95,6 @@ class Broker:
             )
         )
         self.channel = self.connection.channel()
-        self._started: list[Processor] = []
 
     def configuration(self, **options: object):
         return defaults(RabbitMQCrashQueue, **self.values | options)
@@ -94,8 +104,8 @@ class Broker:
         """How to reach it, and its queues."""
         return self.options | self._given
 
-    def start(self, **options: object) -> Processor:
-        self._started.append(Processor(self, **options))
+    def start(self, *, longest_wait: float = LONGEST_WAIT, **options: object) -> Processor:
+        self._started.append(Processor(self, longest_wait, **options))
         return self._started[-1]
 
     def wait(self, seconds: float) -> None:

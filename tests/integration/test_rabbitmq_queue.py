@@ -18,7 +18,7 @@ from socorro_processor.crashqueue.base import Delivery, Depth, KeptCrash
 from socorro_processor.crashqueue.rabbitmq_publisher import Publisher
 from socorro_processor.errors import CrashQueueError
 from tests.integration import rabbitmq_process
-from tests.integration.rabbitmq_broker import Broker, Processor
+from tests.integration.rabbitmq_broker import DEADLINE, Broker, Processor
 
 
 @pytest.fixture
@@ -183,6 +183,21 @@ def test_no_more_crashes_are_prefetched_than_are_of_use(broker):
         taken(processor)
     # Five are in work, and two wait for each time that more were in work than before.
     assert broker.waiting([broker.queues.origins["normal"]]) >= 30 - 10 - 4
+
+
+def test_a_crash_that_waits_too_long_to_be_taken_goes_to_the_longest_delay_for_others_to_have(broker):
+    processor = submitted(broker.start(longest_wait=0.5, retry_delays="1, 30"), "taken", "waiting")
+    delivery = taken(processor)
+    queue = f"{broker.queues.origins['normal']}.retry.30s"
+    deadline = time.monotonic() + DEADLINE
+    while not (broker.exists(queue) and broker.waiting([queue])):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    processor.queue.ack(delivery)
+    # It counts as one that was not at fault.
+    processor.queue.hasten()
+    again = taken(processor)
+    assert (again.crash_id, again.attempt, again.retries) == ("waiting", 1, 0)
 
 
 # Twins
