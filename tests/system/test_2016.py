@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.shared import REPOSITORY, SAMPLES
+from tests.shared import REPOSITORY, SAMPLES, shared, stackwalker
 from tests.system.daemon import Installation
+from tests.system.production import production
 
-INI = REPOSITORY / "tests" / "unit" / "configuration" / "ini_of_2016" / "processor.ini"
+DIRECTORY = REPOSITORY / "tests" / "unit" / "configuration" / "ini_of_2016"
+INI = DIRECTORY / "processor.ini"
 SAMPLE = SAMPLES / "segfault"
 WALKER = "processor.raw_to_processed_transform.BreakpadStackwalkerRule2015."
 
@@ -92,3 +96,34 @@ def test_a_statsd_that_is_away_keeps_no_crash_from_being_saved(of_2016, host):
     daemon = of_2016.start()
     daemon.wait_for_log(f"{crash_id} saved")
     assert daemon.stop() == 0
+
+
+def rule_sets_of_the_document() -> str:
+    """The tuples of the architecture document, comments and all."""
+    document = (shared("spec") / "document.rst").read_text()
+    blocks = re.findall(r"^::\n\n((?: {4}.*\n|\n)+)", document, re.MULTILINE)
+    return "".join(block for block in blocks if "apply_" in block)
+
+
+def test_the_production_of_2016_is_this_production(tmp_path, statsd_server):
+    stackwalker()
+    statsd = {
+        "resource.statsd.statsd_host": statsd_server.host,
+        "resource.statsd.statsd_port": str(statsd_server.port),
+    }
+    with production(tmp_path, **statsd) as installation:
+        installation.environment |= {
+            "SOCORRO__ADMIN__CONF": str(DIRECTORY / "production.ini"),
+            "processor.rule_sets": rule_sets_of_the_document(),
+            f"{WALKER}symbol_cache_path": str(SAMPLES / "symbols"),
+        }
+        crash_id = submitted(installation)
+        daemon = installation.start()
+        daemon.wait_for_log(f"{crash_id} saved")
+        assert daemon.stop() == 0
+        processed = installation.in_s3(crash_id)
+        assert processed["signature"].startswith("lightbox::")
+        assert installation.database.row("reports", crash_id)["signature"] == processed["signature"]
+        assert installation.indexes.document(crash_id)["processed_crash"]["signature"] == processed["signature"]
+        assert statsd_server.counter("processor.save_raw_and_processed") == 1
+        assert "bug" not in daemon.log
