@@ -113,7 +113,7 @@ class DeliveryHandler:
                     "attempt": delivery.attempt,
                     "signature": result.signature,
                     "success": result.success,
-                    **result.durations,
+                    **{step: round(seconds, 6) for step, seconds in result.durations.items()},
                 }
             },
         )
