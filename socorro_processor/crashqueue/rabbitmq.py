@@ -344,11 +344,15 @@ class RabbitMQCrashQueue(CrashQueueBase):
 
     def requeue(self, crash: KeptCrash) -> bool:
         reader = self._readers[crash.state]
-        found = reader.find(crash)
+        found = reader.take_out(crash)
         if found is None:
             return False
         tag, body = found
-        self._publisher.publish(self._queues.origins[crash.queue], body, {}, f"requeue {crash.crash_id[:60]!r}")
+        try:
+            self._publisher.publish(self._queues.origins[crash.queue], body, {}, f"requeue {crash.crash_id[:60]!r}")
+        except CrashQueueError:
+            reader.put_back(crash, tag, body)
+            raise
         reader.remove(tag)
         return True
 

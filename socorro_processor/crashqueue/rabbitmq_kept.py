@@ -55,29 +55,34 @@ class KeptReader:
         return len(self._messages)
 
     def read(self) -> Iterator[KeptCrash]:
-        """All, oldest first; those that were put back meanwhile are left out."""
+        """All, oldest first; those that were taken out meanwhile are left out."""
         self._read_all()
-        for tag in list(self._messages):
+        with self._condition:
+            tags = list(self._messages)
+        for tag in tags:
             if found := self._messages.get(tag):
                 yield found[0]
 
-    def find(self, crash: KeptCrash) -> tuple[int, bytes] | None:
-        """Its tag and its body, if it is still there."""
+    def take_out(self, crash: KeptCrash) -> tuple[int, bytes] | None:
+        """Tag and body, if it is still there: for one caller alone, who ends with ``remove`` or ``put_back``."""
         if crash not in self._tags:
             self._read_all()
         with self._condition:
-            tags = self._tags.get(crash)
-            return (tags[0], self._messages[tags[0]][1]) if tags else None
+            if not (tags := self._tags.get(crash)):
+                return None
+            tag = tags.pop(0)
+            if not tags:
+                del self._tags[crash]
+            return tag, self._messages.pop(tag)[1]
+
+    def put_back(self, crash: KeptCrash, tag: int, body: bytes) -> None:
+        """It is kept as before."""
+        with self._condition:
+            if self._channel is not None:
+                self._add(crash, tag, body)
 
     def remove(self, tag: int) -> None:
         """Keep it no longer."""
-        with self._condition:
-            found = self._messages.pop(tag, None)
-            if found is None:
-                return
-            self._tags[found[0]].remove(tag)
-            if not self._tags[found[0]]:
-                del self._tags[found[0]]
         channel = self._channel
         self._connection.post(lambda: channel.basic_ack(tag) if channel and channel.is_open else None)
 
@@ -146,8 +151,11 @@ class KeptReader:
     def _on_delivery(self, _: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
         crash = kept_of(body, properties.headers, self._state)
         with self._condition:
-            self._messages[method.delivery_tag] = (crash, body)
-            self._tags[crash].append(method.delivery_tag)
+            self._add(crash, method.delivery_tag, body)
             self._condition.notify_all()
         if len(self._messages) >= self._limit:
             self._add_consumer()
+
+    def _add(self, crash: KeptCrash, tag: int, body: bytes) -> None:
+        self._messages[tag] = (crash, body)
+        self._tags[crash].append(tag)

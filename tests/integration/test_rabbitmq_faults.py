@@ -260,6 +260,10 @@ def blocked(processor: Processor) -> Processor:
     return processor
 
 
+def unblocked(processor: Processor) -> None:
+    processor.proxy.say_to_clients(pika.frame.Method(0, pika.spec.Connection.Unblocked()).marshal())
+
+
 def test_a_broker_low_on_memory_fails_what_is_submitted_at_once_and_takes_acks_all_the_same(broker, processor):
     crashes = submitted(processor, "one").queue.new_crashes()
     delivery = next_of(crashes)
@@ -270,7 +274,7 @@ def test_a_broker_low_on_memory_fails_what_is_submitted_at_once_and_takes_acks_a
     assert time.monotonic() - began < 5
     processor.queue.ack(delivery)
     until(lambda: processor.queue.depths().queues["normal"].in_flight == 0)
-    processor.proxy.say_to_clients(pika.frame.Method(0, pika.spec.Connection.Unblocked()).marshal())
+    unblocked(processor)
     until(lambda: processor.queue.submit("three") is None)
 
 
@@ -295,6 +299,20 @@ def test_a_crash_that_cannot_be_parked_comes_again(broker, processor):
     blocked(processor)
     with pytest.raises(CrashQueueError, match="keep 'one' as parked: RabbitMQ takes no messages now"):
         processor.queue.park(delivery, "the reason")
+    assert next_of(crashes).crash_id == "one"
+
+
+def test_a_parked_crash_that_cannot_be_put_back_stays_parked(processor):
+    crashes = submitted(processor, "one").queue.new_crashes()
+    processor.queue.park(next_of(crashes), "the reason")
+    (kept,) = processor.queue.kept("parked")
+    blocked(processor)
+    with pytest.raises(CrashQueueError, match="requeue 'one': RabbitMQ takes no messages now"):
+        processor.queue.requeue(kept)
+    assert list(processor.queue.kept("parked")) == [kept]
+    assert processor.queue.depths().parked == 1
+    unblocked(processor)
+    until(lambda: processor.queue.requeue(kept))
     assert next_of(crashes).crash_id == "one"
 
 
