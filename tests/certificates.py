@@ -1,24 +1,25 @@
-"""Certificates for servers on loopback, of an authority that nobody knows but who is told of it."""
+"""Certificates for servers and clients of tests, by authorities that nobody knows but who is told of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
 
 
-@dataclass(frozen=True)
-class Certificate:
-    chain: Path
-    """The certificate of 127.0.0.1 with its key."""
-    authority: Path
-    """That of the authority that issued it."""
+class Authority:
+    """Signs certificates; all files are in ``directory``."""
 
+    def __init__(self, directory: Path, name: str = "authority") -> None:
+        self._directory = directory
+        self._authority = trustme.CA(organization_name=name)
+        self.certificate = directory / f"{name}.pem"
+        self._authority.cert_pem.write_to_path(str(self.certificate))
 
-def issue(directory: Path) -> Certificate:
-    authority = trustme.CA()
-    certificate = Certificate(directory / "certificate.pem", directory / "authority.pem")
-    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate.chain))
-    authority.cert_pem.write_to_path(str(certificate.authority))
-    return certificate
+    def sign(self, name: str = "127.0.0.1") -> tuple[Path, Path]:
+        """A certificate and its key, for a host or a client."""
+        issued = self._authority.issue_cert(name)
+        certificate, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
+        issued.cert_chain_pems[0].write_to_path(str(certificate))
+        issued.private_key_pem.write_to_path(str(key))
+        return certificate, key

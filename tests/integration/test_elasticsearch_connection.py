@@ -12,7 +12,7 @@ from socorro_processor.configuration.sources import SourcedValue
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.errors import ConfigurationError, TransientStorageError
-from tests.certificates import issue
+from tests.certificates import Authority
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
 from tests.integration.elasticsearch_relay import relay
 
@@ -37,14 +37,14 @@ def front(indexes):
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    return issue(tmp_path_factory.mktemp("tls"))
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
-def tls_front(indexes, certificate):
+def tls_front(indexes, authority):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.chain)
+    context.load_cert_chain(*authority.sign())
     with relay(indexes.options[URLS], context) as front:
         yield front
 
@@ -55,8 +55,8 @@ def save(store):
     return crash_id
 
 
-def test_a_server_is_trusted_by_the_authority_that_is_named(indexes, tls_front, certificate):
-    crash_id = save(indexes.store(**{URLS: tls_front.url, CA_CERTS: str(certificate.authority)}))
+def test_a_server_is_trusted_by_the_authority_that_is_named(indexes, tls_front, authority):
+    crash_id = save(indexes.store(**{URLS: tls_front.url, CA_CERTS: str(authority.certificate)}))
     assert indexes.ids({"term": {"crash_id": crash_id}}) == {crash_id}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,42 +11,9 @@ import pytest
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashqueue.rabbitmq import RabbitMQCrashQueue
 from socorro_processor.errors import ConfigurationError, CrashQueueError
+from tests.certificates import Authority
 from tests.integration.rabbitmq_broker import Broker
 from tests.tcp_proxy import TCPProxy
-
-
-class Authority:
-    """Signs certificates."""
-
-    def __init__(self, directory: Path, name: str) -> None:
-        self._directory = directory
-        self.certificate, self.key = self._paths(name)
-        self._openssl("req", "-x509", *self._new(name, self.key), "-out", self.certificate)
-
-    def sign(self, name: str) -> tuple[Path, Path]:
-        """A certificate and its key, for a host or a client."""
-        certificate, key = self._paths(name)
-        request = certificate.with_suffix(".csr")
-        names = certificate.with_suffix(".names")
-        names.write_text(f"subjectAltName = {'IP' if name[0].isdigit() else 'DNS'}:{name}\n")
-        self._openssl("req", *self._new(name, key), "-out", request)
-        self._openssl(
-            "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial",
-            "-days", "2", "-extfile", names, "-out", certificate,
-        )  # fmt: skip
-        return certificate, key
-
-    def _paths(self, name: str) -> tuple[Path, Path]:
-        return self._directory / f"{name}.pem", self._directory / f"{name}.key"
-
-    @staticmethod
-    def _new(name: str, key: Path) -> list[object]:
-        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-                "-keyout", key]  # fmt: skip
-
-    @staticmethod
-    def _openssl(*arguments: object) -> None:
-        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -59,7 +25,7 @@ def broker() -> Iterator[Broker]:
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path, "authority")
+    return Authority(tmp_path)
 
 
 class TLSBroker:

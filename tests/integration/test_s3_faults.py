@@ -21,7 +21,7 @@ from socorro_processor.errors import (
     PermanentStorageError,
     TransientStorageError,
 )
-from tests.certificates import Certificate, issue
+from tests.certificates import Authority
 from tests.integration.s3_bucket import Options, bucket_options
 from tests.integration.s3_servers import (
     Answer,
@@ -82,18 +82,18 @@ def relay_options() -> Options:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Certificate:
-    return issue(tmp_path)
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
 
 
 @contextmanager
-def relay_to(options: Options, certificate: Certificate | None = None) -> Iterator[tuple[Relay, Options]]:
+def relay_to(options: Options, authority: Authority | None = None) -> Iterator[tuple[Relay, Options]]:
     """A relay to the real server, and the options of a store that uses it."""
     address = urlsplit(options["resource.boto.endpoint_url"])
     tls = None
-    if certificate is not None:
+    if authority is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate.chain)
+        tls.load_cert_chain(*authority.sign())
     with Relay(str(address.hostname), int(address.port or 0), tls).running() as relay:
         yield relay, options | {"resource.boto.endpoint_url": relay.url}
 
@@ -257,25 +257,25 @@ def test_no_message_has_the_secret_or_what_is_in_a_crash(answer):
             assert "private" not in told
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(relay_options, certificate):
+def test_a_certificate_that_nobody_vouches_for_is_refused(relay_options, authority):
     refused = pytest.raises(TransientStorageError, match="ca_bundle")
-    with relay_to(relay_options, certificate) as (_, options), closing_store(options) as store, refused:
+    with relay_to(relay_options, authority) as (_, options), closing_store(options) as store, refused:
         store.save_processed(PROCESSED)
 
 
-def test_a_certificate_is_good_where_its_authority_is_named(relay_options, certificate):
+def test_a_certificate_is_good_where_its_authority_is_named(relay_options, authority):
     with (
-        relay_to(relay_options, certificate) as (_, options),
-        closing_store(options, ca_bundle=str(certificate.authority)) as store,
+        relay_to(relay_options, authority) as (_, options),
+        closing_store(options, ca_bundle=str(authority.certificate)) as store,
     ):
         store.save_raw_crash({"a": "b"}, {MAIN_DUMP: b"main"}, CRASH)
         assert store.get_raw_dump(CRASH) == b"main"
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_certificates_are_not_looked_at_where_that_is_turned_off(relay_options, certificate):
+def test_certificates_are_not_looked_at_where_that_is_turned_off(relay_options, authority):
     with (
-        relay_to(relay_options, certificate) as (_, options),
+        relay_to(relay_options, authority) as (_, options),
         closing_store(options, verify_certificate=False) as store,
     ):
         store.save_processed(PROCESSED)
