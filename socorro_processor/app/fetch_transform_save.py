@@ -130,7 +130,7 @@ class FetchTransformSaveWithSeparateNewCrashSourceApp(FetchTransformSaveApp):
     required_config.namespace("new_crash_source", doc="the queues that crash ids come from")
     required_config.new_crash_source.add_option(
         "new_crash_source_class",
-        default="socorro_processor.crashqueue.sqlite.SQLiteCrashQueue",
+        default="socorro_processor.crashqueue.sqlite.crashqueue.SQLiteCrashQueue",
         doc="the crash queue",
         from_string_converter=class_converter,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.base import Delivery
-from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import CrashQueueError, CrashStorageError
 

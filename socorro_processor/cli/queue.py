@@ -128,7 +128,7 @@ def _print_table(depths: Depths) -> None:
         columns.add_row(name, str(depth.waiting), str(depth.delayed), str(depth.in_flight))
     console = Console(highlight=False)
     console.print(columns)
-    console.print(f"parked: {depths.parked}, rejected: {depths.rejected}")
+    console.print(f"parked: {depths.parked}, rejected: {depths.rejected}, suspect: {depths.suspect}")
 
 
 COMMAND = Command(
@@ -137,7 +137,8 @@ COMMAND = Command(
     description=(
         "Look at the queues, and at what was put aside; put it back.\n\n"
         "A parked crash failed of its own in every attempt; a rejected one is none, or was not found. Both stay until "
-        "they are put back (of rejected ones the oldest go in the end).\n\n"
+        "they are put back (of rejected ones the oldest go in the end). A suspect one was in work when processors "
+        "died, and is tried alone.\n\n"
         "Exit code: 0 done; 1 not done, or not for all crash ids that were named; 2 wrong arguments or configuration."
     ),
     example="socorro queue requeue --reason='too large' --since=2016-11-23",

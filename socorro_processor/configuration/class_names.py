@@ -31,8 +31,8 @@ OLD_NAMES: dict[str, str] = {
     "socorro.app.fetch_transform_save_app.FetchTransformSaveWithSeparateNewCrashSourceApp": (
         "app.fetch_transform_save.FetchTransformSaveWithSeparateNewCrashSourceApp"
     ),
-    _EXTERNAL + "rabbitmq.crashstorage.RabbitMQCrashStorage": "crashqueue.rabbitmq.RabbitMQCrashQueue",
-    _EXTERNAL + "rabbitmq.rmq_new_crash_source.RMQNewCrashSource": "crashqueue.rabbitmq.RabbitMQCrashQueue",
+    _EXTERNAL + "rabbitmq.crashstorage.RabbitMQCrashStorage": "crashqueue.rabbitmq.crashqueue.RabbitMQCrashQueue",
+    _EXTERNAL + "rabbitmq.rmq_new_crash_source.RMQNewCrashSource": "crashqueue.rabbitmq.crashqueue.RabbitMQCrashQueue",
     "socorro.processor.processor_app.ProcessorApp": "app.processor_app.ProcessorApp",
     "socorro.processor.processor_2015.Processor2015": "pipeline.processor_pipeline.ProcessorPipeline",
     "socorro.processor.mozilla_processor_2015.MozillaProcessorAlgorithm2015": (

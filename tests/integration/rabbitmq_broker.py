@@ -11,9 +11,9 @@ import pika
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.base import Delivery
-from socorro_processor.crashqueue.rabbitmq import RabbitMQCrashQueue
-from socorro_processor.crashqueue.rabbitmq_prefetch import LONGEST_WAIT
-from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
+from socorro_processor.crashqueue.rabbitmq.prefetch import LONGEST_WAIT
+from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 from tests.services import service
 from tests.tcp_proxy import TCPProxy

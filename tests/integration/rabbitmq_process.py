@@ -9,7 +9,7 @@ import json
 import sys
 
 from socorro_processor.configuration import defaults
-from socorro_processor.crashqueue.rabbitmq import RabbitMQCrashQueue
+from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
 
 if __name__ == "__main__":
     queue = RabbitMQCrashQueue(defaults(RabbitMQCrashQueue, **json.loads(sys.argv[1])))

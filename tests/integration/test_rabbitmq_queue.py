@@ -15,7 +15,7 @@ import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import Delivery, Depth, KeptCrash
-from socorro_processor.crashqueue.rabbitmq_publisher import Publisher
+from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
 from socorro_processor.errors import CrashQueueError
 from tests.integration import rabbitmq_process
 from tests.integration.rabbitmq_broker import DEADLINE, Broker, Processor

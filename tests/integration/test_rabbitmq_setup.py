@@ -11,7 +11,7 @@ import pytest
 from socorro_processor.configuration import Configuration, Source, as_ini
 from socorro_processor.configuration.sources import SourcedValue
 from socorro_processor.crashqueue.base import Depth
-from socorro_processor.crashqueue.rabbitmq import RabbitMQCrashQueue
+from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from tests.integration.rabbitmq_broker import Broker
 

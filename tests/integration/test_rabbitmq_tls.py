@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.crashqueue.base import CrashQueueBase
-from socorro_processor.crashqueue.rabbitmq import RabbitMQCrashQueue
+from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from tests.certificates import Authority
 from tests.integration.rabbitmq_broker import Broker

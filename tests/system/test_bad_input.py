@@ -16,7 +16,7 @@ import pytest
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from tests.shared import SAMPLES, require, stackwalker
 from tests.system.daemon import Installation, eventually
 

@@ -13,7 +13,7 @@ from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.app.whose_fault import OTHERS
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import (
     CrashIDNotFound,
     CrashQueueError,

@@ -11,7 +11,7 @@ from socorro_processor.app.fetch_transform_save import (
 )
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import ConfigurationError, CrashIDNotFound, TransientStorageError
 
 DEADLINE = 20.0

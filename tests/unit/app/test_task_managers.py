@@ -11,7 +11,7 @@ from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.threaded_task_manager import ThreadedTaskManager
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import CrashQueueError
 from socorro_processor.health import Health
 

@@ -9,7 +9,7 @@ import pytest
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 
 FIRST, SECOND = new_crash_id(), new_crash_id()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
-from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile
-from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile
 
 
 class MortalOwnerFile(OwnerFile):

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from socorro_processor.configuration import defaults
-from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 
 
 def hold(queue: SQLiteCrashQueue) -> None:

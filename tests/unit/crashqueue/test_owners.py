@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile, boot_id, boot_time
+from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
 from tests.unit.crashqueue.machine import MortalOwnerFile
 
 DEADLINE = 20.0

@@ -6,8 +6,8 @@ import pytest
 
 from socorro_processor.crashqueue.base import QueueName
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, parse_weights
-from socorro_processor.crashqueue.rabbitmq_messages import Message
-from socorro_processor.crashqueue.rabbitmq_prefetch import Prefetch
+from socorro_processor.crashqueue.rabbitmq.messages import Message
+from socorro_processor.crashqueue.rabbitmq.prefetch import Prefetch
 
 
 class Hand:

@@ -14,8 +14,8 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import Delivery
 from socorro_processor.crashqueue.retry_delays import parse_delays
-from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
-from socorro_processor.crashqueue.sqlite_file import SCHEMA_1
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.file import SCHEMA_1
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from tests.unit.crashqueue.machine import Machine, Processor
 

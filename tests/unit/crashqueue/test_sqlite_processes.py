@@ -15,7 +15,7 @@ import pytest
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import Delivery
-from socorro_processor.crashqueue.sqlite import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import CrashQueueError
 from tests.unit.crashqueue import processor_process
 from tests.unit.crashqueue.machine import Machine

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from socorro_processor.crashqueue.base import QUEUES, QueueName
 from socorro_processor.crashqueue.fair_order import FairOrder
-from socorro_processor.crashqueue.rabbitmq_messages import Message
+from socorro_processor.crashqueue.rabbitmq.messages import Message
 
 FIRST_DELIVERIES_TIME = 0.25
 """Seconds that a new connection has to bring the first crash of each queue that has any, for a fair order from the

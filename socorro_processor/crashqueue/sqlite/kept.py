@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from socorro_processor.crashqueue.base import KeptCrash, KeptState
-from socorro_processor.crashqueue.sqlite_file import SQLiteFile, body_of, text_of
+from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, text_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

@@ -20,7 +20,7 @@ import pika
 from pika.channel import Channel
 
 from socorro_processor.configuration import DotDict
-from socorro_processor.crashqueue.rabbitmq_errors import in_words
+from socorro_processor.crashqueue.rabbitmq.errors import in_words
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 
 LONGEST_BACKOFF = 5.0
@@ -41,7 +41,7 @@ def connection_parameters(config: DotDict, purpose: str) -> pika.ConnectionParam
         port=config.port,
         virtual_host=config.virtual_host,
         credentials=pika.PlainCredentials(config.rabbitmq_user, config.rabbitmq_password),
-        heartbeat=round(config.heartbeat),
+        heartbeat=config.heartbeat,
         socket_timeout=config.timeout,
         stack_timeout=config.timeout,
         ssl_options=_ssl_options(config) if config.tls else None,

@@ -21,10 +21,10 @@ from socorro_processor.crashqueue.base import (
     QueueName,
 )
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, parse_weights
-from socorro_processor.crashqueue.rabbitmq_check import check_broker
-from socorro_processor.crashqueue.rabbitmq_consumer import Consumer
-from socorro_processor.crashqueue.rabbitmq_kept import KeptReader
-from socorro_processor.crashqueue.rabbitmq_messages import (
+from socorro_processor.crashqueue.rabbitmq.check import check_broker
+from socorro_processor.crashqueue.rabbitmq.consumer import Consumer
+from socorro_processor.crashqueue.rabbitmq.kept import KeptReader
+from socorro_processor.crashqueue.rabbitmq.messages import (
     DUE,
     TRANSIENT,
     Message,
@@ -32,9 +32,9 @@ from socorro_processor.crashqueue.rabbitmq_messages import (
     due_in,
     headers_of_kept,
 )
-from socorro_processor.crashqueue.rabbitmq_prefetch import LONGEST_WAIT, Prefetch
-from socorro_processor.crashqueue.rabbitmq_publisher import Publisher
-from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.crashqueue.rabbitmq.prefetch import LONGEST_WAIT, Prefetch
+from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
+from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.errors import CrashQueueError
 
@@ -54,7 +54,7 @@ def parse_queue_type(text: str) -> str:
 
 
 class RabbitMQCrashQueue(CrashQueueBase):
-    """Queues in RabbitMQ (3.10 or later), for any number of processes; what is in them see ``rabbitmq_queues``.
+    """Queues in RabbitMQ (3.10 or later), for any number of processes; what is in them see ``queues``.
 
     Bodies are crash ids and may be any bytes. The same id twice is processed twice, one after the
     other, within one process; between processes nobody can know. Of three or more the ones between may be left out.
@@ -81,6 +81,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         "port",
         default=5672,
         doc="the broker's port; with tls it is usually 5671",
+        from_string_converter=WholeNumber(1, 65535),
         reference_value_from="resource.rabbitmq",
     )
     required_config.add_option(
@@ -149,6 +150,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         "maximum_rejected",
         default=100_000,
         doc="how many rejected ids are kept for operators to see; the oldest go",
+        from_string_converter=WholeNumber(0),
         reference_value_from="resource.rabbitmq",
     )
     required_config.add_option(
@@ -160,9 +162,9 @@ class RabbitMQCrashQueue(CrashQueueBase):
     )
     required_config.add_option(
         "heartbeat",
-        default=30.0,
-        doc="seconds after which a broker that is silent is taken for lost; whole ones",
-        from_string_converter=Seconds(above=True),
+        default=30,
+        doc="seconds after which a broker that is silent is taken for lost",
+        from_string_converter=WholeNumber(1, 3600),
         reference_value_from="resource.rabbitmq",
     )
     required_config.add_option(

@@ -22,8 +22,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile
-from socorro_processor.crashqueue.sqlite_file import SQLiteFile
+from socorro_processor.crashqueue.sqlite.file import SQLiteFile
+from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile
 from socorro_processor.errors import CrashQueueError
 
 OWNER_CHECK_INTERVAL = 1.0

@@ -17,12 +17,12 @@ from pika.spec import Basic
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.crashqueue.base import QUEUES, QueueName
-from socorro_processor.crashqueue.rabbitmq_connection import BrokerConnection
-from socorro_processor.crashqueue.rabbitmq_counter import QueueCounter
-from socorro_processor.crashqueue.rabbitmq_messages import DUE, TRANSIENT, Message, due_in, message_of
-from socorro_processor.crashqueue.rabbitmq_prefetch import Prefetch
-from socorro_processor.crashqueue.rabbitmq_publisher import Publisher
-from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
+from socorro_processor.crashqueue.rabbitmq.counter import QueueCounter
+from socorro_processor.crashqueue.rabbitmq.messages import DUE, TRANSIENT, Message, due_in, message_of
+from socorro_processor.crashqueue.rabbitmq.prefetch import Prefetch
+from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
+from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.crashqueue.retry_delays import LONGEST_DELAY
 
 DELIVERIES_UNTIL_SUSPECT = 2

@@ -17,10 +17,10 @@ import pika
 from pika.channel import Channel
 
 from socorro_processor.crashqueue.base import KeptCrash, KeptState
-from socorro_processor.crashqueue.rabbitmq_connection import BrokerConnection
-from socorro_processor.crashqueue.rabbitmq_errors import in_words
-from socorro_processor.crashqueue.rabbitmq_messages import kept_of
-from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
+from socorro_processor.crashqueue.rabbitmq.errors import in_words
+from socorro_processor.crashqueue.rabbitmq.messages import kept_of
+from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 
 LOCKED = 405

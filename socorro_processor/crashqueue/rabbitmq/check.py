@@ -9,9 +9,9 @@ import pika
 from pika import exceptions
 
 from socorro_processor.configuration import DotDict
-from socorro_processor.crashqueue.rabbitmq_connection import connection_parameters, place_of
-from socorro_processor.crashqueue.rabbitmq_errors import in_words
-from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.crashqueue.rabbitmq.connection import connection_parameters, place_of
+from socorro_processor.crashqueue.rabbitmq.errors import in_words
+from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 
 NOT_FOUND = 404

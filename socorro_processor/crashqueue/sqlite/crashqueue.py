@@ -25,11 +25,11 @@ from socorro_processor.crashqueue.base import (
     QueueName,
 )
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, RetryOrder, parse_weights
-from socorro_processor.crashqueue.owners import Heartbeat, OwnerFile, boot_id, boot_time
 from socorro_processor.crashqueue.retry_delays import parse_delays
-from socorro_processor.crashqueue.sqlite_file import SQLiteFile, body_of, text_of
-from socorro_processor.crashqueue.sqlite_kept import keep, let_the_oldest_go, read_kept, remove
-from socorro_processor.crashqueue.sqlite_leases import GIVE_BACK, Lease, Leases
+from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, text_of
+from socorro_processor.crashqueue.sqlite.kept import keep, let_the_oldest_go, read_kept, remove
+from socorro_processor.crashqueue.sqlite.leases import GIVE_BACK, Lease, Leases
+from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 
 DEATHS_UNTIL_ALONE = 2
@@ -83,7 +83,7 @@ class SQLiteCrashQueue(CrashQueueBase):
     text. Crashes of one queue are delivered in the order in which they were submitted. Those that
     come again after a ``retry`` go round in the order in which they were due: after the others, but
     each fourth crash of a queue at least is one of them. The same id submitted twice is processed twice, one after
-    the other. A processor's death is noticed within a second (see ``sqlite_leases``).
+    the other. A processor's death is noticed within a second (see ``leases``).
 
     ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None (longer only while
     another program keeps the file locked: ``busy_timeout``), so that its caller need not. It ends

@@ -12,9 +12,9 @@ from pika.channel import Channel
 from pika.spec import Basic
 
 from socorro_processor.configuration import DotDict
-from socorro_processor.crashqueue.rabbitmq_connection import BrokerConnection
-from socorro_processor.crashqueue.rabbitmq_messages import Headers
-from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
+from socorro_processor.crashqueue.rabbitmq.messages import Headers
+from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 
 

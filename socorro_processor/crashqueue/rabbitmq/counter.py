@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from pika.channel import Channel
 
-from socorro_processor.crashqueue.rabbitmq_connection import BrokerConnection
-from socorro_processor.crashqueue.rabbitmq_errors import in_words
-from socorro_processor.crashqueue.rabbitmq_queues import BrokerQueues
+from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
+from socorro_processor.crashqueue.rabbitmq.errors import in_words
+from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 
 NOT_FOUND = 404
