@@ -281,7 +281,9 @@ def test_a_program_that_took_too_much_before_the_limit_was_set_is_killed() -> No
 def test_a_program_that_burns_cpu_is_stopped(program: Program) -> None:
     outcome = run_to_its_end(program("while :; do :; done"), cpu=1)
     assert outcome.return_code == -signal.SIGXCPU
-    assert outcome.cpu_seconds > 0.9
+    # The limit goes by clock ticks, each counted to whoever runs at that moment: on a busy machine to one
+    # that has run for a part of it only.
+    assert outcome.cpu_seconds > 0.5
 
 
 def once(limit: str, value: object) -> str:
