@@ -8,14 +8,29 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from socorro_processor.app.processor_app import ProcessorApp
+from socorro_processor.configuration import Configuration, EnvironmentSource, read_ini
 from tests.shared import REPOSITORY
 
 DEADLINE = 60.0
 
 _WALKER = "SOCORRO__PROCESSOR__RAW_TO_PROCESSED_TRANSFORM__BREAKPADSTACKWALKERRULE2015__"
+
+
+def variables(options: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables that set options, each named like ``app.maximum_attempts``."""
+    return {f"SOCORRO__{option.replace('.', '__').upper()}": value for option, value in options.items()}
+
+
+def configuration(environment: Mapping[str, str]) -> Configuration:
+    """What ``socorro`` is configured with in this environment."""
+    ini = environment["SOCORRO__ADMIN__CONF"]
+    others = {name: value for name, value in environment.items() if name != "SOCORRO__ADMIN__CONF"}
+    return Configuration(ProcessorApp.get_required_config(), [read_ini(Path(ini)), EnvironmentSource(others)])
 
 
 class Installation:

@@ -1,0 +1,79 @@
+"""Break everything that can break, at random, and see whether a crash is lost.
+
+Two processors run, a collector submits crashes, and what they need goes wrong all the time: processors are killed, the
+stackwalker hangs, disks are full, services are away. Then all is mended, and once the queues are empty every crash that
+was submitted must be in every destination, or where it belongs: crashes that kill their processor are parked, with
+the reason. Nothing may be left behind: no file, no process.
+
+The same seed makes the same plan. Exit code: 0 clean; 1 a crash is lost, parked without cause or not processed in
+time, or something is left behind; the data and logs of the run are kept then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.status import Status
+
+from tests.chaos.harness import Chaos, Settings
+from tests.chaos.plan import make_plan
+from tests.chaos.site import SITES
+
+EXAMPLE = "example:\n  python -m tests.chaos --seconds=60 --seed=7 --configuration=embedded"
+
+
+class OnConsole:
+    """Faults as lines; on a terminal how things stand, below them."""
+
+    def __init__(self, console: Console, status: Status) -> None:
+        self._console = console
+        self._status = status
+
+    def happened(self, text: str) -> None:
+        self._console.print(text)
+
+    def stands(self, text: str) -> None:
+        self._status.update(text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seconds", type=float, default=600, help="how long things go wrong (default: 600)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="of the plan (default: another)")
+    parser.add_argument("--configuration", choices=SITES, default=next(iter(SITES)), help="which is run")
+    parser.add_argument("--rate", type=float, default=5.0, help="crashes submitted a second (default: 5)")
+    parser.add_argument("--plan", action="store_true", help="only print what would go wrong, and when")
+    arguments = parser.parse_args()
+    site_class = SITES[arguments.configuration]
+    if arguments.plan:
+        print(*make_plan(site_class.lanes, arguments.seconds, arguments.seed), sep="\n")
+        return 0
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    directory = Path(tempfile.mkdtemp(prefix="socorro-chaos-"))
+    settings = Settings(arguments.seconds, arguments.seed, arguments.rate)
+    with console.status("starting") as status, site_class(directory, {}) as site:
+        report = Chaos(site, settings, OnConsole(console, status)).run()
+        status.stop()
+        for line in report.lines():
+            console.print(line)
+        if not report.is_clean:
+            kept = Path(f"{directory}-kept")
+            shutil.copytree(directory, kept)
+            console.print(f"the data and logs of this run are kept in {kept}")
+    shutil.rmtree(directory)
+    return 0 if report.is_clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

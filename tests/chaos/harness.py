@@ -1,0 +1,132 @@
+"""A run: everything goes on, things go wrong, all is mended, and then it is counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from tests.chaos.plan import Planned, make_plan
+from tests.chaos.report import Report, Tally, queued
+from tests.chaos.site import Site
+from tests.chaos.submitter import Submitted
+
+LOOK_INTERVAL = 0.5
+DRAINED_WITHIN = 180.0
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def happened(self, text: str) -> None:
+        """A fault begins."""
+
+    def stands(self, text: str) -> None:
+        """How things stand, twice a second."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    seconds: float
+    seed: int
+    rate: float
+    """Healthy crashes a second."""
+
+
+class Chaos:
+    """One run at a site."""
+
+    def __init__(self, site: Site, settings: Settings, watcher: Watcher) -> None:
+        self._site = site
+        self._settings = settings
+        self._watcher = watcher
+        self._skipped = {
+            f"{lane.name}: {fault.name}": why
+            for lane in site.lanes
+            for fault in lane.faults
+            if (why := fault.impossible(site))
+        }
+        self._injected: Counter[tuple[str, str]] = Counter()
+        self._errors: list[str] = []
+        self._over = threading.Event()
+
+    def run(self) -> Report:
+        """The site must be entered."""
+        site, settings = self._site, self._settings
+        tally = Tally(site.queue(), site.readers())
+        with ExitStack() as running:
+            site.start(running, settings.rate, settings.seed)
+            self._go_wrong(make_plan(site.lanes, settings.seconds, settings.seed))
+            site.submitter.stop()
+            submitted = site.submitter.submitted()
+            self._wait_until_settled(tally, submitted)
+            self._stop_processors()
+        tally.count(submitted)
+        return Report(
+            title=f"{type(site).__name__}, {settings.seconds:g} s, seed {settings.seed}",
+            submitted=submitted,
+            tally=tally,
+            still_queued=queued(site.queue().depths()),
+            injected=self._injected,
+            skipped=self._skipped,
+            ends=sum((processor.ends for processor in site.processors.values()), Counter()),
+            left_behind=site.left_behind(),
+            errors=self._errors,
+        )
+
+    def _go_wrong(self, plan: Sequence[Planned]) -> None:
+        """Carry out the plan, each lane in a thread of its own: some faults take their time."""
+        started = time.monotonic()
+        threads = [
+            threading.Thread(target=self._inject, args=([each for each in plan if each.lane == lane], started))
+            for lane in {each.lane for each in plan}
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            while (passed := time.monotonic() - started) < self._settings.seconds:
+                submitted = len(self._site.submitter.submitted())
+                self._watcher.stands(f"{passed:.0f} of {self._settings.seconds:g} s, {submitted} crashes submitted")
+                time.sleep(LOOK_INTERVAL)
+        finally:
+            self._over.set()
+            for thread in threads:
+                thread.join()
+
+    def _inject(self, plan: Sequence[Planned], started: float) -> None:
+        for planned in plan:
+            fault = planned.fault
+            if fault.impossible(self._site) or self._over.wait(started + planned.begins - time.monotonic()):
+                continue
+            self._watcher.happened(str(planned))
+            try:
+                fault.begin(self._site)
+                self._over.wait(planned.ends - planned.begins)
+                fault.end(self._site)
+                self._injected[planned.lane, fault.name] += 1
+            except Exception as error:
+                self._errors.append(f"{planned}: {type(error).__name__}: {error}")
+
+    def _wait_until_settled(self, tally: Tally, submitted: Sequence[Submitted]) -> None:
+        """Until every crash is where it must be, or, lost, cannot be expected to come there."""
+        queue = self._site.queue()
+        empty_since = None
+        deadline = time.monotonic() + DRAINED_WITHIN
+        while (now := time.monotonic()) < deadline:
+            left = queued(queue.depths())
+            self._watcher.stands(f"{left} of {len(submitted)} crashes are queued")
+            empty_since = None if left else empty_since or now
+            if empty_since:
+                tally.count(submitted)
+                if all(map(tally.is_as_it_must_be, submitted)) or now - empty_since > self._site.hidden_for:
+                    return
+            time.sleep(LOOK_INTERVAL)
+
+    def _stop_processors(self) -> None:
+        for processor in self._site.processors.values():
+            if code := processor.stop():
+                self._errors.append(f"{processor.name} ended with {code} when it was told to stop")

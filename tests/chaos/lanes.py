@@ -1,0 +1,50 @@
+"""What goes wrong, how often: the tables."""
+
+from __future__ import annotations
+
+from signal import SIGHUP, SIGKILL, SIGTERM
+
+from tests.chaos.faults import (
+    FewDescriptors,
+    Freeze,
+    Full,
+    QueueLocked,
+    SecondSignal,
+    Signal,
+    StoreAway,
+    Submitted,
+    Walker,
+)
+from tests.chaos.plan import Lane
+from tests.chaos.submitter import FATES, HEALTHY
+from tests.chaos.walker import FAULTS, IS_GONE
+
+PROCESSORS = ("processor 1", "processor 2")
+
+COMMON = (
+    *(
+        Lane(
+            processor,
+            5.0,
+            (
+                Signal(processor, SIGKILL),
+                Signal(processor, SIGKILL),
+                Signal(processor, SIGTERM),
+                Signal(processor, SIGHUP),
+                SecondSignal(processor),
+                Freeze(processor),
+                FewDescriptors(processor),
+            ),
+        )
+        for processor in PROCESSORS
+    ),
+    Lane("stackwalker", 6.0, tuple(Walker(name) for name in (*FAULTS, IS_GONE))),
+    Lane("temporary disk", 15.0, (Full("temporary disk"),)),
+    Lane("crash", 7.0, tuple(Submitted(kind) for kind in FATES if kind != HEALTHY)),
+)
+
+EMBEDDED = (
+    Lane("store's disk", 20.0, (Full("store's disk"),)),
+    Lane("store", 20.0, (StoreAway(),)),
+    Lane("queue", 15.0, (QueueLocked(),)),
+)

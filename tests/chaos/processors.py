@@ -1,0 +1,71 @@
+"""Processors that are started again whenever they end, as systemd does with a service."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+from collections import Counter
+from types import TracebackType
+from typing import Self
+
+from tests.system.daemon import Daemon, Installation
+
+RESTART_DELAY = 0.3
+STOPPED_WITHIN = 60.0
+_RUNS = "the processor runs"
+
+
+class Supervised:
+    """One processor at a time, from the start to the end of a ``with``."""
+
+    def __init__(self, name: str, installation: Installation) -> None:
+        self.name = name
+        self.ends: Counter[int] = Counter()
+        """How often it ended with each exit code; a signal's number is negative."""
+        self._installation = installation
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name=name)
+
+    def __enter__(self) -> Self:
+        self._daemon = self._start()
+        self._daemon.wait_for_log(_RUNS)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self._daemon.kill()
+
+    @property
+    def pid(self) -> int:
+        return self._daemon.process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, where it runs just now."""
+        self._daemon.process.send_signal(number)
+
+    def stop(self) -> int:
+        """Have it end in good order, and not start again; its exit code."""
+        self._stopping.set()
+        self._thread.join()
+        # It may have been started just now, and not be ready for a signal yet.
+        self._daemon.wait_for_log(_RUNS)
+        self.signal(signal.SIGTERM)
+        return self._daemon.process.wait(STOPPED_WITHIN)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.ends[self._daemon.process.wait(0.1)] += 1
+            except subprocess.TimeoutExpired:
+                continue
+            self._stopping.wait(RESTART_DELAY)
+            self._daemon = self._start()
+
+    def _start(self) -> Daemon:
+        return Daemon(self._installation, ())

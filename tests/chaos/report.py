@@ -1,0 +1,148 @@
+"""What became of every crash, and whether that is as it must be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from socorro_processor.crashqueue.base import CrashQueueBase, Depths
+from socorro_processor.errors import CrashIDNotFound
+from tests.chaos.site import Reader
+from tests.chaos.submitter import Submitted
+from tests.chaos.walker import NOTES
+
+SHOWN = 20
+
+
+class Tally:
+    """Finds out what became of crashes; what was seen saved is not looked up again."""
+
+    def __init__(self, queue: CrashQueueBase, readers: dict[str, Reader]) -> None:
+        self._queue = queue
+        self._readers = readers
+        self.saved: dict[str, set[str]] = {store: set() for store in readers}
+        self.parked: dict[str, str] = {}
+        self.rejected: dict[str, str] = {}
+        self.spoilt: dict[str, str] = {}
+        """Saved without a stack, though the stackwalker was not at fault: how they say why."""
+
+    def count(self, submitted: Iterable[Submitted]) -> None:
+        self.parked = {crash.crash_id: crash.reason for crash in self._queue.kept("parked")}
+        self.rejected = {crash.crash_id: crash.reason for crash in self._queue.kept("rejected")}
+        for crash in submitted:
+            if crash.fate != "rejected":
+                self._look_for(crash.crash_id)
+
+    def _look_for(self, crash_id: str) -> None:
+        for store, read in self._readers.items():
+            if crash_id in self.saved[store]:
+                continue
+            try:
+                processed = read(crash_id)
+            except CrashIDNotFound:
+                continue
+            self.saved[store].add(crash_id)
+            if not _has_its_stack(processed):
+                self.spoilt[crash_id] = str(processed.get("processor_notes"))
+
+    def is_as_it_must_be(self, crash: Submitted) -> bool:
+        match crash.fate:
+            case "saved":
+                return all(crash.crash_id in saved for saved in self.saved.values())
+            case "parked":
+                return crash.crash_id in self.parked
+            case "rejected":
+                return crash.crash_id in self.rejected
+
+
+def queued(depths: Depths) -> int:
+    """How many crashes are in the queues, in whatever state."""
+    return sum(depth.waiting + depth.delayed + depth.in_flight for depth in depths.queues.values())
+
+
+def _has_its_stack(processed: dict[str, Any]) -> bool:
+    notes = str(processed.get("processor_notes"))
+    return bool(processed.get("success")) or any(note in notes for note in NOTES)
+
+
+@dataclass
+class Report:
+    title: str
+    submitted: list[Submitted]
+    tally: Tally
+    still_queued: int
+    injected: Counter[tuple[str, str]]
+    skipped: dict[str, str]
+    """Faults that could not be brought about here, and why."""
+    ends: Counter[int]
+    """How often processors ended with each exit code."""
+    left_behind: list[str]
+    errors: list[str] = field(default_factory=list)
+    """What went wrong that was not meant to."""
+
+    @property
+    def lost(self) -> list[Submitted]:
+        kept = self.tally.parked.keys() | self.tally.rejected.keys()
+        return [
+            crash for crash in self.submitted if not self.tally.is_as_it_must_be(crash) and crash.crash_id not in kept
+        ]
+
+    @property
+    def wronged(self) -> dict[str, str]:
+        """Parked or rejected, though nothing was wrong with the crash itself."""
+        fates = {crash.crash_id: crash.fate for crash in self.submitted}
+        parked = {each: f"parked: {why}" for each, why in self.tally.parked.items() if fates.get(each) != "parked"}
+        rejected = {
+            each: f"rejected: {why}" for each, why in self.tally.rejected.items() if fates.get(each) != "rejected"
+        }
+        return parked | rejected
+
+    @property
+    def is_clean(self) -> bool:
+        return not (
+            self.lost or self.wronged or self.tally.spoilt or self.still_queued or self.left_behind or self.errors
+        )
+
+    def lines(self) -> Iterator[str]:
+        yield self.title
+        yield ""
+        yield "faults injected"
+        for (lane, fault), times in sorted(self.injected.items()):
+            yield f"  {lane:<20}{fault:<32}{times:>6}"
+        for fault, why in self.skipped.items():
+            yield f"  {fault}: skipped, {why}"
+        ends = ", ".join(f"{count} x {code}" for code, count in sorted(self.ends.items()))
+        yield f"  {'processors':<20}{'started again after exit code':<32}{sum(self.ends.values()):>6}  ({ends})"
+        yield ""
+        kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(each.kind for each in self.submitted).items())
+        yield f"{'submitted':<52}{len(self.submitted):>8}  ({kinds})"
+        for store, saved in self.tally.saved.items():
+            yield f"{f'saved in {store}':<52}{len(saved):>8}"
+        yield from _counted("parked", self.tally.parked)
+        yield from _counted("rejected", self.tally.rejected)
+        yield from _listed("parked or rejected without cause", [f"{each} {why}" for each, why in self.wronged.items()])
+        yield from _listed(
+            "saved without a stack, for no fault of the stackwalker",
+            [f"{each} {why}" for each, why in self.tally.spoilt.items()],
+        )
+        yield f"{'still queued':<52}{self.still_queued:>8}"
+        yield from _listed("lost", [f"{each.crash_id!r} ({each.kind})" for each in self.lost])
+        yield from _listed("left behind", self.left_behind)
+        yield from _listed("errors", self.errors)
+
+
+def _counted(what: str, reasons: dict[str, str]) -> Iterator[str]:
+    yield f"{what:<52}{len(reasons):>8}"
+    counts = Counter(reason.replace(crash_id, "...") for crash_id, reason in reasons.items())
+    for reason, count in counts.most_common(SHOWN):
+        yield f"    {count:>4} x {reason[:100]!r}"
+
+
+def _listed(what: str, items: list[str]) -> Iterator[str]:
+    yield f"{what:<52}{len(items):>8}"
+    for item in items[:SHOWN]:
+        yield f"    {item[:300]}"
+    if len(items) > SHOWN:
+        yield f"    and {len(items) - SHOWN} more"

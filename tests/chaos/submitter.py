@@ -1,0 +1,166 @@
+"""A collector: submits crashes at a steady rate, from a process of its own.
+
+    python -m tests.chaos.submitter JOURNAL RATE SEED
+
+Each line of its standard input is a kind of crash that it submits beside the others; the end of it is its end. Each
+line of the journal is a crash that store and queue have said they have, and what is to become of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, cast
+
+from socorro_processor.cli.command import build
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.base import QUEUES, QueueName
+from socorro_processor.crashstorage.base import MAIN_DUMP
+from socorro_processor.errors import CrashQueueError, CrashStorageError
+from tests.chaos.poison import ANNOTATION, POISONS
+from tests.shared import REPOSITORY, SAMPLES
+from tests.system.daemon import configuration
+
+Fate = Literal["saved", "parked", "rejected"]
+
+HEALTHY, TWICE, MALFORMED, UNKNOWN, NONSENSE = "healthy", "submitted twice", "malformed", "unknown id", "no crash id"
+FATES: dict[str, Fate] = {
+    HEALTHY: "saved",
+    TWICE: "saved",
+    MALFORMED: "parked",
+    **dict.fromkeys((f"poison: {poison}" for poison in POISONS), cast(Fate, "parked")),
+    UNKNOWN: "rejected",
+    NONSENSE: "rejected",
+}
+"""What must become of a crash of each kind."""
+
+_QUEUE_SHARES = {"normal": 7, "priority": 2, "reprocessing": 1}
+_DELAY = 0.2
+_ENDS_WITHIN = 120.0
+
+
+@dataclass(frozen=True)
+class Submitted:
+    crash_id: str
+    kind: str
+
+    @property
+    def fate(self) -> Fate:
+        return FATES[self.kind]
+
+
+class Submitter:
+    """The process, from the start to the end of a ``with``."""
+
+    def __init__(self, environment: Mapping[str, str], journal: Path, rate: float, seed: int) -> None:
+        self._environment = dict(environment)
+        self._journal = journal
+        self._arguments = (str(journal), str(rate), str(seed))
+
+    def __enter__(self) -> Self:
+        self._journal.touch()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.submitter", *self._arguments],
+            cwd=REPOSITORY,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+
+    def submit_too(self, kind: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{kind}\n")
+        self._process.stdin.flush()
+
+    def stop(self) -> None:
+        """Return once what it began to submit is submitted."""
+        self._process.communicate(timeout=_ENDS_WITHIN)
+        if self._process.returncode:
+            raise RuntimeError(f"the submitter ended with {self._process.returncode}")
+
+    def submitted(self) -> list[Submitted]:
+        """All until now."""
+        return [Submitted(**json.loads(line)) for line in self._journal.read_text().splitlines()]
+
+
+def main(journal: Path, rate: float, seed: int) -> None:
+    configured = configuration(os.environ)
+    chance = random.Random(seed)
+    store, queue = build("source", configured), build("new_crash_source", configured)
+    with journal.open("a", buffering=1) as lines:
+        for kind in _kinds(1 / rate):
+            name = cast(QueueName, *chance.choices(QUEUES, [_QUEUE_SHARES[name] for name in QUEUES]))
+            crash_id = new_crash_id()
+            if kind == NONSENSE:
+                crash_id = f"../{crash_id}\0"
+            elif kind != UNKNOWN:
+                raw_crash, dumps = _crash(kind, crash_id, chance)
+                _until_done(store.save_raw_crash, raw_crash, dumps, crash_id)
+            for _ in range(2 if kind == TWICE else 1):
+                _until_done(queue.submit, crash_id, name)
+            lines.write(json.dumps(asdict(Submitted(crash_id, kind))) + "\n")
+    queue.close()
+    store.close()
+
+
+def _kinds(interval: float) -> Iterator[str]:
+    """A healthy one each ``interval``, and in between what is asked for, until standard input ends."""
+    due = time.monotonic()
+    while True:
+        readable, _, _ = select.select([sys.stdin.fileno()], [], [], max(0.0, due - time.monotonic()))
+        if not readable:
+            due += interval
+            yield HEALTHY
+            continue
+        # What is read at once, or `select` would not see it.
+        read = os.read(sys.stdin.fileno(), 65536)
+        if not read:
+            return
+        yield from read.decode().splitlines()
+
+
+def _crash(kind: str, crash_id: str, chance: random.Random) -> tuple[Any, dict[str, Path]]:
+    sample = SAMPLES / chance.choice(("segfault", "abort"))
+    if kind == MALFORMED:
+        return ["no", "object"], {}
+    raw_crash = json.loads((sample / "raw_crash.json").read_bytes())
+    raw_crash |= {"submitted_timestamp": datetime.now(UTC).isoformat(), "uuid": crash_id}
+    if kind.startswith("poison: "):
+        raw_crash[ANNOTATION] = kind.removeprefix("poison: ")
+    return raw_crash, {MAIN_DUMP: sample / f"{MAIN_DUMP}.dmp"}
+
+
+def _until_done(do: Any, *arguments: Any) -> None:
+    """A collector keeps a crash until it is taken from it."""
+    while True:
+        try:
+            do(*arguments)
+            return
+        except CrashStorageError as error:
+            if not error.transient:
+                raise
+        except CrashQueueError:
+            pass
+        time.sleep(_DELAY)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
