@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import tempfile
 import threading
 import time
 from contextlib import ExitStack
@@ -53,6 +54,8 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         signal.signal(signal.SIGTERM, self._on_stop_signal)
         signal.signal(signal.SIGINT, self._on_stop_signal)
         signal.signal(signal.SIGHUP, self._on_reload_signal)
+        # Also what is put anywhere by default must be found, and removed, when this process was killed.
+        tempfile.tempdir = str(self.directory.path)
         with ExitStack() as closing:
             closing.callback(self.close)
             if self.config.metrics.statsd_host:

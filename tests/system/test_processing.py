@@ -3,11 +3,12 @@
 import json
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
-from tests.shared import REPOSITORY, SAMPLES, shared
-from tests.system.daemon import eventually
+from tests.shared import REPOSITORY, SAMPLES, shared, stackwalker
+from tests.system.daemon import Daemon, eventually
 
 SAMPLE = SAMPLES / "segfault"
 NOTHING = {"waiting": 0, "delayed": 0, "in_flight": 0, "parked": 0, "rejected": 0}
@@ -71,6 +72,24 @@ def test_a_daemon_that_is_killed_loses_nothing(installation):
     eventually(lambda: installation.queue() == NOTHING, lambda: daemon.log)
     assert daemon.stop() == 0
     assert list(installation.temporary.iterdir()) == []
+
+
+def test_a_daemon_that_is_killed_while_it_tries_its_stackwalker_leaves_nothing(installation, tmp_path):
+    pid, walker, temporary = tmp_path / "pid", tmp_path / "hanging-walker", tmp_path / "system-temporary"
+    temporary.mkdir()
+    walker.write_text(f"#!/bin/sh\necho $$ > {pid}.new; mv {pid}.new {pid}\nexec sleep 600\n")
+    walker.chmod(0o755)
+    installation.environment["TMPDIR"] = str(temporary)
+    installation.walker(command_pathname=str(walker))
+    killed = Daemon(installation, ())
+    eventually(pid.exists, lambda: killed.log)
+    killed.kill()
+    installation.walker(command_pathname=str(stackwalker()))
+    daemon = installation.start()
+    eventually(lambda: not Path("/proc", pid.read_text().strip()).exists())
+    assert daemon.stop() == 0
+    assert list(installation.temporary.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_crash_in_work_is_finished_before_a_clean_stop(installation, slow_walker):
