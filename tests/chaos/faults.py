@@ -5,10 +5,14 @@ from __future__ import annotations
 import resource
 import signal
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.faults.proxy import Proxy
+from tests.services import restart
 
 if TYPE_CHECKING:
     from tests.chaos.site import Site
@@ -164,3 +168,44 @@ class StoreAway(Fault):
 
     def end(self, site: Site) -> None:
         site.crashes.with_name("away").rename(site.crashes)
+
+
+@dataclass
+class ServiceEnds(Fault):
+    """Stopped or killed, and started again."""
+
+    service: str
+    how: str
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return {"stop": "restarted", "kill": "killed"}[self.how]
+
+    def begin(self, site: Site) -> None:
+        restart(self.service, self.how)
+
+
+@dataclass
+class Link(Fault):
+    """What a network does between the processors and a service."""
+
+    service: str
+    name: str
+    lasts: tuple[float, float] = (1.0, 6.0)
+
+    def begin(self, site: Site) -> None:
+        LINK_FAULTS[self.name](site.proxies[self.service])
+
+    def end(self, site: Site) -> None:
+        site.proxies[self.service].heal()
+
+
+LINK_FAULTS: dict[str, Callable[[Proxy], object]] = {
+    "connections cut": lambda proxy: proxy.cut(),
+    "connections cut in the midst": lambda proxy: proxy.cut_after(to_server=3_000),
+    "answers cut off": lambda proxy: proxy.cut_after(to_client=500),
+    "refuses": lambda proxy: (proxy.refuse(), proxy.cut()),
+    "slow": lambda proxy: proxy.latency(to_server=0.2, to_client=0.3),
+    "narrow": lambda proxy: proxy.throttle(to_server=20_000, to_client=20_000),
+    "hangs": lambda proxy: proxy.hang(),
+}

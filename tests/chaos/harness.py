@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,7 +57,7 @@ class Chaos:
     def run(self) -> Report:
         """The site must be entered."""
         site, settings = self._site, self._settings
-        tally = Tally(site.queue(), site.readers())
+        tally = Tally(site.readers())
         with ExitStack() as running:
             site.start(running, settings.rate, settings.seed)
             self._go_wrong(make_plan(site.lanes, settings.seconds, settings.seed))
@@ -65,12 +65,14 @@ class Chaos:
             submitted = site.submitter.submitted()
             self._wait_until_settled(tally, submitted)
             self._stop_processors()
-        tally.count(submitted)
+        with closing(site.queue()) as queue:
+            still_queued = queued(queue.depths())
+            tally.count(submitted, queue)
         return Report(
             title=f"{type(site).__name__}, {settings.seconds:g} s, seed {settings.seed}",
             submitted=submitted,
             tally=tally,
-            still_queued=queued(site.queue().depths()),
+            still_queued=still_queued,
             injected=self._injected,
             skipped=self._skipped,
             ends=sum((processor.ends for processor in site.processors.values()), Counter()),
@@ -113,17 +115,18 @@ class Chaos:
 
     def _wait_until_settled(self, tally: Tally, submitted: Sequence[Submitted]) -> None:
         """Until every crash is where it must be, or, lost, cannot be expected to come there."""
-        queue = self._site.queue()
         empty_since = None
         deadline = time.monotonic() + DRAINED_WITHIN
         while (now := time.monotonic()) < deadline:
-            left = queued(queue.depths())
-            self._watcher.stands(f"{left} of {len(submitted)} crashes are queued")
-            empty_since = None if left else empty_since or now
-            if empty_since:
-                tally.count(submitted)
-                if all(map(tally.is_as_it_must_be, submitted)) or now - empty_since > self._site.hidden_for:
-                    return
+            # Another one each time: what it has read of the parked ones it keeps until it is closed.
+            with closing(self._site.queue()) as queue:
+                left = queued(queue.depths())
+                self._watcher.stands(f"{left} of {len(submitted)} crashes are queued")
+                empty_since = None if left else empty_since or now
+                if empty_since:
+                    tally.count(submitted, queue)
+                    if all(map(tally.is_as_it_must_be, submitted)) or now - empty_since > self._site.hidden_for:
+                        return
             time.sleep(LOOK_INTERVAL)
 
     def _stop_processors(self) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from signal import SIGHUP, SIGKILL, SIGTERM
 
 from tests.chaos.faults import (
+    LINK_FAULTS,
     FewDescriptors,
     Freeze,
     Full,
+    Link,
     QueueLocked,
     SecondSignal,
+    ServiceEnds,
     Signal,
     StoreAway,
     Submitted,
@@ -18,6 +21,7 @@ from tests.chaos.faults import (
 from tests.chaos.plan import Lane
 from tests.chaos.submitter import FATES, HEALTHY
 from tests.chaos.walker import FAULTS, IS_GONE
+from tests.system.production import SERVICES
 
 PROCESSORS = ("processor 1", "processor 2")
 
@@ -47,4 +51,13 @@ EMBEDDED = (
     Lane("store's disk", 20.0, (Full("store's disk"),)),
     Lane("store", 20.0, (StoreAway(),)),
     Lane("queue", 15.0, (QueueLocked(),)),
+)
+
+PRODUCTION = tuple(
+    lane
+    for service in SERVICES
+    for lane in (
+        Lane(service, 40.0, (ServiceEnds(service, "stop"), ServiceEnds(service, "kill"))),
+        Lane(f"link to {service}", 12.0, tuple(Link(service, name) for name in LINK_FAULTS)),
+    )
 )

@@ -19,8 +19,7 @@ SHOWN = 20
 class Tally:
     """Finds out what became of crashes; what was seen saved is not looked up again."""
 
-    def __init__(self, queue: CrashQueueBase, readers: dict[str, Reader]) -> None:
-        self._queue = queue
+    def __init__(self, readers: dict[str, Reader]) -> None:
         self._readers = readers
         self.saved: dict[str, set[str]] = {store: set() for store in readers}
         self.parked: dict[str, str] = {}
@@ -28,9 +27,9 @@ class Tally:
         self.spoilt: dict[str, str] = {}
         """Saved without a stack, though the stackwalker was not at fault: how they say why."""
 
-    def count(self, submitted: Iterable[Submitted]) -> None:
-        self.parked = {crash.crash_id: crash.reason for crash in self._queue.kept("parked")}
-        self.rejected = {crash.crash_id: crash.reason for crash in self._queue.kept("rejected")}
+    def count(self, submitted: Iterable[Submitted], queue: CrashQueueBase) -> None:
+        self.parked = {crash.crash_id: crash.reason for crash in queue.kept("parked")}
+        self.rejected = {crash.crash_id: crash.reason for crash in queue.kept("rejected")}
         for crash in submitted:
             if crash.fate != "rejected":
                 self._look_for(crash.crash_id)
@@ -59,7 +58,7 @@ class Tally:
 
 def queued(depths: Depths) -> int:
     """How many crashes are in the queues, in whatever state."""
-    return sum(depth.waiting + depth.delayed + depth.in_flight for depth in depths.queues.values())
+    return depths.suspect + sum(depth.waiting + depth.delayed + depth.in_flight for depth in depths.queues.values())
 
 
 def _has_its_stack(processed: dict[str, Any]) -> bool:

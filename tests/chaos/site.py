@@ -11,23 +11,39 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from elasticsearch import NotFoundError
+
 from socorro_processor.cli.command import build
+from socorro_processor.crash_id import crash_date
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
+from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.crashstorage.filesystem import LEFT_OVER_AGE, TEMPORARY_SUFFIX
+from socorro_processor.crashstorage.poly import PolyCrashStorage
+from socorro_processor.crashstorage.statsd import StatsdCounter
+from socorro_processor.errors import CrashIDNotFound
 from socorro_processor.pipeline.mozilla_2015 import RULE_SETS
 from tests.chaos.disk import Disk
-from tests.chaos.lanes import COMMON, EMBEDDED, PROCESSORS
+from tests.chaos.lanes import COMMON, EMBEDDED, PROCESSORS, PRODUCTION
 from tests.chaos.leftovers import files_in, processes_of
 from tests.chaos.plan import Lane
 from tests.chaos.processors import Supervised
 from tests.chaos.submitter import Submitter
 from tests.chaos.walker import FaultyWalker
+from tests.faults.proxy import Proxy
 from tests.shared import REPOSITORY, SAMPLES, stackwalker
 from tests.system.daemon import Installation, configuration, variables
+from tests.system.production import Production
 
 Reader = Callable[[str], dict[str, Any]]
 """The processed crash of an id, from one destination. Raises CrashIDNotFound."""
+
+ADDRESSES = {
+    "rabbitmq": "resource.rabbitmq.port",
+    "s3": "resource.boto.endpoint_url",
+    "postgresql": "resource.postgresql.database_port",
+    "elasticsearch": "resource.elasticsearch.elasticsearch_urls",
+}
 
 TEMPORARY_DISK_SIZE = 64 << 20
 STORE_DISK_SIZE = 2 << 30
@@ -51,6 +67,7 @@ OPTIONS = {
 class Site:
     """Everything is there, but nothing runs yet, within a ``with``."""
 
+    installation: Installation
     lanes: tuple[Lane, ...] = COMMON
     hidden_for = 1.0
     """Seconds that a crash in flight may not show in the queue's depths."""
@@ -99,8 +116,8 @@ class Site:
         self.submitter = stack.enter_context(Submitter(self.installation.environment, journal, rate, seed))
 
     def queue(self) -> CrashQueueBase:
-        """A connection of its own to the queue, for the harness."""
-        queue: CrashQueueBase = self._built("new_crash_source")
+        """A connection of its own to the queue; the caller closes it."""
+        queue: CrashQueueBase = build("new_crash_source", configuration(self.installation.environment))
         return queue
 
     def readers(self) -> dict[str, Reader]:
@@ -162,4 +179,61 @@ class EmbeddedSite(Site):
         yield from map(str, self.crashes.rglob(f".*{TEMPORARY_SUFFIX}"))
 
 
-SITES: dict[str, type[Site]] = {"embedded": EmbeddedSite}
+class ProductionSite(Site):
+    """``config/processor-production.ini`` on real servers, with a proxy in front of each."""
+
+    lanes = (*COMMON, *PRODUCTION)
+    hidden_for = 30.0
+
+    def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
+        production = {
+            "resource.rabbitmq.timeout": "3",
+            "resource.rabbitmq.heartbeat": "4",
+            "resource.boto.connection_timeout": "1",
+            "resource.boto.read_timeout": "3",
+            "resource.boto.number_of_tries": "2",
+            "resource.postgresql.connect_timeout": "2",
+            "resource.postgresql.statement_timeout": "3",
+            "resource.elasticsearch.elasticsearch_timeout": "3",
+            # Longer than all of these together.
+            "app.maximum_crash_time": "25",
+            "health.port": "0",
+        }
+        super().__init__(directory, production | dict(options))
+        self.proxies: dict[str, Proxy] = {}
+
+    def __enter__(self) -> Self:
+        addresses = self.installation.options
+        for service, option in ADDRESSES.items():
+            # A port, or a URL that ends in one.
+            before, colon, port = addresses[option].rpartition(":")
+            proxy = self._closing.enter_context(Proxy("127.0.0.1", int(port)))
+            self.proxies[service] = proxy
+            self.installation.environment |= variables({option: f"{before}{colon}{proxy.port}"})
+        return super().__enter__()
+
+    def readers(self) -> dict[str, Reader]:
+        stores: PolyCrashStorage = self._built("destination")
+        return {
+            type(store).__name__: self._from_elasticsearch
+            if isinstance(store, ESCrashStorage)
+            else store.get_unredacted_processed
+            for store in stores.stores.values()
+            if not isinstance(store, StatsdCounter)
+        }
+
+    def _from_elasticsearch(self, crash_id: str) -> dict[str, Any]:
+        """By its own client: the store only searches."""
+        pattern = self.installation.options["resource.elasticsearch.elasticsearch_index"]
+        try:
+            found = self.installation.elasticsearch.get(index=crash_date(crash_id).strftime(pattern), id=crash_id)
+        except NotFoundError:
+            raise CrashIDNotFound(crash_id) from None
+        processed: dict[str, Any] = found["_source"]["processed_crash"]
+        return processed
+
+    def _installation(self) -> Production:
+        return Production(self.directory, SAMPLES / "symbols", {})
+
+
+SITES: dict[str, type[Site]] = {"embedded": EmbeddedSite, "production": ProductionSite}
