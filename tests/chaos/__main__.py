@@ -21,9 +21,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.status import Status
 
+from tests.chaos.embedded import EmbeddedSite
 from tests.chaos.harness import Chaos, Settings
 from tests.chaos.plan import make_plan
-from tests.chaos.site import SITES
+from tests.chaos.production import ProductionSite
+from tests.chaos.site import Site
+from tests.services import end_what_was_started
+
+SITES: dict[str, type[Site]] = {"production": ProductionSite, "embedded": EmbeddedSite}
 
 EXAMPLE = "example:\n  python -m tests.chaos --seconds=60 --seed=7 --configuration=embedded"
 
@@ -72,6 +77,7 @@ def main() -> int:
             shutil.copytree(directory, kept)
             console.print(f"the data and logs of this run are kept in {kept}")
     shutil.rmtree(directory)
+    end_what_was_started()
     return 0 if report.is_clean else 1
 
 

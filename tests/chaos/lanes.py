@@ -21,8 +21,8 @@ from tests.chaos.faults import (
 from tests.chaos.plan import Lane
 from tests.chaos.submitter import FATES, HEALTHY
 from tests.chaos.walker import FAULTS, IS_GONE
-from tests.system.production import SERVICES
 
+SERVICES = ("rabbitmq", "s3", "postgresql", "elasticsearch")
 PROCESSORS = ("processor 1", "processor 2")
 
 COMMON = (

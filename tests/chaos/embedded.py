@@ -1,0 +1,52 @@
+"""The embedded configuration as the place of a run: no server at all."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import ClassVar
+
+from socorro_processor.crashstorage.filesystem import LEFT_OVER_AGE, TEMPORARY_SUFFIX
+from tests.chaos.disk import Disk
+from tests.chaos.lanes import COMMON, EMBEDDED
+from tests.chaos.leftovers import files_in
+from tests.chaos.site import Reader, Site
+from tests.system.daemon import Installation
+
+STORE_DISK_SIZE = 2 << 30
+
+
+class EmbeddedSite(Site):
+    """``config/processor.ini``: a filesystem store and an SQLite queue, on a disk that can be full."""
+
+    lanes = (*COMMON, *EMBEDDED)
+    options: ClassVar[Mapping[str, str]] = {"new_crash_source.lease_time": "10", "new_crash_source.busy_timeout": "1"}
+
+    def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
+        super().__init__(directory, options)
+        data = directory / "data"
+        self.disks["store's disk"] = Disk(data, STORE_DISK_SIZE)
+        self.crashes = data / "crashes"
+        self.queue_file = data / "queue.sqlite"
+        self._options |= {"resource.filesystem.root": str(self.crashes), "new_crash_source.path": str(self.queue_file)}
+
+    def installed(self) -> AbstractContextManager[Installation]:
+        return closing(Installation(self.directory))
+
+    def readers(self) -> dict[str, Reader]:
+        store = self.destination()
+        return {type(store).__name__: store.get_unredacted_processed}
+
+    def left_behind(self) -> list[str]:
+        return [*super().left_behind(), *files_in([Path(f"{self.queue_file}.owners")]), *self._unfinished()]
+
+    def _unfinished(self) -> Iterator[str]:
+        """What killed writers left in the store, and is still there when its time has come."""
+        long_ago = time.time() - 2 * LEFT_OVER_AGE
+        for path in self.crashes.rglob(f".*{TEMPORARY_SUFFIX}"):
+            os.utime(path, (long_ago, long_ago))
+        self.destination().check()
+        yield from map(str, self.crashes.rglob(f".*{TEMPORARY_SUFFIX}"))

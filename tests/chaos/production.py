@@ -1,0 +1,87 @@
+"""The production configuration as the place of a run: real servers, which are restarted and killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from elasticsearch import NotFoundError
+
+from socorro_processor.crash_id import crash_date
+from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
+from socorro_processor.crashstorage.statsd import StatsdCounter
+from socorro_processor.errors import CrashIDNotFound
+from tests.chaos.lanes import COMMON, PRODUCTION
+from tests.chaos.site import RETRY_DELAYS, Reader, Site
+from tests.faults.proxy import Proxy
+from tests.integration.elasticsearch_indexes import own_indexes
+from tests.integration.postgresql_database import new_database
+from tests.integration.rabbitmq_broker import Broker
+from tests.system.daemon import Installation
+from tests.system.production import Production
+
+ADDRESSES = {
+    "rabbitmq": "resource.rabbitmq.port",
+    "s3": "resource.boto.endpoint_url",
+    "postgresql": "resource.postgresql.database_port",
+    "elasticsearch": "resource.elasticsearch.elasticsearch_urls",
+}
+
+
+class ProductionSite(Site):
+    """``config/processor-production.ini`` on real servers, with a proxy in front of each."""
+
+    lanes = (*COMMON, *PRODUCTION)
+    options: ClassVar[Mapping[str, str]] = {
+        "resource.rabbitmq.timeout": "3",
+        "resource.rabbitmq.heartbeat": "4",
+        "resource.boto.connection_timeout": "1",
+        "resource.boto.read_timeout": "3",
+        "resource.boto.number_of_tries": "2",
+        "resource.postgresql.connect_timeout": "2",
+        "resource.postgresql.statement_timeout": "3",
+        "resource.elasticsearch.elasticsearch_timeout": "3",
+        # Longer than all of these together.
+        "app.maximum_crash_time": "25",
+        "health.port": "0",
+    }
+    hidden_for = 30.0
+
+    def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
+        super().__init__(directory, options)
+        self.proxies: dict[str, Proxy] = {}
+
+    @contextmanager
+    def installed(self) -> Iterator[Installation]:
+        with new_database() as database, own_indexes() as self._indexes, ExitStack() as stack:
+            broker = Broker(retry_delays=RETRY_DELAYS)
+            # Its connection will not have lasted.
+            stack.callback(broker.close)
+            stack.callback(broker.connect)
+            installation = Production(self.directory, database, self._indexes, broker, {})
+            for service, option in ADDRESSES.items():
+                # A port, or a URL that ends in one.
+                before, colon, port = installation.options[option].rpartition(":")
+                proxy = self.proxies[service] = stack.enter_context(Proxy("127.0.0.1", int(port)))
+                installation.set(option, f"{before}{colon}{proxy.port}")
+            yield installation
+
+    def readers(self) -> dict[str, Reader]:
+        found: dict[str, Reader] = {}
+        for store in self.destination().stores.values():
+            if isinstance(store, ESCrashStorage):
+                found[type(store).__name__] = self._from_elasticsearch
+            elif not isinstance(store, StatsdCounter):
+                found[type(store).__name__] = store.get_unredacted_processed
+        return found
+
+    def _from_elasticsearch(self, crash_id: str) -> dict[str, Any]:
+        """By its own client: the store only searches."""
+        try:
+            found = self._indexes.client.get(index=crash_date(crash_id).strftime(self._indexes.pattern), id=crash_id)
+        except NotFoundError:
+            raise CrashIDNotFound(crash_id) from None
+        processed: dict[str, Any] = found["_source"]["processed_crash"]
+        return processed
