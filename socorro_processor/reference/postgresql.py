@@ -18,7 +18,7 @@ from psycopg2.extras import execute_values
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
 from socorro_processor.crashstorage.postgresql.schema import migrate
-from socorro_processor.errors import ConfigurationError, CrashStorageError
+from socorro_processor.errors import ConfigurationError, CrashStorageError, ProcessingEnvironmentError
 from socorro_processor.reference.file import default_file, read_tables
 from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider
 from socorro_processor.reference.tables import TABLES, Row, reference_data
@@ -48,7 +48,8 @@ class PostgreSQLReferenceData(ReferenceDataProvider):
         try:
             tables = _run(self.config, "read the reference data", _read)
         except CrashStorageError as error:
-            raise ConfigurationError(str(error)) from error
+            kind = ProcessingEnvironmentError if error.transient else ConfigurationError
+            raise kind(str(error)) from error
         if not any(tables.values()):
             raise ConfigurationError(f"{self} is empty: run `socorro setup`, or fill {', '.join(TABLES)}")
         return reference_data(tables)

@@ -16,11 +16,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 
 logger = logging.getLogger(__name__)
 
@@ -40,35 +42,41 @@ class ReferenceData:
 class ReferenceDataProvider(RequiredConfig):
     """Answers the rules' questions. A provider says in ``load`` where the data come from.
 
-    The data are read once, and again on ``reload``; every method may be called from any thread.
+    The data are read once, and again on ``reload``; every method may be called from any thread. Where they
+    cannot be reached at the start, each question raises ProcessingEnvironmentError until they can be: no
+    crash is processed without them.
     """
 
     required_config = Namespace()
 
     def __init__(self, config: DotDict) -> None:
-        """Raises what ``load`` raises: without reference data no processor starts."""
+        """Raises ConfigurationError where the data cannot be used."""
         self.config = config
         self._reloading = threading.Lock()
-        self._current = self.load()
+        self._current: ReferenceData | None = None
+        # What is away at this time, `check` will say.
+        with suppress(ProcessingEnvironmentError):
+            self._current = self.load()
 
     @classmethod
     def setup(cls, config: DotDict) -> None:
         """Make what the provider needs: tables, and what is in them at first. Safe to run again."""
 
     def load(self) -> ReferenceData:
-        """Read all of the data. Raises ConfigurationError where they cannot be used, and says why."""
+        """Read all of the data. Raises ConfigurationError where they cannot be used, and
+        ProcessingEnvironmentError where they cannot be reached at this time; each says why."""
         raise NotImplementedError(f"{type(self).__name__} reads no reference data")
 
     def product_name(self, product_id: str) -> str | None:
         """The name that a product's crashes are to have; None where they keep their own."""
-        return self._current.rewritten_products.get(product_id)
+        return self._data.rewritten_products.get(product_id)
 
     def released_version(self, product: str, version: str, channel: str, build_id: int) -> str | None:
         """The version, such as 48.0b10, of the build that says 48.0 of itself; None where it is not known."""
-        return self._current.release_builds.get((product, version, channel.lower(), build_id))
+        return self._data.release_builds.get((product, version, channel.lower(), build_id))
 
     def windows_name(self, major: int, minor: int) -> str | None:
-        return self._current.windows_versions.get((major, minor))
+        return self._data.windows_versions.get((major, minor))
 
     def reload(self) -> None:
         """Read the data again. Raises as ``load`` does, and keeps the old ones.
@@ -81,8 +89,22 @@ class ReferenceDataProvider(RequiredConfig):
                 self._current = data
                 logger.info("%s has changed and is in use", self)
 
+    def check(self) -> None:
+        """Raise ProcessingEnvironmentError where there are no data, and none can be had at this time."""
+        _ = self._data
+
     def __str__(self) -> str:
         return "reference data"
+
+    @property
+    def _data(self) -> ReferenceData:
+        if self._current is None:
+            try:
+                self.reload()
+            except ConfigurationError as error:
+                raise ProcessingEnvironmentError(str(error)) from error
+        assert self._current is not None
+        return self._current
 
 
 def _provider_class(name: str) -> type[ReferenceDataProvider]:

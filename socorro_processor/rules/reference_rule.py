@@ -17,5 +17,8 @@ class ReferenceRule(Rule):
         super().__init__(config)
         self.reference = provider_for(self.config)
 
+    def check(self) -> None:
+        self.reference.check()
+
     def reload(self) -> None:
         self.reference.reload()

@@ -8,10 +8,11 @@ from contextlib import closing
 import pytest
 
 from socorro_processor.configuration import Configuration, Namespace, Source, class_name, defaults
-from socorro_processor.errors import ConfigurationError
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.reference.postgresql import PostgreSQLReferenceData
 from socorro_processor.rules.raw_transform import ProductRewrite
 from socorro_processor.rules.releases import BetaVersionRule
+from tests.faults.proxy import Proxy
 from tests.integration.postgresql_database import SERVER, USER, new_database
 
 FENNEC = "{aa3c5121-dab2-40e2-81ca-7ea25febc110}"
@@ -98,7 +99,7 @@ def test_a_reload_that_fails_keeps_the_old_data(config, database, meddling, expe
     reference = PostgreSQLReferenceData(config)
     database.execute(meddling)
 
-    with pytest.raises(ConfigurationError, match=expected):
+    with pytest.raises((ConfigurationError, ProcessingEnvironmentError), match=expected):
         reference.reload()
     assert reference.windows_name(6, 1) == "Windows 7"
 
@@ -111,10 +112,27 @@ def test_a_reload_that_fails_keeps_the_old_data(config, database, meddling, expe
         ({f"{SERVER}database_name": "nowhere"}, '"nowhere" does not exist'),
     ],
 )
-def test_a_start_without_the_server_is_an_error_that_says_why(database, options, expected):
-    with pytest.raises(ConfigurationError, match=expected) as caught:
-        PostgreSQLReferenceData(defaults(PostgreSQLReferenceData, **{**database.options, **options}))
-    assert "hunter2" not in str(caught.value)
+def test_a_server_that_is_away_at_the_start_is_no_mistake_but_keeps_the_processor_from_its_work(
+    database, options, expected
+):
+    reference = PostgreSQLReferenceData(defaults(PostgreSQLReferenceData, **{**database.options, **options}))
+
+    for ask in (reference.check, lambda: reference.windows_name(6, 1)):
+        with pytest.raises(ProcessingEnvironmentError, match=expected) as caught:
+            ask()
+        assert "hunter2" not in str(caught.value)
+
+
+def test_data_that_could_not_be_reached_at_the_start_are_read_as_soon_as_they_can_be(config, database):
+    with Proxy(database.options[f"{SERVER}database_hostname"], int(database.options[f"{SERVER}database_port"])) as way:
+        way.refuse()
+        options = {**database.options, f"{SERVER}database_port": way.port}
+        reference = PostgreSQLReferenceData(defaults(PostgreSQLReferenceData, **options))
+        with pytest.raises(ProcessingEnvironmentError):
+            reference.check()
+        way.accept()
+
+        assert reference.windows_name(6, 1) == "Windows 7"
 
 
 def test_it_holds_no_connection_once_it_has_read(config, database):

@@ -9,8 +9,8 @@ import pytest
 
 from socorro_processor.configuration import Configuration, Namespace, Source, defaults
 from socorro_processor.configuration.sources import SourcedValue
-from socorro_processor.errors import ConfigurationError
-from socorro_processor.pipeline.rule import Rule
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.reference.file import FileReferenceData, default_file
 from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider, provider_for
 from socorro_processor.rules.raw_transform import ProductRewrite
@@ -153,6 +153,31 @@ def rules(**values: object) -> list[Rule]:
         definitions[rule.__name__] = rule.get_required_config().safe_copy()
     config = Configuration(definitions, [Source(values)]).values
     return [rule(config[rule.__name__]) for rule in RULES]
+
+
+class AwayAtFirst(ReferenceDataProvider):
+    """Cannot be reached for so many times."""
+
+    times = 2
+
+    def load(self) -> ReferenceData:
+        if self.times:
+            self.times -= 1
+            raise ProcessingEnvironmentError("the server is away")
+        return ReferenceData({}, {}, {(6, 1): "Windows 7"})
+
+
+def test_a_crash_waits_for_reference_data_that_are_away_at_the_start():
+    rule = OSPrettyVersionRule(
+        defaults(OSPrettyVersionRule, **{"resource.reference.reference_class": f"{__name__}.AwayAtFirst"})
+    )
+    crash = Crash("", {}, processed={"os_name": "Windows NT", "os_version": "6.1.7601"})
+
+    with pytest.raises(ProcessingEnvironmentError, match="the server is away"):
+        rule.act(crash)
+    rule.check()
+    rule.act(crash)
+    assert crash.processed["os_pretty_version"] == "Windows 7"
 
 
 class TestSharing:
