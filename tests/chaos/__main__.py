@@ -59,6 +59,7 @@ def main() -> int:
     parser.add_argument("--configuration", choices=SITES, default=next(iter(SITES)), help="which is run")
     parser.add_argument("--rate", type=float, default=5.0, help="crashes submitted a second (default: 5)")
     parser.add_argument("--plan", action="store_true", help="only print what would go wrong, and when")
+    parser.add_argument("--keep", action="store_true", help="keep data and logs, also of a clean run")
     arguments = parser.parse_args()
     site_class = SITES[arguments.configuration]
     if arguments.plan:
@@ -72,7 +73,7 @@ def main() -> int:
         status.stop()
         for line in report.lines():
             console.print(line)
-        if not report.is_clean:
+        if arguments.keep or not report.is_clean:
             kept = Path(f"{directory}-kept")
             shutil.copytree(directory, kept)
             console.print(f"the data and logs of this run are kept in {kept}")

@@ -17,6 +17,8 @@ from tests.chaos.submitter import Submitted
 
 LOOK_INTERVAL = 0.5
 DRAINED_WITHIN = 180.0
+CONFIGURATION_IS_WRONG = 2
+"""The exit code by which systemd knows that a start in vain need not be repeated."""
 
 
 class Watcher(Protocol):
@@ -65,6 +67,9 @@ class Chaos:
             submitted = site.submitter.submitted()
             self._wait_until_settled(tally, submitted)
             self._stop_processors()
+        ends = sum((processor.ends for processor in site.processors.values()), Counter())
+        if ends[CONFIGURATION_IS_WRONG]:
+            self._errors.append("a processor ended as misconfigured, though only what it needs was away")
         with closing(site.queue()) as queue:
             still_queued = queued(queue.depths())
             tally.count(submitted, queue)
@@ -75,7 +80,7 @@ class Chaos:
             still_queued=still_queued,
             injected=self._injected,
             skipped=self._skipped,
-            ends=sum((processor.ends for processor in site.processors.values()), Counter()),
+            ends=ends,
             left_behind=site.left_behind(),
             errors=self._errors,
         )

@@ -109,16 +109,16 @@ class Report:
         yield ""
         yield "faults injected"
         for (lane, fault), times in sorted(self.injected.items()):
-            yield f"  {lane:<20}{fault:<32}{times:>6}"
+            yield f"  {lane:<24}{fault:<36}{times:>6}"
         for fault, why in self.skipped.items():
             yield f"  {fault}: skipped, {why}"
         ends = ", ".join(f"{count} x {code}" for code, count in sorted(self.ends.items()))
-        yield f"  {'processors':<20}{'started again after exit code':<32}{sum(self.ends.values()):>6}  ({ends})"
+        yield f"  {'processors':<24}{'started again after exit code':<36}{sum(self.ends.values()):>6}  ({ends})"
         yield ""
         kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(each.kind for each in self.submitted).items())
-        yield f"{'submitted':<52}{len(self.submitted):>8}  ({kinds})"
+        yield f"{'submitted':<62}{len(self.submitted):>6}  ({kinds})"
         for store, saved in self.tally.saved.items():
-            yield f"{f'saved in {store}':<52}{len(saved):>8}"
+            yield f"{f'saved in {store}':<62}{len(saved):>6}"
         yield from _counted("parked", self.tally.parked)
         yield from _counted("rejected", self.tally.rejected)
         yield from _listed("parked or rejected without cause", [f"{each} {why}" for each, why in self.wronged.items()])
@@ -126,21 +126,21 @@ class Report:
             "saved without a stack, for no fault of the stackwalker",
             [f"{each} {why}" for each, why in self.tally.spoilt.items()],
         )
-        yield f"{'still queued':<52}{self.still_queued:>8}"
+        yield f"{'still queued':<62}{self.still_queued:>6}"
         yield from _listed("lost", [f"{each.crash_id!r} ({each.kind})" for each in self.lost])
         yield from _listed("left behind", self.left_behind)
         yield from _listed("errors", self.errors)
 
 
 def _counted(what: str, reasons: dict[str, str]) -> Iterator[str]:
-    yield f"{what:<52}{len(reasons):>8}"
+    yield f"{what:<62}{len(reasons):>6}"
     counts = Counter(reason.replace(crash_id, "...") for crash_id, reason in reasons.items())
     for reason, count in counts.most_common(SHOWN):
         yield f"    {count:>4} x {reason[:100]!r}"
 
 
 def _listed(what: str, items: list[str]) -> Iterator[str]:
-    yield f"{what:<52}{len(items):>8}"
+    yield f"{what:<62}{len(items):>6}"
     for item in items[:SHOWN]:
         yield f"    {item[:300]}"
     if len(items) > SHOWN:

@@ -69,13 +69,15 @@ class Submitter:
 
     def __enter__(self) -> Self:
         self._journal.touch()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.submitter", *self._arguments],
-            cwd=REPOSITORY,
-            env=self._environment,
-            stdin=subprocess.PIPE,
-            text=True,
-        )
+        with self._journal.with_suffix(".log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.submitter", *self._arguments],
+                cwd=REPOSITORY,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         return self
 
     def __exit__(
@@ -94,7 +96,7 @@ class Submitter:
         """Return once what it began to submit is submitted."""
         self._process.communicate(timeout=_ENDS_WITHIN)
         if self._process.returncode:
-            raise RuntimeError(f"the submitter ended with {self._process.returncode}")
+            raise RuntimeError(f"the submitter ended with {self._process.returncode}: see {self._journal}")
 
     def submitted(self) -> list[Submitted]:
         """All until now."""
