@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +57,15 @@ def _holds(condition: Callable[[], object]) -> bool:
     except CrashQueueError:
         # A connection is lost for some milliseconds before that is noticed.
         return False
+
+
+def why_it_cannot_be_asked(processor: Processor) -> str:
+    """Empty where it can."""
+    try:
+        processor.queue.depths()
+    except CrashQueueError as error:
+        return str(error)
+    return ""
 
 
 def depth(broker: Broker) -> Depth:
@@ -146,6 +156,20 @@ def test_a_broker_that_is_away_for_a_while_loses_no_crash_and_the_queue_goes_on_
         delivery = next_of(crashes)
         processor.queue.ack(delivery)
         acked.add(delivery.crash_id)
+
+
+def test_a_process_that_lacks_descriptors_for_a_while_connects_again_by_itself(broker, processor):
+    crashes = processor.queue.new_crashes()
+    assert next(crashes) is None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        processor.proxy.cut()
+        until(lambda: "Too many open files" in why_it_cannot_be_asked(processor))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    submitted(broker.start(), "one")
+    assert next_of(crashes).crash_id == "one"
 
 
 def test_a_broker_that_is_away_is_an_error_for_whoever_asks_it_and_names_the_place(processor):

@@ -209,29 +209,32 @@ class BrokerConnection:
             future.set_exception(CrashQueueError(f"{self._place}: {in_words(error)}"))
 
     def _run(self) -> None:
-        while self._connect():
+        while not self._closing.is_set():
             try:
-                self._connection.ioloop.start()
+                self._connect()
+                if self._connection is not None:
+                    self._connection.ioloop.start()
             except Exception as error:
-                # A bug of the client or of ours: the next connection begins anew.
-                logger.exception("%s: the connection is given up", self._place)
                 self._error = error
-                self._leave_the_loop_in_time()
+                # Else not even the client's part of it could be made: this machine lacks descriptors or memory.
+                if self._connection is not None:
+                    # A bug of the client or of ours: the next connection begins anew.
+                    logger.exception("%s: the connection is given up", self._place)
+                    self._leave_the_loop_in_time()
             self._end()
             self._closing.wait(random.uniform(0.5, 1.0) * min(LONGEST_BACKOFF, 0.1 * 2**self._failures_in_a_row))
 
-    def _connect(self) -> bool:
+    def _connect(self) -> None:
         with self._condition:
-            if self._closing.is_set():
-                return False
             self._error = None
+            if self._closing.is_set():
+                return
             self._connection = pika.SelectConnection(
                 self._parameters,
                 on_open_callback=self._on_open,
                 on_open_error_callback=self._ended,
                 on_close_callback=self._ended,
             )
-            return True
 
     def _on_open(self, connection: Any) -> None:
         if self._closing.is_set():
@@ -268,8 +271,9 @@ class BrokerConnection:
             self._failures_in_a_row = min(self._failures_in_a_row + 1, 10)
         with self._condition:
             self._ready = False
-            self._connection.ioloop.close()
-            self._connection = None
+            if self._connection is not None:
+                self._connection.ioloop.close()
+                self._connection = None
             self._reason = reason
             self._failed_attempts += 1
             calls = set(self._calls)
