@@ -43,9 +43,18 @@ def end_what_was_started() -> None:
 
 def restart(name: str, how: str = "stop") -> None:
     """End a service as ``how`` says, ``stop`` or ``kill``, and start it again."""
-    for command in (how, "start"):
-        done = _services(command, name)
-        assert done.returncode == 0, done.stderr
+    _done(how, name)
+    start(name)
+
+
+def start(name: str) -> None:
+    """Nothing happens where it runs."""
+    _done("start", name)
+
+
+def _done(command: str, name: str) -> None:
+    done = _services(command, name)
+    assert done.returncode == 0, done.stderr
 
 
 def _services(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -68,18 +68,22 @@ def main() -> int:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     directory = Path(tempfile.mkdtemp(prefix="socorro-chaos-"))
     settings = Settings(arguments.seconds, arguments.seed, arguments.rate)
+    is_clean = False
     with console.status("starting") as status, site_class(directory, {}) as site:
-        report = Chaos(site, settings, OnConsole(console, status)).run()
-        status.stop()
-        for line in report.lines():
-            console.print(line)
-        if arguments.keep or not report.is_clean:
-            kept = Path(f"{directory}-kept")
-            shutil.copytree(directory, kept)
-            console.print(f"the data and logs of this run are kept in {kept}")
+        try:
+            report = Chaos(site, settings, OnConsole(console, status)).run()
+            is_clean = report.is_clean
+            status.stop()
+            for line in report.lines():
+                console.print(line)
+        finally:
+            if arguments.keep or not is_clean:
+                # While its disks are mounted.
+                kept = shutil.copytree(directory, f"{directory}-kept", symlinks=True)
+                console.print(f"the data and logs of this run are kept in {kept}")
     shutil.rmtree(directory)
     end_what_was_started()
-    return 0 if report.is_clean else 1
+    return 0 if is_clean else 1
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ class Link(Fault):
 
     service: str
     name: str
-    lasts: tuple[float, float] = (1.0, 6.0)
+    lasts: tuple[float, float] = (1.0, 5.0)
 
     def begin(self, site: Site) -> None:
         LINK_FAULTS[self.name](site.proxies[self.service])

@@ -16,7 +16,7 @@ from tests.chaos.site import Site
 from tests.chaos.submitter import Submitted
 
 LOOK_INTERVAL = 0.5
-DRAINED_WITHIN = 180.0
+DRAINED_WITHIN = 300.0
 CONFIGURATION_IS_WRONG = 2
 """The exit code by which systemd knows that a start in vain need not be repeated."""
 
@@ -63,6 +63,7 @@ class Chaos:
         with ExitStack() as running:
             site.start(running, settings.rate, settings.seed)
             self._go_wrong(make_plan(site.lanes, settings.seconds, settings.seed))
+            site.mend()
             site.submitter.stop()
             submitted = site.submitter.submitted()
             self._wait_until_settled(tally, submitted)
@@ -120,17 +121,15 @@ class Chaos:
 
     def _wait_until_settled(self, tally: Tally, submitted: Sequence[Submitted]) -> None:
         """Until every crash is where it must be, or, lost, cannot be expected to come there."""
-        empty_since = None
         deadline = time.monotonic() + DRAINED_WITHIN
-        while (now := time.monotonic()) < deadline:
+        while time.monotonic() < deadline:
             # Another one each time: what it has read of the parked ones it keeps until it is closed.
             with closing(self._site.queue()) as queue:
                 left = queued(queue.depths())
                 self._watcher.stands(f"{left} of {len(submitted)} crashes are queued")
-                empty_since = None if left else empty_since or now
-                if empty_since:
+                if not left:
                     tally.count(submitted, queue)
-                    if all(map(tally.is_as_it_must_be, submitted)) or now - empty_since > self._site.hidden_for:
+                    if self._site.depths_are_complete or all(map(tally.is_as_it_must_be, submitted)):
                         return
             time.sleep(LOOK_INTERVAL)
 

@@ -57,7 +57,7 @@ PRODUCTION = tuple(
     lane
     for service in SERVICES
     for lane in (
-        Lane(service, 40.0, (ServiceEnds(service, "stop"), ServiceEnds(service, "kill"))),
-        Lane(f"link to {service}", 12.0, tuple(Link(service, name) for name in LINK_FAULTS)),
+        Lane(service, 60.0, (ServiceEnds(service, "stop"), ServiceEnds(service, "kill"))),
+        Lane(f"link to {service}", 25.0, tuple(Link(service, name) for name in LINK_FAULTS)),
     )
 )

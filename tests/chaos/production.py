@@ -19,6 +19,7 @@ from tests.faults.proxy import Proxy
 from tests.integration.elasticsearch_indexes import own_indexes
 from tests.integration.postgresql_database import new_database
 from tests.integration.rabbitmq_broker import Broker
+from tests.services import start
 from tests.system.daemon import Installation
 from tests.system.production import Production
 
@@ -38,20 +39,26 @@ class ProductionSite(Site):
         "resource.rabbitmq.timeout": "3",
         "resource.rabbitmq.heartbeat": "4",
         "resource.boto.connection_timeout": "1",
-        "resource.boto.read_timeout": "3",
+        "resource.boto.read_timeout": "2",
         "resource.boto.number_of_tries": "2",
         "resource.postgresql.connect_timeout": "2",
         "resource.postgresql.statement_timeout": "3",
-        "resource.elasticsearch.elasticsearch_timeout": "3",
+        "resource.elasticsearch.elasticsearch_timeout": "2",
         # Longer than all of these together.
-        "app.maximum_crash_time": "25",
+        "app.maximum_crash_time": "15",
         "health.port": "0",
     }
-    hidden_for = 30.0
+    depths_are_complete = False
 
     def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
         super().__init__(directory, options)
         self.proxies: dict[str, Proxy] = {}
+
+    def mend(self) -> None:
+        super().mend()
+        for service, proxy in self.proxies.items():
+            proxy.heal()
+            start(service)
 
     @contextmanager
     def installed(self) -> Iterator[Installation]:

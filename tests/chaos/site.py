@@ -51,8 +51,8 @@ class Site:
     lanes: tuple[Lane, ...] = COMMON
     options: ClassVar[Mapping[str, str]] = {}
     """Beside those that every site has."""
-    hidden_for = 1.0
-    """Seconds that a crash in flight may not show in the queue's depths."""
+    depths_are_complete = True
+    """Whether the queue's depths count what any processor has in flight."""
 
     def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
         self.directory = directory
@@ -88,7 +88,7 @@ class Site:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closing.close()
+        self._closing.__exit__(kind, error, trace)
 
     def start(self, stack: ExitStack, rate: float, seed: int) -> None:
         """Have the processors and the submitter run until the end of ``stack``."""
@@ -101,6 +101,10 @@ class Site:
         """A connection of its own to the queue; the caller closes it."""
         queue: CrashQueueBase = build("new_crash_source", configuration(self.installation.environment))
         return queue
+
+    def mend(self) -> None:
+        """Whatever is still broken, for a fault could not be ended."""
+        self.walker.mend()
 
     def installed(self) -> AbstractContextManager[Installation]:
         raise NotImplementedError
