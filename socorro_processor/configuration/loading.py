@@ -20,7 +20,7 @@ from socorro_processor.configuration.mend import (
 from socorro_processor.configuration.numbers import Seconds, WholeNumber
 from socorro_processor.configuration.retired import MOVED, RETIRED, of_2016
 from socorro_processor.configuration.sources import Source, SourcedValue
-from socorro_processor.errors import ConfigurationError
+from socorro_processor.errors import ConfigurationError, raise_if_of_this_machine
 
 _SHARED_VALUES = ("resource", "secrets")
 
@@ -100,6 +100,7 @@ class _Manager(ConfigurationManager):
         try:
             option.from_string_converter(text)
         except Exception as error:
+            raise_if_of_this_machine(error, f"reading {text.origin}")
             shown = "the value" if option.secret else repr(str(text))
             return f"{text.origin}: {shown} is not {_expected(option.from_string_converter, error)}"
         return None

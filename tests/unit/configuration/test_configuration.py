@@ -19,7 +19,7 @@ from socorro_processor.configuration import (
     read_ini,
     split_command_line,
 )
-from socorro_processor.errors import ConfigurationError
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 
 
 class Store(RequiredConfig):
@@ -217,6 +217,13 @@ def test_the_operators_own_modules_are_found(tmp_path):
     (tmp_path / "own_stores_for_a_test.py").write_text("class Mine:\n    pass\n")
     line, _ = split_command_line([f"--plugins.path={tmp_path}", "--source.store_class=own_stores_for_a_test.Mine"])
     assert Configuration(definitions(), [line]).values.source.store_class.__name__ == "Mine"
+
+
+def test_a_machine_without_descriptors_is_no_mistake_in_the_configuration(tmp_path):
+    (tmp_path / "store_that_lacks_descriptors.py").write_text("raise OSError(24, 'Too many open files')\n")
+    ini = f"[plugins]\npath = {tmp_path}\n[source]\nstore_class = store_that_lacks_descriptors.Mine\n"
+    with pytest.raises(ProcessingEnvironmentError, match="section \\[source\\], store_class: Too many open files"):
+        configuration(tmp_path, ini)
 
 
 def test_a_directory_of_own_modules_that_does_not_exist_is_named_with_its_place(tmp_path):
