@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tests.chaos.plan import Planned, make_plan
+from tests.chaos.processors import idle_ones
 from tests.chaos.report import Report, Tally, queued
 from tests.chaos.site import Site
 from tests.chaos.submitter import Submitted
 
 LOOK_INTERVAL = 0.5
+BUSY_WITHIN = 180.0
+"""Seconds until each processor works again; one may have a poison crash before that, five times over."""
 DRAINED_WITHIN = 300.0
 CONFIGURATION_IS_WRONG = 2
 """The exit code by which systemd knows that a start in vain need not be repeated."""
@@ -64,6 +67,9 @@ class Chaos:
             site.start(running, settings.rate, settings.seed)
             self._go_wrong(make_plan(site.lanes, settings.seconds, settings.seed))
             site.mend()
+            self._watcher.stands("all is mended")
+            for processor in idle_ones(site.processors.values(), BUSY_WITHIN):
+                self._errors.append(f"{processor.name} has saved nothing since all was mended")
             site.submitter.stop()
             submitted = site.submitter.submitted()
             self._wait_until_settled(tally, submitted)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
+import time
 from collections import Counter
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -23,13 +25,14 @@ class Supervised:
         self.name = name
         self.ends: Counter[int] = Counter()
         """How often it ended with each exit code; a signal's number is negative."""
+        self._daemons: list[Daemon] = []
         self._installation = installation
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=name)
 
     def __enter__(self) -> Self:
-        self._daemon = self._start()
+        self._start()
         self._daemon.wait_for_log(_RUNS)
         self._thread.start()
         return self
@@ -42,8 +45,16 @@ class Supervised:
         self._daemon.kill()
 
     @property
+    def _daemon(self) -> Daemon:
+        return self._daemons[-1]
+
+    @property
     def pid(self) -> int:
         return self._daemon.process.pid
+
+    def saved(self) -> int:
+        """How many crashes it has saved, by its log."""
+        return sum(daemon.log.count(" saved") for daemon in self._daemons)
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal, where it runs just now."""
@@ -56,7 +67,12 @@ class Supervised:
         # It may have been started just now, and not be ready for a signal yet.
         self._daemon.wait_for_log(_RUNS)
         self.signal(signal.SIGTERM)
-        return self._daemon.process.wait(STOPPED_WITHIN)
+        try:
+            return self._daemon.process.wait(STOPPED_WITHIN)
+        except subprocess.TimeoutExpired:
+            # So does systemd.
+            self._daemon.kill()
+            return -signal.SIGKILL
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -65,7 +81,18 @@ class Supervised:
             except subprocess.TimeoutExpired:
                 continue
             self._stopping.wait(RESTART_DELAY)
-            self._daemon = self._start()
+            self._start()
 
-    def _start(self) -> Daemon:
-        return Daemon(self._installation, ())
+    def _start(self) -> None:
+        self._daemons.append(Daemon(self._installation, ()))
+
+
+def idle_ones(processors: Iterable[Supervised], within: float) -> list[Supervised]:
+    """Those that save nothing more in so many seconds, in which there is work."""
+    before = {processor: processor.saved() for processor in processors}
+    deadline = time.monotonic() + within
+    while True:
+        idle = [processor for processor, saved in before.items() if processor.saved() <= saved]
+        if not idle or time.monotonic() > deadline:
+            return idle
+        time.sleep(0.2)

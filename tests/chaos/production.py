@@ -44,8 +44,7 @@ class ProductionSite(Site):
         "resource.postgresql.connect_timeout": "2",
         "resource.postgresql.statement_timeout": "3",
         "resource.elasticsearch.elasticsearch_timeout": "2",
-        # Longer than all of these together.
-        "app.maximum_crash_time": "15",
+        "app.maximum_crash_time": "10",
         "health.port": "0",
     }
     depths_are_complete = False

@@ -29,7 +29,7 @@ from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.errors import CrashQueueError, CrashStorageError
 from tests.chaos.poison import ANNOTATION, POISONS
 from tests.shared import REPOSITORY, SAMPLES
-from tests.system.daemon import configuration
+from tests.system.daemon import configuration, eventually
 
 Fate = Literal["saved", "parked", "rejected"]
 
@@ -60,7 +60,7 @@ class Submitted:
 
 
 class Submitter:
-    """The process, from the start to the end of a ``with``."""
+    """The process, from its first crash to the end of a ``with``."""
 
     def __init__(self, environment: Mapping[str, str], journal: Path, rate: float, seed: int) -> None:
         self._environment = dict(environment)
@@ -78,6 +78,7 @@ class Submitter:
                 stderr=log,
                 text=True,
             )
+        eventually(self.submitted, lambda: f"nothing was submitted: see {self._journal}")
         return self
 
     def __exit__(
