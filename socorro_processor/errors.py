@@ -76,7 +76,7 @@ class PermanentStorageError(CrashStorageError):
 
 
 class MalformedCrash(PermanentStorageError):
-    """What is stored under this id is no crash: its raw crash is no JSON object.
+    """What is stored under this id is no crash: its raw crash is no JSON object, or far too large for one.
 
     No later attempt would read anything else, so it is parked without further ones.
     """

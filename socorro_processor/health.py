@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, Seconds, WholeNumber
 
 logger = logging.getLogger(__name__)
+
+MAXIMUM_CONNECTIONS = 16
+"""With one more the oldest is cut off: who connects and says nothing keeps no probe from its answer."""
 
 required_config = Namespace()
 required_config.add_option(
@@ -84,12 +91,11 @@ class HealthServer:
             return
         handler = type("Handler", (_Handler,), {"health": health})
         try:
-            self._server = ThreadingHTTPServer((config.host, config.port), handler)
+            self._server = _Server((config.host, config.port), handler)
         except (OSError, OverflowError) as error:
             # Two processors on one host are normal; the second does its work all the same.
             logger.warning("no health server: cannot listen on %s:%d: %s", config.host, config.port, error)
             return
-        self._server.daemon_threads = True
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health", daemon=True
         ).start()
@@ -103,6 +109,37 @@ class HealthServer:
         if self._server:
             self._server.shutdown()
             self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, of which there are but a few."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections: OrderedDict[socket.socket, None] = OrderedDict()
+        self._lock = threading.Lock()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._connections[request] = None
+            oldest = next(iter(self._connections)) if len(self._connections) > MAXIMUM_CONNECTIONS else None
+            if oldest is not None:
+                del self._connections[oldest]
+                with suppress(OSError):
+                    # Its thread reads the end, and closes it.
+                    oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._connections.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away, or was cut off, is no news."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,6 +14,8 @@ from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace
 
+_LIBRARIES = ("boto3", "botocore", "elastic_transport", "elasticsearch", "pika", "s3transfer", "urllib3")
+
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 FORMATS = ("plain", "json")
 
@@ -49,6 +51,9 @@ def set_up_logging(config: DotDict) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.level)
+    # What our libraries tell of each request at DEBUG holds the crash that is sent with it, and what signs it.
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(max(logging.getLogger(library).level, logging.INFO))
 
 
 def stack_of(error: BaseException) -> str:
@@ -64,7 +69,10 @@ class PlainFormatter(logging.Formatter):
         # One line a record: a message that quotes input cannot forge another, nor steer a terminal.
         message = _escaped(record.getMessage(), but="\n\t").replace("\n", "\n    ")
         text = f"{_time(record)} {record.levelname} {message}{fields}"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        if record.exc_info:
+            # It ends in the message of an exception, which may quote input too.
+            text += "\n    " + _escaped(self.formatException(record.exc_info), but="\n\t").replace("\n", "\n    ")
+        return text
 
 
 class JSONFormatter(logging.Formatter):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import socorro_processor
 from socorro_processor.cli.command import Command
+from socorro_processor.cli.core_dumps import forbid_core_dumps
 from socorro_processor.configuration import (
     Configuration,
     EnvironmentSource,
@@ -185,4 +186,5 @@ def _write_configuration(configuration: Configuration, form: str, path: str) -> 
 
 def run() -> None:
     """The console script."""
+    forbid_core_dumps()
     sys.exit(main())

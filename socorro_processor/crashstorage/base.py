@@ -97,8 +97,8 @@ class CrashStorageBase(RequiredConfig):
     def get_raw_dumps_as_files(self, crash_id: str, directory: Path, note: Note = ignore) -> dict[str, Path]:
         """Copy all dumps into ``directory``, which the caller owns and removes; the files by name.
 
-        A dump that is named but not there, has an impossible name, or is larger than
-        ``maximum_dump_size`` is left out, and ``note`` is told: the crash goes on without it.
+        A dump that is named but not there, has an impossible name, is larger than ``maximum_dump_size``
+        or one too many is left out, and ``note`` is told: the crash goes on without it.
         """
         raise NotImplementedError(f"{type(self).__name__} does not give back dumps")
 

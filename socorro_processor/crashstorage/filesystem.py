@@ -218,7 +218,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         os.close(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise PermanentStorageError(f"{path} is no regular file: remove it")
-        raise ObjectTooLarge(f"{status.st_size} bytes, maximum_dump_size is {maximum_size}")
+        raise ObjectTooLarge(f"{status.st_size} bytes, more than {maximum_size}")
 
     @contextlib.contextmanager
     def _replacing(self, path: Path) -> Iterator[FileIO]:

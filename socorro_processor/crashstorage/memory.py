@@ -50,7 +50,7 @@ class InMemoryCrashStorage(ObjectCrashStorage):
         if data is None:
             raise NoSuchObject(key)
         if maximum_size is not None and len(data) > maximum_size:
-            raise ObjectTooLarge(f"{len(data)} bytes, maximum_dump_size is {maximum_size}")
+            raise ObjectTooLarge(f"{len(data)} bytes, more than {maximum_size}")
         return data
 
     def fetch(self, key: str, path: Path, maximum_size: int) -> None:

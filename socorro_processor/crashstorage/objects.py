@@ -34,6 +34,12 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+MAXIMUM_DUMPS = 50
+"""So many dumps of a crash are fetched: more are an attack, for a client sends up to five."""
+
+_MAXIMUM_DUMP_NAMES_SIZE = 1_000_000
+
+
 class NoSuchObject(Exception):
     """There is nothing under this key, and the place for it can be reached."""
 
@@ -55,6 +61,25 @@ class ObjectCrashStorage(CrashStorageBase):
         "maximum_dump_size",
         default=500_000_000,
         doc="bytes; a larger dump is left out when its crash is fetched",
+        from_string_converter=WholeNumber(1),
+    )
+    required_config.add_option(
+        "maximum_total_dump_size",
+        default=1_000_000_000,
+        doc="bytes; of the dumps of a crash those are left out that would make them more than this in all",
+        from_string_converter=WholeNumber(1),
+    )
+    required_config.add_option(
+        "maximum_raw_crash_size",
+        default=16_000_000,
+        doc="bytes; a crash whose annotations are larger is parked: as objects in memory they take up to 35 times as "
+        "much",
+        from_string_converter=WholeNumber(1),
+    )
+    required_config.add_option(
+        "maximum_processed_crash_size",
+        default=64_000_000,
+        doc="bytes; a larger processed crash is not read",
         from_string_converter=WholeNumber(1),
     )
 
@@ -108,6 +133,10 @@ class ObjectCrashStorage(CrashStorageBase):
     def get_raw_crash(self, crash_id: str, note: Note = ignore) -> RawCrash:
         try:
             raw_crash = decode(self._raw_crash(crash_id), note)
+        except ObjectTooLarge as error:
+            raise MalformedCrash(
+                f"the raw crash of {crash_id} is too large: {error} (maximum_raw_crash_size)"
+            ) from None
         except NotJSON as error:
             raise MalformedCrash(f"the raw crash of {crash_id} is {error}") from None
         if not isinstance(raw_crash, dict):
@@ -120,26 +149,34 @@ class ObjectCrashStorage(CrashStorageBase):
             return self.get(key, self.config.maximum_dump_size)
         except NoSuchObject:
             raise CrashIDNotFound(f"{self} has no dump {name or MAIN_DUMP} of {crash_id}") from None
+        except ObjectTooLarge as error:
+            raise ObjectTooLarge(
+                f"the dump {name or MAIN_DUMP} of {crash_id} is too large: {error} (maximum_dump_size)"
+            ) from None
 
     def get_raw_dumps(self, crash_id: str) -> dict[str, bytes]:
-        return self._dumps(crash_id, ignore, lambda name, key: self.get(key, self.config.maximum_dump_size))
+        return self._dumps(crash_id, ignore, lambda name, key, limit: self.get(key, limit), len)
 
     def get_raw_dumps_as_files(self, crash_id: str, directory: Path, note: Note = ignore) -> dict[str, Path]:
-        def fetched(name: str, key: str) -> Path:
+        def fetched(name: str, key: str, limit: int) -> Path:
             path = directory / f"{crash_id}.{name}.dump"
-            self.fetch(key, path, self.config.maximum_dump_size)
+            self.fetch(key, path, limit)
             return path
 
-        return self._dumps(crash_id, note, fetched)
+        return self._dumps(crash_id, note, fetched, lambda path: path.stat().st_size)
 
     def get_processed(self, crash_id: str) -> ProcessedCrash:
         return self._redactor.redact(self.get_unredacted_processed(crash_id))
 
     def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
         try:
-            processed_crash = decode(self.get(processed_crash_key(crash_id)))
+            processed_crash = decode(self.get(processed_crash_key(crash_id), self.config.maximum_processed_crash_size))
         except NoSuchObject:
             raise CrashIDNotFound(f"{self} has no processed crash {crash_id}") from None
+        except ObjectTooLarge as error:
+            raise ObjectTooLarge(
+                f"the processed crash {crash_id} in {self} is too large: {error} (maximum_processed_crash_size)"
+            ) from None
         except NotJSON as error:
             raise PermanentStorageError(f"the processed crash {crash_id} in {self} is {error}") from None
         if not isinstance(processed_crash, dict):
@@ -164,7 +201,7 @@ class ObjectCrashStorage(CrashStorageBase):
     def _raw_crash(self, crash_id: str) -> bytes:
         for key in self.raw_crash_keys(crash_id):
             try:
-                return self.get(key)
+                return self.get(key, self.config.maximum_raw_crash_size)
             except NoSuchObject:
                 continue
         raise CrashIDNotFound(f"{self} has no raw crash {crash_id}")
@@ -177,19 +214,34 @@ class ObjectCrashStorage(CrashStorageBase):
 
     def _dump_names(self, crash_id: str, note: Note) -> list[str]:
         try:
-            return decode_dump_names(self.get(dump_names_key(crash_id)), crash_id, note)
+            data = self.get(dump_names_key(crash_id), _MAXIMUM_DUMP_NAMES_SIZE)
         except NoSuchObject:
             self._raw_crash(check_crash_id(crash_id))
             note("there is no list of dump names: only the main dump is looked for")
             return [MAIN_DUMP]
+        except ObjectTooLarge as error:
+            note(f"the list of dump names is too large ({error}): only the main dump is looked for")
+            return [MAIN_DUMP]
+        names = decode_dump_names(data, crash_id, note)
+        if len(names) > MAXIMUM_DUMPS:
+            note(f"of {len(names)} dumps {MAXIMUM_DUMPS} are looked for, the others left out")
+            names = [name for name in names if name == MAIN_DUMP] + [name for name in names if name != MAIN_DUMP]
+        return names[:MAXIMUM_DUMPS]
 
-    def _dumps(self, crash_id: str, note: Note, read: Callable[[str, str], T]) -> dict[str, T]:
+    def _dumps(
+        self, crash_id: str, note: Note, read: Callable[[str, str, int], T], size: Callable[[T], int]
+    ) -> dict[str, T]:
         dumps: dict[str, T] = {}
+        room = self.config.maximum_total_dump_size
         for name in self._dump_names(crash_id, note):
+            limit, option = self.config.maximum_dump_size, "maximum_dump_size"
+            if room < limit:
+                limit, option = room, "the rest of maximum_total_dump_size"
             try:
-                dumps[name] = read(name, dump_key(crash_id, name))
+                dumps[name] = read(name, dump_key(crash_id, name), limit)
+                room -= size(dumps[name])
             except NoSuchObject:
                 note(f"dump {name} is named but not there")
             except ObjectTooLarge as error:
-                note(f"dump {name} is left out: {error}")
+                note(f"dump {name} is left out: {error} ({option})")
         return dumps

@@ -246,13 +246,13 @@ class S3Bucket(RequiredConfig):
             with contextlib.closing(answer["Body"]) as body:
                 size = answer.get("ContentLength", 0)
                 if maximum_size is not None and size > maximum_size:
-                    raise ObjectTooLarge(f"{size} bytes, maximum_dump_size is {maximum_size}")
+                    raise ObjectTooLarge(f"{size} bytes, more than {maximum_size}")
                 received = 0
                 # To the empty chunk: there botocore checks that all has come.
                 while chunk := body.read(_CHUNK):
                     received += len(chunk)
                     if maximum_size is not None and received > maximum_size:
-                        raise ObjectTooLarge(f"{received} bytes and more, maximum_dump_size is {maximum_size}")
+                        raise ObjectTooLarge(f"{received} bytes and perhaps more, more than {maximum_size}")
                     yield chunk
 
     def _has(self, key: str) -> bool:

@@ -79,8 +79,9 @@ class BreakpadStackwalkerRule2015(Rule):
 
     Reads the dumps whose name begins with ``dump_field``. Writes ``json_dump``, ``mdsw_return_code``,
     ``mdsw_status_string`` and ``success``: of the main dump to the processed crash itself, of another
-    one below its name, which ``additional_minidumps`` lists. Whatever a walk comes to is a note;
-    raises ProcessingEnvironmentError where none can be made on this machine, or one is killed there.
+    one below its name, which ``additional_minidumps`` lists. Whatever a walk comes to is a note, and so
+    are minidumps beyond ``maximum_minidumps``, of which a stranger may send any number. Raises
+    ProcessingEnvironmentError where none can be walked on this machine, or a walk is killed there.
     """
 
     version = "2.0"
@@ -142,9 +143,15 @@ class BreakpadStackwalkerRule2015(Rule):
     required_config.add_option(
         "output_limit",
         default="16M",
-        doc="how much a stackwalker may print (k, M, G): a big crash comes to 2.5M; read as JSON, it takes up "
-        "to 35 times as much of the processor's own memory",
+        doc="how much the stackwalker may print for all minidumps of a crash (k, M, G): a big one comes to 2.5M; read "
+        "as JSON, it takes up to 35 times as much of the processor's own memory",
         from_string_converter=size,
+    )
+    required_config.add_option(
+        "maximum_minidumps",
+        default=6,
+        doc="how many minidumps of a crash are walked: times kill_timeout, it must be less than app.maximum_crash_time",
+        from_string_converter=WholeNumber(1, 50),
     )
     required_config.add_option(
         "niceness",
@@ -215,11 +222,11 @@ class BreakpadStackwalkerRule2015(Rule):
         if main not in crash.dumps:
             crash.note(f"there is no minidump ({main})")
             crash.processed.update(StackwalkResult().as_processed())
+        output_left = self.config.output_limit
         with self._raw_crash_file(crash) as raw_crash_pathname:
-            for name, dump in crash.dumps.items():
-                if not name.startswith(main):
-                    continue
-                result = self._walk(crash, name, dump, raw_crash_pathname)
+            for name in self._minidumps(crash):
+                result, printed = self._walk(crash, name, raw_crash_pathname, output_left)
+                output_left -= printed
                 if name == main:
                     crash.processed.update(result.as_processed())
                 else:
@@ -227,16 +234,32 @@ class BreakpadStackwalkerRule2015(Rule):
                     crash.processed[name] = result.as_processed()
         return True
 
-    def _walk(self, crash: Crash, name: str, dump: Path, raw_crash_pathname: Sequence[str]) -> StackwalkResult:
+    def _minidumps(self, crash: Crash) -> list[str]:
+        """The names of those that are walked, in their order: in any case the main one."""
+        main = self.config.dump_field
+        names = [name for name in crash.dumps if name.startswith(main)]
+        too_many = len(names) - self.config.maximum_minidumps
+        if too_many > 0:
+            crash.note(f"{too_many} of {len(names)} minidumps are not walked: maximum_minidumps")
+            left_out = [name for name in names if name != main][-too_many:]
+            names = [name for name in names if name not in left_out]
+        return names
+
+    def _walk(
+        self, crash: Crash, name: str, raw_crash_pathname: Sequence[str], output_limit: int
+    ) -> tuple[StackwalkResult, int]:
+        """What the walk came to, and how many bytes were printed."""
         with METRICS.timer("stackwalk"):
-            files = {"dump_file_pathname": (str(dump),), "raw_crash_pathname": raw_crash_pathname}
-            outcome = self._stackwalker.walk(self._settings() | files, crash.id, crash.temporary_directory)
+            files = {"dump_file_pathname": (str(crash.dumps[name]),), "raw_crash_pathname": raw_crash_pathname}
+            outcome = self._stackwalker.walk(
+                self._settings() | files, crash.id, crash.temporary_directory, output_limit
+            )
         METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
         result = stackwalk_result(name, outcome)
         for note in result.notes:
             crash.note(note)
         _log(crash.id, name, outcome, result)
-        return result
+        return result, len(outcome.output)
 
     def _settings(self) -> dict[str, Sequence[str]]:
         """What is the same for every dump."""

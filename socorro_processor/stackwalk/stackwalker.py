@@ -104,16 +104,22 @@ class Stackwalker:
         return self._command_line.uses(field) or self._sandbox.uses(field)
 
     def walk(
-        self, values: Mapping[str, Sequence[str]], crash_id: str = "", crash_directory: Path | None = None
+        self,
+        values: Mapping[str, Sequence[str]],
+        crash_id: str = "",
+        crash_directory: Path | None = None,
+        output_limit: int | None = None,
     ) -> Outcome:
         """Run it once, with the values of FIELDS (but the program's own path), for this crash.
 
+        ``output_limit``: how many bytes it may print this time, where that is not as in its limits.
         By ``crash_directory`` it is found where it outlives us (``kill_orphans``).
         Raises ProcessingEnvironmentError where it cannot be run on this machine, or was killed there.
         """
         if self._must_be_good:
             self._try(values, crash_directory)
-        outcome = self._run(values, self.limits, crash_directory)
+        limits = self.limits if output_limit is None else replace(self.limits, output=output_limit)
+        outcome = self._run(values, limits, crash_directory)
         if outcome.return_code > 0 and not outcome.output:
             self._check_sandbox(values)
             if outcome.return_code == _REFUSES_ITS_ARGUMENTS:

@@ -20,7 +20,7 @@ from tests.integration.s3_bucket import bucket_options, put_object
 
 @dataclass(frozen=True)
 class StorageBackend:
-    """A store whose ``maximum_dump_size`` is MAXIMUM_DUMP_SIZE."""
+    """A store with LIMITS."""
 
     store: CrashStorageBase
     plant: Callable[[str, bytes], None]
@@ -28,6 +28,15 @@ class StorageBackend:
 
 
 MAXIMUM_DUMP_SIZE = 10_000_000
+MAXIMUM_CRASH_SIZE = 2_000_000
+"""Of a raw crash, and of a processed one."""
+
+LIMITS = {
+    "maximum_dump_size": MAXIMUM_DUMP_SIZE,
+    "maximum_total_dump_size": 2 * MAXIMUM_DUMP_SIZE,
+    "maximum_raw_crash_size": MAXIMUM_CRASH_SIZE,
+    "maximum_processed_crash_size": MAXIMUM_CRASH_SIZE,
+}
 
 
 def filesystem(directory: Path) -> StorageBackend:
@@ -88,7 +97,7 @@ BACKENDS: dict[str, Callable[[Path], StorageBackend]] = {
 
 
 def defaults_of(store_class, **values: object):
-    return store_class(defaults(store_class, maximum_dump_size=MAXIMUM_DUMP_SIZE, **values))
+    return store_class(defaults(store_class, **{**LIMITS, **values}))
 
 
 def of_two(store_class, first: str, second: str, directory: Path) -> StorageBackend:
@@ -109,7 +118,7 @@ def root(directory: Path) -> str:
 
 
 def at(namespace: str, **values: object) -> dict[str, object]:
-    return {f"{namespace}.{name}": value for name, value in {"maximum_dump_size": MAXIMUM_DUMP_SIZE, **values}.items()}
+    return {f"{namespace}.{name}": value for name, value in {**LIMITS, **values}.items()}
 
 
 def planter(root: Path) -> Callable[[str, bytes], None]:

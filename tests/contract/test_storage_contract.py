@@ -14,6 +14,7 @@ import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import MAIN_DUMP, CrashStorageBase
+from socorro_processor.crashstorage.objects import MAXIMUM_DUMPS
 from socorro_processor.errors import (
     CrashIDNotFound,
     CrashStorageError,
@@ -21,7 +22,7 @@ from socorro_processor.errors import (
     MalformedCrash,
     PermanentStorageError,
 )
-from tests.contract.storage_backends import BACKENDS, MAXIMUM_DUMP_SIZE, StorageBackend
+from tests.contract.storage_backends import BACKENDS, MAXIMUM_CRASH_SIZE, MAXIMUM_DUMP_SIZE, StorageBackend
 
 CRASH = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 RAW = {"ProductName": "Lightbox", "Version": "1.0", "dump_checksums": {MAIN_DUMP: "d41d"}, "submitted": 3}
@@ -332,11 +333,63 @@ def test_a_dump_that_is_too_large_is_left_out_with_a_note(store, directory):
     notes: list[str] = []
     assert contents(store.get_raw_dumps_as_files(CRASH, directory, notes.append)) == {MAIN_DUMP: largest}
     assert notes == [
-        f"dump larger is left out: {MAXIMUM_DUMP_SIZE + 1} bytes, maximum_dump_size is {MAXIMUM_DUMP_SIZE}"
+        f"dump larger is left out: {MAXIMUM_DUMP_SIZE + 1} bytes, more than {MAXIMUM_DUMP_SIZE} (maximum_dump_size)"
     ]
     assert store.get_raw_dumps(CRASH) == {MAIN_DUMP: largest}
     with pytest.raises(PermanentStorageError):
         store.get_raw_dump(CRASH, "larger")
+
+
+def test_of_dumps_that_are_too_large_in_all_the_last_ones_are_left_out_with_a_note(store, directory):
+    largest = b"x" * MAXIMUM_DUMP_SIZE
+    dumps = {MAIN_DUMP: largest, "b": largest}
+    store.save_raw_crash(RAW, {**dumps, "c": b"x", "d": b""}, CRASH)
+    notes: list[str] = []
+    assert contents(store.get_raw_dumps_as_files(CRASH, directory, notes.append)) == {**dumps, "d": b""}
+    assert notes == ["dump c is left out: 1 bytes, more than 0 (the rest of maximum_total_dump_size)"]
+    assert store.get_raw_dumps(CRASH) == {**dumps, "d": b""}
+
+
+def test_of_more_dumps_than_a_client_sends_the_main_one_and_some_are_looked_for(backend, directory):
+    backend.store.save_raw_crash(RAW, DUMPS, CRASH)
+    names = [f"gone{number}" for number in range(5000)] + list(DUMPS)
+    backend.plant(f"v1/dump_names/{CRASH}", json.dumps(names).encode())
+    notes: list[str] = []
+    assert contents(backend.store.get_raw_dumps_as_files(CRASH, directory, notes.append)) == {MAIN_DUMP: b"MDMP main"}
+    assert notes[0] == f"of 5002 dumps {MAXIMUM_DUMPS} are looked for, the others left out"
+    assert len(notes) == MAXIMUM_DUMPS
+
+
+def test_a_list_of_dumps_that_is_far_too_large_is_not_read(backend, directory):
+    backend.store.save_raw_crash(RAW, DUMPS, CRASH)
+    backend.plant(f"v1/dump_names/{CRASH}", b"[" + b'"",' * 400_000 + b'""]')
+    notes: list[str] = []
+    assert contents(backend.store.get_raw_dumps_as_files(CRASH, directory, notes.append)) == {MAIN_DUMP: b"MDMP main"}
+    assert notes == [
+        "the list of dump names is too large (1200004 bytes, more than 1000000): only the main dump is looked for"
+    ]
+
+
+def test_all_dumps_are_removed_however_many_there_are(backend):
+    dumps = {f"dump{number}": b"x" for number in range(MAXIMUM_DUMPS + 10)}
+    backend.store.save_raw_crash(RAW, dumps, CRASH)
+    backend.store.remove(CRASH)
+    backend.store.save_raw_crash(RAW, {}, CRASH)
+    for name in dumps:
+        with pytest.raises(CrashIDNotFound):
+            backend.store.get_raw_dump(CRASH, name)
+
+
+def test_a_raw_crash_that_is_too_large_is_malformed(backend):
+    backend.plant(f"v2/raw_crash/0bb/20161123/{CRASH}", b'{"a":"' + b"x" * MAXIMUM_CRASH_SIZE + b'"}')
+    with pytest.raises(MalformedCrash, match=rf"{CRASH} is too large.*\(maximum_raw_crash_size\)"):
+        backend.store.get_raw_crash(CRASH)
+
+
+def test_a_processed_crash_that_is_too_large_is_not_read(backend):
+    backend.plant(f"v1/processed_crash/{CRASH}", b'{"a":"' + b"x" * MAXIMUM_CRASH_SIZE + b'"}')
+    with pytest.raises(PermanentStorageError, match=r"\(maximum_processed_crash_size\)"):
+        backend.store.get_unredacted_processed(CRASH)
 
 
 def test_a_raw_crash_in_the_place_of_former_times_is_found(backend):

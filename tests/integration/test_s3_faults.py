@@ -139,7 +139,7 @@ def test_a_dump_that_grows_while_it_is_read_is_too_large_at_the_limit():
     def endless(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + bytes(3_000_000))
 
-    too_large = pytest.raises(PermanentStorageError, match="maximum_dump_size is 1500000")
+    too_large = pytest.raises(PermanentStorageError, match=r"more than 1500000 \(maximum_dump_size\)")
     with store_that_gets(endless, maximum_dump_size=1_500_000) as (store, _), too_large:
         store.get_raw_dump(CRASH)
 

@@ -166,7 +166,7 @@ def test_of_a_dump_that_is_too_large_nothing_is_read(options, tmp_path):
         finally:
             tracemalloc.stop()
         assert list(files) == [MAIN_DUMP]
-        assert notes == ["dump large is left out: 30000000 bytes, maximum_dump_size is 1000000"]
+        assert notes == ["dump large is left out: 30000000 bytes, more than 1000000 (maximum_dump_size)"]
         assert peak < 2 * MEGABYTE
         # The connection on which the rest of it would have come is not used for the next one.
         assert store.get_raw_dump(CRASH) == b"main"

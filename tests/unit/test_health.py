@@ -1,7 +1,9 @@
 """What probes are told."""
 
+import contextlib
 import json
 import logging
+import socket
 import urllib.error
 import urllib.request
 
@@ -18,8 +20,6 @@ def config(port):
 
 @pytest.fixture
 def free_port():
-    import socket
-
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
@@ -80,6 +80,30 @@ def test_a_main_loop_that_is_silent_for_too_long_hangs(get, state, clock):
 
 def test_another_path_is_not_found(get):
     assert get("/etc/passwd")[0] == 404
+
+
+def test_clients_that_say_nothing_keep_no_probe_from_its_answer(get, free_port):
+    with contextlib.ExitStack() as closing:
+        silent = []
+        for _ in range(5 * health.MAXIMUM_CONNECTIONS):
+            silent.append(closing.enter_context(socket.create_connection(("127.0.0.1", free_port), timeout=5)))
+            silent[-1].sendall(b"GET /health")
+        assert get("/healthz")[0] == 200
+        assert silent[0].recv(1) == b""
+    assert get("/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("request_line", [b"GET /" + b"x" * 100_000, b"\0" * 1000, b"POST /healthz HTTP/1.1", b"GET"])
+def test_what_is_no_request_for_it_is_refused(get, free_port, request_line, capfd):
+    with socket.create_connection(("127.0.0.1", free_port), timeout=5) as client:
+        client.sendall(request_line + b"\r\n\r\n")
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while data := client.recv(65536):
+                answer += data
+    assert b"200" not in answer
+    assert get("/healthz")[0] == 200
+    assert capfd.readouterr().err == ""
 
 
 def test_a_port_that_is_taken_is_a_warning(state, free_port, caplog):

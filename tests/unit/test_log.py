@@ -36,6 +36,16 @@ def test_what_input_says_cannot_steer_a_terminal():
     assert line == r'2016-11-23T12:34:56.789Z INFO bad \x1b[2J\r\u2028 é signature="\u001b[31m\u009b\u00e9"'
 
 
+@pytest.mark.parametrize("formatter", [log.PlainFormatter(), log.JSONFormatter()])
+def test_the_message_of_an_exception_cannot_forge_another_line(formatter):
+    try:
+        raise KeyError from ValueError("\n2016-11-23T12:34:56.789Z INFO forged \x1b[2J")
+    except KeyError:
+        text = formatter.format(record("failed", exc_info=sys.exc_info()))
+    assert not any(line.startswith("2016") for line in text.splitlines()[1:])
+    assert "\x1b" not in text
+
+
 def test_a_json_line_holds_the_same():
     line = json.loads(log.JSONFormatter().format(record("%s saved", "id", fields={"save": 0.25})))
     assert line == {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from socorro_processor.app.fetch_transform_save import FetchTransformSaveApp
 from socorro_processor.configuration import Configuration, Source, as_ini, defaults, read_ini
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.metrics import METRICS
@@ -106,6 +107,30 @@ def test_whatever_the_stackwalker_does_the_crash_goes_on(
     assert crash.processed["mdsw_status_string"] == "unknown error"
     assert crash.processed[PLUGIN]["success"] is False
     assert any(said in note for note in crash.notes)
+
+
+def test_of_too_many_minidumps_the_main_one_and_the_first_others_are_walked(tmp_path: Path) -> None:
+    others = [f"{MAIN}_{number}" for number in range(100)]
+    crash = crash_with(tmp_path, **{name: {"status": "OK"} for name in [*others, MAIN]})
+    rule(command_line="cat {dump_file_pathname}", maximum_minidumps=3).act(crash)
+    assert crash.processed["success"]
+    assert crash.processed["additional_minidumps"] == others[:2]
+    assert crash.notes == ["98 of 101 minidumps are not walked: maximum_minidumps"]
+
+
+def test_hanging_on_every_minidump_that_is_walked_is_no_hang_of_the_processor() -> None:
+    options = defaults(BreakpadStackwalkerRule2015)
+    maximum_crash_time = float(FetchTransformSaveApp.required_config.app.maximum_crash_time.default)
+    assert options.maximum_minidumps * options.kill_timeout < maximum_crash_time * 0.9
+
+
+def test_what_is_printed_for_all_minidumps_of_a_crash_is_limited(tmp_path: Path) -> None:
+    crash = crash_with(tmp_path, **{name: ["x" * 60_000] for name in (MAIN, PLUGIN, MAIN + "_browser")})
+    rule(command_line="cat {dump_file_pathname}", output_limit="100k").act(crash)
+    assert [note for note in crash.notes if "too large" in note] == [
+        f"stackwalk of {PLUGIN}: killed, its output was too large",
+        f"stackwalk of {MAIN}_browser: killed, its output was too large",
+    ]
 
 
 def test_a_stackwalker_that_cannot_run_is_no_fault_of_the_crash(tmp_path: Path) -> None:
