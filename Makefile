@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test golden bench check clean lock services stackwalker stackwalker-from-source samples
+.PHONY: help run test golden bench endurance check clean lock services stackwalker stackwalker-from-source samples
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ golden: $(VENV)/.installed-for-tests ## run the golden cases, print each differe
 bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules and services cost; CRASHES=DIRECTORY: over other crashes than the samples
 	$(BIN)/python -m benchmarks.rules $(CRASHES)
 	$(BIN)/python -m benchmarks.services $(CRASHES)
+
+endurance: $(VENV)/.installed-for-tests stackwalker ## whether the daemon grows over CRASHES=10000, and what it costs when idle
+	$(BIN)/python -m benchmarks.endurance --crashes=$(or $(CRASHES),10000)
 
 check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
 	$(BIN)/ruff format --check
