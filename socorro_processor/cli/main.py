@@ -40,6 +40,7 @@ COMMANDS = {
     "signature": "sign processed crashes by the lists of today, and say why",
     "siglists": "check the signature lists",
     "symbols": "say which symbol files crashes missed",
+    "cron": "run a job, as timers do; or show how the jobs ended",
     "setup": "make what queues and stores need: queues, bucket, schema, index template",
     "doctor": "check the configuration and all that it names, and say what to do",
 }
@@ -119,6 +120,8 @@ def _command(name: str) -> Command:
 
 
 def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> int:
+    if arguments and arguments[0] in command.subcommands:
+        command, arguments = command.subcommands[arguments[0]], arguments[1:]
     command_line, own = split_command_line(arguments)
     parser = argparse.ArgumentParser(
         prog=f"socorro {command.name}",
@@ -152,8 +155,10 @@ def _configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Co
     """The configuration, and the values of the ``admin`` options."""
     # Not before now: a command line that is wrong is answered without loading any component.
     from socorro_processor.app.processor_app import ProcessorApp
+    from socorro_processor.jobs import ledger
 
     definitions = ProcessorApp.get_required_config()
+    definitions.cron = ledger.required_config
     admin = Namespace()
     for key, doc in _ADMIN:
         admin.add_option(key.removeprefix("admin."), default="", doc=doc)
