@@ -1,23 +1,28 @@
-"""Memory that is given back can be used again, whichever thread gave it back."""
+"""Memory that a crash needed is given back when it is done, whichever thread it was in."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 
+# Of glibc's malloc.h.
+_M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
-"""Of glibc's malloc.h."""
 
-_OPERATORS_OWN = "MALLOC_ARENA_MAX"
+_LARGE = 128 * 1024
+"""Bytes of a block that is the kernel's again as soon as it is free."""
 
 
-def share_memory_between_threads() -> None:
-    """Keep glibc from having an arena for each thread, of which each grows to the largest crash that it has seen.
+def keep_memory_flat() -> None:
+    """Tell glibc's malloc not to hoard. To be called before the first thread is started.
 
-    To be called before the first thread is started. Threads hardly ever allocate at once, for Python lets
-    one run at a time. Where the C library is another one, or the operator says how many arenas there are,
-    nothing happens.
+    By itself it has an arena for each thread, of which each grows to the largest crash that it has seen, and
+    keeps larger and larger blocks once such were freed. One arena is enough, for Python lets one thread run
+    at a time. What the operator sets (``MALLOC_ARENA_MAX`` and the like, see ``man mallopt``) stays, and
+    with another C library nothing happens.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None and _OPERATORS_OWN not in os.environ:
-        mallopt(_M_ARENA_MAX, 1)
+    if mallopt is None or any(name.startswith("MALLOC_") for name in os.environ):
+        return
+    mallopt(_M_ARENA_MAX, 1)
+    mallopt(_M_MMAP_THRESHOLD, _LARGE)

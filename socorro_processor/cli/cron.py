@@ -22,7 +22,8 @@ from socorro_processor.configuration import Configuration
 from socorro_processor.errors import ConfigurationError, SocorroError
 from socorro_processor.jobs import verify_processed
 from socorro_processor.jobs.job import Job, Memory, Work
-from socorro_processor.jobs.ledger import JobLedger, JobRecord, ledger_of
+from socorro_processor.jobs.ledger import JobLedger, JobRecord
+from socorro_processor.jobs.postgresql_ledger import ledger_of
 from socorro_processor.metrics import METRICS
 from socorro_processor.statsd import sending_metrics
 
@@ -38,28 +39,25 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 def _run_job(job: Job, arguments: argparse.Namespace, configuration: Configuration) -> int:
     values = configuration.values
+    say = partial(_say, arguments.json)
     with sending_metrics(values.metrics), closing(ledger_of(values)) as ledger, _progress() as progress:
-        work = Work(
-            arguments=arguments,
-            values=values,
-            dry_run=arguments.dry_run,
-            memory=next((record.memory for record in ledger.records() if record.name == job.name), {}),
-            remember=lambda memory: None,
-            say=partial(_say, arguments.json),
-            progress=progress,
-        )
+
+        def work() -> Work:
+            memory = next((record.memory for record in ledger.records() if record.name == job.name), {})
+            return Work(arguments, values, arguments.dry_run, memory, lambda memory: None, say, progress)
+
         if arguments.dry_run:
-            return 0 if job.run(work).succeeded else 1
+            return 0 if job.run(work()).succeeded else 1
         with ledger.locked(job.name) as is_mine:
             if not is_mine:
-                _say(arguments.json, f"{job.name} is at work elsewhere", {"elsewhere": True})
+                say(f"{job.name} is at work elsewhere", {"elsewhere": True})
                 return 0
-            return 0 if _recorded(job, work, ledger) else 1
+            return 0 if _recorded(job, work(), ledger) else 1
 
 
 def _recorded(job: Job, work: Work, ledger: JobLedger) -> bool:
     """Run the job, and write down how it ends. Whether it succeeded."""
-    record = JobRecord(job.name, socket.gethostname(), datetime.now(UTC), memory=dict(work.memory))
+    record = JobRecord(job.name, socket.gethostname(), datetime.now(UTC), memory=work.memory)
 
     def remember(memory: Memory) -> None:
         nonlocal record

@@ -1,10 +1,12 @@
-"""What a job of ``socorro cron`` is made of. A job is one file beside this one, with a ``JOB`` in it.
+"""What a job of ``socorro cron`` is made of:
 
-def run(work: Work) -> Outcome:
-    work.say("all partitions are there", {"made": 0})
-    return Outcome(True, "none had to be made")
+    def run(work: Work) -> Outcome:
+        work.say("all partitions are there", {"made": 0})
+        return Outcome(True, "none had to be made")
 
-JOB = Job("partitions", "Make the partitions of the next weeks.", "socorro cron partitions", run)
+    JOB = Job("partitions", "Make the partitions of the next weeks.", "socorro cron partitions", run)
+
+One file a job, beside this one.
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from socorro_processor.configuration import DotDict
+from socorro_processor.configuration import DotDict, Namespace
+
+required_config = Namespace()
+required_config.add_option(
+    "directory",
+    default="socorro-data/jobs",
+    doc="where it is kept how each job ended, when the configuration has no PostgreSQL",
+)
 
 Memory = dict[str, Any]
 """What a job remembers from one run to the next: small, and JSON."""

@@ -1,4 +1,4 @@
-"""Which job is at work, and how each ended the last time: for all hosts in PostgreSQL, else for one in files."""
+"""Which job is at work, and how each ended the last time: kept in files here, and in PostgreSQL beside this."""
 
 from __future__ import annotations
 
@@ -14,31 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from psycopg2.extensions import cursor as Cursor
-
-from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
 from socorro_processor.errors import SocorroError
 from socorro_processor.jobs.job import Memory
 from socorro_processor.serialization import encode
-
-required_config = Namespace()
-required_config.add_option(
-    "directory",
-    default="socorro-data/jobs",
-    doc="where it is kept how each job ended, when the configuration has no PostgreSQL",
-)
-
-_LOCKS = 0x50C0_4403
-"""The first number of the jobs' advisory locks; the second is made of the job's name."""
-
-_SELECT = "SELECT name, host, started, ended, succeeded, summary, memory FROM jobs ORDER BY name"
-_RECORD = """
-    INSERT INTO jobs (name, host, started, ended, succeeded, summary, memory)
-    VALUES (%(name)s, %(host)s, %(started)s, %(ended)s, %(succeeded)s, %(summary)s, %(memory)s)
-    ON CONFLICT (name) DO UPDATE SET host = EXCLUDED.host, started = EXCLUDED.started, ended = EXCLUDED.ended,
-        succeeded = EXCLUDED.succeeded, summary = EXCLUDED.summary, memory = EXCLUDED.memory
-"""
 
 
 class LedgerError(SocorroError):
@@ -72,20 +50,6 @@ class JobLedger(Protocol):
         """The last run of each job that ever ran, by name."""
 
     def close(self) -> None: ...
-
-
-def ledger_of(values: DotDict) -> JobLedger:
-    """In the first PostgreSQL that a component of the configuration uses; where none does, in files."""
-    components = [values[name] for name in ("destination", "source", "processor")]
-    config = next((found for each in components if (found := _with_database(each))), None)
-    return PostgreSQLLedger(config) if config else FileLedger(Path(values.cron.directory))
-
-
-def _with_database(config: DotDict) -> DotDict | None:
-    if set(connection_options()) <= set(config):
-        return config
-    inner = (value for value in config.values() if isinstance(value, DotDict))
-    return next((found for each in inner if (found := _with_database(each))), None)
 
 
 class FileLedger:
@@ -122,34 +86,6 @@ class FileLedger:
 
     def close(self) -> None:
         pass
-
-
-class PostgreSQLLedger:
-    """The table ``jobs``, and a session's advisory lock: it ends with the connection, however that ends."""
-
-    def __init__(self, config: DotDict) -> None:
-        self._pool = ConnectionPool(config)
-
-    @contextmanager
-    def locked(self, name: str) -> Iterator[bool]:
-        with self._pool.session(f"lock the job {name}") as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_LOCKS, name))
-            ((is_mine,),) = cursor.fetchall()
-            yield is_mine
-
-    def record(self, record: JobRecord) -> None:
-        values = asdict(record) | {"memory": encode(record.memory).decode()}
-        self._pool.run(f"record the job {record.name}", lambda cursor: cursor.execute(_RECORD, values))
-
-    def records(self) -> list[JobRecord]:
-        def read(cursor: Cursor) -> list[JobRecord]:
-            cursor.execute(_SELECT)
-            return [JobRecord(*row) for row in cursor]
-
-        return self._pool.run("read how the jobs ended", read)
-
-    def close(self) -> None:
-        self._pool.close()
 
 
 def _moments(record: JobRecord) -> dict[str, Any]:

@@ -75,6 +75,7 @@ class Counts:
     queued: int = 0
     queued_before: int = 0
     stores: Counter[str] = field(default_factory=Counter)
+    dry_run: bool = False
 
     @property
     def left(self) -> int:
@@ -87,7 +88,7 @@ class Counts:
         parts = {
             "parked": self.parked,
             "in the queue": self.pending,
-            "queued again": self.queued,
+            "would be queued again" if self.dry_run else "queued again": self.queued,
             "queued again before": self.queued_before,
         }
         told = [f"{count} {words}" for words, count in parts.items() if count]
@@ -118,7 +119,7 @@ class Verification:
         self._queue = queue
         self._parked = _parked(queue, days)
         self._queued_before = _recently(work.memory.get("queued", {}))
-        self._counts = Counts()
+        self._counts = Counts(dry_run=work.dry_run)
         self._may_queue = bool(work.arguments.reprocess) and self._can_tell_what_waits()
 
     def run(self, days: Iterable[date]) -> Outcome:
@@ -127,13 +128,18 @@ class Verification:
             for batch in _batches(self._source.raw_crash_ids(day)):
                 self._verify(batch)
                 self._work.progress(f"{day}: {self._counts.raw - counted} looked at, {self._counts.missing} missing")
-        METRICS.increment("verify.raw", self._counts.raw)
-        METRICS.increment("verify.parked", self._counts.parked)
-        METRICS.increment("verify.queued", self._counts.queued)
-        for name, count in self._counts.stores.items():
-            METRICS.increment("verify.missing", count, store=name)
+        if not self._work.dry_run:
+            self._measure()
         self._work.say(str(self._counts), self._counts.as_json())
         return Outcome(not self._counts.left, str(self._counts))
+
+    def _measure(self) -> None:
+        METRICS.increment("verify.raw", self._counts.raw)
+        METRICS.increment("verify.left", self._counts.left)
+        METRICS.increment("verify.parked", self._counts.parked)
+        METRICS.increment("verify.queued", self._counts.queued)
+        for name in self._stores:
+            METRICS.increment("verify.missing", self._counts.stores[name], store=name)
 
     def _verify(self, crash_ids: Sequence[str]) -> None:
         self._counts.raw += len(crash_ids)

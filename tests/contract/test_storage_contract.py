@@ -386,7 +386,7 @@ DAY = date(2016, 11, 23)
 
 
 def test_the_raw_crashes_of_a_day_are_listed_in_order_and_none_of_other_days(store):
-    crash_ids = sorted(new_crash_id(DAY) for _ in range(20))
+    crash_ids = sorted(new_crash_id(DAY) for _ in range(60))
     others = [new_crash_id(day) for day in (date(2016, 11, 22), date(2016, 11, 24), date(2017, 11, 23))]
     for crash_id in (*reversed(crash_ids), *others):
         store.save_raw_crash(RAW, DUMPS, crash_id)

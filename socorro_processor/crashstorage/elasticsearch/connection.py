@@ -192,6 +192,8 @@ class ElasticsearchConnection(RequiredConfig):
 
     def found(self, places: Sequence[tuple[str, str]]) -> set[str]:
         """Of crash ids, each with an index, those of which there is a document, also one that no search finds yet."""
+        if not places:
+            return set()  # Elasticsearch takes no empty request
         what = f"look for {len(places)} crashes"
         with self.sorted_errors(what):
             answer = self.client.mget(
