@@ -197,7 +197,7 @@ class StatsdSink:
     """Takes what the metrics registry is told to statsd: counters, gauges, and durations as timings.
 
     Statsd knows no labels: their values, in the order of the labels' names, are parts of the name. A
-    ``crash.retried`` of cause ``not found`` and queue ``normal`` is ``processor.crash.retried.not_found.normal``.
+    ``crash.retried`` of cause ``transient`` and queue ``normal`` is ``processor.crash.retried.transient.normal``.
     """
 
     def __init__(self, client: StatsdClient) -> None:

@@ -15,6 +15,7 @@ from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSep
 from socorro_processor.app.queue_gauges import QueueGauges
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.jobs import job
 from socorro_processor.stackwalk.command import kill_all
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
     required_config.health = health.required_config
     required_config.namespace("metrics", doc="where all that the processor counts and times is sent")
     required_config.metrics.update(statsd.statsd_options(shared=None))
+    required_config.cron = job.required_config
     required_config.namespace("plugins", doc="the operator's own rules and stores")
     required_config.plugins.add_option(
         "path", default="", doc="directories, separated by commas, with modules of your own rules and stores"

@@ -155,10 +155,8 @@ def _configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Co
     """The configuration, and the values of the ``admin`` options."""
     # Not before now: a command line that is wrong is answered without loading any component.
     from socorro_processor.app.processor_app import ProcessorApp
-    from socorro_processor.jobs import job
 
     definitions = ProcessorApp.get_required_config()
-    definitions.cron = job.required_config
     admin = Namespace()
     for key, doc in _ADMIN:
         admin.add_option(key.removeprefix("admin."), default="", doc=doc)

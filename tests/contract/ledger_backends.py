@@ -11,7 +11,6 @@ from pathlib import Path
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.configuration import Configuration, Source, class_name
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
-from socorro_processor.jobs import job
 from socorro_processor.jobs.ledger import JobLedger
 from socorro_processor.jobs.postgresql_ledger import ledger_of
 from tests.integration.postgresql_database import new_database
@@ -53,9 +52,7 @@ class LedgerBackend:
 
 
 def opened(options: Mapping[str, str]) -> JobLedger:
-    definitions = ProcessorApp.get_required_config()
-    definitions.cron = job.required_config
-    return ledger_of(Configuration(definitions, [Source(options)]).values)
+    return ledger_of(Configuration(ProcessorApp.get_required_config(), [Source(options)]).values)
 
 
 @contextmanager

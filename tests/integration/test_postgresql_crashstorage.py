@@ -203,12 +203,12 @@ class TestAStrangersValues:
     @pytest.mark.parametrize("column", ["install_age", "last_crash", "uptime"])
     @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
     def test_an_integer_outside_bigint_is_null_and_counted(self, store, database, crash_id, caplog, column, number):
-        before = METRICS.snapshot().counter("postgresql.value_left_out", column=column)
+        before = METRICS.snapshot().counter("postgresql.left_out", column=column)
         save(store, report(crash_id, signature="kept", **{column: number}))
 
         assert database.row("reports", crash_id)[column] is None
         assert database.row("reports", crash_id)["signature"] == "kept"
-        assert METRICS.snapshot().counter("postgresql.value_left_out", column=column) == before + 1
+        assert METRICS.snapshot().counter("postgresql.left_out", column=column) == before + 1
         assert any(column in message and crash_id in message for message in caplog.messages)
 
     @pytest.mark.parametrize(

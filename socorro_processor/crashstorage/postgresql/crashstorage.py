@@ -216,7 +216,7 @@ class PostgreSQLCrashStorage(CrashStorageBase):
             ]
             statements.append((_INSERT_MISSING_SYMBOLS, key | {"files": encode(rows).decode()}))
         for column in misfits:
-            METRICS.increment("postgresql.value_left_out", column=column)
+            METRICS.increment("postgresql.left_out", column=column)
         if misfits:
             note(f"null in place of values that their columns do not take: {', '.join(misfits)}")
         return statements

@@ -78,7 +78,8 @@ class Installation:
 
 
 @pytest.fixture
-def installation(tmp_path, capsys):
+def installation(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     installation = Installation(tmp_path, capsys)
     yield installation
     installation.queue.close()
@@ -234,8 +235,9 @@ def test_a_store_that_is_not_there_is_an_error_and_no_loss_of_all_crashes(instal
     assert [record.succeeded for record in FileLedger(installation.directory / "jobs").records()] == [False]
 
 
-@pytest.mark.parametrize("day", [datetime.now(UTC).date(), date(2099, 1, 1)])
-def test_a_day_that_is_not_over_is_refused(installation, capsys, day):
+@pytest.mark.parametrize("days", [0, 1, 10_000])
+def test_a_day_that_is_not_over_is_refused(installation, capsys, days):
+    day = datetime.now(UTC).date() + timedelta(days=days)
     assert main(["cron", "verify-processed", f"--date={day}", "--reprocess"], environ={}) == 2
     assert "is not over" in capsys.readouterr().err
 
@@ -248,8 +250,8 @@ def test_arguments_that_mean_nothing_are_refused(capsys, argument):
 
 
 def test_a_destination_that_cannot_tell_is_refused(installation, capsys):
-    options = [f"--destination.crashstorage_class={class_name(NullCrashStorage)}", f"--cron.directory={installation}"]
-    assert main(["cron", "verify-processed", f"--new_crash_source.path={installation.directory}/q", *options]) == 2
+    option = f"--destination.crashstorage_class={class_name(NullCrashStorage)}"
+    assert main(["cron", "verify-processed", option], environ={}) == 2
     assert "says which processed crashes it has" in capsys.readouterr().err
 
 
@@ -282,10 +284,9 @@ class ManyCrashes(CrashStorageBase):
 def test_a_day_of_many_crashes_takes_little_memory(installation):
     name = class_name(ManyCrashes)
     options = [f"--source.crashstorage_class={name}", f"--destination.crashstorage_class={name}"]
-    own = [f"--new_crash_source.path={installation.directory}/q", f"--cron.directory={installation.directory}/jobs"]
     tracemalloc.start()
     try:
-        assert main(["cron", "verify-processed", f"--date={DAY}", *options, *own], environ={}) == 0
+        assert main(["cron", "verify-processed", f"--date={DAY}", *options], environ={}) == 0
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
