@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rules import ROOT, walk
+from benchmarks.walker import print_dumps
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
@@ -47,12 +48,6 @@ CRASHES_WHEN_IDLE = 20
 SILENCE = 120.0
 """Seconds without a saved crash after which the daemon is given up."""
 
-_WALKER = """#!/bin/sh
-case "$*" in *stackwalker-check*) echo "{}"; exit; esac
-for dump; do :; done
-exec cat "$dump"
-"""
-
 
 @dataclass(frozen=True)
 class Use:
@@ -76,10 +71,7 @@ class Endurance:
 
     def __init__(self, directory: Path, outputs: list[dict[str, Any]]) -> None:
         installation = Installation(directory)
-        walker = directory / "walker"
-        walker.write_text(_WALKER)
-        walker.chmod(0o755)
-        installation.walker(command_pathname=str(walker), command_line="{command_pathname} {dump_file_pathname}")
+        print_dumps(installation)
         self._dumps = [json.dumps(output).encode() for output in outputs]
         self._store = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(installation.crashes)))
         self._queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(directory / "queue.sqlite")))
