@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test golden bench chaos check clean lock services stackwalker stackwalker-from-source samples
+.PHONY: help run test golden bench chaos endurance check clean lock services stackwalker stackwalker-from-source samples
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules and servic
 chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, see that no crash is lost; SECONDS=600 SEED=n CONFIG=embedded
 	$(BIN)/python -m tests.chaos --seconds=$(or $(SECONDS),600) $(if $(SEED),--seed=$(SEED)) \
 		--configuration=$(or $(CONFIG),production)
+
+endurance: $(VENV)/.installed-for-tests stackwalker ## whether the daemon grows over CRASHES=10000, and what it costs when idle
+	$(BIN)/python -m benchmarks.endurance --crashes=$(or $(CRASHES),10000)
 
 check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
 	$(BIN)/ruff format --check

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rules import ROOT, walk
+from benchmarks.walker import print_dumps
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.configuration import Configuration, EnvironmentSource, read_ini
 from socorro_processor.crash_id import new_crash_id
@@ -41,12 +42,6 @@ ANSWER_TIME = 0.02
 CRASHES = 80
 SPEEDUP_BAR = 2.5
 """Times the crashes a second of one thread that four must reach."""
-
-_WALKER = """#!/bin/sh
-case "$*" in *stackwalker-check*) echo "{}"; exit; esac
-for dump; do :; done
-exec cat "$dump"
-"""
 
 
 def main() -> int:
@@ -98,10 +93,7 @@ def installed(stack: ExitStack) -> Production:
     statsd = stack.enter_context(StatsdServer())
     statsd_options = {"resource.statsd.statsd_host": statsd.host, "resource.statsd.statsd_port": str(statsd.port)}
     installation = stack.enter_context(production(directory, **statsd_options))
-    walker = directory / "walker"
-    walker.write_text(_WALKER)
-    walker.chmod(0o755)
-    installation.walker(command_pathname=str(walker), command_line="{command_pathname} {dump_file_pathname}")
+    print_dumps(installation)
     return installation
 
 

@@ -10,13 +10,14 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from statsd import StatsClient
 
 from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.metrics import Labels
+from socorro_processor.metrics import METRICS, Labels
 
 logger = logging.getLogger(__name__)
 
@@ -196,7 +197,7 @@ class StatsdSink:
     """Takes what the metrics registry is told to statsd: counters, gauges, and durations as timings.
 
     Statsd knows no labels: their values, in the order of the labels' names, are parts of the name. A
-    ``crash.retried`` of cause ``not found`` and queue ``normal`` is ``processor.crash.retried.not_found.normal``.
+    ``crash.retried`` of cause ``transient`` and queue ``normal`` is ``processor.crash.retried.transient.normal``.
     """
 
     def __init__(self, client: StatsdClient) -> None:
@@ -210,6 +211,20 @@ class StatsdSink:
 
     def duration(self, name: str, seconds: float, labels: Labels) -> None:
         self._client.timing(_labelled(name, labels), seconds)
+
+
+@contextmanager
+def sending_metrics(config: DotDict) -> Iterator[None]:
+    """Send what the process measures to the statsd of ``config``, if that names one, as long as the block lasts."""
+    if not config.statsd_host:
+        yield
+        return
+    client = StatsdClient(config)
+    METRICS.add_sink(StatsdSink(client))
+    try:
+        yield
+    finally:
+        client.close()
 
 
 def _labelled(name: str, labels: Labels) -> str:

@@ -54,6 +54,7 @@ class DeliveryHandler:
                 self._handle(delivery)
         except CrashQueueError as error:
             self._breaker.unknown()
+            METRICS.increment("crash.untold", queue=delivery.queue)
             logger.error(
                 "%s: the queue could not be told what became of it, it will come again: %s", _shown(delivery), error
             )
@@ -132,7 +133,7 @@ class DeliveryHandler:
         while len(self._not_found) > _REMEMBERED_NOT_FOUND:
             self._not_found.popitem(last=False)
         self._breaker.unknown()
-        METRICS.increment("crash.retried", queue=delivery.queue, cause="not found")
+        METRICS.increment("crash.retried", queue=delivery.queue, cause="not_found")
         logger.warning("%s is looked for again, time %d of %d: %s", _shown(delivery), times, _NOT_FOUND_RETRIES, reason)
         self._queue.retry(delivery, reason, transient=True)
 

@@ -13,9 +13,10 @@ from types import FrameType
 
 from socorro_processor import health, log, statsd
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
+from socorro_processor.app.queue_gauges import QueueGauges
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.metrics import METRICS
+from socorro_processor.jobs import job
 from socorro_processor.stackwalk.command import kill_all
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
     required_config.health = health.required_config
     required_config.namespace("metrics", doc="where all that the processor counts and times is sent")
     required_config.metrics.update(statsd.statsd_options(shared=None))
+    required_config.cron = job.required_config
     required_config.namespace("plugins", doc="the operator's own rules and stores")
     required_config.plugins.add_option(
         "path", default="", doc="directories, separated by commas, with modules of your own rules and stores"
@@ -58,13 +60,11 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         tempfile.tempdir = str(self.directory.path)
         with ExitStack() as closing:
             closing.callback(self.close)
-            if self.config.metrics.statsd_host:
-                statsd_client = statsd.StatsdClient(self.config.metrics)
-                closing.callback(statsd_client.close)
-                METRICS.add_sink(statsd.StatsdSink(statsd_client))
+            closing.enter_context(statsd.sending_metrics(self.config.metrics))
             closing.callback(health.HealthServer(self.config.health, self.health).close)
             queue = self.crash_queue()
             closing.callback(queue.close)
+            closing.callback(QueueGauges(queue).close)
             closing.callback(kill_all)
             manager = self.task_manager(queue, lambda: self._tick(manager))
             self._check_first()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from socorro_processor.configuration import Configuration
@@ -23,6 +23,8 @@ class Command:
     sections: tuple[str, ...] = ()
     """The sections of the configuration that it uses; all where none is named."""
     description: str = ""
+    subcommands: Mapping[str, Command] = field(default_factory=dict)
+    """What it is instead where the next word is one of these."""
 
 
 def build(component: str, configuration: Configuration) -> Any:

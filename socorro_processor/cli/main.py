@@ -41,6 +41,7 @@ COMMANDS = {
     "signature": "sign processed crashes by the lists of today, and say why",
     "siglists": "check the signature lists",
     "symbols": "say which symbol files crashes missed",
+    "cron": "run a job, as timers do; or show how the jobs ended",
     "setup": "make what queues and stores need: queues, bucket, schema, index template",
     "doctor": "check the configuration and all that it names, and say what to do",
 }
@@ -120,6 +121,8 @@ def _command(name: str) -> Command:
 
 
 def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> int:
+    if arguments and arguments[0] in command.subcommands:
+        command, arguments = command.subcommands[arguments[0]], arguments[1:]
     command_line, own = split_command_line(arguments)
     parser = argparse.ArgumentParser(
         prog=f"socorro {command.name}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 
+from socorro_processor.app.memory import keep_memory_flat
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.cli.command import Command
 from socorro_processor.configuration import Configuration
@@ -17,6 +18,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     set_up_logging(configuration.values.logging)
     for warning in configuration.warnings:
         logger.warning(warning)
+    keep_memory_flat()
     return ProcessorApp(configuration.values).main()
 
 

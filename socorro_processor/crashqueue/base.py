@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -141,6 +141,13 @@ class CrashQueueBase(RequiredConfig):
     def depths(self) -> Depths:
         """How much there is in each queue, at this time."""
         raise NotImplementedError
+
+    def pending(self, crash_ids: Collection[str]) -> set[str] | None:
+        """Those of them that wait, are delayed or in flight here, in whichever process.
+
+        None where a queue cannot tell: a broker cannot be asked for a crash id.
+        """
+        return None
 
     def kept(self, state: KeptState) -> Iterator[KeptCrash]:
         """The parked or the rejected ones, oldest first."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,22 @@ class CrashStorageBase(RequiredConfig):
     def new_crashes(self) -> Iterator[str]:
         """The ids of the raw crashes that have no processed crash in this store."""
         raise NotImplementedError(f"{type(self).__name__} does not list its crashes")
+
+    def raw_crash_ids(self, day: date) -> Iterator[str]:
+        """The ids of the raw crashes here that are dated this day, each once, in ascending order.
+
+        A crash that is saved or removed meanwhile may be among them or not. Those that lie where only
+        collectors of former times put them are left out.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not list its raw crashes")
+
+    def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
+        """Those of a thousand crash ids or so of which there is no processed crash here.
+
+        A store that is not there, or lost its bucket or tables, says so (TransientStorageError), and never
+        that all crashes are missing.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say which processed crashes it has")
 
     def remove(self, crash_id: str) -> None:
         """Remove all that the store holds of this crash; CrashIDNotFound where that is nothing."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +55,14 @@ class _TwoStores(CrashStorageBase):
 
     def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
         return self._read(lambda store: store.get_unredacted_processed(crash_id))
+
+    def raw_crash_ids(self, day: date) -> Iterator[str]:
+        merged = heapq.merge(self._first.raw_crash_ids(day), self._second.raw_crash_ids(day))
+        return (crash_id for crash_id, _ in groupby(merged))
+
+    def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
+        missing = self._first.missing_processed(crash_ids)
+        return self._second.missing_processed(sorted(missing)) if missing else missing
 
     def remove(self, crash_id: str) -> None:
         """Remove it from both; CrashIDNotFound where neither has it."""

@@ -9,7 +9,7 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 
@@ -149,6 +149,34 @@ class FileSystemCrashStorage(ObjectCrashStorage):
             except OSError:  # other crashes are in it
                 break
         return True
+
+    def absent(self, keys: Iterable[str]) -> Iterator[bool]:
+        for key in keys:
+            path = self._path(key)
+            with _sorted_errors("look for", path):
+                try:
+                    is_absent = not stat.S_ISREG(path.lstat().st_mode)
+                except FileNotFoundError:
+                    self._check_tops("v1")
+                    is_absent = True
+            yield is_absent
+
+    def names(self, folder: str) -> Iterator[str]:
+        parent, many, rest = folder.partition("/*/")
+        self._check_tops(folder.partition("/")[0])
+        if not many:
+            yield from self._listed(folder)
+            return
+        for name in self._listed(parent):
+            yield from self._listed(f"{parent}/{name}/{rest}")
+
+    def _listed(self, folder: str) -> list[str]:
+        path = self._path(folder)
+        with _sorted_errors("list", path):
+            try:
+                return sorted(each.name for each in path.iterdir())
+            except (FileNotFoundError, NotADirectoryError):
+                return []
 
     def setup(self) -> None:
         self._make(*_TOPS)

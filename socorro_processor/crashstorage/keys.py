@@ -14,6 +14,7 @@ Every function raises InvalidCrashID for what is no crash id, so that each key i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from socorro_processor.crash_id import check_crash_id, crash_date
@@ -36,6 +37,11 @@ def raw_crash_keys(crash_id: str) -> tuple[str, ...]:
     )
 
 
+def raw_crash_folders(day: date) -> tuple[str, ...]:
+    """Where the raw crashes of a day are; ``*`` is the first 3 of their ids."""
+    return (f"v2/raw_crash/*/{day:%Y%m%d}",)
+
+
 class KeyBuilder:
     """Where raw crashes lie, which collectors of different times put in different places.
 
@@ -46,6 +52,10 @@ class KeyBuilder:
         """The key that a raw crash is written to, then where else one may be."""
         return raw_crash_keys(crash_id)[::-1]
 
+    def raw_crash_folders(self, day: date) -> tuple[str, ...]:
+        """Where the raw crashes of a day may be. This one has those of all days in one folder: a long list."""
+        return ("v1/raw_crash", *raw_crash_folders(day))
+
 
 class DatePrefixKeyBuilder(KeyBuilder):
     """The layout above: the first digits of the ids spread a day's crashes over the bucket's partitions."""
@@ -53,12 +63,18 @@ class DatePrefixKeyBuilder(KeyBuilder):
     def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
         return raw_crash_keys(crash_id)
 
+    def raw_crash_folders(self, day: date) -> tuple[str, ...]:
+        return raw_crash_folders(day)
+
 
 class SimpleDatePrefixKeyBuilder(KeyBuilder):
     """``v1/raw_crash/{yyyymmdd}/{id}``, where later collectors put them."""
 
     def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
         return (f"v1/raw_crash/{crash_date(crash_id):%Y%m%d}/{crash_id}", *raw_crash_keys(crash_id))
+
+    def raw_crash_folders(self, day: date) -> tuple[str, ...]:
+        return (f"v1/raw_crash/{day:%Y%m%d}", *raw_crash_folders(day))
 
 
 def crash_report_key(crash_id: str) -> str:

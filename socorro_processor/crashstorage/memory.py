@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict
@@ -59,6 +60,15 @@ class InMemoryCrashStorage(ObjectCrashStorage):
             path.write_bytes(data)
         except OSError as error:
             raise TransientStorageError(f"cannot write {path}: {error.strerror}") from error
+
+    def absent(self, keys: Iterable[str]) -> Iterator[bool]:
+        with self._lock:
+            return iter([key not in self._objects for key in keys])
+
+    def names(self, folder: str) -> Iterator[str]:
+        with self._lock:
+            keys = [key for key in self._objects if fnmatchcase(key.rpartition("/")[0], folder)]
+        return iter(sorted(key.rpartition("/")[2] for key in keys))
 
     def delete(self, key: str) -> bool:
         with self._lock:

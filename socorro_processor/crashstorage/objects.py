@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
 from socorro_processor.configuration import DotDict, Namespace, WholeNumber
-from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crash_id import check_crash_id, crash_date
 from socorro_processor.crashstorage.base import (
     MAIN_DUMP,
     CrashStorageBase,
@@ -23,10 +27,11 @@ from socorro_processor.crashstorage.keys import (
     dump_names_key,
     processed_crash_id,
     processed_crash_key,
+    raw_crash_folders,
     raw_crash_keys,
 )
 from socorro_processor.crashstorage.redactor import Redactor, redactor_options
-from socorro_processor.errors import CrashIDNotFound, MalformedCrash, PermanentStorageError
+from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, MalformedCrash, PermanentStorageError
 from socorro_processor.serialization import Note, NotJSON, decode, encode, ignore
 
 logger = logging.getLogger(__name__)
@@ -49,10 +54,10 @@ class ObjectTooLarge(PermanentStorageError):
 
 
 class ObjectCrashStorage(CrashStorageBase):
-    """The methods of a store, made of four on objects; ``keys`` says what lies where.
+    """The methods of a store, made of six on objects; ``keys`` says what lies where.
 
-    A backend implements ``put``, ``get``, ``fetch`` and ``delete``, and sorts the exceptions of its
-    service there. The processor's result is saved without the raw crash: that came from such a store.
+    A backend implements ``put``, ``get``, ``fetch``, ``delete``, ``absent`` and ``names``, and sorts the exceptions
+    of its service there. The processor's result is saved without the raw crash: that came from such a store.
     """
 
     required_config = Namespace()
@@ -102,6 +107,21 @@ class ObjectCrashStorage(CrashStorageBase):
     def delete(self, key: str) -> bool:
         """Remove an object; False where there was none."""
         raise NotImplementedError
+
+    def absent(self, keys: Iterable[str]) -> Iterator[bool]:
+        """Of each key whether there is nothing under it. Raises where the place for objects is not there."""
+        raise NotImplementedError
+
+    def names(self, folder: str) -> Iterator[str]:
+        """What is directly in a folder, in ascending order; nothing where there is no such folder.
+
+        Where ``*`` stands for a folder within, of all of them, one after the other.
+        """
+        raise NotImplementedError
+
+    def raw_crash_folders(self, day: date) -> tuple[str, ...]:
+        """Where the raw crashes of a day may be, as ``names`` takes it."""
+        return raw_crash_folders(day)
 
     def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
         """The key that a raw crash is written to, then where else one may be."""
@@ -182,6 +202,18 @@ class ObjectCrashStorage(CrashStorageBase):
         if not isinstance(processed_crash, dict):
             raise PermanentStorageError(f"the processed crash {crash_id} in {self} is no JSON object")
         return processed_crash
+
+    def raw_crash_ids(self, day: date) -> Iterator[str]:
+        merged = heapq.merge(*map(self.names, self.raw_crash_folders(day)))
+        for name, _ in groupby(merged):
+            # What else lies there is being written, or is none of ours.
+            with suppress(InvalidCrashID):
+                if crash_date(name) == day:
+                    yield name
+
+    def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
+        absent = self.absent(map(processed_crash_key, crash_ids))
+        return {crash_id for crash_id, is_absent in zip(crash_ids, absent, strict=True) if is_absent}
 
     def remove(self, crash_id: str) -> None:
         # The raw crash first, so that nobody begins to read it; the dumps' names last, so that a

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -118,6 +120,19 @@ class PolyCrashStorage(CrashStorageBase):
 
     def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
         return self._first(lambda store: store.get_unredacted_processed(crash_id))
+
+    def raw_crash_ids(self, day: date) -> Iterator[str]:
+        return self._first(lambda store: store.raw_crash_ids(day))
+
+    def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
+        """Those that are missing in any store that can tell."""
+        told: list[set[str]] = []
+        for store in self._stores.values():
+            with suppress(NotImplementedError):
+                told.append(store.missing_processed(crash_ids))
+        if not told:
+            raise NotImplementedError(f"none of {', '.join(self._stores)} says which processed crashes it has")
+        return set().union(*told)
 
     def remove(self, crash_id: str) -> None:
         """Remove it from every store that can; CrashIDNotFound where none of them has it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
@@ -63,6 +65,9 @@ class BotoS3CrashStorage(StorageInBucket, ObjectCrashStorage):
     def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
         return self._keys.raw_crash_keys(crash_id)
 
+    def raw_crash_folders(self, day: date) -> tuple[str, ...]:
+        return self._keys.raw_crash_folders(day)
+
     def put(self, key: str, content: Dump) -> None:
         self._bucket.put(key, content)
 
@@ -74,3 +79,9 @@ class BotoS3CrashStorage(StorageInBucket, ObjectCrashStorage):
 
     def delete(self, key: str) -> bool:
         return self._bucket.delete(key)
+
+    def absent(self, keys: Iterable[str]) -> Iterator[bool]:
+        return self._bucket.absent(keys)
+
+    def names(self, folder: str) -> Iterator[str]:
+        return self._bucket.names(folder)

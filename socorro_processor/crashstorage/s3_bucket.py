@@ -7,9 +7,12 @@ import functools
 import io
 import os
 import threading
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import boto3.session
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import BlobTypeDef
 
 _CHUNK = 1 << 20
+
+_AHEAD = 2
+"""Requests of a list that are sent, or answered and not yet read, for each connection."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _CALLING_FORMATS = {
     "auto": "auto",
@@ -209,6 +218,25 @@ class S3Bucket(RequiredConfig):
         except NoSuchObject:
             return False
 
+    def absent(self, keys: Iterable[str]) -> Iterator[bool]:
+        with sorted_errors(f"look for objects in {self}"):
+            checked = False
+            for found in self._in_parallel(self._has, keys):
+                if not found and not checked:
+                    # S3 answers alike where the whole bucket is missing.
+                    self.check()
+                    checked = True
+                yield not found
+
+    def names(self, folder: str) -> Iterator[str]:
+        """What is in many folders is asked for in parallel: a day's crashes are in 4,096."""
+        parent, many, rest = folder.partition("/*/")
+        if not many:
+            yield from self._listed(f"{folder}/")
+            return
+        folders = (f"{parent}/{name}/{rest}/" for name in self._listed(f"{parent}/", folders=True))
+        yield from chain.from_iterable(self._in_parallel(lambda each: list(self._listed(each)), folders))
+
     def check(self) -> None:
         """Raise TransientStorageError where there is no such bucket, or it cannot be reached with these credentials."""
         if not self._exists():
@@ -254,6 +282,36 @@ class S3Bucket(RequiredConfig):
                     if maximum_size is not None and received > maximum_size:
                         raise ObjectTooLarge(f"{received} bytes and perhaps more, more than {maximum_size}")
                     yield chunk
+
+    def _listed(self, beginning: str, *, folders: bool = False) -> Iterator[str]:
+        """What is directly below keys that begin so: objects, or else folders."""
+        prefix = self.key(beginning)
+        with sorted_errors(f"list {prefix} in {self}"):
+            # With a delimiter S3 passes over all that is deeper, however much that is.
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._name, Prefix=prefix, Delimiter="/"
+            )
+            for page in pages:
+                if folders:
+                    yield from (each["Prefix"].removeprefix(prefix)[:-1] for each in page.get("CommonPrefixes", []))
+                else:
+                    yield from (each["Key"].removeprefix(prefix) for each in page.get("Contents", []))
+
+    def _in_parallel(self, ask: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """The answers in the order of the items, of which few more are asked for than were read."""
+        connections: int = self._config.maximum_connections
+        with ThreadPoolExecutor(connections, "s3") as pool:
+            asked: deque[Future[R]] = deque()
+            try:
+                for item in items:
+                    asked.append(pool.submit(ask, item))
+                    if len(asked) >= connections * _AHEAD:
+                        yield asked.popleft().result()
+                while asked:
+                    yield asked.popleft().result()
+            finally:
+                for future in asked:
+                    future.cancel()
 
     def _has(self, key: str) -> bool:
         try:

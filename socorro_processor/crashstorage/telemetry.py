@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace
@@ -46,6 +46,11 @@ class TelemetryBotoS3CrashStorage(StorageInBucket):
         self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
     ) -> None:
         self._save(raw_crash, processed_crash)
+
+    def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
+        """Those without a crash report."""
+        absent = self._bucket.absent(map(crash_report_key, crash_ids))
+        return {crash_id for crash_id, is_absent in zip(crash_ids, absent, strict=True) if is_absent}
 
     def remove(self, crash_id: str) -> None:
         if not self._bucket.delete(crash_report_key(crash_id)):

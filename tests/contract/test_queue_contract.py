@@ -383,3 +383,24 @@ def test_deliveries_may_be_ended_by_many_threads_at_once(processor):
         thread.join()
     assert in_flight(processor) == 0
     assert processor.take() is None
+
+
+@pytest.mark.parametrize("backend", KNOW_ALL_IN_FLIGHT, indirect=True)
+def test_what_waits_is_delayed_or_in_flight_is_pending_and_what_has_ended_is_not(backend, processor):
+    waits, delayed, in_flight, acked, parked, rejected = crash_ids = [new_crash_id() for _ in range(6)]
+    for crash_id in (delayed, in_flight, acked, parked, rejected, waits):
+        processor.queue.submit(crash_id)
+    deliveries = {delivery.crash_id: delivery for delivery in (taken(processor) for _ in range(5))}
+    processor.queue.retry(deliveries[delayed], "away", transient=True)
+    processor.queue.ack(deliveries[acked])
+    processor.queue.park(deliveries[parked], "too large")
+    processor.queue.reject(deliveries[rejected], "unknown")
+    other = backend.start().queue
+    assert other.pending([*crash_ids, new_crash_id()]) == {waits, delayed, in_flight}
+    assert other.pending([acked]) == other.pending([]) == set()
+
+
+@pytest.mark.parametrize("backend", sorted({*BACKENDS} - {*KNOW_ALL_IN_FLIGHT}), indirect=True)
+def test_a_queue_that_cannot_tell_what_is_pending_says_so(processor):
+    processor.queue.submit(CRASH)
+    assert processor.queue.pending([CRASH]) is None

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -432,6 +433,61 @@ def test_what_no_json_can_hold_is_mended_when_it_is_saved(store):
     store.save_processed(PROCESSED | {"odd": float("nan")})
     assert store.get_raw_crash(CRASH)["odd"] == "\ufffd"
     assert store.get_unredacted_processed(CRASH)["odd"] is None
+
+
+DAY = date(2016, 11, 23)
+
+
+def test_the_raw_crashes_of_a_day_are_listed_in_order_and_none_of_other_days(store):
+    crash_ids = sorted(new_crash_id(DAY) for _ in range(60))
+    others = [new_crash_id(day) for day in (date(2016, 11, 22), date(2016, 11, 24), date(2017, 11, 23))]
+    for crash_id in (*reversed(crash_ids), *others):
+        store.save_raw_crash(RAW, DUMPS, crash_id)
+    assert list(store.raw_crash_ids(DAY)) == crash_ids
+    assert list(store.raw_crash_ids(date(2016, 11, 22))) == others[:1]
+
+
+def test_a_day_without_raw_crashes_has_none(store):
+    store.save_raw_crash(RAW, DUMPS, CRASH)
+    store.save_processed(PROCESSED | {"uuid": new_crash_id(date(2016, 11, 25))})
+    assert list(store.raw_crash_ids(date(2016, 11, 25))) == []
+
+
+def test_what_lies_among_raw_crashes_and_is_none_is_not_listed(backend):
+    backend.store.save_raw_crash(RAW, DUMPS, CRASH)
+    for name in (".x.writing", "no-crash-id", CRASH[:-1] + "4", CRASH.upper(), CRASH + ".old"):
+        backend.plant(f"v2/raw_crash/0bb/20161123/{name}", b"{}")
+    backend.plant("v2/raw_crash/0bb/20161123/deeper/x", b"{}")
+    backend.plant(f"v2/raw_crash/{CRASH}", b"{}")
+    assert list(backend.store.raw_crash_ids(DAY)) == [CRASH]
+
+
+def test_those_without_a_processed_crash_are_missing(store):
+    saved, raw, unknown = (new_crash_id(DAY) for _ in range(3))
+    for crash_id in (saved, raw):
+        store.save_raw_crash(RAW, DUMPS, crash_id)
+    store.save_processed(PROCESSED | {"uuid": saved})
+    assert store.missing_processed([saved, raw, unknown]) == {raw, unknown}
+    assert store.missing_processed([saved]) == set()
+    store.remove(saved)
+    assert store.missing_processed([saved]) == {saved}
+
+
+def test_of_no_crashes_none_is_missing(store):
+    assert store.missing_processed([]) == set()
+
+
+def test_of_many_crashes_each_is_told_for_itself(store):
+    crash_ids = [new_crash_id(DAY) for _ in range(150)]
+    for crash_id in crash_ids[::3]:
+        store.save_processed(PROCESSED | {"uuid": crash_id})
+    assert store.missing_processed(crash_ids) == set(crash_ids) - set(crash_ids[::3])
+
+
+@pytest.mark.parametrize("crash_id", NO_CRASH_IDS)
+def test_what_is_no_crash_id_is_not_looked_for(store, crash_id):
+    with pytest.raises(InvalidCrashID):
+        store.missing_processed([CRASH, crash_id])
 
 
 def test_a_store_that_can_be_used_says_so(store):

@@ -200,3 +200,23 @@ def test_the_number_of_shards_can_be_configured(indexes):
     save(indexes.store(**{"resource.elasticsearch.elasticsearch_shards_per_index": 3}), on(0))
     found = indexes.client.indices.get_settings(index=f"{indexes.template}-*")
     assert [each["settings"]["index"]["number_of_shards"] for each in found.values()] == ["3"]
+
+
+@pytest.mark.parametrize("store_class", [ESCrashStorage, ESBulkCrashStorage])
+def test_those_without_a_document_in_any_index_of_theirs_are_missing(indexes, store_class):
+    store, old = indexes.store(store_class), indexes.store(oldest_crash_days=10)
+    here, before, unlikely, grown_old = crash_ids = [on(0), on(-7), on(-5000), on(-11)]
+    for crash_id in (here, before, unlikely):
+        save(store, crash_id)
+    save(old, grown_old)
+    unknown, in_no_index = on(0), on(-21)
+    # At once: no search would find them yet.
+    assert store.missing_processed([*crash_ids, unknown, in_no_index]) == {unknown, in_no_index}
+    store.remove(here)
+    assert store.missing_processed(crash_ids) == {here}
+    assert store.missing_processed([]) == set()
+
+
+def test_a_cluster_that_is_not_ours_says_so_and_not_that_crashes_are_missing(store):
+    with pytest.raises(TransientStorageError, match="socorro setup"):
+        store.missing_processed([on(0)])

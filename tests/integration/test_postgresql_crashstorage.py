@@ -203,12 +203,12 @@ class TestAStrangersValues:
     @pytest.mark.parametrize("column", ["install_age", "last_crash", "uptime"])
     @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
     def test_an_integer_outside_bigint_is_null_and_counted(self, store, database, crash_id, caplog, column, number):
-        before = METRICS.snapshot().counter("postgresql.value_left_out", column=column)
+        before = METRICS.snapshot().counter("postgresql.left_out", column=column)
         save(store, report(crash_id, signature="kept", **{column: number}))
 
         assert database.row("reports", crash_id)[column] is None
         assert database.row("reports", crash_id)["signature"] == "kept"
-        assert METRICS.snapshot().counter("postgresql.value_left_out", column=column) == before + 1
+        assert METRICS.snapshot().counter("postgresql.left_out", column=column) == before + 1
         assert any(column in message and crash_id in message for message in caplog.messages)
 
     @pytest.mark.parametrize(
@@ -600,3 +600,26 @@ def test_the_password_is_not_printed_with_the_configuration(database, capsys):
     printed = capsys.readouterr().out
     assert "database_password = ****" in printed
     assert database.options[f"{USER}database_password"] not in printed
+
+
+def test_those_without_a_row_of_their_processed_crash_are_missing(store):
+    saved, old, raw, unknown = (new_crash_id(day) for day in (DAY, date(2001, 1, 1), DAY, DAY))
+    store.save_processed(report(saved))
+    store.save_processed(report(old))
+    store.save_raw_crash({}, {}, raw)
+    assert store.missing_processed([saved, old, raw, unknown]) == {raw, unknown}
+    assert store.missing_processed([]) == set()
+
+
+def test_a_database_without_its_tables_says_so_and_not_that_crashes_are_missing(crash_id):
+    with (
+        new_database() as empty,
+        closing(empty.store()) as store,
+        pytest.raises(TransientStorageError, match="socorro setup"),
+    ):
+        store.missing_processed([crash_id])
+
+
+def test_what_is_no_crash_id_is_not_looked_for(store, crash_id):
+    with pytest.raises(InvalidCrashID):
+        store.missing_processed([crash_id, "x"])

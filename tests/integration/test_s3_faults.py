@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import crash_date
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
 from socorro_processor.errors import (
@@ -44,6 +45,8 @@ CALLS: dict[str, Callable[[BotoS3CrashStorage], object]] = {
     "save": lambda store: store.save_processed(PROCESSED),
     "read": lambda store: store.get_raw_crash(CRASH),
     "remove": lambda store: store.remove(CRASH),
+    "list": lambda store: list(store.raw_crash_ids(crash_date(CRASH))),
+    "look": lambda store: store.missing_processed([CRASH]),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 

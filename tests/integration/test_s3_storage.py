@@ -8,12 +8,14 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from hashlib import sha256
 from urllib.parse import urlsplit
 
 import pytest
 
 from socorro_processor.configuration import class_name, defaults
+from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.keys import (
     DatePrefixKeyBuilder,
@@ -32,6 +34,7 @@ from tests.integration.s3_bucket import (
 )
 
 CRASH = "0bba61c5-dfc3-43e7-dead-8afd20161123"
+DAY = date(2016, 11, 23)
 RAW = {"ProductName": "Lightbox", "Version": "1.0"}
 PROCESSED = {"uuid": CRASH, "signature": "main"}
 
@@ -121,6 +124,48 @@ def test_a_key_builder_says_where_raw_crashes_are_written_and_read(options, buil
         store.close()
 
 
+@pytest.mark.parametrize(
+    ("builder", "keys", "others"),
+    [
+        (KeyBuilder, [V1, V2], [V1_DATED]),
+        (DatePrefixKeyBuilder, [V2], [V1_DATED, V1]),
+        (SimpleDatePrefixKeyBuilder, [V1_DATED, V2], [V1]),
+    ],
+)
+def test_a_key_builder_says_where_raw_crashes_of_a_day_are_listed(options, builder, keys, others):
+    store = s3(options, **{"resource.boto.keybuilder_class": class_name(builder)})
+    crash_ids = sorted(new_crash_id(DAY) for _ in range(5))
+    try:
+        for key in others:
+            put_object(options, key, b"{}")
+        for number, crash_id in enumerate(crash_ids):
+            key = keys[number % len(keys)]
+            put_object(options, key.replace(CRASH, crash_id).replace("/0bb/", f"/{crash_id[:3]}/"), b"{}")
+        for key in keys:
+            put_object(options, key, b"{}")
+        assert list(store.raw_crash_ids(DAY)) == sorted([*crash_ids, CRASH])
+    finally:
+        store.close()
+
+
+def test_a_folder_of_more_crashes_than_come_with_one_answer_is_listed_to_its_end(store, options):
+    crash_ids = [f"0bb{number:05x}{CRASH[8:]}" for number in range(1_050)]
+    with ThreadPoolExecutor(8) as pool:
+        keys = (f"v2/raw_crash/0bb/20161123/{crash_id}" for crash_id in crash_ids)
+        list(pool.map(lambda key: put_object(options, key, b"{}"), keys))
+    assert list(store.raw_crash_ids(DAY)) == crash_ids
+
+
+def test_who_reads_only_the_first_of_many_crashes_need_not_wait_for_all(store, options):
+    for _ in range(60):
+        store.save_raw_crash(RAW, {}, new_crash_id(DAY))
+    paths = sent_paths(store)
+    crash_ids = store.raw_crash_ids(DAY)
+    next(crash_ids)
+    crash_ids.close()
+    assert len(paths) < 60
+
+
 def test_a_reprocessed_crash_replaces_its_object(store, options):
     store.save_raw_and_processed(RAW, {}, PROCESSED | {"signature": "old", "gone": 1}, CRASH)
     store.save_raw_and_processed(RAW, {}, PROCESSED | {"signature": "new"}, CRASH)
@@ -204,6 +249,10 @@ def test_a_bucket_that_is_not_there_is_said_to_be_and_no_crash_is():
         for read in (store.get_raw_crash, store.get_raw_dump, store.get_processed, store.remove):
             with pytest.raises(TransientStorageError, match=r"NoSuchBucket.*socorro setup"):
                 read(CRASH)
+        with pytest.raises(TransientStorageError, match=r"NoSuchBucket.*socorro setup"):
+            list(store.raw_crash_ids(DAY))
+        with pytest.raises(TransientStorageError, match=r"there is no bucket.*socorro setup"):
+            store.missing_processed([CRASH])
         with pytest.raises(TransientStorageError, match=f"{options['resource.boto.bucket_name']}.*socorro setup"):
             store.check()
     finally:

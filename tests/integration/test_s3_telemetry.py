@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.telemetry import TelemetryBotoS3CrashStorage
 from socorro_processor.errors import ConfigurationError, CrashIDNotFound, InvalidCrashID, TransientStorageError
@@ -147,3 +148,9 @@ def test_a_schema_that_cannot_be_used_is_said_at_the_start(options, tmp_path):
     (tmp_path / "schema.json").write_text("{")
     with pytest.raises(ConfigurationError, match=r"schema\.json"):
         telemetry(options, crash_report_schema=str(tmp_path / "schema.json"))
+
+
+def test_those_without_a_crash_report_are_missing(store):
+    other = new_crash_id()
+    store.save_processed(PROCESSED)
+    assert store.missing_processed([CRASH, other]) == {other}

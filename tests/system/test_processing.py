@@ -197,3 +197,12 @@ def test_two_daemons_share_the_work(installation):
         assert daemon.stop() == 0
     saved = "".join(daemon.log for daemon in daemons)
     assert all(saved.count(f"{crash_id} saved") == 1 for crash_id in submitted)
+
+
+def test_the_depths_of_the_queues_are_sent_to_statsd(installation, statsd_server):
+    installation.environment["SOCORRO__METRICS__STATSD_HOST"] = statsd_server.host
+    installation.environment["SOCORRO__METRICS__STATSD_PORT"] = str(statsd_server.port)
+    daemon = installation.start()
+    expected = {"processor.queue.waiting.normal:0|g", "processor.queue.parked:0|g", "processor.queue.suspect:0|g"}
+    eventually(lambda: expected <= set(statsd_server.lines()))
+    assert daemon.stop() == 0

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -65,6 +65,8 @@ DUE_NEXT = f"""
     ORDER BY due, id LIMIT 1
 """
 ADD = "INSERT INTO crash (body, queue) VALUES (?, ?)"
+
+_BODIES_AT_ONCE = 10_000
 
 Candidate = tuple[int, bytes, int, int, int]
 """id, body, attempts, retries, deaths"""
@@ -264,6 +266,16 @@ class SQLiteCrashQueue(CrashQueueBase):
             for queue in QUEUES
         }
         return Depths(queues, parked=kept.get("parked", 0), rejected=kept.get("rejected", 0))
+
+    def pending(self, crash_ids: Collection[str]) -> set[str]:
+        found: set[str] = set()
+        bodies = [body_of(crash_id) for crash_id in crash_ids]
+        for first in range(0, len(bodies), _BODIES_AT_ONCE):
+            asked = bodies[first : first + _BODIES_AT_ONCE]
+            query = f"SELECT body FROM crash WHERE body IN ({', '.join('?' * len(asked))})"
+            with self._file.reading("look for crashes") as connection:
+                found.update(text_of(body) for (body,) in connection.execute(query, asked))
+        return found
 
     def kept(self, state: KeptState) -> Iterator[KeptCrash]:
         return read_kept(self._file, state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,13 +44,16 @@ _OF_THE_CONTENT = frozenset(
 """What is said, with a status of 400, of the document that came; everything else is said of the cluster."""
 
 _TOO_LARGE = 413
+_UNAVAILABLE = 503
+
+_NO_INDEX = "index_not_found_exception"
 
 _TELLING = frozenset(
     (
         "circuit_breaking_exception",
         "cluster_block_exception",
         "es_rejected_execution_exception",
-        "index_not_found_exception",
+        _NO_INDEX,
         "invalid_index_name_exception",
         "security_exception",
         "unavailable_shards_exception",
@@ -186,6 +189,20 @@ class ElasticsearchConnection(RequiredConfig):
         if not isinstance(items, list) or len(items) != count:
             raise self._no_answer(what)
         return [item["index"] for item in items]
+
+    def found(self, places: Sequence[tuple[str, str]]) -> set[str]:
+        """Of crash ids, each with an index, those of which there is a document, also one that no search finds yet."""
+        if not places:
+            return set()  # Elasticsearch takes no empty request
+        what = f"look for {len(places)} crashes"
+        with self.sorted_errors(what):
+            answer = self.client.mget(
+                docs=[{"_index": index, "_id": crash_id} for index, crash_id in places], source=False
+            ).body
+        for document in answer["docs"]:
+            if (error := document.get("error")) and error.get("type") != _NO_INDEX:
+                raise failure(_UNAVAILABLE, document, what, of_a_document=False)
+        return {document["_id"] for document in answer["docs"] if document.get("found")}
 
     def delete(self, index: str, crash_id: str) -> bool:
         """Remove a document; False where there is none, or no such index."""

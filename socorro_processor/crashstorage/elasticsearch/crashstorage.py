@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
@@ -87,6 +87,17 @@ class ESCrashStorage(CrashStorageBase):
     def put(self, index: str, crash_id: str, document: bytes) -> None:
         """Save a document, in place of the one that may be there."""
         self._connection.save(index, crash_id, document)
+
+    def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
+        """Those without a document. The crashes of an index that is not there are missing: a save makes it again."""
+        indexes = [(self._indexes.week_of(crash_id), crash_id) for crash_id in crash_ids]
+        missing = set(crash_ids) - self._connection.found(indexes)
+        if missing:
+            missing -= self._connection.found([(self._indexes.other, crash_id) for crash_id in sorted(missing)])
+        if missing:
+            # Another cluster than ours has none of the indexes either.
+            self._indexes.check()
+        return missing
 
     def remove(self, crash_id: str) -> None:
         indexes = (self._indexes.week_of(check_crash_id(crash_id)), self._indexes.other)

@@ -119,6 +119,13 @@ class ConnectionPool:
             cursor.execute(query, values)
             yield cursor
 
+    @contextmanager
+    def session(self, doing: str) -> Iterator[Cursor]:
+        """A cursor of a connection of its own, which ends with the block, and its locks with it."""
+        connection = self._connect(doing)
+        with self._using(connection, doing, keep=False), connection.cursor() as cursor:
+            yield cursor
+
     def close(self) -> None:
         """Close what is idle now, and each other connection at the end of its work."""
         self._closed = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -65,6 +65,7 @@ _INSERT_MISSING_SYMBOLS = """
     FROM json_to_recordset(%(files)s) AS file (debug_file text, debug_id text, code_file text, code_id text)
     ON CONFLICT DO NOTHING
 """
+_SELECT_PROCESSED = "SELECT uuid FROM processed_crashes WHERE uuid = ANY(%s) AND crash_date = ANY(%s)"
 _SELECT_MISSING_SYMBOLS = """
     SELECT uuid, debug_file, debug_id, code_file, code_id FROM missing_symbols
     WHERE crash_date >= %s ORDER BY crash_date, uuid
@@ -130,6 +131,15 @@ class PostgreSQLCrashStorage(CrashStorageBase):
     def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
         processed_crash: ProcessedCrash = decode(self._json("processed_crash", "processed_crashes", crash_id))
         return processed_crash
+
+    def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
+        values = (list(crash_ids), list(set(map(crash_date, crash_ids))))
+
+        def found(cursor: Cursor) -> set[str]:
+            cursor.execute(_SELECT_PROCESSED, values)
+            return {crash_id for (crash_id,) in cursor}
+
+        return set(crash_ids) - self._pool.run("look for processed crashes", found)
 
     def missing_symbols(self, since: date | None = None) -> Iterator[Missed]:
         """Every crash submitted on this day or later that missed symbols, with what it missed."""
@@ -206,7 +216,7 @@ class PostgreSQLCrashStorage(CrashStorageBase):
             ]
             statements.append((_INSERT_MISSING_SYMBOLS, key | {"files": encode(rows).decode()}))
         for column in misfits:
-            METRICS.increment("postgresql.value_left_out", column=column)
+            METRICS.increment("postgresql.left_out", column=column)
         if misfits:
             note(f"null in place of values that their columns do not take: {', '.join(misfits)}")
         return statements

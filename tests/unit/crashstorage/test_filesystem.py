@@ -15,7 +15,7 @@ from typing import NoReturn
 import pytest
 
 from socorro_processor.configuration import defaults
-from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crash_id import crash_date, new_crash_id
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.filesystem import LEFT_OVER_AGE, TEMPORARY_SUFFIX, FileSystemCrashStorage
 from socorro_processor.errors import (
@@ -205,11 +205,21 @@ def test_a_store_that_is_not_mounted_any_more_does_not_say_that_it_has_no_such_c
         lambda: store.get_unredacted_processed(CRASH),
         lambda: store.save_processed(PROCESSED),
         lambda: store.remove(CRASH),
+        lambda: list(store.raw_crash_ids(crash_date(CRASH))),
+        lambda: store.missing_processed([CRASH]),
         store.check,
     ):
         with pytest.raises(TransientStorageError, match="mounted"):
             attempt()
     assert not root.exists()
+
+
+def test_what_is_no_file_is_no_processed_crash(store, root, tmp_path):
+    store.save_raw_crash(RAW, {}, CRASH)
+    (tmp_path / "other").write_text("{}")
+    (root / "v1/processed_crash").mkdir()
+    (root / "v1/processed_crash" / CRASH).symlink_to(tmp_path / "other")
+    assert store.missing_processed([CRASH]) == {CRASH}
 
 
 def test_checking_a_store_leaves_nothing_behind(store, root):
@@ -256,8 +266,13 @@ def test_a_store_that_is_not_there_is_told_and_made_by_nothing_that_reads(root, 
             lambda: store.get_raw_dump(CRASH),
             lambda: store.get_raw_dumps_as_files(CRASH, tmp_path),
             lambda: store.remove(CRASH),
+            lambda: store.missing_processed([CRASH]),
         ],
-        "v2": [lambda: store.get_raw_crash(CRASH), lambda: list(store.new_crashes())],
+        "v2": [
+            lambda: store.get_raw_crash(CRASH),
+            lambda: list(store.new_crashes()),
+            lambda: list(store.raw_crash_ids(crash_date(CRASH))),
+        ],
     }.items():
         for read in reads:
             with pytest.raises(TransientStorageError, match=f"no directory {root}/{top}: .*mounted"):

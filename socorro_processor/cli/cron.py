@@ -1,0 +1,185 @@
+"""``socorro cron JOB``: what is done now and then, by a timer; ``socorro cron status``: how it ended the last time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from socorro_processor.cli.command import Command
+from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.untrusted import plain
+from socorro_processor.configuration import Configuration
+from socorro_processor.errors import ConfigurationError, SocorroError
+from socorro_processor.jobs import verify_processed
+from socorro_processor.jobs.job import Job, Memory, Work
+from socorro_processor.jobs.ledger import JobLedger, JobRecord
+from socorro_processor.jobs.postgresql_ledger import ledger_of
+from socorro_processor.metrics import METRICS
+from socorro_processor.statsd import sending_metrics
+
+JOBS: tuple[Job, ...] = (verify_processed.JOB,)
+
+_SHARES = (0.2, 0.2, 0.15, 0.1, 0.0)
+_SECTIONS = ("cron", "metrics", "resource", "secrets")
+
+
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    raise ConfigurationError(f"cron which job? There are {', '.join(job.name for job in JOBS)}, and status")
+
+
+def _run_job(job: Job, arguments: argparse.Namespace, configuration: Configuration) -> int:
+    values = configuration.values
+    say = partial(_say, arguments.json)
+    with sending_metrics(values.metrics), closing(ledger_of(values)) as ledger, _progress() as progress:
+
+        def work() -> Work:
+            memory = next((record.memory for record in ledger.records() if record.name == job.name), {})
+            return Work(arguments, values, arguments.dry_run, memory, lambda memory: None, say, progress)
+
+        if arguments.dry_run:
+            return 0 if job.run(work()).succeeded else 1
+        with ledger.locked(job.name) as is_mine:
+            if not is_mine:
+                say(f"{job.name} is at work elsewhere", {"elsewhere": True})
+                return 0
+            return 0 if _recorded(job, work(), ledger) else 1
+
+
+def _recorded(job: Job, work: Work, ledger: JobLedger) -> bool:
+    """Run the job, and write down how it ends. Whether it succeeded."""
+    record = JobRecord(job.name, socket.gethostname(), datetime.now(UTC), memory=work.memory)
+
+    def remember(memory: Memory) -> None:
+        nonlocal record
+        record = replace(record, memory=memory)
+        ledger.record(record)
+
+    remember(record.memory)
+    succeeded, summary = False, "interrupted"
+    try:
+        with METRICS.timer("job", job=job.name):
+            outcome = job.run(replace(work, remember=remember))
+        succeeded, summary = outcome.succeeded, outcome.summary
+    except Exception as error:
+        summary = str(error) if isinstance(error, SocorroError) else f"a bug: {type(error).__name__}"
+        raise
+    finally:
+        METRICS.increment("job.ended", job=job.name, outcome="succeeded" if succeeded else "failed")
+        ledger.record(replace(record, ended=datetime.now(UTC), succeeded=succeeded, summary=summary))
+    return succeeded
+
+
+def _say(as_json: bool, text: str, words: Mapping[str, Any]) -> None:
+    print(json.dumps(words) if as_json else plain(text))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """What shows on a terminal how far the job is."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        redirect_stdout=Console().is_terminal,
+    ) as progress:
+        task = progress.add_task("")
+        yield lambda text: progress.update(task, description=text)
+
+
+def _status(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    with closing(ledger_of(configuration.values)) as ledger:
+        records = ledger.records()
+    if arguments.json:
+        for record in records:
+            print(json.dumps(asdict(record) | {"state": _state(record)}, default=datetime.isoformat))
+    else:
+        _print_table(records)
+    return 1 if any(record.succeeded is False for record in records) else 0
+
+
+def _print_table(records: list[JobRecord]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    rows: list[Row] = [
+        [
+            (record.name, ""),
+            (record.started.astimezone(UTC).isoformat(sep=" ", timespec="seconds"), ""),
+            (plain(record.host), ""),
+            (_state(record), "bold red" if record.succeeded is False else ""),
+            (plain(record.summary), ""),
+        ]
+        for record in records
+    ]
+    never = sorted({job.name for job in JOBS} - {record.name for record in records})
+    rows += [[(name, ""), ("never", ""), ("", ""), ("", ""), ("", "")] for name in never]
+    rows.insert(0, [(heading, "dim") for heading in ("job", "last begun", "on", "ended", "result")])
+    for line in table(rows, _SHARES, console.width if console.is_terminal else None):
+        console.print(line)
+
+
+def _state(record: JobRecord) -> str:
+    if record.ended is None:
+        return "at work, or died"
+    return "well" if record.succeeded else "badly"
+
+
+def _add_arguments(job: Job, parser: argparse.ArgumentParser) -> None:
+    job.add_arguments(parser)
+    parser.add_argument("--dry-run", action="store_true", help="change nothing, only say what would be done")
+    _add_json(parser)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print a JSON object a line")
+
+
+def _command(job: Job) -> Command:
+    return Command(
+        name=f"cron {job.name}",
+        summary=job.summary,
+        description=job.description,
+        example=job.example,
+        run=partial(_run_job, job),
+        add_arguments=partial(_add_arguments, job),
+        sections=(*job.sections, *_SECTIONS),
+    )
+
+
+_STATUS = Command(
+    name="cron status",
+    summary="Show when each job was run the last time, where, and how it ended.",
+    description=(
+        "Show when each job was run the last time, where, and how it ended.\n\n"
+        "Exit code: 0 none ended badly; 1 one did, or it cannot be told; 2 wrong arguments or configuration."
+    ),
+    example="socorro cron status",
+    run=_status,
+    add_arguments=_add_json,
+    sections=_SECTIONS,
+)
+
+COMMAND = Command(
+    name="cron",
+    summary="Run a job, or show how the jobs ended.",
+    description="Run a job, or show how the jobs ended:\n\n"
+    + "\n".join(f"  {job.name:<20}{job.summary}" for job in JOBS)
+    + f"\n  {'status':<20}{_STATUS.summary}\n\n"
+    "Each may be run twice, and by the timers of several hosts: while one is at it, the others leave it to that one.\n"
+    "`socorro cron JOB --help` says more of each.",
+    example="socorro cron verify-processed --reprocess",
+    run=run,
+    subcommands={job.name: _command(job) for job in JOBS} | {"status": _STATUS},
+    sections=_SECTIONS,
+)

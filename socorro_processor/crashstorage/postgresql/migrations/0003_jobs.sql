@@ -1,0 +1,11 @@
+-- How each job of `socorro cron` ran the last time, on whichever host that was. See jobs/ledger.py.
+
+CREATE TABLE jobs (
+    name text PRIMARY KEY,
+    host text NOT NULL,
+    started timestamptz NOT NULL,
+    ended timestamptz,
+    succeeded boolean,
+    summary text NOT NULL,
+    memory jsonb NOT NULL
+);

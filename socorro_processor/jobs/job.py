@@ -1,0 +1,71 @@
+"""What a job of ``socorro cron`` is made of:
+
+    def run(work: Work) -> Outcome:
+        work.say("all partitions are there", {"made": 0})
+        return Outcome(True, "none had to be made")
+
+    JOB = Job("partitions", "Make the partitions of the next weeks.", "socorro cron partitions", run)
+
+One file a job, beside this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from socorro_processor.configuration import DotDict, Namespace
+
+required_config = Namespace()
+required_config.add_option(
+    "directory",
+    default="socorro-data/jobs",
+    doc="where it is kept how each job ended, when the configuration has no PostgreSQL",
+)
+
+Memory = dict[str, Any]
+"""What a job remembers from one run to the next: small, and JSON."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run of a job."""
+
+    arguments: argparse.Namespace
+    values: DotDict
+    """The whole configuration."""
+    dry_run: bool
+    """Change nothing, only say what would be done."""
+    memory: Memory
+    """What the last run remembered."""
+    remember: Callable[[Memory], None]
+    """Remember this from now on, whatever becomes of this run. Nothing happens in a dry run."""
+    say: Callable[[str, Mapping[str, Any]], None]
+    """Print a line: the text for people, or the object for programs."""
+    progress: Callable[[str], None]
+    """How far it is, for whoever looks at a terminal."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended. A SocorroError that it raises is an end too."""
+
+    succeeded: bool
+    summary: str
+    """A line that ``socorro cron status`` shows."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Safe to be run twice, and from two hosts at once: the second of them lets the first do it."""
+
+    name: str
+    summary: str
+    example: str
+    run: Callable[[Work], Outcome]
+    add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    sections: tuple[str, ...] = ()
+    """The sections of the configuration that it uses."""
+    description: str = ""

@@ -1,0 +1,68 @@
+"""Which job is at work, and how each ended the last time, for all hosts that share a PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from psycopg2.extensions import cursor as Cursor
+
+from socorro_processor.configuration import DotDict
+from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
+from socorro_processor.jobs.ledger import FileLedger, JobLedger, JobRecord
+from socorro_processor.serialization import encode
+
+_LOCKS = 0x50C0_4403
+"""The first number of the jobs' advisory locks; the second is made of the job's name."""
+
+_SELECT = "SELECT name, host, started, ended, succeeded, summary, memory FROM jobs ORDER BY name"
+_RECORD = """
+    INSERT INTO jobs (name, host, started, ended, succeeded, summary, memory)
+    VALUES (%(name)s, %(host)s, %(started)s, %(ended)s, %(succeeded)s, %(summary)s, %(memory)s)
+    ON CONFLICT (name) DO UPDATE SET host = EXCLUDED.host, started = EXCLUDED.started, ended = EXCLUDED.ended,
+        succeeded = EXCLUDED.succeeded, summary = EXCLUDED.summary, memory = EXCLUDED.memory
+"""
+
+
+def ledger_of(values: DotDict) -> JobLedger:
+    """In the first PostgreSQL that a component of the configuration uses; where none does, in files."""
+    components = [values[name] for name in ("destination", "source", "processor")]
+    config = next((found for each in components if (found := _with_database(each))), None)
+    return PostgreSQLLedger(config) if config else FileLedger(Path(values.cron.directory))
+
+
+def _with_database(config: DotDict) -> DotDict | None:
+    if set(connection_options()) <= set(config):
+        return config
+    inner = (value for value in config.values() if isinstance(value, DotDict))
+    return next((found for each in inner if (found := _with_database(each))), None)
+
+
+class PostgreSQLLedger:
+    """The table ``jobs``, and a session's advisory lock: it ends with the connection, however that ends."""
+
+    def __init__(self, config: DotDict) -> None:
+        self._pool = ConnectionPool(config)
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[bool]:
+        with self._pool.session(f"lock the job {name}") as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_LOCKS, name))
+            ((is_mine,),) = cursor.fetchall()
+            yield is_mine
+
+    def record(self, record: JobRecord) -> None:
+        values = asdict(record) | {"memory": encode(record.memory).decode()}
+        self._pool.run(f"record the job {record.name}", lambda cursor: cursor.execute(_RECORD, values))
+
+    def records(self) -> list[JobRecord]:
+        def read(cursor: Cursor) -> list[JobRecord]:
+            cursor.execute(_SELECT)
+            return [JobRecord(*row) for row in cursor]
+
+        return self._pool.run("read how the jobs ended", read)
+
+    def close(self) -> None:
+        self._pool.close()

@@ -1,0 +1,52 @@
+"""Everything that is counted, timed or gauged, by name: for whoever sends it on with a word of what it is.
+
+A table, of which ``docs/metrics.rst`` is the printed form. What is measured and is not here, or is here and is
+measured nowhere, fails a test.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["counter", "gauge", "duration"]
+
+
+class Measured(NamedTuple):
+    kind: Kind
+    name: str
+    labels: tuple[str, ...]
+    meaning: str
+
+
+MEASURED = (
+    Measured("counter", "crash.saved", ("queue",), "crashes that every destination has"),
+    Measured("counter", "crash.retried", ("cause", "queue"), "attempts that failed: own, transient or not_found"),
+    Measured("counter", "crash.parked", ("queue",), "crashes that were given up, and are kept for an operator"),
+    Measured("counter", "crash.rejected", ("queue",), "crash ids that are none, or of which there is no raw crash"),
+    Measured("counter", "crash.untold", ("queue",), "crashes whose end the queue could not be told: they come again"),
+    Measured("duration", "fetch", (), "raw crash and dumps from the source store"),
+    Measured("duration", "stackwalk", (), "the stackwalker, for one dump"),
+    Measured("duration", "stackwalk.cpu", (), "the CPU time of that"),
+    Measured("duration", "rules", (), "all rules, without the stackwalker"),
+    Measured("duration", "rule", ("rule",), "one rule"),
+    Measured("duration", "saves", (), "all destination stores"),
+    Measured("duration", "save", ("store",), "one of several stores, by its section: storage0"),
+    Measured("gauge", "queue.waiting", ("queue",), "crash ids that wait; gauges are looked at every 15 s"),
+    Measured("gauge", "queue.delayed", ("queue",), "crash ids that wait until their next attempt is due"),
+    Measured("gauge", "queue.in_flight", ("queue",), "crash ids in work; with RabbitMQ those of this process alone"),
+    Measured("gauge", "queue.parked", (), "crashes that an operator has to look at"),
+    Measured("gauge", "queue.rejected", (), "rejected crash ids that are kept"),
+    Measured("gauge", "queue.suspect", (), "crashes that may kill processors: they wait to be alone"),
+    Measured("counter", "postgresql.left_out", ("column",), "values that their column in reports does not take"),
+    Measured("counter", "postgresql.partition_not_made", (), "weeks whose crashes go to the default partition"),
+    Measured("counter", "elasticsearch.left_out", ("field",), "values that do not fit the mapping of their field"),
+    Measured("counter", "elasticsearch.bulk.requests", (), "bulk requests"),
+    Measured("counter", "elasticsearch.bulk.crashes", (), "crashes in these"),
+    Measured("duration", "job", ("job",), "a job of socorro cron"),
+    Measured("counter", "job.ended", ("job", "outcome"), "jobs that succeeded or failed"),
+    Measured("counter", "verify.raw", (), "raw crashes that verify-processed looked at"),
+    Measured("counter", "verify.missing", ("store",), "crashes that are missing in a store"),
+    Measured("counter", "verify.parked", (), "those of the missing that are parked"),
+    Measured("counter", "verify.queued", (), "those that were queued again"),
+    Measured("counter", "verify.left", (), "those that are missing still, and nobody's"),
+)

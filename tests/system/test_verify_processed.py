@@ -1,0 +1,118 @@
+"""`socorro cron verify-processed` over the production services: what they lost is found, and is there again."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
+from socorro_processor.crashstorage.base import MAIN_DUMP
+from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
+from socorro_processor.jobs.verify_processed import FEW
+from tests.shared import SAMPLES, stackwalker
+from tests.statsd_server import StatsdServer
+from tests.system.production import Production, production
+
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+STORES = ["storage0", "storage1", "storage2"]
+
+
+@pytest.fixture
+def installation(tmp_path: Path, statsd_server: StatsdServer) -> Iterator[Production]:
+    stackwalker()
+    statsd = {"metrics.statsd_host": statsd_server.host, "metrics.statsd_port": str(statsd_server.port)}
+    with production(tmp_path, **statsd) as installation:
+        installation.walker(symbols_path=str(SAMPLES / "symbols"))
+        yield installation
+
+
+def collected(installation: Production, count: int, *, queued: bool) -> list[str]:
+    """Crashes of yesterday in S3, which the collector could queue or not."""
+    crash_ids = [new_crash_id(YESTERDAY) for _ in range(count)]
+    dump = SAMPLES / "segfault" / "upload_file_minidump.dmp"
+    store = BotoS3CrashStorage(defaults(BotoS3CrashStorage, **installation.bucket))
+    queue = queue_of(installation)
+    for crash_id in crash_ids:
+        store.save_raw_crash({"ProductName": "Lightbox"}, {MAIN_DUMP: dump}, crash_id)
+        if queued:
+            queue.submit(crash_id)
+    store.close()
+    queue.close()
+    return crash_ids
+
+
+def queue_of(installation: Production) -> RabbitMQCrashQueue:
+    options = {key: value for key, value in installation.options.items() if ".rabbitmq." in key}
+    return RabbitMQCrashQueue(defaults(RabbitMQCrashQueue, **options))
+
+
+def verify(installation: Production, *arguments: str) -> tuple[int, dict[str, list[str]], dict]:
+    """Exit code, what is missing where, and the counts."""
+    done = installation.socorro("cron", "verify-processed", "--json", *arguments)
+    assert done.stderr == ""
+    *crashes, counts = map(json.loads, done.stdout.splitlines())
+    return done.returncode, {crash["crash_id"]: crash["missing_in"] for crash in crashes}, counts
+
+
+def test_what_was_never_queued_or_was_lost_by_a_store_is_found_and_comes_to_be_everywhere(installation, statsd_server):
+    processed = collected(installation, 4, queued=True)
+    daemon = installation.start("--health.port=0")
+    for crash_id in processed:
+        daemon.wait_for_log(f"{crash_id} saved")
+    assert daemon.stop() == 0
+    assert verify(installation) == (0, {}, counts(raw=4))
+
+    (never_queued,) = collected(installation, 1, queued=False)
+    in_postgresql, in_s3, in_elasticsearch, _ = processed
+    installation.database.execute("DELETE FROM processed_crashes WHERE uuid = %s", in_postgresql)
+    store = BotoS3CrashStorage(defaults(BotoS3CrashStorage, **installation.bucket))
+    assert store.delete(f"v1/processed_crash/{in_s3}")
+    store.close()
+    indexes = installation.indexes
+    indexes.client.delete(index=indexes.index_of(in_elasticsearch), id=in_elasticsearch)
+    lost = {
+        in_postgresql: ["storage0"],
+        in_s3: ["storage1"],
+        in_elasticsearch: ["storage2"],
+        never_queued: STORES,
+    }
+    by_store = dict.fromkeys(STORES, 2)
+    assert verify(installation) == (1, lost, counts(raw=5, missing=4, left=4, stores=by_store))
+    found = counts(raw=5, missing=4, queued=4, stores=by_store)
+    assert verify(installation, "--reprocess") == (0, lost, found)
+    # A second host, or a second time: they wait, which RabbitMQ cannot tell.
+    again = counts(raw=5, missing=4, queued_before=4, stores=by_store)
+    assert verify(installation, "--reprocess") == (0, lost, again)
+    assert installation.queue()["waiting"] == 4
+    assert statsd_server.counter("processor.verify.queued") == 4
+    assert statsd_server.counter("processor.verify.missing.storage1") == 6
+
+    daemon = installation.start("--health.port=0")
+    for crash_id in lost:
+        daemon.wait_for_log(f"{crash_id} saved")
+    assert daemon.stop() == 0
+    assert verify(installation, "--reprocess") == (0, {}, counts(raw=5))
+    status = installation.socorro("cron", "status")
+    assert "5 raw crashes, 0 missing" in status.stdout
+    assert installation.database.execute("SELECT name, succeeded FROM jobs") == [("verify-processed", True)]
+
+
+def test_while_many_crashes_wait_nothing_is_queued_a_second_time(installation):
+    collected(installation, 1, queued=False)
+    queue = queue_of(installation)
+    for _ in range(FEW + 1):
+        queue.submit(new_crash_id())
+    queue.close()
+    done = installation.socorro("cron", "verify-processed", "--reprocess")
+    assert done.returncode == 1
+    assert f"nothing is queued: {FEW + 1} crashes wait" in done.stdout
+    assert installation.queue()["waiting"] == FEW + 1
+
+
+def counts(**found: object) -> dict[str, object]:
+    nothing = dict.fromkeys(("raw", "missing", "parked", "pending", "queued", "queued_before", "left"), 0)
+    return nothing | {"stores": {}} | found

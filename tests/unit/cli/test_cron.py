@@ -1,0 +1,193 @@
+"""``socorro cron``: what surrounds every job."""
+
+import json
+import socket
+from contextlib import closing
+
+import pytest
+
+from socorro_processor.cli import cron
+from socorro_processor.cli.main import main
+from socorro_processor.errors import CrashQueueError
+from socorro_processor.jobs.job import Job, Outcome
+from socorro_processor.jobs.ledger import FileLedger
+from socorro_processor.metrics import METRICS
+
+
+class Run:
+    """What the job of these tests does, and what it was given."""
+
+    def __init__(self) -> None:
+        self.does = lambda work: Outcome(True, "12 partitions made")
+        self.given = []
+
+    def __call__(self, work):
+        self.given.append(work)
+        return self.does(work)
+
+
+@pytest.fixture
+def job(monkeypatch):
+    run = Run()
+    job = Job("sweep", "Sweep.", "socorro cron sweep", run)
+    monkeypatch.setattr(cron, "JOBS", (*cron.JOBS, job))
+    monkeypatch.setitem(cron.COMMAND.subcommands, "sweep", cron._command(job))
+    return run
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with closing(FileLedger(tmp_path / "jobs")) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def socorro_cron(tmp_path, capsys):
+    def run(*arguments):
+        code = main(["cron", *arguments, f"--cron.directory={tmp_path / 'jobs'}"], environ={})
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_a_job_that_ends_well_is_recorded_and_shown(socorro_cron, job, ledger):
+    assert socorro_cron("sweep")[0] == 0
+    (record,) = ledger.records()
+    assert (record.name, record.host, record.succeeded) == ("sweep", socket.gethostname(), True)
+    assert record.started <= record.ended
+    code, out, _ = socorro_cron("status")
+    assert code == 0
+    (line,) = (line for line in out.splitlines() if line.startswith("sweep"))
+    assert line.split()[4:] == ["well", "12", "partitions", "made"]
+
+
+def test_a_job_that_never_ran_is_shown_too(socorro_cron):
+    code, out, _ = socorro_cron("status")
+    assert code == 0
+    assert [line.split() for line in out.splitlines()[1:]] == [["verify-processed", "never"]]
+
+
+def test_a_job_that_does_not_succeed_ends_with_1_and_so_does_the_status(socorro_cron, job):
+    job.does = lambda work: Outcome(False, "3 are missing")
+    assert socorro_cron("sweep")[0] == 1
+    code, out, _ = socorro_cron("status")
+    assert code == 1
+    assert "badly  3 are missing" in out
+
+
+def test_a_job_that_fails_is_recorded_with_the_reason(socorro_cron, job, ledger):
+    def fail(work):
+        raise CrashQueueError("the broker is away")
+
+    job.does = fail
+    code, _, err = socorro_cron("sweep")
+    assert (code, err) == (1, "socorro: the broker is away\n")
+    (record,) = ledger.records()
+    assert (record.succeeded, record.summary) == (False, "the broker is away")
+
+
+def test_of_a_bug_the_record_quotes_nothing(socorro_cron, job, ledger):
+    def fail(work):
+        raise ValueError("a crash's secret")
+
+    job.does = fail
+    with pytest.raises(ValueError, match="secret"):
+        socorro_cron("sweep")
+    assert ledger.records()[0].summary == "a bug: ValueError"
+
+
+def test_while_it_runs_and_where_it_died_it_has_not_ended(socorro_cron, job):
+    said = []
+    job.does = lambda work: said.append(socorro_cron("status")[1]) or Outcome(True, "")
+    socorro_cron("sweep")
+    assert "at work, or died" in said[0]
+
+
+def test_an_interrupted_job_is_recorded_as_such(socorro_cron, job, ledger):
+    def interrupt(work):
+        raise KeyboardInterrupt
+
+    job.does = interrupt
+    assert socorro_cron("sweep")[0] == 130
+    assert (ledger.records()[0].succeeded, ledger.records()[0].summary) == (False, "interrupted")
+
+
+def test_a_job_that_is_at_work_elsewhere_is_left_to_that_one(socorro_cron, job, ledger):
+    with ledger.locked("sweep"):
+        assert socorro_cron("sweep")[:2] == (0, "sweep is at work elsewhere\n")
+    assert (job.given, ledger.records()) == ([], [])
+
+
+def test_a_dry_run_leaves_no_trace_and_waits_for_nobody(socorro_cron, job, ledger):
+    job.does = lambda work: work.remember({"a": 1}) or Outcome(True, "")
+    with ledger.locked("sweep"):
+        assert socorro_cron("sweep", "--dry-run")[0] == 0
+    assert job.given[0].dry_run
+    assert ledger.records() == []
+
+
+def test_a_job_is_given_what_it_remembered_also_from_a_run_that_failed(socorro_cron, job):
+    def remember_and_fail(work):
+        work.remember({"made": ["20161121"]})
+        raise CrashQueueError("the broker is away")
+
+    job.does = remember_and_fail
+    socorro_cron("sweep")
+    job.does = lambda work: Outcome(True, "")
+    socorro_cron("sweep")
+    socorro_cron("sweep")
+    assert [work.memory for work in job.given] == [{}, {"made": ["20161121"]}, {"made": ["20161121"]}]
+
+
+def test_what_a_job_says_is_safe_to_print_and_json_where_that_is_asked_for(socorro_cron, job):
+    job.does = lambda work: work.say("made \x1b[31m", {"made": "\x1b[31m"}) or Outcome(True, "")
+    assert socorro_cron("sweep")[1] == "made \\x1b[31m\n"
+    assert json.loads(socorro_cron("sweep", "--json")[1]) == {"made": "\x1b[31m"}
+
+
+def test_how_jobs_end_is_counted(socorro_cron, job):
+    def counts():
+        snapshot = METRICS.snapshot()
+        return [snapshot.counter("job.ended", job="sweep", outcome=outcome) for outcome in ("succeeded", "failed")]
+
+    before = counts()
+    socorro_cron("sweep")
+    job.does = lambda work: Outcome(False, "")
+    socorro_cron("sweep")
+    assert [after - earlier for after, earlier in zip(counts(), before, strict=True)] == [1, 1]
+
+
+def test_programs_get_the_status_as_json(socorro_cron, job):
+    socorro_cron("sweep")
+    _, out, _ = socorro_cron("status", "--json")
+    record = json.loads(out)
+    assert (record["name"], record["state"], record["summary"]) == ("sweep", "well", "12 partitions made")
+
+
+def test_what_is_no_job_is_refused_with_those_that_there_are(socorro_cron):
+    code, _, err = socorro_cron()
+    assert code == 2
+    assert "verify-processed, and status" in err
+    with pytest.raises(SystemExit):
+        socorro_cron("nothing")
+
+
+def test_the_help_lists_the_jobs_and_each_has_its_own(socorro_cron):
+    assert "verify-processed" in socorro_cron("--help")[1]
+    assert "--reprocess" in socorro_cron("verify-processed", "--help")[1]
+
+
+def test_where_the_records_cannot_be_written_the_job_is_not_begun(socorro_cron, job, tmp_path):
+    (tmp_path / "jobs").write_text("in the way")
+    code, _, err = socorro_cron("sweep")
+    assert code == 1
+    assert "correct cron.directory" in err
+    assert job.given == []
+
+
+def test_a_damaged_record_is_an_error_that_says_what_to_do(socorro_cron, tmp_path):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "sweep.json").write_text("{")
+    code, _, err = socorro_cron("status")
+    assert code == 1
+    assert "remove what is in cron.directory" in err
