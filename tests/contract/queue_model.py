@@ -33,6 +33,8 @@ DELIVERIES_UNTIL_ALONE = 2
 """Those that came to no end."""
 
 KeptAsModelled = tuple[str, QueueName, str, int]
+Looks = tuple[str, QueueName, int, int]
+"""crash id, queue, attempts, retries"""
 
 
 @dataclass(eq=False)
@@ -41,9 +43,9 @@ class ModelCrash:
 
     crash_id: str
     queue: QueueName
-    submitted: int = 0
     attempts: int = 0
     retries: int = 0
+    submitted: int = 0
     unended_least: int = 0
     unended_most: int = 0
     """Deliveries without an end: at least and at most so many, for nobody sees what a processor has prefetched."""
@@ -57,6 +59,9 @@ class ModelCrash:
     begun: bool = False
     superfluous: bool = False
     """One with the same id was begun after this was submitted, and has ended: nobody needs this one any more."""
+
+    def looks(self) -> Looks:
+        return self.crash_id, self.queue, self.attempts, self.retries
 
     def give_back(self) -> None:
         self.owner = self.delivery = None
@@ -89,6 +94,8 @@ class CrashQueueModel(RuleBasedStateMachine):
         self.crashes: list[ModelCrash] = []
         self.kept: list[KeptAsModelled] = []
         self.may_come_early = 0
+        self.moved: set[Looks] = set()
+        """Those that a processor may have been moving to the suspects when it ended: they may be there twice."""
         self.clock = itertools.count(1)
 
     def new_backend(self) -> QueueBackend:
@@ -136,7 +143,7 @@ class CrashQueueModel(RuleBasedStateMachine):
     @rule(crash_id=st.sampled_from(IDS), queue=st.sampled_from(QUEUES))
     def submit(self, crash_id: str, queue: QueueName) -> None:
         self.processors[0].queue.submit(crash_id, queue)
-        self.crashes.append(ModelCrash(crash_id, queue, next(self.clock)))
+        self.crashes.append(ModelCrash(crash_id, queue, submitted=next(self.clock)))
 
     @rule(target=deliveries, index=st.integers(0, 1))
     def take(self, index: int) -> Delivery | MultipleResults[Delivery]:
@@ -172,12 +179,14 @@ class CrashQueueModel(RuleBasedStateMachine):
             crash
             for crash in self.crashes
             if not crash.owner
-            and (crash.crash_id, crash.queue, crash.attempts, crash.retries)
-            == (delivery.crash_id, delivery.queue, delivery.attempt - 1, delivery.retries)
+            and crash.looks() == crash_looks(delivery)
             and (crash.due <= now or (crash.transient and self.may_come_early))
             and self.may_be_alone(crash, delivery.alone)
         ]
-        assert alike, f"{delivery} is not to come now"
+        if not alike:
+            assert (crash_looks(delivery) in self.moved) and delivery.alone, f"{delivery} is not to come now"
+            self.crashes.append(copy := ModelCrash(*crash_looks(delivery), suspect=True, superfluous=True))
+            return copy
         crash = min(alike, key=lambda crash: crash.due)
         self.may_come_early -= crash.due > now
         # Any of them may have been this one.
@@ -249,17 +258,23 @@ class CrashQueueModel(RuleBasedStateMachine):
         if crash:
             assert self.processors[0].queue.requeue(crash)
             self.kept.remove(as_modelled(crash))
-            self.crashes.append(ModelCrash(crash.crash_id, crash.queue, next(self.clock)))
+            self.crashes.append(ModelCrash(crash.crash_id, crash.queue, submitted=next(self.clock)))
 
     @rule(index=st.integers(0, 1))
     def kill(self, index: int) -> None:
         dead = self.processors[index]
         self.replace_processor(index, dead.die)
-        for crash in self.crashes:
-            if self.counts_every_delivery and not (crash.owner is dead and crash.suspect):
-                crash.unended(surely=crash.owner is dead)
-            if crash.owner is dead:
-                crash.survive_a_death(crash.suspect if self.counts_every_delivery else crash.begun)
+        self.count_deliveries(dead)
+        for crash in self.at(dead):
+            crash.survive_a_death(crash.suspect if self.counts_every_delivery else crash.begun)
+
+    def count_deliveries(self, ended: Processor) -> None:
+        """Whatever waits may have been prefetched by the one that has ended."""
+        for crash in self.crashes if self.counts_every_delivery else ():
+            if crash.unended_most >= DELIVERIES_UNTIL_ALONE and not crash.owner:
+                self.moved.add(crash.looks())
+            if not crash.suspect:
+                crash.unended(surely=crash.owner is ended)
 
     @rule(index=st.integers(0, 1))
     def make_suspects(self, index: int) -> None:
@@ -271,11 +286,9 @@ class CrashQueueModel(RuleBasedStateMachine):
     def close(self, index: int) -> None:
         closed = self.processors[index]
         self.replace_processor(index, closed.queue.close)
-        for crash in self.crashes:
-            if self.counts_every_delivery:
-                crash.unended(surely=crash.owner is closed)
-            if crash.owner is closed:
-                crash.give_back()
+        self.count_deliveries(closed)
+        for crash in self.at(closed):
+            crash.give_back()
 
     def replace_processor(self, index: int, end: Callable[[], None]) -> None:
         end()
@@ -284,6 +297,10 @@ class CrashQueueModel(RuleBasedStateMachine):
 
     def death_is_noticed(self) -> None:
         """Wait until it is, where that takes a while."""
+
+
+def crash_looks(delivery: Delivery) -> Looks:
+    return delivery.crash_id, delivery.queue, delivery.attempt - 1, delivery.retries
 
 
 def as_modelled(crash: KeptCrash) -> KeptAsModelled:

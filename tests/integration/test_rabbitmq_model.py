@@ -15,7 +15,7 @@ class RabbitMQCrashQueueModel(CrashQueueModel):
     leaves_out_twins = True
 
     def new_backend(self) -> Broker:
-        return Broker(retry_delays="0.5", idle_delay=0.05)
+        return Broker(retry_delays="0.5")
 
     @rule()
     def wait(self) -> None:
