@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.system.fake_time import WallClock
 
 DELAY = 8.0
 
-RULE = """
+OWN = """
 import json
 import time
 from pathlib import Path
@@ -26,25 +26,39 @@ from socorro_processor.errors import PermanentStorageError
 from socorro_processor.pipeline.rule import Rule
 
 
-class Wait(Rule):
+def note_attempt(directory, crash_id):
+    with (directory / "attempts").open("a") as file:
+        file.write(json.dumps([crash_id, time.monotonic()]) + "\\n")
+
+
+class LongRule(Rule):
     required_config = Namespace()
-    required_config.add_option("directory", default="", doc="where the attempts are noted")
+    required_config.add_option("directory", default="", doc="where attempts are noted, and a file says go on")
+
+    def predicate(self, crash):
+        return "Long" in crash.raw
 
     def action(self, crash):
         directory = Path(self.config.directory)
-        with (directory / "attempts").open("a") as file:
-            file.write(json.dumps([crash.id, time.time(), time.monotonic()]) + "\\n")
-        while crash.raw.get("Long") and not (directory / "go on").exists():
+        note_attempt(directory, crash.id)
+        while not (directory / "go on").exists():
+            (directory / "new").write_text(str(time.time()))
+            (directory / "new").replace(directory / "clock on the wall")
             time.sleep(0.05)
         return True
 
 
 class Choosy(CrashStorageBase):
     required_config = Namespace()
-    required_config.add_option("directory", default="", doc="where a file says that it takes all")
+    required_config.add_option("directory", default="", doc="where attempts are noted")
 
     def save_raw_and_processed(self, raw_crash, dumps, processed_crash, crash_id):
-        if raw_crash.get("Refused") and not (Path(self.config.directory) / "take all").exists():
+        directory = Path(self.config.directory)
+        if "Refused" not in raw_crash:
+            return
+        first = crash_id not in (directory / "attempts").read_text()
+        note_attempt(directory, crash_id)
+        if first:
             raise PermanentStorageError("it is not to my liking")
 """
 
@@ -52,21 +66,26 @@ class Choosy(CrashStorageBase):
 @pytest.fixture(params=["sqlite", "rabbitmq"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedInstallation]:
     with embedded_installation(request.param, tmp_path, retry_delays=f"{DELAY:g}") as installation:
-        installation.plug_in("slow", RULE)
-        installation.use_rule("slow.Wait")
-        installation.set("processor.own.Wait.directory", str(tmp_path))
+        (tmp_path / "attempts").touch()
+        installation.plug_in("own", OWN)
+        installation.use_rule("own.LongRule")
+        installation.set("processor.own.LongRule.directory", str(tmp_path))
         installation.set("destination.crashstorage_class", "socorro_processor.crashstorage.poly.PolyCrashStorage")
-        stores = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage, slow.Choosy"
+        stores = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage, own.Choosy"
         installation.set("destination.storage_classes", stores)
         installation.set("destination.storage1.directory", str(tmp_path))
         yield installation
 
 
-def attempts(installation: EmbeddedInstallation, crash_id: str) -> list[tuple[float, float]]:
-    """When each began: by the clock on the wall of its processor, and by one that nobody sets."""
-    path = installation.directory / "attempts"
-    lines: list[list[Any]] = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return [(wall, true) for each, wall, true in lines if each == crash_id]
+def attempts(installation: EmbeddedInstallation, crash_id: str) -> list[float]:
+    """When each began, by a clock that nobody sets."""
+    lines = (installation.directory / "attempts").read_text().splitlines()
+    return [when for each, when in map(json.loads, lines) if each == crash_id]
+
+
+def ahead(installation: EmbeddedInstallation) -> float:
+    """Seconds that the clock of the processor at work is ahead of the true time."""
+    return float((installation.directory / "clock on the wall").read_text()) - time.time()
 
 
 @pytest.mark.parametrize("jumps", [(3, -5), (-5, 3)], ids=["forward and back", "back and forward"])
@@ -74,20 +93,21 @@ def test_delays_and_leases_do_not_move_with_the_clock_on_the_wall(installation, 
     clock = WallClock(tmp_path / "clock")
     refused = [installation.submit_crash(Refused="yes") for _ in range(3)]
     in_work = installation.submit_crash(Long="yes")
-    # One that keeps the true time looks on, and would take what it thinks is due or abandoned.
-    installation.start()
+    true_time = dict(installation.environment)
     installation.environment |= clock.environment
     installation.start()
-    submitted = [*refused, in_work]
-    eventually(lambda: all(attempts(installation, crash_id) for crash_id in submitted))
+    eventually(lambda: all(attempts(installation, crash_id) for crash_id in (*refused, in_work)))
+    # One that keeps the true time looks on, and would take what it thinks is due or abandoned.
+    installation.environment = true_time
+    installation.start()
     for hours in jumps:
         clock.set_by(hours)
+        eventually(lambda hours=hours: abs(ahead(installation) - hours * 3600) < DEADLINE)
         later = installation.submit_crash()
         eventually(lambda later=later: installation.is_processed(later))
-    (installation.directory / "take all").touch()
     for crash_id in refused:
         eventually(lambda crash_id=crash_id: len(attempts(installation, crash_id)) == 2)
-        (_, first), (_, second) = attempts(installation, crash_id)
+        first, second = attempts(installation, crash_id)
         assert DELAY - 0.1 <= second - first < DEADLINE
     (installation.directory / "go on").touch()
     eventually(lambda: installation.is_processed(in_work))
