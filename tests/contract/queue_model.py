@@ -12,17 +12,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    MultipleResults,
-    RuleBasedStateMachine,
-    consumes,
-    initialize,
-    multiple,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, Delivery, KeptCrash, KeptState, QueueName
+from socorro_processor.crashqueue.base import QUEUES, Delivery, KeptCrash, KeptState, QueueName
 from tests.contract.queue_backends import Processor, QueueBackend
 
 IDS = ["one", "two", "three"]
@@ -80,11 +72,12 @@ class ModelCrash:
 
 
 class CrashQueueModel(RuleBasedStateMachine):
-    """Two processes over one queue. A subclass names the backend, and what is known of it beyond the contract."""
+    """Two processes over one queue. A subclass names the backend, and what is known of it beyond the contract.
 
-    deliveries = Bundle("deliveries")
+    What is drawn does not depend on what a queue does, which at a real server is not the same twice: no bundles.
+    """
 
-    delays: ClassVar[list[float]]
+    delays: ClassVar[tuple[float, ...]]
     counts_every_delivery: ClassVar[bool] = False
     """Whether a delivery counts on the way to being a suspect that had not begun, or was given back."""
     leaves_out_twins: ClassVar[bool] = False
@@ -121,20 +114,13 @@ class CrashQueueModel(RuleBasedStateMachine):
         for index in range(len(self.processors)):
             self.close(index)
         self.backend.wait(LONGEST_DELAY)
-        while isinstance(delivery := self.take(0), Delivery):
-            self.end(delivery, "ack")
+        while crash := self.next_at(0):
+            self.end_one(crash, "ack")
         lost = [crash for crash in self.crashes if not crash.superfluous]
         assert lost == []
         assert sorted(self.kept) == sorted(
             as_modelled(crash) for state in KEPT for crash in self.processors[0].queue.kept(state)
         )
-
-    def held(self, delivery: Delivery) -> tuple[ModelCrash, CrashQueueBase] | None:
-        """What is in flight by this delivery, and where; None where its processor is no more."""
-        for crash in self.crashes:
-            if crash.owner and crash.delivery is delivery:
-                return crash, crash.owner.queue
-        return None
 
     def at(self, processor: Processor) -> list[ModelCrash]:
         """What this processor was given, or has reserved."""
@@ -145,13 +131,21 @@ class CrashQueueModel(RuleBasedStateMachine):
         self.processors[0].queue.submit(crash_id, queue)
         self.crashes.append(ModelCrash(crash_id, queue, submitted=next(self.clock)))
 
-    @rule(target=deliveries, index=st.integers(0, 1))
-    def take(self, index: int) -> Delivery | MultipleResults[Delivery]:
+    @rule(index=st.integers(0, 1))
+    def take(self, index: int) -> None:
+        self.next_at(index)
+
+    @rule(index=st.integers(0, 1))
+    def take_and_begin_all(self, index: int) -> None:
+        while crash := self.next_at(index):
+            self.begin_one(crash)
+
+    def next_at(self, index: int) -> ModelCrash | None:
         processor = self.processors[index]
         delivery = processor.take()
         if delivery is None:
             self.nothing_came(processor)
-            return multiple()
+            return None
         mine = self.at(processor)
         assert not any(crash.delivery and crash.delivery.alone for crash in mine), "not left alone"
         assert delivery.crash_id not in [crash.crash_id for crash in mine if crash.delivery], "twice at once"
@@ -159,15 +153,7 @@ class CrashQueueModel(RuleBasedStateMachine):
         assert mine in ([], [crash]) or not delivery.alone, "delivered although others are in flight"
         crash.owner, crash.delivery, crash.taken = processor, delivery, next(self.clock)
         crash.suspect = delivery.alone
-        return delivery
-
-    @rule(target=deliveries, index=st.integers(0, 1))
-    def take_and_begin_all(self, index: int) -> MultipleResults[Delivery]:
-        taken: list[Delivery] = []
-        while isinstance(delivery := self.take(index), Delivery):
-            self.begin(delivery)
-            taken.append(delivery)
-        return multiple(*taken)
+        return crash
 
     def nothing_came(self, processor: Processor) -> None:
         """Others may have what there is."""
@@ -184,7 +170,8 @@ class CrashQueueModel(RuleBasedStateMachine):
             and self.may_be_alone(crash, delivery.alone)
         ]
         if not alike:
-            assert (crash_looks(delivery) in self.moved) and delivery.alone, f"{delivery} is not to come now"
+            moved = delivery.alone and crash_looks(delivery) in self.moved
+            assert moved, f"{delivery} is not to come now"
             self.crashes.append(copy := ModelCrash(*crash_looks(delivery), suspect=True, superfluous=True))
             return copy
         crash = min(alike, key=lambda crash: crash.due)
@@ -202,19 +189,29 @@ class CrashQueueModel(RuleBasedStateMachine):
             return crash.suspect or crash.unended_most >= DELIVERIES_UNTIL_ALONE
         return not crash.suspect and crash.unended_least < DELIVERIES_UNTIL_ALONE
 
-    @rule(delivery=deliveries)
-    def begin(self, delivery: Delivery) -> None:
-        if held := self.held(delivery):
-            crash, queue = held
-            queue.begin(delivery)
-            crash.begun = True
+    @rule(which=st.integers(0, 5))
+    def begin(self, which: int) -> None:
+        for crash in self.in_flight()[which : which + 1]:
+            self.begin_one(crash)
 
-    @rule(delivery=consumes(deliveries), ending=st.sampled_from(["ack", "release", "own failure", "transient", *KEPT]))
-    def end(self, delivery: Delivery, ending: str) -> None:
-        held = self.held(delivery)
-        if held is None:
-            return
-        crash, queue = held
+    @rule(which=st.integers(0, 5), ending=st.sampled_from(["ack", "release", "own failure", "transient", *KEPT]))
+    def end(self, which: int, ending: str) -> None:
+        for crash in self.in_flight()[which : which + 1]:
+            self.end_one(crash, ending)
+
+    def in_flight(self) -> list[ModelCrash]:
+        return [crash for crash in self.crashes if crash.delivery]
+
+    def begin_one(self, crash: ModelCrash) -> None:
+        assert crash.owner
+        assert crash.delivery
+        crash.owner.queue.begin(crash.delivery)
+        crash.begun = True
+
+    def end_one(self, crash: ModelCrash, ending: str) -> None:
+        assert crash.owner
+        assert crash.delivery
+        queue, delivery = crash.owner.queue, crash.delivery
         if ending == "ack":
             queue.ack(delivery)
             self.remove(crash)

@@ -10,7 +10,7 @@ from tests.integration.rabbitmq_broker import Broker
 
 
 class RabbitMQCrashQueueModel(CrashQueueModel):
-    delays = [0.5]
+    delays = (0.5,)
     counts_every_delivery = True
     leaves_out_twins = True
 

@@ -77,7 +77,7 @@ def embedded_installation(queue: str, directory: Path, retry_delays: str) -> Ite
 
 
 def supervise(start: Callable[[], Daemon], done: Callable[[], bool]) -> tuple[Daemon, list[int]]:
-    """Start a daemon that ended again, as systemd does, until all is done; the running one, and how the others ended."""
+    """Start a daemon that ended again, as systemd does, until all is done; the last one, and how the others ended."""
     ended: list[int] = []
     daemon = start()
     deadline = time.monotonic() + DEADLINE

@@ -1,4 +1,4 @@
-"""The clock on the wall jumps by hours while crashes are delayed and in work: none is lost, early, late or taken twice."""
+"""The clock on the wall jumps by hours while crashes are delayed and in work: none is lost, early, late or twice."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ LEASE_TIME = 60.0
 
 
 class SQLiteCrashQueueModel(CrashQueueModel):
-    delays = [1.0, 5.0, 15.0, 30.0, 60.0]
+    delays = (1.0, 5.0, 15.0, 30.0, 60.0)
     backend: Machine
 
     def __init__(self) -> None:
@@ -90,9 +90,7 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         """What may be taken: those not tried yet, then the others, the one that was due first."""
         now = self.backend.now()
         busy = {crash.crash_id for crash in self.crashes if crash.owner}
-        ready = [
-            crash for crash in self.crashes if not crash.owner and crash.due <= now and crash.crash_id not in busy
-        ]
+        ready = [crash for crash in self.crashes if not crash.owner and crash.due <= now and crash.crash_id not in busy]
         return sorted(ready, key=lambda crash: (crash.retries > 0, crash.due))
 
     def head(self, processor: Processor, queue: QueueName) -> ModelCrash:
