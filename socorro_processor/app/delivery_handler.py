@@ -137,7 +137,7 @@ class DeliveryHandler:
         self._queue.retry(delivery, reason, transient=True)
 
     def _transient_failure(self, delivery: Delivery, reason: str) -> None:
-        self._breaker.failed(reason)
+        self._breaker.failed(delivery.crash_id, reason)
         METRICS.increment("crash.retried", queue=delivery.queue, cause="transient")
         logger.warning("%s is tried again, it is not at fault: %s", delivery.crash_id, reason)
         self._queue.retry(delivery, reason, transient=True)

@@ -87,6 +87,7 @@ class CrashQueueModel(RuleBasedStateMachine):
         self.crashes: list[ModelCrash] = []
         self.kept: list[KeptAsModelled] = []
         self.may_come_early = 0
+        self.hastens = False
         self.moved: set[Looks] = set()
         """Those that a processor may have been moving to the suspects when it ended: they may be there twice."""
         self.clock = itertools.count(1)
@@ -218,7 +219,7 @@ class CrashQueueModel(RuleBasedStateMachine):
         elif ending == "release":
             queue.release(delivery)
             if self.counts_every_delivery and not delivery.alone:
-                crash.unended(surely=True)
+                self.unended(crash, surely=True)
             crash.give_back()
         elif ending in KEPT:
             (queue.park if ending == "parked" else queue.reject)(delivery, "the reason")
@@ -244,10 +245,11 @@ class CrashQueueModel(RuleBasedStateMachine):
     @rule(index=st.integers(0, 1))
     def hasten(self, index: int) -> None:
         self.processors[index].queue.hasten()
-        self.hastened()
+        self.hastened(self.processors[index])
 
-    def hastened(self) -> None:
+    def hastened(self, processor: Processor) -> None:
         self.may_come_early += 1
+        self.hastens = True
 
     @rule(state=st.sampled_from(KEPT))
     def requeue_the_oldest(self, state: KeptState) -> None:
@@ -265,13 +267,19 @@ class CrashQueueModel(RuleBasedStateMachine):
         for crash in self.at(dead):
             crash.survive_a_death(crash.suspect if self.counts_every_delivery else crash.begun)
 
+    def unended(self, crash: ModelCrash, *, surely: bool) -> None:
+        crash.unended(surely=surely)
+        if crash.transient and self.hastens:
+            # It may be in its delay again, where deliveries are not counted.
+            crash.unended_least = 0
+
     def count_deliveries(self, ended: Processor) -> None:
         """Whatever waits may have been prefetched by the one that has ended."""
         for crash in self.crashes if self.counts_every_delivery else ():
             if crash.unended_most >= DELIVERIES_UNTIL_ALONE and not crash.owner:
                 self.moved.add(crash.looks())
             if not crash.suspect:
-                crash.unended(surely=crash.owner is ended)
+                self.unended(crash, surely=crash.owner is ended)
 
     @rule(index=st.integers(0, 1))
     def make_suspects(self, index: int) -> None:

@@ -32,6 +32,8 @@ class SQLiteCrashQueueModel(CrashQueueModel):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
+        self.first: dict[Processor, ModelCrash | None] = {}
+        """What each processor has hastened, and takes next."""
         self.untried: Counter[tuple[Processor, QueueName]] = Counter()
 
     def new_backend(self) -> Machine:
@@ -49,7 +51,8 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         if reserved:
             (crash,) = reserved
         else:
-            crash = self.head(processor, delivery.queue)
+            (crash,) = [crash for crash in self.heads(processor) if crash.queue == delivery.queue]
+            self.first.pop(processor, None)
             self.count(processor, crash)
         assert (crash.crash_id, crash.queue, crash.attempts + 1, crash.retries, is_suspect(crash)) == (
             delivery.crash_id,
@@ -68,6 +71,7 @@ class SQLiteCrashQueueModel(CrashQueueModel):
             assert len(mine) > 1, "the suspect could run"
             return
         suspects = [crash for crash in self.heads(processor) if is_suspect(crash)]
+        self.first.pop(processor, None)
         if suspects and mine:
             # It has put one of them aside until the others have ended. Which one it is, the file says.
             aside = self.put_aside(processor)
@@ -100,6 +104,9 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         return retried[0] if retried and self.untried[processor, queue] >= 3 else ready[0]
 
     def heads(self, processor: Processor) -> list[ModelCrash]:
+        """What this processor may take next: one of each queue, in fair order; but first what it has hastened."""
+        if (first := self.first.get(processor)) in self.ready():
+            return [first]
         return [self.head(processor, queue) for queue in {crash.queue for crash in self.ready()}]
 
     def count(self, processor: Processor, crash: ModelCrash) -> None:
@@ -107,7 +114,7 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         place = processor, crash.queue
         self.untried[place] = 0 if crash.retries else self.untried[place] + 1
 
-    def hastened(self) -> None:
+    def hastened(self, processor: Processor) -> None:
         now = self.backend.now()
         busy = {crash.crash_id for crash in self.crashes if crash.owner}
         delayed = [
@@ -115,8 +122,9 @@ class SQLiteCrashQueueModel(CrashQueueModel):
             for crash in self.crashes
             if not crash.owner and crash.due > now and crash.transient and crash.crash_id not in busy
         ]
-        if delayed:
-            min(delayed, key=lambda crash: crash.due).due = now
+        self.first[processor] = first = min(delayed, key=lambda crash: crash.due, default=None)
+        if first:
+            first.due = now
 
     def death_is_noticed(self) -> None:
         self.backend.wait(DEATH_NOTICED)
