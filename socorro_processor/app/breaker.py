@@ -12,6 +12,12 @@ PAUSES = (1.0, 2.0, 5.0)
 """Seconds without a new crash after the first, second, and every further failed attempt."""
 
 
+ENOUGH_TRIED = 10
+"""So many different crashes that failed are no coincidence: further trials are made with these, most of the time."""
+
+NEW_ONE_EVERY = 12
+"""Trials: it may be a coincidence after all, and a crash that is new would end it."""
+
 TRIAL_TIME = 300.0
 """Seconds after which a trial that has told nothing is given up, so that another may be made."""
 
@@ -28,6 +34,7 @@ class Breaker:
         self._clock = clock
         self._lock = threading.Lock()
         self._failures = 0
+        self._tried: set[str] = set()
         self._until = 0.0
         self._trying = False
         self._trial_begun = 0.0
@@ -35,6 +42,15 @@ class Breaker:
     @property
     def is_open(self) -> bool:
         return self._failures > 0
+
+    @property
+    def leaves_new_crashes(self) -> bool:
+        """Whether the next trial is one for a crash that has failed already, if there is any.
+
+        Else those that wait would be tried one after the other, and be delayed, as long as the outage lasts.
+        """
+        with self._lock:
+            return len(self._tried) >= ENOUGH_TRIED and self._failures % NEW_ONE_EVERY != 0
 
     def may_begin(self) -> bool:
         """Whether a crash may be taken from the queue now. A yes while open is for one crash only:
@@ -49,9 +65,11 @@ class Breaker:
             self._trial_begun = now
             return True
 
-    def failed(self, reason: str) -> None:
+    def failed(self, crash_id: str, reason: str) -> None:
         """A crash ended for a reason that is not its own."""
         with self._lock:
+            if len(self._tried) < ENOUGH_TRIED:
+                self._tried.add(crash_id)
             if self._failures == 0 or self._trying:
                 self._failures += 1
             self._until = self._clock() + self._pauses[min(self._failures, len(self._pauses)) - 1]
@@ -62,6 +80,7 @@ class Breaker:
         """A crash was saved: all that is needed is there."""
         with self._lock:
             self._failures = 0
+            self._tried.clear()
             self._trying = False
         self._health.resolved("processing")
 

@@ -42,6 +42,7 @@ class DeliveryHandler:
         self._maximum_attempts = maximum_attempts
         self._whose_fault = WhoseFault()
         self._failed_in_a_row: set[str] = set()
+        self._has_saved = False
         self._not_found: OrderedDict[str, int] = OrderedDict()
 
     def handle(self, delivery: Delivery) -> None:
@@ -73,7 +74,7 @@ class DeliveryHandler:
             self._reject(delivery, str(error))
             return
         if delivery.attempt > self._maximum_attempts:
-            self._park(delivery, f"the processor died in each of {delivery.attempt - 1} attempts")
+            self._own_failure(delivery, f"the processor died in each of {delivery.attempt - 1} attempts")
             return
         self._queue.begin(delivery)
         try:
@@ -103,6 +104,7 @@ class DeliveryHandler:
         self._queue.ack(delivery)
         self._whose_fault.saved(delivery.crash_id)
         self._failed_in_a_row.clear()
+        self._has_saved = True
         self._breaker.succeeded()
         METRICS.increment("crash.saved", queue=delivery.queue)
         logger.info(
@@ -138,32 +140,39 @@ class DeliveryHandler:
         self._queue.retry(delivery, reason, transient=True)
 
     def _transient_failure(self, delivery: Delivery, reason: str) -> None:
-        self._breaker.failed(reason)
+        self._breaker.failed(delivery.crash_id, reason)
         METRICS.increment("crash.retried", queue=delivery.queue, cause="transient")
         logger.warning("%s is tried again, it is not at fault: %s", delivery.crash_id, reason)
         self._queue.retry(delivery, reason, transient=True)
 
     def _own_failure(self, delivery: Delivery, reason: str) -> None:
-        """The crash's own fault: unless as many different ones in a row fail of their own that it is ours."""
+        """The crash's own fault: unless as many different ones in a row fail of their own that it is ours.
+
+        A processor that has just started does not know of those that failed before: it parks a crash only when it
+        has saved another one, or has failed at this one before.
+        """
+        known = self._has_saved or delivery.crash_id in self._failed_in_a_row
         if len(self._failed_in_a_row) < _OWN_FAILURES_IN_A_ROW:
             self._failed_in_a_row.add(delivery.crash_id)
         if len(self._failed_in_a_row) >= _OWN_FAILURES_IN_A_ROW:
             self._transient_failure(
                 delivery, f"{_OWN_FAILURES_IN_A_ROW} different crashes in a row failed; the last one: {reason}"
             )
-        elif delivery.attempt >= self._maximum_attempts:
-            self._park(delivery, reason)
+        elif delivery.attempt < self._maximum_attempts:
+            self._retry(delivery, reason, counted=True)
+        elif not known:
+            self._retry(delivery, reason, counted=False)
         else:
-            self._retry(delivery, reason)
+            self._park(delivery, reason)
 
-    def _retry(self, delivery: Delivery, reason: str) -> None:
+    def _retry(self, delivery: Delivery, reason: str, *, counted: bool) -> None:
         self._breaker.unknown()
         METRICS.increment("crash.retried", queue=delivery.queue, cause="own")
         logger.warning(
             "%s is tried again, this was attempt %d of %d: %s",
             _shown(delivery), delivery.attempt, self._maximum_attempts, reason,
         )  # fmt: skip
-        self._queue.retry(delivery, reason, transient=False)
+        self._queue.retry(delivery, reason, transient=not counted)
 
     def _park(self, delivery: Delivery, reason: str) -> None:
         self._breaker.unknown()

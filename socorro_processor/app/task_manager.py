@@ -68,6 +68,7 @@ class TaskManager(RequiredConfig):
     def _deliveries(self) -> Iterator[Delivery]:
         """What the queue yields, as long as there is room for it and nothing that it needs is away."""
         deliveries = self._queue.new_crashes()
+        nothing_waits = False
         while True:
             self._tick()
             if self._stop.is_set():
@@ -75,13 +76,14 @@ class TaskManager(RequiredConfig):
             if not self._has_room() or not self._breaker.may_begin():
                 self._stop.wait(self.config.idle_delay)
                 continue
+            if self._breaker.is_open and (nothing_waits or self._breaker.leaves_new_crashes):
+                self._hasten()
             try:
                 delivery = next(deliveries)
             except StopIteration:
                 return  # the queue was closed
+            nothing_waits = delivery is None
             if delivery is None:
-                if self._breaker.is_open:
-                    self._hasten()
                 self._breaker.unknown()
             elif self._stop.is_set():
                 self._release(delivery)
@@ -89,7 +91,7 @@ class TaskManager(RequiredConfig):
                 yield delivery
 
     def _hasten(self) -> None:
-        """Nothing waits to be tried, for all are delayed: have one of them try whether it goes on."""
+        """Have one of those that are delayed try whether it goes on."""
         try:
             self._queue.hasten()
         except CrashQueueError as error:

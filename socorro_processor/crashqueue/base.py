@@ -118,8 +118,9 @@ class CrashQueueBase(RequiredConfig):
     def hasten(self) -> None:
         """End the delay of one crash: of those that were retried as ``transient``, the one that is due first.
 
-        For a caller that wants to know whether what was away is back. Where no such crash is delayed, or
-        where a queue cannot do it, nothing happens: the crash comes when its delay is over.
+        It is delivered next, to this process. For a caller that wants to know whether what was away is back. Where
+        no such crash is delayed, or where a queue cannot do it, nothing happens: the crash comes when its delay
+        is over.
         """
 
     def park(self, delivery: Delivery, reason: str) -> None:

@@ -33,6 +33,9 @@ class QueueBackend(Protocol):
     def start(self) -> Processor:
         """Start one more process."""
 
+    def now(self) -> float:
+        """By the clock that delays go by."""
+
     def wait(self, seconds: float) -> None:
         """Let time pass, enough for a delay of ``seconds`` to end and for a death to be noticed."""
 

@@ -157,6 +157,23 @@ def test_hastening_delivers_no_more_than_one_crash_that_was_not_at_fault(process
     assert processor.queue.depths().queues["normal"] == Depth(0, delayed=3 - len(hastened), in_flight=len(hastened))
 
 
+def test_a_hastened_crash_is_the_next_one_before_all_that_wait(processor):
+    (crash_id,) = delayed(processor, True)
+    submitted(processor, 5, "priority")
+    submitted(processor, 5, "normal")
+    processor.queue.hasten()
+    assert taken(processor).crash_id == crash_id
+
+
+def test_a_hastened_crash_whose_processor_dies_comes_again(backend, processor):
+    (crash_id,) = delayed(processor, True)
+    processor.queue.hasten()
+    processor.queue.begin(taken(processor))
+    processor.die()
+    backend.wait(LONGEST_DELAY)
+    assert taken(backend.start()).crash_id == crash_id
+
+
 def test_hastening_where_nothing_can_be_hastened_changes_nothing(backend, processor):
     processor.queue.hasten()
     delayed(processor, False)

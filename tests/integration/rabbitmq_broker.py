@@ -108,6 +108,9 @@ class Broker:
         self._started.append(Processor(self, longest_wait, **options))
         return self._started[-1]
 
+    def now(self) -> float:
+        return time.monotonic()
+
     def wait(self, seconds: float) -> None:
         """Until nothing is delayed. A death is noticed by the broker at once."""
         self.wait_until_empty([name for name in self.queues.arguments if ".retry." in name])

@@ -439,6 +439,15 @@ def test_each_retry_waits_in_the_queue_of_its_step(broker):
     assert taken(processor).retries == 3
 
 
+def test_crashes_that_failed_of_their_own_are_not_in_the_way_of_one_that_can_be_hastened(broker):
+    processor = submitted(broker.start(retry_delays="30"), *(f"own {number}" for number in range(5)), "other")
+    for number in range(6):
+        processor.queue.retry(taken(processor), "the reason", transient=number == 5)
+    processor.queue.hasten()
+    assert [delivery.crash_id for delivery in processor.take_all()] == ["other"]
+    assert processor.queue.depths().queues["normal"] == Depth(waiting=0, delayed=5, in_flight=1)
+
+
 def test_hastening_brings_the_one_that_is_due_first_of_those_that_were_not_at_fault(broker):
     processor = broker.start(retry_delays="20, 30")
     broker.publish(broker.queues.origins["normal"], b"late", headers={"socorro-retries": 1})

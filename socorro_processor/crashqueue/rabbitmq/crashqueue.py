@@ -41,6 +41,9 @@ from socorro_processor.errors import CrashQueueError
 UNTOLD_DELAY = 5.0
 """Seconds until a crash whose end could not be told is taken again."""
 
+LOOKS_INTO_A_DELAY = 20
+"""So many crashes that are delayed by the same time are looked at for one that can be hastened."""
+
 QUEUE_TYPES = ("quorum", "classic")
 
 logger = logging.getLogger(__name__)
@@ -273,24 +276,24 @@ class RabbitMQCrashQueue(CrashQueueBase):
             for delay in self._queues.delays
         }
         counts = self._consumer.counter.count(delayed, "hasten a crash")
-        heads = [
-            head
-            for name, queue in delayed.items()
-            if counts[name] and (head := self._consumer.first_of(name, queue, "hasten a crash"))
-        ]
-        due_first = min((head for head in heads if head.transient), key=lambda head: head.due, default=None)
-        for head in heads:
-            if head is not due_first:
-                self._consumer.give_back(head)
-        if due_first is not None:
-            try:
-                self._publisher.publish(
-                    self._queues.origins[due_first.queue], due_first.body, due_first.headers(), "hasten a crash"
-                )
-            except CrashQueueError:
-                self._consumer.give_back(due_first)
-                raise
-            self._consumer.ack(due_first)
+        seen: list[Message] = []
+        candidates: list[Message] = []
+        for name, queue in delayed.items():
+            # Those that failed of their own may be in front.
+            for _ in range(min(counts[name], LOOKS_INTO_A_DELAY)):
+                message = self._consumer.first_of(name, queue, "hasten a crash")
+                if message is None:
+                    break
+                seen.append(message)
+                if message.transient:
+                    candidates.append(message)
+                    break
+        chosen = min(candidates, key=lambda message: message.due, default=None)
+        for message in seen:
+            if message is not chosen:
+                self._consumer.give_back(message)
+        if chosen is not None:
+            self._prefetch.hasten(chosen)
 
     def park(self, delivery: Delivery, reason: str) -> None:
         self._keep(delivery, "parked", reason)

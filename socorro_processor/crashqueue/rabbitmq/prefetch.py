@@ -45,6 +45,7 @@ class Prefetch:
         self._waiting: dict[QueueName, list[_Waiting]] = {queue: [] for queue in QUEUES}
         self._in_work: dict[str, Message] = {}
         self._superfluous: list[Message] = []
+        self._first: Message | None = None
         self._expected: set[QueueName] = set()
         self._expected_until = 0.0
         self.changes = 0
@@ -72,21 +73,30 @@ class Prefetch:
             self._find_superfluous(message.crash_id)
             self._changed()
 
+    def hasten(self, message: Message) -> None:
+        """This one is taken next; it need not be one that a consumer was given."""
+        with self._condition:
+            self._waiting[message.queue].insert(0, _Waiting(message, self._clock()))
+            self._first = message
+            self._find_superfluous(message.crash_id)
+            self._changed()
+
     def take(self) -> Message | None:
         """The next one, now in work; None where none is ready."""
         with self._condition:
             now = self._clock()
+            first, self._first = self._first, None
+            if first is not None:
+                for waiting in self._ready(first.queue, now):
+                    if waiting.message is first:
+                        return self._begin_work(waiting)
             if self._expected and now < self._expected_until:
                 return None
             ready = {queue: self._ready(queue, now) for queue in QUEUES}
             queue = self._order.take({queue: len(messages) for queue, messages in ready.items()})
             if queue is None:
                 return None
-            taken = ready[queue][0]
-            self._waiting[queue].remove(taken)
-            self._in_work[taken.message.crash_id] = taken.message
-            self._find_superfluous(taken.message.crash_id)
-            return taken.message
+            return self._begin_work(ready[queue][0])
 
     def take_alone(self, message: Message) -> None:
         """This one, which nobody has waited for, is in work."""
@@ -194,6 +204,13 @@ class Prefetch:
             for waiting in self._waiting[queue]
             if waiting.due <= now and waiting.message.crash_id not in self._in_work
         ]
+
+    def _begin_work(self, waiting: _Waiting) -> Message:
+        message = waiting.message
+        self._waiting[message.queue].remove(waiting)
+        self._in_work[message.crash_id] = message
+        self._find_superfluous(message.crash_id)
+        return message
 
     def _find_superfluous(self, crash_id: str) -> None:
         if crash_id not in self._in_work:

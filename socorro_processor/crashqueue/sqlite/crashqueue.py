@@ -64,6 +64,10 @@ DUE_NEXT = f"""
     SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND body NOT IN ({IN_FLIGHT})
     ORDER BY due, id LIMIT 1
 """
+HASTENED = f"""
+    SELECT queue, id, body, attempts, retries, deaths FROM crash
+    WHERE id = ? AND state = 'waiting' AND body NOT IN ({IN_FLIGHT})
+"""
 ADD = "INSERT INTO crash (body, queue) VALUES (?, ?)"
 
 _BODIES_AT_ONCE = 10_000
@@ -164,6 +168,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         self._wall_clock = wall_clock
         self._order = FairOrder(config.weights)
         self._retry_order = RetryOrder()
+        self._hastened: int | None = None
         self._suspect: Delivery | None = None
         self._suspect_is_out = False
         self._failures = 0
@@ -227,7 +232,10 @@ class SQLiteCrashQueue(CrashQueueBase):
     def hasten(self) -> None:
         with self._file.transaction("hasten a crash") as connection:
             now = self._clock()
-            connection.execute(f"UPDATE crash SET due = ? WHERE id = ({DUE_NEXT})", (now, now))
+            hastened = connection.execute(
+                f"UPDATE crash SET due = ? WHERE id = ({DUE_NEXT}) RETURNING id", (now, now)
+            ).fetchall()
+        self._hastened = hastened[0][0] if hastened else None
         self._woken.set()
 
     def park(self, delivery: Delivery, reason: str) -> None:
@@ -357,6 +365,7 @@ class SQLiteCrashQueue(CrashQueueBase):
             self._prepared_opening = self._file.opening
 
     def _take(self) -> Delivery | None:
+        hastened, self._hastened = self._hastened, None
         with self._file.reading("look for crashes") as connection:
             # A look needs no lock on the file: idle processors do not get into the way of others.
             held = {lease.body for lease in self._leases.held}
@@ -370,19 +379,34 @@ class SQLiteCrashQueue(CrashQueueBase):
             if self._closing.is_set():
                 return None
             connection.execute(f"UPDATE crash SET state = 'waiting' WHERE id IN ({DUE})", (self._clock(),))
-            heads = self._heads(connection, held)
-            queue = self._order.take({queue: len(rows) for queue, rows in heads.items()})
-            if queue is None:
+            chosen = self._hastened_one(connection, hastened, held) or self._next_one(connection, held)
+            if chosen is None:
                 return None
-            head = heads[queue][0]
-            if self._retry_order.retried_first(queue):
-                (head,) = self._first(connection, NEXT_RETRIED, queue, held, 1) or [head]
-            row, body, attempts, retries, deaths = head
+            queue, (row, body, attempts, retries, deaths) = chosen
             lease = self._leases.take(connection, row, body)
         self._leases.hold(lease)
         self._retry_order.took(queue, retried=retries > 0)
         alone = deaths >= DEATHS_UNTIL_ALONE
         return Delivery(text_of(body), queue, attempts + 1, retries, alone, tag=lease)
+
+    @staticmethod
+    def _hastened_one(
+        connection: sqlite3.Connection, row: int | None, held: set[bytes]
+    ) -> tuple[QueueName, Candidate] | None:
+        for queue, *candidate in connection.execute(HASTENED, (row,)).fetchall():
+            if candidate[1] not in held:
+                return queue, cast(Candidate, tuple(candidate))
+        return None
+
+    def _next_one(self, connection: sqlite3.Connection, held: set[bytes]) -> tuple[QueueName, Candidate] | None:
+        heads = self._heads(connection, held)
+        queue = self._order.take({queue: len(rows) for queue, rows in heads.items()})
+        if queue is None:
+            return None
+        head = heads[queue][0]
+        if self._retry_order.retried_first(queue):
+            (head,) = self._first(connection, NEXT_RETRIED, queue, held, 1) or [head]
+        return queue, head
 
     def _heads(self, connection: sqlite3.Connection, held: set[bytes]) -> dict[QueueName, list[Candidate]]:
         # Two are enough to know whether one is left.

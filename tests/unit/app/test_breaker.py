@@ -2,7 +2,7 @@
 
 import pytest
 
-from socorro_processor.app.breaker import PAUSES, TRIAL_TIME, Breaker
+from socorro_processor.app.breaker import ENOUGH_TRIED, NEW_ONE_EVERY, PAUSES, TRIAL_TIME, Breaker
 from socorro_processor.health import Health
 
 
@@ -36,7 +36,7 @@ def test_closed_every_crash_may_begin(breaker):
 
 
 def test_after_a_failure_none_may_begin_for_a_pause_and_then_one_at_a_time(breaker, clock):
-    breaker.failed("the store is away")
+    breaker.failed("a crash", "the store is away")
     assert not breaker.may_begin()
     clock.now += PAUSES[0]
     assert breaker.may_begin()
@@ -46,7 +46,7 @@ def test_after_a_failure_none_may_begin_for_a_pause_and_then_one_at_a_time(break
 def test_pauses_grow_with_each_failed_trial_up_to_the_longest(breaker, clock):
     waited = []
     for _ in range(len(PAUSES) + 2):
-        breaker.failed("the store is away")
+        breaker.failed("a crash", "the store is away")
         begun = clock.now
         while not breaker.may_begin():
             clock.now += 0.5
@@ -56,13 +56,13 @@ def test_pauses_grow_with_each_failed_trial_up_to_the_longest(breaker, clock):
 
 def test_crashes_that_fail_together_make_one_pause_not_several(breaker, clock):
     for _ in range(4):
-        breaker.failed("the store is away")
+        breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0]
     assert breaker.may_begin()
 
 
 def test_a_trial_that_succeeds_closes_it(breaker, clock, health):
-    breaker.failed("the store is away")
+    breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0]
     breaker.may_begin()
     breaker.succeeded()
@@ -72,7 +72,7 @@ def test_a_trial_that_succeeds_closes_it(breaker, clock, health):
 
 
 def test_a_trial_that_says_nothing_lets_another_try(breaker, clock):
-    breaker.failed("the store is away")
+    breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0]
     breaker.may_begin()
     breaker.unknown()
@@ -80,7 +80,7 @@ def test_a_trial_that_says_nothing_lets_another_try(breaker, clock):
 
 
 def test_a_trial_that_never_tells_is_given_up(breaker, clock):
-    breaker.failed("the store is away")
+    breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0]
     assert breaker.may_begin()
     clock.now += TRIAL_TIME - 1
@@ -90,5 +90,34 @@ def test_a_trial_that_never_tells_is_given_up(breaker, clock):
 
 
 def test_while_it_is_open_the_processor_is_not_ready_and_says_why(breaker, health):
-    breaker.failed("the store is away")
+    breaker.failed("a crash", "the store is away")
     assert health.problems() == {"processing": "the store is away"}
+
+
+def failed_trials(breaker, clock, count, different):
+    """Whether each trial was one for a crash that had failed already."""
+    left = []
+    for number in range(count):
+        breaker.failed(f"crash {number % different}", "the store is away")
+        clock.now += PAUSES[-1]
+        left.append(breaker.leaves_new_crashes)
+        assert breaker.may_begin()
+    return left
+
+
+def test_new_crashes_are_left_once_enough_different_ones_have_failed_but_one_now_and_then(breaker, clock):
+    left = failed_trials(breaker, clock, 3 * NEW_ONE_EVERY, different=3 * NEW_ONE_EVERY)
+    assert left == [
+        number >= ENOUGH_TRIED and number % NEW_ONE_EVERY != 0 for number in range(1, 3 * NEW_ONE_EVERY + 1)
+    ]
+
+
+def test_while_few_different_crashes_have_failed_new_ones_are_tried(breaker, clock):
+    assert not any(failed_trials(breaker, clock, 5 * ENOUGH_TRIED, different=ENOUGH_TRIED - 1))
+
+
+def test_after_a_success_new_crashes_are_not_left(breaker, clock):
+    failed_trials(breaker, clock, ENOUGH_TRIED, different=ENOUGH_TRIED)
+    assert breaker.leaves_new_crashes
+    breaker.succeeded()
+    assert not breaker.leaves_new_crashes

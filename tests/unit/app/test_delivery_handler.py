@@ -75,8 +75,14 @@ def steps():
 
 
 @pytest.fixture
-def handler(queue, steps, health, clock):
-    return DeliveryHandler(queue, steps, Breaker(health, clock), Watchdog(900.0), MAXIMUM_ATTEMPTS)
+def new_handler(queue, steps, health, clock):
+    """The handler of a processor that starts."""
+    return lambda: DeliveryHandler(queue, steps, Breaker(health, clock), Watchdog(900.0), MAXIMUM_ATTEMPTS)
+
+
+@pytest.fixture
+def handler(new_handler):
+    return new_handler()
 
 
 @pytest.fixture
@@ -134,6 +140,21 @@ def test_a_crash_that_is_not_found_is_tried_again_three_times_then_rejected(queu
     deliver(10)
     assert len(steps.runs) == 4
     assert left(queue) == NOTHING | {"rejected": 1}
+
+
+def test_a_crash_that_is_not_found_is_rejected_within_five_minutes_even_after_many_retries(
+    queue, deliver, steps, clock
+):
+    queue.submit(new_crash_id())
+    steps.error = TransientStorageError("the service is away")
+    deliver(10)
+    steps.error = CrashIDNotFound("there is no such crash")
+    deliver(1)
+    first = clock.now
+    while left(queue)["delayed"]:
+        deliver(1)
+    assert left(queue) == NOTHING | {"rejected": 1}
+    assert clock.now - first <= 300
 
 
 def test_a_crash_that_is_not_found_after_other_failures_is_still_looked_for_three_times(queue, deliver, steps):
@@ -262,12 +283,41 @@ def test_a_requeued_crash_begins_anew(queue, deliver, steps):
 
 
 def test_a_crash_that_killed_the_processor_in_every_attempt_is_parked_without_another(queue, handler, steps):
-    crash_id = new_crash_id()
-    queue.submit(crash_id)
-    delivery = next(delivery for delivery in queue.new_crashes() if delivery)
-    handler.handle(replace(delivery, attempt=MAXIMUM_ATTEMPTS + 1))
-    assert steps.runs == []
+    queue.submit(new_crash_id())
+    queue.submit(new_crash_id())
+    deliveries = filter(None, queue.new_crashes())
+    handler.handle(next(deliveries))
+    handler.handle(replace(next(deliveries), attempt=MAXIMUM_ATTEMPTS + 1))
+    assert len(steps.runs) == 1
     assert "the processor died" in next(queue.kept("parked")).reason
+
+
+@pytest.mark.parametrize("attempt", [MAXIMUM_ATTEMPTS, MAXIMUM_ATTEMPTS + 1])
+def test_new_processors_that_cannot_save_any_crash_park_none(queue, new_handler, steps, clock, attempt):
+    steps.error = KeyError("a broken deploy")
+    for _ in range(12):
+        queue.submit(new_crash_id())
+    for _ in range(6):
+        handler = new_handler()
+        deliveries = queue.new_crashes()
+        for _ in range(2):
+            clock.now += 61
+            while (delivery := next(deliveries)) is not None:
+                handler.handle(replace(delivery, attempt=attempt))
+    assert left(queue) == NOTHING | {"delayed": 12}
+
+
+def test_a_new_processor_parks_a_crash_that_fails_once_more_though_there_is_no_other(queue, new_handler, steps, clock):
+    steps.error = PermanentStorageError("too large")
+    queue.submit(new_crash_id())
+    for _ in range(MAXIMUM_ATTEMPTS + 1):
+        handler = new_handler()
+        clock.now += 61
+        handler.handle(next(filter(None, queue.new_crashes())))
+    assert left(queue) == NOTHING | {"delayed": 1}
+    clock.now += 61
+    handler.handle(next(filter(None, queue.new_crashes())))
+    assert left(queue) == NOTHING | {"parked": 1}
 
 
 def test_a_queue_that_cannot_be_told_costs_neither_the_thread_nor_the_crash(queue, handler, steps, caplog):

@@ -181,7 +181,7 @@ def test_after_an_outage_a_crash_that_waits_for_its_delay_is_tried_at_once(tmp_p
 
     def away(delivery):
         handler.handle = handled
-        breaker.failed("the store is away")
+        breaker.failed("a crash", "the store is away")
         queue.retry(delivery, "the store is away", transient=True)
 
     handled, handler.handle = handler.handle, away
@@ -195,7 +195,7 @@ def test_after_an_outage_a_crash_that_waits_for_its_delay_is_tried_at_once(tmp_p
 
 
 def test_while_the_breaker_is_open_no_crash_is_taken(start, queue, handler, breaker):
-    breaker.failed("the store is away")
+    breaker.failed("a crash", "the store is away")
     queue.submit(new_crash_id())
     ticked = threading.Semaphore(0)
     manager, _ = start(ThreadedTaskManager)

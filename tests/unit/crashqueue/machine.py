@@ -81,6 +81,9 @@ class Machine:
         self.started.append(Processor(queue, owner, heartbeat))
         return self.started[-1]
 
+    def now(self) -> float:
+        return self.uptime
+
     def wait(self, seconds: float) -> None:
         self.uptime += seconds
         self.wall_time += timedelta(seconds=seconds)

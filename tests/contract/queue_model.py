@@ -1,0 +1,312 @@
+"""A model of the delivery protocol, to be run beside a real queue over any history of processors and their deaths.
+
+Each rule does something to the real queue and to the model, and compares what they say. Which of several crashes is
+delivered next is left open; that every one of them is, with the right number of attempts, is not.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from socorro_processor.crashqueue.base import QUEUES, Delivery, KeptCrash, KeptState, QueueName
+from tests.contract.queue_backends import Processor, QueueBackend
+
+IDS = ["one", "two", "three"]
+KEPT: tuple[KeptState, ...] = ("parked", "rejected")
+DEATH_NOTICED = 1.1
+LONGEST_DELAY = 60.0
+DELIVERIES_UNTIL_ALONE = 2
+"""Those that came to no end."""
+
+KeptAsModelled = tuple[str, QueueName, str, int]
+Looks = tuple[str, QueueName, int, int]
+"""crash id, queue, attempts, retries"""
+
+
+@dataclass(eq=False)
+class ModelCrash:
+    """One submission of a crash id."""
+
+    crash_id: str
+    queue: QueueName
+    attempts: int = 0
+    retries: int = 0
+    submitted: int = 0
+    unended_least: int = 0
+    unended_most: int = 0
+    """Deliveries without an end: at least and at most so many, for nobody sees what a processor has prefetched."""
+    suspect: bool = False
+    """It was delivered alone before."""
+    due: float = 0.0
+    transient: bool = False
+    owner: Processor | None = None
+    delivery: Delivery | None = None
+    taken: int = 0
+    begun: bool = False
+    superfluous: bool = False
+    """One with the same id was begun after this was submitted, and has ended: nobody needs this one any more."""
+
+    def looks(self) -> Looks:
+        return self.crash_id, self.queue, self.attempts, self.retries
+
+    def give_back(self) -> None:
+        self.owner = self.delivery = None
+        self.begun = False
+
+    def unended(self, *, surely: bool) -> None:
+        self.unended_least += surely
+        self.unended_most += 1
+
+    def survive_a_death(self, counts: bool) -> None:
+        """Its processor died; whether that counts as an attempt is the backend's to say."""
+        self.attempts += counts
+        if counts:
+            self.unended(surely=True)
+        self.give_back()
+
+
+class CrashQueueModel(RuleBasedStateMachine):
+    """Two processes over one queue. A subclass names the backend, and what is known of it beyond the contract.
+
+    What is drawn does not depend on what a queue does, which at a real server is not the same twice: no bundles.
+    """
+
+    delays: ClassVar[tuple[float, ...]]
+    counts_every_delivery: ClassVar[bool] = False
+    """Whether a delivery counts on the way to being a suspect that had not begun, or was given back."""
+    leaves_out_twins: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crashes: list[ModelCrash] = []
+        self.kept: list[KeptAsModelled] = []
+        self.may_come_early = 0
+        self.hastens = False
+        self.moved: set[Looks] = set()
+        """Those that a processor may have been moving to the suspects when it ended: they may be there twice."""
+        self.clock = itertools.count(1)
+
+    def new_backend(self) -> QueueBackend:
+        raise NotImplementedError
+
+    def new_processor(self) -> Processor:
+        return self.backend.start()
+
+    @initialize()
+    def start(self) -> None:
+        self.backend = self.new_backend()
+        self.processors = [self.new_processor() for _ in range(2)]
+
+    def teardown(self) -> None:
+        if hasattr(self, "processors"):
+            try:
+                self.check_that_nothing_is_lost()
+            finally:
+                self.backend.close()
+
+    def check_that_nothing_is_lost(self) -> None:
+        """All that is left comes, once all have ended who may have some of it."""
+        for index in range(len(self.processors)):
+            self.close(index)
+        self.backend.wait(LONGEST_DELAY)
+        while crash := self.next_at(0):
+            self.end_one(crash, "ack")
+        lost = [crash for crash in self.crashes if not crash.superfluous]
+        assert lost == []
+        assert sorted(self.kept) == sorted(
+            as_modelled(crash) for state in KEPT for crash in self.processors[0].queue.kept(state)
+        )
+
+    def at(self, processor: Processor) -> list[ModelCrash]:
+        """What this processor was given, or has reserved."""
+        return [crash for crash in self.crashes if crash.owner is processor]
+
+    @rule(crash_id=st.sampled_from(IDS), queue=st.sampled_from(QUEUES))
+    def submit(self, crash_id: str, queue: QueueName) -> None:
+        self.processors[0].queue.submit(crash_id, queue)
+        self.crashes.append(ModelCrash(crash_id, queue, submitted=next(self.clock)))
+
+    @rule(index=st.integers(0, 1))
+    def take(self, index: int) -> None:
+        self.next_at(index)
+
+    @rule(index=st.integers(0, 1))
+    def take_and_begin_all(self, index: int) -> None:
+        while crash := self.next_at(index):
+            self.begin_one(crash)
+
+    def next_at(self, index: int) -> ModelCrash | None:
+        processor = self.processors[index]
+        delivery = processor.take()
+        if delivery is None:
+            self.nothing_came(processor)
+            return None
+        mine = self.at(processor)
+        assert not any(crash.delivery and crash.delivery.alone for crash in mine), "not left alone"
+        assert delivery.crash_id not in [crash.crash_id for crash in mine if crash.delivery], "twice at once"
+        crash = self.crash_of(processor, delivery)
+        assert mine in ([], [crash]) or not delivery.alone, "delivered although others are in flight"
+        crash.owner, crash.delivery, crash.taken = processor, delivery, next(self.clock)
+        crash.suspect = delivery.alone
+        return crash
+
+    def nothing_came(self, processor: Processor) -> None:
+        """Others may have what there is."""
+
+    def crash_of(self, processor: Processor, delivery: Delivery) -> ModelCrash:
+        """The one that was delivered: any that looks like this."""
+        now = self.backend.now()
+        alike = [
+            crash
+            for crash in self.crashes
+            if not crash.owner
+            and crash.looks() == crash_looks(delivery)
+            and (crash.due <= now or (crash.transient and self.may_come_early))
+            and self.may_be_alone(crash, delivery.alone)
+        ]
+        if not alike:
+            moved = delivery.alone and crash_looks(delivery) in self.moved
+            assert moved, f"{delivery} is not to come now"
+            self.crashes.append(copy := ModelCrash(*crash_looks(delivery), suspect=True, superfluous=True))
+            return copy
+        crash = min(alike, key=lambda crash: crash.due)
+        self.may_come_early -= crash.due > now
+        # Any of them may have been this one.
+        least = min(crash.unended_least for crash in alike)
+        most = max(crash.unended_most for crash in alike)
+        for each in alike:
+            each.unended_least, each.unended_most = least, most
+        return crash
+
+    @staticmethod
+    def may_be_alone(crash: ModelCrash, alone: bool) -> bool:
+        if alone:
+            return crash.suspect or crash.unended_most >= DELIVERIES_UNTIL_ALONE
+        return not crash.suspect and crash.unended_least < DELIVERIES_UNTIL_ALONE
+
+    @rule(which=st.integers(0, 5))
+    def begin(self, which: int) -> None:
+        for crash in self.in_flight()[which : which + 1]:
+            self.begin_one(crash)
+
+    @rule(which=st.integers(0, 5), ending=st.sampled_from(["ack", "release", "own failure", "transient", *KEPT]))
+    def end(self, which: int, ending: str) -> None:
+        for crash in self.in_flight()[which : which + 1]:
+            self.end_one(crash, ending)
+
+    def in_flight(self) -> list[ModelCrash]:
+        return [crash for crash in self.crashes if crash.delivery]
+
+    def begin_one(self, crash: ModelCrash) -> None:
+        assert crash.owner
+        assert crash.delivery
+        crash.owner.queue.begin(crash.delivery)
+        crash.begun = True
+
+    def end_one(self, crash: ModelCrash, ending: str) -> None:
+        assert crash.owner
+        assert crash.delivery
+        queue, delivery = crash.owner.queue, crash.delivery
+        if ending == "ack":
+            queue.ack(delivery)
+            self.remove(crash)
+        elif ending == "release":
+            queue.release(delivery)
+            if self.counts_every_delivery and not delivery.alone:
+                self.unended(crash, surely=True)
+            crash.give_back()
+        elif ending in KEPT:
+            (queue.park if ending == "parked" else queue.reject)(delivery, "the reason")
+            self.kept.append((crash.crash_id, crash.queue, ending, crash.attempts + crash.begun))
+            self.remove(crash)
+        else:
+            now = self.backend.now()
+            queue.retry(delivery, "the reason", transient=ending == "transient")
+            crash.due = now + self.delays[min(crash.retries, len(self.delays) - 1)]
+            crash.attempts += ending == "own failure"
+            crash.transient = ending == "transient"
+            crash.retries += 1
+            if self.counts_every_delivery:
+                crash.unended_least = crash.unended_most = 0
+            crash.give_back()
+
+    def remove(self, crash: ModelCrash) -> None:
+        self.crashes.remove(crash)
+        for other in self.crashes:
+            if self.leaves_out_twins and other.crash_id == crash.crash_id and other.submitted < crash.taken:
+                other.superfluous = True
+
+    @rule(index=st.integers(0, 1))
+    def hasten(self, index: int) -> None:
+        self.processors[index].queue.hasten()
+        self.hastened(self.processors[index])
+
+    def hastened(self, processor: Processor) -> None:
+        self.may_come_early += 1
+        self.hastens = True
+
+    @rule(state=st.sampled_from(KEPT))
+    def requeue_the_oldest(self, state: KeptState) -> None:
+        crash = next(self.processors[0].queue.kept(state), None)
+        if crash:
+            assert self.processors[0].queue.requeue(crash)
+            self.kept.remove(as_modelled(crash))
+            self.crashes.append(ModelCrash(crash.crash_id, crash.queue, submitted=next(self.clock)))
+
+    @rule(index=st.integers(0, 1))
+    def kill(self, index: int) -> None:
+        dead = self.processors[index]
+        self.replace_processor(index, dead.die)
+        self.count_deliveries(dead)
+        for crash in self.at(dead):
+            crash.survive_a_death(crash.suspect if self.counts_every_delivery else crash.begun)
+
+    def unended(self, crash: ModelCrash, *, surely: bool) -> None:
+        crash.unended(surely=surely)
+        if crash.transient and self.hastens:
+            # It may be in its delay again, where deliveries are not counted.
+            crash.unended_least = 0
+
+    def count_deliveries(self, ended: Processor) -> None:
+        """Whatever waits may have been prefetched by the one that has ended."""
+        for crash in self.crashes if self.counts_every_delivery else ():
+            if crash.unended_most >= DELIVERIES_UNTIL_ALONE and not crash.owner:
+                self.moved.add(crash.looks())
+            if not crash.suspect:
+                self.unended(crash, surely=crash.owner is ended)
+
+    @rule(index=st.integers(0, 1))
+    def make_suspects(self, index: int) -> None:
+        for _ in range(DELIVERIES_UNTIL_ALONE):
+            self.take_and_begin_all(index)
+            self.kill(index)
+
+    @rule(index=st.integers(0, 1))
+    def close(self, index: int) -> None:
+        closed = self.processors[index]
+        self.replace_processor(index, closed.queue.close)
+        self.count_deliveries(closed)
+        for crash in self.at(closed):
+            crash.give_back()
+
+    def replace_processor(self, index: int, end: Callable[[], None]) -> None:
+        end()
+        self.processors[index] = self.new_processor()
+        self.death_is_noticed()
+
+    def death_is_noticed(self) -> None:
+        """Wait until it is, where that takes a while."""
+
+
+def crash_looks(delivery: Delivery) -> Looks:
+    return delivery.crash_id, delivery.queue, delivery.attempt - 1, delivery.retries
+
+
+def as_modelled(crash: KeptCrash) -> KeptAsModelled:
+    return crash.crash_id, crash.queue, crash.state, crash.attempts
