@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,9 @@ class Watchdog:
             while not self._stopped.wait(INTERVAL):
                 # A regular expression, or a library in C, may keep every thread of Python from running, this one
                 # too. What is set here runs all the same, and is put off as long as this thread runs.
-                faulthandler.dump_traceback_later(self._maximum_time + STILLNESS, exit=True)
+                # Where there is no memory for its thread, there may be in the next round.
+                with suppress(RuntimeError):
+                    faulthandler.dump_traceback_later(self._maximum_time + STILLNESS, exit=True)
                 if hanging := self.look():
                     self._bite(hanging)
                     return

@@ -17,6 +17,9 @@ from tests.services import restart
 if TYPE_CHECKING:
     from tests.chaos.site import Site
 
+SOME_MEMORY = 1 << 20
+"""Bytes: less than a thread's stack."""
+
 
 class Fault:
     """Goes wrong at ``begin``, and goes on to do so until ``end``; many need no end."""
@@ -80,23 +83,44 @@ class Freeze(Fault):
 
 
 @dataclass
-class FewDescriptors(Fault):
+class Lack(Fault):
+    """A processor is not given more of something than it has."""
+
     processor: str
-    name: str = "no more descriptors"
     lasts: tuple[float, float] = (2.0, 6.0)
+
+    def limit(self, process: Path) -> tuple[int, int]:
+        """Which one, of those in ``resource``, and how much it may have of it."""
+        raise NotImplementedError
 
     def begin(self, site: Site) -> None:
         self._pid = site.processors[self.processor].pid
         # It may end just now.
         with suppress(ProcessLookupError, FileNotFoundError):
-            _, hard = resource.prlimit(self._pid, resource.RLIMIT_NOFILE)
-            open_now = len(list(Path(f"/proc/{self._pid}/fd").iterdir()))
-            resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (open_now, hard))
+            which, most = self.limit(Path("/proc", str(self._pid)))
+            _, hard = resource.prlimit(self._pid, which)
+            resource.prlimit(self._pid, which, (most, hard))
 
     def end(self, site: Site) -> None:
         with suppress(ProcessLookupError):
-            _, hard = resource.prlimit(self._pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (hard, hard))
+            for which in (resource.RLIMIT_NOFILE, resource.RLIMIT_AS):
+                _, hard = resource.prlimit(self._pid, which)
+                resource.prlimit(self._pid, which, (hard, hard))
+
+
+class FewDescriptors(Lack):
+    name = "no more descriptors"
+
+    def limit(self, process: Path) -> tuple[int, int]:
+        return resource.RLIMIT_NOFILE, len(list((process / "fd").iterdir()))
+
+
+class LittleMemory(Lack):
+    name = "no more memory"
+
+    def limit(self, process: Path) -> tuple[int, int]:
+        pages = int((process / "statm").read_text().split()[0])
+        return resource.RLIMIT_AS, pages * resource.getpagesize() + SOME_MEMORY
 
 
 @dataclass

@@ -10,6 +10,7 @@ from tests.chaos.faults import (
     Freeze,
     Full,
     Link,
+    LittleMemory,
     QueueLocked,
     SecondSignal,
     ServiceEnds,
@@ -38,6 +39,7 @@ COMMON = (
                 SecondSignal(processor),
                 Freeze(processor),
                 FewDescriptors(processor),
+                LittleMemory(processor),
             ),
         )
         for processor in PROCESSORS

@@ -112,3 +112,20 @@ def test_where_no_thread_of_python_can_run_the_process_ends_all_the_same():
     )
     assert done.returncode == 1
     assert "in matching" in done.stderr
+
+
+def test_a_hang_ends_the_process_also_after_a_lack_of_memory():
+    done = hanging(
+        "from resource import RLIM_INFINITY, RLIMIT_AS, setrlimit",
+        "dog = watchdog.Watchdog(1.0)",
+        "dog.start()",
+        "size = int(open('/proc/self/statm').read().split()[0]) * 4096",
+        # Too little for the stack of another thread.
+        "setrlimit(RLIMIT_AS, (size + (1 << 20), RLIM_INFINITY))",
+        "time.sleep(0.5)",
+        "setrlimit(RLIMIT_AS, (RLIM_INFINITY, RLIM_INFINITY))",
+        "time.sleep(30)",
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == EXIT_CODE
+    assert "which is a hang" in done.stderr
