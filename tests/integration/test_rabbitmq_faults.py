@@ -224,19 +224,21 @@ def test_deliveries_are_ended_by_many_threads_while_connections_are_cut_and_none
     assert depth(broker) == Depth(0, 0, 0)
 
 
-def test_a_broker_that_is_killed_and_starts_again_has_lost_nothing(broker):
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_a_broker_that_ends_and_starts_again_has_lost_nothing(broker, how):
     processor = submitted(broker.start(retry_delays="20"), "in flight", "delayed", "parked")
     crashes = processor.queue.new_crashes()
     in_flight, delayed, parked = next_of(crashes), next_of(crashes), next_of(crashes)
     processor.queue.begin(in_flight)
-    processor.queue.retry(delayed, "the reason", transient=True)
+    processor.queue.retry(delayed, "the reason", transient=False)
     processor.queue.park(parked, "the reason")
     submitted(processor, "waiting")
-    restart("rabbitmq", "kill")
+    restart("rabbitmq", how)
     broker.connect()
     processor.queue.ack(in_flight)
-    again = {next_of(crashes).crash_id for _ in range(3)}
-    assert again == {"in flight", "delayed", "waiting"}
+    again = {delivery.crash_id: delivery for delivery in [next_of(crashes) for _ in range(3)]}
+    assert again.keys() == {"in flight", "delayed", "waiting"}
+    assert (again["delayed"].attempt, again["delayed"].retries) == (2, 1)
     assert [crash.crash_id for crash in processor.queue.kept("parked")] == ["parked"]
 
 

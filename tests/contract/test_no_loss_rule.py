@@ -1,0 +1,172 @@
+"""The no-loss rule over every queue: how a crash ended, and where it is then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.delivery_handler import DeliveryHandler
+from socorro_processor.app.steps import Result
+from socorro_processor.app.watchdog import Watchdog
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.base import Depths
+from socorro_processor.errors import (
+    CrashIDNotFound,
+    MalformedCrash,
+    PermanentStorageError,
+    ProcessingEnvironmentError,
+    TransientStorageError,
+)
+from socorro_processor.health import Health
+from tests.contract.queue_backends import Processor, QueueBackend
+from tests.integration.rabbitmq_broker import Broker
+from tests.unit.crashqueue.machine import Machine
+
+MAXIMUM_ATTEMPTS = 5
+LONGEST_DELAY = 60.0
+DEATH_NOTICED = 1.5
+MOST_DEATHS = 2 + MAXIMUM_ATTEMPTS
+
+NOT_FOUND = CrashIDNotFound("there is no such crash")
+AWAY = TransientStorageError("the service is away")
+NO_WALKER = ProcessingEnvironmentError("no stackwalker")
+TOO_LARGE = PermanentStorageError("too large")
+
+BACKENDS: dict[str, Callable[[Path], QueueBackend]] = {
+    "sqlite": lambda directory: Machine(directory / "queue.sqlite"),
+    "rabbitmq": lambda directory: Broker(retry_delays="0.2"),
+}
+
+
+class Steps:
+    """Ends the crashes in ``errors`` as they say, and saves the others."""
+
+    def __init__(self) -> None:
+        self.errors: dict[str, Exception] = {}
+        self.attempts: list[int] = []
+
+    def run(self, crash_id: str, *, attempt: int, first_time: bool) -> Result:
+        if error := self.errors.get(crash_id):
+            self.attempts.append(attempt)
+            raise error
+        return Result("main", True, {})
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[QueueBackend]:
+    backend = BACKENDS[request.param](tmp_path)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def steps() -> Steps:
+    return Steps()
+
+
+def handler_of(processor: Processor, steps: Steps) -> DeliveryHandler:
+    return DeliveryHandler(processor.queue, steps, Breaker(Health()), Watchdog(900.0), MAXIMUM_ATTEMPTS)
+
+
+def process(backend: QueueBackend, processor: Processor, steps: Steps, rounds: int) -> None:
+    """Handle what comes, and what comes when the delays are over."""
+    handler = handler_of(processor, steps)
+    for _ in range(rounds):
+        while delivery := processor.take():
+            handler.handle(delivery)
+        backend.wait(LONGEST_DELAY)
+
+
+def left(depths: Depths) -> tuple[int, int, int]:
+    """In the queues, parked, rejected."""
+    in_queues = sum(depth.waiting + depth.delayed + depth.in_flight for depth in depths.queues.values())
+    return in_queues + depths.suspect, depths.parked, depths.rejected
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "expected"),
+    [
+        (NOT_FOUND, [1, 1, 1, 1], (0, 0, 1)),
+        (AWAY, [1] * 7, (1, 0, 0)),
+        (NO_WALKER, [1] * 7, (1, 0, 0)),
+        (MemoryError("no memory"), [1] * 7, (1, 0, 0)),
+        (TOO_LARGE, [1, 2, 3, 4, 5], (0, 1, 0)),
+        (KeyError("a bug"), [1, 2, 3, 4, 5], (0, 1, 0)),
+        (MalformedCrash("no JSON object"), [1], (0, 1, 0)),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_how_often_a_crash_is_tried_and_where_it_ends(backend, steps, error, attempts, expected):
+    processor = backend.start()
+    crash_id = new_crash_id()
+    steps.errors[crash_id] = error
+    processor.queue.submit(crash_id, "priority")
+    processor.queue.submit(new_crash_id())
+    process(backend, processor, steps, rounds=7)
+    assert steps.attempts == attempts
+    assert left(processor.queue.depths()) == expected
+    kept = [*processor.queue.kept("parked"), *processor.queue.kept("rejected")]
+    assert [(crash.crash_id, crash.queue) for crash in kept] == [(crash_id, "priority")] * sum(expected[1:])
+    for crash in kept:
+        assert str(error).strip("'") in crash.reason or type(error).__name__ in crash.reason
+        assert crash.attempts == attempts[-1]
+
+
+def test_what_is_no_crash_id_is_rejected_with_the_reason(backend, steps):
+    processor = backend.start()
+    processor.queue.submit("../../etc/passwd")
+    process(backend, processor, steps, rounds=1)
+    (kept,) = processor.queue.kept("rejected")
+    assert (kept.crash_id, kept.queue) == ("../../etc/passwd", "normal")
+    assert "no crash id" in kept.reason
+    assert left(processor.queue.depths()) == (0, 0, 1)
+
+
+def test_a_crash_over_which_every_processor_dies_is_parked_after_its_attempts(backend, steps):
+    crash_id = new_crash_id()
+    backend.start().queue.submit(crash_id)
+    deaths = 0
+    while (delivery := (processor := backend.start()).take()).attempt <= MAXIMUM_ATTEMPTS:
+        processor.queue.begin(delivery)
+        processor.die()
+        deaths += 1
+        assert deaths <= MOST_DEATHS
+        backend.wait(DEATH_NOTICED)
+    handler = handler_of(processor, steps)
+    handler.handle(delivery)
+    backend.wait(LONGEST_DELAY)
+    handler.handle(processor.take())
+    (kept,) = processor.queue.kept("parked")
+    assert (kept.crash_id, kept.reason) == (crash_id, "the processor died in each of 5 attempts")
+    assert deaths == MAXIMUM_ATTEMPTS + (0 if backend.knows_what_had_begun else 2)
+
+
+def test_ten_different_crashes_in_a_row_that_fail_of_their_own_park_none(backend, steps):
+    processor = backend.start()
+    crash_ids = [new_crash_id() for _ in range(10)]
+    steps.errors = dict.fromkeys(crash_ids, KeyError("a broken deploy"))
+    for crash_id in crash_ids:
+        processor.queue.submit(crash_id)
+    process(backend, processor, steps, rounds=MAXIMUM_ATTEMPTS + 1)
+    process(backend, backend.start(), steps, rounds=2)
+    assert left(processor.queue.depths()) == (10, 0, 0)
+    steps.errors = {}
+    process(backend, processor, steps, rounds=2)
+    assert left(processor.queue.depths()) == (0, 0, 0)
+
+
+def test_attempts_and_retries_are_remembered_by_the_queue_when_the_processor_dies(backend, steps):
+    processor = backend.start()
+    crash_id = new_crash_id()
+    processor.queue.submit(crash_id)
+    steps.errors[crash_id] = TOO_LARGE
+    for attempt in range(1, MAXIMUM_ATTEMPTS):
+        delivery = processor.take()
+        assert (delivery.attempt, delivery.retries) == (attempt, attempt - 1)
+        handler_of(processor, steps).handle(delivery)
+        processor.die()
+        processor = backend.start()
+        backend.wait(LONGEST_DELAY)
