@@ -56,14 +56,14 @@ CANDIDATES = f"""
     SELECT id, body, attempts, retries, deaths FROM crash
     WHERE queue = ? AND state = 'waiting'
     AND body NOT IN ({IN_FLIGHT})
-"""
+"""  # of our own words  # nosec B608
 NEXT = f"{CANDIDATES} ORDER BY due, id"
 NEXT_RETRIED = f"{CANDIDATES} AND due IS NOT NULL ORDER BY due, id"
 DUE = "SELECT id FROM crash WHERE state = 'delayed' AND due <= ?"
 DUE_NEXT = f"""
     SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND body NOT IN ({IN_FLIGHT})
     ORDER BY due, id LIMIT 1
-"""
+"""  # of our own words  # nosec B608
 ADD = "INSERT INTO crash (body, queue) VALUES (?, ?)"
 
 Candidate = tuple[int, bytes, int, int, int]
@@ -225,7 +225,7 @@ class SQLiteCrashQueue(CrashQueueBase):
     def hasten(self) -> None:
         with self._file.transaction("hasten a crash") as connection:
             now = self._clock()
-            connection.execute(f"UPDATE crash SET due = ? WHERE id = ({DUE_NEXT})", (now, now))
+            connection.execute(f"UPDATE crash SET due = ? WHERE id = ({DUE_NEXT})", (now, now))  # of our own words  # nosec B608
         self._woken.set()
 
     def park(self, delivery: Delivery, reason: str) -> None:
@@ -252,7 +252,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         with self._file.reading("count the crashes") as connection:
             # One query a state, each answered by that state's index alone.
             for state in ("waiting", "in flight"):
-                rows = connection.execute(f"SELECT queue, count(*) FROM crash WHERE state = '{state}' GROUP BY queue")
+                rows = connection.execute("SELECT queue, count(*) FROM crash WHERE state = ? GROUP BY queue", (state,))
                 counts.update(((queue, state), count) for queue, count in rows)
             for queue, due, count in connection.execute(
                 "SELECT queue, due <= ?, count(*) FROM crash WHERE state = 'delayed' GROUP BY 1, 2", (self._clock(),)
@@ -357,7 +357,9 @@ class SQLiteCrashQueue(CrashQueueBase):
         with self._file.transaction("take a crash") as connection:
             if self._closing.is_set():
                 return None
-            connection.execute(f"UPDATE crash SET state = 'waiting' WHERE id IN ({DUE})", (self._clock(),))
+            connection.execute(
+                f"UPDATE crash SET state = 'waiting' WHERE id IN ({DUE})", (self._clock(),)
+            )  # of our own words  # nosec B608
             heads = self._heads(connection, held)
             queue = self._order.take({queue: len(rows) for queue, rows in heads.items()})
             if queue is None:
