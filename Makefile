@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test golden bench chaos endurance check clean lock services stackwalker stackwalker-from-source samples
+.PHONY: help run test golden bench chaos endurance check audit clean lock services stackwalker \
+	stackwalker-from-source samples
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +41,10 @@ check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml socorro_processor bin/services
+
+audit: $(VENV)/.installed-for-tests ## known vulnerabilities of the locked packages; needs PyPI's own JSON, which mirrors lack
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt
 
 lock: $(VENV)/.installed-for-tests ## renew the locked versions: requirements.txt, requirements-dev.txt
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \

@@ -41,10 +41,12 @@ setup(
     ],
     extras_require={
         "dev": [
+            "bandit",
             "coverage[toml]",
             "hypothesis",
             "import-linter",
             "mypy",
+            "pip-audit",
             "pip-tools",
             "pytest",
             "pytest-randomly",

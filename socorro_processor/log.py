@@ -51,7 +51,7 @@ def set_up_logging(config: DotDict) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.level)
-    # What our libraries tell of each request at DEBUG holds the crash that is sent with it, and what signs it.
+    # What they tell of each request at DEBUG buries all else, and holds the signature that makes the request valid.
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(max(logging.getLogger(library).level, logging.INFO))
 

@@ -112,7 +112,7 @@ class BreakpadStackwalkerRule2015(Rule):
         default="",
         doc="a command that runs the stackwalker in a sandbox, with the same fields; it must let it read the dump and "
         "the symbols, and end with it, such as: bwrap --unshare-all --die-with-parent --ro-bind / / --dev /dev -- "
-        "(or: systemd-run --scope --quiet --property=MemoryMax=2G --)",
+        "(docs/security.rst has one that hides all other files)",
         from_string_converter=template,
     )
     required_config.add_option(

@@ -440,6 +440,20 @@ class TestProcessedAgain:
         assert {table: database.rows(table, crash_id) for table in TABLES} == before
 
 
+class TestInjection:
+    @pytest.mark.parametrize(
+        "text", ["'); DROP TABLE reports; --", "\\'; --", "$$", "%s %(uuid)s %", '"', "{a}", "\\u0000", "\\x27"]
+    )
+    def test_a_value_cannot_be_taken_for_sql(self, store, database, crash_id, text):
+        fields = dict.fromkeys(("signature", "url", "reason", "processor_notes"), text)
+        rows = {"processing": {"missing_symbols": [[text, text, text, text]]}, "json_dump": {text: text}}
+        processed_crash = plugin(crash_id, text, text, text) | fields | rows
+        save(store, processed_crash, **{text: text})
+
+        assert {name: database.row("reports", crash_id)[name] for name in fields} == fields
+        assert store.get_unredacted_processed(crash_id) == processed_crash
+
+
 class TestRemoval:
     def test_a_removed_crash_is_gone_from_every_table(self, store, database, crash_id):
         save(store, plugin(crash_id, "a.dll", "A") | {"processing": {"missing_symbols": [XUL]}})

@@ -101,6 +101,8 @@ def test_no_secret_is_told(seen):
         if option.startswith("secrets.") and ("password" in option or "key" in option)
     }
     assert len(secrets) >= 1
+    # What S3 takes for a proof of the secret.
+    secrets.add("AWS4-HMAC-SHA256")
     assert {part for part, text in seen.told.items() if any(secret in text for secret in secrets)} == set()
 
 

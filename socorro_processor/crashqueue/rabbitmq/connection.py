@@ -222,7 +222,8 @@ class BrokerConnection:
                     logger.exception("%s: the connection is given up", self._place)
                     self._leave_the_loop_in_time()
             self._end()
-            self._closing.wait(random.uniform(0.5, 1.0) * min(LONGEST_BACKOFF, 0.1 * 2**self._failures_in_a_row))
+            jitter = random.uniform(0.5, 1.0)  # no secret  # nosec B311
+            self._closing.wait(jitter * min(LONGEST_BACKOFF, 0.1 * 2**self._failures_in_a_row))
 
     def _connect(self) -> None:
         with self._condition:

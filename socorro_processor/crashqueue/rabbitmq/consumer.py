@@ -207,7 +207,7 @@ class Consumer:
 
     def _on_suspect(self) -> None:
         if not self._suspects_wait:
-            self._drain_at = time.monotonic() + random.uniform(0, LONGEST_DRAIN_DELAY)
+            self._drain_at = time.monotonic() + random.uniform(0, LONGEST_DRAIN_DELAY)  # no secret  # nosec B311
             self._suspects_wait = True
             self._prefetch.wake()
 

@@ -56,18 +56,18 @@ CANDIDATES = f"""
     SELECT id, body, attempts, retries, deaths FROM crash
     WHERE queue = ? AND state = 'waiting'
     AND body NOT IN ({IN_FLIGHT})
-"""
+"""  # of our own words  # nosec B608
 NEXT = f"{CANDIDATES} ORDER BY due, id"
 NEXT_RETRIED = f"{CANDIDATES} AND due IS NOT NULL ORDER BY due, id"
 DUE = "SELECT id FROM crash WHERE state = 'delayed' AND due <= ?"
 DUE_NEXT = f"""
     SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND body NOT IN ({IN_FLIGHT})
     ORDER BY due, id LIMIT 1
-"""
+"""  # of our own words  # nosec B608
 HASTENED = f"""
     SELECT queue, id, body, attempts, retries, deaths FROM crash
     WHERE id = ? AND state = 'waiting' AND body NOT IN ({IN_FLIGHT})
-"""
+"""  # of our own words  # nosec B608
 ADD = "INSERT INTO crash (body, queue) VALUES (?, ?)"
 
 _BODIES_AT_ONCE = 10_000
@@ -233,7 +233,8 @@ class SQLiteCrashQueue(CrashQueueBase):
         with self._file.transaction("hasten a crash") as connection:
             now = self._clock()
             hastened = connection.execute(
-                f"UPDATE crash SET due = ? WHERE id = ({DUE_NEXT}) RETURNING id", (now, now)
+                f"UPDATE crash SET due = ? WHERE id = ({DUE_NEXT}) RETURNING id",  # of our own words  # nosec B608
+                (now, now),
             ).fetchall()
         self._hastened = hastened[0][0] if hastened else None
         self._woken.set()
@@ -262,7 +263,8 @@ class SQLiteCrashQueue(CrashQueueBase):
         with self._file.reading("count the crashes") as connection:
             # One query a state, each answered by that state's index alone.
             for state in ("waiting", "in flight"):
-                rows = connection.execute(f"SELECT queue, count(*) FROM crash WHERE state = '{state}' GROUP BY queue")
+                query = f"SELECT queue, count(*) FROM crash WHERE state = '{state}' GROUP BY queue"  # nosec B608
+                rows = connection.execute(query)
                 counts.update(((queue, state), count) for queue, count in rows)
             for queue, due, count in connection.execute(
                 "SELECT queue, due <= ?, count(*) FROM crash WHERE state = 'delayed' GROUP BY 1, 2", (self._clock(),)
@@ -280,7 +282,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         bodies = [body_of(crash_id) for crash_id in crash_ids]
         for first in range(0, len(bodies), _BODIES_AT_ONCE):
             asked = bodies[first : first + _BODIES_AT_ONCE]
-            query = f"SELECT body FROM crash WHERE body IN ({', '.join('?' * len(asked))})"
+            query = f"SELECT body FROM crash WHERE body IN ({', '.join('?' * len(asked))})"  # of our own words  # nosec B608
             with self._file.reading("look for crashes") as connection:
                 found.update(text_of(body) for (body,) in connection.execute(query, asked))
         return found
@@ -378,7 +380,8 @@ class SQLiteCrashQueue(CrashQueueBase):
         with self._file.transaction("take a crash") as connection:
             if self._closing.is_set():
                 return None
-            connection.execute(f"UPDATE crash SET state = 'waiting' WHERE id IN ({DUE})", (self._clock(),))
+            due = f"UPDATE crash SET state = 'waiting' WHERE id IN ({DUE})"  # of our own words  # nosec B608
+            connection.execute(due, (self._clock(),))
             chosen = self._hastened_one(connection, hastened, held) or self._next_one(connection, held)
             if chosen is None:
                 return None

@@ -1,0 +1,92 @@
+"""The sandbox of docs/security.rst, as it stands there."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.shared import SAMPLES, require, stackwalker
+from tests.system.daemon import Installation
+from tests.system.test_docs import write_examples
+
+SAMPLE = SAMPLES / "segfault"
+
+PEEPING_WALKER = """#!/bin/sh
+for file in {files}; do grep -qs hunter2 "$file" && echo SEEN >&2; done
+for process in /proc/[0-9]*; do
+    test "$(cat $process/cmdline 2>/dev/null | grep -c socorro_processor)" != 0 && echo SEEN >&2
+done
+test "$(grep -c : /proc/net/dev)" -le 1 || echo SEEN >&2
+echo written 2>/dev/null >{written}
+for dump; do :; done
+test -s "$dump" && echo '{{"status": "OK"}}'
+"""
+
+
+@pytest.fixture
+def sandboxed(tmp_path: Path) -> Iterator[Installation]:
+    """An installation with a sandbox; its files are where no sandbox has files of its own."""
+    usable = (
+        shutil.which("bwrap") is not None
+        and not subprocess.run(
+            ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"], check=False, capture_output=True
+        ).returncode
+    )
+    require(usable, "no bubblewrap that can be used: bin/services install")
+    write_examples("security.rst", tmp_path)
+    (sandbox,) = re.findall(r"sandbox = '''(.*)'''", (tmp_path / "sandbox.ini").read_text(), re.DOTALL)
+    installation = Installation(tmp_path, symbols=SAMPLES / "symbols")
+    installation.walker(sandbox=" ".join(sandbox.split()), command_pathname=str(stackwalker().resolve()))
+    yield installation
+    installation.close()
+
+
+def test_the_page_about_security_shows_a_configuration_that_can_be_used(installation, tmp_path):
+    write_examples("security.rst", tmp_path)
+    done = installation.socorro("processor", "--admin.conf=sandbox.ini", "--admin.print_conf=ini")
+    assert done.returncode == 0, done.stderr
+    assert "{dump_file_pathname} --" in done.stdout
+
+
+def test_in_the_sandbox_a_crash_is_processed_as_without(sandboxed, installation):
+    installation.walker(symbols_path=str(SAMPLES / "symbols"))
+    results = []
+    for each in (sandboxed, installation):
+        crash_id = each.submit(SAMPLE / "upload_file_minidump.dmp", "--raw-crash", SAMPLE / "raw_crash.json")
+        daemon = each.start()
+        daemon.wait_for_log(f"{crash_id} saved")
+        assert daemon.stop() == 0
+        results.append(each.show(crash_id))
+    assert results[0]["signature"].startswith("lightbox::Thumbnail::turn_upright")
+    for part in ("crash_info", "crashing_thread", "threads", "modules"):
+        assert results[0]["json_dump"][part] == results[1]["json_dump"][part]
+
+
+def test_a_stackwalker_that_was_taken_over_sees_nothing_but_its_dump_and_the_symbols(sandboxed, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2")
+    walker = tmp_path / "walker"
+    files = f"{secret} /proc/[0-9]*/environ"
+    walker.write_text(PEEPING_WALKER.format(files=files, written=tmp_path / "written"))
+    walker.chmod(0o755)
+    sandboxed.walker(command_pathname=str(walker))
+    sandboxed.environment["PASSWORD"] = "hunter2"
+    crash_id = sandboxed.submit(SAMPLE / "upload_file_minidump.dmp")
+    daemon = sandboxed.start()
+    daemon.wait_for_log(f"{crash_id} saved")
+    assert daemon.stop() == 0
+    assert sandboxed.show(crash_id)["json_dump"] == {"status": "OK"}
+    assert "SEEN" not in daemon.log
+    assert not (tmp_path / "written").exists()
+
+    # And without: the walker does what it is meant to.
+    sandboxed.walker(sandbox="")
+    daemon = sandboxed.start()
+    assert sandboxed.socorro("reprocess", crash_id).returncode == 0
+    daemon.wait_for_log(f"{crash_id} saved")
+    assert daemon.stop() == 0
+    assert "SEEN" in daemon.log
+    assert (tmp_path / "written").exists()

@@ -1,0 +1,36 @@
+"""docs/security.rst: each guard has a test that shows it, and what is downloaded has a hash."""
+
+import re
+
+import pytest
+
+from tests.shared import REPOSITORY
+
+PAGE = (REPOSITORY / "docs" / "security.rst").read_text()
+NAMED = sorted(set(re.findall(r"``(test_\w+)``", PAGE)))
+
+
+@pytest.fixture(scope="module")
+def tests() -> set[str]:
+    """The names of all tests."""
+    sources = (path.read_text() for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    return {name for source in sources for name in re.findall(r"^ *def (test_\w+)\(", source, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_each_test_that_the_page_names_is_there(name, tests):
+    assert name in tests
+
+
+def test_each_threat_has_a_test():
+    _, *rows = PAGE.partition("list-table::")[2].partition("A sandbox for")[0].split("    * - ")
+    assert len(rows) > 20
+    assert [row for row in rows[1:] if "``test_" not in row] == []
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_has_its_hash(file):
+    requirements = re.split(r"\n(?=\S)", (REPOSITORY / file).read_text().replace("\\\n", ""))
+    requirements = [each for each in requirements if each.strip() and not each.startswith("#")]
+    assert len(requirements) > 10
+    assert [each for each in requirements if "==" not in each or "--hash=sha256:" not in each] == []
