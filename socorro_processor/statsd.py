@@ -11,12 +11,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import ParamSpec, TypeVar
 
 from statsd import StatsClient
 
 from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.metrics import Labels
+from socorro_processor.metrics import METRICS, Labels
 
 logger = logging.getLogger(__name__)
 
@@ -210,6 +211,14 @@ class StatsdSink:
 
     def duration(self, name: str, seconds: float, labels: Labels) -> None:
         self._client.timing(_labelled(name, labels), seconds)
+
+
+def send_metrics(config: DotDict, closing: ExitStack) -> None:
+    """Send what this process measures to the statsd of ``config``, where one is named, until ``closing``."""
+    if config.statsd_host:
+        client = StatsdClient(config)
+        closing.callback(client.close)
+        METRICS.add_sink(StatsdSink(client))
 
 
 def _labelled(name: str, labels: Labels) -> str:

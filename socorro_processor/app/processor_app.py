@@ -10,11 +10,11 @@ import time
 from contextlib import ExitStack
 from types import FrameType
 
-from socorro_processor import health, log, statsd
+from socorro_processor import health, statsd
+from socorro_processor.app import companion
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.metrics import METRICS
 from socorro_processor.stackwalk.command import kill_all
 
 logger = logging.getLogger(__name__)
@@ -31,14 +31,8 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
     and reference data."""
 
     required_config = Namespace()
-    required_config.logging = log.required_config
     required_config.health = health.required_config
-    required_config.namespace("metrics", doc="where all that the processor counts and times is sent")
-    required_config.metrics.update(statsd.statsd_options(shared=None))
-    required_config.namespace("plugins", doc="the operator's own rules and stores")
-    required_config.plugins.add_option(
-        "path", default="", doc="directories, separated by commas, with modules of your own rules and stores"
-    )
+    required_config.update(companion.companion_options())
 
     def __init__(self, config: DotDict) -> None:
         super().__init__(config, health.Health(config.health.maximum_silence))
@@ -55,14 +49,13 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         signal.signal(signal.SIGHUP, self._on_reload_signal)
         with ExitStack() as closing:
             closing.callback(self.close)
-            if self.config.metrics.statsd_host:
-                statsd_client = statsd.StatsdClient(self.config.metrics)
-                closing.callback(statsd_client.close)
-                METRICS.add_sink(statsd.StatsdSink(statsd_client))
+            statsd.send_metrics(self.config.metrics, closing)
             closing.callback(health.HealthServer(self.config.health, self.health).close)
             queue = self.crash_queue()
             closing.callback(queue.close)
             closing.callback(kill_all)
+            if command := companion.command(self.config):
+                closing.callback(companion.CompanionProcess(command).close)
             manager = self.task_manager(queue, lambda: self._tick(manager))
             self._check_first()
             self.watchdog.start()
