@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import stat_result
-from pathlib import Path
 from types import MappingProxyType
 
 from socorro_processor.metrics import METRICS
@@ -28,17 +27,16 @@ _COLLECT_EVERY = 256
 _LOG_INTERVAL = 60.0
 
 
-def _nobody(path: Path) -> None:
-    """Is told and does nothing."""
-
-
 @dataclass(frozen=True)
 class Listener:
-    """Who is to know which files there are. Called in the manager's own thread: it must be quick."""
+    """Who is to know which files there are, by their paths in the cache.
 
-    arrived: Callable[[Path], object] = _nobody
+    Called in the manager's own thread, by a scan for each file there is: it must be quick.
+    """
+
+    arrived: Callable[[str], object] = lambda path: None
     """A file is there and complete, newly or again."""
-    gone: Callable[[Path], object] = _nobody
+    gone: Callable[[str], object] = lambda path: None
 
 
 class LRUCache:
@@ -79,7 +77,7 @@ class LRUCache:
             is_new = known is None or known.size != status.st_size
             self.files.put(path, status.st_size, used if known is None else max(used, known.used))
             if is_new:
-                self._tell(self._listener.arrived, path)
+                self._listener.arrived(path)
         for path in [path for path in self.files if path not in found]:
             self._look_at(path, now, is_complete=False)
         self.files.sort()
@@ -168,15 +166,12 @@ class LRUCache:
             return
         self.files.put(path, status.st_size, now)
         if is_complete:
-            self._tell(self._listener.arrived, path)
+            self._listener.arrived(path)
 
     def _drop(self, path: str) -> None:
         if self.files.drop(path):
-            self._tell(self._listener.gone, path)
+            self._listener.gone(path)
         self._may_be_empty(path)
-
-    def _tell(self, listener: Callable[[Path], object], path: str) -> None:
-        listener(self._directory.path / path)
 
     def _may_be_empty(self, path: str) -> None:
         """Something that lay in a directory is gone."""

@@ -207,5 +207,5 @@ class _Reports:
         )
 
 
-def _logged(what: str) -> Callable[[Path], None]:
-    return lambda path: logger.info("symbol cache: %s %s", path.name, what)
+def _logged(what: str) -> Callable[[str], None]:
+    return lambda path: logger.info("symbol cache: %.300r %s", path, what)
