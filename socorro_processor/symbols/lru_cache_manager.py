@@ -29,7 +29,7 @@ _IDLE = 0.25
 _BATCH = 0.1
 """Seconds for which events gather before they are handled: to wake up costs more than to handle one."""
 _LOCK_INTERVAL = 0.25
-_SCAN_INTERVAL = 60.0
+SCAN_INTERVAL = 60.0
 """Seconds between two scans, where inotify has too few watches."""
 _STATUS_INTERVAL = 1.0
 _ORDER_INTERVAL = 60.0
@@ -72,7 +72,9 @@ class SymbolLRUCacheManager(RequiredConfig):
         from_string_converter=WholeNumber(0),
     )
 
-    def __init__(self, config: DotDict, listener: Listener | None = None) -> None:
+    def __init__(
+        self, config: DotDict, listener: Listener | None = None, scan_interval: float = SCAN_INTERVAL
+    ) -> None:
         """``listener`` is told which files there are. Raises ConfigurationError."""
         self._path = Path(config.symbol_cache_path).absolute()
         if not config.symbol_cache_path or self._path == Path("/"):
@@ -86,6 +88,7 @@ class SymbolLRUCacheManager(RequiredConfig):
         if listener is None:
             listener = Listener(_logged("came"), _logged("is gone")) if self._verbosity > 1 else Listener()
         self._listener = listener
+        self._scan_interval = scan_interval
         self._started = time.time()
 
     @staticmethod
@@ -130,13 +133,13 @@ class SymbolLRUCacheManager(RequiredConfig):
                 self._limit,
             )
             reports = _Reports(self._records, self._started, self._limit)
-            next_scan = time.monotonic() + _SCAN_INTERVAL
+            next_scan = time.monotonic() + self._scan_interval
             try:
                 while not stopped() and directory.is_current():
                     cache.handle(watches.read(_IDLE, _BATCH))
                     if cache.lost_events or (not watches.complete and time.monotonic() >= next_scan):
                         cache.scan()
-                        next_scan = time.monotonic() + _SCAN_INTERVAL
+                        next_scan = time.monotonic() + self._scan_interval
                     for path in cache.evict():
                         if self._verbosity:
                             logger.info("symbol cache: removed %.300r", path)
