@@ -63,10 +63,10 @@ class CacheDirectory:
         with suppress(FileNotFoundError, NotADirectoryError), self._parent(path) as (parent, name):
             os.unlink(name, dir_fd=parent)
 
-    def changed(self, path: str) -> int | None:
-        """When anything last came into a directory or left it, in nanoseconds; None where it is gone."""
+    def changed(self, path: str) -> float | None:
+        """When anything last came into a directory or left it, in seconds since 1970; None where it is gone."""
         with suppress(FileNotFoundError, NotADirectoryError), self._named(path) as descriptor:
-            return os.fstat(descriptor).st_mtime_ns
+            return os.fstat(descriptor).st_mtime
         return None
 
     def remove_empty(self, path: str) -> bool:
@@ -121,15 +121,17 @@ class CacheDirectory:
     @contextmanager
     def _named(self, path: str) -> Iterator[int]:
         """A descriptor of the directory at ``path``."""
-        descriptor = os.open(".", _NAME, dir_fd=self._root)
+        descriptor = self._root
         try:
             for part in path.split("/") if path else ():
                 deeper = os.open(part, _NAME, dir_fd=descriptor)
-                os.close(descriptor)
+                if descriptor != self._root:
+                    os.close(descriptor)
                 descriptor = deeper
             yield descriptor
         finally:
-            os.close(descriptor)
+            if descriptor != self._root:
+                os.close(descriptor)
 
     @contextmanager
     def _parent(self, path: str) -> Iterator[tuple[int, str]]:

@@ -24,6 +24,8 @@ EMPTY_DIRECTORY_TIME = 5.0
 """Seconds that a directory stays though it is empty: somebody may be about to move a file into it."""
 _COLLECT_EVERY = 256
 """Directories that a scan opens before it empties inotify's queue: each makes an event, too."""
+_EVENTS_AGE = 0.01
+"""Seconds for which it removes files by what it knows, before it looks which were opened meanwhile."""
 _LOG_INTERVAL = 60.0
 
 
@@ -49,6 +51,7 @@ class LRUCache:
         limit: int,
         listener: Listener = Listener(),
         empty_directory_time: float = EMPTY_DIRECTORY_TIME,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``limit`` is in bytes."""
         self.files = LRUFiles()
@@ -59,7 +62,9 @@ class LRUCache:
         self._limit = limit
         self._listener = listener
         self._empty_directory_time = empty_directory_time
-        self._empty: dict[str, tuple[float, int]] = {}
+        self._clock = clock
+        self._handled = clock()
+        self._perhaps_empty: dict[str, float] = {}
         self._opened_directories = 0
         self._next_log = 0.0
 
@@ -67,7 +72,7 @@ class LRUCache:
         """Look through it all, and watch it. ``last_used`` holds what is known of uses, in seconds since 1970."""
         self.lost_events = False
         self._watches.begin()
-        now, today = time.monotonic(), time.time()
+        now, today = self._clock(), time.time()
         found = set()
         for path, status in self._walk(""):
             found.add(path)
@@ -84,8 +89,9 @@ class LRUCache:
 
     def handle(self, events: Iterable[Event]) -> None:
         """Take in what has happened."""
-        now = time.monotonic()
+        now = self._handled = self._clock()
         changed: dict[str, bool] = {}
+        walked: set[str] = set()
         hits = 0
         for happened, path in events:
             if happened is Happened.OPENED:
@@ -96,13 +102,15 @@ class LRUCache:
             elif happened is Happened.ARRIVED:
                 changed[path] = True
             elif happened is Happened.DIRECTORY_CAME:
-                for each, _ in self._walk(path):
-                    changed.setdefault(each, True)
+                # Not one that the walk through the directory above it has met since.
+                if path not in walked:
+                    for each, _ in self._walk(path, walked):
+                        changed.setdefault(each, True)
             elif happened is Happened.DIRECTORY_LEFT:
                 self._watches.remove_below(path)
                 for each in self.files.below(path):
                     self._drop(each)
-                self._may_be_empty(path)
+                self._may_be_empty(path.rpartition("/")[0])
             else:
                 self.lost_events = True
                 METRICS.increment("symbol_cache.overflows")
@@ -114,19 +122,19 @@ class LRUCache:
     def evict(self) -> Iterator[str]:
         """Remove the files unused for longest until the others keep to the limit; their paths."""
         while self.files.bytes > self._limit:
-            # One that was opened this very moment is not the oldest any more.
-            self.handle(self._watches.read(0))
+            if self._clock() - self._handled > _EVENTS_AGE:
+                self.handle(self._watches.read(0))
             oldest = self.files.oldest()
-            if self.lost_events or oldest is None or self.files.bytes <= self._limit:
+            if oldest is None or self.files.bytes <= self._limit:
                 return
             path, file = oldest
             try:
                 self._directory.remove(path)
             except OSError as error:
                 # The others must not wait for it; this one comes up again after them.
-                self.files.use(path, time.monotonic())
-                if time.monotonic() >= self._next_log:
-                    self._next_log = time.monotonic() + _LOG_INTERVAL
+                self.files.use(path, self._clock())
+                if self._clock() >= self._next_log:
+                    self._next_log = self._clock() + _LOG_INTERVAL
                     logger.warning("symbol cache: %.200r cannot be removed: %s", path, error.strerror)
                 return
             METRICS.increment("symbol_cache.evictions")
@@ -136,28 +144,34 @@ class LRUCache:
 
     def remove_empty_directories(self) -> None:
         """Remove those that have stayed empty."""
-        now = time.monotonic()
-        due = [path for path, (time_, _) in self._empty.items() if time_ <= now]
+        now, today = self._clock(), time.time()
+        due = [path for path, due in self._perhaps_empty.items() if due <= now]
         for path in due:
-            _, changed = self._empty.pop(path)
-            if self._directory.changed(path) != changed:
-                self._watch_emptiness(path)
-            elif self._directory.remove_empty(path):
+            del self._perhaps_empty[path]
+            changed = self._directory.changed(path)
+            if changed is None:
+                continue
+            if 0 <= today - changed < self._empty_directory_time:
                 self._may_be_empty(path)
+            elif self._directory.remove_empty(path):
+                self._may_be_empty(path.rpartition("/")[0])
 
-    def _walk(self, top: str) -> Iterator[tuple[str, stat_result]]:
-        """Every file at and below ``top``; its directories are watched."""
-        for path, status in self._directory.walk(top, self._watch):
+    def _walk(self, top: str, walked: set[str] | None = None) -> Iterator[tuple[str, stat_result]]:
+        """Every file at and below ``top``; its directories are watched, and added to ``walked``."""
+
+        def watch(descriptor: int, path: str) -> None:
+            self._watches.add(descriptor, path)
+            self._opened_directories += 1
+            if self._opened_directories % _COLLECT_EVERY == 0:
+                self._watches.collect()
+            if walked is not None:
+                walked.add(path)
+
+        for path, status in self._directory.walk(top, watch):
             if status is None:
-                self._watch_emptiness(path)
+                self._may_be_empty(path)
             else:
                 yield path, status
-
-    def _watch(self, descriptor: int, path: str) -> None:
-        self._watches.add(descriptor, path)
-        self._opened_directories += 1
-        if self._opened_directories % _COLLECT_EVERY == 0:
-            self._watches.collect()
 
     def _look_at(self, path: str, now: float, is_complete: bool) -> None:
         status = self._directory.file(path)
@@ -171,14 +185,8 @@ class LRUCache:
     def _drop(self, path: str) -> None:
         if self.files.drop(path):
             self._listener.gone(path)
-        self._may_be_empty(path)
+        self._may_be_empty(path.rpartition("/")[0])
 
-    def _may_be_empty(self, path: str) -> None:
-        """Something that lay in a directory is gone."""
-        self._watch_emptiness(path.rpartition("/")[0])
-
-    def _watch_emptiness(self, directory: str) -> None:
-        if directory and directory not in self._empty:
-            changed = self._directory.changed(directory)
-            if changed is not None:
-                self._empty[directory] = (time.monotonic() + self._empty_directory_time, changed)
+    def _may_be_empty(self, directory: str) -> None:
+        if directory:
+            self._perhaps_empty.setdefault(directory, self._clock() + self._empty_directory_time)

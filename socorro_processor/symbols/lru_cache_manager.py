@@ -72,9 +72,7 @@ class SymbolLRUCacheManager(RequiredConfig):
         from_string_converter=WholeNumber(0),
     )
 
-    def __init__(
-        self, config: DotDict, listener: Listener | None = None, scan_interval: float = SCAN_INTERVAL
-    ) -> None:
+    def __init__(self, config: DotDict, listener: Listener | None = None, scan_interval: float = SCAN_INTERVAL) -> None:
         """``listener`` is told which files there are. Raises ConfigurationError."""
         self._path = Path(config.symbol_cache_path).absolute()
         if not config.symbol_cache_path or self._path == Path("/"):
@@ -137,13 +135,13 @@ class SymbolLRUCacheManager(RequiredConfig):
             try:
                 while not stopped() and directory.is_current():
                     cache.handle(watches.read(_IDLE, _BATCH))
-                    if cache.lost_events or (not watches.complete and time.monotonic() >= next_scan):
-                        cache.scan()
-                        next_scan = time.monotonic() + self._scan_interval
                     for path in cache.evict():
                         if self._verbosity:
                             logger.info("symbol cache: removed %.300r", path)
                     cache.remove_empty_directories()
+                    if cache.lost_events or (not watches.complete and time.monotonic() >= next_scan):
+                        cache.scan()
+                        next_scan = time.monotonic() + self._scan_interval
                     reports.write(cache, watches.complete)
             finally:
                 reports.write(cache, watches.complete, at_once=True)

@@ -60,16 +60,14 @@ def test_every_directory_is_watched_before_it_is_read(directory):
 
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb", b" ", b"-rf", b"\x1b[31m", b"x" * 255, "é".encode()])
 def test_any_name_can_be_told_and_removed(directory, name):
-    path = os.fsencode(directory.path) + b"/" + name
-    os.mkdir(path)
-    with open(path + b"/" + name, "wb"):
-        pass
+    (directory.path / os.fsdecode(name)).mkdir()
+    (directory.path / os.fsdecode(name) / os.fsdecode(name)).touch()
 
     (told,) = found(directory)
     assert os.fsencode(told) == name + b"/" + name
     directory.remove(told)
     assert directory.remove_empty(os.fsdecode(name))
-    assert os.listdir(directory.path) == []
+    assert list(directory.path.iterdir()) == []
 
 
 def test_links_and_other_kinds_of_files_are_no_files_of_the_cache(directory, outside):

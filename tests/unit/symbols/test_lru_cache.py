@@ -32,7 +32,13 @@ class Opened:
         listener = Listener(
             arrived=lambda path: self.told.append(("arrived", path)), gone=lambda path: self.told.append(("gone", path))
         )
-        self.cache = LRUCache(self.directory, self.watches, limit, listener, empty_directory_time)
+        self.time = time.monotonic()
+        self.cache = LRUCache(self.directory, self.watches, limit, listener, empty_directory_time, self._clock)
+
+    def _clock(self) -> float:
+        """Goes on a little each time, far more than it removes files for without a look at events."""
+        self.time += 0.1
+        return self.time
 
     def write(self, path: str, size: int = 300) -> None:
         (self.path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +173,7 @@ def test_a_directory_goes_when_it_stays_empty_and_then_the_one_above_it(cache):
     assert cache.look() == ["x/1/x.sym"]
     cache.look()
     cache.look()
-    assert os.listdir(cache.path) == []
+    assert list(cache.path.iterdir()) == []
 
 
 def test_a_directory_stays_for_as_long_as_somebody_may_be_about_to_move_a_file_in(open_cache):
@@ -180,15 +186,24 @@ def test_a_directory_stays_for_as_long_as_somebody_may_be_about_to_move_a_file_i
     assert (cache.path / "y" / "1").is_dir()
 
 
-def test_a_directory_that_something_came_into_meanwhile_waits_anew(open_cache, tmp_path):
-    cache = open_cache(empty_directory_time=0.0)
-    (cache.path / "x").mkdir()
-    cache.cache.handle(cache.watches.read(0))
-    cache.write("x/y")
-    (cache.path / "x/y").unlink()  # empty again, for an instant
-    cache.cache.remove_empty_directories()
+def test_a_directory_that_something_came_into_meanwhile_waits_anew(open_cache):
+    cache = open_cache(lambda each: (each.path / "x").mkdir(), empty_directory_time=60.0)
+    cache.time += 60.0
+    cache.look()  # what makes it young is its time of change, which is now
     assert (cache.path / "x").is_dir()
-    cache.cache.remove_empty_directories()
+    os.utime(cache.path / "x", (1000, 1000))
+    cache.look()
+    assert (cache.path / "x").is_dir()
+    cache.time += 60.0
+    cache.look()
+    assert not (cache.path / "x").exists()
+
+
+def test_a_clock_that_was_set_back_keeps_no_directory(open_cache):
+    cache = open_cache(lambda each: (each.path / "x").mkdir(), empty_directory_time=60.0)
+    os.utime(cache.path / "x", (time.time() + 1e6, time.time() + 1e6))
+    cache.time += 60.0
+    cache.look()
     assert not (cache.path / "x").exists()
 
 
@@ -197,7 +212,7 @@ def test_directories_that_a_killed_writer_left_empty_go(open_cache):
     (cache.path / "y" / "1").mkdir(parents=True)
     for _ in range(3):
         cache.look()
-    assert os.listdir(cache.path) == []
+    assert list(cache.path.iterdir()) == []
 
 
 def test_links_and_what_they_lead_to_stay(cache, tmp_path):
@@ -346,7 +361,7 @@ class Tree(RuleBasedStateMachine):
         for _ in range(4):
             self._cache.look()
         directories = [path for path in self._cache.path.rglob("*") if path.is_dir() and not path.is_symlink()]
-        assert all(os.listdir(path) for path in directories)
+        assert all(list(path.iterdir()) for path in directories)
         self._cache.close()
         self._temporary.cleanup()
 
