@@ -99,7 +99,7 @@ def options(**values: str) -> list[str] | None:
     return command(Configuration(ProcessorApp.get_required_config(), sources).values)
 
 
-@pytest.mark.parametrize("values", [{}, {"symbol_cache_path": "/cache", "companion_class": ""}])
+@pytest.mark.parametrize("values", [{}, {"companion_class": ""}])
 def test_without_a_cache_or_a_class_there_is_no_companion(values):
     assert options(**values) is None
 
