@@ -121,10 +121,10 @@ def test_the_companion_gets_the_values_that_are_in_force_and_no_secret():
 
 
 def test_a_companion_that_cannot_start_is_tried_again_later_and_later(caplog):
-    companion = CompanionProcess(["/no/such/program"], first_delay=0.01)
+    companion = CompanionProcess(["/no/such/program"], first_delay=0.1)
     eventually(lambda: len(caplog.messages) >= 3)
     companion.close()
-    assert [message.split("again in ")[1] for message in caplog.messages[:3]] == ["0.0 s", "0.0 s", "0.0 s"]
+    assert [message.split("again in ")[1] for message in caplog.messages[:3]] == ["0.1 s", "0.2 s", "0.4 s"]
     assert "could not be started" in caplog.text
 
 
