@@ -11,7 +11,8 @@ import time
 from contextlib import ExitStack
 from types import FrameType
 
-from socorro_processor import health, log, statsd
+from socorro_processor import health, statsd
+from socorro_processor.app import companion
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
 from socorro_processor.app.queue_gauges import QueueGauges
 from socorro_processor.app.task_manager import TaskManager
@@ -33,15 +34,9 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
     and reference data."""
 
     required_config = Namespace()
-    required_config.logging = log.required_config
     required_config.health = health.required_config
-    required_config.namespace("metrics", doc="where all that the processor counts and times is sent")
-    required_config.metrics.update(statsd.statsd_options(shared=None))
     required_config.cron = job.required_config
-    required_config.namespace("plugins", doc="the operator's own rules and stores")
-    required_config.plugins.add_option(
-        "path", default="", doc="directories, separated by commas, with modules of your own rules and stores"
-    )
+    required_config.update(companion.companion_options())
 
     def __init__(self, config: DotDict) -> None:
         super().__init__(config, health.Health(config.health.maximum_silence))
@@ -66,6 +61,8 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             closing.callback(queue.close)
             closing.callback(QueueGauges(queue).close)
             closing.callback(kill_all)
+            if command := companion.command(self.config):
+                closing.callback(companion.CompanionProcess(command).close)
             manager = self.task_manager(queue, lambda: self._tick(manager))
             self._check_first()
             self.watchdog.start()

@@ -1,4 +1,4 @@
-"""``socorro symbols``: which symbols crashes miss."""
+"""``socorro symbols``: which symbols crashes miss, and the symbol cache."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import date
 
 from rich.console import Console
 
+from socorro_processor.cli import symbol_cache
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
@@ -23,16 +24,29 @@ _SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("missing",), help="missing: the symbol files that crashes missed")
     parser.add_argument(
-        "--since", metavar="DATE", type=_date, help="only crashes submitted on this day or later: 2016-11-23"
+        "action",
+        choices=("missing", "status", "manage"),
+        help="missing: the symbol files that crashes missed; status: how full the symbol cache is, and whether it is "
+        "managed; manage: keep it to its size until told to stop, as the processor's companion process does",
+    )
+    parser.add_argument(
+        "--since", metavar="DATE", type=_date, help="missing: only crashes submitted on this day or later: 2016-11-23"
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print a JSON list of objects")
-    form.add_argument("--csv", action="store_true", help="print CSV, with a line of headings")
+    form.add_argument("--json", action="store_true", help="missing, status: print JSON")
+    form.add_argument("--csv", action="store_true", help="missing: print CSV, with a line of headings")
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    if arguments.action == "manage":
+        return symbol_cache.manage(configuration)
+    if arguments.action == "status":
+        return symbol_cache.status(configuration, arguments.json)
+    return _missing(arguments, configuration)
+
+
+def _missing(arguments: argparse.Namespace, configuration: Configuration) -> int:
     source = source_in(configuration.values.destination)
     if source is None:
         raise ConfigurationError(
@@ -75,9 +89,13 @@ def _print_table(missed: list[tuple[SymbolFile, int]]) -> None:
 
 COMMAND = Command(
     name="symbols",
-    summary="Say which symbol files crashes missed, the most missed first.",
+    summary="Say which symbol files crashes missed; look after the symbol cache.",
+    description=(
+        "Say which symbol files crashes missed, the most missed first; look after the symbol cache.\n\n"
+        "Exit code: 0 done; 1 status: no manager runs; 2 wrong arguments or configuration."
+    ),
     example="socorro symbols missing --since=2016-11-23 --csv",
     run=run,
     add_arguments=add_arguments,
-    sections=("destination", "resource", "secrets"),
+    sections=("destination", "companion_process", "logging", "metrics", "resource", "secrets"),
 )

@@ -38,6 +38,7 @@ OLD_NAMES: dict[str, str] = {
     "socorro.processor.mozilla_processor_2015.MozillaProcessorAlgorithm2015": (
         "pipeline.mozilla_2015.MozillaProcessorAlgorithm2015"
     ),
+    "socorro.processor.symbol_cache_manager.SymbolLRUCacheManager": "symbols.lru_cache_manager.SymbolLRUCacheManager",
     _EXTERNAL + "crashstorage_base.PolyCrashStorage": "crashstorage.poly.PolyCrashStorage",
     # the document's spelling
     _EXTERNAL + "crashstorage_base.PolyCrashstorage": "crashstorage.poly.PolyCrashStorage",

@@ -26,7 +26,6 @@ RETIRED: dict[str, str] = {
     "quit_on_empty_queue": "the processor runs until it is told to stop",
     "worker_task.*": "fetch, transform and save are always the same three steps",
     "registrar.*": "processors need not be known to one another",
-    "companion_process.*": "the symbol cache is not looked after by a companion of the processor",
     "sentry.*": "what goes wrong is in the log and in the metrics",
     # connections
     "transaction_executor_class": _RETRIES,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from socorro_processor.configuration import DotDict, Namespace, WholeNumber
+from socorro_processor.configuration import DotDict, Namespace, WholeNumber, size
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
@@ -39,8 +39,6 @@ BASE_ENVIRONMENT = {
 }
 """What every stackwalker's environment holds."""
 
-SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-
 
 def template(text: str) -> CommandLine:
     """Raises ValueError."""
@@ -52,14 +50,6 @@ def command_template(text: str) -> CommandLine:
     if not (command_line := template(text)):
         raise ValueError("the command line is empty")
     return command_line
-
-
-def size(text: str) -> int:
-    """Bytes, of a number with k, M or G behind it. Raises ValueError."""
-    match = re.fullmatch(r"\s*(\d+)\s*([kmg]?)\s*", text, re.ASCII | re.IGNORECASE)
-    if match is None or int(match[1]) == 0:
-        raise ValueError("a size above 0 was expected, such as 500M or 4G")
-    return int(match[1]) * SIZE_UNITS[match[2].lower()]
 
 
 def seconds(text: str) -> float:

@@ -27,6 +27,7 @@ def of_2016(installation: Installation, statsd_server) -> Installation:
         "resource.statsd.statsd_host": statsd_server.host,
         "resource.statsd.statsd_port": str(statsd_server.port),
         f"{WALKER}symbol_cache_path": str(SAMPLES / "symbols"),
+        "companion_process.symbol_cache_path": str(installation.directory / "symbol-cache"),
         "collector.throttler.throttler_class": "socorro.collector.throttler.LegacyThrottler",
     }
     return installation
@@ -43,7 +44,8 @@ def test_an_ini_file_of_2016_starts_the_processor(of_2016, statsd_server):
     daemon.wait_for_log(f"{crash_id} saved")
     assert daemon.stop() == 0
     assert of_2016.show(crash_id)["signature"].startswith("lightbox::")
-    assert "section [companion_process], symbol_cache_size: an option of the 2016 processor" in daemon.log
+    assert "section [processor], database_hostname: an option of the 2016 processor" in daemon.log
+    assert (of_2016.directory / "symbol-cache.state" / "status.json").exists()
     assert statsd_server.counter("processor.save_raw_and_processed") == 1
     assert len(statsd_server.timings("processor.fs.FileSystemCrashStorage.save_raw_and_processed")) == 1
     assert len(statsd_server.timings("processor.BreakpadStackwalkerRule2015.act")) == 1

@@ -43,7 +43,7 @@ def _insertion(table: str, names: Iterable[str]) -> str:
     values = ", ".join(f"%({name})s" for name in key + names)
     update = ", ".join(f"{name} = EXCLUDED.{name}" for name in names)
     insert = f"INSERT INTO {table} ({inserted}) VALUES ({values})"  # names of ours  # nosec B608
-    return f"{insert} ON CONFLICT (uuid, crash_date) DO UPDATE SET {update}"
+    return f"{insert} ON CONFLICT (uuid, crash_date) DO UPDATE SET {update}"  # names of ours  # nosec B608
 
 
 _INSERT_REPORT = _insertion("reports", columns.REPORT)

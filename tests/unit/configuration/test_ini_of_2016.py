@@ -104,10 +104,6 @@ def test_each_option_without_use_is_a_warning_that_says_where_it_is_and_what_bec
     assert named == sorted(
         [
             "application",
-            "companion_process.companion_class",
-            "companion_process.symbol_cache_path",
-            "companion_process.symbol_cache_size",
-            "companion_process.verbosity",
             "destination.storage0.benchmark_tag",
             "destination.storage0.dump_file_suffix",
             "destination.storage0.json_file_suffix",
@@ -241,6 +237,7 @@ def test_names_with_dots_from_a_shared_store_are_enough_of_a_configuration():
         )
     )
     assert loaded.values.source.root == loaded.values.destination.storage0.root == "/mnt/crashes"
+    assert loaded.values.companion_process.symbol_cache_size == 40 << 30
     assert loaded.values.destination.storage1.statsd_host == "statsd.example.com"
     assert loaded.values.processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.kill_timeout == 600
 

@@ -1,0 +1,193 @@
+"""The companion process: what works alongside the processor, in a process of its own.
+
+For now that is the manager of the symbol cache. This module is the whole program of that process, for
+the processor's own, with its stores and their clients, would take far more memory than the work does:
+
+    python -m socorro_processor.app.companion --companion_process.symbol_cache_path=DIRECTORY
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Protocol
+
+from socorro_processor import log, statsd
+from socorro_processor.configuration import (
+    Configuration,
+    DotDict,
+    Namespace,
+    class_converter,
+    class_name,
+    split_command_line,
+)
+from socorro_processor.errors import SocorroError
+from socorro_processor.metrics import METRICS
+
+logger = logging.getLogger(__name__)
+
+_FIRST_DELAY = 1.0
+_LONGEST_DELAY = 60.0
+_GOOD_TIME = 60.0
+"""Seconds after which a companion has done well, and the next one need not wait."""
+_PATIENCE = 5.0
+"""Seconds that it may take to end."""
+_SECTIONS = ("companion_process", "logging", "metrics", "plugins")
+
+
+class Companion(Protocol):
+    """What ``companion_process.companion_class`` may name; it has its options in that section, too."""
+
+    def __init__(self, config: DotDict) -> None: ...
+
+    @staticmethod
+    def is_wanted(config: DotDict) -> bool:
+        """Whether ``config`` gives it anything to do."""
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Work until ``stopped``, which it looks at several times a second. Raises SocorroError."""
+
+
+def companion_options() -> Namespace:
+    """All that a companion process is configured by; no secret is among it."""
+    options = Namespace()
+    options.namespace("companion_process", doc="the companion process, which keeps the symbol cache to its size")
+    options.companion_process.add_option(
+        "companion_class",
+        default="socorro_processor.symbols.lru_cache_manager.SymbolLRUCacheManager",
+        doc="what runs in the companion process (empty: there is none)",
+        from_string_converter=class_converter,
+    )
+    options.logging = log.required_config
+    options.namespace("metrics", doc="where all that the processor counts and times is sent")
+    options.metrics.update(statsd.statsd_options(shared=None))
+    options.namespace("plugins", doc="the operator's own rules and stores")
+    options.plugins.add_option(
+        "path", default="", doc="directories, separated by commas, with modules of your own rules and stores"
+    )
+    return options
+
+
+def command(config: DotDict) -> list[str] | None:
+    """How a companion process is started with the processor's configuration; None where none is wanted."""
+    companion: type[Companion] | None = config.companion_process.companion_class
+    if companion is None or not companion.is_wanted(config.companion_process):
+        return None
+    values = ((f"{section}.{name}", value) for section in _SECTIONS for name, value in config[section].items())
+    options = (f"--{key}={class_name(value) if isinstance(value, type) else value}" for key, value in values)
+    return [sys.executable, "-P", "-m", __name__, *options]
+
+
+class CompanionProcess:
+    """Runs a command beside this process: again when it dies, and never longer than this one lives.
+
+    The command gets ``--until-stdin-ends`` and a pipe there, which the kernel closes whatever becomes
+    of this process.
+    """
+
+    def __init__(self, command: Sequence[str], first_delay: float = _FIRST_DELAY) -> None:
+        """``first_delay`` is in seconds; after each death that follows it is doubled."""
+        self._command = [*command, "--until-stdin-ends"]
+        self._first_delay = first_delay
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._run, name="companion", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it."""
+        with self._lock:
+            self._closed.set()
+            process = self._process
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                logger.warning("the companion process does not end, it is killed")
+                process.kill()
+        self._thread.join()
+
+    def _run(self) -> None:
+        delay = self._first_delay
+        while not self._closed.is_set():
+            started = time.monotonic()
+            how = self._run_once()
+            if self._closed.is_set():
+                return
+            if time.monotonic() - started > _GOOD_TIME:
+                delay = self._first_delay
+            logger.error("the companion process %s, it is started again in %.1f s", how, delay)
+            METRICS.increment("companion.ended")
+            self._closed.wait(delay)
+            delay = min(delay * 2, _LONGEST_DELAY)
+
+    def _run_once(self) -> str:
+        """Start it, wait for its end, and say how that came."""
+        try:
+            with self._lock:
+                if self._closed.is_set():
+                    return "is to be no more"
+                # A session of its own: Ctrl-C in a terminal is the processor's to answer.
+                self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
+        except OSError as error:
+            return f"could not be started: {error}"
+        with self._process as process:
+            return f"has ended ({process.wait()})"
+
+
+class _Stop:
+    """Whether the companion was told to stop."""
+
+    def __init__(self) -> None:
+        self._told = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def __call__(self) -> bool:
+        return self._told
+
+    def follow_stdin(self) -> None:
+        threading.Thread(target=self._wait_for_end_of_stdin, name="stdin", daemon=True).start()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._told = True
+
+    def _wait_for_end_of_stdin(self) -> None:
+        while os.read(0, 1024):
+            pass
+        self._told = True
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The companion process. Returns the exit code."""
+    command_line, own = split_command_line(arguments)
+    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description="Run a companion process.")
+    parser.add_argument("--until-stdin-ends", action="store_true", help="end when standard input does")
+    parsed = parser.parse_args(own)
+    try:
+        config = Configuration(companion_options(), [command_line]).values
+        log.set_up_logging(config.logging)
+        stop = _Stop()
+        if parsed.until_stdin_ends:
+            stop.follow_stdin()
+        with statsd.sending_metrics(config.metrics):
+            companion: Companion = config.companion_process.companion_class(config.companion_process)
+            companion.run(stop)
+    except SocorroError as error:
+        print(f"socorro companion: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

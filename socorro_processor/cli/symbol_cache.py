@@ -1,0 +1,86 @@
+"""``socorro symbols manage`` and ``socorro symbols status``: the symbol cache and its manager."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from socorro_processor.app import companion
+from socorro_processor.configuration import Configuration
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.symbols.cache_records import Status, is_managed, records_of
+
+_BAR_WIDTH = 40
+_SIZES = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k"), (1, ""))
+"""As in ``symbol_cache_size``."""
+_AGES = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+
+
+def manage(configuration: Configuration) -> int:
+    """Become the manager of the symbol cache; returns only where there is none to manage."""
+    command = companion.command(configuration.values)
+    if command is None:
+        raise ConfigurationError("there is no symbol cache: set companion_process.symbol_cache_path")
+    # In place of this process, which has loaded every store that is configured: a lean one.
+    os.execv(command[0], command)
+
+
+def status(configuration: Configuration, as_json: bool) -> int:
+    """Print it. Returns 1 where no manager runs."""
+    config = configuration.values.companion_process
+    if not config.get("symbol_cache_path"):
+        raise ConfigurationError("there is no symbol cache: set companion_process.symbol_cache_path")
+    cache = Path(config.symbol_cache_path).absolute()
+    try:
+        managed = is_managed(cache)
+        found = records_of(cache, config.state_path).status()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"symbol cache {cache}: {error}") from error
+    if as_json:
+        print(json.dumps({"path": str(cache), "managed": managed} | (asdict(found) if found else {})))
+    else:
+        _print(cache, managed, found)
+    return 0 if managed else 1
+
+
+def _print(cache: Path, managed: bool, status: Status | None) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"symbol cache {cache}", style="bold", markup=False)
+    if not managed:
+        console.print("no manager runs: start the processor, or `socorro symbols manage`", style="red")
+    if status is None:
+        return
+    share = status.bytes / status.limit
+    full = round(min(share, 1.0) * _BAR_WIDTH)
+    bar = f"[{'#' * full}{'-' * (_BAR_WIDTH - full)}]"
+    console.print(f"{bar} {share:.0%}, {_size(status.bytes)} of {_size(status.limit)}", markup=False)
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim")
+    rows.add_column(justify="right")
+    for label, value in (
+        ("files", f"{status.files:,}"),
+        ("opened, since the start", f"{status.hits:,}"),
+        ("removed for room", f"{status.evictions:,} ({_size(status.evicted_bytes)})"),
+        ("unused for longest", _age(time.time() - status.oldest) if status.oldest is not None else "-"),
+        ("manager", f"pid {status.pid}, for {_age(time.time() - status.started)}" if managed else "none"),
+        ("events lost", f"{status.overflows:,} times"),
+        ("inotify", "watches every directory" if status.watching else "too few watches, see the log"),
+    ):
+        rows.add_row(label, value)
+    console.print(rows)
+
+
+def _size(size: int) -> str:
+    unit, name = next((each for each in _SIZES if size >= each[0]), _SIZES[-1])
+    return f"{size / unit:.1f}{name}" if name else str(size)
+
+
+def _age(seconds: float) -> str:
+    unit, name = next((each for each in _AGES if seconds >= 2 * each[0]), _AGES[-1])
+    return f"{max(seconds, 0) / unit:.0f} {name}"

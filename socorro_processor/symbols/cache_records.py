@@ -1,0 +1,99 @@
+"""What the manager of a symbol cache writes down beside it: the order of use, and its own status.
+
+Neither lies in the cache, where it would be a file like any other. Both are replaced in one step; a
+damaged or missing one costs no more than what it says.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Status:
+    """What ``socorro symbols status`` shows."""
+
+    pid: int
+    started: float
+    """Seconds since 1970, as all times here."""
+    limit: int
+    bytes: int
+    files: int
+    hits: int
+    """How often a file that was there was opened, since the start; what comes at once counts once."""
+    evictions: int
+    """Files removed for room, since the start."""
+    evicted_bytes: int
+    overflows: int
+    """How often events were lost, and the cache was looked through instead."""
+    oldest: float | None
+    """When the file that goes next was last used; None where there is none."""
+    watching: bool
+    """False where inotify has too few watches, and the cache is looked through once a minute."""
+
+
+class CacheRecords:
+    """The files ``order`` and ``status.json`` in a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def save_order(self, used: Iterable[tuple[str, float]]) -> None:
+        """Paths with the time of their last use. Raises OSError."""
+        # A name may hold any byte but NUL, line ends too.
+        text = "\0".join(f"{time:.3f} {path}" for path, time in used)
+        self._replace("order", os.fsencode(text))
+
+    def order(self) -> dict[str, float]:
+        """What was saved last."""
+        used: dict[str, float] = {}
+        with suppress(OSError):
+            for entry in os.fsdecode((self._directory / "order").read_bytes()).split("\0"):
+                time, _, path = entry.partition(" ")
+                with suppress(ValueError):
+                    used[path] = float(time)
+        return used
+
+    def save_status(self, status: Status) -> None:
+        """Raises OSError."""
+        self._replace("status.json", json.dumps(asdict(status)).encode())
+
+    def status(self) -> Status | None:
+        """What was saved last; None where there is nothing to read."""
+        try:
+            read = json.loads((self._directory / "status.json").read_bytes())
+            return Status(**{field.name: read[field.name] for field in fields(Status)})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _replace(self, name: str, content: bytes) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        unfinished = self._directory / f".{name}.writing"
+        unfinished.write_bytes(content)
+        unfinished.replace(self._directory / name)
+
+
+def records_of(cache: Path, directory: str) -> CacheRecords:
+    """Those of a cache; ``directory`` where it is configured, else beside the cache. Raises ValueError."""
+    found = Path(directory) if directory else cache.with_name(f"{cache.name}.state")
+    if found.resolve().is_relative_to(cache.resolve()):
+        raise ValueError(f"{found} lies in the symbol cache {cache} itself: set state_path to another directory")
+    return CacheRecords(found)
+
+
+def is_managed(cache: Path) -> bool:
+    """Whether a manager runs for this cache directory. Raises OSError."""
+    descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
