@@ -40,7 +40,7 @@ def _insertion(table: str, names: Iterable[str]) -> str:
     key = ("uuid", "crash_date")
     names = tuple(names)
     return (
-        f"INSERT INTO {table} ({', '.join(key + names)}) VALUES ({', '.join(f'%({name})s' for name in key + names)})"  # names of ours  # nosec B608
+        f"INSERT INTO {table} ({', '.join(key + names)}) VALUES ({', '.join(f'%({name})s' for name in key + names)})"  # nosec B608
         f" ON CONFLICT (uuid, crash_date) DO UPDATE SET {', '.join(f'{name} = EXCLUDED.{name}' for name in names)}"
     )
 
