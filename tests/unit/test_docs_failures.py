@@ -49,8 +49,8 @@ def test_many_messages_are_quoted():
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_each_message_that_is_quoted_is_in_the_code(message, said):
-    # Behind a colon there may stand another message, and a number may be put in.
-    parts = [part.strip(" :") for part in re.split(r"\.\.\.|: |\b[0-9]+\b", _LEVEL.sub("", message))]
+    # Behind a colon or comma there may stand another message, and a number may be put in.
+    parts = [part.strip(" :") for part in re.split(r"\.\.\.|: |, |\b[0-9]+\b", _LEVEL.sub("", message))]
     parts = [part for part in parts if len(part) > 3]
     assert parts
     assert [part for part in parts if not any(part in text for text in said)] == []

@@ -218,9 +218,8 @@ class BrokerConnection:
                 self._error = error
                 self._leave_the_loop_in_time()
             self._end()
-            self._closing.wait(
-                random.uniform(0.5, 1.0) * min(LONGEST_BACKOFF, 0.1 * 2**self._failures_in_a_row)
-            )  # no secret  # nosec B311
+            backoff = min(LONGEST_BACKOFF, 0.1 * 2**self._failures_in_a_row)
+            self._closing.wait(random.uniform(0.5, 1.0) * backoff)  # no secret  # nosec B311
 
     def _connect(self) -> bool:
         with self._condition:

@@ -64,6 +64,8 @@ DUE_NEXT = f"""
     SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND body NOT IN ({IN_FLIGHT})
     ORDER BY due, id LIMIT 1
 """  # of our own words  # nosec B608
+RETURN_DUE = f"UPDATE crash SET state = 'waiting' WHERE id IN ({DUE})"  # of our own words  # nosec B608
+HASTEN_NEXT = f"UPDATE crash SET due = ? WHERE id = ({DUE_NEXT})"  # of our own words  # nosec B608
 ADD = "INSERT INTO crash (body, queue) VALUES (?, ?)"
 
 Candidate = tuple[int, bytes, int, int, int]
@@ -225,7 +227,7 @@ class SQLiteCrashQueue(CrashQueueBase):
     def hasten(self) -> None:
         with self._file.transaction("hasten a crash") as connection:
             now = self._clock()
-            connection.execute(f"UPDATE crash SET due = ? WHERE id = ({DUE_NEXT})", (now, now))  # of our own words  # nosec B608
+            connection.execute(HASTEN_NEXT, (now, now))
         self._woken.set()
 
     def park(self, delivery: Delivery, reason: str) -> None:
@@ -357,9 +359,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         with self._file.transaction("take a crash") as connection:
             if self._closing.is_set():
                 return None
-            connection.execute(
-                f"UPDATE crash SET state = 'waiting' WHERE id IN ({DUE})", (self._clock(),)
-            )  # of our own words  # nosec B608
+            connection.execute(RETURN_DUE, (self._clock(),))
             heads = self._heads(connection, held)
             queue = self._order.take({queue: len(rows) for queue, rows in heads.items()})
             if queue is None:
