@@ -33,6 +33,7 @@ setup(
         "configman>=1.3",
         "configobj>=5.0.9",
         "elasticsearch>=8.15,<9",
+        "numpy>=2",
         "orjson>=3.10",
         "pika>=1.3.2",
         "psycopg2-binary>=2.9.9",
