@@ -39,6 +39,8 @@ setup(
         "psycopg2-binary>=2.9.9",
         "rich>=13",
         "statsd>=4.0.1",
+        "urllib3>=2",
+        "zstandard>=0.23",
     ],
     extras_require={
         "dev": [
