@@ -147,3 +147,28 @@ def in_chunks(read: Any, size: int, chunk: int) -> Iterator[tuple[bytes, int]]:
             return
         yield data[:length], at
         at += length
+
+
+def identifiers(blocks: bytes) -> tuple[Integers, Integers]:
+    """The ids that FUNC blocks name: of FILE, and of INLINE_ORIGIN; sorted, maybe some that they do not name."""
+    lines = lines_in(blocks, 0)
+    # A line of a FUNC ends with its file.
+    places = lines.ends - 1
+    while (returns := lines.data[places] == _CR).any():
+        places = numpy.where(returns, places - 1, places)
+    files = numpy.zeros(len(places), numpy.uint64)
+    active, scale = numpy.arange(len(places)), numpy.uint64(1)
+    for _ in range(10):
+        digit = _DECIMAL[lines.data[places[active]]]
+        active, digit = active[digit != 255], digit[digit != 255]
+        files[active] += digit.astype(numpy.uint64) * scale
+        places[active] -= 1
+        scale *= numpy.uint64(10)
+    starts = lines.starts
+    is_inline = (lines.data[starts] == ord("I")) & (lines.data[starts + 6] == _SPACE)
+    place = starts[is_inline] + len("INLINE ")
+    for _ in range(2):
+        place = decimal(lines.data, place)[1]
+    call_files, place = decimal(lines.data, place)
+    origins = decimal(lines.data, place)[0]
+    return numpy.unique(numpy.concatenate([files, call_files])), numpy.unique(origins)
