@@ -117,8 +117,9 @@ class Minidump:
     def candidates(self) -> Addresses:
         """Every address in a module that the stackwalker may look up: sorted, each once.
 
-        Each pointer-sized word, at addresses that 4 divides, of stacks and other memory; each word of
-        a context; the address of the exception; also what lies just before them, where a call would stand.
+        Each pointer-sized word of stacks and other memory, at every address, for a stack pointer may be odd;
+        each word of a context; the address of the exception; also what lies just before them, where a call
+        would stand.
         ARM's bit for Thumb and arm64's pointer authentication are taken off. Reads the file.
         Raises NotUnderstood.
         """
@@ -133,7 +134,7 @@ class Minidump:
             for start, size in _pieces_of_file(self._regions):
                 # Chunks overlap by a word that reaches from the one into the other.
                 for offset in range(0, size, _CHUNK):
-                    length = min(_CHUNK + self._cpu.pointer_size - 4, size - offset)
+                    length = min(_CHUNK + self._cpu.pointer_size - 1, size - offset)
                     search.look_at(file.read(start + offset, length, "memory"))
         return search.found()
 
@@ -344,23 +345,15 @@ def _with_a_stack(memory: NDArray[Any], stacks: NDArray[Any], contexts: Iterable
 
 
 def _pieces_of_file(regions: NDArray[Any]) -> Iterator[tuple[int, int]]:
-    """Where in the file words of memory begin, and how far they go: each piece once, however many regions share it.
-
-    What counts is that an address can be divided by 4, not a place in the file: the two may differ by
-    1 to 3 bytes, and pieces overlap where they differ by different ones.
-    """
-    skipped = (-regions["address"].astype(numpy.int64)) & 3
-    starts = regions["at"].astype(numpy.int64) + skipped
-    ends = (regions["at"] + regions["size"]).astype(numpy.int64)
-    for phase in range(4):
-        of_phase = (starts & 3 == phase) & (starts < ends)
-        order = numpy.argsort(starts[of_phase], kind="stable")
-        begin, reach = starts[of_phase][order], numpy.maximum.accumulate(ends[of_phase][order])
-        if not len(begin):
-            continue
-        first = numpy.flatnonzero(numpy.concatenate([[True], begin[1:] > reach[:-1]]))
-        last = numpy.concatenate([first[1:] - 1, [len(begin) - 1]])
-        yield from zip(begin[first].tolist(), (reach[last] - begin[first]).tolist(), strict=True)
+    """Where in the file memory begins, and how far it goes: each piece once, however many regions share it."""
+    starts, ends = regions["at"].astype(numpy.int64), (regions["at"] + regions["size"]).astype(numpy.int64)
+    if not len(starts):
+        return
+    order = numpy.argsort(starts, kind="stable")
+    begin, reach = starts[order], numpy.maximum.accumulate(ends[order])
+    first = numpy.flatnonzero(numpy.concatenate([[True], begin[1:] > reach[:-1]]))
+    last = numpy.concatenate([first[1:] - 1, [len(begin) - 1]])
+    yield from zip(begin[first].tolist(), (reach[last] - begin[first]).tolist(), strict=True)
 
 
 class _Search:
@@ -384,7 +377,7 @@ class _Search:
         self._count = 0
 
     def look_at(self, data: bytes) -> None:
-        """Every word that begins at a multiple of 4 in these bytes."""
+        """Every word in these bytes."""
         # Many small ones are looked at together, with zeros between them.
         self._waiting.append(data.ljust(-(-len(data) // 8) * 8, b"\0"))
         self._size_waiting += len(self._waiting[-1])
@@ -399,7 +392,7 @@ class _Search:
     def _look(self) -> None:
         data = b"".join(self._waiting)
         self._waiting, self._size_waiting = [], 0
-        for offset in range(0, self._cpu.pointer_size, 4):
+        for offset in range(self._cpu.pointer_size):
             count = (len(data) - offset) // self._cpu.pointer_size
             if count > 0:
                 self._add(numpy.frombuffer(data, self._type, count, offset))

@@ -49,18 +49,18 @@ PROGRAMS = (
 def random_crash(random: Random) -> RandomCrash:
     cpu = random.choice(CPUS)
     names = [random.choice(NAMES) for _ in range(random.randint(1, 3))]
+    page = random.choice((0x40, 0x100, 0x400, MODULE_SIZE))
     symbols = {}
     for name in set(names):
         if random.random() < 0.95:
             file = f"{name[:-4] if name.lower().endswith('.pdb') else name}.sym"
-            symbols[f"{name}/{DEBUG_ID}1/{file}"] = random_symbols(random, cpu)
-    return RandomCrash(random_dump(random, cpu, names, list(symbols.values())), symbols)
+            symbols[f"{name}/{DEBUG_ID}1/{file}"] = random_symbols(random, cpu, page)
+    return RandomCrash(random_dump(random, cpu, names, page), symbols)
 
 
-def random_symbols(random: Random, cpu: Cpu) -> bytes:
+def random_symbols(random: Random, cpu: Cpu, page: int) -> bytes:
     lines: list[str] = []
     hexadecimal = "{:X}" if random.random() < 0.2 else "{:x}"
-    page = random.choice((0x40, 0x100, MODULE_SIZE))
 
     def address() -> str:
         if random.random() < 0.01:
@@ -70,7 +70,7 @@ def random_symbols(random: Random, cpu: Cpu) -> bytes:
     def size() -> str:
         if random.random() < 0.02:
             return random.choice(("ffffffff", "0", "00000004"))
-        return hexadecimal.format(random.choice((0, 1, 2, 4, 8, 16, random.randrange(page))))
+        return hexadecimal.format(random.choice((0, 1, 4, 16, page // 8, page // 4, random.randrange(page))))
 
     def m() -> str:
         return "m " if random.random() < 0.1 else ""
@@ -89,16 +89,16 @@ def random_symbols(random: Random, cpu: Cpu) -> bytes:
         lines.append(f"PUBLIC {m()}{address()} {random.choice(('0', '4', 'c'))} {name}")
 
     def function() -> None:
-        start, length = random.randrange(page), random.choice((0, 1, 3, 8, 16, 64, random.randrange(page)))
+        start, length = random.randrange(page), random.choice((0, 1, 8, page // 8, page // 4, random.randrange(page)))
         name = random.choice(("", "f", "f 1", f"function{random.randrange(99)}"))
         lines.append(f"FUNC {m()}{start:x} {length:x} {random.choice('048')} {name}")
         for _ in range(random.choice((0, 0, 1, 3, 8))):
             kind = random.random()
             inner = start + random.randrange(-2, max(length, 1) + 2)
-            if kind < 0.65:
-                lines.append(f"{max(inner, 0):x} {random.choice((0, 1, 2, 8, length)):x} {random.randrange(99)} {number()}")
+            if kind < 0.5:
+                lines.append(f"{max(inner, 0):x} {random.choice((0, 1, 8, length // 2, length)):x} {random.randrange(99)} {number()}")
             elif kind < 0.9:
-                spans = " ".join(f"{max(inner + n, 0):x} {random.choice((1, 4, length)):x}" for n in range(random.randint(1, 2)))
+                spans = " ".join(f"{max(inner + n, 0):x} {random.choice((1, 4, length)):x}" for n in range(0, 8 * random.randint(1, 2), 8))
                 lines.append(f"INLINE {random.randrange(3)} {random.randrange(99)} {number()} {number()} {spans}")
             else:
                 origin()
@@ -125,9 +125,13 @@ def random_symbols(random: Random, cpu: Cpu) -> bytes:
     kinds = [file, origin, public, public, function, function, function, cfi, cfi, other]
     if cpu.name == "x86":
         kinds += [win, win]
-    for _ in range(random.choice((0, 1, 4, 12, 30))):
+    if random.random() < 0.7:
+        for _ in range(4):
+            file()
+            origin()
+    for _ in range(random.choice((0, 2, 12, 12, 30, 60))):
         random.choice(kinds)()
-        if random.random() < 0.08:
+        if random.random() < 0.005:
             lines.append(lines[random.randrange(len(lines))])
     if random.random() < 0.9:
         lines.insert(0, f"MODULE Linux {cpu.name} {DEBUG_ID}1 a name")
@@ -158,7 +162,7 @@ def random_symbols(random: Random, cpu: Cpu) -> bytes:
     return data
 
 
-def random_dump(random: Random, cpu: Cpu, names: list[str], symbols: list[bytes]) -> bytes:
+def random_dump(random: Random, cpu: Cpu, names: list[str], page: int) -> bytes:
     data = bytearray(32 + 6 * 12)
 
     def put(blob: bytes) -> int:
@@ -177,11 +181,10 @@ def random_dump(random: Random, cpu: Cpu, names: list[str], symbols: list[bytes]
 
     stack_at = (0x10000000 if cpu.pointer == 4 else 0x7FFF0000) + random.choice((0, 0, 0, 4, 1))
     words = random.choice((0, 4, 30, 120))
-    page = random.choice((0x40, 0x100, MODULE_SIZE))
 
     def word() -> int:
         kind = random.random()
-        if kind < 0.5:
+        if kind < 0.6:
             value = random.choice(bases) + random.randrange(-2, page + 10)
         elif kind < 0.7:
             value = stack_at + cpu.pointer * random.randrange(words + 4)
@@ -225,21 +228,24 @@ def random_dump(random: Random, cpu: Cpu, names: list[str], symbols: list[bytes]
 def random_context(random: Random, cpu: Cpu, word, stack_pointer: int) -> bytes:  # type: ignore[no-untyped-def]
     """Registers that point here and there; the stack pointer mostly into the stack."""
     sp = stack_pointer if random.random() < 0.95 else word()
+    pc = cpu.base + random.randrange(0x100) if random.random() < 0.7 else word()
     if cpu.name == "x86":
         context = bytearray(716)
         struct.pack_into("<I", context, 0, 0x1003F)
-        struct.pack_into("<11I", context, 0x9C, *(word() for _ in range(6)), word(), word(), 0, 0, sp)
+        struct.pack_into("<11I", context, 0x9C, *(word() for _ in range(6)), word(), pc, 0, 0, sp)
     elif cpu.name == "amd64":
         context = bytearray(1232)
         struct.pack_into("<I", context, 0x30, 0x10001F)
         struct.pack_into("<17Q", context, 0x78, *(word() for _ in range(17)))
         struct.pack_into("<Q", context, 0x98, sp)
+        struct.pack_into("<Q", context, 0xF8, pc)
     elif cpu.name == "arm":
         context = bytearray(368)
         struct.pack_into("<17I", context, 0, 0x40000006, *(word() for _ in range(16)))
         struct.pack_into("<I", context, 0x38, sp)
+        struct.pack_into("<I", context, 0x40, pc & 0xFFFFFFFF)
     else:
         context = bytearray(912)
         struct.pack_into("<II33Q", context, 0, 0x400007, 0, *(word() for _ in range(33)))
-        struct.pack_into("<Q", context, 0x100, sp)
+        struct.pack_into("<QQ", context, 0x100, sp, pc)
     return bytes(context)
