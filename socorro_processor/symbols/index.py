@@ -115,7 +115,7 @@ class SymbolIndex:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
         try:
-            with open(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 file.write(_START.pack(_MAGIC, FORMAT, checksum, len(header)))
                 file.write(header)
                 file.writelines(columns)

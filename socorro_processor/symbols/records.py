@@ -89,7 +89,6 @@ class Kinds:
         if not (known | self.origins | self.inlines | blank).all():
             raise NotSliceable("a line of an unknown kind")
 
-
     def _among(self, might: NDArray[numpy.bool_], word: bytes) -> NDArray[numpy.bool_]:
         """Those lines of ``might`` that begin with ``word``."""
         positions = numpy.flatnonzero(might)

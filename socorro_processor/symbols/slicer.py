@@ -234,14 +234,16 @@ def _once(rows: Integers) -> Integers:
     """Each of these sorted numbers once."""
     if not len(rows):
         return rows
-    return rows[numpy.concatenate([[True], rows[1:] != rows[:-1]])]
+    each: Integers = rows[numpy.concatenate([[True], rows[1:] != rows[:-1]])]
+    return each
 
 
 def _positions(table: Integers, wanted: Integers) -> Integers:
     """Where those of the ``wanted`` that are in the sorted ``table`` stand in it."""
     rows = numpy.searchsorted(table, wanted)
     rows, wanted = rows[rows < len(table)], wanted[rows < len(table)]
-    return rows[table[rows] == wanted]
+    found: Integers = rows[table[rows] == wanted]
+    return found
 
 
 def _read_all(read: Callable[[int, int], bytes], places: Integers, lengths: Integers) -> list[bytes]:

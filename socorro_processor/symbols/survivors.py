@@ -36,7 +36,9 @@ def survivors(starts: Integers, ends: Integers) -> Integers:
     return order[kept]
 
 
-def _keep_what_does_not_overlap(kept: NDArray[numpy.bool_], starts: Integers, ends: Integers, at: int, last: int) -> None:
+def _keep_what_does_not_overlap(
+    kept: NDArray[numpy.bool_], starts: Integers, ends: Integers, at: int, last: int
+) -> None:
     """From ``at`` to ``last``, behind a record that is kept."""
     end = ends[at - 1]
     while True:

@@ -31,13 +31,25 @@ class Cpu:
     rules: tuple[str, ...]
 
 
+def _rules(sp: str, fp: str, pointer: int, *more: str) -> tuple[str, ...]:
+    by_frame = f".cfa: {fp} {2 * pointer} + .ra: .cfa {pointer} - ^ {fp}: .cfa {2 * pointer} - ^"
+    return f".cfa: {sp} {{n}} + .ra: .cfa {pointer} - ^", by_frame, *more
+
+
 CPUS = (
-    Cpu("x86", 0, 4, 0x400000, (".cfa: $esp {n} + .ra: .cfa 4 - ^", ".cfa: $ebp 8 + .ra: .cfa 4 - ^ $ebp: .cfa 8 - ^")),
-    Cpu("amd64", 9, 8, 0x7F5500400000, (".cfa: $rsp {n} + .ra: .cfa 8 - ^", ".cfa: $rbp 16 + .ra: .cfa 8 - ^ $rbp: .cfa 16 - ^")),
-    Cpu("arm", 5, 4, 0x40400000, (".cfa: sp {n} + .ra: .cfa 4 - ^", ".cfa: sp .ra: lr", ".cfa: r7 8 + .ra: .cfa 4 - ^ r7: .cfa 8 - ^")),
-    Cpu("arm64", 12, 8, 0x7100400000, (".cfa: sp {n} + .ra: .cfa 8 - ^", ".cfa: sp .ra: x30", ".cfa: x29 16 + .ra: .cfa 8 - ^ x29: .cfa 16 - ^")),
-)  # fmt: skip
-RAW_RULES = ("", "garbage", ".cfa: 1 .ra: 2", ".ra: .cfa 4 - ^", ".cfa: $esp 4 + .ra: 4195000", ".cfa: sp 8 + .ra: sp ^ 1 +")
+    Cpu("x86", 0, 4, 0x400000, _rules("$esp", "$ebp", 4)),
+    Cpu("amd64", 9, 8, 0x7F5500400000, _rules("$rsp", "$rbp", 8)),
+    Cpu("arm", 5, 4, 0x40400000, _rules("sp", "r7", 4, ".cfa: sp .ra: lr")),
+    Cpu("arm64", 12, 8, 0x7100400000, _rules("sp", "x29", 8, ".cfa: sp .ra: x30")),
+)
+RAW_RULES = (
+    "",
+    "garbage",
+    ".cfa: 1 .ra: 2",
+    ".ra: .cfa 4 - ^",
+    ".cfa: $esp 4 + .ra: 4195000",
+    ".cfa: sp 8 + .ra: sp ^ 1 +",
+)
 PROGRAMS = (
     "$T0 $ebp = $eip $T0 4 + ^ = $ebp $T0 ^ = $esp $T0 8 + =",
     "$T0 .raSearch = $eip $T0 ^ = $esp $T0 4 + =",
@@ -96,9 +108,13 @@ def random_symbols(random: Random, cpu: Cpu, page: int) -> bytes:
             kind = random.random()
             inner = start + random.randrange(-2, max(length, 1) + 2)
             if kind < 0.5:
-                lines.append(f"{max(inner, 0):x} {random.choice((0, 1, 8, length // 2, length)):x} {random.randrange(99)} {number()}")
+                span = random.choice((0, 1, 8, length // 2, length))
+                lines.append(f"{max(inner, 0):x} {span:x} {random.randrange(99)} {number()}")
             elif kind < 0.9:
-                spans = " ".join(f"{max(inner + n, 0):x} {random.choice((1, 4, length)):x}" for n in range(0, 8 * random.randint(1, 2), 8))
+                spans = " ".join(
+                    f"{max(inner + n, 0):x} {random.choice((1, 4, length)):x}"
+                    for n in range(0, 8 * random.randint(1, 2), 8)
+                )
                 lines.append(f"INLINE {random.randrange(3)} {random.randrange(99)} {number()} {number()} {spans}")
             else:
                 origin()
@@ -120,7 +136,11 @@ def random_symbols(random: Random, cpu: Cpu, page: int) -> bytes:
         lines.append(f"STACK WIN {kind} {address()} {size()} {numbers} {has_program} {rest}")
 
     def other() -> None:
-        lines.append(random.choice(("", "INFO CODE_ID 12", "INFO URL https://symbols.example/x", "INFO URL ", "INFO  x", "INFO URLs")))
+        lines.append(
+            random.choice(
+                ("", "INFO CODE_ID 12", "INFO URL https://symbols.example/x", "INFO URL ", "INFO  x", "INFO URLs")
+            )
+        )
 
     kinds = [file, origin, public, public, function, function, function, cfi, cfi, other]
     if cpu.name == "x86":
@@ -202,7 +222,9 @@ def random_dump(random: Random, cpu: Cpu, names: list[str], page: int) -> bytes:
     stack = b"".join(pack(word()) for _ in range(words))
     if random.random() < 0.1:
         stack = stack[1:] + b"\0"
-    stack_pointer = stack_at + cpu.pointer * random.randrange(max(words // 2, 1)) + random.choice((0, 0, 0, 0, 0, 0, 1, 2, 4))
+    stack_pointer = (
+        stack_at + cpu.pointer * random.randrange(max(words // 2, 1)) + random.choice((0, 0, 0, 0, 0, 0, 1, 2, 4))
+    )
     threads = b""
     contexts = [random_context(random, cpu, word, stack_pointer) for _ in range(random.choice((1, 1, 2)))]
     stack_place = put(stack)
