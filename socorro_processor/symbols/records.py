@@ -113,7 +113,7 @@ def decimal(data: Bytes, places: Integers) -> tuple[Integers, Integers]:
 def _numbers(data: Bytes, places: Integers, digits: int, shift: int, values: Bytes) -> tuple[Integers, Integers]:
     """Each number has one space behind it, and then a word (or the end of the line)."""
     numbers = numpy.zeros(len(places), numpy.uint64)
-    places = places.copy()
+    begins, places = places, places.copy()
     active = numpy.arange(len(places))
     for _ in range(digits):
         digit = values[data[places[active]]]
@@ -124,7 +124,7 @@ def _numbers(data: Bytes, places: Integers, digits: int, shift: int, values: Byt
         numbers[active] = (numbers[active] << numpy.uint64(4) if shift else numbers[active] * numpy.uint64(10)) + digit
         places[active] += 1
     behind = data[places + 1]
-    if (data[places] != _SPACE).any() or (behind == _SPACE).any() or (behind == _TAB).any():
+    if (places == begins).any() or (data[places] != _SPACE).any() or (behind == _SPACE).any() or (behind == _TAB).any():
         raise NotSliceable("a line that is written in an unusual way")
     return numbers, places + 1
 
