@@ -26,6 +26,7 @@ golden: $(VENV)/.installed-for-tests ## run the golden cases, print each differe
 bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules and services cost; CRASHES=DIRECTORY: over other crashes than the samples
 	$(BIN)/python -m benchmarks.rules $(CRASHES)
 	$(BIN)/python -m benchmarks.services $(CRASHES)
+	$(BIN)/python -m benchmarks.slicing $(CRASHES)
 
 check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
 	$(BIN)/ruff format --check

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.symbol_indexes import build_indexes
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashstorage.missing_symbols import SymbolFile
@@ -23,7 +24,12 @@ _SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("missing",), help="missing: the symbol files that crashes missed")
+    parser.add_argument(
+        "action",
+        choices=("missing", "index"),
+        help="missing: the symbol files that crashes missed; index: prepare symbol files for slicing",
+    )
+    parser.add_argument("--all", action="store_true", help="index: also those that have an index")
     parser.add_argument(
         "--since", metavar="DATE", type=_date, help="only crashes submitted on this day or later: 2016-11-23"
     )
@@ -33,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    if arguments.action == "index":
+        return build_indexes(configuration, build_all=arguments.all)
     source = source_in(configuration.values.destination)
     if source is None:
         raise ConfigurationError(
@@ -79,5 +87,5 @@ COMMAND = Command(
     example="socorro symbols missing --since=2016-11-23 --csv",
     run=run,
     add_arguments=add_arguments,
-    sections=("destination", "resource", "secrets"),
+    sections=("destination", "processor", "resource", "secrets"),
 )
