@@ -12,7 +12,7 @@ def write_symbols(path: Path, *, debug_id: str, name: str, module_size: int, siz
     path.parent.mkdir(parents=True, exist_ok=True)
     file_count, origin_count = 20_000, 100_000 if inlines else 0
     # A function comes to so many bytes with all that belongs to it.
-    functions = max((size - 70 * file_count - 60 * origin_count) // 1_180, 100) if size > 20 << 20 else size // 1_500
+    functions = max((size - 70 * file_count - 60 * origin_count) // 1_030, 100) if size > 20 << 20 else size // 1_500
     file_count, origin_count = min(file_count, functions), min(origin_count, functions)
     step = max(module_size // functions, 16)
     with path.open("w", encoding="ascii") as out:

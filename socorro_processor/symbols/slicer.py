@@ -240,6 +240,8 @@ def _once(rows: Integers) -> Integers:
 
 def _positions(table: Integers, wanted: Integers) -> Integers:
     """Where those of the ``wanted`` that are in the sorted ``table`` stand in it."""
+    # Of one type with the table, else all of that would be converted.
+    wanted = wanted[wanted <= numpy.iinfo(table.dtype).max].astype(table.dtype)
     rows = numpy.searchsorted(table, wanted)
     rows, wanted = rows[rows < len(table)], wanted[rows < len(table)]
     found: Integers = rows[table[rows] == wanted]
