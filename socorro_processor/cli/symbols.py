@@ -13,6 +13,7 @@ from rich.console import Console
 from socorro_processor.cli import symbol_cache
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.symbol_indexes import build_indexes
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashstorage.missing_symbols import SymbolFile
@@ -26,10 +27,12 @@ _SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
-        choices=("missing", "status", "manage"),
-        help="missing: the symbol files that crashes missed; status: how full the symbol cache is, and whether it is "
-        "managed; manage: keep it to its size until told to stop, as the processor's companion process does",
+        choices=("missing", "index", "status", "manage"),
+        help="missing: the symbol files that crashes missed; index: prepare symbol files for slicing; status: how full "
+        "the symbol cache is, and whether it is managed; manage: keep it to its size until told to stop, as the "
+        "processor's companion process does",
     )
+    parser.add_argument("--all", action="store_true", help="index: also those that have an index")
     parser.add_argument(
         "--since", metavar="DATE", type=_date, help="missing: only crashes submitted on this day or later: 2016-11-23"
     )
@@ -39,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    if arguments.action == "index":
+        return build_indexes(configuration, build_all=arguments.all)
     if arguments.action == "manage":
         return symbol_cache.manage(configuration)
     if arguments.action == "status":
@@ -97,5 +102,5 @@ COMMAND = Command(
     example="socorro symbols missing --since=2016-11-23 --csv",
     run=run,
     add_arguments=add_arguments,
-    sections=("destination", "companion_process", "logging", "metrics", "resource", "secrets"),
+    sections=("destination", "processor", "companion_process", "logging", "metrics", "resource", "secrets"),
 )

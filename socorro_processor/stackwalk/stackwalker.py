@@ -98,6 +98,8 @@ class Stackwalker:
         self._good: tuple[int, ...] | None = None
         self._found: str | None = None
         self._logged: str | None = None
+        self._version_of: tuple[str, tuple[int, ...]] | None = None
+        self._version_printed = ""
 
     def uses(self, field: str) -> bool:
         """Whether a value for ``field`` is needed."""
@@ -132,6 +134,22 @@ class Stackwalker:
                 f"{outcome.wall_seconds:.1f} s: the service is stopped, or memory ran out (see the kernel's log)"
             )
         return outcome
+
+    def version(self) -> tuple[str, str]:
+        """The program's path, and what it prints for ``--version``; empty where it is not known or cannot be run."""
+        try:
+            located = self._located()
+            if not located:
+                return "", ""
+            file = (located[0], _identity(located[0]))
+            if self._version_of != file:
+                limits = replace(self.limits, timeout=min(self.limits.timeout, _TIME_FOR_A_TRIAL))
+                outcome = run([located[0], "--version"], limits, self._environment)
+                self._version_printed = outcome.output[:_SAID].decode(errors="replace")
+                self._version_of = file
+            return located[0], self._version_printed
+        except UnusableProgramError:
+            return "", ""
 
     def check(self, values: Mapping[str, Sequence[str]] | None = None, directory: Path | None = None) -> None:
         """Raises ProcessingEnvironmentError, saying what to do, where no walk can succeed for now.

@@ -1,0 +1,62 @@
+"""``socorro symbols index``: builds the indexes by which symbol files are sliced."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from socorro_processor.configuration import Configuration, DotDict
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.stackwalk.command import Limits, run
+from socorro_processor.stackwalk.stackwalker import find_stackwalker
+from socorro_processor.symbols import index_process
+from socorro_processor.symbols.index import FileState, UnusableIndex
+from socorro_processor.symbols.index_process import NotIndexed
+from socorro_processor.symbols.index_store import IndexStore, SymbolFile
+from socorro_processor.symbols.verdict import VERSIONS, version_of
+
+
+def build_indexes(configuration: Configuration, *, build_all: bool) -> int:
+    """Index the symbol files of the stackwalker rule that have no index, or all of them. The exit code."""
+    rule = _stackwalker_rule(configuration.values)
+    if rule is None:
+        raise ConfigurationError("no rule of the processor has directories of symbols (symbols_path)")
+    stackwalker = str(find_stackwalker(rule.command_pathname))
+    version = version_of(run([stackwalker, "--version"], Limits(), os.environ).output.decode(errors="replace"))
+    if version not in VERSIONS:
+        raise ConfigurationError(f"slices are known to be right for minidump-stackwalk {', '.join(sorted(VERSIONS))}")
+    indexes = IndexStore(rule.symbol_index_path)
+    roots = [Path(root) for root in (*rule.symbols_path, rule.symbol_cache_path) if root]
+    files = [SymbolFile(root, str(path.relative_to(root))) for root in roots for path in sorted(root.glob("*/*/*.sym"))]
+    console = Console(stderr=True, highlight=False)
+    failed = 0
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        for file in progress.track(files, description="indexing"):
+            if not build_all and _is_indexed(indexes, file, version):
+                continue
+            try:
+                index_process.finish(index_process.start(file.path, indexes.path(file), stackwalker, version))
+            except NotIndexed as error:
+                failed += 1
+                console.print(f"{file.path}: {error}", markup=False)
+    print(f"{len(files) - failed} of {len(files)} symbol files have an index")
+    return int(failed > 0)
+
+
+def _is_indexed(indexes: IndexStore, file: SymbolFile, version: str) -> bool:
+    try:
+        indexes.get(file, FileState.of(file.path.stat()), version)
+    except (UnusableIndex, OSError):
+        return False
+    return True
+
+
+def _stackwalker_rule(values: DotDict) -> DotDict | None:
+    """The first section that has the options of a stackwalker rule."""
+    if "symbol_index_path" in values and "symbols_path" in values:
+        return values
+    sections = (_stackwalker_rule(value) for value in values.values() if isinstance(value, DotDict))
+    return next((section for section in sections if section is not None), None)

@@ -1,0 +1,73 @@
+"""The indexes of the symbol files below some directories: where they lie, and those kept in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import NamedTuple
+
+from socorro_processor.symbols.index import FileState, SymbolIndex
+
+SUFFIX = ".index"
+
+
+class SymbolFile(NamedTuple):
+    """One in a store of symbols."""
+
+    root: Path
+    relative: str
+    """``<debug file>/<debug id>/<name>.sym``"""
+
+    @property
+    def path(self) -> Path:
+        return self.root / self.relative
+
+
+class IndexStore:
+    """May be used by several threads at once."""
+
+    def __init__(self, directory: str = "", memory: int = 256 << 20) -> None:
+        """``directory`` is where indexes lie; empty, they lie beside each directory of symbols (``symbols.index/``).
+
+        ``memory`` is about how many bytes the indexes kept in memory may take up.
+        """
+        self._directory = Path(directory).absolute() if directory else None
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Path, SymbolIndex] = OrderedDict()
+        self._used = 0
+
+    def path(self, file: SymbolFile) -> Path:
+        """Of the index of a symbol file."""
+        root = file.root.absolute()
+        if self._directory is None:
+            base = root.with_name(root.name + SUFFIX)
+        else:
+            base = self._directory / hashlib.sha256(str(root).encode(errors="surrogateescape")).hexdigest()[:16]
+        return base / (file.relative + SUFFIX)
+
+    def get(self, file: SymbolFile, state: FileState, stackwalker: str) -> SymbolIndex:
+        """Raises UnusableIndex."""
+        path = self.path(file)
+        with self._lock:
+            index = self._kept.get(path)
+            if index is not None and index.file == state and index.stackwalker == stackwalker:
+                self._kept.move_to_end(path)
+                return index
+        self.forget(path)
+        index = SymbolIndex.load(path, state, stackwalker)
+        with self._lock:
+            if path not in self._kept:
+                self._kept[path] = index
+                self._used += index.memory
+            while self._used > self._memory and len(self._kept) > 1:
+                self._used -= self._kept.popitem(last=False)[1].memory
+        return index
+
+    def forget(self, path: Path) -> None:
+        """Release the memory of an index."""
+        with self._lock:
+            if (index := self._kept.pop(path, None)) is not None:
+                self._used -= index.memory

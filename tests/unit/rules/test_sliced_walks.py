@@ -1,0 +1,188 @@
+"""Stackwalks with slices, by the rule: the same result, and the full files wherever something is wrong."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.configuration import defaults
+from socorro_processor.metrics import METRICS
+from socorro_processor.pipeline.rule import Crash
+from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
+from socorro_processor.symbols.memory_directory import MemoryDirectory
+from socorro_processor.symbols.slicer import Slices
+from tests.shared import SAMPLES, stackwalker
+
+DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
+
+
+@pytest.fixture
+def rule(tmp_path):
+    """Makes rules over a store of symbols of the test's own."""
+    shutil.copytree(SAMPLES / "symbols", tmp_path / "symbols")
+    rules = []
+
+    def make(**options):
+        options = {"symbols_path": str(tmp_path / "symbols"), "command_pathname": str(stackwalker()), **options}
+        rules.append(BreakpadStackwalkerRule2015(defaults(BreakpadStackwalkerRule2015, **options)))
+        return rules[-1]
+
+    yield make
+    for each in rules:
+        each.close()
+
+
+def walked(rule, directory, dump=DUMP):
+    crash = Crash("an id", {}, {"upload_file_minidump": dump}, temporary_directory=directory)
+    rule.action(crash)
+    json_dump = dict(crash.processed["json_dump"])
+    json_dump.pop("proc_limits", None)  # in another order each time
+    return json_dump
+
+
+def indexed(rule, directory):
+    """The rule, with an index of all that the dump needs."""
+    walked(rule, directory)
+    rule._sliced.wait_for_indexes()
+    return rule
+
+
+class Counts:
+    """What was counted since it was made."""
+
+    def __init__(self):
+        self._before = METRICS.snapshot()
+
+    def __call__(self, name, **labels):
+        return METRICS.snapshot().counter(name, **labels) - self._before.counter(name, **labels)
+
+
+def test_the_first_walk_is_in_full_and_from_then_on_slices_are_used(rule, tmp_path):
+    expected = walked(rule(slicing=False), tmp_path)
+    sliced, counts = rule(), Counts()
+    assert walked(sliced, tmp_path) == expected
+    assert (counts("slicing.files_sliced"), counts("slicing.files_whole")) == (0, 3)
+    sliced._sliced.wait_for_indexes()
+    assert counts("symbols.indexed") == 3
+    counts = Counts()
+    assert walked(sliced, tmp_path) == expected
+    assert (counts("slicing.files_sliced"), counts("slicing.files_whole")) == (3, 0)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "removed"])
+def test_a_damaged_index_is_built_anew_and_no_walk_suffers(rule, tmp_path, damage):
+    expected = walked(indexed(rule(), tmp_path), tmp_path)
+    for index in (tmp_path / "symbols.index").rglob("*.index"):
+        data = index.read_bytes()
+        match damage:
+            case "cut":
+                index.write_bytes(data[: len(data) // 2])
+            case "flipped":
+                index.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+            case "removed":
+                index.unlink()
+    again, counts = rule(), Counts()
+    assert walked(again, tmp_path) == expected
+    again._sliced.wait_for_indexes()
+    assert walked(again, tmp_path) == expected
+    assert (counts("slicing.files_whole"), counts("slicing.files_sliced")) == (3, 3)
+
+
+def test_a_symbol_file_that_changed_is_not_sliced_by_its_old_index(rule, tmp_path):
+    sliced = indexed(rule(), tmp_path)
+    (path,) = (tmp_path / "symbols" / "lightbox").rglob("*.sym")
+    path.write_bytes(path.read_bytes().replace(b"FUNC ", b"FUNC m "))
+    counts = Counts()
+    assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
+    assert (counts("slicing.files_whole"), counts("slicing.files_sliced")) == (1, 2)
+
+
+def test_a_corrupt_symbol_file_is_still_called_corrupt(rule, tmp_path):
+    (path,) = (tmp_path / "symbols" / "lightbox").rglob("*.sym")
+    path.write_bytes(path.read_bytes() + b"no record\n")
+    sliced = indexed(rule(), tmp_path)
+    assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
+    assert "corrupt_symbols" in str(walked(sliced, tmp_path))
+
+
+def test_a_frame_that_was_no_candidate_leads_to_the_full_files(rule, tmp_path, monkeypatch):
+    sliced, counts = indexed(rule(), tmp_path), Counts()
+    monkeypatch.setattr(Slices, "hold_all_of", lambda slices, json_dump: False)
+    assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
+    assert counts("slicing.full", reason="check") == 1
+
+
+def test_whatever_fails_in_slicing_costs_no_crash(rule, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError
+
+    sliced, counts = indexed(rule(), tmp_path), Counts()
+    monkeypatch.setattr("socorro_processor.symbols.slicer.Slicer.slice", fail)
+    assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
+    assert (counts("slicing.full", reason="slicing"), counts("slicing.failed")) == (1, 1)
+
+
+def test_a_dump_that_is_none_is_walked_in_full(rule, tmp_path):
+    (tmp_path / "dump").write_bytes(b"no minidump")
+    counts = Counts()
+    walked(rule(), tmp_path, tmp_path / "dump")
+    assert counts("slicing.full", reason="slicing") == 1
+
+
+def test_with_a_stackwalker_that_is_not_known_slicing_is_off_and_says_so(rule, tmp_path, caplog):
+    program = tmp_path / "other"
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo minidump-stackwalk 9.9.9 && exit\nexec {stackwalker()} "$@"\n'
+    )
+    program.chmod(0o755)
+    counts = Counts()
+    with caplog.at_level(logging.WARNING):
+        other = rule(command_pathname=str(program))
+        walked(other, tmp_path)
+        assert walked(other, tmp_path)
+    assert counts("slicing.full", reason="stackwalker") == 2
+    assert [record.message for record in caplog.records if "9.9.9" in record.message].__len__() == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"slicing": False},
+        {"public_symbols_url": "https://symbols.example"},
+        {"command_line": "{command_pathname} --json {dump_file_pathname}"},
+        {"command_line": "{command_pathname} --json {dump_file_pathname} {symbols_path}"},
+        {"command_line": "{command_pathname} --json --symbols-path /fixed {dump_file_pathname}"},
+    ],
+)
+def test_where_slices_cannot_take_the_place_of_all_symbols_there_are_none(rule, options):
+    assert rule(**options)._sliced is None
+
+
+def test_a_share_of_the_crashes_is_walked_both_ways(rule, tmp_path, monkeypatch, caplog):
+    sliced, counts = indexed(rule(verify_slices=1.0), tmp_path), Counts()
+    assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
+    assert (counts("slicing.verified"), counts("slicing.differences")) == (1, 0)
+    monkeypatch.setattr("socorro_processor.symbols.slicer.slice_of", lambda *_: [b"INFO nothing\n"])
+    assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
+    assert counts("slicing.differences") == 1
+    assert "differs" in caplog.text
+
+
+def test_nothing_is_left_of_slices(rule, tmp_path):
+    sliced = indexed(rule(), tmp_path)
+    walked(sliced, tmp_path)
+    directory = sliced._sliced._memory.path
+    assert list(directory.iterdir()) == []
+    sliced.close()
+    assert not directory.exists()
+
+
+def test_what_a_killed_process_left_in_memory_is_removed_by_the_next_one(tmp_path):
+    (tmp_path / "1-abandoned" / "slice").mkdir(parents=True)
+    first = MemoryDirectory(tmp_path)
+    second = MemoryDirectory(tmp_path)
+    assert {path.name for path in Path(tmp_path).iterdir()} == {first.path.name, second.path.name}
+    first.close()
+    second.close()
+    assert list(tmp_path.iterdir()) == []
