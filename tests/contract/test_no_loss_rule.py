@@ -71,13 +71,17 @@ def handler_of(processor: Processor, steps: Steps) -> DeliveryHandler:
     return DeliveryHandler(processor.queue, steps, Breaker(Health()), Watchdog(900.0), MAXIMUM_ATTEMPTS)
 
 
-def process(backend: QueueBackend, processor: Processor, steps: Steps, rounds: int) -> None:
-    """Handle what comes, and what comes when the delays are over."""
+def process(backend: QueueBackend, processor: Processor, steps: Steps, deliveries: int) -> None:
+    """Handle as many, as long as there are any; delays end where nothing else is left."""
     handler = handler_of(processor, steps)
-    for _ in range(rounds):
-        while delivery := processor.take():
-            handler.handle(delivery)
-        backend.wait(LONGEST_DELAY)
+    for _ in range(deliveries):
+        delivery = processor.take()
+        if delivery is None:
+            backend.wait(LONGEST_DELAY)
+            delivery = processor.take()
+        if delivery is None:
+            return
+        handler.handle(delivery)
 
 
 def left(depths: Depths) -> tuple[int, int, int]:
@@ -105,7 +109,7 @@ def test_how_often_a_crash_is_tried_and_where_it_ends(backend, steps, error, att
     steps.errors[crash_id] = error
     processor.queue.submit(crash_id, "priority")
     processor.queue.submit(new_crash_id())
-    process(backend, processor, steps, rounds=7)
+    process(backend, processor, steps, deliveries=8)
     assert steps.attempts == attempts
     assert left(processor.queue.depths()) == expected
     kept = [*processor.queue.kept("parked"), *processor.queue.kept("rejected")]
@@ -118,7 +122,7 @@ def test_how_often_a_crash_is_tried_and_where_it_ends(backend, steps, error, att
 def test_what_is_no_crash_id_is_rejected_with_the_reason(backend, steps):
     processor = backend.start()
     processor.queue.submit("../../etc/passwd")
-    process(backend, processor, steps, rounds=1)
+    process(backend, processor, steps, deliveries=1)
     (kept,) = processor.queue.kept("rejected")
     assert (kept.crash_id, kept.queue) == ("../../etc/passwd", "normal")
     assert "no crash id" in kept.reason
@@ -150,11 +154,13 @@ def test_ten_different_crashes_in_a_row_that_fail_of_their_own_park_none(backend
     steps.errors = dict.fromkeys(crash_ids, KeyError("a broken deploy"))
     for crash_id in crash_ids:
         processor.queue.submit(crash_id)
-    process(backend, processor, steps, rounds=MAXIMUM_ATTEMPTS + 1)
-    process(backend, backend.start(), steps, rounds=2)
+    process(backend, processor, steps, deliveries=10 * (MAXIMUM_ATTEMPTS + 1))
+    processor.queue.close()
+    processor = backend.start()
+    process(backend, processor, steps, deliveries=20)
     assert left(processor.queue.depths()) == (10, 0, 0)
     steps.errors = {}
-    process(backend, processor, steps, rounds=2)
+    process(backend, processor, steps, deliveries=20)
     assert left(processor.queue.depths()) == (0, 0, 0)
 
 

@@ -25,7 +25,9 @@ def rule(tmp_path):
 
     def make(**options):
         options = {"symbols_path": str(tmp_path / "symbols"), "command_pathname": str(stackwalker()), **options}
-        rules.append(BreakpadStackwalkerRule2015(defaults(BreakpadStackwalkerRule2015, **options)))
+        rules.append(
+            BreakpadStackwalkerRule2015(defaults(BreakpadStackwalkerRule2015, **({"slicing": True} | options)))
+        )
         return rules[-1]
 
     yield make
