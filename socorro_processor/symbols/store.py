@@ -1,0 +1,32 @@
+"""The Breakpad layout, in which symbol files lie in a cache, a directory, a bucket and on a symbol server.
+
+``<debug file>/<debug id>/<name>.sym``: ``xul.pdb/83CF4DC03621B778E931FC713889E8F10/xul.sym`` is the one
+of ``xul.pdb``, ``libxul.so/83CF4DC03621B778E931FC713889E8F10/libxul.so.sym`` that of ``libxul.so``.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAXIMUM_NAME = 255
+"""Bytes that a file system takes as a name."""
+
+_DEBUG_ID = re.compile(r"[0-9A-Fa-f]{9,40}", re.ASCII)
+"""A GUID, or a timestamp of eight digits, with the age behind it."""
+
+
+def symbol_path(debug_file: str, debug_id: str) -> str:
+    """Where the symbol file of a module lies, below the root of a store of symbols.
+
+    Both come out of a minidump, so from a stranger. Of a ``debug_file`` with directories the last part
+    counts, as it does for the stackwalker. Raises ValueError for what names no file in this layout.
+    """
+    if not _DEBUG_ID.fullmatch(debug_id):
+        raise ValueError(f"no debug id: {debug_id[:40]!r}")
+    name = re.split(r"[/\\]", debug_file)[-1]
+    if name in ("", ".", "..") or not name.isprintable():
+        raise ValueError(f"no name of a debug file: {name[:40]!r}")
+    file = f"{name[:-4] if name.lower().endswith('.pdb') else name}.sym"
+    if max(len(each.encode()) for each in (name, file)) > MAXIMUM_NAME:
+        raise ValueError(f"a debug file with too long a name: {name[:40]!r}...")
+    return f"{name}/{debug_id}/{file}"
