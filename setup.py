@@ -33,11 +33,14 @@ setup(
         "configman>=1.3",
         "configobj>=5.0.9",
         "elasticsearch>=8.15,<9",
+        "numpy>=2",
         "orjson>=3.10",
         "pika>=1.3.2",
         "psycopg2-binary>=2.9.9",
         "rich>=13",
         "statsd>=4.0.1",
+        "urllib3>=2",
+        "zstandard>=0.23",
     ],
     extras_require={
         "dev": [
