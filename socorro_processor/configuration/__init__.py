@@ -12,7 +12,7 @@ Values come from an ini file, over it the environment, over that the command lin
 from socorro_processor.configuration.class_names import class_converter, class_name, classes_in_namespaces
 from socorro_processor.configuration.loading import Configuration, defaults
 from socorro_processor.configuration.mend import DotDict, Namespace, RequiredConfig
-from socorro_processor.configuration.numbers import Seconds, WholeNumber
+from socorro_processor.configuration.numbers import Seconds, WholeNumber, size
 from socorro_processor.configuration.sources import EnvironmentSource, Source, read_ini, split_command_line
 from socorro_processor.configuration.writing import as_help, as_ini
 
@@ -32,5 +32,6 @@ __all__ = [
     "classes_in_namespaces",
     "defaults",
     "read_ini",
+    "size",
     "split_command_line",
 ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+
+_SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,11 @@ class Seconds:
 
     def __str__(self) -> str:
         return f"a number of seconds, {'more than' if self.above else 'at least'} {self.minimum:g}"
+
+
+def size(text: str) -> int:
+    """Bytes, of a number with k, M or G behind it. Raises ValueError."""
+    match = re.fullmatch(r"\s*(\d+)\s*([kmg]?)\s*", text, re.ASCII | re.IGNORECASE)
+    if match is None or int(match[1]) == 0:
+        raise ValueError("a size above 0 was expected, such as 500M or 4G")
+    return int(match[1]) * _SIZE_UNITS[match[2].lower()]

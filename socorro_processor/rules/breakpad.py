@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from socorro_processor.configuration import DotDict, Namespace, WholeNumber
+from socorro_processor.configuration import DotDict, Namespace, WholeNumber, size
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
@@ -20,6 +20,9 @@ from socorro_processor.stackwalk.command import Limits, Outcome
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
 from socorro_processor.stackwalk.stackwalker import FIELDS, PROGRAM, Stackwalker
+from socorro_processor.symbols.minidump import NotUnderstood, read
+from socorro_processor.symbols.supplier import SymbolSupplier
+from socorro_processor.symbols.wanted import needed_symbols
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +42,6 @@ BASE_ENVIRONMENT = {
 }
 """What every stackwalker's environment holds."""
 
-SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-
 
 def template(text: str) -> CommandLine:
     """Raises ValueError."""
@@ -52,14 +53,6 @@ def command_template(text: str) -> CommandLine:
     if not (command_line := template(text)):
         raise ValueError("the command line is empty")
     return command_line
-
-
-def size(text: str) -> int:
-    """Bytes, of a number with k, M or G behind it. Raises ValueError."""
-    match = re.fullmatch(r"\s*(\d+)\s*([kmg]?)\s*", text, re.ASCII | re.IGNORECASE)
-    if match is None or int(match[1]) == 0:
-        raise ValueError("a size above 0 was expected, such as 500M or 4G")
-    return int(match[1]) * SIZE_UNITS[match[2].lower()]
 
 
 def seconds(text: str) -> float:
@@ -77,6 +70,7 @@ def several(text: str) -> tuple[str, ...]:
 class BreakpadStackwalkerRule2015(Rule):
     """Run the stackwalker on every minidump, and keep what it says.
 
+    Before that, what the dump can need is got into the symbol cache, where ``symbols.sources`` are set.
     Reads the dumps whose name begins with ``dump_field``. Writes ``json_dump``, ``mdsw_return_code``,
     ``mdsw_status_string`` and ``success``: of the main dump to the processed crash itself, of another
     one below its name, which ``additional_minidumps`` lists. Whatever a walk comes to is a note;
@@ -162,6 +156,7 @@ class BreakpadStackwalkerRule2015(Rule):
         "symbol_cache_path",
         default="",
         doc="the directory of the symbol cache",
+        reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "symbol_tmp_path",
@@ -186,6 +181,7 @@ class BreakpadStackwalkerRule2015(Rule):
         default="",
         doc="where the raw crash is put for a stackwalker that reads it (empty: among the crash's other files)",
     )
+    required_config.symbols = SymbolSupplier.get_required_config()
 
     def __init__(self, config: DotDict | None = None) -> None:
         super().__init__(config)
@@ -202,6 +198,11 @@ class BreakpadStackwalkerRule2015(Rule):
             ),
             environment=BASE_ENVIRONMENT
             | {name: os.environ[name] for name in self.config.environment if name in os.environ},
+        )
+        self._supplier = (
+            SymbolSupplier(self.config.symbols, self.config.symbol_cache_path, self.config.symbols_path)
+            if SymbolSupplier.is_wanted(self.config.symbols)
+            else None
         )
 
     def check(self) -> None:
@@ -227,7 +228,12 @@ class BreakpadStackwalkerRule2015(Rule):
                     crash.processed[name] = result.as_processed()
         return True
 
+    def close(self) -> None:
+        if self._supplier is not None:
+            self._supplier.close()
+
     def _walk(self, crash: Crash, name: str, dump: Path, raw_crash_pathname: Sequence[str]) -> StackwalkResult:
+        self._supply(crash, name, dump)
         with METRICS.timer("stackwalk"):
             files = {"dump_file_pathname": (str(dump),), "raw_crash_pathname": raw_crash_pathname}
             outcome = self._stackwalker.walk(self._settings() | files, crash.id, crash.temporary_directory)
@@ -237,6 +243,18 @@ class BreakpadStackwalkerRule2015(Rule):
             crash.note(note)
         _log(crash.id, name, outcome, result)
         return result
+
+    def _supply(self, crash: Crash, name: str, dump: Path) -> None:
+        """Get symbols for this dump. Whatever it comes to, the crash goes on."""
+        if self._supplier is None:
+            return
+        try:
+            wanted = needed_symbols(read(dump))
+        except NotUnderstood as error:
+            crash.note(f"no symbols were got for {name}: {error}")
+            return
+        for note in self._supplier.supply(wanted).notes():
+            crash.note(f"{name}: {note}")
 
     def _settings(self) -> dict[str, Sequence[str]]:
         """What is the same for every dump."""

@@ -9,10 +9,10 @@ import math
 import os
 import shutil
 
-from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.configuration import DotDict, Namespace, size
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.rules.breakpad import BASE_ENVIRONMENT, seconds, several, size
+from socorro_processor.rules.breakpad import BASE_ENVIRONMENT, seconds, several
 from socorro_processor.rules.classifications import of_kind, record
 from socorro_processor.rules.json_dump import crashing_thread, frames_of, section, thread_frames
 from socorro_processor.signature.c_signature import truncate
