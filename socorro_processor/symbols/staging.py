@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 _LOCK, _PART = ".lock", ".part"
 _INTERVAL = 0.02
-_ATTEMPTS = 10
+_ATTEMPTS = 100
 
 
 class Staging:
@@ -68,15 +68,14 @@ class Staging:
 
     def _move(self, part: Path, target: Path) -> None:
         for attempt in range(_ATTEMPTS):
-            target.parent.mkdir(parents=True, exist_ok=True)
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 part.replace(target)
+                return
             except FileNotFoundError:
                 # The manager of the cache removes directories that are empty.
                 if attempt == _ATTEMPTS - 1:
                     raise
-            else:
-                return
 
     def _lock(self, name: str, seconds: float) -> int | None:
         end = time.monotonic() + seconds

@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from socorro_processor.symbols.wanted import Wanted
 
-FETCHED, MISSING = "", "missing"
-"""What ``Supplied.add`` is told of a file; anything else is the reason why it did not come."""
+CACHED, FETCHED, MISSING = "cached", "fetched", "missing"
+"""It was there; it has come; no source has it. Whatever else is said of a file is why it did not come."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Supplied:
-    """What became of each file that was asked for."""
+    """Each file that was asked for, in that order, and what became of it."""
 
-    cached: list[Wanted] = field(default_factory=list)
-    fetched: list[Wanted] = field(default_factory=list)
-    missing: list[Wanted] = field(default_factory=list)
-    """No source has it."""
-    failed: dict[Wanted, str] = field(default_factory=dict)
-    """Not known whether a source has it, and why."""
+    results: Mapping[Wanted, str]
 
-    def add(self, wanted: Wanted, result: str) -> None:
-        if result == FETCHED:
-            self.fetched.append(wanted)
-        elif result == MISSING:
-            self.missing.append(wanted)
-        else:
-            self.failed[wanted] = result
+    @property
+    def cached(self) -> list[Wanted]:
+        return self._of(CACHED)
+
+    @property
+    def fetched(self) -> list[Wanted]:
+        return self._of(FETCHED)
+
+    @property
+    def missing(self) -> list[Wanted]:
+        return self._of(MISSING)
+
+    @property
+    def failed(self) -> dict[Wanted, str]:
+        """Those of which it is not known whether a source has them, and why."""
+        return {wanted: said for wanted, said in self.results.items() if said not in (CACHED, FETCHED, MISSING)}
 
     def notes(self) -> list[str]:
         """For people who read the crash."""
         notes = []
         if self.missing:
-            notes.append(f"symbols of {_modules(len(self.missing))} are at no source")
+            notes.append(f"symbols of {_modules(self.missing)} are at no source")
         for reason, count in Counter(self.failed.values()).items():
-            notes.append(f"symbols of {_modules(count)} were not got: {reason}")
+            notes.append(f"symbols of {_modules(range(count))} were not got: {reason}")
         return notes
 
+    def _of(self, result: str) -> list[Wanted]:
+        return [wanted for wanted, said in self.results.items() if said == result]
 
-def _modules(count: int) -> str:
-    return "1 module" if count == 1 else f"{count} modules"
+
+def _modules(which: Sequence[object]) -> str:
+    return "1 module" if len(which) == 1 else f"{len(which)} modules"

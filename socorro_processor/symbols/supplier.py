@@ -13,7 +13,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from functools import partial
@@ -32,13 +32,15 @@ from socorro_processor.symbols.known_missing import KnownMissing
 from socorro_processor.symbols.s3_source import S3Source, s3_options
 from socorro_processor.symbols.source import SourceAway, SymbolsNotThere, SymbolSource, WrongSymbolFile
 from socorro_processor.symbols.staging import Staging
-from socorro_processor.symbols.supplied import FETCHED, MISSING, Supplied
+from socorro_processor.symbols.supplied import CACHED, FETCHED, MISSING, Supplied
 from socorro_processor.symbols.wanted import Wanted
 
 logger = logging.getLogger(__name__)
 
 S3 = "s3"
 """What stands for the bucket in the list of sources."""
+
+_ENDED = "the processor ends"
 
 
 def parse_sources(text: str) -> tuple[str, ...]:
@@ -188,22 +190,24 @@ class SymbolSupplier(RequiredConfig):
 
         ``progress`` is called for each that needs no more waiting.
         """
-        supplied = Supplied()
+        results: dict[Wanted, str] = {}
         futures: dict[Future[str], Wanted] = {}
         with METRICS.timer("symbols.supply"):
-            for each in wanted[: self._maximum_files]:
-                if self._is_there(each.path):
-                    supplied.cached.append(each)
-                elif reason := self._cannot_be_got(each.path):
-                    supplied.add(each, reason)
+            for number, each in enumerate(wanted):
+                if number >= self._maximum_files:
+                    results[each] = f"more than {self._maximum_files} files"
+                    continue
+                results[each] = CACHED if self._is_there(each.path) else self._cannot_be_got(each.path)
+                if results[each]:
+                    progress(each)
                 else:
                     futures[self._get_once(each)] = each
-                    continue
+            seconds = self._timeout if timeout is None else timeout
+            for each, result in self._done(futures, seconds):
+                results[each] = result
                 progress(each)
-            for each in wanted[self._maximum_files :]:
-                supplied.failed[each] = f"more than {self._maximum_files} files"
-            self._wait(futures, self._timeout if timeout is None else timeout, supplied, progress)
-        for outcome in ("cached", "fetched", "missing", "failed"):
+        supplied = Supplied(results)
+        for outcome in (CACHED, FETCHED, MISSING, "failed"):
             if count := len(getattr(supplied, outcome)):
                 METRICS.increment("symbols.supplied", count, outcome=outcome)
         return supplied
@@ -220,24 +224,18 @@ class SymbolSupplier(RequiredConfig):
         for source, _ in self._sources:
             source.close()
 
-    def _wait(
-        self,
-        futures: dict[Future[str], Wanted],
-        seconds: float,
-        supplied: Supplied,
-        progress: Callable[[Wanted], object],
-    ) -> None:
+    def _done(self, futures: Mapping[Future[str], Wanted], seconds: float) -> Iterator[tuple[Wanted, str]]:
         end = time.monotonic() + seconds
         waiting = set(futures)
         while waiting:
             done, waiting = wait(waiting, max(0.0, end - time.monotonic()), "FIRST_COMPLETED")
-            for future in done:
-                supplied.add(futures[future], "the processor ends" if future.cancelled() else future.result())
-                progress(futures[future])
+            for future in done or waiting:
+                result = (
+                    f"not done after {seconds:g} s" if not done else _ENDED if future.cancelled() else future.result()
+                )
+                yield futures[future], result
             if not done:
-                break
-        for future in waiting:
-            supplied.failed[futures[future]] = f"not done after {seconds:g} s"
+                return
 
     def _is_there(self, path: str) -> bool:
         for directory in self._present_in:
@@ -262,24 +260,25 @@ class SymbolSupplier(RequiredConfig):
 
     def _get_once(self, wanted: Wanted) -> Future[str]:
         with self._lock:
-            future = self._getting.get(wanted.path)
-            if future is None:
-                future = self._getting[wanted.path] = self._pool.submit(self._get, wanted)
-                future.add_done_callback(lambda _: self._got(wanted.path))
-            return future
+            if future := self._getting.get(wanted.path):
+                return future
+            future = self._getting[wanted.path] = self._pool.submit(self._get, wanted)
+        # Not with the lock, which it takes: of one that is done already it is called at once.
+        future.add_done_callback(lambda _: self._got(wanted.path))
+        return future
 
     def _got(self, path: str) -> None:
         with self._lock:
             self._getting.pop(path, None)
 
     def _get(self, wanted: Wanted) -> str:
-        """FETCHED, MISSING, or why it did not come."""
+        """CACHED, FETCHED, MISSING, or why it did not come."""
         try:
             with self._staging.alone(wanted.path, self._limits.seconds) as alone:
                 if not alone:
                     return "another process has been at it for too long"
                 if self._is_there(wanted.path):  # it came while we waited
-                    return FETCHED
+                    return CACHED
                 return self._from_sources(wanted)
         except OSError as error:
             logger.error("cannot write symbols below %s: %s", self._cache, error)
