@@ -39,7 +39,7 @@ COMMANDS = {
     "queue": "look at the queues and at what was put aside, put it back",
     "signature": "sign processed crashes by the lists of today, and say why",
     "siglists": "check the signature lists",
-    "symbols": "say which symbol files crashes missed",
+    "symbols": "say which symbol files crashes missed, get and upload them",
     "setup": "make what queues and stores need: queues, bucket, schema, index template",
     "doctor": "check the configuration and all that it names, and say what to do",
 }

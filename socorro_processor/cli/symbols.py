@@ -1,4 +1,4 @@
-"""``socorro symbols``: which symbols crashes miss."""
+"""``socorro symbols``: which symbols crashes miss, and how they are got."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import date
 
 from rich.console import Console
 
+from socorro_processor.cli import symbol_files
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
@@ -23,9 +24,21 @@ _SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("missing",), help="missing: the symbol files that crashes missed")
     parser.add_argument(
-        "--since", metavar="DATE", type=_date, help="only crashes submitted on this day or later: 2016-11-23"
+        "action",
+        choices=("missing", "fetch", "upload"),
+        help="missing: the symbol files that crashes missed; fetch: get symbol files into the cache, also those that "
+        "were missing a while ago; upload: put symbol files into the bucket for them",
+    )
+    parser.add_argument(
+        "items",
+        metavar="ITEM",
+        nargs="*",
+        help="fetch: DEBUG_FILE/DEBUG_ID, or a crash id in the source store: what its dumps need; - reads them from "
+        "standard input; upload: directories with .sym files",
+    )
+    parser.add_argument(
+        "--since", metavar="DATE", type=_date, help="missing: only crashes submitted on this day or later: 2016-11-23"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON list of objects")
@@ -33,6 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    if arguments.action == "fetch":
+        return symbol_files.fetch(configuration, arguments.items, arguments.json)
+    if arguments.action == "upload":
+        return symbol_files.upload(configuration, arguments.items, arguments.json)
+    return _missing(arguments, configuration)
+
+
+def _missing(arguments: argparse.Namespace, configuration: Configuration) -> int:
     source = source_in(configuration.values.destination)
     if source is None:
         raise ConfigurationError(
@@ -75,9 +96,13 @@ def _print_table(missed: list[tuple[SymbolFile, int]]) -> None:
 
 COMMAND = Command(
     name="symbols",
-    summary="Say which symbol files crashes missed, the most missed first.",
+    summary="Say which symbol files crashes missed; get them; upload them.",
+    description=(
+        "Say which symbol files crashes missed, the most missed first; get symbol files; upload them.\n\n"
+        "Exit code: 0 done; 1 not all was got or uploaded; 2 wrong arguments or configuration."
+    ),
     example="socorro symbols missing --since=2016-11-23 --csv",
     run=run,
     add_arguments=add_arguments,
-    sections=("destination", "resource", "secrets"),
+    sections=("source", "destination", "processor", "resource", "secrets"),
 )

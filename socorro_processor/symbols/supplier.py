@@ -212,6 +212,14 @@ class SymbolSupplier(RequiredConfig):
                 METRICS.increment("symbols.supplied", count, outcome=outcome)
         return supplied
 
+    def supply_all(self, wanted: Sequence[Wanted], progress: Callable[[Wanted], object]) -> Supplied:
+        """Get however many there are, however long it takes."""
+        results: dict[Wanted, str] = {}
+        for start in range(0, len(wanted), self._maximum_files):
+            some = wanted[start : start + self._maximum_files]
+            results |= self.supply(some, len(some) * self._limits.seconds, progress).results
+        return Supplied(results)
+
     def forget(self, path: str) -> None:
         """Ask for this file again, also where it was missing: it may have come."""
         for source, _ in self._sources:
