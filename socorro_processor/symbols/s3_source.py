@@ -11,8 +11,8 @@ from socorro_processor.crashstorage.s3_bucket import S3Bucket
 from socorro_processor.errors import CrashStorageError
 from socorro_processor.symbols.source import SourceAway, SymbolsNotThere
 
-_OWN = {"bucket_name": "symbols", "prefix": "", "number_of_tries": 1}
-"""Options of which symbols have values of their own; all others are those of the crash store, unless set."""
+_DEFAULTS = {"bucket_name": "symbols", "number_of_tries": 1}
+"""Where they differ from those of the crash store, with which it shares no values."""
 
 
 def s3_options() -> Namespace:
@@ -21,11 +21,11 @@ def s3_options() -> Namespace:
     for name, option in S3Bucket.get_required_config().items():
         options.add_option(
             name,
-            default=_OWN.get(name, option.default),
+            default=_DEFAULTS.get(name, option.default),
             doc=option.doc,
             from_string_converter=option.from_string_converter,
             secret=option.secret,
-            reference_value_from="resource.symbols" if name in _OWN else option.reference_value_from,
+            reference_value_from="secrets.symbols" if option.secret else "resource.symbols.s3",
         )
     return options
 
