@@ -104,7 +104,10 @@ def symbols(tmp_path, capsys):
     """Run ``socorro symbols`` with a bucket of its own; exit code, what it printed, and what it said."""
     options = bucket_options()
     mine = {
-        **{key.replace("resource.boto", "resource.symbols.s3").replace("boto", "symbols"): options[key] for key in options},
+        **{
+            key.replace("resource.boto", "resource.symbols.s3").replace("boto", "symbols"): options[key]
+            for key in options
+        },
         "resource.symbols.symbol_cache_path": str(tmp_path / "cache"),
         "resource.filesystem.root": str(tmp_path / "crashes"),
     }
@@ -173,7 +176,11 @@ def test_what_names_no_symbol_file_is_refused(symbols, item):
 
 
 def test_a_bucket_that_is_not_there_is_a_reason(symbols, tmp_path):
-    code, out, _ = symbols("fetch", f"xul.pdb/{ID}", "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.symbols.s3.bucket_name=none-such")
+    code, out, _ = symbols(
+        "fetch",
+        f"xul.pdb/{ID}",
+        "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.symbols.s3.bucket_name=none-such",
+    )
     assert code == 1
     assert "NoSuchBucket" in out or "there is no" in out
     assert not Path(tmp_path, "cache", "xul.pdb").exists()
