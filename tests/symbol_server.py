@@ -41,7 +41,7 @@ class _Server(ThreadingHTTPServer):
     answer: Answer
     paths: list[str]
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, *_: object) -> None:
         """A client that goes away is what tests are about."""
 
 

@@ -1,7 +1,7 @@
 """From what a source sends to a symbol file that is known to be the right one.
 
 It is unpacked (gzip, zstd), limited in size and time, and checked while it comes: the first line must
-be ``MODULE`` with the debug file and the debug id that were asked for.
+``MODULE`` with the debug id that was asked for.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _ZSTD_PIECE = 1 << 10
 """Of what is compressed: a few bytes stand for 128 KB at most, so this for less than 64 MB."""
 _ZSTD_WINDOW = 1 << 27
 _FIRST_LINE = 4_096
+_GUID = 32
+"""Digits; one more at least is the age."""
 _MODULE = re.compile(rb"MODULE [^ \r\n]+ [^ \r\n]+ ([0-9A-Fa-f]+) ([^\r\n]+)\r?\n")
 
 
@@ -88,8 +90,10 @@ def _checked(pieces: Iterator[bytes], wanted: Wanted) -> Iterator[bytes]:
         found = symbol_path(*module)
     except ValueError as error:
         raise WrongSymbolFile(f"no symbol file: {error}") from None
-    # Windows' file names are written in any case, and not all writers of symbol files give ids in the same.
-    if found.casefold() != wanted.path.casefold():
+    # An id of a whole GUID is that of one build. Its file may have another name: a dump says libc.so.6, the MODULE
+    # line libc-2.32.so. Names of Windows' files, and ids, are written in any case.
+    same = module[1].casefold() == wanted.debug_id.casefold()
+    if not same or (len(wanted.debug_id) <= _GUID and found.casefold() != wanted.path.casefold()):
         raise WrongSymbolFile("the symbol file of another module or build")
     yield begin
     yield from pieces

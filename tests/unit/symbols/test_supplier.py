@@ -96,6 +96,18 @@ def test_a_symbol_file_comes_into_the_cache_as_it_is_unpacked(its, server, conte
     assert (its.cache / XUL.path).stat().st_mode & 0o444 == 0o444
 
 
+def test_a_file_of_the_same_build_may_have_another_name(its, server):
+    """As that of libc.so.6 has: libc-2.32.so."""
+    server.answers(always(SYM.replace(b"xul.pdb", b"libc-2.32.so")))
+    assert its.supplier(server.url).supply([LIBC]).fetched == [LIBC]
+
+
+def test_where_the_id_is_a_time_and_no_guid_the_name_must_be_the_same(its, server):
+    server.answers(always(SYM.replace(ID.encode(), b"3FBA8B1E1")))
+    assert its.supplier(server.url).supply([Wanted.of("nss3.pdb", "3FBA8B1E1")]).missing
+    assert its.supplier(server.url).supply([Wanted.of("xul.pdb", "3FBA8B1E1")]).fetched
+
+
 def test_a_file_may_come_in_chunks_of_unknown_number(its, server):
     def answer(request: Request) -> None:
         request.send_response(200)
@@ -215,7 +227,6 @@ NOT_THERE: list[tuple[str, Answer]] = [
     ("HTML", always(b"<html><body>MODULE </body></html>\n")),
     ("nothing", always(b"")),
     ("another build", always(SYM.replace(b"83CF", b"83CE"))),
-    ("another module", always(SYM.replace(b"xul.pdb", b"nss3.pdb"))),
     ("a module line without an end", always(b"MODULE windows x86_64 " + b"A" * 100_000)),
     ("a last line without an end", always(SYM[:-1])),
     ("10 GB", _endless),
