@@ -1,7 +1,7 @@
 """From what a source sends to a symbol file that is known to be the right one.
 
 It is unpacked (gzip, zstd), limited in size and time, and checked while it comes: the first line must
-``MODULE`` with the debug id that was asked for.
+be ``MODULE`` with the debug id that was asked for, and, where that is no GUID, with the debug file too.
 """
 
 from __future__ import annotations
