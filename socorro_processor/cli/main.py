@@ -40,7 +40,7 @@ COMMANDS = {
     "queue": "look at the queues and at what was put aside, put it back",
     "signature": "sign processed crashes by the lists of today, and say why",
     "siglists": "check the signature lists",
-    "symbols": "say which symbol files crashes missed, look after the symbol cache",
+    "symbols": "say which symbol files crashes missed, get and upload them, look after the symbol cache",
     "cron": "run a job, as timers do; or show how the jobs ended",
     "setup": "make what queues and stores need: queues, bucket, schema, index template",
     "doctor": "check the configuration and all that it names, and say what to do",

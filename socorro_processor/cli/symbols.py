@@ -1,4 +1,4 @@
-"""``socorro symbols``: which symbols crashes miss, and the symbol cache."""
+"""``socorro symbols``: which symbols crashes miss, how they are got, and the symbol cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import date
 
 from rich.console import Console
 
-from socorro_processor.cli import symbol_cache
+from socorro_processor.cli import symbol_cache, symbol_files
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.symbol_indexes import build_indexes
@@ -27,10 +27,18 @@ _SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
-        choices=("missing", "index", "status", "manage"),
-        help="missing: the symbol files that crashes missed; index: prepare symbol files for slicing; status: how full "
-        "the symbol cache is, and whether it is managed; manage: keep it to its size until told to stop, as the "
-        "processor's companion process does",
+        choices=("missing", "fetch", "upload", "index", "status", "manage"),
+        help="missing: the symbol files that crashes missed; fetch: get symbol files into the cache, also those that "
+        "were missing a while ago; upload: put symbol files into the bucket for them; index: prepare symbol files for "
+        "slicing; status: how full the symbol cache is, and whether it is managed; manage: keep it to its size until "
+        "told to stop, as the processor's companion process does",
+    )
+    parser.add_argument(
+        "items",
+        metavar="ITEM",
+        nargs="*",
+        help="fetch: DEBUG_FILE/DEBUG_ID, or a crash id in the source store: what its dumps need; - reads them from "
+        "standard input; upload: directories with .sym files",
     )
     parser.add_argument("--all", action="store_true", help="index: also those that have an index")
     parser.add_argument(
@@ -48,6 +56,10 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
         return symbol_cache.manage(configuration)
     if arguments.action == "status":
         return symbol_cache.status(configuration, arguments.json)
+    if arguments.action == "fetch":
+        return symbol_files.fetch(configuration, arguments.items, arguments.json)
+    if arguments.action == "upload":
+        return symbol_files.upload(configuration, arguments.items, arguments.json)
     return _missing(arguments, configuration)
 
 
@@ -94,13 +106,15 @@ def _print_table(missed: list[tuple[SymbolFile, int]]) -> None:
 
 COMMAND = Command(
     name="symbols",
-    summary="Say which symbol files crashes missed; look after the symbol cache.",
+    summary="Say which symbol files crashes missed; get them; upload them; look after the symbol cache.",
     description=(
-        "Say which symbol files crashes missed, the most missed first; look after the symbol cache.\n\n"
-        "Exit code: 0 done; 1 status: no manager runs; 2 wrong arguments or configuration."
+        "Say which symbol files crashes missed, the most missed first; get symbol files; upload them; look after the "
+        "symbol cache.\n\n"
+        "Exit code: 0 done; 1 not all was got or uploaded, or (status) no manager runs; 2 wrong arguments or "
+        "configuration."
     ),
     example="socorro symbols missing --since=2016-11-23 --csv",
     run=run,
     add_arguments=add_arguments,
-    sections=("destination", "processor", "companion_process", "logging", "metrics", "resource", "secrets"),
+    sections=("source", "destination", "processor", "companion_process", "logging", "metrics", "resource", "secrets"),
 )

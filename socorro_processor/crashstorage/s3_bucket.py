@@ -193,10 +193,10 @@ class S3Bucket(RequiredConfig):
             self._put(key, source)
 
     def get(self, key: str, maximum_size: int | None = None) -> bytes:
-        return b"".join(self._chunks(key, maximum_size))
+        return b"".join(self.chunks(key, maximum_size))
 
     def fetch(self, key: str, path: Path, maximum_size: int) -> None:
-        chunks = self._chunks(key, maximum_size)
+        chunks = self.chunks(key, maximum_size)
         # Where there is no such object, there will be no file.
         first = next(chunks, b"")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -267,7 +267,7 @@ class S3Bucket(RequiredConfig):
         with sorted_errors(f"write {self.key(key)} to {self}"):
             self.client.put_object(Bucket=self._name, Key=self.key(key), Body=body)
 
-    def _chunks(self, key: str, maximum_size: int | None) -> Generator[bytes]:
+    def chunks(self, key: str, maximum_size: int | None) -> Generator[bytes]:
         with sorted_errors(f"read {self.key(key)} from {self}"):
             answer = self.client.get_object(Bucket=self._name, Key=self.key(key))
             # A body that is not read to its end is closed with its connection.

@@ -22,6 +22,9 @@ from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
 from socorro_processor.stackwalk.stackwalker import FIELDS, PROGRAM, Stackwalker
 from socorro_processor.symbols.index_store import IndexStore
+from socorro_processor.symbols.minidump import NotUnderstood, read
+from socorro_processor.symbols.supplier import SymbolSupplier
+from socorro_processor.symbols.wanted import needed_symbols
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +79,7 @@ def several(text: str) -> tuple[str, ...]:
 class BreakpadStackwalkerRule2015(Rule):
     """Run the stackwalker on every minidump, and keep what it says.
 
+    Before that, what the dump can need is got into the symbol cache, where ``symbols.sources`` are set.
     Reads the dumps whose name begins with ``dump_field``. Writes ``json_dump``, ``mdsw_return_code``,
     ``mdsw_status_string`` and ``success``: of the main dump to the processed crash itself, of another
     one below its name, which ``additional_minidumps`` lists. Whatever a walk comes to is a note, and so
@@ -168,6 +172,7 @@ class BreakpadStackwalkerRule2015(Rule):
         "symbol_cache_path",
         default="",
         doc="the directory of the symbol cache",
+        reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "symbol_tmp_path",
@@ -216,6 +221,7 @@ class BreakpadStackwalkerRule2015(Rule):
         default="",
         doc="where the raw crash is put for a stackwalker that reads it (empty: among the crash's other files)",
     )
+    required_config.symbols = SymbolSupplier.get_required_config()
 
     def __init__(self, config: DotDict | None = None) -> None:
         super().__init__(config)
@@ -243,6 +249,11 @@ class BreakpadStackwalkerRule2015(Rule):
                 share_to_verify=self.config.verify_slices,
                 in_memory=not self.config.sandbox,
             )
+        self._supplier = (
+            SymbolSupplier(self.config.symbols, self.config.symbol_cache_path, self.config.symbols_path)
+            if SymbolSupplier.is_wanted(self.config.symbols)
+            else None
+        )
 
     def check(self) -> None:
         """Raises ProcessingEnvironmentError, saying what to do, where no stackwalk can succeed for now."""
@@ -252,6 +263,8 @@ class BreakpadStackwalkerRule2015(Rule):
     def close(self) -> None:
         if self._sliced is not None:
             self._sliced.close()
+        if self._supplier is not None:
+            self._supplier.close()
 
     def action(self, crash: Crash) -> bool:
         main = self.config.dump_field
@@ -287,6 +300,7 @@ class BreakpadStackwalkerRule2015(Rule):
     ) -> tuple[StackwalkResult, int]:
         """What the walk came to, and how many bytes were printed."""
         dump = crash.dumps[name]
+        self._supply(crash, name, dump)
         files = {"dump_file_pathname": (str(dump),), "raw_crash_pathname": raw_crash_pathname}
 
         def walk(symbols: Mapping[str, Sequence[str]]) -> tuple[Outcome, StackwalkResult]:
@@ -304,6 +318,18 @@ class BreakpadStackwalkerRule2015(Rule):
             crash.note(note)
         _log(crash.id, name, outcome, result)
         return result, len(outcome.output)
+
+    def _supply(self, crash: Crash, name: str, dump: Path) -> None:
+        """Get symbols for this dump. Whatever it comes to, the crash goes on."""
+        if self._supplier is None:
+            return
+        try:
+            wanted = needed_symbols(read(dump))
+        except NotUnderstood as error:
+            crash.note(f"no symbols were got for {name}: {error}")
+            return
+        for note in self._supplier.supply(wanted).notes():
+            crash.note(f"{name}: {note}")
 
     def _settings(self) -> dict[str, Sequence[str]]:
         """What is the same for every dump."""

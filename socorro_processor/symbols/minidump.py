@@ -169,12 +169,12 @@ class _File:
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except (OSError, ValueError) as error:
-            raise NotUnderstood(f"cannot read the dump: {error}") from error
+            raise NotUnderstood(f"cannot read the dump: {_why(error)}") from error
         try:
             self.size = os.fstat(self._descriptor).st_size
         except OSError as error:
             os.close(self._descriptor)
-            raise NotUnderstood(f"cannot read the dump: {error}") from error
+            raise NotUnderstood(f"cannot read the dump: {_why(error)}") from error
 
     def __enter__(self) -> _File:
         return self
@@ -189,7 +189,7 @@ class _File:
         try:
             data = os.pread(self._descriptor, size, at)
         except OSError as error:
-            raise NotUnderstood(f"cannot read the dump: {error}") from error
+            raise NotUnderstood(f"cannot read the dump: {_why(error)}") from error
         if len(data) != size:
             raise NotUnderstood(f"{what}: the file became shorter")
         return data
@@ -452,3 +452,7 @@ def _sorted_once(addresses: Addresses) -> Addresses:
 def _limit(count: int, maximum: int, what: str) -> None:
     if count > maximum:
         raise NotUnderstood(f"{count} {what}, {maximum} at most are read")
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)

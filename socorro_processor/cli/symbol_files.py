@@ -1,0 +1,166 @@
+"""``socorro symbols fetch`` and ``upload``: symbol files into the cache, and into the bucket."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from socorro_processor.cli.command import build
+from socorro_processor.cli.untrusted import plain
+from socorro_processor.configuration import Configuration, DotDict
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
+from socorro_processor.symbols.download import module_line
+from socorro_processor.symbols.minidump import NotUnderstood, read
+from socorro_processor.symbols.s3_source import S3Source
+from socorro_processor.symbols.supplied import CACHED, FETCHED, Supplied
+from socorro_processor.symbols.supplier import S3, SymbolSupplier
+from socorro_processor.symbols.wanted import Wanted, needed_symbols
+
+_STANDARD_INPUT = "-"
+_FIRST_LINE = 4_096
+
+
+def fetch(configuration: Configuration, items: list[str], as_json: bool) -> int:
+    """Get what is named, or what the dumps of a crash need, into the cache."""
+    rule = _rule(configuration)
+    if not SymbolSupplier.is_wanted(rule.symbols):
+        raise ConfigurationError("there are no sources of symbols: set resource.symbols.sources")
+    wanted = list(dict.fromkeys(_wanted(configuration, items)))
+    with closing(SymbolSupplier(rule.symbols, rule.symbol_cache_path)) as supplier, _progress() as progress:
+        for each in wanted:
+            supplier.forget(each.path)
+        task = progress.add_task("got", total=len(wanted))
+        supplied = supplier.supply_all(wanted, lambda _: progress.advance(task))
+    _print(supplied, as_json)
+    return 0 if all(result in (CACHED, FETCHED) for result in supplied.results.values()) else 1
+
+
+def upload(configuration: Configuration, items: list[str], as_json: bool) -> int:
+    """Put the symbol files below these directories into the bucket, each where its MODULE line says."""
+    if not items:
+        raise SocorroError("a directory of .sym files is expected")
+    rule = _rule(configuration)
+    files = [file for item in items for file in _symbol_files(Path(item))]
+    results: dict[Wanted, str] = {}
+    refused = 0
+    supplier = SymbolSupplier(rule.symbols, rule.symbol_cache_path) if SymbolSupplier.is_wanted(rule.symbols) else None
+    with closing(S3Source(rule.symbols[S3])) as source, _progress() as progress:
+        for file in progress.track(files, description="uploaded"):
+            try:
+                wanted = _checked(file)
+            except SocorroError as error:
+                refused += 1
+                print(f"socorro: {plain(str(error))}", file=sys.stderr)
+                continue
+            source.bucket.put(wanted.path, file)
+            results[wanted] = "uploaded"
+            if supplier is not None:
+                supplier.forget(wanted.path)
+    if supplier is not None:
+        supplier.close()
+    _print(Supplied(results), as_json)
+    return 1 if refused or not results else 0
+
+
+def _rule(configuration: Configuration) -> DotDict:
+    """The options of the rule that has dumps walked."""
+    found = next(_rules(configuration.values.processor), None)
+    if found is None:
+        raise ConfigurationError("no rule of the processor gets symbols; BreakpadStackwalkerRule2015 does")
+    return found
+
+
+def _rules(section: DotDict) -> Iterator[DotDict]:
+    for value in section.values():
+        if isinstance(value, DotDict):
+            if "symbol_cache_path" in value and "symbols" in value:
+                yield value
+            yield from _rules(value)
+
+
+def _wanted(configuration: Configuration, items: list[str]) -> Iterator[Wanted]:
+    for item in _given(items):
+        debug_file, slash, debug_id = item.rpartition("/")
+        try:
+            if slash:
+                yield Wanted.of(debug_file, debug_id)
+            else:
+                yield from _of_crash(configuration, check_crash_id(item.lower()))
+        except ValueError as error:
+            raise SocorroError(f"{plain(item[:80])}: {error}") from error
+        except InvalidCrashID as error:
+            raise SocorroError(f"{error}; a crash id, or DEBUG_FILE/DEBUG_ID, is expected") from error
+
+
+def _given(items: list[str]) -> Iterator[str]:
+    if not items:
+        raise SocorroError("a crash id, or DEBUG_FILE/DEBUG_ID, is expected; - reads them from standard input")
+    for item in items:
+        if item == _STANDARD_INPUT:
+            yield from (line.strip() for line in sys.stdin if line.strip())
+        else:
+            yield item
+
+
+def _of_crash(configuration: Configuration, crash_id: str) -> Iterator[Wanted]:
+    """What all its dumps need."""
+
+    def note(text: str) -> None:
+        print(f"socorro: {plain(text)}", file=sys.stderr)
+
+    with closing(build("source", configuration)) as store, tempfile.TemporaryDirectory() as directory:
+        dumps = store.get_raw_dumps_as_files(crash_id, Path(directory), note)
+        if not dumps:
+            note(f"{crash_id} has no dumps")
+        for name, dump in dumps.items():
+            try:
+                yield from needed_symbols(read(dump))
+            except NotUnderstood as error:
+                note(f"{name}: {error}")
+
+
+def _symbol_files(path: Path) -> Iterable[Path]:
+    if not path.is_dir():
+        raise SocorroError(f"{path} is no directory")
+    return sorted(file for file in path.rglob("*.sym") if file.is_file())
+
+
+def _checked(file: Path) -> Wanted:
+    """What it is the symbol file of."""
+    try:
+        with file.open("rb") as opened:
+            module = module_line(opened.read(_FIRST_LINE))
+            opened.seek(-1, 2)
+            ended = opened.read() == b"\n"
+    except OSError as error:
+        raise SocorroError(f"not uploaded: {file}: {error.strerror}") from error
+    if module is None:
+        raise SocorroError(f"not uploaded: {file} does not begin with a MODULE line")
+    if not ended:
+        raise SocorroError(f"not uploaded: {file}: its last line has no end, it was cut off")
+    try:
+        return Wanted.of(*module)
+    except ValueError as error:
+        raise SocorroError(f"not uploaded: {file}: {error}") from error
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+
+
+def _print(supplied: Supplied, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([{**each._asdict(), "result": result} for each, result in supplied.results.items()]))
+        return
+    for each, result in supplied.results.items():
+        print(f"{plain(each.debug_file)}/{each.debug_id}: {plain(result)}")

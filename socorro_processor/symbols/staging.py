@@ -1,0 +1,101 @@
+"""The directory beside the symbol cache in which symbol files are until they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_LOCK, _PART = ".lock", ".part"
+_INTERVAL = 0.02
+_ATTEMPTS = 100
+
+
+class Staging:
+    """Every method raises OSError. May be used by several threads and processes at once."""
+
+    def __init__(self, directory: Path, cache: Path) -> None:
+        """Both are on one file system."""
+        self.directory = directory
+        self._cache = cache
+
+    @contextlib.contextmanager
+    def alone(self, path: str, seconds: float) -> Iterator[bool]:
+        """Whether nobody else, of any thread or process, is getting that file: waits for that up to ``seconds``."""
+        descriptor = self._lock(self._name(path) + _LOCK, seconds)
+        if descriptor is None:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            # While it is still held: a new file by that name is another lock.
+            with contextlib.suppress(OSError):
+                Path(self._name(path) + _LOCK).unlink()
+            os.close(descriptor)
+
+    def write(self, path: str, fill: Callable[[BinaryIO], object]) -> None:
+        """Let ``fill`` write a file, then put it into the cache as ``path``. Only for who is alone at it."""
+        part = Path(self._name(path) + _PART)
+        try:
+            # The stackwalker may run as another user, in a sandbox.
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            with os.fdopen(descriptor, "wb") as file:
+                fill(file)
+                file.flush()
+                # Else it may be an empty one in the cache after a power cut, for ever.
+                os.fsync(file.fileno())
+            self._move(part, self._cache / path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise
+
+    def clean(self) -> None:
+        """Remove what a process left that was killed."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for part in self.directory.glob(f"*{_PART}"):
+            lock = str(part.with_suffix(_LOCK))
+            if (descriptor := self._lock(lock, 0.0)) is not None:
+                part.unlink(missing_ok=True)
+                Path(lock).unlink(missing_ok=True)
+                os.close(descriptor)
+
+    def _move(self, part: Path, target: Path) -> None:
+        for attempt in range(_ATTEMPTS):
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                part.replace(target)
+                return
+            except FileNotFoundError:
+                # The manager of the cache removes directories that are empty.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+
+    def _lock(self, name: str, seconds: float) -> int | None:
+        end = time.monotonic() + seconds
+        while True:
+            descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Who had it may have removed the file since it was opened.
+                if os.fstat(descriptor).st_nlink:
+                    return descriptor
+                os.close(descriptor)
+                continue
+            except BlockingIOError:
+                os.close(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            if time.monotonic() >= end:
+                return None
+            time.sleep(_INTERVAL)
+
+    def _name(self, path: str) -> str:
+        return f"{self.directory}/{hashlib.blake2b(path.encode(), digest_size=16).hexdigest()}"

@@ -1,0 +1,52 @@
+"""What became of the symbol files that a dump needed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from socorro_processor.symbols.wanted import Wanted
+
+CACHED, FETCHED, MISSING = "cached", "fetched", "missing"
+"""It was there; it has come; no source has it. Whatever else is said of a file is why it did not come."""
+
+
+@dataclass(frozen=True)
+class Supplied:
+    """Each file that was asked for, in that order, and what became of it."""
+
+    results: Mapping[Wanted, str]
+
+    @property
+    def cached(self) -> list[Wanted]:
+        return self._of(CACHED)
+
+    @property
+    def fetched(self) -> list[Wanted]:
+        return self._of(FETCHED)
+
+    @property
+    def missing(self) -> list[Wanted]:
+        return self._of(MISSING)
+
+    @property
+    def failed(self) -> dict[Wanted, str]:
+        """Those of which it is not known whether a source has them, and why."""
+        return {wanted: said for wanted, said in self.results.items() if said not in (CACHED, FETCHED, MISSING)}
+
+    def notes(self) -> list[str]:
+        """For people who read the crash."""
+        notes = []
+        if self.missing:
+            notes.append(f"symbols of {_modules(self.missing)} are at no source")
+        for reason, count in Counter(self.failed.values()).items():
+            notes.append(f"symbols of {_modules(range(count))} were not got: {reason}")
+        return notes
+
+    def _of(self, result: str) -> list[Wanted]:
+        return [wanted for wanted, said in self.results.items() if said == result]
+
+
+def _modules(which: Sequence[object]) -> str:
+    return "1 module" if len(which) == 1 else f"{len(which)} modules"

@@ -1,0 +1,349 @@
+"""The symbol supplier: before a dump is walked, what its stacks can need is got into the symbol cache.
+
+    supplier = SymbolSupplier(config, cache)
+    supplied = supplier.supply(needed_symbols(dump))
+
+It never fails: what could not be got, and why, is in what ``supply`` returns.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber, size
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.log import stack_of
+from socorro_processor.metrics import METRICS
+from socorro_processor.symbols.circuit_breaker import CircuitBreaker
+from socorro_processor.symbols.directory_source import DirectorySource
+from socorro_processor.symbols.download import DownloadLimits, receive
+from socorro_processor.symbols.http_source import HTTPSource, parse_url
+from socorro_processor.symbols.known_missing import KnownMissing
+from socorro_processor.symbols.s3_source import S3Source, s3_options
+from socorro_processor.symbols.source import SourceAway, SymbolsNotThere, SymbolSource, WrongSymbolFile
+from socorro_processor.symbols.staging import Staging
+from socorro_processor.symbols.supplied import CACHED, FETCHED, MISSING, Supplied
+from socorro_processor.symbols.wanted import Wanted
+
+logger = logging.getLogger(__name__)
+
+S3 = "s3"
+"""What stands for the bucket in the list of sources."""
+
+_ENDED = "the processor ends"
+
+
+def parse_sources(text: str) -> tuple[str, ...]:
+    """Read a list of sources. Raises ValueError."""
+    sources = tuple(each.strip() for each in text.split(",") if each.strip())
+    return tuple(parse_url(each) if "://" in each else each for each in sources)
+
+
+class SymbolSupplier(RequiredConfig):
+    """Gets symbol files from the sources, in their order, into the cache. One for all threads of a process.
+
+    - Several files at a time; each once, however many threads and processes want it.
+    - What a source does not have is remembered for ``negative_ttl``; one that is away is left alone for a while.
+    - A file comes into the cache whole and checked, by a rename, or not at all.
+    """
+
+    required_config = Namespace()
+    required_config.add_option(
+        "sources",
+        default="",
+        doc="where symbol files are got from before a stackwalk, in this order, with commas between them: addresses "
+        f"(https://HOST/PATH), {S3} for the bucket below, directories (empty: none are got)",
+        from_string_converter=parse_sources,
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
+        "staging_path",
+        default="",
+        doc="where symbol files are until they are whole, on the file system of the cache, but not in it (empty: "
+        "beside it, with .staging behind its name)",
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
+        "number_of_downloads",
+        default=8,
+        doc="how many files are got at a time",
+        from_string_converter=WholeNumber(1, 100),
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
+        "maximum_symbol_size",
+        default="4G",
+        doc="how large a symbol file may be, unpacked (k, M, G)",
+        from_string_converter=size,
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
+        "maximum_files",
+        default=500,
+        doc="how many files are got for one dump at most",
+        from_string_converter=WholeNumber(1),
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
+        "connection_timeout",
+        default=3.0,
+        doc="seconds for a connection to a symbol server to be made",
+        from_string_converter=Seconds(above=True),
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
+        "read_timeout",
+        default=10.0,
+        doc="seconds in which a symbol server has to send something",
+        from_string_converter=Seconds(above=True),
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
+        "download_timeout",
+        default=300.0,
+        doc="seconds for one file to come",
+        from_string_converter=Seconds(above=True),
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
+        "supply_timeout",
+        default=60.0,
+        doc="seconds after which a crash goes on without what has not come; it is got for the next one",
+        from_string_converter=Seconds(above=True),
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
+        "negative_ttl",
+        default=3600.0,
+        doc="seconds until a source is asked again for a file that it did not have",
+        from_string_converter=Seconds(),
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
+        "failures_allowed",
+        default=3,
+        doc="failures in a row after which a source counts as away, and is left alone for a while",
+        from_string_converter=WholeNumber(1),
+        reference_value_from="resource.symbols",
+    )
+    required_config.namespace(S3)
+    required_config[S3] = s3_options()
+
+    def __init__(
+        self,
+        config: DotDict,
+        cache: str,
+        also_in: Iterable[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``cache`` is the directory of the symbol cache; what lies in one of ``also_in`` is not got.
+
+        Raises ConfigurationError.
+        """
+        if not cache:
+            raise ConfigurationError("symbols.sources without a symbol_cache_path: set the directory of the cache")
+        self._cache = Path(cache).absolute()
+        staging = Path(config.staging_path or f"{self._cache}.staging").absolute()
+        if staging.is_relative_to(self._cache):
+            raise ConfigurationError(f"staging_path {staging} is in the symbol cache, where files count and may go")
+        self._present_in = [str(self._cache), *also_in]
+        self._limits = DownloadLimits(config.maximum_symbol_size, config.download_timeout)
+        self._maximum_files: int = config.maximum_files
+        self._timeout: float = config.supply_timeout
+        self._sources = [
+            (source, CircuitBreaker(config.failures_allowed, clock))
+            for source in map(partial(_source, config), config.sources)
+        ]
+        self._staging = Staging(staging, self._cache)
+        self._missing = KnownMissing(staging / "missing", config.negative_ttl)
+        self._lock = threading.Lock()
+        self._getting: dict[str, Future[str]] = {}
+        self._closed = threading.Event()
+        self._pool = ThreadPoolExecutor(config.number_of_downloads, thread_name_prefix="symbols")
+        try:
+            self._staging.clean()
+        except OSError as error:
+            raise ConfigurationError(f"staging_path: cannot use {staging}: {error.strerror}") from error
+
+    @staticmethod
+    def is_wanted(config: DotDict) -> bool:
+        """Whether there is a source."""
+        return bool(config.sources)
+
+    def supply(
+        self,
+        wanted: Sequence[Wanted],
+        timeout: float | None = None,
+        progress: Callable[[Wanted], object] = lambda _: None,
+    ) -> Supplied:
+        """Get what is not there. Returns after ``timeout`` (or that of the configuration) at the latest.
+
+        ``progress`` is called for each that needs no more waiting.
+        """
+        results: dict[Wanted, str] = {}
+        futures: dict[Future[str], Wanted] = {}
+        with METRICS.timer("symbols.supply"):
+            for number, each in enumerate(wanted):
+                if number >= self._maximum_files:
+                    results[each] = f"more than {self._maximum_files} files"
+                    continue
+                results[each] = CACHED if self._is_there(each.path) else self._cannot_be_got(each.path)
+                if results[each]:
+                    progress(each)
+                else:
+                    futures[self._get_once(each)] = each
+            seconds = self._timeout if timeout is None else timeout
+            for each, result in self._done(futures, seconds):
+                results[each] = result
+                progress(each)
+        supplied = Supplied(results)
+        for outcome in (CACHED, FETCHED, MISSING, "failed"):
+            if count := len(getattr(supplied, outcome)):
+                METRICS.increment("symbols.supplied", count, outcome=outcome)
+        return supplied
+
+    def supply_all(self, wanted: Sequence[Wanted], progress: Callable[[Wanted], object]) -> Supplied:
+        """Get however many there are, however long it takes."""
+        results: dict[Wanted, str] = {}
+        for start in range(0, len(wanted), self._maximum_files):
+            some = wanted[start : start + self._maximum_files]
+            results |= self.supply(some, len(some) * self._limits.seconds, progress).results
+        return Supplied(results)
+
+    def forget(self, path: str) -> None:
+        """Ask for this file again, also where it was missing: it may have come."""
+        for source, _ in self._sources:
+            self._missing.forget(source.name, path)
+
+    def close(self) -> None:
+        """What is being got is left unfinished."""
+        self._closed.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for source, _ in self._sources:
+            source.close()
+
+    def _done(self, futures: Mapping[Future[str], Wanted], seconds: float) -> Iterator[tuple[Wanted, str]]:
+        end = time.monotonic() + seconds
+        waiting = set(futures)
+        while waiting:
+            done, waiting = wait(waiting, max(0.0, end - time.monotonic()), "FIRST_COMPLETED")
+            for future in done or waiting:
+                result = (
+                    f"not done after {seconds:g} s" if not done else _ENDED if future.cancelled() else future.result()
+                )
+                yield futures[future], result
+            if not done:
+                return
+
+    def _is_there(self, path: str) -> bool:
+        for directory in self._present_in:
+            try:
+                status = os.stat(f"{directory}/{path}")  # noqa: PTH116 - ten times as quick as Path's
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode):
+                return True
+        return False
+
+    def _cannot_be_got(self, path: str) -> str:
+        """Why it is of no use to ask for it now; empty where it is."""
+        reason = MISSING
+        for source, breaker in self._sources:
+            if self._missing.knows(source.name, path):
+                continue
+            if not breaker.reason:
+                return ""
+            reason = breaker.reason if reason == MISSING else reason
+        return reason
+
+    def _get_once(self, wanted: Wanted) -> Future[str]:
+        with self._lock:
+            if future := self._getting.get(wanted.path):
+                return future
+            future = self._getting[wanted.path] = self._pool.submit(self._get, wanted)
+        # Not with the lock, which it takes: of one that is done already it is called at once.
+        future.add_done_callback(lambda _: self._got(wanted.path))
+        return future
+
+    def _got(self, path: str) -> None:
+        with self._lock:
+            self._getting.pop(path, None)
+
+    def _get(self, wanted: Wanted) -> str:
+        """CACHED, FETCHED, MISSING, or why it did not come."""
+        try:
+            with self._staging.alone(wanted.path, self._limits.seconds) as alone:
+                if not alone:
+                    return "another process has been at it for too long"
+                if self._is_there(wanted.path):  # it came while we waited
+                    return CACHED
+                return self._from_sources(wanted)
+        except OSError as error:
+            logger.error("cannot write symbols below %s: %s", self._cache, error)
+            return f"cannot write below the symbol cache: {error.strerror}"
+        except Exception as error:
+            # No crash may be lost for want of symbols.
+            logger.error("cannot get %s: %s", wanted.path, stack_of(error))
+            return type(error).__name__
+
+    def _from_sources(self, wanted: Wanted) -> str:
+        result = MISSING
+        for source, breaker in self._sources:
+            if self._missing.knows(source.name, wanted.path):
+                continue
+            if not breaker.may_ask():
+                result = breaker.reason
+                continue
+            try:
+                with METRICS.timer("symbols.download"):
+                    self._download(source, wanted)
+            except SymbolsNotThere as error:
+                if isinstance(error, WrongSymbolFile):
+                    logger.warning("%s at %s: %s", wanted.path, source.name, error)
+                self._missing.remember(source.name, wanted.path)
+                _answered(source, breaker)
+            except SourceAway as error:
+                result = str(error)
+                if pause := breaker.failed(result):
+                    logger.warning("symbol source away, asked again in %g s: %s", pause, error)
+            else:
+                _answered(source, breaker)
+                return FETCHED
+        return result
+
+    def _download(self, source: SymbolSource, wanted: Wanted) -> None:
+        with closing(source.chunks(wanted.path)) as chunks:
+            # Where there is no such file none is begun.
+            first = next(chunks, b"")
+            self._staging.write(
+                wanted.path,
+                lambda file: receive(chain((first,), chunks), file, wanted, self._limits, self._closed.is_set),
+            )
+
+
+def _source(config: DotDict, text: str) -> SymbolSource:
+    if text == S3:
+        return S3Source(config[S3])
+    if "://" in text:
+        return HTTPSource(
+            text,
+            connection_timeout=config.connection_timeout,
+            read_timeout=config.read_timeout,
+            connections=config.number_of_downloads,
+        )
+    return DirectorySource(Path(text).absolute())
+
+
+def _answered(source: SymbolSource, breaker: CircuitBreaker) -> None:
+    if breaker.answered():
+        logger.info("symbol source %s answers again", source.name)

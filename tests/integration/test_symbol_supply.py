@@ -1,0 +1,186 @@
+"""Symbols for real dumps: from a symbol server and from a bucket, by the rule and by the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.cli.main import main
+from socorro_processor.configuration import defaults
+from socorro_processor.pipeline.rule import Crash
+from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
+from socorro_processor.rules.missing_symbols import MissingSymbolsRule
+from socorro_processor.symbols.minidump import read
+from socorro_processor.symbols.wanted import needed_symbols
+from tests.integration.s3_bucket import bucket_options, get_object, object_keys
+from tests.shared import shared, stackwalker
+from tests.symbol_server import SymbolServer, always, store
+
+MAIN = "upload_file_minidump"
+DUMPS = ("linux-mini", "linux-x86_64", "macos-x86_64", "test", "windows-x86_64")
+ID = "83CF4DC03621B778E931FC713889E8F10"
+SYM = f"MODULE windows x86_64 {ID} xul.pdb\nFUNC 1000 10 0 main\n".encode()
+
+COMMAND_LINE = (
+    "{command_pathname} --json --no-interactive --symbols-path {symbols_path} --symbols-path {symbol_cache_path} "
+    "{dump_file_pathname}"
+)
+
+
+def walked(name: str, **options: str) -> Crash:
+    """What the rule, and the one for missing symbols, make of a real dump."""
+    dump = shared("crashes") / name / f"{MAIN}.dmp"
+    crash = Crash("an id", {}, {MAIN: dump})
+    config = defaults(
+        BreakpadStackwalkerRule2015, command_line=COMMAND_LINE, command_pathname=str(stackwalker()), **options
+    )
+    rule = BreakpadStackwalkerRule2015(config)
+    try:
+        assert rule.act(crash) == (True, True)
+    finally:
+        rule.close()
+    MissingSymbolsRule().act(crash)
+    return crash
+
+
+@pytest.mark.parametrize("name", DUMPS)
+def test_with_a_symbol_server_frames_are_those_of_symbols_in_a_directory_and_a_second_run_asks_nothing(name, tmp_path):
+    expected = walked(name, symbols_path=str(shared("symbols"))).processed["json_dump"]
+    with SymbolServer(store(shared("symbols"))) as server:
+        options = {"symbols_path": "", "symbol_cache_path": str(tmp_path / "cache"), "symbols.sources": server.url}
+        crash = walked(name, **options)
+        requests = len(server.paths)
+        again = walked(name, **options)
+        assert len(server.paths) == requests > 0
+    gone = walked(name, **options)
+    for each in (crash, again, gone):
+        assert each.processed["json_dump"]["threads"] == expected["threads"]
+        assert [module.get("missing_symbols") for module in each.processed["json_dump"]["modules"]] == [
+            module.get("missing_symbols") for module in expected["modules"]
+        ]
+
+
+@pytest.mark.parametrize("name", DUMPS)
+def test_the_supplier_and_the_rule_for_missing_symbols_agree(name, tmp_path):
+    with SymbolServer(store(shared("symbols"))) as server:
+        cache = tmp_path / "cache"
+        crash = walked(name, symbols_path="", symbol_cache_path=str(cache), **{"symbols.sources": server.url})
+    missed = {(row[0], row[1]) for row in crash.processed["processing"]["missing_symbols"]}
+    needed = needed_symbols(read(crash.dumps[MAIN]))
+    got = {(each.debug_file, each.debug_id) for each in needed if (cache / each.path).is_file()}
+    missing = {(each.debug_file, each.debug_id) for each in needed} - got
+    assert missed <= missing
+    assert (not missing) or any(f"symbols of {len(missing)} module" in note for note in crash.notes)
+
+
+@pytest.mark.parametrize("answer", [always(b"", 500), always(b"<html></html>"), always(b"", 404)])
+def test_whatever_the_symbol_server_says_the_crash_is_processed_and_says_so(answer, tmp_path):
+    expected = walked("test", symbols_path="").processed["json_dump"]["threads"]
+    with SymbolServer(answer) as server:
+        options = {"symbol_cache_path": str(tmp_path / "cache"), "symbols.sources": server.url}
+        crash = walked("test", symbols_path="", **options)
+    assert crash.processed["json_dump"]["threads"] == expected
+    assert any("symbols of" in note for note in crash.notes)
+
+
+def test_a_dump_that_is_not_understood_is_walked_without_new_symbols(tmp_path):
+    dump = shared("hostile") / "invalid-range.dmp"
+    crash = Crash("an id", {}, {MAIN: dump})
+    options = {"symbol_cache_path": str(tmp_path / "cache"), "symbols.sources": str(tmp_path)}
+    rule = BreakpadStackwalkerRule2015(defaults(BreakpadStackwalkerRule2015, **options))
+    rule.act(crash)
+    rule.close()
+    assert crash.processed["success"] is False
+    assert f"no symbols were got for {MAIN}: no system info" in crash.notes
+
+
+# The command, and S3
+
+
+@pytest.fixture
+def symbols(tmp_path, capsys):
+    """Run ``socorro symbols`` with a bucket of its own; exit code, what it printed, and what it said."""
+    options = bucket_options()
+    mine = {
+        **{
+            key.replace("resource.boto", "resource.symbols.s3").replace("boto", "symbols"): options[key]
+            for key in options
+        },
+        "resource.symbols.symbol_cache_path": str(tmp_path / "cache"),
+        "resource.filesystem.root": str(tmp_path / "crashes"),
+    }
+
+    def run(*arguments: str, sources: str = "s3") -> tuple[int, str, str]:
+        given = {**mine, "resource.symbols.sources": sources}
+        code = main(["symbols", *arguments, *(f"--{key}={value}" for key, value in given.items())], environ={})
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    run.options = options
+    return run
+
+
+def test_what_is_uploaded_can_be_fetched_from_the_bucket(symbols, tmp_path):
+    built = tmp_path / "built" / "any" / "where"
+    built.mkdir(parents=True)
+    (built / "a.sym").write_bytes(SYM)
+    assert symbols("fetch", f"xul.pdb/{ID}")[:2] == (1, f"xul.pdb/{ID}: missing\n")
+    assert symbols("upload", str(tmp_path / "built")) == (0, f"xul.pdb/{ID}: uploaded\n", "")
+    assert object_keys(symbols.options) == [f"xul.pdb/{ID}/xul.sym"]
+    assert get_object(symbols.options, f"xul.pdb/{ID}/xul.sym") == SYM
+    code, out, _ = symbols("fetch", f"xul.pdb/{ID}", "--json")
+    assert (code, [each["result"] for each in json.loads(out)]) == (0, ["fetched"])
+    assert (tmp_path / "cache" / "xul.pdb" / ID / "xul.sym").read_bytes() == SYM
+    assert symbols("fetch", f"xul.pdb/{ID}")[:2] == (0, f"xul.pdb/{ID}: cached\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<html>", "does not begin with a MODULE line"),
+        (SYM[:-1], "was cut off"),
+        (SYM.replace(ID.encode(), b"12"), "no debug id"),
+        (SYM.replace(b"xul.pdb", b".."), "no name of a debug file"),
+        (b"", "Invalid argument"),
+    ],
+)
+def test_what_is_no_symbol_file_is_not_uploaded(symbols, tmp_path, content, reason):
+    (tmp_path / "bad.sym").write_bytes(content)
+    code, out, err = symbols("upload", str(tmp_path))
+    assert (code, out) == (1, "")
+    assert reason in err
+    assert object_keys(symbols.options) == []
+
+
+def test_what_a_past_crash_needs_is_fetched(symbols, tmp_path, capsys):
+    dump = shared("crashes") / "test" / f"{MAIN}.dmp"
+    root = f"--resource.filesystem.root={tmp_path / 'crashes'}"
+    queue = f"--new_crash_source.path={tmp_path / 'queue.sqlite'}"
+    assert main(["submit", str(dump), root, queue], environ={}) == 0
+    crash_id = capsys.readouterr().out.strip()
+    code, out, _ = symbols("fetch", crash_id, sources=str(shared("symbols")))
+    fetched = [line for line in out.splitlines() if line.endswith(": fetched")]
+    assert fetched == ["test_app.pdb/5A9832E5287241C1838ED98914E9B7FF1: fetched"]
+    assert code == 1  # Windows' own have none there
+    assert len(out.splitlines()) == len(needed_symbols(read(dump)))
+
+
+@pytest.mark.parametrize("item", ["x", "xul.pdb/12", "/" + ID, "a" * 4000 + "/" + ID])
+def test_what_names_no_symbol_file_is_refused(symbols, item):
+    code, out, err = symbols("fetch", item)
+    assert (code, out) == (1, "")
+    assert err.startswith("socorro: ")
+    assert len(err) < 400
+
+
+def test_a_bucket_that_is_not_there_is_a_reason(symbols, tmp_path):
+    code, out, _ = symbols(
+        "fetch",
+        f"xul.pdb/{ID}",
+        "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.symbols.s3.bucket_name=none-such",
+    )
+    assert code == 1
+    assert "NoSuchBucket" in out or "there is no" in out
+    assert not Path(tmp_path, "cache", "xul.pdb").exists()

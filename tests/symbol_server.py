@@ -1,0 +1,100 @@
+"""A symbol server of a test's own: real HTTP, with answers as bad as a test wants them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Self
+
+Answer = Callable[["Request"], None]
+"""Answers one request, in whatever way."""
+
+DEADLINE = 10.0
+
+
+class Request(BaseHTTPRequestHandler):
+    """One that came, as ``http.server`` has it."""
+
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        self.server.paths.append(self.path.removeprefix("/"))
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.server.answer(self)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+    def body(self, content: bytes, status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    answer: Answer
+    paths: list[str]
+
+    def handle_error(self, *_: object) -> None:
+        """A client that goes away is what tests are about."""
+
+
+class SymbolServer:
+    """Serves from the start to the end of a ``with``; ``answer`` may be changed at any time."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._server = _Server(("127.0.0.1", 0), Request)
+        self._server.answer = answer
+        self._server.paths = []
+        self.released = threading.Event()
+        """Set at the end: what an answer that hangs waits for."""
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def paths(self) -> list[str]:
+        """What was asked for so far."""
+        return list(self._server.paths)
+
+    def answers(self, answer: Answer) -> None:
+        self._server.answer = answer
+
+    def hang(self, request: Request) -> None:
+        """Says nothing for as long as the server runs."""
+        self.released.wait(DEADLINE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._thread.join(DEADLINE)
+        self._server.server_close()
+
+
+def store(root: Path) -> Answer:
+    """The files below ``root``, 404 for all else."""
+
+    def answer(request: Request) -> None:
+        file = root / request.path.removeprefix("/")
+        if file.is_file():
+            request.body(file.read_bytes())
+        else:
+            request.body(b"<html>not here</html>", 404)
+
+    return answer
+
+
+def always(content: bytes, status: int = 200, **headers: str) -> Answer:
+    return lambda request: request.body(content, status, **headers)

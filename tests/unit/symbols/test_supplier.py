@@ -1,0 +1,527 @@
+"""The supplier, with a real HTTP server and directories."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from socorro_processor.configuration import defaults
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.symbols.circuit_breaker import PAUSES
+from socorro_processor.symbols.supplier import SymbolSupplier, parse_sources
+from socorro_processor.symbols.wanted import Wanted
+from tests.symbol_server import Answer, Request, SymbolServer, always
+
+DEADLINE = 30.0
+ID = "83CF4DC03621B778E931FC713889E8F10"
+XUL = Wanted.of("xul.pdb", ID)
+LIBC = Wanted.of("libc.so.6", ID)
+SYM = f"MODULE windows x86_64 {ID} xul.pdb\nFUNC 1000 10 0 main\n".encode()
+SLOW = {"read_timeout": "0.3"}
+"""For servers that say nothing."""
+
+
+class Supplied:
+    """A supplier over a cache of its own."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+        self.now = 1000.0
+        self._made: list[SymbolSupplier] = []
+
+    def supplier(self, *sources: object, **options: object) -> SymbolSupplier:
+        config = defaults(SymbolSupplier, sources=",".join(map(str, sources)), **options)
+        self._made.append(SymbolSupplier(config, str(self.cache), clock=lambda: self.now))
+        return self._made[-1]
+
+    def files(self) -> dict[str, bytes]:
+        """All that is in the cache, and all that is left of downloads."""
+        roots = (self.cache, Path(f"{self.cache}.staging"))
+        found = [file for root in roots for file in root.rglob("*") if file.is_file() and file.parent.name != "missing"]
+        return {str(file.relative_to(self.cache.parent)): file.read_bytes() for file in found}
+
+    def close(self) -> None:
+        for supplier in self._made:
+            supplier.close()
+
+
+@pytest.fixture
+def its(tmp_path: Path) -> Iterator[Supplied]:
+    supplied = Supplied(tmp_path / "cache")
+    yield supplied
+    supplied.close()
+
+
+@pytest.fixture
+def server() -> Iterator[SymbolServer]:
+    with SymbolServer(always(SYM)) as server:
+        yield server
+
+
+# What comes
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SYM,
+        gzip.compress(SYM),
+        gzip.compress(SYM[:20]) + gzip.compress(SYM[20:]),
+        zstandard.compress(SYM),
+        zstandard.compress(SYM[:20]) + zstandard.compress(SYM[20:]),
+        SYM.replace(b"\n", b"\r\n"),
+        SYM.replace(ID.encode(), ID.lower().encode()),
+        SYM.replace(b"xul.pdb", b"XUL.PDB"),
+        SYM + b"FUNC 1 1 0 x\n" * 200_000,
+    ],
+    ids=["plain", "gzip", "gzips", "zstd", "zstds", "crlf", "id in lower case", "name in upper case", "big"],
+)
+def test_a_symbol_file_comes_into_the_cache_as_it_is_unpacked(its, server, content):
+    server.answers(always(content))
+    assert its.supplier(server.url).supply([XUL]).fetched == [XUL]
+    [(name, found)] = its.files().items()
+    assert name == f"cache/{XUL.path}"
+    assert found.lower().replace(b"\r", b"").startswith(SYM.lower())
+    assert (its.cache / XUL.path).stat().st_mode & 0o444 == 0o444
+
+
+def test_a_file_of_the_same_build_may_have_another_name(its, server):
+    """As that of libc.so.6 has: libc-2.32.so."""
+    server.answers(always(SYM.replace(b"xul.pdb", b"libc-2.32.so")))
+    assert its.supplier(server.url).supply([LIBC]).fetched == [LIBC]
+
+
+def test_where_the_id_is_a_time_and_no_guid_the_name_must_be_the_same(its, server):
+    server.answers(always(SYM.replace(ID.encode(), b"3FBA8B1E1")))
+    assert its.supplier(server.url).supply([Wanted.of("nss3.pdb", "3FBA8B1E1")]).missing
+    assert its.supplier(server.url).supply([Wanted.of("xul.pdb", "3FBA8B1E1")]).fetched
+
+
+def test_a_file_may_come_in_chunks_of_unknown_number(its, server):
+    def answer(request: Request) -> None:
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        request.wfile.write(b"".join(b"%x\r\n%s\r\n" % (1, SYM[n : n + 1]) for n in range(len(SYM))) + b"0\r\n\r\n")
+
+    server.answers(answer)
+    assert its.supplier(server.url).supply([XUL]).fetched == [XUL]
+    assert (its.cache / XUL.path).read_bytes() == SYM
+
+
+def test_what_is_in_the_cache_or_in_a_directory_of_symbols_is_not_asked_for(its, server, tmp_path):
+    for root, wanted in ((its.cache, XUL), (tmp_path / "symbols", LIBC)):
+        (root / wanted.path).parent.mkdir(parents=True)
+        (root / wanted.path).write_bytes(SYM)
+    config = defaults(SymbolSupplier, sources=server.url)
+    supplier = SymbolSupplier(config, str(its.cache), [str(tmp_path / "symbols")])
+    assert supplier.supply([XUL, LIBC]).cached == [XUL, LIBC]
+    assert server.paths == []
+    supplier.close()
+
+
+def test_sources_are_asked_in_their_order_and_the_first_that_has_it_is_the_last(its, server, tmp_path):
+    (tmp_path / "first").mkdir()
+    file = tmp_path / "second" / f"{XUL.path}.zst"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(zstandard.compress(SYM))
+    supplier = its.supplier(tmp_path / "first", tmp_path / "second", server.url)
+    assert supplier.supply([XUL]).fetched == [XUL]
+    assert server.paths == []
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".zst", zstandard.compress)])
+def test_a_directory_may_hold_compressed_files(its, tmp_path, suffix, pack):
+    file = tmp_path / "symbols" / f"{XUL.path}{suffix}"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(pack(SYM))
+    assert its.supplier(tmp_path / "symbols").supply([XUL]).fetched == [XUL]
+    assert (its.cache / XUL.path).read_bytes() == SYM
+
+
+def test_redirects_are_followed(its, server):
+    def answer(request: Request) -> None:
+        if request.path.startswith("/elsewhere"):
+            request.body(SYM)
+        else:
+            request.body(b"", 302, Location="/elsewhere/xul.sym")
+
+    server.answers(answer)
+    assert its.supplier(server.url).supply([XUL]).fetched == [XUL]
+
+
+# What does not
+
+
+def _cut(request: Request) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", str(2 * len(SYM)))
+    request.end_headers()
+    request.wfile.write(SYM)
+    request.close_connection = True
+
+
+def _cut_chunks(request: Request) -> None:
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    request.wfile.write(b"%x\r\n%s\r\n" % (len(SYM), SYM))
+    request.close_connection = True
+
+
+def _endless(request: Request) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", str(10 << 30))
+    request.end_headers()
+    request.wfile.write(SYM)
+    for _ in range(10 << 10):
+        request.wfile.write(b"FUNC 1 1 0 x\n" * (1 << 16))
+
+
+def _trickle(request: Request) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", "1000000")
+    request.end_headers()
+    request.wfile.write(SYM)
+    while True:
+        time.sleep(0.05)
+        request.wfile.write(b"x")
+
+
+def _bomb(pack: Callable[[bytes], bytes]) -> Answer:
+    return always(pack(SYM + bytes(256 << 20)))
+
+
+def _to(location: str) -> Answer:
+    return always(b"", 302, Location=location)
+
+
+FAILURES: list[tuple[str, Answer, str]] = [
+    ("500", always(b"", 500), "answers 500"),
+    ("503", always(b"<html>" * 100_000, 503), "answers 503"),
+    ("429", always(b"", 429), "answers 429"),
+    ("half", _cut, "IncompleteRead|sent .* of"),
+    ("half, in chunks", _cut_chunks, "IncompleteRead|broken"),
+    ("trickle", _trickle, "not done after 0.5 s"),
+    ("to a file", _to("file:///etc/passwd"), "redirects to 'file'"),
+    ("to ftp", _to("ftp://localhost/x"), "redirects to 'ftp'"),
+    ("to nowhere", _to(""), "redirects"),
+    ("in a circle", _to("/again"), "more than 5 times"),
+    ("to nonsense", _to("http://[::1"), "127.0.0.1"),
+]
+NOT_THERE: list[tuple[str, Answer]] = [
+    ("404", always(b"no", 404)),
+    ("403", always(b"no", 403)),
+    ("404 without an end", always(b"x" * (1 << 20), 404)),
+    ("HTML", always(b"<html><body>MODULE </body></html>\n")),
+    ("nothing", always(b"")),
+    ("another build", always(SYM.replace(b"83CF", b"83CE"))),
+    ("a module line without an end", always(b"MODULE windows x86_64 " + b"A" * 100_000)),
+    ("a last line without an end", always(SYM[:-1])),
+    ("10 GB", _endless),
+    ("half of a gzip", always(gzip.compress(SYM)[:-6])),
+    ("half of a zstd", always(zstandard.compress(SYM)[:-6])),
+    ("no gzip", always(b"\x1f\x8b" + bytes(100))),
+    ("no zstd", always(b"\x28\xb5\x2f\xfd" + b"\xff" * 100)),
+    ("a gzip bomb", _bomb(gzip.compress)),
+    ("a zstd bomb", _bomb(zstandard.compress)),
+]
+
+
+@pytest.mark.parametrize(("answer", "reason"), [each[1:] for each in FAILURES], ids=[each[0] for each in FAILURES])
+def test_a_source_that_gives_no_proper_answer_is_a_reason_and_leaves_no_file(its, server, answer, reason):
+    server.answers(answer)
+    supplied = its.supplier(server.url, download_timeout="0.5", maximum_symbol_size="5M").supply([XUL])
+    assert list(supplied.failed) == [XUL]
+    assert re.search(reason, supplied.failed[XUL])
+    assert its.files() == {}
+
+
+@pytest.mark.parametrize("answer", [each[1] for each in NOT_THERE], ids=[each[0] for each in NOT_THERE])
+def test_what_is_not_that_symbol_file_counts_as_missing_and_is_not_asked_for_again(its, server, answer):
+    server.answers(answer)
+    supplier = its.supplier(server.url, maximum_symbol_size="5M")
+    assert supplier.supply([XUL]).missing == [XUL]
+    assert supplier.supply([XUL]).missing == [XUL]
+    assert server.paths == [XUL.path]
+    assert its.files() == {}
+
+
+def test_a_server_that_hangs_costs_one_timeout_and_then_nothing(its, server):
+    server.answers(server.hang)
+    supplier = its.supplier(server.url, failures_allowed="1", **SLOW)
+    assert "timed out" in supplier.supply([XUL]).failed[XUL]
+    started = time.perf_counter()
+    assert "timed out" in supplier.supply([XUL, LIBC]).failed[LIBC]
+    assert time.perf_counter() - started < 0.3
+    assert server.paths == [XUL.path]
+
+
+def test_a_crash_goes_on_while_a_file_comes_for_the_next_one(its, server):
+    go_on = threading.Event()
+
+    def answer(request: Request) -> None:
+        assert go_on.wait(DEADLINE)
+        request.body(SYM)
+
+    server.answers(answer)
+    supplier = its.supplier(server.url)
+    assert supplier.supply([XUL], timeout=0.05).failed == {XUL: "not done after 0.05 s"}
+    go_on.set()
+    assert supplier.supply([XUL], timeout=DEADLINE).fetched + supplier.supply([XUL]).cached
+    assert server.paths == [XUL.path]
+
+
+def test_a_source_that_is_away_is_asked_by_one_after_a_pause_until_it_answers(its, server, caplog):
+    server.answers(always(b"", 503))
+    supplier = its.supplier(server.url, failures_allowed="2", number_of_downloads="1")
+    wanted = [Wanted.of(f"lib{n}.so", ID) for n in range(9)]
+    with caplog.at_level(logging.INFO, "socorro_processor.symbols"):
+        supplier.supply(wanted)
+        assert len(server.paths) == 2  # and the other seven cost nothing
+        its.now += PAUSES[0]
+        supplier.supply(wanted)
+        assert len(server.paths) == 3
+        server.answers(always(b"", 404))
+        its.now += PAUSES[1]
+        assert len(supplier.supply(wanted).missing) >= 1
+        assert len(supplier.supply(wanted).missing) == 9
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING", "INFO"]
+
+
+def test_with_a_source_away_the_others_are_still_asked(its, server, tmp_path):
+    server.answers(always(b"", 500))
+    file = tmp_path / "symbols" / XUL.path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(SYM)
+    supplier = its.supplier(server.url, tmp_path / "not-there", tmp_path / "symbols")
+    assert supplier.supply([XUL]).fetched == [XUL]
+
+
+def test_where_one_source_is_away_a_file_that_no_other_has_is_not_called_missing(its, server, tmp_path):
+    server.answers(always(b"", 500))
+    (tmp_path / "symbols").mkdir()
+    supplied = its.supplier(server.url, tmp_path / "symbols").supply([XUL])
+    assert supplied.missing == []
+    assert supplied.notes() == [f"symbols of 1 module were not got: {server.url} answers 500"]
+
+
+def test_what_is_missing_is_asked_for_again_after_its_time_by_whichever_process(its, server):
+    server.answers(always(b"", 404))
+    assert its.supplier(server.url).supply([XUL]).missing == [XUL]
+    assert its.supplier(server.url).supply([XUL]).missing == [XUL]
+    assert len(server.paths) == 1
+    assert its.supplier(server.url, negative_ttl="0").supply([XUL]).missing == [XUL]
+    assert len(server.paths) == 2
+
+
+def test_what_has_come_can_be_asked_for_at_once(its, server):
+    server.answers(always(b"", 404))
+    supplier = its.supplier(server.url)
+    assert supplier.supply([XUL]).notes() == ["symbols of 1 module are at no source"]
+    server.answers(always(SYM))
+    supplier.forget(XUL.path)
+    assert supplier.supply([XUL]).fetched == [XUL]
+
+
+def test_no_more_files_than_allowed_are_got_for_one_dump(its, server):
+    server.answers(always(b"", 404))
+    wanted = [Wanted.of(f"lib{n}.so", ID) for n in range(5)]
+    supplied = its.supplier(server.url, maximum_files="2").supply(wanted)
+    assert supplied.missing == wanted[:2]
+    assert supplied.failed == dict.fromkeys(wanted[2:], "more than 2 files")
+    assert sorted(server.paths) == [each.path for each in wanted[:2]]
+
+
+def test_a_cache_that_cannot_be_written_is_a_reason_and_no_error(its, server):
+    its.cache.mkdir()
+    (its.cache / "xul.pdb").write_text("in the way")
+    reason = its.supplier(server.url).supply([XUL]).failed[XUL]
+    assert reason.startswith("cannot write below the symbol cache:")
+    assert list(its.files()) == ["cache/xul.pdb"]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [(r"..\..\x", f"x/{ID}/x.sym"), ("a b#?%.so", f"a%20b%23%3F%25.so/{ID}/a%20b%23%3F%25.so.sym")]
+)
+def test_a_name_cannot_lead_out_of_the_layout(its, server, name, path):
+    server.answers(always(b"", 404))
+    its.supplier(server.url).supply([Wanted.of(name, ID)])
+    assert server.paths == [path]
+
+
+@pytest.mark.parametrize("name", ["..", "x" * 4000, "a\0b", ""])
+def test_what_can_be_no_name_is_never_asked_for(name):
+    with pytest.raises(ValueError, match="name"):
+        Wanted.of(name, ID)
+
+
+# Many at once
+
+
+def test_eight_threads_and_two_processes_make_one_download(its, server):
+    here = threading.Barrier(3)  # the first request, the test, and nobody else
+    go_on = threading.Event()
+
+    def answer(request: Request) -> None:
+        here.wait(DEADLINE)
+        assert go_on.wait(DEADLINE)
+        request.body(SYM)
+
+    server.answers(answer)
+    supplier = its.supplier(server.url)
+    program = (
+        "import sys\nfrom socorro_processor.configuration import defaults\n"
+        "from socorro_processor.symbols.supplier import *\nfrom socorro_processor.symbols.wanted import Wanted\n"
+        "supplier = SymbolSupplier(defaults(SymbolSupplier, sources=sys.argv[1]), sys.argv[2])\n"
+        "print('ready', flush=True)\nsys.stdin.readline()\n"
+        "supplied = supplier.supply([Wanted.of(sys.argv[3], sys.argv[4])])\n"
+        "print(len(supplied.fetched) + len(supplied.cached))\nsupplier.close()\n"
+    )
+    command = [sys.executable, "-c", program, server.url, str(its.cache), "xul.pdb", ID]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
+    try:
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        got: list[int] = []
+
+        def ask() -> None:
+            supplied = supplier.supply([XUL])
+            got.append(len(supplied.fetched) + len(supplied.cached))
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        asked = threading.Thread(target=here.wait, args=(DEADLINE,))
+        asked.start()
+        here.wait(DEADLINE)  # a download has begun; a second one would break the barrier
+        go_on.set()
+        for thread in (*threads, asked):
+            thread.join(DEADLINE)
+        assert got == [1] * 8
+        assert [process.communicate(timeout=DEADLINE)[0] for process in processes] == ["1\n", "1\n"]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert server.paths == [XUL.path]
+    assert list(its.files()) == [f"cache/{XUL.path}"]
+
+
+def test_several_files_come_at_a_time(its, server):
+    together = threading.Barrier(4)
+
+    def answer(request: Request) -> None:
+        together.wait(DEADLINE)
+        request.body(b"", 404)
+
+    server.answers(answer)
+    wanted = [Wanted.of(f"lib{n}.so", ID) for n in range(4)]
+    assert its.supplier(server.url).supply(wanted).missing == wanted
+
+
+def test_what_a_killed_process_left_goes_when_the_next_one_starts(its, server):
+    staging = Path(f"{its.cache}.staging")
+    staging.mkdir(parents=True)
+    for name in ("a.part", "a.lock"):
+        (staging / name).write_bytes(b"half")
+    its.supplier(server.url)
+    assert its.files() == {}
+
+
+def test_a_directory_that_the_manager_of_the_cache_removes_is_made_again(its, server):
+    stop = threading.Event()
+
+    def remove() -> None:
+        while not stop.is_set():
+            for directory in its.cache.rglob("*"):
+                with suppress(OSError):
+                    directory.rmdir()
+
+    def answer(request: Request) -> None:
+        request.body(f"MODULE Linux x86_64 {ID} {request.path.split('/')[1]}\n".encode())
+
+    server.answers(answer)
+    its.cache.mkdir()
+    removing = threading.Thread(target=remove)
+    removing.start()
+    wanted = [Wanted.of(f"lib{n}.so", ID) for n in range(100)]
+    try:
+        assert its.supplier(server.url).supply(wanted).failed == {}
+    finally:
+        stop.set()
+        removing.join(DEADLINE)
+
+
+def test_closing_ends_what_is_being_got(its, server):
+    begun = threading.Event()
+
+    def answer(request: Request) -> None:
+        begun.set()
+        _trickle(request)
+
+    server.answers(answer)
+    supplier = its.supplier(server.url)
+    supplied = []
+    asking = threading.Thread(target=lambda: supplied.append(supplier.supply([XUL])))
+    asking.start()
+    assert begun.wait(DEADLINE)
+    supplier.close()
+    asking.join(DEADLINE)
+    assert supplied[0].failed == {XUL: "the processor ends"}
+
+
+# What it costs
+
+
+def test_forty_cached_modules_are_checked_and_twenty_missing_ones_cost_no_request(its, server):
+    server.answers(always(b"", 404))
+    missing = [Wanted.of(f"missing{n}.so", ID) for n in range(20)]
+    cached = [Wanted.of(f"lib{n}.so", ID) for n in range(40)]
+    for each in cached:
+        (its.cache / each.path).parent.mkdir(parents=True)
+        (its.cache / each.path).write_bytes(SYM)
+    supplier = its.supplier(server.url)
+    supplier.supply(missing)
+    before = len(server.paths)
+    supplied = supplier.supply([*cached, *missing])
+    assert (len(supplied.cached), len(supplied.missing)) == (40, 20)
+    assert len(server.paths) == before == 20
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    "sources",
+    ["file:///symbols", "ftp://host/x", "https://user:secret@host/", "https://host/?token=secret", "http://", "://"],
+)
+def test_an_address_that_cannot_be_used_or_holds_a_secret_is_refused(sources):
+    with pytest.raises(ValueError, match="without user, password and query"):
+        parse_sources(f"/var/symbols, {sources}")
+
+
+def test_sources_without_a_cache_are_refused(tmp_path):
+    config = defaults(SymbolSupplier, sources=str(tmp_path))
+    with pytest.raises(ConfigurationError, match="symbol_cache_path"):
+        SymbolSupplier(config, "")
+
+
+def test_unfinished_files_cannot_be_in_the_cache(tmp_path):
+    config = defaults(SymbolSupplier, sources=str(tmp_path), staging_path=str(tmp_path / "cache" / "x"))
+    with pytest.raises(ConfigurationError, match="in the symbol cache"):
+        SymbolSupplier(config, str(tmp_path / "cache"))
