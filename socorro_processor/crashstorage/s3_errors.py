@@ -19,6 +19,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from socorro_processor.crashstorage.objects import NoSuchObject
 from socorro_processor.errors import PermanentStorageError, TransientStorageError
@@ -59,7 +60,7 @@ _ADVICE_WITHOUT_ANSWER: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
         "set access_key and secret_access_key, or give the SDK credentials by environment, profile or role",
     ),
     ((SSLError,), "name the file of the certificate authority of that server in ca_bundle"),
-    ((ConnectionError, HTTPClientError), "check that this server runs, and can be reached from here"),
+    ((ConnectionError, HTTPClientError, HTTPError), "check that this server runs, and can be reached from here"),
 )
 
 _SAID_AT_MOST = 300
@@ -81,7 +82,8 @@ def sorted_errors(doing: str) -> Iterator[None]:
         of_the_object = code in _OF_THE_OBJECT or http_status(error) == _TOO_LARGE
         kind = PermanentStorageError if of_the_object else TransientStorageError
         raise kind(_message(doing, f"{code} {answer.get('Message', '')}", _ADVICE.get(code))) from error
-    except (BotoCoreError, ResponseParserError) as error:
+    except (BotoCoreError, ResponseParserError, HTTPError) as error:
+        # The last as it is where the connection is lost in the midst of a short answer: boto reads that unguarded.
         advice = next((text for classes, text in _ADVICE_WITHOUT_ANSWER if isinstance(error, classes)), None)
         raise TransientStorageError(_message(doing, str(error), advice)) from error
 

@@ -70,7 +70,7 @@ class Chaos:
             self._watcher.stands("all is mended")
             for processor in idle_ones(site.processors.values(), BUSY_WITHIN):
                 self._errors.append(f"{processor.name} has saved nothing since all was mended")
-            site.submitter.stop()
+            self._errors += site.submitter.stop()
             submitted = site.submitter.submitted()
             self._wait_until_settled(tally, submitted)
             self._stop_processors()

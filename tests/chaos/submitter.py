@@ -93,11 +93,11 @@ class Submitter:
         self._process.stdin.write(f"{kind}\n")
         self._process.stdin.flush()
 
-    def stop(self) -> None:
-        """Return once what it began to submit is submitted."""
+    def stop(self) -> list[str]:
+        """Return once what it began to submit is submitted; what went wrong, where that could not be."""
         self._process.communicate(timeout=_ENDS_WITHIN)
-        if self._process.returncode:
-            raise RuntimeError(f"the submitter ended with {self._process.returncode}: see {self._journal}")
+        code = self._process.returncode
+        return [f"the submitter ended with {code}: see {self._journal.with_suffix('.log')}"] if code else []
 
     def submitted(self) -> list[Submitted]:
         """All until now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,17 @@ def refuses(status: str, code: str, message: str = "A message.") -> Answer:
     """An error as S3 words it."""
     xml = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return says(status, xml.encode(), "Content-Type: application/xml")
+
+
+def breaks_off(status: str) -> Answer:
+    """An answer whose connection is reset in the midst of its body."""
+    begin = says(status, b"<?xml version='1.0'?><", "Content-Type: application/xml", length=1000)
+
+    def answer(connection: socket.socket) -> None:
+        begin(connection)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    return answer
 
 
 def closes(connection: socket.socket) -> None:

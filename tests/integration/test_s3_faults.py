@@ -28,6 +28,7 @@ from tests.integration.s3_servers import (
     Answer,
     AnsweringServer,
     Relay,
+    breaks_off,
     closed_port,
     closes,
     hanging_server,
@@ -126,6 +127,13 @@ def test_a_server_that_hangs_while_it_sends_is_given_up(tmp_path):
     gives_up = pytest.raises(TransientStorageError, match="Read timeout")
     with store_that_gets(names, hangs, read_timeout=0.2) as (store, _), gives_up:
         store.get_raw_dumps_as_files(CRASH, tmp_path)
+
+
+@every_call
+@pytest.mark.parametrize("status", ["404 Not Found", "503 Service Unavailable"])
+def test_an_answer_that_breaks_off_is_the_stores_fault(status, call):
+    with store_that_gets(breaks_off(status)) as (store, _), pytest.raises(TransientStorageError):
+        call(store)
 
 
 def test_a_body_that_ends_too_soon_is_no_dump(tmp_path):
