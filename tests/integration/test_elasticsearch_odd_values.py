@@ -267,10 +267,10 @@ def test_100000_names_of_annotations_over_time_do_not_grow_the_mapping(indexes):
     crashes = [new_crash_id() for _ in range(50)]
     for number, crash_id in enumerate(crashes):
         names = range(number * 2000, (number + 1) * 2000)
-        save(store, crash_id, {f"field{number}": 1}, {f"Name{name}": f"value{name}" for name in names})
+        save(store, crash_id, {f"field{number}": 1}, {f"Annotation{name}": f"value{name}" for name in names})
     assert indexes.mappings() == before
-    assert indexes.ids({"term": {"raw_crash.Name99999": "value99999"}}) == {crashes[-1]}
-    assert indexes.ids({"exists": {"field": "raw_crash.Name0"}}) == {crashes[0]}
+    assert indexes.ids({"term": {"raw_crash.Annotation99999": "value99999"}}) == {crashes[-1]}
+    assert indexes.ids({"exists": {"field": "raw_crash.Annotation0"}}) == {crashes[0]}
 
 
 def test_100000_names_in_one_crash_are_saved(indexes, store, crash):
