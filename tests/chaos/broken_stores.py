@@ -19,10 +19,10 @@ class ForgetfulStore(FileSystemCrashStorage):
 
 
 class PickyStore(FileSystemCrashStorage):
-    """Takes no crash, and says that it is the crash's fault, but for every third: else all would wait."""
+    """Refuses every third crash, and says that it is the crash's fault."""
 
     def save_raw_and_processed(self, raw_crash: Any, dumps: Any, processed_crash: Any, crash_id: str) -> None:
-        if int(crash_id[:8], 16) % 3:
+        if int(crash_id[:8], 16) % 3 == 0:
             raise PermanentStorageError("it is not to its taste")
         super().save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
 

@@ -19,7 +19,8 @@ from tests.chaos.submitter import Submitted
 LOOK_INTERVAL = 0.5
 BUSY_WITHIN = 180.0
 """Seconds until each processor works again; one may have a poison crash before that, five times over."""
-DRAINED_WITHIN = 300.0
+STILL_FOR = 150.0
+"""Seconds without a change after which none is expected: so long may each processor be at a poison crash."""
 CONFIGURATION_IS_WRONG = 2
 """The exit code by which systemd knows that a start in vain need not be repeated."""
 
@@ -126,9 +127,9 @@ class Chaos:
                 self._errors.append(f"{planned}: {type(error).__name__}: {error}")
 
     def _wait_until_settled(self, tally: Tally, submitted: Sequence[Submitted]) -> None:
-        """Until every crash is where it must be, or, lost, cannot be expected to come there."""
-        deadline = time.monotonic() + DRAINED_WITHIN
-        while time.monotonic() < deadline:
+        """Until every crash is where it must be, or nothing changes any more."""
+        changed, before = time.monotonic(), -1
+        while time.monotonic() < changed + STILL_FOR:
             # Another one each time: what it has read of the parked ones it keeps until it is closed.
             with closing(self._site.queue()) as queue:
                 left = queued(queue.depths())
@@ -137,6 +138,8 @@ class Chaos:
                     tally.count(submitted, queue)
                     if self._site.depths_are_complete or all(map(tally.is_as_it_must_be, submitted)):
                         return
+            if left != before:
+                changed, before = time.monotonic(), left
             time.sleep(LOOK_INTERVAL)
 
     def _stop_processors(self) -> None:
