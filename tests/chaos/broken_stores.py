@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.errors import PermanentStorageError
+
+_REFUSED = 3
 
 
 class ForgetfulStore(FileSystemCrashStorage):
@@ -19,10 +22,14 @@ class ForgetfulStore(FileSystemCrashStorage):
 
 
 class PickyStore(FileSystemCrashStorage):
-    """Refuses every third crash, and says that it is the crash's fault."""
+    """Refuses the first few crashes that come, and says that it is their fault; of more all would wait."""
 
     def save_raw_and_processed(self, raw_crash: Any, dumps: Any, processed_crash: Any, crash_id: str) -> None:
-        if int(crash_id[:8], 16) % 3 == 0:
+        refused = Path(self.config.root) / "refused"
+        refused.mkdir(parents=True, exist_ok=True)
+        if len(list(refused.iterdir())) < _REFUSED:
+            (refused / crash_id).touch()
+        if (refused / crash_id).exists():
             raise PermanentStorageError("it is not to its taste")
         super().save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
 

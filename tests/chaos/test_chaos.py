@@ -71,7 +71,7 @@ def test_crashes_that_are_acknowledged_without_being_saved_are_lost(tmp_path: Pa
 
 
 def test_healthy_crashes_that_are_parked_are_reported_with_the_reason(tmp_path: Path):
-    report = run(Calm(tmp_path, {STORE: class_name(PickyStore)}), rate=20.0)
+    report = run(Calm(tmp_path, {STORE: class_name(PickyStore)}))
 
     assert not report.is_clean
     assert report.wronged
