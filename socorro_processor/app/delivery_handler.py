@@ -74,7 +74,7 @@ class DeliveryHandler:
             self._reject(delivery, str(error))
             return
         if delivery.attempt > self._maximum_attempts:
-            self._own_failure(delivery, f"the processor died in each of {delivery.attempt - 1} attempts")
+            self._died_each_time(delivery)
             return
         self._queue.begin(delivery)
         try:
@@ -144,6 +144,14 @@ class DeliveryHandler:
         METRICS.increment("crash.retried", queue=delivery.queue, cause="transient")
         logger.warning("%s is tried again, it is not at fault: %s", delivery.crash_id, reason)
         self._queue.retry(delivery, reason, transient=True)
+
+    def _died_each_time(self, delivery: Delivery) -> None:
+        """Once another is saved it is known not to be the processor, however many of these there are in a row."""
+        reason = f"the processor died in each of {delivery.attempt - 1} attempts"
+        if self._has_saved:
+            self._park(delivery, reason)
+        else:
+            self._own_failure(delivery, reason)
 
     def _own_failure(self, delivery: Delivery, reason: str) -> None:
         """The crash's own fault: unless as many different ones in a row fail of their own that it is ours.

@@ -71,6 +71,7 @@ class Chaos:
             self._watcher.stands("all is mended")
             for processor in idle_ones(site.processors.values(), BUSY_WITHIN):
                 self._errors.append(f"{processor.name} has saved nothing since all was mended")
+            self._wait_until_poison_is_parked()
             self._errors += site.submitter.stop()
             submitted = site.submitter.submitted()
             self._wait_until_settled(tally, submitted)
@@ -125,6 +126,19 @@ class Chaos:
                 self._injected[planned.lane, fault.name] += 1
             except Exception as error:
                 self._errors.append(f"{planned}: {type(error).__name__}: {error}")
+
+    def _wait_until_poison_is_parked(self) -> None:
+        """While others go on to be saved: by these a processor knows that it is not broken itself."""
+        poison = {crash.crash_id for crash in self._site.submitter.submitted() if crash.fate == "parked"}
+        changed, left = time.monotonic(), poison
+        while left and time.monotonic() < changed + STILL_FOR:
+            with closing(self._site.queue()) as queue:
+                parked = {crash.crash_id for crash in queue.kept("parked")}
+            if left & parked:
+                changed = time.monotonic()
+            left = left - parked
+            self._watcher.stands(f"{len(left)} of {len(poison)} that are to be parked are not yet")
+            time.sleep(LOOK_INTERVAL)
 
     def _wait_until_settled(self, tally: Tally, submitted: Sequence[Submitted]) -> None:
         """Until every crash is where it must be, or nothing changes any more."""

@@ -292,6 +292,25 @@ def test_a_crash_that_killed_the_processor_in_every_attempt_is_parked_without_an
     assert "the processor died" in next(queue.kept("parked")).reason
 
 
+def test_any_number_of_crashes_that_killed_processors_are_parked_once_another_is_saved(queue, handler, clock, health):
+    poison = [new_crash_id() for _ in range(25)]
+    for crash_id in poison:
+        queue.submit(crash_id)
+    deliveries = queue.new_crashes()
+    for _ in range(2):
+        clock.now += 61
+        while (delivery := next(deliveries)) is not None:
+            handler.handle(replace(delivery, attempt=MAXIMUM_ATTEMPTS + 1))
+    assert left(queue) == NOTHING | {"delayed": 25}
+    queue.submit(new_crash_id())
+    handler.handle(next(filter(None, deliveries)))
+    clock.now += 61
+    while (delivery := next(deliveries)) is not None:
+        handler.handle(replace(delivery, attempt=MAXIMUM_ATTEMPTS + 1))
+    assert {crash.crash_id for crash in queue.kept("parked")} == set(poison)
+    assert health.problems() == {}
+
+
 @pytest.mark.parametrize("attempt", [MAXIMUM_ATTEMPTS, MAXIMUM_ATTEMPTS + 1])
 def test_new_processors_that_cannot_save_any_crash_park_none(queue, new_handler, steps, clock, attempt):
     steps.error = KeyError("a broken deploy")
