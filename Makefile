@@ -16,7 +16,7 @@ run: $(VENV)/.installed stackwalker ## process the bundled sample crash through 
 
 test: $(VENV)/.installed-for-tests stackwalker ## set up what tests need, and run all of them
 	bin/services install || test "$$CI" != true
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto
 
 services: $(VENV)/.made ## start RabbitMQ, PostgreSQL, S3 and Elasticsearch on this machine; bin/services --help
 	bin/services start

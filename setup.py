@@ -55,6 +55,7 @@ setup(
             "pytest",
             "pytest-randomly",
             "pytest-timeout",
+            "pytest-xdist",
             "ruff",
             "setuptools",
             "trustme",

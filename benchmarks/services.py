@@ -30,7 +30,7 @@ from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.serialization import decode
 from tests.faults.proxy import Proxy
-from tests.services import end_what_was_started
+from tests.services import services_of_a_run
 from tests.statsd_server import StatsdServer
 from tests.system.production import CONFIGURATION, Production, production
 
@@ -55,11 +55,9 @@ def main() -> int:
         path for path in (arguments.crashes / "symbols", arguments.crashes.parent / "symbols") if path.is_dir()
     )
     walked = {dump: walk(dump, symbols) for dump in dumps}
-    try:
+    with services_of_a_run():
         cheap_enough = measure_cpu(walked)
         quick_enough = measure_threads(walked)
-    finally:
-        end_what_was_started()
     return 0 if cheap_enough and quick_enough else 1
 
 

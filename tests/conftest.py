@@ -1,13 +1,33 @@
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from tests.services import end_what_was_started
+from tests.services import remove_what_is_left, services_of_a_run
 from tests.statsd_server import StatsdServer
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    end_what_was_started()
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        run = ExitStack()
+        run.enter_context(services_of_a_run())
+        config.add_cleanup(run.close)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Most tests wait for others: for a server, or a process."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest begin first, so that none is left alone at the end; the others are in random order."""
+    items.sort(key=lambda item: -max((mark.args[0] for mark in item.iter_markers("timeout")), default=0))
+
+
+def pytest_sessionfinish() -> None:
+    remove_what_is_left()
 
 
 @pytest.fixture

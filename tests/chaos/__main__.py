@@ -26,7 +26,7 @@ from tests.chaos.harness import Chaos, Settings
 from tests.chaos.plan import make_plan
 from tests.chaos.production import ProductionSite
 from tests.chaos.site import Site
-from tests.services import end_what_was_started
+from tests.services import services_of_a_run
 
 SITES: dict[str, type[Site]] = {"production": ProductionSite, "embedded": EmbeddedSite}
 
@@ -69,7 +69,7 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="socorro-chaos-"))
     settings = Settings(arguments.seconds, arguments.seed, arguments.rate)
     is_clean = False
-    with console.status("starting") as status, site_class(directory, {}) as site:
+    with console.status("starting") as status, services_of_a_run(), site_class(directory, {}) as site:
         try:
             report = Chaos(site, settings, OnConsole(console, status)).run()
             is_clean = report.is_clean
@@ -82,7 +82,6 @@ def main() -> int:
                 kept = shutil.copytree(directory, f"{directory}-kept", symlinks=True)
                 console.print(f"the data and logs of this run are kept in {kept}")
     shutil.rmtree(directory)
-    end_what_was_started()
     return 0 if is_clean else 1
 
 

@@ -19,7 +19,7 @@ from tests.faults.proxy import Proxy
 from tests.integration.elasticsearch_indexes import own_indexes
 from tests.integration.postgresql_database import new_database
 from tests.integration.rabbitmq_broker import Broker
-from tests.services import start
+from tests.services import own_servers, start
 from tests.system.daemon import Installation
 from tests.system.production import Production
 
@@ -61,7 +61,7 @@ class ProductionSite(Site):
 
     @contextmanager
     def installed(self) -> Iterator[Installation]:
-        with new_database() as database, own_indexes() as self._indexes, ExitStack() as stack:
+        with own_servers(), new_database() as database, own_indexes() as self._indexes, ExitStack() as stack:
             broker = Broker(retry_delays=RETRY_DELAYS)
             # Its connection will not have lasted.
             stack.callback(broker.close)

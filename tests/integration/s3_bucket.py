@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
+from contextlib import suppress
 
 import boto3.session
 
@@ -14,7 +15,7 @@ Options = dict[str, str]
 
 def bucket_options() -> Options:
     """The options of a store below a prefix where there is nothing yet."""
-    return _run_options() | {"resource.boto.prefix": uuid.uuid4().hex}
+    return _run_options(_endpoint_url()) | {"resource.boto.prefix": uuid.uuid4().hex}
 
 
 def put_object(options: Options, key: str, data: bytes) -> None:
@@ -35,25 +36,33 @@ def object_keys(options: Options) -> list[str]:
 def no_bucket_options() -> Options:
     """The options of a store whose bucket is not there. What a test makes of it is removed at the end."""
     name = f"test-{uuid.uuid4().hex}"
-    _client()
-    remove_at_end(lambda: _remove(name))
+    client = _client()
+    remove_at_end(lambda: _remove(client, name))
     return service("s3") | {"resource.boto.bucket_name": name}
 
 
 @functools.cache
-def _run_options() -> Options:
+def _run_options(endpoint_url: str) -> Options:
     options = no_bucket_options()
     _client().create_bucket(Bucket=options["resource.boto.bucket_name"])
     return options
 
 
-@functools.cache
 def _client():
+    return _client_of(_endpoint_url())
+
+
+def _endpoint_url() -> str:
+    return service("s3")["resource.boto.endpoint_url"]
+
+
+@functools.cache
+def _client_of(endpoint_url: str):
     options = service("s3")
     client = boto3.session.Session().client(
         "s3",
         region_name=options["resource.boto.region"],
-        endpoint_url=options["resource.boto.endpoint_url"],
+        endpoint_url=endpoint_url,
         aws_access_key_id=options["resource.boto.access_key"],
         aws_secret_access_key=options["secrets.boto.secret_access_key"],
     )
@@ -61,11 +70,9 @@ def _client():
     return client
 
 
-def _remove(name: str) -> None:
-    try:
-        _client().delete_bucket(Bucket=name)
-    except _client().exceptions.NoSuchBucket:
-        pass
+def _remove(client, name: str) -> None:
+    with suppress(client.exceptions.NoSuchBucket):
+        client.delete_bucket(Bucket=name)
 
 
 def _key(options: Options, key: str) -> str:

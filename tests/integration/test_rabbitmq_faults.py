@@ -13,7 +13,7 @@ import pytest
 from socorro_processor.crashqueue.base import Delivery, Depth
 from socorro_processor.errors import CrashQueueError
 from tests.integration.rabbitmq_broker import DEADLINE, Broker, Processor
-from tests.services import restart
+from tests.services import own_servers, restart
 
 
 @pytest.fixture
@@ -21,6 +21,15 @@ def broker() -> Iterator[Broker]:
     broker = Broker(retry_delays="1")
     yield broker
     broker.close()
+
+
+@pytest.fixture
+def own_broker() -> Iterator[Broker]:
+    """At a server that may be ended."""
+    with own_servers():
+        broker = Broker(retry_delays="1")
+        yield broker
+        broker.close()
 
 
 @pytest.fixture
@@ -225,8 +234,8 @@ def test_deliveries_are_ended_by_many_threads_while_connections_are_cut_and_none
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_a_broker_that_ends_and_starts_again_has_lost_nothing(broker, how):
-    processor = submitted(broker.start(retry_delays="20"), "in flight", "delayed", "parked")
+def test_a_broker_that_ends_and_starts_again_has_lost_nothing(own_broker, how):
+    processor = submitted(own_broker.start(retry_delays="8"), "in flight", "delayed", "parked")
     crashes = processor.queue.new_crashes()
     in_flight, delayed, parked = next_of(crashes), next_of(crashes), next_of(crashes)
     processor.queue.begin(in_flight)
@@ -234,7 +243,7 @@ def test_a_broker_that_ends_and_starts_again_has_lost_nothing(broker, how):
     processor.queue.park(parked, "the reason")
     submitted(processor, "waiting")
     restart("rabbitmq", how)
-    broker.connect()
+    own_broker.connect()
     processor.queue.ack(in_flight)
     again = {delivery.crash_id: delivery for delivery in [next_of(crashes) for _ in range(3)]}
     assert again.keys() == {"in flight", "delayed", "waiting"}

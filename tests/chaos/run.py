@@ -1,0 +1,30 @@
+"""A run without anybody who watches it, for tests."""
+
+import signal
+
+from tests.chaos.harness import Chaos, Settings
+from tests.chaos.report import Report
+from tests.chaos.site import Site
+
+
+class Unwatched:
+    def happened(self, text: str) -> None:
+        pass
+
+    def stands(self, text: str) -> None:
+        pass
+
+
+def run(site: Site, seconds: float = 2.0, rate: float = 5.0) -> Report:
+    with site:
+        return Chaos(site, Settings(seconds, 7, rate), Unwatched()).run()
+
+
+def survive_a_minute(site: Site) -> None:
+    report = run(site, seconds=60.0)
+
+    assert report.is_clean, "\n".join(report.lines())
+    # It is clean not for want of trying.
+    assert sum(report.injected.values()) > 30
+    assert report.ends[-signal.SIGKILL] > 3
+    assert len(report.tally.parked) > 1
