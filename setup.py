@@ -47,6 +47,7 @@ setup(
         "dev": [
             "bandit",
             "coverage[toml]",
+            "furo",
             "hypothesis",
             "import-linter",
             "mypy",
@@ -55,8 +56,10 @@ setup(
             "pytest",
             "pytest-randomly",
             "pytest-timeout",
+            "pyyaml",
             "ruff",
             "setuptools",
+            "sphinx",
             "trustme",
             "types-boto3[s3]",
             "types-psycopg2",
