@@ -43,6 +43,8 @@ class OptionsDirective(Directive):
         sections: dict[str, nodes.definition_list] = {}
         for key, option in Configuration(ProcessorApp.get_required_config(), sources).options():
             section, _, name = key.rpartition(".")
+            if section == "admin":
+                continue
             term = nodes.term("", "", nodes.literal(text=name))
             if option.default not in ("", None):
                 term += [nodes.Text(" = "), nodes.literal(text=" ".join(str(option.default).split()))]
