@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test golden bench chaos endurance check audit clean lock services stackwalker \
+.PHONY: help run test golden bench chaos endurance check audit docs clean lock services stackwalker \
 	stackwalker-from-source samples
 
 help: ## show this
@@ -37,7 +37,7 @@ chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, s
 endurance: $(VENV)/.installed-for-tests stackwalker ## whether the daemon grows over CRASHES=10000, and what it costs when idle
 	$(BIN)/python -m benchmarks.endurance --crashes=$(or $(CRASHES),10000)
 
-check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
+check: docs ## style, types, import contract, dead code, docs
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -47,6 +47,10 @@ check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
 
 audit: $(VENV)/.installed-for-tests ## known vulnerabilities of the locked packages; needs PyPI's own JSON, which mirrors lack
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt
+
+docs: $(VENV)/.installed-for-tests ## the docs as pages: docs/_build/index.html
+	$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going -b html docs docs/_build
+	@echo docs/_build/index.html
 
 lock: $(VENV)/.installed-for-tests ## renew the locked versions: requirements.txt, requirements-dev.txt
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
@@ -64,7 +68,7 @@ samples: stackwalker ## make the sample crashes anew (needs cargo and g++)
 	samples/make-samples
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) .local build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) .local build dist docs/_build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
 	bin/services remove
 	find . -name __pycache__ -type d -exec rm -rf {} +

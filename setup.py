@@ -47,6 +47,7 @@ setup(
         "dev": [
             "bandit",
             "coverage[toml]",
+            "furo",
             "hypothesis",
             "import-linter",
             "mypy",
@@ -56,8 +57,10 @@ setup(
             "pytest-randomly",
             "pytest-timeout",
             "pytest-xdist",
+            "pyyaml",
             "ruff",
             "setuptools",
+            "sphinx",
             "trustme",
             "types-boto3[s3]",
             "types-psycopg2",

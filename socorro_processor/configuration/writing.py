@@ -22,10 +22,11 @@ def as_ini(configuration: Configuration) -> str:
 
 
 def as_help(configuration: Configuration, sections: tuple[str, ...] = ()) -> str:
-    """Every option of these sections (of all where none is named) with its doc and its value."""
+    """Every option of these sections (of all where none is named) but ``admin``, with its doc and its value."""
     lines = []
     for key, option in configuration.options():
-        if not sections or key.split(".")[0] in sections:
+        section = key.split(".")[0]
+        if section != "admin" and (not sections or section in sections):
             lines.append(f"  --{key}={_one_line(_text(option))}")
             lines += textwrap.wrap(option.doc or "", 100, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import subprocess
 import textwrap
 from pathlib import Path
 
@@ -52,6 +54,31 @@ def test_the_page_about_s3_shows_a_configuration_that_can_be_used(installation, 
     done = installation.socorro("processor", "--admin.conf=s3.ini", "--admin.print_conf=ini")
     assert done.returncode == 0, done.stderr
     assert "bucket_name = telemetry" in done.stdout
+
+
+def test_the_tour_can_be_walked(installation, tmp_path):
+    tour = (REPOSITORY / "docs" / "tour.rst").read_text()
+    block = re.compile(r"(?:::|\.\. code-block:: sh)\n\n((?:    .*\n|\n)+)")
+    _make_run, *commands = [line.strip() for text in block.findall(tour) for line in text.splitlines() if line.strip()]
+    for name in ("samples", "siglists"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    crash_id, printed = "", {}
+    for command in commands[1:]:
+        words = shlex.split(command.replace("CRASH_ID", crash_id), comments=True)
+        if words == ["socorro", "processor"]:
+            daemon = installation.start()
+            daemon.wait_for_log(f"{crash_id} saved")
+            assert daemon.stop() == 0
+        elif words[0] == "socorro":
+            done = installation.socorro(*words[1:])
+            assert done.returncode == 0, f"{command}: {done.stderr}"
+            printed[command] = done.stdout
+            crash_id = crash_id or done.stdout.strip()
+        else:
+            subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    before, after = (text for command, text in printed.items() if "--explain" in command)
+    assert "lightbox::Thumbnail::turn_upright(lightbox::exif::File)" in before.splitlines()[0]
+    assert "lightbox::Thumbnail::render(lightbox::exif::File)" in after.splitlines()[0]
 
 
 def test_the_readme_shows_what_make_run_prints(installation):
