@@ -38,6 +38,9 @@ class CSVDirectory(RequiredConfig):
         except OSError as error:
             raise TransientStorageError(f"cannot write {path}: {error.strerror}") from error
 
+    def check(self) -> None:
+        """The first file makes the directory."""
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -40,6 +40,7 @@ def run(work: Work) -> Outcome:
         closing(options.target_class(options)) as target,
         tempfile.TemporaryDirectory(prefix="socorro-missing-symbols-") as directory,
     ):
+        target.check()
         path = Path(directory) / "missing_symbols.csv"
         written, left_out = _write(work, source, day, path)
         if not work.dry_run:

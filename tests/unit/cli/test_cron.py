@@ -14,7 +14,6 @@ from socorro_processor.jobs.job import Job, Outcome
 from socorro_processor.jobs.ledger import FileLedger, JobRecord
 from socorro_processor.metrics import METRICS
 
-
 NAMES = [job.name for job in cron.JOBS]
 
 

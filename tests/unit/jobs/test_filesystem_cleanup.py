@@ -11,7 +11,7 @@ import pytest
 
 from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import CrashQueueBase, Depths, Depth
+from socorro_processor.crashqueue.base import CrashQueueBase, Depth, Depths
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.filesystem import LEFT_OVER_AGE, TEMPORARY_SUFFIX, FileSystemCrashStorage
 from socorro_processor.errors import ConfigurationError
