@@ -17,7 +17,8 @@ from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSep
 from socorro_processor.app.queue_gauges import QueueGauges
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.jobs import job
+from socorro_processor.jobs import options as job_options
+from socorro_processor.reference.provider import refresh_providers
 from socorro_processor.stackwalk.command import kill_all
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
 
     required_config = Namespace()
     required_config.health = health.required_config
-    required_config.cron = job.required_config
+    required_config.cron = job_options.required_config
     required_config.update(companion.companion_options())
 
     def __init__(self, config: DotDict) -> None:
@@ -100,6 +101,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
                 logger.info("signature lists and reference data were read again")
             else:
                 logger.error("not all signature lists and reference data could be read again, see above")
+        refresh_providers()
         if not self._stopping and self.health.problems() and time.monotonic() >= self._next_check:
             self._next_check = time.monotonic() + _CHECK_INTERVAL
             self._check_aside()

@@ -20,16 +20,30 @@ from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.errors import ConfigurationError, SocorroError
-from socorro_processor.jobs import verify_processed
+from socorro_processor.jobs import (
+    elasticsearch_cleanup,
+    filesystem_cleanup,
+    missing_symbols,
+    partitions,
+    reference_data,
+    verify_processed,
+)
 from socorro_processor.jobs.job import Job, Memory, Work
 from socorro_processor.jobs.ledger import JobLedger, JobRecord
 from socorro_processor.jobs.postgresql_ledger import ledger_of
 from socorro_processor.metrics import METRICS
 from socorro_processor.statsd import sending_metrics
 
-JOBS: tuple[Job, ...] = (verify_processed.JOB,)
+JOBS: tuple[Job, ...] = (
+    reference_data.JOB,
+    partitions.JOB,
+    elasticsearch_cleanup.JOB,
+    missing_symbols.JOB,
+    filesystem_cleanup.JOB,
+    verify_processed.JOB,
+)
 
-_SHARES = (0.2, 0.2, 0.15, 0.1, 0.0)
+_SHARES = (0.2, 0.2, 0.15, 0.15, 0.0)
 _SECTIONS = ("cron", "metrics", "resource", "secrets")
 
 
@@ -102,23 +116,31 @@ def _progress() -> Iterator[Callable[[str], None]]:
 def _status(arguments: argparse.Namespace, configuration: Configuration) -> int:
     with closing(ledger_of(configuration.values)) as ledger:
         records = ledger.records()
+    overdue = _overdue(records)
     if arguments.json:
         for record in records:
-            print(json.dumps(asdict(record) | {"state": _state(record)}, default=datetime.isoformat))
+            words = {"state": _state(record), "overdue": record.name in overdue}
+            print(json.dumps(asdict(record) | words, default=datetime.isoformat))
     else:
-        _print_table(records)
-    return 1 if any(record.succeeded is False for record in records) else 0
+        _print_table(records, overdue)
+    return 1 if overdue or any(record.succeeded is False for record in records) else 0
 
 
-def _print_table(records: list[JobRecord]) -> None:
+def _overdue(records: list[JobRecord]) -> set[str]:
+    """The jobs that have run before, and have not been begun again for half as long again as they should wait."""
+    begun = {record.name: record.started for record in records}
+    return {job.name for job in JOBS if job.name in begun and datetime.now(UTC) - begun[job.name] > 1.5 * job.every}
+
+
+def _print_table(records: list[JobRecord], overdue: set[str]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     rows: list[Row] = [
         [
             (record.name, ""),
             (record.started.astimezone(UTC).isoformat(sep=" ", timespec="seconds"), ""),
             (plain(record.host), ""),
-            (_state(record), "bold red" if record.succeeded is False else ""),
-            (plain(record.summary), ""),
+            _shown(record, record.name in overdue),
+            (plain(record.summary.partition("\n")[0]), ""),
         ]
         for record in records
     ]
@@ -127,6 +149,14 @@ def _print_table(records: list[JobRecord]) -> None:
     rows.insert(0, [(heading, "dim") for heading in ("job", "last begun", "on", "ended", "result")])
     for line in table(rows, _SHARES, console.width if console.is_terminal else None):
         console.print(line)
+
+
+def _shown(record: JobRecord, overdue: bool) -> tuple[str, str]:
+    """How it ended, with its colour."""
+    state = f"{_state(record)}, overdue" if overdue else _state(record)
+    if record.succeeded is False:
+        return state, "bold red"
+    return state, "bold yellow" if overdue else "green" if record.succeeded else "yellow"
 
 
 def _state(record: JobRecord) -> str:
@@ -161,8 +191,10 @@ _STATUS = Command(
     name="cron status",
     summary="Show when each job was run the last time, where, and how it ended.",
     description=(
-        "Show when each job was run the last time, where, and how it ended.\n\n"
-        "Exit code: 0 none ended badly; 1 one did, or it cannot be told; 2 wrong arguments or configuration."
+        "Show when each job was run the last time, where, and how it ended. A job that has run before is overdue once\n"
+        "half as much time again has passed as it should be begun after.\n\n"
+        "Exit code: 0 all is well; 1 one ended badly or is overdue, or it cannot be told; 2 wrong arguments or\n"
+        "configuration."
     ),
     example="socorro cron status",
     run=_status,
@@ -174,8 +206,8 @@ COMMAND = Command(
     name="cron",
     summary="Run a job, or show how the jobs ended.",
     description="Run a job, or show how the jobs ended:\n\n"
-    + "\n".join(f"  {job.name:<20}{job.summary}" for job in JOBS)
-    + f"\n  {'status':<20}{_STATUS.summary}\n\n"
+    + "\n".join(f"  {job.name:<23}{job.summary}" for job in JOBS)
+    + f"\n  {'status':<23}{_STATUS.summary}\n\n"
     "Each may be run twice, and by the timers of several hosts: while one is at it, the others leave it to that one.\n"
     "`socorro cron JOB --help` says more of each.",
     example="socorro cron verify-processed --reprocess",

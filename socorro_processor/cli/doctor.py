@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
+import socorro_processor
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.untrusted import plain
@@ -28,6 +30,8 @@ class Finding(NamedTuple):
     component: str
     problem: str
     """Empty where the part can do its work; else what is wrong, and what to do."""
+    warnings: tuple[str, ...] = ()
+    """What works, but not as it should."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,13 +62,39 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
 
 
 def _tried(part: str, check: Callable[[], str], component: str = "") -> Finding:
-    """``check`` returns what the part is made of."""
+    """``check`` returns what the part is made of; what it warns of in the log is for whoever asks now."""
+    with _warnings() as warnings:
+        found = _found(part, check, component)
+    return found._replace(warnings=tuple(warnings))
+
+
+def _found(part: str, check: Callable[[], str], component: str) -> Finding:
     try:
         return Finding(part, check(), "")
     except SocorroError as error:
         return Finding(part, component, str(error))
     except Exception as error:
         return Finding(part, component, f"cannot be checked: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """What is logged as a warning within the block, and is not printed by the log then."""
+    warnings: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warnings.append(record.getMessage())
+
+    package = logging.getLogger(socorro_processor.__name__)
+    listener, propagated = Listener(logging.WARNING), package.propagate
+    package.addHandler(listener)
+    package.propagate = False
+    try:
+        yield warnings
+    finally:
+        package.removeHandler(listener)
+        package.propagate = propagated
 
 
 def _checked(name: str, configuration: Configuration) -> str:
@@ -93,10 +123,12 @@ def _temporary_directory(configuration: Configuration) -> str:
 
 
 def _print(finding: Finding, console: Console) -> None:
-    sign, style = ("bad", "bold red") if finding.problem else ("ok", "green")
+    sign, style = ("bad", "bold red") if finding.problem else ("ok", "yellow" if finding.warnings else "green")
     console.print(Text(f"{sign:<5}", style), Text(f"{finding.part:<24} {finding.component}"), sep="")
     for line in finding.problem.splitlines():
         console.print(f"     {plain(line)}", markup=False)
+    for warning in finding.warnings:
+        console.print(Text("     warning: ", "yellow"), Text(plain(warning)), sep="")
 
 
 COMMAND = Command(
@@ -105,7 +137,8 @@ COMMAND = Command(
     description=(
         "Check the configuration, each service that it names, the stackwalker, the signature lists, the reference "
         "data and the directory for temporary files; say what to do.\n\n"
-        "Exit code: 0 all is well; 1 something is not; 2 wrong arguments or configuration."
+        "A warning is of what works, but not as it should.\n\n"
+        "Exit code: 0 all can work; 1 something is not; 2 wrong arguments or configuration."
     ),
     example="socorro doctor --admin.conf=config/processor-production.ini",
     run=run,

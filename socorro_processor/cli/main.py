@@ -39,7 +39,7 @@ COMMANDS = {
     "fetch": "copy the raw files of a crash into a directory",
     "queue": "look at the queues and at what was put aside, put it back",
     "signature": "sign processed crashes by the lists of today, and say why",
-    "siglists": "check the signature lists",
+    "siglists": "check the signature lists, or preview what changed ones would change",
     "symbols": "say which symbol files crashes missed, get and upload them, look after the symbol cache",
     "cron": "run a job, as timers do; or show how the jobs ended",
     "setup": "make what queues and stores need: queues, bucket, schema, index template",

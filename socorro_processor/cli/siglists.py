@@ -1,4 +1,4 @@
-"""``socorro siglists check``: whether the signature lists can be used."""
+"""``socorro siglists check``: whether the signature lists can be used; ``preview``: what others would change."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from socorro_processor.cli import siglists_preview
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.signature import signature_rules
 from socorro_processor.cli.untrusted import plain
@@ -23,13 +24,16 @@ from socorro_processor.signature.siglists import (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("check",), help="check: name every bad entry by file, line and reason")
     parser.add_argument(
         "directories", metavar="DIR", nargs="*", type=Path, help="lists to check; without one, those of the rules"
     )
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    raise ConfigurationError("siglists what? There are check and preview; `socorro siglists check --help` says more")
+
+
+def check(arguments: argparse.Namespace, configuration: Configuration) -> int:
     mistakes = 0
     for directory in arguments.directories or _configured(configuration):
         try:
@@ -73,15 +77,30 @@ def _counts(lists: SigLists) -> str:
     return f"{len(lists.sentinels)} sentinels, {shown}"
 
 
-COMMAND = Command(
-    name="siglists",
+_CHECK = Command(
+    name="siglists check",
     summary="Check the signature lists: every bad entry, by file, line and reason.",
     description=(
         "Check the signature lists: every bad entry, by file, line and reason.\n\n"
         "Exit code: 0 they can be used; 1 they cannot; 2 wrong arguments or configuration."
     ),
     example="socorro siglists check siglists/",
-    run=run,
+    run=check,
     add_arguments=add_arguments,
+    sections=("processor", "resource"),
+)
+
+COMMAND = Command(
+    name="siglists",
+    summary="Check the signature lists, or see what changed ones would change.",
+    description=(
+        "Check the signature lists, or see what changed ones would change:\n\n"
+        f"  check    {_CHECK.summary}\n"
+        f"  preview  {siglists_preview.COMMAND.summary}\n\n"
+        "`socorro siglists check --help` and `socorro siglists preview --help` say more."
+    ),
+    example="socorro siglists check siglists/",
+    run=run,
+    subcommands={"check": _CHECK, "preview": siglists_preview.COMMAND},
     sections=("processor", "resource"),
 )

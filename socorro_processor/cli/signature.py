@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.stored_crashes import StoredCrashes
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
-from socorro_processor.crash_id import check_crash_id
-from socorro_processor.errors import CrashStorageError, InvalidCrashID, SocorroError
+from socorro_processor.errors import SocorroError
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules import signature, signature_rewriting
-from socorro_processor.rules.json_dump import crashing_thread, frames_of
+from socorro_processor.rules.json_dump import crashing_thread
 from socorro_processor.rules.signature import SignatureGenerationRule, SignatureRunWatchDog, hang_type
-from socorro_processor.serialization import NotJSON, decode
 from socorro_processor.signature.explain import Explanation, explain, place
 
-_STANDARD_INPUT = "-"
 _MODULES = (signature.__name__, signature_rewriting.__name__)
 _SHARES = (0.05, 0.15, 0, 0.4)
 
@@ -42,25 +37,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     rules = [rule(config) for rule, config in signature_rules(configuration)]
+    check_rules(rules)
+    with StoredCrashes(configuration) as crashes:
+        return 1 if sum(not _signed(name, arguments, crashes, rules) for name in arguments.crashes) else 0
+
+
+def _signed(name: str, arguments: argparse.Namespace, crashes: StoredCrashes, rules: list[Rule]) -> bool:
+    try:
+        crash = crashes.crash(name)
+    except (SocorroError, OSError, ValueError) as error:
+        print(f"socorro: {plain(name)}: {plain(str(error))}", file=sys.stderr)
+        return False
+    before = crash.processed.get("signature")
+    explanation = sign(crash, rules)
+    if arguments.json:
+        print(json.dumps(_as_object(crash, before, explanation if arguments.explain else None)))
+    else:
+        print(f"{crash.id} {plain(crash.processed['signature'])}")
+        if arguments.explain:
+            _print_explanation(crash, before, explanation)
+    return True
+
+
+def check_rules(rules: list[Rule]) -> None:
+    """Raise SocorroError where these make no signature."""
     if not any(type(rule) is SignatureGenerationRule for rule in rules):
         raise SocorroError("no rule set of this configuration has a SignatureGenerationRule")
-    failures = 0
-    for name in arguments.crashes:
-        try:
-            crash = _crash(name, configuration)
-        except (SocorroError, OSError, ValueError) as error:
-            print(f"socorro: {plain(name)}: {plain(str(error))}", file=sys.stderr)
-            failures += 1
-            continue
-        before = crash.processed.get("signature")
-        explanation = sign(crash, rules)
-        if arguments.json:
-            print(json.dumps(_as_object(crash, before, explanation if arguments.explain else None)))
-        else:
-            print(f"{crash.id} {plain(crash.processed['signature'])}")
-            if arguments.explain:
-                _print_explanation(crash, before, explanation)
-    return 1 if failures else 0
 
 
 def signature_rules(configuration: Configuration) -> Iterator[tuple[type[Rule], DotDict]]:
@@ -87,46 +89,6 @@ def sign(crash: Crash, rules: list[Rule]) -> Explanation | None:
             explanation = explain(rule.c_signature, names, lists, hang_type(crash), thread)
         rule.act(crash)
     return explanation
-
-
-def _crash(name: str, configuration: Configuration) -> Crash:
-    """The crash as its processed crash has it, with the annotations where its raw crash is at hand."""
-    try:
-        crash_id = check_crash_id(name.strip().lower())
-    except InvalidCrashID:
-        processed = _read(name)
-        return _as_crash(str(processed.get("uuid") or plain(name)), {}, processed)
-    with closing(build("destination", configuration)) as store:
-        processed = store.get_unredacted_processed(crash_id)
-    raw: dict[str, Any] = {}
-    try:
-        with closing(build("source", configuration)) as store:
-            raw = store.get_raw_crash(crash_id)
-    except CrashStorageError as error:
-        print(f"socorro: {crash_id}: signed without its annotations: {plain(str(error))}", file=sys.stderr)
-    return _as_crash(crash_id, raw, processed)
-
-
-def _read(name: str) -> dict[str, Any]:
-    content = sys.stdin.buffer.read() if name == _STANDARD_INPUT else Path(name).read_bytes()
-    processed = decode(content)
-    if not isinstance(processed, dict):
-        raise NotJSON("it is JSON, but no object")
-    return processed
-
-
-def _as_crash(crash_id: str, raw: dict[str, Any], processed: dict[str, Any]) -> Crash:
-    processed = copy.deepcopy(processed)
-    processed.setdefault("signature", "")
-    if java_stack_trace := processed.get("java_stack_trace"):
-        raw = {"JavaStackTrace": java_stack_trace} | raw
-    # The lists of then named these frames; those of today may name them otherwise.
-    json_dump = processed.get("json_dump")
-    threads = json_dump.get("threads") if isinstance(json_dump, dict) else None
-    for thread in threads if isinstance(threads, list) else []:
-        for frame in frames_of(thread):
-            frame.pop("normalized", None)
-    return Crash(crash_id, raw, processed=processed)
 
 
 def _as_object(crash: Crash, before: object, explanation: Explanation | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ Values come from an ini file, over it the environment, over that the command lin
 """
 
 from socorro_processor.configuration.class_names import class_converter, class_name, classes_in_namespaces
+from socorro_processor.configuration.components import components
 from socorro_processor.configuration.loading import Configuration, defaults
 from socorro_processor.configuration.mend import DotDict, Namespace, RequiredConfig
 from socorro_processor.configuration.numbers import Seconds, WholeNumber, size
@@ -30,6 +31,7 @@ __all__ = [
     "class_converter",
     "class_name",
     "classes_in_namespaces",
+    "components",
     "defaults",
     "read_ini",
     "size",

@@ -178,6 +178,14 @@ class FileSystemCrashStorage(ObjectCrashStorage):
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
+    def _folders(self, *, of_raw_crashes: bool = True) -> Iterator[str]:
+        """Where the objects of crashes are."""
+        if of_raw_crashes:
+            for digits in self._listed("v2/raw_crash"):
+                yield from (f"v2/raw_crash/{digits}/{day}" for day in self._listed(f"v2/raw_crash/{digits}"))
+            yield "v1/raw_crash"
+        yield from (f"v1/{name}" for name in self._listed("v1") if name != "raw_crash")
+
     def setup(self) -> None:
         self._make(*_TOPS)
 
@@ -192,6 +200,34 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                 with contextlib.suppress(OSError):
                     for directory in (self._root / "v1", *(self._root / "v1").iterdir()):
                         _sweep(directory)
+
+    def object_keys(self) -> Iterator[str]:
+        """The keys of all that is a crash's, those of the raw crashes first."""
+        self._check_tops("v1")
+        for folder in self._folders():
+            for name in self._listed(folder):
+                # What else lies there is being written, or is none of ours.
+                with contextlib.suppress(InvalidCrashID):
+                    yield f"{folder}/{check_crash_id(name)}"
+
+    def files_of(self, crash_id: str) -> dict[str, float]:
+        """When each file of a crash was changed the last time (as ``time.time`` tells it), by its key.
+
+        In the order of ``object_keys``; those of dumps that no list of dump names has are among them.
+        """
+        keys = [*raw_crash_keys(crash_id), *(f"{folder}/{crash_id}" for folder in self._folders(of_raw_crashes=False))]
+        changed = {}
+        for key in keys:
+            with (
+                _sorted_errors("look for", self._path(key)),
+                contextlib.suppress(FileNotFoundError, NotADirectoryError),
+            ):
+                changed[key] = self._path(key).lstat().st_mtime
+        return changed
+
+    def sweep(self) -> int:
+        """Remove what killed writers left, an hour ago or longer; how many files that were."""
+        return sum(_sweep(self._path(folder)) for folder in ("v1", *self._folders()))
 
     def __str__(self) -> str:
         return f"{type(self).__name__} in {self._root}"
@@ -318,21 +354,25 @@ def _synchronize(directory: Path) -> None:
             os.close(descriptor)
 
 
-def _sweep(directory: Path) -> None:
+def _sweep(directory: Path) -> int:
     """Remove what killed writers left in a directory. What cannot be removed may be by the next one."""
+    removed = 0
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             if entry.name.startswith(".") and entry.name.endswith(TEMPORARY_SUFFIX):
-                _remove_left_over(Path(entry.path))
+                removed += _remove_left_over(Path(entry.path))
+    return removed
 
 
-def _remove_left_over(path: Path) -> None:
+def _remove_left_over(path: Path) -> bool:
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with contextlib.suppress(OSError), os.fdopen(os.open(path, flags), "r+b", 0) as file:
         if time.time() - os.fstat(file.fileno()).st_mtime > LEFT_OVER_AGE:
             # Whoever writes it still has the lock.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
+            return True
+    return False
 
 
 @contextlib.contextmanager

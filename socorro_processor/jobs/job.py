@@ -14,16 +14,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from socorro_processor.configuration import DotDict, Namespace
-
-required_config = Namespace()
-required_config.add_option(
-    "directory",
-    default="socorro-data/jobs",
-    doc="where it is kept how each job ended, when the configuration has no PostgreSQL",
-)
+from socorro_processor.configuration import DotDict
 
 Memory = dict[str, Any]
 """What a job remembers from one run to the next: small, and JSON."""
@@ -46,6 +40,12 @@ class Work:
     """Print a line: the text for people, or the object for programs."""
     progress: Callable[[str], None]
     """How far it is, for whoever looks at a terminal."""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def today(self) -> date:
+        """In UTC, as the dates of crash ids are."""
+        return self.now().astimezone(UTC).date()
 
 
 @dataclass(frozen=True)
@@ -69,3 +69,5 @@ class Job:
     sections: tuple[str, ...] = ()
     """The sections of the configuration that it uses."""
     description: str = ""
+    every: timedelta = timedelta(days=1)
+    """How often timers begin it. Once half as much again is over, ``socorro cron status`` calls it overdue."""

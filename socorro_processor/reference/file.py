@@ -12,13 +12,20 @@ A key beside these, and one more in a row, is for people and is not read.
 
 from __future__ import annotations
 
+import json
+import os
+import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from socorro_processor.configuration import Namespace
-from socorro_processor.errors import ConfigurationError
+from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+from socorro_processor.reference.changes import Approve, TableChanges, changes, values
 from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider
-from socorro_processor.reference.tables import TABLES, Row, reference_data
+from socorro_processor.reference.tables import TABLES, Row, Tables, reference_data
+from socorro_processor.regular_file import read_regular_file
 from socorro_processor.serialization import NotJSON, decode
 
 _MISTAKES_TOLD = 20
@@ -35,6 +42,26 @@ class FileReferenceData(ReferenceDataProvider):
         doc="the JSON file of the reference data; empty: the project's own",
         reference_value_from="resource.reference",
     )
+
+    @classmethod
+    def replace(cls, config: DotDict, tables: Tables, approve: Approve, *, dry_run: bool = False) -> list[TableChanges]:
+        """What the file holds for people stays: keys beside the tables, and what is more in rows that stay."""
+        if not config.reference_file:
+            raise ConfigurationError(
+                "resource.reference.reference_file is empty, and the project's own file is not written to: name another"
+            )
+        path = Path(config.reference_file)
+        content: dict[str, Any] = dict(read_tables(path)) if path.exists() else {table: [] for table in TABLES}
+        made = changes(content, tables)
+        approve(made)
+        if any(made) and not dry_run:
+            for table, columns in TABLES.items():
+                stay = {values(table, row): row for row in content[table]}
+                content[table] = [
+                    stay.get(values(table, row), {column: row[column] for column in columns}) for row in tables[table]
+                ]
+            _write(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+        return made
 
     @property
     def path(self) -> Path:
@@ -55,21 +82,47 @@ def default_file() -> Path:
 
 
 def read_tables(path: Path) -> Mapping[str, list[Row]]:
-    """All tables, every row checked. Raises ConfigurationError, which names each mistake."""
+    """All tables of a file. Raises ConfigurationError."""
     try:
-        content = decode(path.read_bytes())
+        data = read_regular_file(path)
     except OSError as error:
         raise ConfigurationError(f"reference data {path} cannot be read: {error.strerror}") from error
+    return decode_tables(data, f"reference data {path}")
+
+
+def decode_tables(data: bytes, name: str) -> Mapping[str, list[Row]]:
+    """All tables, every row checked. Raises ConfigurationError, which names each mistake."""
+    try:
+        content = decode(data)
     except NotJSON as error:
-        raise ConfigurationError(f"reference data {path} is {error}") from error
+        raise ConfigurationError(f"{name} is {error}") from error
     if not isinstance(content, dict):
-        raise ConfigurationError(f"reference data {path} is no JSON object with the tables {', '.join(TABLES)}")
+        raise ConfigurationError(f"{name} is no JSON object with the tables {', '.join(TABLES)}")
     mistakes = [mistake for name in TABLES for mistake in _mistakes(name, content.get(name))]
     if mistakes:
         if len(mistakes) > _MISTAKES_TOLD:
             mistakes[_MISTAKES_TOLD:] = [f"{len(mistakes) - _MISTAKES_TOLD} more mistakes of that kind"]
-        raise ConfigurationError("\n".join(f"reference data {path}: {mistake}" for mistake in mistakes))
+        raise ConfigurationError("\n".join(f"{name}: {mistake}" for mistake in mistakes))
     return content
+
+
+def _write(path: Path, data: bytes) -> None:
+    """In place of the file, at once and as a whole, for the same readers."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileNotFoundError):
+                temporary.chmod(path.stat().st_mode & 0o777)
+            temporary.replace(path)
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+    except OSError as error:
+        raise ProcessingEnvironmentError(f"cannot write reference data {path}: {error.strerror}") from error
 
 
 def _mistakes(name: str, rows: object) -> list[str]:

@@ -7,7 +7,7 @@ that brings the releases, change them there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import TypeVar
 
@@ -19,15 +19,14 @@ from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
 from socorro_processor.crashstorage.postgresql.schema import migrate
 from socorro_processor.errors import ConfigurationError, CrashStorageError, ProcessingEnvironmentError
+from socorro_processor.reference.changes import Approve, TableChanges, changes, key
 from socorro_processor.reference.file import default_file, read_tables
 from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider
-from socorro_processor.reference.tables import TABLES, Row, reference_data
+from socorro_processor.reference.tables import KEYS, TABLES, Row, Tables, reference_data
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-Tables = Mapping[str, Iterable[Row]]
 
 
 class PostgreSQLReferenceData(ReferenceDataProvider):
@@ -43,6 +42,10 @@ class PostgreSQLReferenceData(ReferenceDataProvider):
         own = read_tables(default_file())
         if _run(config, "put in reference data", lambda cursor: _fill_if_empty(cursor, own)):
             logger.info("the project's own reference data were put into the database %s", config.database_name)
+
+    @classmethod
+    def replace(cls, config: DotDict, tables: Tables, approve: Approve, *, dry_run: bool = False) -> list[TableChanges]:
+        return _run(config, "change the reference data", lambda cursor: _replace(cursor, tables, approve, dry_run))
 
     def load(self) -> ReferenceData:
         try:
@@ -79,15 +82,54 @@ def _rows(cursor: Cursor, table: str) -> list[Row]:
 def _fill_if_empty(cursor: Cursor, tables: Tables) -> bool:
     with cursor.connection:
         # Of two hosts at it, the second finds the tables filled.
-        cursor.execute(
-            sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(map(sql.Identifier, TABLES)))
-        )
+        _lock(cursor)
         if any(_rows(cursor, table) for table in TABLES):
             return False
         for table, columns in TABLES.items():
             statement = sql.SQL("INSERT INTO {} ({}) VALUES %s").format(sql.Identifier(table), _names(columns))
             execute_values(cursor, statement, [[row[column] for column in columns] for row in tables[table]])
     return True
+
+
+def _replace(cursor: Cursor, tables: Tables, approve: Approve, dry_run: bool) -> list[TableChanges]:
+    with cursor.connection:
+        # Processors go on reading the tables as they were, until all of them are changed.
+        _lock(cursor)
+        made = changes({table: _rows(cursor, table) for table in TABLES}, tables)
+        approve(made)
+        if not dry_run:
+            for each in made:
+                _change(cursor, each)
+    return made
+
+
+def _change(cursor: Cursor, made: TableChanges) -> None:
+    """Write the rows that differ, and no others."""
+    keys = KEYS[made.table]
+    names = {
+        "table": sql.Identifier(made.table),
+        "columns": _names(TABLES[made.table]),
+        "keys": _names(column for column in TABLES[made.table] if column in keys),
+        "new": sql.SQL(", ").join(
+            sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(column))
+            for column in TABLES[made.table]
+            if column not in keys
+        ),
+    }
+    if made.removed:
+        statement = sql.SQL("DELETE FROM {table} WHERE ({keys}) IN (VALUES %s)").format(**names)
+        execute_values(cursor, statement, [key(made.table, row) for row in made.removed])
+    if made.written:
+        statement = sql.SQL(
+            "INSERT INTO {table} ({columns}) VALUES %s ON CONFLICT ({keys}) DO UPDATE SET {new}"
+        ).format(**names)
+        execute_values(cursor, statement, made.written)
+
+
+def _lock(cursor: Cursor) -> None:
+    cursor.execute(
+        sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(map(sql.Identifier, TABLES)))
+    )
 
 
 def _names(columns: Iterable[str]) -> sql.Composed:

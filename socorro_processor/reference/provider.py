@@ -15,14 +15,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, class_converter
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+
+if TYPE_CHECKING:
+    from socorro_processor.reference.changes import Approve, TableChanges
+    from socorro_processor.reference.tables import Tables
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +47,28 @@ class ReferenceData:
 class ReferenceDataProvider(RequiredConfig):
     """Answers the rules' questions. A provider says in ``load`` where the data come from.
 
-    The data are read once, and again on ``reload``; every method may be called from any thread. Where they
+    The data are read once, and again on ``reload`` and by ``refresh_providers``; every method may be called from any
+    thread. Where they
     cannot be reached at the start, each question raises ProcessingEnvironmentError until they can be: no
     crash is processed without them.
     """
 
     required_config = Namespace()
+    required_config.add_option(
+        "reference_refresh",
+        default=300.0,
+        doc="seconds after which a processor reads the reference data again; 0: only when it starts and at SIGHUP",
+        from_string_converter=Seconds(),
+        reference_value_from="resource.reference",
+    )
 
     def __init__(self, config: DotDict) -> None:
         """Raises ConfigurationError where the data cannot be used."""
         self.config = config
         self._reloading = threading.Lock()
         self._current: ReferenceData | None = None
+        self._next_refresh: float | None = None
+        self._refreshing: threading.Thread | None = None
         # What is away at this time, `check` will say.
         with suppress(ProcessingEnvironmentError):
             self._current = self.load()
@@ -61,6 +76,14 @@ class ReferenceDataProvider(RequiredConfig):
     @classmethod
     def setup(cls, config: DotDict) -> None:
         """Make what the provider needs: tables, and what is in them at first. Safe to run again."""
+
+    @classmethod
+    def replace(cls, config: DotDict, tables: Tables, approve: Approve, *, dry_run: bool = False) -> list[TableChanges]:
+        """Put these tables in place of those that there are, all of them or none; only rows that differ are written.
+
+        Raises a SocorroError, also one that ``approve`` raises.
+        """
+        raise ConfigurationError(f"{cls.__name__} keeps no reference data that could be replaced")
 
     def load(self) -> ReferenceData:
         """Read all of the data. Raises ConfigurationError where they cannot be used, and
@@ -89,12 +112,29 @@ class ReferenceDataProvider(RequiredConfig):
                 self._current = data
                 logger.info("%s has changed and is in use", self)
 
+    def refresh(self, now: float) -> None:
+        """Read the data again, aside, where ``reference_refresh`` is over since the last time."""
+        interval: float = self.config.reference_refresh
+        if self._next_refresh is None:
+            self._next_refresh = now + interval
+        if not interval or now < self._next_refresh or (self._refreshing and self._refreshing.is_alive()):
+            return
+        self._next_refresh = now + interval
+        self._refreshing = threading.Thread(target=self._refresh, name="reference", daemon=True)
+        self._refreshing.start()
+
     def check(self) -> None:
         """Raise ProcessingEnvironmentError where there are no data, and none can be had at this time."""
         _ = self._data
 
     def __str__(self) -> str:
         return "reference data"
+
+    def _refresh(self) -> None:
+        try:
+            self.reload()
+        except (ConfigurationError, ProcessingEnvironmentError) as error:
+            logger.warning("%s cannot be read again, the old ones stay in use: %s", self, error)
 
     @property
     def _data(self) -> ReferenceData:
@@ -146,13 +186,24 @@ def provider_for(config: DotDict) -> ReferenceDataProvider:
         return provider
 
 
+def refresh_providers(clock: Callable[[], float] = time.monotonic) -> None:
+    """Have the data of each provider in use read again that is due for it. To be called every now and then."""
+    for provider in list(_providers.values()):
+        provider.refresh(clock())
+
+
 def set_up_providers(config: DotDict) -> None:
     """Have each provider that is configured here, or in a section of it, make what it needs.
 
     Raises a SocorroError.
     """
-    for section in {_key(section): section for section in _sections_with_a_provider(config)}.values():
+    for section in sections_with_providers(config):
         section.reference_class.setup(section)
+
+
+def sections_with_providers(config: DotDict) -> list[DotDict]:
+    """A section for each provider that is configured here, or in a section of it."""
+    return list({_key(section): section for section in _sections_with_a_provider(config)}.values())
 
 
 def _key(config: DotDict) -> tuple[Any, ...]:

@@ -20,10 +20,19 @@ TABLES: Mapping[str, Mapping[str, type]] = {
 }
 """Each table's columns."""
 
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "product_productid_map": ("productid",),
+    "windows_versions": ("major", "minor"),
+    "product_versions": ("product", "release_version", "build_type", "build_id"),
+}
+"""What no two rows of a table have in common."""
+
 Row = Mapping[str, Any]
 
+Tables = Mapping[str, Iterable[Row]]
 
-def reference_data(tables: Mapping[str, Iterable[Row]]) -> ReferenceData:
+
+def reference_data(tables: Tables) -> ReferenceData:
     """The data that are in the rows of all TABLES."""
     return ReferenceData(
         rewritten_products={

@@ -18,6 +18,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from socorro_processor.errors import ConfigurationError
+from socorro_processor.regular_file import read_regular_file
 
 logger = logging.getLogger(__name__)
 
@@ -154,9 +155,12 @@ def default_directory() -> Path:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # an editor may have left its mark in front
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_regular_file(path).decode("utf-8-sig")  # an editor may have left its mark in front
+    except OSError as error:
+        raise ConfigurationError(f"signature list {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"signature list {path} cannot be read: {error}") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _contents(directory: Path) -> dict[str, str]:

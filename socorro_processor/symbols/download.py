@@ -59,7 +59,7 @@ def receive(
 
     size = 0
     last = b""
-    for piece in _checked(_unpacked(in_time()), wanted):
+    for piece in _checked(unpacked(in_time()), wanted):
         size += len(piece)
         if size > limits.size:
             raise WrongSymbolFile(f"more than {limits.size} bytes")
@@ -99,7 +99,8 @@ def _checked(pieces: Iterator[bytes], wanted: Wanted) -> Iterator[bytes]:
     yield from pieces
 
 
-def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """What is compressed by gzip or zstd unpacked, all else as it is. Raises WrongSymbolFile where it is damaged."""
     begin = b""
     for chunk in chunks:
         begin += chunk

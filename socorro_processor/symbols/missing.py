@@ -15,8 +15,9 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from socorro_processor.configuration import DotDict
+from socorro_processor.configuration import DotDict, components
 from socorro_processor.crash_id import check_crash_id, crash_date
+from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.missing_symbols import Missed, SymbolFile, recorded
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError, TransientStorageError
@@ -33,6 +34,9 @@ class MissingSymbolsSource(Protocol):
     def missing_symbols(self, since: date | None = None) -> Iterator[Missed]:
         """Every crash submitted on this day or later, with what it missed. Raises CrashStorageError."""
 
+    def missing_symbols_of(self, day: date) -> Iterator[SymbolFile]:
+        """What the crashes of this day missed, each file once, in ascending order. Raises CrashStorageError."""
+
     def close(self) -> None: ...
 
 
@@ -47,9 +51,14 @@ class ProcessedCrashFiles:
         self._directory = Path(config.root) / "v1" / "processed_crash"
 
     def missing_symbols(self, since: date | None = None) -> Iterator[Missed]:
-        for crash_id in self._crash_ids():
-            if since is not None and crash_date(crash_id) < since:
-                continue
+        return self._missed_by(id for id in self._crash_ids() if since is None or crash_date(id) >= since)
+
+    def missing_symbols_of(self, day: date) -> Iterator[SymbolFile]:
+        missed = self._missed_by(crash_id for crash_id in self._crash_ids() if crash_date(crash_id) == day)
+        yield from sorted({file for _, files in missed for file in files}, key=_order)
+
+    def _missed_by(self, crash_ids: Iterable[str]) -> Iterator[Missed]:
+        for crash_id in crash_ids:
             try:
                 yield crash_id, recorded(self._store.get_unredacted_processed(crash_id))
             except CrashIDNotFound:  # removed since it was listed
@@ -76,15 +85,12 @@ class ProcessedCrashFiles:
 
 def source_in(config: DotDict) -> MissingSymbolsSource | None:
     """The first store configured in ``config``, or in a section of it, that can be asked; None where none can."""
-    values = list(config.values())
-    for value in values:
-        if isinstance(value, type) and issubclass(value, FileSystemCrashStorage):
-            return ProcessedCrashFiles(config)
-        if isinstance(value, type) and issubclass(value, MissingSymbolsSource):
-            source: MissingSymbolsSource = value(config)
-            return source
-    sections = (source_in(value) for value in values if isinstance(value, DotDict))
-    return next((source for source in sections if source is not None), None)
+    for store_class, section in components(config, CrashStorageBase):
+        if issubclass(store_class, FileSystemCrashStorage):
+            return ProcessedCrashFiles(section)
+        if issubclass(store_class, MissingSymbolsSource):
+            return store_class(section)
+    return None
 
 
 def most_missed(crashes: Iterable[Missed]) -> list[tuple[SymbolFile, int]]:
@@ -92,4 +98,8 @@ def most_missed(crashes: Iterable[Missed]) -> list[tuple[SymbolFile, int]]:
     counts: Counter[SymbolFile] = Counter()
     for _, files in crashes:
         counts.update(set(files))
-    return sorted(counts.items(), key=lambda item: (-item[1], [part or "" for part in item[0]]))
+    return sorted(counts.items(), key=lambda item: (-item[1], _order(item[0])))
+
+
+def _order(file: SymbolFile) -> list[str]:
+    return [part or "" for part in file]

@@ -106,7 +106,7 @@ def test_where_another_thread_is_busy_a_crash_waits_for_the_interval(indexes, fr
 
 def test_when_a_save_returns_the_crash_is_there(indexes, front):
     store = indexes.store(ESBulkCrashStorage, **{URLS: front.url})
-    index = store._indexes.index_of(new_crash_id())
+    index = store.indexes.index_of(new_crash_id())
 
     def saved_and_there(crash_id):
         store.save_raw_and_processed({}, {}, {"uuid": crash_id}, crash_id)

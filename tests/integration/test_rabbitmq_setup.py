@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from socorro_processor.configuration import Configuration, Source, as_ini
+from socorro_processor.cli.main import main
+from socorro_processor.configuration import Configuration, Source, as_ini, class_name
 from socorro_processor.configuration.sources import SourcedValue
 from socorro_processor.crashqueue.base import Depth
 from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
@@ -63,7 +65,9 @@ def test_a_queue_with_other_arguments_is_named_with_what_to_do(broker):
         queue.check()
 
 
-def test_queues_as_a_collector_of_2016_makes_them_are_used_as_classic_ones_with_a_warning(broker, caplog):
+def test_queues_as_a_collector_of_2016_makes_them_are_used_as_classic_ones_with_a_warning(
+    broker, caplog, capsys, tmp_path
+):
     for name in broker.queues.origins.values():
         broker.channel.queue_declare(name, durable=True)
     processor = broker.start(**{"resource.rabbitmq.queue_type": "classic"})
@@ -73,6 +77,16 @@ def test_queues_as_a_collector_of_2016_makes_them_are_used_as_classic_ones_with_
     with caplog.at_level(logging.WARNING):
         processor.queue.check()
     assert "classic queues count no deliveries" in caplog.text
+    # Nothing but this queue is there: the doctor ends with 1, and its warning is of what works.
+    options = broker.addresses | {
+        "resource.rabbitmq.queue_type": "classic",
+        "new_crash_source.new_crash_source_class": class_name(RabbitMQCrashQueue),
+        "resource.filesystem.root": str(tmp_path / "crashes"),
+    }
+    main(["doctor", "--json", *(f"--{key}={value}" for key, value in options.items())], environ={})
+    found, *_ = json.loads(capsys.readouterr().out)
+    assert (found["part"], found["problem"]) == ("new_crash_source", "")
+    assert "classic queues count no deliveries" in found["warnings"][0]
     for _ in range(3):
         processor.queue.release(delivery)
         delivery = processor.take()

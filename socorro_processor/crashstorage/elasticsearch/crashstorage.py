@@ -67,18 +67,18 @@ class ESCrashStorage(CrashStorageBase):
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)
         self._connection: ElasticsearchConnection = config.elasticsearch_class(config)
-        self._indexes: WeeklyIndexes = config.index_creator_class(config, self._connection)
+        self.indexes: WeeklyIndexes = config.index_creator_class(config, self._connection)
 
     def save_raw_and_processed(
         self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
     ) -> None:
-        index = self._indexes.index_of(crash_id)
+        index = self.indexes.index_of(crash_id)
         document = self._document(raw_crash, self.redacted(processed_crash), crash_id)
-        self._indexes.make(index)
+        self.indexes.make(index)
         self.put(index, crash_id, document)
-        if index == self._indexes.other:
+        if index == self.indexes.other:
             # It may be in its week's, if it was saved before it was too old for that.
-            self._connection.delete(self._indexes.week_of(crash_id), crash_id)
+            self._connection.delete(self.indexes.week_of(crash_id), crash_id)
 
     def redacted(self, processed_crash: ProcessedCrash) -> Mapping[str, Any]:
         """What of a processed crash is saved; a copy where that is not all."""
@@ -90,30 +90,30 @@ class ESCrashStorage(CrashStorageBase):
 
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
         """Those without a document. The crashes of an index that is not there are missing: a save makes it again."""
-        indexes = [(self._indexes.week_of(crash_id), crash_id) for crash_id in crash_ids]
+        indexes = [(self.indexes.week_of(crash_id), crash_id) for crash_id in crash_ids]
         missing = set(crash_ids) - self._connection.found(indexes)
         if missing:
-            missing -= self._connection.found([(self._indexes.other, crash_id) for crash_id in sorted(missing)])
+            missing -= self._connection.found([(self.indexes.other, crash_id) for crash_id in sorted(missing)])
         if missing:
             # Another cluster than ours has none of the indexes either.
-            self._indexes.check()
+            self.indexes.check()
         return missing
 
     def remove(self, crash_id: str) -> None:
-        indexes = (self._indexes.week_of(check_crash_id(crash_id)), self._indexes.other)
+        indexes = (self.indexes.week_of(check_crash_id(crash_id)), self.indexes.other)
         found = [self._connection.delete(index, crash_id) for index in indexes]
         if not any(found):
             raise CrashIDNotFound(f"{type(self).__name__} has no crash {crash_id}")
 
     def crash_ids(self, query: CrashQuery) -> Iterator[str]:
         """The ids of the crashes that a query finds, those of the last second perhaps not. Raises CrashStorageError."""
-        return crash_ids(self._connection, self._indexes.patterns(), query)
+        return crash_ids(self._connection, self.indexes.patterns(), query)
 
     def setup(self) -> None:
-        self._indexes.put_template()
+        self.indexes.put_template()
 
     def check(self) -> None:
-        self._indexes.check()
+        self.indexes.check()
 
     def close(self) -> None:
         self._connection.close()

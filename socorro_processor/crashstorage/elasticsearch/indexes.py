@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,11 +17,16 @@ from socorro_processor.crashstorage.elasticsearch.connection import Elasticsearc
 from socorro_processor.crashstorage.elasticsearch.mapping import MAPPINGS, META, SETTINGS, VERSION
 from socorro_processor.errors import TransientStorageError
 
+logger = logging.getLogger(__name__)
+
 DAYS_AHEAD = 2
 """A crash id dated further in the future is in the index for others."""
 
 _PRIORITY = 200
 """Of the template: over those that a cluster brings along."""
+
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
+"""Of all crash ids."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,199}", re.ASCII)
 _DIRECTIVES = re.compile(r"%.*%-?\w|%-?\w", re.DOTALL)
@@ -90,6 +97,33 @@ class WeeklyIndexes(RequiredConfig):
         pattern: str = self.config.elasticsearch_index
         weeks = _DIRECTIVES.sub(lambda found: "2*" if found[0][:2] in ("%Y", "%G") else "*", pattern)
         return [weeks, self.other]
+
+    def by_last_day(self) -> list[tuple[date, str]]:
+        """The indexes that there are, but for that of the others, each with the last day whose crashes it takes.
+
+        Only names that the pattern makes of a day are among them, and none that only look alike.
+        """
+        with self._connection.sorted_errors("list the indexes"):
+            answer = self._connection.client.indices.get_settings(
+                index=self.patterns(), name="index.creation_date", ignore_unavailable=True, allow_no_indices=True
+            )
+        there = set(answer.body)
+        pattern: str = self.config.elasticsearch_index
+        days = (_FIRST_DAY + timedelta(days=number) for number in range((_LAST_DAY - _FIRST_DAY).days + 1))
+        last_days = {day.strftime(pattern): day for day in days}
+        return sorted((last_days[index], index) for index in there if index in last_days and index != self.other)
+
+    def drop(self, index: str) -> None:
+        """Delete an index, with all that is in it. One that is gone already is no error."""
+        with self._connection.sorted_errors(f"delete index {index}"), suppress(NotFoundError):
+            self._connection.client.indices.delete(index=index)
+        self._known.discard(index)
+        logger.info("index %s deleted from Elasticsearch", index)
+
+    def server_time(self) -> datetime:
+        with self._connection.sorted_errors("ask for the time"):
+            statistics = self._connection.client.cluster.stats().body
+        return datetime.fromtimestamp(statistics["timestamp"] / 1000, UTC)
 
     def make(self, index: str) -> None:
         """Make sure that an index is there, and has our mapping. Asks the cluster once for each index.

@@ -114,6 +114,9 @@ class ConnectionPool:
         with self._using(connection, doing, keep=False):
             # Where each statement is a transaction of its own, psycopg2 refuses such cursors.
             connection.autocommit = False
+            with connection.cursor() as setting:
+                # Where the rows are sorted, the first may take as long as all.
+                setting.execute("SET LOCAL statement_timeout = 0")
             cursor = connection.cursor("reading")
             cursor.itersize = rows_at_once
             cursor.execute(query, values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -73,6 +74,12 @@ _SELECT_MISSING_SYMBOLS = """
 """
 
 
+_SELECT_MISSING_SYMBOLS_OF = """
+    SELECT DISTINCT debug_file, debug_id, code_file, code_id FROM missing_symbols
+    WHERE crash_date = %s ORDER BY 1, 2, 3, 4
+"""
+
+
 def _today() -> date:
     return datetime.now(UTC).date()
 
@@ -108,7 +115,7 @@ class PostgreSQLCrashStorage(CrashStorageBase):
         self._today = today
         self._redactor: Redactor = config.redactor_class(config)
         self._pool = ConnectionPool(config)
-        self._partitions = Partitions(self._pool, config.oldest_crash_days, today)
+        self.partitions = Partitions(self._pool, config.oldest_crash_days, today)
 
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         self._save(crash_id, self._of_raw_crash(raw_crash, crash_id))
@@ -149,6 +156,11 @@ class PostgreSQLCrashStorage(CrashStorageBase):
             for crash_id, group in groupby(rows, key=itemgetter(0)):
                 yield crash_id, [SymbolFile(*file) for _, *file in group]
 
+    def missing_symbols_of(self, day: date) -> Iterator[SymbolFile]:
+        """What the crashes of this day missed, each file once."""
+        with self._pool.reading("read the missing symbols", _SELECT_MISSING_SYMBOLS_OF, (day,), _ROWS_AT_ONCE) as rows:
+            yield from itertools.starmap(SymbolFile, rows)
+
     def remove(self, crash_id: str) -> None:
         key = {"uuid": crash_id, "crash_date": crash_date(crash_id)}
 
@@ -168,7 +180,7 @@ class PostgreSQLCrashStorage(CrashStorageBase):
         for name in self._pool.run("make the tables", migrate):
             logger.info("migration %s applied to the database %s", name, self._pool)
         for weeks in range(_WEEKS_AHEAD + 1):
-            self._partitions.make(week_of(self._today()) + timedelta(weeks=weeks))
+            self.partitions.make(week_of(self._today()) + timedelta(weeks=weeks))
 
     def check(self) -> None:
         if mistake := self._pool.run("look at the tables", _mistake):
@@ -182,7 +194,7 @@ class PostgreSQLCrashStorage(CrashStorageBase):
 
     def _save(self, crash_id: str, statements: list[Statement]) -> None:
         for day in {values["crash_date"] for _, values in statements}:
-            self._partitions.prepare(day)
+            self.partitions.prepare(day)
         # All statements as one text: one transaction, and one round trip.
         self._pool.run(
             f"save {crash_id}",

@@ -1,12 +1,13 @@
-"""A partition for each week, made when the first of its crashes comes."""
+"""A partition for each week, made when the first of its crashes comes, and dropped when somebody says so."""
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from psycopg2 import sql
@@ -31,6 +32,8 @@ _LOOK_AGAIN = 60.0
 
 _PATIENCE = "2s"
 """How long the tables may be locked against everyone for a partition to be made."""
+
+_BOUNDS = re.compile(r"FOR VALUES FROM \('(\d{4}-\d\d-\d\d)'\) TO \('(\d{4}-\d\d-\d\d)'\)", re.ASCII)
 
 _LOCK = 0x50C0_4402
 """The advisory lock of whoever makes a partition."""
@@ -96,6 +99,24 @@ class Partitions:
                 made.append(name)
         return made
 
+    def weeks(self) -> dict[date, list[str]]:
+        """The partitions that there are, by the Monday of their week; not those that another hand made otherwise."""
+        return self._pool.run("list the partitions", _weeks)
+
+    def drop(self, name: str) -> None:
+        """Drop a partition, with all that is in it. One that is gone already is no error."""
+        self._pool.run(f"drop the partition {name}", partial(_drop, name=name))
+        logger.info("partition %s dropped from the database %s", name, self._pool)
+
+    def server_time(self) -> datetime:
+        def read(cursor: Cursor) -> datetime:
+            cursor.execute("SELECT now()")
+            ((now,),) = cursor.fetchall()
+            moment: datetime = now
+            return moment
+
+        return self._pool.run("ask for the time", read)
+
     def _was_looked_for(self, week: date) -> bool:
         looked = self._looked.get(week)
         return looked is not None and self._clock() - looked < _LOOK_AGAIN
@@ -134,6 +155,29 @@ def _make(cursor: Cursor, table: str, name: str, week: date, in_passing: bool) -
             )
         )
     return True
+
+
+def _weeks(cursor: Cursor) -> dict[date, list[str]]:
+    weeks: dict[date, list[str]] = {}
+    for table in TABLES:
+        cursor.execute(
+            "SELECT child.relname, pg_get_expr(child.relpartbound, child.oid)"
+            " FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid WHERE inhparent = to_regclass(%s)",
+            (table,),
+        )
+        for name, bounds in cursor:
+            if bound := _BOUNDS.fullmatch(bounds):
+                week, end = map(date.fromisoformat, bound.groups())
+                if name == f"{table}_{week:%Y%m%d}" and week == week_of(week) and end == week + _WEEK:
+                    weeks.setdefault(week, []).append(name)
+    return weeks
+
+
+def _drop(cursor: Cursor, name: str) -> None:
+    with cursor.connection:
+        cursor.execute("SET LOCAL lock_timeout = %s", (_PATIENCE,))
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def _is_partition(cursor: Cursor, table: str, name: str) -> bool:

@@ -3,6 +3,7 @@
 import json
 import socket
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,8 +11,10 @@ from socorro_processor.cli import cron
 from socorro_processor.cli.main import main
 from socorro_processor.errors import CrashQueueError
 from socorro_processor.jobs.job import Job, Outcome
-from socorro_processor.jobs.ledger import FileLedger
+from socorro_processor.jobs.ledger import FileLedger, JobRecord
 from socorro_processor.metrics import METRICS
+
+NAMES = [job.name for job in cron.JOBS]
 
 
 class Run:
@@ -64,7 +67,7 @@ def test_a_job_that_ends_well_is_recorded_and_shown(socorro_cron, job, ledger):
 def test_a_job_that_never_ran_is_shown_too(socorro_cron):
     code, out, _ = socorro_cron("status")
     assert code == 0
-    assert [line.split() for line in out.splitlines()[1:]] == [["verify-processed", "never"]]
+    assert [line.split() for line in out.splitlines()[1:]] == [[name, "never"] for name in sorted(NAMES)]
 
 
 def test_a_job_that_does_not_succeed_ends_with_1_and_so_does_the_status(socorro_cron, job):
@@ -155,6 +158,19 @@ def test_how_jobs_end_is_counted(socorro_cron, job):
     job.does = lambda work: Outcome(False, "")
     socorro_cron("sweep")
     assert [after - earlier for after, earlier in zip(counts(), before, strict=True)] == [1, 1]
+
+
+@pytest.mark.parametrize(("hours", "overdue"), [(35, False), (37, True)])
+def test_a_job_that_was_not_begun_for_half_as_long_again_as_it_should_is_overdue(
+    socorro_cron, job, ledger, hours, overdue
+):
+    started = datetime.now(UTC) - timedelta(hours=hours)
+    with ledger.locked("sweep"):
+        ledger.record(JobRecord("sweep", "host", started, started, True, "12 partitions made"))
+    code, out, _ = socorro_cron("status")
+    assert (code, "well, overdue  12 partitions made" in out) == ((1, True) if overdue else (0, False))
+    _, out, _ = socorro_cron("status", "--json")
+    assert json.loads(out)["overdue"] is overdue
 
 
 def test_programs_get_the_status_as_json(socorro_cron, job):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import threading
 
 import pytest
 
@@ -12,7 +14,7 @@ from socorro_processor.configuration.sources import SourcedValue
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.reference.file import FileReferenceData, default_file
-from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider, provider_for
+from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider, provider_for, refresh_providers
 from socorro_processor.rules.raw_transform import ProductRewrite
 from socorro_processor.rules.releases import BetaVersionRule, OSPrettyVersionRule
 
@@ -178,6 +180,46 @@ def test_a_crash_waits_for_reference_data_that_are_away_at_the_start():
     rule.check()
     rule.act(crash)
     assert crash.processed["os_pretty_version"] == "Windows 7"
+
+
+class TestRefresh:
+    @staticmethod
+    def refreshed(reference, now: float) -> None:
+        """What ``refresh_providers`` does, to the end."""
+        refresh_providers(lambda: now)
+        for thread in threading.enumerate():
+            if thread.name == "reference":
+                thread.join()
+
+    def test_what_was_changed_is_in_use_once_the_time_for_it_is_over(self, file):
+        reference = provider_for(defaults(ProductRewrite, reference_file=str(file), reference_refresh=300))
+        self.refreshed(reference, 1000)
+        file.write_text(json.dumps(DATA | {"windows_versions": []}))
+        self.refreshed(reference, 1299)
+        assert reference.windows_name(6, 1) == "Windows 7"
+        self.refreshed(reference, 1300)
+        assert reference.windows_name(6, 1) is None
+
+    def test_with_an_interval_of_0_it_is_never_read_again(self, file):
+        reference = provider_for(defaults(ProductRewrite, reference_file=str(file), reference_refresh=0))
+        self.refreshed(reference, 0)
+        file.write_text(json.dumps(DATA | {"windows_versions": []}))
+        self.refreshed(reference, 1e9)
+        assert reference.windows_name(6, 1) == "Windows 7"
+
+    def test_bad_data_are_a_warning_and_the_old_ones_stay(self, file, caplog):
+        reference = provider_for(defaults(ProductRewrite, reference_file=str(file), reference_refresh=300))
+        self.refreshed(reference, 0)
+        file.write_text("{")
+        self.refreshed(reference, 300)
+        assert reference.windows_name(6, 1) == "Windows 7"
+        assert "cannot be read again, the old ones stay in use" in caplog.text
+
+    def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(self, file):
+        file.unlink()
+        os.mkfifo(file)
+        with pytest.raises(ConfigurationError, match="it is no regular file"):
+            provider(file)
 
 
 class TestSharing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -60,6 +61,32 @@ def test_a_line_is_an_entry_but_for_its_comment(line, entry, name, directory):
     lists = SigLists.load(directory)
     entries = lists.sentinels if name == SENTINELS else lists.prefix.entries
     assert [found.text for found in entries] == ([] if entry is None else [entry])
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_a_pipe_in_the_place_of_a_list_is_refused_and_not_waited_for(directory, reload):
+    lists = SigListsInUse(directory) if reload else None
+    (directory / PREFIX).unlink()
+    os.mkfifo(directory / PREFIX)
+
+    with pytest.raises(ConfigurationError, match=rf"{PREFIX} cannot be read: it is no regular file"):
+        lists.reload() if lists else SigLists.load(directory)
+
+
+def test_a_device_without_an_end_in_the_place_of_a_list_is_refused(directory):
+    (directory / PREFIX).unlink()
+    (directory / PREFIX).symlink_to("/dev/zero")
+
+    with pytest.raises(ConfigurationError, match=rf"{PREFIX} cannot be read: it is no regular file"):
+        SigLists.load(directory)
+
+
+def test_a_list_may_be_a_link_to_a_file(directory):
+    (directory / "elsewhere").write_text("malloc\n")
+    (directory / PREFIX).unlink()
+    (directory / PREFIX).symlink_to(directory / "elsewhere")
+
+    assert [entry.text for entry in SigLists.load(directory).prefix.entries] == ["malloc"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_entry(directory):

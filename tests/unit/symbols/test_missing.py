@@ -72,6 +72,14 @@ def test_crashes_of_earlier_days_are_left_out(store, source):
     ]
 
 
+def test_of_a_day_each_file_comes_once_in_order(store, source):
+    save(store, crash_id(1), [XUL, NTDLL])
+    save(store, crash_id(2), [XUL])
+    save(store, crash_id(1, "161122"), [["other.pdb", "0", None, None]])
+
+    assert list(source.missing_symbols_of(date(2016, 11, 23))) == [SymbolFile(*NTDLL), SymbolFile(*XUL)]
+
+
 def test_what_is_no_processed_crash_is_passed_over(store, source, tmp_path, caplog):
     save(store, crash_id(1), [XUL])
     directory = tmp_path / "crashes" / "v1" / "processed_crash"
@@ -128,6 +136,9 @@ class Table(CrashStorageBase):
 
     def missing_symbols(self, since=None):
         yield crash_id(1), [SymbolFile(*XUL)]
+
+    def missing_symbols_of(self, day):
+        yield SymbolFile(*XUL)
 
 
 class TestSource:

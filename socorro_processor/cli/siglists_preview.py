@@ -1,0 +1,206 @@
+"""``socorro siglists preview``: which stored crashes other signature lists would sign otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from socorro_processor.cli.command import Command
+from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.signature import check_rules, sign, signature_rules
+from socorro_processor.cli.stored_crashes import STANDARD_INPUT, StoredCrashes
+from socorro_processor.cli.untrusted import plain
+from socorro_processor.configuration import Configuration, DotDict
+from socorro_processor.errors import SocorroError
+from socorro_processor.jobs.arguments import read_day, read_number
+from socorro_processor.pipeline.rule import Rule
+from socorro_processor.signature.siglists import SigLists
+
+_SHARES = (0.1, 0.45, 0.0)
+_SAMPLE = 1000
+
+
+@dataclass
+class Changes:
+    """Crash ids by the signature of today's lists and that of the others."""
+
+    crash_ids: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    looked_at: int = 0
+    unreadable: int = 0
+    outdated: int = 0
+    """Those that today's lists would sign otherwise already."""
+
+    @property
+    def changed(self) -> int:
+        return sum(map(len, self.crash_ids.values()))
+
+    def by_count(self) -> list[tuple[tuple[str, str], list[str]]]:
+        return sorted(self.crash_ids.items(), key=lambda each: (-len(each[1]), each[0]))
+
+    def __str__(self) -> str:
+        text = f"{self.changed} of {self.looked_at} crashes would change their signature"
+        if self.outdated:
+            text += f"; {self.outdated} change with any reprocessing, for today's lists sign them otherwise already"
+        return text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", type=Path, help="the lists that are tried")
+    parser.add_argument(
+        "crashes",
+        metavar="CRASH",
+        nargs="*",
+        help="a crash id, or a file with a processed crash; - reads ids from standard input; without any, a sample of "
+        "the stores' crashes is taken",
+    )
+    parser.add_argument("--date", type=read_day, help="the (last) day, in UTC, of the sample; default: yesterday")
+    parser.add_argument(
+        "--days", type=read_number, default=1, metavar="N", help="so many days up to that one; default: 1"
+    )
+    parser.add_argument(
+        "--sample",
+        type=read_number,
+        default=_SAMPLE,
+        metavar="N",
+        help=f"so many processed crashes, evenly from these days; default: {_SAMPLE}",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--ids", action="store_true", help="print the ids of the crashes that would change, to reprocess")
+    form.add_argument("--json", action="store_true", help="print a JSON object")
+
+
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    # Where the lists are bad, all of their mistakes are told at once.
+    SigLists.load(arguments.directory)
+    pairs = list(signature_rules(configuration))
+    today = [rule(config) for rule, config in pairs]
+    check_rules(today)
+    others = [rule(_with_lists(config, arguments.directory)) for rule, config in pairs]
+    changes = Changes()
+    with StoredCrashes(configuration) as crashes:
+        names = list(dict.fromkeys(_given(arguments.crashes) or _sampled(arguments, crashes)))
+        with _progress() as progress:
+            for name in progress.track(names, description="signed"):
+                _look_at(name, crashes, today, others, changes)
+    _print(arguments, changes)
+    return 1 if changes.unreadable else 0
+
+
+def _with_lists(config: DotDict, directory: Path) -> DotDict:
+    """A rule's options with other lists."""
+    if "c_signature" not in config:
+        return config
+    changed: DotDict = copy.copy(config)
+    changed.c_signature = copy.copy(config.c_signature)
+    changed.c_signature.siglists_directory = str(directory)
+    return changed
+
+
+def _given(names: list[str]) -> list[str]:
+    given: list[str] = []
+    for name in names:
+        given += sys.stdin.read().split() if name == STANDARD_INPUT else [name]
+    if names and not given:
+        raise SocorroError("standard input has no crash id")
+    return given
+
+
+def _sampled(arguments: argparse.Namespace, crashes: StoredCrashes) -> Iterator[str]:
+    """Crash ids begin with random digits: the first of a day are as good as any."""
+    last: date = arguments.date or datetime.now(UTC).date() - timedelta(days=1)
+    days = [last - timedelta(days=number) for number in range(arguments.days)]
+    found = 0
+    for number, day in enumerate(days):
+        share = -(-(arguments.sample - found) // (len(days) - number))
+        for crash_id in islice(_processed(crashes, day), share):
+            found += 1
+            yield crash_id
+    if not found:
+        raise SocorroError(f"there is no processed crash of {days[-1]} to {last}: name other days, or crash ids")
+
+
+def _processed(crashes: StoredCrashes, day: date) -> Iterator[str]:
+    """The raw crashes of a day that were processed."""
+    destination = crashes.store("destination")
+    ids = crashes.store("source").raw_crash_ids(day)
+    while batch := list(islice(ids, 100)):
+        missing: set[str] = set()
+        with suppress(NotImplementedError):
+            missing = destination.missing_processed(batch)
+        yield from (crash_id for crash_id in batch if crash_id not in missing)
+
+
+def _look_at(name: str, crashes: StoredCrashes, today: list[Rule], others: list[Rule], changes: Changes) -> None:
+    try:
+        crash = crashes.crash(name)
+    except (SocorroError, OSError, ValueError) as error:
+        print(f"socorro: {plain(name)}: {plain(str(error))}", file=sys.stderr)
+        changes.unreadable += 1
+        return
+    stored = crash.processed["signature"]
+    again = copy.deepcopy(crash)
+    sign(crash, today)
+    sign(again, others)
+    before, after = crash.processed["signature"], again.processed["signature"]
+    changes.looked_at += 1
+    changes.outdated += bool(stored) and stored != before
+    if before != after:
+        changes.crash_ids[before, after].append(crash.id)
+
+
+def _print(arguments: argparse.Namespace, changes: Changes) -> None:
+    if arguments.json:
+        rows = [
+            {"before": before, "after": after, "count": len(ids), "crash_ids": ids}
+            for (before, after), ids in changes.by_count()
+        ]
+        counts = {name: getattr(changes, name) for name in ("looked_at", "changed", "outdated", "unreadable")}
+        print(json.dumps(counts | {"changes": rows}))
+        return
+    if arguments.ids:
+        for _, ids in changes.by_count():
+            print(*map(plain, ids), sep="\n")
+        print(f"socorro: {changes}", file=sys.stderr)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if changes.crash_ids:
+        lines: list[Row] = [[(heading, "dim") for heading in ("crashes", "before", "after")]]
+        for (before, after), ids in changes.by_count():
+            lines.append([(str(len(ids)), "bold"), (plain(before), "red"), (plain(after), "green")])
+        for line in table(lines, _SHARES, console.width if console.is_terminal else None):
+            console.print(line)
+    console.print(str(changes), markup=False)
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+
+
+COMMAND = Command(
+    name="siglists preview",
+    summary="Which stored crashes would change their signature with the lists in DIR.",
+    description=(
+        "Sign stored crashes by the lists of today and by those in DIR, and say which signatures would change into\n"
+        "which, and how many crashes that are. Nothing is changed.\n\n"
+        "The crashes are those that are named, or a sample of the processed ones of some days.\n\n"
+        "Exit code: 0 done; 1 some crashes could not be read; 2 wrong arguments or configuration."
+    ),
+    example="socorro siglists preview my-siglists/ --days=7 --ids | socorro reprocess -",
+    run=run,
+    add_arguments=add_arguments,
+    sections=("source", "destination", "processor", "resource", "secrets"),
+)

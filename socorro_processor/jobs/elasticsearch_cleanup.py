@@ -1,0 +1,65 @@
+"""``elasticsearch-cleanup``: indexes whose crashes are all older than the retention are deleted."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+
+from socorro_processor.configuration import components
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.jobs import retention
+from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.retention import Retention
+from socorro_processor.metrics import METRICS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    retention.add_arguments(parser, "indexes", 4)
+
+
+def run(work: Work) -> Outcome:
+    # Not before now: the other jobs need no Elasticsearch.
+    from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
+
+    found = {
+        (config.elasticsearch_urls, config.elasticsearch_index): (store_class, config)
+        for store_class, config in components(work.values.destination, ESCrashStorage)
+    }
+    if not found:
+        raise ConfigurationError("the destination has no ESCrashStorage: there are no indexes")
+    days = work.values.cron.elasticsearch_cleanup.retention_days
+    rule = Retention("indexes", days, "cron.elasticsearch_cleanup.retention_days")
+    deleted = kept = 0
+    for store_class, config in found.values():
+        with closing(store_class(config)) as store:
+            indexes = store.indexes.by_last_day()
+            expired = rule.expired(work, indexes, store.indexes.server_time())
+            for index in expired:
+                work.progress(index)
+                if not work.dry_run:
+                    store.indexes.drop(index)
+                    METRICS.increment("job.removed", job="elasticsearch-cleanup")
+                work.say(f"{index}  {'would be ' if work.dry_run else ''}deleted", {"index": index, "deleted": True})
+            deleted, kept = deleted + len(expired), kept + len(indexes) - len(expired)
+    text = f"{deleted} indexes {'to be ' if work.dry_run else ''}deleted, {kept} kept"
+    if not days:
+        text += ": cron.elasticsearch_cleanup.retention_days is 0, for ever"
+    work.say(text, {"deleted": deleted, "kept": kept, "dry_run": work.dry_run})
+    return Outcome(True, text)
+
+
+JOB = Job(
+    name="elasticsearch-cleanup",
+    summary="Delete the Elasticsearch indexes that are older than the retention.",
+    description=(
+        "Delete the indexes whose last day is more than cron.elasticsearch_cleanup.retention_days ago. The retention\n"
+        "is off until it is set. Only indexes with a name that elasticsearch_index makes of a day are looked at; that\n"
+        "of crashes of unlikely dates (socorro-other) stays.\n\n"
+        "Nothing is deleted where this host's clock seems to be wrong, or more than --maximum indexes would go.\n\n"
+        "Exit code: 0 done; 1 not done, or refused; 2 wrong arguments or configuration."
+    ),
+    example="socorro cron elasticsearch-cleanup --dry-run --cron.elasticsearch_cleanup.retention_days=180",
+    run=run,
+    add_arguments=add_arguments,
+    sections=("destination",),
+)

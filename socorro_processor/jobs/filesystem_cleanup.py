@@ -1,0 +1,163 @@
+"""``filesystem-cleanup``: crashes in directories that are older than the retention are removed, and what killed
+writers left.
+
+A crash is as old as its id says, and no older than its youngest file: what is being written, or was processed again
+a while ago, stays. So does what waits in the queue, is in work or is parked.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+
+from socorro_processor.configuration import components
+from socorro_processor.crash_id import crash_date
+from socorro_processor.crashqueue.base import CrashQueueBase
+from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
+from socorro_processor.crashstorage.keys import dump_names_key
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.jobs import retention
+from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.retention import NotRemoved, Retention
+from socorro_processor.metrics import METRICS
+
+_BATCH = 1000
+"""Crash ids that the queue is asked for at once."""
+
+_AHEAD = timedelta(days=2)
+"""A crash id dated further in the future is a stranger's: only its files say how old it is."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    retention.add_arguments(parser, "days", 14)
+
+
+def run(work: Work) -> Outcome:
+    values = work.values
+    found = {
+        config.root: (store_class, config)
+        for section in ("source", "destination")
+        for store_class, config in components(values[section], FileSystemCrashStorage)
+    }
+    if not found:
+        raise ConfigurationError("neither source nor destination has a FileSystemCrashStorage: there is nothing to do")
+    days = values.cron.filesystem_cleanup.retention_days
+    crashes = left_overs = 0
+    with ExitStack() as stack:
+        queue = stack.enter_context(closing(values.new_crash_source.new_crash_source_class(values.new_crash_source)))
+        for store_class, config in found.values():
+            store = stack.enter_context(closing(store_class(config)))
+            if not work.dry_run:
+                left_overs += store.sweep()
+            if days:
+                crashes += Cleanup(work, store, queue, days).run()
+    if not work.dry_run:
+        METRICS.increment("job.removed", crashes + left_overs, job="filesystem-cleanup")
+    text = f"{crashes} crashes {'to be ' if work.dry_run else ''}removed"
+    if not work.dry_run:
+        text += f", {left_overs} left-overs of killed writers"
+    if not days:
+        text += ": cron.filesystem_cleanup.retention_days is 0, crashes stay for ever"
+    work.say(text, {"removed": crashes, "left_overs": left_overs, "dry_run": work.dry_run})
+    return Outcome(True, text)
+
+
+class Cleanup:
+    """Removes the old crashes of one store."""
+
+    def __init__(self, work: Work, store: FileSystemCrashStorage, queue: CrashQueueBase, days: int) -> None:
+        self._work = work
+        self._store = store
+        self._queue = queue
+        self._rule = Retention("days", days, "cron.filesystem_cleanup.retention_days")
+        self._oldest = work.today - timedelta(days=days)
+        self._parked = {crash.crash_id for crash in queue.kept("parked")}
+
+    def run(self) -> int:
+        """How many were removed."""
+        days: set[date] = set()
+        expired: set[date] = set()
+        for key in self._store.object_keys():
+            days.add(day := self._day(key))
+            if day < self._oldest and day not in expired and self._is_expired(key):
+                expired.add(day)
+        self._rule.expired(self._work, [(day, day) for day in days if day in expired or day >= self._oldest], None)
+        removed: Counter[date] = Counter()
+        keys = (key for key in self._store.object_keys() if self._day(key) in expired and self._is_expired(key))
+        while batch := list(islice(keys, _BATCH)):
+            for key in self._not_awaited(batch):
+                removed[self._day(key)] += 1
+                if not self._work.dry_run:
+                    self._remove(_crash_id(key))
+            self._work.progress(f"{removed.total()} crashes removed")
+        for day, count in sorted(removed.items()):
+            self._work.say(
+                f"{day}  {count} crashes {'would be ' if self._work.dry_run else ''}removed from {self._store}",
+                {"day": day.isoformat(), "removed": count, "store": str(self._store)},
+            )
+        return removed.total()
+
+    def _day(self, key: str) -> date:
+        """Of which day the crash is."""
+        day = crash_date(_crash_id(key))
+        if day <= self._work.today + _AHEAD:
+            return day
+        return max(map(_date, self._store.files_of(_crash_id(key)).values()), default=day)
+
+    def _is_expired(self, key: str) -> bool:
+        """Whether it may go; true for one of its keys only."""
+        files = self._store.files_of(_crash_id(key))
+        return next(iter(files), "") == key and max(map(_date, files.values())) < self._oldest
+
+    def _not_awaited(self, keys: list[str]) -> Iterator[str]:
+        """Those whose crash no processor is going to need."""
+        pending = self._queue.pending([_crash_id(key) for key in keys])
+        if pending is None:
+            depths = self._queue.depths()
+            waiting = depths.suspect + sum(
+                each.waiting + each.delayed + each.in_flight for each in depths.queues.values()
+            )
+            if waiting:
+                raise NotRemoved(
+                    f"nothing more is removed: {waiting} crashes wait, and the queue cannot tell which: "
+                    "run it when none do"
+                )
+            pending = set()
+        yield from (key for key in keys if _crash_id(key) not in pending and _crash_id(key) not in self._parked)
+
+    def _remove(self, crash_id: str) -> None:
+        """The raw crash first, so that nobody begins to read it; the names of the dumps last, so that a removal that
+        was broken off goes on the next time."""
+        keys = list(self._store.files_of(crash_id))
+        for key in sorted(keys, key=lambda key: key == dump_names_key(crash_id)):
+            self._store.delete(key)
+
+
+def _crash_id(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _date(moment: float) -> date:
+    return datetime.fromtimestamp(moment, UTC).date()
+
+
+JOB = Job(
+    name="filesystem-cleanup",
+    summary="Remove the crashes in directories that are older than the retention, and what killed writers left.",
+    description=(
+        "Remove from the FileSystemCrashStorages of source and destination each crash (raw, dumps, processed) whose\n"
+        "id and files are all more than cron.filesystem_cleanup.retention_days old. The retention is off until it is\n"
+        "set; files that killed writers left an hour ago or longer are removed in any case.\n\n"
+        "What waits in the queue, is in work or is parked stays. Nothing is removed where this host's clock seems to\n"
+        "be wrong, or the crashes of more than --maximum days would go.\n\n"
+        "Exit code: 0 done; 1 not done, or refused; 2 wrong arguments or configuration."
+    ),
+    example="socorro cron filesystem-cleanup --dry-run --cron.filesystem_cleanup.retention_days=90",
+    run=run,
+    add_arguments=add_arguments,
+    sections=("source", "destination", "new_crash_source"),
+)

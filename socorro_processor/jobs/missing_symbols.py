@@ -1,0 +1,87 @@
+"""``missing-symbols``: the symbol files that a day's crashes missed, as CSV for whoever can get them."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+from socorro_processor.crashstorage.missing_symbols import SymbolFile
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.jobs.arguments import read_day
+from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.metrics import METRICS
+from socorro_processor.symbols.missing import MissingSymbolsSource, source_in
+
+_TOLD_AFTER = 1000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--date", type=read_day, help="the day, in UTC, of the crash ids; default: yesterday")
+
+
+def run(work: Work) -> Outcome:
+    day: date = work.arguments.date or work.today - timedelta(days=1)
+    if day >= work.today:
+        raise ConfigurationError(f"--date {day}: that day is not over (in UTC), more of its crashes are to come")
+    source = source_in(work.values.destination)
+    if source is None:
+        raise ConfigurationError(
+            "no store of the destination can be asked for missing symbols;"
+            " FileSystemCrashStorage and PostgreSQLCrashStorage can"
+        )
+    options = work.values.cron.missing_symbols
+    key = f"missing_symbols/{day:%Y%m%d}.csv"
+    with (
+        closing(source),
+        closing(options.target_class(options)) as target,
+        tempfile.TemporaryDirectory(prefix="socorro-missing-symbols-") as directory,
+    ):
+        target.check()
+        path = Path(directory) / "missing_symbols.csv"
+        written, left_out = _write(work, source, day, path)
+        if not work.dry_run:
+            target.put(key, path)
+            METRICS.increment("missing_symbols.rows", written)
+        text = f"{written} symbol files that crashes of {day} missed {'would be ' if work.dry_run else ''}written to "
+        text += f"{key} in {target}" + (f", {left_out} with impossible names left out" if left_out else "")
+    words = {"date": day.isoformat(), "rows": written, "left_out": left_out, "key": key, "dry_run": work.dry_run}
+    work.say(text, words)
+    return Outcome(True, text)
+
+
+def _write(work: Work, source: MissingSymbolsSource, day: date, path: Path) -> tuple[int, int]:
+    """How many rows were written, and how many left out."""
+    written = left_out = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(SymbolFile._fields)
+        for symbol_file in source.missing_symbols_of(day):
+            # Strangers' words: a line end within a field would make a row of their own for many a reader.
+            if all((part or "").isprintable() for part in symbol_file):
+                writer.writerow(symbol_file)
+                written += 1
+            else:
+                left_out += 1
+            if written % _TOLD_AFTER == 0:
+                work.progress(f"{written} symbol files of {day}")
+    return written, left_out
+
+
+JOB = Job(
+    name="missing-symbols",
+    summary="Write the symbol files that a day's crashes missed to a bucket or directory, as CSV.",
+    description=(
+        "Write each symbol file that the crashes of a day missed, once, as missing_symbols/YYYYMMDD.csv to the bucket\n"
+        "or directory of cron.missing_symbols. The columns are debug_file, debug_id, code_file and code_id.\n"
+        "A day that is written again replaces what was written before.\n\n"
+        "Exit code: 0 done; 1 not done; 2 wrong arguments or configuration."
+    ),
+    example="socorro cron missing-symbols --date=2016-11-23",
+    run=run,
+    add_arguments=add_arguments,
+    sections=("destination",),
+)

@@ -1,0 +1,156 @@
+"""``reference-data``: products, releases and Windows versions from a file or an address into what the rules read.
+
+What comes is believed only as a whole, and only where it looks like what was there: a page of HTML, half an answer or
+an empty table changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote
+
+from socorro_processor.configuration import WholeNumber
+from socorro_processor.errors import ConfigurationError, SocorroError
+from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.metrics import METRICS
+from socorro_processor.reference.changes import TableChanges, check_rows
+from socorro_processor.reference.file import decode_tables
+from socorro_processor.reference.provider import sections_with_providers
+from socorro_processor.regular_file import read_regular_file
+
+
+class Refused(SocorroError):
+    """What came is not put in the place of what there is."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--origin", metavar="FILE|URL", help="where the data come from; default: cron.reference_data.origin"
+    )
+    parser.add_argument(
+        "--maximum-loss",
+        type=_percentage,
+        default=20,
+        metavar="PERCENT",
+        help="refuse data without more than this part of the rows that a table has: they may be but half of them; "
+        "default: 20",
+    )
+
+
+def run(work: Work) -> Outcome:
+    options = work.values.cron.reference_data
+    origin = work.arguments.origin or options.origin
+    if not origin:
+        raise ConfigurationError("where do the reference data come from? Set cron.reference_data.origin, or --origin")
+    sections = sections_with_providers(work.values.processor)
+    if not sections:
+        raise ConfigurationError("no rule of the processor uses reference data")
+    shown = _without_secrets(origin)
+    work.progress(f"reading {shown}")
+    try:
+        data = _read(origin, options.maximum_size, options.maximum_time)
+        if data.lstrip()[:1] == b"<":
+            raise Refused("it is a page of HTML or XML, and no JSON")
+        tables = decode_tables(data, "it")
+        check_rows(tables, "it")
+    except SocorroError as error:
+        raise Refused(f"the reference data stay as they are: {shown}: {error}") from error
+    rows = 0
+    for section in sections:
+        changes = section.reference_class.replace(
+            section, tables, lambda made: _approve(made, work.arguments.maximum_loss), dry_run=work.dry_run
+        )
+        for each in changes:
+            work.say(str(each), _as_json(each))
+            if not work.dry_run:
+                METRICS.increment("reference.changed", len(each), table=each.table)
+        rows += sum(map(len, changes))
+    text = f"{rows} rows {'to be ' if work.dry_run else ''}changed"
+    if rows and not work.dry_run:
+        seconds = sections[0].reference_refresh
+        text += f"; running processors use them {f'within {seconds:g} s, or ' if seconds else ''}after SIGHUP"
+    work.say(text, {"rows": rows, "dry_run": work.dry_run})
+    return Outcome(True, text)
+
+
+def _without_secrets(origin: str) -> str:
+    """An address that is refused may hold a password, or a token behind a ``?``."""
+    return re.sub(r"(?<=://)[^/]*@|\?.*", "...", origin, flags=re.DOTALL) if "://" in origin else origin
+
+
+def _read(origin: str, maximum_size: int, maximum_time: float) -> bytes:
+    """All that is there. Raises a SocorroError."""
+    if "://" not in origin:
+        try:
+            return read_regular_file(Path(origin), maximum_size)
+        except OSError as error:
+            raise Refused(f"it cannot be read: {error.strerror}") from error
+    # Not before now: the other jobs need no HTTP.
+    from socorro_processor.symbols.download import unpacked
+    from socorro_processor.symbols.http_source import HTTPSource, parse_url
+
+    try:
+        folder, _, name = parse_url(origin).rpartition("/")
+        parse_url(folder)
+    except ValueError as error:
+        raise Refused(f"{error} (or the name of a file)") from error
+    source = HTTPSource(folder, connection_timeout=10.0, read_timeout=30.0, connections=1)
+    with closing(source), closing(source.chunks(unquote(name))) as chunks:
+        return _joined(unpacked(chunks), maximum_size, time.monotonic() + maximum_time)
+
+
+def _joined(chunks: Iterator[bytes], maximum_size: int, end: float) -> bytes:
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+        if len(data) > maximum_size:
+            raise Refused(f"more than {maximum_size} bytes come (cron.reference_data.maximum_size)")
+        if time.monotonic() > end:
+            raise Refused("it takes too long (cron.reference_data.maximum_time)")
+    return bytes(data)
+
+
+def _approve(changes: list[TableChanges], maximum_loss: int) -> None:
+    """Raise Refused where too much would go."""
+    for each in changes:
+        if len(each.removed) * 100 > maximum_loss * each.before:
+            raise Refused(
+                f"the reference data stay as they are: of {each.before} rows of {each.table} {len(each.removed)} would "
+                f"go, more than --maximum-loss={maximum_loss} percent: look at what comes; if that is right, run it "
+                "once with --maximum-loss=100"
+            )
+
+
+def _as_json(changes: TableChanges) -> dict[str, object]:
+    counts = {"added": len(changes.added), "changed": len(changes.changed), "removed": len(changes.removed)}
+    return {"table": changes.table, "before": changes.before, **counts}
+
+
+def _percentage(text: str) -> int:
+    try:
+        return WholeNumber(0, 100)(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+JOB = Job(
+    name="reference-data",
+    summary="Bring product ids, releases of betas and Windows versions up to date from a file or an address.",
+    description=(
+        "Read the JSON of the reference data (the form is that of config/reference_data.json) from a file or an\n"
+        "address, check all of it, and write the rows that differ to where the rules look them up: PostgreSQL or the\n"
+        "file resource.reference.reference_file. All of it is changed, or nothing. What is too large, damaged, no\n"
+        "JSON, or lacks many of the rows that are there is refused.\n\n"
+        "Running processors read the data again every resource.reference.reference_refresh seconds, and at SIGHUP.\n\n"
+        "Exit code: 0 done; 1 not done, or refused; 2 wrong arguments or configuration."
+    ),
+    example="socorro cron reference-data --origin=https://releases.example.org/reference_data.json --dry-run",
+    run=run,
+    add_arguments=add_arguments,
+    sections=("processor",),
+)

@@ -1,0 +1,83 @@
+"""What goes for its age, and what guards it: a clock or a number may be wrong, and what is gone stays gone.
+
+Three things keep a job from removing: another clock (the server's) that is not of its opinion; nothing new for
+two weeks, as it seems to a clock that is ahead; and more to remove than a job that runs regularly ever has.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+
+from socorro_processor.errors import SocorroError
+from socorro_processor.jobs.arguments import read_number
+from socorro_processor.jobs.job import Work
+
+_CLOCKS_APART = timedelta(days=1)
+_NOTHING_NEW = timedelta(days=14)
+
+Name = TypeVar("Name")
+
+
+class NotRemoved(SocorroError):
+    """A guard keeps the job from removing anything; the message says which, and what goes over it."""
+
+
+class ClockNotTrusted(NotRemoved):
+    """Of what the clock says nothing may be concluded at all."""
+
+
+def add_arguments(parser: argparse.ArgumentParser, what: str, maximum: int) -> None:
+    """``what`` is what is removed as a whole: indexes."""
+    parser.add_argument(
+        "--maximum",
+        type=read_number,
+        default=maximum,
+        metavar="N",
+        help=f"remove no {what} at all where more than these would go; default: {maximum}",
+    )
+    parser.add_argument(
+        "--trust-clock", action="store_true", help="remove also where this host's clock seems to be wrong"
+    )
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What a job removes: ``what``, each with its last day, once that is ``days`` days ago."""
+
+    what: str
+    days: int
+    option: str
+
+    def expired(self, work: Work, found: Collection[tuple[date, Name]], clock: datetime | None) -> list[Name]:
+        """What is to be removed, the oldest first. ``clock``: what the server's says. Raises NotRemoved."""
+        if not self.days:
+            return []
+        oldest = work.today - timedelta(days=self.days)
+        old = sorted((day for day, _ in found if day < oldest))
+        if not old:
+            return []
+        if not work.arguments.trust_clock:
+            self._check_clocks(work, max(day for day, _ in found), clock)
+        if len(old) > work.arguments.maximum:
+            raise NotRemoved(
+                f"nothing is removed: {len(old)} {self.what} ({old[0]} to {old[-1]}) are older than {self.days} days, "
+                f"more than --maximum={work.arguments.maximum}: if {self.option} and this host's clock are right, run "
+                f"it once with --maximum={len(old)}"
+            )
+        return [name for day, name in sorted(found, key=lambda each: each[0]) if day < oldest]
+
+    def _check_clocks(self, work: Work, newest: date, clock: datetime | None) -> None:
+        if clock is not None and abs(clock - work.now()) > _CLOCKS_APART:
+            raise ClockNotTrusted(
+                f"nothing is removed: this host's clock says {work.now():%Y-%m-%d %H:%M}, the server's "
+                f"{clock:%Y-%m-%d %H:%M} (UTC): correct the wrong one, or use --trust-clock"
+            )
+        if work.today - newest > _NOTHING_NEW:
+            raise ClockNotTrusted(
+                f"nothing is removed: the newest of the {self.what} is of {newest}, and this host's clock says "
+                f"{work.today}: if that is right, use --trust-clock"
+            )

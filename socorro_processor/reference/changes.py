@@ -1,0 +1,94 @@
+"""What new tables of reference data would change of those that there are; and whether they may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.reference.tables import KEYS, TABLES, Row, Tables
+
+_LONGEST_TEXT = 255
+_LARGEST = {"build_id": 2**63 - 1}
+_LARGEST_INTEGER = 2**31 - 1
+
+Values = tuple[Any, ...]
+"""Of a row, in the order of the table's columns."""
+
+
+@dataclass(frozen=True)
+class TableChanges:
+    table: str
+    before: int
+    """How many rows there are."""
+    added: list[Values]
+    changed: list[Values]
+    """As they are to be."""
+    removed: list[Values]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    def __len__(self) -> int:
+        return len(self.added) + len(self.changed) + len(self.removed)
+
+    @property
+    def written(self) -> list[Values]:
+        return self.added + self.changed
+
+    def __str__(self) -> str:
+        counts = {"added": self.added, "changed": self.changed, "removed": self.removed}
+        words = [f"{len(rows)} {word}" for word, rows in counts.items() if rows]
+        return f"{self.table}: {', '.join(words) or 'nothing changes'} ({self.before} rows before)"
+
+
+Approve = Callable[[list[TableChanges]], None]
+"""Told of the changes before the first is made; what it raises keeps everything as it is."""
+
+
+def changes(before: Tables, after: Tables) -> list[TableChanges]:
+    """Of each table."""
+    return [_changes(table, before[table], after[table]) for table in TABLES]
+
+
+def values(table: str, row: Row) -> Values:
+    return tuple(row[column] for column in TABLES[table])
+
+
+def key(table: str, row: Values) -> Values:
+    return tuple(value for column, value in zip(TABLES[table], row, strict=True) if column in KEYS[table])
+
+
+def check_rows(tables: Tables, name: str) -> None:
+    """Of rows whose types are right, that each is one that every provider can keep. Raises ConfigurationError."""
+    mistakes = [mistake for table in TABLES for mistake in _mistakes(table, tables[table])]
+    if mistakes:
+        more = [f"{name}: {len(mistakes) - 10} more mistakes of that kind"] if len(mistakes) > 10 else []
+        raise ConfigurationError("\n".join([f"{name}: {mistake}" for mistake in mistakes[:10]] + more))
+
+
+def _changes(table: str, before: Iterable[Row], after: Iterable[Row]) -> TableChanges:
+    old = {key(table, row): row for row in (values(table, row) for row in before)}
+    new = {key(table, row): row for row in (values(table, row) for row in after)}
+    return TableChanges(
+        table,
+        len(old),
+        added=[row for name, row in new.items() if name not in old],
+        changed=[row for name, row in new.items() if name in old and old[name] != row],
+        removed=[row for name, row in old.items() if name not in new],
+    )
+
+
+def _mistakes(table: str, rows: Iterable[Row]) -> Iterator[str]:
+    seen: dict[Values, int] = {}
+    for number, row in enumerate(rows, start=1):
+        for column, kind in TABLES[table].items():
+            value = row[column]
+            if kind is str and not (value and len(value) <= _LONGEST_TEXT and value.isprintable()):
+                yield f"{table}, row {number}: {column} is empty, over {_LONGEST_TEXT} characters or not printable"
+            if kind is int and not 0 <= value <= _LARGEST.get(column, _LARGEST_INTEGER):
+                yield f"{table}, row {number}: {column} is below 0 or too large"
+        first = seen.setdefault(key(table, values(table, row)), number)
+        if first != number:
+            yield f"{table}, row {number}: {' and '.join(KEYS[table])} are those of row {first}"
