@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from socorro_processor.configuration import WholeNumber
+from socorro_processor.configuration import WholeNumber, argument, day
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
@@ -35,12 +35,14 @@ FEW = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--date", type=_date, help="the (last) day, in UTC, of the crash ids; default: yesterday")
-    parser.add_argument("--days", type=_number, default=1, metavar="N", help="so many days up to that one; default: 1")
+    parser.add_argument("--date", type=day, help="the (last) day, in UTC, of the crash ids; default: yesterday")
+    parser.add_argument(
+        "--days", type=argument(WholeNumber(1)), default=1, metavar="N", help="so many days up to that one; default: 1"
+    )
     parser.add_argument("--reprocess", action="store_true", help="put what is missing into the reprocessing queue")
     parser.add_argument(
         "--maximum",
-        type=_number,
+        type=argument(WholeNumber(1)),
         default=10_000,
         metavar="N",
         help="how many are queued at the most: more that are missing may be a store that somebody emptied; "
@@ -233,20 +235,6 @@ def _recently(queued: Mapping[str, str]) -> dict[str, str]:
 def _batches(crash_ids: Iterator[str]) -> Iterator[list[str]]:
     while batch := list(islice(crash_ids, BATCH)):
         yield batch
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form 2016-11-23") from None
-
-
-def _number(text: str) -> int:
-    try:
-        return WholeNumber(1)(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
 
 JOB = Job(
