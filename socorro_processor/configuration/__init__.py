@@ -9,7 +9,7 @@ A component declares its options beside itself and is built with their values:
 Values come from an ini file, over it the environment, over that the command line.
 """
 
-from socorro_processor.configuration.arguments import argument, day, days
+from socorro_processor.configuration.arguments import argument, read_day, read_days
 from socorro_processor.configuration.class_names import class_converter, class_name, classes_in_namespaces
 from socorro_processor.configuration.loading import Configuration, defaults
 from socorro_processor.configuration.mend import DotDict, Namespace, RequiredConfig
@@ -32,9 +32,9 @@ __all__ = [
     "class_converter",
     "class_name",
     "classes_in_namespaces",
-    "day",
-    "days",
     "defaults",
+    "read_day",
+    "read_days",
     "read_ini",
     "size",
     "split_command_line",

@@ -1,4 +1,4 @@
-"""Types of command line arguments, for argparse: ``type=day``, ``type=argument(WholeNumber(1))``."""
+"""Types of command line arguments, for argparse: ``type=read_day``, ``type=argument(WholeNumber(1))``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def argument(convert: Callable[[str], T]) -> Callable[[str], T]:
     return converted
 
 
-def day(text: str) -> date:
+def read_day(text: str) -> date:
     """``2016-11-23``"""
     try:
         return date.fromisoformat(text)
@@ -30,14 +30,14 @@ def day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is no date of the form 2016-11-23") from None
 
 
-def days(text: str) -> tuple[date | None, date | None]:
+def read_days(text: str) -> tuple[date | None, date | None]:
     """The first and the last: ``2016-11-23``, ``2016-11-20..2016-11-23``, ``2016-11-20..``, ``..2016-11-23``."""
     first, dots, last = text.partition("..")
     if not dots:
-        return day(text), day(text)
+        return read_day(text), read_day(text)
     if not first and not last:
         raise argparse.ArgumentTypeError(f"{text!r} has neither a first day nor a last one")
-    found = (day(first) if first else None, day(last) if last else None)
+    found = (read_day(first) if first else None, read_day(last) if last else None)
     if found[0] and found[1] and found[0] > found[1]:
         raise argparse.ArgumentTypeError(f"{text!r} ends before it begins")
     return found

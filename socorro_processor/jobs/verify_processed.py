@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from socorro_processor.configuration import WholeNumber, argument, day
+from socorro_processor.configuration import WholeNumber, argument, read_day
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
@@ -35,7 +35,7 @@ FEW = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--date", type=day, help="the (last) day, in UTC, of the crash ids; default: yesterday")
+    parser.add_argument("--date", type=read_day, help="the (last) day, in UTC, of the crash ids; default: yesterday")
     parser.add_argument(
         "--days", type=argument(WholeNumber(1)), default=1, metavar="N", help="so many days up to that one; default: 1"
     )

@@ -5,11 +5,11 @@ from datetime import date
 
 import pytest
 
-from socorro_processor.configuration import WholeNumber, argument, day, days
+from socorro_processor.configuration import WholeNumber, argument, read_day, read_days
 
 
 def test_a_day_is_read():
-    assert day("2016-11-23") == date(2016, 11, 23)
+    assert read_day("2016-11-23") == date(2016, 11, 23)
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,13 @@ def test_a_day_is_read():
     ],
 )
 def test_days_are_read_with_both_ends_or_one(text, read):
-    assert days(text) == read
+    assert read_days(text) == read
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2016-13-01", "..", "2016-11-23..2016-11-20", "2016-11-23..x"])
 def test_what_are_no_days_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
-        days(text)
+        read_days(text)
 
 
 def test_what_an_option_would_refuse_an_argument_refuses_in_the_same_words():
