@@ -68,6 +68,8 @@ MEASURED = (
     Measured("counter", "companion.ended", (), "companion processes that ended, and were started again"),
     Measured("duration", "job", ("job",), "a job of socorro cron"),
     Measured("counter", "job.ended", ("job", "outcome"), "jobs that succeeded or failed"),
+    Measured("counter", "reprocessing_jobs.queued", (), "rows of reprocessing_jobs whose crashes were queued"),
+    Measured("counter", "reprocessing_jobs.refused", (), "rows of it that are no crash ids"),
     Measured("counter", "verify.raw", (), "raw crashes that verify-processed looked at"),
     Measured("counter", "verify.missing", ("store",), "crashes that are missing in a store"),
     Measured("counter", "verify.parked", (), "those of the missing that are parked"),
