@@ -71,6 +71,8 @@ MEASURED = (
     Measured("counter", "job.removed", ("job",), "partitions, indexes, crashes and left-overs that jobs removed"),
     Measured("counter", "missing_symbols.rows", (), "distinct symbol files that missing-symbols wrote down"),
     Measured("counter", "reference.changed", ("table",), "rows of reference data that were added, changed or removed"),
+    Measured("counter", "reprocessing_jobs.queued", (), "rows of reprocessing_jobs whose crashes were queued"),
+    Measured("counter", "reprocessing_jobs.refused", (), "rows of it that are no crash ids"),
     Measured("counter", "verify.raw", (), "raw crashes that verify-processed looked at"),
     Measured("counter", "verify.missing", ("store",), "crashes that are missing in a store"),
     Measured("counter", "verify.parked", (), "those of the missing that are parked"),

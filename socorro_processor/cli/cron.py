@@ -26,6 +26,7 @@ from socorro_processor.jobs import (
     missing_symbols,
     partitions,
     reference_data,
+    reprocessing_jobs,
     verify_processed,
 )
 from socorro_processor.jobs.job import Job, Memory, Work
@@ -40,6 +41,7 @@ JOBS: tuple[Job, ...] = (
     elasticsearch_cleanup.JOB,
     missing_symbols.JOB,
     filesystem_cleanup.JOB,
+    reprocessing_jobs.JOB,
     verify_processed.JOB,
 )
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +15,7 @@ from rich.table import Table
 from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
-from socorro_processor.configuration import Configuration
+from socorro_processor.configuration import Configuration, read_day
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, Depths, KeptCrash, KeptState
 from socorro_processor.errors import ConfigurationError
 
@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("crash_ids", metavar="CRASH_ID", nargs="*", help="only these crashes")
     parser.add_argument("--reason", metavar="TEXT", default="", help="only crashes in whose reason this text is")
     parser.add_argument("--queue", choices=QUEUES, help="only crashes that came from this queue")
-    parser.add_argument("--since", metavar="DATE", type=_date, help="only crashes put aside on this day (UTC) or later")
+    parser.add_argument(
+        "--since", metavar="DATE", type=read_day, help="only crashes put aside on this day (UTC) or later"
+    )
     parser.add_argument("--rejected", action="store_true", help="requeue: rejected ones, not parked ones")
     parser.add_argument("--all", action="store_true", help="requeue: all that are put aside")
     parser.add_argument("--dry-run", action="store_true", help="requeue: only say how many")
@@ -110,13 +112,6 @@ def _list(kept: Iterable[KeptCrash], as_json: bool) -> int:
     for line in table(rows, _SHARES, console.width if console.is_terminal else None):
         console.print(line)
     return 0
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form 2016-11-23") from None
 
 
 def _print_table(depths: Depths) -> None:

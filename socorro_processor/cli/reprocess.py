@@ -3,101 +3,254 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import math
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.crash_ids import CrashIDs, add_crash_id_arguments, given
+from socorro_processor.cli.reprocess_journal import Journal, JournalInMemory, Queued, read_journal
+from socorro_processor.cli.reprocess_search import add_search_arguments, found, query
+from socorro_processor.cli.reprocess_summary import Reprocessed, Summary
 from socorro_processor.cli.untrusted import plain
-from socorro_processor.configuration import Configuration
-from socorro_processor.crash_id import check_crash_id
+from socorro_processor.configuration import Configuration, Seconds, argument
 from socorro_processor.crashqueue.base import CrashQueueBase, QueueName
-from socorro_processor.errors import CrashQueueError, InvalidCrashID
+from socorro_processor.errors import ConfigurationError, CrashQueueError, SocorroError
 
-_STANDARD_INPUT = "-"
-_SHOWN = 60
+_OUTAGE = 120.0
+"""Seconds for which a queue that has taken crashes, and takes none now, is waited for."""
+
+_TRY_AGAIN = 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_crash_id_arguments(parser)
+    add_search_arguments(parser)
     parser.add_argument(
-        "crash_ids", metavar="CRASH_ID", nargs="+", help="a crash in the source store; - reads ids from standard input"
+        "--queue", choices=("reprocessing", "priority"), default="reprocessing", help="default: reprocessing"
     )
-    parser.add_argument("--priority", action="store_true", help="into the priority queue, not the reprocessing one")
-    parser.add_argument("--dry-run", action="store_true", help="only say how many would be queued")
+    parser.add_argument("--rate", metavar="N", type=argument(_rate), help="queue no more than so many a second")
+    parser.add_argument(
+        "--resume",
+        metavar="FILE",
+        type=Path,
+        help="a journal: what it says was queued is not queued again, and what is queued is added to it. Without this "
+        "there is one in cron.directory, for as long as not all of what was asked for is queued",
+    )
+    parser.add_argument("--anew", action="store_true", help="queue also what an interrupted run has queued")
+    parser.add_argument(
+        "--summary", action="store_true", help="wait until all are done, and say which signatures have changed"
+    )
+    parser.add_argument(
+        "--patience",
+        metavar="SECONDS",
+        type=argument(Seconds()),
+        default=300.0,
+        help="--summary: give up when none was done for so long; default: 300",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="queue nothing, only say how many would be queued")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
+@dataclass
+class _Report:
+    """What is printed at the end, whichever end it is."""
+
+    queue: QueueName
+    dry_run: bool
+    valid: int
+    refused: int
+    queued: int = 0
+    queued_before: int = 0
+    summary: Summary | None = None
+
+    @property
+    def is_well(self) -> bool:
+        return not self.refused and (self.summary is None or self.summary.is_well)
+
+    def print(self, as_json: bool) -> None:
+        if as_json:
+            print(json.dumps(asdict(self) | {"summary": self.summary and self.summary.as_json()}))
+            return
+        before = f", {self.queued_before} had been before" if self.queued_before else ""
+        print(f"{self.queued} {'would be queued' if self.dry_run else 'queued'} as {self.queue}{before}")
+        for line in self.summary.lines() if self.summary else ():
+            print(line)
+
+
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    refused: list[str] = []
-    crash_ids = list(_valid(_given(arguments.crash_ids), refused))
-    queue: QueueName = "priority" if arguments.priority else "reprocessing"
-    queued = 0
+    crash_ids, request = _chosen(arguments, configuration)
+    report = _Report(arguments.queue, arguments.dry_run, len(crash_ids.valid), crash_ids.refused)
+    path = arguments.resume or Path(configuration.values.cron.directory) / f"reprocess-{request}.journal"
+    if arguments.dry_run:
+        queued = {} if arguments.anew else read_journal(path)
+        report.queued_before = len(queued.keys() & crash_ids.valid.keys())
+        report.queued = report.valid - report.queued_before
+        report.print(arguments.json)
+    else:
+        with closing(_journal(path, is_named=arguments.resume is not None)) as journal:
+            if arguments.anew:
+                journal.clear()
+            finished = False
+            try:
+                finished = _reprocess(arguments, configuration, list(crash_ids.valid), journal, report)
+            finally:
+                if arguments.resume is None and (finished or not journal.queued):
+                    journal.remove()
+    return 0 if report.is_well else 1
+
+
+def _chosen(arguments: argparse.Namespace, configuration: Configuration) -> tuple[CrashIDs, str]:
+    """The crashes that are asked for, and a name for what was asked: the next time it is the same."""
+    asked = query(arguments)
+    if bool(arguments.crash_ids or arguments.file) == bool(asked):
+        raise ConfigurationError(
+            "reprocess which crashes? Name them: CRASH_ID, - or --file; or look for them: --signature, --product, "
+            "--version, --processor-version, --date; not both"
+        )
+    crash_ids = given(arguments)
+    words = "\n".join([arguments.queue, repr(asked), *sorted(crash_ids.valid)])
+    if asked:
+        with _progress() as progress:
+            crash_ids.add(progress.track(found(asked, configuration), total=None, description="found"))
+    return crash_ids, hashlib.sha256(words.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+
+
+def _journal(path: Path, *, is_named: bool) -> Journal:
     try:
-        if not arguments.dry_run:
-            for _ in _submitted(build("new_crash_source", configuration), crash_ids, queue):
-                queued += 1
-    except (CrashQueueError, KeyboardInterrupt) as error:
-        print(f"socorro: {queued} of {len(crash_ids)} are queued; go on from {crash_ids[queued]}", file=sys.stderr)
-        raise error
-    finally:
-        if arguments.json:
-            counts = {"queued": queued, "refused": len(refused), "valid": len(crash_ids)}
-            print(json.dumps({"queue": queue, "dry_run": arguments.dry_run, **counts}))
-    if not arguments.json:
-        print(f"{len(crash_ids)} would be queued as {queue}" if arguments.dry_run else f"{queued} queued as {queue}")
-    return 1 if refused else 0
+        return Journal(path)
+    except ConfigurationError as error:
+        if is_named:
+            raise
+        _say(f"{error}: this run cannot be resumed; set cron.directory, or name a journal by --resume")
+        return JournalInMemory()
 
 
-def _given(arguments: Iterable[str]) -> Iterator[str]:
-    """One id a word, in the order in which they are given."""
-    for argument in arguments:
-        if argument != _STANDARD_INPUT:
-            yield argument
-            continue
-        for line in sys.stdin.buffer:
-            yield from line.decode("utf-8", "replace").split()
-
-
-def _valid(given: Iterable[str], refused: list[str]) -> Iterator[str]:
-    """Each crash id once; of what is none standard error says why, and it goes to ``refused``."""
-    seen: set[str] = set()
-    for text in given:
+def _reprocess(
+    arguments: argparse.Namespace, configuration: Configuration, crash_ids: list[str], journal: Journal, report: _Report
+) -> bool:
+    """Whether nothing is left to do."""
+    left = [crash_id for crash_id in crash_ids if crash_id not in journal.queued]
+    report.queued_before = report.valid - len(left)
+    if report.queued_before:
+        _say(f"{report.queued_before} were queued before (--anew queues them again), says {journal}")
+    connect = partial(build, "new_crash_source", configuration)
+    with ExitStack() as stack:
+        stack.callback(report.print, arguments.json)
+        queue = stack.enter_context(closing(connect()))
+        reprocessed = None
+        if arguments.summary:
+            destination = stack.enter_context(closing(build("destination", configuration)))
+            reprocessed = Reprocessed(destination, queue, connect)
         try:
-            crash_id = check_crash_id(text.strip().lower())
-        except InvalidCrashID as error:
-            refused.append(text)
-            print(f"socorro: {plain(text[:_SHOWN])}: {plain(str(error))}", file=sys.stderr)
-            continue
-        if crash_id not in seen:
-            seen.add(crash_id)
-            yield crash_id
+            _Submission(queue, journal, report, reprocessed, arguments.rate).run(left)
+            if reprocessed:
+                with _progress() as progress:
+                    task = progress.add_task("done", total=len(crash_ids))
+                    queued = [journal.queued[crash_id] for crash_id in crash_ids]
+                    report.summary = reprocessed.wait(queued, arguments.patience, lambda: progress.advance(task))
+        except (SocorroError, KeyboardInterrupt):
+            done = f"{report.queued_before + report.queued} of {report.valid} are queued"
+            _say(f"{done}; the same command goes on from there, by {journal}")
+            raise
+    waiting = report.summary.waiting if report.summary else 0
+    if waiting:
+        _say(f"none was done in {arguments.patience:g} s; the same command waits again for the {waiting} that are left")
+    return not waiting
 
 
-def _submitted(queue: CrashQueueBase, crash_ids: list[str], name: QueueName) -> Iterator[str]:
-    """Submit one after the other; yields each once it is certain to be kept."""
+class _Submission:
+    """Submits crashes one after the other, and writes each down once it is certain to be kept."""
+
+    def __init__(
+        self,
+        queue: CrashQueueBase,
+        journal: Journal,
+        report: _Report,
+        reprocessed: Reprocessed | None,
+        rate: float | None,
+    ) -> None:
+        self._queue = queue
+        self._journal = journal
+        self._report = report
+        self._reprocessed = reprocessed
+        self._interval = 1 / rate if rate else 0.0
+
+    def run(self, crash_ids: Sequence[str]) -> None:
+        with _progress() as progress:
+            due = time.monotonic()
+            for crash_id in progress.track(crash_ids, description="queued"):
+                time.sleep(max(0.0, due - time.monotonic()))
+                due = max(due, time.monotonic() - 1.0) + self._interval
+                before = self._reprocessed.before(crash_id) if self._reprocessed else None
+                moment = datetime.now(UTC)
+                self._submit(crash_id)
+                self._journal.add(Queued(crash_id, moment, before))
+                self._report.queued += 1
+
+    def _submit(self, crash_id: str) -> None:
+        """A queue that has never taken a crash is not waited for: its address may be wrong."""
+        began: float | None = None
+        while True:
+            try:
+                self._queue.submit(crash_id, self._report.queue)
+                return
+            except CrashQueueError as error:
+                began, first = began or time.monotonic(), began is None
+                if not self._report.queued or time.monotonic() - began > _OUTAGE:
+                    raise
+                if first:
+                    _say(f"{plain(str(error))}: waiting for it, up to {_OUTAGE:g} s")
+                time.sleep(_TRY_AGAIN)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0.0 < rate < math.inf:
+        raise ValueError("a number above 0")
+    return rate
+
+
+def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    try:
-        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-            for crash_id in progress.track(crash_ids, description="queued"):
-                queue.submit(crash_id, name)
-                yield crash_id
-    finally:
-        queue.close()
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+
+
+def _say(text: str) -> None:
+    print(f"socorro: {text}", file=sys.stderr)
 
 
 COMMAND = Command(
     name="reprocess",
     summary="Put crashes into the reprocessing queue again.",
     description=(
-        "Put crashes into the reprocessing queue: the processor makes each of them anew, by the rules and lists of "
-        "today.\n\nExit code: 0 all are queued; 1 not all; 2 wrong arguments or configuration."
+        "Put crashes into the reprocessing queue: the processor makes each of them anew, by the rules and lists of\n"
+        "today. Crashes are named, or looked for in Elasticsearch.\n\n"
+        "After an interruption the same command goes on where it was.\n\n"
+        "Exit code: 0 all are queued (--summary: and processed well); 1 not all; 2 wrong arguments or configuration;\n"
+        "130 interrupted."
     ),
-    example="socorro reprocess - < crash_ids.txt",
+    example=(
+        "socorro reprocess 0bba61c5-dfc3-43e7-dead-8afd20161123 --summary\n"
+        "  socorro reprocess - --rate=50 < crash_ids.txt\n"
+        "  socorro reprocess --product=Lightbox --date=2016-11-20..2016-11-23 --dry-run"
+    ),
     run=run,
     add_arguments=add_arguments,
-    sections=("new_crash_source", "resource", "secrets"),
+    sections=("new_crash_source", "destination", "cron", "resource", "secrets"),
 )

@@ -22,9 +22,8 @@ from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.signature import check_rules, sign, signature_rules
 from socorro_processor.cli.stored_crashes import STANDARD_INPUT, StoredCrashes
 from socorro_processor.cli.untrusted import plain
-from socorro_processor.configuration import Configuration, DotDict
+from socorro_processor.configuration import Configuration, DotDict, WholeNumber, argument, read_day
 from socorro_processor.errors import SocorroError
-from socorro_processor.jobs.arguments import read_day, read_number
 from socorro_processor.pipeline.rule import Rule
 from socorro_processor.signature.siglists import SigLists
 
@@ -67,11 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--date", type=read_day, help="the (last) day, in UTC, of the sample; default: yesterday")
     parser.add_argument(
-        "--days", type=read_number, default=1, metavar="N", help="so many days up to that one; default: 1"
+        "--days", type=argument(WholeNumber(1)), default=1, metavar="N", help="so many days up to that one; default: 1"
     )
     parser.add_argument(
         "--sample",
-        type=read_number,
+        type=argument(WholeNumber(1)),
         default=_SAMPLE,
         metavar="N",
         help=f"so many processed crashes, evenly from these days; default: {_SAMPLE}",

@@ -6,7 +6,6 @@ import argparse
 import csv
 import json
 import sys
-from datetime import date
 
 from rich.console import Console
 
@@ -15,7 +14,7 @@ from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.symbol_indexes import build_indexes
 from socorro_processor.cli.untrusted import plain
-from socorro_processor.configuration import Configuration
+from socorro_processor.configuration import Configuration, read_day
 from socorro_processor.crashstorage.missing_symbols import SymbolFile
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.symbols.missing import most_missed, source_in
@@ -42,7 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="index: also those that have an index")
     parser.add_argument(
-        "--since", metavar="DATE", type=_date, help="missing: only crashes submitted on this day or later: 2016-11-23"
+        "--since",
+        metavar="DATE",
+        type=read_day,
+        help="missing: only crashes submitted on this day or later: 2016-11-23",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="missing, status: print JSON")
@@ -83,13 +85,6 @@ def _missing(arguments: argparse.Namespace, configuration: Configuration) -> int
     else:
         _print_table(missed)
     return 0
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form 2016-11-23") from None
 
 
 def _print_table(missed: list[tuple[SymbolFile, int]]) -> None:

@@ -9,6 +9,7 @@ A component declares its options beside itself and is built with their values:
 Values come from an ini file, over it the environment, over that the command line.
 """
 
+from socorro_processor.configuration.arguments import argument, read_day, read_days
 from socorro_processor.configuration.class_names import class_converter, class_name, classes_in_namespaces
 from socorro_processor.configuration.components import components
 from socorro_processor.configuration.loading import Configuration, defaults
@@ -26,6 +27,7 @@ __all__ = [
     "Seconds",
     "Source",
     "WholeNumber",
+    "argument",
     "as_help",
     "as_ini",
     "class_converter",
@@ -33,6 +35,8 @@ __all__ = [
     "classes_in_namespaces",
     "components",
     "defaults",
+    "read_day",
+    "read_days",
     "read_ini",
     "size",
     "split_command_line",

@@ -9,9 +9,9 @@ from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
+from socorro_processor.configuration import read_day
 from socorro_processor.crashstorage.missing_symbols import SymbolFile
 from socorro_processor.errors import ConfigurationError
-from socorro_processor.jobs.arguments import read_day
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.missing import MissingSymbolsSource, source_in

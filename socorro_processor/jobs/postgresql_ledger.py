@@ -28,9 +28,14 @@ _RECORD = """
 
 def ledger_of(values: DotDict) -> JobLedger:
     """In the first PostgreSQL that a component of the configuration uses; where none does, in files."""
-    components = [values[name] for name in ("destination", "source", "processor")]
-    config = next((found for each in components if (found := _with_database(each))), None)
+    config = database_of(values)
     return PostgreSQLLedger(config) if config else FileLedger(Path(values.cron.directory))
+
+
+def database_of(values: DotDict) -> DotDict | None:
+    """The options of the first PostgreSQL in destination, source or rules; None where there is none."""
+    components = [values[name] for name in ("destination", "source", "processor")]
+    return next((found for each in components if (found := _with_database(each))), None)
 
 
 def _with_database(config: DotDict) -> DotDict | None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+from socorro_processor.configuration import WholeNumber, argument
 from socorro_processor.errors import SocorroError
-from socorro_processor.jobs.arguments import read_number
 from socorro_processor.jobs.job import Work
 
 _CLOCKS_APART = timedelta(days=1)
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser, what: str, maximum: int) -> N
     """``what`` is what is removed as a whole: indexes."""
     parser.add_argument(
         "--maximum",
-        type=read_number,
+        type=argument(WholeNumber(1)),
         default=maximum,
         metavar="N",
         help=f"remove no {what} at all where more than these would go; default: {maximum}",

@@ -15,12 +15,12 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from socorro_processor.configuration import WholeNumber, argument, read_day
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
-from socorro_processor.jobs.arguments import read_day, read_number
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.metrics import METRICS
 
@@ -37,12 +37,12 @@ FEW = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--date", type=read_day, help="the (last) day, in UTC, of the crash ids; default: yesterday")
     parser.add_argument(
-        "--days", type=read_number, default=1, metavar="N", help="so many days up to that one; default: 1"
+        "--days", type=argument(WholeNumber(1)), default=1, metavar="N", help="so many days up to that one; default: 1"
     )
     parser.add_argument("--reprocess", action="store_true", help="put what is missing into the reprocessing queue")
     parser.add_argument(
         "--maximum",
-        type=read_number,
+        type=argument(WholeNumber(1)),
         default=10_000,
         metavar="N",
         help="how many are queued at the most: more that are missing may be a store that somebody emptied; "

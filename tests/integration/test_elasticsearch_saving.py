@@ -322,6 +322,21 @@ def test_crash_ids_are_found_by_signature_product_and_day(indexes, store):
     assert found(signature="no such") == set()
 
 
+def test_crash_ids_are_found_by_the_versions_of_product_and_processor(indexes, store):
+    def found(**query):
+        return set(store.crash_ids(CrashQuery(signature=signature, **query)))
+
+    signature = new_crash_id()
+    first, second, third = (new_crash_id() for _ in range(3))
+    save(store, first, signature=signature, version="2.3", processing={"processor_version": "0.1.0"})
+    save(store, second, signature=signature, version="2.3.1", processing={"processor_version": "0.1.0"})
+    save(store, third, signature=signature, version="2.3", processing={"processor_version": "0.2.0"})
+    indexes.refresh()
+    assert found(version="2.3") == {first, third}
+    assert found(processor_version="0.1.0") == {first, second}
+    assert found(version="2.3", processor_version="0.1.0") == {first}
+
+
 def test_crash_ids_come_page_by_page_each_of_them_once(indexes, store):
     signature = new_crash_id()
     saved = [new_crash_id() for _ in range(7)]

@@ -19,7 +19,7 @@ from socorro_processor.reference.postgresql import PostgreSQLReferenceData
 from tests.integration.postgresql_database import new_database, new_role
 
 DAY = date(2016, 11, 23)
-MIGRATIONS = ["0001_crashes", "0002_reference_data", "0003_jobs"]
+MIGRATIONS = ["0001_crashes", "0002_reference_data", "0003_jobs", "0004_reprocessing_jobs"]
 
 
 @pytest.fixture

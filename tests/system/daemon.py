@@ -67,6 +67,18 @@ class Installation:
             timeout=DEADLINE,
         )
 
+    def begin(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Begin a command; whoever calls sees to its end."""
+        return subprocess.Popen(
+            [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def submit(self, *arguments: str | Path) -> str:
         """Submit a crash; its id."""
         done = self.socorro("submit", *arguments)

@@ -25,6 +25,7 @@ class Production(Installation):
         self, directory: Path, database: Database, indexes: Indexes, broker: Broker, options: Mapping[str, str]
     ) -> None:
         super().__init__(directory)
+        self.broker = broker
         self.database = database
         self.indexes = indexes
         self.bucket = bucket_options()

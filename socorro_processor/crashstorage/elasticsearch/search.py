@@ -25,13 +25,21 @@ class CrashQuery:
     signature: str | None = None
     """All of it, to the letter."""
     product: str | None = None
+    version: str | None = None
+    """Of the product."""
+    processor_version: str | None = None
     since: date | None = None
     """The first day (UTC) of ``date_processed``."""
     until: date | None = None
     """The last one."""
 
     def as_filter(self) -> list[dict[str, Any]]:
-        terms = {"signature.full": self.signature, "product": self.product}
+        terms = {
+            "signature.full": self.signature,
+            "product": self.product,
+            "version": self.version,
+            "processing.processor_version": self.processor_version,
+        }
         filters: list[dict[str, Any]] = [
             {"term": {f"processed_crash.{name}": value}} for name, value in terms.items() if value is not None
         ]

@@ -3,71 +3,265 @@
 import io
 import json
 import sys
+import time
+from contextlib import closing
 
 import pytest
 
 from socorro_processor.cli.main import main
+from socorro_processor.cli.reprocess_journal import Journal
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+from socorro_processor.errors import CrashQueueError
 
-FIRST, SECOND = new_crash_id(), new_crash_id()
+FIRST, SECOND, THIRD = (new_crash_id() for _ in range(3))
 
 
 @pytest.fixture
 def reprocess(tmp_path, capsys, monkeypatch):
     """Run the command; its exit code, what it printed, and what it complained of."""
     path = tmp_path / "queue.sqlite"
+    jobs = tmp_path / "jobs"
 
-    def run(*arguments: str, given: bytes = b"") -> tuple[int, str, str]:
+    def run(*arguments: object, given: bytes = b"") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-        code = main(["reprocess", f"--new_crash_source.path={path}", *arguments], environ={})
+        options = [f"--new_crash_source.path={path}", f"--cron.directory={jobs}"]
+        code = main(["reprocess", *options, *map(str, arguments)], environ={})
         return code, *capsys.readouterr()
 
     run.queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(path)))
+    run.jobs = jobs
     yield run
     run.queue.close()
 
 
+@pytest.fixture
+def broken_off(monkeypatch):
+    """Let the queue fail, as told, in place of the second crash."""
+
+    def break_off(error: BaseException) -> None:
+        submit = SQLiteCrashQueue.submit
+
+        def failing(queue, crash_id, name):
+            if crash_id == SECOND:
+                raise error
+            submit(queue, crash_id, name)
+
+        monkeypatch.setattr(SQLiteCrashQueue, "submit", failing)
+
+    yield break_off
+    monkeypatch.undo()
+
+
 def waiting(reprocess) -> dict[str, int]:
-    return {name: depth.waiting for name, depth in reprocess.queue.depths().queues.items()}
+    return {name: depth.waiting for name, depth in reprocess.queue.depths().queues.items() if depth.waiting}
 
 
 def test_crash_ids_of_the_command_line_are_queued_for_reprocessing(reprocess):
     assert reprocess(FIRST, SECOND) == (0, "2 queued as reprocessing\n", "")
-    assert waiting(reprocess) == {"priority": 0, "normal": 0, "reprocessing": 2}
+    assert waiting(reprocess) == {"reprocessing": 2}
 
 
 def test_crash_ids_of_standard_input_are_queued_each_once(reprocess):
     given = f"{FIRST}\n\n {SECOND.upper()} {FIRST}\r\n".encode()
     assert reprocess("-", SECOND, given=given)[:2] == (0, "2 queued as reprocessing\n")
-    assert waiting(reprocess)["reprocessing"] == 2
+    assert waiting(reprocess) == {"reprocessing": 2}
+
+
+def test_crash_ids_of_files_are_queued(reprocess, tmp_path):
+    for name, text in (("a", f"{FIRST}\n{SECOND}\n"), ("b", THIRD)):
+        (tmp_path / name).write_text(text)
+    code, out, _ = reprocess("--file", tmp_path / "a", "--file", tmp_path / "b")
+    assert (code, out) == (0, "3 queued as reprocessing\n")
+
+
+def test_a_file_that_cannot_be_read_is_an_error(reprocess, tmp_path):
+    code, _, err = reprocess("--file", tmp_path / "absent")
+    assert code == 2
+    assert err == f"socorro: cannot read {tmp_path}/absent: No such file or directory\n"
 
 
 def test_they_may_go_into_the_priority_queue(reprocess):
-    assert reprocess(FIRST, "--priority")[:2] == (0, "1 queued as priority\n")
-    assert waiting(reprocess) == {"priority": 1, "normal": 0, "reprocessing": 0}
+    assert reprocess(FIRST, "--queue=priority")[:2] == (0, "1 queued as priority\n")
+    assert waiting(reprocess) == {"priority": 1}
 
 
-def test_a_dry_run_queues_nothing(reprocess):
+def test_a_dry_run_queues_nothing_and_leaves_nothing(reprocess):
     assert reprocess(FIRST, SECOND, "--dry-run")[:2] == (0, "2 would be queued as reprocessing\n")
-    assert waiting(reprocess)["reprocessing"] == 0
+    assert waiting(reprocess) == {}
+    assert not reprocess.jobs.exists()
 
 
 def test_what_is_no_crash_id_is_named_and_the_others_are_queued(reprocess):
     code, out, err = reprocess("-", given=b"x\x1b[31m\xff\n" + FIRST.encode())
     assert (code, out) == (1, "1 queued as reprocessing\n")
     assert err.startswith(r"socorro: x\x1b[31m")
-    assert waiting(reprocess)["reprocessing"] == 1
+    assert waiting(reprocess) == {"reprocessing": 1}
+
+
+def test_of_a_file_of_something_else_not_every_word_is_told(reprocess):
+    code, _, err = reprocess("-", "--json", given=b"word\n" * 1000)
+    assert code == 1
+    assert len(err.splitlines()) == 21
 
 
 def test_programs_get_json(reprocess):
     code, out, _ = reprocess(FIRST, "no-id", "--json")
     assert code == 1
-    assert json.loads(out) == {"queue": "reprocessing", "dry_run": False, "queued": 1, "refused": 1, "valid": 1}
+    counts = {"queued": 1, "queued_before": 0, "refused": 1, "valid": 1}
+    assert json.loads(out) == {"queue": "reprocessing", "dry_run": False, "summary": None, **counts}
 
 
-def test_a_queue_that_cannot_be_reached_leaves_word_where_to_go_on(reprocess, tmp_path):
-    code, _, err = reprocess(FIRST, SECOND, f"--new_crash_source.path={tmp_path}/queue.sqlite/no-file")
+@pytest.mark.parametrize("arguments", [[], [FIRST, "--signature=a.b::c"], ["-", "--date=2016-11-23"]])
+def test_crashes_are_either_named_or_looked_for(reprocess, arguments):
+    code, _, err = reprocess(*arguments)
+    assert code == 2
+    assert "reprocess which crashes? Name them" in err
+
+
+def test_without_elasticsearch_nothing_can_be_looked_for(reprocess):
+    code, _, err = reprocess("--signature=a.b::c")
+    assert code == 2
+    assert "there is no Elasticsearch to look for crashes in" in err
+
+
+@pytest.mark.parametrize("argument", ["--rate=0", "--rate=fast", "--date=today", "--queue=normal", "--patience=-1"])
+def test_wrong_arguments_are_refused(reprocess, argument):
+    with pytest.raises(SystemExit, match="2"):
+        reprocess(FIRST, argument)
+
+
+def test_a_rate_is_kept_to(reprocess):
+    began = time.monotonic()
+    assert reprocess(*(new_crash_id() for _ in range(6)), "--rate=20")[0] == 0
+    assert time.monotonic() - began >= 5 / 20
+
+
+def test_a_queue_that_cannot_be_reached_is_told_at_once(reprocess, tmp_path):
+    code, out, err = reprocess(FIRST, SECOND, f"--new_crash_source.path={tmp_path}/queue.sqlite/no-file")
+    assert (code, out) == (1, "0 queued as reprocessing\n")
+    assert err.startswith(f"socorro: cannot open the queue {tmp_path}/queue.sqlite/no-file")
+    assert list(reprocess.jobs.iterdir()) == []
+
+
+def test_a_queue_that_takes_not_even_the_first_crash_is_not_waited_for(reprocess, broken_off):
+    broken_off(CrashQueueError("it refuses the password"))
+    code, _, err = reprocess(SECOND)
     assert code == 1
-    assert f"0 of 2 are queued; go on from {FIRST}" in err
+    assert err.splitlines()[0].startswith("socorro: 0 of 1 are queued; the same command goes on from there")
+    assert err.splitlines()[1] == "socorro: it refuses the password"
+    assert list(reprocess.jobs.iterdir()) == []
+
+
+def test_after_an_interruption_the_same_command_goes_on_where_it_was(reprocess, broken_off, monkeypatch):
+    broken_off(KeyboardInterrupt())
+    code, out, err = reprocess(FIRST, SECOND, THIRD)
+    assert (code, out) == (130, "1 queued as reprocessing\n")
+    (journal,) = reprocess.jobs.iterdir()
+    assert err == f"socorro: 1 of 3 are queued; the same command goes on from there, by the journal {journal}\n"
+    monkeypatch.undo()
+
+    assert reprocess(FIRST, SECOND, THIRD, "--dry-run")[1] == "2 would be queued as reprocessing, 1 had been before\n"
+    code, out, err = reprocess(FIRST, SECOND, THIRD)
+    assert (code, out) == (0, "2 queued as reprocessing, 1 had been before\n")
+    assert err == f"socorro: 1 were queued before (--anew queues them again), says the journal {journal}\n"
+    assert waiting(reprocess) == {"reprocessing": 3}
+    # Now that all is done, the same request is a new one.
+    assert list(reprocess.jobs.iterdir()) == []
+    assert reprocess(FIRST, SECOND, THIRD)[1] == "3 queued as reprocessing\n"
+
+
+def test_another_request_does_not_go_on_with_it(reprocess, broken_off, monkeypatch):
+    broken_off(KeyboardInterrupt())
+    reprocess(FIRST, SECOND)
+    monkeypatch.undo()
+    assert reprocess(FIRST, THIRD)[1] == "2 queued as reprocessing\n"
+    assert reprocess(FIRST, SECOND, "--queue=priority")[1] == "2 queued as priority\n"
+
+
+def test_an_interrupted_request_can_be_begun_anew(reprocess, broken_off, monkeypatch):
+    broken_off(KeyboardInterrupt())
+    reprocess(FIRST, SECOND)
+    monkeypatch.undo()
+    assert reprocess(FIRST, SECOND, "--anew") == (0, "2 queued as reprocessing\n", "")
+
+
+def test_a_queue_that_is_away_in_the_midst_is_waited_for(reprocess, monkeypatch):
+    submit = SQLiteCrashQueue.submit
+    failures = [CrashQueueError("the broker is away")]
+
+    def failing(queue, crash_id, name):
+        if crash_id == SECOND and failures:
+            raise failures.pop()
+        submit(queue, crash_id, name)
+
+    monkeypatch.setattr(SQLiteCrashQueue, "submit", failing)
+    code, out, err = reprocess(FIRST, SECOND)
+    assert (code, out) == (0, "2 queued as reprocessing\n")
+    assert err == "socorro: the broker is away: waiting for it, up to 120 s\n"
+
+
+def test_a_named_journal_stays_and_nothing_in_it_is_queued_again(reprocess, tmp_path):
+    journal = tmp_path / "done"
+    assert reprocess(FIRST, f"--resume={journal}")[1] == "1 queued as reprocessing\n"
+    assert reprocess(FIRST, SECOND, f"--resume={journal}")[1] == "1 queued as reprocessing, 1 had been before\n"
+    assert waiting(reprocess) == {"reprocessing": 2}
+    assert not reprocess.jobs.exists()
+
+
+def test_a_journal_that_was_cut_off_in_a_line_counts_up_to_that(reprocess, tmp_path):
+    journal = tmp_path / "done"
+    reprocess(FIRST, SECOND, f"--resume={journal}")
+    journal.write_bytes(journal.read_bytes()[:-5])
+    assert reprocess(FIRST, SECOND, f"--resume={journal}")[1] == "1 queued as reprocessing, 1 had been before\n"
+    assert reprocess(FIRST, SECOND, f"--resume={journal}")[1] == "0 queued as reprocessing, 2 had been before\n"
+
+
+@pytest.mark.parametrize("cut", [0, 7])
+def test_a_journal_that_was_cut_off_at_its_beginning_is_an_empty_one(reprocess, tmp_path, cut):
+    journal = tmp_path / "done"
+    reprocess(FIRST, f"--resume={journal}")
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:cut])
+    assert reprocess(FIRST, f"--resume={journal}")[1] == "1 queued as reprocessing\n"
+    assert len(journal.read_bytes()) == len(whole)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"], ["--anew"]])
+def test_a_file_that_is_no_journal_is_left_as_it_is(reprocess, tmp_path, arguments):
+    file = tmp_path / "crash_ids.txt"
+    file.write_text(FIRST)
+    code, _, err = reprocess(FIRST, f"--resume={file}", *arguments)
+    assert (code, err) == (2, f"socorro: {file} is no journal of socorro reprocess: name another file\n")
+    assert file.read_text() == FIRST
+    assert waiting(reprocess) == {}
+
+
+def test_a_damaged_journal_is_refused(reprocess, tmp_path):
+    journal = tmp_path / "done"
+    reprocess(FIRST, f"--resume={journal}")
+    journal.write_bytes(journal.read_bytes() + b'["no id"]\n')
+    code, _, err = reprocess(FIRST, f"--resume={journal}")
+    assert code == 2
+    assert "is damaged" in err
+
+
+def test_two_runs_with_one_journal_are_refused(reprocess, tmp_path):
+    with closing(Journal(tmp_path / "done")):
+        code, _, err = reprocess(FIRST, f"--resume={tmp_path}/done")
+    assert (code, err) == (1, f"socorro: another socorro reprocess is at work with the journal {tmp_path}/done\n")
+    assert waiting(reprocess) == {}
+
+
+def test_where_no_journal_can_be_written_that_is_said_and_all_are_queued(reprocess, tmp_path):
+    reprocess.jobs.write_text("a file in its place")
+    code, out, err = reprocess(FIRST)
+    assert (code, out) == (0, "1 queued as reprocessing\n")
+    assert "this run cannot be resumed" in err
+
+
+def test_a_named_journal_that_cannot_be_written_is_an_error(reprocess, tmp_path):
+    code, _, err = reprocess(FIRST, f"--resume={tmp_path}")
+    assert (code, err) == (2, f"socorro: cannot write the journal {tmp_path}: Is a directory\n")
+    assert waiting(reprocess) == {}

@@ -1,0 +1,71 @@
+"""Crash ids as commands are given them: arguments, files, standard input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from socorro_processor.cli.untrusted import plain
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.errors import ConfigurationError, InvalidCrashID
+
+_STANDARD_INPUT = "-"
+_SHOWN = 60
+_TOLD = 20
+"""So many that are no crash ids are named: a wrong file has thousands."""
+
+
+@dataclass
+class CrashIDs:
+    """Each crash id once, in the order in which they came; and how many words were none."""
+
+    valid: dict[str, None] = field(default_factory=dict)
+    refused: int = 0
+
+    def add(self, words: Iterable[str]) -> None:
+        """Standard error says why a word is no crash id."""
+        for word in words:
+            try:
+                self.valid[check_crash_id(word.lower())] = None
+            except InvalidCrashID as error:
+                self.refused += 1
+                if self.refused <= _TOLD:
+                    print(f"socorro: {plain(word[:_SHOWN])}: {plain(str(error))}", file=sys.stderr)
+                elif self.refused == _TOLD + 1:
+                    print("socorro: there are more that are no crash ids", file=sys.stderr)
+
+
+def add_crash_id_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "crash_ids", metavar="CRASH_ID", nargs="*", help="a crash; - reads crash ids from standard input"
+    )
+    parser.add_argument(
+        "--file",
+        metavar="FILE",
+        action="append",
+        default=[],
+        type=Path,
+        help="read crash ids from a file, separated by blanks or line ends; may be given more than once",
+    )
+
+
+def given(arguments: argparse.Namespace) -> CrashIDs:
+    """What ``add_crash_id_arguments`` asked for. Raises ConfigurationError where a file cannot be read."""
+    crash_ids = CrashIDs()
+    for argument in arguments.crash_ids:
+        crash_ids.add(_words(sys.stdin.buffer) if argument == _STANDARD_INPUT else argument.split())
+    for path in arguments.file:
+        try:
+            with path.open("rb") as lines:
+                crash_ids.add(_words(lines))
+        except OSError as error:
+            raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+    return crash_ids
+
+
+def _words(lines: Iterable[bytes]) -> Iterator[str]:
+    for line in lines:
+        yield from line.decode("utf-8", "replace").split()

@@ -1,0 +1,143 @@
+"""``reprocessing-jobs``: crash ids from the table ``reprocessing_jobs`` to the reprocessing queue.
+
+Programs that have the database and not the broker, a web application for one, ask so for a crash to be
+processed again: by a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crashqueue.base import CrashQueueBase
+from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
+from socorro_processor.errors import ConfigurationError, CrashQueueError, InvalidCrashID
+from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.postgresql_ledger import database_of
+from socorro_processor.metrics import METRICS
+
+BATCH = 100
+"""Rows that are locked at once. Where this process dies, no more than so many are queued twice."""
+
+_DOING = "read reprocessing_jobs"
+
+# By its place in the table, which a row keeps while it is locked: the same crash id may be there more than once.
+_TAKE = "SELECT ctid::text, coalesce(crash_id::text, '') FROM reprocessing_jobs LIMIT %s FOR UPDATE SKIP LOCKED"
+_DELETE = "DELETE FROM reprocessing_jobs WHERE ctid = ANY(%s::tid[])"
+_REFUSE = "INSERT INTO reprocessing_jobs_refused (crash_id, reason) VALUES (%s, %s)"
+_ALL = "SELECT coalesce(crash_id::text, '') FROM reprocessing_jobs"
+
+
+@dataclass
+class Counts:
+    queued: int = 0
+    refused: int = 0
+    dry_run: bool = False
+
+    def __str__(self) -> str:
+        queued, refused = ("would be queued", "would be refused") if self.dry_run else ("queued", "refused")
+        return f"{self.queued} {queued}" + (f", {self.refused} {refused}" if self.refused else "")
+
+    def as_json(self) -> Mapping[str, Any]:
+        return {"queued": self.queued, "refused": self.refused}
+
+
+def run(work: Work) -> Outcome:
+    database = database_of(work.values)
+    if database is None:
+        raise ConfigurationError("there is no PostgreSQL in the configuration to have a table reprocessing_jobs")
+    source = work.values.new_crash_source
+    counts = Counts(dry_run=work.dry_run)
+    with closing(ConnectionPool(database)) as pool:
+        if work.dry_run:
+            _look(pool, work, counts)
+        else:
+            with closing(source.new_crash_source_class(source)) as queue:
+                while _queue_some(pool, queue, work, counts):
+                    work.progress(str(counts))
+    work.say(str(counts), counts.as_json())
+    return Outcome(not counts.refused, str(counts))
+
+
+def _look(pool: ConnectionPool, work: Work, counts: Counts) -> None:
+    with pool.reading(_DOING, _ALL, (), BATCH) as rows:
+        for (text,) in rows:
+            if reason := _mistake(text.strip().lower()):
+                _tell_refused(work, text, reason)
+                counts.refused += 1
+            else:
+                counts.queued += 1
+
+
+def _queue_some(pool: ConnectionPool, queue: CrashQueueBase, work: Work, counts: Counts) -> bool:
+    """Queue the crashes of some rows, and delete those that the queue has confirmed; False where there are no rows.
+
+    What another process has locked is that one's.
+    """
+    with pool.session(_DOING) as cursor:
+        failed: BaseException | None = None
+        with cursor.connection:
+            cursor.execute(_TAKE, (BATCH,))
+            rows = cursor.fetchall()
+            done: list[str] = []
+            try:
+                for place in _dealt_with(cursor, rows, queue, work, counts):
+                    done.append(place)
+            except (CrashQueueError, KeyboardInterrupt) as error:
+                failed = error  # raised here it would undo what is done
+            cursor.execute(_DELETE, (done,))
+        if failed:
+            raise failed
+    return bool(rows)
+
+
+def _dealt_with(
+    cursor: Cursor, rows: list[tuple[str, str]], queue: CrashQueueBase, work: Work, counts: Counts
+) -> Iterator[str]:
+    """The places of those that need not be kept any more."""
+    submitted = set()
+    for place, text in rows:
+        crash_id = text.strip().lower()
+        if reason := _mistake(crash_id):
+            cursor.execute(_REFUSE, (text, reason))
+            _tell_refused(work, text, reason)
+            METRICS.increment("reprocessing_jobs.refused")
+            counts.refused += 1
+        elif crash_id not in submitted:
+            queue.submit(crash_id, "reprocessing")
+            submitted.add(crash_id)
+            METRICS.increment("reprocessing_jobs.queued")
+            counts.queued += 1
+        yield place
+
+
+def _mistake(crash_id: str) -> str | None:
+    try:
+        check_crash_id(crash_id)
+    except InvalidCrashID as error:
+        return str(error)
+    return None
+
+
+def _tell_refused(work: Work, text: str, reason: str) -> None:
+    work.say(f"refused: {reason}", {"crash_id": text, "refused": reason})
+
+
+JOB = Job(
+    name="reprocessing-jobs",
+    summary="Put the crashes of the table reprocessing_jobs into the reprocessing queue.",
+    description=(
+        "Put the crashes of the table reprocessing_jobs into the reprocessing queue. A row is deleted once the queue\n"
+        "has confirmed its crash. What is no crash id is moved to the table reprocessing_jobs_refused.\n\n"
+        "Exit code: 0 all are queued; 1 some were no crash ids, or database or queue are away (what is left in the\n"
+        "table is queued the next time); 2 wrong arguments or configuration."
+    ),
+    example="socorro cron reprocessing-jobs --dry-run",
+    run=run,
+    sections=("destination", "source", "new_crash_source"),
+)

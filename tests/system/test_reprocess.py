@@ -1,0 +1,132 @@
+"""`socorro reprocess` as a process: over the production services, interrupted, and with the broker restarted."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
+from tests.integration.s3_bucket import put_object
+from tests.services import restart
+from tests.shared import SAMPLES, stackwalker
+from tests.system.daemon import Daemon, Installation, eventually
+from tests.system.production import Production, production
+
+DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    stackwalker()
+    with production(tmp_path_factory.mktemp("site")) as site:
+        site.walker(symbols_path=str(SAMPLES / "symbols"))
+        yield site
+
+
+@pytest.fixture
+def daemon(site: Production) -> Iterator[Daemon]:
+    daemon = site.start("--health.port=0")
+    yield daemon
+    daemon.kill()
+
+
+def written(directory: Path, count: int) -> tuple[Path, list[str]]:
+    crash_ids = [new_crash_id() for _ in range(count)]
+    file = directory / "crash_ids"
+    file.write_text("\n".join(crash_ids))
+    return file, crash_ids
+
+
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(site, daemon, tmp_path):
+    annotations = tmp_path / "annotations.json"
+    annotations.write_text(json.dumps({"ProductName": "Lightbox", "Version": "7.0"}))
+    crash_ids = changed, same, broken = [site.submit(DUMP, "--raw-crash", annotations) for _ in range(3)]
+    for crash_id in crash_ids:
+        daemon.wait_for_log(f"{crash_id} saved")
+    signature = site.in_s3(same)["signature"]
+    old = "UPDATE processed_crashes SET processed_crash = jsonb_set(processed_crash, '{signature}', %s) WHERE uuid = %s"
+    site.database.execute(old, '"once"', changed)
+    day = datetime.now(UTC).strftime("%Y%m%d")
+    put_object(site.bucket, f"v2/raw_crash/{broken[:3]}/{day}/{broken}", b"[]")
+    found = {"product": "Lightbox", "version": "7.0", "date_processed": datetime.now(UTC).isoformat()}
+    site.indexes.client.index(
+        index=site.indexes.index_of(same), id="no id", document={"processed_crash": found}, refresh=True
+    )
+
+    search = ("reprocess", "--product=Lightbox", "--version=7.0", "--date=2016-11-23..", "--json")
+    dry = site.socorro(*search, "--dry-run")
+    assert json.loads(dry.stdout) == {
+        "queue": "reprocessing", "dry_run": True, "valid": 3, "refused": 1,
+        "queued": 3, "queued_before": 0, "summary": None,
+    }  # fmt: skip
+    done = site.socorro(*search, "--summary")
+    assert done.returncode == 1
+    assert "'no id' is no crash id" in done.stderr
+    report = json.loads(done.stdout)
+    assert (report["queued"], report["refused"]) == (3, 1)
+    crashes = {crash.pop("crash_id"): crash for crash in report["summary"]["crashes"]}
+    assert crashes == {
+        changed: {"outcome": "changed", "before": "once", "after": signature},
+        same: {"outcome": "same", "before": signature, "after": signature},
+        broken: {"outcome": "parked", "before": signature, "after": ""},
+    }
+
+
+def test_no_crash_is_lost_when_the_broker_is_killed_in_the_midst(site, tmp_path):
+    file, crash_ids = written(tmp_path, 300)
+    journal = tmp_path / "journal"
+    process = site.begin("reprocess", "--file", file, "--queue=priority", "--rate=100", f"--resume={journal}")
+    try:
+        eventually(lambda: lines(journal) > 50)
+        restart("rabbitmq", "kill")
+        site.broker.connect()
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (0, "300 queued as priority\n"), err
+    options = {key: value for key, value in site.options.items() if ".rabbitmq." in key}
+    with closing(RabbitMQCrashQueue(defaults(RabbitMQCrashQueue, **options))) as queue:
+        taken: list[str] = []
+        for delivery in queue.new_crashes():
+            if delivery:
+                taken.append(delivery.crash_id)
+                queue.ack(delivery)
+            elif set(taken) >= set(crash_ids):
+                break
+    assert set(taken) == set(crash_ids)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_after_an_end_in_the_midst_the_same_command_queues_the_rest(tmp_path, number):
+    installation = Installation(tmp_path)
+    file, _ = written(tmp_path, 200)
+    command = ("reprocess", "--file", file, f"--cron.directory={tmp_path}/jobs")
+    process = installation.begin(*command, "--rate=100")
+    try:
+        eventually(lambda: any(lines(path) > 20 for path in (tmp_path / "jobs").glob("*.journal")))
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "of 200 are queued; the same command goes on from there" in err
+        assert "Traceback" not in err
+
+    done = installation.socorro(*command, "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["queued"] + report["queued_before"]) == (0, 200)
+    assert 20 <= report["queued_before"] < 200
+    # One may have been queued, and not yet written down.
+    assert installation.queue()["waiting"] in (200, 201)
+    assert not list((tmp_path / "jobs").iterdir())
