@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import uuid
+from collections import Counter
 from typing import Self
 
 DEADLINE = 10.0
@@ -44,6 +45,15 @@ class StatsdServer:
         """What the counts of ``name`` come to."""
         values = [line.removeprefix(f"{name}:") for line in self.lines() if line.startswith(f"{name}:")]
         return sum(int(value.removesuffix("|c")) for value in values)
+
+    def counters(self, prefix: str) -> dict[str, int]:
+        """What the counts of each name that begins so come to; by the rest of the name."""
+        counters: Counter[str] = Counter()
+        for line in self.lines():
+            name, _, value = line.removeprefix(prefix).partition(":")
+            if line.startswith(prefix) and value.endswith("|c"):
+                counters[name] += int(value.removesuffix("|c"))
+        return dict(counters)
 
     def timings(self, name: str) -> list[float]:
         """Milliseconds."""

@@ -139,8 +139,8 @@ class CompanionProcess:
                     return "is to be no more"
                 # A session of its own: Ctrl-C in a terminal is the processor's to answer.
                 self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
-        except OSError as error:
-            return f"could not be started: {error}"
+        except (OSError, MemoryError) as error:
+            return f"could not be started: {str(error) or type(error).__name__}"
         with self._process as process:
             return f"has ended ({process.wait()})"
 

@@ -12,9 +12,8 @@ from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.stackwalk.command import Limits, run
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
-from socorro_processor.symbols import index_process
 from socorro_processor.symbols.index import FileState, UnusableIndex
-from socorro_processor.symbols.index_process import NotIndexed
+from socorro_processor.symbols.index_process import IndexProcess, NotIndexed
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from socorro_processor.symbols.verdict import VERSIONS, version_of
 
@@ -38,7 +37,7 @@ def build_indexes(configuration: Configuration, *, build_all: bool) -> int:
             if not build_all and _is_indexed(indexes, file, version):
                 continue
             try:
-                index_process.finish(index_process.start(file.path, indexes.path(file), stackwalker, version))
+                IndexProcess(file.path, indexes.path(file), stackwalker, version).finish()
             except NotIndexed as error:
                 failed += 1
                 console.print(f"{file.path}: {error}", markup=False)

@@ -13,6 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,7 +26,7 @@ from socorro_processor.stackwalk.stackwalker import Stackwalker
 from socorro_processor.symbols import minidump
 from socorro_processor.symbols.index_builder import IndexBuilder
 from socorro_processor.symbols.index_store import IndexStore
-from socorro_processor.symbols.memory_directory import MemoryDirectory
+from socorro_processor.symbols.memory_directory import MemoryDirectory, remove_abandoned
 from socorro_processor.symbols.slicer import CannotSlice, Slicer, Slices
 from socorro_processor.symbols.verdict import VERSIONS, version_of
 
@@ -79,6 +80,10 @@ class SlicedWalks:
         self._lock = threading.Lock()
         self._memory: MemoryDirectory | None = None
         self._unknown: str | None = None
+        if in_memory:
+            # Now, not with the first slices: those of a killed process take memory until then.
+            with suppress(OSError):
+                remove_abandoned()
 
     def walk(self, crash_id: str, dump: Path, directory: Path | None, walk: Walk) -> tuple[Outcome, StackwalkResult]:
         """Walk a dump. Raises what ``walk`` raises."""

@@ -145,8 +145,11 @@ class Stackwalker:
             if self._version_of != file:
                 limits = replace(self.limits, timeout=min(self.limits.timeout, _TIME_FOR_A_TRIAL))
                 outcome = run([located[0], "--version"], limits, self._environment)
-                self._version_printed = outcome.output[:_SAID].decode(errors="replace")
-                self._version_of = file
+                printed = outcome.output[:_SAID].decode(errors="replace")
+                if outcome.return_code != 0 or "\ufffd" in printed:
+                    # It may be but for now: there is no memory, or the machine is ending.
+                    return located[0], printed
+                self._version_printed, self._version_of = printed, file
             return located[0], self._version_printed
         except UnusableProgramError:
             return "", ""

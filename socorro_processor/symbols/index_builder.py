@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import logging
 import queue
-import subprocess
 import threading
+import time
+from collections.abc import Callable
 
 from socorro_processor.metrics import METRICS
-from socorro_processor.symbols import index_process
-from socorro_processor.symbols.index_process import NotIndexed
+from socorro_processor.symbols.index_process import IndexProcess, NotIndexed
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 
 logger = logging.getLogger(__name__)
 
 _MAXIMUM_WAITING = 1_000
 _MAXIMUM_FAILED = 10_000
+_PAUSE = 300.0
+"""Seconds after which one that could not be built is tried again: a disk was full, or the file is another now."""
 
 
 class IndexBuilder:
     """May be asked by several threads at once; never makes one wait."""
 
-    def __init__(self, indexes: IndexStore) -> None:
+    def __init__(self, indexes: IndexStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._indexes = indexes
+        self._clock = clock
         self._wanted: queue.Queue[tuple[SymbolFile, str, str] | None] = queue.Queue(_MAXIMUM_WAITING)
         self._lock = threading.Lock()
         self._asked: set[SymbolFile] = set()
-        """Waiting, or without success: these are not tried again by this process."""
+        """Waiting, or being built."""
+        self._failed: dict[SymbolFile, float] = {}
+        """When those may be tried again that could not be built."""
         self._thread: threading.Thread | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: IndexProcess | None = None
         self._closed = False
 
     def want(self, file: SymbolFile, stackwalker: str, version: str) -> None:
         """Have the index of a symbol file built. With too many waiting nothing is done: it will be asked for again."""
         with self._lock:
-            if self._closed or file in self._asked or len(self._asked) >= _MAXIMUM_FAILED:
+            if self._closed or file in self._asked or self._clock() < self._failed.get(file, 0.0):
                 return
             try:
                 self._wanted.put_nowait((file, stackwalker, version))
@@ -54,7 +59,7 @@ class IndexBuilder:
         with self._lock:
             self._closed = True
             if self._process is not None:
-                index_process.kill(self._process)
+                self._process.end()
         if self._thread is not None:
             while True:  # room for the end, and nothing before it
                 try:
@@ -68,7 +73,12 @@ class IndexBuilder:
         while (wanted := self._wanted.get()) is not None:
             try:
                 self._build(*wanted)
+            except Exception:
+                # The next ones must not wait for ever for want of this thread.
+                logger.exception("no index of %s", wanted[0].path)
             finally:
+                with self._lock:
+                    self._asked.discard(wanted[0])
                 self._wanted.task_done()
 
     def _build(self, file: SymbolFile, stackwalker: str, version: str) -> None:
@@ -77,18 +87,22 @@ class IndexBuilder:
                 with self._lock:
                     if self._closed:
                         return
-                    process = index_process.start(file.path, self._indexes.path(file), stackwalker, version)
-                    self._process = process
-                index_process.finish(process)
+                    process = self._process = IndexProcess(file.path, self._indexes.path(file), stackwalker, version)
+                process.finish()
         except (NotIndexed, OSError) as error:
             if not self._closed:
                 METRICS.increment("symbols.index_failed")
                 logger.warning("no index of %s, it is used in full: %s", file.path, error)
+                self._fail(file)
             return
         finally:
             with self._lock:
                 self._process = None
         METRICS.increment("symbols.indexed")
         logger.info("indexed %s", file.path)
+
+    def _fail(self, file: SymbolFile) -> None:
         with self._lock:
-            self._asked.discard(file)
+            if len(self._failed) >= _MAXIMUM_FAILED:
+                self._failed.clear()
+            self._failed[file] = self._clock() + _PAUSE

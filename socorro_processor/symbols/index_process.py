@@ -1,15 +1,21 @@
 """Builds the index of one symbol file, in a process of its own: its memory is given back, and a fault stays in it.
 
 python -m socorro_processor.symbols.index_process SYMBOL_FILE INDEX STACKWALKER VERSION
+
+It ends when its standard input does, and removes what it has begun: a processor that is killed leaves none behind.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from socorro_processor.errors import SocorroError
 from socorro_processor.symbols.index_building import build
@@ -17,44 +23,75 @@ from socorro_processor.symbols.verdict import is_corrupt
 
 TIME = 900.0
 """Seconds that one may take."""
+_PATIENCE = 5.0
+"""Seconds in which it must have ended when it is told to."""
 
 
 class NotIndexed(SocorroError):
     """An index could not be built; the message says why."""
 
 
-def start(file: Path, index: Path, stackwalker: str, version: str) -> subprocess.Popen[bytes]:
-    """Start building. Raises OSError."""
-    arguments = [str(file), str(index), stackwalker, version]
-    return subprocess.Popen(
-        [sys.executable, "-m", "socorro_processor.symbols.index_process", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+class IndexProcess:
+    """Builds one index."""
+
+    def __init__(self, file: Path, index: Path, stackwalker: str, version: str) -> None:
+        """Start building. Raises OSError."""
+        arguments = [str(file), str(index), stackwalker, version]
+        # Not a pipe of Popen's own, which `communicate` closes at once.
+        stdin, lifeline = os.pipe()
+        self._lifeline = os.fdopen(lifeline, "wb", buffering=0)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "socorro_processor.symbols.index_process", *arguments],
+                stdin=stdin,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except BaseException:
+            self._lifeline.close()
+            raise
+        finally:
+            os.close(stdin)
+
+    def finish(self, timeout: float = TIME) -> None:
+        """Wait for its end. Raises NotIndexed."""
+        try:
+            said = self._process.communicate(timeout=timeout)[1].decode(errors="replace").strip()
+        except subprocess.TimeoutExpired as error:
+            self.end()
+            self._process.communicate()
+            raise NotIndexed(f"not done after {timeout:g} s") from error
+        finally:
+            self._lifeline.close()
+        if self._process.returncode != 0:
+            raise NotIndexed(said.rsplit("\n", 1)[-1] or f"exit code {self._process.returncode}")
+
+    def end(self, patience: float = _PATIENCE) -> None:
+        """Unfinished. Another thread may be waiting in ``finish``."""
+        self._lifeline.close()
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def finish(process: subprocess.Popen[bytes], timeout: float = TIME) -> None:
-    """Wait for its end. Raises NotIndexed."""
-    try:
-        said = process.communicate(timeout=timeout)[1].decode(errors="replace").strip()
-    except subprocess.TimeoutExpired as error:
-        kill(process)
-        process.communicate()
-        raise NotIndexed(f"not done after {timeout:g} s") from error
-    if process.returncode != 0:
-        raise NotIndexed(said.rsplit("\n", 1)[-1] or f"exit code {process.returncode}")
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """End it, with the stackwalker that it may have asked."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, 9)
+def _follow_stdin() -> None:
+    while os.read(0, 1024):
+        pass
+    # In the main thread it is an exception, so that what was begun is removed.
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
     file, index, stackwalker, version = arguments
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_follow_stdin, name="stdin", daemon=True).start()
     os.nice(10)
     try:
         build(Path(file), version, corrupt=is_corrupt(Path(file), stackwalker)).save(Path(index))

@@ -21,13 +21,9 @@ class MemoryDirectory:
 
     def __init__(self, base: Path | None = None) -> None:
         """Raises OSError."""
-        if base is None:
-            memory = IN_MEMORY if os.access(IN_MEMORY, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
-            base = memory / f"socorro-slices-{os.getuid()}"
+        base = base or _base()
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if base.is_symlink() or base.stat().st_uid != os.getuid():
-            raise PermissionError(f"{base} belongs to somebody else")
-        self._remove_abandoned(base)
+        remove_abandoned(base)
         self._lock: int | None = None
         while self._lock is None:
             self.path = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=base))
@@ -44,13 +40,24 @@ class MemoryDirectory:
             os.close(self._lock)
             self._lock = None
 
-    @staticmethod
-    def _remove_abandoned(base: Path) -> None:
-        for path in base.iterdir():
-            lock = _locked(path)
-            if lock is not None:
-                shutil.rmtree(path, ignore_errors=True)
-                os.close(lock)
+
+def remove_abandoned(base: Path | None = None) -> None:
+    """Remove what killed processes left there. Raises OSError."""
+    base = base or _base()
+    if not base.exists():
+        return
+    if base.is_symlink() or base.stat().st_uid != os.getuid():
+        raise PermissionError(f"{base} belongs to somebody else")
+    for path in base.iterdir():
+        lock = _locked(path)
+        if lock is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)
+
+
+def _base() -> Path:
+    memory = IN_MEMORY if os.access(IN_MEMORY, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+    return memory / f"socorro-slices-{os.getuid()}"
 
 
 def _locked(directory: Path) -> int | None:

@@ -59,11 +59,10 @@ class Staging:
     def clean(self) -> None:
         """Remove what a process left that was killed."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        for part in self.directory.glob(f"*{_PART}"):
-            lock = str(part.with_suffix(_LOCK))
-            if (descriptor := self._lock(lock, 0.0)) is not None:
-                part.unlink(missing_ok=True)
-                Path(lock).unlink(missing_ok=True)
+        for left in {path.with_suffix("") for suffix in (_PART, _LOCK) for path in self.directory.glob(f"*{suffix}")}:
+            if (descriptor := self._lock(f"{left}{_LOCK}", 0.0)) is not None:
+                Path(f"{left}{_PART}").unlink(missing_ok=True)
+                Path(f"{left}{_LOCK}").unlink(missing_ok=True)
                 os.close(descriptor)
 
     def _move(self, part: Path, target: Path) -> None:

@@ -63,7 +63,7 @@ class Chaos:
     def run(self) -> Report:
         """The site must be entered."""
         site, settings = self._site, self._settings
-        tally = Tally(site.readers())
+        tally = Tally(site.readers(), site.clean_walks)
         with ExitStack() as running:
             site.start(running, settings.rate, settings.seed)
             self._go_wrong(make_plan(site.lanes, settings.seconds, settings.seed))
@@ -72,6 +72,7 @@ class Chaos:
             for processor in idle_ones(site.processors.values(), BUSY_WITHIN):
                 self._errors.append(f"{processor.name} has saved nothing since all was mended")
             self._wait_until_poison_is_parked()
+            self._errors += site.out_of_order()
             self._errors += site.submitter.stop()
             submitted = site.submitter.submitted()
             self._wait_until_settled(tally, submitted)
@@ -91,6 +92,7 @@ class Chaos:
             skipped=self._skipped,
             ends=ends,
             left_behind=site.left_behind(),
+            counted=site.statsd.counters("processor."),
             errors=self._errors,
         )
 

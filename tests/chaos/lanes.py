@@ -21,6 +21,8 @@ from tests.chaos.faults import (
 )
 from tests.chaos.plan import Lane
 from tests.chaos.submitter import FATES, HEALTHY
+from tests.chaos.symbol_faults import DAMAGES, CacheWiped, IndexesDamaged, ManagerFrozen, ManagerKilled, ServerIs
+from tests.chaos.symbols import ANSWERS, HANGS
 from tests.chaos.walker import FAULTS, IS_GONE
 
 SERVICES = ("rabbitmq", "s3", "postgresql", "elasticsearch")
@@ -48,6 +50,11 @@ COMMON = (
     ),
     Lane("stackwalker", 6.0, tuple(Walker(name) for name in (*FAULTS, IS_GONE))),
     Lane("temporary disk", 15.0, (Full("temporary disk"),)),
+    Lane("symbol server", 6.0, tuple(ServerIs(name) for name in (HANGS, *ANSWERS))),
+    Lane("symbol cache", 12.0, (CacheWiped(),)),
+    Lane("symbol cache's disk", 25.0, (Full("symbol cache's disk"),)),
+    Lane("symbol cache's manager", 8.0, (ManagerKilled(), ManagerKilled(), ManagerFrozen())),
+    Lane("symbol indexes", 5.0, tuple(IndexesDamaged(name) for name in DAMAGES)),
     # Those that hang take their time, five times over.
     Lane("crash", 6.0, tuple(Submitted(kind) for kind in (*QUICK, *QUICK, "poison: hangs"))),
 )

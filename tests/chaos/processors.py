@@ -52,6 +52,11 @@ class Supervised:
     def pid(self) -> int:
         return self._daemon.process.pid
 
+    @property
+    def pids(self) -> list[int]:
+        """Of all that there have been."""
+        return [daemon.process.pid for daemon in self._daemons]
+
     def saved(self) -> int:
         """How many crashes it has saved, by its log."""
         return sum(daemon.log.count(" saved") for daemon in self._daemons)

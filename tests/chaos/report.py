@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from socorro_processor.crashqueue.base import CrashQueueBase, Depths
 from socorro_processor.errors import CrashIDNotFound
@@ -14,27 +14,49 @@ from tests.chaos.submitter import Submitted
 from tests.chaos.walker import NOTES
 
 SHOWN = 20
+SYMBOL_COUNTERS = (
+    "symbols.supplied.fetched",
+    "symbols.supplied.failed",
+    "symbols.indexed",
+    "symbols.index_failed",
+    "symbol_cache.evictions",
+    "companion.ended",
+)
+
+
+class Walks(Protocol):
+    """What of ``CleanWalks`` is needed."""
+
+    def symbols_of(self, dump: str, processed: Mapping[str, Any]) -> str: ...
+
+    def difference(self, dump: str, processed: Mapping[str, Any]) -> str: ...
 
 
 class Tally:
     """Finds out what became of crashes; what was seen saved is not looked up again."""
 
-    def __init__(self, readers: dict[str, Reader]) -> None:
+    def __init__(self, readers: dict[str, Reader], clean_walks: Walks) -> None:
         self._readers = readers
+        self._clean_walks = clean_walks
         self.saved: dict[str, set[str]] = {store: set() for store in readers}
         self.parked: dict[str, str] = {}
         self.rejected: dict[str, str] = {}
         self.spoilt: dict[str, str] = {}
         """Saved without a stack, though the stackwalker was not at fault: how they say why."""
+        self.symbols: dict[str, str] = {}
+        """Of how many of a crash's symbols its walk had the content: all, some, none."""
+        self.differing: dict[str, str] = {}
+        """What is said otherwise than by a clean walk with the same symbols."""
 
     def count(self, submitted: Iterable[Submitted], queue: CrashQueueBase) -> None:
         self.parked = {crash.crash_id: crash.reason for crash in queue.kept("parked")}
         self.rejected = {crash.crash_id: crash.reason for crash in queue.kept("rejected")}
         for crash in submitted:
             if crash.fate != "rejected":
-                self._look_for(crash.crash_id)
+                self._look_for(crash)
 
-    def _look_for(self, crash_id: str) -> None:
+    def _look_for(self, crash: Submitted) -> None:
+        crash_id = crash.crash_id
         for store, read in self._readers.items():
             if crash_id in self.saved[store]:
                 continue
@@ -45,6 +67,10 @@ class Tally:
             self.saved[store].add(crash_id)
             if not _has_its_stack(processed):
                 self.spoilt[crash_id] = str(processed.get("processor_notes"))
+            if symbols := self._clean_walks.symbols_of(crash.dump, processed):
+                self.symbols[crash_id] = symbols
+                if difference := self._clean_walks.difference(crash.dump, processed):
+                    self.differing[crash_id] = difference
 
     def is_as_it_must_be(self, crash: Submitted) -> bool:
         match crash.fate:
@@ -80,6 +106,8 @@ class Report:
     left_behind: list[str]
     errors: list[str] = field(default_factory=list)
     """What went wrong that was not meant to."""
+    counted: dict[str, int] = field(default_factory=dict)
+    """What the processors have counted, by name; but for what those that were killed could not tell."""
 
     @property
     def lost(self) -> list[Submitted]:
@@ -100,9 +128,9 @@ class Report:
 
     @property
     def is_clean(self) -> bool:
-        return not (
-            self.lost or self.wronged or self.tally.spoilt or self.still_queued or self.left_behind or self.errors
-        )
+        tally = self.tally
+        bad = (self.lost, self.wronged, tally.spoilt, tally.differing, self.still_queued, self.left_behind, self.errors)
+        return not any(bad) and not self.counted.get("slicing.differences")
 
     def lines(self) -> Iterator[str]:
         yield self.title
@@ -126,10 +154,27 @@ class Report:
             "saved without a stack, for no fault of the stackwalker",
             [f"{each} {why}" for each, why in self.tally.spoilt.items()],
         )
+        yield from self._symbols()
         yield f"{'still queued':<62}{self.still_queued:>6}"
         yield from _listed("lost", [f"{each.crash_id!r} ({each.kind})" for each in self.lost])
         yield from _listed("left behind", self.left_behind)
         yield from _listed("errors", self.errors)
+
+    def _symbols(self) -> Iterator[str]:
+        """What became of symbols. A crash may be walked several times."""
+        kinds = Counter(self.tally.symbols.values())
+        for had in ("all", "some", "none"):
+            yield f"{f'saved with a stack and {had} of its symbols':<62}{kinds[had]:>6}"
+        full = {name: count for name, count in self.counted.items() if name.startswith("slicing.full.")}
+        walks = {"with slices": self.counted.get("slicing.sliced", 0), "with full symbol files": sum(full.values())}
+        for how, count in walks.items():
+            yield f"{f'walks {how}':<62}{count:>6}"
+        for name, count in full.items():
+            yield f"    {count:>4} x {name.removeprefix('slicing.full.')}"
+        for name in ("slicing.verified", "slicing.differences", *SYMBOL_COUNTERS):
+            yield f"{name:<62}{self.counted.get(name, 0):>6}"
+        differing = [f"{each} {how}" for each, how in self.tally.differing.items()]
+        yield from _listed("walked otherwise than with the same symbols in peace", differing)
 
 
 def _counted(what: str, reasons: dict[str, str]) -> Iterator[str]:

@@ -28,3 +28,5 @@ def survive_a_minute(site: Site) -> None:
     assert sum(report.injected.values()) > 30
     assert report.ends[-signal.SIGKILL] > 3
     assert len(report.tally.parked) > 1
+    assert report.counted["slicing.sliced"] > 20
+    assert report.counted["companion.ended"] > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -14,18 +15,22 @@ from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.pipeline.mozilla_2015 import RULE_SETS
 from tests.chaos.disk import Disk
 from tests.chaos.lanes import COMMON, PROCESSORS
-from tests.chaos.leftovers import files_in, processes_of
+from tests.chaos.leftovers import files_in, processes_left
 from tests.chaos.plan import Lane
 from tests.chaos.processors import Supervised
 from tests.chaos.submitter import Submitter
+from tests.chaos.symbols import Symbols
 from tests.chaos.walker import FaultyWalker
-from tests.shared import REPOSITORY, SAMPLES, stackwalker
+from tests.chaos.walks import CleanWalks
+from tests.shared import REPOSITORY, stackwalker
+from tests.statsd_server import StatsdServer
 from tests.system.daemon import Installation, configuration, variables
 
 Reader = Callable[[str], dict[str, Any]]
 """The processed crash of an id, from one destination. Raises CrashIDNotFound."""
 
 TEMPORARY_DISK_SIZE = 64 << 20
+SYMBOL_DISK_SIZE = 64 << 20
 
 _WALKER = "processor.raw_to_processed_transform.BreakpadStackwalkerRule2015"
 
@@ -39,6 +44,9 @@ OPTIONS = {
     "producer_consumer.number_of_threads": "2",
     # Short, so that a minute has many of each in it.
     f"{_WALKER}.kill_timeout": "3",
+    f"{_WALKER}.slicing": "true",
+    f"{_WALKER}.verify_slices": "0.1",
+    f"{_WALKER}.symbols_path": "",
     "app.maximum_crash_time": "8",
     "producer_consumer.shutdown_timeout": "20",
     "new_crash_source.retry_delays": RETRY_DELAYS,
@@ -56,14 +64,19 @@ class Site:
 
     def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
         self.directory = directory
-        self.disks = {"temporary disk": Disk(directory / "temporary", TEMPORARY_DISK_SIZE)}
+        self.disks = {
+            "temporary disk": Disk(directory / "temporary", TEMPORARY_DISK_SIZE),
+            "symbol cache's disk": Disk(directory / "symbols", SYMBOL_DISK_SIZE),
+        }
         self.walker = FaultyWalker(directory, stackwalker())
+        self.clean_walks = CleanWalks(stackwalker(), directory / "served")
+        self.symbols = Symbols(self.disks["symbol cache's disk"].directory, self.clean_walks.served)
+        self.statsd: StatsdServer
         self._temporary = {name: directory / "temporary" / name for name in ("own", "system")}
         self._options = {
             **OPTIONS,
             "app.temporary_directory": str(self._temporary["own"]),
             f"{_WALKER}.command_pathname": str(self.walker.path),
-            f"{_WALKER}.symbols_path": str(SAMPLES / "symbols"),
             **self.options,
             **options,
         }
@@ -78,6 +91,9 @@ class Site:
                 entered.enter_context(disk)
             for directory in self._temporary.values():
                 directory.mkdir()
+            self.statsd = entered.enter_context(StatsdServer())
+            self._options |= entered.enter_context(self.symbols).options
+            self._options |= {"metrics.statsd_host": self.statsd.host, "metrics.statsd_port": str(self.statsd.port)}
             self.installation = entered.enter_context(self.installed())
             self.installation.environment |= variables(self._options) | {"TMPDIR": str(self._temporary["system"])}
             done = self.installation.socorro("setup")
@@ -105,6 +121,12 @@ class Site:
     def mend(self) -> None:
         """Whatever is still broken, for a fault could not be ended."""
         self.walker.mend()
+        self.symbols.server_is_good()
+        self.symbols.signal_managers(signal.SIGCONT)
+
+    def out_of_order(self) -> list[str]:
+        """What has not come back to order by itself, some time after all was mended, while processors run."""
+        return self.symbols.out_of_order()
 
     def installed(self) -> AbstractContextManager[Installation]:
         raise NotImplementedError
@@ -115,7 +137,12 @@ class Site:
 
     def left_behind(self) -> list[str]:
         """Once all processors have ended."""
-        return [*files_in(self._temporary.values()), *processes_of(self.directory)]
+        pids = [pid for processor in self.processors.values() for pid in processor.pids]
+        return [
+            *processes_left(self.directory),
+            *files_in(self._temporary.values()),
+            *self.symbols.left_behind(pids),
+        ]
 
     def destination(self) -> Any:
         """As it is configured, closed at the end."""

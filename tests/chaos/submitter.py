@@ -27,8 +27,9 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import QUEUES, QueueName
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.errors import CrashQueueError, CrashStorageError
+from tests.chaos import walks
 from tests.chaos.poison import ANNOTATION, POISONS
-from tests.shared import REPOSITORY, SAMPLES
+from tests.shared import REPOSITORY
 from tests.system.daemon import configuration, eventually
 
 Fate = Literal["saved", "parked", "rejected"]
@@ -53,6 +54,8 @@ _ENDS_WITHIN = 120.0
 class Submitted:
     crash_id: str
     kind: str
+    dump: str = ""
+    """Which it has, of those in ``walks``."""
 
     @property
     def fate(self) -> Fate:
@@ -105,21 +108,22 @@ class Submitter:
 
 
 def main(journal: Path, rate: float, seed: int) -> None:
-    configured = configuration(os.environ)
+    configured, shares = configuration(os.environ), walks.dumps()
     chance = random.Random(seed)
     store, queue = build("source", configured), build("new_crash_source", configured)
     with journal.open("a", buffering=1) as lines:
         for kind in _kinds(1 / rate):
             name = cast(QueueName, *chance.choices(QUEUES, [_QUEUE_SHARES[name] for name in QUEUES]))
             crash_id = new_crash_id()
+            dump = chance.choices(list(shares), list(shares.values()))[0]
             if kind == NONSENSE:
                 crash_id = f"../{crash_id}\0"
             elif kind != UNKNOWN:
-                raw_crash, dumps = _crash(kind, crash_id, chance)
+                raw_crash, dumps = _crash(kind, crash_id, dump)
                 _until_done(store.save_raw_crash, raw_crash, dumps, crash_id)
             for _ in range(2 if kind == TWICE else 1):
                 _until_done(queue.submit, crash_id, name)
-            lines.write(json.dumps(asdict(Submitted(crash_id, kind))) + "\n")
+            lines.write(json.dumps(asdict(Submitted(crash_id, kind, dump))) + "\n")
     queue.close()
     store.close()
 
@@ -140,15 +144,14 @@ def _kinds(interval: float) -> Iterator[str]:
         yield from read.decode().splitlines()
 
 
-def _crash(kind: str, crash_id: str, chance: random.Random) -> tuple[Any, dict[str, Path]]:
-    sample = SAMPLES / chance.choice(("segfault", "abort"))
+def _crash(kind: str, crash_id: str, dump: str) -> tuple[Any, dict[str, Path]]:
     if kind == MALFORMED:
         return ["no", "object"], {}
-    raw_crash = json.loads((sample / "raw_crash.json").read_bytes())
+    raw_crash = walks.annotations(dump)
     raw_crash |= {"submitted_timestamp": datetime.now(UTC).isoformat(), "uuid": crash_id}
     if kind.startswith("poison: "):
         raw_crash[ANNOTATION] = kind.removeprefix("poison: ")
-    return raw_crash, {MAIN_DUMP: sample / f"{MAIN_DUMP}.dmp"}
+    return raw_crash, {MAIN_DUMP: walks.dump_file(dump)}
 
 
 def _until_done(do: Any, *arguments: Any) -> None:

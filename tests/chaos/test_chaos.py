@@ -29,7 +29,9 @@ def test_where_nothing_goes_wrong_every_crash_is_saved(tmp_path: Path):
 
     assert report.is_clean, "\n".join(report.lines())
     assert {crash.kind for crash in report.submitted} == {HEALTHY}
-    assert report.tally.saved == {"FileSystemCrashStorage": {crash.crash_id for crash in report.submitted}}
+    crash_ids = {crash.crash_id for crash in report.submitted}
+    assert report.tally.saved == {"FileSystemCrashStorage": crash_ids}
+    assert report.tally.symbols == dict.fromkeys(crash_ids, "all")
 
 
 def test_crashes_that_are_acknowledged_without_being_saved_are_lost(tmp_path: Path):

@@ -23,6 +23,16 @@ class Queue:
         return iter([KeptCrash(crash_id, state, "a reason", now, 5, "normal") for crash_id in self._kept[state]])
 
 
+class NoWalks:
+    """None has a stack."""
+
+    def symbols_of(self, dump: str, processed: Any) -> str:
+        return ""
+
+    def difference(self, dump: str, processed: Any) -> str:
+        raise AssertionError("there is nothing to compare")
+
+
 def report(
     submitted: list[Submitted], *stores: dict[str, Any], parked: tuple[str, ...] = (), rejected: tuple[str, ...] = ()
 ) -> Report:
@@ -35,7 +45,7 @@ def report(
 
         return read
 
-    tally = Tally({f"store{number}": reader(store) for number, store in enumerate(stores)})
+    tally = Tally({f"store{number}": reader(store) for number, store in enumerate(stores)}, NoWalks())
     tally.count(submitted, Queue(list(parked), list(rejected)))  # type: ignore[arg-type]
     return Report("a run", submitted, tally, 0, Counter(), {}, Counter(), [])
 

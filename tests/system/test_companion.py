@@ -128,6 +128,17 @@ def test_a_companion_that_cannot_start_is_tried_again_later_and_later(caplog):
     assert "could not be started" in caplog.text
 
 
+def test_a_companion_for_which_there_is_no_memory_is_tried_again(monkeypatch, caplog):
+    def no_memory(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("subprocess.Popen", no_memory)
+    companion = CompanionProcess([sys.executable, "-c", ""], first_delay=0.01)
+    eventually(lambda: len(caplog.messages) >= 2)
+    companion.close()
+    assert "the companion process could not be started: MemoryError" in caplog.text
+
+
 def test_a_companion_that_ends_is_tried_again(caplog):
     companion = CompanionProcess([sys.executable, "-c", "raise SystemExit(3)"], first_delay=0.01)
     eventually(lambda: len(caplog.messages) >= 2)

@@ -1,7 +1,9 @@
 """Stackwalks with slices, by the rule: the same result, and the full files wherever something is wrong."""
 
 import logging
+import os
 import shutil
+import uuid
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from socorro_processor.configuration import defaults
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
-from socorro_processor.symbols.memory_directory import MemoryDirectory
+from socorro_processor.symbols.memory_directory import IN_MEMORY, MemoryDirectory
 from socorro_processor.symbols.slicer import Slices
 from tests.shared import SAMPLES, stackwalker
 
@@ -147,6 +149,22 @@ def test_with_a_stackwalker_that_is_not_known_slicing_is_off_and_says_so(rule, t
     assert [record.message for record in caplog.records if "9.9.9" in record.message].__len__() == 1
 
 
+def test_a_stackwalker_that_does_not_say_its_version_for_once_is_asked_again(rule, tmp_path):
+    program = tmp_path / "other"
+    program.write_text(
+        f'#!/bin/sh\n[ -e {tmp_path}/broken ] && [ "$1" = --version ] && cat {tmp_path}/broken && exit 1\n'
+        f'exec {stackwalker()} "$@"\n'
+    )
+    program.chmod(0o755)
+    (tmp_path / "broken").write_text("cannot allocate memory")
+    other, counts = rule(command_pathname=str(program)), Counts()
+    walked(other, tmp_path)
+    assert counts("slicing.full", reason="stackwalker") == 1
+    (tmp_path / "broken").unlink()
+    walked(other, tmp_path)
+    assert counts("slicing.sliced") == 1
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -177,6 +195,13 @@ def test_nothing_is_left_of_slices(rule, tmp_path):
     directory = sliced._sliced._memory.path
     assert list(directory.iterdir()) == []
     sliced.close()
+    assert not directory.exists()
+
+
+def test_what_a_killed_process_left_in_memory_is_removed_at_the_start(rule):
+    directory = IN_MEMORY / f"socorro-slices-{os.getuid()}" / f"1-{uuid.uuid4()}"
+    (directory / "slice").mkdir(parents=True)
+    rule()
     assert not directory.exists()
 
 

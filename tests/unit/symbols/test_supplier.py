@@ -437,7 +437,7 @@ def test_several_files_come_at_a_time(its, server):
 def test_what_a_killed_process_left_goes_when_the_next_one_starts(its, server):
     staging = Path(f"{its.cache}.staging")
     staging.mkdir(parents=True)
-    for name in ("a.part", "a.lock"):
+    for name in ("a.part", "a.lock", "b.part", "c.lock"):
         (staging / name).write_bytes(b"half")
     its.supplier(server.url)
     assert its.files() == {}

@@ -1,0 +1,166 @@
+"""Symbols as production has them: a symbol server, a cache that is too small for all, its manager, and indexes."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from socorro_processor.symbols.cache_records import is_managed
+from socorro_processor.symbols.index_store import SUFFIX
+from socorro_processor.symbols.memory_directory import IN_MEMORY
+from tests.chaos.leftovers import files_in, processes_of
+from tests.symbol_server import Request, SymbolServer, store
+from tests.system.symbol_cache import size_of
+
+_MANAGER = "socorro_processor.app.companion"
+_IN_ORDER_WITHIN = 90.0
+"""Seconds: a manager that died again and again is started again after a minute at most."""
+
+_ANOTHER = b"MODULE Linux x86_64 000102030405060708090A0B0C0D0E0F0 another\nFUNC 0 ffffff 0 a wrong name\n"
+
+HANGS = "hangs"
+ANSWERS: dict[str, Callable[[Request, bytes], None]] = {
+    "answers 500": lambda request, file: request.body(b"out of order", 500),
+    "answers garbage": lambda request, file: request.body(os.urandom(5_000)),
+    "answers with another's file": lambda request, file: request.body(_ANOTHER),
+    "sends half": lambda request, file: _send_half(request, file, says_its_length=True),
+    "sends half and does not say so": lambda request, file: _send_half(request, file, says_its_length=False),
+}
+"""How a server answers where something is wrong with it, beside that it hangs."""
+
+
+class Symbols:
+    """All of that in a directory, within a ``with``."""
+
+    def __init__(self, directory: Path, served: Path) -> None:
+        """``served`` is a store of all symbols that are asked for."""
+        self.cache = directory / "cache"
+        self._indexes = self.cache.with_name(f"{self.cache.name}{SUFFIX}")
+        self._staging = self.cache.with_name(f"{self.cache.name}.staging")
+        self._served = served
+        self._old: dict[Path, bytes] = {}
+        """Indexes as they once were."""
+        self.limit = sum(path.stat().st_size for path in served.rglob("*.sym")) * 9 // 10
+
+    def __enter__(self) -> Self:
+        self._server = SymbolServer(store(self._served))
+        self.options = {
+            "resource.symbols.symbol_cache_path": str(self.cache),
+            "resource.symbols.symbol_cache_size": str(self.limit),
+            "resource.symbols.sources": self._server.url,
+            "resource.symbols.connection_timeout": "1",
+            "resource.symbols.read_timeout": "1",
+            "resource.symbols.supply_timeout": "2",
+            "resource.symbols.negative_ttl": "2",
+        }
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.__exit__()
+
+    def server_is(self, fault: str) -> None:
+        if fault == HANGS:
+            self._server.answers(self._server.hang)
+            return
+
+        def answer(request: Request) -> None:
+            file = self._served / request.path.removeprefix("/")
+            if file.is_file():
+                ANSWERS[fault](request, file.read_bytes())
+            else:
+                request.body(b"", 404)
+
+        self._server.answers(answer)
+
+    def server_is_good(self) -> None:
+        self._server.answers(store(self._served))
+
+    def wipe(self) -> None:
+        """Remove the cache, while others put files in."""
+        shutil.rmtree(self.cache, ignore_errors=True)
+
+    def signal_managers(self, number: signal.Signals) -> None:
+        """The one at work, and the one that waits."""
+        for pid, arguments in processes_of(self.cache).items():
+            if _MANAGER in arguments.split():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def damage_indexes(self, damage: Callable[[bytes, bytes], bytes | None]) -> None:
+        """Have ``damage`` make of each, and of an older one, what is in its place then."""
+        for path in self._indexes.rglob(f"*{SUFFIX}"):
+            # It may go meanwhile, or the disk be full.
+            with suppress(OSError):
+                if now := path.read_bytes():
+                    new = damage(now, self._old.setdefault(path, now))
+                    if new is None:
+                        path.unlink()
+                    else:
+                        path.write_bytes(new)
+
+    def out_of_order(self) -> list[str]:
+        """What has not come back to order by itself in a while, now that all is mended."""
+        deadline = time.monotonic() + _IN_ORDER_WITHIN
+        while wrong := list(self._wrong()):
+            if time.monotonic() > deadline:
+                return wrong
+            time.sleep(0.2)
+        return []
+
+    def left_behind(self, pids: Iterable[int]) -> Iterator[str]:
+        """``pids`` are those of all processors that there have been."""
+        yield from (str(path) for path in self._staging.glob("*.*"))
+        yield from (str(path) for path in self._indexes.rglob("*.tmp"))
+        belongs = tuple(f"{pid}-" for pid in pids)
+        slices = files_in([IN_MEMORY / f"socorro-slices-{os.getuid()}"])
+        yield from (path for path in slices if Path(path).name.startswith(belongs))
+
+    def _wrong(self) -> Iterator[str]:
+        try:
+            if not is_managed(self.cache):
+                yield "no manager of the symbol cache runs"
+        except FileNotFoundError:
+            yield "the symbol cache was not made again"
+        if (size := sum(map(size_of, self.cache.rglob("*.sym")))) > self.limit:
+            yield f"the symbol cache holds {size} bytes, more than {self.limit}"
+
+
+def flipped(now: bytes, old: bytes) -> bytes:
+    """A bit here and there."""
+    damaged = bytearray(now)
+    for _ in range(random.randint(1, 8)):
+        damaged[random.randrange(len(damaged))] ^= 1 << random.randrange(8)
+    return bytes(damaged)
+
+
+def cut_short(now: bytes, old: bytes) -> bytes:
+    return now[: random.randrange(len(now))]
+
+
+def removed(now: bytes, old: bytes) -> None:
+    return None
+
+
+def outdated(now: bytes, old: bytes) -> bytes:
+    """That of a file which was there before."""
+    return old
+
+
+def _send_half(request: Request, file: bytes, says_its_length: bool) -> None:
+    request.send_response(200)
+    if says_its_length:
+        request.send_header("Content-Length", str(len(file)))
+    request.send_header("Connection", "close")
+    request.end_headers()
+    # In the midst of a line, or nobody could tell.
+    request.wfile.write(file[: len(file) // 2].rstrip(b"\n"))
