@@ -6,6 +6,7 @@ import logging
 import queue
 import subprocess
 import threading
+from pathlib import Path
 
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols import index_process
@@ -30,6 +31,7 @@ class IndexBuilder:
         self._thread: threading.Thread | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
+        self._unwritable: set[Path] = set()
 
     def want(self, file: SymbolFile, stackwalker: str, version: str) -> None:
         """Have the index of a symbol file built. With too many waiting nothing is done: it will be asked for again."""
@@ -72,12 +74,18 @@ class IndexBuilder:
                 self._wanted.task_done()
 
     def _build(self, file: SymbolFile, stackwalker: str, version: str) -> None:
+        index = self._indexes.path(file)
+        try:
+            index.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._cannot_be_written(file, error)
+            return
         try:
             with METRICS.timer("symbols.indexing"):
                 with self._lock:
                     if self._closed:
                         return
-                    process = index_process.start(file.path, self._indexes.path(file), stackwalker, version)
+                    process = index_process.start(file.path, index, stackwalker, version)
                     self._process = process
                 index_process.finish(process)
         except (NotIndexed, OSError) as error:
@@ -92,3 +100,15 @@ class IndexBuilder:
         logger.info("indexed %s", file.path)
         with self._lock:
             self._asked.discard(file)
+
+    def _cannot_be_written(self, file: SymbolFile, error: OSError) -> None:
+        METRICS.increment("symbols.index_failed")
+        # Once for all symbol files of a store: there may be thousands.
+        if file.root not in self._unwritable:
+            self._unwritable.add(file.root)
+            logger.warning(
+                "the symbol files in %s are used in full, for their indexes cannot be written: %s; "
+                "set symbol_index_path to a directory that can",
+                file.root,
+                error,
+            )

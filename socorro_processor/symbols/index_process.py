@@ -1,13 +1,16 @@
 """Builds the index of one symbol file, in a process of its own: its memory is given back, and a fault stays in it.
 
-python -m socorro_processor.symbols.index_process SYMBOL_FILE INDEX STACKWALKER VERSION
+python -m socorro_processor.symbols.index_process SYMBOL_FILE INDEX STACKWALKER VERSION PARENT
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +28,7 @@ class NotIndexed(SocorroError):
 
 def start(file: Path, index: Path, stackwalker: str, version: str) -> subprocess.Popen[bytes]:
     """Start building. Raises OSError."""
-    arguments = [str(file), str(index), stackwalker, version]
+    arguments = [str(file), str(index), stackwalker, version, str(os.getpid())]
     return subprocess.Popen(
         [sys.executable, "-m", "socorro_processor.symbols.index_process", *arguments],
         stdin=subprocess.DEVNULL,
@@ -53,9 +56,17 @@ def kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, 9)
 
 
+def _end_with(parent: int) -> None:
+    """Not to be left behind by a processor that was killed, nor the stackwalker that is asked."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(0, signal.SIGKILL)
+
+
 def main(arguments: list[str]) -> int:
-    file, index, stackwalker, version = arguments
+    file, index, stackwalker, version, parent = arguments
     os.nice(10)
+    threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     try:
         build(Path(file), version, corrupt=is_corrupt(Path(file), stackwalker)).save(Path(index))
     except (SocorroError, OSError, MemoryError) as error:
