@@ -18,7 +18,8 @@ from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
 from socorro_processor.symbols.download import module_line
-from socorro_processor.symbols.minidump import NotUnderstood, read
+from socorro_processor.symbols.dump_file import NotUnderstood
+from socorro_processor.symbols.minidump import read
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.supplied import CACHED, FETCHED, Supplied
 from socorro_processor.symbols.supplier import S3, SymbolSupplier

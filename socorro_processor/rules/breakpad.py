@@ -21,8 +21,9 @@ from socorro_processor.stackwalk.command import Limits, Outcome
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
 from socorro_processor.stackwalk.stackwalker import FIELDS, PROGRAM, Stackwalker
+from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore
-from socorro_processor.symbols.minidump import NotUnderstood, read
+from socorro_processor.symbols.minidump import read
 from socorro_processor.symbols.supplier import SymbolSupplier
 from socorro_processor.symbols.wanted import needed_symbols
 
@@ -194,10 +195,9 @@ class BreakpadStackwalkerRule2015(Rule):
     )
     required_config.add_option(
         "slicing",
-        default=False,
+        default=True,
         doc="give the stackwalker only those records of the symbol files that a dump can need: the same output in a "
-        "fraction of the time; done where no symbol server is asked, with a minidump-stackwalk for which it was shown. "
-        "On trial: with verify_slices it says itself whether it is right",
+        "fraction of the time; done where no symbol server is asked, with a minidump-stackwalk for which it was shown",
     )
     required_config.add_option(
         "symbol_index_path",

@@ -24,10 +24,11 @@ from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.result import StackwalkResult
 from socorro_processor.stackwalk.stackwalker import Stackwalker
 from socorro_processor.symbols import minidump
+from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_builder import IndexBuilder
 from socorro_processor.symbols.index_store import IndexStore
 from socorro_processor.symbols.memory_directory import MemoryDirectory, remove_abandoned
-from socorro_processor.symbols.slicer import CannotSlice, Slicer, Slices
+from socorro_processor.symbols.slicer import CannotSlice, NotWorthwhile, Slicer, Slices
 from socorro_processor.symbols.verdict import VERSIONS, version_of
 
 logger = logging.getLogger(__name__)
@@ -97,8 +98,8 @@ class SlicedWalks:
             return self._full(walk, "directory")
         with new_directory as path:
             slices = self._sliced(crash_id, dump, Path(path), version)
-            if slices is None:
-                return self._full(walk, "slicing")
+            if isinstance(slices, str):
+                return self._full(walk, slices)
             outcome, result = walk(_in_place_of_symbols(path))
             full = None
             if not result.json_dump:
@@ -145,19 +146,23 @@ class SlicedWalks:
                 self._memory = MemoryDirectory()
             return self._memory.new()
 
-    def _sliced(self, crash_id: str, dump: Path, directory: Path, version: str) -> Slices | None:
+    def _sliced(self, crash_id: str, dump: Path, directory: Path, version: str) -> Slices | str:
+        """Else the reason why there are none."""
+        slicer = Slicer(self._stores, self._indexes, version, only_worthwhile=True)
         started = time.thread_time()
         try:
             with METRICS.timer("slicing"):
-                slices = Slicer(self._stores, self._indexes, version).slice(minidump.read(dump), directory)
-        except (minidump.NotUnderstood, CannotSlice, OSError) as error:
+                slices = slicer.slice(minidump.read(dump), directory)
+        except NotWorthwhile:
+            return "small"
+        except (NotUnderstood, CannotSlice, OSError) as error:
             logger.debug("%s: not sliced: %s", crash_id, error)
-            return None
+            return "slicing"
         except Exception:
             # It reads what strangers send: no fault of it may cost a crash.
             logger.exception("%s: not sliced", crash_id)
             METRICS.increment("slicing.failed")
-            return None
+            return "slicing"
         finally:
             METRICS.duration("slicing.cpu", time.thread_time() - started)
         METRICS.increment("slicing.files_sliced", slices.sliced)

@@ -5,7 +5,6 @@ Names and ids are those that rust-minidump prints.
 
 from __future__ import annotations
 
-import re
 import struct
 from typing import NamedTuple
 
@@ -49,7 +48,7 @@ def names(record: bytes, module_name: str, code_id: str, is_apple: bool) -> Name
 
 def base_name(path: str) -> str:
     """The last part of a path, be it of Windows or another system."""
-    return re.split(r"[/\\]", path)[-1]
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def _need(body: bytes, size: int) -> None:

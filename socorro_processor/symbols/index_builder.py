@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.index_process import IndexProcess, NotIndexed
@@ -35,6 +36,7 @@ class IndexBuilder:
         self._thread: threading.Thread | None = None
         self._process: IndexProcess | None = None
         self._closed = False
+        self._unwritable: set[Path] = set()
 
     def want(self, file: SymbolFile, stackwalker: str, version: str) -> None:
         """Have the index of a symbol file built. With too many waiting nothing is done: it will be asked for again."""
@@ -82,12 +84,19 @@ class IndexBuilder:
                 self._wanted.task_done()
 
     def _build(self, file: SymbolFile, stackwalker: str, version: str) -> None:
+        index = self._indexes.path(file)
+        try:
+            index.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._cannot_be_written(file, error)
+            self._fail(file)
+            return
         try:
             with METRICS.timer("symbols.indexing"):
                 with self._lock:
                     if self._closed:
                         return
-                    process = self._process = IndexProcess(file.path, self._indexes.path(file), stackwalker, version)
+                    process = self._process = IndexProcess(file.path, index, stackwalker, version)
                 process.finish()
         except (NotIndexed, OSError) as error:
             if not self._closed:
@@ -106,3 +115,15 @@ class IndexBuilder:
             if len(self._failed) >= _MAXIMUM_FAILED:
                 self._failed.clear()
             self._failed[file] = self._clock() + _PAUSE
+
+    def _cannot_be_written(self, file: SymbolFile, error: OSError) -> None:
+        METRICS.increment("symbols.index_failed")
+        # Once for all symbol files of a store: there may be thousands.
+        if file.root not in self._unwritable:
+            self._unwritable.add(file.root)
+            logger.warning(
+                "the symbol files in %s are used in full, for their indexes cannot be written: %s; "
+                "set symbol_index_path to a directory that can",
+                file.root,
+                error,
+            )

@@ -36,7 +36,7 @@ class IndexStore:
         self._directory = Path(directory).absolute() if directory else None
         self._memory = memory
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Path, SymbolIndex] = OrderedDict()
+        self._kept: OrderedDict[SymbolFile, SymbolIndex] = OrderedDict()
         self._used = 0
 
     def path(self, file: SymbolFile) -> Path:
@@ -50,24 +50,23 @@ class IndexStore:
 
     def get(self, file: SymbolFile, state: FileState, stackwalker: str) -> SymbolIndex:
         """Raises UnusableIndex."""
-        path = self.path(file)
         with self._lock:
-            index = self._kept.get(path)
+            index = self._kept.get(file)
             if index is not None and index.file == state and index.stackwalker == stackwalker:
-                self._kept.move_to_end(path)
+                self._kept.move_to_end(file)
                 return index
-        self.forget(path)
-        index = SymbolIndex.load(path, state, stackwalker)
+        self.forget(file)
+        index = SymbolIndex.load(self.path(file), state, stackwalker)
         with self._lock:
-            if path not in self._kept:
-                self._kept[path] = index
+            if file not in self._kept:
+                self._kept[file] = index
                 self._used += index.memory
             while self._used > self._memory and len(self._kept) > 1:
                 self._used -= self._kept.popitem(last=False)[1].memory
         return index
 
-    def forget(self, path: Path) -> None:
+    def forget(self, file: SymbolFile) -> None:
         """Release the memory of an index."""
         with self._lock:
-            if (index := self._kept.pop(path, None)) is not None:
+            if (index := self._kept.pop(file, None)) is not None:
                 self._used -= index.memory

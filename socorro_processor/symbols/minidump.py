@@ -13,7 +13,6 @@ more than a few megabytes are in memory at a time.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,10 +22,9 @@ from typing import Any, NamedTuple
 import numpy
 from numpy.typing import NDArray
 
-from socorro_processor.errors import SocorroError
+from socorro_processor.symbols.address_search import AMD64, ARM, ARM64, X86, Addresses, AddressSearch, Cpu
 from socorro_processor.symbols.code_view import names
-
-Addresses = NDArray[numpy.uint64]
+from socorro_processor.symbols.dump_file import DumpFile, NotUnderstood, limit
 
 MAXIMUM_STREAMS = 4_096
 MAXIMUM_MODULES = 16_384
@@ -41,40 +39,18 @@ MAXIMUM_CONTEXTS = 16 << 20
 MEMORY_IN_FULL = 64 << 20
 """Of a dump with more memory in it only the regions with a thread's stack are looked at: no others are walked."""
 MAXIMUM_MEMORY = 256 << 20
-MAXIMUM_CANDIDATES = 1_000_000
 
 _CHUNK = 1 << 20
+_GAP = 4 << 10
+"""Bytes of the file between two pieces of memory that are looked at too, rather than skipped."""
 _THREAD_LIST, _MODULE_LIST, _MEMORY_LIST, _EXCEPTION, _SYSTEM_INFO, _MEMORY64_LIST = 3, 4, 5, 6, 7, 9
 _READ = frozenset((_THREAD_LIST, _MODULE_LIST, _MEMORY_LIST, _EXCEPTION, _SYSTEM_INFO, _MEMORY64_LIST))
-
-
-class NotUnderstood(SocorroError):
-    """The file is no minidump, is damaged, or is of a kind that is not known here."""
-
-
-class Cpu(NamedTuple):
-    """What has to be known of a processor to find addresses."""
-
-    name: str
-    pointer_size: int
-    stack_pointer: int
-    """Where in a context it stands."""
-    steps: tuple[int, ...]
-    """By what a return address is lowered, to come to the call before it."""
-
-
-_X86 = Cpu("x86", 4, 0xC4, (0, 1))
-_AMD64 = Cpu("amd64", 8, 0x98, (0, 1))
-_ARM = Cpu("arm", 4, 0x38, (0, 1, 2))
-# The old and the new form of a context have it at the same place.
-_ARM64 = Cpu("arm64", 8, 0x100, (0, 1, 4))
-_CPUS = {0: _X86, 10: _X86, 9: _AMD64, 5: _ARM, 12: _ARM64, 0x8003: _ARM64}
+_CPUS = {0: X86, 10: X86, 9: AMD64, 5: ARM, 12: ARM64, 0x8003: ARM64}
 _WINDOWS = frozenset((0, 1, 2, 3))
 _APPLE = frozenset((0x8101, 0x8102))
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(NamedTuple):
     """A file that was mapped: a program or a library.
 
     ``debug_file``, ``debug_id`` and ``code_id`` are as the stackwalker prints them, empty where there is none.
@@ -125,12 +101,12 @@ class Minidump:
         """
         if not self.modules:
             return numpy.empty(0, numpy.uint64)
-        search = _Search(self._cpu, self.modules)
+        search = AddressSearch(self._cpu, [(module.base, module.end - 1) for module in self.modules])
         for context in self._contexts:
             search.look_at(context)
         if self._exception_address is not None:
             search.look_at(self._exception_address.to_bytes(8, "little"))
-        with _File(self.path) as file:
+        with DumpFile(self.path) as file:
             for start, size in _pieces_of_file(self._regions):
                 # Chunks overlap by a word that reaches from the one into the other.
                 for offset in range(0, size, _CHUNK):
@@ -148,7 +124,7 @@ class Minidump:
 
 def read(path: Path) -> Minidump:
     """Raises NotUnderstood, whatever is wrong."""
-    with _File(path) as file:
+    with DumpFile(path) as file:
         streams = _streams(file)
         cpu, platform = _system_info(file, streams)
         modules = _modules(file, streams, platform)
@@ -162,48 +138,15 @@ def read(path: Path) -> Minidump:
         return Minidump(path, cpu.name, modules, cpu, regions, contexts, exception_address)
 
 
-class _File:
-    """A file of which nothing is read beyond its end."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except (OSError, ValueError) as error:
-            raise NotUnderstood(f"cannot read the dump: {_why(error)}") from error
-        try:
-            self.size = os.fstat(self._descriptor).st_size
-        except OSError as error:
-            os.close(self._descriptor)
-            raise NotUnderstood(f"cannot read the dump: {_why(error)}") from error
-
-    def __enter__(self) -> _File:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
-
-    def read(self, at: int, size: int, what: str) -> bytes:
-        """Exactly ``size`` bytes."""
-        if not 0 <= at <= self.size - size:
-            raise NotUnderstood(f"{what}: {size} bytes at {at} of a file of {self.size}")
-        try:
-            data = os.pread(self._descriptor, size, at)
-        except OSError as error:
-            raise NotUnderstood(f"cannot read the dump: {_why(error)}") from error
-        if len(data) != size:
-            raise NotUnderstood(f"{what}: the file became shorter")
-        return data
-
-
 _Streams = dict[int, tuple[int, int]]
 """Size and place, by kind."""
 
 
-def _streams(file: _File) -> _Streams:
+def _streams(file: DumpFile) -> _Streams:
     signature, version, count, at = struct.unpack("<4s3I", file.read(0, 16, "header"))
     if signature != b"MDMP" or version & 0xFFFF != 0xA793:
         raise NotUnderstood("no little-endian minidump")
-    _limit(count, MAXIMUM_STREAMS, "streams")
+    limit(count, MAXIMUM_STREAMS, "streams")
     streams: _Streams = {}
     for kind, size, place in struct.iter_unpack("<3I", file.read(at, 12 * count, "directory")):
         if kind in _READ:
@@ -214,7 +157,7 @@ def _streams(file: _File) -> _Streams:
     return streams
 
 
-def _system_info(file: _File, streams: _Streams) -> tuple[Cpu, int]:
+def _system_info(file: DumpFile, streams: _Streams) -> tuple[Cpu, int]:
     """Also the number of the operating system."""
     if _SYSTEM_INFO not in streams:
         raise NotUnderstood("no system info")
@@ -227,7 +170,7 @@ def _system_info(file: _File, streams: _Streams) -> tuple[Cpu, int]:
     return _CPUS[architecture], platform
 
 
-def _list(file: _File, streams: _Streams, kind: int, entry: int, maximum: int, what: str) -> bytes:
+def _list(file: DumpFile, streams: _Streams, kind: int, entry: int, maximum: int, what: str) -> bytes:
     """The entries of a list that begins with their number; some writers put padding behind that."""
     if kind not in streams:
         return b""
@@ -235,31 +178,31 @@ def _list(file: _File, streams: _Streams, kind: int, entry: int, maximum: int, w
     if size < 4:
         raise NotUnderstood(f"{what}: {size} bytes")
     (count,) = struct.unpack("<I", file.read(at, 4, what))
-    _limit(count, maximum, what)
+    limit(count, maximum, what)
     padding = size - 4 - count * entry
     if padding not in (0, 4):
         raise NotUnderstood(f"{what}: {count} of {entry} bytes each in {size}")
     return file.read(at + 4 + padding, count * entry, what)
 
 
-def _modules(file: _File, streams: _Streams, platform: int) -> tuple[Module, ...]:
+def _modules(file: DumpFile, streams: _Streams, platform: int) -> tuple[Module, ...]:
     modules = []
     left = MAXIMUM_NAMES
     raw = _list(file, streams, _MODULE_LIST, 108, MAXIMUM_MODULES, "modules")
     for base, size, stamp, name_at, record_size, record_at in struct.iter_unpack("<QI4xII52xII24x", raw):
         if size == 0 or base + size > 1 << 64:
             continue  # as the stackwalker does
-        (name_size,) = struct.unpack("<I", file.read(name_at, 4, "name"))
-        _limit(name_size, MAXIMUM_NAME, "bytes of a name")
-        _limit(record_size, MAXIMUM_NAME, "bytes of a CodeView record")
+        (name_size,) = struct.unpack("<I", file.read_one_of_many(name_at, 4, "name"))
+        limit(name_size, MAXIMUM_NAME, "bytes of a name")
+        limit(record_size, MAXIMUM_NAME, "bytes of a CodeView record")
         left -= name_size + record_size
         if left < 0:
             raise NotUnderstood(f"names of modules of more than {MAXIMUM_NAMES} bytes in all")
         try:
-            name = file.read(name_at + 4, name_size, "name").decode("utf-16-le")
+            name = file.read_one_of_many(name_at + 4, name_size, "name").decode("utf-16-le")
         except UnicodeDecodeError as error:
             raise NotUnderstood(f"name of a module: {error.reason}") from error
-        record = file.read(record_at, record_size, "CodeView record") if record_size else b""
+        record = file.read_one_of_many(record_at, record_size, "CodeView record") if record_size else b""
         try:
             known = names(record, name, f"{stamp:08x}{size:x}" if platform in _WINDOWS else "", platform in _APPLE)
         except ValueError as error:
@@ -271,7 +214,7 @@ def _modules(file: _File, streams: _Streams, platform: int) -> tuple[Module, ...
 _REGION = numpy.dtype([("address", "<u8"), ("size", "<u8"), ("at", "<u8")])
 
 
-def _threads(file: _File, streams: _Streams) -> tuple[NDArray[Any], tuple[bytes, ...], int | None]:
+def _threads(file: DumpFile, streams: _Streams) -> tuple[NDArray[Any], tuple[bytes, ...], int | None]:
     """Stacks, contexts, and the address of the exception."""
     stacks: list[Region] = []
     places = []
@@ -289,21 +232,21 @@ def _threads(file: _File, streams: _Streams) -> tuple[NDArray[Any], tuple[bytes,
         address, *place = struct.unpack("<24xQ128xII", file.read(at, 168, "exception"))
         places.append((place[0], place[1]))
     contexts = []
-    _limit(sum(size for size, _ in places), MAXIMUM_CONTEXTS, "bytes of contexts")
+    limit(sum(size for size, _ in places), MAXIMUM_CONTEXTS, "bytes of contexts")
     for size, at in dict.fromkeys(places):
-        _limit(size, MAXIMUM_CONTEXT, "bytes of a context")
+        limit(size, MAXIMUM_CONTEXT, "bytes of a context")
         if size:
             contexts.append(file.read(at, size, "context"))
     return _checked(file, numpy.array(stacks, _REGION)), tuple(contexts), address
 
 
-def _memory_list(file: _File, streams: _Streams) -> NDArray[Any]:
+def _memory_list(file: DumpFile, streams: _Streams) -> NDArray[Any]:
     raw = _list(file, streams, _MEMORY_LIST, 16, MAXIMUM_REGIONS, "memory regions")
     entries = numpy.frombuffer(raw, numpy.dtype([("address", "<u8"), ("size", "<u4"), ("at", "<u4")]))
     return _checked(file, entries.astype(_REGION))
 
 
-def _memory64_list(file: _File, streams: _Streams) -> NDArray[Any]:
+def _memory64_list(file: DumpFile, streams: _Streams) -> NDArray[Any]:
     """Of a dump of all memory: the regions stand one behind the other."""
     if _MEMORY64_LIST not in streams:
         return numpy.empty(0, _REGION)
@@ -311,7 +254,7 @@ def _memory64_list(file: _File, streams: _Streams) -> NDArray[Any]:
     if size < 16:
         raise NotUnderstood(f"64-bit memory regions: {size} bytes")
     count, base = struct.unpack("<QQ", file.read(at, 16, "64-bit memory regions"))
-    _limit(count, MAXIMUM_REGIONS, "64-bit memory regions")
+    limit(count, MAXIMUM_REGIONS, "64-bit memory regions")
     if size != 16 + 16 * count:
         raise NotUnderstood(f"64-bit memory regions: {count} in {size} bytes")
     raw = file.read(at + 16, 16 * count, "64-bit memory regions")
@@ -325,7 +268,7 @@ def _memory64_list(file: _File, streams: _Streams) -> NDArray[Any]:
     return _checked(file, regions)
 
 
-def _checked(file: _File, regions: NDArray[Any]) -> NDArray[Any]:
+def _checked(file: DumpFile, regions: NDArray[Any]) -> NDArray[Any]:
     """These, but for empty ones, if all are within the file."""
     size = numpy.uint64(file.size)
     if ((regions["at"] > size) | (regions["size"] > size - numpy.minimum(regions["at"], size))).any():
@@ -351,108 +294,6 @@ def _pieces_of_file(regions: NDArray[Any]) -> Iterator[tuple[int, int]]:
         return
     order = numpy.argsort(starts, kind="stable")
     begin, reach = starts[order], numpy.maximum.accumulate(ends[order])
-    first = numpy.flatnonzero(numpy.concatenate([[True], begin[1:] > reach[:-1]]))
+    first = numpy.flatnonzero(numpy.concatenate([[True], begin[1:] > reach[:-1] + _GAP]))
     last = numpy.concatenate([first[1:] - 1, [len(begin) - 1]])
     yield from zip(begin[first].tolist(), (reach[last] - begin[first]).tolist(), strict=True)
-
-
-class _Search:
-    """Collects addresses that are in modules."""
-
-    def __init__(self, cpu: Cpu, modules: Iterable[Module]) -> None:
-        self._cpu = cpu
-        spans = sorted((module.base, module.end - 1) for module in modules)
-        self._bases = numpy.array([base for base, _ in spans], numpy.uint64)
-        # The highest last address of this module and all before it; of those that overlap, the union counts.
-        self._lasts = numpy.maximum.accumulate(numpy.array([last for _, last in spans], numpy.uint64))
-        self._gaps = _gaps(self._bases, self._lasts)
-        self._type = numpy.dtype(f"<u{cpu.pointer_size}")
-        # Pointer authentication uses the bits above the highest one of an address. The stackwalker goes by the
-        # last module that it keeps, which of overlapping ones need not be the one that reaches farthest.
-        lengths = {(spans[-1][1] + 1).bit_length(), (max(last for _, last in spans) + 1).bit_length()}
-        self._masks = [(1 << min(length, 64)) - 1 for length in lengths] if cpu is _ARM64 else []
-        self._waiting: list[bytes] = []
-        self._size_waiting = 0
-        self._found: list[Addresses] = []
-        self._count = 0
-
-    def look_at(self, data: bytes) -> None:
-        """Every word in these bytes."""
-        # Many small ones are looked at together, with zeros between them.
-        self._waiting.append(data.ljust(-(-len(data) // 8) * 8, b"\0"))
-        self._size_waiting += len(self._waiting[-1])
-        if self._size_waiting >= _CHUNK:
-            self._look()
-
-    def found(self) -> Addresses:
-        self._look()
-        self._compact()
-        return self._found[0]
-
-    def _look(self) -> None:
-        data = b"".join(self._waiting)
-        self._waiting, self._size_waiting = [], 0
-        for offset in range(self._cpu.pointer_size):
-            count = (len(data) - offset) // self._cpu.pointer_size
-            if count > 0:
-                self._add(numpy.frombuffer(data, self._type, count, offset))
-
-    def _add(self, words: NDArray[Any]) -> None:
-        for mask in self._masks:
-            self._keep(words & words.dtype.type(mask))
-        if self._cpu is _ARM:
-            self._keep(words & words.dtype.type(0xFFFFFFFE))
-        self._keep(words)
-
-    def _keep(self, words: NDArray[Any]) -> None:
-        lowest, highest = int(self._bases[0]), int(self._lasts[-1])
-        top = min(highest + self._cpu.steps[-1], numpy.iinfo(words.dtype).max)
-        if lowest > top:
-            return
-        # Most words are small numbers; they are out of the way by one comparison, since what is below
-        # ``lowest`` becomes big here.
-        near = words[(words - words.dtype.type(lowest)) <= words.dtype.type(top - lowest)].astype(numpy.uint64)
-        for step in self._cpu.steps:
-            addresses = near - numpy.uint64(step)
-            span = numpy.searchsorted(self._gaps, addresses, "right")
-            inside = addresses[(span & 1) == 1]
-            if len(inside):
-                self._found.append(_sorted_once(inside))
-                self._count += len(self._found[-1])
-        if self._count > 2 * MAXIMUM_CANDIDATES:
-            self._compact()
-
-    def _compact(self) -> None:
-        together = numpy.concatenate(self._found) if self._found else numpy.empty(0, numpy.uint64)
-        self._found = [_sorted_once(together)]
-        self._count = len(self._found[0])
-        _limit(self._count, MAXIMUM_CANDIDATES, "addresses in modules")
-
-
-def _gaps(bases: Addresses, lasts: Addresses) -> Addresses:
-    """Beginnings and ends in turn of what modules cover: an address is covered if an odd number are at or below it."""
-    separate = numpy.concatenate([[True], bases[1:] > lasts[:-1]])
-    begins = bases[separate]
-    ends = numpy.concatenate([lasts[:-1][separate[1:]], lasts[-1:]])
-    both = numpy.empty(2 * len(begins), numpy.uint64)
-    both[0::2], both[1::2] = begins, ends + numpy.uint64(1)
-    # Behind the last address of all there is nothing.
-    return both[:-1] if both[-1] == 0 else both
-
-
-def _sorted_once(addresses: Addresses) -> Addresses:
-    """By sorting: ``numpy.unique`` may hash, which is slower by far."""
-    addresses = numpy.sort(addresses)
-    if not len(addresses):
-        return addresses
-    kept: Addresses = addresses[numpy.concatenate([[True], addresses[1:] != addresses[:-1]])]
-    return kept
-
-
-def _limit(count: int, maximum: int, what: str) -> None:
-    if count > maximum:
-        raise NotUnderstood(f"{count} {what}, {maximum} at most are read")
-
-
-def _why(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -7,6 +7,7 @@ in an unusual way (two spaces, a tab), raises NotSliceable instead of being gues
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from socorro_processor.errors import SocorroError
 
 MAXIMUM_LINE = 75_000
 """Bytes. From 80,000 on, the stackwalker may skip a line."""
+
+_ID_DIGITS = 10
+_INLINE = re.compile(rb"\nINLINE [0-9]+ [0-9]+ ([0-9]{1,10}) ([0-9]{1,10}) ")
 
 Bytes = NDArray[numpy.uint8]
 Integers = NDArray[Any]
@@ -148,26 +152,30 @@ def in_chunks(read: Any, size: int, chunk: int) -> Iterator[tuple[bytes, int]]:
         at += length
 
 
-def identifiers(blocks: bytes) -> tuple[Integers, Integers]:
+def identifiers(records: bytes) -> tuple[Integers, Integers]:
     """The ids that FUNC blocks name: of FILE, and of INLINE_ORIGIN; sorted, maybe some that they do not name."""
-    lines = lines_in(blocks, 0)
+    if not records:
+        return numpy.empty(0, numpy.uint64), numpy.empty(0, numpy.uint64)
+    data = numpy.frombuffer(bytes(_ID_DIGITS) + records, numpy.uint8)
     # A line of a FUNC ends with its file.
-    places = lines.ends - 1
-    while (returns := lines.data[places] == _CR).any():
-        places = numpy.where(returns, places - 1, places)
-    files = numpy.zeros(len(places), numpy.uint64)
-    active, scale = numpy.arange(len(places)), numpy.uint64(1)
-    for _ in range(10):
-        digit = _DECIMAL[lines.data[places[active]]]
-        active, digit = active[digit != 255], digit[digit != 255]
-        files[active] += digit.astype(numpy.uint64) * scale
-        places[active] -= 1
-        scale *= numpy.uint64(10)
-    starts = lines.starts
-    is_inline = (lines.data[starts] == ord("I")) & (lines.data[starts + 6] == _SPACE)
-    place = starts[is_inline] + len("INLINE ")
-    for _ in range(2):
-        place = decimal(lines.data, place)[1]
-    call_files, place = decimal(lines.data, place)
-    origins = decimal(lines.data, place)[0]
-    return numpy.unique(numpy.concatenate([files, call_files])), numpy.unique(origins)
+    ends = numpy.flatnonzero(data == _LF)
+    while (returns := data[ends - 1] == _CR).any():
+        ends = numpy.where(returns, ends - 1, ends)
+    digits = _DECIMAL[data[ends[:, None] - numpy.arange(1, _ID_DIGITS + 1)]].astype(numpy.uint64)
+    is_number = numpy.logical_and.accumulate(digits != 255, axis=1)
+    files = (digits * is_number) @ (numpy.uint64(10) ** numpy.arange(_ID_DIGITS, dtype=numpy.uint64))
+    if b"\nINLINE " not in records:
+        return _distinct(files), files[:0]
+    inlines = _INLINE.findall(records)
+    if len(inlines) != records.count(b"\nINLINE "):
+        raise NotSliceable("an INLINE that is written in an unusual way")
+    call_files, origins = (
+        numpy.array([int(each) for each in set(ids)], numpy.uint64) for ids in zip(*inlines, strict=True)
+    )
+    return _distinct(numpy.concatenate([files, call_files])), numpy.sort(origins)
+
+
+def _distinct(numbers: Integers) -> Integers:
+    numbers = numpy.sort(numbers)
+    each: Integers = numbers[numpy.concatenate([[True], numbers[1:] != numbers[:-1]])]
+    return each

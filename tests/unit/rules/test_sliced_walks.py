@@ -183,7 +183,7 @@ def test_a_share_of_the_crashes_is_walked_both_ways(rule, tmp_path, monkeypatch,
     sliced, counts = indexed(rule(verify_slices=1.0), tmp_path), Counts()
     assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
     assert (counts("slicing.verified"), counts("slicing.differences")) == (1, 0)
-    monkeypatch.setattr("socorro_processor.symbols.slicer.slice_of", lambda *_: [b"INFO nothing\n"])
+    monkeypatch.setattr("socorro_processor.symbols.slicer.slice_of", lambda *_: b"INFO nothing\n")
     assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
     assert counts("slicing.differences") == 1
     assert "differs" in caplog.text
@@ -213,3 +213,20 @@ def test_what_a_killed_process_left_in_memory_is_removed_by_the_next_one(tmp_pat
     first.close()
     second.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_symbol_files_that_are_smaller_than_the_dump_are_used_in_full(rule, tmp_path):
+    with (tmp_path / "large").open("wb") as large:
+        large.write(DUMP.read_bytes())
+        large.truncate(1 << 20)
+    sliced, counts = indexed(rule(), tmp_path), Counts()
+    assert walked(sliced, tmp_path, tmp_path / "large") == walked(rule(slicing=False), tmp_path)
+    assert counts("slicing.full", reason="small") == 1
+
+
+def test_where_indexes_cannot_be_written_the_full_files_are_used_and_one_message_says_so(rule, tmp_path, caplog):
+    (tmp_path / "symbols.index").write_text("no directory")
+    counts = Counts()
+    assert walked(indexed(rule(), tmp_path), tmp_path) == walked(rule(slicing=False), tmp_path)
+    assert counts("symbols.index_failed") == 3
+    assert caplog.text.count("set symbol_index_path") == 1
