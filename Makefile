@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test golden bench chaos endurance check audit clean lock services stackwalker \
+.PHONY: help run test golden bench chaos endurance fuzz check audit clean lock services stackwalker \
 	stackwalker-from-source samples
 
 help: ## show this
@@ -36,6 +36,9 @@ chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, s
 
 endurance: $(VENV)/.installed-for-tests stackwalker ## whether the daemon grows over CRASHES=10000, and what it costs when idle
 	$(BIN)/python -m benchmarks.endurance --crashes=$(or $(CRASHES),10000)
+
+fuzz: $(VENV)/.installed-for-fuzzing stackwalker ## feed minidumps, symbol files and indexes that no one made to what reads them; SECONDS=3600
+	$(BIN)/python -m tests.fuzz --seconds=$(or $(SECONDS),3600)
 
 check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code
 	$(BIN)/ruff format --check
@@ -79,6 +82,10 @@ $(VENV)/.installed-for-tests: requirements-dev.txt setup.py $(VENV)/.made
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-for-fuzzing: requirements-fuzz.txt $(VENV)/.installed-for-tests
+	$(BIN)/pip install --quiet --require-hashes -r requirements-fuzz.txt
+	touch $@
 
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
