@@ -24,10 +24,11 @@ services: $(VENV)/.made ## start RabbitMQ, PostgreSQL, S3 and Elasticsearch on t
 golden: $(VENV)/.installed-for-tests ## run the golden cases, print each difference; CASES=FILE: others of the same form
 	$(BIN)/python -m tests.golden.run $(CASES)
 
-bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules, services, symbol cache and stackwalks cost; CRASHES=DIRECTORY: over other crashes than the samples
+bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules, services, symbols and stackwalks cost; CRASHES=DIRECTORY: over other crashes than the samples
 	$(BIN)/python -m benchmarks.rules $(CRASHES)
 	$(BIN)/python -m benchmarks.services $(CRASHES)
 	$(BIN)/python -m benchmarks.symbol_cache
+	$(BIN)/python -m benchmarks.symbol_supplier
 	$(BIN)/python -m benchmarks.slicing $(CRASHES)
 
 chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, see that no crash is lost; SECONDS=600 SEED=n CONFIG=embedded
