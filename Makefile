@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test golden bench chaos endurance check audit docs clean lock services stackwalker \
+.PHONY: help run test golden bench chaos endurance fuzz check audit docs clean lock services stackwalker \
 	stackwalker-from-source samples
 
 help: ## show this
@@ -24,10 +24,11 @@ services: $(VENV)/.made ## start RabbitMQ, PostgreSQL, S3 and Elasticsearch on t
 golden: $(VENV)/.installed-for-tests ## run the golden cases, print each difference; CASES=FILE: others of the same form
 	$(BIN)/python -m tests.golden.run $(CASES)
 
-bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules, services, symbol cache and stackwalks cost; CRASHES=DIRECTORY: over other crashes than the samples
+bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules, services, symbols and stackwalks cost; CRASHES=DIRECTORY: over other crashes than the samples
 	$(BIN)/python -m benchmarks.rules $(CRASHES)
 	$(BIN)/python -m benchmarks.services $(CRASHES)
 	$(BIN)/python -m benchmarks.symbol_cache
+	$(BIN)/python -m benchmarks.symbol_supplier
 	$(BIN)/python -m benchmarks.slicing $(CRASHES)
 
 chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, see that no crash is lost; SECONDS=600 SEED=n CONFIG=embedded
@@ -36,6 +37,9 @@ chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, s
 
 endurance: $(VENV)/.installed-for-tests stackwalker ## whether the daemon grows over CRASHES=10000, and what it costs when idle
 	$(BIN)/python -m benchmarks.endurance --crashes=$(or $(CRASHES),10000)
+
+fuzz: $(VENV)/.installed-for-fuzzing stackwalker ## feed minidumps, symbol files and indexes that no one made to what reads them; SECONDS=3600
+	$(BIN)/python -m tests.fuzz --seconds=$(or $(SECONDS),3600)
 
 check: docs ## style, types, import contract, dead code, docs
 	$(BIN)/ruff format --check
@@ -83,6 +87,10 @@ $(VENV)/.installed-for-tests: requirements-dev.txt setup.py $(VENV)/.made
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-for-fuzzing: requirements-fuzz.txt $(VENV)/.installed-for-tests
+	$(BIN)/pip install --quiet --require-hashes -r requirements-fuzz.txt
+	touch $@
 
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 Answer = Callable[["Request"], None]
 """Answers one request, in whatever way."""
@@ -40,6 +41,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     answer: Answer
     paths: list[str]
+    connections: list[socket.socket]
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self.connections.append(connection)
+        return connection, address
 
     def handle_error(self, *_: object) -> None:
         """A client that goes away is what tests are about."""
@@ -52,6 +59,7 @@ class SymbolServer:
         self._server = _Server(("127.0.0.1", 0), Request)
         self._server.answer = answer
         self._server.paths = []
+        self._server.connections = []
         self.released = threading.Event()
         """Set at the end: what an answer that hangs waits for."""
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -81,6 +89,9 @@ class SymbolServer:
         self._server.shutdown()
         self._thread.join(DEADLINE)
         self._server.server_close()
+        for connection in self._server.connections:  # those that are kept alive would be answered still
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def store(root: Path) -> Answer:

@@ -90,22 +90,28 @@ class LRUCache:
     def handle(self, events: Iterable[Event]) -> None:
         """Take in what has happened."""
         now = self._handled = self._clock()
+        touched: dict[str, None] = {}
+        """In the order of their last event: else what came would seem younger than all that was opened since."""
         changed: dict[str, bool] = {}
         walked: set[str] = set()
         hits = 0
         for happened, path in events:
             if happened is Happened.OPENED:
                 # One that has only just come is opened by who writes it.
-                hits += self.files.use(path, now) and path not in changed
-            elif happened is Happened.CHANGED:
-                changed.setdefault(path, False)
-            elif happened is Happened.ARRIVED:
-                changed[path] = True
+                if path in changed or path in self.files:
+                    hits += path not in changed
+                    touched.pop(path, None)
+                    touched[path] = None
+            elif happened is Happened.CHANGED or happened is Happened.ARRIVED:
+                changed[path] = happened is Happened.ARRIVED or changed.get(path, False)
+                touched.pop(path, None)
+                touched[path] = None
             elif happened is Happened.DIRECTORY_CAME:
                 # Not one that the walk through the directory above it has met since.
                 if path not in walked:
                     for each, _ in self._walk(path, walked):
                         changed.setdefault(each, True)
+                        touched.setdefault(each)
             elif happened is Happened.DIRECTORY_LEFT:
                 self._watches.remove_below(path)
                 for each in self.files.below(path):
@@ -114,8 +120,11 @@ class LRUCache:
             else:
                 self.lost_events = True
                 METRICS.increment("symbol_cache.overflows")
-        for path, is_complete in changed.items():
-            self._look_at(path, now, is_complete)
+        for path in touched:
+            if path in changed:
+                self._look_at(path, now, changed[path])
+            else:
+                self.files.use(path, now)
         if hits:
             METRICS.increment("symbol_cache.hits", hits)
 

@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, WholeNumber, size
@@ -31,6 +31,9 @@ _BATCH = 0.1
 _LOCK_INTERVAL = 0.25
 SCAN_INTERVAL = 60.0
 """Seconds between two scans, where inotify has too few watches."""
+_PRIORITY = -10
+"""Its niceness, where it may choose: on a machine whose cores are all taken the cache would else outgrow its limit
+before the manager has its turn. What it does is little."""
 _STATUS_INTERVAL = 1.0
 _ORDER_INTERVAL = 60.0
 
@@ -99,6 +102,8 @@ class SymbolLRUCacheManager(RequiredConfig):
 
         Raises ProcessingEnvironmentError.
         """
+        with suppress(OSError):  # not everybody may
+            os.setpriority(os.PRIO_PROCESS, 0, min(_PRIORITY, os.getpriority(os.PRIO_PROCESS, 0)))
         try:
             while not stopped():
                 with closing(CacheDirectory(self._path)) as directory:

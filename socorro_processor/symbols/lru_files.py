@@ -28,6 +28,9 @@ class LRUFiles:
     def __len__(self) -> int:
         return len(self._files)
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._files
+
     def __iter__(self) -> Iterator[str]:
         """Their paths, in order."""
         return iter(self._files)

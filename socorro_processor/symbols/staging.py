@@ -71,8 +71,9 @@ class Staging:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 part.replace(target)
                 return
-            except FileNotFoundError:
-                # The manager of the cache removes directories that are empty.
+            except (FileNotFoundError, FileExistsError):
+                # The manager of the cache removes directories that are empty: then the one that was there just now
+                # is none any more.
                 if attempt == _ATTEMPTS - 1:
                     raise
 

@@ -19,14 +19,14 @@ KILOBYTE = 1 << 10
 class SymbolCache:
     """A cache in a directory; ends every manager that it started."""
 
-    def __init__(self, directory: Path, size: int) -> None:
+    def __init__(self, directory: Path, size: int, verbosity: int = 1) -> None:
         """``size`` is in kilobytes."""
         self.path = directory / "cache"
         self.limit = size * KILOBYTE
         self.options = [
             f"--companion_process.symbol_cache_path={self.path}",
             f"--companion_process.symbol_cache_size={size}k",
-            "--companion_process.verbosity=1",
+            f"--companion_process.verbosity={verbosity}",
         ]
         self.log = directory / "log"
         self._processes: list[subprocess.Popen[bytes]] = []

@@ -28,9 +28,9 @@ def test_each_threat_has_a_test():
     assert [row for row in rows[1:] if "``test_" not in row] == []
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "requirements-fuzz.txt"])
 def test_every_requirement_has_its_hash(file):
     requirements = re.split(r"\n(?=\S)", (REPOSITORY / file).read_text().replace("\\\n", ""))
     requirements = [each for each in requirements if each.strip() and not each.startswith("#")]
-    assert len(requirements) > 10
+    assert requirements
     assert [each for each in requirements if "==" not in each or "--hash=sha256:" not in each] == []

@@ -109,6 +109,15 @@ def test_one_that_was_opened_a_moment_before_is_not_removed(cache):
     assert list(cache.cache.evict()) == ["b"]
 
 
+def test_one_that_was_opened_when_others_had_come_is_younger_than_these(cache):
+    cache.write("in-use")
+    cache.look()
+    for name in ("a", "b", "c"):
+        cache.write(name)
+    os.close(os.open(cache.path / "in-use", os.O_RDONLY))
+    assert cache.look() == ["a"]
+
+
 def test_a_file_larger_than_the_cache_may_be_goes_after_all_others(cache):
     cache.write("a")
     cache.look()
