@@ -39,13 +39,13 @@ def queue_id(installation: Installation, body: str) -> None:
     queue.close()
 
 
-def processed(installation: Installation, crash_id: str) -> dict:
-    """The crash, once a daemon has processed it and ended."""
+def processed(installation: Installation, *crash_ids: str) -> list[dict]:
+    """The crashes, once a daemon has processed them and ended."""
     daemon = installation.start()
-    eventually(lambda: installation.is_processed(crash_id), lambda: daemon.log)
+    eventually(lambda: all(map(installation.is_processed, crash_ids)), lambda: daemon.log)
     assert daemon.stop() == 0
     assert installation.queue() == NOTHING
-    return installation.show(crash_id)
+    return [installation.show(crash_id) for crash_id in crash_ids]
 
 
 @pytest.fixture
@@ -74,13 +74,15 @@ def tmpfs(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", path], check=True)
 
 
-@pytest.mark.parametrize("body", ["no id", "../../etc/passwd", "0bba61c5-dfc3-43e7-dead-8afd20161399"])
-def test_what_is_no_crash_id_is_rejected(installation, body):
-    queue_id(installation, body)
+def test_what_is_no_crash_id_is_rejected(installation):
+    bodies = ["no id", "../../etc/passwd", "0bba61c5-dfc3-43e7-dead-8afd20161399"]
+    for body in bodies:
+        queue_id(installation, body)
     daemon = installation.start()
-    daemon.wait_for_log("is rejected")
+    for body in bodies:
+        daemon.wait_for_log(f"{body} is rejected")
     assert daemon.stop() == 0
-    assert installation.queue() == NOTHING | {"rejected": 1}
+    assert installation.queue() == NOTHING | {"rejected": len(bodies)}
 
 
 def test_an_unknown_crash_id_is_tried_again_and_then_rejected(installation):
@@ -145,12 +147,14 @@ def test_an_unknown_option_in_the_file_is_an_error_that_names_file_and_section(i
     assert "did you mean producer_consumer.number_of_threads?" in done.stderr
 
 
-@pytest.mark.parametrize("size", [0, 1, 100, 20_000])
-def test_a_dump_that_was_cut_is_saved_with_what_can_be_said_of_it(installation, tmp_path, size):
-    (tmp_path / "cut.dmp").write_bytes(DUMP.read_bytes()[:size])
-    crash = processed(installation, installation.submit(tmp_path / "cut.dmp"))
-    assert crash["mdsw_return_code"] != 0 or crash["json_dump"]
-    assert crash["processor_notes"]
+def test_a_dump_that_was_cut_is_saved_with_what_can_be_said_of_it(installation, tmp_path):
+    crash_ids = []
+    for size in (0, 1, 100, 20_000):
+        (tmp_path / "cut.dmp").write_bytes(DUMP.read_bytes()[:size])
+        crash_ids.append(installation.submit(tmp_path / "cut.dmp"))
+    for crash in processed(installation, *crash_ids):
+        assert crash["mdsw_return_code"] != 0 or crash["json_dump"]
+        assert crash["processor_notes"]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +170,7 @@ def test_a_dump_that_was_cut_is_saved_with_what_can_be_said_of_it(installation, 
 )
 def test_a_walk_that_goes_wrong_is_a_note(installation, walker, script, note):
     walker(script)
-    crash = processed(installation, installation.submit(DUMP))
+    (crash,) = processed(installation, installation.submit(DUMP))
     assert note in crash["processor_notes"]
     assert crash["signature"].startswith("EMPTY")
 
@@ -252,23 +256,26 @@ def is_ready(port: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("content", [b"", b"no JSON", b"[1, 2]", b'"text"', b"\xff\xfe"])
-def test_a_raw_crash_that_is_no_json_object_is_parked_with_that_reason(installation, content):
-    crash_id = installation.submit(DUMP)
-    (raw_crash,) = installation.crashes.glob(f"v2/raw_crash/*/*/{crash_id}")
-    raw_crash.write_bytes(content)
+def test_a_raw_crash_that_is_no_json_object_is_parked_with_that_reason(installation):
+    contents = [b"", b"no JSON", b"[1, 2]", b'"text"', b"\xff\xfe"]
+    crash_ids = [installation.submit(DUMP) for _ in contents]
+    for crash_id, content in zip(crash_ids, contents, strict=True):
+        (raw_crash,) = installation.crashes.glob(f"v2/raw_crash/*/*/{crash_id}")
+        raw_crash.write_bytes(content)
     daemon = installation.start()
-    daemon.wait_for_log(f"{crash_id} is parked")
+    for crash_id in crash_ids:
+        daemon.wait_for_log(f"{crash_id} is parked")
     assert daemon.stop() == 0
-    assert "JSON" in daemon.log
-    assert installation.queue() == NOTHING | {"parked": 1}
+    for crash_id in crash_ids:
+        assert re.search(f"{crash_id} is parked.*JSON", daemon.log)
+    assert installation.queue() == NOTHING | {"parked": len(contents)}
 
 
 def test_a_stored_dump_name_that_is_a_trick_costs_that_dump_only(installation):
     crash_id = installation.submit(DUMP)
     names = installation.crashes / "v1" / "dump_names" / crash_id
     names.write_text(json.dumps([*json.loads(names.read_text()), "../../x", "missing", None, "x" * 300]))
-    crash = processed(installation, crash_id)
+    (crash,) = processed(installation, crash_id)
     assert crash["success"] is True
     assert "../../x" in crash["processor_notes"]
     assert "missing" in crash["processor_notes"]
