@@ -149,6 +149,20 @@ class PostgreSQLCrashStorage(CrashStorageBase):
             for crash_id, group in groupby(rows, key=itemgetter(0)):
                 yield crash_id, [SymbolFile(*file) for _, *file in group]
 
+    def held(self, crash_id: str) -> list[str]:
+        key = {"uuid": crash_id, "crash_date": crash_date(crash_id)}
+
+        def held(cursor: Cursor) -> list[str]:
+            found = []
+            for table in TABLES:
+                cursor.execute(f"SELECT count(*) {_rows(table)}", key)  # names of ours  # nosec B608
+                ((count,),) = cursor.fetchall()
+                if count:
+                    found.append(f"{table} ({count})" if count > 1 else table)
+            return found
+
+        return self._pool.run(f"look for {crash_id}", held)
+
     def remove(self, crash_id: str) -> None:
         key = {"uuid": crash_id, "crash_date": crash_date(crash_id)}
 
@@ -251,7 +265,12 @@ def _key(crash_id: str, date_processed: object) -> Values:
 
 
 def _deletion(table: str, key: Values) -> Statement:
-    return f"DELETE FROM {table} WHERE uuid = %(uuid)s AND crash_date = %(crash_date)s", key  # names of ours  # nosec B608
+    return f"DELETE {_rows(table)}", key  # names of ours  # nosec B608
+
+
+def _rows(table: str) -> str:
+    """Those of one crash."""
+    return f"FROM {table} WHERE uuid = %(uuid)s AND crash_date = %(crash_date)s"
 
 
 def _mistake(cursor: Cursor) -> str | None:
