@@ -44,10 +44,22 @@ required_config.add_option(
 )
 
 
+required_config.add_option(
+    "audit_file",
+    default="",
+    doc="a file to which it is appended who had which crash removed, beside the log (empty: none)",
+)
+
+
+def formatter_of(config: DotDict) -> logging.Formatter:
+    """What makes lines as ``logging.format`` says."""
+    return JSONFormatter() if config.format == "json" else PlainFormatter()
+
+
 def set_up_logging(config: DotDict) -> None:
     """Send all logs to standard error, as ``logging.level`` and ``logging.format`` say."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JSONFormatter() if config.format == "json" else PlainFormatter())
+    handler.setFormatter(formatter_of(config))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.level)

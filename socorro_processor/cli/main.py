@@ -38,6 +38,7 @@ COMMANDS = {
     "show": "print a report of a processed crash",
     "fetch": "copy the raw files of a crash into a directory",
     "queue": "look at the queues and at what was put aside, put it back",
+    "remove": "erase crashes from the source and from every destination",
     "signature": "sign processed crashes by the lists of today, and say why",
     "siglists": "check the signature lists, or preview what changed ones would change",
     "symbols": "say which symbol files crashes missed, get and upload them, look after the symbol cache",

@@ -131,6 +131,10 @@ class CrashStorageBase(RequiredConfig):
         """
         raise NotImplementedError(f"{type(self).__name__} does not say which processed crashes it has")
 
+    def held(self, crash_id: str) -> list[str]:
+        """What the store holds of this crash, for people: ``raw crash``, ``dump``; nothing where it has none."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it has of a crash")
+
     def remove(self, crash_id: str) -> None:
         """Remove all that the store holds of this crash; CrashIDNotFound where that is nothing."""
         raise NotImplementedError(f"{type(self).__name__} does not remove crashes")

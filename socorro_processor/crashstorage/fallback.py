@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
-from socorro_processor.errors import ConfigurationError, CrashIDNotFound, CrashStorageError
+from socorro_processor.errors import ConfigurationError, CrashIDNotFound, CrashStorageError, PolyStorageError
 from socorro_processor.serialization import Note, ignore
 
 T = TypeVar("T")
@@ -30,6 +30,11 @@ class _TwoStores(CrashStorageBase):
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)
         self._first, self._second = (self._built(name) for name in self.names)
+
+    @property
+    def stores(self) -> Mapping[str, CrashStorageBase]:
+        """Each store by the name of its section, in order."""
+        return dict(zip(self.names, (self._first, self._second), strict=True))
 
     def _built(self, name: str) -> CrashStorageBase:
         storage_class = self.config[name].storage_class
@@ -64,17 +69,26 @@ class _TwoStores(CrashStorageBase):
         missing = self._first.missing_processed(crash_ids)
         return self._second.missing_processed(sorted(missing)) if missing else missing
 
+    def held(self, crash_id: str) -> list[str]:
+        """What each of them holds, with its name."""
+        return [f"{name}: {what}" for name, store in self.stores.items() for what in store.held(crash_id)]
+
     def remove(self, crash_id: str) -> None:
-        """Remove it from both; CrashIDNotFound where neither has it."""
-        try:
-            self._first.remove(crash_id)
-        except CrashIDNotFound:
-            self._second.remove(crash_id)
-            return
-        try:
-            self._second.remove(crash_id)
-        except CrashIDNotFound:
-            return
+        """Remove it from both, also where one of them fails; CrashIDNotFound where neither has it."""
+        removed: list[str] = []
+        failures: dict[str, CrashStorageError] = {}
+        for name, store in self.stores.items():
+            try:
+                store.remove(crash_id)
+                removed.append(name)
+            except CrashIDNotFound:
+                continue
+            except CrashStorageError as error:
+                failures[name] = error
+        if failures:
+            raise PolyStorageError(failures)
+        if not removed:
+            raise CrashIDNotFound(f"neither {' nor '.join(self.names)} has a crash {crash_id} to remove")
 
     def setup(self) -> None:
         self._first.setup()

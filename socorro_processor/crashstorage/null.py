@@ -37,6 +37,10 @@ class NullCrashStorage(CrashStorageBase):
     def get_unredacted_processed(self, crash_id: str) -> ProcessedCrash:
         self._has_none(crash_id)
 
+    def held(self, crash_id: str) -> list[str]:
+        check_crash_id(crash_id)
+        return []
+
     def remove(self, crash_id: str) -> None:
         self._has_none(crash_id)
 

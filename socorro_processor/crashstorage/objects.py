@@ -215,17 +215,29 @@ class ObjectCrashStorage(CrashStorageBase):
         absent = self.absent(map(processed_crash_key, crash_ids))
         return {crash_id for crash_id, is_absent in zip(crash_ids, absent, strict=True) if is_absent}
 
+    def held(self, crash_id: str) -> list[str]:
+        objects = self._parts(crash_id)
+        absent = self.absent(objects)
+        return [what for what, is_absent in zip(objects.values(), absent, strict=True) if not is_absent]
+
     def remove(self, crash_id: str) -> None:
         # The raw crash first, so that nobody begins to read it; the dumps' names last, so that a
         # removal that was broken off can be done again.
-        dumps = [dump_key(crash_id, name) for name in [MAIN_DUMP, *self._earlier_dump_names(crash_id)]]
-        keys = [*self.raw_crash_keys(crash_id), processed_crash_key(crash_id), *dumps, dump_names_key(crash_id)]
-        found = [self.delete(key) for key in keys]
+        found = [self.delete(key) for key in self._parts(crash_id)]
         if not any(found):
             raise CrashIDNotFound(f"{self} has no crash {crash_id}")
 
     def __str__(self) -> str:
         return type(self).__name__
+
+    def _parts(self, crash_id: str) -> dict[str, str]:
+        """What each key is that something of the crash may be under."""
+        return {
+            **dict.fromkeys(self.raw_crash_keys(crash_id), "raw crash"),
+            processed_crash_key(crash_id): "processed crash",
+            **{dump_key(crash_id, name): f"dump {name}" for name in [MAIN_DUMP, *self._earlier_dump_names(crash_id)]},
+            dump_names_key(crash_id): "names of the dumps",
+        }
 
     def _encoded(self, crash: Mapping[str, Any], crash_id: str) -> bytes:
         return encode(crash, lambda note: logger.warning("%s of crash %s in %s", note, crash_id, self))

@@ -134,6 +134,18 @@ class PolyCrashStorage(CrashStorageBase):
             raise NotImplementedError(f"none of {', '.join(self._stores)} says which processed crashes it has")
         return set().union(*told)
 
+    def held(self, crash_id: str) -> list[str]:
+        """What each store that can tell holds, with its name."""
+        check_crash_id(crash_id)
+        found: list[str] = []
+
+        def look(name: str, store: CrashStorageBase) -> None:
+            with suppress(NotImplementedError):
+                found.extend(f"{name}: {what}" for what in store.held(crash_id))
+
+        self._each(look)
+        return found
+
     def remove(self, crash_id: str) -> None:
         """Remove it from every store that can; CrashIDNotFound where none of them has it."""
         check_crash_id(crash_id)

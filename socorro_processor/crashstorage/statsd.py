@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
+from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
-from socorro_processor.errors import ConfigurationError, CrashStorageError
+from socorro_processor.errors import ConfigurationError, CrashIDNotFound, CrashStorageError
 from socorro_processor.statsd import StatsdClient, metric_name, statsd_call_options
 
 CALLS = tuple(name for name, call in vars(CrashStorageBase).items() if callable(call) and not name.startswith("_"))
@@ -50,6 +51,13 @@ class StatsdCounter(_StatsdStore):
         earlier: CrashStorageError,
     ) -> None:
         """No other call comes of it."""
+
+    def held(self, crash_id: str) -> list[str]:
+        check_crash_id(crash_id)
+        return []
+
+    def remove(self, crash_id: str) -> None:
+        raise CrashIDNotFound(f"StatsdCounter has no crash {check_crash_id(crash_id)}")
 
     def close(self) -> None:
         self._statsd.close()

@@ -52,6 +52,10 @@ class TelemetryBotoS3CrashStorage(StorageInBucket):
         absent = self._bucket.absent(map(crash_report_key, crash_ids))
         return {crash_id for crash_id, is_absent in zip(crash_ids, absent, strict=True) if is_absent}
 
+    def held(self, crash_id: str) -> list[str]:
+        (is_absent,) = self._bucket.absent([crash_report_key(crash_id)])
+        return [] if is_absent else ["crash report"]
+
     def remove(self, crash_id: str) -> None:
         if not self._bucket.delete(crash_report_key(crash_id)):
             raise CrashIDNotFound(f"{self} has no crash report {check_crash_id(crash_id)}")

@@ -197,6 +197,8 @@ READS: dict[str, Callable[[CrashStorageBase, str, Path], object]] = {
     "remove": lambda store, crash_id, directory: store.remove(crash_id),
 }
 
+CALLS = READS | {"held": lambda store, crash_id, directory: store.held(crash_id)}
+
 
 @pytest.mark.parametrize("read", READS)
 def test_an_unknown_crash_is_not_found(store, directory, read):
@@ -220,6 +222,18 @@ def test_a_removed_crash_is_gone(store, directory):
             pytest.fail(f"{name}: {read(store, CRASH, directory)}")
 
 
+def test_what_is_held_of_a_crash_is_told_until_it_is_removed(store):
+    assert store.held(CRASH) == []
+    store.save_processed(PROCESSED)
+    assert next(what.rpartition(": ")[2] for what in store.held(CRASH)) == "processed crash"
+    store.save_raw_crash(RAW, DUMPS, CRASH)
+    expected = {"raw crash", "processed crash", "names of the dumps", *(f"dump {name}" for name in DUMPS)}
+    assert {what.rpartition(": ")[2] for what in store.held(CRASH)} == expected
+    assert store.held(new_crash_id()) == []
+    store.remove(CRASH)
+    assert store.held(CRASH) == []
+
+
 def test_what_there_is_of_a_crash_is_removed_where_that_is_not_all(store):
     store.save_processed(PROCESSED)
     store.remove(CRASH)
@@ -237,7 +251,7 @@ def test_a_removed_crash_can_be_saved_again(store):
 @pytest.mark.parametrize("crash_id", NO_CRASH_IDS)
 def test_what_is_no_crash_id_is_refused_before_it_touches_anything(store, directory, tmp_path, crash_id):
     before = sorted(tmp_path.rglob("*"))
-    for read in READS.values():
+    for read in CALLS.values():
         with pytest.raises(InvalidCrashID):
             read(store, crash_id, directory)
     for save in (

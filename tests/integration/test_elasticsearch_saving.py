@@ -225,7 +225,9 @@ def test_a_removed_crash_is_gone_and_can_be_saved_again(indexes, store, crash):
     for _ in range(2):
         save(store, crash)
         assert indexes.ids({"term": {"crash_id": crash}}) == {crash}
+        assert store.held(crash) == [f"document in {indexes.index_of(crash)}"]
         store.remove(crash)
+        assert store.held(crash) == []
         assert indexes.ids({"term": {"crash_id": crash}}) == set()
 
 
@@ -245,8 +247,9 @@ def test_a_crash_of_a_week_without_an_index_is_not_found_and_makes_none(indexes,
 def test_what_is_no_crash_id_is_refused(store, crash_id):
     with pytest.raises(InvalidCrashID):
         save(store, crash_id)
-    with pytest.raises(InvalidCrashID):
-        store.remove(crash_id)
+    for use in (store.remove, store.held):
+        with pytest.raises(InvalidCrashID):
+            use(crash_id)
 
 
 @pytest.mark.parametrize("store_class", STORES)

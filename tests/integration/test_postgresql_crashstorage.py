@@ -458,12 +458,19 @@ class TestRemoval:
     def test_a_removed_crash_is_gone_from_every_table(self, store, database, crash_id):
         save(store, plugin(crash_id, "a.dll", "A") | {"processing": {"missing_symbols": [XUL]}})
         assert all(database.rows(table, crash_id) for table in TABLES)
+        assert store.held(crash_id) == list(TABLES)
         store.remove(crash_id)
+        assert store.held(crash_id) == []
 
         assert not any(database.rows(table, crash_id) for table in TABLES)
         for use in (store.get_raw_crash, store.get_processed, store.get_unredacted_processed, store.remove):
             with pytest.raises(CrashIDNotFound, match=crash_id):
                 use(crash_id)
+
+    def test_rows_are_counted_where_there_are_more_than_one(self, store, crash_id):
+        missed = [["a", "1", None, None], ["b", "2", None, None]]
+        store.save_processed({"uuid": crash_id, "processing": {"missing_symbols": missed}})
+        assert store.held(crash_id) == ["reports", "processed_crashes", "missing_symbols (2)"]
 
     def test_what_there_is_of_a_crash_is_removed_where_that_is_not_all(self, store, crash_id):
         store.save_raw_crash({}, {}, crash_id)

@@ -100,7 +100,9 @@ def test_annotations_say_nothing_of_which_crash_it_is(store, options):
 def test_a_removed_report_is_gone_and_nothing_else_is(store, options):
     put_object(options, f"v1/processed_crash/{CRASH}", b"{}")
     store.save_processed(PROCESSED)
+    assert store.held(CRASH) == ["crash report"]
     store.remove(CRASH)
+    assert store.held(CRASH) == []
     assert object_keys(options) == [f"v1/processed_crash/{CRASH}"]
     with pytest.raises(CrashIDNotFound, match=CRASH):
         store.remove(CRASH)

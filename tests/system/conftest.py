@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.shared import SAMPLES, stackwalker
-from tests.system.daemon import Installation, eventually
+from tests.system.daemon import Daemon, Installation, eventually
+from tests.system.production import Production, production
 
 
 @pytest.fixture
@@ -56,3 +57,20 @@ def slow_walker(installation: Installation, tmp_path: Path) -> SlowWalker:
     walker = SlowWalker(directory)
     installation.walker(command_pathname=str(walker.path))
     return walker
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    """A production installation for all tests that leave it as it is; to each test its own crashes."""
+    stackwalker()
+    with production(tmp_path_factory.mktemp("site")) as site:
+        site.walker(symbols_path=str(SAMPLES / "symbols"))
+        yield site
+
+
+@pytest.fixture
+def site_daemon(site: Production) -> Iterator[Daemon]:
+    """Its processor, which runs during this test."""
+    daemon = site.start("--health.port=0")
+    yield daemon
+    daemon.stop()

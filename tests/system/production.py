@@ -68,4 +68,5 @@ def production(directory: Path, **options: str) -> Iterator[Production]:
             finally:
                 installation.close()
     finally:
+        broker.connect()  # it may have been restarted since
         broker.close()

@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,26 +13,10 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
 from tests.integration.s3_bucket import put_object
 from tests.services import restart
-from tests.shared import SAMPLES, stackwalker
-from tests.system.daemon import Daemon, Installation, eventually
-from tests.system.production import Production, production
+from tests.shared import SAMPLES
+from tests.system.daemon import Installation, eventually
 
 DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    stackwalker()
-    with production(tmp_path_factory.mktemp("site")) as site:
-        site.walker(symbols_path=str(SAMPLES / "symbols"))
-        yield site
-
-
-@pytest.fixture
-def daemon(site: Production) -> Iterator[Daemon]:
-    daemon = site.start("--health.port=0")
-    yield daemon
-    daemon.kill()
 
 
 def written(directory: Path, count: int) -> tuple[Path, list[str]]:
@@ -47,12 +30,12 @@ def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(site, daemon, tmp_path):
+def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(site, site_daemon, tmp_path):
     annotations = tmp_path / "annotations.json"
     annotations.write_text(json.dumps({"ProductName": "Lightbox", "Version": "7.0"}))
     crash_ids = changed, same, broken = [site.submit(DUMP, "--raw-crash", annotations) for _ in range(3)]
     for crash_id in crash_ids:
-        daemon.wait_for_log(f"{crash_id} saved")
+        site_daemon.wait_for_log(f"{crash_id} saved")
     signature = site.in_s3(same)["signature"]
     old = "UPDATE processed_crashes SET processed_crash = jsonb_set(processed_crash, '{signature}', %s) WHERE uuid = %s"
     site.database.execute(old, '"once"', changed)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
-from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.elasticsearch.connection import ElasticsearchConnection
 from socorro_processor.crashstorage.elasticsearch.fitting import fit
@@ -99,9 +98,12 @@ class ESCrashStorage(CrashStorageBase):
             self.indexes.check()
         return missing
 
+    def held(self, crash_id: str) -> list[str]:
+        places = [(index, crash_id) for index in self._places(crash_id)]
+        return [f"document in {place[0]}" for place in places if self._connection.found([place])]
+
     def remove(self, crash_id: str) -> None:
-        indexes = (self.indexes.week_of(check_crash_id(crash_id)), self.indexes.other)
-        found = [self._connection.delete(index, crash_id) for index in indexes]
+        found = [self._connection.delete(index, crash_id) for index in self._places(crash_id)]
         if not any(found):
             raise CrashIDNotFound(f"{type(self).__name__} has no crash {crash_id}")
 
@@ -117,6 +119,10 @@ class ESCrashStorage(CrashStorageBase):
 
     def close(self) -> None:
         self._connection.close()
+
+    def _places(self, crash_id: str) -> tuple[str, str]:
+        """The indexes in which it may be."""
+        return self.indexes.week_of(crash_id), self.indexes.other
 
     def _document(self, raw_crash: RawCrash, processed_crash: Mapping[str, Any], crash_id: str) -> bytes:
         forbidden: frozenset[str] = self.config.raw_forbidden_keys

@@ -161,6 +161,20 @@ class PostgreSQLCrashStorage(CrashStorageBase):
         with self._pool.reading("read the missing symbols", _SELECT_MISSING_SYMBOLS_OF, (day,), _ROWS_AT_ONCE) as rows:
             yield from itertools.starmap(SymbolFile, rows)
 
+    def held(self, crash_id: str) -> list[str]:
+        key = {"uuid": crash_id, "crash_date": crash_date(crash_id)}
+
+        def held(cursor: Cursor) -> list[str]:
+            found = []
+            for table in TABLES:
+                cursor.execute(f"SELECT count(*) {_rows(table)}", key)  # names of ours  # nosec B608
+                ((count,),) = cursor.fetchall()
+                if count:
+                    found.append(f"{table} ({count})" if count > 1 else table)
+            return found
+
+        return self._pool.run(f"look for {crash_id}", held)
+
     def remove(self, crash_id: str) -> None:
         key = {"uuid": crash_id, "crash_date": crash_date(crash_id)}
 
@@ -263,7 +277,12 @@ def _key(crash_id: str, date_processed: object) -> Values:
 
 
 def _deletion(table: str, key: Values) -> Statement:
-    return f"DELETE FROM {table} WHERE uuid = %(uuid)s AND crash_date = %(crash_date)s", key  # names of ours  # nosec B608
+    return f"DELETE {_rows(table)}", key  # names of ours  # nosec B608
+
+
+def _rows(table: str) -> str:
+    """Those of one crash."""
+    return f"FROM {table} WHERE uuid = %(uuid)s AND crash_date = %(crash_date)s"
 
 
 def _mistake(cursor: Cursor) -> str | None:

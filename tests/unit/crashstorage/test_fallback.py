@@ -5,7 +5,7 @@ import pytest
 from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.fallback import FallbackCrashStorage, PrimaryDeferredStorage
-from socorro_processor.errors import ConfigurationError, CrashIDNotFound, TransientStorageError
+from socorro_processor.errors import ConfigurationError, CrashIDNotFound, PolyStorageError, TransientStorageError
 from tests.unit.crashstorage.faulty_store import FaultyStore
 
 CRASH = "0bba61c5-dfc3-43e7-dead-8afd20161123"
@@ -88,6 +88,20 @@ def test_a_crash_is_removed_wherever_it_is(holders):
     for each in (*stores_of(store), store):
         with pytest.raises(CrashIDNotFound):
             each.remove(CRASH)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_crash_is_removed_from_one_store_where_the_other_one_is_away(failing):
+    store = fallback()
+    stores = stores_of(store)
+    for each in stores:
+        each.save_raw_crash(RAW, DUMPS, CRASH)
+    stores[failing].error = AWAY
+    with pytest.raises(PolyStorageError) as raised:
+        store.remove(CRASH)
+    assert raised.value.failures == {("primary", "secondary")[failing]: AWAY}
+    assert raised.value.transient
+    assert stores[1 - failing].held(CRASH) == []
 
 
 @pytest.mark.parametrize("failing", [0, 1])

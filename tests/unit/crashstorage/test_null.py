@@ -23,4 +23,5 @@ def test_what_is_saved_to_the_null_store_is_not_found_in_it(tmp_path):
     ):
         with pytest.raises(CrashIDNotFound):
             read(CRASH)
+    assert store.held(CRASH) == []
     assert list(store.new_crashes()) == []

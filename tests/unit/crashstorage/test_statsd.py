@@ -85,6 +85,9 @@ def test_the_counter_keeps_nothing(counter):
     save(store)
     with pytest.raises(NotImplementedError):
         store.get_unredacted_processed(CRASH)
+    assert store.held(CRASH) == []
+    with pytest.raises(CrashIDNotFound):
+        store.remove(CRASH)
 
 
 def test_names_that_no_store_knows_count_nothing(counter, statsd_server):

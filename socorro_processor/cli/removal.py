@@ -1,0 +1,121 @@
+"""One crash after the other out of every store; what each had of it, and what became of that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from socorro_processor.cli.audit import AuditLog
+from socorro_processor.crashstorage.base import CrashStorageBase
+from socorro_processor.errors import CrashIDNotFound, CrashStorageError
+from socorro_processor.log import stack_of
+
+logger = logging.getLogger(__name__)
+
+State = Literal["held", "nothing", "removed", "failed"]
+
+
+@dataclass
+class Found:
+    """What a store had of a crash, and what became of that."""
+
+    state: State
+    held: list[str] = field(default_factory=list)
+    error: str = ""
+
+    def __str__(self) -> str:
+        if self.state == "nothing":
+            return "has nothing"
+        if self.state == "failed":
+            return f"FAILED: {self.error}"
+        return f"{'has' if self.state == 'held' else 'removed'}: {', '.join(self.held)}"
+
+
+@dataclass
+class Crash:
+    """A crash, and where it was found."""
+
+    crash_id: str
+    stores: dict[str, Found] = field(default_factory=dict)
+    """By the section of each store."""
+    queue: list[str] = field(default_factory=list)
+    """Where in the queue its id is: pending, parked, rejected."""
+    again: bool = False
+    """Whether this is what came back after it had been removed."""
+
+    @property
+    def has_failed(self) -> bool:
+        return bool(self.names("failed"))
+
+    @property
+    def was_removed(self) -> bool:
+        return bool(self.names("removed"))
+
+    def names(self, state: State) -> str:
+        return ", ".join(name for name, found in self.stores.items() if found.state == state)
+
+
+class Removal:
+    """Removes crashes from each of these stores, and from those within them. One that fails keeps no other from it."""
+
+    def __init__(self, stores: Mapping[str, CrashStorageBase], audit: AuditLog | None) -> None:
+        """Without an ``audit`` it only looks."""
+        self._stores = dict(_each(stores))
+        self._audit = audit
+
+    def run(self, crash_id: str) -> Crash:
+        crash = Crash(crash_id)
+        try:
+            for name, store in self._stores.items():
+                crash.stores[name] = self._dealt_with(name, store, crash_id)
+        finally:
+            if self._audit:
+                self._write_down(self._audit, crash)
+        return crash
+
+    def _dealt_with(self, name: str, store: CrashStorageBase, crash_id: str) -> Found:
+        try:
+            held = _held(store, crash_id)
+            if self._audit is None:
+                held = store.held(crash_id) if held is None else held
+                return Found("held", held) if held else Found("nothing")
+            if held != []:
+                store.remove(crash_id)
+                if left := _held(store, crash_id):
+                    return Found("failed", held or [], f"it still has, or has again: {', '.join(left)}")
+                return Found("removed", held or ["what it does not say"])
+            return Found("nothing")
+        except CrashIDNotFound:
+            return Found("nothing")
+        except CrashStorageError as error:
+            return Found("failed", error=str(error))
+        except NotImplementedError as error:
+            return Found("failed", error=f"{error}: look there yourself")
+        except Exception as error:
+            logger.error("%s (%s) has a bug: %s", name, type(store).__name__, stack_of(error))
+            return Found("failed", error=f"{type(store).__name__} has a bug, {type(error).__name__}: see the log")
+
+    def _write_down(self, audit: AuditLog, crash: Crash) -> None:
+        what = "removal failed" if crash.has_failed else "removed" if crash.was_removed else "nothing to remove"
+        places = {"from": crash.names("removed"), "not_from": crash.names("failed"), "not_in": crash.names("nothing")}
+        audit.write(f"{crash.crash_id} {what}", {key: names for key, names in places.items() if names})
+
+
+def _each(stores: Mapping[str, CrashStorageBase], within: str = "") -> Iterator[tuple[str, CrashStorageBase]]:
+    """Each store that is not made of others, by its section: ``destination.storage0``."""
+    for name, store in stores.items():
+        inner: Mapping[str, CrashStorageBase] | None = getattr(store, "stores", None)
+        if inner is None:
+            yield f"{within}{name}", store
+        else:
+            yield from _each(inner, f"{within}{name}.")
+
+
+def _held(store: CrashStorageBase, crash_id: str) -> list[str] | None:
+    """None where it cannot tell."""
+    try:
+        return store.held(crash_id)
+    except NotImplementedError:
+        return None

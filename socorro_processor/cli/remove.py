@@ -1,0 +1,158 @@
+"""``socorro remove``: erase crashes from every store."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict, replace
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from socorro_processor.cli.audit import AuditLog
+from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.crash_ids import add_crash_id_arguments, given
+from socorro_processor.cli.removal import Crash, Removal
+from socorro_processor.cli.untrusted import plain
+from socorro_processor.configuration import Configuration
+from socorro_processor.crashqueue.base import CrashQueueBase, KeptState
+from socorro_processor.errors import ConfigurationError, CrashQueueError
+
+_COMPONENTS = ("source", "destination")
+_KEPT: tuple[KeptState, ...] = ("parked", "rejected")
+
+_MARGIN = 1.1
+"""By how much a crash may be in work for longer than it may: until its processor has noticed."""
+
+_PAUSE = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_crash_id_arguments(parser)
+    parser.add_argument("--dry-run", action="store_true", help="remove nothing, only say what is where")
+    parser.add_argument(
+        "--no-wait",
+        action="store_true",
+        help="do not wait until no processor can have the crashes in work any more",
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each crash")
+
+
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    if not (arguments.crash_ids or arguments.file):
+        raise ConfigurationError("remove which crashes? Name them: CRASH_ID, - or --file")
+    crash_ids = given(arguments)
+    values = configuration.values
+    with ExitStack() as stack:
+        stores = {name: stack.enter_context(closing(build(name, configuration))) for name in _COMPONENTS}
+        audit = None if arguments.dry_run else stack.enter_context(closing(AuditLog(values.logging)))
+        removal = Removal(stores, audit)
+        crashes = [removal.run(crash_id) for crash_id in crash_ids.valid]
+        removed = [crash.crash_id for crash in crashes if crash.was_removed]
+        queue = None
+        try:
+            queue = stack.enter_context(closing(build("new_crash_source", configuration)))
+            _look_in(queue, crashes)
+        except CrashQueueError as error:
+            _say(f"it is not known whether they are in the queue: {error}")
+        for crash in crashes:
+            _print(crash, arguments.json)
+        if in_work := _may_be_in_work(queue, removed):
+            seconds = values.app.maximum_crash_time * _MARGIN
+            if _wait(queue, in_work, seconds, arguments.no_wait):
+                for crash in map(removal.run, in_work):
+                    if crash.was_removed or crash.has_failed:
+                        crashes.append(replace(crash, again=True))
+                        _print(crashes[-1], arguments.json)
+    return 1 if crash_ids.refused or any(crash.has_failed for crash in crashes) else 0
+
+
+def _look_in(queue: CrashQueueBase, crashes: Sequence[Crash]) -> None:
+    """Say of each where in the queue its id is."""
+    by_id = {crash.crash_id: crash for crash in crashes}
+    for crash_id in queue.pending(by_id) or ():
+        by_id[crash_id].queue.append("pending")
+    depths = queue.depths()
+    for state in _KEPT:
+        if getattr(depths, state):
+            for crash_id in {kept.crash_id for kept in queue.kept(state)} & by_id.keys():
+                by_id[crash_id].queue.append(state)
+
+
+def _may_be_in_work(queue: CrashQueueBase | None, crash_ids: Collection[str]) -> list[str]:
+    """Those that a processor may have fetched before they were removed, as far as the queue can tell.
+
+    One that is fetched from now on is not found.
+    """
+    if queue is None or not crash_ids:
+        return list(crash_ids)
+    try:
+        pending = queue.pending(crash_ids)
+        if pending is not None and not any(depth.in_flight for depth in queue.depths().queues.values()):
+            return []
+        return [crash_id for crash_id in crash_ids if pending is None or crash_id in pending]
+    except CrashQueueError:
+        return list(crash_ids)
+
+
+def _wait(queue: CrashQueueBase | None, crash_ids: list[str], seconds: float, not_now: bool) -> bool:
+    """Until none of them can be in work any more: a processor ends itself rather than be at one for longer."""
+    doubt = f"{len(crash_ids)} may be in work, and be saved after all"
+    later = f"{doubt}: after {seconds:.0f} s remove them once more"
+    if not_now:
+        _say(later)
+        return False
+    _say(f"{doubt}: looking again in {seconds:.0f} s (--no-wait leaves that to you)")
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    end = time.monotonic() + seconds
+    try:
+        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+            task = progress.add_task("waiting", total=seconds)
+            while (left := end - time.monotonic()) > 0 and _may_be_in_work(queue, crash_ids):
+                time.sleep(min(_PAUSE, left))
+                progress.update(task, completed=seconds - left)
+    except KeyboardInterrupt:
+        _say(later)
+        raise
+    return True
+
+
+def _print(crash: Crash, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(crash)), flush=True)
+        return
+    print(f"{crash.crash_id} came back" if crash.again else crash.crash_id)
+    width = max(map(len, crash.stores), default=0)
+    for name, found in crash.stores.items():
+        print(f"    {name:<{width}}  {plain(str(found))}")
+    if crash.queue:
+        print(f"    {'queue':<{width}}  its id is {', '.join(crash.queue)}")
+    sys.stdout.flush()
+
+
+def _say(text: str) -> None:
+    print(f"socorro: {plain(text)}", file=sys.stderr)
+
+
+COMMAND = Command(
+    name="remove",
+    summary="Erase crashes from the source and from every destination.",
+    description=(
+        "Erase crashes from the source store and from every store of the destination: raw crash, dumps, processed\n"
+        "crash, rows, documents. A store that is away keeps no other from it; run the command again for the rest.\n"
+        "Who removed what is written to the log, and to logging.audit_file.\n\n"
+        "A processor may have a crash in work, and save it after it was removed: where the queue cannot tell, the\n"
+        "command waits for as long as that is possible (app.maximum_crash_time), and removes it again.\n\n"
+        "Exit code: 0 no store has them any more; 1 not so, or some were no crash ids; 2 wrong arguments or\n"
+        "configuration, and nothing was removed; 130 interrupted."
+    ),
+    example=("socorro remove 0bba61c5-dfc3-43e7-dead-8afd20161123 --dry-run\n  socorro remove --file=crash_ids.txt"),
+    run=run,
+    add_arguments=add_arguments,
+    sections=("source", "destination", "new_crash_source", "app", "logging", "resource", "secrets"),
+)
