@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test golden bench chaos endurance fuzz check audit docs clean lock services stackwalker \
+.PHONY: help run test golden bench chaos endurance fuzz check audit docs clean lock install-systemd services stackwalker \
 	stackwalker-from-source samples
 
 help: ## show this
@@ -67,6 +67,9 @@ stackwalker: $(VENV)/.made ## find or get minidump-stackwalk
 
 stackwalker-from-source: $(VENV)/.made ## build minidump-stackwalk with cargo
 	bin/install-stackwalker --from-source --link-into $(BIN)
+
+install-systemd: ## install units and timers of systemd; DESTDIR=, and SOCORRO= where the command is not this checkout's
+	bin/install-systemd "$(or $(SOCORRO),$(abspath $(BIN)/socorro))" "$(DESTDIR)"
 
 samples: stackwalker ## make the sample crashes anew (needs cargo and g++)
 	samples/make-samples

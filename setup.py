@@ -37,6 +37,7 @@ setup(
         "numpy>=2",
         "orjson>=3.10",
         "pika>=1.3.2",
+        "prometheus-client>=0.21",
         "psycopg2-binary>=2.9.9",
         "rich>=13",
         "statsd>=4.0.1",

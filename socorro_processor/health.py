@@ -1,4 +1,5 @@
-"""Whether the processor lives (``/healthz``) and whether it can do its work (``/readyz``), over HTTP."""
+"""Whether the processor lives (``/healthz``), whether it can do its work (``/readyz``), and what it measures of itself
+(``/metrics``), over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from socorro_processor import prometheus
 from socorro_processor.configuration import DotDict, Namespace, Seconds, WholeNumber
+from socorro_processor.metrics import METRICS
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +27,7 @@ required_config = Namespace()
 required_config.add_option(
     "port",
     default=0,
-    doc="port of /healthz and /readyz; 0 is off. A port that is taken is a warning, no error.",
+    doc="port of /healthz, /readyz and /metrics; 0 is off. A port that is taken is a warning, no error.",
     from_string_converter=WholeNumber(0, 65535),
 )
 required_config.add_option("host", default="127.0.0.1", doc="address that the health server listens on")
@@ -51,6 +54,7 @@ class Health:
         with self._lock:
             known = self._problems.get(part) == description
             self._problems[part] = description
+            METRICS.gauge("ready", 0)
         if not known:
             logger.warning("not ready: %s: %s", part, description)
 
@@ -59,6 +63,7 @@ class Health:
         with self._lock:
             known = self._problems.pop(part, None)
             ready = not self._problems
+            METRICS.gauge("ready", int(ready))
         if known is not None and ready:
             logger.info("ready")
 
@@ -66,6 +71,7 @@ class Health:
         """The processor is told to stop: it takes no more crashes."""
         with self._lock:
             self._problems["stop"] = "has begun"
+            METRICS.gauge("ready", 0)
 
     def alive(self) -> None:
         """A sign of life of the main loop."""
@@ -159,13 +165,17 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/readyz":
             problems = self.health.problems()
             self._answer(503 if problems else 200, {"ready": not problems, "problems": problems})
+        elif path == "/metrics":
+            self._send(200, prometheus.CONTENT_TYPE, prometheus.as_text())
         else:
-            self._answer(404, {"error": "there are /healthz and /readyz"})
+            self._answer(404, {"error": "there are /healthz, /readyz and /metrics"})
 
     def _answer(self, status: int, body: dict[str, object]) -> None:
-        content = json.dumps(body).encode() + b"\n"
+        self._send(status, "application/json", json.dumps(body).encode() + b"\n")
+
+    def _send(self, status: int, content_type: str, content: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -10,6 +10,9 @@ import logging
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace
@@ -68,6 +71,19 @@ def set_up_logging(config: DotDict) -> None:
         logging.getLogger(library).setLevel(max(logging.getLogger(library).level, logging.INFO))
 
 
+_crash_id: ContextVar[str | None] = ContextVar("crash_id", default=None)
+
+
+@contextmanager
+def about(crash_id: str) -> Iterator[None]:
+    """What this thread logs within the block is about that crash: machines are told so."""
+    token = _crash_id.set(crash_id)
+    try:
+        yield
+    finally:
+        _crash_id.reset(token)
+
+
 def stack_of(error: BaseException) -> str:
     """What kind of error and where it was raised, without its message: that may quote a crash."""
     return f"{type(error).__name__} at\n{''.join(traceback.format_tb(error.__traceback__))}".rstrip()
@@ -88,7 +104,8 @@ class PlainFormatter(logging.Formatter):
 
 
 class JSONFormatter(logging.Formatter):
-    """An object with ``time``, ``level``, ``logger``, ``message``, and the record's own fields."""
+    """An object with ``time``, ``level``, ``logger``, ``message``, the record's own fields, and ``crash_id`` where a
+    crash is in work."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -96,6 +113,7 @@ class JSONFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **({} if (crash_id := _crash_id.get()) is None else {"crash_id": crash_id}),
             **_fields(record),
         }
         if record.exc_info:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 Labels = tuple[tuple[str, str], ...]
+
+BUCKETS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""Seconds. What took no longer than one of them, but longer than the one before, is counted there: the range is
+from a rule to a large dump with large symbols."""
 
 
 class MetricsSink(Protocol):
@@ -34,6 +39,8 @@ class Durations:
 
     count: int = 0
     seconds: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    """How many there are in each of ``BUCKETS``, and how many took longer."""
 
 
 @dataclass
@@ -84,6 +91,7 @@ class Metrics:
             durations = self._durations[key]
             durations.count += 1
             durations.seconds += seconds
+            durations.buckets[bisect_left(BUCKETS, seconds)] += 1
         for sink in self._sinks:
             sink.duration(name, seconds, key[1])
 
@@ -105,7 +113,7 @@ class Metrics:
             return Snapshot(
                 dict(self._counters),
                 dict(self._gauges),
-                {key: Durations(each.count, each.seconds) for key, each in self._durations.items()},
+                {key: replace(each, buckets=each.buckets[:]) for key, each in self._durations.items()},
             )
 
 

@@ -17,10 +17,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from types import FrameType
 from typing import Protocol
 
-from socorro_processor import log, statsd
+from socorro_processor import health, log, prometheus, statsd
+from socorro_processor.app.companion_metrics import PipeSink, relay
+from socorro_processor.app.service_manager import ServiceManager
 from socorro_processor.configuration import (
     Configuration,
     DotDict,
@@ -40,7 +43,7 @@ _GOOD_TIME = 60.0
 """Seconds after which a companion has done well, and the next one need not wait."""
 _PATIENCE = 5.0
 """Seconds that it may take to end."""
-_SECTIONS = ("companion_process", "logging", "metrics", "plugins")
+_SECTIONS = ("companion_process", "health", "logging", "metrics", "plugins")
 
 
 class Companion(Protocol):
@@ -69,6 +72,8 @@ def companion_options() -> Namespace:
     options.logging = log.required_config
     options.namespace("metrics", doc="where all that the processor counts and times is sent")
     options.metrics.update(statsd.statsd_options(shared=None))
+    options.metrics.update(prometheus.required_config)
+    options.health = health.required_config
     options.namespace("plugins", doc="the operator's own rules and stores")
     options.plugins.add_option(
         "path", default="", doc="directories, separated by commas, with modules of your own rules and stores"
@@ -90,7 +95,7 @@ class CompanionProcess:
     """Runs a command beside this process: again when it dies, and never longer than this one lives.
 
     The command gets ``--until-stdin-ends`` and a pipe there, which the kernel closes whatever becomes
-    of this process.
+    of this process; and ``--metrics-to`` with the descriptor of another pipe.
     """
 
     def __init__(self, command: Sequence[str], first_delay: float = _FIRST_DELAY) -> None:
@@ -137,12 +142,27 @@ class CompanionProcess:
             with self._lock:
                 if self._closed.is_set():
                     return "is to be no more"
-                # A session of its own: Ctrl-C in a terminal is the processor's to answer.
-                self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
-        except (OSError, MemoryError) as error:
+                self._process = self._started()
+        except (OSError, MemoryError, RuntimeError) as error:
             return f"could not be started: {str(error) or type(error).__name__}"
         with self._process as process:
             return f"has ended ({process.wait()})"
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        """Raises OSError, or RuntimeError where no thread can be had."""
+        reading, writing = os.pipe()
+        try:
+            pipe = os.fdopen(reading, "rb")
+            threading.Thread(target=relay, args=(pipe, METRICS), name="companion-metrics", daemon=True).start()
+            # A session of its own: Ctrl-C in a terminal is the processor's to answer.
+            return subprocess.Popen(
+                [*self._command, f"--metrics-to={writing}"],
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=[writing],
+            )
+        finally:
+            os.close(writing)
 
 
 class _Stop:
@@ -173,20 +193,41 @@ def main(arguments: Sequence[str]) -> int:
     command_line, own = split_command_line(arguments)
     parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description="Run a companion process.")
     parser.add_argument("--until-stdin-ends", action="store_true", help="end when standard input does")
+    parser.add_argument("--metrics-to", metavar="FD", type=int, help="descriptor of a pipe to who started this")
     parsed = parser.parse_args(own)
     try:
         config = Configuration(companion_options(), [command_line]).values
         log.set_up_logging(config.logging)
         stop = _Stop()
+        companion: Companion = config.companion_process.companion_class(config.companion_process)
         if parsed.until_stdin_ends:
             stop.follow_stdin()
-        with statsd.sending_metrics(config.metrics):
-            companion: Companion = config.companion_process.companion_class(config.companion_process)
+        if parsed.metrics_to is not None:
+            METRICS.add_sink(PipeSink(parsed.metrics_to))
             companion.run(stop)
+        else:
+            _run_alone(companion, config, stop)
     except SocorroError as error:
         print(f"socorro companion: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _run_alone(companion: Companion, config: DotDict, stop: Callable[[], bool]) -> None:
+    """As a service of its own."""
+    state = health.Health(config.health.maximum_silence)
+    service = ServiceManager()
+
+    def stopped() -> bool:
+        state.alive()
+        service.alive()
+        return stop()
+
+    with statsd.sending_metrics(config.metrics), closing(health.HealthServer(config.health, state)):
+        state.resolved("start")
+        service.ready()
+        companion.run(stopped)
+        service.stopping(_PATIENCE)
 
 
 if __name__ == "__main__":

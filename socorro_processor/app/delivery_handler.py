@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import OrderedDict
 
+from socorro_processor import log
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.steps import Result, Steps
 from socorro_processor.app.watchdog import Watchdog
@@ -51,7 +53,7 @@ class DeliveryHandler:
         Raises nothing: where the queue itself cannot be told, the crash comes again by itself.
         """
         try:
-            with self._watchdog.watching(_shown(delivery)):
+            with self._watchdog.watching(_shown(delivery)), log.about(_shown(delivery)):
                 self._handle(delivery)
         except CrashQueueError as error:
             self._breaker.unknown()
@@ -77,6 +79,7 @@ class DeliveryHandler:
             self._died_each_time(delivery)
             return
         self._queue.begin(delivery)
+        begun = time.perf_counter()
         try:
             first_time = delivery.attempt == 1 and delivery.retries == 0
             result = self._steps.run(delivery.crash_id, attempt=delivery.attempt, first_time=first_time)
@@ -98,9 +101,9 @@ class DeliveryHandler:
             logger.error("%s: a bug outside the rules: %s", delivery.crash_id, stack_of(error))
             self._own_failure(delivery, f"{type(error).__name__} outside the rules")
         else:
-            self._saved(delivery, result)
+            self._saved(delivery, result, time.perf_counter() - begun)
 
-    def _saved(self, delivery: Delivery, result: Result) -> None:
+    def _saved(self, delivery: Delivery, result: Result, seconds: float) -> None:
         self._queue.ack(delivery)
         self._whose_fault.saved(delivery.crash_id)
         self._failed_in_a_row.clear()
@@ -116,6 +119,7 @@ class DeliveryHandler:
                     "attempt": delivery.attempt,
                     "signature": result.signature,
                     "success": result.success,
+                    "seconds": round(seconds, 6),
                     **{step: round(seconds, 6) for step, seconds in result.durations.items()},
                 }
             },

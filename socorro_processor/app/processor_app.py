@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -15,9 +17,12 @@ from socorro_processor import health, statsd
 from socorro_processor.app import companion
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
 from socorro_processor.app.queue_gauges import QueueGauges
+from socorro_processor.app.service_manager import CLOSING_TIME, ServiceManager
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.jobs import options as job_options
+from socorro_processor.metrics import METRICS
 from socorro_processor.reference.provider import refresh_providers
 from socorro_processor.stackwalk.command import kill_all
 
@@ -27,12 +32,16 @@ _CHECK_INTERVAL = 5.0
 """Seconds between two looks at a part that was not ready."""
 _FIRST_CHECK_TIME = 30.0
 """Seconds that the first look may hold up the start."""
+_FIRST_CONNECTION_TIME = 2.0
+"""Seconds that a first connection to the queue may."""
+_STATUS_INTERVAL = 5.0
+"""Seconds between two words to the service manager."""
 
 
 class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
     """Runs until SIGTERM or SIGINT: then it takes no more crashes, finishes those that are begun,
     gives the rest back and ends. A second signal ends it at once. SIGHUP reloads signature lists
-    and reference data."""
+    and reference data. Where systemd started it, it is told all of that, and of each sign of life."""
 
     required_config = Namespace()
     required_config.health = health.required_config
@@ -45,6 +54,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         self._stopping = False
         self._reload = False
         self._next_check = 0.0
+        self._next_status = 0.0
         self._checking: threading.Thread | None = None
 
     def main(self) -> int:
@@ -52,6 +62,10 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         signal.signal(signal.SIGTERM, self._on_stop_signal)
         signal.signal(signal.SIGINT, self._on_stop_signal)
         signal.signal(signal.SIGHUP, self._on_reload_signal)
+        if sys.stderr is not None:
+            # A service manager that hears nothing more ends it by SIGABRT: the stacks say what hangs.
+            faulthandler.enable()
+        self._service = ServiceManager()
         # Also what is put anywhere by default must be found, and removed, when this process was killed.
         tempfile.tempdir = str(self.directory.path)
         with ExitStack() as closing:
@@ -60,14 +74,16 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             closing.callback(health.HealthServer(self.config.health, self.health).close)
             queue = self.crash_queue()
             closing.callback(queue.close)
-            closing.callback(QueueGauges(queue).close)
+            gauges = QueueGauges(queue)
+            closing.callback(gauges.close)
             closing.callback(kill_all)
             if command := companion.command(self.config):
                 closing.callback(companion.CompanionProcess(command).close)
-            manager = self.task_manager(queue, lambda: self._tick(manager))
-            self._check_first()
+            manager = self.task_manager(queue, lambda: self._tick(manager, queue, gauges))
+            self._check_first(queue)
             self.watchdog.start()
             closing.callback(self.watchdog.stop)
+            self._service.ready()
             logger.info("the processor runs, pid %d", os.getpid())
             manager.run()
         logger.info("the processor has ended")
@@ -86,32 +102,59 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
     def _on_reload_signal(self, number: int, frame: FrameType | None) -> None:
         self._reload = True
 
-    def _tick(self, manager: TaskManager) -> None:
+    def _tick(self, manager: TaskManager, queue: CrashQueueBase, gauges: QueueGauges) -> None:
         self.health.alive()
         self.watchdog.alive()
+        if self.watchdog.look() is None:
+            self._service.alive()
         if self._stop_signal and not self._stopping:
             self._stopping = True
             name = signal.Signals(self._stop_signal).name
             logger.info("%s: finishing what is begun, a second signal ends at once", name)
             self.health.stops()
+            self._service.status("finishing what is begun")
+            self._service.stopping(self.config.producer_consumer.shutdown_timeout + CLOSING_TIME)
             manager.stop()
         if self._reload:
             self._reload = False
+            self._service.reloading()
             if self.pipeline.reload():
                 logger.info("signature lists and reference data were read again")
             else:
                 logger.error("not all signature lists and reference data could be read again, see above")
+            self._service.ready()
         refresh_providers()
-        if not self._stopping and self.health.problems() and time.monotonic() >= self._next_check:
+        if self._stopping:
+            return
+        if trouble := queue.unavailable() or gauges.failure:
+            self.health.problem("queue", trouble)
+        else:
+            self.health.resolved("queue")
+        if self.health.problems() and time.monotonic() >= self._next_check:
             self._next_check = time.monotonic() + _CHECK_INTERVAL
             self._check_aside()
+        if time.monotonic() >= self._next_status:
+            self._next_status = time.monotonic() + _STATUS_INTERVAL
+            self._service.status(self._status())
 
-    def _check_first(self) -> None:
+    def _status(self) -> str:
+        """A line for ``systemctl status``."""
+        if problems := self.health.problems():
+            return "not ready: " + "; ".join(f"{part}: {problem}" for part, problem in problems.items())
+        counters = METRICS.snapshot().counters
+        ends = (("crash.saved", "saved"), ("crash.retried", "tried again"), ("crash.parked", "parked"))
+        counts = ((sum(count for (each, _), count in counters.items() if each == name), end) for name, end in ends)
+        return "ready; since the start " + ", ".join(f"{count} {end}" for count, end in counts)
+
+    def _check_first(self, queue: CrashQueueBase) -> None:
         """No crash is taken before every part was looked at once, unless that takes too long."""
         checking = self._check_aside()
-        deadline = time.monotonic() + _FIRST_CHECK_TIME
-        while checking.is_alive() and not self._stop_signal and time.monotonic() < deadline:
-            checking.join(0.05)
+        started = time.monotonic()
+        while not self._stop_signal and (
+            (checking.is_alive() and time.monotonic() < started + _FIRST_CHECK_TIME)
+            or (queue.unavailable() and time.monotonic() < started + _FIRST_CONNECTION_TIME)
+        ):
+            time.sleep(0.02)
             self.health.alive()
 
     def _check_aside(self) -> threading.Thread:

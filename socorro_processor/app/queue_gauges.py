@@ -12,19 +12,22 @@ from socorro_processor.metrics import METRICS, Metrics
 logger = logging.getLogger(__name__)
 
 INTERVAL = 15.0
+_INTERVAL_AFTER_FAILURE = 2.0
 _CLOSING_TIME = 1.0
 
 
 class QueueGauges:
     """Asks the queue for its depths in a thread of its own, so that a broker that is away holds up nothing.
 
-    A look that fails is left out: what the gauges said before, they say until the next one.
+    A look that fails is left out: what the gauges said before, they say until the next one, which is soon. ``failure``
+    says why; it is empty where the last look was none.
     """
 
     def __init__(self, queue: CrashQueueBase, metrics: Metrics = METRICS, interval: float = INTERVAL) -> None:
         self._queue = queue
         self._metrics = metrics
         self._interval = interval
+        self.failure = ""
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="queue-gauges", daemon=True)
         self._thread.start()
@@ -36,11 +39,15 @@ class QueueGauges:
 
     def _run(self) -> None:
         while True:
+            interval = self._interval
             try:
                 self._look()
+                self.failure = ""
             except CrashQueueError as error:
                 logger.debug("the queue was not counted: %s", error)
-            if self._closed.wait(self._interval):
+                self.failure = str(error)
+                interval = min(interval, _INTERVAL_AFTER_FAILURE)
+            if self._closed.wait(interval):
                 return
 
     def _look(self) -> None:

@@ -33,6 +33,7 @@ from socorro_processor.jobs.job import Job, Memory, Work
 from socorro_processor.jobs.ledger import JobLedger, JobRecord
 from socorro_processor.jobs.postgresql_ledger import ledger_of
 from socorro_processor.metrics import METRICS
+from socorro_processor.prometheus import writing_metrics
 from socorro_processor.statsd import sending_metrics
 
 JOBS: tuple[Job, ...] = (
@@ -56,7 +57,12 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 def _run_job(job: Job, arguments: argparse.Namespace, configuration: Configuration) -> int:
     values = configuration.values
     say = partial(_say, arguments.json)
-    with sending_metrics(values.metrics), closing(ledger_of(values)) as ledger, _progress() as progress:
+    with (
+        sending_metrics(values.metrics),
+        writing_metrics(values.metrics, job.name),
+        closing(ledger_of(values)) as ledger,
+        _progress() as progress,
+    ):
 
         def work() -> Work:
             memory = next((record.memory for record in ledger.records() if record.name == job.name), {})

@@ -164,6 +164,13 @@ class CrashQueueBase(RequiredConfig):
     def setup(self) -> None:
         """Make what the queue needs. Safe to run again."""
 
+    def unavailable(self) -> str:
+        """Why ``new_crashes`` has nothing to give at this time, whatever waits; empty where it has.
+
+        Asked again and again, also while it is so: it tells what is known, and waits for nothing.
+        """
+        return ""
+
     def check(self) -> None:
         """Raise CrashQueueError where the queue cannot be used at this time, saying what to do."""
         self.depths()

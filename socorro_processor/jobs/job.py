@@ -17,15 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from socorro_processor.configuration import DotDict, Namespace
-
-required_config = Namespace()
-required_config.add_option(
-    "directory",
-    default="socorro-data/jobs",
-    doc="where journals of `socorro reprocess` are kept and, when the configuration has no PostgreSQL, how each job "
-    "ended",
-)
+from socorro_processor.configuration import DotDict
 
 Memory = dict[str, Any]
 """What a job remembers from one run to the next: small, and JSON."""

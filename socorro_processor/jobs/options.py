@@ -29,7 +29,8 @@ required_config = Namespace()
 required_config.add_option(
     "directory",
     default="socorro-data/jobs",
-    doc="where it is kept how each job ended, when the configuration has no PostgreSQL",
+    doc="where journals of `socorro reprocess` are kept and, when the configuration has no PostgreSQL, how each job "
+    "ended",
 )
 
 _add_retention("partitions", "the partitions of a week")

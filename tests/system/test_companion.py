@@ -114,6 +114,7 @@ def test_the_companion_gets_the_values_that_are_in_force_and_no_secret():
     assert f"--companion_process.symbol_cache_size={40 << 30}" in started_with
     assert {each.split(".")[0] for each in started_with[4:]} == {
         "--companion_process",
+        "--health",
         "--logging",
         "--metrics",
         "--plugins",

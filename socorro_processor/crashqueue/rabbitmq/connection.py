@@ -139,6 +139,11 @@ class BrokerConnection:
             with self._condition:
                 self._calls.discard(future)
 
+    def unavailable(self) -> str:
+        """Why there is no connection at this time; empty where there is one."""
+        with self._condition:
+            return "" if self._ready else self._reason or f"{self._place}: no connection yet"
+
     def close(self) -> None:
         """Say goodbye, after all that was posted before; wait for the thread's end, but not for long."""
         with self._condition:

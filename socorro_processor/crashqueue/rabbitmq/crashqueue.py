@@ -219,6 +219,9 @@ class RabbitMQCrashQueue(CrashQueueBase):
     def check(self) -> None:
         check_broker(self.config, self._queues)
 
+    def unavailable(self) -> str:
+        return self._consumer.connection.unavailable()
+
     def new_crashes(self) -> Iterator[Delivery | None]:
         self._consumer.consume()
         while not self._closing.is_set():

@@ -172,6 +172,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         self._suspect: Delivery | None = None
         self._suspect_is_out = False
         self._failures = 0
+        self._failure = ""
         self._look_again_at = 0.0
         self._closing = threading.Event()
         self._woken = threading.Event()
@@ -187,6 +188,9 @@ class SQLiteCrashQueue(CrashQueueBase):
         )
         self._end_delays_from_before_a_reboot()
         self._prepared_opening = self._file.opening
+
+    def unavailable(self) -> str:
+        return self._failure
 
     def new_crashes(self) -> Iterator[Delivery | None]:
         while not self._closing.is_set():
@@ -317,10 +321,12 @@ class SQLiteCrashQueue(CrashQueueBase):
                 logger.error("no new crashes until this is mended: %s", error)
             self._look_again_at = self._clock() + min(LONGEST_BACKOFF, 0.1 * 2**self._failures)
             self._failures = min(self._failures + 1, 10)
+            self._failure = str(error)
             return None
         if self._failures:
             logger.info("the queue %s works again", self.config.path)
             self._failures = 0
+            self._failure = ""
         return delivery
 
     def _wait_for_change(self, deadline: float) -> bool:

@@ -91,3 +91,16 @@ def test_a_look_that_hangs_does_not_hold_up_the_end(metrics):
     queue = HangingQueue(depths(1))
     QueueGauges(queue, metrics).close()
     queue.go_on.set()
+
+
+def test_why_the_last_look_failed_is_told_until_one_does_not(metrics):
+    away = CountedQueue(CrashQueueError("away"))
+    watching = QueueGauges(away, metrics, interval=0.001)
+    assert away.all_given.wait(DEADLINE)
+    assert watching.failure == "away"
+    away.all_given.clear()
+    away.asked_by.clear()
+    away.answers = [depths(1)]
+    assert away.all_given.wait(DEADLINE)
+    assert watching.failure == ""
+    watching.close()
