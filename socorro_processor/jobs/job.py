@@ -57,6 +57,13 @@ class Outcome:
     """A line that ``socorro cron status`` shows."""
 
 
+def nothing_to_do(work: Work, why: str) -> Outcome:
+    """Timers may be the same everywhere, also where the configuration has none of what a job is for."""
+    text = f"nothing to do: {why}"
+    work.say(text, {"nothing_to_do": why})
+    return Outcome(True, text)
+
+
 @dataclass(frozen=True)
 class Job:
     """Safe to be run twice, and from two hosts at once: the second of them lets the first do it."""
