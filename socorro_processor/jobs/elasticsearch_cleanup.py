@@ -7,7 +7,7 @@ from contextlib import closing
 
 from socorro_processor.configuration import components
 from socorro_processor.jobs import retention
-from socorro_processor.jobs.job import Job, Outcome, Work, nothing_to_do
+from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.jobs.retention import Retention
 from socorro_processor.metrics import METRICS
 
@@ -25,7 +25,7 @@ def run(work: Work) -> Outcome:
         for store_class, config in components(work.values.destination, ESCrashStorage)
     }
     if not found:
-        return nothing_to_do(work, "the destination has no ESCrashStorage")
+        return work.nothing_to_do("the destination has no ESCrashStorage")
     days = work.values.cron.elasticsearch_cleanup.retention_days
     rule = Retention("indexes", days, "cron.elasticsearch_cleanup.retention_days")
     deleted = kept = 0

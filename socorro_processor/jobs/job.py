@@ -47,6 +47,12 @@ class Work:
         """In UTC, as the dates of crash ids are."""
         return self.now().astimezone(UTC).date()
 
+    def nothing_to_do(self, why: str) -> Outcome:
+        """Timers may be the same everywhere, also where the configuration has none of what a job is for."""
+        text = f"nothing to do: {why}"
+        self.say(text, {"nothing_to_do": why})
+        return Outcome(True, text)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -55,13 +61,6 @@ class Outcome:
     succeeded: bool
     summary: str
     """A line that ``socorro cron status`` shows."""
-
-
-def nothing_to_do(work: Work, why: str) -> Outcome:
-    """Timers may be the same everywhere, also where the configuration has none of what a job is for."""
-    text = f"nothing to do: {why}"
-    work.say(text, {"nothing_to_do": why})
-    return Outcome(True, text)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from socorro_processor.crashstorage.missing_symbols import SymbolFile
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.jobs.arguments import read_day
-from socorro_processor.jobs.job import Job, Outcome, Work, nothing_to_do
+from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.missing import MissingSymbolsSource, source_in
 
@@ -29,7 +29,7 @@ def run(work: Work) -> Outcome:
         raise ConfigurationError(f"--date {day}: that day is not over (in UTC), more of its crashes are to come")
     source = source_in(work.values.destination)
     if source is None:
-        return nothing_to_do(work, "the destination has neither a PostgreSQLCrashStorage nor a FileSystemCrashStorage")
+        return work.nothing_to_do("the destination has neither a PostgreSQLCrashStorage nor a FileSystemCrashStorage")
     options = work.values.cron.missing_symbols
     key = f"missing_symbols/{day:%Y%m%d}.csv"
     with (
