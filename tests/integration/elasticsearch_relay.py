@@ -59,8 +59,9 @@ def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
             self.send_header("Content-Type", answer.kind)
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
-            self.wfile.write(answer.body)
+            # What counts is how it was when the answer was not yet there.
             self.close_connection = state.drops_when_idle
+            self.wfile.write(answer.body)
 
         do_GET = do_PUT = do_POST = do_DELETE = handle_request
 
