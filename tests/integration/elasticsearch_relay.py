@@ -53,14 +53,14 @@ def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
             if answer is None:
                 got = pool.request(self.command, server + self.path, body=body, headers=dict(self.headers))
                 answer = Answer(got.status, got.data, kind=got.headers["content-type"])
+            # What counts is how it was when the answer was not yet there.
+            self.close_connection = state.drops_when_idle
             self.send_response(answer.status)
             if answer.is_elasticsearch:
                 self.send_header("X-Elastic-Product", "Elasticsearch")
             self.send_header("Content-Type", answer.kind)
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
-            # What counts is how it was when the answer was not yet there.
-            self.close_connection = state.drops_when_idle
             self.wfile.write(answer.body)
 
         do_GET = do_PUT = do_POST = do_DELETE = handle_request
