@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from socorro_processor.metrics import METRICS
+from socorro_processor.symbols.index import FileState
 from socorro_processor.symbols.index_process import IndexProcess, NotIndexed
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 _MAXIMUM_WAITING = 1_000
 _MAXIMUM_FAILED = 10_000
 _PAUSE = 300.0
-"""Seconds after which one that could not be built is tried again: a disk was full, or the file is another now."""
+"""Seconds after which one that could not be built is tried again: a disk may have been full."""
 
 
 class IndexBuilder:
@@ -30,8 +31,8 @@ class IndexBuilder:
         self._lock = threading.Lock()
         self._asked: set[SymbolFile] = set()
         """Waiting, or being built."""
-        self._failed: dict[SymbolFile, float] = {}
-        """When those may be tried again that could not be built."""
+        self._failed: dict[SymbolFile, tuple[float, FileState | None]] = {}
+        """Those that could not be built: until when they are let be, if the file is still this one."""
         self._thread: threading.Thread | None = None
         self._process: IndexProcess | None = None
         self._closed = False
@@ -39,7 +40,7 @@ class IndexBuilder:
     def want(self, file: SymbolFile, stackwalker: str, version: str) -> None:
         """Have the index of a symbol file built. With too many waiting nothing is done: it will be asked for again."""
         with self._lock:
-            if self._closed or file in self._asked or self._clock() < self._failed.get(file, 0.0):
+            if self._closed or file in self._asked or self._has_failed(file):
                 return
             try:
                 self._wanted.put_nowait((file, stackwalker, version))
@@ -82,6 +83,7 @@ class IndexBuilder:
                 self._wanted.task_done()
 
     def _build(self, file: SymbolFile, stackwalker: str, version: str) -> None:
+        state = _state(file)
         try:
             with METRICS.timer("symbols.indexing"):
                 with self._lock:
@@ -93,7 +95,7 @@ class IndexBuilder:
             if not self._closed:
                 METRICS.increment("symbols.index_failed")
                 logger.warning("no index of %s, it is used in full: %s", file.path, error)
-                self._fail(file)
+                self._fail(file, state)
             return
         finally:
             with self._lock:
@@ -101,8 +103,19 @@ class IndexBuilder:
         METRICS.increment("symbols.indexed")
         logger.info("indexed %s", file.path)
 
-    def _fail(self, file: SymbolFile) -> None:
+    def _has_failed(self, file: SymbolFile) -> bool:
+        until, state = self._failed.get(file, (0.0, None))
+        return self._clock() < until and _state(file) == state
+
+    def _fail(self, file: SymbolFile, state: FileState | None) -> None:
         with self._lock:
             if len(self._failed) >= _MAXIMUM_FAILED:
                 self._failed.clear()
-            self._failed[file] = self._clock() + _PAUSE
+            self._failed[file] = self._clock() + _PAUSE, state
+
+
+def _state(file: SymbolFile) -> FileState | None:
+    try:
+        return FileState.of(file.path.stat())
+    except OSError:
+        return None

@@ -189,6 +189,23 @@ def test_a_share_of_the_crashes_is_walked_both_ways(rule, tmp_path, monkeypatch,
     assert "differs" in caplog.text
 
 
+@pytest.mark.parametrize("trouble", ["exit 1", "rm -r {symbols}"], ids=["it fails", "symbols go meanwhile"])
+def test_a_walk_in_full_that_says_nothing_of_the_slices_takes_no_stack_away(rule, tmp_path, trouble, caplog):
+    expected = walked(rule(slicing=False), tmp_path)
+    program = tmp_path / "walker"
+    trouble = trouble.format(symbols=tmp_path / "symbols")
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *{tmp_path}/symbols*) [ -e {tmp_path}/trouble ] && {trouble};; esac\n'
+        f'exec {stackwalker()} "$@"\n'
+    )
+    program.chmod(0o755)
+    sliced, counts = indexed(rule(verify_slices=1.0, command_pathname=str(program)), tmp_path), Counts()
+    (tmp_path / "trouble").touch()
+    assert walked(sliced, tmp_path) == expected
+    assert (counts("slicing.verified"), counts("slicing.differences"), counts("slicing.sliced")) == (0, 0, 1)
+    assert "differs" not in caplog.text
+
+
 def test_nothing_is_left_of_slices(rule, tmp_path):
     sliced = indexed(rule(), tmp_path)
     walked(sliced, tmp_path)
