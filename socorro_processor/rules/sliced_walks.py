@@ -91,7 +91,7 @@ class SlicedWalks:
 
     def walk(self, crash_id: str, dump: Path, directory: Path | None, walk: Walk) -> tuple[Outcome, StackwalkResult]:
         """Walk a dump. Raises what ``walk`` raises."""
-        program, version = self._judge()
+        program, version = self._judge(directory)
         if version not in VERSIONS:
             return self._full(walk, "stackwalker")
         try:
@@ -128,9 +128,9 @@ class SlicedWalks:
         if self._memory is not None:
             self._memory.close()
 
-    def _judge(self) -> tuple[str, str]:
+    def _judge(self, crash_directory: Path | None) -> tuple[str, str]:
         """The stackwalker's path and version."""
-        program, printed = self._stackwalker.version()
+        program, printed = self._stackwalker.version(crash_directory)
         version = version_of(printed)
         if version not in VERSIONS and printed != self._unknown:
             self._unknown = printed

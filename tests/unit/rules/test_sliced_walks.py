@@ -149,6 +149,17 @@ def test_with_a_stackwalker_that_is_not_known_slicing_is_off_and_says_so(rule, t
     assert [record.message for record in caplog.records if "9.9.9" in record.message].__len__() == 1
 
 
+def test_a_stackwalker_that_hangs_when_asked_for_its_version_is_found_by_the_mark_of_its_crash(rule, tmp_path):
+    program = tmp_path / "other"
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo "$SOCORRO_CRASH_DIRECTORY" > {tmp_path}/mark\n'
+        f'exec {stackwalker()} "$@"\n'
+    )
+    program.chmod(0o755)
+    walked(rule(command_pathname=str(program)), tmp_path)
+    assert (tmp_path / "mark").read_text() == f"{tmp_path}\n"
+
+
 def test_a_stackwalker_that_does_not_say_its_version_for_once_is_asked_again(rule, tmp_path):
     program = tmp_path / "other"
     program.write_text(
