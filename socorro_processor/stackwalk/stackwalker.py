@@ -123,7 +123,7 @@ class Stackwalker:
         limits = self.limits if output_limit is None else replace(self.limits, output=output_limit)
         outcome = self._run(values, limits, crash_directory)
         if outcome.return_code > 0 and not outcome.output:
-            self._check_sandbox(values)
+            self._check_sandbox(values, crash_directory)
             if outcome.return_code == _REFUSES_ITS_ARGUMENTS:
                 self._try(values, crash_directory)
         if not killed_by_another(outcome, self.limits):
@@ -135,8 +135,11 @@ class Stackwalker:
             )
         return outcome
 
-    def version(self) -> tuple[str, str]:
-        """The program's path, and what it prints for ``--version``; empty where it is not known or cannot be run."""
+    def version(self, crash_directory: Path | None = None) -> tuple[str, str]:
+        """The program's path, and what it prints for ``--version``; empty where it is not known or cannot be run.
+
+        ``crash_directory`` is as in ``walk``.
+        """
         try:
             located = self._located()
             if not located:
@@ -144,7 +147,7 @@ class Stackwalker:
             file = (located[0], _identity(located[0]))
             if self._version_of != file:
                 limits = replace(self.limits, timeout=min(self.limits.timeout, _TIME_FOR_A_TRIAL))
-                outcome = run([located[0], "--version"], limits, self._environment)
+                outcome = run([located[0], "--version"], limits, self._marked(crash_directory))
                 printed = outcome.output[:_SAID].decode(errors="replace")
                 if outcome.return_code != 0 or "\ufffd" in printed:
                     # It may be but for now: there is no memory, or the machine is ending.
@@ -199,16 +202,20 @@ class Stackwalker:
             self._good = file
 
     def _run(self, values: Mapping[str, Sequence[str]], limits: Limits, crash_directory: Path | None) -> Outcome:
-        environment = dict(self._environment)
-        if crash_directory:
-            environment[MARK] = str(crash_directory.absolute())
         try:
             values = {**values, _PROGRAM_FIELD: self._located()}
-            return run([*self._sandbox.fill(values), *self._command_line.fill(values)], limits, environment)
+            return run(
+                [*self._sandbox.fill(values), *self._command_line.fill(values)], limits, self._marked(crash_directory)
+            )
         except UnusableProgramError as error:
             # Looked for again the next time: an operator may be putting it right just now.
             self._found = self._good = None
             raise error if ADVICE in str(error) else UnusableProgramError(f"{error}; {ADVICE}") from error
+
+    def _marked(self, crash_directory: Path | None) -> dict[str, str]:
+        """The environment of whatever is run for a crash: by it ``kill_orphans`` finds what hangs."""
+        mark = {MARK: str(crash_directory.absolute())} if crash_directory else {}
+        return {**self._environment, **mark}
 
     def _located(self) -> Sequence[str]:
         if not self.uses(_PROGRAM_FIELD):
@@ -220,11 +227,11 @@ class Stackwalker:
                 self._logged = self._found
         return (self._found,)
 
-    def _check_sandbox(self, values: Mapping[str, Sequence[str]]) -> None:
+    def _check_sandbox(self, values: Mapping[str, Sequence[str]], crash_directory: Path | None) -> None:
         """A sandbox that cannot be set up looks like a dump that cannot be read: the one is no crash's fault."""
         if not self._sandbox:
             return
-        outcome = run([*self._sandbox.fill(values), "true"], self.limits, self._environment)
+        outcome = run([*self._sandbox.fill(values), "true"], self.limits, self._marked(crash_directory))
         if outcome.return_code != 0:
             said = outcome.stderr.strip() or f"exit code {outcome.return_code}"
             raise ProcessingEnvironmentError(f"the sandbox does not even run `true`: {said}")

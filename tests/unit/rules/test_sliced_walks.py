@@ -149,6 +149,17 @@ def test_with_a_stackwalker_that_is_not_known_slicing_is_off_and_says_so(rule, t
     assert [record.message for record in caplog.records if "9.9.9" in record.message].__len__() == 1
 
 
+def test_a_stackwalker_that_hangs_when_asked_for_its_version_is_found_by_the_mark_of_its_crash(rule, tmp_path):
+    program = tmp_path / "other"
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo "$SOCORRO_CRASH_DIRECTORY" > {tmp_path}/mark\n'
+        f'exec {stackwalker()} "$@"\n'
+    )
+    program.chmod(0o755)
+    walked(rule(command_pathname=str(program)), tmp_path)
+    assert (tmp_path / "mark").read_text() == f"{tmp_path}\n"
+
+
 def test_a_stackwalker_that_does_not_say_its_version_for_once_is_asked_again(rule, tmp_path):
     program = tmp_path / "other"
     program.write_text(
@@ -187,6 +198,23 @@ def test_a_share_of_the_crashes_is_walked_both_ways(rule, tmp_path, monkeypatch,
     assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
     assert counts("slicing.differences") == 1
     assert "differs" in caplog.text
+
+
+@pytest.mark.parametrize("trouble", ["exit 1", "rm -r {symbols}"], ids=["it fails", "symbols go meanwhile"])
+def test_a_walk_in_full_that_says_nothing_of_the_slices_takes_no_stack_away(rule, tmp_path, trouble, caplog):
+    expected = walked(rule(slicing=False), tmp_path)
+    program = tmp_path / "walker"
+    trouble = trouble.format(symbols=tmp_path / "symbols")
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *{tmp_path}/symbols*) [ -e {tmp_path}/trouble ] && {trouble};; esac\n'
+        f'exec {stackwalker()} "$@"\n'
+    )
+    program.chmod(0o755)
+    sliced, counts = indexed(rule(verify_slices=1.0, command_pathname=str(program)), tmp_path), Counts()
+    (tmp_path / "trouble").touch()
+    assert walked(sliced, tmp_path) == expected
+    assert (counts("slicing.verified"), counts("slicing.differences"), counts("slicing.sliced")) == (0, 0, 1)
+    assert "differs" not in caplog.text
 
 
 def test_nothing_is_left_of_slices(rule, tmp_path):
