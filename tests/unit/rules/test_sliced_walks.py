@@ -223,3 +223,15 @@ def test_the_index_process_of_a_processor_that_was_killed_ends(tmp_path):
     killed = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True)
     with suppress(ProcessLookupError):
         assert select.select([os.pidfd_open(int(killed.stdout))], [], [], 60)[0]
+
+
+def test_only_a_walk_with_slices_asks_for_huge_pages(rule, tmp_path):
+    seen = tmp_path / "seen"
+    program = tmp_path / "spy"
+    program.write_text(f'#!/bin/sh\necho "$GLIBC_TUNABLES" >> {seen}\nexec {stackwalker()} "$@"\n')
+    program.chmod(0o755)
+    sliced = indexed(rule(command_pathname=str(program)), tmp_path)
+    seen.write_text("")
+    walked(sliced, tmp_path)
+    walked(rule(command_pathname=str(program), slicing=False), tmp_path)
+    assert [line[:21] for line in seen.read_text().split("\n")[:2]] == ["glibc.malloc.hugetlb=", ""]
