@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.stackwalk.command import Limits, Outcome, UnusableProgramError, run
@@ -111,17 +112,19 @@ class Stackwalker:
         crash_id: str = "",
         crash_directory: Path | None = None,
         output_limit: int | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> Outcome:
         """Run it once, with the values of FIELDS (but the program's own path), for this crash.
 
-        ``output_limit``: how many bytes it may print this time, where that is not as in its limits.
+        ``output_limit``: how many bytes it may print this time, where that is not as in its limits;
+        ``environment``: what is added to its environment this time.
         By ``crash_directory`` it is found where it outlives us (``kill_orphans``).
         Raises ProcessingEnvironmentError where it cannot be run on this machine, or was killed there.
         """
         if self._must_be_good:
             self._try(values, crash_directory)
         limits = self.limits if output_limit is None else replace(self.limits, output=output_limit)
-        outcome = self._run(values, limits, crash_directory)
+        outcome = self._run(values, limits, crash_directory, environment)
         if outcome.return_code > 0 and not outcome.output:
             self._check_sandbox(values, crash_directory)
             if outcome.return_code == _REFUSES_ITS_ARGUMENTS:
@@ -201,12 +204,17 @@ class Stackwalker:
                 )
             self._good = file
 
-    def _run(self, values: Mapping[str, Sequence[str]], limits: Limits, crash_directory: Path | None) -> Outcome:
+    def _run(
+        self,
+        values: Mapping[str, Sequence[str]],
+        limits: Limits,
+        crash_directory: Path | None,
+        added: Mapping[str, str] = MappingProxyType({}),
+    ) -> Outcome:
+        environment = {**added, **self._marked(crash_directory)}
         try:
             values = {**values, _PROGRAM_FIELD: self._located()}
-            return run(
-                [*self._sandbox.fill(values), *self._command_line.fill(values)], limits, self._marked(crash_directory)
-            )
+            return run([*self._sandbox.fill(values), *self._command_line.fill(values)], limits, environment)
         except UnusableProgramError as error:
             # Looked for again the next time: an operator may be putting it right just now.
             self._found = self._good = None

@@ -258,3 +258,15 @@ def test_where_indexes_cannot_be_written_the_full_files_are_used_and_one_message
     assert walked(indexed(rule(), tmp_path), tmp_path) == walked(rule(slicing=False), tmp_path)
     assert counts("symbols.index_failed") == 3
     assert caplog.text.count("set symbol_index_path") == 1
+
+
+def test_only_a_walk_with_slices_asks_for_huge_pages(rule, tmp_path):
+    seen = tmp_path / "seen"
+    program = tmp_path / "spy"
+    program.write_text(f'#!/bin/sh\necho "$GLIBC_TUNABLES" >> {seen}\nexec {stackwalker()} "$@"\n')
+    program.chmod(0o755)
+    sliced = indexed(rule(command_pathname=str(program)), tmp_path)
+    seen.write_text("")
+    walked(sliced, tmp_path)
+    walked(rule(command_pathname=str(program), slicing=False), tmp_path)
+    assert [line[:21] for line in seen.read_text().split("\n")[:2]] == ["glibc.malloc.hugetlb=", ""]
