@@ -24,7 +24,8 @@ from socorro_processor.stackwalk.result import StackwalkResult
 from socorro_processor.stackwalk.stackwalker import Stackwalker
 from socorro_processor.symbols import minidump
 from socorro_processor.symbols.index_builder import IndexBuilder
-from socorro_processor.symbols.index_store import IndexStore
+from socorro_processor.symbols.index_directory import IndexRequest, ask_the_manager
+from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from socorro_processor.symbols.memory_directory import MemoryDirectory
 from socorro_processor.symbols.slicer import CannotSlice, Slicer, Slices
 from socorro_processor.symbols.verdict import VERSIONS, version_of
@@ -107,8 +108,14 @@ class SlicedWalks:
             else:
                 METRICS.increment("slicing.sliced")
         for file in slices.without_index:
-            self._builder.want(file, program, version)
+            self._want_index(file, program, version)
         return full or (outcome, result)
+
+    def _want_index(self, file: SymbolFile, program: str, version: str) -> None:
+        """Those of a symbol cache are its manager's, who counts what they come to."""
+        request = IndexRequest(file.relative, program, version)
+        if not ask_the_manager(file.root, self._indexes.directory(file.root), request):
+            self._builder.want(file, program, version)
 
     def wait_for_indexes(self) -> None:
         """Until the indexes that were missed so far have been built."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Container
 from contextlib import suppress
@@ -22,6 +24,10 @@ logger = logging.getLogger(__name__)
 _MAXIMUM_WAITING = 10_000
 _MAXIMUM_FAILED = 10_000
 _NICENESS = 10
+_TIME = 900.0
+"""Seconds that an index may take."""
+# A program, no import: numpy is for those who need it, not for the manager.
+_PROGRAM = "socorro_processor.symbols.index_process"
 
 
 class CacheIndexer:
@@ -63,11 +69,7 @@ class CacheIndexer:
     def close(self) -> None:
         """What is being built is left."""
         if self._process is not None:
-            # numpy is for those who need it: the manager of a cache that is not sliced has no use for it.
-            from socorro_processor.symbols import index_process
-
-            index_process.kill(self._process)
-            self._process.communicate()
+            _end(self._process)
             self._process = None
 
     def _take(self, request: IndexRequest) -> None:
@@ -80,13 +82,17 @@ class CacheIndexer:
             self._waiting[path] = None
 
     def _start(self, path: str, stackwalker: str, version: str) -> None:
-        from socorro_processor.symbols import index_process
-
         self._path, self._started = path, time.monotonic()
         try:
             file = self._indexes.file(path)
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._process = index_process.start(self._cache / path, file, stackwalker, version)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", _PROGRAM, str(self._cache / path), str(file), stackwalker, version],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
         except OSError as error:
             self._failure(str(error))
             return
@@ -94,20 +100,18 @@ class CacheIndexer:
             os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
 
     def _finished(self) -> str | None:
-        from socorro_processor.symbols import index_process
-
         assert self._process is not None
         seconds = time.monotonic() - self._started
-        if self._process.poll() is None and seconds < index_process.TIME:
+        code = self._process.poll()
+        if code is None and seconds < _TIME:
             return None
         process, self._process = self._process, None
-        try:
-            index_process.finish(process, timeout=0.1)
-        except index_process.NotIndexed as error:
-            self._failure(str(error))
-        else:
+        said = _end(process)
+        if code == 0:
             METRICS.increment("symbols.indexed")
             METRICS.duration("symbols.indexing", seconds)
+        else:
+            self._failure(f"not done after {_TIME:g} s" if code is None else said or f"exit code {code}")
         return self._path
 
     def _failure(self, reason: str) -> None:
@@ -115,3 +119,11 @@ class CacheIndexer:
         logger.warning("no index of %.300r, it is used in full: %s", self._path, reason)
         if len(self._failed) < _MAXIMUM_FAILED:
             self._failed.add(self._path)
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    """End it, with the stackwalker that it may have asked; its last word."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    said = process.communicate()[1].decode(errors="replace").strip()
+    return said.rsplit("\n", 1)[-1]

@@ -9,8 +9,6 @@ import threading
 
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols import index_process
-from socorro_processor.symbols.cache_records import is_managed
-from socorro_processor.symbols.index_directory import IndexDirectory, IndexRequest
 from socorro_processor.symbols.index_process import NotIndexed
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 
@@ -69,22 +67,9 @@ class IndexBuilder:
     def _build_all(self) -> None:
         while (wanted := self._wanted.get()) is not None:
             try:
-                if not self._is_left_to_the_manager(*wanted):
-                    self._build(*wanted)
+                self._build(*wanted)
             finally:
                 self._wanted.task_done()
-
-    def _is_left_to_the_manager(self, file: SymbolFile, stackwalker: str, version: str) -> bool:
-        """Whether there is one, of a symbol cache, which counts what indexes come to."""
-        try:
-            if not is_managed(file.root):
-                return False
-            IndexDirectory(self._indexes.directory(file.root)).ask(IndexRequest(file.relative, stackwalker, version))
-        except OSError:
-            return False
-        with self._lock:
-            self._asked.discard(file)
-        return True
 
     def _build(self, file: SymbolFile, stackwalker: str, version: str) -> None:
         try:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from socorro_processor.symbols.cache_records import is_managed
+
 SUFFIX = ".index"
 _REQUESTS = ".requests"
-_MAXIMUM_REQUEST = 1 << 16
 
 
 def index_directory(root: Path, directory: str = "") -> Path:
@@ -35,6 +37,17 @@ class IndexRequest(NamedTuple):
     """Of the symbol file, in its store."""
     stackwalker: str
     version: str
+
+
+def ask_the_manager(root: Path, indexes: Path, request: IndexRequest) -> bool:
+    """Leave a request for it; False where ``root`` is no managed symbol cache, or nothing can be left."""
+    try:
+        if not is_managed(root):
+            return False
+        IndexDirectory(indexes).ask(request)
+    except OSError:
+        return False
+    return True
 
 
 class IndexDirectory:
@@ -81,9 +94,11 @@ class IndexDirectory:
     def ask(self, request: IndexRequest) -> None:
         """Leave a request. Raises OSError."""
         directory = self._directory / _REQUESTS
-        directory.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(request.path.encode(errors="surrogateescape")).hexdigest()
-        unfinished = directory / f".{name}.{os.getpid()}"
+        if (directory / name).exists():
+            return
+        directory.mkdir(parents=True, exist_ok=True)
+        unfinished = directory / f".{name}.{threading.get_native_id()}"
         unfinished.write_text(json.dumps(request))
         unfinished.replace(directory / name)
 
@@ -95,8 +110,9 @@ class IndexDirectory:
                 if entry.name.startswith("."):
                     continue
                 with suppress(OSError, ValueError, TypeError):
-                    request = IndexRequest(*json.loads(Path(entry).read_bytes()[:_MAXIMUM_REQUEST]))
+                    text = Path(entry).read_bytes()
                     Path(entry).unlink()
+                    request = IndexRequest(*json.loads(text))
                     if all(isinstance(each, str) for each in request):
                         yield request
 

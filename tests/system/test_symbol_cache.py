@@ -15,8 +15,7 @@ import pytest
 
 from socorro_processor.cli.main import main
 from socorro_processor.symbols.index import FileState
-from socorro_processor.symbols.index_builder import IndexBuilder
-from socorro_processor.symbols.index_directory import IndexDirectory
+from socorro_processor.symbols.index_directory import IndexDirectory, IndexRequest, ask_the_manager
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from tests.shared import stackwalker
 from tests.system.daemon import eventually
@@ -225,7 +224,6 @@ def test_indexes_are_built_beside_the_cache_count_with_their_files_and_go_with_t
 
     store = IndexStore()
     indexes = IndexDirectory(store.directory(cache.path))
-    builder = IndexBuilder(store)
     orphan = indexes.file("gone.pdb/ABCDEF0123456789/gone.sym")
     orphan.parent.mkdir(parents=True)
     orphan.write_bytes(b"x")
@@ -237,8 +235,7 @@ def test_indexes_are_built_beside_the_cache_count_with_their_files_and_go_with_t
     eventually(lambda: cache.status(capsys).get("bytes") == cache.bytes())
     walker = str(stackwalker())
     for path in (first, unsliceable, "../../outside.sym"):
-        builder.want(SymbolFile(cache.path, path), walker, "0.27.0")
-    builder.wait()
+        assert ask_the_manager(cache.path, store.directory(cache.path), IndexRequest(path, walker, "0.27.0"))
     assert is_counted(first, unsliceable)
     assert store.get(SymbolFile(cache.path, first), FileState.of((cache.path / first).stat()), "0.27.0").module
     # By now it knows the stackwalker.
@@ -249,7 +246,7 @@ def test_indexes_are_built_beside_the_cache_count_with_their_files_and_go_with_t
     cache.write("large", 100)
     eventually(lambda: not indexes.file(first).parents[1].exists())
     assert end(manager) == 0
-    builder.close()
+    assert not ask_the_manager(cache.path, store.directory(cache.path), IndexRequest(first, walker, "0.27.0"))
 
 
 class TestCommand:
