@@ -72,18 +72,19 @@ def upload(configuration: Configuration, items: list[str], as_json: bool) -> int
 
 def _rule(configuration: Configuration) -> DotDict:
     """The options of the rule that has dumps walked."""
-    found = next(_rules(configuration.values.processor), None)
+    found = next(rules_with_symbols(configuration.values.processor), None)
     if found is None:
         raise ConfigurationError("no rule of the processor gets symbols; BreakpadStackwalkerRule2015 does")
     return found
 
 
-def _rules(section: DotDict) -> Iterator[DotDict]:
+def rules_with_symbols(section: DotDict) -> Iterator[DotDict]:
+    """The options of each rule that gets symbols."""
     for value in section.values():
         if isinstance(value, DotDict):
             if "symbol_cache_path" in value and "symbols" in value:
                 yield value
-            yield from _rules(value)
+            yield from rules_with_symbols(value)
 
 
 def _wanted(configuration: Configuration, items: list[str]) -> Iterator[Wanted]:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -32,6 +32,7 @@ from socorro_processor.symbols.known_missing import KnownMissing
 from socorro_processor.symbols.s3_source import S3Source, s3_options
 from socorro_processor.symbols.source import SourceAway, SymbolsNotThere, SymbolSource, WrongSymbolFile
 from socorro_processor.symbols.staging import Staging
+from socorro_processor.symbols.store import symbol_path
 from socorro_processor.symbols.supplied import CACHED, FETCHED, MISSING, Supplied
 from socorro_processor.symbols.wanted import Wanted
 
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 S3 = "s3"
 """What stands for the bucket in the list of sources."""
 
+_NOWHERE = symbol_path("socorro-doctor", "0" * 33)
 _ENDED = "the processor ends"
 
 
@@ -164,6 +166,7 @@ class SymbolSupplier(RequiredConfig):
             (source, CircuitBreaker(config.failures_allowed, clock))
             for source in map(partial(_source, config), config.sources)
         ]
+        self._configured: tuple[str, ...] = config.sources
         self._staging = Staging(staging, self._cache)
         self._missing = KnownMissing(staging / "missing", config.negative_ttl)
         self._lock = threading.Lock()
@@ -224,6 +227,13 @@ class SymbolSupplier(RequiredConfig):
         """Ask for this file again, also where it was missing: it may have come."""
         for source, _ in self._sources:
             self._missing.forget(source.name, path)
+
+    def check(self, configured: str) -> str:
+        """Ask one of the sources for a file that it does not have; what it is called. Raises SourceAway."""
+        source, _ = self._sources[self._configured.index(configured)]
+        with suppress(SymbolsNotThere), closing(source.chunks(_NOWHERE)) as chunks:
+            next(chunks, b"")
+        return source.name
 
     def close(self) -> None:
         """What is being got is left unfinished."""
