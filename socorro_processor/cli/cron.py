@@ -20,14 +20,14 @@ from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.errors import ConfigurationError, SocorroError
-from socorro_processor.jobs import verify_processed
+from socorro_processor.jobs import late_symbols, verify_processed
 from socorro_processor.jobs.job import Job, Memory, Work
 from socorro_processor.jobs.ledger import JobLedger, JobRecord
 from socorro_processor.jobs.postgresql_ledger import ledger_of
 from socorro_processor.metrics import METRICS
 from socorro_processor.statsd import sending_metrics
 
-JOBS: tuple[Job, ...] = (verify_processed.JOB,)
+JOBS: tuple[Job, ...] = (late_symbols.JOB, verify_processed.JOB)
 
 _SHARES = (0.2, 0.2, 0.15, 0.1, 0.0)
 _SECTIONS = ("cron", "metrics", "resource", "secrets")

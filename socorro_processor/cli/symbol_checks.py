@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from inotify_simple import INotify
 
-from socorro_processor.cli.symbol_files import rules_with_symbols
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.symbols.cache_records import is_managed, records_of
-from socorro_processor.symbols.supplier import SymbolSupplier
+from socorro_processor.symbols.supplier import SymbolSupplier, rules_with_symbols
 
 _MAXIMUM_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 

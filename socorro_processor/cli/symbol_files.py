@@ -21,7 +21,7 @@ from socorro_processor.symbols.download import module_line
 from socorro_processor.symbols.minidump import NotUnderstood, read
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.supplied import CACHED, FETCHED, Supplied
-from socorro_processor.symbols.supplier import S3, SymbolSupplier
+from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_symbols
 from socorro_processor.symbols.wanted import Wanted, needed_symbols
 
 _STANDARD_INPUT = "-"
@@ -76,15 +76,6 @@ def _rule(configuration: Configuration) -> DotDict:
     if found is None:
         raise ConfigurationError("no rule of the processor gets symbols; BreakpadStackwalkerRule2015 does")
     return found
-
-
-def rules_with_symbols(section: DotDict) -> Iterator[DotDict]:
-    """The options of each rule that gets symbols."""
-    for value in section.values():
-        if isinstance(value, DotDict):
-            if "symbol_cache_path" in value and "symbols" in value:
-                yield value
-            yield from rules_with_symbols(value)
 
 
 def _wanted(configuration: Configuration, items: list[str]) -> Iterator[Wanted]:

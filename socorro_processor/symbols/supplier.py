@@ -51,6 +51,15 @@ def parse_sources(text: str) -> tuple[str, ...]:
     return tuple(parse_url(each) if "://" in each else each for each in sources)
 
 
+def rules_with_symbols(section: DotDict) -> Iterator[DotDict]:
+    """The options of each rule that gets symbols."""
+    for value in section.values():
+        if isinstance(value, DotDict):
+            if "symbol_cache_path" in value and "symbols" in value:
+                yield value
+            yield from rules_with_symbols(value)
+
+
 class SymbolSupplier(RequiredConfig):
     """Gets symbol files from the sources, in their order, into the cache. One for all threads of a process.
 
@@ -222,6 +231,10 @@ class SymbolSupplier(RequiredConfig):
             some = wanted[start : start + self._maximum_files]
             results |= self.supply(some, len(some) * self._limits.seconds, progress).results
         return Supplied(results)
+
+    def has(self, wanted: Wanted) -> bool:
+        """Whether it is in the cache, or in one of the other directories."""
+        return self._is_there(wanted.path)
 
     def forget(self, path: str) -> None:
         """Ask for this file again, also where it was missing: it may have come."""
