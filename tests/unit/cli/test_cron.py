@@ -64,7 +64,10 @@ def test_a_job_that_ends_well_is_recorded_and_shown(socorro_cron, job, ledger):
 def test_a_job_that_never_ran_is_shown_too(socorro_cron):
     code, out, _ = socorro_cron("status")
     assert code == 0
-    assert [line.split() for line in out.splitlines()[1:]] == [["verify-processed", "never"]]
+    assert [line.split() for line in out.splitlines()[1:]] == [
+        ["late-symbols", "never"],
+        ["verify-processed", "never"],
+    ]
 
 
 def test_a_job_that_does_not_succeed_ends_with_1_and_so_does_the_status(socorro_cron, job):
