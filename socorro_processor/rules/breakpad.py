@@ -203,6 +203,7 @@ class BreakpadStackwalkerRule2015(Rule):
         "symbol_index_path",
         default="",
         doc="where the indexes for slicing lie (empty: beside each directory of symbols, with .index behind its name)",
+        reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "symbol_index_memory",

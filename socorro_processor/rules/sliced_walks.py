@@ -28,7 +28,8 @@ from socorro_processor.symbols import minidump
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index import FileState
 from socorro_processor.symbols.index_builder import IndexBuilder
-from socorro_processor.symbols.index_store import IndexStore
+from socorro_processor.symbols.index_directory import IndexRequest, ask_the_manager
+from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from socorro_processor.symbols.memory_directory import MemoryDirectory, remove_abandoned
 from socorro_processor.symbols.slicer import CannotSlice, NotWorthwhile, Slicer, Slices
 from socorro_processor.symbols.store import symbol_path
@@ -123,8 +124,14 @@ class SlicedWalks:
             elif states is None or (full := self._verified(crash_id, dump, walk, result, states)) is None:
                 METRICS.increment("slicing.sliced")
         for file in slices.without_index:
-            self._builder.want(file, program, version)
+            self._want_index(file, program, version)
         return full or (outcome, result)
+
+    def _want_index(self, file: SymbolFile, program: str, version: str) -> None:
+        """Those of a symbol cache are its manager's, who counts what they come to."""
+        request = IndexRequest(file.relative, program, version)
+        if not ask_the_manager(file.root, self._indexes.directory(file.root), request):
+            self._builder.want(file, program, version)
 
     def wait_for_indexes(self) -> None:
         """Until the indexes that were missed so far have been built."""
