@@ -6,7 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=argument(Seconds(above=True)),
         const=_INTERVAL,
-        help=f"look again every so many seconds ({_INTERVAL:g}), until Ctrl-C: on a terminal in one place, in a pipe one "
-        "table after the other",
+        help=f"look again every so many seconds ({_INTERVAL:g}), until Ctrl-C: on a terminal in one place, in a pipe "
+        "one table after the other",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object, each time on a line")
 
@@ -47,10 +47,9 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
             else:
                 _console().print(_shown(depths, None))
             return 0
-        try:
+        with suppress(KeyboardInterrupt):
             _watch(queue, arguments.watch, arguments.json)
-        except KeyboardInterrupt:
-            return 0
+    return 0
 
 
 def _console() -> Console:

@@ -81,7 +81,8 @@ class CrashQueueBase(RequiredConfig):
     Delivery is at least once: what a process that died had taken is delivered again. Every method
     may be called from any thread, but ``new_crashes`` is for one thread at a time. A backend that
     cannot be reached makes ``submit``, ``hasten``, ``depths``, ``kept``, ``requeue`` and ``purge`` raise
-    CrashQueueError; ``new_crashes`` goes on by itself until it can be reached again, and what was delivered meanwhile comes again.
+    CrashQueueError; ``new_crashes`` goes on by itself until it can be reached again, and what was delivered meanwhile
+    comes again.
 
     ``begin``, ``ack``, ``retry``, ``park``, ``reject`` and ``release`` may raise CrashQueueError too. The
     caller then forgets the delivery: the crash comes again. Ending a delivery that is this process's

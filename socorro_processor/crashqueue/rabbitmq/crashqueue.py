@@ -71,7 +71,8 @@ class RabbitMQCrashQueue(CrashQueueBase):
     fails the crash stays with this process and is delivered again by it.
 
     ``depths`` knows what waits at the broker and what this process has; what others have taken is in
-    none of its numbers, and ``purge`` leaves it, as it does suspects. What was read by ``kept`` is given back by ``close``; until then no other process can read.
+    none of its numbers, and ``purge`` leaves it, as it does suspects. What was read by ``kept`` is given back by
+    ``close``; until then no other process can read.
 
     ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None. Not to be used across ``os.fork``.
     ``longest_wait`` is for tests.
@@ -366,10 +367,10 @@ class RabbitMQCrashQueue(CrashQueueBase):
         return True
 
     def purge(self, name: QueueName | KeptState) -> int:
-        if name in self._queues.kept:
-            names = [self._queues.kept[cast(KeptState, name)]]
+        if name == "parked" or name == "rejected":
+            names = [self._queues.kept[name]]
         else:
-            origin = self._queues.origins[cast(QueueName, name)]
+            origin = self._queues.origins[name]
             # What becomes due meanwhile is in the last one.
             names = [*(self._queues.delayed(origin, delay) for delay in self._queues.delays), origin]
         doing = f"purge {name}"
