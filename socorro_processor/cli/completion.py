@@ -165,11 +165,10 @@ COMMAND = Command(
     summary="Print what makes a shell complete commands, options and keys of the configuration.",
     description=(
         "Print what makes a shell complete commands, options, and the keys that the configuration in force knows.\n\n"
-        "bash: into the file of the example, or source <(socorro completion bash). zsh: into a file _socorro on its fpath.\n"
-        "fish: into ~/.config/fish/completions/socorro.fish."
+        "bash: into the file of the example, or source <(socorro completion bash). zsh: into a file _socorro on its\n"
+        "fpath. fish: into ~/.config/fish/completions/socorro.fish."
     ),
     example="socorro completion bash > ~/.local/share/bash-completion/completions/socorro",
     run=run,
     add_arguments=add_arguments,
-    sections=("admin",),
 )
