@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 def _bash(commands: list[Words], keys: Mapping[str, list[str]]) -> str:
     return f"""# bash completion of socorro, by `socorro completion bash`
 _socorro() {{
-    local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" plain="" options="" values="" words
+    local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" plain="" options=""
+    local values="" words
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
         COMPREPLY=($(compgen -W "{" ".join(COMMANDS)}" -- "$current"))
