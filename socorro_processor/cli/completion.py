@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 def _bash(commands: list[Words], keys: Mapping[str, list[str]]) -> str:
     return f"""# bash completion of socorro, by `socorro completion bash`
 _socorro() {{
-    local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" plain="" options="" values="" words
+    local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" plain="" options=""
+    local values="" words
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
         COMPREPLY=($(compgen -W "{" ".join(COMMANDS)}" -- "$current"))
@@ -165,11 +166,10 @@ COMMAND = Command(
     summary="Print what makes a shell complete commands, options and keys of the configuration.",
     description=(
         "Print what makes a shell complete commands, options, and the keys that the configuration in force knows.\n\n"
-        "bash: into the file of the example, or source <(socorro completion bash). zsh: into a file _socorro on its fpath.\n"
-        "fish: into ~/.config/fish/completions/socorro.fish."
+        "bash: into the file of the example, or source <(socorro completion bash). zsh: into a file _socorro on its\n"
+        "fpath. fish: into ~/.config/fish/completions/socorro.fish."
     ),
     example="socorro completion bash > ~/.local/share/bash-completion/completions/socorro",
     run=run,
     add_arguments=add_arguments,
-    sections=("admin",),
 )
