@@ -107,8 +107,8 @@ class SlicedWalks:
         except OSError as error:
             logger.warning("no directory for slices, the symbol files are used in full: %s", error)
             return self._full(walk, "directory")
-        # no secret  # nosec B311
-        states = self._states_of_symbols(dump) if random.random() < self._share_to_verify else None
+        verify = random.random() < self._share_to_verify  # no secret  # nosec B311
+        states = self._states_of_symbols(dump) if verify else None
         with new_directory as path:
             slices = self._sliced(crash_id, dump, Path(path), version)
             if isinstance(slices, str):
