@@ -13,7 +13,7 @@ from typing import Any, Self
 Answer = Callable[["Request"], None]
 """Answers one request, in whatever way."""
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 class Request(BaseHTTPRequestHandler):

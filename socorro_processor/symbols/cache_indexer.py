@@ -26,12 +26,14 @@ _MAXIMUM_FAILED = 10_000
 _NICENESS = 10
 _TIME = 900.0
 """Seconds that an index may take."""
+_PATIENCE = 5.0
+"""Seconds in which it must have ended when it is told to."""
 # A program, no import: numpy is for those who need it, not for the manager.
 _PROGRAM = "socorro_processor.symbols.index_process"
 
 
 class CacheIndexer:
-    """From one thread; nothing here waits."""
+    """From one thread; nothing here waits, but for the end of a child that takes too long."""
 
     def __init__(self, cache: Path, indexes: IndexDirectory) -> None:
         self._cache = cache
@@ -122,8 +124,14 @@ class CacheIndexer:
 
 
 def _end(process: subprocess.Popen[bytes]) -> str:
-    """End it, with the stackwalker that it may have asked; its last word."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """Have it end, with the stackwalker that it may have asked, and remove what it has begun; its last word."""
+    assert process.stdin is not None
+    process.stdin.close()  # which is its sign
+    process.stdin = None
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     said = process.communicate()[1].decode(errors="replace").strip()
     return said.rsplit("\n", 1)[-1]

@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber, size
-from socorro_processor.errors import ConfigurationError
+from socorro_processor.errors import ConfigurationError, raise_if_of_this_machine
 from socorro_processor.log import stack_of
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.circuit_breaker import CircuitBreaker
@@ -185,6 +185,7 @@ class SymbolSupplier(RequiredConfig):
         try:
             self._staging.clean()
         except OSError as error:
+            raise_if_of_this_machine(error, f"looking into {staging}")
             raise ConfigurationError(f"staging_path: cannot use {staging}: {error.strerror}") from error
 
     @staticmethod

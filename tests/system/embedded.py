@@ -73,6 +73,7 @@ def embedded_installation(queue: str, directory: Path, retry_delays: str) -> Ite
         installation.close()
         installation.queue_of_its_own.close()
         if broker:
+            broker.connect()  # it may have been restarted since
             broker.close()
 
 

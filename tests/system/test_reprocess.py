@@ -2,19 +2,17 @@
 
 import json
 import signal
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
 from tests.integration.s3_bucket import put_object
-from tests.services import restart
+from tests.services import own_servers, restart
 from tests.shared import SAMPLES
 from tests.system.daemon import Installation, eventually
+from tests.system.embedded import embedded_installation
 
 DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 
@@ -65,28 +63,28 @@ def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(si
     }
 
 
-def test_no_crash_is_lost_when_the_broker_is_killed_in_the_midst(site, tmp_path):
+def test_no_crash_is_lost_when_the_broker_is_killed_in_the_midst(tmp_path):
     file, crash_ids = written(tmp_path, 300)
     journal = tmp_path / "journal"
-    process = site.begin("reprocess", "--file", file, "--queue=priority", "--rate=100", f"--resume={journal}")
-    try:
-        eventually(lambda: lines(journal) > 50)
-        restart("rabbitmq", "kill")
-        site.broker.connect()
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert (process.returncode, out) == (0, "300 queued as priority\n"), err
-    options = {key: value for key, value in site.options.items() if ".rabbitmq." in key}
-    with closing(RabbitMQCrashQueue(defaults(RabbitMQCrashQueue, **options))) as queue:
-        taken: list[str] = []
-        for delivery in queue.new_crashes():
-            if delivery:
-                taken.append(delivery.crash_id)
+    with own_servers(), embedded_installation("rabbitmq", tmp_path, "1") as installation:
+        process = installation.begin(
+            "reprocess", "--file", file, "--queue=priority", "--rate=100", f"--resume={journal}"
+        )
+        try:
+            eventually(lambda: lines(journal) > 50)
+            restart("rabbitmq", "kill")
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert (process.returncode, out) == (0, "300 queued as priority\n"), err
+        taken: set[str] = set()
+        queue = installation.queue_of_its_own
+        deliveries = queue.new_crashes()
+        while taken < set(crash_ids):
+            if delivery := next(deliveries):
+                taken.add(delivery.crash_id)
                 queue.ack(delivery)
-            elif set(taken) >= set(crash_ids):
-                break
-    assert set(taken) == set(crash_ids)
+        assert taken == set(crash_ids)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

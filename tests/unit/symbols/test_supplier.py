@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import logging
 import re
@@ -17,8 +18,9 @@ import pytest
 import zstandard
 
 from socorro_processor.configuration import defaults
-from socorro_processor.errors import ConfigurationError
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.symbols.circuit_breaker import PAUSES
+from socorro_processor.symbols.staging import Staging
 from socorro_processor.symbols.supplier import SymbolSupplier, parse_sources
 from socorro_processor.symbols.wanted import Wanted
 from tests.symbol_server import Answer, Request, SymbolServer, always
@@ -525,3 +527,12 @@ def test_unfinished_files_cannot_be_in_the_cache(tmp_path):
     config = defaults(SymbolSupplier, sources=str(tmp_path), staging_path=str(tmp_path / "cache" / "x"))
     with pytest.raises(ConfigurationError, match="in the symbol cache"):
         SymbolSupplier(config, str(tmp_path / "cache"))
+
+
+def test_a_lack_of_descriptors_at_the_start_is_no_mistake_of_the_configuration(tmp_path, monkeypatch):
+    def lacking(staging: Staging) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Staging, "clean", lacking)
+    with pytest.raises(ProcessingEnvironmentError, match="Too many open files"):
+        SymbolSupplier(defaults(SymbolSupplier, sources=str(tmp_path), symbol_cache_path=str(tmp_path / "cache")))
