@@ -26,12 +26,13 @@ services: $(VENV)/.made ## start RabbitMQ, PostgreSQL, S3 and Elasticsearch on t
 golden: $(VENV)/.installed-for-tests ## run the golden cases, print each difference; CASES=FILE: others of the same form
 	$(BIN)/python -m tests.golden.run $(CASES)
 
-bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules, services, symbols and stackwalks cost; CRASHES=DIRECTORY: over other crashes than the samples
+bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules, services, symbols, stackwalks and the daemon cost, into benchmarks/results; CRASHES=DIRECTORY
 	$(BIN)/python -m benchmarks.rules $(CRASHES)
 	$(BIN)/python -m benchmarks.services $(CRASHES)
 	$(BIN)/python -m benchmarks.symbol_cache
 	$(BIN)/python -m benchmarks.symbol_supplier
 	$(BIN)/python -m benchmarks.slicing $(CRASHES)
+	$(BIN)/python -m benchmarks.daemon $(CRASHES)
 
 chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, see that no crash is lost; SECONDS=600 SEED=n CONFIG=embedded
 	$(BIN)/python -m tests.chaos --seconds=$(or $(SECONDS),600) $(if $(SEED),--seed=$(SEED)) \
@@ -78,7 +79,7 @@ samples: stackwalker ## make the sample crashes anew (needs cargo and g++)
 
 clean: ## remove all that was made here
 	rm -rf $(VENV) .local build dist docs/_build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
-		.import_linter_cache
+		.import_linter_cache samples/symbols.index
 	bin/services remove
 	find . -name __pycache__ -type d -exec rm -rf {} +
 

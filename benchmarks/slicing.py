@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results import record
 from benchmarks.symbol_generator import write_symbols
 from socorro_processor.configuration import defaults
 from socorro_processor.metrics import METRICS, Snapshot
@@ -35,7 +36,7 @@ from socorro_processor.symbols.verdict import version_of
 
 ROOT = Path(__file__).resolve().parents[1]
 THREADS = 2
-SECONDS = 6.0
+SECONDS = 5.0
 """For each measurement."""
 BIG_BAR, SMALL_BAR, CPU_BAR = 20.0, 1.6, 0.020
 
@@ -45,29 +46,33 @@ def main() -> int:
     parser.add_argument("crashes", nargs="?", type=Path, default=ROOT / "samples", help="default: the samples")
     parser.add_argument("symbols", nargs="?", type=Path, help="default: symbols beside the crashes")
     parser.add_argument("--big", type=int, default=280, metavar="MEGABYTES", help="size of the big symbol file")
-    parser.add_argument("--growth", default="", metavar="MEGABYTES,...", help="sizes to measure one after the other")
+    parser.add_argument("--growth", default="10,1000", metavar="MEGABYTES,...", help="other sizes")
     arguments = parser.parse_args()
     dumps = sorted(arguments.crashes.glob("*/upload_file_minidump.dmp"))
     if not dumps:
         parser.error(f"no */upload_file_minidump.dmp in {arguments.crashes}")
-    symbols = arguments.symbols or next(
-        path for path in (arguments.crashes / "symbols", arguments.crashes.parent / "symbols") if path.is_dir()
-    )
+    symbols = arguments.symbols or symbols_of(arguments.crashes)
     with tempfile.TemporaryDirectory() as temporary:
-        _small(dumps, symbols, Path(temporary))
+        figures: dict[str, Any] = {"small": _small(dumps, symbols, Path(temporary)), "big": {}}
         sizes = [arguments.big, *(int(size) for size in arguments.growth.split(",") if size)]
-        dump, module = _main_module(dumps)
+        dump, module = main_module(dumps)
         print(f"\n{dump.parent.name} with a generated symbol file for {module.debug_file}, {THREADS} threads")
         print(
             f"{'size':>8}{'full':>10}{'sliced':>10}{'ratio':>8}{'by CPU':>8}"
             f"{'slicing':>10}{'full memory':>14}{'sliced memory':>15}"
         )
         for size in sizes:
-            _big(dump, module, symbols, size, Path(temporary))
+            figures["big"][size] = _big(dump, module, symbols, size, Path(temporary))
+    record("slicing", figures)
     return 0
 
 
-def _small(dumps: Sequence[Path], symbols: Path, temporary: Path) -> None:
+def symbols_of(crashes: Path) -> Path:
+    """The symbols that lie in or beside a directory of crashes."""
+    return next(path for path in (crashes / "symbols", crashes.parent / "symbols") if path.is_dir())
+
+
+def _small(dumps: Sequence[Path], symbols: Path, temporary: Path) -> dict[str, float]:
     print(f"CPU of slicing, and wall of one walk: full and with slices ({symbols})")
     costs = []
     with (
@@ -89,9 +94,15 @@ def _small(dumps: Sequence[Path], symbols: Path, temporary: Path) -> None:
     (full_rate, full_cpu), (sliced_rate, sliced_cpu) = rates
     print(f"all of them, {THREADS} threads: {full_rate:.1f} a second in full, {sliced_rate:.1f} with slices,", end=" ")
     print(f"{sliced_rate / full_rate:.2f} times ({full_cpu / sliced_cpu:.2f} by CPU)   bar {SMALL_BAR}")
+    return {
+        "slicing_cpu": statistics.median(costs),
+        "full": full_rate,
+        "sliced": sliced_rate,
+        "ratio_by_cpu": full_cpu / sliced_cpu,
+    }
 
 
-def _big(dump: Path, module: Module, symbols: Path, megabytes: int, temporary: Path) -> None:
+def _big(dump: Path, module: Module, symbols: Path, megabytes: int, temporary: Path) -> dict[str, float]:
     store = temporary / f"big-{megabytes}"
     relative = f"{module.debug_file}/{module.debug_id}/{module.debug_file}.sym"
     path = store / relative
@@ -121,9 +132,18 @@ def _big(dump: Path, module: Module, symbols: Path, megabytes: int, temporary: P
         flush=True,
     )
     path.unlink()
+    return {
+        "full": full_rate,
+        "sliced": sliced_rate,
+        "ratio_by_cpu": full_cpu / sliced_cpu,
+        "slicing_cpu": cost,
+        "full_memory": memory[0],
+        "sliced_memory": memory[1],
+        "indexing": indexing,
+    }
 
 
-def _main_module(dumps: Sequence[Path]) -> tuple[Path, Module]:
+def main_module(dumps: Sequence[Path]) -> tuple[Path, Module]:
     """The dump with the largest of the main libraries."""
     found = [(dump, module) for dump in dumps for module in minidump.read(dump).modules]
     named = [each for each in found if each[1].debug_file == "libxul.so" and each[0].parent.name.startswith("linux")]

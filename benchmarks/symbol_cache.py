@@ -54,7 +54,11 @@ def main() -> int:
             while (status := records.status()) is None:
                 time.sleep(0.01)
             wall, cpu = time.monotonic() - started, cpu_seconds(manager.pid)
-            print(f"{status.files} files under {NAMES} names are watched after {wall:.1f} s, {cpu:.1f} s of CPU")
+            waited = int(Path(f"/proc/{manager.pid}/schedstat").read_text().split()[1]) / 1e9
+            print(
+                f"{status.files} files under {NAMES} names are watched after {wall:.1f} s: {cpu:.1f} s of CPU "
+                f"(bar {START_BAR:.0f}), {waited:.1f} s without a core"
+            )
             answer = seconds_until_one_goes(paths)
             print(f"full, and one more file comes: after {answer:.2f} s another one is gone (bar {ANSWER_BAR:.0f})")
             share = share_of_a_core(manager.pid, paths)

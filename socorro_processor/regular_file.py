@@ -1,11 +1,17 @@
-"""Reading a file that an operator names, and nothing else that may be in its place: a pipe would be waited for
-for ever, and a device may have no end."""
+"""Files that an operator names: read, where they are files, and replaced as a whole.
+
+Of what else may be in their place a pipe would be waited for for ever, and a device may have no end.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 MAXIMUM_SIZE = 100_000_000
 
@@ -24,3 +30,23 @@ def read_regular_file(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
         if len(content) > maximum_size:
             raise NotAFile(0, f"it is larger than {maximum_size} bytes", str(path))
         return content
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of ``path`` at the end of the block, with its mode; gone where that fails.
+
+    Raises OSError.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            temporary.chmod(path.stat().st_mode & 0o777)
+        temporary.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()

@@ -21,9 +21,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest begin first, so that none is left alone at the end; the others are in random order."""
-    items.sort(key=lambda item: -max((mark.args[0] for mark in item.iter_markers("timeout")), default=0))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Among several workers the longest modules begin first, so that none is left alone at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: (-_limit(item), item.path.parent.name not in ("chaos", "system")))
+
+
+def _limit(item: pytest.Item) -> float:
+    return max((mark.args[0] for mark in item.iter_markers("timeout")), default=0)
 
 
 def pytest_sessionfinish() -> None:

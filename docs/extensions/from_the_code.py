@@ -7,9 +7,7 @@ configuration in FILE, a path beside the page, section by section.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 from docutils import nodes
@@ -17,8 +15,8 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 from socorro_processor.app.processor_app import ProcessorApp
-from socorro_processor.cli.command import Command
-from socorro_processor.cli.main import COMMANDS, main
+from socorro_processor.cli.commands import every
+from socorro_processor.cli.main import main
 from socorro_processor.configuration import Configuration, read_ini
 
 _CONFIGURATION = "\nconfiguration (--SECTION.OPTION=VALUE"
@@ -29,7 +27,10 @@ class CommandsDirective(Directive):
     """``.. commands::``"""
 
     def run(self) -> list[nodes.Node]:
-        return [_section(f"socorro {name}", nodes.literal_block(text=_help(name))) for name in _names()]
+        return [
+            _section(f"socorro {name}", nodes.literal_block(text=_help(name)))
+            for name in (each.name for each in every())
+        ]
 
 
 class OptionsDirective(Directive):
@@ -53,13 +54,6 @@ class OptionsDirective(Directive):
                 nodes.definition_list_item("", term, described)
             )
         return [_section(name, options) for name, options in sections.items()]
-
-
-def _names() -> Iterator[str]:
-    for name in COMMANDS:
-        yield name
-        command: Command = importlib.import_module(f"socorro_processor.cli.{name}").COMMAND
-        yield from (f"{name} {subcommand}" for subcommand in command.subcommands)
 
 
 def _help(name: str) -> str:

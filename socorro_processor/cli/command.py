@@ -26,6 +26,19 @@ class Command:
     subcommands: Mapping[str, Command] = field(default_factory=dict)
     """What it is instead where the next word is one of these."""
 
+    def parser(self) -> argparse.ArgumentParser:
+        """Of its own arguments; those of the configuration are none of them."""
+        parser = argparse.ArgumentParser(
+            prog=f"socorro {self.name}",
+            description=self.description or self.summary,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
+            allow_abbrev=False,
+        )
+        parser.add_argument("-h", "--help", action="store_true", help="show this, and the configuration in force")
+        self.add_arguments(parser)
+        return parser
+
 
 def build(component: str, configuration: Configuration) -> Any:
     """The component that a section names: ``build("source", configuration)`` is the source store."""

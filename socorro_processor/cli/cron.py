@@ -23,6 +23,7 @@ from socorro_processor.errors import ConfigurationError, SocorroError
 from socorro_processor.jobs import (
     elasticsearch_cleanup,
     filesystem_cleanup,
+    late_symbols,
     missing_symbols,
     partitions,
     reference_data,
@@ -41,6 +42,7 @@ JOBS: tuple[Job, ...] = (
     partitions.JOB,
     elasticsearch_cleanup.JOB,
     missing_symbols.JOB,
+    late_symbols.JOB,
     filesystem_cleanup.JOB,
     reprocessing_jobs.JOB,
     verify_processed.JOB,

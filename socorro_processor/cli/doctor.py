@@ -16,6 +16,7 @@ from rich.text import Text
 import socorro_processor
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.symbol_checks import symbol_checks
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashstorage.base import CrashStorageBase
@@ -58,6 +59,8 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
     for name in ("source", "destination"):
         yield from _stores(name, configuration)
     yield _tried("processor", lambda: _checked("processor", configuration))
+    for part, component, check in symbol_checks(configuration):
+        yield _tried(part, check, component)
     yield _tried("app.temporary_directory", lambda: _temporary_directory(configuration))
 
 
@@ -136,7 +139,7 @@ COMMAND = Command(
     summary="Check the configuration and each service that it names; say what to do.",
     description=(
         "Check the configuration, each service that it names, the stackwalker, the signature lists, the reference "
-        "data and the directory for temporary files; say what to do.\n\n"
+        "data, the symbol cache, the sources of symbols and the directory for temporary files; say what to do.\n\n"
         "A warning is of what works, but not as it should.\n\n"
         "Exit code: 0 all can work; 1 something is not; 2 wrong arguments or configuration."
     ),

@@ -6,9 +6,7 @@ Exit codes: 0 done; 1 not done, or not all of it; 2 the command line or the conf
 
 from __future__ import annotations
 
-import argparse
 import errno
-import importlib
 import io
 import os
 import sys
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import socorro_processor
 from socorro_processor.cli.command import Command
+from socorro_processor.cli.commands import COMMANDS, load
 from socorro_processor.cli.core_dumps import forbid_core_dumps
 from socorro_processor.configuration import (
     Configuration,
@@ -29,24 +28,6 @@ from socorro_processor.configuration import (
     split_command_line,
 )
 from socorro_processor.errors import ConfigurationError, SocorroError
-
-COMMANDS = {
-    "processor": "run the processor: take crash ids from the queues until told to stop",
-    "process": "process crashes in the foreground, without a queue",
-    "reprocess": "put crashes into the reprocessing queue again",
-    "submit": "put a minidump into the store and its crash id into the queue",
-    "show": "print a report of a processed crash",
-    "fetch": "copy the raw files of a crash into a directory",
-    "queue": "look at the queues and at what was put aside, put it back",
-    "remove": "erase crashes from the source and from every destination",
-    "signature": "sign processed crashes by the lists of today, and say why",
-    "siglists": "check the signature lists, or preview what changed ones would change",
-    "symbols": "say which symbol files crashes missed, get and upload them, look after the symbol cache",
-    "cron": "run a job, as timers do; or show how the jobs ended",
-    "setup": "make what queues and stores need: queues, bucket, schema, index template",
-    "doctor": "check the configuration and all that it names, and say what to do",
-}
-"""Each command by its name, with its summary; its module is ``socorro_processor.cli.NAME``."""
 
 _ADMIN = (
     ("admin.conf", "FILE: the configuration, an ini file"),
@@ -117,23 +98,14 @@ def _overview() -> str:
 def _command(name: str) -> Command:
     if name not in COMMANDS:
         raise ConfigurationError(f"there is no command {name!r}; there are {', '.join(COMMANDS)}")
-    command: Command = importlib.import_module(f"socorro_processor.cli.{name}").COMMAND
-    return command
+    return load(name)
 
 
 def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> int:
     if arguments and arguments[0] in command.subcommands:
         command, arguments = command.subcommands[arguments[0]], arguments[1:]
     command_line, own = split_command_line(arguments)
-    parser = argparse.ArgumentParser(
-        prog=f"socorro {command.name}",
-        description=command.description or command.summary,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-        allow_abbrev=False,
-    )
-    parser.add_argument("-h", "--help", action="store_true", help="show this, and the configuration in force")
-    command.add_arguments(parser)
+    parser = command.parser()
     if "-h" in own or "--help" in own:
         configuration = _configuration(command_line, environ)[0]
         print(parser.format_help())

@@ -8,59 +8,56 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, time
+from functools import partial
 
 from rich.console import Console
-from rich.table import Table
 
+from socorro_processor.cli import queue_purge, queue_status
 from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, read_day
-from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, Depths, KeptCrash, KeptState
+from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, KeptCrash, KeptState
 from socorro_processor.errors import ConfigurationError
 
 _SHARES = (0.25, 0.15, 0.1, 0.05, 0.0)
+_SECTIONS = ("new_crash_source", "resource", "secrets")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "action",
-        choices=("status", "parked", "rejected", "requeue"),
-        help="status: how many crash ids are where; parked, rejected: those put aside, oldest first; "
-        "requeue: put parked ones back into the queue they came from",
-    )
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    raise ConfigurationError(f"queue what? There are {', '.join(COMMAND.subcommands)}")
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("crash_ids", metavar="CRASH_ID", nargs="*", help="only these crashes")
     parser.add_argument("--reason", metavar="TEXT", default="", help="only crashes in whose reason this text is")
     parser.add_argument("--queue", choices=QUEUES, help="only crashes that came from this queue")
     parser.add_argument(
         "--since", metavar="DATE", type=read_day, help="only crashes put aside on this day (UTC) or later"
     )
-    parser.add_argument("--rejected", action="store_true", help="requeue: rejected ones, not parked ones")
-    parser.add_argument("--all", action="store_true", help="requeue: all that are put aside")
-    parser.add_argument("--dry-run", action="store_true", help="requeue: only say how many")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+def _add_requeue_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_choice(parser)
+    parser.add_argument("--rejected", action="store_true", help="rejected ones, not parked ones")
+    parser.add_argument("--all", action="store_true", help="all that are put aside")
+    parser.add_argument("--dry-run", action="store_true", help="only say how many")
+
+
+def _run_list(state: KeptState, arguments: argparse.Namespace, configuration: Configuration) -> int:
+    queue: CrashQueueBase = build("new_crash_source", configuration)
+    with closing(queue):
+        return _list(_kept(queue, state, arguments), arguments.json)
+
+
+def _run_requeue(arguments: argparse.Namespace, configuration: Configuration) -> int:
     chosen = any((arguments.crash_ids, arguments.reason, arguments.queue, arguments.since))
-    if arguments.action == "requeue" and not chosen and not arguments.all:
+    if not chosen and not arguments.all:
         raise ConfigurationError("requeue which? Name crash ids, --reason, --queue or --since, or say --all")
     queue: CrashQueueBase = build("new_crash_source", configuration)
     with closing(queue):
-        if arguments.action == "status":
-            return _status(queue, arguments.json)
-        if arguments.action == "requeue":
-            return _requeue(queue, arguments)
-        return _list(_kept(queue, arguments.action, arguments), arguments.json)
-
-
-def _status(queue: CrashQueueBase, as_json: bool) -> int:
-    depths = queue.depths()
-    if as_json:
-        print(json.dumps(asdict(depths)))
-    else:
-        _print_table(depths)
-    return 0
+        return _requeue(queue, arguments)
 
 
 def _kept(queue: CrashQueueBase, state: KeptState, arguments: argparse.Namespace) -> Iterator[KeptCrash]:
@@ -114,30 +111,51 @@ def _list(kept: Iterable[KeptCrash], as_json: bool) -> int:
     return 0
 
 
-def _print_table(depths: Depths) -> None:
-    columns = Table("queue", box=None, pad_edge=False)
-    for column in ("waiting", "delayed", "in work"):
-        columns.add_column(column, justify="right")
-    for name in QUEUES:
-        depth = depths.queues[name]
-        columns.add_row(name, str(depth.waiting), str(depth.delayed), str(depth.in_flight))
-    console = Console(highlight=False)
-    console.print(columns)
-    console.print(f"parked: {depths.parked}, rejected: {depths.rejected}, suspect: {depths.suspect}")
+def _list_command(state: KeptState, description: str) -> Command:
+    return Command(
+        name=f"queue {state}",
+        summary=f"List the {state} crashes, oldest first, with their reasons.",
+        description=f"List the {state} crashes, oldest first, with their reasons. {description}\n\n"
+        "Exit code: 0 done; 1 the queue is away; 2 wrong arguments or configuration.",
+        example=f"socorro queue {state} --since=2016-11-23 --json",
+        run=partial(_run_list, state),
+        add_arguments=_add_choice,
+        sections=_SECTIONS,
+    )
 
+
+_REQUEUE = Command(
+    name="queue requeue",
+    summary="Put parked crashes, or rejected ones, back into the queue they came from.",
+    description=(
+        "Put parked crashes, or rejected ones, back into the queue they came from, as if they were new.\n\n"
+        "Exit code: 0 done; 1 not done, or not for all crash ids that were named; 2 wrong arguments or configuration."
+    ),
+    example="socorro queue requeue --reason='too large' --since=2016-11-23",
+    run=_run_requeue,
+    add_arguments=_add_requeue_arguments,
+    sections=_SECTIONS,
+)
+
+_SUBCOMMANDS = {
+    "status": queue_status.COMMAND,
+    "parked": _list_command("parked", "Each failed of its own in every attempt, and stays until it is put back."),
+    "rejected": _list_command("rejected", "Each is no crash id, or was not found; in the end the oldest go."),
+    "requeue": _REQUEUE,
+    "purge": queue_purge.COMMAND,
+}
 
 COMMAND = Command(
     name="queue",
     summary="Look at the queues, and at what was put aside; put it back.",
     description=(
-        "Look at the queues, and at what was put aside; put it back.\n\n"
-        "A parked crash failed of its own in every attempt; a rejected one is none, or was not found. Both stay until "
-        "they are put back (of rejected ones the oldest go in the end). A suspect one was in work when processors "
-        "died, and is tried alone.\n\n"
-        "Exit code: 0 done; 1 not done, or not for all crash ids that were named; 2 wrong arguments or configuration."
+        "Look at the queues, and at what was put aside; put it back:\n\n"
+        + "\n".join(f"  {name:<10}{command.summary}" for name, command in _SUBCOMMANDS.items())
+        + "\n\nA suspect crash was in work when processors died, and is tried alone.\n"
+        "`socorro queue NAME --help` says more of each."
     ),
-    example="socorro queue requeue --reason='too large' --since=2016-11-23",
+    example="socorro queue status",
     run=run,
-    add_arguments=add_arguments,
-    sections=("new_crash_source", "resource", "secrets"),
+    subcommands=_SUBCOMMANDS,
+    sections=_SECTIONS,
 )

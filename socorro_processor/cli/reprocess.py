@@ -8,7 +8,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from socorro_processor.cli.reprocess_summary import Reprocessed, Summary
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, Seconds, argument
 from socorro_processor.crashqueue.base import CrashQueueBase, QueueName
+from socorro_processor.crashstorage.elasticsearch.search import CrashQuery
 from socorro_processor.errors import ConfigurationError, CrashQueueError, SocorroError
 
 _OUTAGE = 120.0
@@ -69,8 +70,8 @@ class _Report:
 
     queue: QueueName
     dry_run: bool
-    valid: int
     refused: int
+    valid: int = 0
     queued: int = 0
     queued_before: int = 0
     summary: Summary | None = None
@@ -78,6 +79,10 @@ class _Report:
     @property
     def is_well(self) -> bool:
         return not self.refused and (self.summary is None or self.summary.is_well)
+
+    def count(self, crash_ids: Collection[str], queued: Collection[str]) -> None:
+        self.valid = len(crash_ids)
+        self.queued_before = sum(crash_id in queued for crash_id in crash_ids)
 
     def print(self, as_json: bool) -> None:
         if as_json:
@@ -90,30 +95,37 @@ class _Report:
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    crash_ids, request = _chosen(arguments, configuration)
-    report = _Report(arguments.queue, arguments.dry_run, len(crash_ids.valid), crash_ids.refused)
+    asked = query(arguments)
+    crash_ids, request = _chosen(arguments, asked, configuration)
+    report = _Report(arguments.queue, arguments.dry_run, crash_ids.refused)
     path = arguments.resume or Path(configuration.values.cron.directory) / f"reprocess-{request}.journal"
+
+    def wanted(queued: Iterable[str]) -> dict[str, None]:
+        # What was found and queued before may not be found any more: its signature may be another one by now.
+        return dict.fromkeys(queued) | crash_ids.valid if asked else crash_ids.valid
+
     if arguments.dry_run:
         queued = {} if arguments.anew else read_journal(path)
-        report.queued_before = len(queued.keys() & crash_ids.valid.keys())
+        report.count(wanted(queued), queued)
         report.queued = report.valid - report.queued_before
         report.print(arguments.json)
-    else:
-        with closing(_journal(path, is_named=arguments.resume is not None)) as journal:
-            if arguments.anew:
-                journal.clear()
-            finished = False
-            try:
-                finished = _reprocess(arguments, configuration, list(crash_ids.valid), journal, report)
-            finally:
-                if arguments.resume is None and (finished or not journal.queued):
-                    journal.remove()
+        return 0 if report.is_well else 1
+    with closing(_journal(path, is_named=arguments.resume is not None)) as journal:
+        if arguments.anew:
+            journal.clear()
+        finished = False
+        try:
+            finished = _reprocess(arguments, configuration, list(wanted(journal.queued)), journal, report)
+        finally:
+            if arguments.resume is None and (finished or not journal.queued):
+                journal.remove()
     return 0 if report.is_well else 1
 
 
-def _chosen(arguments: argparse.Namespace, configuration: Configuration) -> tuple[CrashIDs, str]:
+def _chosen(
+    arguments: argparse.Namespace, asked: CrashQuery | None, configuration: Configuration
+) -> tuple[CrashIDs, str]:
     """The crashes that are asked for, and a name for what was asked: the next time it is the same."""
-    asked = query(arguments)
     if bool(arguments.crash_ids or arguments.file) == bool(asked):
         raise ConfigurationError(
             "reprocess which crashes? Name them: CRASH_ID, - or --file; or look for them: --signature, --product, "
@@ -142,7 +154,7 @@ def _reprocess(
 ) -> bool:
     """Whether nothing is left to do."""
     left = [crash_id for crash_id in crash_ids if crash_id not in journal.queued]
-    report.queued_before = report.valid - len(left)
+    report.count(crash_ids, journal.queued)
     if report.queued_before:
         _say(f"{report.queued_before} were queued before (--anew queues them again), says {journal}")
     connect = partial(build, "new_crash_source", configuration)

@@ -133,7 +133,10 @@ def _sampled(arguments: argparse.Namespace, crashes: StoredCrashes) -> Iterator[
 def _processed(crashes: StoredCrashes, day: date) -> Iterator[str]:
     """The raw crashes of a day that were processed."""
     destination = crashes.store("destination")
-    ids = crashes.store("source").raw_crash_ids(day)
+    try:
+        ids = crashes.store("source").raw_crash_ids(day)
+    except NotImplementedError as error:
+        raise SocorroError(f"no sample can be taken: {error}; name crash ids") from error
     while batch := list(islice(ids, 100)):
         missing: set[str] = set()
         with suppress(NotImplementedError):

@@ -22,7 +22,7 @@ from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.minidump import read
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.supplied import CACHED, FETCHED, Supplied
-from socorro_processor.symbols.supplier import S3, SymbolSupplier
+from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_symbols
 from socorro_processor.symbols.wanted import Wanted, needed_symbols
 
 _STANDARD_INPUT = "-"
@@ -73,18 +73,10 @@ def upload(configuration: Configuration, items: list[str], as_json: bool) -> int
 
 def _rule(configuration: Configuration) -> DotDict:
     """The options of the rule that has dumps walked."""
-    found = next(_rules(configuration.values.processor), None)
+    found = next(rules_with_symbols(configuration.values.processor), None)
     if found is None:
         raise ConfigurationError("no rule of the processor gets symbols; BreakpadStackwalkerRule2015 does")
     return found
-
-
-def _rules(section: DotDict) -> Iterator[DotDict]:
-    for value in section.values():
-        if isinstance(value, DotDict):
-            if "symbol_cache_path" in value and "symbols" in value:
-                yield value
-            yield from _rules(value)
 
 
 def _wanted(configuration: Configuration, items: list[str]) -> Iterator[Wanted]:

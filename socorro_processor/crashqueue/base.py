@@ -12,6 +12,7 @@ from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
 QueueName = Literal["normal", "priority", "reprocessing"]
 QUEUES: tuple[QueueName, ...] = ("priority", "normal", "reprocessing")
 KeptState = Literal["parked", "rejected"]
+KEPT_STATES: tuple[KeptState, ...] = ("parked", "rejected")
 
 LONGEST_REASON = 1_000
 LONGEST_REJECTED_BODY = 1_000
@@ -79,8 +80,9 @@ class CrashQueueBase(RequiredConfig):
 
     Delivery is at least once: what a process that died had taken is delivered again. Every method
     may be called from any thread, but ``new_crashes`` is for one thread at a time. A backend that
-    cannot be reached makes ``submit``, ``hasten``, ``depths``, ``kept`` and ``requeue`` raise CrashQueueError;
-    ``new_crashes`` goes on by itself until it can be reached again, and what was delivered meanwhile comes again.
+    cannot be reached makes ``submit``, ``hasten``, ``depths``, ``kept``, ``requeue`` and ``purge`` raise
+    CrashQueueError; ``new_crashes`` goes on by itself until it can be reached again, and what was delivered meanwhile
+    comes again.
 
     ``begin``, ``ack``, ``retry``, ``park``, ``reject`` and ``release`` may raise CrashQueueError too. The
     caller then forgets the delivery: the crash comes again. Ending a delivery that is this process's
@@ -158,6 +160,14 @@ class CrashQueueBase(RequiredConfig):
         """Put a parked or rejected crash back into the queue it came from, as if it were new.
 
         False where it is not kept any more.
+        """
+        raise NotImplementedError
+
+    def purge(self, name: QueueName | KeptState) -> int:
+        """Forget the crash ids that wait in a queue, or for their next attempt, or that are kept in a state; how many.
+
+        Those in work stay, in whichever process, and what is submitted meanwhile may go or stay. After an error some
+        may be gone.
         """
         raise NotImplementedError
 

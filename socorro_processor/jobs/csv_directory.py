@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import uuid
-from contextlib import suppress
+import shutil
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
 from socorro_processor.errors import TransientStorageError
+from socorro_processor.regular_file import replacing
 
 
 class CSVDirectory(RequiredConfig):
@@ -22,19 +21,10 @@ class CSVDirectory(RequiredConfig):
 
     def put(self, key: str, content: Path) -> None:
         path = self._directory / key
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with temporary.open("wb") as file, content.open("rb") as source:
-                    while chunk := source.read(1 << 20):
-                        file.write(chunk)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path)
-            finally:
-                with suppress(FileNotFoundError):
-                    temporary.unlink()
+            with replacing(path) as file, content.open("rb") as source:
+                shutil.copyfileobj(source, file)
         except OSError as error:
             raise TransientStorageError(f"cannot write {path}: {error.strerror}") from error
 

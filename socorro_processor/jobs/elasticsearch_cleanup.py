@@ -6,7 +6,6 @@ import argparse
 from contextlib import closing
 
 from socorro_processor.configuration import components
-from socorro_processor.errors import ConfigurationError
 from socorro_processor.jobs import retention
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.jobs.retention import Retention
@@ -26,7 +25,7 @@ def run(work: Work) -> Outcome:
         for store_class, config in components(work.values.destination, ESCrashStorage)
     }
     if not found:
-        raise ConfigurationError("the destination has no ESCrashStorage: there are no indexes")
+        return work.nothing_to_do("the destination has no ESCrashStorage")
     days = work.values.cron.elasticsearch_cleanup.retention_days
     rule = Retention("indexes", days, "cron.elasticsearch_cleanup.retention_days")
     deleted = kept = 0

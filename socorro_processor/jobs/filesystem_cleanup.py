@@ -19,7 +19,6 @@ from socorro_processor.crash_id import crash_date
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.keys import dump_names_key
-from socorro_processor.errors import ConfigurationError
 from socorro_processor.jobs import retention
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.jobs.retention import NotRemoved, Retention
@@ -44,7 +43,7 @@ def run(work: Work) -> Outcome:
         for store_class, config in components(values[section], FileSystemCrashStorage)
     }
     if not found:
-        raise ConfigurationError("neither source nor destination has a FileSystemCrashStorage: there is nothing to do")
+        return work.nothing_to_do("neither source nor destination has a FileSystemCrashStorage")
     days = values.cron.filesystem_cleanup.retention_days
     crashes = left_overs = 0
     with ExitStack() as stack:

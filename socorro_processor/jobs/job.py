@@ -47,6 +47,12 @@ class Work:
         """In UTC, as the dates of crash ids are."""
         return self.now().astimezone(UTC).date()
 
+    def nothing_to_do(self, why: str) -> Outcome:
+        """Timers may be the same everywhere, also where the configuration has none of what a job is for."""
+        text = f"nothing to do: {why}"
+        self.say(text, {"nothing_to_do": why})
+        return Outcome(True, text)
+
 
 @dataclass(frozen=True)
 class Outcome:

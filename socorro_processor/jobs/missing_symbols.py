@@ -29,10 +29,7 @@ def run(work: Work) -> Outcome:
         raise ConfigurationError(f"--date {day}: that day is not over (in UTC), more of its crashes are to come")
     source = source_in(work.values.destination)
     if source is None:
-        raise ConfigurationError(
-            "no store of the destination can be asked for missing symbols;"
-            " FileSystemCrashStorage and PostgreSQLCrashStorage can"
-        )
+        return work.nothing_to_do("the destination has neither a PostgreSQLCrashStorage nor a FileSystemCrashStorage")
     options = work.values.cron.missing_symbols
     key = f"missing_symbols/{day:%Y%m%d}.csv"
     with (

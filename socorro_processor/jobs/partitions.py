@@ -9,7 +9,6 @@ from datetime import timedelta
 from socorro_processor.configuration import components
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from socorro_processor.crashstorage.postgresql.partitions import TABLES, week_of
-from socorro_processor.errors import ConfigurationError
 from socorro_processor.jobs import retention
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.jobs.retention import ClockNotTrusted, NotRemoved, Retention
@@ -29,7 +28,7 @@ def run(work: Work) -> Outcome:
             store = store_class(config)
             stores.setdefault(str(store), store)
     if not stores:
-        raise ConfigurationError("neither source nor destination has a PostgreSQLCrashStorage: there are no partitions")
+        return work.nothing_to_do("neither source nor destination has a PostgreSQLCrashStorage")
     made = dropped = 0
     for store in stores.values():
         with closing(store):

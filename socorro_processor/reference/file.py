@@ -13,10 +13,7 @@ A key beside these, and one more in a row, is for people and is not read.
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +22,7 @@ from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentEr
 from socorro_processor.reference.changes import Approve, TableChanges, changes, values
 from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider
 from socorro_processor.reference.tables import TABLES, Row, Tables, reference_data
-from socorro_processor.regular_file import read_regular_file
+from socorro_processor.regular_file import read_regular_file, replacing
 from socorro_processor.serialization import NotJSON, decode
 
 _MISTAKES_TOLD = 20
@@ -108,19 +105,9 @@ def decode_tables(data: bytes, name: str) -> Mapping[str, list[Row]]:
 
 def _write(path: Path, data: bytes) -> None:
     """In place of the file, at once and as a whole, for the same readers."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileNotFoundError):
-                temporary.chmod(path.stat().st_mode & 0o777)
-            temporary.replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
+        with replacing(path) as file:
+            file.write(data)
     except OSError as error:
         raise ProcessingEnvironmentError(f"cannot write reference data {path}: {error.strerror}") from error
 

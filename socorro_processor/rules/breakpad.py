@@ -203,6 +203,7 @@ class BreakpadStackwalkerRule2015(Rule):
         "symbol_index_path",
         default="",
         doc="where the indexes for slicing lie (empty: beside each directory of symbols, with .index behind its name)",
+        reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "symbol_index_memory",
@@ -303,15 +304,17 @@ class BreakpadStackwalkerRule2015(Rule):
         self._supply(crash, name, dump)
         files = {"dump_file_pathname": (str(dump),), "raw_crash_pathname": raw_crash_pathname}
 
-        def walk(symbols: Mapping[str, Sequence[str]]) -> tuple[Outcome, StackwalkResult]:
+        def walk(
+            symbols: Mapping[str, Sequence[str]], environment: Mapping[str, str]
+        ) -> tuple[Outcome, StackwalkResult]:
             with METRICS.timer("stackwalk"):
                 values = {**self._settings(), **files, **symbols}
-                outcome = self._stackwalker.walk(values, crash.id, crash.temporary_directory, output_limit)
+                outcome = self._stackwalker.walk(values, crash.id, crash.temporary_directory, output_limit, environment)
             METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
             return outcome, stackwalk_result(name, outcome)
 
         if self._sliced is None:
-            outcome, result = walk({})
+            outcome, result = walk({}, {})
         else:
             outcome, result = self._sliced.walk(crash.id, dump, crash.temporary_directory, walk)
         for note in result.notes:

@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from socorro_processor.errors import SocorroError
 from socorro_processor.metrics import METRICS
 from socorro_processor.stackwalk.command import Outcome
 from socorro_processor.stackwalk.command_line import CommandLine
@@ -25,16 +26,26 @@ from socorro_processor.stackwalk.result import StackwalkResult
 from socorro_processor.stackwalk.stackwalker import Stackwalker
 from socorro_processor.symbols import minidump
 from socorro_processor.symbols.dump_file import NotUnderstood
+from socorro_processor.symbols.index import FileState
 from socorro_processor.symbols.index_builder import IndexBuilder
-from socorro_processor.symbols.index_store import IndexStore
+from socorro_processor.symbols.index_directory import IndexRequest, ask_the_manager
+from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from socorro_processor.symbols.memory_directory import MemoryDirectory, remove_abandoned
 from socorro_processor.symbols.slicer import CannotSlice, NotWorthwhile, Slicer, Slices
+from socorro_processor.symbols.store import symbol_path
 from socorro_processor.symbols.verdict import VERSIONS, version_of
 
 logger = logging.getLogger(__name__)
 
-Walk = Callable[[Mapping[str, Sequence[str]]], tuple[Outcome, StackwalkResult]]
-"""Walks the dump, with these values of a stackwalker's command line in place of others."""
+Walk = Callable[[Mapping[str, Sequence[str]], Mapping[str, str]], tuple[Outcome, StackwalkResult]]
+"""Walks the dump, with these values of a stackwalker's command line in place of others, and more in its environment."""
+States = dict[Path, FileState]
+
+_ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=8388608"}
+"""Huge pages, where the system has them: to get its few tens of megabytes page by page is a tenth of a sliced walk.
+
+A walk with full files asks for hundreds of megabytes, for which the kernel may have to make room first.
+"""
 
 
 def searched_stores(command_line: CommandLine, values: Mapping[str, Sequence[str]]) -> list[str]:
@@ -88,7 +99,7 @@ class SlicedWalks:
 
     def walk(self, crash_id: str, dump: Path, directory: Path | None, walk: Walk) -> tuple[Outcome, StackwalkResult]:
         """Walk a dump. Raises what ``walk`` raises."""
-        program, version = self._judge()
+        program, version = self._judge(directory)
         if version not in VERSIONS:
             return self._full(walk, "stackwalker")
         try:
@@ -96,11 +107,13 @@ class SlicedWalks:
         except OSError as error:
             logger.warning("no directory for slices, the symbol files are used in full: %s", error)
             return self._full(walk, "directory")
+        verify = random.random() < self._share_to_verify  # no secret  # nosec B311
+        states = self._states_of_symbols(dump) if verify else None
         with new_directory as path:
             slices = self._sliced(crash_id, dump, Path(path), version)
             if isinstance(slices, str):
                 return self._full(walk, slices)
-            outcome, result = walk(_in_place_of_symbols(path))
+            outcome, result = walk(_in_place_of_symbols(path), _ENVIRONMENT)
             full = None
             if not result.json_dump:
                 if outcome.timed_out or outcome.output_too_large:
@@ -108,13 +121,17 @@ class SlicedWalks:
                 full = self._full(walk, "no_output")
             elif not slices.hold_all_of(result.json_dump):
                 full = self._full(walk, "check")
-            elif random.random() < self._share_to_verify:  # no secret  # nosec B311
-                full = self._verified(crash_id, walk, result)
-            else:
+            elif states is None or (full := self._verified(crash_id, dump, walk, result, states)) is None:
                 METRICS.increment("slicing.sliced")
         for file in slices.without_index:
-            self._builder.want(file, program, version)
+            self._want_index(file, program, version)
         return full or (outcome, result)
+
+    def _want_index(self, file: SymbolFile, program: str, version: str) -> None:
+        """Those of a symbol cache are its manager's, who counts what they come to."""
+        request = IndexRequest(file.relative, program, version)
+        if not ask_the_manager(file.root, self._indexes.directory(file.root), request):
+            self._builder.want(file, program, version)
 
     def wait_for_indexes(self) -> None:
         """Until the indexes that were missed so far have been built."""
@@ -125,9 +142,9 @@ class SlicedWalks:
         if self._memory is not None:
             self._memory.close()
 
-    def _judge(self) -> tuple[str, str]:
+    def _judge(self, crash_directory: Path | None) -> tuple[str, str]:
         """The stackwalker's path and version."""
-        program, printed = self._stackwalker.version()
+        program, printed = self._stackwalker.version(crash_directory)
         version = version_of(printed)
         if version not in VERSIONS and printed != self._unknown:
             self._unknown = printed
@@ -172,16 +189,33 @@ class SlicedWalks:
     @staticmethod
     def _full(walk: Walk, reason: str) -> tuple[Outcome, StackwalkResult]:
         METRICS.increment("slicing.full", reason=reason)
-        return walk({})
+        return walk({}, {})
 
-    @staticmethod
-    def _verified(crash_id: str, walk: Walk, sliced: StackwalkResult) -> tuple[Outcome, StackwalkResult]:
-        outcome, full = walk({})
+    def _verified(
+        self, crash_id: str, dump: Path, walk: Walk, sliced: StackwalkResult, states: States
+    ) -> tuple[Outcome, StackwalkResult] | None:
+        """The walk with full symbol files; None where that says nothing of the slices."""
+        outcome, full = walk({}, {})
+        # It may be killed, and files may have come or gone since they were sliced: then the slices are the better ones.
+        if not full.json_dump or self._states_of_symbols(dump) != states:
+            return None
         METRICS.increment("slicing.verified")
         if _comparable(full.json_dump) != _comparable(sliced.json_dump):
             METRICS.increment("slicing.differences")
             logger.error("%s: the stackwalk with slices differs from that with full symbol files", crash_id)
         return outcome, full
+
+    def _states_of_symbols(self, dump: Path) -> States:
+        """Of the symbol files that there are now for the modules of a dump."""
+        states: States = {}
+        with suppress(SocorroError, OSError):
+            for module in minidump.read(dump).modules:
+                for store in self._stores:
+                    # A name that is a trick names no file.
+                    with suppress(OSError, ValueError):
+                        path = Path(store, symbol_path(module.debug_file or module.name, module.debug_id))
+                        states[path] = FileState.of(path.stat())
+        return states
 
 
 def _comparable(json_dump: Mapping[str, Any]) -> str:

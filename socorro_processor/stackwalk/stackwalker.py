@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.stackwalk.command import Limits, Outcome, UnusableProgramError, run
@@ -111,19 +112,21 @@ class Stackwalker:
         crash_id: str = "",
         crash_directory: Path | None = None,
         output_limit: int | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> Outcome:
         """Run it once, with the values of FIELDS (but the program's own path), for this crash.
 
-        ``output_limit``: how many bytes it may print this time, where that is not as in its limits.
+        ``output_limit``: how many bytes it may print this time, where that is not as in its limits;
+        ``environment``: what is added to its environment this time.
         By ``crash_directory`` it is found where it outlives us (``kill_orphans``).
         Raises ProcessingEnvironmentError where it cannot be run on this machine, or was killed there.
         """
         if self._must_be_good:
             self._try(values, crash_directory)
         limits = self.limits if output_limit is None else replace(self.limits, output=output_limit)
-        outcome = self._run(values, limits, crash_directory)
+        outcome = self._run(values, limits, crash_directory, environment)
         if outcome.return_code > 0 and not outcome.output:
-            self._check_sandbox(values)
+            self._check_sandbox(values, crash_directory)
             if outcome.return_code == _REFUSES_ITS_ARGUMENTS:
                 self._try(values, crash_directory)
         if not killed_by_another(outcome, self.limits):
@@ -135,8 +138,11 @@ class Stackwalker:
             )
         return outcome
 
-    def version(self) -> tuple[str, str]:
-        """The program's path, and what it prints for ``--version``; empty where it is not known or cannot be run."""
+    def version(self, crash_directory: Path | None = None) -> tuple[str, str]:
+        """The program's path, and what it prints for ``--version``; empty where it is not known or cannot be run.
+
+        ``crash_directory`` is as in ``walk``.
+        """
         try:
             located = self._located()
             if not located:
@@ -144,7 +150,7 @@ class Stackwalker:
             file = (located[0], _identity(located[0]))
             if self._version_of != file:
                 limits = replace(self.limits, timeout=min(self.limits.timeout, _TIME_FOR_A_TRIAL))
-                outcome = run([located[0], "--version"], limits, self._environment)
+                outcome = run([located[0], "--version"], limits, self._marked(crash_directory))
                 printed = outcome.output[:_SAID].decode(errors="replace")
                 if outcome.return_code != 0 or "\ufffd" in printed:
                     # It may be but for now: there is no memory, or the machine is ending.
@@ -198,10 +204,14 @@ class Stackwalker:
                 )
             self._good = file
 
-    def _run(self, values: Mapping[str, Sequence[str]], limits: Limits, crash_directory: Path | None) -> Outcome:
-        environment = dict(self._environment)
-        if crash_directory:
-            environment[MARK] = str(crash_directory.absolute())
+    def _run(
+        self,
+        values: Mapping[str, Sequence[str]],
+        limits: Limits,
+        crash_directory: Path | None,
+        added: Mapping[str, str] = MappingProxyType({}),
+    ) -> Outcome:
+        environment = {**added, **self._marked(crash_directory)}
         try:
             values = {**values, _PROGRAM_FIELD: self._located()}
             return run([*self._sandbox.fill(values), *self._command_line.fill(values)], limits, environment)
@@ -209,6 +219,11 @@ class Stackwalker:
             # Looked for again the next time: an operator may be putting it right just now.
             self._found = self._good = None
             raise error if ADVICE in str(error) else UnusableProgramError(f"{error}; {ADVICE}") from error
+
+    def _marked(self, crash_directory: Path | None) -> dict[str, str]:
+        """The environment of whatever is run for a crash: by it ``kill_orphans`` finds what hangs."""
+        mark = {MARK: str(crash_directory.absolute())} if crash_directory else {}
+        return {**self._environment, **mark}
 
     def _located(self) -> Sequence[str]:
         if not self.uses(_PROGRAM_FIELD):
@@ -220,11 +235,11 @@ class Stackwalker:
                 self._logged = self._found
         return (self._found,)
 
-    def _check_sandbox(self, values: Mapping[str, Sequence[str]]) -> None:
+    def _check_sandbox(self, values: Mapping[str, Sequence[str]], crash_directory: Path | None) -> None:
         """A sandbox that cannot be set up looks like a dump that cannot be read: the one is no crash's fault."""
         if not self._sandbox:
             return
-        outcome = run([*self._sandbox.fill(values), "true"], self.limits, self._environment)
+        outcome = run([*self._sandbox.fill(values), "true"], self.limits, self._marked(crash_directory))
         if outcome.return_code != 0:
             said = outcome.stderr.strip() or f"exit code {outcome.return_code}"
             raise ProcessingEnvironmentError(f"the sandbox does not even run `true`: {said}")

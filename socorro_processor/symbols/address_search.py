@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
 import numpy
 from numpy.typing import NDArray
@@ -81,25 +81,25 @@ class AddressSearch:
         near = numpy.concatenate(
             [words[first::size][self._near.take(bits[first::size], mode="clip")] for first in range(size)]
         )
-        for variant in self._variants(_sorted_once(near.astype(numpy.uint64))):
-            for step in self._cpu.steps:
-                addresses = variant[variant >= step] - numpy.uint64(step)
-                inside = addresses[(numpy.searchsorted(self._gaps, addresses, "right") & 1) == 1]
-                self._found.append(inside)
-                self._count += len(inside)
+        pointers = self._without_marks(_sorted_once(near.astype(numpy.uint64)))
+        for step in self._cpu.steps:
+            addresses = pointers[pointers >= step] - numpy.uint64(step)
+            inside = addresses[(numpy.searchsorted(self._gaps, addresses, "right") & 1) == 1]
+            self._found.append(inside)
+            self._count += len(inside)
         if self._count > 2 * MAXIMUM_CANDIDATES:
             self._compact()
 
-    def _variants(self, words: Addresses) -> Iterator[Addresses]:
-        yield words
-        for mask in self._masks:
-            yield _sorted_once(words & numpy.uint64(mask))
+    def _without_marks(self, words: Addresses) -> Addresses:
+        """These, and what they are without the bits that are none of an address."""
+        variants = [words, *(words & numpy.uint64(mask) for mask in self._masks)]
         if self._cpu is ARM:  # the lowest bit tells that it is Thumb code
-            yield _once(words & numpy.uint64(0xFFFFFFFE))
+            variants.append(words & numpy.uint64(0xFFFFFFFE))
+        return _sorted_once(numpy.concatenate(variants), kind="stable") if len(variants) > 1 else words
 
     def _compact(self) -> None:
         together = numpy.concatenate(self._found) if self._found else numpy.empty(0, numpy.uint64)
-        self._found = [_sorted_once(together)]
+        self._found = [_sorted_once(together, kind="stable")]
         self._count = len(self._found[0])
         limit(self._count, MAXIMUM_CANDIDATES, "addresses in modules")
 
@@ -138,13 +138,9 @@ def _near(spans: list[tuple[int, int]], shift: int, step: int, masks: list[int])
     return near
 
 
-def _sorted_once(addresses: Addresses) -> Addresses:
-    """By sorting: ``numpy.unique`` may hash, which is slower by far."""
-    return _once(numpy.sort(addresses))
-
-
-def _once(addresses: Addresses) -> Addresses:
-    """Each of these sorted ones once."""
+def _sorted_once(addresses: Addresses, kind: Literal["quicksort", "stable"] = "quicksort") -> Addresses:
+    """By sorting: ``numpy.unique`` may hash, which is slower by far. "stable" merges what is sorted piece by piece."""
+    addresses = numpy.sort(addresses, kind=kind)
     if not len(addresses):
         return addresses
     kept: Addresses = addresses[numpy.concatenate([[True], addresses[1:] != addresses[:-1]])]

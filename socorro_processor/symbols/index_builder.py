@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from socorro_processor.metrics import METRICS
+from socorro_processor.symbols.index import FileState
 from socorro_processor.symbols.index_process import IndexProcess, NotIndexed
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 _MAXIMUM_WAITING = 1_000
 _MAXIMUM_FAILED = 10_000
 _PAUSE = 300.0
-"""Seconds after which one that could not be built is tried again: a disk was full, or the file is another now."""
+"""Seconds after which one that could not be built is tried again: a disk may have been full."""
 
 
 class IndexBuilder:
@@ -31,8 +32,8 @@ class IndexBuilder:
         self._lock = threading.Lock()
         self._asked: set[SymbolFile] = set()
         """Waiting, or being built."""
-        self._failed: dict[SymbolFile, float] = {}
-        """When those may be tried again that could not be built."""
+        self._failed: dict[SymbolFile, tuple[float, FileState | None]] = {}
+        """Those that could not be built: until when they are let be, if the file is still this one."""
         self._thread: threading.Thread | None = None
         self._process: IndexProcess | None = None
         self._closed = False
@@ -41,7 +42,7 @@ class IndexBuilder:
     def want(self, file: SymbolFile, stackwalker: str, version: str) -> None:
         """Have the index of a symbol file built. With too many waiting nothing is done: it will be asked for again."""
         with self._lock:
-            if self._closed or file in self._asked or self._clock() < self._failed.get(file, 0.0):
+            if self._closed or file in self._asked or self._has_failed(file):
                 return
             try:
                 self._wanted.put_nowait((file, stackwalker, version))
@@ -84,12 +85,13 @@ class IndexBuilder:
                 self._wanted.task_done()
 
     def _build(self, file: SymbolFile, stackwalker: str, version: str) -> None:
+        state = _state(file)
         index = self._indexes.path(file)
         try:
             index.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             self._cannot_be_written(file, error)
-            self._fail(file)
+            self._fail(file, state)
             return
         try:
             with METRICS.timer("symbols.indexing"):
@@ -102,7 +104,7 @@ class IndexBuilder:
             if not self._closed:
                 METRICS.increment("symbols.index_failed")
                 logger.warning("no index of %s, it is used in full: %s", file.path, error)
-                self._fail(file)
+                self._fail(file, state)
             return
         finally:
             with self._lock:
@@ -110,11 +112,15 @@ class IndexBuilder:
         METRICS.increment("symbols.indexed")
         logger.info("indexed %s", file.path)
 
-    def _fail(self, file: SymbolFile) -> None:
+    def _has_failed(self, file: SymbolFile) -> bool:
+        until, state = self._failed.get(file, (0.0, None))
+        return self._clock() < until and _state(file) == state
+
+    def _fail(self, file: SymbolFile, state: FileState | None) -> None:
         with self._lock:
             if len(self._failed) >= _MAXIMUM_FAILED:
                 self._failed.clear()
-            self._failed[file] = self._clock() + _PAUSE
+            self._failed[file] = self._clock() + _PAUSE, state
 
     def _cannot_be_written(self, file: SymbolFile, error: OSError) -> None:
         METRICS.increment("symbols.index_failed")
@@ -127,3 +133,10 @@ class IndexBuilder:
                 file.root,
                 error,
             )
+
+
+def _state(file: SymbolFile) -> FileState | None:
+    try:
+        return FileState.of(file.path.stat())
+    except OSError:
+        return None

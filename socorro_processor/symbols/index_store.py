@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import NamedTuple
 
 from socorro_processor.symbols.index import FileState, SymbolIndex
-
-SUFFIX = ".index"
+from socorro_processor.symbols.index_directory import SUFFIX, index_directory
 
 
 class SymbolFile(NamedTuple):
@@ -33,7 +31,7 @@ class IndexStore:
 
         ``memory`` is about how many bytes the indexes kept in memory may take up.
         """
-        self._directory = Path(directory).absolute() if directory else None
+        self._directory = directory
         self._memory = memory
         self._lock = threading.Lock()
         self._kept: OrderedDict[SymbolFile, SymbolIndex] = OrderedDict()
@@ -41,12 +39,11 @@ class IndexStore:
 
     def path(self, file: SymbolFile) -> Path:
         """Of the index of a symbol file."""
-        root = file.root.absolute()
-        if self._directory is None:
-            base = root.with_name(root.name + SUFFIX)
-        else:
-            base = self._directory / hashlib.sha256(str(root).encode(errors="surrogateescape")).hexdigest()[:16]
-        return base / (file.relative + SUFFIX)
+        return index_directory(file.root, self._directory) / (file.relative + SUFFIX)
+
+    def directory(self, root: Path) -> Path:
+        """In which those of the symbol files below ``root`` lie."""
+        return index_directory(root, self._directory)
 
     def get(self, file: SymbolFile, state: FileState, stackwalker: str) -> SymbolIndex:
         """Raises UnusableIndex."""

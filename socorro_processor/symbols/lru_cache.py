@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import stat_result
 from types import MappingProxyType
+from typing import Protocol
 
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.cache_directory import CacheDirectory
@@ -40,6 +41,31 @@ class Listener:
     """A file is there and complete, newly or again."""
     gone: Callable[[str], object] = lambda path: None
 
+    def and_also(self, other: Listener) -> Listener:
+        """Both are told."""
+        return Listener(
+            lambda path: (self.arrived(path), other.arrived(path)), lambda path: (self.gone(path), other.gone(path))
+        )
+
+
+class Beside(Protocol):
+    """What belongs to files of the cache without lying in it: it counts with them, and goes with them."""
+
+    def size(self, path: str) -> int:
+        """Bytes that belong to a file. Quick, for it is asked of every file."""
+
+    def remove(self, path: str) -> object: ...
+
+
+class _Nothing:
+    def size(self, path: str) -> int:
+        return 0
+
+    def remove(self, path: str) -> None: ...
+
+
+_NOTHING = _Nothing()
+
 
 class LRUCache:
     """The files of an open, locked directory. ``scan`` it before anything else. Raises OSError."""
@@ -52,6 +78,7 @@ class LRUCache:
         listener: Listener = Listener(),
         empty_directory_time: float = EMPTY_DIRECTORY_TIME,
         clock: Callable[[], float] = time.monotonic,
+        beside: Beside = _NOTHING,
     ) -> None:
         """``limit`` is in bytes."""
         self.files = LRUFiles()
@@ -61,6 +88,7 @@ class LRUCache:
         self._watches = watches
         self._limit = limit
         self._listener = listener
+        self._beside = beside
         self._empty_directory_time = empty_directory_time
         self._clock = clock
         self._handled = clock()
@@ -79,8 +107,9 @@ class LRUCache:
             age = today - max(status.st_atime, status.st_mtime, last_used.get(path, 0.0))
             used = now - max(age, 0.0)
             known = self.files.get(path)
-            is_new = known is None or known.size != status.st_size
-            self.files.put(path, status.st_size, used if known is None else max(used, known.used))
+            size = status.st_size + self._beside.size(path)
+            is_new = known is None or known.size != size
+            self.files.put(path, size, used if known is None else max(used, known.used))
             if is_new:
                 self._listener.arrived(path)
         for path in [path for path in self.files if path not in found]:
@@ -127,6 +156,15 @@ class LRUCache:
                 self.files.use(path, now)
         if hits:
             METRICS.increment("symbol_cache.hits", hits)
+
+    def look_at(self, path: str) -> None:
+        """What lies beside a file has changed. To do so is no use of it."""
+        file = self.files.get(path)
+        status = self._directory.file(path)
+        if file is None or status is None:
+            self._beside.remove(path)
+        else:
+            self.files.resize(path, status.st_size + self._beside.size(path))
 
     def evict(self) -> Iterator[str]:
         """Remove the files unused for longest until the others keep to the limit; their paths."""
@@ -187,12 +225,13 @@ class LRUCache:
         if status is None:
             self._drop(path)
             return
-        self.files.put(path, status.st_size, now)
+        self.files.put(path, status.st_size + self._beside.size(path), now)
         if is_complete:
             self._listener.arrived(path)
 
     def _drop(self, path: str) -> None:
         if self.files.drop(path):
+            self._beside.remove(path)
             self._listener.gone(path)
         self._may_be_empty(path.rpartition("/")[0])
 

@@ -18,7 +18,9 @@ from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, 
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.cache_directory import CacheDirectory
+from socorro_processor.symbols.cache_indexer import CacheIndexer
 from socorro_processor.symbols.cache_records import CacheRecords, Status, records_of
+from socorro_processor.symbols.index_directory import IndexDirectory, index_directory
 from socorro_processor.symbols.lru_cache import Listener, LRUCache
 from socorro_processor.symbols.watches import Watches
 
@@ -62,6 +64,13 @@ class SymbolLRUCacheManager(RequiredConfig):
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
+        "symbol_index_path",
+        default="",
+        doc="where the indexes for slicing lie, as the rule that runs the stackwalker has it; they count with their "
+        "files and go with them",
+        reference_value_from="resource.symbols",
+    )
+    required_config.add_option(
         "state_path",
         default="",
         doc="where the order of use and the status are kept, outside of the cache (empty: beside it, with .state "
@@ -85,6 +94,7 @@ class SymbolLRUCacheManager(RequiredConfig):
         except ValueError as error:
             raise ConfigurationError(str(error)) from error
         self._limit: int = config.symbol_cache_size
+        self._indexes = IndexDirectory(index_directory(self._path, config.symbol_index_path))
         self._verbosity: int = config.verbosity
         if listener is None:
             listener = Listener(_logged("came"), _logged("is gone")) if self._verbosity > 1 else Listener()
@@ -124,9 +134,14 @@ class SymbolLRUCacheManager(RequiredConfig):
         return False
 
     def _manage(self, directory: CacheDirectory, stopped: Callable[[], bool]) -> None:
-        with closing(Watches()) as watches:
-            cache = LRUCache(directory, watches, self._limit, self._listener)
+        with closing(Watches()) as watches, closing(CacheIndexer(self._path, self._indexes)) as indexer:
+            listener = self._listener.and_also(Listener(indexer.arrived, indexer.gone))
+            cache = LRUCache(directory, watches, self._limit, listener, beside=self._indexes)
+            self._indexes.scan()
             cache.scan(self._records.order())
+            for path in self._indexes:
+                if path not in cache.files:
+                    self._indexes.remove(path)
             gc.freeze()  # what is there from the start need not be looked through for garbage
             logger.info(
                 "symbol cache %s: %d files, %d of %d bytes",
@@ -144,6 +159,9 @@ class SymbolLRUCacheManager(RequiredConfig):
                         if self._verbosity:
                             logger.info("symbol cache: removed %.300r", path)
                     cache.remove_empty_directories()
+                    if (indexed := indexer.work(cache.files)) is not None:
+                        self._indexes.look_at(indexed)
+                        cache.look_at(indexed)
                     if cache.lost_events or (not watches.complete and time.monotonic() >= next_scan):
                         cache.scan()
                         next_scan = time.monotonic() + self._scan_interval

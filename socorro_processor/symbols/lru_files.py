@@ -28,7 +28,7 @@ class LRUFiles:
     def __len__(self) -> int:
         return len(self._files)
 
-    def __contains__(self, path: str) -> bool:
+    def __contains__(self, path: object) -> bool:
         return path in self._files
 
     def __iter__(self) -> Iterator[str]:
@@ -63,6 +63,12 @@ class LRUFiles:
             self.bytes += size - file.size
             file.size, file.used = size, used
             self._files.move_to_end(path)
+
+    def resize(self, path: str, size: int) -> None:
+        """One that is there; its place in the order is kept."""
+        file = self._files[path]
+        self.bytes += size - file.size
+        file.size = size
 
     def drop(self, path: str) -> bool:
         """It is gone; False where it was not among them."""

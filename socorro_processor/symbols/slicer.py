@@ -63,13 +63,14 @@ class Slices:
         Else the walk may have asked for something that was not in the slices.
         """
         try:
-            offsets = [
-                int(frame["offset"], 16)
+            # A set first: many threads wait at the same place.
+            offsets = {
+                frame["offset"]
                 for thread in json_dump.get("threads") or ()
                 for frame in thread.get("frames") or ()
                 if frame.get("module")
-            ]
-            asked = numpy.array(offsets, numpy.uint64)
+            }
+            asked = numpy.array([int(offset, 16) for offset in offsets], numpy.uint64)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             return False
         places = numpy.searchsorted(self.candidates, asked)

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -32,6 +32,7 @@ from socorro_processor.symbols.known_missing import KnownMissing
 from socorro_processor.symbols.s3_source import S3Source, s3_options
 from socorro_processor.symbols.source import SourceAway, SymbolsNotThere, SymbolSource, WrongSymbolFile
 from socorro_processor.symbols.staging import Staging
+from socorro_processor.symbols.store import symbol_path
 from socorro_processor.symbols.supplied import CACHED, FETCHED, MISSING, Supplied
 from socorro_processor.symbols.wanted import Wanted
 
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 S3 = "s3"
 """What stands for the bucket in the list of sources."""
 
+_NOWHERE = symbol_path("socorro-doctor", "0" * 33)
 _ENDED = "the processor ends"
 
 
@@ -47,6 +49,15 @@ def parse_sources(text: str) -> tuple[str, ...]:
     """Read a list of sources. Raises ValueError."""
     sources = tuple(each.strip() for each in text.split(",") if each.strip())
     return tuple(parse_url(each) if "://" in each else each for each in sources)
+
+
+def rules_with_symbols(section: DotDict) -> Iterator[DotDict]:
+    """The options of each rule that gets symbols."""
+    for value in section.values():
+        if isinstance(value, DotDict):
+            if "symbol_cache_path" in value and "symbols" in value:
+                yield value
+            yield from rules_with_symbols(value)
 
 
 class SymbolSupplier(RequiredConfig):
@@ -164,6 +175,7 @@ class SymbolSupplier(RequiredConfig):
             (source, CircuitBreaker(config.failures_allowed, clock))
             for source in map(partial(_source, config), config.sources)
         ]
+        self._configured: tuple[str, ...] = config.sources
         self._staging = Staging(staging, self._cache)
         self._missing = KnownMissing(staging / "missing", config.negative_ttl)
         self._lock = threading.Lock()
@@ -220,10 +232,21 @@ class SymbolSupplier(RequiredConfig):
             results |= self.supply(some, len(some) * self._limits.seconds, progress).results
         return Supplied(results)
 
+    def has(self, wanted: Wanted) -> bool:
+        """Whether it is in the cache, or in one of the other directories."""
+        return self._is_there(wanted.path)
+
     def forget(self, path: str) -> None:
         """Ask for this file again, also where it was missing: it may have come."""
         for source, _ in self._sources:
             self._missing.forget(source.name, path)
+
+    def check(self, configured: str) -> str:
+        """Ask one of the sources for a file that it does not have; what it is called. Raises SourceAway."""
+        source, _ = self._sources[self._configured.index(configured)]
+        with suppress(SymbolsNotThere), closing(source.chunks(_NOWHERE)) as chunks:
+            next(chunks, b"")
+        return source.name
 
     def close(self) -> None:
         """What is being got is left unfinished."""

@@ -47,5 +47,5 @@ class StacklessStore(FileSystemCrashStorage):
     """Saves crashes as if no stackwalker could be started."""
 
     def save_raw_and_processed(self, raw_crash: Any, dumps: Any, processed_crash: Any, crash_id: str) -> None:
-        without = {**processed_crash, "success": False, "processor_notes": "no space left on device"}
+        without = {**processed_crash, "json_dump": {}, "success": False, "processor_notes": "no space left on device"}
         super().save_raw_and_processed(raw_crash, dumps, without, crash_id)

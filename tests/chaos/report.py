@@ -41,12 +41,16 @@ class Tally:
         self.saved: dict[str, set[str]] = {store: set() for store in readers}
         self.parked: dict[str, str] = {}
         self.rejected: dict[str, str] = {}
-        self.spoilt: dict[str, str] = {}
-        """Saved without a stack, though the stackwalker was not at fault: how they say why."""
+        self._without: dict[str, str] = {}
         self.symbols: dict[str, str] = {}
         """Of how many of a crash's symbols its walk had the content: all, some, none."""
         self.differing: dict[str, str] = {}
         """What is said otherwise than by a clean walk with the same symbols."""
+
+    @property
+    def spoilt(self) -> dict[str, str]:
+        """Saved without a stack, though the stackwalker was not at fault: how they say why."""
+        return {each: notes for each, notes in self._without.items() if each not in self.symbols}
 
     def count(self, submitted: Iterable[Submitted], queue: CrashQueueBase) -> None:
         self.parked = {crash.crash_id: crash.reason for crash in queue.kept("parked")}
@@ -65,8 +69,8 @@ class Tally:
             except CrashIDNotFound:
                 continue
             self.saved[store].add(crash_id)
-            if not _has_its_stack(processed):
-                self.spoilt[crash_id] = str(processed.get("processor_notes"))
+            if not _says_why(processed):
+                self._without[crash_id] = str(processed.get("processor_notes"))
             if symbols := self._clean_walks.symbols_of(crash.dump, processed):
                 self.symbols[crash_id] = symbols
                 if difference := self._clean_walks.difference(crash.dump, processed):
@@ -87,9 +91,10 @@ def queued(depths: Depths) -> int:
     return depths.suspect + sum(depth.waiting + depth.delayed + depth.in_flight for depth in depths.queues.values())
 
 
-def _has_its_stack(processed: dict[str, Any]) -> bool:
+def _says_why(processed: dict[str, Any]) -> bool:
+    """Whether it has no stack for a fault of the stackwalker."""
     notes = str(processed.get("processor_notes"))
-    return bool(processed.get("success")) or any(note in notes for note in NOTES)
+    return any(note in notes for note in NOTES)
 
 
 @dataclass

@@ -314,6 +314,46 @@ def test_kept_crashes_can_be_put_back_while_they_are_read_oldest_first(processor
     assert processor.queue.depths().parked == 0
 
 
+def test_purging_a_queue_forgets_what_waits_and_is_delayed_there_and_nothing_else(backend, processor):
+    submitted(processor, 2, "normal")
+    delayed, in_work = taken(processor), taken(processor)
+    processor.queue.retry(delayed, "the reason", transient=True)
+    other = backend.start().queue
+    for queue in QUEUES:
+        for _ in range(3):
+            other.submit(new_crash_id(), queue)
+    if not backend.knows_what_had_begun:
+        # What a processor has taken ahead of its work is its own. Only another that takes nothing may be asked.
+        processor.queue.release(in_work)
+        processor.queue.close()
+    expected = {"normal": 4 + (not backend.knows_what_had_begun), "priority": 3}
+    assert {queue: other.purge(queue) for queue in ("normal", "priority")} == expected
+    assert {queue: other.purge(queue) for queue in ("normal", "priority")} == {"normal": 0, "priority": 0}
+    depths = other.depths().queues
+    assert (depths["normal"].waiting, depths["normal"].delayed, depths["reprocessing"].waiting) == (0, 0, 3)
+
+
+@pytest.mark.parametrize("state", ["parked", "rejected"])
+def test_purging_what_was_put_aside_in_one_way_leaves_the_other(backend, processor, state):
+    submitted(processor, 4)
+    for _ in range(2):
+        processor.queue.park(taken(processor), "the reason")
+        processor.queue.reject(taken(processor), "the reason")
+    other = backend.start().queue
+    assert other.purge(state) == 2
+    assert list(other.kept(state)) == []
+    depths = other.depths()
+    assert (depths.parked, depths.rejected) == ((0, 2) if state == "parked" else (2, 0))
+
+
+def test_a_crash_in_work_survives_the_purge_of_its_queue(processor):
+    processor.queue.submit(CRASH)
+    delivery = taken(processor)
+    assert processor.queue.purge("normal") == 0
+    processor.queue.release(delivery)
+    assert taken(processor).crash_id == CRASH
+
+
 def test_a_reason_is_cut_to_a_thousand_characters(processor):
     processor.queue.submit(CRASH)
     processor.queue.park(taken(processor), "x" * 5_000)
@@ -379,6 +419,8 @@ def test_a_closed_queue_refuses_what_it_cannot_do_any_more(processor):
         lambda: processor.queue.submit(CRASH),
         processor.queue.depths,
         lambda: list(processor.queue.kept("parked")),
+        lambda: processor.queue.purge("normal"),
+        lambda: processor.queue.purge("parked"),
         lambda: processor.queue.requeue(KeptCrash(CRASH, "parked", "", datetime.now(UTC), 1, "normal")),
     ):
         with pytest.raises(CrashQueueError, match="closed"):

@@ -28,10 +28,15 @@ from socorro_processor.symbols.slicer import Slicer
 from socorro_processor.symbols.verdict import is_corrupt, version_of
 from tests.equality.random_crashes import RandomCrash, random_crash
 
+MEMORY = 1 << 30
+"""Bytes of address space: where STACK CFI lead back to where they begin, a stackwalker collects frames without end."""
+
 
 def walked(stackwalker: str, dump: Path, symbols: Path) -> bytes:
+    """What it printed; nothing where it was not done with ``MEMORY``."""
     arguments = ["--json", "--no-interactive", "--no-color", "--symbols-path", str(symbols), str(dump)]
-    return subprocess.run([stackwalker, *arguments], capture_output=True, check=False).stdout
+    limited = ["prlimit", f"--as={MEMORY}", "--core=0", stackwalker]
+    return subprocess.run([*limited, *arguments], capture_output=True, check=False).stdout
 
 
 def version(stackwalker: str) -> str:
@@ -39,7 +44,8 @@ def version(stackwalker: str) -> str:
 
 
 def comparison(stackwalker: str, dump: Path, symbols: Path, index: IndexStore, directory: Path) -> tuple[str, Any]:
-    """How both walks compare: same, not_understood, caught (by the check of the frames), or different."""
+    """How both walks compare: same, none (neither ended), not_understood, caught (by the check of the frames), or
+    different."""
     full = walked(stackwalker, dump, symbols)
     directory.mkdir()
     try:
@@ -47,6 +53,8 @@ def comparison(stackwalker: str, dump: Path, symbols: Path, index: IndexStore, d
     except minidump.NotUnderstood:
         return "not_understood", None
     sliced = walked(stackwalker, dump, directory)
+    if not full and not sliced:
+        return "none", None
     if comparable(full) == comparable(sliced):
         return "same" if slices.sliced else "same_unsliced", None
     if not sliced or not slices.hold_all_of(json.loads(sliced)):

@@ -21,9 +21,10 @@ import zstandard
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
 from socorro_processor.symbols.download import DownloadLimits, receive
+from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index import FileState, SymbolIndex, UnusableIndex
 from socorro_processor.symbols.index_building import build
-from socorro_processor.symbols.minidump import NotUnderstood, read
+from socorro_processor.symbols.minidump import read
 from socorro_processor.symbols.source import SourceAway, WrongSymbolFile
 from socorro_processor.symbols.verdict import NoVerdict, is_corrupt
 from socorro_processor.symbols.wanted import Wanted, needed_symbols

@@ -53,6 +53,8 @@ def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
             if answer is None:
                 got = pool.request(self.command, server + self.path, body=body, headers=dict(self.headers))
                 answer = Answer(got.status, got.data, kind=got.headers["content-type"])
+            # What counts is how it was when the answer was not yet there.
+            self.close_connection = state.drops_when_idle
             self.send_response(answer.status)
             if answer.is_elasticsearch:
                 self.send_header("X-Elastic-Product", "Elasticsearch")
@@ -60,7 +62,6 @@ def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             self.wfile.write(answer.body)
-            self.close_connection = state.drops_when_idle
 
         do_GET = do_PUT = do_POST = do_DELETE = handle_request
 

@@ -9,7 +9,7 @@ import pytest
 
 from socorro_processor.configuration import class_name
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
-from socorro_processor.errors import ConfigurationError, TransientStorageError
+from socorro_processor.errors import TransientStorageError
 from socorro_processor.jobs.elasticsearch_cleanup import JOB
 from socorro_processor.jobs.retention import ClockNotTrusted, NotRemoved
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
@@ -106,6 +106,5 @@ def test_a_cluster_that_is_away_is_an_error(indexes, job):
         job(JOB, **RETENTION, **{URLS.replace(".", "__"): "http://127.0.0.1:1"})
 
 
-def test_where_there_is_no_elasticsearch_that_is_said():
-    with pytest.raises(ConfigurationError, match="no ESCrashStorage"):
-        JobRun({}, NOW)(JOB)
+def test_where_there_is_no_elasticsearch_there_is_nothing_to_do():
+    assert JobRun({}, NOW)(JOB).summary == "nothing to do: the destination has no ESCrashStorage"

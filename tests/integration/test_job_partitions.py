@@ -11,7 +11,7 @@ from socorro_processor.configuration import class_name
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from socorro_processor.crashstorage.postgresql.partitions import TABLES
-from socorro_processor.errors import ConfigurationError, TransientStorageError
+from socorro_processor.errors import TransientStorageError
 from socorro_processor.jobs.partitions import JOB
 from socorro_processor.jobs.retention import ClockNotTrusted, NotRemoved
 from tests.integration.postgresql_database import new_database
@@ -137,6 +137,5 @@ def test_two_stores_of_one_database_are_one(database, job):
     assert job.lines.count("reports_20161010  would be dropped") == 1
 
 
-def test_where_there_is_no_postgresql_that_is_said():
-    with pytest.raises(ConfigurationError, match="neither source nor destination has a PostgreSQLCrashStorage"):
-        JobRun({}, NOW)(JOB)
+def test_where_there_is_no_postgresql_there_is_nothing_to_do():
+    assert JobRun({}, NOW)(JOB).summary.startswith("nothing to do: neither source nor destination")

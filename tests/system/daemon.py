@@ -17,6 +17,7 @@ from socorro_processor.configuration import Configuration, EnvironmentSource, re
 from tests.shared import REPOSITORY
 
 DEADLINE = 60.0
+EMPTY_QUEUE = {"waiting": 0, "delayed": 0, "in_flight": 0, "parked": 0, "rejected": 0}
 
 _WALKER = "SOCORRO__PROCESSOR__RAW_TO_PROCESSED_TRANSFORM__BREAKPADSTACKWALKERRULE2015__"
 

@@ -104,7 +104,7 @@ def test_a_running_processor_uses_new_reference_data_without_a_signal(installati
         ),
         (("cron", "filesystem-cleanup", "--maximum=0"), "'0' is not a whole number of at least 1"),
         (("cron", "missing-symbols", "--date=yesterday"), "no date of the form 2016-11-23"),
-        (("cron", "partitions"), "neither source nor destination has a PostgreSQLCrashStorage"),
+        (("cron", "partitions", "--trust-clocks"), "unrecognized arguments: --trust-clocks"),
         (("cron", "reference-data", "--maximum-loss=200"), "'200' is not a whole number from 0 to 100"),
         (("siglists", "preview"), "the following arguments are required: DIR"),
     ],

@@ -196,3 +196,56 @@ def test_a_processor_that_starts_without_rabbitmq_is_not_ready_until_it_comes(be
     proxy.accept_again()
     eventually(lambda: get(port, "/readyz")[0] == 200, lambda: daemon.log)
     assert daemon.stop() == 0
+
+
+HANGS = """
+import time
+from pathlib import Path
+from socorro_processor.pipeline.rule import Rule
+
+class OperatorsRule(Rule):
+    def action(self, crash):
+        Path("begun").touch()
+        time.sleep(600)
+"""
+
+
+def test_a_crash_that_is_longer_in_work_than_allowed_ends_the_word_to_systemds_watchdog(tmp_path):
+    with embedded_installation("sqlite", tmp_path, "1") as installation:
+        installation.plug_in("operators", HANGS)
+        installation.use_rule("operators.OperatorsRule")
+        crash_id = installation.submit_crash(ProductName="Lightbox")
+        systemd = SystemdsSocket(tmp_path / "notify")
+        installation.environment |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+        try:
+            daemon = installation.start("--app.maximum_crash_time=4")
+            # It lives as long as the crash may take.
+            systemd.wait_for("WATCHDOG=1", times=5)
+            assert daemon.process.wait(60) == 70
+            assert f"{crash_id} is in work for" in daemon.log
+            assert "STOPPING=1" not in "".join(systemd.messages)
+        finally:
+            installation.close()
+            systemd.close()
+
+
+def test_while_the_main_loop_hangs_systemds_watchdog_hears_nothing(tmp_path):
+    with embedded_installation("sqlite", tmp_path, "1") as installation:
+        installation.plug_in("operators", HANGS)
+        installation.use_rule("operators.OperatorsRule")
+        installation.set("producer_consumer.producer_consumer_class", "socorro_processor.app.task_manager.TaskManager")
+        systemd = SystemdsSocket(tmp_path / "notify")
+        installation.environment |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+        try:
+            daemon = installation.start("--app.maximum_crash_time=4")
+            systemd.wait_for("WATCHDOG=1", times=2)
+            # In this task manager a crash that hangs is a main loop that hangs.
+            installation.submit_crash(ProductName="Lightbox")
+            eventually((tmp_path / "begun").exists, lambda: daemon.log)
+            heard = systemd.messages.count("WATCHDOG=1")
+            assert daemon.process.wait(60) == 70
+            # One may have been on its way; a loop that runs says so forty times in these four seconds.
+            assert systemd.messages.count("WATCHDOG=1") <= heard + 1
+        finally:
+            installation.close()
+            systemd.close()

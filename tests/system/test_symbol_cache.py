@@ -14,6 +14,10 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.cli.main import main
+from socorro_processor.symbols.index import FileState
+from socorro_processor.symbols.index_directory import IndexDirectory, IndexRequest, ask_the_manager
+from socorro_processor.symbols.index_store import IndexStore, SymbolFile
+from tests.shared import stackwalker
 from tests.system.daemon import eventually
 from tests.system.symbol_cache import SymbolCache, end
 from tests.system.symbol_cache_users import CacheUsers, SizeMeter
@@ -201,6 +205,48 @@ def test_eight_processes_at_once_see_limits_hold_and_no_file_go_that_is_in_use(c
     # May be over by what was written in the last 200 ms, and for no longer than a second.
     assert excess <= 0
     assert over <= 1.0
+
+
+SYMBOLS = "MODULE Linux x86_64 ABCDEF01234567890 {0}.pdb\n" + "PUBLIC 1000 0 a_function\n" * 500
+
+
+def test_indexes_are_built_beside_the_cache_count_with_their_files_and_go_with_them(cache, capsys):
+    def put(name):
+        path = cache.write(name, 1)
+        path.write_text(SYMBOLS.format(name))
+        return str(path.relative_to(cache.path))
+
+    def is_counted(*paths):
+        eventually(lambda: all(indexes.file(path).is_file() for path in paths), cache.log.read_text)
+        both = sum(indexes.file(path).stat().st_size for path in paths) + cache.bytes()
+        eventually(lambda: cache.status(capsys)["bytes"] == both)
+        return True
+
+    store = IndexStore()
+    indexes = IndexDirectory(store.directory(cache.path))
+    orphan = indexes.file("gone.pdb/ABCDEF0123456789/gone.sym")
+    orphan.parent.mkdir(parents=True)
+    orphan.write_bytes(b"x")
+    manager = cache.manage()
+    cache.wait_for_log("0 files")
+    assert not orphan.parents[1].exists()
+    first, unsliceable = put("first"), put("unsliceable")
+    (cache.path / unsliceable).write_text("no symbol file")
+    eventually(lambda: cache.status(capsys).get("bytes") == cache.bytes())
+    walker = str(stackwalker())
+    for path in (first, unsliceable, "../../outside.sym"):
+        assert ask_the_manager(cache.path, store.directory(cache.path), IndexRequest(path, walker, "0.27.0"))
+    assert is_counted(first, unsliceable)
+    assert store.get(SymbolFile(cache.path, first), FileState.of((cache.path / first).stat()), "0.27.0").module
+    # By now it knows the stackwalker.
+    second = put("second")
+    assert is_counted(first, unsliceable, second)
+    (cache.path / second).unlink()
+    eventually(lambda: not indexes.file(second).parents[1].exists())
+    cache.write("large", 100)
+    eventually(lambda: not indexes.file(first).parents[1].exists())
+    assert end(manager) == 0
+    assert not ask_the_manager(cache.path, store.directory(cache.path), IndexRequest(first, walker, "0.27.0"))
 
 
 class TestCommand:

@@ -59,7 +59,7 @@ def test_a_service_can_do_little_else_than_its_work(units, service):
 
 def test_each_job_has_a_timer(units):
     timers = {re.fullmatch(r"socorro-cron@(.*)\.timer", path.name)[1] for path in units.glob("*.timer")}
-    assert {job.name for job in JOBS} <= timers
+    assert {job.name for job in JOBS} == timers
 
 
 def test_systemd_waits_for_as_long_as_a_stop_may_take(units):

@@ -34,6 +34,7 @@ from socorro_processor.crashqueue.rabbitmq.messages import (
 )
 from socorro_processor.crashqueue.rabbitmq.prefetch import LONGEST_WAIT, Prefetch
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
+from socorro_processor.crashqueue.rabbitmq.purging import purge
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.errors import CrashQueueError
@@ -70,7 +71,8 @@ class RabbitMQCrashQueue(CrashQueueBase):
     fails the crash stays with this process and is delivered again by it.
 
     ``depths`` knows what waits at the broker and what this process has; what others have taken is in
-    none of its numbers. What was read by ``kept`` is given back by ``close``; until then no other process can read.
+    none of its numbers, and ``purge`` leaves it, as it does suspects. What was read by ``kept`` is given back by
+    ``close``; until then no other process can read.
 
     ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None. Not to be used across ``os.fork``.
     ``longest_wait`` is for tests.
@@ -363,6 +365,18 @@ class RabbitMQCrashQueue(CrashQueueBase):
             raise
         reader.remove(tag)
         return True
+
+    def purge(self, name: QueueName | KeptState) -> int:
+        if name == "parked" or name == "rejected":
+            names = [self._queues.kept[name]]
+        else:
+            origin = self._queues.origins[name]
+            # What becomes due meanwhile is in the last one.
+            names = [*(self._queues.delayed(origin, delay) for delay in self._queues.delays), origin]
+        doing = f"purge {name}"
+        # Makes those that are not there, so that there is something to purge.
+        self._consumer.counter.count(names, doing)
+        return purge(self._consumer.connection, names, doing)
 
     def close(self) -> None:
         if not self._closing.is_set():

@@ -302,6 +302,14 @@ class SQLiteCrashQueue(CrashQueueBase):
         self._woken.set()
         return True
 
+    def purge(self, name: QueueName | KeptState) -> int:
+        if name in QUEUES:
+            query = "DELETE FROM crash WHERE queue = ? AND state <> 'in flight'"
+        else:
+            query = "DELETE FROM kept WHERE state = ?"
+        with self._file.transaction(f"purge {name}", durable=True) as connection:
+            return connection.execute(query, (name,)).rowcount
+
     def close(self) -> None:
         if not self._closing.is_set():
             self._closing.set()

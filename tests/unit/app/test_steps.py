@@ -199,6 +199,17 @@ def test_a_crash_submitted_again_whose_fetch_fails_is_not_saved_from_what_was_ke
     assert CountingRule.runs == 2
 
 
+def test_a_crash_that_was_removed_since_its_save_failed_is_not_saved_from_what_was_kept(steps, source, stores):
+    stores[1].errors = [TransientStorageError("away")]
+    with pytest.raises(PolyStorageError):
+        steps.run(CRASH_ID)
+    for store in (source, stores[0]):
+        store.remove(CRASH_ID)
+    with pytest.raises(CrashIDNotFound):
+        steps.run(CRASH_ID, first_time=False)
+    assert [store.held(CRASH_ID) for store in (source, *stores)] == [[], [], []]
+
+
 def test_a_destination_that_says_not_found_does_not_make_the_crash_unknown(steps, stores):
     stores[1].errors = [CrashIDNotFound("no such row")]
     with pytest.raises(PolyStorageError):

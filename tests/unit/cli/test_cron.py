@@ -189,8 +189,13 @@ def test_what_is_no_job_is_refused_with_those_that_there_are(socorro_cron):
 
 
 def test_the_help_lists_the_jobs_and_each_has_its_own(socorro_cron):
-    assert "verify-processed" in socorro_cron("--help")[1]
     assert "--reprocess" in socorro_cron("verify-processed", "--help")[1]
+    overview = socorro_cron("--help")[1]
+    for each in cron.JOBS:
+        assert f"  {each.name} " in overview
+        out = socorro_cron(each.name, "--help")[1]
+        assert f"example:\n  {each.example}" in out
+        assert "--dry-run" in out
 
 
 def test_where_the_records_cannot_be_written_the_job_is_not_begun(socorro_cron, job, tmp_path):

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from socorro_processor.cli.main import main
+from socorro_processor.symbols.cache_directory import CacheDirectory
 from tests.shared import SAMPLES, stackwalker
+from tests.symbol_server import SymbolServer, always
 
 
 @pytest.fixture
@@ -74,3 +76,46 @@ def test_people_read_what_is_bad_and_why(socorro):
     assert "bad  processor" in out
     assert "/nowhere/walker" in out
     assert "ok   app.temporary_directory" in out
+
+
+def of_symbols(out: str) -> list[list[str]]:
+    """Component and problem."""
+    parts = ("companion_process", "symbols.sources")
+    return [[each["component"], each["problem"]] for each in json.loads(out) if each["part"] in parts]
+
+
+def test_the_symbol_cache_and_each_source_of_symbols_are_looked_at(socorro, tmp_path):
+    socorro("setup")
+    with SymbolServer(always(b"", 404)) as server:
+        cache, sources = tmp_path / "cache", [str(tmp_path), server.url]
+        options = (
+            f"--resource.symbols.symbol_cache_path={cache}",
+            f"--resource.symbols.sources={','.join(sources)}, {tmp_path}/nowhere",
+        )
+        code, out, _ = socorro("doctor", "--json", *options)
+        assert code == 1
+        assert of_symbols(out) == [
+            [f"{cache}: 0 directories, no manager runs", ""],
+            *([source, ""] for source in sources),
+            [f"{tmp_path}/nowhere", f"there is no directory {tmp_path}/nowhere"],
+        ]
+    code, out, _ = socorro("doctor", *options)
+    assert f"bad  symbols.sources          {server.url}" in out
+
+
+def test_a_symbol_cache_that_cannot_be_written_or_watched_is_named_with_what_to_do(socorro, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    _, out, _ = socorro("doctor", "--json", f"--resource.symbols.symbol_cache_path={tmp_path}/file/cache")
+    assert "set companion_process.symbol_cache_path to another directory" in of_symbols(out)[0][1]
+    limit = tmp_path / "max_user_watches"
+    limit.write_text("3")
+    monkeypatch.setattr("socorro_processor.cli.symbol_checks._MAXIMUM_WATCHES", limit)
+    cache = CacheDirectory(tmp_path / "cache")
+    assert cache.lock()
+    option = f"--resource.symbols.symbol_cache_path={cache.path}"
+    _, out, _ = socorro("doctor", "--json", option)
+    assert of_symbols(out) == [[f"{cache.path}: 1 directories, managed", ""]]
+    (cache.path / "a.pdb" / "0").mkdir(parents=True)
+    _, out, _ = socorro("doctor", "--json", option)
+    cache.close()
+    assert "raise the sysctl fs.inotify.max_user_watches" in of_symbols(out)[0][1]

@@ -3,7 +3,8 @@
 import pytest
 
 import socorro_processor
-from socorro_processor.cli.main import COMMANDS, main
+from socorro_processor.cli.commands import COMMANDS
+from socorro_processor.cli.main import main
 from tests.shared import REPOSITORY
 
 

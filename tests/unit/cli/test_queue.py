@@ -1,6 +1,7 @@
 """``socorro queue``, over the embedded queue."""
 
 import json
+import re
 
 import pytest
 
@@ -113,3 +114,73 @@ def test_a_crash_id_that_is_not_parked_is_said(socorro):
     assert code == 1
     assert "1 parked crashes were put back" in out
     assert "nowhere is not parked" in out
+
+
+def test_a_word_that_is_no_subcommand_is_refused(socorro):
+    code, _, err = socorro()
+    assert code == 2
+    assert err == "socorro: queue what? There are status, parked, rejected, requeue, purge\n"
+
+
+# purge
+
+
+@pytest.mark.parametrize(("name", "count"), [("parked", 2), ("rejected", 1), ("normal", 2), ("priority", 0)])
+def test_purging_says_how_many_and_what_is_lost_and_leaves_the_rest(socorro, queue, name, count):
+    for crash_id in (new_crash_id(), new_crash_id()):
+        queue.submit(crash_id)
+    code, out, _ = socorro("purge", name, "--yes")
+    assert code == 0
+    assert out.startswith(f"{count} crash ids were purged from {name}\n")
+    assert ("are lost: " in out) == (count > 0)
+    depths = queue.depths()
+    left = {"parked": depths.parked, "rejected": depths.rejected, "normal": depths.queues["normal"].waiting}
+    assert left == {"parked": 2, "rejected": 1, "normal": 2} | ({name: 0} if name in left else {})
+
+
+@pytest.mark.parametrize("interval", ["0", "-1", "soon", "nan"])
+def test_an_interval_that_is_none_is_refused(socorro, interval, capsys):
+    with pytest.raises(SystemExit) as ended:
+        socorro("status", f"--watch={interval}")
+    assert ended.value.code == 2
+    assert "is not a number of seconds, more than 0" in capsys.readouterr().err
+
+
+def test_without_a_terminal_nothing_is_purged_unless_it_is_said(socorro, queue):
+    code, out, err = socorro("purge", "parked")
+    assert (code, out) == (2, "")
+    assert err == "socorro: nothing is purged: there is no terminal to ask at; say --yes, or --dry-run\n"
+    assert queue.depths().parked == 2
+
+
+def test_a_dry_run_of_a_purge_purges_nothing_and_is_not_written_down(socorro, queue, tmp_path):
+    audit = tmp_path / "audit"
+    code, out, _ = socorro("purge", "parked", "--dry-run", f"--logging.audit_file={audit}")
+    assert code == 0
+    assert out.startswith("2 crash ids would be purged from parked\nwould be lost: ")
+    assert queue.depths().parked == 2
+    assert not audit.exists()
+
+
+def test_a_purge_is_written_down_with_who_did_it(socorro, tmp_path):
+    audit = tmp_path / "audit"
+    assert socorro("purge", "parked", "--yes", "--json", f"--logging.audit_file={audit}")[:2] == (
+        0,
+        '{"queue": "parked", "purged": 2, "dry_run": false}\n',
+    )
+    (line,) = audit.read_text().splitlines()
+    assert re.search(r" INFO 2 crash ids were purged from parked by=\S+ .*host=\S+ queue=parked purged=2$", line)
+
+
+def test_where_it_cannot_be_written_down_nothing_is_purged(socorro, queue, tmp_path):
+    code, _, err = socorro("purge", "parked", "--yes", f"--logging.audit_file={tmp_path}")
+    assert code == 2
+    assert "nothing is removed: cannot write logging.audit_file" in err
+    assert queue.depths().parked == 2
+
+
+def test_what_is_no_queue_is_not_purged(socorro, capsys):
+    with pytest.raises(SystemExit) as ended:
+        socorro("purge", "everything", "--yes")
+    assert ended.value.code == 2
+    assert "invalid choice: 'everything'" in capsys.readouterr().err

@@ -8,11 +8,14 @@ from contextlib import closing
 
 import pytest
 
+from socorro_processor.cli import reprocess as command
 from socorro_processor.cli.main import main
 from socorro_processor.cli.reprocess_journal import Journal
-from socorro_processor.configuration import defaults
+from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+from socorro_processor.crashstorage.base import CrashStorageBase
+from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.errors import CrashQueueError
 
 FIRST, SECOND, THIRD = (new_crash_id() for _ in range(3))
@@ -36,22 +39,28 @@ def reprocess(tmp_path, capsys, monkeypatch):
     run.queue.close()
 
 
+def failing_at(failing: str, error: BaseException | None = None):
+    """A queue's ``submit`` that fails at this crash, by default as Ctrl-C does."""
+    submit = SQLiteCrashQueue.submit
+
+    def submit_others(queue, crash_id, name):
+        if crash_id == failing:
+            raise error or KeyboardInterrupt
+        submit(queue, crash_id, name)
+
+    return submit_others
+
+
 @pytest.fixture
-def broken_off(monkeypatch):
-    """Let the queue fail, as told, in place of the second crash."""
+def interrupted(reprocess, monkeypatch):
+    """Run the command, and interrupt it at the second crash."""
 
-    def break_off(error: BaseException) -> None:
-        submit = SQLiteCrashQueue.submit
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with monkeypatch.context() as broken:
+            broken.setattr(SQLiteCrashQueue, "submit", failing_at(SECOND))
+            return reprocess(*arguments)
 
-        def failing(queue, crash_id, name):
-            if crash_id == SECOND:
-                raise error
-            submit(queue, crash_id, name)
-
-        monkeypatch.setattr(SQLiteCrashQueue, "submit", failing)
-
-    yield break_off
-    monkeypatch.undo()
+    return run
 
 
 def waiting(reprocess) -> dict[str, int]:
@@ -145,8 +154,8 @@ def test_a_queue_that_cannot_be_reached_is_told_at_once(reprocess, tmp_path):
     assert list(reprocess.jobs.iterdir()) == []
 
 
-def test_a_queue_that_takes_not_even_the_first_crash_is_not_waited_for(reprocess, broken_off):
-    broken_off(CrashQueueError("it refuses the password"))
+def test_a_queue_that_takes_not_even_the_first_crash_is_not_waited_for(reprocess, monkeypatch):
+    monkeypatch.setattr(SQLiteCrashQueue, "submit", failing_at(SECOND, CrashQueueError("it refuses the password")))
     code, _, err = reprocess(SECOND)
     assert code == 1
     assert err.splitlines()[0].startswith("socorro: 0 of 1 are queued; the same command goes on from there")
@@ -154,13 +163,11 @@ def test_a_queue_that_takes_not_even_the_first_crash_is_not_waited_for(reprocess
     assert list(reprocess.jobs.iterdir()) == []
 
 
-def test_after_an_interruption_the_same_command_goes_on_where_it_was(reprocess, broken_off, monkeypatch):
-    broken_off(KeyboardInterrupt())
-    code, out, err = reprocess(FIRST, SECOND, THIRD)
+def test_after_an_interruption_the_same_command_goes_on_where_it_was(reprocess, interrupted):
+    code, out, err = interrupted(FIRST, SECOND, THIRD)
     assert (code, out) == (130, "1 queued as reprocessing\n")
     (journal,) = reprocess.jobs.iterdir()
     assert err == f"socorro: 1 of 3 are queued; the same command goes on from there, by the journal {journal}\n"
-    monkeypatch.undo()
 
     assert reprocess(FIRST, SECOND, THIRD, "--dry-run")[1] == "2 would be queued as reprocessing, 1 had been before\n"
     code, out, err = reprocess(FIRST, SECOND, THIRD)
@@ -172,18 +179,14 @@ def test_after_an_interruption_the_same_command_goes_on_where_it_was(reprocess, 
     assert reprocess(FIRST, SECOND, THIRD)[1] == "3 queued as reprocessing\n"
 
 
-def test_another_request_does_not_go_on_with_it(reprocess, broken_off, monkeypatch):
-    broken_off(KeyboardInterrupt())
-    reprocess(FIRST, SECOND)
-    monkeypatch.undo()
+def test_another_request_does_not_go_on_with_it(reprocess, interrupted):
+    interrupted(FIRST, SECOND)
     assert reprocess(FIRST, THIRD)[1] == "2 queued as reprocessing\n"
     assert reprocess(FIRST, SECOND, "--queue=priority")[1] == "2 queued as priority\n"
 
 
-def test_an_interrupted_request_can_be_begun_anew(reprocess, broken_off, monkeypatch):
-    broken_off(KeyboardInterrupt())
-    reprocess(FIRST, SECOND)
-    monkeypatch.undo()
+def test_an_interrupted_request_can_be_begun_anew(reprocess, interrupted):
+    interrupted(FIRST, SECOND)
     assert reprocess(FIRST, SECOND, "--anew") == (0, "2 queued as reprocessing\n", "")
 
 
@@ -265,3 +268,34 @@ def test_a_named_journal_that_cannot_be_written_is_an_error(reprocess, tmp_path)
     code, _, err = reprocess(FIRST, f"--resume={tmp_path}")
     assert (code, err) == (2, f"socorro: cannot write the journal {tmp_path}: Is a directory\n")
     assert waiting(reprocess) == {}
+
+
+def test_a_search_that_goes_on_counts_what_it_had_found_before(reprocess, interrupted, monkeypatch):
+    monkeypatch.setattr(command, "found", lambda *_: iter([FIRST, SECOND]))
+    assert interrupted("--signature=OOM")[0] == 130
+    # The first one has another signature by now.
+    monkeypatch.setattr(command, "found", lambda *_: iter([SECOND, THIRD]))
+    assert reprocess("--signature=OOM", "--dry-run")[1] == "2 would be queued as reprocessing, 1 had been before\n"
+    assert reprocess("--signature=OOM")[1] == "2 queued as reprocessing, 1 had been before\n"
+    assert waiting(reprocess) == {"reprocessing": 3}
+
+
+def test_a_summary_that_was_given_up_goes_on_with_the_same_command(reprocess, tmp_path):
+    store = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(tmp_path / "crashes")))
+    store.setup()
+    summary = (FIRST, "--summary", "--patience=0", f"--resource.filesystem.root={tmp_path}/crashes")
+    code, out, err = reprocess(*summary)
+    assert (code, out) == (1, "1 queued as reprocessing\n      1 are not done yet\n")
+    assert err == "socorro: none was done in 0 s; the same command waits again for the 1 that are left\n"
+    store.save_processed({"uuid": FIRST, "signature": "OOM", "completed_datetime": "now", "success": True})
+    code, out, _ = reprocess(*summary)
+    assert (code, out.splitlines()[1:]) == (0, ["      1 had not been processed before"])
+    assert waiting(reprocess) == {"reprocessing": 1}
+    assert list(reprocess.jobs.iterdir()) == []
+
+
+def test_without_a_store_that_gives_crashes_back_there_is_no_summary(reprocess):
+    store = class_name(CrashStorageBase)
+    code, out, err = reprocess(FIRST, "--summary", f"--destination.crashstorage_class={store}")
+    assert (code, out) == (2, "0 queued as reprocessing\n")
+    assert "no summary: no store of the destination gives back processed crashes" in err

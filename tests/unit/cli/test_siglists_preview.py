@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 from socorro_processor.cli.main import main
-from socorro_processor.configuration import defaults
+from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.signature.siglists import FILES, IRRELEVANT, PREFIX
 
@@ -174,3 +175,13 @@ def test_what_frames_say_is_safe_to_print(crash, preview, lists):
 def test_siglists_alone_says_what_there_is(capsys):
     assert main(["siglists"], environ={}) == 2
     assert "check and preview" in capsys.readouterr().err
+
+
+class Silent(FileSystemCrashStorage):
+    raw_crash_ids = CrashStorageBase.raw_crash_ids
+
+
+def test_of_a_source_that_does_not_list_its_crashes_no_sample_is_taken(preview):
+    code, out, err = preview(f"--source.crashstorage_class={class_name(Silent)}")
+    assert (code, out) == (1, "")
+    assert "no sample can be taken" in err

@@ -149,6 +149,17 @@ def test_with_a_stackwalker_that_is_not_known_slicing_is_off_and_says_so(rule, t
     assert [record.message for record in caplog.records if "9.9.9" in record.message].__len__() == 1
 
 
+def test_a_stackwalker_that_hangs_when_asked_for_its_version_is_found_by_the_mark_of_its_crash(rule, tmp_path):
+    program = tmp_path / "other"
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo "$SOCORRO_CRASH_DIRECTORY" > {tmp_path}/mark\n'
+        f'exec {stackwalker()} "$@"\n'
+    )
+    program.chmod(0o755)
+    walked(rule(command_pathname=str(program)), tmp_path)
+    assert (tmp_path / "mark").read_text() == f"{tmp_path}\n"
+
+
 def test_a_stackwalker_that_does_not_say_its_version_for_once_is_asked_again(rule, tmp_path):
     program = tmp_path / "other"
     program.write_text(
@@ -187,6 +198,23 @@ def test_a_share_of_the_crashes_is_walked_both_ways(rule, tmp_path, monkeypatch,
     assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
     assert counts("slicing.differences") == 1
     assert "differs" in caplog.text
+
+
+@pytest.mark.parametrize("trouble", ["exit 1", "rm -r {symbols}"], ids=["it fails", "symbols go meanwhile"])
+def test_a_walk_in_full_that_says_nothing_of_the_slices_takes_no_stack_away(rule, tmp_path, trouble, caplog):
+    expected = walked(rule(slicing=False), tmp_path)
+    program = tmp_path / "walker"
+    trouble = trouble.format(symbols=tmp_path / "symbols")
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *{tmp_path}/symbols*) [ -e {tmp_path}/trouble ] && {trouble};; esac\n'
+        f'exec {stackwalker()} "$@"\n'
+    )
+    program.chmod(0o755)
+    sliced, counts = indexed(rule(verify_slices=1.0, command_pathname=str(program)), tmp_path), Counts()
+    (tmp_path / "trouble").touch()
+    assert walked(sliced, tmp_path) == expected
+    assert (counts("slicing.verified"), counts("slicing.differences"), counts("slicing.sliced")) == (0, 0, 1)
+    assert "differs" not in caplog.text
 
 
 def test_nothing_is_left_of_slices(rule, tmp_path):
@@ -230,3 +258,15 @@ def test_where_indexes_cannot_be_written_the_full_files_are_used_and_one_message
     assert walked(indexed(rule(), tmp_path), tmp_path) == walked(rule(slicing=False), tmp_path)
     assert counts("symbols.index_failed") == 3
     assert caplog.text.count("set symbol_index_path") == 1
+
+
+def test_only_a_walk_with_slices_asks_for_huge_pages(rule, tmp_path):
+    seen = tmp_path / "seen"
+    program = tmp_path / "spy"
+    program.write_text(f'#!/bin/sh\necho "$GLIBC_TUNABLES" >> {seen}\nexec {stackwalker()} "$@"\n')
+    program.chmod(0o755)
+    sliced = indexed(rule(command_pathname=str(program)), tmp_path)
+    seen.write_text("")
+    walked(sliced, tmp_path)
+    walked(rule(command_pathname=str(program), slicing=False), tmp_path)
+    assert [line[:21] for line in seen.read_text().split("\n")[:2]] == ["glibc.malloc.hugetlb=", ""]

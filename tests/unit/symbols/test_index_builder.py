@@ -58,6 +58,18 @@ def test_one_that_could_not_be_built_is_tried_again_after_a_while(builder, file,
     assert built() == built_before + 1
 
 
+def test_one_that_could_not_be_built_is_tried_again_at_once_where_the_file_is_another(builder, file):
+    before = built()
+    builder.want(file, "/no/such/stackwalker", "0.25.0")
+    builder.wait()
+    content = file.path.read_bytes()
+    file.path.unlink()
+    file.path.write_bytes(content)
+    builder.want(file, str(stackwalker()), "0.25.0")
+    builder.wait()
+    assert built() == before + 1
+
+
 def test_a_fault_of_the_builder_costs_one_index_and_not_all_that_follow(builder, file, monkeypatch, caplog):
     before = built()
     with monkeypatch.context() as patched:

@@ -1,0 +1,216 @@
+"""What a crash costs the daemon, and how many it processes: with and without slicing, by its number of threads.
+
+    python -m benchmarks.daemon [DIRECTORY_OF_CRASHES [SYMBOLS]] [--big MEGABYTES]
+
+The embedded configuration, as a process of its own, with the real stackwalker. The first table: all crashes
+of the directory with their symbols. The second: the one with the largest main library, for which a symbol file
+is generated. CPU time is the kernel's count: the stackwalker's, and the daemon's own, of which slicing is told
+apart. *Busy* is that of both by two cores (or by as many as there are threads).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import record
+from benchmarks.slicing import ROOT, main_module, symbols_of
+from benchmarks.symbol_generator import write_symbols
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+from socorro_processor.crashstorage.base import MAIN_DUMP
+from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
+from socorro_processor.serialization import decode
+from socorro_processor.stackwalk.stackwalker import find_stackwalker
+from socorro_processor.symbols.index_store import IndexStore
+from tests.equality.equality import index_all
+from tests.system.daemon import Installation, eventually
+
+OWN_BAR, BUSY_BAR = 0.010, 0.9
+THREADS = (1, 2, 4)
+CORES = 2
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure what a crash costs the daemon.")
+    parser.add_argument("crashes", nargs="?", type=Path, default=ROOT / "samples", help="default: the samples")
+    parser.add_argument("symbols", nargs="?", type=Path, help="default: symbols beside the crashes")
+    parser.add_argument("--big", type=int, default=280, metavar="MEGABYTES", help="size of the big symbol file")
+    arguments = parser.parse_args()
+    dumps = sorted(arguments.crashes.glob("*/upload_file_minidump.dmp"))
+    if not dumps:
+        parser.error(f"no */upload_file_minidump.dmp in {arguments.crashes}")
+    symbols = (arguments.symbols or symbols_of(arguments.crashes)).absolute()
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as directory:
+        bench = Bench(Path(directory))
+        print(f"own CPU of a crash (without stackwalker and slicing), one thread, {symbols}")
+        figures["own"] = {dump.parent.name: bench.own_cpu(dump, symbols) for dump in dumps}
+        for name, seconds in figures["own"].items():
+            print(f"{name:<30}{seconds * 1e3:>8.1f} ms")
+        own = statistics.median(figures["own"].values())
+        print(f"{'median':<30}{own * 1e3:>8.1f} ms   bar {OWN_BAR * 1e3:.0f} ms\n", flush=True)
+        figures["small"] = bench.table("all crashes, their symbols", dumps, [symbols], 8, 16)
+        dump, module = main_module(dumps)
+        store = Path(directory, "big")
+        write_symbols(
+            store / f"{module.debug_file}/{module.debug_id}/{module.debug_file}.sym",
+            debug_id=module.debug_id,
+            name=module.debug_file,
+            module_size=module.size,
+            size=arguments.big << 20,
+        )
+        title = f"{dump.parent.name}, {arguments.big} MB generated for {module.debug_file}"
+        figures["big"] = bench.table(title, [dump], [store, symbols], 6, 80)
+    record("daemon", figures)
+    busy = min(row["busy"] for row in figures["small"] if row["slicing"] and row["threads"] > 1)
+    return 0 if own <= OWN_BAR and busy >= BUSY_BAR else 1
+
+
+class Bench:
+    """Daemons over crashes, each in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._number = 0
+        self._indexed: set[Path] = set()
+
+    def own_cpu(self, dump: Path, symbols: Path) -> float:
+        used = self._run([dump], [symbols], 20, threads=1, slicing=True)
+        own: float = used["own"]
+        return own
+
+    def table(
+        self, title: str, dumps: Sequence[Path], stores: Sequence[Path], full_rounds: int, sliced_rounds: int
+    ) -> list[dict[str, Any]]:
+        print(title)
+        print(
+            f"{'threads':>7}{'slicing':>9}{'crashes/s':>11}{'ratio':>7}{'stackwalker':>13}{'slicing':>10}{'own':>9}"
+            f"{'busy':>6}{'daemon':>9}{'stackwalker':>13}"
+        )
+        rows = []
+        for threads in THREADS:
+            full = self._run(dumps, stores, full_rounds, threads=threads, slicing=False)
+            sliced = self._run(dumps, stores, sliced_rounds, threads=threads, slicing=True)
+            for row in (full, sliced):
+                row["ratio"] = row["rate"] / full["rate"]
+                print(
+                    f"{threads:>7}{'yes' if row['slicing'] else 'no':>9}{row['rate']:>11.2f}{row['ratio']:>7.2f}"
+                    f"{row['stackwalker'] * 1e3:>10.1f} ms{row['slicing_cpu'] * 1e3:>7.1f} ms"
+                    f"{row['own'] * 1e3:>6.1f} ms{row['busy']:>6.2f}{row['memory'] >> 20:>6} MB"
+                    f"{row['stackwalker_memory'] >> 20:>10} MB",
+                    flush=True,
+                )
+            rows += [full, sliced]
+        print()
+        return rows
+
+    def _run(
+        self, dumps: Sequence[Path], stores: Sequence[Path], rounds: int, *, threads: int, slicing: bool
+    ) -> dict[str, Any]:
+        """Seconds of CPU a crash, crashes a second, and bytes of memory at the peak."""
+        self._number += 1
+        installation = Installation(self._directory / str(self._number))
+        installation.directory.mkdir()
+        installation.walker(
+            symbols_path=",".join(map(str, stores)),
+            symbol_index_path=str(self._directory / "indexes"),
+            slicing=str(slicing),
+            memory_limit="16G",
+        )
+        for store in stores:
+            if slicing and store not in self._indexed:
+                index_all(str(find_stackwalker()), store, IndexStore(str(self._directory / "indexes")))
+                self._indexed.add(store)
+        daemon = _Daemon(installation, threads)
+        try:
+            daemon.process(dumps, 1)
+            before, started = daemon.used(), time.monotonic()
+            count = daemon.process(dumps, rounds)
+            wall, after = time.monotonic() - started, daemon.used()
+        finally:
+            daemon.close()
+        own, stackwalker, sliced = ((after[key] - before[key]) / count for key in ("self", "stackwalker", "slicing"))
+        return {
+            "threads": threads,
+            "slicing": slicing,
+            "rate": count / wall,
+            "stackwalker": stackwalker,
+            "slicing_cpu": sliced,
+            "own": own - sliced,
+            "busy": (own + stackwalker) * count / wall / min(CORES, threads),
+            "memory": after["memory"],
+            "stackwalker_memory": after["stackwalker_memory"],
+        }
+
+
+class _Daemon:
+    def __init__(self, installation: Installation, threads: int) -> None:
+        self._used = installation.directory / "used.json"
+        self._store = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(installation.crashes)))
+        self._queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(installation.directory / "queue.sqlite")))
+        self._installation = installation
+        self._log = installation.directory / "log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "benchmarks.measured_daemon",
+                    str(self._used),
+                    f"--producer_consumer.number_of_threads={threads}",
+                ],
+                cwd=ROOT,
+                env=installation.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(lambda: "the processor runs" in self._log.read_text(), self._log.read_text)
+
+    def process(self, dumps: Sequence[Path], rounds: int) -> int:
+        """Have each of them processed so many times; how many that are in all."""
+        crash_ids = []
+        for _ in range(rounds):
+            for dump in dumps:
+                crash_ids.append(new_crash_id())
+                annotations = dump.with_name("raw_crash.json")
+                raw_crash = decode(annotations.read_bytes()) if annotations.exists() else {}
+                self._store.save_raw_crash(raw_crash, {MAIN_DUMP: dump.read_bytes()}, crash_ids[-1])
+        for crash_id in crash_ids:
+            self._queue.submit(crash_id)
+        for crash_id in crash_ids:
+            while not self._installation.is_processed(crash_id):
+                if self._process.poll() is not None:
+                    raise SystemExit(self._log.read_text())
+                time.sleep(0.005)
+        return len(crash_ids)
+
+    def used(self) -> dict[str, Any]:
+        with suppress(FileNotFoundError):
+            self._used.unlink()
+        self._process.send_signal(signal.SIGUSR1)
+        eventually(self._used.exists, self._log.read_text)
+        used: dict[str, Any] = json.loads(self._used.read_text())
+        return used
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._queue.close()
+        self._store.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

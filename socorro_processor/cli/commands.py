@@ -1,0 +1,39 @@
+"""The commands of ``socorro``. None is imported before it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+
+from socorro_processor.cli.command import Command
+
+COMMANDS = {
+    "processor": "run the processor: take crash ids from the queues until told to stop",
+    "process": "process crashes in the foreground, without a queue",
+    "reprocess": "put crashes into the reprocessing queue again",
+    "submit": "put a minidump into the store and its crash id into the queue",
+    "show": "print a report of a processed crash",
+    "fetch": "copy the raw files of a crash into a directory",
+    "queue": "look at the queues and at what was put aside, put it back",
+    "remove": "erase crashes from the source and from every destination",
+    "signature": "sign processed crashes by the lists of today, and say why",
+    "siglists": "check the signature lists, or preview what changed ones would change",
+    "symbols": "say which symbol files crashes missed, get and upload them, look after the symbol cache",
+    "cron": "run a job, as timers do; or show how the jobs ended",
+    "setup": "make what queues and stores need: queues, bucket, schema, index template",
+    "doctor": "check the configuration and all that it names, and say what to do",
+    "completion": "print what makes a shell complete this command's words",
+}
+"""Each command by its name, with its summary; its module is ``socorro_processor.cli.NAME``."""
+
+
+def load(name: str) -> Command:
+    command: Command = importlib.import_module(f"socorro_processor.cli.{name}").COMMAND
+    return command
+
+
+def every() -> Iterator[Command]:
+    """All of them, each before its subcommands."""
+    for command in map(load, COMMANDS):
+        yield command
+        yield from command.subcommands.values()

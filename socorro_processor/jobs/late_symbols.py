@@ -1,0 +1,133 @@
+"""``late-symbols``: crashes whose symbols came after them are put into the reprocessing queue.
+
+A crash is queued once, however many of its files have come, and once more when others come later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+
+from socorro_processor.configuration import DotDict, WholeNumber
+from socorro_processor.crash_id import crash_date
+from socorro_processor.crashstorage.missing_symbols import SymbolFile
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.symbols.missing import MissingSymbolsSource, source_in
+from socorro_processor.symbols.supplied import CACHED, FETCHED
+from socorro_processor.symbols.supplier import SymbolSupplier, rules_with_symbols
+from socorro_processor.symbols.wanted import Wanted
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    number = WholeNumber(1)
+    parser.add_argument("--days", type=number, default=7, metavar="N", help="how old crashes may be; default: 7 days")
+    parser.add_argument(
+        "--files", type=number, default=2000, metavar="N", help="how many files are looked for, the most missed first"
+    )
+    parser.add_argument(
+        "--maximum", type=number, default=1000, metavar="N", help="how many crashes are queued, the newest first"
+    )
+
+
+def run(work: Work) -> Outcome:
+    since = datetime.now(UTC).date() - timedelta(days=work.arguments.days)
+    source = source_in(work.values.destination)
+    if source is None:
+        raise ConfigurationError(
+            "no store of the destination can be asked for missing symbols;"
+            " FileSystemCrashStorage and PostgreSQLCrashStorage can"
+        )
+    rule = next(
+        (rule for rule in rules_with_symbols(work.values.processor) if SymbolSupplier.is_wanted(rule.symbols)), None
+    )
+    if rule is None:
+        raise ConfigurationError("there are no sources of symbols: set resource.symbols.sources")
+    with closing(source):
+        missed = _missed(source, since)
+    arrived = _arrived(work, rule, Counter(each for files in missed.values() for each in files))
+    late = _not_queued_before(
+        work, since, {crash: files & arrived for crash, files in missed.items() if files & arrived}
+    )
+    chosen = sorted(late, key=lambda crash: (crash_date(crash), crash), reverse=True)[: work.arguments.maximum]
+    if not work.dry_run:
+        _queue(work, {crash: late[crash] for crash in chosen})
+    verb = "would be queued" if work.dry_run else "queued"
+    left = f", {len(late) - len(chosen)} left for the next run" if len(late) > len(chosen) else ""
+    text = f"{len(arrived)} symbol files have come, {len(chosen)} crashes that missed them {verb}{left}"
+    words = {"arrived": len(arrived), "queued": len(chosen), "left": len(late) - len(chosen), "dry_run": work.dry_run}
+    work.say(text, words)
+    return Outcome(True, text)
+
+
+def _missed(source: MissingSymbolsSource, since: date) -> dict[str, set[Wanted]]:
+    """The files that each crash missed and that may be got."""
+    return {crash_id: set(_wanted(files)) for crash_id, files in source.missing_symbols(since)}
+
+
+def _wanted(files: list[SymbolFile]) -> Iterator[Wanted]:
+    for file in files:
+        try:
+            yield Wanted.of(file.debug_file, file.debug_id)
+        except ValueError:  # a trick, or a name that no file can have
+            continue
+
+
+def _arrived(work: Work, rule: DotDict, wanted: Mapping[Wanted, int]) -> set[Wanted]:
+    """Those that are there by now. A dry run only looks at what was got before."""
+    files = sorted(wanted, key=lambda each: (-wanted[each], each))[: work.arguments.files]
+    with closing(SymbolSupplier(rule.symbols, rule.symbol_cache_path, rule.symbols_path)) as supplier:
+        if work.dry_run:
+            return {each for each in files if supplier.has(each)}
+        for each in files:
+            supplier.forget(each.path)
+        done = Counter[bool]()
+
+        def tell(_: Wanted) -> None:
+            done[True] += 1
+            work.progress(f"{done[True]} of {len(files)} symbol files looked for")
+
+        results = supplier.supply_all(files, tell).results
+    return {each for each, result in results.items() if result in (CACHED, FETCHED)}
+
+
+def _not_queued_before(work: Work, since: date, late: Mapping[str, set[Wanted]]) -> dict[str, str]:
+    """Those that these files, all of them, were not the reason to queue already; each with a word for its files."""
+    queued = _remembered(work, since)
+    words = {crash_id: f"{zlib.crc32(repr(sorted(files)).encode()):08x}" for crash_id, files in late.items()}
+    return {crash_id: word for crash_id, word in words.items() if queued.get(crash_id) != word}
+
+
+def _queue(work: Work, chosen: Mapping[str, str]) -> None:
+    config = work.values.new_crash_source
+    queued = _remembered(work, datetime.now(UTC).date() - timedelta(days=work.arguments.days))
+    with closing(config.new_crash_source_class(config)) as queue:
+        try:
+            for crash_id, word in chosen.items():
+                queue.submit(crash_id, "reprocessing")
+                queued[crash_id] = word
+        finally:
+            work.remember({"queued": queued})
+
+
+def _remembered(work: Work, since: date) -> dict[str, str]:
+    return {crash_id: word for crash_id, word in work.memory.get("queued", {}).items() if crash_date(crash_id) >= since}
+
+
+JOB = Job(
+    name="late-symbols",
+    summary="Look again for the symbol files that crashes missed; queue these crashes again when any have come.",
+    description=(
+        "Look again for the symbol files that the crashes of the last days missed, at the sources of symbols, and put\n"
+        "the crashes whose files have come into the reprocessing queue, the newest first.\n\n"
+        "Exit code: 0 done; 1 not done; 2 wrong arguments or configuration."
+    ),
+    example="socorro cron late-symbols --days=7",
+    run=run,
+    add_arguments=add_arguments,
+    sections=("destination", "processor", "new_crash_source"),
+)

@@ -1,0 +1,90 @@
+"""``socorro completion``, tried by the shells that read it."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from socorro_processor.cli.commands import COMMANDS, every
+from socorro_processor.cli.main import main
+
+
+def printed(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["completion", shell], environ={}) == 0
+    return capsys.readouterr().out
+
+
+@pytest.fixture
+def complete(capsys, tmp_path):
+    """What bash completes a command line to, word by word as bash splits it."""
+    script = tmp_path / "socorro"
+    script.write_text(printed("bash", capsys))
+
+    def run(*words: str) -> list[str]:
+        commands = (
+            'source "$1"; shift; COMP_WORDS=(socorro "$@"); COMP_CWORD=$#; _socorro; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(
+            ["bash", "--norc", "-c", commands, "bash", script, *words], capture_output=True, text=True, timeout=60
+        )
+        assert done.stderr == ""
+        return done.stdout.split()
+
+    return run
+
+
+def test_the_first_word_is_a_command(complete):
+    assert complete("") == list(COMMANDS)
+    assert complete("qu") == ["queue"]
+
+
+def test_the_word_behind_a_command_is_one_of_its_subcommands_or_choices(complete):
+    assert complete("queue", "") == ["status", "parked", "rejected", "requeue", "purge"]
+    assert complete("queue", "purge", "p") == ["priority", "parked"]
+    assert complete("symbols", "man") == ["manage"]
+
+
+def test_dashes_are_completed_to_the_options_of_that_command_and_the_sections_that_it_uses(complete):
+    assert complete("queue", "status", "--") == [
+        *("--help", "--watch", "--json"),
+        *("--admin.", "--new_crash_source.", "--resource.", "--secrets."),
+    ]
+    assert complete("queue", "parked", "--re") == ["--reason", "--resource."]
+
+
+def test_a_section_is_completed_to_its_keys(complete):
+    assert complete("show", "--resource.files") == ["--resource.filesystem.root="]
+    assert "--app.maximum_attempts=" in complete("processor", "--app.max")
+
+
+def test_an_option_that_takes_one_of_some_words_is_completed_to_them_also_behind_an_equals_sign(complete):
+    assert complete("queue", "parked", "--queue", "") == ["priority", "normal", "reprocessing"]
+    assert complete("queue", "parked", "--queue", "=") == ["priority", "normal", "reprocessing"]
+    assert complete("queue", "parked", "--queue", "=", "n") == ["normal"]
+
+
+def test_what_nothing_is_known_of_is_left_to_the_names_of_files(complete):
+    assert (
+        complete("show", "")
+        == complete("nonsense", "")
+        == complete("show", "--resource.filesystem.root", "=", "/")
+        == []
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_command_is_completed_in_each_shell_whose_syntax_it_is(shell, capsys, tmp_path):
+    script = tmp_path / "socorro"
+    script.write_text(printed(shell, capsys))
+    for command in every():
+        assert command.name.split()[-1] in script.read_text()
+    if program := shutil.which(shell):
+        checked = subprocess.run([program, "-n", script], capture_output=True, text=True, timeout=60)
+        assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_another_shell_is_refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["completion", "tcsh"], environ={})
+    assert ended.value.code == 2
+    assert "invalid choice: 'tcsh'" in capsys.readouterr().err
