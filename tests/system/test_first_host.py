@@ -102,8 +102,8 @@ def test_the_page_leads_from_a_bare_machine_to_a_crash_that_elasticsearch_finds(
             if (tmp_path / "pid").exists():
                 os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
     assert done.returncode == 0, f"{done.stderr}\n{done.stdout}\n{log}"
-    assert "signature     lightbox::Thumbnail::turn_upright(lightbox::exif::File)" in done.stdout
-    assert "1 crash would be queued" in done.stdout.splitlines()[-1]
+    assert "Crashing thread 3, Thumbnailer #2" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 would be queued as reprocessing"
 
 
 def test_the_page_names_secrets_that_there_are():
