@@ -5,11 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test golden bench chaos endurance fuzz check audit docs clean lock install-systemd services stackwalker \
+.PHONY: help install run test golden bench chaos endurance fuzz check audit docs clean lock install-systemd services stackwalker \
 	stackwalker-from-source samples
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed stackwalker ## the command, .venv/bin/socorro, with a stackwalker beside it
 
 run: $(VENV)/.installed stackwalker ## process the bundled sample crash through the real daemon, and print its report
 	bin/process-sample
