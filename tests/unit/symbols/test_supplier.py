@@ -535,4 +535,4 @@ def test_a_lack_of_descriptors_at_the_start_is_no_mistake_of_the_configuration(t
 
     monkeypatch.setattr(Staging, "clean", lacking)
     with pytest.raises(ProcessingEnvironmentError, match="Too many open files"):
-        SymbolSupplier(defaults(SymbolSupplier, sources=str(tmp_path), symbol_cache_path=str(tmp_path / "cache")))
+        SymbolSupplier(defaults(SymbolSupplier, sources=str(tmp_path)), str(tmp_path / "cache"))
