@@ -1,4 +1,4 @@
-"""`socorro reprocess` as a process: over the production services, interrupted, and with the broker restarted."""
+"""`socorro reprocess` as a process: over the production services, and interrupted."""
 
 import json
 import signal
@@ -9,10 +9,8 @@ import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from tests.integration.s3_bucket import put_object
-from tests.services import own_servers, restart
 from tests.shared import SAMPLES
 from tests.system.daemon import Installation, eventually
-from tests.system.embedded import embedded_installation
 
 DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 
@@ -61,30 +59,6 @@ def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(si
         same: {"outcome": "same", "before": signature, "after": signature},
         broken: {"outcome": "parked", "before": signature, "after": ""},
     }
-
-
-def test_no_crash_is_lost_when_the_broker_is_killed_in_the_midst(tmp_path):
-    file, crash_ids = written(tmp_path, 300)
-    journal = tmp_path / "journal"
-    with own_servers(), embedded_installation("rabbitmq", tmp_path, "1") as installation:
-        process = installation.begin(
-            "reprocess", "--file", file, "--queue=priority", "--rate=100", f"--resume={journal}"
-        )
-        try:
-            eventually(lambda: lines(journal) > 50)
-            restart("rabbitmq", "kill")
-            out, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-        assert (process.returncode, out) == (0, "300 queued as priority\n"), err
-        taken: set[str] = set()
-        queue = installation.queue_of_its_own
-        deliveries = queue.new_crashes()
-        while taken < set(crash_ids):
-            if delivery := next(deliveries):
-                taken.add(delivery.crash_id)
-                queue.ack(delivery)
-        assert taken == set(crash_ids)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
