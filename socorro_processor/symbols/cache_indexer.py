@@ -7,10 +7,6 @@ is indexed, too.
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Container
 from contextlib import suppress
@@ -18,18 +14,12 @@ from pathlib import Path
 
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.index_directory import IndexDirectory, IndexRequest
+from socorro_processor.symbols.index_process import TIME, IndexProcess, NotIndexed
 
 logger = logging.getLogger(__name__)
 
 _MAXIMUM_WAITING = 10_000
 _MAXIMUM_FAILED = 10_000
-_NICENESS = 10
-_TIME = 900.0
-"""Seconds that an index may take."""
-_PATIENCE = 5.0
-"""Seconds in which it must have ended when it is told to."""
-# A program, no import: numpy is for those who need it, not for the manager.
-_PROGRAM = "socorro_processor.symbols.index_process"
 
 
 class CacheIndexer:
@@ -42,7 +32,7 @@ class CacheIndexer:
         self._failed: set[str] = set()
         """These are built anew only when the file has come anew."""
         self._stackwalker: tuple[str, str] | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: IndexProcess | None = None
         self._path = ""
         self._started = 0.0
 
@@ -71,7 +61,9 @@ class CacheIndexer:
     def close(self) -> None:
         """What is being built is left."""
         if self._process is not None:
-            _end(self._process)
+            self._process.end()
+            with suppress(NotIndexed):
+                self._process.finish()
             self._process = None
 
     def _take(self, request: IndexRequest) -> None:
@@ -88,32 +80,26 @@ class CacheIndexer:
         try:
             file = self._indexes.file(path)
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", _PROGRAM, str(self._cache / path), str(file), stackwalker, version],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            self._process = IndexProcess(self._cache / path, file, stackwalker, version)
         except OSError as error:
             self._failure(str(error))
-            return
-        with suppress(OSError):  # the manager's own priority is not for this
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
 
     def _finished(self) -> str | None:
         assert self._process is not None
-        seconds = time.monotonic() - self._started
-        code = self._process.poll()
-        if code is None and seconds < _TIME:
+        process, seconds = self._process, time.monotonic() - self._started
+        took_too_long = not process.has_ended()
+        if took_too_long and seconds < TIME:
             return None
-        process, self._process = self._process, None
-        said = _end(process)
-        if code == 0:
+        self._process = None
+        if took_too_long:
+            process.end()
+        try:
+            process.finish()
+        except NotIndexed as error:
+            self._failure(f"not done after {TIME:g} s" if took_too_long else str(error))
+        else:
             METRICS.increment("symbols.indexed")
             METRICS.duration("symbols.indexing", seconds)
-        else:
-            self._failure(f"not done after {_TIME:g} s" if code is None else said or f"exit code {code}")
         return self._path
 
     def _failure(self, reason: str) -> None:
@@ -121,17 +107,3 @@ class CacheIndexer:
         logger.warning("no index of %.300r, it is used in full: %s", self._path, reason)
         if len(self._failed) < _MAXIMUM_FAILED:
             self._failed.add(self._path)
-
-
-def _end(process: subprocess.Popen[bytes]) -> str:
-    """Have it end, with the stackwalker that it may have asked, and remove what it has begun; its last word."""
-    assert process.stdin is not None
-    process.stdin.close()  # which is its sign
-    process.stdin = None
-    try:
-        process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    said = process.communicate()[1].decode(errors="replace").strip()
-    return said.rsplit("\n", 1)[-1]

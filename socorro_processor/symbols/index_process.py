@@ -18,8 +18,6 @@ from types import FrameType
 from typing import NoReturn
 
 from socorro_processor.errors import SocorroError
-from socorro_processor.symbols.index_building import build
-from socorro_processor.symbols.verdict import is_corrupt
 
 TIME = 900.0
 """Seconds that one may take."""
@@ -53,6 +51,10 @@ class IndexProcess:
             raise
         finally:
             os.close(stdin)
+
+    def has_ended(self) -> bool:
+        """Without waiting for it."""
+        return self._process.poll() is not None
 
     def finish(self, timeout: float = TIME) -> None:
         """Wait for its end. Raises NotIndexed."""
@@ -89,10 +91,15 @@ def _follow_stdin() -> None:
 
 
 def main(arguments: list[str]) -> int:
+    # Here alone: who has an index built, such as the manager of a symbol cache, need not have numpy in memory.
+    from socorro_processor.symbols.index_building import build
+    from socorro_processor.symbols.verdict import is_corrupt
+
     file, index, stackwalker, version = arguments
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_follow_stdin, name="stdin", daemon=True).start()
-    os.nice(10)
+    # The manager goes before others, and this is not to.
+    os.nice(10 - min(os.getpriority(os.PRIO_PROCESS, 0), 0))
     try:
         build(Path(file), version, corrupt=is_corrupt(Path(file), stackwalker)).save(Path(index))
     except (SocorroError, OSError, MemoryError) as error:
