@@ -15,8 +15,6 @@ from socorro_processor.cli.command import Command
 from socorro_processor.cli.commands import COMMANDS, every
 from socorro_processor.configuration import Configuration
 
-_ADMIN = ("admin.conf", "admin.dump_conf", "admin.print_conf")
-
 
 @dataclass(frozen=True)
 class Words:
@@ -47,7 +45,7 @@ def words_of(command: Command, sections: Iterable[str]) -> Words:
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     keys: defaultdict[str, list[str]] = defaultdict(list)
-    for key in sorted({*_ADMIN, *(key for key, _ in configuration.options())}):
+    for key in sorted(key for key, _ in configuration.options()):
         keys[key.partition(".")[0]].append(f"--{key}=")
     print(_SHELLS[arguments.shell]([words_of(command, keys) for command in every()], keys), end="")
     return 0

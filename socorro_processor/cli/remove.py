@@ -10,20 +10,19 @@ from collections.abc import Collection, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from socorro_processor.cli.audit import AuditLog
 from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.crash_ids import add_crash_id_arguments, given
+from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.removal import Crash, Removal
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
-from socorro_processor.crashqueue.base import CrashQueueBase, KeptState
+from socorro_processor.crashqueue.base import KEPT_STATES, CrashQueueBase
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 
 _COMPONENTS = ("source", "destination")
-_KEPT: tuple[KeptState, ...] = ("parked", "rejected")
 
 _MARGIN = 1.1
 """By how much a crash may be in work for longer than it may: until its processor has noticed."""
@@ -77,7 +76,7 @@ def _look_in(queue: CrashQueueBase, crashes: Sequence[Crash]) -> None:
     for crash_id in queue.pending(by_id) or ():
         by_id[crash_id].queue.append("pending")
     depths = queue.depths()
-    for state in _KEPT:
+    for state in KEPT_STATES:
         if getattr(depths, state):
             for crash_id in {kept.crash_id for kept in queue.kept(state)} & by_id.keys():
                 by_id[crash_id].queue.append(state)
@@ -107,11 +106,9 @@ def _wait(queue: CrashQueueBase | None, crash_ids: list[str], seconds: float, no
         _say(later)
         return False
     _say(f"{doubt}: looking again in {seconds:.0f} s (--no-wait leaves that to you)")
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
     end = time.monotonic() + seconds
     try:
-        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        with progress_bar(TimeRemainingColumn()) as progress:
             task = progress.add_task("waiting", total=seconds)
             while (left := end - time.monotonic()) > 0 and _may_be_in_work(queue, crash_ids):
                 time.sleep(min(_PAUSE, left))

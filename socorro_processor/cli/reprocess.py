@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.crash_ids import CrashIDs, add_crash_id_arguments, given
+from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.reprocess_journal import Journal, JournalInMemory, Queued, read_journal
 from socorro_processor.cli.reprocess_search import add_search_arguments, found, query
 from socorro_processor.cli.reprocess_summary import Reprocessed, Summary
@@ -238,9 +238,7 @@ def _rate(text: str) -> float:
 
 
 def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+    return progress_bar(MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def _say(text: str) -> None:

@@ -15,10 +15,11 @@ from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.signature import check_rules, sign, signature_rules
 from socorro_processor.cli.stored_crashes import STANDARD_INPUT, StoredCrashes
 from socorro_processor.cli.untrusted import plain
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     changes = Changes()
     with StoredCrashes(configuration) as crashes:
         names = list(dict.fromkeys(_given(arguments.crashes) or _sampled(arguments, crashes)))
-        with _progress() as progress:
+        with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
             for name in progress.track(names, description="signed"):
                 _look_at(name, crashes, today, others, changes)
     _print(arguments, changes)
@@ -184,12 +185,6 @@ def _print(arguments: argparse.Namespace, changes: Changes) -> None:
         for line in table(lines, _SHARES, console.width if console.is_terminal else None):
             console.print(line)
     console.print(str(changes), markup=False)
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
 
 
 COMMAND = Command(

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import MofNCompleteColumn
 
 from socorro_processor.cli.command import build
+from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.crash_id import check_crash_id
@@ -35,7 +35,10 @@ def fetch(configuration: Configuration, items: list[str], as_json: bool) -> int:
     if not SymbolSupplier.is_wanted(rule.symbols):
         raise ConfigurationError("there are no sources of symbols: set resource.symbols.sources")
     wanted = list(dict.fromkeys(_wanted(configuration, items)))
-    with closing(SymbolSupplier(rule.symbols, rule.symbol_cache_path)) as supplier, _progress() as progress:
+    with (
+        closing(SymbolSupplier(rule.symbols, rule.symbol_cache_path)) as supplier,
+        progress_bar(MofNCompleteColumn()) as progress,
+    ):
         for each in wanted:
             supplier.forget(each.path)
         task = progress.add_task("got", total=len(wanted))
@@ -53,7 +56,7 @@ def upload(configuration: Configuration, items: list[str], as_json: bool) -> int
     results: dict[Wanted, str] = {}
     refused = 0
     supplier = SymbolSupplier(rule.symbols, rule.symbol_cache_path) if SymbolSupplier.is_wanted(rule.symbols) else None
-    with closing(S3Source(rule.symbols[S3])) as source, _progress() as progress:
+    with closing(S3Source(rule.symbols[S3])) as source, progress_bar(MofNCompleteColumn()) as progress:
         for file in progress.track(files, description="uploaded"):
             try:
                 wanted = _checked(file)
@@ -143,12 +146,6 @@ def _checked(file: Path) -> Wanted:
         return Wanted.of(*module)
     except ValueError as error:
         raise SocorroError(f"not uploaded: {file}: {error}") from error
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
 
 
 def _print(supplied: Supplied, as_json: bool) -> None:

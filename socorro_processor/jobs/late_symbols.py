@@ -10,9 +10,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from itertools import count
 
-from socorro_processor.configuration import DotDict, WholeNumber
+from socorro_processor.configuration import DotDict, WholeNumber, argument
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashstorage.missing_symbols import SymbolFile
 from socorro_processor.errors import ConfigurationError
@@ -24,7 +25,7 @@ from socorro_processor.symbols.wanted import Wanted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    number = WholeNumber(1)
+    number = argument(WholeNumber(1))
     parser.add_argument("--days", type=number, default=7, metavar="N", help="how old crashes may be; default: 7 days")
     parser.add_argument(
         "--files", type=number, default=2000, metavar="N", help="how many files are looked for, the most missed first"
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(work: Work) -> Outcome:
-    since = datetime.now(UTC).date() - timedelta(days=work.arguments.days)
+    since = work.today - timedelta(days=work.arguments.days)
     source = source_in(work.values.destination)
     if source is None:
         raise ConfigurationError(
@@ -50,12 +51,13 @@ def run(work: Work) -> Outcome:
     with closing(source):
         missed = _missed(source, since)
     arrived = _arrived(work, rule, Counter(each for files in missed.values() for each in files))
-    late = _not_queued_before(
-        work, since, {crash: files & arrived for crash, files in missed.items() if files & arrived}
-    )
+    queued = {
+        crash_id: word for crash_id, word in work.memory.get("queued", {}).items() if crash_date(crash_id) >= since
+    }
+    late = _not_queued_before(queued, {crash: files & arrived for crash, files in missed.items() if files & arrived})
     chosen = sorted(late, key=lambda crash: (crash_date(crash), crash), reverse=True)[: work.arguments.maximum]
     if not work.dry_run:
-        _queue(work, {crash: late[crash] for crash in chosen})
+        _queue(work, queued, {crash: late[crash] for crash in chosen})
     verb = "would be queued" if work.dry_run else "queued"
     left = f", {len(late) - len(chosen)} left for the next run" if len(late) > len(chosen) else ""
     text = f"{len(arrived)} symbol files have come, {len(chosen)} crashes that missed them {verb}{left}"
@@ -85,26 +87,24 @@ def _arrived(work: Work, rule: DotDict, wanted: Mapping[Wanted, int]) -> set[Wan
             return {each for each in files if supplier.has(each)}
         for each in files:
             supplier.forget(each.path)
-        done = Counter[bool]()
+        numbers = count(1)
 
         def tell(_: Wanted) -> None:
-            done[True] += 1
-            work.progress(f"{done[True]} of {len(files)} symbol files looked for")
+            work.progress(f"{next(numbers)} of {len(files)} symbol files looked for")
 
         results = supplier.supply_all(files, tell).results
     return {each for each, result in results.items() if result in (CACHED, FETCHED)}
 
 
-def _not_queued_before(work: Work, since: date, late: Mapping[str, set[Wanted]]) -> dict[str, str]:
+def _not_queued_before(queued: Mapping[str, str], late: Mapping[str, set[Wanted]]) -> dict[str, str]:
     """Those that these files, all of them, were not the reason to queue already; each with a word for its files."""
-    queued = _remembered(work, since)
     words = {crash_id: f"{zlib.crc32(repr(sorted(files)).encode()):08x}" for crash_id, files in late.items()}
     return {crash_id: word for crash_id, word in words.items() if queued.get(crash_id) != word}
 
 
-def _queue(work: Work, chosen: Mapping[str, str]) -> None:
+def _queue(work: Work, queued: dict[str, str], chosen: Mapping[str, str]) -> None:
+    """Put them into the queue, and remember that beside what was queued before."""
     config = work.values.new_crash_source
-    queued = _remembered(work, datetime.now(UTC).date() - timedelta(days=work.arguments.days))
     with closing(config.new_crash_source_class(config)) as queue:
         try:
             for crash_id, word in chosen.items():
@@ -112,10 +112,6 @@ def _queue(work: Work, chosen: Mapping[str, str]) -> None:
                 queued[crash_id] = word
         finally:
             work.remember({"queued": queued})
-
-
-def _remembered(work: Work, since: date) -> dict[str, str]:
-    return {crash_id: word for crash_id, word in work.memory.get("queued", {}).items() if crash_date(crash_id) >= since}
 
 
 JOB = Job(

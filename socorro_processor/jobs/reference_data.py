@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote
 
-from socorro_processor.configuration import WholeNumber
+from socorro_processor.configuration import WholeNumber, argument
 from socorro_processor.errors import ConfigurationError, SocorroError
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.metrics import METRICS
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--maximum-loss",
-        type=_percentage,
+        type=argument(WholeNumber(0, 100)),
         default=20,
         metavar="PERCENT",
         help="refuse data without more than this part of the rows that a table has: they may be but half of them; "
@@ -129,13 +129,6 @@ def _approve(changes: list[TableChanges], maximum_loss: int) -> None:
 def _as_json(changes: TableChanges) -> dict[str, object]:
     counts = {"added": len(changes.added), "changed": len(changes.changed), "removed": len(changes.removed)}
     return {"table": changes.table, "before": changes.before, **counts}
-
-
-def _percentage(text: str) -> int:
-    try:
-        return WholeNumber(0, 100)(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
 
 JOB = Job(

@@ -12,7 +12,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,10 +39,11 @@ logger = logging.getLogger(__name__)
 
 Walk = Callable[[Mapping[str, Sequence[str]], Mapping[str, str]], tuple[Outcome, StackwalkResult]]
 """Walks the dump, with these values of a stackwalker's command line in place of others, and more in its environment."""
-States = dict[Path, FileState]
+States = dict[Path, FileState | None]
+"""Of symbol files; None of those that are not there."""
 
 _ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=8388608"}
-"""Huge pages, where the system has them: to get its few tens of megabytes page by page is a tenth of a sliced walk.
+"""Huge pages, where the system has them, for the few tens of megabytes that a walk with slices needs.
 
 A walk with full files asks for hundreds of megabytes, for which the kernel may have to make room first.
 """
@@ -108,7 +109,7 @@ class SlicedWalks:
             logger.warning("no directory for slices, the symbol files are used in full: %s", error)
             return self._full(walk, "directory")
         verify = random.random() < self._share_to_verify  # no secret  # nosec B311
-        states = self._states_of_symbols(dump) if verify else None
+        states = _states(self._possible_symbols(dump)) if verify else None
         with new_directory as path:
             slices = self._sliced(crash_id, dump, Path(path), version)
             if isinstance(slices, str):
@@ -121,7 +122,7 @@ class SlicedWalks:
                 full = self._full(walk, "no_output")
             elif not slices.hold_all_of(result.json_dump):
                 full = self._full(walk, "check")
-            elif states is None or (full := self._verified(crash_id, dump, walk, result, states)) is None:
+            elif states is None or (full := _verified(crash_id, walk, result, states)) is None:
                 METRICS.increment("slicing.sliced")
         for file in slices.without_index:
             self._want_index(file, program, version)
@@ -191,31 +192,41 @@ class SlicedWalks:
         METRICS.increment("slicing.full", reason=reason)
         return walk({}, {})
 
-    def _verified(
-        self, crash_id: str, dump: Path, walk: Walk, sliced: StackwalkResult, states: States
-    ) -> tuple[Outcome, StackwalkResult] | None:
-        """The walk with full symbol files; None where that says nothing of the slices."""
-        outcome, full = walk({}, {})
-        # It may be killed, and files may have come or gone since they were sliced: then the slices are the better ones.
-        if not full.json_dump or self._states_of_symbols(dump) != states:
-            return None
-        METRICS.increment("slicing.verified")
-        if _comparable(full.json_dump) != _comparable(sliced.json_dump):
-            METRICS.increment("slicing.differences")
-            logger.error("%s: the stackwalk with slices differs from that with full symbol files", crash_id)
-        return outcome, full
-
-    def _states_of_symbols(self, dump: Path) -> States:
-        """Of the symbol files that there are now for the modules of a dump."""
-        states: States = {}
+    def _possible_symbols(self, dump: Path) -> list[Path]:
+        """Where the symbol files for the modules of a dump are, if there are any."""
+        paths = []
         with suppress(SocorroError, OSError):
             for module in minidump.read(dump).modules:
                 for store in self._stores:
                     # A name that is a trick names no file.
-                    with suppress(OSError, ValueError):
-                        path = Path(store, symbol_path(module.debug_file or module.name, module.debug_id))
-                        states[path] = FileState.of(path.stat())
-        return states
+                    with suppress(ValueError):
+                        paths.append(Path(store, symbol_path(module.debug_file or module.name, module.debug_id)))
+        return paths
+
+
+def _verified(
+    crash_id: str, walk: Walk, sliced: StackwalkResult, states: States
+) -> tuple[Outcome, StackwalkResult] | None:
+    """The walk with full symbol files; None where that says nothing of the slices."""
+    outcome, full = walk({}, {})
+    # It may be killed, and files may have come or gone since they were sliced: then the slices are the better ones.
+    if not full.json_dump or _states(states) != states:
+        return None
+    METRICS.increment("slicing.verified")
+    if _comparable(full.json_dump) != _comparable(sliced.json_dump):
+        METRICS.increment("slicing.differences")
+        logger.error("%s: the stackwalk with slices differs from that with full symbol files", crash_id)
+    return outcome, full
+
+
+def _states(paths: Iterable[Path]) -> States:
+    """Of these files, each that is there now."""
+    states: States = {}
+    for path in paths:
+        states[path] = None
+        with suppress(OSError, ValueError):
+            states[path] = FileState.of(path.stat())
+    return states
 
 
 def _comparable(json_dump: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ class IndexStore:
 
     def path(self, file: SymbolFile) -> Path:
         """Of the index of a symbol file."""
-        return index_directory(file.root, self._directory) / (file.relative + SUFFIX)
+        return self.directory(file.root) / (file.relative + SUFFIX)
 
     def directory(self, root: Path) -> Path:
         """In which those of the symbol files below ``root`` lie."""

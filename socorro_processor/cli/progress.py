@@ -1,0 +1,13 @@
+"""How far long work is, for who looks at a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+
+
+def progress_bar(*columns: ProgressColumn) -> Progress:
+    """On standard error, and gone at the end; nothing where that is no terminal. ``columns`` stand behind the bar."""
+    console = Console(stderr=True)
+    before = (TextColumn("{task.description}"), BarColumn())
+    return Progress(*before, *columns, console=console, disable=not console.is_terminal, transient=True)
