@@ -39,12 +39,14 @@ _OF_THE_MACHINE = {
     errno.ENOSPC,
     errno.EROFS,
 }
+_NO_THREAD = "can't start new thread"
+"""What threading says, for want of memory or by a limit of tasks."""
 
 
 def raise_if_of_this_machine(error: Exception, what: str) -> None:
     """Raise ProcessingEnvironmentError where ``error`` says what this machine lacks.
 
-    Memory, space, descriptors: no crash's fault. ``what`` is what lacked them.
+    Memory, space, descriptors, threads: no crash's fault. ``what`` is what lacked them.
     """
     if isinstance(error, ProcessingEnvironmentError):
         raise error
@@ -52,6 +54,8 @@ def raise_if_of_this_machine(error: Exception, what: str) -> None:
         raise ProcessingEnvironmentError(f"{what} found no memory left") from error
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         raise ProcessingEnvironmentError(f"{what}: {error.strerror}") from error
+    if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
+        raise ProcessingEnvironmentError(f"{what} found no room for another thread") from error
 
 
 class CrashStorageError(SocorroError):

@@ -20,6 +20,7 @@ from socorro_processor.errors import (
     InvalidCrashID,
     MalformedCrash,
     ProcessingEnvironmentError,
+    raise_if_of_this_machine,
 )
 from socorro_processor.log import stack_of
 from socorro_processor.metrics import METRICS
@@ -98,10 +99,18 @@ class DeliveryHandler:
             # What the machine lacks, it lacks for every crash.
             self._transient_failure(delivery, str(error) or type(error).__name__)
         except Exception as error:
-            logger.error("%s: a bug outside the rules: %s", delivery.crash_id, stack_of(error))
-            self._own_failure(delivery, f"{type(error).__name__} outside the rules")
+            self._unexpected(delivery, error)
         else:
             self._saved(delivery, result, time.perf_counter() - begun)
+
+    def _unexpected(self, delivery: Delivery, error: Exception) -> None:
+        try:
+            raise_if_of_this_machine(error, "what comes before and after the rules")
+        except ProcessingEnvironmentError as lack:
+            self._transient_failure(delivery, str(lack))
+        else:
+            logger.error("%s: a bug outside the rules: %s", delivery.crash_id, stack_of(error))
+            self._own_failure(delivery, f"{type(error).__name__} outside the rules")
 
     def _saved(self, delivery: Delivery, result: Result, seconds: float) -> None:
         self._queue.ack(delivery)

@@ -114,25 +114,31 @@ class SlicedWalks:
             slices = self._sliced(crash_id, dump, Path(path), version)
             if isinstance(slices, str):
                 return self._full(walk, slices)
+            if slices.whole and not self._in_memory:
+                # A sandbox need not show what a link leads to.
+                self._want_indexes(slices.without_index, program, version)
+                return self._full(walk, "sandbox")
             outcome, result = walk(_in_place_of_symbols(path), _ENVIRONMENT)
             full = None
             if not result.json_dump:
                 if outcome.timed_out or outcome.output_too_large:
                     return outcome, result
                 full = self._full(walk, "no_output")
+            elif not slices.were_seen_by(result.json_dump):
+                full = self._full(walk, "hidden")
             elif not slices.hold_all_of(result.json_dump):
                 full = self._full(walk, "check")
             elif states is None or (full := _verified(crash_id, walk, result, states)) is None:
                 METRICS.increment("slicing.sliced")
-        for file in slices.without_index:
-            self._want_index(file, program, version)
+        self._want_indexes(slices.without_index, program, version)
         return full or (outcome, result)
 
-    def _want_index(self, file: SymbolFile, program: str, version: str) -> None:
+    def _want_indexes(self, files: Iterable[SymbolFile], program: str, version: str) -> None:
         """Those of a symbol cache are its manager's, who counts what they come to."""
-        request = IndexRequest(file.relative, program, version)
-        if not ask_the_manager(file.root, self._indexes.directory(file.root), request):
-            self._builder.want(file, program, version)
+        for file in files:
+            request = IndexRequest(file.relative, program, version)
+            if not ask_the_manager(file.root, self._indexes.directory(file.root), request):
+                self._builder.want(file, program, version)
 
     def wait_for_indexes(self) -> None:
         """Until the indexes that were missed so far have been built."""

@@ -78,11 +78,17 @@ def _with_switches(words: Sequence[_Word]) -> list[tuple[_Word, ...]]:
     """Each argument by itself, but a value that holds a field together with its switch."""
     groups: list[tuple[_Word, ...]] = []
     for word in words:
-        if groups and _is_switch(groups[-1][-1]) and _has_field(word) and not _text(word).startswith("-"):
+        if groups and _has_field(word) and _belongs_to(groups[-1], word):
             groups[-1] += (word,)
         else:
             groups.append((word,))
     return groups
+
+
+def _belongs_to(group: tuple[_Word, ...], value: _Word) -> bool:
+    if _is_switch(group[-1]):
+        return not _text(value).startswith("-")
+    return len(group) > 1 and group[-1] == value
 
 
 def _is_switch(word: _Word) -> bool:

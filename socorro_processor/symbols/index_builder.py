@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from socorro_processor.metrics import METRICS
@@ -40,18 +41,16 @@ class IndexBuilder:
         self._unwritable: set[Path] = set()
 
     def want(self, file: SymbolFile, stackwalker: str, version: str) -> None:
-        """Have the index of a symbol file built. With too many waiting nothing is done: it will be asked for again."""
+        """Have the index of a symbol file built.
+
+        With too many waiting, or without a thread for them, nothing is done: it will be asked for again.
+        """
         with self._lock:
-            if self._closed or file in self._asked or self._has_failed(file):
+            if self._closed or file in self._asked or self._has_failed(file) or not self._has_thread():
                 return
-            try:
+            with suppress(queue.Full):
                 self._wanted.put_nowait((file, stackwalker, version))
-            except queue.Full:
-                return
-            self._asked.add(file)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._build_all, name="symbol-index", daemon=True)
-                self._thread.start()
+                self._asked.add(file)
 
     def wait(self) -> None:
         """Until all that was wanted is built, or could not be."""
@@ -71,6 +70,14 @@ class IndexBuilder:
                     break
             self._wanted.put(None)
             self._thread.join()
+
+    def _has_thread(self) -> bool:
+        if self._thread is None:
+            thread = threading.Thread(target=self._build_all, name="symbol-index", daemon=True)
+            with suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
+        return self._thread is not None
 
     def _build_all(self) -> None:
         while (wanted := self._wanted.get()) is not None:

@@ -56,6 +56,16 @@ class Slices:
     size: int = 0
     """Bytes of all slices."""
     without_index: list[SymbolFile] = field(default_factory=list)
+    modules: set[int] = field(default_factory=set)
+    """Where those begin for which there is a file here."""
+
+    def were_seen_by(self, json_dump: Mapping[str, Any]) -> bool:
+        """Whether a stackwalker's JSON lacks no symbols that are here, as where a sandbox hides them."""
+        try:
+            lacking = [module for module in json_dump.get("modules") or () if module.get("missing_symbols")]
+            return self.modules.isdisjoint(int(module["base_addr"], 16) for module in lacking)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return False
 
     def hold_all_of(self, json_dump: Mapping[str, Any]) -> bool:
         """Whether the address of every frame in a stackwalker's JSON was a candidate.
@@ -112,6 +122,7 @@ class Slicer:
             ]
             addresses = pieces[0] if len(pieces) == 1 else numpy.sort(numpy.concatenate(pieces))
             target = _target(directory, file.relative)
+            slices.modules.update(minidump.modules[number].base for number in modules)
             if not len(addresses):
                 os.link(stub, target)
                 continue

@@ -5,11 +5,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.shared import SAMPLES, require, stackwalker
-from tests.system.daemon import Installation
+from tests.system.daemon import Daemon, Installation, eventually
 from tests.system.test_docs import write_examples
 
 SAMPLE = SAMPLES / "segfault"
@@ -38,11 +39,19 @@ def sandboxed(tmp_path: Path) -> Iterator[Installation]:
     )
     require(usable, "no bubblewrap that can be used: bin/services install")
     write_examples("security.rst", tmp_path)
+    shutil.copytree(SAMPLES / "symbols", tmp_path / "symbols")
     (sandbox,) = re.findall(r"sandbox = '''(.*)'''", (tmp_path / "sandbox.ini").read_text(), re.DOTALL)
-    installation = Installation(tmp_path, symbols=SAMPLES / "symbols")
+    installation = Installation(tmp_path, symbols=tmp_path / "symbols")
     installation.walker(sandbox=" ".join(sandbox.split()), command_pathname=str(stackwalker().resolve()))
     yield installation
     installation.close()
+
+
+def processed(installation: Installation, daemon: Daemon) -> dict[str, Any]:
+    """The sample, by this daemon."""
+    crash_id = installation.submit(SAMPLE / "upload_file_minidump.dmp", "--raw-crash", SAMPLE / "raw_crash.json")
+    daemon.wait_for_log(f"{crash_id} saved")
+    return installation.show(crash_id)
 
 
 def test_the_page_about_security_shows_a_configuration_that_can_be_used(installation, tmp_path):
@@ -52,18 +61,19 @@ def test_the_page_about_security_shows_a_configuration_that_can_be_used(installa
     assert "{dump_file_pathname} --" in done.stdout
 
 
-def test_in_the_sandbox_a_crash_is_processed_as_without(sandboxed, installation):
+def test_in_the_sandbox_a_crash_is_processed_as_without_it_with_slices_and_before_there_are_any(
+    sandboxed, installation
+):
     installation.walker(symbols_path=str(SAMPLES / "symbols"))
-    results = []
-    for each in (sandboxed, installation):
-        crash_id = each.submit(SAMPLE / "upload_file_minidump.dmp", "--raw-crash", SAMPLE / "raw_crash.json")
-        daemon = each.start()
-        daemon.wait_for_log(f"{crash_id} saved")
-        assert daemon.stop() == 0
-        results.append(each.show(crash_id))
-    assert results[0]["signature"].startswith("lightbox::Thumbnail::turn_upright")
+    daemon = sandboxed.start()
+    results = [processed(sandboxed, daemon)]
+    eventually(lambda: daemon.log.count("indexed ") == 3)
+    results.append(processed(sandboxed, daemon))
+    assert daemon.stop() == 0
+    assert results[1]["signature"].startswith("lightbox::Thumbnail::turn_upright")
+    expected = processed(installation, installation.start())
     for part in ("crash_info", "crashing_thread", "threads", "modules"):
-        assert results[0]["json_dump"][part] == results[1]["json_dump"][part]
+        assert [result["json_dump"][part] for result in results] == 2 * [expected["json_dump"][part]]
 
 
 def test_a_stackwalker_that_was_taken_over_sees_nothing_but_its_dump_and_the_symbols(sandboxed, tmp_path):

@@ -177,6 +177,7 @@ def test_a_crash_that_is_not_found_after_other_failures_is_still_looked_for_thre
         ProcessingEnvironmentError("no stackwalker"),
         OSError(errno.ENOSPC, "No space left on device"),
         MemoryError(),
+        RuntimeError("can't start new thread"),
     ],
 )
 def test_what_is_no_fault_of_the_crash_is_tried_again_for_ever_and_not_counted(queue, deliver, steps, health, error):

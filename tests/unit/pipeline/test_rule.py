@@ -96,7 +96,15 @@ def test_an_error_of_the_machine_leaves_the_rule(step, crash):
     assert crash.notes == []
 
 
-@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOSPC, "No space"), OSError(errno.EMFILE, "Too many")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        OSError(errno.ENOSPC, "No space"),
+        OSError(errno.EMFILE, "Too many"),
+    ],
+)
 def test_what_this_machine_lacks_is_no_fault_of_the_crash(error):
     class Hungry(Rule):
         def action(self, crash: Crash) -> bool:

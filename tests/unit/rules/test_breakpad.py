@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,20 @@ def program(tmp_path: Path) -> Program:
     return write
 
 
+_MADE: list[BreakpadStackwalkerRule2015] = []
+
+
 def rule(**options: Any) -> BreakpadStackwalkerRule2015:
-    return BreakpadStackwalkerRule2015(defaults(BreakpadStackwalkerRule2015, **options))
+    _MADE.append(BreakpadStackwalkerRule2015(defaults(BreakpadStackwalkerRule2015, **options)))
+    return _MADE[-1]
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """No rule of a test goes on building indexes in the next."""
+    yield
+    while _MADE:
+        _MADE.pop().close()
 
 
 def crash_with(directory: Path, **dumps: object) -> Crash:

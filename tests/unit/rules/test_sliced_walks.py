@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import threading
 import uuid
 from pathlib import Path
 
@@ -117,6 +118,30 @@ def test_a_frame_that_was_no_candidate_leads_to_the_full_files(rule, tmp_path, m
     assert counts("slicing.full", reason="check") == 1
 
 
+def test_in_a_sandbox_no_symbol_file_is_linked_for_it_may_hide_what_the_link_leads_to(rule, tmp_path):
+    expected = walked(rule(slicing=False), tmp_path)
+    sandboxed, counts = rule(sandbox="env"), Counts()
+    assert walked(sandboxed, tmp_path) == expected
+    assert counts("slicing.full", reason="sandbox") == 1
+    sandboxed._sliced.wait_for_indexes()
+    assert walked(sandboxed, tmp_path) == expected
+    assert counts("slicing.sliced") == 1
+
+
+def test_slices_that_a_sandbox_hides_lead_to_the_full_files(rule, tmp_path):
+    hides_slices = tmp_path / "hide"
+    hides_slices.write_text(
+        '#!/bin/sh\nfor each; do shift; case "$each" in */slices-*) each=/nowhere;; esac; set -- "$@" "$each"; done\n'
+        'exec "$@"\n'
+    )
+    hides_slices.chmod(0o755)
+    expected = walked(rule(slicing=False), tmp_path)
+    sandboxed = indexed(rule(sandbox=str(hides_slices)), tmp_path)
+    counts = Counts()
+    assert walked(sandboxed, tmp_path) == expected
+    assert counts("slicing.full", reason="hidden") == 1
+
+
 def test_whatever_fails_in_slicing_costs_no_crash(rule, tmp_path, monkeypatch):
     def fail(*_):
         raise ZeroDivisionError
@@ -125,6 +150,20 @@ def test_whatever_fails_in_slicing_costs_no_crash(rule, tmp_path, monkeypatch):
     monkeypatch.setattr("socorro_processor.symbols.slicer.Slicer.slice", fail)
     assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
     assert (counts("slicing.full", reason="slicing"), counts("slicing.failed")) == (1, 1)
+
+
+def test_without_a_thread_for_them_indexes_wait_for_the_next_walk(rule, tmp_path, monkeypatch):
+    def no_thread(_):
+        raise RuntimeError("can't start new thread")
+
+    expected = walked(rule(slicing=False), tmp_path)
+    sliced, counts = rule(), Counts()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        assert walked(sliced, tmp_path) == expected
+    assert walked(sliced, tmp_path) == expected
+    sliced._sliced.wait_for_indexes()
+    assert counts("symbols.indexed") == 3
 
 
 def test_a_dump_that_is_none_is_walked_in_full(rule, tmp_path):

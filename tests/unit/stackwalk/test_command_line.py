@@ -18,12 +18,15 @@ FIELDS = ("dump", "url", "path")
         ("walk --path {path} {dump}", ["walk", "--path", "P1", "--path", "P2", "D"]),
         ("walk --path={path} {dump}", ["walk", "--path=P1", "--path=P2", "D"]),
         ("walk {dump} {path}", ["walk", "D", "P1", "P2"]),
+        ("walk --bind {path} {path} {dump}", ["walk", "--bind", "P1", "P1", "--bind", "P2", "P2", "D"]),
+        ("walk {path} {path}", ["walk", "P1", "P2", "P1", "P2"]),
         # no value
         ("walk --url {url} {dump}", ["walk", "D"]),
         ("walk --url={url} {dump}", ["walk", "D"]),
         ("walk --url {url}/ --path {path}", ["walk", "--path", "P1", "--path", "P2"]),
         ("walk -u {url} -u x", ["walk", "-u", "x"]),
         ("walk {url}", ["walk"]),
+        ("walk --bind {url} {url} {dump}", ["walk", "D"]),
         # what stands before a field is no switch of its
         ("walk -- {path}", ["walk", "--", "P1", "P2"]),
         ("walk --a=b {path}", ["walk", "--a=b", "P1", "P2"]),

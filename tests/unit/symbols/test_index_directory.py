@@ -51,7 +51,7 @@ def test_the_rule_leaves_the_indexes_of_a_managed_cache_to_its_manager(managed, 
     rule = BreakpadStackwalkerRule2015(
         defaults(BreakpadStackwalkerRule2015, slicing=True, symbol_cache_path=str(managed), symbols_path=str(tmp_path))
     )
-    rule._sliced._want_index(SymbolFile(managed, REQUEST.path), *REQUEST[1:])
+    rule._sliced._want_indexes([SymbolFile(managed, REQUEST.path)], *REQUEST[1:])
     rule.close()
     assert requests(managed) == [REQUEST]
 
