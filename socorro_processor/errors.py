@@ -41,6 +41,8 @@ _OF_THE_MACHINE = {
 }
 _NO_THREAD = "can't start new thread"
 """What threading says, for want of memory or by a limit of tasks."""
+_NO_LIBRARY = ("failed to map segment from shared object", "Cannot allocate memory", "Too many open files")
+"""What the dynamic loader says at the end where it could have loaded a library but for want of memory or descriptors."""
 
 
 def raise_if_of_this_machine(error: Exception, what: str) -> None:
@@ -56,6 +58,8 @@ def raise_if_of_this_machine(error: Exception, what: str) -> None:
         raise ProcessingEnvironmentError(f"{what}: {error.strerror}") from error
     if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
         raise ProcessingEnvironmentError(f"{what} found no room for another thread") from error
+    if isinstance(error, ImportError) and str(error).endswith(_NO_LIBRARY):
+        raise ProcessingEnvironmentError(f"{what} found no room for a library: {error}") from error
 
 
 class CrashStorageError(SocorroError):

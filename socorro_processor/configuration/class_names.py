@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from socorro_processor.configuration.mend import Namespace
+from socorro_processor.errors import raise_if_of_this_machine
 
 _BREAKPAD = "socorro.processor.breakpad_transform_rules."
 _GENERAL = "socorro.processor.general_transform_rules."
@@ -166,6 +167,7 @@ def class_converter(name: str) -> type[Any] | None:
     except ImportError as error:
         if module_name.split(".")[0] in ("socorro", "socorrolib"):
             raise ValueError("a class of the 2016 processor that has no counterpart in this one") from error
+        raise_if_of_this_machine(error, f"importing {module_name}")
         raise ValueError(f"module {module_name} cannot be imported: {error}") from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type):

@@ -82,6 +82,8 @@ class _Manager(ConfigurationManager):
             # configman stops at the first value that does not convert, without saying where it was
             # written: find that out, and what else is wrong beside it.
             mistakes = [mistake for key in self._keys() if (mistake := self._mistake(key))]
+            if not mistakes:  # it was but for a moment
+                raise_if_of_this_machine(error, "reading the configuration")
             raise ConfigurationError("\n".join(mistakes) or str(error)) from error
         return known | set(self._keys())
 

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -95,6 +96,8 @@ def main(arguments: list[str]) -> int:
     from socorro_processor.symbols.index_building import build
     from socorro_processor.symbols.verdict import is_corrupt
 
+    # Else the first temporary file is preceded by one of Python's own, which a kill in that moment leaves behind.
+    tempfile.tempdir = os.environ.get("TMPDIR")
     file, index, stackwalker, version = arguments
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_follow_stdin, name="stdin", daemon=True).start()

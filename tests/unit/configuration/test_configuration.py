@@ -219,6 +219,17 @@ def test_the_operators_own_modules_are_found(tmp_path):
     assert Configuration(definitions(), [line]).values.source.store_class.__name__ == "Mine"
 
 
+def test_a_machine_without_memory_for_a_library_is_no_mistake_in_the_configuration(tmp_path):
+    (tmp_path / "store_that_lacks_memory.py").write_text(
+        "raise ImportError('backend.so: failed to map segment from shared object')\n"
+    )
+    ini = f"[plugins]\npath = {tmp_path}\n[source]\nstore_class = store_that_lacks_memory.Store\n"
+    with pytest.raises(
+        ProcessingEnvironmentError, match="importing store_that_lacks_memory found no room for a library"
+    ):
+        configuration(tmp_path, ini)
+
+
 def test_a_machine_without_descriptors_is_no_mistake_in_the_configuration(tmp_path):
     (tmp_path / "store_that_lacks_descriptors.py").write_text("raise OSError(24, 'Too many open files')\n")
     ini = f"[plugins]\npath = {tmp_path}\n[source]\nstore_class = store_that_lacks_descriptors.Mine\n"
