@@ -42,7 +42,7 @@ _OF_THE_MACHINE = {
 _NO_THREAD = "can't start new thread"
 """What threading says, for want of memory or by a limit of tasks."""
 _NO_LIBRARY = ("failed to map segment from shared object", "Cannot allocate memory", "Too many open files")
-"""What the dynamic loader says at the end where it could have loaded a library but for want of memory or descriptors."""
+"""How the dynamic loader ends where memory or descriptors are all that a library lacks."""
 
 
 def raise_if_of_this_machine(error: Exception, what: str) -> None:

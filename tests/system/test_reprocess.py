@@ -1,4 +1,4 @@
-"""`socorro reprocess` as a process: over the production services, and interrupted."""
+"""`socorro reprocess` as a process: over the production services, interrupted, and with the broker killed."""
 
 import json
 import signal
@@ -9,8 +9,10 @@ import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from tests.integration.s3_bucket import put_object
+from tests.services import own_servers, restart
 from tests.shared import SAMPLES
 from tests.system.daemon import Installation, eventually
+from tests.system.embedded import DEADLINE, embedded_installation
 
 DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 
@@ -59,6 +61,35 @@ def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(si
         same: {"outcome": "same", "before": signature, "after": signature},
         broken: {"outcome": "parked", "before": signature, "after": ""},
     }
+
+
+def test_no_crash_is_lost_when_the_broker_is_killed_in_the_midst(tmp_path):
+    file, crash_ids = written(tmp_path, 300)
+    journal = tmp_path / "journal"
+    with own_servers(), embedded_installation("rabbitmq", tmp_path, "1") as installation:
+        (tmp_path / "own.ini").write_text("")
+        installation.set("admin.conf", str(tmp_path / "own.ini"))
+        installation.queue_of_its_own.setup()
+        # RabbitMQ 3.10 writes down in a second or so that a queue is there: killed before, it finds no leader for it.
+        restart("rabbitmq")
+        process = installation.begin(
+            "reprocess", "--file", file, "--queue=priority", "--rate=100", f"--resume={journal}"
+        )
+        try:
+            eventually(lambda: lines(journal) > 50)
+            restart("rabbitmq", "kill")
+            out, err = process.communicate(timeout=DEADLINE)
+        finally:
+            process.kill()
+        assert (process.returncode, out) == (0, "300 queued as priority\n"), err
+        assert "waiting for it" in err
+        taken: set[str] = set()
+        queue = installation.queue_of_its_own
+        deliveries = queue.new_crashes()
+        while taken < set(crash_ids):
+            if delivery := next(deliveries):
+                taken.add(delivery.crash_id)
+                queue.ack(delivery)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
