@@ -6,11 +6,15 @@ import ctypes
 import os
 
 # Of glibc's malloc.h.
+_M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
-_LARGE = 128 * 1024
-"""Bytes of a block that is the kernel's again as soon as it is free."""
+_LARGE = 4 << 20
+"""Bytes of a block that is the kernel's again as soon as it is free: those of a slicer are smaller, and used again and
+again; to have the kernel clear their pages each time costs more than what is done in them."""
+_KEPT = 16 << 20
+"""Bytes at the end of the heap that are free and kept for the next crash."""
 
 
 def keep_memory_flat() -> None:
@@ -26,3 +30,5 @@ def keep_memory_flat() -> None:
         return
     mallopt(_M_ARENA_MAX, 1)
     mallopt(_M_MMAP_THRESHOLD, _LARGE)
+    # With the one set, the other stays at 128 kB.
+    mallopt(_M_TRIM_THRESHOLD, _KEPT)
