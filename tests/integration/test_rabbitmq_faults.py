@@ -104,6 +104,25 @@ def test_submitting_works_again_after_a_connection_that_was_closed_while_idle(pr
     assert processor.queue.depths().queues["normal"].waiting == 2
 
 
+def test_of_many_that_are_submitted_when_the_broker_goes_away_none_is_given_back_that_it_has_not(broker, processor):
+    processor.queue.submit("first")
+    given_back = []
+
+    def crash_ids():
+        for number in range(50):
+            if number == 20:
+                processor.proxy.refuse()
+                processor.proxy.cut()
+            yield f"crash {number}"
+
+    with pytest.raises(CrashQueueError, match="submit 'crash "):
+        for crash_id in processor.queue.submit_all(crash_ids()):
+            given_back.append(crash_id)
+    waiting = {delivery.crash_id for delivery in broker.start().take_all()}
+    assert len(given_back) <= 20
+    assert set(given_back) <= waiting
+
+
 def test_a_crash_in_flight_when_its_connection_is_cut_comes_again_and_not_before_its_worker_is_done_with_it(
     broker, processor
 ):

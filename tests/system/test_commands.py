@@ -14,6 +14,7 @@ from tests.system.daemon import Installation, variables
 
 SAMPLE = SAMPLES / "segfault"
 SYMBOL_ACTIONS = ("missing", "fetch", "upload", "index", "status", "manage")
+LIGHTBOX = "lightbox/561F144541602F969DC91FFDB6C2F1E30"
 UNKNOWN = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 
 # Where a command is run for its work. Those that end only when they are told to are in tests of their own.
@@ -44,7 +45,7 @@ GOOD = {
         [
             "symbols",
             "fetch",
-            "CRASH",
+            LIGHTBOX,
             "--resource.symbols.sources=SYMBOLS",
             "--resource.symbols.symbol_cache_path=cache",
         ],
@@ -59,7 +60,7 @@ GOOD = {
     "cron filesystem-cleanup": (["cron", "filesystem-cleanup"], "0 crashes removed"),
     "cron reprocessing-jobs": (["cron", "reprocessing-jobs"], "nothing to do: there is no PostgreSQL"),
     "cron verify-processed": (["cron", "verify-processed"], "0 missing"),
-    "cron status": (["cron", "status"], "partitions"),
+    "cron status": (["cron", "status", "--cron.directory=other"], "partitions +never"),
     "setup": (["setup"], "."),
     "doctor": (["doctor"], "."),
     "completion": (["completion", "bash"], "complete"),
