@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +16,10 @@ SYMBOL_ACTIONS = ("missing", "fetch", "upload", "index", "status", "manage")
 LIGHTBOX = "lightbox/561F144541602F969DC91FFDB6C2F1E30"
 UNKNOWN = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 
-# Where a command is run for its work. Those that end only when they are told to are in tests of their own.
-ELSEWHERE = {
-    "processor": "test_processing",
-    "symbols manage": "test_symbol_cache",
-    "symbols status": "test_symbol_cache",
-    "symbols upload": "test_symbol_supply",
-}
+# Where a command is run for its work that needs a service, or ends only when it is told to. Those of IN_PROCESS are
+# called there, and are no process of their own: the bad input is.
+ELSEWHERE = {"processor": "system/test_processing", "symbols manage": "system/test_symbol_cache"}
+IN_PROCESS = {"symbols status": "system/test_symbol_cache", "symbols upload": "integration/test_symbol_supply"}
 
 GOOD = {
     "process": (["process", "CRASH"], "CRASH lightbox::Thumbnail::turn_upright"),
@@ -170,11 +166,11 @@ def test_a_configuration_that_is_not_there_is_told_by_each(site, command):
 def test_each_command_is_here_with_good_and_with_bad_input():
     names = {command.name for command in every()} | {f"symbols {action}" for action in SYMBOL_ACTIONS}
     groups = {"queue", "siglists", "symbols", "cron"}
-    assert names - groups == GOOD.keys() | ELSEWHERE.keys()
+    assert names - groups == GOOD.keys() | ELSEWHERE.keys() | IN_PROCESS.keys()
     bad = {" ".join(arguments[:length]) for arguments, *_ in BAD for length in (1, 2)}
     assert names - bad == set()
-    for file in ELSEWHERE.values():
-        assert (Path(__file__).parent / f"{file}.py").exists()
+    for file in (ELSEWHERE | IN_PROCESS).values():
+        assert (REPOSITORY / "tests" / f"{file}.py").exists()
 
 
 def test_the_actions_of_symbols_are_all_here(site):
