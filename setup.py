@@ -25,7 +25,7 @@ setup(
     package_data={
         "socorro_processor": ["py.typed"],
         "socorro_processor.crashstorage.postgresql": ["migrations/*.sql"],
-        "socorro_processor.config": ["*.json"],
+        "socorro_processor.config": ["*.ini", "*.json", "grafana/*", "prometheus/*", "systemd/*", "systemd/*/*"],
         "socorro_processor.siglists": ["*.txt", "README.rst"],
     },
     install_requires=[

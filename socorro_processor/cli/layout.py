@@ -1,11 +1,12 @@
 """The lines of which the report is laid out: fields, sections, tables.
 
-A ``width`` is that of the terminal, in cells, and what is wider is cut; in a pipe it is None, and no
-line is cut. Either way the middle of a very long stretch of lines is left out.
+A ``width`` is that of the terminal, in cells: a table is cut to it, prose goes on in further lines. In a pipe it
+is None, and a line is as long as it is. Either way the middle of a very long stretch of lines is left out.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 
 from rich.cells import cell_len, set_cell_size
@@ -16,6 +17,8 @@ from socorro_processor.cli.untrusted import plain
 Row = list[tuple[str, str]]
 """The cells of a line, each with its style."""
 
+LONGEST_LINE = 2000  # cells of what is shown of anything on a terminal
+_LABEL = 14
 _PADDED = 64  # cells to which a column is filled up in a pipe; what is longer shifts what follows it
 _FIRST, _LAST = 80, 20  # lines that are shown of a stack, or of the notes, that has more of them
 
@@ -25,13 +28,20 @@ def joined(separator: str, *parts: str | bool) -> str:
     return separator.join(part for part in parts if isinstance(part, str) and part)
 
 
-def field(label: str, value: str, style: str = "") -> Text:
-    return Text.assemble((f"{label:<13} ", "dim"), (value, style))
+def field(label: str, value: str, style: str = "", width: int | None = None) -> Iterator[Text]:
+    """With a ``width`` in as many lines as it needs; what is to be copied had better be in one."""
+    for line in _wrapped(value, width, _LABEL):
+        yield Text.assemble((f"{label:<{_LABEL - 1}} ", "dim"), (line, style))
+        label = ""
 
 
-def section(title: str, contents: Iterable[object]) -> Iterator[Text]:
-    """A title with a line for each of the contents; nothing where they are empty."""
-    if lines := [Text(f"  {line}") for line in map(plain, contents) if line]:
+def section(title: str, contents: Iterable[object], width: int | None) -> Iterator[Text]:
+    """A title with each of the contents below it; nothing where they are empty."""
+    lines = []
+    for content in map(plain, contents):
+        first, *more = _wrapped(content, width, 4)
+        lines += [Text(f"  {first}"), *(Text(f"    {line}") for line in more)] if content else []
+    if lines:
         yield Text(f"\n{title}", "bold")
         yield from excerpt(lines)
 
@@ -63,6 +73,14 @@ def table(rows: list[Row], shares: tuple[float, ...], width: int | None) -> Iter
             too_long = width is not None and cell_len(cell) > cells
             shown = set_cell_size(cell, cells - 1) + "…" if too_long else cell
             line.append(shown, style)
-            line.append(" " * (cells - cell_len(shown) + 2))
+            line.append(" " * (max(0, cells - cell_len(shown)) + 2))
         line.rstrip()
         yield line
+
+
+def _wrapped(text: str, width: int | None, indent: int) -> list[str]:
+    """At least one line."""
+    if width is None:
+        return [text]
+    shown = text if len(text) <= LONGEST_LINE else text[:LONGEST_LINE] + "…"
+    return textwrap.wrap(shown, width - indent, break_on_hyphens=False) or [""]

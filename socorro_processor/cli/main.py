@@ -17,6 +17,7 @@ import socorro_processor
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.commands import COMMANDS, load
 from socorro_processor.cli.core_dumps import forbid_core_dumps
+from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import (
     Configuration,
     EnvironmentSource,
@@ -104,6 +105,9 @@ def _command(name: str) -> Command:
 def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> int:
     if arguments and arguments[0] in command.subcommands:
         command, arguments = command.subcommands[arguments[0]], arguments[1:]
+    elif arguments and command.subcommands and not arguments[0].startswith("-"):
+        there = ", ".join(command.subcommands)
+        raise ConfigurationError(f"there is no command '{command.name} {plain(arguments[0])}'; there are {there}")
     command_line, own = split_command_line(arguments)
     parser = command.parser()
     if "-h" in own or "--help" in own:

@@ -3,8 +3,8 @@
     print_report(processed_crash, Console())
 
 What a processed crash holds are strangers' words, of any type and length: all that is printed goes
-through ``plain``, and what is not as it should be is left out. On a terminal long lines are cut;
-in a pipe only the middle of a very long stack is, and the same crash always gives the same text.
+through ``plain``, and what is not as it should be is left out. On a terminal stacks are cut to its width, and prose
+is wrapped; in a pipe only the middle of a very long stack is left out, and the same crash always gives the same text.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from socorro_processor.cli.layout import field, joined, section
+from socorro_processor.cli.layout import LONGEST_LINE, field, joined, section
 from socorro_processor.cli.stack import WalkedDump
 from socorro_processor.cli.untrusted import hex_of, list_of, mapping_of, plain, text_of
-
-_LONGEST_LINE = 2000  # cells of any line on a terminal
 
 _EMPTY_SIGNATURES = {
     "EMPTY: crash failed to process": "processing ended half-way; the notes say where",
@@ -41,7 +39,7 @@ def print_report(
     width = max(console.width, 40) if console.is_terminal else None
     for line in _Report(processed_crash, width, all_threads, modules).lines():
         if width is not None:
-            line.truncate(_LONGEST_LINE, overflow="ellipsis")
+            line.truncate(LONGEST_LINE, overflow="ellipsis")
         console.print(line, soft_wrap=True)
 
 
@@ -56,7 +54,7 @@ class _Report:
         yield from self._head()
         java_stack = self.crash.get("java_stack_trace")
         if isinstance(java_stack, str) and java_stack:
-            yield from section("Java stack", (line.expandtabs(4) for line in java_stack.splitlines()))
+            yield from section("Java stack", (line.expandtabs(4) for line in java_stack.splitlines()), None)
         if not java_stack or mapping_of(self.crash, "json_dump"):
             yield Text()
             yield from self._dump(self.crash, hang=text_of(self.crash, "signature").startswith(_HANGS))
@@ -64,24 +62,25 @@ class _Report:
             yield Text(f"\nDump {plain(name)}", "bold")
             yield from self._dump(mapping_of(self.crash, name))
         notes = self.crash.get("processor_notes")
-        yield from section("Notes", notes.split("; ") if isinstance(notes, str) else list_of(notes))
+        yield from section("Notes", notes.split("; ") if isinstance(notes, str) else list_of(notes), self.width)
 
     def _head(self) -> Iterator[Text]:
         crash = self.crash
         signature = text_of(crash, "signature")
-        yield field("crash", text_of(crash, "uuid") or "(without an id)")
-        yield field("signature", signature or "(none)", "bold")
+        yield from field("crash", text_of(crash, "uuid") or "(without an id)")
+        yield from field("signature", signature or "(none)", "bold")
         for beginning, meaning in _EMPTY_SIGNATURES.items():
             if signature.startswith(beginning):
-                yield field("", meaning, "yellow")
-        original, build, os_name, os_pretty_name, status = (
-            text_of(crash, key)
-            for key in ("original_signature", "build", "os_name", "os_pretty_version", "mdsw_status_string")
+                yield from field("", meaning, "yellow", self.width)
+        original = text_of(crash, "original_signature")
+        if original not in ("", signature):
+            yield from field("made from", original)
+        build, os_name, os_pretty_name, status = (
+            text_of(crash, key) for key in ("build", "os_name", "os_pretty_version", "mdsw_status_string")
         )
         name = joined(" ", text_of(crash, "product"), text_of(crash, "version"))
         pretty = os_pretty_name not in ("", os_name) and f"({os_pretty_name})"
         fields = {
-            "made from": original if original != signature else "",
             "product": joined(", ", name, text_of(crash, "release_channel"), build and f"build {build}"),
             "process": text_of(crash, "process_type"),
             "system": joined(" ", os_name, text_of(crash, "os_version"), pretty),
@@ -91,18 +90,22 @@ class _Report:
             "instruction": text_of(crash, "json_dump", "crash_info", "instruction"),
             "assertion": text_of(crash, "json_dump", "crash_info", "assertion"),
             "abort message": text_of(crash, "abort_message") or text_of(crash, "AbortMessage"),
-            "app notes": text_of(crash, "app_notes"),
+            "classified": _classified(crash),
+            "app notes": _in_one_line(crash.get("app_notes")),
             "crashed": _crashed(crash),
             "submitted": _moment(crash, "submitted_timestamp") or _moment(crash, "date_processed"),
             "processed": _processed(crash),
         }
-        yield from (field(label, value, "red" if label == "reason" else "") for label, value in fields.items() if value)
+        for label, value in fields.items():
+            if value:
+                yield from field(label, value, "red" if label == "reason" else "", self.width)
         failures = joined(
             "; ",
             crash.get("success") is not True and "not all rules were run, the notes say why",
             status not in ("", "OK") and f"the stackwalker says {status}",
         )
-        yield field("result", f"failed: {failures}" if failures else "success", "bold red" if failures else "")
+        result, style = (f"failed: {failures}", "bold red") if failures else ("success", "")
+        yield from field("result", result, style, self.width)
 
     def _dump(self, dump: Mapping[str, Any], *, hang: bool = False) -> Iterator[Text]:
         """What there is of a dump: ``dump`` is the crash itself, or what it has of a further dump."""
@@ -119,8 +122,7 @@ class _Report:
             yield from walked.other_threads()
         elif hang:
             yield from walked.other_threads(only=0)
-        if self.with_modules:
-            yield from walked.modules()
+        yield from walked.modules() if self.with_modules else walked.modules_in_short()
 
 
 def _address(crash: Mapping[str, Any]) -> str:
@@ -131,11 +133,24 @@ def _address(crash: Mapping[str, Any]) -> str:
     return address
 
 
+def _classified(crash: Mapping[str, Any]) -> str:
+    """What each kind of classifier found."""
+    kinds = mapping_of(crash, "classifications")
+    found = {kind: text_of(kinds, kind, "classification") or text_of(kinds, kind, "category") for kind in kinds}
+    return ", ".join(f"{plain(kind)}: {name}" for kind, name in found.items() if name)
+
+
+def _in_one_line(value: object) -> str:
+    return plain(" | ".join(filter(None, map(str.strip, value.splitlines()))) if isinstance(value, str) else value)
+
+
 def _crashed(crash: Mapping[str, Any]) -> str:
     moment, seconds = _moment(crash, "client_crash_date"), crash.get("crash_time")
     if isinstance(seconds, int) and 0 <= seconds < 2**37:
         moment = datetime.fromtimestamp(seconds, UTC).isoformat()
-    up, installed = (_duration(crash.get(key)) for key in ("uptime", "install_age"))
+    # Both are 0 where the client sent no times: nothing crashes in the second of its installation.
+    are_known = crash.get("install_age") != 0
+    up, installed = (_duration(crash.get(key)) if are_known else "" for key in ("uptime", "install_age"))
     return joined(", ", moment, up and f"{up} after its start", installed and f"{installed} after its installation")
 
 

@@ -8,7 +8,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -183,7 +184,7 @@ def _reprocess(
 
 
 class _Submission:
-    """Submits crashes one after the other, and writes each down once it is certain to be kept."""
+    """Submits crashes in their order, and writes each down once it is certain to be kept."""
 
     def __init__(
         self,
@@ -198,33 +199,40 @@ class _Submission:
         self._report = report
         self._reprocessed = reprocessed
         self._interval = 1 / rate if rate else 0.0
+        self._submitted: dict[str, Queued] = {}
+        """What is on its way, as it is written down later."""
 
     def run(self, crash_ids: Sequence[str]) -> None:
-        with _progress() as progress:
-            due = time.monotonic()
-            for crash_id in progress.track(crash_ids, description="queued"):
-                time.sleep(max(0.0, due - time.monotonic()))
-                due = max(due, time.monotonic() - 1.0) + self._interval
-                before = self._reprocessed.before(crash_id) if self._reprocessed else None
-                moment = datetime.now(UTC)
-                self._submit(crash_id)
-                self._journal.add(Queued(crash_id, moment, before))
-                self._report.queued += 1
-
-    def _submit(self, crash_id: str) -> None:
         """A queue that has never taken a crash is not waited for: its address may be wrong."""
+        left = deque(crash_ids)
         began: float | None = None
-        while True:
-            try:
-                self._queue.submit(crash_id, self._report.queue)
-                return
-            except CrashQueueError as error:
-                began, first = began or time.monotonic(), began is None
-                if not self._report.queued or time.monotonic() - began > _OUTAGE:
-                    raise
-                if first:
-                    _say(f"{plain(str(error))}: waiting for it, up to {_OUTAGE:g} s")
-                time.sleep(_TRY_AGAIN)
+        with _progress() as progress:
+            task = progress.add_task("queued", total=len(left))
+            while left:
+                try:
+                    for crash_id in self._queue.submit_all(self._due(list(left)), self._report.queue):
+                        self._journal.add(self._submitted.pop(crash_id))
+                        left.popleft()
+                        self._report.queued += 1
+                        began = None
+                        progress.advance(task)
+                except CrashQueueError as error:
+                    began, first = began or time.monotonic(), began is None
+                    if not self._report.queued or time.monotonic() - began > _OUTAGE:
+                        raise
+                    if first:
+                        _say(f"{plain(str(error))}: waiting for it, up to {_OUTAGE:g} s")
+                    time.sleep(_TRY_AGAIN)
+
+    def _due(self, crash_ids: Iterable[str]) -> Iterator[str]:
+        """Each when it is its turn."""
+        due = time.monotonic()
+        for crash_id in crash_ids:
+            time.sleep(max(0.0, due - time.monotonic()))
+            due = max(due, time.monotonic() - 1.0) + self._interval
+            before = self._reprocessed.before(crash_id) if self._reprocessed else None
+            self._submitted[crash_id] = Queued(crash_id, datetime.now(UTC), before)
+            yield crash_id
 
 
 def _rate(text: str) -> float:

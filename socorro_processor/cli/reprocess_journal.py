@@ -1,8 +1,8 @@
 """What ``socorro reprocess`` has queued, so that after an interruption it goes on where it was.
 
 A file: a line that says what it is, then one for each crash, written once the queue has confirmed it. So what
-is in it was queued; what was queued is in it, but for one crash where the process died at that instant, and
-that one is queued twice.
+is in it was queued; what was queued is in it, but for the few that were on their way to the queue when the process
+died or lost it (``SUBMITTED_AHEAD``), and those are queued twice.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ A frame says how it was found: one that was guessed may be none of the crash's, 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -65,6 +66,14 @@ class WalkedDump:
                 yield Text()
                 yield from self._thread(f"Thread {index}", thread)
 
+    def modules_in_short(self) -> Iterator[Text]:
+        """How many there are, and of how many the stackwalker had symbols, or looked for them in vain."""
+        if self._modules:
+            found = Counter(_symbols(module) for module in self._modules)
+            counts = [f"{found[word]} {word}" for word in ("missing", "corrupt") if found[word]]
+            symbols = ", ".join([f"{found['yes']} found", *counts])
+            yield Text(f"\n{len(self._modules)} modules, symbols: {symbols} (--modules shows them)", "dim")
+
     def modules(self) -> Iterator[Text]:
         yield Text("\nModules (symbols: no where no frame asked for them)", "bold")
         yield from table([_MODULE_TITLES, *map(_module_row, self._modules)], _MODULE_SHARES, self._width)
@@ -100,14 +109,18 @@ class WalkedDump:
     def _missing_symbols(self) -> Iterator[Text]:
         """Which symbols the crashing thread lacks, under the names that they would have in a symbol store."""
         frames = mappings_of(self._crashing, "frames")
-        names = []
-        for name in dict.fromkeys(text_of(frame, "module") for frame in frames if self._lacks_symbols(frame)):
+        lacking = dict.fromkeys(text_of(frame, "module") for frame in frames if self._lacks_symbols(frame))
+        if not lacking:
+            return
+        modules = {text_of(frame, "module") for frame in frames} - {""}
+        yield Text(f"No symbols for {len(lacking)} of {len(modules)} modules of this stack:", "yellow")
+        for name in list(lacking)[:_NAMED_MODULES]:
             module = self._symbolless.get(name, {})
-            names.append(joined("/", text_of(module, "debug_file") or name, text_of(module, "debug_id")))
-        if names:
-            more = f" and {len(names) - _NAMED_MODULES} more" if len(names) > _NAMED_MODULES else ""
-            todo = f"Put them into the symbol store, then: socorro process {self._crash_id}"
-            yield Text(f"No symbols for {', '.join(names[:_NAMED_MODULES])}{more}. {todo}", "yellow")
+            debug_file, debug_id = text_of(module, "debug_file") or name, text_of(module, "debug_id")
+            yield Text(f"  {debug_file}/{debug_id}" if debug_id.strip("0") else f"  {debug_file} (without a debug id)")
+        if len(lacking) > _NAMED_MODULES:
+            yield Text(f"  and {len(lacking) - _NAMED_MODULES} more")
+        yield Text(f"Once a symbol store has them: socorro process {self._crash_id}")
 
     def _lacks_symbols(self, frame: Mapping[str, Any]) -> bool:
         module = text_of(frame, "module")
@@ -143,19 +156,26 @@ def _function(frame: Mapping[str, Any]) -> str:
 def _source(frame: Mapping[str, Any], width: int | None) -> str:
     """``file:line``: of a file in a repository its path there, of another the last three parts of its path.
 
-    On a terminal as many of its last parts as there is room for.
+    On a terminal as much of its end as there is room for.
     """
     path = text_of(frame, "file")
     in_repository = _IN_REPOSITORY.fullmatch(path)
     parts = [part for part in re.split(r"[/\\]", in_repository[1] if in_repository else path) if part not in ("", ".")]
     kept = parts[-20:] if in_repository and ".." not in parts else parts[-3:]
     source = joined(":", "/".join(kept), text_of(frame, "line")) if kept else ""
-    while width is not None and cell_len(source) > int(width * _SOURCE_SHARE) and "/" in source:
+    if width is None:
+        return source
+    room = int(width * _SOURCE_SHARE)
+    while cell_len(source) > room and "/" in source:
         source = source.partition("/")[2]
-    return source
+    return source if cell_len(source) <= room else "…" + source[1 - room :]
+
+
+def _symbols(module: Mapping[str, Any]) -> str:
+    return next((word for key, word in _SYMBOLS.items() if module.get(key) is True), "no")
 
 
 def _module_row(module: Mapping[str, Any]) -> Row:
-    symbols = next((word for key, word in _SYMBOLS.items() if module.get(key) is True), "no")
+    symbols = _symbols(module)
     cells = [text_of(module, key) or "-" for key in ("filename", "version", "debug_id")]
     return [*((cell, "") for cell in cells), (symbols, "" if symbols in ("yes", "no") else "yellow")]

@@ -14,7 +14,7 @@ from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase
-from socorro_processor.errors import CrashStorageError, InvalidCrashID
+from socorro_processor.errors import CrashStorageError, InvalidCrashID, SocorroError
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.json_dump import frames_of
 from socorro_processor.serialization import NotJSON, decode
@@ -46,6 +46,8 @@ class StoredCrashes:
         try:
             crash_id = check_crash_id(name.strip().lower())
         except InvalidCrashID:
+            if name != STANDARD_INPUT and not Path(name).exists():
+                raise SocorroError("it is neither a crash id nor a file") from None
             processed = _read(name)
             return _as_crash(str(processed.get("uuid") or plain(name)), {}, processed)
         processed = self.store("destination").get_unredacted_processed(crash_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -13,6 +13,9 @@ QueueName = Literal["normal", "priority", "reprocessing"]
 QUEUES: tuple[QueueName, ...] = ("priority", "normal", "reprocessing")
 KeptState = Literal["parked", "rejected"]
 KEPT_STATES: tuple[KeptState, ...] = ("parked", "rejected")
+
+SUBMITTED_AHEAD = 100
+"""Crash ids that ``submit_all`` has on their way at once, where the backend can."""
 
 LONGEST_REASON = 1_000
 LONGEST_REJECTED_BODY = 1_000
@@ -140,6 +143,16 @@ class CrashQueueBase(RequiredConfig):
     def submit(self, crash_id: str, queue: QueueName = "normal") -> None:
         """Queue a crash; returns once it is certain to be kept. Raises CrashQueueError."""
         raise NotImplementedError
+
+    def submit_all(self, crash_ids: Iterable[str], queue: QueueName = "normal") -> Iterator[str]:
+        """Queue them; gives back each, in their order, once it is certain to be kept.
+
+        Up to SUBMITTED_AHEAD may be on their way meanwhile. Where CrashQueueError is raised, the queue may have
+        some of those that were not given back.
+        """
+        for crash_id in crash_ids:
+            self.submit(crash_id, queue)
+            yield crash_id
 
     def depths(self) -> Depths:
         """How much there is in each queue, at this time."""

@@ -16,7 +16,6 @@ from itertools import count
 from socorro_processor.configuration import DotDict, WholeNumber, argument
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashstorage.missing_symbols import SymbolFile
-from socorro_processor.errors import ConfigurationError
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.symbols.missing import MissingSymbolsSource, source_in
 from socorro_processor.symbols.supplied import CACHED, FETCHED
@@ -39,15 +38,12 @@ def run(work: Work) -> Outcome:
     since = work.today - timedelta(days=work.arguments.days)
     source = source_in(work.values.destination)
     if source is None:
-        raise ConfigurationError(
-            "no store of the destination can be asked for missing symbols;"
-            " FileSystemCrashStorage and PostgreSQLCrashStorage can"
-        )
+        return work.nothing_to_do("the destination has neither a PostgreSQLCrashStorage nor a FileSystemCrashStorage")
     rule = next(
         (rule for rule in rules_with_symbols(work.values.processor) if SymbolSupplier.is_wanted(rule.symbols)), None
     )
     if rule is None:
-        raise ConfigurationError("there are no sources of symbols: set resource.symbols.sources")
+        return work.nothing_to_do("there are no sources of symbols, see resource.symbols.sources")
     with closing(source):
         missed = _missed(source, since)
     arrived = _arrived(work, rule, Counter(each for files in missed.values() for each in files))

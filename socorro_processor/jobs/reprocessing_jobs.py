@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
-from socorro_processor.errors import ConfigurationError, CrashQueueError, InvalidCrashID
+from socorro_processor.errors import CrashQueueError, InvalidCrashID
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.jobs.postgresql_ledger import database_of
 from socorro_processor.metrics import METRICS
@@ -50,7 +50,7 @@ class Counts:
 def run(work: Work) -> Outcome:
     database = database_of(work.values)
     if database is None:
-        raise ConfigurationError("there is no PostgreSQL in the configuration to have a table reprocessing_jobs")
+        return work.nothing_to_do("there is no PostgreSQL in the configuration to have a table reprocessing_jobs")
     source = work.values.new_crash_source
     counts = Counts(dry_run=work.dry_run)
     with closing(ConnectionPool(database)) as pool:

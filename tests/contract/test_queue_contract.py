@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import QUEUES, Delivery, Depth, KeptCrash, QueueName
+from socorro_processor.crashqueue.base import QUEUES, SUBMITTED_AHEAD, Delivery, Depth, KeptCrash, QueueName
 from socorro_processor.errors import CrashQueueError
 from tests.contract.queue_backends import BACKENDS, KNOW_ALL_IN_FLIGHT, Processor, QueueBackend
 
@@ -57,6 +57,19 @@ def test_an_empty_queue_yields_none_again_and_again(processor):
 def test_what_was_submitted_to_a_queue_is_delivered_from_it_as_its_first_attempt(processor, queue):
     processor.queue.submit(CRASH, queue)
     assert replace(taken(processor), tag=None) == Delivery(CRASH, queue, attempt=1, retries=0, alone=False)
+
+
+def test_many_that_are_submitted_are_given_back_in_their_order_and_are_there(processor):
+    crash_ids = [new_crash_id() for _ in range(2 * SUBMITTED_AHEAD + 1)]
+    assert list(processor.queue.submit_all(iter(crash_ids), "priority")) == crash_ids
+    assert processor.queue.depths().queues["priority"].waiting == len(crash_ids)
+    assert taken(processor).crash_id == crash_ids[0]
+
+
+def test_what_was_given_back_as_submitted_is_there_also_where_nobody_asks_for_more(processor):
+    submission = processor.queue.submit_all(new_crash_id() for _ in range(SUBMITTED_AHEAD))
+    next(submission)
+    assert processor.queue.depths().queues["normal"].waiting >= 1
 
 
 def test_a_crash_is_submitted_as_normal_where_no_queue_is_named(processor):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import pika
@@ -102,6 +103,25 @@ def test_submitting_works_again_after_a_connection_that_was_closed_while_idle(pr
     processor.proxy.cut()
     submitted(processor, "two")
     assert processor.queue.depths().queues["normal"].waiting == 2
+
+
+def test_of_many_that_are_submitted_when_the_broker_goes_away_none_is_given_back_that_it_has_not(broker, processor):
+    processor.queue.submit("first")
+    given_back = []
+
+    def crash_ids():
+        for number in range(50):
+            if number == 20:
+                processor.proxy.refuse()
+                processor.proxy.cut()
+            yield f"crash {number}"
+
+    with pytest.raises(CrashQueueError, match="submit 'crash "):
+        # As it goes: what came before the error counts.
+        deque(map(given_back.append, processor.queue.submit_all(crash_ids())))
+    waiting = {delivery.crash_id for delivery in broker.start().take_all()}
+    assert len(given_back) <= 20
+    assert set(given_back) <= waiting
 
 
 def test_a_crash_in_flight_when_its_connection_is_cut_comes_again_and_not_before_its_worker_is_done_with_it(

@@ -143,5 +143,5 @@ def test_the_table_of_2016_may_have_uuids_as_its_column(job):
 
 def test_without_postgresql_that_is_said(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["cron", "reprocessing-jobs"], environ={}) == 2
-    assert "there is no PostgreSQL in the configuration" in capsys.readouterr().err
+    assert main(["cron", "reprocessing-jobs"], environ={}) == 0
+    assert "nothing to do: there is no PostgreSQL in the configuration" in capsys.readouterr().out

@@ -88,7 +88,7 @@ def test_the_readme_shows_what_make_run_prints(installation):
     assert installation.socorro("process", crash_id).returncode == 0
     printed = installation.socorro("show", crash_id).stdout.splitlines()
     begin = next(number for number, line in enumerate(printed) if line.startswith("signature"))
-    changing = ("processed ", "No symbols for")
+    changing = ("processed ", "Once a symbol store has them")
     shown = [line for line in printed[begin : printed.index("Notes")] if not line.startswith(changing)]
     readme = [line.removeprefix("    ") for line in (REPOSITORY / "README.rst").read_text().splitlines()]
     assert [line for line in shown if line not in readme] == []

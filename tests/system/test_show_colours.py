@@ -63,5 +63,13 @@ def test_in_a_pipe_there_is_only_text(stored):
     done = stored.socorro("show", CRASH_ID, "--all-threads")
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
-    for shown in ("decode", "src/codec.c:42", "no symbols", "No symbols for libz.so", "Thread 1", "poll", "a note"):
+    for shown in (
+        "decode",
+        "src/codec.c:42",
+        "no symbols",
+        "  libz.so (without a debug id)",
+        "Thread 1",
+        "poll",
+        "a note",
+    ):
         assert shown in done.stdout

@@ -11,6 +11,7 @@ import pytest
 from socorro_processor.app.service_manager import CLOSING_TIME
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.cli.cron import JOBS
+from socorro_processor.symbols import lru_cache_manager
 from tests.shared import REPOSITORY, require
 
 MOST_EXPOSED = 2.0
@@ -66,6 +67,11 @@ def test_systemd_waits_for_as_long_as_a_stop_may_take(units):
     unit = (units / "socorro-processor.service").read_text()
     shutdown_timeout = TaskManager.get_required_config().shutdown_timeout.default
     assert int(re.search(r"^TimeoutStopSec=(\d+)s$", unit, re.MULTILINE)[1]) >= shutdown_timeout + CLOSING_TIME
+
+
+def test_the_manager_of_the_symbol_cache_may_take_the_priority_that_it_asks_for(units):
+    unit = (units / "socorro-symbol-cache.service").read_text()
+    assert int(re.search(r"^LimitNICE=(-\d+)$", unit, re.MULTILINE)[1]) == lru_cache_manager._PRIORITY
 
 
 def test_a_command_that_systemd_cannot_start_is_refused(tmp_path):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import cast
 
 from socorro_processor.configuration import DotDict, Namespace, Seconds, WholeNumber
 from socorro_processor.crashqueue.base import (
     QUEUES,
+    SUBMITTED_AHEAD,
     CrashQueueBase,
     Delivery,
     Depth,
@@ -323,9 +326,20 @@ class RabbitMQCrashQueue(CrashQueueBase):
         self._prefetch.ended(message)
 
     def submit(self, crash_id: str, queue: QueueName = "normal") -> None:
-        if queue not in QUEUES:
-            raise CrashQueueError(f"submit {crash_id[:60]!r}: {queue!r} is no queue; there are {', '.join(QUEUES)}")
-        self._publisher.publish(self._queues.origins[queue], body_of(crash_id), {}, f"submit {crash_id[:60]!r}")
+        for _ in self.submit_all([crash_id], queue):
+            pass
+
+    def submit_all(self, crash_ids: Iterable[str], queue: QueueName = "normal") -> Iterator[str]:
+        # A confirm takes as long as the brokers take to write to disk: for many at once it takes no longer.
+        unconfirmed: deque[tuple[str, Future[None]]] = deque()
+        for crash_id in crash_ids:
+            if queue not in QUEUES:
+                raise CrashQueueError(f"submit {crash_id[:60]!r}: {queue!r} is no queue; there are {', '.join(QUEUES)}")
+            unconfirmed.append((crash_id, self._publisher.post(self._queues.origins[queue], body_of(crash_id), {})))
+            while unconfirmed and (unconfirmed[0][1].done() or len(unconfirmed) == SUBMITTED_AHEAD):
+                yield self._confirmed(*unconfirmed.popleft())
+        while unconfirmed:
+            yield self._confirmed(*unconfirmed.popleft())
 
     def depths(self) -> Depths:
         counts = self._consumer.counter.count(self._queues.arguments, "count the crashes")
@@ -421,6 +435,10 @@ class RabbitMQCrashQueue(CrashQueueBase):
             self._prefetch.take_alone(message)
             self._alone, self._alone_since = message, time.monotonic()
         return message
+
+    def _confirmed(self, crash_id: str, submission: Future[None]) -> str:
+        self._publisher.wait(submission, f"submit {crash_id[:60]!r}")
+        return crash_id
 
     def _keep(self, delivery: Delivery, state: KeptState, reason: str) -> None:
         message = _message_of(delivery)

@@ -66,7 +66,10 @@ class Publisher:
 
     def publish(self, queue: str, body: bytes, headers: Headers, doing: str) -> None:
         """Returns once the broker has confirmed. Raises CrashQueueError where that is not certain."""
-        future = self.post(queue, body, headers)
+        self.wait(self.post(queue, body, headers), doing)
+
+    def wait(self, future: Future[None], doing: str) -> None:
+        """For the confirm of what was posted. Raises as ``publish`` does."""
         try:
             future.result(self._timeout)
         except CrashQueueError as error:

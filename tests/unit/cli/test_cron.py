@@ -184,8 +184,9 @@ def test_what_is_no_job_is_refused_with_those_that_there_are(socorro_cron):
     code, _, err = socorro_cron()
     assert code == 2
     assert "verify-processed, and status" in err
-    with pytest.raises(SystemExit):
-        socorro_cron("nothing")
+    code, _, err = socorro_cron("nothing")
+    assert code == 2
+    assert err.startswith("socorro: there is no command 'cron nothing'; there are reference-data, partitions, ")
 
 
 def test_the_help_lists_the_jobs_and_each_has_its_own(socorro_cron):

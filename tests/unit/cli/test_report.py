@@ -35,12 +35,20 @@ class TestHead:
             ({"os_pretty_version": "Fedora 25"}, "system        Linux 4.8 (Fedora 25)"),
             ({"crash_time": None, "client_crash_date": "2016-11-22"}, "crashed       2016-11-22, "),
             ({"signature": None}, "signature     (none)"),
+            ({"app_notes": "\nGPU gone\nfallback "}, "app notes     GPU gone | fallback"),
+            (
+                {"classifications": {"support": {"classification": "bitguard"}, "jit": {"category": "BadAccess"}}},
+                "classified    support: bitguard, jit: BadAccess",
+            ),
             ({"success": False}, "result        failed: not all rules were run, the notes say why"),
             ({"mdsw_status_string": "ERROR_X"}, "result        failed: the stackwalker says ERROR_X"),
         ],
     )
     def test_what_not_every_crash_has_is_shown_where_it_is(self, field: dict[str, Any], line: str) -> None:
         assert f"\n{line}" in report(processed(**field))
+
+    def test_ages_that_no_client_sent_are_left_out(self) -> None:
+        assert "\ncrashed       2016-11-23T00:00:00+00:00\n" in report(processed(uptime=0, install_age=0))
 
     @pytest.mark.parametrize("moment", ["2016-11-23T00:01:00.264722+00:00", "2016-11-23T00:01:00+00:00"])
     def test_times_are_shown_to_the_second(self, moment: str) -> None:
@@ -114,9 +122,32 @@ class TestTerminal:
         assert "…" in line
         assert "file.cpp:123456" in line
 
+    @pytest.mark.parametrize("width", [60, 80])
+    def test_of_a_long_file_name_the_end_is_shown_with_the_line(self, width: int) -> None:
+        crash = processed(frame(function="f", file="a/" + "long_" * 10 + "name.cpp", line=500))
+        assert "…" in (text := SGR.sub("", on_terminal(crash, width)))
+        assert "name.cpp:500" in text
+
+    @pytest.mark.parametrize("width", [60, 80, 120])
+    def test_fields_and_notes_are_wrapped_at_words_and_go_on_below_their_beginning(self, width: int) -> None:
+        words = " ".join(f"word{number}" for number in range(40))
+        lines = SGR.sub("", on_terminal(processed(app_notes=words, processor_notes=words), width)).splitlines()
+        for beginning, indent in (("app notes     word0", 14), ("  word0", 4)):
+            first = next(n for n, line in enumerate(lines) if line.startswith(beginning))
+            going_on = [line for line in lines[first + 1 :] if line.startswith(" " * indent + "word")]
+            assert going_on
+            assert all(cell_len(line) <= width for line in [lines[first], *going_on])
+        assert f"app notes     {words}\n" in report(processed(app_notes=words))
+
+    def test_a_signature_stays_in_one_line_to_be_copied(self) -> None:
+        signature = " | ".join(["codec::decode"] * 20)
+        assert signature in on_terminal(processed(signature=signature), 80)
+
     def test_in_a_pipe_no_function_is_cut(self) -> None:
         assert f"  {self.LONG}  libcodec.so\n" not in on_terminal(processed(frame(function=self.LONG)))
-        assert f"  {self.LONG}  libcodec.so\n" in report(processed(frame(function=self.LONG)))
+        assert f"  {self.LONG}  a.c:1  libcodec.so\n" in report(
+            processed(frame(function=self.LONG, file="a.c", line=1))
+        )
 
     def test_a_long_text_does_not_flood_a_terminal(self) -> None:
         crash = processed(app_notes="x" * 100_000)

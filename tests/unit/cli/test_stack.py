@@ -59,12 +59,18 @@ class TestStack:
     def test_missing_symbols_are_named_with_what_to_do(self) -> None:
         text = report(processed(frame(module="libc.so.6", module_offset="0x1"), frame(1, function="f")))
         assert lines_of_stack(text)[0] == "0 cfi libc.so.6 + 0x1 no symbols libc.so.6"
-        todo = f"Put them into the symbol store, then: socorro process {CRASH_ID}"
-        assert f"No symbols for libc.so.6/C0FFEE0. {todo}\n" in text
+        todo = f"Once a symbol store has them: socorro process {CRASH_ID}"
+        assert f"No symbols for 1 of 2 modules of this stack:\n  libc.so.6/C0FFEE0\n{todo}\n" in text
 
-    def test_many_modules_without_symbols_still_make_one_line(self) -> None:
+    @pytest.mark.parametrize("debug_id", [None, "0" * 33])
+    def test_what_no_symbol_store_can_have_is_said_to_have_no_debug_id(self, debug_id: str | None) -> None:
+        crash = processed(frame(module="base.apk"))
+        crash["json_dump"]["modules"].append({"filename": "base.apk", "debug_id": debug_id, "missing_symbols": True})
+        assert "\n  base.apk (without a debug id)\n" in report(crash)
+
+    def test_of_many_modules_without_symbols_the_first_are_named(self) -> None:
         text = report(processed(*(frame(n, module=f"lib{n}.so", missing_symbols=True) for n in range(9))))
-        assert "No symbols for lib0.so, lib1.so, lib2.so, lib3.so, lib4.so and 4 more. " in text
+        assert re.search(r"No symbols for 9 of 9 modules of this stack:\n(  lib[0-4]\.so .*\n){5}  and 4 more\n", text)
 
     def test_a_truncated_stack_is_said_to_be_one(self) -> None:
         crash = processed(frame(function="f"))
@@ -95,6 +101,10 @@ class TestStack:
 
 
 class TestModules:
+    def test_without_a_wish_they_are_only_counted(self) -> None:
+        assert "\n3 modules, symbols: 1 found, 1 missing (--modules shows them)\n" in report(processed())
+        assert "(--modules shows them)" not in report(processed(), modules=True)
+
     def test_they_are_listed_where_wished(self) -> None:
         text = report(processed(), modules=True)
         rows = [line.split() for line in text.partition("\nModules")[2].partition("\n\n")[0].splitlines()[2:]]
@@ -103,7 +113,6 @@ class TestModules:
             ["libc.so.6", "-", "C0FFEE0", "missing"],
             ["libz.so", "-", "DD2", "no"],
         ]
-        assert "Modules" not in report(processed())
 
 
 def walked(sample: str) -> dict[str, Any]:
@@ -132,4 +141,4 @@ def test_the_abort_of_the_samples_begins_with_doubtful_frames_of_a_library_witho
     assert re.fullmatch(r"0 context libc\.so\.6 \+ 0x[0-9a-f]+ no symbols libc\.so\.6", first)
     assert re.fullmatch(r"1 scan\? libc\.so\.6 \+ 0x[0-9a-f]+ no symbols libc\.so\.6", second)
     assert re.search(r"^scan\?: doubtful", text, re.MULTILINE)
-    assert re.search(r"^No symbols for libc\.so\.6/[0-9A-F]+\. ", text, re.MULTILINE)
+    assert re.search(r"^No symbols for 1 of 3 modules of this stack:\n  libc\.so\.6/[0-9A-F]+$", text, re.MULTILINE)

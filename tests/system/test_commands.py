@@ -1,0 +1,189 @@
+"""Every command as a process, with good input and with bad: exit codes, and a mistake told without a traceback."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from socorro_processor.cli.commands import every, load
+from tests.shared import REPOSITORY, SAMPLES, stackwalker
+from tests.system.daemon import Installation, variables
+
+SAMPLE = SAMPLES / "segfault"
+SYMBOL_ACTIONS = ("missing", "fetch", "upload", "index", "status", "manage")
+LIGHTBOX = "lightbox/561F144541602F969DC91FFDB6C2F1E30"
+UNKNOWN = "0bba61c5-dfc3-43e7-dead-8afd20161123"
+
+# Where a command is run for its work that needs a service, or ends only when it is told to. Those of IN_PROCESS are
+# called there, and are no process of their own: the bad input is.
+ELSEWHERE = {"processor": "system/test_processing", "symbols manage": "system/test_symbol_cache"}
+IN_PROCESS = {"symbols status": "system/test_symbol_cache", "symbols upload": "integration/test_symbol_supply"}
+
+GOOD = {
+    "process": (["process", "CRASH"], "CRASH lightbox::Thumbnail::turn_upright"),
+    "reprocess": (["reprocess", "CRASH"], "1 queued as reprocessing"),
+    "submit": (["submit", str(SAMPLE / "upload_file_minidump.dmp")], r"[0-9a-f-]{36}"),
+    "show": (["show", "CRASH", "--all-threads", "--modules"], r"(?s)crash +CRASH.*\nThread 0.*\nModules"),
+    "fetch": (["fetch", "CRASH", "there"], "upload_file_minidump"),
+    "queue status": (["queue", "status"], "normal"),
+    "queue parked": (["queue", "parked"], "^$"),
+    "queue rejected": (["queue", "rejected"], "^$"),
+    "queue requeue": (["queue", "requeue", "--all"], "0"),
+    "queue purge": (["queue", "purge", "rejected", "--yes"], "0"),
+    "remove": (["remove", "CRASH", "--dry-run"], "CRASH"),
+    "signature": (["signature", "CRASH", "--explain"], "CRASH lightbox::Thumbnail::turn_upright"),
+    "siglists check": (["siglists", "check"], "siglists"),
+    "siglists preview": (["siglists", "preview", str(REPOSITORY / "siglists"), "CRASH"], "0"),
+    "symbols missing": (["symbols", "missing"], r"libc\.so\.6"),
+    "symbols fetch": (
+        [
+            "symbols",
+            "fetch",
+            LIGHTBOX,
+            "--resource.symbols.sources=SYMBOLS",
+            "--resource.symbols.symbol_cache_path=cache",
+        ],
+        ".",
+    ),
+    "symbols index": (["symbols", "index"], "3 of 3 symbol files have an index"),
+    "cron reference-data": (["cron", "reference-data", f"--origin={REPOSITORY}/config/reference_data.json"], "rows"),
+    "cron partitions": (["cron", "partitions"], "nothing to do: neither source nor destination"),
+    "cron elasticsearch-cleanup": (["cron", "elasticsearch-cleanup"], "nothing to do: the destination"),
+    "cron missing-symbols": (["cron", "missing-symbols"], "0 symbol files"),
+    "cron late-symbols": (["cron", "late-symbols"], "nothing to do: there are no sources of symbols"),
+    "cron filesystem-cleanup": (["cron", "filesystem-cleanup"], "0 crashes removed"),
+    "cron reprocessing-jobs": (["cron", "reprocessing-jobs"], "nothing to do: there is no PostgreSQL"),
+    "cron verify-processed": (["cron", "verify-processed"], "0 missing"),
+    "cron status": (["cron", "status", "--cron.directory=other"], "partitions +never"),
+    "setup": (["setup"], "."),
+    "doctor": (["doctor"], "."),
+    "completion": (["completion", "bash"], "complete"),
+}
+
+BAD = [
+    # The words, the exit code, what is told.
+    (["nothing"], 2, "there is no command 'nothing'"),
+    (["processor", "x"], 2, "unrecognized arguments: x"),
+    (["process"], 2, "required: CRASH_ID"),
+    (["process", "no-id"], 1, "'no-id' is no crash id"),
+    (["reprocess"], 2, "reprocess which crashes?"),
+    (["reprocess", "no-id"], 1, "'no-id' is no crash id"),
+    (["reprocess", "CRASH", "--rate=0"], 2, "'0' is not a number above 0"),
+    (["submit"], 2, "required: DUMP"),
+    (["submit", "absent"], 1, "absent is no file that can be read"),
+    (["show", "no-id"], 1, "'no-id' is no crash id"),
+    (["show", UNKNOWN], 1, f"no processed crash {UNKNOWN} was found"),
+    (["fetch", "CRASH"], 2, "required: DIR"),
+    (["fetch", UNKNOWN, "there"], 1, UNKNOWN),
+    (["queue"], 2, "queue what? There are status, parked"),
+    (["queue", "nothing"], 2, "there is no command 'queue nothing'; there are status, parked"),
+    (["queue", "status", "--watch=0"], 2, "'0' is not"),
+    (["queue", "parked", "--no"], 2, "unrecognized arguments: --no"),
+    (["queue", "rejected", "--no"], 2, "unrecognized arguments: --no"),
+    (["queue", "requeue"], 2, "requeue which?"),
+    (["queue", "purge", "nothing", "--yes"], 2, "invalid choice: 'nothing'"),
+    (["remove"], 2, "remove which crashes?"),
+    (["remove", "no-id"], 1, "'no-id' is no crash id"),
+    (["signature", "no-id"], 1, "no-id: it is neither a crash id nor a file"),
+    (["siglists"], 2, "siglists what? There are check and preview"),
+    (["siglists", "check", "absent"], 1, "cannot be read: No such file"),
+    (["siglists", "preview", "absent"], 2, "cannot be read: No such file"),
+    (["symbols", "nothing"], 2, "invalid choice: 'nothing'"),
+    (["symbols", "missing", "--since=x"], 2, "'x' is no date of the form 2016-11-23"),
+    (["symbols", "fetch", "CRASH"], 2, "there are no sources of symbols: set resource.symbols.sources"),
+    (["symbols", "upload", "absent"], 1, "absent is no directory"),
+    (["symbols", "index", "--since=x"], 2, "'x' is no date"),
+    (["symbols", "status"], 2, "there is no symbol cache: set companion_process.symbol_cache_path"),
+    (["symbols", "manage"], 2, "companion_process.symbol_cache_path"),
+    (["cron"], 2, "cron which job?"),
+    (["cron", "nothing"], 2, "there is no command 'cron nothing'; there are reference-data, partitions"),
+    (["cron", "reference-data"], 2, "where do the reference data come from?"),
+    (["cron", "partitions", "--maximum=0"], 2, "'0' is not a whole number of at least 1"),
+    (["cron", "elasticsearch-cleanup", "--maximum=0"], 2, "'0' is not a whole number of at least 1"),
+    (["cron", "missing-symbols", "--date=2999-01-01"], 2, "that day is not over"),
+    (["cron", "late-symbols", "--days=0"], 2, "'0' is not a whole number of at least 1"),
+    (["cron", "filesystem-cleanup", "--maximum=0"], 2, "'0' is not a whole number of at least 1"),
+    (["cron", "reprocessing-jobs", "--no"], 2, "unrecognized arguments: --no"),
+    (["cron", "verify-processed", "--date=x"], 2, "'x' is no date of the form 2016-11-23"),
+    (["cron", "status", "--no"], 2, "unrecognized arguments: --no"),
+    (["setup", "--new_crash_source.path=/dev/null/x"], 1, "/dev/null/x"),
+    (["doctor", "--no"], 2, "unrecognized arguments: --no"),
+    (["completion", "tcsh"], 2, "invalid choice: 'tcsh'"),
+]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, str]]:
+    """An installation with one processed crash, and its id."""
+    stackwalker()
+    installation = Installation(tmp_path_factory.mktemp("commands"), SAMPLES / "symbols")
+    installation.environment |= variables(
+        {"resource.reference.reference_file": str(installation.directory / "reference.json")}
+    )
+    (installation.directory / "reference.json").write_bytes((REPOSITORY / "config/reference_data.json").read_bytes())
+    crash_id = installation.submit(SAMPLE / "upload_file_minidump.dmp", "--raw-crash", SAMPLE / "raw_crash.json")
+    assert installation.socorro("process", crash_id).returncode == 0
+    yield installation, crash_id
+    installation.close()
+
+
+def words(site: tuple[Installation, str], arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    installation, crash_id = site
+    replaced = (each.replace("CRASH", crash_id).replace("SYMBOLS", str(SAMPLES / "symbols")) for each in arguments)
+    return installation.socorro(*replaced)
+
+
+@pytest.mark.parametrize("command", GOOD)
+def test_a_command_does_its_work_and_ends_with_0(site, command):
+    arguments, expected = GOOD[command]
+    done = words(site, arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(expected.replace("CRASH", site[1]), done.stdout), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"), BAD, ids=lambda value: " ".join(value) if type(value) is list else ""
+)
+def test_a_mistake_is_told_on_standard_error_without_a_traceback(site, arguments, code, told):
+    done = words(site, arguments)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if told in line]
+    assert line.startswith("socorro")
+
+
+@pytest.mark.parametrize("command", ["show", "fetch", "queue", "siglists", "cron", "doctor"])
+def test_a_configuration_that_is_not_there_is_told_by_each(site, command):
+    arguments = {"show": ["show", "CRASH"], "fetch": ["fetch", "CRASH", "d"], "queue": ["queue", "status"]}
+    arguments |= {"siglists": ["siglists", "check"], "cron": ["cron", "status"], "doctor": ["doctor"]}
+    done = words(site, [*arguments[command], "--admin.conf=absent.ini"])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "socorro: cannot read absent.ini: No such file or directory\n"
+
+
+def test_each_command_is_here_with_good_and_with_bad_input():
+    names = {command.name for command in every()} | {f"symbols {action}" for action in SYMBOL_ACTIONS}
+    groups = {"queue", "siglists", "symbols", "cron"}
+    assert names - groups == GOOD.keys() | ELSEWHERE.keys() | IN_PROCESS.keys()
+    bad = {" ".join(arguments[:length]) for arguments, *_ in BAD for length in (1, 2)}
+    assert names - bad == set()
+    for file in (ELSEWHERE | IN_PROCESS).values():
+        assert (REPOSITORY / "tests" / f"{file}.py").exists()
+
+
+def test_the_actions_of_symbols_are_all_here(site):
+    action = next(each for each in load("symbols").parser()._actions if each.dest == "action")
+    assert tuple(action.choices) == SYMBOL_ACTIONS
+
+
+def test_what_programs_read_is_json_and_nothing_else(site):
+    for arguments in (
+        ["show", "CRASH"],
+        ["queue", "status"],
+        ["signature", "CRASH"],
+        ["doctor"],
+        ["cron", "partitions"],
+    ):
+        json.loads(words(site, [*arguments, "--json"]).stdout)

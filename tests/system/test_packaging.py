@@ -1,0 +1,95 @@
+"""What `make`, pip and an operator get who have no checkout: the source distribution, and the wheel made from it."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.shared import REPOSITORY
+
+NOT_THERE_IN_A_CLONE = (".*", "build", "dist", "*.egg-info", "__pycache__", "_build", "results", "symbols.index")
+IN_THE_PACKAGE = ("config", "siglists", "socorro_processor")
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where both were built, without a network, from a copy in which nothing was built before."""
+    directory = tmp_path_factory.mktemp("distributions")
+    shutil.copytree(REPOSITORY, directory / "clone", ignore=shutil.ignore_patterns(*NOT_THERE_IN_A_CLONE))
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", directory / "dist", directory / "clone")
+    return directory / "dist"
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def files_of(*names: str) -> set[str]:
+    """Those of the checkout that are not Python's, by their path below the package."""
+    found = set()
+    for name in names:
+        for path in (REPOSITORY / name).rglob("*"):
+            if path.is_file() and path.suffix not in (".py", ".pyc"):
+                below = path.relative_to(REPOSITORY)
+                found.add(str(below if name == "socorro_processor" else Path("socorro_processor") / below))
+    return found
+
+
+def test_the_wheel_has_lists_configurations_units_reference_data_and_the_mark_that_it_has_types(distributions):
+    (wheel,) = distributions.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = files_of(*IN_THE_PACKAGE)
+    assert {
+        "socorro_processor/py.typed",
+        "socorro_processor/config/processor-production.ini",
+        "socorro_processor/config/reference_data.json",
+        "socorro_processor/config/systemd/socorro-processor.service",
+        "socorro_processor/siglists/prefix_signature_re.txt",
+    } <= expected
+    assert expected - names == set()
+
+
+def test_the_source_distribution_has_what_is_needed_to_build_test_and_install(distributions):
+    (sdist,) = distributions.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
+    for needed in (
+        "Makefile",
+        "CHANGELOG.rst",
+        "requirements-dev.txt",
+        "bin/install-systemd",
+        "bin/services",
+        "config/systemd/common.conf",
+        "docs/index.rst",
+        "samples/segfault/upload_file_minidump.dmp",
+        "siglists/README.rst",
+        "socorro_processor/py.typed",
+        "tests/shared.py",
+    ):
+        assert needed in names
+
+
+def test_an_installation_from_the_wheel_runs_where_there_is_no_checkout(distributions, tmp_path):
+    (wheel,) = distributions.glob("*.whl")
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
+    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    # What it depends on is that of the tests. Their editable installation is not: it is not followed from here.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    where = run(python, "-c", "import socorro_processor; print(socorro_processor.__file__)", cwd=tmp_path)
+    assert where.startswith(str(site))
+    socorro = tmp_path / "venv" / "bin" / "socorro"
+    assert str(site) in run(socorro, "siglists", "check", cwd=tmp_path)
+    ini = run(socorro, "processor", "--admin.print_conf=ini", cwd=tmp_path)
+    assert "[producer_consumer]" in ini
+    shipped = f"--admin.conf={site / 'socorro_processor' / 'config' / 'processor.ini'}"
+    assert "root = socorro-data/crashes" in run(socorro, "processor", shipped, "--admin.print_conf=ini", cwd=tmp_path)
