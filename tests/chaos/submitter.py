@@ -104,7 +104,9 @@ class Submitter:
 
     def submitted(self) -> list[Submitted]:
         """All until now."""
-        return [Submitted(**json.loads(line)) for line in self._journal.read_text().splitlines()]
+        # The last line may be half written.
+        whole, _, _ = self._journal.read_text().rpartition("\n")
+        return [Submitted(**json.loads(line)) for line in whole.splitlines()]
 
 
 def main(journal: Path, rate: float, seed: int) -> None:
