@@ -19,6 +19,7 @@ from types import FrameType
 from typing import NoReturn
 
 from socorro_processor.errors import SocorroError
+from socorro_processor.symbols.verdict import remove_temporary_files
 
 TIME = 900.0
 """Seconds that one may take."""
@@ -39,12 +40,14 @@ class IndexProcess:
         # Not a pipe of Popen's own, which `communicate` closes at once.
         stdin, lifeline = os.pipe()
         self._lifeline = os.fdopen(lifeline, "wb", buffering=0)
+        self._temporary = tempfile.tempdir or os.environ.get("TMPDIR") or tempfile.gettempdir()
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "socorro_processor.symbols.index_process", *arguments],
                 stdin=stdin,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
+                env={**os.environ, "TMPDIR": self._temporary},
                 start_new_session=True,
             )
         except BaseException:
@@ -78,6 +81,8 @@ class IndexProcess:
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            remove_temporary_files(self._process.pid, self._temporary)
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
@@ -112,4 +117,11 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except SystemExit as end:
+        if end.code and os.getsid(0) == os.getpid():
+            # What a stackwalker has started goes with it; all others of this session are gone.
+            sys.stderr.flush()
+            os.killpg(0, signal.SIGKILL)
+        raise

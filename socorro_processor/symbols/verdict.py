@@ -6,6 +6,8 @@ A slice would hide that, so each file is put before it once, with a minidump tha
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -20,6 +22,9 @@ _ID = bytes(range(1, 17))
 _RELATIVE = "judged/0403020106050807090A0B0C0D0E0F100/judged.sym"
 _BASE, _SIZE = 0x400000, 0x1000
 
+_PREFIX = "verdict-"
+"""Of temporary directories; then comes the id of the process, which may be killed."""
+
 
 class NoVerdict(SocorroError):
     """The stackwalker could not be asked."""
@@ -28,7 +33,7 @@ class NoVerdict(SocorroError):
 def is_corrupt(file: Path, stackwalker: str, timeout: float = 600.0) -> bool:
     """Whether the stackwalker (a path) takes nothing of a symbol file. Raises NoVerdict."""
     try:
-        with tempfile.TemporaryDirectory(prefix="verdict-") as directory:
+        with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as directory:
             link = Path(directory, "symbols", _RELATIVE)
             link.parent.mkdir(parents=True)
             link.symlink_to(file.absolute())
@@ -44,6 +49,12 @@ def is_corrupt(file: Path, stackwalker: str, timeout: float = 600.0) -> bool:
         return bool(module["corrupt_symbols"])
     except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError) as error:
         raise NoVerdict(f"{stackwalker} could not be asked about {file}: {error}") from error
+
+
+def remove_temporary_files(process: int, directory: str) -> None:
+    """Those that a killed process has left of ``is_corrupt``."""
+    for path in Path(directory).glob(f"{_PREFIX}{process}-*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def version_of(printed: str) -> str:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,12 @@ IndexProcess(*map(Path, sys.argv[1:3]), sys.argv[3], "0.25.0").finish()
 
 @pytest.fixture
 def walker(tmp_path, monkeypatch):
-    """A stackwalker that hangs, and writes down that it was asked; its temporary files are in a place of their own."""
+    """A stackwalker that hangs by what it has started, and says that it was asked; its temporary files lie apart."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     walker = tmp_path / "walker"
-    walker.write_text(f"#!/bin/sh\n: > {tmp_path}/asked\nexec sleep 3600\n")
+    walker.write_text(f"#!/bin/sh\n: > {tmp_path}/asked\nsleep 3600\n")
     walker.chmod(0o755)
     return walker
 
@@ -78,4 +80,4 @@ def test_one_that_hangs_is_killed(tmp_path, walker):
     process.end(patience=0.1)
     with pytest.raises(NotIndexed):
         process.finish()
-    eventually(lambda: not processes_of(tmp_path))
+    assert nothing_is_left(tmp_path)
