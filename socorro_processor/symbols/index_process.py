@@ -70,6 +70,7 @@ class IndexProcess:
             raise NotIndexed(f"not done after {timeout:g} s") from error
         finally:
             self._lifeline.close()
+        remove_temporary_files(self._process.pid, self._temporary)
         if self._process.returncode != 0:
             raise NotIndexed(said.rsplit("\n", 1)[-1] or f"exit code {self._process.returncode}")
 
@@ -82,10 +83,12 @@ class IndexProcess:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-            remove_temporary_files(self._process.pid, self._temporary)
+        # It may have been killed, or lack the descriptors to do so itself.
+        remove_temporary_files(self._process.pid, self._temporary)
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
@@ -121,6 +124,8 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except SystemExit as end:
         if end.code and os.getsid(0) == os.getpid():
+            # The end may have come in the midst of their removal, or before it was certain.
+            remove_temporary_files(os.getpid(), tempfile.gettempdir())
             # What a stackwalker has started goes with it; all others of this session are gone.
             sys.stderr.flush()
             os.killpg(0, signal.SIGKILL)

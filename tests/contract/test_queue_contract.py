@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,14 @@ def processor(backend: QueueBackend) -> Processor:
 def taken(processor: Processor) -> Delivery:
     delivery = processor.take()
     assert delivery is not None, "there is a crash, but it was not delivered"
+    return delivery
+
+
+def taken_at_last(processor: Processor) -> Delivery:
+    """The next one, where it is not known when a service notices the death of the processor that had it."""
+    deadline = time.monotonic() + LONGEST_DELAY
+    while (delivery := processor.take()) is None:
+        assert time.monotonic() < deadline, "there is a crash, but it was not delivered"
     return delivery
 
 
@@ -184,7 +193,7 @@ def test_a_hastened_crash_whose_processor_dies_comes_again(backend, processor):
     processor.queue.begin(taken(processor))
     processor.die()
     backend.wait(LONGEST_DELAY)
-    assert taken(backend.start()).crash_id == crash_id
+    assert taken_at_last(backend.start()).crash_id == crash_id
 
 
 def test_hastening_where_nothing_can_be_hastened_changes_nothing(backend, processor):

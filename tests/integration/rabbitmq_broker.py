@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import pika
@@ -50,10 +50,8 @@ class Processor:
         """As by kill -9: nothing is said to the broker, which sees the connections end."""
         # What was said before is on its way, as it is when a process dies.
         self.queue.depths()
-        before = self._broker.consumers()
         self.proxy.refuse()
         self.proxy.cut()
-        self._broker.wait_until_fewer_consume(before)
 
     def close(self) -> None:
         self.queue.close()
@@ -113,21 +111,8 @@ class Broker:
     def now(self) -> float:
         return time.monotonic()
 
-    def consumers(self) -> dict[str, int]:
-        """How many there are of each queue that has any."""
-        found = self.queues.arguments.keys() & {*self.queues.origins.values(), self.queues.suspect}
-        counts = {name: self.channel.queue_declare(name, passive=True).method.consumer_count for name in sorted(found)}
-        return {name: count for name, count in counts.items() if count}
-
-    def wait_until_fewer_consume(self, before: Mapping[str, int]) -> None:
-        """The broker has noticed that a process died, and what was given to it is there again."""
-        deadline = time.monotonic() + DEADLINE
-        while any(self.consumers().get(name, 0) >= count for name, count in before.items()):
-            assert time.monotonic() < deadline, "the broker does not notice that a process died"
-            time.sleep(0.005)
-
     def wait(self, seconds: float) -> None:
-        """Until nothing is delayed. A death has been noticed before."""
+        """Until nothing is delayed. A death is noticed by the broker at once."""
         self.wait_until_empty([name for name in self.queues.arguments if ".retry." in name])
 
     def wait_until_empty(self, names: list[str]) -> None:

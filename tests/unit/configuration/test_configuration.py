@@ -223,7 +223,7 @@ def test_a_machine_without_memory_for_a_library_is_no_mistake_in_the_configurati
     (tmp_path / "store_that_lacks_memory.py").write_text(
         "raise ImportError('backend.so: failed to map segment from shared object')\n"
     )
-    ini = f"[plugins]\npath = {tmp_path}\n[source]\nstore_class = store_that_lacks_memory.Store\n"
+    ini = f"[plugins]\npath = {tmp_path}\n[source]\nstore_class = store_that_lacks_memory.Mine\n"
     with pytest.raises(
         ProcessingEnvironmentError, match="importing store_that_lacks_memory found no room for a library"
     ):
