@@ -70,21 +70,19 @@ class IndexProcess:
             raise NotIndexed(f"not done after {timeout:g} s") from error
         finally:
             self._lifeline.close()
-        remove_temporary_files(self._process.pid, self._temporary)
+            # It may have been killed, or lack the descriptors to do so itself.
+            remove_temporary_files(self._process.pid, self._temporary)
         if self._process.returncode != 0:
             raise NotIndexed(said.rsplit("\n", 1)[-1] or f"exit code {self._process.returncode}")
 
     def end(self, patience: float = _PATIENCE) -> None:
-        """Unfinished. Another thread may be waiting in ``finish``."""
+        """Unfinished. ``finish`` comes after it, where no other thread is waiting there."""
         self._lifeline.close()
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        # It may have been killed, or lack the descriptors to do so itself.
-        remove_temporary_files(self._process.pid, self._temporary)
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
