@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(work: Work) -> Outcome:
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    yesterday = work.today - timedelta(days=1)
     last: date = work.arguments.date or yesterday
     if last > yesterday:
         raise ConfigurationError(f"--date {last}: that day is not over (in UTC), its crashes are still being processed")

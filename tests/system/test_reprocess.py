@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crash_id import crash_date, new_crash_id
 from tests.integration.s3_bucket import put_object
 from tests.services import own_servers, restart
 from tests.shared import SAMPLES
@@ -37,7 +37,7 @@ def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(si
     signature = site.in_s3(same)["signature"]
     old = "UPDATE processed_crashes SET processed_crash = jsonb_set(processed_crash, '{signature}', %s) WHERE uuid = %s"
     site.database.execute(old, '"once"', changed)
-    day = datetime.now(UTC).strftime("%Y%m%d")
+    day = f"{crash_date(broken):%Y%m%d}"
     put_object(site.bucket, f"v2/raw_crash/{broken[:3]}/{day}/{broken}", b"[]")
     found = {"product": "Lightbox", "version": "7.0", "date_processed": datetime.now(UTC).isoformat()}
     site.indexes.client.index(

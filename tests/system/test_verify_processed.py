@@ -17,7 +17,8 @@ from tests.shared import SAMPLES, stackwalker
 from tests.statsd_server import StatsdServer
 from tests.system.production import Production, production
 
-YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+DAY = datetime.now(UTC).date() - timedelta(days=3)
+"""Long over, whatever midnight passes during the test."""
 STORES = ["storage0", "storage1", "storage2"]
 
 
@@ -31,8 +32,8 @@ def installation(tmp_path: Path, statsd_server: StatsdServer) -> Iterator[Produc
 
 
 def collected(installation: Production, count: int, *, queued: bool) -> list[str]:
-    """Crashes of yesterday in S3, which the collector could queue or not."""
-    crash_ids = [new_crash_id(YESTERDAY) for _ in range(count)]
+    """Crashes of that day in S3, which the collector could queue or not."""
+    crash_ids = [new_crash_id(DAY) for _ in range(count)]
     dump = SAMPLES / "segfault" / "upload_file_minidump.dmp"
     store = BotoS3CrashStorage(defaults(BotoS3CrashStorage, **installation.bucket))
     queue = queue_of(installation)
@@ -52,7 +53,7 @@ def queue_of(installation: Production) -> RabbitMQCrashQueue:
 
 def verify(installation: Production, *arguments: str) -> tuple[int, dict[str, list[str]], dict]:
     """Exit code, what is missing where, and the counts."""
-    done = installation.socorro("cron", "verify-processed", "--json", *arguments)
+    done = installation.socorro("cron", "verify-processed", f"--date={DAY}", "--json", *arguments)
     assert done.stderr == ""
     *crashes, counts = map(json.loads, done.stdout.splitlines())
     return done.returncode, {crash["crash_id"]: crash["missing_in"] for crash in crashes}, counts
@@ -107,7 +108,7 @@ def test_while_many_crashes_wait_nothing_is_queued_a_second_time(installation):
     for _ in range(FEW + 1):
         queue.submit(new_crash_id())
     queue.close()
-    done = installation.socorro("cron", "verify-processed", "--reprocess")
+    done = installation.socorro("cron", "verify-processed", f"--date={DAY}", "--reprocess")
     assert done.returncode == 1
     assert f"nothing is queued: {FEW + 1} crashes wait" in done.stdout
     assert installation.queue()["waiting"] == FEW + 1
