@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from socorro_processor.configuration import WholeNumber, argument
-from socorro_processor.errors import ConfigurationError, SocorroError
+from socorro_processor.errors import SocorroError
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.metrics import METRICS
 from socorro_processor.reference.changes import TableChanges, check_rows
@@ -46,10 +46,10 @@ def run(work: Work) -> Outcome:
     options = work.values.cron.reference_data
     origin = work.arguments.origin or options.origin
     if not origin:
-        raise ConfigurationError("where do the reference data come from? Set cron.reference_data.origin, or --origin")
+        return work.nothing_to_do("neither cron.reference_data.origin nor --origin says where the data come from")
     sections = sections_with_providers(work.values.processor)
     if not sections:
-        raise ConfigurationError("no rule of the processor uses reference data")
+        return work.nothing_to_do("no rule of the processor uses reference data")
     shown = _without_secrets(origin)
     work.progress(f"reading {shown}")
     try:

@@ -95,10 +95,16 @@ class ProcessorPipeline(RequiredConfig):
         return crash
 
     def check(self) -> None:
-        """Raise ProcessingEnvironmentError where this machine lacks what a rule needs."""
+        """Raise ProcessingEnvironmentError, with all that the rules say, where this machine lacks what they need."""
+        problems: dict[str, None] = {}  # in order; several rules may lack the same
         for _, system in self._systems:
             for rule in system.rules:
-                rule.check()
+                try:
+                    rule.check()
+                except ProcessingEnvironmentError as error:
+                    problems[str(error)] = None
+        if problems:
+            raise ProcessingEnvironmentError("; ".join(problems))
 
     def reload(self) -> bool:
         """Have every rule read again what an operator may have changed: signature lists, reference data.

@@ -99,7 +99,7 @@ BAD = [
     (["symbols", "manage"], 2, "companion_process.symbol_cache_path"),
     (["cron"], 2, "cron which job?"),
     (["cron", "nothing"], 2, "there is no command 'cron nothing'; there are reference-data, partitions"),
-    (["cron", "reference-data"], 2, "where do the reference data come from?"),
+    (["cron", "reference-data", "--origin=absent"], 1, "absent: it cannot be read: No such file"),
     (["cron", "partitions", "--maximum=0"], 2, "'0' is not a whole number of at least 1"),
     (["cron", "elasticsearch-cleanup", "--maximum=0"], 2, "'0' is not a whole number of at least 1"),
     (["cron", "missing-symbols", "--date=2999-01-01"], 2, "that day is not over"),

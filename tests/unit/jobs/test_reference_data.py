@@ -207,9 +207,19 @@ def test_an_address_that_is_none_is_refused_without_a_secret_that_is_in_it(job, 
     assert "hush" not in str(raised.value)
 
 
-def test_where_no_origin_is_named_that_is_said(job):
-    with pytest.raises(ConfigurationError, match=r"Set cron\.reference_data\.origin"):
-        job(JOB)
+def test_where_no_origin_is_named_there_is_nothing_to_do(job):
+    outcome = job(JOB)
+    assert (outcome.succeeded, outcome.summary) == (
+        True,
+        "nothing to do: neither cron.reference_data.origin nor --origin says where the data come from",
+    )
+
+
+def test_where_no_rule_uses_reference_data_there_is_nothing_to_do(job):
+    rule_sets = '[["own", "", "", "apply_all_rules", "socorro_processor.rules.general.IdentifierRule"]]'
+    outcome = job(JOB, "--origin=/nowhere", processor__rule_sets=rule_sets)
+    assert outcome.succeeded
+    assert outcome.summary == "nothing to do: no rule of the processor uses reference data"
 
 
 def test_the_configuration_may_name_the_origin(job, tmp_path, target):

@@ -41,6 +41,15 @@ class HelplessRule(Rule):
         HelplessRule.closed += 1
 
 
+class PoorRule(Rule):
+    def check(self) -> None:
+        raise ProcessingEnvironmentError("no reference data")
+
+
+class AsPoorRule(PoorRule):
+    pass
+
+
 class BrokenSystem(TransformRuleSystem):
     def apply_all_rules(self, crash: Crash) -> bool:
         raise RuntimeError("a bug in a rule system")
@@ -93,8 +102,9 @@ def test_what_is_wrong_with_the_machine_leaves_the_pipeline():
 
 
 def test_a_machine_that_lacks_what_a_rule_needs_is_told_before_any_crash():
-    with pytest.raises(ProcessingEnvironmentError):
-        pipeline("RenamingRule", "HelplessRule").check()
+    rules = ("RenamingRule", "HelplessRule", "PoorRule", "AsPoorRule")
+    with pytest.raises(ProcessingEnvironmentError, match=r"^no stackwalker; no reference data$"):
+        pipeline(*rules).check()
 
 
 def test_notes_of_the_fetch_come_before_those_of_the_rules():
