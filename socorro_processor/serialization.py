@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy
 import orjson
 
 Note = Callable[[str], None]
@@ -106,8 +107,7 @@ def _decode_if_shallow(data: bytes) -> Any:
     return value
 
 
-_DIGITS_TO_ZERO = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
-_LONG_RUN = b"0" * len(str(2**63))
+_LONG_RUN = b"\1" * len(str(2**63))
 
 
 def _has_large_integer(data: bytes) -> bool:
@@ -115,10 +115,11 @@ def _has_large_integer(data: bytes) -> bool:
 
     One within a text counts too where it looks the same; that costs time and nothing else.
     """
-    runs = data.translate(_DIGITS_TO_ZERO)
+    # numpy lets other threads run meanwhile. What is below "0" is far beyond 9 as a byte.
+    digits = (numpy.frombuffer(data, numpy.uint8) - numpy.uint8(ord("0")) < 10).tobytes()
     end = 0
-    while (start := runs.find(_LONG_RUN, end)) >= 0:
-        end = runs.find(b" ", start)
+    while (start := digits.find(_LONG_RUN, end)) >= 0:
+        end = digits.find(b"\0", start)
         end = end if end >= 0 else len(data)
         if data[start - 1 : start] == b"-":
             start -= 1
