@@ -109,11 +109,13 @@ _socorro() {{
             *) found="$plain" ;;
         esac ;;
     esac
-    compadd -- ${{=found:#*[.=]}}
-    compadd -S '' -- ${{(M)${{=found}}:#*[.=]}}
+    local -a each=(${{=found}})
+    compadd -- ${{each:#*[.=]}}
+    compadd -S '' -- ${{(M)each:#*[.=]}}
     [[ "$current" = -* ]] || _files
 }}
-compdef _socorro socorro
+# The first time zsh has only just loaded this file, and waits for words.
+if [[ "$funcstack[1]" = _socorro ]]; then _socorro "$@"; else compdef _socorro socorro; fi
 """
 
 
@@ -125,8 +127,9 @@ def _fish(commands: list[Words], keys: Mapping[str, list[str]]) -> str:
         seen = f"__fish_seen_subcommand_from {first}" + (
             f"; and __fish_seen_subcommand_from {second}" if second else ""
         )
-        if each.plain:
-            lines.append(f"complete -c socorro -n '{seen}' -a '{' '.join(each.plain)}'")
+        if plain := " ".join(each.plain):
+            unsaid = "" if second else f"; and not __fish_seen_subcommand_from {plain}"
+            lines.append(f"complete -c socorro -n '{seen}{unsaid}' -a '{plain}'")
         offered = [*each.options, *(key for option in each.options for key in keys.get(option.strip("-."), ()))]
         lines.append(f"complete -c socorro -n '{seen}; and string match -q -- \"-*\" (commandline -ct)' -f -a '")
         lines[-1] += f"{' '.join(option for option in offered if not option.endswith('.'))}'"

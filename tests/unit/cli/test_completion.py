@@ -1,5 +1,6 @@
 """``socorro completion``, tried by the shells that read it."""
 
+import os
 import shutil
 import subprocess
 
@@ -7,6 +8,7 @@ import pytest
 
 from socorro_processor.cli.commands import COMMANDS, every
 from socorro_processor.cli.main import main
+from tests.shared import require
 
 
 def printed(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -70,6 +72,40 @@ def test_what_nothing_is_known_of_is_left_to_the_names_of_files(complete):
         == complete("show", "--resource.filesystem.root", "=", "/")
         == []
     )
+
+
+ZSH = """
+compdef() {}; compset() {}; _files() {}
+compadd() { while [[ "$1" != -- ]]; do shift; done; shift; print -l -- ${(M)@:#$words[CURRENT]*} }
+source "$1"; shift; words=(socorro "$@"); CURRENT=$#words; _socorro
+"""
+FISH = "source $argv[1]; complete --do-complete (string join ' ' socorro $argv[2..])"
+
+
+@pytest.mark.parametrize(("shell", "arguments"), [("zsh", ["-f", "-c", ZSH, "zsh"]), ("fish", ["-N", "-c", FISH])])
+def test_the_other_shells_complete_the_same(shell, arguments, capsys, tmp_path):
+    require(shutil.which(shell), f"no {shell}: bin/services install")
+    script = tmp_path / "socorro"
+    script.write_text(printed(shell, capsys))
+
+    def complete(*words: str) -> list[str]:
+        done = subprocess.run(
+            [shell, *arguments, script, *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        )
+        assert done.stderr == ""
+        return sorted(done.stdout.split())
+
+    assert complete("pro") == ["process", "processor"]
+    assert complete("queue", "purge", "p") == ["parked", "priority"]
+    assert complete("symbols", "man") == ["manage"]
+    assert complete("queue", "parked", "--rea") == ["--reason"]
+    assert complete("show", "--resource.files") == ["--resource.filesystem.root="]
+    assert complete("queue", "requeue", "--queue", "n") == ["normal"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
