@@ -79,7 +79,7 @@ compdef() {}; compset() {}; _files() {}
 compadd() { while [[ "$1" != -- ]]; do shift; done; shift; print -l -- ${(M)@:#$words[CURRENT]*} }
 source "$1"; shift; words=(socorro "$@"); CURRENT=$#words; _socorro
 """
-FISH = "source $argv[1]; complete --do-complete (string join ' ' socorro $argv[2..])"
+FISH = 'source $argv[1]; complete --do-complete "socorro $argv[2..]"'
 
 
 @pytest.mark.parametrize(("shell", "arguments"), [("zsh", ["-f", "-c", ZSH, "zsh"]), ("fish", ["-N", "-c", FISH])])
