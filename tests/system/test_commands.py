@@ -8,18 +8,20 @@ from collections.abc import Iterator
 import pytest
 
 from socorro_processor.cli.commands import every, load
+from tests.integration.s3_bucket import bucket_options, object_keys
 from tests.shared import REPOSITORY, SAMPLES, stackwalker
 from tests.system.daemon import Installation, variables
+from tests.system.symbol_cache import SymbolCache
 
 SAMPLE = SAMPLES / "segfault"
 SYMBOL_ACTIONS = ("missing", "fetch", "upload", "index", "status", "manage")
 LIGHTBOX = "lightbox/561F144541602F969DC91FFDB6C2F1E30"
 UNKNOWN = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 
-# Where a command is run for its work that needs a service, or ends only when it is told to. Those of IN_PROCESS are
-# called there, and are no process of their own: the bad input is.
 ELSEWHERE = {"processor": "system/test_processing", "symbols manage": "system/test_symbol_cache"}
-IN_PROCESS = {"symbols status": "system/test_symbol_cache", "symbols upload": "integration/test_symbol_supply"}
+"""Where a command is run for its work that ends only when it is told to."""
+BELOW = {"symbols status", "symbols upload"}
+"""What has a test of its own, for what it needs."""
 
 GOOD = {
     "process": (["process", "CRASH"], "CRASH lightbox::Thumbnail::turn_upright"),
@@ -163,13 +165,40 @@ def test_a_configuration_that_is_not_there_is_told_by_each(site, command):
     assert done.stderr == "socorro: cannot read absent.ini: No such file or directory\n"
 
 
+def test_symbols_are_uploaded_to_the_bucket(site):
+    bucket = bucket_options()
+    options = [
+        f"--{key.replace('resource.boto', 'resource.symbols.s3').replace('boto', 'symbols')}={value}"
+        for key, value in bucket.items()
+    ]
+    done = words(site, ["symbols", "upload", "SYMBOLS", *options])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{LIGHTBOX}: uploaded" in done.stdout
+    assert f"{LIGHTBOX}/lightbox.sym" in object_keys(bucket)
+
+
+def test_the_symbol_cache_shows_how_full_it_is(site, tmp_path):
+    cache = SymbolCache(tmp_path, size=100)
+    status = ["symbols", "status", f"--companion_process.symbol_cache_path={cache.path}"]
+    try:
+        cache.write("a", 50)
+        assert words(site, status).returncode == 1
+        cache.manage()
+        cache.wait_for_log("1 files")
+        done = words(site, status)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "50.0k of 100.0k" in done.stdout
+    finally:
+        cache.close()
+
+
 def test_each_command_is_here_with_good_and_with_bad_input():
     names = {command.name for command in every()} | {f"symbols {action}" for action in SYMBOL_ACTIONS}
     groups = {"queue", "siglists", "symbols", "cron"}
-    assert names - groups == GOOD.keys() | ELSEWHERE.keys() | IN_PROCESS.keys()
+    assert names - groups == GOOD.keys() | ELSEWHERE.keys() | BELOW
     bad = {" ".join(arguments[:length]) for arguments, *_ in BAD for length in (1, 2)}
     assert names - bad == set()
-    for file in (ELSEWHERE | IN_PROCESS).values():
+    for file in ELSEWHERE.values():
         assert (REPOSITORY / "tests" / f"{file}.py").exists()
 
 
