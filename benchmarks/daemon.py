@@ -5,7 +5,8 @@
 The embedded configuration, as a process of its own, with the real stackwalker. The first table: all crashes
 of the directory with their symbols. The second: the one with the largest main library, for which a symbol file
 is generated. CPU time is the kernel's count: the stackwalker's, and the daemon's own, of which slicing is told
-apart. *Busy* is that of both by two cores (or by as many as there are threads).
+apart. *Busy* is that of both by two cores (or by as many as there are threads), from when all crashes are in the queue
+until the last of them is saved.
 """
 
 from __future__ import annotations
@@ -136,11 +137,12 @@ class Bench:
         daemon = _Daemon(installation, threads)
         try:
             daemon.process(dumps, 1)
-            before, started = daemon.used(), time.monotonic()
-            count = daemon.process(dumps, rounds)
-            wall, after = time.monotonic() - started, daemon.used()
+            before = daemon.used()
+            wall = daemon.process(dumps, rounds)
+            after = daemon.used()
         finally:
             daemon.close()
+        count = rounds * len(dumps)
         own, stackwalker, sliced = ((after[key] - before[key]) / count for key in ("self", "stackwalker", "slicing"))
         return {
             "threads": threads,
@@ -179,8 +181,8 @@ class _Daemon:
             )
         eventually(lambda: "the processor runs" in self._log.read_text(), self._log.read_text)
 
-    def process(self, dumps: Sequence[Path], rounds: int) -> int:
-        """Have each of them processed so many times; how many that are in all."""
+    def process(self, dumps: Sequence[Path], rounds: int) -> float:
+        """Have each of them processed so many times; the seconds that takes, once all are in the queue."""
         crash_ids = []
         for _ in range(rounds):
             for dump in dumps:
@@ -188,14 +190,17 @@ class _Daemon:
                 annotations = dump.with_name("raw_crash.json")
                 raw_crash = decode(annotations.read_bytes()) if annotations.exists() else {}
                 self._store.save_raw_crash(raw_crash, {MAIN_DUMP: dump.read_bytes()}, crash_ids[-1])
+        self._process.send_signal(signal.SIGSTOP)
         for crash_id in crash_ids:
             self._queue.submit(crash_id)
+        started = time.monotonic()
+        self._process.send_signal(signal.SIGCONT)
         for crash_id in crash_ids:
             while not self._installation.is_processed(crash_id):
                 if self._process.poll() is not None:
                     raise SystemExit(self._log.read_text())
-                time.sleep(0.005)
-        return len(crash_ids)
+                time.sleep(0.02)
+        return time.monotonic() - started
 
     def used(self) -> dict[str, Any]:
         with suppress(FileNotFoundError):

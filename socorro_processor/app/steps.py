@@ -82,9 +82,7 @@ class Steps:
         notes: list[str] = []
         with METRICS.timer("fetch"):
             raw_crash = self._source.get_raw_crash(crash_id, notes.append)
-            dumps_directory = directory / "dumps"
-            dumps_directory.mkdir()
-            dumps = self._source.get_raw_dumps_as_files(crash_id, dumps_directory, notes.append)
+            dumps = self._source.get_raw_dumps_as_files(crash_id, directory, notes.append)
             earlier = self._earlier(crash_id, notes) if first_time else None
         started = time.perf_counter()
         crash = self._pipeline.process_crash(

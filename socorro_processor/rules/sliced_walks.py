@@ -119,6 +119,7 @@ class SlicedWalks:
                 self._want_indexes(slices.without_index, program, version)
                 return self._full(walk, "sandbox")
             outcome, result = walk(_in_place_of_symbols(path), _ENVIRONMENT)
+            slices.remove()
             full = None
             if not result.json_dump:
                 if outcome.timed_out or outcome.output_too_large:

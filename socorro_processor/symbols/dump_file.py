@@ -7,7 +7,7 @@ from pathlib import Path
 
 from socorro_processor.errors import SocorroError
 
-_NEAR = 32 << 10
+_AHEAD = 32 << 10
 
 
 class NotUnderstood(SocorroError):
@@ -19,7 +19,6 @@ class DumpFile:
 
     def __init__(self, path: Path) -> None:
         """Raises NotUnderstood."""
-        self._near_at, self._near = 0, b""
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except (OSError, ValueError) as error:
@@ -48,13 +47,22 @@ class DumpFile:
             raise NotUnderstood(f"{what}: the file became shorter")
         return data
 
-    def read_one_of_many(self, at: int, size: int, what: str) -> bytes:
-        """As ``read``, where the next one most likely stands close behind."""
-        offset = at - self._near_at
-        if not 0 <= offset <= len(self._near) - size:
-            self._near = self.read(at, max(size, min(_NEAR, self.size - at)), what)
-            self._near_at, offset = at, 0
-        return self._near[offset : offset + size]
+
+class ReadAhead:
+    """Reads of a file of which the next one most likely stands close behind the last."""
+
+    def __init__(self, file: DumpFile, what: str) -> None:
+        self._file = file
+        self._what = what
+        self._at, self._data = 0, b""
+
+    def read(self, at: int, size: int) -> bytes:
+        """Exactly ``size`` bytes. Raises NotUnderstood."""
+        offset = at - self._at
+        if not 0 <= offset <= len(self._data) - size:
+            self._data = self._file.read(at, max(size, min(_AHEAD, self._file.size - at)), self._what)
+            self._at, offset = at, 0
+        return self._data[offset : offset + size]
 
 
 def limit(count: int, maximum: int, what: str) -> None:

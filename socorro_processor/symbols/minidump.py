@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from socorro_processor.symbols.address_search import AMD64, ARM, ARM64, X86, Addresses, AddressSearch, Cpu
 from socorro_processor.symbols.code_view import names
-from socorro_processor.symbols.dump_file import DumpFile, NotUnderstood, limit
+from socorro_processor.symbols.dump_file import DumpFile, NotUnderstood, ReadAhead, limit
 
 MAXIMUM_STREAMS = 4_096
 MAXIMUM_MODULES = 16_384
@@ -188,21 +188,23 @@ def _list(file: DumpFile, streams: _Streams, kind: int, entry: int, maximum: int
 def _modules(file: DumpFile, streams: _Streams, platform: int) -> tuple[Module, ...]:
     modules = []
     left = MAXIMUM_NAMES
+    # Some writers put all names in one place and all records in another.
+    names_ahead, records_ahead = ReadAhead(file, "name"), ReadAhead(file, "CodeView record")
     raw = _list(file, streams, _MODULE_LIST, 108, MAXIMUM_MODULES, "modules")
     for base, size, stamp, name_at, record_size, record_at in struct.iter_unpack("<QI4xII52xII24x", raw):
         if size == 0 or base + size > 1 << 64:
             continue  # as the stackwalker does
-        (name_size,) = struct.unpack("<I", file.read_one_of_many(name_at, 4, "name"))
+        (name_size,) = struct.unpack("<I", names_ahead.read(name_at, 4))
         limit(name_size, MAXIMUM_NAME, "bytes of a name")
         limit(record_size, MAXIMUM_NAME, "bytes of a CodeView record")
         left -= name_size + record_size
         if left < 0:
             raise NotUnderstood(f"names of modules of more than {MAXIMUM_NAMES} bytes in all")
         try:
-            name = file.read_one_of_many(name_at + 4, name_size, "name").decode("utf-16-le")
+            name = names_ahead.read(name_at + 4, name_size).decode("utf-16-le")
         except UnicodeDecodeError as error:
             raise NotUnderstood(f"name of a module: {error.reason}") from error
-        record = file.read_one_of_many(record_at, record_size, "CodeView record") if record_size else b""
+        record = records_ahead.read(record_at, record_size) if record_size else b""
         try:
             known = names(record, name, f"{stamp:08x}{size:x}" if platform in _WINDOWS else "", platform in _APPLE)
         except ValueError as error:

@@ -58,6 +58,28 @@ class Slices:
     without_index: list[SymbolFile] = field(default_factory=list)
     modules: set[int] = field(default_factory=set)
     """Where those begin for which there is a file here."""
+    _files: list[str] = field(default_factory=list)
+    _directories: list[str] = field(default_factory=list)
+
+    def new_path(self, relative: str) -> str:
+        """The path of a file that is about to be made, with the directories that it needs."""
+        path = str(self.directory)
+        *parents, name = relative.split("/")
+        for parent in parents:
+            path = f"{path}/{parent}"
+            with suppress(FileExistsError):
+                os.mkdir(path)  # noqa: PTH102
+                self._directories.append(path)
+        self._files.append(f"{path}/{name}")
+        return self._files[-1]
+
+    def remove(self) -> None:
+        """Remove them, in a third of the time that it takes to look for them. What fails is left."""
+        with suppress(OSError):
+            for file in self._files:
+                os.unlink(file)  # noqa: PTH108
+            for directory in reversed(self._directories):
+                os.rmdir(directory)  # noqa: PTH106
 
     def were_seen_by(self, json_dump: Mapping[str, Any]) -> bool:
         """Whether a stackwalker's JSON lacks no symbols that are here, as where a sandbox hides them."""
@@ -112,7 +134,7 @@ class Slicer:
             raise NotWorthwhile("the symbol files are smaller than the dump")
         slices = Slices(directory, minidump.candidates())
         spans = _spans_of_candidates(minidump.modules, slices.candidates)
-        stub = f"{directory}/stub"
+        stub = slices.new_path("stub")
         _write(stub, STUB)
         for file, _, modules in found:
             pieces = [
@@ -121,7 +143,7 @@ class Slicer:
                 for first, behind in [spans[number]]
             ]
             addresses = pieces[0] if len(pieces) == 1 else numpy.sort(numpy.concatenate(pieces))
-            target = _target(directory, file.relative)
+            target = slices.new_path(file.relative)
             slices.modules.update(minidump.modules[number].base for number in modules)
             if not len(addresses):
                 os.link(stub, target)
@@ -197,17 +219,11 @@ def _spans_of_candidates(modules: Sequence[Module], candidates: Addresses) -> li
     return list(zip(first.tolist(), behind.tolist(), strict=True))
 
 
-def _target(directory: Path, relative: str) -> str:
-    """The path of a file to be written, with the directories that it needs."""
-    path = str(directory)
-    *parents, name = relative.split("/")
-    for parent in parents:
-        path = f"{path}/{parent}"
-        with suppress(FileExistsError):
-            os.mkdir(path)  # noqa: PTH102
-    return f"{path}/{name}"
-
-
 def _write(path: str, data: bytes) -> None:
-    with open(path, "wb", buffering=0) as out:  # noqa: PTH123
-        out.write(data)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        # Where there is room for a part only, that is written, and the next write says that there is no more.
+        while data := data[os.write(descriptor, data) :]:
+            pass
+    finally:
+        os.close(descriptor)

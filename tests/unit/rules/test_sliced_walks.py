@@ -118,6 +118,14 @@ def test_a_frame_that_was_no_candidate_leads_to_the_full_files(rule, tmp_path, m
     assert counts("slicing.full", reason="check") == 1
 
 
+def test_a_slice_is_written_to_its_end_where_the_system_writes_but_a_part_of_it(rule, tmp_path, monkeypatch):
+    expected, sliced, counts = walked(rule(slicing=False), tmp_path), indexed(rule(), tmp_path), Counts()
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:100]))
+    assert walked(sliced, tmp_path) == expected
+    assert counts("slicing.sliced") == 1
+
+
 def test_in_a_sandbox_no_symbol_file_is_linked_for_it_may_hide_what_the_link_leads_to(rule, tmp_path):
     expected = walked(rule(slicing=False), tmp_path)
     sandboxed, counts = rule(sandbox="env"), Counts()
