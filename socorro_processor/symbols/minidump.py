@@ -13,6 +13,7 @@ more than a few megabytes are in memory at a time.
 
 from __future__ import annotations
 
+import codecs
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -201,7 +202,7 @@ def _modules(file: DumpFile, streams: _Streams, platform: int) -> tuple[Module, 
         if left < 0:
             raise NotUnderstood(f"names of modules of more than {MAXIMUM_NAMES} bytes in all")
         try:
-            name = names_ahead.read(name_at + 4, name_size).decode("utf-16-le")
+            name = codecs.utf_16_le_decode(names_ahead.read(name_at + 4, name_size), "strict", True)[0]
         except UnicodeDecodeError as error:
             raise NotUnderstood(f"name of a module: {error.reason}") from error
         record = records_ahead.read(record_at, record_size) if record_size else b""

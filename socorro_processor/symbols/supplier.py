@@ -29,7 +29,7 @@ from socorro_processor.symbols.directory_source import DirectorySource
 from socorro_processor.symbols.download import DownloadLimits, receive
 from socorro_processor.symbols.http_source import HTTPSource, parse_url
 from socorro_processor.symbols.known_missing import KnownMissing
-from socorro_processor.symbols.s3_source import S3Source, s3_options
+from socorro_processor.symbols.s3_options import s3_options
 from socorro_processor.symbols.source import SourceAway, SymbolsNotThere, SymbolSource, WrongSymbolFile
 from socorro_processor.symbols.staging import Staging
 from socorro_processor.symbols.store import symbol_path
@@ -357,6 +357,9 @@ class SymbolSupplier(RequiredConfig):
 
 def _source(config: DotDict, text: str) -> SymbolSource:
     if text == S3:
+        # Not before now: few need it, and the SDK takes a quarter of a second.
+        from socorro_processor.symbols.s3_source import S3Source
+
         return S3Source(config[S3])
     if "://" in text:
         return HTTPSource(

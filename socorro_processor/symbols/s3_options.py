@@ -1,0 +1,24 @@
+"""The options of a bucket with symbols."""
+
+from __future__ import annotations
+
+from socorro_processor.configuration import Namespace
+from socorro_processor.crashstorage.s3_options import bucket_options
+
+_DEFAULTS = {"bucket_name": "symbols", "number_of_tries": 1}
+"""Where they differ from those of the crash store, with which it shares no values."""
+
+
+def s3_options() -> Namespace:
+    """The options of the bucket with symbols."""
+    options = Namespace()
+    for name, option in bucket_options().items():
+        options.add_option(
+            name,
+            default=_DEFAULTS.get(name, option.default),
+            doc=option.doc,
+            from_string_converter=option.from_string_converter,
+            secret=option.secret,
+            reference_value_from="secrets.symbols" if option.secret else "resource.symbols.s3",
+        )
+    return options
