@@ -58,7 +58,7 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
     yield _tried("new_crash_source", lambda: _checked("new_crash_source", configuration))
     for name in ("source", "destination"):
         yield from _stores(name, configuration)
-    yield _tried("processor", lambda: _checked("processor", configuration))
+    yield _tried("processor", lambda: _processor(configuration))
     for part, component, check in symbol_checks(configuration):
         yield _tried(part, check, component)
     yield _tried("app.temporary_directory", lambda: _temporary_directory(configuration))
@@ -104,6 +104,16 @@ def _checked(name: str, configuration: Configuration) -> str:
     with closing(build(name, configuration)) as part:
         part.check()
         return type(part).__name__
+
+
+def _processor(configuration: Configuration) -> str:
+    try:
+        return _checked("processor", configuration)
+    except SocorroError as error:
+        # A rule that cannot be made hides what the others lack.
+        processor = configuration.values.processor
+        problems = processor.rule_sets.problems(processor) if "rule_sets" in processor else []
+        raise SocorroError("\n".join(problems) or str(error)) from error
 
 
 def _stores(name: str, configuration: Configuration) -> Iterator[Finding]:

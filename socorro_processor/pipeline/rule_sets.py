@@ -11,10 +11,12 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter, class_name
+from socorro_processor.errors import SocorroError
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Rule
 from socorro_processor.pipeline.rule_system import TransformRuleSystem
@@ -85,6 +87,22 @@ class RuleSets:
                     doc=_RULE_CLASS_DOC,
                     from_string_converter=_rule_class,
                 )
+
+    def problems(self, config: DotDict) -> list[str]:
+        """What keeps rules from their work on this machine, each rule made and looked at by itself.
+
+        ``config`` is the pipeline's. Not for a running one: what a rule shares with others may be closed.
+        """
+        problems: dict[str, None] = {}  # in order; several rules may lack the same
+        for rule_set in self.rule_sets:
+            for rule_class in rule_set.rule_classes:
+                section = config[rule_set.name][rule_class.__name__]
+                try:
+                    with closing(section.rule_class(section)) as rule:
+                        rule.check()
+                except SocorroError as error:
+                    problems[str(error)] = None
+        return list(problems)
 
     def to_str(self) -> str:
         sets = ",\n".join(json.dumps(rule_set.as_list(), indent=1) for rule_set in self.rule_sets)

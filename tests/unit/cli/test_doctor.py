@@ -84,6 +84,19 @@ def of_symbols(out: str) -> list[list[str]]:
     return [[each["component"], each["problem"]] for each in json.loads(out) if each["part"] in parts]
 
 
+def test_all_that_the_rules_lack_is_named_once_each(socorro):
+    code, out, _ = socorro(
+        "doctor",
+        "--json",
+        "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.command_pathname=/nowhere/walker",
+        "--resource.reference.reference_file=/nowhere/reference.json",
+    )
+    assert code == 1
+    walker, reference = sorted(problems(out)["processor"].splitlines())
+    assert walker.startswith("/nowhere/walker, which command_pathname names, is not an executable file")
+    assert reference == "reference data /nowhere/reference.json cannot be read: No such file or directory"
+
+
 def test_the_symbol_cache_and_each_source_of_symbols_are_looked_at(socorro, tmp_path):
     socorro("setup")
     with SymbolServer(always(b"", 404)) as server:
