@@ -117,31 +117,26 @@ def _read_all(read: Read, places: Integers, lengths: Integers) -> list[bytes]:
     order = numpy.argsort(places)
     begin = places[order].astype(numpy.int64)
     end = begin + lengths[order]
-    between = begin[1:] - end[:-1]
     # Pieces that adjoin are one.
-    first = numpy.flatnonzero(between) + 1
-    begins = [int(begin[0]), *begin[first].tolist()]
-    ends = [*end[first - 1].tolist(), int(end[-1])]
+    first = numpy.flatnonzero(numpy.concatenate([[True], begin[1:] != end[:-1]]))
+    begin, end = begin[first], end[numpy.concatenate([first[1:] - 1, [len(end) - 1]])]
+    reach = numpy.maximum.accumulate(end)
+    apart = numpy.flatnonzero(begin[1:] - reach[:-1] > _GAP) + 1
+    firsts = numpy.concatenate([[0], apart])
+    behinds = numpy.concatenate([apart, [len(begin)]])
+    starts, sizes = begin[firsts], reach[behinds - 1] - begin[firsts]
+    start = numpy.repeat(starts, behinds - firsts)
+    spans = list(zip((begin - start).tolist(), (end - start).tolist(), strict=True))
     pieces = []
-    start = behind = 0
-    data = b""
-    for number, (piece_begin, piece_end) in enumerate(zip(begins, ends, strict=True)):
-        if piece_end > behind:
-            start = piece_begin
-            behind = _end_of_read(begins, ends, number)
-            data = read(behind - start, start)
-            if len(data) != behind - start:
-                raise NotSliceable("the file is shorter than when it was indexed")
-        pieces.append(data[piece_begin - start : piece_end - start])
+    for at, size, number, behind in zip(*(each.tolist() for each in (starts, sizes, firsts, behinds)), strict=True):
+        data = read(size, at)
+        if len(data) != size:
+            raise NotSliceable("the file is shorter than when it was indexed")
+        if behind - number == 1:
+            pieces.append(data)
+        else:
+            pieces += [data[begin:end] for begin, end in spans[number:behind]]
     return pieces
-
-
-def _end_of_read(begins: list[int], ends: list[int], number: int) -> int:
-    """How far is read from the piece of this number on: to before the first large gap."""
-    end = ends[number]
-    while (number := number + 1) < len(begins) and begins[number] - end <= _GAP:
-        end = max(end, ends[number])
-    return end
 
 
 def _with_size(line: bytes, size: int) -> bytes:

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ class Slicer:
             if index.corrupt:
                 return _CORRUPT
             limit = min(state.size // 2 + 4096, MAXIMUM_SLICES - slices.size)
-            data = slice_of(index, addresses, lambda size, at: os.pread(descriptor, size, at), limit)
+            data = slice_of(index, addresses, partial(os.pread, descriptor), limit)
             return data if FileState.of(os.fstat(descriptor)) == state else None
         except UnusableIndex:
             slices.without_index.append(file)
