@@ -20,8 +20,9 @@ from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
 from socorro_processor.crashstorage.postgresql.schema import migrate
 from socorro_processor.errors import ConfigurationError, CrashStorageError, ProcessingEnvironmentError
 from socorro_processor.reference.changes import Approve, TableChanges, changes, key
+from socorro_processor.reference.data import ReferenceData
 from socorro_processor.reference.file import default_file, read_tables
-from socorro_processor.reference.provider import ReferenceData, ReferenceDataProvider
+from socorro_processor.reference.provider import ReferenceDataProvider
 from socorro_processor.reference.tables import KEYS, TABLES, Row, Tables, reference_data
 
 logger = logging.getLogger(__name__)

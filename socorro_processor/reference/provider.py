@@ -16,41 +16,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakValueDictionary
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, class_converter
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
-
-if TYPE_CHECKING:
-    from socorro_processor.reference.changes import Approve, TableChanges
-    from socorro_processor.reference.tables import Tables
+from socorro_processor.reference.changes import Approve, TableChanges
+from socorro_processor.reference.data import ReferenceData
+from socorro_processor.reference.tables import Tables
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ReferenceData:
-    """All of it, as it was when it was read. Shared by threads; never changes."""
-
-    rewritten_products: Mapping[str, str]
-    """Product ids, to the name that crashes with them are to have, whatever name they came with."""
-    release_builds: Mapping[tuple[str, str, str, int], str]
-    """Product, version, channel in lower case and build id, to the version that was released as it."""
-    windows_versions: Mapping[tuple[int, int], str]
-    """Major and minor version, to the name under which Windows is sold."""
 
 
 class ReferenceDataProvider(RequiredConfig):
     """Answers the rules' questions. A provider says in ``load`` where the data come from.
 
     The data are read once, and again on ``reload`` and by ``refresh_providers``; every method may be called from any
-    thread. Where they
-    cannot be reached at the start, each question raises ProcessingEnvironmentError until they can be: no
-    crash is processed without them.
+    thread. Where they cannot be reached at the start, each question raises ProcessingEnvironmentError until they
+    can be: no crash is processed without them.
     """
 
     required_config = Namespace()

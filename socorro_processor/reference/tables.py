@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from socorro_processor.reference.provider import ReferenceData
+from socorro_processor.reference.data import ReferenceData
 
 TABLES: Mapping[str, Mapping[str, type]] = {
     "product_productid_map": {"product_name": str, "productid": str, "rewrite": bool},
