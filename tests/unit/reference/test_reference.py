@@ -13,8 +13,8 @@ from socorro_processor.configuration import Configuration, Namespace, Source, de
 from socorro_processor.configuration.sources import SourcedValue
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.reference.file import FileReferenceData, default_file
 from socorro_processor.reference.data import ReferenceData
+from socorro_processor.reference.file import FileReferenceData, default_file
 from socorro_processor.reference.provider import ReferenceDataProvider, provider_for, refresh_providers
 from socorro_processor.rules.raw_transform import ProductRewrite
 from socorro_processor.rules.releases import BetaVersionRule, OSPrettyVersionRule
