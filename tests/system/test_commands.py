@@ -10,7 +10,7 @@ import pytest
 from socorro_processor.cli.commands import every, load
 from tests.integration.s3_bucket import bucket_options, object_keys
 from tests.shared import REPOSITORY, SAMPLES, stackwalker
-from tests.system.daemon import Installation, variables
+from tests.system.daemon import Installation, eventually, variables
 from tests.system.symbol_cache import SymbolCache
 
 SAMPLE = SAMPLES / "segfault"
@@ -185,9 +185,8 @@ def test_the_symbol_cache_shows_how_full_it_is(site, tmp_path):
         assert words(site, status).returncode == 1
         cache.manage()
         cache.wait_for_log("1 files")
-        done = words(site, status)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "50.0k of 100.0k" in done.stdout
+        eventually(lambda: "50.0k of 100.0k" in words(site, status).stdout)
+        assert words(site, status).returncode == 0
     finally:
         cache.close()
 
