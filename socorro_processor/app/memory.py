@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 
 # Of glibc's malloc.h.
@@ -16,8 +15,6 @@ _LARGE = 4 << 20
 again; to have the kernel clear their pages each time costs more than what is done in them."""
 _KEPT = 16 << 20
 """Bytes at the end of the heap that are free and kept for the next crash."""
-_OBJECTS_BETWEEN_LOOKS = 50_000
-"""By itself 700."""
 
 
 def keep_memory_flat() -> None:
@@ -35,14 +32,3 @@ def keep_memory_flat() -> None:
     mallopt(_M_MMAP_THRESHOLD, _LARGE)
     # With the one set, the other stays at 128 kB.
     mallopt(_M_TRIM_THRESHOLD, _KEPT)
-
-
-def look_for_garbage_seldom() -> None:
-    """Have Python look less often for objects that hold each other. To be called once all is set up.
-
-    A crash is up to 100,000 dictionaries and lists that live until it is saved. To look through them again and again
-    while they are made finds nothing, and no other thread runs meanwhile.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS, 10, 10)

@@ -16,7 +16,6 @@ from types import FrameType
 from socorro_processor import health, statsd
 from socorro_processor.app import companion
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
-from socorro_processor.app.memory import look_for_garbage_seldom
 from socorro_processor.app.queue_gauges import QueueGauges
 from socorro_processor.app.service_manager import CLOSING_TIME, ServiceManager
 from socorro_processor.app.task_manager import TaskManager
@@ -84,7 +83,6 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             self._check_first(queue)
             self.watchdog.start()
             closing.callback(self.watchdog.stop)
-            look_for_garbage_seldom()
             self._service.ready()
             logger.info("the processor runs, pid %d", os.getpid())
             manager.run()
