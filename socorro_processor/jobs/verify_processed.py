@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -120,7 +120,7 @@ class Verification:
         self._stores = stores
         self._queue = queue
         self._parked = _parked(queue, days)
-        self._queued_before = _recently(work.memory.get("queued", {}))
+        self._queued_before = _recently(work.memory.get("queued", {}), work.now())
         self._counts = Counts(dry_run=work.dry_run)
         self._may_queue = bool(work.arguments.reprocess) and self._can_tell_what_waits()
 
@@ -180,7 +180,7 @@ class Verification:
             return "missing"
         if not self._work.dry_run:
             self._queue.submit(crash_id, "reprocessing")
-            self._queued_before[crash_id] = datetime.now(UTC).isoformat()
+            self._queued_before[crash_id] = self._work.now().isoformat()
         self._counts.queued += 1
         return "queued"
 
@@ -227,8 +227,8 @@ def _parked(queue: CrashQueueBase, days: set[date]) -> set[str]:
     return parked
 
 
-def _recently(queued: Mapping[str, str]) -> dict[str, str]:
-    since = datetime.now(UTC) - NOT_AGAIN_WITHIN
+def _recently(queued: Mapping[str, str], now: datetime) -> dict[str, str]:
+    since = now - NOT_AGAIN_WITHIN
     return {crash_id: moment for crash_id, moment in queued.items() if datetime.fromisoformat(moment) > since}
 
 

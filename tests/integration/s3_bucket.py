@@ -18,6 +18,13 @@ def bucket_options() -> Options:
     return _run_options(_endpoint_url()) | {"resource.boto.prefix": uuid.uuid4().hex}
 
 
+def as_symbol_bucket(options: Options) -> Options:
+    """The same bucket, as one with symbols."""
+    return {
+        key.replace("resource.boto", "resource.symbols.s3").replace("boto", "symbols"): options[key] for key in options
+    }
+
+
 def put_object(options: Options, key: str, data: bytes) -> None:
     _client().put_object(Bucket=options["resource.boto.bucket_name"], Key=_key(options, key), Body=data)
 

@@ -14,7 +14,7 @@ from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
 from socorro_processor.rules.missing_symbols import MissingSymbolsRule
 from socorro_processor.symbols.minidump import read
 from socorro_processor.symbols.wanted import needed_symbols
-from tests.integration.s3_bucket import bucket_options, get_object, object_keys
+from tests.integration.s3_bucket import as_symbol_bucket, bucket_options, get_object, object_keys
 from tests.shared import shared, stackwalker
 from tests.symbol_server import SymbolServer, always, store
 
@@ -104,10 +104,7 @@ def symbols(tmp_path, capsys):
     """Run ``socorro symbols`` with a bucket of its own; exit code, what it printed, and what it said."""
     options = bucket_options()
     mine = {
-        **{
-            key.replace("resource.boto", "resource.symbols.s3").replace("boto", "symbols"): options[key]
-            for key in options
-        },
+        **as_symbol_bucket(options),
         "resource.symbols.symbol_cache_path": str(tmp_path / "cache"),
         "resource.filesystem.root": str(tmp_path / "crashes"),
     }

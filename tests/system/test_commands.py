@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from socorro_processor.cli.commands import every, load
-from tests.integration.s3_bucket import bucket_options, object_keys
+from tests.integration.s3_bucket import as_symbol_bucket, bucket_options, object_keys
 from tests.shared import REPOSITORY, SAMPLES, stackwalker
 from tests.system.daemon import Installation, eventually, variables
 from tests.system.symbol_cache import SymbolCache
@@ -167,10 +167,7 @@ def test_a_configuration_that_is_not_there_is_told_by_each(site, command):
 
 def test_symbols_are_uploaded_to_the_bucket(site):
     bucket = bucket_options()
-    options = [
-        f"--{key.replace('resource.boto', 'resource.symbols.s3').replace('boto', 'symbols')}={value}"
-        for key, value in bucket.items()
-    ]
+    options = [f"--{key}={value}" for key, value in as_symbol_bucket(bucket).items()]
     done = words(site, ["symbols", "upload", "SYMBOLS", *options])
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{LIGHTBOX}: uploaded" in done.stdout
