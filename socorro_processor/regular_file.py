@@ -1,4 +1,4 @@
-"""Files that an operator names: read, where they are files, and replaced as a whole.
+"""Files that an operator names: read, where they are files, written to the end, and replaced as a whole.
 
 Of what else may be in their place a pipe would be waited for for ever, and a device may have no end.
 """
@@ -30,6 +30,15 @@ def read_regular_file(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
         if len(content) > maximum_size:
             raise NotAFile(0, f"it is larger than {maximum_size} bytes", str(path))
         return content
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """To its end: where there is room for a part, that is written, and the next write says why there is no more.
+
+    Raises OSError.
+    """
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 @contextmanager

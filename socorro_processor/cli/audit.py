@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError, SocorroError
 from socorro_processor.log import formatter_of, set_up_logging
+from socorro_processor.regular_file import write_all
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,7 @@ class _AuditFile(logging.Handler):
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
     def emit(self, record: logging.LogRecord) -> None:
-        data = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        write_all(self._descriptor, f"{self.format(record)}\n".encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
         os.close(self._descriptor)

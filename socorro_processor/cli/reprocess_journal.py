@@ -17,6 +17,7 @@ from pathlib import Path
 
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
+from socorro_processor.regular_file import write_all
 
 _HEADING = b'"a journal of socorro reprocess"\n'
 
@@ -108,8 +109,7 @@ class Journal:
 
     def _write(self, data: bytes) -> None:
         try:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
+            write_all(self._descriptor, data)
         except OSError as error:
             raise SocorroError(f"cannot write the journal {self.path}: {error.strerror}") from error
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy
 
 from socorro_processor.errors import SocorroError
+from socorro_processor.regular_file import write_all
 from socorro_processor.symbols.address_search import Addresses
 from socorro_processor.symbols.index import FileState, UnusableIndex
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
@@ -223,8 +224,6 @@ def _spans_of_candidates(modules: Sequence[Module], candidates: Addresses) -> li
 def _write(path: str, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        # Where there is room for a part only, that is written, and the next write says that there is no more.
-        while data := data[os.write(descriptor, data) :]:
-            pass
+        write_all(descriptor, data)
     finally:
         os.close(descriptor)
