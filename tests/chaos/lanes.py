@@ -21,8 +21,8 @@ from tests.chaos.faults import (
 )
 from tests.chaos.plan import Lane
 from tests.chaos.submitter import FATES, HEALTHY
-from tests.chaos.symbol_faults import DAMAGES, CacheWiped, IndexesDamaged, ManagerFrozen, ManagerKilled, ServerIs
-from tests.chaos.symbols import ANSWERS, HANGS
+from tests.chaos.symbol_faults import DAMAGES, CacheWiped, IndexesDamaged, ProcessFrozen, ProcessKilled, ServerIs
+from tests.chaos.symbols import ANSWERS, HANGS, MANAGER, SLICING
 from tests.chaos.walker import FAULTS, IS_GONE
 
 SERVICES = ("rabbitmq", "s3", "postgresql", "elasticsearch")
@@ -53,7 +53,10 @@ COMMON = (
     Lane("symbol server", 6.0, tuple(ServerIs(name) for name in (HANGS, *ANSWERS))),
     Lane("symbol cache", 12.0, (CacheWiped(),)),
     Lane("symbol cache's disk", 25.0, (Full("symbol cache's disk"),)),
-    Lane("symbol cache's manager", 8.0, (ManagerKilled(), ManagerKilled(), ManagerFrozen())),
+    *(
+        Lane(name, 8.0, (ProcessKilled(program), ProcessKilled(program), ProcessFrozen(program)))
+        for name, program in (("symbol cache's manager", MANAGER), ("slicing process", SLICING))
+    ),
     Lane("symbol indexes", 5.0, tuple(IndexesDamaged(name) for name in DAMAGES)),
     # Those that hang take their time, five times over.
     Lane("crash", 6.0, tuple(Submitted(kind) for kind in (*QUICK, *QUICK, "poison: hangs"))),

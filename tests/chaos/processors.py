@@ -62,7 +62,10 @@ class Supervised:
         return sum(daemon.log.count(" saved") for daemon in self._daemons)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal, where it runs just now."""
+        """Send it a signal; where it has just ended, the next one."""
+        deadline = time.monotonic() + 10 * RESTART_DELAY
+        while self._daemon.process.poll() is not None and time.monotonic() < deadline:
+            time.sleep(0.05)
         self._daemon.process.send_signal(number)
 
     def stop(self) -> int:

@@ -19,7 +19,7 @@ from tests.chaos.leftovers import files_in, processes_left
 from tests.chaos.plan import Lane
 from tests.chaos.processors import Supervised
 from tests.chaos.submitter import Submitter
-from tests.chaos.symbols import Symbols
+from tests.chaos.symbols import MANAGER, SLICING, Symbols
 from tests.chaos.walker import FaultyWalker
 from tests.chaos.walks import CleanWalks
 from tests.shared import REPOSITORY, stackwalker
@@ -122,7 +122,8 @@ class Site:
         """Whatever is still broken, for a fault could not be ended."""
         self.walker.mend()
         self.symbols.server_is_good()
-        self.symbols.signal_managers(signal.SIGCONT)
+        for program in (MANAGER, SLICING):
+            self.symbols.signal(program, signal.SIGCONT)
 
     def out_of_order(self) -> list[str]:
         """What has not come back to order by itself, some time after all was mended, while processors run."""

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose with symbols: their server, cache, manager and indexes."""
+"""What goes wrong on purpose with symbols: their server, cache, indexes, and the processes that work on them."""
 
 from __future__ import annotations
 
@@ -44,26 +44,30 @@ class CacheWiped(Fault):
         site.symbols.wipe()
 
 
-class ManagerKilled(Fault):
-    """The processor must start it again."""
+@dataclass
+class ProcessKilled(Fault):
+    """One that the processor must start again."""
 
-    name = "killed"
-
-    def begin(self, site: Site) -> None:
-        site.symbols.signal_managers(signal.SIGKILL)
-
-
-class ManagerFrozen(Fault):
-    """The cache grows over its size meanwhile."""
-
-    name = "frozen"
-    lasts = (2.0, 8.0)
+    program: str
+    name: str = "killed"
 
     def begin(self, site: Site) -> None:
-        site.symbols.signal_managers(signal.SIGSTOP)
+        site.symbols.signal(self.program, signal.SIGKILL)
+
+
+@dataclass
+class ProcessFrozen(Fault):
+    """The cache grows over its size meanwhile; a dump waits for its slices."""
+
+    program: str
+    name: str = "frozen"
+    lasts: tuple[float, float] = (2.0, 8.0)
+
+    def begin(self, site: Site) -> None:
+        site.symbols.signal(self.program, signal.SIGSTOP)
 
     def end(self, site: Site) -> None:
-        site.symbols.signal_managers(signal.SIGCONT)
+        site.symbols.signal(self.program, signal.SIGCONT)
 
 
 @dataclass

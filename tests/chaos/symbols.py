@@ -20,7 +20,8 @@ from tests.chaos.leftovers import files_in, processes_of
 from tests.symbol_server import Request, SymbolServer, store
 from tests.system.symbol_cache import size_of
 
-_MANAGER = "socorro_processor.app.companion"
+MANAGER = "socorro_processor.app.companion"
+SLICING = "socorro_processor.symbols.slicing_process"
 _IN_ORDER_WITHIN = 90.0
 """Seconds: a manager that died again and again is started again after a minute at most."""
 
@@ -89,10 +90,10 @@ class Symbols:
         """Remove the cache, while others put files in."""
         shutil.rmtree(self.cache, ignore_errors=True)
 
-    def signal_managers(self, number: signal.Signals) -> None:
-        """The one at work, and the one that waits."""
+    def signal(self, program: str, number: signal.Signals) -> None:
+        """Signal every process of a program: of the manager there is the one at work, and the one that waits."""
         for pid, arguments in processes_of(self.cache).items():
-            if _MANAGER in arguments.split():
+            if program in arguments.split():
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
 
