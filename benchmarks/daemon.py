@@ -41,6 +41,8 @@ from tests.system.daemon import Installation, eventually
 OWN_BAR, BUSY_BAR = 0.010, 0.9
 THREADS = (1, 2, 4)
 CORES = 2
+_WARM_UP = 64
+"""Crashes."""
 
 
 def main() -> int:
@@ -136,7 +138,8 @@ class Bench:
                 self._indexed.add(store)
         daemon = _Daemon(installation, threads)
         try:
-            daemon.process(dumps, 1)
+            # With slicing until the processes for that are there.
+            daemon.process(dumps, 1 + slicing * _WARM_UP // len(dumps))
             before = daemon.used()
             wall = daemon.process(dumps, rounds)
             after = daemon.used()

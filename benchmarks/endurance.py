@@ -4,7 +4,8 @@
 
 The embedded configuration, with a stackwalker that prints what the real one printed of the crashes in the
 directory. Each thousand is processed to its end before the daemon is looked at, so that what is in work does not
-count. Then it idles: its CPU time is measured, and how long a new crash waits until it is begun.
+count. Then it idles: its CPU time is measured, and how long a new crash waits until it is begun. A process that slices
+for a daemon gets the crashes themselves, as many.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,11 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
+from socorro_processor.stackwalk.stackwalker import find_stackwalker
+from socorro_processor.symbols.index_store import IndexStore
+from socorro_processor.symbols.slicer import Slices
+from socorro_processor.symbols.slicing_process import SlicingProcess
+from tests.equality.equality import index_all, version
 from tests.system.daemon import Daemon, Installation
 
 STEP = 1000
@@ -141,20 +147,54 @@ def main() -> int:
             ended = endurance.daemon.stop() == 0
         finally:
             endurance.close()
+        flat &= measure_slicing_growth(Path(directory), dumps, symbols, arguments.crashes)
     return 0 if flat and cheap and prompt and ended else 1
 
 
 def measure_growth(endurance: Endurance, crashes: int) -> bool:
+    def process() -> None:
+        nonlocal crash_ids
+        endurance.remove(crash_ids)
+        crash_ids = {endurance.submit() for _ in range(STEP)}
+        endurance.wait_for(crash_ids)
+
+    crash_ids: set[str] = set()
+    flat = _is_flat(endurance.pid, crashes, process)
+    endurance.remove(crash_ids)
+    return flat
+
+
+def measure_slicing_growth(directory: Path, dumps: list[Path], symbols: Path, crashes: int) -> bool:
+    indexes = IndexStore(str(directory / "indexes"))
+    stackwalker = str(find_stackwalker())
+    index_all(stackwalker, symbols, indexes)
+    judge = version(stackwalker)
+    process = SlicingProcess([str(symbols)], indexes)
+    process.take_first_message()
+
+    def slice_dumps() -> None:
+        for number in range(STEP):
+            slices, _ = process.slice(dumps[number % len(dumps)], tempfile.mkdtemp(dir=directory), judge)
+            if isinstance(slices, Slices):
+                slices.remove()
+
+    print("\na process that slices")
+    try:
+        return _is_flat(process.pid, crashes, slice_dumps)
+    finally:
+        process.close()
+
+
+def _is_flat(pid: int, crashes: int, process: Callable[[], None]) -> bool:
+    """Whether a process is, over so many crashes, of which ``process`` does a step."""
     print(f"{'crashes':>9}{'memory':>12}{'threads':>9}{'descriptors':>13}{'crashes a second':>18}", flush=True)
     looks: list[Use] = []
     for _ in range(crashes // STEP):
         begun = time.monotonic()
-        crash_ids = {endurance.submit() for _ in range(STEP)}
-        endurance.wait_for(crash_ids)
+        process()
         rate = STEP / (time.monotonic() - begun)
-        use = Use.of(endurance.pid)
+        use = Use.of(pid)
         looks.append(use)
-        endurance.remove(crash_ids)
         print(
             f"{len(looks) * STEP:>9}{use.memory / 1e6:>9.1f} MB{use.threads:>9}{use.descriptors:>13}{rate:>18.1f}",
             flush=True,

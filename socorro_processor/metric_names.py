@@ -52,6 +52,7 @@ MEASURED = (
     Measured("counter", "slicing.sliced", (), "dumps walked with slices"),
     Measured("counter", "slicing.full", ("reason",), "dumps walked with the full symbol files after all"),
     Measured("counter", "slicing.failed", (), "slicings that failed"),
+    Measured("counter", "slicing.process_lost", (), "processes for slicing that ended, or did not answer"),
     Measured("duration", "slicing", (), "the slices for one dump"),
     Measured("duration", "slicing.cpu", (), "the CPU time of that"),
     Measured("counter", "slicing.files_sliced", (), "files given to the stackwalker as slices"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 
-from socorro_processor.app.memory import keep_memory_flat
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.cli.command import Command
 from socorro_processor.configuration import Configuration
 from socorro_processor.log import set_up_logging
+from socorro_processor.malloc import keep_memory_flat
 
 logger = logging.getLogger(__name__)
 

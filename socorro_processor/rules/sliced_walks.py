@@ -10,12 +10,12 @@ import itertools
 import json
 import logging
 import random
+import shutil
+import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from socorro_processor.errors import SocorroError
@@ -25,13 +25,13 @@ from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.result import StackwalkResult
 from socorro_processor.stackwalk.stackwalker import Stackwalker
 from socorro_processor.symbols import minidump
-from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index import FileState
 from socorro_processor.symbols.index_builder import IndexBuilder
 from socorro_processor.symbols.index_directory import IndexRequest, ask_the_manager
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from socorro_processor.symbols.memory_directory import MemoryDirectory, remove_abandoned
-from socorro_processor.symbols.slicer import CannotSlice, NotWorthwhile, Slicer, Slices
+from socorro_processor.symbols.slicer import NotSliced, Slices
+from socorro_processor.symbols.slicing import Slicing
 from socorro_processor.symbols.store import symbol_path
 from socorro_processor.symbols.verdict import VERSIONS, version_of
 
@@ -42,7 +42,7 @@ Walk = Callable[[Mapping[str, Sequence[str]], Mapping[str, str]], tuple[Outcome,
 States = dict[Path, FileState | None]
 """Of symbol files; None of those that are not there."""
 
-_ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=8388608"}
+_ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=33554432"}
 """Huge pages, where the system has them, for the few tens of megabytes that a walk with slices needs.
 
 A walk with full files asks for hundreds of megabytes, for which the kernel may have to make room first.
@@ -88,6 +88,7 @@ class SlicedWalks:
         self._stores = stores
         self._indexes = indexes
         self._builder = IndexBuilder(indexes)
+        self._slicing = Slicing(stores, indexes)
         self._share_to_verify = share_to_verify
         self._in_memory = in_memory
         self._lock = threading.Lock()
@@ -103,35 +104,39 @@ class SlicedWalks:
         program, version = self._judge(directory)
         if version not in VERSIONS:
             return self._full(walk, "stackwalker")
+        verify = random.random() < self._share_to_verify  # no secret  # nosec B311
+        states = _states(self._possible_symbols(dump)) if verify else None
         try:
             new_directory = self._new_directory(directory)
         except OSError as error:
             logger.warning("no directory for slices, the symbol files are used in full: %s", error)
             return self._full(walk, "directory")
-        verify = random.random() < self._share_to_verify  # no secret  # nosec B311
-        states = _states(self._possible_symbols(dump)) if verify else None
-        with new_directory as path:
-            slices = self._sliced(crash_id, dump, Path(path), version)
-            if isinstance(slices, str):
-                return self._full(walk, slices)
+        slices: Slices | None = None
+        try:
+            slices, reason = self._sliced(crash_id, dump, new_directory, version)
+            if slices is None:
+                return self._full(walk, reason)
             if slices.whole and not self._in_memory:
                 # A sandbox need not show what a link leads to.
-                self._want_indexes(slices.without_index, program, version)
                 return self._full(walk, "sandbox")
-            outcome, result = walk(_in_place_of_symbols(path), _ENVIRONMENT)
-            slices.remove()
-            full = None
-            if not result.json_dump:
-                if outcome.timed_out or outcome.output_too_large:
-                    return outcome, result
-                full = self._full(walk, "no_output")
-            elif not slices.were_seen_by(result.json_dump):
-                full = self._full(walk, "hidden")
-            elif not slices.hold_all_of(result.json_dump):
-                full = self._full(walk, "check")
-            elif states is None or (full := _verified(crash_id, walk, result, states)) is None:
-                METRICS.increment("slicing.sliced")
-        self._want_indexes(slices.without_index, program, version)
+            outcome, result = walk(_in_place_of_symbols(new_directory), _ENVIRONMENT)
+        finally:
+            if slices is None:
+                shutil.rmtree(new_directory, ignore_errors=True)
+            else:
+                slices.remove()
+                self._want_indexes(slices.without_index, program, version)
+        full = None
+        if not result.json_dump:
+            if outcome.timed_out or outcome.output_too_large:
+                return outcome, result
+            full = self._full(walk, "no_output")
+        elif not slices.were_seen_by(result.json_dump):
+            full = self._full(walk, "hidden")
+        elif not slices.hold_all_of(result.json_dump):
+            full = self._full(walk, "check")
+        elif states is None or (full := _verified(crash_id, walk, result, states)) is None:
+            METRICS.increment("slicing.sliced")
         return full or (outcome, result)
 
     def _want_indexes(self, files: Iterable[SymbolFile], program: str, version: str) -> None:
@@ -147,6 +152,7 @@ class SlicedWalks:
 
     def close(self) -> None:
         self._builder.close()
+        self._slicing.close()
         if self._memory is not None:
             self._memory.close()
 
@@ -163,36 +169,29 @@ class SlicedWalks:
             )
         return program, version
 
-    def _new_directory(self, crash_directory: Path | None) -> TemporaryDirectory[str]:
+    def _new_directory(self, crash_directory: Path | None) -> str:
         if not self._in_memory:
-            return TemporaryDirectory(prefix="slices-", dir=crash_directory, ignore_cleanup_errors=True)
+            return tempfile.mkdtemp(prefix="slices-", dir=crash_directory)
         with self._lock:
             if self._memory is None or not self._memory.path.is_dir():
                 self._memory = MemoryDirectory()
             return self._memory.new()
 
-    def _sliced(self, crash_id: str, dump: Path, directory: Path, version: str) -> Slices | str:
-        """Else the reason why there are none."""
-        slicer = Slicer(self._stores, self._indexes, version, only_worthwhile=True)
-        started = time.thread_time()
-        try:
-            with METRICS.timer("slicing"):
-                slices = slicer.slice(minidump.read(dump), directory)
-        except NotWorthwhile:
-            return "small"
-        except (NotUnderstood, CannotSlice, OSError) as error:
-            logger.debug("%s: not sliced: %s", crash_id, error)
-            return "slicing"
-        except Exception:
-            # It reads what strangers send: no fault of it may cost a crash.
-            logger.exception("%s: not sliced", crash_id)
-            METRICS.increment("slicing.failed")
-            return "slicing"
-        finally:
-            METRICS.duration("slicing.cpu", time.thread_time() - started)
+    def _sliced(self, crash_id: str, dump: Path, directory: str, version: str) -> tuple[Slices | None, str]:
+        """And why there are none."""
+        with METRICS.timer("slicing"):
+            slices, seconds = self._slicing.slice(dump, directory, version)
+        METRICS.duration("slicing.cpu", seconds)
+        if isinstance(slices, NotSliced):
+            if slices.failed:
+                logger.error("%s: not sliced: %s", crash_id, slices.why)
+                METRICS.increment("slicing.failed")
+            else:
+                logger.debug("%s: not sliced: %s", crash_id, slices.why)
+            return None, slices.reason
         METRICS.increment("slicing.files_sliced", slices.sliced)
         METRICS.increment("slicing.files_whole", slices.whole)
-        return slices
+        return slices, ""
 
     @staticmethod
     def _full(walk: Walk, reason: str) -> tuple[Outcome, StackwalkResult]:

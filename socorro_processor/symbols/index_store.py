@@ -31,8 +31,8 @@ class IndexStore:
 
         ``memory`` is about how many bytes the indexes kept in memory may take up.
         """
-        self._directory = directory
-        self._memory = memory
+        self.index_path = directory
+        self.memory = memory
         self._lock = threading.Lock()
         self._kept: OrderedDict[SymbolFile, SymbolIndex] = OrderedDict()
         self._used = 0
@@ -43,7 +43,7 @@ class IndexStore:
 
     def directory(self, root: Path) -> Path:
         """In which those of the symbol files below ``root`` lie."""
-        return index_directory(root, self._directory)
+        return index_directory(root, self.index_path)
 
     def get(self, file: SymbolFile, state: FileState, stackwalker: str) -> SymbolIndex:
         """Raises UnusableIndex."""
@@ -58,7 +58,7 @@ class IndexStore:
             if file not in self._kept:
                 self._kept[file] = index
                 self._used += index.memory
-            while self._used > self._memory and len(self._kept) > 1:
+            while self._used > self.memory and len(self._kept) > 1:
                 self._used -= self._kept.popitem(last=False)[1].memory
         return index
 

@@ -30,9 +30,9 @@ class MemoryDirectory:
             # Until it is locked, another process may take it for an abandoned one.
             self._lock = _locked(self.path)
 
-    def new(self) -> tempfile.TemporaryDirectory[str]:
-        """An empty directory, removed at the end of its context. Raises OSError."""
-        return tempfile.TemporaryDirectory(dir=self.path, ignore_cleanup_errors=True)
+    def new(self) -> str:
+        """An empty directory. Raises OSError."""
+        return tempfile.mkdtemp(dir=self.path)
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

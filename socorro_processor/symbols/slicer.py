@@ -11,11 +11,16 @@ A symbol file without an index, or one that is not understood, is linked in whol
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +28,9 @@ import numpy
 
 from socorro_processor.errors import SocorroError
 from socorro_processor.regular_file import write_all
+from socorro_processor.symbols import minidump
 from socorro_processor.symbols.address_search import Addresses
+from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index import FileState, UnusableIndex
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from socorro_processor.symbols.minidump import Minidump, Module
@@ -44,24 +51,24 @@ class NotWorthwhile(CannotSlice):
     """The symbol files are smaller than the dump: to read them takes no longer than to search it."""
 
 
-@dataclass
-class Slices:
-    """The slices of one dump."""
+@dataclass(frozen=True)
+class NotSliced:
+    """Why there are no slices of a dump."""
 
-    directory: Path
-    """A store of symbols for the stackwalker, instead of all others."""
-    candidates: Addresses
-    sliced: int = 0
-    """Files of which there is a slice."""
-    whole: int = 0
-    """Files that are linked in whole."""
-    size: int = 0
-    """Bytes of all slices."""
-    without_index: list[SymbolFile] = field(default_factory=list)
-    modules: set[int] = field(default_factory=set)
-    """Where those begin for which there is a file here."""
-    _files: list[str] = field(default_factory=list)
-    _directories: list[str] = field(default_factory=list)
+    reason: str
+    """One of a few, by which it is counted."""
+    why: str
+    failed: bool = False
+    """It is a fault of the slicer, and ``why`` says where."""
+
+
+class SliceFiles:
+    """The files of one dump's slices, which are removed by their names: in a third of the time of a search."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._files: list[str] = []
+        self._directories = [str(directory)]
 
     def new_path(self, relative: str) -> str:
         """The path of a file that is about to be made, with the directories that it needs."""
@@ -76,12 +83,34 @@ class Slices:
         return self._files[-1]
 
     def remove(self) -> None:
-        """Remove them, in a third of the time that it takes to look for them. What fails is left."""
-        with suppress(OSError):
+        """Remove them, and their directory. What fails is left."""
+        try:
             for file in self._files:
                 os.unlink(file)  # noqa: PTH108
             for directory in reversed(self._directories):
                 os.rmdir(directory)  # noqa: PTH106
+        except OSError:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@dataclass
+class Slices:
+    """The slices of one dump."""
+
+    directory: Path
+    """A store of symbols for the stackwalker, instead of all others."""
+    candidates: Addresses
+    remove: Callable[[], None]
+    """Removes them, with their directory."""
+    sliced: int = 0
+    """Files of which there is a slice."""
+    whole: int = 0
+    """Files that are linked in whole."""
+    size: int = 0
+    """Bytes of all slices."""
+    without_index: list[SymbolFile] = field(default_factory=list)
+    modules: set[int] = field(default_factory=set)
+    """Where those begin for which there is a file here."""
 
     def were_seen_by(self, json_dump: Mapping[str, Any]) -> bool:
         """Whether a stackwalker's JSON lacks no symbols that are here, as where a sandbox hides them."""
@@ -97,13 +126,9 @@ class Slices:
         Else the walk may have asked for something that was not in the slices.
         """
         try:
-            # A set first: many threads wait at the same place.
-            offsets = {
-                frame["offset"]
-                for thread in json_dump.get("threads") or ()
-                for frame in thread.get("frames") or ()
-                if frame.get("module")
-            }
+            frames = chain.from_iterable(thread.get("frames") or () for thread in json_dump.get("threads") or ())
+            # There are up to tens of thousands. A set, for many threads wait at the same place.
+            offsets = set(map(itemgetter("offset"), filter(itemgetter("module"), frames)))
             asked = numpy.array([int(offset, 16) for offset in offsets], numpy.uint64)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             return False
@@ -124,29 +149,47 @@ class Slicer:
         self._stackwalker = stackwalker
         self._only_worthwhile = only_worthwhile
 
-    def slice(self, minidump: Minidump, directory: Path) -> Slices:
+    def attempt(self, dump: Path, directory: Path) -> tuple[Slices | NotSliced, float]:
+        """Write the slices for a dump into an empty directory, if that can be done; and the CPU seconds it took."""
+        started = time.thread_time()
+        result: Slices | NotSliced
+        try:
+            result = self.slice(minidump.read(dump), directory)
+        except NotWorthwhile as error:
+            result = NotSliced("small", str(error))
+        except (NotUnderstood, CannotSlice, OSError) as error:
+            result = NotSliced("slicing", str(error))
+        except MemoryError:
+            result = NotSliced("memory", "")
+        except Exception:
+            # It reads what strangers send: no fault of it may cost a crash.
+            result = NotSliced("slicing", traceback.format_exc(), failed=True)
+        return result, time.thread_time() - started
+
+    def slice(self, dump: Minidump, directory: Path) -> Slices:
         """Write the slices for a dump into an empty directory.
 
         Raises CannotSlice, NotUnderstood (of the dump), OSError (of the directory).
         """
         if any(store.is_file() for store in self._stores):
             raise CannotSlice("a symbol file in place of a directory of symbols")
-        found = list(self._found(minidump.modules))
-        if self._only_worthwhile and sum(size for _, size, _ in found) < minidump.path.stat().st_size:
+        found = list(self._found(dump.modules))
+        if self._only_worthwhile and sum(size for _, size, _ in found) < dump.path.stat().st_size:
             raise NotWorthwhile("the symbol files are smaller than the dump")
-        slices = Slices(directory, minidump.candidates())
-        spans = _spans_of_candidates(minidump.modules, slices.candidates)
-        stub = slices.new_path("stub")
+        files = SliceFiles(directory)
+        slices = Slices(directory, dump.candidates(), files.remove)
+        spans = _spans_of_candidates(dump.modules, slices.candidates)
+        stub = files.new_path("stub")
         _write(stub, STUB)
         for file, _, modules in found:
             pieces = [
-                slices.candidates[first:behind] - numpy.uint64(minidump.modules[number].base)
+                slices.candidates[first:behind] - numpy.uint64(dump.modules[number].base)
                 for number in modules
                 for first, behind in [spans[number]]
             ]
             addresses = pieces[0] if len(pieces) == 1 else numpy.sort(numpy.concatenate(pieces))
-            target = slices.new_path(file.relative)
-            slices.modules.update(minidump.modules[number].base for number in modules)
+            target = files.new_path(file.relative)
+            slices.modules.update(dump.modules[number].base for number in modules)
             if not len(addresses):
                 os.link(stub, target)
                 continue

@@ -14,8 +14,10 @@ from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
 from socorro_processor.symbols.memory_directory import IN_MEMORY, MemoryDirectory
-from socorro_processor.symbols.slicer import Slices
+from socorro_processor.symbols.slicer import Slicer, Slices
+from socorro_processor.symbols.slicing import FEW
 from tests.shared import SAMPLES, stackwalker
+from tests.system.daemon import eventually
 
 DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 
@@ -262,6 +264,23 @@ def test_a_walk_in_full_that_says_nothing_of_the_slices_takes_no_stack_away(rule
     assert walked(sliced, tmp_path) == expected
     assert (counts("slicing.verified"), counts("slicing.differences"), counts("slicing.sliced")) == (0, 0, 1)
     assert "differs" not in caplog.text
+
+
+@pytest.mark.parametrize("sandbox", ["", "env"])
+def test_after_a_few_walks_a_process_makes_the_slices(rule, tmp_path, sandbox, monkeypatch):
+    expected = walked(rule(slicing=False), tmp_path)
+    sliced, counts = indexed(rule(sandbox=sandbox), tmp_path), Counts()
+    for _ in range(FEW):
+        walked(sliced, tmp_path)
+    (process,) = sliced._sliced._slicing._processes
+    eventually(process.has_said_something)
+    monkeypatch.setattr(Slicer, "attempt", None)
+    directory = tmp_path / "crash"
+    directory.mkdir()
+    assert walked(sliced, directory) == expected
+    assert counts("slicing.sliced") == FEW + 1
+    slices = directory if sandbox else sliced._sliced._memory.path
+    eventually(lambda: list(slices.iterdir()) == [])
 
 
 def test_nothing_is_left_of_slices(rule, tmp_path):

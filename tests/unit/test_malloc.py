@@ -6,7 +6,7 @@ import sys
 
 PROGRAM = """
 import ctypes, threading
-from socorro_processor.app.memory import keep_memory_flat
+from socorro_processor.malloc import keep_memory_flat
 
 keep_memory_flat()
 at_once = threading.Barrier(8)

@@ -1,0 +1,123 @@
+"""Where dumps are sliced: in processes of their own, and by the thread that wants it while none of these is free."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from socorro_processor.metrics import METRICS
+from socorro_processor.symbols.index_store import IndexStore
+from socorro_processor.symbols.slicer import NotSliced, Slicer, Slices
+from socorro_processor.symbols.slicing_process import TIME, ProcessLost, SlicingProcess
+
+logger = logging.getLogger(__name__)
+
+PROCESSES = 2
+"""More would mostly wait: the rest of a crash's Python takes longer than its slices, and is in one process."""
+FEW = 4
+"""Dumps for which no process is started: a command that processes a crash or two ends before it is ready."""
+_PAUSE = 10.0
+"""Seconds after the loss of a process until another one is started."""
+
+
+class Slicing:
+    """Slices the dumps of some stores. May be used by several threads at once."""
+
+    def __init__(
+        self,
+        stores: Sequence[str],
+        indexes: IndexStore,
+        *,
+        timeout: float = TIME,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``timeout``: seconds after which a process that slices a dump is given up."""
+        self._stores = stores
+        self._indexes = indexes
+        self._timeout = timeout
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._processes: list[SlicingProcess] = []
+        self._starting: list[SlicingProcess] = []
+        self._idle: list[SlicingProcess] = []
+        self._sliced_here = 0
+        self._not_before = 0.0
+        self._closed = False
+
+    def slice(self, dump: Path, directory: str, version: str) -> tuple[Slices | NotSliced, float]:
+        """As ``Slicer.attempt``, for that version of the stackwalker."""
+        process = self._take_idle()
+        if process is None:
+            return self._slice_here(dump, directory, version)
+        try:
+            answer = process.slice(dump, directory, version)
+        except ProcessLost as error:
+            self._lose(process)
+            # Not here instead: the dump might do to this process what it did to that one.
+            return NotSliced("process", str(error)), 0.0
+        with self._lock:
+            self._idle.append(process)
+        return answer
+
+    def close(self) -> None:
+        """End the processes. No slices may be in use any more."""
+        with self._lock:
+            self._closed = True
+            processes, self._processes = self._processes, []
+        for process in processes:
+            process.close(patience=0.0 if process in self._starting else 5.0)
+
+    def _slice_here(self, dump: Path, directory: str, version: str) -> tuple[Slices | NotSliced, float]:
+        with self._lock:
+            self._sliced_here += 1
+            if self._sliced_here > FEW:
+                self._start_another()
+        slicer = Slicer(self._stores, self._indexes, version, only_worthwhile=True)
+        return slicer.attempt(dump, Path(directory))
+
+    def _start_another(self) -> None:
+        if self._closed or self._starting or len(self._processes) == PROCESSES or self._clock() < self._not_before:
+            return
+        try:
+            process = SlicingProcess(self._stores, self._indexes, self._timeout)
+        except (OSError, MemoryError) as error:
+            self._not_before = self._clock() + _PAUSE
+            logger.warning("dumps are sliced in the processor, no process for it can be started: %s", error)
+            return
+        self._processes.append(process)
+        self._starting.append(process)
+
+    def _take_idle(self) -> SlicingProcess | None:
+        """A process that is ready and has nothing to do."""
+        taken, lost = None, []
+        with self._lock:
+            for process in [each for each in self._starting if each.has_said_something()]:
+                self._starting.remove(process)
+                try:
+                    process.take_first_message()
+                    self._idle.append(process)
+                except ProcessLost:
+                    lost.append(process)
+            while self._idle and taken is None:
+                process = self._idle.pop()
+                if process.has_said_something():
+                    lost.append(process)
+                else:
+                    taken = process
+        for process in lost:
+            self._lose(process)
+        return taken
+
+    def _lose(self, process: SlicingProcess) -> None:
+        """Do without one that has ended, or does not answer."""
+        with self._lock:
+            if process not in self._processes:
+                return  # closed meanwhile
+            self._processes.remove(process)
+            self._not_before = self._clock() + _PAUSE
+        METRICS.increment("slicing.process_lost")
+        logger.warning("lost the process %d, which sliced dumps; another one is started when it is wanted", process.pid)
+        process.close(patience=0.0)

@@ -1,0 +1,217 @@
+"""Slices dumps in a process of its own, so that the threads of a processor do not wait for one another's Python.
+
+python -m socorro_processor.symbols.slicing_process SETTINGS
+
+Its standard input is a socket, with whose end it ends. Both sides send messages: JSON, with bytes behind it. A dump
+that kills it costs no more than the slices of that dump.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from socorro_processor.errors import SocorroError
+from socorro_processor.malloc import keep_memory_flat
+from socorro_processor.symbols.index_store import IndexStore, SymbolFile
+from socorro_processor.symbols.slicer import NotSliced, Slicer, Slices
+
+TIME = 30.0
+"""Seconds that an answer may take."""
+_SIZES = struct.Struct("<II")
+"""Of the JSON and of the bytes behind it."""
+_TIMEVAL = struct.Struct("@ll")
+
+
+class ProcessLost(SocorroError):
+    """The process has ended, or does not answer."""
+
+
+class SlicingProcess:
+    """One such process. One thread at a time has a dump sliced; others may have slices removed meanwhile."""
+
+    def __init__(self, stores: Sequence[str], indexes: IndexStore, timeout: float = TIME) -> None:
+        """Start it. Raises OSError."""
+        settings = {"stores": list(stores), "indexes": indexes.index_path, "memory": indexes.memory}
+        self._lock = threading.Lock()
+        self._removals: list[str] = []
+        """Those asked for that need not have been made."""
+        self._socket, other = socket.socketpair()
+        try:
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                # The system's: Python's own costs a look before each read.
+                self._socket.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(*_seconds(timeout)))
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "socorro_processor.symbols.slicing_process", json.dumps(settings)],
+                stdin=other.fileno(),
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except BaseException:
+            self._socket.close()
+            raise
+        finally:
+            other.close()
+
+    @property
+    def pid(self) -> int:
+        pid: int = self._process.pid
+        return pid
+
+    def has_said_something(self) -> bool:
+        """Its first message says that it is ready. Later, while nothing is asked, it says only that it has ended."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def take_first_message(self) -> None:
+        """Raises ProcessLost."""
+        self._receive()
+
+    def slice(self, dump: Path, directory: str, version: str) -> tuple[Slices | NotSliced, float]:
+        """As ``Slicer.attempt``, for that version of the stackwalker. Raises ProcessLost."""
+        with self._lock:
+            self._send({"dump": str(dump), "directory": directory, "version": version})
+            removals = len(self._removals)
+        answer, data = self._receive()
+        with self._lock:
+            # It does one thing after the other.
+            del self._removals[:removals]
+        seconds = answer.pop("seconds")
+        if "reason" in answer:
+            return NotSliced(**answer), seconds
+        slices = Slices(
+            Path(directory),
+            numpy.frombuffer(data, numpy.uint64),
+            partial(self.remove, directory),
+            sliced=answer["sliced"],
+            whole=answer["whole"],
+            size=answer["size"],
+            without_index=[SymbolFile(Path(root), relative) for root, relative in answer["without_index"]],
+            modules=set(answer["modules"]),
+        )
+        return slices, seconds
+
+    def remove(self, directory: str) -> None:
+        """Have slices removed, with their directory. It is not waited for."""
+        try:
+            with self._lock:
+                self._send({"remove": directory})
+                self._removals.append(directory)
+        except ProcessLost:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def close(self, patience: float = 5.0) -> None:
+        """End it, and remove what it has not removed yet."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with self._lock:
+            self._socket.close()
+            for directory in self._removals:
+                shutil.rmtree(directory, ignore_errors=True)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            _send(self._socket, message)
+        except OSError as error:
+            raise ProcessLost(str(error)) from error
+
+    def _receive(self) -> tuple[dict[str, Any], bytes]:
+        try:
+            return _receive(self._socket)
+        except BlockingIOError as error:
+            raise ProcessLost("it does not answer") from error
+        except (OSError, EOFError) as error:
+            raise ProcessLost(str(error)) from error
+
+
+def _seconds(seconds: float) -> tuple[int, int]:
+    """And microseconds."""
+    return int(seconds), int(seconds % 1 * 1_000_000)
+
+
+def _send(to: socket.socket, message: dict[str, Any], data: bytes = b"") -> None:
+    text = json.dumps(message).encode()
+    to.sendall(b"".join([_SIZES.pack(len(text), len(data)), text, data]))
+
+
+def _receive(source: socket.socket) -> tuple[dict[str, Any], bytes]:
+    """Raises EOFError, OSError."""
+    text, data = _SIZES.unpack(_read(source, _SIZES.size))
+    message: dict[str, Any] = json.loads(_read(source, text))
+    return message, _read(source, data)
+
+
+def _read(source: socket.socket, size: int) -> bytes:
+    data = source.recv(size, socket.MSG_WAITALL) if size else b""
+    if len(data) != size:
+        raise EOFError("it has ended")
+    return data
+
+
+def main(arguments: Sequence[str]) -> int:
+    keep_memory_flat()
+    settings = json.loads(arguments[0])
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # The processor may get them too, and needs this one until it has ended its work.
+        signal.signal(number, signal.SIG_IGN)
+    indexes = IndexStore(settings["indexes"], settings["memory"])
+    made: dict[str, Slices] = {}
+    with socket.socket(fileno=os.dup(0)) as processor, suppress(EOFError, OSError):
+        _send(processor, {})
+        while True:
+            request, _ = _receive(processor)
+            if "remove" in request:
+                made.pop(request["remove"]).remove()
+                continue
+            directory = request["directory"]
+            slicer = Slicer(settings["stores"], indexes, request["version"], only_worthwhile=True)
+            result, seconds = slicer.attempt(Path(request["dump"]), Path(directory))
+            if isinstance(result, NotSliced):
+                _send(processor, {"seconds": seconds, **asdict(result)})
+                if result.reason == "memory":
+                    # It may have been started in hard times: another one may have more.
+                    return 0
+                continue
+            made[directory] = result
+            answer = {
+                "seconds": seconds,
+                "sliced": result.sliced,
+                "whole": result.whole,
+                "size": result.size,
+                "without_index": [(str(file.root), file.relative) for file in result.without_index],
+                "modules": list(result.modules),
+            }
+            _send(processor, answer, result.candidates.tobytes())
+    # Those in use when the processor was killed.
+    for slices in made.values():
+        slices.remove()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

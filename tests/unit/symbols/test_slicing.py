@@ -1,0 +1,284 @@
+"""Where dumps are sliced: the same slices in a thread and in a process, and a process that is lost costs no more."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.metrics import METRICS
+from socorro_processor.symbols.index_store import IndexStore
+from socorro_processor.symbols.slicer import NotSliced, Slicer, Slices
+from socorro_processor.symbols.slicing import FEW, PROCESSES, Slicing
+from socorro_processor.symbols.slicing_process import ProcessLost, SlicingProcess
+from socorro_processor.symbols.verdict import version_of
+from tests.equality.equality import index_all
+from tests.shared import SAMPLES, stackwalker
+from tests.system.daemon import eventually
+
+DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
+
+
+@pytest.fixture(scope="module")
+def indexes(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("indexes")
+    index_all(str(stackwalker()), SAMPLES / "symbols", IndexStore(str(directory)))
+    return IndexStore(str(directory))
+
+
+@pytest.fixture(scope="module")
+def version():
+    printed = subprocess.run([stackwalker(), "--version"], capture_output=True, text=True, check=True).stdout
+    return version_of(printed)
+
+
+@pytest.fixture
+def stores():
+    return [str(SAMPLES / "symbols")]
+
+
+@pytest.fixture
+def process(stores, indexes):
+    process = SlicingProcess(stores, indexes)
+    process.take_first_message()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def new_directory(tmp_path):
+    """Makes empty ones."""
+    numbers = iter(range(1000))
+
+    def make():
+        directory = tmp_path / f"slices{next(numbers)}"
+        directory.mkdir()
+        return str(directory)
+
+    return make
+
+
+def content(slices):
+    return {
+        str(path.relative_to(slices.directory)): path.read_bytes()
+        for path in slices.directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_process_makes_the_slices_that_a_thread_makes(process, stores, indexes, new_directory, version):
+    there, seconds = process.slice(DUMP, new_directory(), version)
+    here, _ = Slicer(stores, indexes, version).attempt(DUMP, Path(new_directory()))
+    assert content(there) == content(here)
+    assert (there.candidates == here.candidates).all()
+    for name in ("sliced", "whole", "size", "without_index", "modules"):
+        assert getattr(there, name) == getattr(here, name), name
+    assert there.sliced == 3
+    assert 0 < seconds < 10
+
+
+def test_a_process_says_which_files_have_no_index(stores, tmp_path, new_directory, version):
+    process = SlicingProcess(stores, IndexStore(str(tmp_path / "none")))
+    process.take_first_message()
+    slices, _ = process.slice(DUMP, new_directory(), version)
+    process.close()
+    assert slices.whole == 3
+    assert sorted(file.path for file in slices.without_index) == sorted((SAMPLES / "symbols").rglob("*.sym"))
+
+
+def test_a_process_that_cannot_slice_a_dump_says_why_and_goes_on(process, tmp_path, new_directory, version):
+    (tmp_path / "dump").write_bytes(b"no minidump")
+    result, _ = process.slice(tmp_path / "dump", new_directory(), version)
+    assert isinstance(result, NotSliced)
+    assert (result.reason, result.failed) == ("slicing", False)
+    assert "header" in result.why
+    assert isinstance(process.slice(DUMP, new_directory(), version)[0], Slices)
+
+
+def test_slices_are_removed_with_their_directory(process, new_directory, version):
+    slices, _ = process.slice(DUMP, new_directory(), version)
+    slices.remove()
+    eventually(lambda: not slices.directory.exists())
+
+
+def test_what_a_process_did_not_get_to_remove_is_removed_without_it(process, new_directory, version):
+    slices, _ = process.slice(DUMP, new_directory(), version)
+    os.kill(process.pid, signal.SIGSTOP)
+    slices.remove()
+    assert slices.directory.exists()
+    process.close(patience=0.0)
+    assert not slices.directory.exists()
+
+
+def test_slices_of_a_process_that_is_gone_can_be_removed(process, new_directory, version):
+    slices, _ = process.slice(DUMP, new_directory(), version)
+    process.close()
+    slices.remove()
+    assert not slices.directory.exists()
+
+
+def test_a_process_outlives_the_signals_that_a_processor_gets(process, new_directory, version):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(process.pid, number)
+    assert isinstance(process.slice(DUMP, new_directory(), version)[0], Slices)
+
+
+def test_a_process_that_does_not_answer_is_lost(stores, indexes, new_directory, version):
+    process = SlicingProcess(stores, indexes, timeout=0.2)
+    eventually(process.has_said_something)
+    process.take_first_message()
+    os.kill(process.pid, signal.SIGSTOP)
+    with pytest.raises(ProcessLost, match="does not answer"):
+        process.slice(DUMP, new_directory(), version)
+    process.close(patience=0.0)
+
+
+PROCESSOR = """
+import sys, time
+from pathlib import Path
+from socorro_processor.symbols.index_store import IndexStore
+from socorro_processor.symbols.slicing_process import SlicingProcess
+
+store, indexes, dump, directory, version = sys.argv[1:]
+process = SlicingProcess([store], IndexStore(indexes))
+process.take_first_message()
+process.slice(Path(dump), directory, version)
+print(process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_processor_leaves_neither_its_process_nor_slices(stores, indexes, new_directory, version):
+    directory = new_directory()
+    arguments = [*stores, indexes.index_path, str(DUMP), directory, version]
+    with subprocess.Popen([sys.executable, "-c", PROCESSOR, *arguments], stdout=subprocess.PIPE) as processor:
+        pid = int(processor.stdout.readline())
+        assert list(Path(directory).iterdir())
+        processor.kill()
+    eventually(lambda: not Path(directory).exists())
+    eventually(lambda: not Path(f"/proc/{pid}/exe").exists())
+
+
+@pytest.fixture
+def slicing(stores, indexes):
+    slicing = Slicing(stores, indexes)
+    yield slicing
+    slicing.close()
+
+
+@pytest.fixture
+def sliced(new_directory, version):
+    """Has dumps sliced, one after the other; the last one's slices."""
+
+    def slice_dumps(slicing, number=1):
+        return [slicing.slice(DUMP, new_directory(), version)[0] for _ in range(number)][-1]
+
+    return slice_dumps
+
+
+@pytest.fixture
+def started(sliced):
+    """Has dumps sliced until there is a process for it."""
+
+    def start(slicing):
+        sliced(slicing, FEW + 1)
+        (process,) = slicing._processes
+        eventually(process.has_said_something)
+        return process
+
+    return start
+
+
+def lost(before):
+    return METRICS.snapshot().counter("slicing.process_lost") - before.counter("slicing.process_lost")
+
+
+def test_a_few_dumps_are_sliced_here(slicing, sliced):
+    assert isinstance(sliced(slicing, FEW), Slices)
+    assert slicing._processes == []
+
+
+def test_from_then_on_a_process_does_it(slicing, started, sliced, monkeypatch):
+    started(slicing)
+    monkeypatch.setattr(Slicer, "attempt", None)
+    assert sliced(slicing).sliced == 3
+
+
+def test_a_dump_that_finds_none_free_is_sliced_here_and_another_process_is_started(slicing, started, sliced):
+    started(slicing)
+    busy = [slicing._take_idle()]
+    assert isinstance(sliced(slicing), Slices)
+    eventually(slicing._starting[0].has_said_something)
+    busy.append(slicing._take_idle())
+    assert isinstance(sliced(slicing), Slices)
+    assert slicing._processes == busy
+    assert len(busy) == PROCESSES
+
+
+def test_where_no_process_can_be_started_threads_go_on(slicing, sliced, monkeypatch, caplog):
+    def no_process(*_):
+        raise OSError("out of processes")
+
+    monkeypatch.setattr("socorro_processor.symbols.slicing.SlicingProcess", no_process)
+    assert isinstance(sliced(slicing, FEW + 3), Slices)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "out of processes" in caplog.text
+
+
+def test_a_process_that_was_killed_costs_no_slices_and_is_started_again_after_a_pause(stores, indexes, started, sliced):
+    now, before = [0.0], METRICS.snapshot()
+    slicing = Slicing(stores, indexes, clock=lambda: now[0])
+    try:
+        process = started(slicing)
+        os.kill(process.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert isinstance(sliced(slicing), Slices)
+        assert (lost(before), slicing._processes) == (1, [])
+        now[0] = 9.9
+        sliced(slicing)
+        assert slicing._processes == []
+        now[0] = 10.0
+        assert isinstance(sliced(slicing), Slices)
+        assert len(slicing._processes) == 1
+    finally:
+        slicing.close()
+
+
+def test_a_dump_at_which_a_process_dies_is_not_sliced_here(slicing, started, sliced, monkeypatch):
+    before = METRICS.snapshot()
+    process = started(slicing)
+    os.kill(process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(Slicer, "attempt", None)
+    threading.Timer(0.2, os.kill, (process.pid, signal.SIGKILL)).start()
+    result = sliced(slicing)
+    assert isinstance(result, NotSliced)
+    assert result.reason == "process"
+    assert (lost(before), slicing._processes) == (1, [])
+
+
+def test_one_that_does_not_answer_is_killed(stores, indexes, started, sliced):
+    slicing = Slicing(stores, indexes, timeout=0.3)
+    try:
+        process = started(slicing)
+        os.kill(process.pid, signal.SIGSTOP)
+        assert sliced(slicing).reason == "process"
+        assert not Path(f"/proc/{process.pid}").exists()
+    finally:
+        slicing.close()
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_after_the_end_there_are_no_processes(stores, indexes, started, sliced, is_ready):
+    slicing = Slicing(stores, indexes)
+    if is_ready:
+        started(slicing)
+    else:
+        sliced(slicing, FEW + 1)
+    (pid,) = [process.pid for process in slicing._processes]
+    slicing.close()
+    assert not Path(f"/proc/{pid}").exists()
+    sliced(slicing, 2)
+    assert slicing._processes == []
