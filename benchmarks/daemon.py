@@ -24,8 +24,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from benchmarks.crashes import ROOT, add_crashes, crashes_of
 from benchmarks.results import record
-from benchmarks.slicing import ROOT, main_module, symbols_of
+from benchmarks.slicing import main_module
 from benchmarks.symbol_generator import write_symbols
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
@@ -47,14 +48,10 @@ _WARM_UP = 64
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure what a crash costs the daemon.")
-    parser.add_argument("crashes", nargs="?", type=Path, default=ROOT / "samples", help="default: the samples")
-    parser.add_argument("symbols", nargs="?", type=Path, help="default: symbols beside the crashes")
+    add_crashes(parser)
     parser.add_argument("--big", type=int, default=280, metavar="MEGABYTES", help="size of the big symbol file")
     arguments = parser.parse_args()
-    dumps = sorted(arguments.crashes.glob("*/upload_file_minidump.dmp"))
-    if not dumps:
-        parser.error(f"no */upload_file_minidump.dmp in {arguments.crashes}")
-    symbols = (arguments.symbols or symbols_of(arguments.crashes)).absolute()
+    dumps, symbols = crashes_of(parser, arguments)
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as directory:
         bench = Bench(Path(directory))

@@ -23,7 +23,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rules import ROOT, walk
+from benchmarks.crashes import add_crashes, crashes_of
+from benchmarks.rules import walk
 from benchmarks.walker import print_dumps
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
@@ -129,15 +130,12 @@ class Endurance:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure whether the daemon grows, and what it costs when idle.")
-    parser.add_argument("directory", nargs="?", type=Path, default=ROOT / "samples", help="default: the samples")
+    add_crashes(parser)
     parser.add_argument("--crashes", type=int, default=10_000, help="at least 2,000; default: 10,000")
     arguments = parser.parse_args()
-    dumps = sorted(arguments.directory.glob("*/upload_file_minidump.dmp"))
-    if not dumps or arguments.crashes < 2 * STEP:
-        parser.error(f"*/upload_file_minidump.dmp in {arguments.directory}, and {2 * STEP} crashes, are needed")
-    symbols = next(
-        path for path in (arguments.directory / "symbols", arguments.directory.parent / "symbols") if path.is_dir()
-    )
+    dumps, symbols = crashes_of(parser, arguments)
+    if arguments.crashes < 2 * STEP:
+        parser.error(f"{2 * STEP} crashes are needed")
     with tempfile.TemporaryDirectory() as directory:
         endurance = Endurance(Path(directory), [walk(dump, symbols) for dump in dumps])
         try:

@@ -20,6 +20,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.crashes import add_crashes, crashes_of
+from benchmarks.results import record
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.pipeline.mozilla_2015 import RULE_SETS, MozillaProcessorAlgorithm2015
@@ -28,7 +30,6 @@ from socorro_processor.pipeline.rule_sets import rule_sets_converter
 from socorro_processor.serialization import decode
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
 
-ROOT = Path(__file__).resolve().parents[1]
 RUNS = 15
 BAR = 0.005
 """Seconds of CPU that all rules may take for a crash (median over the crashes)."""
@@ -36,35 +37,31 @@ BAR = 0.005
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure what the rules cost, without the stackwalker.")
-    parser.add_argument("crashes", nargs="?", type=Path, default=ROOT / "samples", help="default: the samples")
-    parser.add_argument("symbols", nargs="?", type=Path, help="default: symbols beside the crashes")
+    add_crashes(parser)
     arguments = parser.parse_args()
     rules = all_rules()
-    dumps = sorted(arguments.crashes.glob("*/upload_file_minidump.dmp"))
-    if not dumps:
-        parser.error(f"no */upload_file_minidump.dmp in {arguments.crashes}")
-    symbols = arguments.symbols or next(
-        path for path in (arguments.crashes / "symbols", arguments.crashes.parent / "symbols") if path.is_dir()
-    )
+    dumps, symbols = crashes_of(parser, arguments)
 
     print(f"{'crash':<30}{'frames':>8}{'all rules':>12}  slowest rule")
-    medians = []
+    figures: dict[str, Any] = {"crashes": {}, "frames": {}}
     for dump in dumps:
         raw_crash_file = dump.with_name("raw_crash.json")
         raw_crash = decode(raw_crash_file.read_bytes()) if raw_crash_file.exists() else {}
         json_dump = walk(dump, symbols)
         total, by_rule = measure(rules, raw_crash, json_dump)
-        medians.append(total)
+        figures["crashes"][dump.parent.name] = total
         slowest = max(by_rule, key=lambda name: by_rule[name])
         frames = sum(len(thread["frames"]) for thread in json_dump["threads"])
         print(f"{dump.parent.name:<30}{frames:>8}{total * 1e3:>9.2f} ms  {slowest}, {by_rule[slowest] * 1e3:.2f} ms")
-    median = statistics.median(medians)
+    median = statistics.median(figures["crashes"].values())
     print(f"median {median * 1e3:.2f} ms of CPU a crash; at most {BAR * 1e3:.0f} ms are allowed\n")
 
     print(f"{'frames in the crashing thread':<30}{'all rules':>12}{'a frame':>12}")
     for frames in (10, 100, 1_000, 10_000):
         total, _ = measure(rules, {}, synthetic_dump(frames))
+        figures["frames"][frames] = total
         print(f"{frames:<30}{total * 1e3:>9.2f} ms{total / frames * 1e6:>9.2f} us")
+    record("rules", figures)
     return 0 if median <= BAR else 1
 
 

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.crashes import add_crashes, crashes_of
 from benchmarks.results import record
 from benchmarks.symbol_generator import write_symbols
 from socorro_processor.configuration import defaults
@@ -34,7 +35,6 @@ from socorro_processor.symbols.minidump import Module
 from socorro_processor.symbols.slicer import Slicer
 from socorro_processor.symbols.verdict import version_of
 
-ROOT = Path(__file__).resolve().parents[1]
 THREADS = 2
 SECONDS = 5.0
 """For each measurement."""
@@ -43,15 +43,11 @@ BIG_BAR, SMALL_BAR, CPU_BAR = 20.0, 1.6, 0.020
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure what slicing gains.")
-    parser.add_argument("crashes", nargs="?", type=Path, default=ROOT / "samples", help="default: the samples")
-    parser.add_argument("symbols", nargs="?", type=Path, help="default: symbols beside the crashes")
+    add_crashes(parser)
     parser.add_argument("--big", type=int, default=280, metavar="MEGABYTES", help="size of the big symbol file")
     parser.add_argument("--growth", default="10,1000", metavar="MEGABYTES,...", help="other sizes")
     arguments = parser.parse_args()
-    dumps = sorted(arguments.crashes.glob("*/upload_file_minidump.dmp"))
-    if not dumps:
-        parser.error(f"no */upload_file_minidump.dmp in {arguments.crashes}")
-    symbols = arguments.symbols or symbols_of(arguments.crashes)
+    dumps, symbols = crashes_of(parser, arguments)
     with tempfile.TemporaryDirectory() as temporary:
         figures: dict[str, Any] = {"small": _small(dumps, symbols, Path(temporary)), "big": {}}
         sizes = [arguments.big, *(int(size) for size in arguments.growth.split(",") if size)]
@@ -65,11 +61,6 @@ def main() -> int:
             figures["big"][size] = _big(dump, module, symbols, size, Path(temporary))
     record("slicing", figures)
     return 0
-
-
-def symbols_of(crashes: Path) -> Path:
-    """The symbols that lie in or beside a directory of crashes."""
-    return next(path for path in (crashes / "symbols", crashes.parent / "symbols") if path.is_dir())
 
 
 def _small(dumps: Sequence[Path], symbols: Path, temporary: Path) -> dict[str, float]:

@@ -189,10 +189,8 @@ class DeliveryHandler:
     def _retry(self, delivery: Delivery, reason: str, *, counted: bool) -> None:
         self._breaker.unknown()
         METRICS.increment("crash.retried", queue=delivery.queue, cause="own")
-        logger.warning(
-            "%s is tried again, this was attempt %d of %d: %s",
-            _shown(delivery), delivery.attempt, self._maximum_attempts, reason,
-        )  # fmt: skip
+        attempt = f"attempt {delivery.attempt} of {self._maximum_attempts}" if counted else "one attempt more"
+        logger.warning("%s is tried again, this was %s: %s", _shown(delivery), attempt, reason)
         self._queue.retry(delivery, reason, transient=not counted)
 
     def _park(self, delivery: Delivery, reason: str) -> None:

@@ -22,7 +22,7 @@ class ThreadedTaskManager(TaskManager):
     required_config.add_option(
         "number_of_threads",
         default=4,
-        doc="how many crashes are processed at once",
+        doc="how many crashes are processed at once; twice as many as there are cores keep these busy",
         from_string_converter=WholeNumber(1, 1000),
     )
     required_config.add_option(

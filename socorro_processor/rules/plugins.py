@@ -52,6 +52,7 @@ _FLASH = re.compile(
     r"|Flash Player-(?P<mac>.*)",
     re.DOTALL,
 )
+_BEGINNINGS = ("NPSWF32", "FlashPlayerPlugin", "libflashplayer", "Flash Player-")
 
 
 def _versions_by_debug_id(text: str) -> dict[str, str]:
@@ -86,11 +87,13 @@ class FlashVersionRule(Rule):
         return True
 
     def _version(self, module: dict[str, object]) -> str | None:
-        filename, version, debug_id = (module.get(key) for key in ("filename", "version", "debug_id"))
-        if not isinstance(filename, str) or len(filename) > _LONGEST_FILE_NAME:
+        filename = module.get("filename")
+        # There are hundreds of modules, and hardly one is.
+        if not isinstance(filename, str) or not filename.startswith(_BEGINNINGS) or len(filename) > _LONGEST_FILE_NAME:
             return None
         if not (match := _FLASH.fullmatch(filename)):
             return None
+        version, debug_id = module.get("version"), module.get("debug_id")
         if isinstance(version, str) and version:
             return version
         in_name = next(filter(None, match.groups()), "")
