@@ -330,7 +330,7 @@ class BreakpadStackwalkerRule2015(Rule):
         if self._supplier is None:
             return
         try:
-            wanted = needed_symbols(read(dump))
+            wanted = self._sliced.needed_symbols(dump) if self._sliced else needed_symbols(read(dump))
         except NotUnderstood as error:
             crash.note(f"no symbols were got for {name}: {error}")
             return

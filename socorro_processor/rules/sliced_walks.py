@@ -34,6 +34,7 @@ from socorro_processor.symbols.slicer import NotSliced, Slices
 from socorro_processor.symbols.slicing import Slicing
 from socorro_processor.symbols.store import symbol_path
 from socorro_processor.symbols.verdict import VERSIONS, version_of
+from socorro_processor.symbols.wanted import Wanted
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,10 @@ class SlicedWalks:
             # Now, not with the first slices: those of a killed process take memory until then.
             with suppress(OSError):
                 remove_abandoned()
+
+    def needed_symbols(self, dump: Path) -> list[Wanted]:
+        """The symbol files that a dump needs, which is to be walked next. Raises NotUnderstood."""
+        return self._slicing.needed(dump)
 
     def walk(self, crash_id: str, dump: Path, directory: Path | None, walk: Walk) -> tuple[Outcome, StackwalkResult]:
         """Walk a dump. Raises what ``walk`` raises."""

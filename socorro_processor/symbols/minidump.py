@@ -16,7 +16,7 @@ from __future__ import annotations
 import codecs
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,6 +90,7 @@ class Minidump:
     _regions: NDArray[Any]
     _contexts: tuple[bytes, ...]
     _exception_address: int | None
+    _found: list[Addresses] = field(default_factory=list, compare=False)
 
     def candidates(self) -> Addresses:
         """Every address in a module that the stackwalker may look up: sorted, each once.
@@ -97,9 +98,14 @@ class Minidump:
         Each pointer-sized word of stacks and other memory, at every address, for a stack pointer may be odd;
         each word of a context; the address of the exception; also what lies just before them, where a call
         would stand.
-        ARM's bit for Thumb and arm64's pointer authentication are taken off. Reads the file.
+        ARM's bit for Thumb and arm64's pointer authentication are taken off. Reads the file, the first time.
         Raises NotUnderstood.
         """
+        if not self._found:
+            self._found.append(self._search())
+        return self._found[0]
+
+    def _search(self) -> Addresses:
         if not self.modules:
             return numpy.empty(0, numpy.uint64)
         search = AddressSearch(self._cpu, [(module.base, module.end - 1) for module in self.modules])

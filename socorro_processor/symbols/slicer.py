@@ -28,7 +28,6 @@ import numpy
 
 from socorro_processor.errors import SocorroError
 from socorro_processor.regular_file import write_all
-from socorro_processor.symbols import minidump
 from socorro_processor.symbols.address_search import Addresses
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index import FileState, UnusableIndex
@@ -36,6 +35,7 @@ from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from socorro_processor.symbols.minidump import Minidump, Module
 from socorro_processor.symbols.record_selection import STUB, slice_of
 from socorro_processor.symbols.records import NotSliceable
+from socorro_processor.symbols.searched_dumps import SearchedDumps
 
 MAXIMUM_SLICES = 256 << 20
 """Bytes of all slices of a dump; the symbol files beyond are linked in whole."""
@@ -149,12 +149,12 @@ class Slicer:
         self._stackwalker = stackwalker
         self._only_worthwhile = only_worthwhile
 
-    def attempt(self, dump: Path, directory: Path) -> tuple[Slices | NotSliced, float]:
+    def attempt(self, dump: Path, directory: Path, dumps: SearchedDumps) -> tuple[Slices | NotSliced, float]:
         """Write the slices for a dump into an empty directory, if that can be done; and the CPU seconds it took."""
         started = time.thread_time()
         result: Slices | NotSliced
         try:
-            result = self.slice(minidump.read(dump), directory)
+            result = self.slice(dumps.read(dump), directory)
         except NotWorthwhile as error:
             result = NotSliced("small", str(error))
         except (NotUnderstood, CannotSlice, OSError) as error:

@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from socorro_processor.metrics import METRICS
+from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore
+from socorro_processor.symbols.searched_dumps import SearchedDumps
 from socorro_processor.symbols.slicer import NotSliced, Slicer, Slices
 from socorro_processor.symbols.slicing_process import TIME, ProcessLost, SlicingProcess
+from socorro_processor.symbols.wanted import Wanted
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +46,18 @@ class Slicing:
         self._processes: list[SlicingProcess] = []
         self._starting: list[SlicingProcess] = []
         self._idle: list[SlicingProcess] = []
+        self._dumps = SearchedDumps()
+        self._harmful: set[Path] = set()
+        """Dumps in work at which a process was lost."""
         self._sliced_here = 0
         self._not_before = 0.0
         self._closed = False
 
     def slice(self, dump: Path, directory: str, version: str) -> tuple[Slices | NotSliced, float]:
         """As ``Slicer.attempt``, for that version of the stackwalker."""
+        if dump in self._harmful:
+            self._harmful.discard(dump)
+            return NotSliced("process", "it was lost before"), 0.0
         process = self._take_idle()
         if process is None:
             return self._slice_here(dump, directory, version)
@@ -58,9 +67,25 @@ class Slicing:
             self._lose(process)
             # Not here instead: the dump might do to this process what it did to that one.
             return NotSliced("process", str(error)), 0.0
-        with self._lock:
-            self._idle.append(process)
+        self._give_back(process)
         return answer
+
+    def needed(self, dump: Path) -> list[Wanted]:
+        """The symbol files that a dump needs, which is to be sliced next. Raises NotUnderstood."""
+        process = self._take_idle()
+        if process is None:
+            return self._dumps.needed(dump)
+        try:
+            needed = process.needed(dump)
+        except NotUnderstood:
+            self._give_back(process)
+            raise
+        except ProcessLost as error:
+            self._harmful.add(dump)
+            self._lose(process)
+            raise NotUnderstood(f"the process that searched it: {error}") from error
+        self._give_back(process)
+        return needed
 
     def close(self) -> None:
         """End the processes. No slices may be in use any more."""
@@ -76,7 +101,7 @@ class Slicing:
             if self._sliced_here > FEW:
                 self._start_another()
         slicer = Slicer(self._stores, self._indexes, version, only_worthwhile=True)
-        return slicer.attempt(dump, Path(directory))
+        return slicer.attempt(dump, Path(directory), self._dumps)
 
     def _start_another(self) -> None:
         if self._closed or self._starting or len(self._processes) == PROCESSES or self._clock() < self._not_before:
@@ -110,6 +135,10 @@ class Slicing:
         for process in lost:
             self._lose(process)
         return taken
+
+    def _give_back(self, process: SlicingProcess) -> None:
+        with self._lock:
+            self._idle.append(process)
 
     def _lose(self, process: SlicingProcess) -> None:
         """Do without one that has ended, or does not answer."""

@@ -3,7 +3,7 @@
 python -m socorro_processor.symbols.slicing_process SETTINGS
 
 Its standard input is a socket, with whose end it ends. Both sides send messages: JSON, with bytes behind it. A dump
-that kills it costs no more than the slices of that dump.
+that kills it costs no more than what was asked of that dump.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ import numpy
 
 from socorro_processor.errors import SocorroError
 from socorro_processor.malloc import keep_memory_flat
+from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
+from socorro_processor.symbols.searched_dumps import SearchedDumps
 from socorro_processor.symbols.slicer import NotSliced, Slicer, Slices
+from socorro_processor.symbols.wanted import Wanted
 
 TIME = 30.0
 """Seconds that an answer may take."""
@@ -111,6 +114,15 @@ class SlicingProcess:
         )
         return slices, seconds
 
+    def needed(self, dump: Path) -> list[Wanted]:
+        """The symbol files that a dump needs, which is to be sliced next. Raises NotUnderstood, ProcessLost."""
+        with self._lock:
+            self._send({"needed": str(dump)})
+        answer, _ = self._receive()
+        if "why" in answer:
+            raise NotUnderstood(answer["why"])
+        return [Wanted(*each) for each in answer["needed"]]
+
     def remove(self, directory: str) -> None:
         """Have slices removed, with their directory. It is not waited for."""
         try:
@@ -180,6 +192,7 @@ def main(arguments: Sequence[str]) -> int:
         # The processor may get them too, and needs this one until it has ended its work.
         signal.signal(number, signal.SIG_IGN)
     indexes = IndexStore(settings["indexes"], settings["memory"])
+    dumps = SearchedDumps()
     made: dict[str, Slices] = {}
     with socket.socket(fileno=os.dup(0)) as processor, suppress(EOFError, OSError):
         _send(processor, {})
@@ -188,9 +201,15 @@ def main(arguments: Sequence[str]) -> int:
             if "remove" in request:
                 made.pop(request["remove"]).remove()
                 continue
+            if "needed" in request:
+                try:
+                    _send(processor, {"needed": dumps.needed(Path(request["needed"]))})
+                except NotUnderstood as error:
+                    _send(processor, {"why": str(error)})
+                continue
             directory = request["directory"]
             slicer = Slicer(settings["stores"], indexes, request["version"], only_worthwhile=True)
-            result, seconds = slicer.attempt(Path(request["dump"]), Path(directory))
+            result, seconds = slicer.attempt(Path(request["dump"]), Path(directory), dumps)
             if isinstance(result, NotSliced):
                 _send(processor, {"seconds": seconds, **asdict(result)})
                 if result.reason == "memory":

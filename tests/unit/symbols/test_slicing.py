@@ -10,11 +10,16 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.metrics import METRICS
+from socorro_processor.symbols.address_search import AddressSearch
+from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore
+from socorro_processor.symbols.minidump import read
+from socorro_processor.symbols.searched_dumps import SearchedDumps
 from socorro_processor.symbols.slicer import NotSliced, Slicer, Slices
 from socorro_processor.symbols.slicing import FEW, PROCESSES, Slicing
 from socorro_processor.symbols.slicing_process import ProcessLost, SlicingProcess
 from socorro_processor.symbols.verdict import version_of
+from socorro_processor.symbols.wanted import needed_symbols
 from tests.equality.equality import index_all
 from tests.shared import SAMPLES, stackwalker
 from tests.system.daemon import eventually
@@ -71,7 +76,7 @@ def content(slices):
 
 def test_a_process_makes_the_slices_that_a_thread_makes(process, stores, indexes, new_directory, version):
     there, seconds = process.slice(DUMP, new_directory(), version)
-    here, _ = Slicer(stores, indexes, version).attempt(DUMP, Path(new_directory()))
+    here, _ = Slicer(stores, indexes, version).attempt(DUMP, Path(new_directory()), SearchedDumps())
     assert content(there) == content(here)
     assert (there.candidates == here.candidates).all()
     for name in ("sliced", "whole", "size", "without_index", "modules"):
@@ -96,6 +101,15 @@ def test_a_process_that_cannot_slice_a_dump_says_why_and_goes_on(process, tmp_pa
     assert (result.reason, result.failed) == ("slicing", False)
     assert "header" in result.why
     assert isinstance(process.slice(DUMP, new_directory(), version)[0], Slices)
+
+
+def test_a_process_says_which_symbols_a_dump_needs(process, tmp_path, new_directory, version):
+    assert process.needed(DUMP) == needed_symbols(read(DUMP))
+    assert process.slice(DUMP, new_directory(), version)[0].sliced == 3
+    (tmp_path / "dump").write_bytes(b"no minidump")
+    with pytest.raises(NotUnderstood, match="header"):
+        process.needed(tmp_path / "dump")
+    assert process.needed(DUMP)
 
 
 def test_slices_are_removed_with_their_directory(process, new_directory, version):
@@ -268,6 +282,48 @@ def test_one_that_does_not_answer_is_killed(stores, indexes, started, sliced):
         assert not Path(f"/proc/{process.pid}").exists()
     finally:
         slicing.close()
+
+
+def test_a_dump_that_was_searched_is_not_searched_again(slicing, sliced, monkeypatch):
+    searches, found = [], AddressSearch.found
+    monkeypatch.setattr(AddressSearch, "found", lambda search: searches.append(search) or found(search))
+    assert slicing.needed(DUMP) == needed_symbols(read(DUMP))
+    before = len(searches)
+    sliced(slicing)
+    assert len(searches) == before
+    sliced(slicing)
+    assert len(searches) == before + 1
+
+
+def test_of_the_dumps_that_were_searched_a_few_are_kept(tmp_path):
+    dumps = SearchedDumps()
+    for number in range(20):
+        (tmp_path / str(number)).write_bytes(DUMP.read_bytes())
+        dumps.needed(tmp_path / str(number))
+    assert len(dumps._kept) == 4
+    assert dumps.read(tmp_path / "19")
+    assert len(dumps._kept) == 3
+
+
+def test_a_process_says_what_is_needed_once_it_is_there(slicing, started, sliced, monkeypatch):
+    started(slicing)
+    monkeypatch.setattr("socorro_processor.symbols.slicing.SearchedDumps.needed", None)
+    assert len(slicing.needed(DUMP)) > 2
+    with pytest.raises(NotUnderstood):
+        slicing.needed(Path("/nowhere"))
+    assert isinstance(sliced(slicing), Slices)
+
+
+def test_a_dump_at_whose_search_a_process_dies_is_not_sliced_at_all(slicing, started, sliced, monkeypatch):
+    process = started(slicing)
+    os.kill(process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(Slicer, "attempt", None)
+    threading.Timer(0.2, os.kill, (process.pid, signal.SIGKILL)).start()
+    with pytest.raises(NotUnderstood, match="process"):
+        slicing.needed(DUMP)
+    assert sliced(slicing).reason == "process"
+    monkeypatch.undo()
+    assert isinstance(sliced(slicing), Slices)
 
 
 @pytest.mark.parametrize("is_ready", [True, False])
