@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from socorro_processor.metrics import METRICS
@@ -13,7 +14,7 @@ from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore
 from socorro_processor.symbols.searched_dumps import SearchedDumps
 from socorro_processor.symbols.slicer import NotSliced, Slicer, Slices
-from socorro_processor.symbols.slicing_process import TIME, ProcessLost, SlicingProcess
+from socorro_processor.symbols.slicing_process import TIME, ProcessKilled, ProcessLost, SlicingProcess
 from socorro_processor.symbols.wanted import Wanted
 
 logger = logging.getLogger(__name__)
@@ -57,35 +58,30 @@ class Slicing:
         """As ``Slicer.attempt``, for that version of the stackwalker."""
         if dump in self._harmful:
             self._harmful.discard(dump)
-            return NotSliced("process", "it was lost before"), 0.0
-        process = self._take_idle()
-        if process is None:
-            return self._slice_here(dump, directory, version)
+            return NotSliced("process", "one was lost in its search"), 0.0
         try:
-            answer = process.slice(dump, directory, version)
+            with self._process() as process:
+                if process is not None:
+                    return process.slice(dump, directory, version)
+        except ProcessKilled:
+            pass
         except ProcessLost as error:
-            self._lose(process)
             # Not here instead: the dump might do to this process what it did to that one.
             return NotSliced("process", str(error)), 0.0
-        self._give_back(process)
-        return answer
+        return self._slice_here(dump, directory, version)
 
     def needed(self, dump: Path) -> list[Wanted]:
         """The symbol files that a dump needs, which is to be sliced next. Raises NotUnderstood."""
-        process = self._take_idle()
-        if process is None:
-            return self._dumps.needed(dump)
         try:
-            needed = process.needed(dump)
-        except NotUnderstood:
-            self._give_back(process)
-            raise
+            with self._process() as process:
+                if process is not None:
+                    return process.needed(dump)
+        except ProcessKilled:
+            pass
         except ProcessLost as error:
             self._harmful.add(dump)
-            self._lose(process)
-            raise NotUnderstood(f"the process that searched it: {error}") from error
-        self._give_back(process)
-        return needed
+            raise NotUnderstood(f"the process that searched it was lost: {error}") from error
+        return self._dumps.needed(dump)
 
     def close(self) -> None:
         """End the processes. No slices may be in use any more."""
@@ -115,6 +111,21 @@ class Slicing:
         self._processes.append(process)
         self._starting.append(process)
 
+    @contextmanager
+    def _process(self) -> Iterator[SlicingProcess | None]:
+        """A process that has nothing to do; None where there is none."""
+        process = self._take_idle()
+        try:
+            yield process
+        except ProcessLost:
+            assert process is not None
+            self._lose(process)
+            raise
+        except NotUnderstood:
+            self._give_back(process)
+            raise
+        self._give_back(process)
+
     def _take_idle(self) -> SlicingProcess | None:
         """A process that is ready and has nothing to do."""
         taken, lost = None, []
@@ -136,9 +147,10 @@ class Slicing:
             self._lose(process)
         return taken
 
-    def _give_back(self, process: SlicingProcess) -> None:
-        with self._lock:
-            self._idle.append(process)
+    def _give_back(self, process: SlicingProcess | None) -> None:
+        if process is not None:
+            with self._lock:
+                self._idle.append(process)
 
     def _lose(self, process: SlicingProcess) -> None:
         """Do without one that has ended, or does not answer."""

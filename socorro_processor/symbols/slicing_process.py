@@ -36,6 +36,8 @@ from socorro_processor.symbols.wanted import Wanted
 
 TIME = 30.0
 """Seconds that an answer may take."""
+_ENDS_WITHIN = 1.0
+"""Seconds, once it says nothing more."""
 _SIZES = struct.Struct("<II")
 """Of the JSON and of the bytes behind it."""
 _TIMEVAL = struct.Struct("@ll")
@@ -43,6 +45,10 @@ _TIMEVAL = struct.Struct("@ll")
 
 class ProcessLost(SocorroError):
     """The process has ended, or does not answer."""
+
+
+class ProcessKilled(ProcessLost):
+    """From outside, as for want of memory: it is not the dump's fault."""
 
 
 class SlicingProcess:
@@ -150,15 +156,22 @@ class SlicingProcess:
         try:
             _send(self._socket, message)
         except OSError as error:
-            raise ProcessLost(str(error)) from error
+            raise self._lost(error) from error
 
     def _receive(self) -> tuple[dict[str, Any], bytes]:
         try:
             return _receive(self._socket)
-        except BlockingIOError as error:
-            raise ProcessLost("it does not answer") from error
         except (OSError, EOFError) as error:
-            raise ProcessLost(str(error)) from error
+            raise self._lost(error) from error
+
+    def _lost(self, error: OSError | EOFError) -> ProcessLost:
+        if isinstance(error, BlockingIOError):
+            return ProcessLost("it does not answer")
+        try:
+            code = self._process.wait(_ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            return ProcessLost(str(error))
+        return ProcessKilled("it was killed") if code == -signal.SIGKILL else ProcessLost(f"it ended, exit code {code}")
 
 
 def _seconds(seconds: float) -> tuple[int, int]:
@@ -181,7 +194,7 @@ def _receive(source: socket.socket) -> tuple[dict[str, Any], bytes]:
 def _read(source: socket.socket, size: int) -> bytes:
     data = source.recv(size, socket.MSG_WAITALL) if size else b""
     if len(data) != size:
-        raise EOFError("it has ended")
+        raise EOFError("nothing more is said")
     return data
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -261,12 +262,34 @@ def test_a_process_that_was_killed_costs_no_slices_and_is_started_again_after_a_
         slicing.close()
 
 
+def dies_at_the_next_dump(process, number):
+    def die():
+        os.kill(process.pid, number)
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGCONT)
+
+    os.kill(process.pid, signal.SIGSTOP)
+    threading.Timer(0.2, die).start()
+
+
+def test_a_dump_whose_process_is_killed_from_outside_is_sliced_here(slicing, started, sliced):
+    before = METRICS.snapshot()
+    dies_at_the_next_dump(started(slicing), signal.SIGKILL)
+    assert sliced(slicing).sliced == 3
+    assert (lost(before), slicing._processes) == (1, [])
+
+
+def test_a_dump_whose_process_is_killed_from_outside_is_searched_here(slicing, started, sliced):
+    dies_at_the_next_dump(started(slicing), signal.SIGKILL)
+    assert slicing.needed(DUMP) == needed_symbols(read(DUMP))
+    assert isinstance(sliced(slicing), Slices)
+
+
 def test_a_dump_at_which_a_process_dies_is_not_sliced_here(slicing, started, sliced, monkeypatch):
     before = METRICS.snapshot()
     process = started(slicing)
-    os.kill(process.pid, signal.SIGSTOP)
     monkeypatch.setattr(Slicer, "attempt", None)
-    threading.Timer(0.2, os.kill, (process.pid, signal.SIGKILL)).start()
+    dies_at_the_next_dump(process, signal.SIGSEGV)
     result = sliced(slicing)
     assert isinstance(result, NotSliced)
     assert result.reason == "process"
@@ -316,9 +339,8 @@ def test_a_process_says_what_is_needed_once_it_is_there(slicing, started, sliced
 
 def test_a_dump_at_whose_search_a_process_dies_is_not_sliced_at_all(slicing, started, sliced, monkeypatch):
     process = started(slicing)
-    os.kill(process.pid, signal.SIGSTOP)
     monkeypatch.setattr(Slicer, "attempt", None)
-    threading.Timer(0.2, os.kill, (process.pid, signal.SIGKILL)).start()
+    dies_at_the_next_dump(process, signal.SIGSEGV)
     with pytest.raises(NotUnderstood, match="process"):
         slicing.needed(DUMP)
     assert sliced(slicing).reason == "process"
