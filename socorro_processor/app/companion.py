@@ -24,6 +24,7 @@ from typing import Protocol
 from socorro_processor import health, log, prometheus, statsd
 from socorro_processor.app.companion_metrics import PipeSink, relay
 from socorro_processor.app.service_manager import ServiceManager
+from socorro_processor.child_environment import child_environment
 from socorro_processor.configuration import (
     Configuration,
     DotDict,
@@ -159,6 +160,7 @@ class CompanionProcess:
                 [*self._command, f"--metrics-to={writing}"],
                 stdin=subprocess.PIPE,
                 start_new_session=True,
+                env=child_environment(),
                 pass_fds=[writing],
             )
         finally:

@@ -16,7 +16,6 @@ from pathlib import Path
 import socorro_processor
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.commands import COMMANDS, load
-from socorro_processor.cli.core_dumps import forbid_core_dumps
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import (
     Configuration,
@@ -28,6 +27,7 @@ from socorro_processor.configuration import (
     read_ini,
     split_command_line,
 )
+from socorro_processor.core_dumps import forbid_core_dumps
 from socorro_processor.errors import ConfigurationError, SocorroError
 
 _ADMIN = (

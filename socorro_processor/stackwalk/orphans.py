@@ -1,4 +1,4 @@
-"""Stackwalkers that outlived their processor (``kill -9``): a sleeping one would stay for ever.
+"""Stackwalkers, and others, that outlived their processor (``kill -9``): a sleeping one would stay for ever.
 
 Each is started with the directory of its crash in its environment, which its children inherit. So they
 are found without any record that would have to be written, and nobody else's process is taken for one,
@@ -63,10 +63,12 @@ def _found(directory_name: str, closing: ExitStack) -> Iterator[int]:
 
 
 def _belongs_to(process: Path, within: bytes) -> bool:
-    for variable in (process / "environ").read_bytes().split(b"\0"):
-        name, _, value = variable.partition(b"=")
-        if name == MARK.encode() and within in value:
-            return True
+    # Not of one that hides it: such are only those that slice.
+    with suppress(PermissionError):
+        for variable in (process / "environ").read_bytes().split(b"\0"):
+            name, _, value = variable.partition(b"=")
+            if name == MARK.encode() and within in value:
+                return True
     # A sandbox may have emptied the environment. Then the dump is among the arguments of what leads the
     # session, which is ours alone: an operator's pager, with a left file, is in that of a shell.
     leader = Path("/proc", str(os.getsid(int(process.name))))

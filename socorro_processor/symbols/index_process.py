@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from socorro_processor.child_environment import child_environment
 from socorro_processor.errors import SocorroError
 from socorro_processor.symbols.verdict import remove_temporary_files
 
@@ -47,7 +48,7 @@ class IndexProcess:
                 stdin=stdin,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env={**os.environ, "TMPDIR": self._temporary},
+                env={**child_environment(), "TMPDIR": self._temporary},
                 start_new_session=True,
             )
         except BaseException:

@@ -9,7 +9,7 @@ from socorro_processor.symbols import minidump
 from socorro_processor.symbols.minidump import Minidump
 from socorro_processor.symbols.wanted import Wanted, needed_symbols
 
-_KEPT = 4
+_KEPT = 2
 
 
 class SearchedDumps:

@@ -23,8 +23,9 @@ PROCESSES = 2
 """More would mostly wait: the rest of a crash's Python takes longer than its slices, and is in one process."""
 FEW = 4
 """Dumps for which no process is started: a command that processes a crash or two ends before it is ready."""
-_PAUSE = 10.0
-"""Seconds after the loss of a process until another one is started."""
+_PAUSE, _LONGEST_PAUSE = 10.0, 600.0
+"""Seconds after the loss of a process until another one is started: longer and longer while none becomes ready."""
+_REMEMBERED = 100
 
 
 class Slicing:
@@ -45,22 +46,26 @@ class Slicing:
         self._clock = clock
         self._lock = threading.Lock()
         self._processes: list[SlicingProcess] = []
-        self._starting: list[SlicingProcess] = []
+        self._starting: dict[SlicingProcess, float] = {}
+        """And when they were started."""
         self._idle: list[SlicingProcess] = []
         self._dumps = SearchedDumps()
-        self._harmful: set[Path] = set()
-        """Dumps in work at which a process was lost."""
+        self._searched: dict[Path, SlicingProcess | None] = {}
+        """The process that searched a dump, and is best asked to slice it; None where it was lost."""
+        self._pause = _PAUSE
         self._sliced_here = 0
         self._not_before = 0.0
         self._closed = False
 
     def slice(self, dump: Path, directory: str, version: str) -> tuple[Slices | NotSliced, float]:
         """As ``Slicer.attempt``, for that version of the stackwalker."""
-        if dump in self._harmful:
-            self._harmful.discard(dump)
+        with self._lock:
+            was_searched = dump in self._searched
+            searcher = self._searched.pop(dump, None)
+        if was_searched and searcher is None:
             return NotSliced("process", "one was lost in its search"), 0.0
         try:
-            with self._process() as process:
+            with self._process(searcher) as process:
                 if process is not None:
                     return process.slice(dump, directory, version)
         except ProcessKilled:
@@ -75,11 +80,13 @@ class Slicing:
         try:
             with self._process() as process:
                 if process is not None:
-                    return process.needed(dump)
+                    needed = process.needed(dump)
+                    self._remember(dump, process)
+                    return needed
         except ProcessKilled:
             pass
         except ProcessLost as error:
-            self._harmful.add(dump)
+            self._remember(dump, None)
             raise NotUnderstood(f"the process that searched it was lost: {error}") from error
         return self._dumps.needed(dump)
 
@@ -90,6 +97,13 @@ class Slicing:
             processes, self._processes = self._processes, []
         for process in processes:
             process.close(patience=0.0 if process in self._starting else 5.0)
+
+    def _remember(self, dump: Path, searcher: SlicingProcess | None) -> None:
+        with self._lock:
+            if len(self._searched) >= _REMEMBERED:
+                # Of dumps that were not sliced after all.
+                self._searched.clear()
+            self._searched[dump] = searcher
 
     def _slice_here(self, dump: Path, directory: str, version: str) -> tuple[Slices | NotSliced, float]:
         with self._lock:
@@ -105,38 +119,48 @@ class Slicing:
         try:
             process = SlicingProcess(self._stores, self._indexes, self._timeout)
         except (OSError, MemoryError) as error:
-            self._not_before = self._clock() + _PAUSE
+            self._not_before = self._clock() + self._pause
             logger.warning("dumps are sliced in the processor, no process for it can be started: %s", error)
             return
         self._processes.append(process)
-        self._starting.append(process)
+        self._starting[process] = self._clock()
 
     @contextmanager
-    def _process(self) -> Iterator[SlicingProcess | None]:
+    def _process(self, best: SlicingProcess | None = None) -> Iterator[SlicingProcess | None]:
         """A process that has nothing to do; None where there is none."""
-        process = self._take_idle()
+        process = self._take_idle(best)
         try:
             yield process
-        except ProcessLost:
-            assert process is not None
-            self._lose(process)
-            raise
         except NotUnderstood:
             self._give_back(process)
             raise
+        except BaseException:
+            # Also where an answer was not read to its end.
+            if process is not None:
+                self._lose(process)
+            raise
         self._give_back(process)
 
-    def _take_idle(self) -> SlicingProcess | None:
+    def _take_idle(self, best: SlicingProcess | None = None) -> SlicingProcess | None:
         """A process that is ready and has nothing to do."""
         taken, lost = None, []
         with self._lock:
-            for process in [each for each in self._starting if each.has_said_something()]:
-                self._starting.remove(process)
-                try:
-                    process.take_first_message()
-                    self._idle.append(process)
-                except ProcessLost:
+            for process, started in list(self._starting.items()):
+                if process.has_said_something():
+                    del self._starting[process]
+                    try:
+                        process.take_first_message()
+                        self._idle.append(process)
+                        self._pause = _PAUSE
+                    except (ProcessLost, MemoryError):
+                        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+                        lost.append(process)
+                elif self._clock() > started + self._timeout:
+                    del self._starting[process]
                     lost.append(process)
+            if best in self._idle:
+                self._idle.remove(best)
+                self._idle.append(best)
             while self._idle and taken is None:
                 process = self._idle.pop()
                 if process.has_said_something():
@@ -158,7 +182,7 @@ class Slicing:
             if process not in self._processes:
                 return  # closed meanwhile
             self._processes.remove(process)
-            self._not_before = self._clock() + _PAUSE
+            self._not_before = self._clock() + self._pause
         METRICS.increment("slicing.process_lost")
         logger.warning("lost the process %d, which sliced dumps; another one is started when it is wanted", process.pid)
         process.close(patience=0.0)

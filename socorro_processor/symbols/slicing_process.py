@@ -9,6 +9,7 @@ that kills it costs no more than what was asked of that dump.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -16,8 +17,10 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -26,6 +29,8 @@ from typing import Any
 
 import numpy
 
+from socorro_processor.child_environment import child_environment
+from socorro_processor.core_dumps import forbid_core_dumps
 from socorro_processor.errors import SocorroError
 from socorro_processor.malloc import keep_memory_flat
 from socorro_processor.symbols.dump_file import NotUnderstood
@@ -34,8 +39,13 @@ from socorro_processor.symbols.searched_dumps import SearchedDumps
 from socorro_processor.symbols.slicer import NotSliced, Slicer, Slices
 from socorro_processor.symbols.wanted import Wanted
 
+logger = logging.getLogger(__name__)
+
 TIME = 30.0
 """Seconds that an answer may take."""
+_NO_MEMORY = 75
+"""Its exit code then."""
+_PATIENCE_WITH_THE_KILLED = 10.0
 _ENDS_WITHIN = 1.0
 """Seconds, once it says nothing more."""
 _SIZES = struct.Struct("<II")
@@ -48,7 +58,7 @@ class ProcessLost(SocorroError):
 
 
 class ProcessKilled(ProcessLost):
-    """From outside, as for want of memory: it is not the dump's fault."""
+    """Or stopped, from outside, or it had not enough memory: it is not the dump's fault."""
 
 
 class SlicingProcess:
@@ -56,7 +66,13 @@ class SlicingProcess:
 
     def __init__(self, stores: Sequence[str], indexes: IndexStore, timeout: float = TIME) -> None:
         """Start it. Raises OSError."""
-        settings = {"stores": list(stores), "indexes": indexes.index_path, "memory": indexes.memory}
+        settings = {
+            "stores": list(stores),
+            "indexes": indexes.index_path,
+            "memory": indexes.memory,
+            # By that the next processor finds one that is frozen when its own ends.
+            "processor": f"{tempfile.gettempdir()}/",
+        }
         self._lock = threading.Lock()
         self._removals: list[str] = []
         """Those asked for that need not have been made."""
@@ -69,6 +85,7 @@ class SlicingProcess:
                 [sys.executable, "-P", "-m", "socorro_processor.symbols.slicing_process", json.dumps(settings)],
                 stdin=other.fileno(),
                 stdout=subprocess.DEVNULL,
+                env=child_environment(),
                 start_new_session=True,
             )
         except BaseException:
@@ -135,7 +152,7 @@ class SlicingProcess:
             with self._lock:
                 self._send({"remove": directory})
                 self._removals.append(directory)
-        except ProcessLost:
+        except (ProcessLost, MemoryError):
             shutil.rmtree(directory, ignore_errors=True)
 
     def close(self, patience: float = 5.0) -> None:
@@ -146,7 +163,10 @@ class SlicingProcess:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            try:
+                self._process.wait(_PATIENCE_WITH_THE_KILLED)
+            except subprocess.TimeoutExpired:
+                logger.error("process %d was killed and does not end: it may wait for a disk that hangs", self.pid)
         with self._lock:
             self._socket.close()
             for directory in self._removals:
@@ -166,12 +186,19 @@ class SlicingProcess:
 
     def _lost(self, error: OSError | EOFError) -> ProcessLost:
         if isinstance(error, BlockingIOError):
-            return ProcessLost("it does not answer")
+            return ProcessKilled("it is stopped") if self._is_stopped() else ProcessLost("it does not answer")
         try:
             code = self._process.wait(_ENDS_WITHIN)
         except subprocess.TimeoutExpired:
             return ProcessLost(str(error))
-        return ProcessKilled("it was killed") if code == -signal.SIGKILL else ProcessLost(f"it ended, exit code {code}")
+        if code in (-signal.SIGKILL, _NO_MEMORY):
+            return ProcessKilled("it was killed, or had no memory left")
+        return ProcessLost(f"it ended, exit code {code}")
+
+    def _is_stopped(self) -> bool:
+        with suppress(OSError):
+            return Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b") ")[2][:1] in b"Tt"
+        return False
 
 
 def _seconds(seconds: float) -> tuple[int, int]:
@@ -192,13 +219,27 @@ def _receive(source: socket.socket) -> tuple[dict[str, Any], bytes]:
 
 
 def _read(source: socket.socket, size: int) -> bytes:
-    data = source.recv(size, socket.MSG_WAITALL) if size else b""
-    if len(data) != size:
-        raise EOFError("nothing more is said")
-    return data
+    pieces = []
+    while size:
+        # It returns less where this process is stopped for a while.
+        piece = source.recv(size, socket.MSG_WAITALL)
+        if not piece:
+            raise EOFError("nothing more is said")
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
 
 
 def main(arguments: Sequence[str]) -> int:
+    try:
+        return _work(arguments)
+    except MemoryError:
+        return _NO_MEMORY
+
+
+def _work(arguments: Sequence[str]) -> int:
+    # What it reads is personal, as is what the processor has in memory.
+    forbid_core_dumps()
     keep_memory_flat()
     settings = json.loads(arguments[0])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -206,30 +247,36 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(number, signal.SIG_IGN)
     indexes = IndexStore(settings["indexes"], settings["memory"])
     dumps = SearchedDumps()
-    made: dict[str, Slices] = {}
+    made: dict[str, Callable[[], None]] = {}
     with socket.socket(fileno=os.dup(0)) as processor, suppress(EOFError, OSError):
         _send(processor, {})
         while True:
             request, _ = _receive(processor)
             if "remove" in request:
-                made.pop(request["remove"]).remove()
+                made.pop(request["remove"])()
                 continue
             if "needed" in request:
                 try:
                     _send(processor, {"needed": dumps.needed(Path(request["needed"]))})
                 except NotUnderstood as error:
                     _send(processor, {"why": str(error)})
+                except MemoryError:
+                    return _NO_MEMORY
+                except Exception as error:
+                    # It reads what strangers send: for a fault in that no other dump shall want.
+                    traceback.print_exc()
+                    _send(processor, {"why": f"a bug, {type(error).__name__}"})
                 continue
             directory = request["directory"]
             slicer = Slicer(settings["stores"], indexes, request["version"], only_worthwhile=True)
             result, seconds = slicer.attempt(Path(request["dump"]), Path(directory), dumps)
             if isinstance(result, NotSliced):
-                _send(processor, {"seconds": seconds, **asdict(result)})
                 if result.reason == "memory":
                     # It may have been started in hard times: another one may have more.
-                    return 0
+                    return _NO_MEMORY
+                _send(processor, {"seconds": seconds, **asdict(result)})
                 continue
-            made[directory] = result
+            made[directory] = result.remove
             answer = {
                 "seconds": seconds,
                 "sliced": result.sliced,
@@ -240,8 +287,8 @@ def main(arguments: Sequence[str]) -> int:
             }
             _send(processor, answer, result.candidates.tobytes())
     # Those in use when the processor was killed.
-    for slices in made.values():
-        slices.remove()
+    for remove in made.values():
+        remove()
     return 0
 
 

@@ -1,16 +1,21 @@
 """Where dumps are sliced: the same slices in a thread and in a process, and a process that is lost costs no more."""
 
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from socorro_processor.metrics import METRICS
+from socorro_processor.stackwalk.orphans import kill_orphans
+from socorro_processor.symbols import slicing_process
 from socorro_processor.symbols.address_search import AddressSearch
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore
@@ -18,7 +23,7 @@ from socorro_processor.symbols.minidump import read
 from socorro_processor.symbols.searched_dumps import SearchedDumps
 from socorro_processor.symbols.slicer import NotSliced, Slicer, Slices
 from socorro_processor.symbols.slicing import FEW, PROCESSES, Slicing
-from socorro_processor.symbols.slicing_process import ProcessLost, SlicingProcess
+from socorro_processor.symbols.slicing_process import ProcessKilled, SlicingProcess
 from socorro_processor.symbols.verdict import version_of
 from socorro_processor.symbols.wanted import needed_symbols
 from tests.equality.equality import index_all
@@ -141,14 +146,44 @@ def test_a_process_outlives_the_signals_that_a_processor_gets(process, new_direc
     assert isinstance(process.slice(DUMP, new_directory(), version)[0], Slices)
 
 
-def test_a_process_that_does_not_answer_is_lost(stores, indexes, new_directory, version):
-    process = SlicingProcess(stores, indexes, timeout=0.2)
-    eventually(process.has_said_something)
+def test_a_process_has_none_of_the_passwords(stores, indexes, monkeypatch):
+    monkeypatch.setenv("SECRETS__POSTGRESQL__DATABASE_PASSWORD", "hidden")
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
+    process = SlicingProcess(stores, indexes)
+    process.take_first_message()
+    environment = Path(f"/proc/{process.pid}/environ").read_text()
+    process.close()
+    assert "hidden" not in environment
+    assert "MALLOC_ARENA_MAX=1" in environment
+
+
+def test_a_process_that_is_frozen_when_its_processor_ends_is_found_by_the_next_one(
+    stores, indexes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "4711-abc"))
+    process = SlicingProcess(stores, indexes)
     process.take_first_message()
     os.kill(process.pid, signal.SIGSTOP)
-    with pytest.raises(ProcessLost, match="does not answer"):
+    assert kill_orphans("4711-abc") == 1
+    process.close()
+
+
+def test_a_process_without_memory_says_nothing_against_the_dump(process, new_directory, version):
+    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[0])
+    resource.prlimit(process.pid, resource.RLIMIT_AS, (pages * resource.getpagesize(), resource.RLIM_INFINITY))
+    with pytest.raises(ProcessKilled, match="memory"):
         process.slice(DUMP, new_directory(), version)
-    process.close(patience=0.0)
+
+
+def test_a_message_that_comes_in_pieces_is_read_to_its_end():
+    here, there = socket.socketpair()
+    here.settimeout(30)
+    there.sendall(b"12345")
+    threading.Timer(0.2, there.sendall, (b"678",)).start()
+    assert slicing_process._read(here, 8) == b"12345678"
+    there.close()
+    with here, pytest.raises(EOFError):
+        slicing_process._read(here, 1)
 
 
 PROCESSOR = """
@@ -226,7 +261,7 @@ def test_a_dump_that_finds_none_free_is_sliced_here_and_another_process_is_start
     started(slicing)
     busy = [slicing._take_idle()]
     assert isinstance(sliced(slicing), Slices)
-    eventually(slicing._starting[0].has_said_something)
+    eventually(next(iter(slicing._starting)).has_said_something)
     busy.append(slicing._take_idle())
     assert isinstance(sliced(slicing), Slices)
     assert slicing._processes == busy
@@ -296,13 +331,79 @@ def test_a_dump_at_which_a_process_dies_is_not_sliced_here(slicing, started, sli
     assert (lost(before), slicing._processes) == (1, [])
 
 
-def test_one_that_does_not_answer_is_killed(stores, indexes, started, sliced):
+@pytest.mark.parametrize("is_to_blame", [True, False])
+def test_one_that_does_not_answer_is_killed(stores, indexes, started, sliced, is_to_blame, monkeypatch):
     slicing = Slicing(stores, indexes, timeout=0.3)
     try:
         process = started(slicing)
         os.kill(process.pid, signal.SIGSTOP)
-        assert sliced(slicing).reason == "process"
+        if is_to_blame:
+            monkeypatch.setattr(SlicingProcess, "_is_stopped", lambda _: False)
+            assert sliced(slicing).reason == "process"
+        else:
+            assert sliced(slicing).sliced == 3
         assert not Path(f"/proc/{process.pid}").exists()
+    finally:
+        slicing.close()
+
+
+def test_a_process_whose_answer_could_not_be_read_is_lost(slicing, started, sliced, monkeypatch):
+    started(slicing)
+    sliced(slicing)
+    with monkeypatch.context() as patch:
+        patch.setattr(SlicingProcess, "_receive", Mock(side_effect=MemoryError))
+        with pytest.raises(MemoryError):
+            sliced(slicing)
+    assert slicing._processes == []
+    assert isinstance(sliced(slicing), Slices)
+
+
+def test_the_process_that_searched_a_dump_slices_it(slicing, started, sliced, monkeypatch):
+    first = started(slicing)
+    with slicing._process():
+        sliced(slicing)
+        second = next(iter(slicing._starting))
+        eventually(second.has_said_something)
+    asked = []
+    monkeypatch.setattr(SlicingProcess, "slice", lambda process, *_: asked.append(process) or (NotSliced("", ""), 0.0))
+    for searcher in (first, second):
+        slicing._give_back(slicing._take_idle(searcher))
+        slicing.needed(DUMP)
+        slicing._give_back(slicing._take_idle(second if searcher is first else first))
+        sliced(slicing)
+    assert asked == [first, second]
+
+
+def test_one_that_does_not_start_is_tried_less_and_less(stores, indexes, sliced, monkeypatch):
+    now, starts = [0], []
+    slicing = Slicing(stores, indexes, clock=lambda: now[0])
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    try:
+        sliced(slicing, FEW)
+        for now[0] in range(150):
+            sliced(slicing)
+            for process in slicing._starting:
+                starts.append(now[0])
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    finally:
+        slicing.close()
+    assert starts == [0, 21, 62, 143]
+
+
+def test_one_that_is_frozen_while_it_starts_is_given_up(stores, indexes, sliced):
+    now = [0.0]
+    slicing = Slicing(stores, indexes, timeout=30.0, clock=lambda: now[0])
+    try:
+        sliced(slicing, FEW + 1)
+        (frozen,) = slicing._processes
+        os.kill(frozen.pid, signal.SIGSTOP)
+        assert not frozen.has_said_something()
+        now[0] = 30.1
+        sliced(slicing)
+        assert slicing._processes == []
+        now[0] = 41.0
+        sliced(slicing)
+        assert len(slicing._processes) == 1
     finally:
         slicing.close()
 
@@ -323,9 +424,9 @@ def test_of_the_dumps_that_were_searched_a_few_are_kept(tmp_path):
     for number in range(20):
         (tmp_path / str(number)).write_bytes(DUMP.read_bytes())
         dumps.needed(tmp_path / str(number))
-    assert len(dumps._kept) == 4
+    assert len(dumps._kept) == 2
     assert dumps.read(tmp_path / "19")
-    assert len(dumps._kept) == 3
+    assert len(dumps._kept) == 1
 
 
 def test_a_process_says_what_is_needed_once_it_is_there(slicing, started, sliced, monkeypatch):

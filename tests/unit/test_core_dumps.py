@@ -3,7 +3,7 @@ import sys
 
 ATTACK = """
 import ctypes, os, subprocess
-from socorro_processor.cli.core_dumps import forbid_core_dumps
+from socorro_processor.core_dumps import forbid_core_dumps
 
 if os.geteuid() == 0:
     os.setgroups([])
