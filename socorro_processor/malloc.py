@@ -10,15 +10,20 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
-_LARGE = 4 << 20
-"""Bytes of a block that is the kernel's again as soon as it is free: those of a slicer are smaller, and used again and
-again; to have the kernel clear their pages each time costs more than what is done in them."""
+_LARGE = 512 << 10
+"""Bytes of a block that is the kernel's again as soon as it is free: Python's own table of texts is copied to a new one
+every some thousand crashes, and its old place would stay free in the heap."""
+FOR_SLICES = 4 << 20
+"""The same where dumps are sliced: blocks are smaller there, and used again and again; to have the kernel clear their
+pages each time costs more than what is done in them."""
 _KEPT = 16 << 20
 """Bytes at the end of the heap that are free and kept for the next crash."""
 
 
-def keep_memory_flat() -> None:
-    """Tell glibc's malloc not to hoard. To be called before the first thread is started.
+def keep_memory_flat(large: int = _LARGE) -> None:
+    """Tell glibc's malloc not to hoard; blocks of ``large`` bytes are given back at once.
+
+    To be called before the first thread is started.
 
     By itself it has an arena for each thread, of which each grows to the largest crash that it has seen, and
     keeps larger and larger blocks once such were freed. One arena is enough, for Python lets one thread run
@@ -29,6 +34,6 @@ def keep_memory_flat() -> None:
     if mallopt is None or any(name.startswith("MALLOC_") for name in os.environ):
         return
     mallopt(_M_ARENA_MAX, 1)
-    mallopt(_M_MMAP_THRESHOLD, _LARGE)
+    mallopt(_M_MMAP_THRESHOLD, large)
     # With the one set, the other stays at 128 kB.
     mallopt(_M_TRIM_THRESHOLD, _KEPT)

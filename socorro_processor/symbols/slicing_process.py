@@ -32,7 +32,7 @@ import numpy
 from socorro_processor.child_environment import child_environment
 from socorro_processor.core_dumps import forbid_core_dumps
 from socorro_processor.errors import SocorroError
-from socorro_processor.malloc import keep_memory_flat
+from socorro_processor.malloc import FOR_SLICES, keep_memory_flat
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from socorro_processor.symbols.searched_dumps import SearchedDumps
@@ -240,7 +240,7 @@ def main(arguments: Sequence[str]) -> int:
 def _work(arguments: Sequence[str]) -> int:
     # What it reads is personal, as is what the processor has in memory.
     forbid_core_dumps()
-    keep_memory_flat()
+    keep_memory_flat(FOR_SLICES)
     settings = json.loads(arguments[0])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # The processor may get them too, and needs this one until it has ended its work.
