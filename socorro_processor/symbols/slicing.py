@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -69,7 +70,9 @@ class Slicing:
                 if process is not None:
                     return process.slice(dump, directory, version)
         except ProcessKilled:
-            pass
+            # What it has begun would be in the way.
+            shutil.rmtree(directory, ignore_errors=True)
+            Path(directory).mkdir(0o700, exist_ok=True)
         except ProcessLost as error:
             # Not here instead: the dump might do to this process what it did to that one.
             return NotSliced("process", str(error)), 0.0

@@ -24,9 +24,8 @@ from socorro_processor.symbols.searched_dumps import SearchedDumps
 from socorro_processor.symbols.slicer import NotSliced, Slicer, Slices
 from socorro_processor.symbols.slicing import FEW, PROCESSES, Slicing
 from socorro_processor.symbols.slicing_process import ProcessKilled, SlicingProcess
-from socorro_processor.symbols.verdict import version_of
 from socorro_processor.symbols.wanted import needed_symbols
-from tests.equality.equality import index_all
+from tests.equality import equality
 from tests.shared import SAMPLES, stackwalker
 from tests.system.daemon import eventually
 
@@ -36,14 +35,13 @@ DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 @pytest.fixture(scope="module")
 def indexes(tmp_path_factory):
     directory = tmp_path_factory.mktemp("indexes")
-    index_all(str(stackwalker()), SAMPLES / "symbols", IndexStore(str(directory)))
+    equality.index_all(str(stackwalker()), SAMPLES / "symbols", IndexStore(str(directory)))
     return IndexStore(str(directory))
 
 
 @pytest.fixture(scope="module")
 def version():
-    printed = subprocess.run([stackwalker(), "--version"], capture_output=True, text=True, check=True).stdout
-    return version_of(printed)
+    return equality.version(str(stackwalker()))
 
 
 @pytest.fixture
@@ -312,6 +310,13 @@ def test_a_dump_whose_process_is_killed_from_outside_is_sliced_here(slicing, sta
     dies_at_the_next_dump(started(slicing), signal.SIGKILL)
     assert sliced(slicing).sliced == 3
     assert (lost(before), slicing._processes) == (1, [])
+
+
+def test_what_a_killed_process_has_begun_is_not_in_the_way(slicing, started, new_directory, version):
+    directory = new_directory()
+    Path(directory, "stub").write_bytes(b"begun")
+    dies_at_the_next_dump(started(slicing), signal.SIGKILL)
+    assert slicing.slice(DUMP, directory, version)[0].sliced == 3
 
 
 def test_a_dump_whose_process_is_killed_from_outside_is_searched_here(slicing, started, sliced):
