@@ -18,7 +18,8 @@ def crashes_of(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
     dumps = sorted(arguments.directory.glob("*/upload_file_minidump.dmp"))
     if not dumps:
         parser.error(f"no */upload_file_minidump.dmp in {arguments.directory}")
-    places = [arguments.symbols or arguments.directory / "symbols", arguments.directory.parent / "symbols"]
+    beside = [arguments.directory / "symbols", arguments.directory.parent / "symbols"]
+    places = [arguments.symbols] if arguments.symbols else beside
     symbols = next((path for path in places if path.is_dir()), None)
     if symbols is None:
         parser.error(f"no {places[0]}")

@@ -151,15 +151,11 @@ def main() -> int:
 
 def measure_growth(endurance: Endurance, crashes: int) -> bool:
     def process() -> None:
-        nonlocal crash_ids
-        endurance.remove(crash_ids)
         crash_ids = {endurance.submit() for _ in range(STEP)}
         endurance.wait_for(crash_ids)
+        endurance.remove(crash_ids)
 
-    crash_ids: set[str] = set()
-    flat = _is_flat(endurance.pid, crashes, process)
-    endurance.remove(crash_ids)
-    return flat
+    return _is_flat(endurance.pid, crashes, process)
 
 
 def measure_slicing_growth(directory: Path, dumps: list[Path], symbols: Path, crashes: int) -> bool:

@@ -116,21 +116,21 @@ class SlicedWalks:
         except OSError as error:
             logger.warning("no directory for slices, the symbol files are used in full: %s", error)
             return self._full(walk, "directory")
-        slices: Slices | None = None
+        slices: Slices | NotSliced | None = None
         try:
-            slices, reason = self._sliced(crash_id, dump, new_directory, version)
-            if slices is None:
-                return self._full(walk, reason)
+            slices = self._sliced(crash_id, dump, new_directory, version)
+            if isinstance(slices, NotSliced):
+                return self._full(walk, slices.reason)
             if slices.whole and not self._in_memory:
                 # A sandbox need not show what a link leads to.
                 return self._full(walk, "sandbox")
             outcome, result = walk(_in_place_of_symbols(new_directory), _ENVIRONMENT)
         finally:
-            if slices is None:
-                shutil.rmtree(new_directory, ignore_errors=True)
-            else:
+            if isinstance(slices, Slices):
                 slices.remove()
                 self._want_indexes(slices.without_index, program, version)
+            else:
+                shutil.rmtree(new_directory, ignore_errors=True)
         full = None
         if not result.json_dump:
             if outcome.timed_out or outcome.output_too_large:
@@ -182,8 +182,7 @@ class SlicedWalks:
                 self._memory = MemoryDirectory()
             return self._memory.new()
 
-    def _sliced(self, crash_id: str, dump: Path, directory: str, version: str) -> tuple[Slices | None, str]:
-        """And why there are none."""
+    def _sliced(self, crash_id: str, dump: Path, directory: str, version: str) -> Slices | NotSliced:
         with METRICS.timer("slicing"):
             slices, seconds = self._slicing.slice(dump, directory, version)
         METRICS.duration("slicing.cpu", seconds)
@@ -193,10 +192,10 @@ class SlicedWalks:
                 METRICS.increment("slicing.failed")
             else:
                 logger.debug("%s: not sliced: %s", crash_id, slices.why)
-            return None, slices.reason
+            return slices
         METRICS.increment("slicing.files_sliced", slices.sliced)
         METRICS.increment("slicing.files_whole", slices.whole)
-        return slices, ""
+        return slices
 
     @staticmethod
     def _full(walk: Walk, reason: str) -> tuple[Outcome, StackwalkResult]:
