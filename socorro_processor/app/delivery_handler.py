@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -66,16 +67,20 @@ class DeliveryHandler:
         self._audit = audit
         self._whose_fault = WhoseFault(wall_clock)
         self._next_exchange = clock()
+        self._exchanging = threading.Lock()
 
     def exchange_outcomes(self) -> None:
-        """Tell the other processors how crashes ended here, and hear of theirs, once a second; from one thread."""
-        if self._clock() < self._next_exchange:
-            return
-        self._next_exchange = self._clock() + EXCHANGE_INTERVAL
-        for outcomes in self._queue.told():
-            self._whose_fault.hear(outcomes)
-        if news := self._whose_fault.news():
-            self._queue.tell(news)
+        """Tell the other processors how crashes ended here, and hear of theirs, once a second."""
+        if self._clock() >= self._next_exchange:
+            self._exchange_outcomes()
+
+    def _exchange_outcomes(self) -> None:
+        with self._exchanging:
+            self._next_exchange = self._clock() + EXCHANGE_INTERVAL
+            for outcomes in self._queue.told():
+                self._whose_fault.hear(outcomes)
+            if news := self._whose_fault.news():
+                self._queue.tell(news)
 
     def needs_a_store(self, delivery: Delivery) -> bool:
         """Return False where no store is asked about the delivery: it tells nothing of whether one is away."""
@@ -228,6 +233,8 @@ class DeliveryHandler:
     def _own_failure(self, delivery: Delivery, reason: str) -> None:
         """The crash's own fault: unless as many different ones in a row fail of their own that it is ours."""
         known = self._whose_fault.failed_of_its_own(delivery.crash_id)
+        # The others may have seen such failures within the last second.
+        self._exchange_outcomes()
         if self._whose_fault.none_is_at_fault:
             self._transient_failure(
                 delivery, f"{FAILED_IN_A_ROW} different crashes in a row failed; the last one: {reason}"

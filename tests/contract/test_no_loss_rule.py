@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from socorro_processor.app.breaker import Breaker
-from socorro_processor.app.delivery_handler import DeliveryHandler
+from socorro_processor.app.delivery_handler import EXCHANGE_INTERVAL, DeliveryHandler
 from socorro_processor.app.steps import Result
 from socorro_processor.app.watchdog import Watchdog
+from socorro_processor.app.whose_fault import OTHERS
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashqueue.history import History
 from socorro_processor.errors import (
     CrashIDNotFound,
     MalformedCrash,
+    NotSavedError,
     PermanentStorageError,
     ProcessingEnvironmentError,
     TransientStorageError,
@@ -28,6 +31,7 @@ from tests.system.daemon import eventually
 from tests.unit.crashqueue.machine import Machine
 
 MAXIMUM_ATTEMPTS = 5
+FEW_ATTEMPTS = 2
 LONGEST_DELAY = 60.0
 DEATH_NOTICED = 1.5
 MOST_DEATHS = 2 + MAXIMUM_ATTEMPTS
@@ -69,8 +73,13 @@ def steps() -> Steps:
     return Steps()
 
 
-def handler_of(processor: Processor, steps: Steps) -> DeliveryHandler:
-    return DeliveryHandler(processor.queue, steps, Breaker(Health()), Watchdog(900.0), MAXIMUM_ATTEMPTS)
+def handler_of(
+    processor: Processor,
+    steps: Steps,
+    clock: Callable[[], float] = time.monotonic,
+    maximum_attempts: int = MAXIMUM_ATTEMPTS,
+) -> DeliveryHandler:
+    return DeliveryHandler(processor.queue, steps, Breaker(Health()), Watchdog(900.0), maximum_attempts, clock=clock)
 
 
 def process(backend: QueueBackend, processor: Processor, steps: Steps, deliveries: int) -> None:
@@ -84,6 +93,47 @@ def process(backend: QueueBackend, processor: Processor, steps: Steps, deliverie
         if delivery is None:
             return
         handler.handle(delivery)
+
+
+class Installation:
+    """Eight processors that take turns, and hear from each other how crashes ended."""
+
+    def __init__(self, backend: QueueBackend, steps: Steps) -> None:
+        self._backend = backend
+        self._now = 0.0
+        self.processors = [backend.start() for _ in range(8)]
+        self.queue = self.processors[0].queue
+        self._handlers = [
+            handler_of(processor, steps, lambda: self._now, FEW_ATTEMPTS) for processor in self.processors
+        ]
+
+    def submit(self, number: int) -> list[str]:
+        crash_ids = [new_crash_id() for _ in range(number)]
+        for crash_id in crash_ids:
+            self.queue.submit(crash_id)
+        return crash_ids
+
+    def rounds(self, number: int) -> None:
+        """In each of them every processor handles one crash, if it is given one; they tell and hear of outcomes."""
+        for _ in range(number):
+            self._exchange()
+            for processor, handler in zip(self.processors, self._handlers, strict=True):
+                if delivery := processor.take():
+                    handler.handle(delivery)
+            self._exchange()
+
+    def _exchange(self) -> None:
+        self._now += 2 * EXCHANGE_INTERVAL
+        for handler in self._handlers:
+            handler.exchange_outcomes()
+
+    def assert_left(self, expected: tuple[int, int, int]) -> None:
+        for processor in self.processors[1:]:
+            processor.queue.close()  # RabbitMQ does not count what these have taken
+        assert_left(self.queue, expected)
+
+    def end_delays(self) -> None:
+        self._backend.wait(LONGEST_DELAY)
 
 
 def assert_left(queue: CrashQueueBase, expected: tuple[int, int, int]) -> None:
@@ -169,6 +219,51 @@ def test_ten_different_crashes_in_a_row_that_fail_of_their_own_park_none(backend
     steps.errors = {}
     process(backend, processor, steps, deliveries=20)
     assert_left(processor.queue, (0, 0, 0))
+
+
+EIGHT_ON = {
+    "sqlite": BACKENDS["sqlite"],
+    # As long a delay as a round may take; and none has more than its share.
+    "rabbitmq": lambda directory: Broker(retry_delays="3", prefetch=1),
+}
+
+
+@pytest.fixture(params=EIGHT_ON)
+def installation(request: pytest.FixtureRequest, tmp_path: Path, steps: Steps) -> Iterator[Installation]:
+    backend = EIGHT_ON[request.param](tmp_path)
+    yield Installation(backend, steps)
+    backend.close()
+
+
+def test_with_eight_processors_crashes_that_fail_in_a_row_park_none(installation, steps):
+    steps.errors = dict.fromkeys(installation.submit(12), KeyError("a broken deploy"))
+    for _ in range(FEW_ATTEMPTS + 3):
+        installation.rounds(2)
+        installation.end_delays()
+    installation.assert_left((12, 0, 0))
+
+
+def test_with_eight_processors_a_crash_that_alone_always_times_out_is_parked(installation, steps):
+    (guilty,) = installation.submit(1)
+    steps.errors[guilty] = NotSavedError(
+        "storage2: timed out", unsaved=["storage2"], away=["storage2"], took=["storage0", "storage1"], result="r"
+    )
+    for _ in range(FEW_ATTEMPTS + 1):
+        installation.submit(OTHERS + 4)
+        installation.rounds(4)
+        installation.end_delays()
+    installation.assert_left((0, 1, 0))
+    (kept,) = installation.queue.kept("parked")
+    assert kept.crash_id == guilty
+    assert "of this crash alone" in kept.reason
+
+
+def test_with_eight_processors_what_is_not_found_is_rejected_after_four_looks(installation, steps):
+    steps.errors = dict.fromkeys(installation.submit(16), NOT_FOUND)
+    while len(steps.attempts) < 4 * 16:
+        installation.rounds(2)
+        installation.end_delays()
+    installation.assert_left((0, 0, 16))
 
 
 def test_attempts_and_retries_are_remembered_by_the_queue_when_the_processor_dies(backend, steps):

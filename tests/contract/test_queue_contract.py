@@ -13,8 +13,11 @@ import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import QUEUES, SUBMITTED_AHEAD, Delivery, Depth, KeptCrash, QueueName
+from socorro_processor.crashqueue.history import FORCE, History
+from socorro_processor.crashqueue.outcomes import Outcomes, decode_outcomes
 from socorro_processor.errors import CrashQueueError
 from tests.contract.queue_backends import BACKENDS, KNOW_ALL_IN_FLIGHT, Processor, QueueBackend
+from tests.system.daemon import eventually
 
 DEATH_NOTICED = 1.5
 LONGEST_DELAY = 60.0
@@ -485,3 +488,82 @@ def test_what_waits_is_delayed_or_in_flight_is_pending_and_what_has_ended_is_not
 def test_a_queue_that_cannot_tell_what_is_pending_says_so(processor):
     processor.queue.submit(CRASH)
     assert processor.queue.pending([CRASH]) is None
+
+
+HISTORY = History(
+    not_found=2, failed="storage0,machine", failed_at=1_790_000_000.5, unsaved="storage0", result="r1", work=FORCE
+)
+
+
+def test_the_history_of_a_crash_comes_with_its_retry_to_another_process(backend, processor):
+    processor.queue.submit(CRASH)
+    delivery = taken(processor)
+    assert delivery.history == History()
+    processor.queue.retry(delivery, "the reason", transient=True, history=HISTORY)
+    processor.queue.close()
+    backend.wait(LONGEST_DELAY)
+    another = backend.start()
+    delivery = taken(another)
+    assert delivery.history == HISTORY
+    another.queue.retry(delivery, "the reason", transient=False)
+    backend.wait(LONGEST_DELAY)
+    assert taken(another).history == HISTORY
+
+
+def test_the_history_of_a_crash_comes_again_with_what_was_released(processor):
+    processor.queue.submit(CRASH, work=FORCE)
+    processor.queue.release(taken(processor))
+    assert taken(processor).history == History(work=FORCE)
+
+
+def test_the_history_of_a_crash_comes_again_when_its_processor_dies(backend, processor):
+    processor.queue.submit(CRASH, work=FORCE)
+    processor.queue.begin(taken(processor))
+    processor.die()
+    backend.wait(DEATH_NOTICED)
+    assert taken_at_last(backend.start()).history == History(work=FORCE)
+
+
+@pytest.mark.parametrize("state", ["parked", "rejected"])
+def test_the_kind_of_work_is_kept_and_put_back_and_nothing_else_of_the_history(backend, processor, state):
+    processor.queue.submit(CRASH)
+    processor.queue.retry(taken(processor), "the reason", transient=True, history=HISTORY)
+    backend.wait(LONGEST_DELAY)
+    {"parked": processor.queue.park, "rejected": processor.queue.reject}[state](taken(processor), "the reason")
+    (kept,) = processor.queue.kept(state)
+    assert kept.work == FORCE
+    assert processor.queue.requeue(kept)
+    assert taken(processor).history == History(work=FORCE)
+
+
+def test_many_at_once_are_submitted_with_their_kind_of_work(processor):
+    assert list(processor.queue.submit_all(["a", "b"], "reprocessing", FORCE)) == ["a", "b"]
+    assert [taken(processor).history.work for _ in range(2)] == [FORCE, FORCE]
+
+
+def test_what_a_processor_tells_of_outcomes_all_others_hear_once(backend):
+    first, second, third = (backend.start() for _ in range(3))
+    for each in (first, second, third):
+        assert each.take() is None
+        assert each.queue.told() == []
+    outcomes = Outcomes(saved=3, took={"storage0": 2}, failed=("a", "b"))
+    heard: list[Outcomes] = []
+
+    def is_heard() -> bool:
+        heard.extend(second.queue.told())
+        return outcomes in heard
+
+    def tell_until_it_is_heard() -> bool:
+        # One who has just come may miss what was told before all was ready for it.
+        first.queue.tell(outcomes)
+        return is_heard()
+
+    eventually(tell_until_it_is_heard)
+    assert outcomes in third.queue.told()
+    assert first.queue.told() == []
+
+
+def test_outcomes_that_no_processor_told_are_heard_as_none():
+    for data in (b"", b"\xff", b"[]", b"{}", b'{"saved":-1,"took":[1],"failed":{"a":1}}', b"[" * 100_000):
+        assert not decode_outcomes(data)
+    assert decode_outcomes(b'{"saved":true,"took":{"a":"b","c":5},"failed":["x",1]}') == Outcomes(1, {"c": 5}, ("x",))

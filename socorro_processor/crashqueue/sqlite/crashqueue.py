@@ -205,6 +205,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         return self._failure
 
     def new_crashes(self) -> Iterator[Delivery | None]:
+        self.told()  # what was told so far was for others
         while not self._closing.is_set():
             deadline = time.monotonic() + self.config.idle_delay
             delivery = self._next_or_none()
