@@ -23,15 +23,15 @@ class ReplacedCluster:
         self._foreign: list[str] = []
 
     def replace(self) -> None:
-        """Delete template and indexes. What was saved until then is known: no save is confirmed meanwhile."""
+        """Delete template and indexes. Writes are refused for the moment in which it is found out what was saved."""
         client = self._indexes.client
         client.cluster.health(wait_for_status="yellow", timeout="60s")
+        client.options(ignore_status=404).indices.delete_index_template(name=self._indexes.template)
         self._note_foreign()
+        self._note_saved()
         for index in self._indexes.mappings():
             client.indices.put_settings(index=index, settings={"index.blocks.write": True})
-        self._indexes.refresh()
-        for hit in scan(client, index=f"{self._indexes.template}-*"):
-            self._gone[hit["_id"]] = hit["_source"]["processed_crash"]
+        self._note_saved()
         self._indexes.replace()
 
     def processed(self, crash_id: str) -> dict[str, Any]:
@@ -49,6 +49,14 @@ class ReplacedCluster:
         """Indexes that were made without the template, now or before they were deleted."""
         self._note_foreign()
         return [f"index {index} of Elasticsearch was made without the template" for index in self._foreign]
+
+    def _note_saved(self) -> None:
+        client = self._indexes.client
+        self._indexes.refresh()
+        for hit in scan(client, index=f"{self._indexes.template}-*", _source=False):
+            if hit["_id"] not in self._gone:
+                document = client.get(index=hit["_index"], id=hit["_id"])["_source"]
+                self._gone[hit["_id"]] = document["processed_crash"]
 
     def _note_foreign(self) -> None:
         for index, mappings in self._indexes.mappings().items():

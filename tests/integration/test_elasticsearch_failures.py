@@ -13,7 +13,7 @@ import pytest
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
-from socorro_processor.errors import PermanentStorageError, TransientStorageError
+from socorro_processor.errors import PartlyAwayError, PermanentStorageError, TransientStorageError
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
 from tests.integration.elasticsearch_relay import Answer, relay
 
@@ -128,7 +128,11 @@ def test_a_cluster_that_hangs_is_asked_once(indexes, front, store_class, crash):
 def test_a_connection_that_the_server_closed_while_idle_costs_nothing(indexes, front, store_class):
     store = indexes.store(store_class, **{URLS: front.url, RETRIES: 0})
     save(store, new_crash_id())
-    front.drops_when_idle = True
+
+    def drop_after_a_save(request):
+        front.drops_when_idle = "_mget" in request
+
+    front.answer = drop_after_a_save
     saved = [new_crash_id() for _ in range(5)]
     for crash_id in saved:
         save(store, crash_id)
@@ -151,7 +155,7 @@ def test_a_read_only_index_is_the_clusters_fault(indexes, store_class, crash):
     for block in ("index.blocks.write", "index.blocks.read_only", "index.blocks.read_only_allow_delete"):
         indexes.client.indices.put_settings(index=f"{indexes.template}-*", settings={block: True})
         try:
-            with pytest.raises(TransientStorageError, match="cluster_block_exception") as raised:
+            with pytest.raises(PartlyAwayError, match="cluster_block_exception") as raised:
                 save(store, crash)
             assert "disk" in str(raised.value)
         finally:

@@ -12,7 +12,7 @@ from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.crashstorage.elasticsearch.indexes import KNOWN_FOR, WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import MAPPINGS, VERSION
-from socorro_processor.errors import CrashStorageError, TransientStorageError
+from socorro_processor.errors import CrashStorageError, PartlyAwayError, TransientStorageError
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
 from tests.integration.elasticsearch_relay import relay
 from tests.integration.test_elasticsearch_failures import failing
@@ -75,6 +75,17 @@ def test_the_next_crash_is_saved_in_an_index_that_the_template_made(indexes, sto
     assert indexes.index_of(crash_id) == index
     assert made_by_the_template(indexes)
     assert template_version(indexes) == VERSION
+
+
+def test_what_the_next_save_makes_again_is_no_reason_not_to_try_it(indexes, store, index):
+    """A crash that failed before is tried only once its stores can be used."""
+    save(store)
+    indexes.replace()
+    with pytest.raises(TransientStorageError, match="no index template"):
+        store.check()
+    store.check_some(["destination"])
+    save(store)
+    store.check()
 
 
 def test_where_no_index_can_be_made_the_crash_waits_and_none_is_made(indexes, front, store_class):
@@ -185,8 +196,9 @@ def test_no_crash_is_blamed_for_the_mapping_of_an_index_that_another_program_mad
     indexes.replace()
     mappings = {"properties": {"processed_crash": {"type": "long"}}}
     indexes.client.indices.create(index=index, mappings=mappings, aliases={f"{index}.write": {}})
-    with pytest.raises(TransientStorageError, match=f"index {index} was made without the template"):
+    with pytest.raises(PartlyAwayError, match=f"index {index} was made without the template"):
         save(store)
+    store.check_some(["destination"])
 
 
 def test_an_index_that_an_older_version_made_is_written_to(indexes, store, index):
@@ -217,7 +229,7 @@ def test_an_alias_in_the_place_of_an_index_needs_a_write_index(indexes, store, i
     parts = [f"{indexes.template}-part{number}" for number in (1, 2)]
     for part in parts:
         indexes.client.indices.create(index=part, mappings=MAPPINGS, aliases={index: {}})
-    with pytest.raises(TransientStorageError, match=rf"{parts[0]}, {parts[1]}\) one must be its write index"):
+    with pytest.raises(PartlyAwayError, match=rf"{parts[0]}, {parts[1]}\) one must be its write index"):
         save(store)
     indexes.client.indices.put_alias(index=parts[1], name=index, is_write_index=True)
     assert indexes.index_of(save(store)) == parts[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
@@ -103,7 +103,7 @@ class ESCrashStorage(CrashStorageBase):
             missing -= self._connection.found([(self.indexes.other, crash_id) for crash_id in sorted(missing)])
         if missing:
             # Another cluster than ours has none of the indexes either.
-            self.indexes.check_cluster()
+            self.indexes.check_template()
         return missing
 
     def held(self, crash_id: str) -> list[str]:
@@ -124,6 +124,10 @@ class ESCrashStorage(CrashStorageBase):
 
     def check(self) -> None:
         self.indexes.check()
+
+    def check_some(self, names: Collection[str]) -> None:
+        """Raise TransientStorageError where no cluster answers; template and indexes are made by a save."""
+        self.indexes.health()
 
     def close(self) -> None:
         self._connection.close()

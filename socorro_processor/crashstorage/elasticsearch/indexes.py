@@ -27,7 +27,7 @@ from socorro_processor.crashstorage.elasticsearch.mapping import (
     SETTINGS_OF_THE_MAPPING,
     VERSION,
 )
-from socorro_processor.errors import TransientStorageError
+from socorro_processor.errors import PartlyAwayError, TransientStorageError
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def index_pattern(text: str) -> str:
     return text
 
 
-class ForeignIndex(TransientStorageError):
+class ForeignIndex(PartlyAwayError):
     """An index of our name has not the mapping of the template. Nothing was written to it."""
 
 
@@ -173,7 +173,7 @@ class WeeklyIndexes(RequiredConfig):
         self._refuse_foreign(there)
         target = _written_through(index, there)
         if target is None:
-            raise TransientStorageError(
+            raise PartlyAwayError(
                 f"cannot write to {index}: of the indexes behind it ({', '.join(sorted(there)) or 'none'}) "
                 "one must be its write index"
             )
@@ -214,20 +214,23 @@ class WeeklyIndexes(RequiredConfig):
 
     def check(self) -> None:
         """Raise TransientStorageError where nothing could be saved today: the cluster is away, an index is foreign."""
-        self.check_cluster()
+        self.check_template()
         self._refuse_foreign(self._behind(self._today().strftime(self.config.elasticsearch_index)))
 
-    def check_cluster(self) -> None:
-        """Raise TransientStorageError where the cluster, or the template, is not there."""
-        with self._connection.sorted_errors("ask for the health of the cluster"):
-            status = self._connection.client.cluster.health().body["status"]
-        if status == "red":
+    def check_template(self) -> None:
+        """Raise TransientStorageError where some of the cluster, or the template, is not there."""
+        if self.health() == "red":
             raise TransientStorageError("the Elasticsearch cluster is red: some of its data is not there")
         if self._template_version() is None:
             raise TransientStorageError(
                 f"Elasticsearch has no index template {self.template}: "
                 "run `socorro setup`, or wait for the next crash, which puts it"
             )
+
+    def health(self) -> str:
+        """Return the color of the cluster; raise TransientStorageError where it does not answer."""
+        with self._connection.sorted_errors("ask for the health of the cluster"):
+            return str(self._connection.client.cluster.health().body["status"])
 
     def _behind(self, *names: str) -> Mapping[str, Any]:
         """Return the indexes that names of indexes or aliases stand for, each with its aliases and mappings."""

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES, Properties, fields
-from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError
+from socorro_processor.errors import CrashStorageError, PartlyAwayError, PermanentStorageError, TransientStorageError
 
 
-class IndexMissing(TransientStorageError):
+class IndexMissing(PartlyAwayError):
     """There is no such index; or no such alias, where only an alias may be written to. Nothing was written."""
 
 
@@ -45,6 +45,9 @@ _TELLING = frozenset(
     )
 )
 """Kinds of errors whose words quote nothing of a document."""
+
+_OF_THE_INDEX = _TELLING - {"circuit_breaking_exception", "es_rejected_execution_exception"}
+"""Kinds of errors that may be those of one index, while crashes of others are saved."""
 
 LONGEST_REASON = 300
 
@@ -110,7 +113,9 @@ def failure(status: int, answer: object, what: str, *, of_a_document: bool) -> C
         message += "".join(f": {each}" for each in told if not any(each in other for other in told if other != each))
     if of_a_document and (status == _TOO_LARGE or (status == 400 and _is_of_the_document(causes))):
         return PermanentStorageError(message)
-    error_class = IndexMissing if status == 404 and kind == NO_INDEX else TransientStorageError
+    error_class = PartlyAwayError if kind in _OF_THE_INDEX else TransientStorageError
+    if status == 404 and kind == NO_INDEX:
+        error_class = IndexMissing
     return error_class(f"{message}; {_ADVICE[status]}" if status in _ADVICE else message)
 
 
