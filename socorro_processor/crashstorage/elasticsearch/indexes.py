@@ -57,7 +57,7 @@ def index_pattern(text: str) -> str:
 
 
 class ForeignIndex(PartlyAwayError):
-    """An index of our name has not the mapping of the template. Nothing was written to it."""
+    """Another program put an index without our mapping, or an alias, in the place of ours. It is not written to."""
 
 
 def today() -> date:
@@ -173,7 +173,7 @@ class WeeklyIndexes(RequiredConfig):
         self._refuse_foreign(there)
         target = _written_through(index, there)
         if target is None:
-            raise PartlyAwayError(
+            raise ForeignIndex(
                 f"cannot write to {index}: of the indexes behind it ({', '.join(sorted(there)) or 'none'}) "
                 "one must be its write index"
             )
