@@ -79,6 +79,13 @@ class TransientStorageError(CrashStorageError):
     transient = True
 
 
+class PartlyAwayError(TransientStorageError):
+    """A part of the store is away that some crashes need and others do not, such as the index of a week.
+
+    That others are saved meanwhile says nothing of a crash that needs it.
+    """
+
+
 class PermanentStorageError(CrashStorageError):
     """The store says of this crash's content that it cannot take or give it."""
 
@@ -111,11 +118,19 @@ class NotSavedError(CrashStorageError):
 
     ``unsaved``: the stores that lack it; ``away``: those of them that were not able to take it; ``took``: those
     that have it now. Names as in ``PolyStorageError``, with dots where one is behind another; DESTINATION for a
-    single store. ``result`` names the result that the others have.
+    single store. ``result`` names the result that the others have. ``partly_away``: one of those that were not able
+    to take it is so for some crashes only.
     """
 
     def __init__(
-        self, message: str, *, unsaved: Sequence[str], away: Sequence[str], took: Sequence[str], result: str
+        self,
+        message: str,
+        *,
+        unsaved: Sequence[str],
+        away: Sequence[str],
+        took: Sequence[str],
+        result: str,
+        partly_away: bool = False,
     ) -> None:
         super().__init__(message)
         self.transient = bool(away)
@@ -123,6 +138,7 @@ class NotSavedError(CrashStorageError):
         self.away = list(away)
         self.took = list(took)
         self.result = result
+        self.partly_away = partly_away
 
 
 def failed_stores(error: CrashStorageError, prefix: str = "") -> dict[str, CrashStorageError]:

@@ -201,17 +201,19 @@ class DeliveryHandler:
         history = replace(delivery.history, unsaved=",".join(error.unsaved), result=error.result)
         delivery = replace(delivery, history=history)
         if error.transient:
-            self._something_lacked(delivery, str(error), error.away)
+            self._something_lacked(delivery, str(error), error.away, error.partly_away)
         else:
             self._own_failure(delivery, str(error))
 
-    def _something_lacked(self, delivery: Delivery, reason: str, lacked: Sequence[str]) -> None:
+    def _something_lacked(
+        self, delivery: Delivery, reason: str, lacked: Sequence[str], partly_away: bool = False
+    ) -> None:
         """A store, or this machine, was not able to: its fault, unless it goes on serving other crashes."""
         before = delivery.history
         alone = self._whose_fault.is_of_this_crash_alone(lacked, names_of(before.failed), before.failed_at)
         history = replace(before, failed=",".join(lacked), failed_at=self._wall_clock())
         delivery = replace(delivery, history=history)
-        if alone:
+        if alone and not partly_away:
             self._own_failure(delivery, f"{reason}; of this crash alone, {OTHERS} others were saved meanwhile")
         else:
             self._transient_failure(delivery, reason)

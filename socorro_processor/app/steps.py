@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from socorro_processor.errors import (
     CrashIDNotFound,
     CrashStorageError,
     NotSavedError,
+    PartlyAwayError,
     PermanentStorageError,
     failed_stores,
 )
@@ -121,8 +122,15 @@ class Steps:
 
     def _still_away(self, error: CrashStorageError, history: History) -> NotSavedError:
         unsaved = names_of(history.unsaved) or self._destinations
-        away = list(failed_stores(error))
-        return NotSavedError(str(error), unsaved=unsaved, away=away, took=(), result=history.result)
+        failed = failed_stores(error)
+        return NotSavedError(
+            str(error),
+            unsaved=unsaved,
+            away=list(failed),
+            took=(),
+            result=history.result,
+            partly_away=_is_partly_away(failed.values()),
+        )
 
     def _fetch_and_transform(
         self,
@@ -178,6 +186,7 @@ class Steps:
                 away=[name for name, each in failed.items() if each.transient],
                 took=[name for name in crash.unsaved or self._destinations if name not in failed],
                 result=crash.result,
+                partly_away=_is_partly_away(failed.values()),
             )
         # Outside of the handler, whose error would stay with this one, and with it all that its frames hold.
         if failure is not None:
@@ -198,3 +207,7 @@ class Steps:
                     raise
                 raise self._still_away(error, history) from None
         return None
+
+
+def _is_partly_away(errors: Iterable[CrashStorageError]) -> bool:
+    return any(isinstance(error, PartlyAwayError) for error in errors)

@@ -210,6 +210,16 @@ class ServiceEnds(Fault):
 
 
 @dataclass
+class ClusterReplaced(Fault):
+    """Elasticsearch has neither template nor indexes any more, and is otherwise well."""
+
+    name: str = "replaced by an empty cluster"
+
+    def begin(self, site: Site) -> None:
+        site.cluster.replace()
+
+
+@dataclass
 class Link(Fault):
     """What a network does between the processors and a service."""
 

@@ -6,6 +6,7 @@ from signal import SIGHUP, SIGKILL, SIGTERM
 
 from tests.chaos.faults import (
     LINK_FAULTS,
+    ClusterReplaced,
     FewDescriptors,
     Freeze,
     Full,
@@ -68,11 +69,14 @@ EMBEDDED = (
     Lane("queue", 15.0, (QueueLocked(),)),
 )
 
+ALSO = {"elasticsearch": (ClusterReplaced(), ClusterReplaced())}
+"""What befalls a service beside its end."""
+
 PRODUCTION = tuple(
     lane
     for service in SERVICES
     for lane in (
-        Lane(service, 60.0, (ServiceEnds(service, "stop"), ServiceEnds(service, "kill"))),
+        Lane(service, 60.0, (ServiceEnds(service, "stop"), ServiceEnds(service, "kill"), *ALSO.get(service, ()))),
         Lane(f"link to {service}", 25.0, tuple(Link(service, name) for name in LINK_FAULTS)),
     )
 )

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from elasticsearch import NotFoundError
-
-from socorro_processor.crash_id import crash_date
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.crashstorage.statsd import StatsdCounter
-from socorro_processor.errors import CrashIDNotFound
 from tests.chaos.lanes import COMMON, PRODUCTION
+from tests.chaos.replaced_cluster import ReplacedCluster
 from tests.chaos.site import RETRY_DELAYS, Reader, Site
 from tests.faults.proxy import Proxy
 from tests.integration.elasticsearch_indexes import own_indexes
@@ -52,6 +49,7 @@ class ProductionSite(Site):
     def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
         super().__init__(directory, options)
         self.proxies: dict[str, Proxy] = {}
+        self.cluster: ReplacedCluster
 
     def mend(self) -> None:
         super().mend()
@@ -59,14 +57,18 @@ class ProductionSite(Site):
             proxy.heal()
             start(service)
 
+    def out_of_order(self) -> list[str]:
+        return [*super().out_of_order(), *self.cluster.out_of_order()]
+
     @contextmanager
     def installed(self) -> Iterator[Installation]:
-        with own_servers(), new_database() as database, own_indexes() as self._indexes, ExitStack() as stack:
+        with own_servers(), new_database() as database, own_indexes() as indexes, ExitStack() as stack:
+            self.cluster = ReplacedCluster(indexes)
             broker = Broker(retry_delays=RETRY_DELAYS)
             # Its connection will not have lasted.
             stack.callback(broker.close)
             stack.callback(broker.connect)
-            installation = Production(self.directory, database, self._indexes, broker, {})
+            installation = Production(self.directory, database, indexes, broker, {})
             for service, option in ADDRESSES.items():
                 # A port, or a URL that ends in one.
                 before, colon, port = installation.options[option].rpartition(":")
@@ -78,16 +80,7 @@ class ProductionSite(Site):
         found: dict[str, Reader] = {}
         for store in self.destination().stores.values():
             if isinstance(store, ESCrashStorage):
-                found[type(store).__name__] = self._from_elasticsearch
+                found[type(store).__name__] = self.cluster.processed
             elif not isinstance(store, StatsdCounter):
                 found[type(store).__name__] = store.get_unredacted_processed
         return found
-
-    def _from_elasticsearch(self, crash_id: str) -> dict[str, Any]:
-        """By its own client: the store only searches."""
-        try:
-            found = self._indexes.client.get(index=crash_date(crash_id).strftime(self._indexes.pattern), id=crash_id)
-        except NotFoundError:
-            raise CrashIDNotFound(crash_id) from None
-        processed: dict[str, Any] = found["_source"]["processed_crash"]
-        return processed

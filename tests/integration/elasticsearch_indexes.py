@@ -59,12 +59,17 @@ class Indexes:
         found = self.client.indices.get_mapping(index=f"{self.template}-*").body
         return {name: index["mappings"] for name, index in found.items()}
 
+    def replace(self) -> None:
+        """Delete template and indexes, as where another cluster, an empty one, is in the place of this one."""
+        # First: what is made from now on is made by whoever still writes.
+        self.client.options(ignore_status=404).indices.delete_index_template(name=self.template)
+        for name in self.mappings():
+            self.client.options(ignore_status=404).indices.delete(index=name)
+
     def close(self) -> None:
         for store in self._stores:
             store.close()
-        for name in self.mappings():
-            self.client.indices.delete(index=name)
-        self.client.options(ignore_status=404).indices.delete_index_template(name=self.template)
+        self.replace()
         self.client.close()
 
 

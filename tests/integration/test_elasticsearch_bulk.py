@@ -10,7 +10,7 @@ import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
-from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError
+from socorro_processor.errors import CrashStorageError, PartlyAwayError, PermanentStorageError, TransientStorageError
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
 from tests.integration.elasticsearch_relay import Answer, relay
 
@@ -143,7 +143,7 @@ def test_of_a_read_only_index_each_crash_is_told(indexes, front):
             today = f"{others.template}-*"
             others.client.indices.put_settings(index=today, settings={"index.blocks.write": True})
             failed = threads.save([{}, {}])
-            assert [type(error) for error in failed] == [TransientStorageError] * 2
+            assert [type(error) for error in failed] == [PartlyAwayError] * 2
             assert all("cluster_block_exception" in str(error) for error in failed)
             others.client.indices.put_settings(index=today, settings={"index.blocks.write": None})
             saved = threads.save([{}, {}])

@@ -13,7 +13,7 @@ import pytest
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
-from socorro_processor.errors import PermanentStorageError, TransientStorageError
+from socorro_processor.errors import PartlyAwayError, PermanentStorageError, TransientStorageError
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
 from tests.integration.elasticsearch_relay import Answer, relay
 
@@ -58,8 +58,19 @@ def free_port():
         return server.getsockname()[1]
 
 
-def failing(kind, reason=SECRET, status=400):
-    return Answer(status, json.dumps({"error": {"type": kind, "reason": reason}, "status": status}).encode())
+def failing(kind, reason=SECRET, status=400, cause=None):
+    error = {"type": kind, "reason": reason, **({"caused_by": cause} if cause else {})}
+    return Answer(status, json.dumps({"error": error, "status": status}).encode())
+
+
+def answer_to_a_save(request, answer):
+    """As Elasticsearch does: what is wrong with a document of a bulk request is said in the item of that document."""
+    if "_doc" in request:
+        return answer
+    if "_bulk" in request:
+        item = {"index": {"status": answer.status, **json.loads(answer.body)}}
+        return Answer(200, json.dumps({"errors": True, "items": [item]}).encode())
+    return None
 
 
 def test_a_cluster_that_is_away_is_its_own_fault_and_is_named(indexes, store_class, crash):
@@ -117,7 +128,11 @@ def test_a_cluster_that_hangs_is_asked_once(indexes, front, store_class, crash):
 def test_a_connection_that_the_server_closed_while_idle_costs_nothing(indexes, front, store_class):
     store = indexes.store(store_class, **{URLS: front.url, RETRIES: 0})
     save(store, new_crash_id())
-    front.drops_when_idle = True
+
+    def drop_after_a_save(request):
+        front.drops_when_idle = "_mget" in request
+
+    front.answer = drop_after_a_save
     saved = [new_crash_id() for _ in range(5)]
     for crash_id in saved:
         save(store, crash_id)
@@ -140,7 +155,7 @@ def test_a_read_only_index_is_the_clusters_fault(indexes, store_class, crash):
     for block in ("index.blocks.write", "index.blocks.read_only", "index.blocks.read_only_allow_delete"):
         indexes.client.indices.put_settings(index=f"{indexes.template}-*", settings={block: True})
         try:
-            with pytest.raises(TransientStorageError, match="cluster_block_exception") as raised:
+            with pytest.raises(PartlyAwayError, match="cluster_block_exception") as raised:
                 save(store, crash)
             assert "disk" in str(raised.value)
         finally:
@@ -192,12 +207,70 @@ def test_what_goes_wrong_before_a_crash_is_sent_is_tried_again(front, store, cra
 
 
 @pytest.mark.parametrize(
-    "kind", ["document_parsing_exception", "mapper_parsing_exception", "illegal_argument_exception"]
+    ("kind", "cause"),
+    [
+        ("document_parsing_exception", None),
+        ("mapper_parsing_exception", None),
+        ("document_parsing_exception", {"type": "illegal_argument_exception", "reason": SECRET}),
+        ("illegal_argument_exception", {"type": "max_bytes_length_exceeded_exception", "reason": SECRET}),
+    ],
 )
-def test_what_is_said_of_the_document_is_the_crashs_own_fault(front, store, crash, kind):
-    front.answer = lambda request: failing(kind) if "_doc" in request or "_bulk" in request else None
+def test_what_is_said_of_the_document_is_the_crashs_own_fault(front, store, crash, kind, cause):
+    answer = failing(kind, cause=cause)
+    front.answer = lambda request: answer_to_a_save(request, answer)
     with pytest.raises(PermanentStorageError, match=f"400, {kind}$"):
         save(store, crash)
+
+
+FULL = "Limit of total fields [1000] has been exceeded"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "cause", "told"),
+    [
+        (
+            "illegal_argument_exception",
+            "no write index is defined for alias [crashes]. The write index may be explicitly disabled",
+            None,
+            ": no write index is defined for alias ... The write index may be explicitly disabled",
+        ),
+        ("illegal_argument_exception", f"pipeline with id [{SECRET}] does not exist", None, ": pipeline with id ..."),
+        ("illegal_argument_exception", SECRET, None, ""),
+        ("x_content_parse_exception", f"Unexpected character ('{SECRET}')", None, ": Unexpected character ..."),
+        ("parse_exception", "request body is required", None, ": request ... is required"),
+        ("index_closed_exception", "closed", None, ": closed"),
+        (
+            "strict_dynamic_mapping_exception",
+            f"[1:12] mapping set to strict, dynamic introduction of [{SECRET}] within [processed_crash] is not allowed",
+            None,
+            ": mapping set to strict, ... of ... within [processed_crash] is not allowed",
+        ),
+        (
+            "document_parsing_exception",
+            f"[1:53] failed to parse: {FULL} while adding new fields [6]",
+            {"type": "illegal_argument_exception", "reason": FULL},
+            ": failed to parse: Limit of total fields ... has been exceeded",
+        ),
+    ],
+)
+def test_any_other_400_is_not_the_crashs_fault_and_its_reason_is_told(front, store, crash, kind, reason, cause, told):
+    answer = failing(kind, reason, cause=cause)
+    front.answer = lambda request: answer_to_a_save(request, answer)
+    with pytest.raises(TransientStorageError) as raised:
+        save(store, crash)
+    assert f"Elasticsearch answers 400, {kind}{told}" in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+def test_an_alias_without_a_write_index_is_no_crashs_fault(indexes, store_class, crash):
+    """As where an operator takes the write index away while a processor works."""
+    store = indexes.store(store_class)
+    save(store, crash)
+    index = store.indexes.index_of(crash)
+    indexes.client.indices.put_alias(index=index, name=f"{index}.write", is_write_index=False)
+    with pytest.raises(TransientStorageError, match=r"illegal_argument_exception: no write index is defined for alias"):
+        save(store, crash)
+    save(store, crash)
 
 
 @pytest.fixture
@@ -212,7 +285,11 @@ def unchecked(monkeypatch):
 def test_what_the_server_refuses_is_the_crashs_own_fault_and_names_the_field_alone(store, crash, caplog):
     with pytest.raises(PermanentStorageError) as raised:
         save(store, crash, uptime={"url": SECRET})
-    assert "document_parsing_exception, of the field processed_crash.uptime" in str(raised.value)
+    told = (
+        "document_parsing_exception: failed to parse field [processed_crash.uptime] of type [long] in document with id"
+    )
+    assert told in str(raised.value)
+    assert str(raised.value).endswith("value: ...: Cannot parse object as number")
     assert SECRET not in "".join(traceback.format_exception(raised.value))
     assert SECRET not in caplog.text
 

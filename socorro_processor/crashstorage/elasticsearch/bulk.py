@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.crashstorage.elasticsearch.connection import failure
 from socorro_processor.crashstorage.elasticsearch.crashstorage import (
+    NOT_SEARCHED,
     ESCrashStorage,
     ESCrashStorageRedactedJsonDump,
     ESCrashStorageRedactedSave,
 )
+from socorro_processor.crashstorage.elasticsearch.refusals import failure
 from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError
 from socorro_processor.metrics import METRICS
 
@@ -29,9 +30,12 @@ _SAVED = frozenset((200, 201))
 class Operation:
     """A document on its way: what a bulk request says of it, and what became of it."""
 
-    index: str
+    alias: str
+    elsewhere: str
+    """The index in which there must be no document of this crash any more."""
     crash_id: str
     document: bytes
+    is_elsewhere: bool = False
     error: CrashStorageError | None = None
 
 
@@ -129,8 +133,10 @@ class _Bulk(ESCrashStorage):
         super().__init__(config)
         self._commit = GroupCommit(self._send, config.items_per_bulk_load, config.flush_interval)
 
-    def put(self, index: str, crash_id: str, document: bytes) -> None:
-        self._commit.put(Operation(index, crash_id, document))
+    def put(self, alias: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
+        operation = Operation(alias, elsewhere, crash_id, document)
+        self._commit.put(operation)
+        return operation.is_elsewhere
 
     def _send(self, operations: Sequence[Operation]) -> None:
         METRICS.increment("elasticsearch.bulk.requests")
@@ -151,12 +157,24 @@ class _Bulk(ESCrashStorage):
             return
         for operation, result in zip(operations, results, strict=True):
             if result["status"] not in _SAVED:
-                what = f"save crash {operation.crash_id} in index {operation.index}"
+                what = f"save crash {operation.crash_id} through alias {operation.alias}"
                 operation.error = failure(result["status"], result, what, of_a_document=True)
+        self._look_elsewhere([operation for operation in operations if operation.error is None])
+
+    def _look_elsewhere(self, operations: Sequence[Operation]) -> None:
+        places = [(operation.elsewhere, operation.crash_id) for operation in operations]
+        try:
+            found = self._connection.found(places, ignored=NOT_SEARCHED)
+        except CrashStorageError as error:
+            for operation in operations:
+                operation.error = type(error)(str(error))
+            return
+        for operation in operations:
+            operation.is_elsewhere = operation.crash_id in found
 
 
 def _lines(operation: Operation) -> bytes:
-    action = json.dumps({"index": {"_index": operation.index, "_id": operation.crash_id}}).encode()
+    action = json.dumps({"index": {"_index": operation.alias, "_id": operation.crash_id}}).encode()
     return b"%b\n%b\n" % (action, operation.document)
 
 

@@ -1,23 +1,18 @@
-"""The connection to an Elasticsearch cluster, and what each of its errors means."""
+"""The connection to an Elasticsearch cluster."""
 
 from __future__ import annotations
 
 import logging
-import re
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedProductError
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
-from socorro_processor.errors import (
-    ConfigurationError,
-    CrashStorageError,
-    PermanentStorageError,
-    TransientStorageError,
-)
+from socorro_processor.crashstorage.elasticsearch.refusals import LONGEST_REASON, NO_INDEX, failure
+from socorro_processor.errors import ConfigurationError, TransientStorageError
 
 logger = logging.getLogger(__name__)
 
@@ -33,46 +28,12 @@ _LONGEST_DEAD = 5.0
 _JSON = {"accept": "application/json", "content-type": "application/json"}
 _LINES = {"accept": "application/json", "content-type": "application/x-ndjson"}
 
-_OF_THE_CONTENT = frozenset(
-    (
-        "document_parsing_exception",
-        "illegal_argument_exception",
-        "mapper_parsing_exception",
-        "x_content_parse_exception",
-    )
-)
-"""What is said, with a status of 400, of the document that came; everything else is said of the cluster."""
+_ONLY_TO_AN_ALIAS = "?require_alias=true"
+"""Elasticsearch makes an index of any name that is written to. An alias it never makes."""
 
-_TOO_LARGE = 413
+_BULK = f"/_bulk{_ONLY_TO_AN_ALIAS}"
+
 _UNAVAILABLE = 503
-
-_NO_INDEX = "index_not_found_exception"
-
-_TELLING = frozenset(
-    (
-        "circuit_breaking_exception",
-        "cluster_block_exception",
-        "es_rejected_execution_exception",
-        _NO_INDEX,
-        "invalid_index_name_exception",
-        "security_exception",
-        "unavailable_shards_exception",
-        "validation_exception",
-    )
-)
-"""Kinds of errors whose words quote nothing of a document."""
-
-_LONGEST_REASON = 300
-
-_ADVICE = {
-    401: "check elasticsearch_user and elasticsearch_password, or elasticsearch_api_key, in secrets.elasticsearch",
-    403: "let that user write to it; where it is read-only, free disk space or lift the block",
-    404: "run `socorro setup`",
-    429: "the cluster is short of memory, disk or threads; where it is read-only, free disk space",
-}
-
-_FAILED_FIELD = re.compile(r"\[\d+:\d+\] failed to parse field \[([\w.]+)\] of type \[\w+\]")
-"""How Elasticsearch names the field of our mapping; what it says behind that quotes the crash."""
 
 
 class ElasticsearchConnection(RequiredConfig):
@@ -172,26 +133,30 @@ class ElasticsearchConnection(RequiredConfig):
             raise ConfigurationError(f"the connection to Elasticsearch cannot be configured: {error}") from error
         self._nodes = ", ".join(urls)
 
-    def save(self, index: str, crash_id: str, document: bytes) -> None:
-        """Put a document in place of the one that may be there."""
-        what = f"save crash {crash_id} in index {index}"
+    def save(self, alias: str, crash_id: str, document: bytes) -> None:
+        """Put a document in place of the one that may be there. IndexMissing where ``alias`` is no alias."""
+        what = f"save crash {crash_id} through alias {alias}"
+        target = f"/{alias}/_doc/{crash_id}{_ONLY_TO_AN_ALIAS}"
         with self.sorted_errors(what, of_a_document=True):
-            answer = self.client.perform_request("PUT", f"/{index}/_doc/{crash_id}", headers=_JSON, body=document).body
+            answer = self.client.perform_request("PUT", target, headers=_JSON, body=document).body
         if not isinstance(answer, dict) or answer.get("_id") != crash_id:
             raise self._no_answer(what)
 
     def bulk(self, lines: bytes, count: int) -> list[Mapping[str, Any]]:
-        """The answer to each operation of a bulk request, in the order of the request."""
+        """Return the answer to each operation of a bulk request, in its order. Each must name an alias."""
         what = f"save {count} crashes in bulk"
         with self.sorted_errors(what, of_a_document=True):
-            answer = self.client.perform_request("POST", "/_bulk", headers=_LINES, body=lines).body
+            answer = self.client.perform_request("POST", _BULK, headers=_LINES, body=lines).body
         items = answer.get("items") if isinstance(answer, dict) else None
         if not isinstance(items, list) or len(items) != count:
             raise self._no_answer(what)
         return [item["index"] for item in items]
 
-    def found(self, places: Sequence[tuple[str, str]]) -> set[str]:
-        """Of crash ids, each with an index, those of which there is a document, also one that no search finds yet."""
+    def found(self, places: Sequence[tuple[str, str]], ignored: Collection[str] = (NO_INDEX,)) -> set[str]:
+        """Return those of crash ids, each with an index, of which there is a document, also one no search finds yet.
+
+        ``ignored`` are the kinds of errors that mean that it has none.
+        """
         if not places:
             return set()  # Elasticsearch takes no empty request
         what = f"look for {len(places)} crashes"
@@ -200,7 +165,7 @@ class ElasticsearchConnection(RequiredConfig):
                 docs=[{"_index": index, "_id": crash_id} for index, crash_id in places], source=False
             ).body
         for document in answer["docs"]:
-            if (error := document.get("error")) and error.get("type") != _NO_INDEX:
+            if (error := document.get("error")) and error.get("type") not in ignored:
                 raise failure(_UNAVAILABLE, document, what, of_a_document=False)
         return {document["_id"] for document in answer["docs"] if document.get("found")}
 
@@ -222,7 +187,7 @@ class ElasticsearchConnection(RequiredConfig):
             raise failure(error.meta.status, error.body, what, of_a_document=of_a_document) from None
         except TransportError as error:
             raise TransientStorageError(
-                f"cannot {what}: no answer from Elasticsearch at {self._nodes}: {error.message[:_LONGEST_REASON]}"
+                f"cannot {what}: no answer from Elasticsearch at {self._nodes}: {error.message[:LONGEST_REASON]}"
             ) from error
 
     def close(self) -> None:
@@ -230,20 +195,6 @@ class ElasticsearchConnection(RequiredConfig):
 
     def _no_answer(self, what: str) -> TransientStorageError:
         return TransientStorageError(f"cannot {what}: what answers at {self._nodes} is no Elasticsearch")
-
-
-def failure(status: int, answer: object, what: str, *, of_a_document: bool) -> CrashStorageError:
-    """What an answer with an error means: of a request, or of one operation in a bulk request."""
-    error = answer.get("error", answer) if isinstance(answer, Mapping) else None
-    details: Mapping[str, Any] = error if isinstance(error, Mapping) else {}
-    kind = str(details.get("type", "no further word"))
-    message = f"cannot {what}: Elasticsearch answers {status}, {kind}"
-    if of_a_document and (status == _TOO_LARGE or (status == 400 and kind in _OF_THE_CONTENT)):
-        field = _FAILED_FIELD.match(str(details.get("reason")))
-        return PermanentStorageError(f"{message}, of the field {field[1]}" if field else message)
-    if not of_a_document or kind in _TELLING:
-        message += f": {str(details.get('reason'))[:_LONGEST_REASON]}"
-    return TransientStorageError(f"{message}; {_ADVICE[status]}" if status in _ADVICE else message)
 
 
 def _authentication(config: DotDict) -> dict[str, Any]:

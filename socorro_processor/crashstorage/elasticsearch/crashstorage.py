@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
@@ -12,15 +12,19 @@ from socorro_processor.crashstorage.elasticsearch.connection import Elasticsearc
 from socorro_processor.crashstorage.elasticsearch.fitting import fit
 from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES
+from socorro_processor.crashstorage.elasticsearch.refusals import CLOSED, NO_INDEX, IndexMissing
 from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids
 from socorro_processor.crashstorage.redactor import Redactor, redactor_options
-from socorro_processor.errors import CrashIDNotFound, PermanentStorageError
+from socorro_processor.errors import CrashIDNotFound, CrashStorageError, PermanentStorageError, TransientStorageError
 from socorro_processor.metrics import METRICS
 from socorro_processor.serialization import encode
 
 logger = logging.getLogger(__name__)
 
 _FIELDS_TOLD = 10
+
+NOT_SEARCHED = (NO_INDEX, CLOSED)
+"""Errors that mean of an index that no search finds a document in it."""
 
 
 def names(text: str) -> frozenset[str]:
@@ -72,20 +76,24 @@ class ESCrashStorage(CrashStorageBase):
         self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
     ) -> None:
         index = self.indexes.index_of(crash_id)
+        week, other = self._places(crash_id)
+        elsewhere = other if index == week else week
         document = self._document(raw_crash, self.redacted(processed_crash), crash_id)
-        self.indexes.make(index)
-        self.put(index, crash_id, document)
-        if index == self.indexes.other:
-            # It may be in its week's, if it was saved before it was too old for that.
-            self._connection.delete(self.indexes.week_of(crash_id), crash_id)
+        if self._save(index, elsewhere, crash_id, document):
+            self._remove_from(elsewhere, crash_id, index)
 
     def redacted(self, processed_crash: ProcessedCrash) -> Mapping[str, Any]:
         """What of a processed crash is saved; a copy where that is not all."""
         return processed_crash
 
-    def put(self, index: str, crash_id: str, document: bytes) -> None:
-        """Save a document, in place of the one that may be there."""
-        self._connection.save(index, crash_id, document)
+    def put(self, alias: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
+        """Save a document in place of the one that may be there; return True where index ``elsewhere`` has one too.
+
+        It is looked for at each save: as days pass, and when ``oldest_crash_days`` changes, a crash of any date may
+        be due in another index than before.
+        """
+        self._connection.save(alias, crash_id, document)
+        return crash_id in self._connection.found([(elsewhere, crash_id)], ignored=NOT_SEARCHED)
 
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
         """Those without a document. The crashes of an index that is not there are missing: a save makes it again."""
@@ -95,7 +103,7 @@ class ESCrashStorage(CrashStorageBase):
             missing -= self._connection.found([(self.indexes.other, crash_id) for crash_id in sorted(missing)])
         if missing:
             # Another cluster than ours has none of the indexes either.
-            self.indexes.check()
+            self.indexes.check_template()
         return missing
 
     def held(self, crash_id: str) -> list[str]:
@@ -112,13 +120,44 @@ class ESCrashStorage(CrashStorageBase):
         return crash_ids(self._connection, self.indexes.patterns(), query)
 
     def setup(self) -> None:
-        self.indexes.put_template()
+        self.indexes.setup()
 
     def check(self) -> None:
         self.indexes.check()
 
+    def check_some(self, names: Collection[str]) -> None:
+        """Raise TransientStorageError where no cluster answers; template and indexes are made by a save."""
+        self.indexes.health()
+
     def close(self) -> None:
         self._connection.close()
+
+    def _save(self, index: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
+        try:
+            return self._put_in(index, elsewhere, crash_id, document)
+        except IndexMissing:
+            # Gone since it was last looked at, and nothing was written: now it is made again.
+            return self._put_in(index, elsewhere, crash_id, document)
+
+    def _put_in(self, index: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
+        alias = self.indexes.make(index)
+        try:
+            return self.put(alias, elsewhere, crash_id, document)
+        except CrashStorageError as error:
+            self.indexes.forget()
+            if not error.transient:
+                # An index without our mapping refuses sound crashes too: then it is at fault.
+                self.indexes.make(index)
+            raise
+
+    def _remove_from(self, elsewhere: str, crash_id: str, index: str) -> None:
+        """Remove the document of a crash that has just been saved in ``index`` from another one."""
+        self._connection.delete(elsewhere, crash_id)
+        if not self._connection.found([(index, crash_id)]):
+            # Another processor, by whose date or configuration it is due elsewhere, did the same to this document.
+            raise TransientStorageError(
+                f"crash {crash_id} was saved in index {elsewhere} at the same time, and removed from {index}"
+            )
 
     def _places(self, crash_id: str) -> tuple[str, str]:
         """The indexes in which it may be."""

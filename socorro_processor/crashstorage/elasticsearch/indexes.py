@@ -1,10 +1,16 @@
-"""The weekly indexes: which one a crash is in, and that none is without the mapping."""
+"""The weekly indexes: which one a crash is in, and that nothing is written to one without the mapping.
+
+Elasticsearch makes an index of any name that somebody writes to, with a field for each annotation where the template is
+gone too: so it is when a cluster is replaced by an empty one. So crashes are written through an alias, which no write
+makes: the template gives it to each index (``socorro201647.write``), and an index that is gone takes it along.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,8 +20,14 @@ from elasticsearch import BadRequestError, NotFoundError
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashstorage.elasticsearch.connection import ElasticsearchConnection
-from socorro_processor.crashstorage.elasticsearch.mapping import MAPPINGS, META, SETTINGS, VERSION
-from socorro_processor.errors import TransientStorageError
+from socorro_processor.crashstorage.elasticsearch.mapping import (
+    MAPPINGS,
+    META,
+    SETTINGS,
+    SETTINGS_OF_THE_MAPPING,
+    VERSION,
+)
+from socorro_processor.errors import PartlyAwayError, TransientStorageError
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +36,11 @@ DAYS_AHEAD = 2
 
 _PRIORITY = 200
 """Of the template: over those that a cluster brings along."""
+
+KNOWN_FOR = 60.0
+"""Seconds for which a look at the template and at an index holds."""
+
+_SUFFIX = ".write"
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
 """Of all crash ids."""
@@ -37,6 +54,10 @@ def index_pattern(text: str) -> str:
     if not _NAME.fullmatch(date(2016, 11, 23).strftime(text)):
         raise ValueError("a pattern such as socorro%Y%W: lower-case letters, digits, '_', '-', '.' and parts of a date")
     return text
+
+
+class ForeignIndex(PartlyAwayError):
+    """Another program put an index without our mapping, or an alias, in the place of ours. It is not written to."""
 
 
 def today() -> date:
@@ -72,11 +93,19 @@ class WeeklyIndexes(RequiredConfig):
         doc="crashes of older ids go to one index for all of them, as do those dated in the future",
     )
 
-    def __init__(self, config: DotDict, connection: ElasticsearchConnection, today: Callable[[], date] = today) -> None:
+    def __init__(
+        self,
+        config: DotDict,
+        connection: ElasticsearchConnection,
+        today: Callable[[], date] = today,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.config = config
         self._connection = connection
         self._today = today
-        self._known: set[str] = set()
+        self._clock = clock
+        self._looked_at: dict[str, float] = {}
+        """By index, when it was last found to be as the template makes it."""
         pattern: str = config.elasticsearch_index
         self.template = pattern.partition("%")[0].rstrip("-_.") or "crashes"
         self.other = f"{self.template}-other"
@@ -117,7 +146,7 @@ class WeeklyIndexes(RequiredConfig):
         """Delete an index, with all that is in it. One that is gone already is no error."""
         with self._connection.sorted_errors(f"delete index {index}"), suppress(NotFoundError):
             self._connection.client.indices.delete(index=index)
-        self._known.discard(index)
+        self._looked_at.pop(index, None)
         logger.info("index %s deleted from Elasticsearch", index)
 
     def server_time(self) -> datetime:
@@ -125,27 +154,55 @@ class WeeklyIndexes(RequiredConfig):
             statistics = self._connection.client.cluster.stats().body
         return datetime.fromtimestamp(statistics["timestamp"] / 1000, UTC)
 
-    def make(self, index: str) -> None:
-        """Make sure that an index is there, and has our mapping. Asks the cluster once for each index.
+    def make(self, index: str) -> str:
+        """Make sure that an index is there, with our mapping; return the alias through which to write to it.
 
-        An index that a save makes by itself has it only if the template is there: so that is looked
-        for first, and both are looked at before anything is saved.
+        The cluster is asked again after ``KNOWN_FOR`` seconds, and after ``forget``. Raises ForeignIndex.
         """
-        if index in self._known:
-            return
-        if (self._template_version() or 0) < VERSION:
+        now = self._clock()
+        alias = f"{index}{_SUFFIX}"
+        if now - self._looked_at.get(index, float("-inf")) < KNOWN_FOR:
+            return alias
+        version = self._template_version() or 0
+        if version < VERSION:
             self.put_template()
-        if not self._is_mapped(index):
-            raise TransientStorageError(
-                f"index {index} was made without the template {self.template}, and would make a field of each "
-                "annotation: delete it, and any index template of a higher priority that matches its name"
+        there = self._behind(index, alias)
+        if not there:
+            self._create(index, version)
+            there = self._behind(index, alias)
+        self._refuse_foreign(there)
+        target = _written_through(index, there)
+        if target is None:
+            raise ForeignIndex(
+                f"cannot write to {index}: of the indexes behind it ({', '.join(sorted(there)) or 'none'}) "
+                "one must be its write index"
             )
-        self._known.add(index)
+        if _written_through(alias, there) != target:
+            self._put_alias(alias, target)
+        self._looked_at[index] = now
+        return alias
+
+    def forget(self) -> None:
+        """Have the cluster asked again: it may be another one, or indexes and template may be gone."""
+        self._looked_at.clear()
+
+    def setup(self) -> None:
+        """Put the template, and give the indexes that there are the alias that older versions did not make."""
+        self.put_template()
+        self.forget()
+        ours = [index for _, index in self.by_last_day()]
+        others = [self.other] if self._behind(self.other) else []
+        for index in [*ours, *others]:
+            try:
+                self.make(index)
+            except ForeignIndex as error:
+                logger.warning("%s", error)
 
     def put_template(self) -> None:
         """Put the index template, in place of the one that may be there."""
         settings = {**SETTINGS, "number_of_shards": self.config.elasticsearch_shards_per_index}
-        template: dict[str, Any] = {"mappings": MAPPINGS, "settings": {"index": settings}}
+        aliases: dict[str, Any] = {f"{{index}}{_SUFFIX}": {}}
+        template: dict[str, Any] = {"mappings": MAPPINGS, "settings": {"index": settings}, "aliases": aliases}
         with self._connection.sorted_errors(f"put the index template {self.template}"):
             self._connection.client.indices.put_index_template(
                 name=self.template,
@@ -156,27 +213,60 @@ class WeeklyIndexes(RequiredConfig):
             )
 
     def check(self) -> None:
-        """Raise TransientStorageError where the cluster, or the template, is not there."""
-        with self._connection.sorted_errors("ask for the health of the cluster"):
-            status = self._connection.client.cluster.health().body["status"]
-        if status == "red":
+        """Raise TransientStorageError where nothing could be saved today: the cluster is away, an index is foreign."""
+        self.check_template()
+        self._refuse_foreign(self._behind(self._today().strftime(self.config.elasticsearch_index)))
+
+    def check_template(self) -> None:
+        """Raise TransientStorageError where some of the cluster, or the template, is not there."""
+        if self.health() == "red":
             raise TransientStorageError("the Elasticsearch cluster is red: some of its data is not there")
         if self._template_version() is None:
-            raise TransientStorageError(f"Elasticsearch has no index template {self.template}: run `socorro setup`")
+            raise TransientStorageError(
+                f"Elasticsearch has no index template {self.template}: "
+                "run `socorro setup`, or wait for the next crash, which puts it"
+            )
 
-    def _is_mapped(self, index: str) -> bool:
-        indices = self._connection.client.indices
+    def health(self) -> str:
+        """Return the color of the cluster; raise TransientStorageError where it does not answer."""
+        with self._connection.sorted_errors("ask for the health of the cluster"):
+            return str(self._connection.client.cluster.health().body["status"])
+
+    def _behind(self, *names: str) -> Mapping[str, Any]:
+        """Return the indexes that names of indexes or aliases stand for, each with its aliases and mappings."""
+        with self._connection.sorted_errors(f"look at index {names[0]}"):
+            answer = self._connection.client.indices.get(
+                index=list(names), features=["aliases", "mappings"], ignore_unavailable=True
+            )
+        return dict(answer.body)
+
+    def _create(self, index: str, version: int) -> None:
+        """Make an index by the template, of which ``version`` was there; it may be deleted at this very moment."""
+        same: dict[str, Any] = (
+            {"mappings": MAPPINGS, "settings": {"index": SETTINGS_OF_THE_MAPPING}} if version <= VERSION else {}
+        )
         with self._connection.sorted_errors(f"make index {index}"):
             try:
-                found = indices.get_mapping(index=index).body
-            except NotFoundError:
-                try:
-                    indices.create(index=index)
-                except BadRequestError as error:
-                    if error.message != "resource_already_exists_exception":  # made by another one just now
-                        raise
-                found = indices.get_mapping(index=index).body
-        return all(META in each["mappings"].get("_meta", {}) for each in found.values())
+                self._connection.client.indices.create(index=index, **same)
+            except BadRequestError as error:
+                if error.message != "resource_already_exists_exception":  # made by another one just now
+                    raise
+
+    def _refuse_foreign(self, there: Mapping[str, Any]) -> None:
+        foreign = sorted(index for index, each in there.items() if not _has_our_mapping(each["mappings"]))
+        if foreign:
+            raise ForeignIndex(
+                f"index {', '.join(foreign)} was made without the template {self.template}, and would make a field of "
+                "each annotation: delete it, and any index template of a higher priority that matches its name; the "
+                "next crash makes it again, and what was in it is queued by `socorro cron verify-processed --reprocess`"
+            )
+
+    def _put_alias(self, alias: str, index: str) -> None:
+        """Give an alias to an index that was made before there was one, or was put in the place of another."""
+        with self._connection.sorted_errors(
+            f"put alias {alias} on index {index}, as `socorro setup` does where its user has the privilege `manage`"
+        ):
+            self._connection.client.indices.put_alias(index=index, name=alias, is_write_index=True)
 
     def _template_version(self) -> int | None:
         with self._connection.sorted_errors(f"look for the index template {self.template}"):
@@ -185,3 +275,19 @@ class WeeklyIndexes(RequiredConfig):
             except NotFoundError:
                 return None
         return int(found["index_templates"][0]["index_template"].get("version", 0))
+
+
+def _has_our_mapping(mappings: Mapping[str, Any]) -> bool:
+    return META in mappings.get("_meta", {}) and str(mappings.get("dynamic")).lower() == "false"
+
+
+def _written_through(name: str, there: Mapping[str, Any]) -> str | None:
+    """Return the index that a write to an index or alias goes to; None where it would be refused."""
+    flags = {
+        index: each["aliases"].get(name, {}).get("is_write_index")
+        for index, each in there.items()
+        if name == index or name in each["aliases"]
+    }
+    if len(flags) == 1:
+        return next((index for index, flag in flags.items() if flag is not False), None)
+    return next((index for index, flag in flags.items() if flag), None)

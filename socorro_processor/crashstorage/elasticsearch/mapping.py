@@ -12,8 +12,8 @@ from typing import Any
 
 Properties = Mapping[str, Mapping[str, Any]]
 
-VERSION = 1
-"""Of the template. A change of the mapping counts it up; an index keeps the mapping that it was made with."""
+VERSION = 2
+"""Of the template. A change of it, or of the mapping, counts it up; an index keeps the mapping it was made with."""
 
 META = "socorro_processor"
 """Under this name the ``_meta`` of an index's mapping holds its VERSION."""
@@ -121,10 +121,14 @@ PROPERTIES: Properties = {
 
 MAPPINGS: Mapping[str, Any] = {"dynamic": False, "_meta": {META: VERSION}, "properties": PROPERTIES}
 
-SETTINGS: Mapping[str, Any] = {
-    "codec": "best_compression",
+SETTINGS_OF_THE_MAPPING: Mapping[str, Any] = {
     # What the check before each save leaves, a date of the year 300000, costs that field only.
     "mapping.ignore_malformed": True,
+}
+
+SETTINGS: Mapping[str, Any] = {
+    **SETTINGS_OF_THE_MAPPING,
+    "codec": "best_compression",
     "auto_expand_replicas": "0-1",
 }
 

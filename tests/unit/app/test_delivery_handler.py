@@ -18,6 +18,7 @@ from socorro_processor.errors import (
     CrashIDNotFound,
     CrashQueueError,
     MalformedCrash,
+    NotSavedError,
     PermanentStorageError,
     PolyStorageError,
     ProcessingEnvironmentError,
@@ -190,6 +191,9 @@ def test_what_is_no_fault_of_the_crash_is_tried_again_for_ever_and_not_counted(q
 
 
 AWAY = PolyStorageError({"storage2": TransientStorageError("timed out")})
+PARTLY_AWAY = NotSavedError(
+    "no such index", unsaved=["storage2"], away=["storage2"], took=["storage1"], result="r", partly_away=True
+)
 
 
 def test_a_crash_that_alone_times_out_at_a_store_which_saves_others_is_parked(queue, deliver, steps):
@@ -202,6 +206,17 @@ def test_a_crash_that_alone_times_out_at_a_store_which_saves_others_is_parked(qu
         deliver()
     assert left(queue) == NOTHING | {"parked": 1}
     assert "of this crash alone" in next(queue.kept("parked")).reason
+
+
+def test_a_crash_that_needs_a_part_of_a_store_which_is_away_is_not_at_fault(queue, deliver, steps):
+    crash_id = new_crash_id()
+    steps.errors[crash_id] = PARTLY_AWAY
+    queue.submit(crash_id)
+    for _ in range(3 * MAXIMUM_ATTEMPTS):
+        for _ in range(OTHERS):
+            queue.submit(new_crash_id())
+        deliver()
+    assert left(queue) == NOTHING | {"delayed": 1}
 
 
 def test_a_crash_whose_store_saved_few_others_meanwhile_is_not_at_fault(queue, deliver, steps):

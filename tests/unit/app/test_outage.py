@@ -21,7 +21,7 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
-from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError
+from socorro_processor.errors import CrashStorageError, PartlyAwayError, PermanentStorageError, TransientStorageError
 from socorro_processor.health import Health
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 
@@ -233,6 +233,20 @@ def test_with_eight_processors_a_crash_that_alone_always_times_out_is_parked(eig
     assert [crash.crash_id for crash in eight.queue.kept("parked")] == [guilty]
     assert eight.saved() == 60 * 24
     assert eight.walks[guilty] <= len(eight.processors) + 1
+
+
+def test_with_eight_processors_a_crash_whose_part_of_a_store_is_away_waits_until_it_is_back(eight):
+    """As where the index of its week was made by another program."""
+    waiting = eight.submit()
+    eight.away.error = lambda crash_id: PartlyAwayError("no such index") if crash_id == waiting else None
+    for _ in range(30):
+        for _ in range(24):
+            eight.submit()
+        eight.run(10.0)
+    assert eight.queue.depths().parked == 0
+    eight.away.error = lambda crash_id: None
+    eight.run(120.0, until=lambda: waiting in eight.away.saves)
+    assert waiting in eight.away.saves
 
 
 def test_with_eight_processors_and_a_broken_deploy_none_is_parked(eight):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(30)  # who waits for all of it hangs
 
 
 def operation(name="x"):
-    return Operation("index", name, b"{}")
+    return Operation("index.write", "other", name, b"{}")
 
 
 class Server:
