@@ -100,8 +100,8 @@ class SQLiteCrashQueue(CrashQueueBase):
     be written again, with the same attempt. ``begin`` raises also for a delivery whose lease ran
     out; the others then change nothing.
 
-    Where another file takes the place of ``path``, removed or moved away by an operator, it is opened
-    instead. Deliveries of the former one are void then.
+    Where ``path`` or what SQLite keeps beside it is removed or replaced meanwhile, the queue is ``lost`` to this
+    process: nothing more is confirmed, and ``new_crashes`` has no more (see ``sqlite_guard``).
 
     Not to be used across ``os.fork``. The keyword arguments are for tests.
     """
@@ -187,7 +187,9 @@ class SQLiteCrashQueue(CrashQueueBase):
             given_back=self._woken.set,
         )
         self._end_delays_from_before_a_reboot()
-        self._prepared_opening = self._file.opening
+
+    def lost(self) -> str:
+        return self._file.lost
 
     def unavailable(self) -> str:
         return self._failure
@@ -196,7 +198,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         while not self._closing.is_set():
             deadline = time.monotonic() + self.config.idle_delay
             delivery = self._next_or_none()
-            while delivery is None and self._wait_for_change(deadline):
+            while delivery is None and not self._file.lost and self._wait_for_change(deadline):
                 delivery = self._next_or_none()
             # What was taken while close() ran was given back by it.
             if not self._closing.is_set():
@@ -325,7 +327,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         try:
             delivery = self._next_delivery()
         except CrashQueueError as error:
-            if not self._failures and not self._closing.is_set():
+            if not (self._failures or self._file.lost or self._closing.is_set()):
                 logger.error("no new crashes until this is mended: %s", error)
             self._look_again_at = self._clock() + min(LONGEST_BACKOFF, 0.1 * 2**self._failures)
             self._failures = min(self._failures + 1, 10)
@@ -348,7 +350,6 @@ class SQLiteCrashQueue(CrashQueueBase):
         return False
 
     def _next_delivery(self) -> Delivery | None:
-        self._use_the_file_that_is_there()
         self._leases.free_the_dead()
         held = self._leases.held
         if self._suspect is not None and self._lease_of(self._suspect) not in held:
@@ -365,20 +366,6 @@ class SQLiteCrashQueue(CrashQueueBase):
             self._suspect_is_out = True
             return self._suspect
         return None
-
-    def _use_the_file_that_is_there(self) -> None:
-        if self._file.replaced():
-            self._file.open_anew()
-            logger.warning(
-                "another file is in the place of the queue %s, it is used from now on; what was in flight by the former"
-                " one is processed to its end, but comes again if that one is put back",
-                self.config.path,
-            )
-        if self._prepared_opening != self._file.opening:
-            self._end_delays_from_before_a_reboot()
-            # A file that was put back may say that this process has crashes.
-            self._leases.give_back_all()
-            self._prepared_opening = self._file.opening
 
     def _take(self) -> Delivery | None:
         hastened, self._hastened = self._hastened, None

@@ -40,8 +40,6 @@ class Lease:
     takes: int
     """How often the row was taken."""
     body: bytes
-    opening: int
-    """Of the file in which it is written."""
 
 
 logger = logging.getLogger(__name__)
@@ -102,7 +100,7 @@ class Leases:
         ).fetchone()
         # In the same transaction: nothing is in flight without a lease that can run out.
         self._renew(connection)
-        return Lease(row, takes, body, self._file.opening)
+        return Lease(row, takes, body)
 
     def hold(self, lease: Lease) -> None:
         """Keep a lease alive from now on: the transaction that took it has ended well."""
@@ -113,8 +111,6 @@ class Leases:
         self, connection: sqlite3.Connection, lease: Lease, statement: str, parameters: tuple[object, ...] = ()
     ) -> list[tuple[int]]:
         """Do this to a leased crash. Its attempts, or nothing where the lease is void."""
-        if lease.opening != self._file.opening:
-            return []
         return connection.execute(
             f"{statement} WHERE id = ? AND takes = ? AND state = 'in flight' RETURNING attempts + begun",
             (*parameters, lease.row, lease.takes),
