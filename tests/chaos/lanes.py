@@ -11,6 +11,7 @@ from tests.chaos.faults import (
     Full,
     Link,
     LittleMemory,
+    QueueFilesRemoved,
     QueueLocked,
     SecondSignal,
     ServiceEnds,
@@ -65,7 +66,7 @@ COMMON = (
 EMBEDDED = (
     Lane("store's disk", 20.0, (Full("store's disk"),)),
     Lane("store", 20.0, (StoreAway(),)),
-    Lane("queue", 15.0, (QueueLocked(),)),
+    Lane("queue", 15.0, (QueueLocked(), QueueFilesRemoved(("-wal", "-shm")), QueueFilesRemoved(("-shm",)))),
 )
 
 PRODUCTION = tuple(
