@@ -7,7 +7,7 @@ The question that each of them answers is *whose fault is it*: this crash's own,
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class SocorroError(Exception):
@@ -100,6 +100,39 @@ class PolyStorageError(CrashStorageError):
         self.failures = dict(failures)
         self.transient = any(error.transient for error in self.failures.values())
         super().__init__("; ".join(f"{name}: {error}" for name, error in self.failures.items()))
+
+
+DESTINATION = "destination"
+"""The name of a single store that crashes are saved to, among those of stores that failed."""
+
+
+class NotSavedError(CrashStorageError):
+    """A processed crash was not saved everywhere. It holds no other error, and so nothing of that one's frames.
+
+    ``unsaved``: the stores that lack it; ``away``: those of them that were not able to take it; ``took``: those
+    that have it now. Names as in ``PolyStorageError``, with dots where one is behind another; DESTINATION for a
+    single store. ``result`` names the result that the others have.
+    """
+
+    def __init__(
+        self, message: str, *, unsaved: Sequence[str], away: Sequence[str], took: Sequence[str], result: str
+    ) -> None:
+        super().__init__(message)
+        self.transient = bool(away)
+        self.unsaved = list(unsaved)
+        self.away = list(away)
+        self.took = list(took)
+        self.result = result
+
+
+def failed_stores(error: CrashStorageError, prefix: str = "") -> dict[str, CrashStorageError]:
+    """Return the error of each store that failed, by its name."""
+    if not isinstance(error, PolyStorageError):
+        return {prefix or DESTINATION: error}
+    failed: dict[str, CrashStorageError] = {}
+    for name, failure in error.failures.items():
+        failed |= failed_stores(failure, f"{prefix}.{name}" if prefix else name)
+    return failed
 
 
 class CrashQueueError(SocorroError):

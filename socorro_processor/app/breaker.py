@@ -22,6 +22,10 @@ TRIAL_TIME = 300.0
 """Seconds after which a trial that has told nothing is given up, so that another may be made."""
 
 
+HOPELESS_TRIALS = 3
+"""Trials without a word on what was away, after which a look at the parts themselves counts."""
+
+
 class Breaker:
     """Closed, every crash may begin. Opened by a failure, none may for a pause; then one at a time
     may try, until one succeeds. May be used from any thread."""
@@ -32,16 +36,19 @@ class Breaker:
         self._health = health
         self._pauses = pauses
         self._clock = clock
-        self._lock = threading.Lock()
+        self._condition = threading.Condition()
+        self._changes = 0
         self._failures = 0
         self._tried: set[str] = set()
         self._until = 0.0
-        self._trying = False
+        self._trial: str | None = None
         self._trial_begun = 0.0
+        self._without_a_word = 0
+        self._looks_well = False
 
     @property
     def is_open(self) -> bool:
-        return self._failures > 0
+        return self._failures > 0 and not self._looks_well
 
     @property
     def leaves_new_crashes(self) -> bool:
@@ -49,42 +56,95 @@ class Breaker:
 
         Else those that wait would be tried one after the other, and be delayed, as long as the outage lasts.
         """
-        with self._lock:
+        with self._condition:
             return len(self._tried) >= ENOUGH_TRIED and self._failures % NEW_ONE_EVERY != 0
 
     def may_begin(self) -> bool:
-        """Whether a crash may be taken from the queue now. A yes while open is for one crash only:
-        its end must be told (``failed``, ``succeeded`` or ``unknown``)."""
-        with self._lock:
-            if not self._failures:
+        """Return True where a crash may be taken from the queue now. While open that is one for a trial.
+
+        Its end must be told: ``tries`` and then ``failed``, ``succeeded`` or ``unknown``, or else ``tries_none``.
+        """
+        with self._condition:
+            if not self._failures or self._looks_well:
                 return True
             now = self._clock()
-            if now < self._until or (self._trying and now < self._trial_begun + TRIAL_TIME):
+            if now < self._until or (self._trial is not None and now < self._trial_begun + TRIAL_TIME):
                 return False
-            self._trying = True
+            self._trial = ""
             self._trial_begun = now
             return True
 
+    def tries(self, crash_id: str) -> None:
+        """This crash begins; a trial, where one was allowed."""
+        with self._condition:
+            if self._trial == "":
+                self._trial = crash_id
+
+    def tries_none(self) -> None:
+        """There was no crash to try."""
+        with self._condition:
+            if self._trial == "":
+                self._trial = None
+
     def failed(self, crash_id: str, reason: str) -> None:
         """A crash ended for a reason that is not its own."""
-        with self._lock:
+        with self._condition:
             if len(self._tried) < ENOUGH_TRIED:
                 self._tried.add(crash_id)
-            if self._failures == 0 or self._trying:
+            if self._failures == 0 or self._trial == crash_id or self._looks_well:
                 self._failures += 1
             self._until = self._clock() + self._pauses[min(self._failures, len(self._pauses)) - 1]
-            self._trying = False
+            self._trial = None
+            self._without_a_word = 0
+            self._looks_well = False
         self._health.problem("processing", reason)
 
     def succeeded(self) -> None:
         """A crash was saved: all that is needed is there."""
-        with self._lock:
+        with self._condition:
             self._failures = 0
             self._tried.clear()
-            self._trying = False
+            self._trial = None
+            self._looks_well = False
+            self._changed()
         self._health.resolved("processing")
 
-    def unknown(self) -> None:
-        """A crash ended in a way that says nothing of what is there, or there was none to try."""
-        with self._lock:
-            self._trying = False
+    def unknown(self, crash_id: str) -> None:
+        """A crash ended in a way that says nothing of what is there."""
+        with self._condition:
+            if self._trial == crash_id:
+                self._trial = None
+                self._without_a_word += 1
+                self._changed()
+
+    def looked_well(self, begun: float) -> None:
+        """All parts look well, by a look that began at ``begun`` (of the clock).
+
+        A crash that is saved says more. But what waits may be junk that tells nothing, and where nothing waits a fault
+        that is over would be named until something comes.
+        """
+        with self._condition:
+            if not self._failures or begun < self._until + self._pauses[-1] or self._is_at_a_trial():
+                return
+            if self._without_a_word >= HOPELESS_TRIALS:
+                self._looks_well = True
+                self._changed()
+        self._health.resolved("processing")
+
+    def wait(self, seconds: float) -> None:
+        """Until it may be otherwise, but no longer than this."""
+        with self._condition:
+            seen = self._changes
+            self._condition.wait_for(lambda: self._changes != seen, seconds)
+
+    def wake(self) -> None:
+        """End a ``wait``."""
+        with self._condition:
+            self._changed()
+
+    def _is_at_a_trial(self) -> bool:
+        return bool(self._trial) and self._clock() < self._trial_begun + TRIAL_TIME
+
+    def _changed(self) -> None:
+        self._changes += 1
+        self._condition.notify_all()

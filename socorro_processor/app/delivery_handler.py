@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from socorro_processor import log
 from socorro_processor.app.breaker import Breaker
-from socorro_processor.app.steps import Result, Steps
+from socorro_processor.app.steps import SOURCE, Result, Steps
 from socorro_processor.app.watchdog import Watchdog
-from socorro_processor.app.whose_fault import OTHERS, WhoseFault
+from socorro_processor.app.whose_fault import FAILED_IN_A_ROW, MACHINE, OTHERS, WhoseFault
+from socorro_processor.audit import AuditLog
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
+from socorro_processor.crashqueue.history import names_of
 from socorro_processor.errors import (
     CrashIDNotFound,
     CrashQueueError,
     CrashStorageError,
     InvalidCrashID,
     MalformedCrash,
+    NotSavedError,
     ProcessingEnvironmentError,
+    SocorroError,
     raise_if_of_this_machine,
 )
 from socorro_processor.log import stack_of
@@ -28,25 +33,53 @@ from socorro_processor.metrics import METRICS
 logger = logging.getLogger(__name__)
 
 _NOT_FOUND_RETRIES = 3
-_REMEMBERED_NOT_FOUND = 10_000
-_OWN_FAILURES_IN_A_ROW = 10
+
+EXCHANGE_INTERVAL = 1.0
+"""Seconds between two exchanges with the other processors of how crashes ended."""
 
 
 class DeliveryHandler:
-    """Processes deliveries and tells the queue what became of each. May be used by several threads."""
+    """Processes deliveries and tells the queue what became of each. May be used by several threads.
+
+    ``clock`` tells intervals, ``wall_clock`` seconds since 1970.
+    """
 
     def __init__(
-        self, queue: CrashQueueBase, steps: Steps, breaker: Breaker, watchdog: Watchdog, maximum_attempts: int
+        self,
+        queue: CrashQueueBase,
+        steps: Steps,
+        breaker: Breaker,
+        watchdog: Watchdog,
+        maximum_attempts: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        audit: AuditLog | None = None,
     ) -> None:
         self._queue = queue
         self._steps = steps
         self._breaker = breaker
         self._watchdog = watchdog
         self._maximum_attempts = maximum_attempts
-        self._whose_fault = WhoseFault()
-        self._failed_in_a_row: set[str] = set()
-        self._has_saved = False
-        self._not_found: OrderedDict[str, int] = OrderedDict()
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._audit = audit
+        self._whose_fault = WhoseFault(wall_clock)
+        self._next_exchange = clock()
+
+    def exchange_outcomes(self) -> None:
+        """Tell the other processors how crashes ended here, and hear of theirs, once a second; from one thread."""
+        if self._clock() < self._next_exchange:
+            return
+        self._next_exchange = self._clock() + EXCHANGE_INTERVAL
+        for outcomes in self._queue.told():
+            self._whose_fault.hear(outcomes)
+        if news := self._whose_fault.news():
+            self._queue.tell(news)
+
+    def needs_a_store(self, delivery: Delivery) -> bool:
+        """Return False where no store is asked about the delivery: it tells nothing of whether one is away."""
+        return delivery.attempt <= self._maximum_attempts and not _mistake(delivery)
 
     def handle(self, delivery: Delivery) -> None:
         """Take one crash to its end: saved and acknowledged, to be tried again, parked or rejected.
@@ -57,7 +90,7 @@ class DeliveryHandler:
             with self._watchdog.watching(_shown(delivery)), log.about(_shown(delivery)):
                 self._handle(delivery)
         except CrashQueueError as error:
-            self._breaker.unknown()
+            self._breaker.unknown(delivery.crash_id)
             METRICS.increment("crash.untold", queue=delivery.queue)
             logger.error(
                 "%s: the queue could not be told what became of it, it will come again: %s", _shown(delivery), error
@@ -71,10 +104,8 @@ class DeliveryHandler:
             logger.error("%s: %s", _shown(delivery), error)
 
     def _handle(self, delivery: Delivery) -> None:
-        try:
-            check_crash_id(delivery.crash_id)
-        except InvalidCrashID as error:
-            self._reject(delivery, str(error))
+        if mistake := _mistake(delivery):
+            self._reject(delivery, mistake)
             return
         if delivery.attempt > self._maximum_attempts:
             self._died_each_time(delivery)
@@ -83,21 +114,24 @@ class DeliveryHandler:
         begun = time.perf_counter()
         try:
             first_time = delivery.attempt == 1 and delivery.retries == 0
-            result = self._steps.run(delivery.crash_id, attempt=delivery.attempt, first_time=first_time)
+            result = self._steps.run(
+                delivery.crash_id, attempt=delivery.attempt, first_time=first_time, history=delivery.history
+            )
         except CrashIDNotFound as error:
             self._handle_not_found(delivery, str(error))
         except MalformedCrash as error:
             self._park(delivery, str(error))
+        except NotSavedError as error:
+            self._not_saved(delivery, error)
         except CrashStorageError as error:
-            if not error.transient:
-                self._own_failure(delivery, str(error))
-            elif self._whose_fault.is_the_crashs(delivery.crash_id, error):
-                self._own_failure(delivery, f"{error}; of this crash alone, {OTHERS} others were saved meanwhile")
+            if error.transient:
+                self._something_lacked(delivery, str(error), [SOURCE])
             else:
-                self._transient_failure(delivery, str(error))
-        except (ProcessingEnvironmentError, OSError, MemoryError) as error:
-            # What the machine lacks, it lacks for every crash.
-            self._transient_failure(delivery, str(error) or type(error).__name__)
+                self._own_failure(delivery, str(error))
+        except (ProcessingEnvironmentError, OSError) as error:
+            self._something_lacked(delivery, str(error) or type(error).__name__, [MACHINE])
+        except MemoryError:
+            self._something_lacked(delivery, "there was not enough memory for this crash", [MACHINE])
         except Exception as error:
             self._unexpected(delivery, error)
         else:
@@ -107,18 +141,18 @@ class DeliveryHandler:
         try:
             raise_if_of_this_machine(error, "what comes before and after the rules")
         except ProcessingEnvironmentError as lack:
-            self._transient_failure(delivery, str(lack))
+            self._something_lacked(delivery, str(lack), [MACHINE])
         else:
             logger.error("%s: a bug outside the rules: %s", delivery.crash_id, stack_of(error))
             self._own_failure(delivery, f"{type(error).__name__} outside the rules")
 
     def _saved(self, delivery: Delivery, result: Result, seconds: float) -> None:
         self._queue.ack(delivery)
-        self._whose_fault.saved(delivery.crash_id)
-        self._failed_in_a_row.clear()
-        self._has_saved = True
+        self._whose_fault.saved()
         self._breaker.succeeded()
         METRICS.increment("crash.saved", queue=delivery.queue)
+        if result.kept_because:
+            self._say_kept(delivery, result.kept_because)
         logger.info(
             "%s saved",
             delivery.crash_id,
@@ -134,50 +168,69 @@ class DeliveryHandler:
             },
         )
 
+    def _say_kept(self, delivery: Delivery, because: str) -> None:
+        METRICS.increment("crash.kept_earlier", queue=delivery.queue)
+        logger.warning("%s keeps its earlier result: %s", delivery.crash_id, because)
+        if self._audit is not None:
+            try:
+                self._audit.write(f"{delivery.crash_id} keeps its earlier result", {"because": because})
+            except SocorroError as error:
+                logger.error("%s", error)
+
     def _handle_not_found(self, delivery: Delivery, reason: str) -> None:
         """The collector may still be writing it: reject it only when it is looked for in vain again.
 
-        Counted by itself, for these are no attempts at the crash; and in this process alone, so that
-        another one may look for it some times more.
+        Counted apart from its attempts: these are none at the crash.
         """
-        times = self._not_found.pop(delivery.crash_id, 0) + 1
+        times = delivery.history.not_found + 1
         if times > _NOT_FOUND_RETRIES:
             self._reject(delivery, reason)
             return
-        self._not_found[delivery.crash_id] = times
-        while len(self._not_found) > _REMEMBERED_NOT_FOUND:
-            self._not_found.popitem(last=False)
-        self._breaker.unknown()
+        self._breaker.unknown(delivery.crash_id)
         METRICS.increment("crash.retried", queue=delivery.queue, cause="not_found")
         logger.warning("%s is looked for again, time %d of %d: %s", _shown(delivery), times, _NOT_FOUND_RETRIES, reason)
-        self._queue.retry(delivery, reason, transient=True)
+        self._queue.retry(delivery, reason, transient=True, history=replace(delivery.history, not_found=times))
+
+    def _not_saved(self, delivery: Delivery, error: NotSavedError) -> None:
+        self._whose_fault.took(error.took)
+        history = replace(delivery.history, unsaved=",".join(error.unsaved), result=error.result)
+        delivery = replace(delivery, history=history)
+        if error.transient:
+            self._something_lacked(delivery, str(error), error.away)
+        else:
+            self._own_failure(delivery, str(error))
+
+    def _something_lacked(self, delivery: Delivery, reason: str, lacked: Sequence[str]) -> None:
+        """A store, or this machine, was not able to: its fault, unless it goes on serving other crashes."""
+        before = delivery.history
+        alone = self._whose_fault.is_of_this_crash_alone(lacked, names_of(before.failed), before.failed_at)
+        history = replace(before, failed=",".join(lacked), failed_at=self._wall_clock())
+        delivery = replace(delivery, history=history)
+        if alone:
+            self._own_failure(delivery, f"{reason}; of this crash alone, {OTHERS} others were saved meanwhile")
+        else:
+            self._transient_failure(delivery, reason)
 
     def _transient_failure(self, delivery: Delivery, reason: str) -> None:
         self._breaker.failed(delivery.crash_id, reason)
         METRICS.increment("crash.retried", queue=delivery.queue, cause="transient")
         logger.warning("%s is tried again, it is not at fault: %s", delivery.crash_id, reason)
-        self._queue.retry(delivery, reason, transient=True)
+        self._queue.retry(delivery, reason, transient=True, history=delivery.history)
 
     def _died_each_time(self, delivery: Delivery) -> None:
         """Once another is saved it is known not to be the processor, however many of these there are in a row."""
         reason = f"the processor died in each of {delivery.attempt - 1} attempts"
-        if self._has_saved:
+        if self._whose_fault.has_saved:
             self._park(delivery, reason)
         else:
             self._own_failure(delivery, reason)
 
     def _own_failure(self, delivery: Delivery, reason: str) -> None:
-        """The crash's own fault: unless as many different ones in a row fail of their own that it is ours.
-
-        A processor that has just started does not know of those that failed before: it parks a crash only when it
-        has saved another one, or has failed at this one before.
-        """
-        known = self._has_saved or delivery.crash_id in self._failed_in_a_row
-        if len(self._failed_in_a_row) < _OWN_FAILURES_IN_A_ROW:
-            self._failed_in_a_row.add(delivery.crash_id)
-        if len(self._failed_in_a_row) >= _OWN_FAILURES_IN_A_ROW:
+        """The crash's own fault: unless as many different ones in a row fail of their own that it is ours."""
+        known = self._whose_fault.failed_of_its_own(delivery.crash_id)
+        if self._whose_fault.none_is_at_fault:
             self._transient_failure(
-                delivery, f"{_OWN_FAILURES_IN_A_ROW} different crashes in a row failed; the last one: {reason}"
+                delivery, f"{FAILED_IN_A_ROW} different crashes in a row failed; the last one: {reason}"
             )
         elif delivery.attempt < self._maximum_attempts:
             self._retry(delivery, reason, counted=True)
@@ -187,23 +240,32 @@ class DeliveryHandler:
             self._park(delivery, reason)
 
     def _retry(self, delivery: Delivery, reason: str, *, counted: bool) -> None:
-        self._breaker.unknown()
+        self._breaker.unknown(delivery.crash_id)
         METRICS.increment("crash.retried", queue=delivery.queue, cause="own")
         attempt = f"attempt {delivery.attempt} of {self._maximum_attempts}" if counted else "one attempt more"
         logger.warning("%s is tried again, this was %s: %s", _shown(delivery), attempt, reason)
-        self._queue.retry(delivery, reason, transient=not counted)
+        self._queue.retry(delivery, reason, transient=not counted, history=delivery.history)
 
     def _park(self, delivery: Delivery, reason: str) -> None:
-        self._breaker.unknown()
+        self._breaker.unknown(delivery.crash_id)
         METRICS.increment("crash.parked", queue=delivery.queue)
         logger.error("%s is parked after %d attempts: %s", _shown(delivery), delivery.attempt, reason)
         self._queue.park(delivery, reason)
 
     def _reject(self, delivery: Delivery, reason: str) -> None:
-        self._breaker.unknown()
+        self._breaker.unknown(delivery.crash_id)
         METRICS.increment("crash.rejected", queue=delivery.queue)
         logger.warning("%s is rejected: %s", _shown(delivery), reason)
         self._queue.reject(delivery, reason)
+
+
+def _mistake(delivery: Delivery) -> str:
+    """Return what is wrong with the crash id, in words; empty where nothing is."""
+    try:
+        check_crash_id(delivery.crash_id)
+    except InvalidCrashID as error:
+        return str(error)
+    return ""
 
 
 def _shown(delivery: Delivery) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.delivery_handler import DeliveryHandler
@@ -12,6 +13,7 @@ from socorro_processor.app.store_queue import StoreCrashQueue
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.watchdog import Watchdog
+from socorro_processor.audit import AuditLog
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber, class_converter
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
@@ -23,6 +25,20 @@ logger = logging.getLogger(__name__)
 
 
 _STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
+
+
+def results_of(source: CrashStorageBase, destination: CrashStorageBase) -> list[CrashStorageBase]:
+    """Return the stores that may have an earlier result of a crash: the source alone, where that is one of those that
+    results are saved to."""
+    if any(str(store) == str(source) for store in _all_in(destination)):
+        return [source]
+    return [source, destination]
+
+
+def _all_in(store: CrashStorageBase) -> Iterator[CrashStorageBase]:
+    yield store
+    for within in getattr(store, "stores", {}).values():
+        yield from _all_in(within)
 
 
 class FetchTransformSaveApp(RequiredConfig):
@@ -84,35 +100,58 @@ class FetchTransformSaveApp(RequiredConfig):
         self.source: CrashStorageBase = config.source.crashstorage_class(config.source)
         self.destination: CrashStorageBase = config.destination.crashstorage_class(config.destination)
         self.pipeline: ProcessorPipeline = config.processor.processor_class(config.processor)
+        self.breaker = Breaker(self.health)
         self.watchdog = Watchdog(config.app.maximum_crash_time)
         self.directory = ProcessDirectory(config.app.temporary_directory)
-        self.steps = Steps(self.source, self.pipeline, self.destination, self.directory)
+        results = results_of(self.source, self.destination)
+        self.steps = Steps(self.source, self.pipeline, self.destination, self.directory, results=results)
 
     def crash_queue(self) -> CrashQueueBase:
         """A new connection to the queue that crash ids come from."""
         return StoreCrashQueue(self.source, self.directory.path)
 
-    def task_manager(self, queue: CrashQueueBase, tick: Callable[[], None] = lambda: None) -> TaskManager:
-        """What handles the deliveries of ``queue``, once it is run."""
-        breaker = Breaker(self.health)
-        handler = DeliveryHandler(queue, self.steps, breaker, self.watchdog, self.config.app.maximum_attempts)
+    def task_manager(
+        self, queue: CrashQueueBase, tick: Callable[[], None] = lambda: None, audit: AuditLog | None = None
+    ) -> TaskManager:
+        """Return what handles the deliveries of ``queue``, once it is run.
+
+        ``audit``: where it is written that a crash keeps its earlier result.
+        """
+        handler = DeliveryHandler(
+            queue, self.steps, self.breaker, self.watchdog, self.config.app.maximum_attempts, audit=audit
+        )
         manager: TaskManager = self.config.producer_consumer.producer_consumer_class(
-            self.config.producer_consumer, queue, handler, breaker, tick
+            self.config.producer_consumer, queue, handler, self.breaker, tick
         )
         return manager
 
-    def check(self) -> None:
-        """Tell ``health`` of each part that cannot do its work at this time."""
-        for name, part in (("source", self.source), ("destination", self.destination), ("processor", self.pipeline)):
+    def check(self, *, with_pipeline: bool = True) -> None:
+        """Tell ``health`` of each part that cannot do its work at this time.
+
+        ``with_pipeline``: look at the rules too, which takes a stackwalk.
+        """
+        begun = time.monotonic()
+        parts: dict[str, CrashStorageBase | ProcessorPipeline] = {
+            "source": self.source,
+            "destination": self.destination,
+        }
+        if with_pipeline:
+            parts["processor"] = self.pipeline
+        well = True
+        for name, part in parts.items():
             try:
                 part.check()
             except (CrashStorageError, ProcessingEnvironmentError) as error:
                 self.health.problem(name, str(error))
+                well = False
             except Exception as error:
                 logger.debug("%s cannot be checked", name, exc_info=True)
                 self.health.problem(name, f"cannot be checked: {type(error).__name__}: {error}")
+                well = False
             else:
                 self.health.resolved(name)
+        if well and with_pipeline:
+            self.breaker.looked_well(begun)
 
     def close(self) -> None:
         """Release everything; what fails in it is logged, and the rest goes on."""

@@ -20,8 +20,10 @@ from socorro_processor.app.queue_gauges import QueueGauges
 from socorro_processor.app.service_manager import CLOSING_TIME, ServiceManager
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.watchdog import EXIT_CODE
+from socorro_processor.audit import AuditLog
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashqueue.base import CrashQueueBase
+from socorro_processor.errors import ConfigurationError
 from socorro_processor.jobs import options as job_options
 from socorro_processor.metrics import METRICS
 from socorro_processor.reference.provider import refresh_providers
@@ -30,7 +32,9 @@ from socorro_processor.stackwalk.command import kill_all
 logger = logging.getLogger(__name__)
 
 _CHECK_INTERVAL = 5.0
-"""Seconds between two looks at a part that was not ready."""
+"""Seconds between two looks at the parts while one of them is not ready."""
+_CHECK_INTERVAL_WHEN_READY = 10.0
+"""Seconds between two looks at the stores while all are: an idle processor learns it by no crash."""
 _FIRST_CHECK_TIME = 30.0
 """Seconds that the first look may hold up the start."""
 _FIRST_CONNECTION_TIME = 2.0
@@ -80,7 +84,9 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             closing.callback(kill_all)
             if command := companion.command(self.config):
                 closing.callback(companion.CompanionProcess(command).close)
-            manager = self.task_manager(queue, lambda: self._tick(manager, queue, gauges))
+            audit = self._audit()
+            closing.callback(audit.close)
+            manager = self.task_manager(queue, lambda: self._tick(manager, queue, gauges), audit)
             self._check_first(queue)
             self.watchdog.start()
             closing.callback(self.watchdog.stop)
@@ -89,6 +95,14 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             manager.run()
         logger.info("the processor has ended")
         return EXIT_CODE if queue.lost() else 0
+
+    def _audit(self) -> AuditLog:
+        """Return the record of results that were kept as they were. It needs no file for that: the log has it too."""
+        try:
+            return AuditLog(self.config.logging)
+        except ConfigurationError as error:
+            logger.warning("results that are kept are written to this log alone: %s", error)
+            return AuditLog(self.config.logging, with_file=False)
 
     # Signal handlers interrupt the main thread anywhere, also where it holds a lock: they only leave a
     # word for `_tick`.
@@ -133,9 +147,10 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             self.health.problem("queue", trouble)
         else:
             self.health.resolved("queue")
-        if self.health.problems() and time.monotonic() >= self._next_check:
-            self._next_check = time.monotonic() + _CHECK_INTERVAL
-            self._check_aside()
+        if time.monotonic() >= self._next_check:
+            problems = self.health.problems()
+            self._next_check = time.monotonic() + (_CHECK_INTERVAL if problems else _CHECK_INTERVAL_WHEN_READY)
+            self._check_aside(with_pipeline=bool(problems))
         if time.monotonic() >= self._next_status:
             self._next_status = time.monotonic() + _STATUS_INTERVAL
             self._service.status(self._status())
@@ -167,13 +182,13 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             time.sleep(0.02)
             self.health.alive()
 
-    def _check_aside(self) -> threading.Thread:
+    def _check_aside(self, *, with_pipeline: bool = True) -> threading.Thread:
         """Check every part in a thread of its own: services that time out must not hold up the main loop."""
         if self._checking is None or not self._checking.is_alive():
-            self._checking = threading.Thread(target=self._check, name="check", daemon=True)
+            self._checking = threading.Thread(target=self._check, args=(with_pipeline,), name="check", daemon=True)
             self._checking.start()
         return self._checking
 
-    def _check(self) -> None:
-        self.check()
+    def _check(self, with_pipeline: bool) -> None:
+        self.check(with_pipeline=with_pipeline)
         self.health.resolved("start")

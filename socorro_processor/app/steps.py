@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import time
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from socorro_processor.app.never_worse import worse_because
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.unsaved import UnsavedCrashes
-from socorro_processor.crashstorage.base import CrashStorageBase, RawCrash
-from socorro_processor.errors import CrashIDNotFound, CrashStorageError, PermanentStorageError
+from socorro_processor.crashqueue.history import FORCE, NOTHING, History, names_of
+from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash, RawCrash
+from socorro_processor.errors import (
+    DESTINATION,
+    CrashIDNotFound,
+    CrashStorageError,
+    NotSavedError,
+    PermanentStorageError,
+    failed_stores,
+)
 from socorro_processor.metrics import METRICS, collected_durations
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
+
+SOURCE = "source"
+"""Its name among those of the stores that failed."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,22 @@ class Result:
     signature: str
     success: bool
     durations: dict[str, float]
+    kept_because: str = ""
+    """Why the earlier result was kept, in words; empty where this one took its place."""
+
+
+@dataclass(frozen=True)
+class _Crash:
+    """A crash that was processed and is to be saved."""
+
+    raw: RawCrash
+    processed: ProcessedCrash
+    dumps: dict[str, Path]
+    result: str
+    """Names the result. One that is completed has the name of the attempt that began it."""
+    unsaved: Sequence[str]
+    """The stores that lack it; empty for all of them."""
+    kept_because: str = ""
 
 
 class Steps:
@@ -34,62 +64,86 @@ class Steps:
         destination: CrashStorageBase,
         directory: ProcessDirectory,
         unsaved: UnsavedCrashes | None = None,
+        results: Sequence[CrashStorageBase] | None = None,
     ) -> None:
+        """``results``: the stores that are asked for an earlier result; None: the source."""
         self._source = source
         self._pipeline = pipeline
         self._destination = destination
         self._directory = directory
         self._unsaved = unsaved or UnsavedCrashes()
+        self._results = [source] if results is None else results
+        self._destinations = destination.store_names() or [DESTINATION]
 
-    def run(self, crash_id: str, *, attempt: int = 1, first_time: bool = True) -> Result:
+    def run(self, crash_id: str, *, attempt: int = 1, first_time: bool = True, history: History = NOTHING) -> Result:
         """Process a crash and save it to the destination; returns once every store there has it.
 
-        ``first_time``: this is no retry, so that an earlier result makes it a reprocessing. Raises a
-        CrashStorageError of source or destination, or ProcessingEnvironmentError: nothing is saved
-        then, or not everywhere, and what was processed is kept for a while so that the next attempt
-        writes only what is missing.
+        ``first_time``: this is no retry, so that an earlier result makes it a reprocessing. A result that is worse than
+        the earlier one is not saved, unless the kind of work in ``history`` is FORCE. Raises a CrashStorageError of the
+        source, NotSavedError, or ProcessingEnvironmentError: nothing is saved then, or not everywhere, and what was
+        processed is kept for a while so that the next attempt writes only what is missing.
         """
         with collected_durations() as durations, self._directory.crash_directory() as directory:
-            if first_time:
+            crash = self._unsaved_crash(crash_id, history, Path(directory))
+            if crash is None:
                 self._unsaved.forget(crash_id)
-            unsaved = self._unsaved.get(crash_id)
-            if unsaved is None:
-                raw_crash, processed_crash, dumps = self._fetch_and_transform(
-                    crash_id, attempt, first_time, Path(directory), durations
-                )
-            else:
-                raw_crash, processed_crash = unsaved.raw_crash, unsaved.processed_crash
-                with METRICS.timer("fetch"):
-                    dumps = self._source.get_raw_dumps_as_files(crash_id, Path(directory))
-            try:
-                with METRICS.timer("saves"):
-                    if unsaved is None:
-                        self._destination.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
-                    else:
-                        self._destination.save_again(raw_crash, dumps, processed_crash, crash_id, unsaved.error)
-            except CrashIDNotFound as error:
-                # Of the source it would mean that there is no such crash.
-                raise PermanentStorageError(f"the destination failed to save: {error}") from error
-            except CrashStorageError as error:
-                self._unsaved.keep(crash_id, raw_crash, processed_crash, error)
-                raise
+                self._check_what_failed(history)
+                crash = self._fetch_and_transform(crash_id, attempt, first_time, history, Path(directory), durations)
+            self._save(crash_id, crash)
             self._unsaved.forget(crash_id)
-        return Result(str(processed_crash.get("signature")), bool(processed_crash.get("success")), durations)
+        return Result(
+            str(crash.processed.get("signature")), bool(crash.processed.get("success")), durations, crash.kept_because
+        )
+
+    def _unsaved_crash(self, crash_id: str, history: History, directory: Path) -> _Crash | None:
+        """The result that an earlier attempt in this process has begun to save."""
+        kept = self._unsaved.get(crash_id, history.result) if history.result else None
+        if kept is None:
+            return None
+        raw_crash, processed_crash = kept
+        with METRICS.timer("fetch"):
+            earlier = self._earlier(crash_id, history, [])
+            if earlier and str(earlier.get("started_datetime")) > processed_crash["started_datetime"]:
+                return None  # it was processed once more meanwhile
+            dumps = self._source.get_raw_dumps_as_files(crash_id, directory)
+        return _Crash(raw_crash, processed_crash, dumps, history.result, names_of(history.unsaved))
+
+    def _check_what_failed(self, history: History) -> None:
+        """Look at the stores that failed before: a walk is in vain where they are still away."""
+        failed = names_of(history.failed)
+        if SOURCE in failed:
+            self._source.check()
+        if within := [name for name in failed if name in self._destinations]:
+            try:
+                self._destination.check_some(within)
+            except CrashStorageError as error:
+                raise self._still_away(error, history) from None
+
+    def _still_away(self, error: CrashStorageError, history: History) -> NotSavedError:
+        unsaved = names_of(history.unsaved) or self._destinations
+        away = list(failed_stores(error))
+        return NotSavedError(str(error), unsaved=unsaved, away=away, took=(), result=history.result)
 
     def _fetch_and_transform(
-        self, crash_id: str, attempt: int, first_time: bool, directory: Path, durations: dict[str, float]
-    ) -> tuple[RawCrash, dict[str, Any], dict[str, Path]]:
+        self,
+        crash_id: str,
+        attempt: int,
+        first_time: bool,
+        history: History,
+        directory: Path,
+        durations: dict[str, float],
+    ) -> _Crash:
         notes: list[str] = []
         with METRICS.timer("fetch"):
             raw_crash = self._source.get_raw_crash(crash_id, notes.append)
             dumps = self._source.get_raw_dumps_as_files(crash_id, directory, notes.append)
-            earlier = self._earlier(crash_id, notes) if first_time else None
+            earlier = self._earlier(crash_id, history, notes)
         started = time.perf_counter()
         crash = self._pipeline.process_crash(
             crash_id,
             raw_crash,
             dumps,
-            earlier=earlier,
+            earlier=earlier if first_time else None,
             notes=notes,
             attempt=attempt,
             temporary_directory=directory,
@@ -100,13 +154,47 @@ class Steps:
         crash.processed["processing"]["durations"] = {
             step: round(durations[step], 6) for step in ("fetch", "stackwalk", "rules") if step in durations
         }
-        return crash.raw, crash.processed, dumps
+        because = "" if history.work == FORCE else worse_because(crash.processed, earlier, dumps)
+        # Saved once more, the earlier result comes to a store that lacks it.
+        processed = earlier if because and earlier else crash.processed
+        return _Crash(crash.raw, processed, dumps, uuid.uuid4().hex[:16], (), because)
 
-    def _earlier(self, crash_id: str, notes: list[str]) -> dict[str, Any] | None:
+    def _save(self, crash_id: str, crash: _Crash) -> None:
+        failure: NotSavedError | None = None
         try:
-            return self._source.get_unredacted_processed(crash_id)
-        except (CrashIDNotFound, NotImplementedError):
-            return None
-        except PermanentStorageError:
-            notes.append("the earlier processed crash cannot be read")
-            return None
+            with METRICS.timer("saves"):
+                if crash.unsaved:
+                    self._destination.save_again(crash.raw, crash.dumps, crash.processed, crash_id, crash.unsaved)
+                else:
+                    self._destination.save_raw_and_processed(crash.raw, crash.dumps, crash.processed, crash_id)
+        except CrashIDNotFound as error:
+            # Of the source it would mean that there is no such crash.
+            raise PermanentStorageError(f"the destination failed to save: {error}") from None
+        except CrashStorageError as error:
+            failed = failed_stores(error)
+            failure = NotSavedError(
+                str(error),
+                unsaved=list(failed),
+                away=[name for name, each in failed.items() if each.transient],
+                took=[name for name in crash.unsaved or self._destinations if name not in failed],
+                result=crash.result,
+            )
+        # Outside of the handler, whose error would stay with this one, and with it all that its frames hold.
+        if failure is not None:
+            self._unsaved.keep(crash_id, crash.raw, crash.processed, crash.result)
+            raise failure
+
+    def _earlier(self, crash_id: str, history: History, notes: list[str]) -> dict[str, Any] | None:
+        for store in self._results:
+            try:
+                return store.get_unredacted_processed(crash_id)
+            except (CrashIDNotFound, NotImplementedError):
+                continue
+            except PermanentStorageError:
+                notes.append("the earlier processed crash cannot be read")
+                return None
+            except CrashStorageError as error:
+                if store is self._source:
+                    raise
+                raise self._still_away(error, history) from None
+        return None

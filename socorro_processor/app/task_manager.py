@@ -64,6 +64,7 @@ class TaskManager(RequiredConfig):
     def stop(self) -> None:
         """Take no more deliveries. May be called from any thread, but not from a signal handler."""
         self._stop.set()
+        self._breaker.wake()
 
     def _deliveries(self) -> Iterator[Delivery]:
         """What the queue yields, as long as there is room for it and nothing that it needs is away."""
@@ -71,10 +72,11 @@ class TaskManager(RequiredConfig):
         nothing_waits = False
         while True:
             self._tick()
+            self._handler.exchange_outcomes()
             if self._stop.is_set():
                 return
             if not self._has_room() or not self._breaker.may_begin():
-                self._stop.wait(self.config.idle_delay)
+                self._breaker.wait(self.config.idle_delay)
                 continue
             if self._breaker.is_open and (nothing_waits or self._breaker.leaves_new_crashes):
                 self._hasten()
@@ -84,10 +86,14 @@ class TaskManager(RequiredConfig):
                 return  # the queue was closed
             nothing_waits = delivery is None
             if delivery is None:
-                self._breaker.unknown()
+                self._breaker.tries_none()
             elif self._stop.is_set():
                 self._release(delivery)
+            elif self._handler.needs_a_store(delivery):
+                self._breaker.tries(delivery.crash_id)
+                yield delivery
             else:
+                self._breaker.tries_none()
                 yield delivery
 
     def _hasten(self) -> None:

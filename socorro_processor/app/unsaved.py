@@ -3,60 +3,62 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from socorro_processor.crashstorage.base import ProcessedCrash, RawCrash
-from socorro_processor.errors import CrashStorageError
-from socorro_processor.serialization import encode
-
-LIFETIME = 900.0
-"""Seconds after which a result is made anew: another processor may have saved a later one by then."""
+from socorro_processor.serialization import decode, encode
 
 MAXIMUM_SIZE = 64_000_000
-"""Bytes of JSON that are kept in all; the oldest go. As Python objects it is several times as much."""
+"""Bytes that are kept in all; the oldest go."""
 
 
 @dataclass(frozen=True)
-class Unsaved:
-    raw_crash: RawCrash
-    processed_crash: ProcessedCrash
-    error: CrashStorageError
-    """How the last attempt to save it ended."""
-    since: float
-    size: int
+class _Kept:
+    """As JSON: as objects it would be five to ten times as much."""
+
+    raw_crash: bytes
+    processed_crash: bytes
+    result: str
+
+    @property
+    def size(self) -> int:
+        return len(self.raw_crash) + len(self.processed_crash)
 
 
 class UnsavedCrashes:
-    """So that a retry writes only what is missing, without a second stackwalk. Bounded in size and
-    time; what is gone is only made again. May be used from any thread."""
+    """So that a retry writes only what is missing, without a second stackwalk. May be used from any thread.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, maximum_size: int = MAXIMUM_SIZE) -> None:
-        self._clock = clock
+    Bounded in size; what is gone is only made again.
+    """
+
+    def __init__(self, maximum_size: int = MAXIMUM_SIZE) -> None:
         self._maximum_size = maximum_size
         self._lock = threading.Lock()
-        self._crashes: OrderedDict[str, Unsaved] = OrderedDict()
+        self._crashes: OrderedDict[str, _Kept] = OrderedDict()
         self._size = 0
 
-    def get(self, crash_id: str) -> Unsaved | None:
+    def get(self, crash_id: str, result: str) -> tuple[RawCrash, ProcessedCrash] | None:
+        """Return the raw and the processed crash of this result; None where it is gone, or another one was kept."""
         with self._lock:
-            unsaved = self._crashes.get(crash_id)
-        return unsaved if unsaved and self._clock() - unsaved.since < LIFETIME else None
+            kept = self._crashes.get(crash_id)
+        if kept is None or kept.result != result:
+            return None
+        return decode(kept.raw_crash), decode(kept.processed_crash)
 
-    def keep(
-        self, crash_id: str, raw_crash: RawCrash, processed_crash: ProcessedCrash, error: CrashStorageError
-    ) -> None:
-        """Keep what was to be saved; its lifetime begins with its first failure."""
-        size = len(encode(raw_crash)) + len(encode(processed_crash))
+    def keep(self, crash_id: str, raw_crash: RawCrash, processed_crash: ProcessedCrash, result: str) -> None:
+        """Keep what was to be saved, in the place of what was kept of this crash before."""
         with self._lock:
-            earlier = self._crashes.get(crash_id)
-            known = earlier is not None and earlier.processed_crash is processed_crash
-            since = earlier.since if earlier and known else self._clock()
+            kept = self._crashes.get(crash_id)
+            if kept is not None and kept.result == result:
+                return
+        kept = _Kept(encode(raw_crash), encode(processed_crash), result)
+        with self._lock:
             self._drop(crash_id)
-            self._crashes[crash_id] = Unsaved(raw_crash, processed_crash, error, since, size)
-            self._size += size
+            if kept.size > self._maximum_size:
+                return
+            self._crashes[crash_id] = kept
+            self._size += kept.size
             while self._size > self._maximum_size:
                 self._drop(next(iter(self._crashes)))
 
@@ -65,5 +67,5 @@ class UnsavedCrashes:
             self._drop(crash_id)
 
     def _drop(self, crash_id: str) -> None:
-        if unsaved := self._crashes.pop(crash_id, None):
-            self._size -= unsaved.size
+        if kept := self._crashes.pop(crash_id, None):
+            self._size -= kept.size

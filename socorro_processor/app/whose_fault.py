@@ -1,53 +1,139 @@
-"""Whose fault a store's transient failure is: the store's, unless it goes on saving other crashes."""
+"""Whose fault a failure is: the crash's own, a store's, this machine's, or that of a bug that every crash meets.
+
+Judged by how other crashes end, here and at the other processors of the installation.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable
 
-from socorro_processor.errors import CrashStorageError, PolyStorageError
+from socorro_processor.crashqueue.outcomes import Outcomes
 
 OTHERS = 20
-"""So many crashes that a store took between two attempts at one show that it was not away."""
+"""Crashes that a store took between two attempts at one show that it was not away."""
 
-_REMEMBERED = 10_000
-_ONLY_STORE = ""
+FAILED_IN_A_ROW = 10
+"""Different crashes that fail of their own without one being saved between are no crash's fault."""
+
+MACHINE = "machine"
+"""The name, beside those of stores, of what a crash needs of this machine: memory, space, a stackwalker."""
+
+_MOST_FAILED = 1_000
+_MOST_STORES = 100
 
 
 class WhoseFault:
-    """Counts what each store took and what it did not. May be used from any thread.
+    """Keeps the outcomes that a judgement needs. May be used from any thread.
 
-    A crash whose document always times out must not be tried for ever, and hold up the others each time.
+    ``clock``: seconds since 1970, comparable between the machines of an installation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
-        self._ended = 0
-        self._failed: Counter[str] = Counter()
-        self._taken_by_then: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._saved: deque[float] = deque(maxlen=OTHERS)
+        self._saved_here: deque[float] = deque(maxlen=OTHERS)
+        self._took: dict[str, deque[float]] = {}
+        self._failed_in_a_row: dict[str, None] = {}
+        self._failed_in_a_row_here: set[str] = set()
+        self._knows = False
+        self._news_saved = 0
+        self._news_took: Counter[str] = Counter()
+        self._news_failed: dict[str, None] = {}
 
-    def saved(self, crash_id: str) -> None:
-        """Every store took the crash."""
+    def saved(self) -> None:
+        """Every store took a crash."""
         with self._lock:
-            self._ended += 1
-            self._taken_by_then.pop(crash_id, None)
+            self._note_saved(1)
+            self._saved_here.append(self._clock())
+            self._failed_in_a_row_here.clear()
+            self._news_saved += 1
+            self._news_failed.clear()
 
-    def is_the_crashs(self, crash_id: str, error: CrashStorageError) -> bool:
-        """Whether this transient failure counts as the crash's own; told of each of them."""
-        failed = _failed_stores(error)
+    def took(self, stores: Iterable[str]) -> None:
+        """These stores took a crash that another one did not."""
         with self._lock:
-            self._ended += 1
-            self._failed.update(failed)
-            before = self._taken_by_then.pop(crash_id, {})
-            taken = {store: self._ended - self._failed[store] for store in failed}
-            self._taken_by_then[crash_id] = taken
-            while len(self._taken_by_then) > _REMEMBERED:
-                self._taken_by_then.popitem(last=False)
-        # Each store that fails now: one of them may really be away.
-        return bool(taken) and all(taken[store] - before.get(store, taken[store]) >= OTHERS for store in taken)
+            for store in stores:
+                self._note_took(store, 1)
+                self._news_took[store] += 1
+
+    def failed_of_its_own(self, crash_id: str) -> bool:
+        """Note that a crash failed of its own; return True where this is known to be its own fault.
+
+        A processor that has just started does not know of the crashes that failed before: it knows once one was saved,
+        or when it is not the first time that it hears of a failure of this crash.
+        """
+        with self._lock:
+            known = self._knows or crash_id in self._failed_in_a_row
+            self._note_failed(crash_id)
+            if len(self._failed_in_a_row_here) < FAILED_IN_A_ROW:
+                self._failed_in_a_row_here.add(crash_id)
+            self._news_failed[crash_id] = None
+            return known
+
+    @property
+    def none_is_at_fault(self) -> bool:
+        """True while as many different crashes in a row failed of their own that it is a bug or a broken deploy."""
+        return max(len(self._failed_in_a_row), len(self._failed_in_a_row_here)) >= FAILED_IN_A_ROW
+
+    @property
+    def has_saved(self) -> bool:
+        """True once a processor of this installation has saved a crash, as far as this one has heard."""
+        return self._knows
+
+    def is_of_this_crash_alone(self, failed: Collection[str], before: Collection[str], since: float) -> bool:
+        """Return True where what ``failed`` now, and ``before`` at the time ``since``, took enough others meanwhile.
+
+        Both name stores, or MACHINE. Of several that fail now each must have: one of them may really be away.
+        """
+        with self._lock:
+            return bool(failed) and all(
+                name in before and self._taken_since(name, min(since, self._clock())) >= OTHERS for name in failed
+            )
+
+    def hear(self, outcomes: Outcomes) -> None:
+        """Take in what another processor told."""
+        with self._lock:
+            if outcomes.saved:
+                self._note_saved(outcomes.saved)
+            for store, count in outcomes.took.items():
+                self._note_took(store, count)
+            for crash_id in outcomes.failed:
+                self._note_failed(crash_id)
+
+    def news(self) -> Outcomes:
+        """Return what happened here since the last call, for the other processors."""
+        with self._lock:
+            news = Outcomes(self._news_saved, dict(self._news_took), tuple(self._news_failed))
+            self._news_saved = 0
+            self._news_took.clear()
+            self._news_failed.clear()
+        return news
+
+    # With the lock held
+
+    def _note_saved(self, count: int) -> None:
+        self._knows = True
+        self._failed_in_a_row.clear()
+        self._saved.extend([self._clock()] * min(count, OTHERS))
+
+    def _note_took(self, store: str, count: int) -> None:
+        if store in self._took or len(self._took) < _MOST_STORES:
+            self._took.setdefault(store, deque(maxlen=OTHERS)).extend([self._clock()] * min(count, OTHERS))
+
+    def _note_failed(self, crash_id: str) -> None:
+        if len(self._failed_in_a_row) < _MOST_FAILED:
+            self._failed_in_a_row[crash_id] = None
+
+    def _taken_since(self, name: str, since: float) -> int:
+        if name == MACHINE:
+            # That another machine has memory and space says nothing of this one.
+            return _later(self._saved_here, since)
+        return _later(self._saved, since) + _later(self._took.get(name, ()), since)
 
 
-def _failed_stores(error: CrashStorageError) -> list[str]:
-    if isinstance(error, PolyStorageError):
-        return [name for name, failure in error.failures.items() if failure.transient]
-    return [_ONLY_STORE]
+def _later(times: Iterable[float], than: float) -> int:
+    return sum(time > than for time in times)

@@ -7,11 +7,12 @@ import json
 import sys
 from contextlib import closing
 
-from socorro_processor.cli.audit import AuditLog
+from socorro_processor.audit import AuditLog
 from socorro_processor.cli.command import Command, build
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.base import KEPT_STATES, QUEUES, CrashQueueBase, Depths
 from socorro_processor.errors import ConfigurationError, CrashQueueError
+from socorro_processor.log import set_up_logging
 
 _OF_A_QUEUE = (
     "none of them is processed; their raw crashes stay in the source store, where `socorro cron verify-processed` finds"
@@ -72,6 +73,7 @@ def _is_confirmed(name: str, count: int) -> bool:
 
 def _purged(queue: CrashQueueBase, name: str, configuration: Configuration) -> int:
     """How many; written down, also where it goes wrong half-way."""
+    set_up_logging(configuration.values.logging)
     with closing(AuditLog(configuration.values.logging)) as audit:
         try:
             purged = queue.purge(name)  # type: ignore[arg-type]  # one of the choices

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from socorro_processor.cli.audit import AuditLog
+from socorro_processor.audit import AuditLog
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError
 from socorro_processor.log import stack_of

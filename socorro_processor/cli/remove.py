@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 
 from rich.progress import TimeRemainingColumn
 
-from socorro_processor.cli.audit import AuditLog
+from socorro_processor.audit import AuditLog
 from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.crash_ids import add_crash_id_arguments, given
 from socorro_processor.cli.progress import progress_bar
@@ -21,6 +21,7 @@ from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.base import KEPT_STATES, CrashQueueBase
 from socorro_processor.errors import ConfigurationError, CrashQueueError
+from socorro_processor.log import set_up_logging
 
 _COMPONENTS = ("source", "destination")
 
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     crash_ids = given(arguments)
     values = configuration.values
     with ExitStack() as stack:
+        set_up_logging(values.logging)
         stores = {name: stack.enter_context(closing(build(name, configuration))) for name in _COMPONENTS}
         audit = None if arguments.dry_run else stack.enter_context(closing(AuditLog(values.logging)))
         removal = Removal(stores, audit)

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Literal
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+from socorro_processor.crashqueue.history import NOTHING, History
+from socorro_processor.crashqueue.outcomes import Outcomes
 
 QueueName = Literal["normal", "priority", "reprocessing"]
 QUEUES: tuple[QueueName, ...] = ("priority", "normal", "reprocessing")
@@ -34,6 +36,7 @@ class Delivery:
     """How often it was tried again for whatever reason: the delay before the next time grows with it."""
     alone: bool = False
     """Nothing else may be in flight with it: it may have killed its processor before."""
+    history: History = NOTHING
     tag: object = None
     """The backend's own."""
 
@@ -48,6 +51,8 @@ class KeptCrash:
     time: datetime
     attempts: int
     queue: QueueName
+    work: str = ""
+    """The kind of work, as in its ``History``: it is that again once it is put back."""
 
     def cut(self) -> KeptCrash:
         """What is kept of it: a reason, and the body of a rejected one, up to 1,000 characters of them."""
@@ -113,10 +118,11 @@ class CrashQueueBase(RequiredConfig):
         """Every destination has the crash."""
         raise NotImplementedError
 
-    def retry(self, delivery: Delivery, reason: str, *, transient: bool) -> None:
+    def retry(self, delivery: Delivery, reason: str, *, transient: bool, history: History | None = None) -> None:
         """Deliver it again after a delay that grows with each time, up to the longest step (60 s).
 
-        ``transient``: the crash is not at fault, and this does not count as an attempt.
+        ``transient``: the crash is not at fault, and this does not count as an attempt. ``history``: what it comes with
+        the next time; None: what it came with.
         """
         raise NotImplementedError
 
@@ -140,18 +146,21 @@ class CrashQueueBase(RequiredConfig):
         """Give it back at once, as if it had not been taken."""
         raise NotImplementedError
 
-    def submit(self, crash_id: str, queue: QueueName = "normal") -> None:
-        """Queue a crash; returns once it is certain to be kept. Raises CrashQueueError."""
+    def submit(self, crash_id: str, queue: QueueName = "normal", work: str = "") -> None:
+        """Queue a crash; returns once it is certain to be kept. Raises CrashQueueError.
+
+        ``work``: the kind of work, as in its ``History``.
+        """
         raise NotImplementedError
 
-    def submit_all(self, crash_ids: Iterable[str], queue: QueueName = "normal") -> Iterator[str]:
+    def submit_all(self, crash_ids: Iterable[str], queue: QueueName = "normal", work: str = "") -> Iterator[str]:
         """Queue them; gives back each, in their order, once it is certain to be kept.
 
         Up to SUBMITTED_AHEAD may be on their way meanwhile. Where CrashQueueError is raised, the queue may have
         some of those that were not given back.
         """
         for crash_id in crash_ids:
-            self.submit(crash_id, queue)
+            self.submit(crash_id, queue, work)
             yield crash_id
 
     def depths(self) -> Depths:
@@ -183,6 +192,13 @@ class CrashQueueBase(RequiredConfig):
         may be gone.
         """
         raise NotImplementedError
+
+    def tell(self, outcomes: Outcomes) -> None:
+        """Tell all other processors on these queues how crashes ended at this one. Raises nothing; it may get lost."""
+
+    def told(self) -> list[Outcomes]:
+        """Return what the others told since the last call; the first time, nothing from before it. Raises nothing."""
+        return []
 
     def setup(self) -> None:
         """Make what the queue needs. Safe to run again."""

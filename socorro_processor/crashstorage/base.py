@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
-from socorro_processor.errors import CrashStorageError, PermanentStorageError
+from socorro_processor.errors import PermanentStorageError
 from socorro_processor.serialization import Note, ignore
 
 RawCrash = dict[str, Any]
@@ -72,11 +72,12 @@ class CrashStorageBase(RequiredConfig):
         dumps: Mapping[str, Dump],
         processed_crash: ProcessedCrash,
         crash_id: str,
-        earlier: CrashStorageError,
+        unsaved: Collection[str],
     ) -> None:
-        """``save_raw_and_processed`` after an attempt that ended in ``earlier``.
+        """``save_raw_and_processed`` after an attempt that did not save it everywhere.
 
-        What is known to be saved since then need not be written again.
+        ``unsaved``: those of ``store_names`` that lack it; the others need not be written again. Empty, or with a
+        name that is not known here: all of them.
         """
         self.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
 
@@ -144,6 +145,14 @@ class CrashStorageBase(RequiredConfig):
 
     def check(self) -> None:
         """Raise a CrashStorageError where the store cannot be used at this time."""
+
+    def store_names(self) -> list[str]:
+        """The names of the stores behind this one that a crash is saved to; empty where it is a store itself."""
+        return []
+
+    def check_some(self, names: Collection[str]) -> None:
+        """Check only the stores behind this one that have these names; all of them where a name is not known."""
+        self.check()
 
     def close(self) -> None:
         """Release connections. Called once, at the end."""

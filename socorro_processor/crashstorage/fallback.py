@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -142,9 +142,15 @@ class FallbackCrashStorage(_TwoStores):
         dumps: Mapping[str, Dump],
         processed_crash: ProcessedCrash,
         crash_id: str,
-        earlier: CrashStorageError,
+        unsaved: Collection[str],
     ) -> None:
-        self._first.save_again(raw_crash, dumps, processed_crash, crash_id, earlier)
+        self._first.save_again(raw_crash, dumps, processed_crash, crash_id, unsaved)
+
+    def store_names(self) -> list[str]:
+        return self._first.store_names()
+
+    def check_some(self, names: Collection[str]) -> None:
+        self._first.check_some(names)
 
 
 class LegacyProcessing(RequiredConfig):
@@ -202,9 +208,9 @@ class PrimaryDeferredStorage(_TwoStores):
         dumps: Mapping[str, Dump],
         processed_crash: ProcessedCrash,
         crash_id: str,
-        earlier: CrashStorageError,
+        unsaved: Collection[str],
     ) -> None:
-        self._store_of(raw_crash).save_again(raw_crash, dumps, processed_crash, crash_id, earlier)
+        self._store_of(raw_crash).save_again(raw_crash, dumps, processed_crash, crash_id, unsaved)
 
     def _store_of(self, crash: Mapping[str, Any]) -> CrashStorageBase:
         return self._second if self._is_deferred(crash) else self._first

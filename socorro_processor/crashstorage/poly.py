@@ -89,19 +89,20 @@ class PolyCrashStorage(CrashStorageBase):
         dumps: Mapping[str, Dump],
         processed_crash: ProcessedCrash,
         crash_id: str,
-        earlier: CrashStorageError,
+        unsaved: Collection[str],
     ) -> None:
-        # Names that are not ours came from another store: nothing is known of these.
-        if not isinstance(earlier, PolyStorageError) or not earlier.failures.keys() <= self._stores.keys():
+        named = self._by_store(unsaved)
+        if not named:
             self.save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
             return
-        failures = earlier.failures
+        check_crash_id(crash_id)
+        processed_crash_id(processed_crash)
 
         def save(name: str, store: CrashStorageBase) -> None:
             with METRICS.timer("save", store=name):
-                store.save_again(raw_crash, dumps, processed_crash, crash_id, failures[name])
+                store.save_again(raw_crash, dumps, processed_crash, crash_id, named[name])
 
-        self._each(save, only=failures)
+        self._each(save, only=named)
 
     def get_raw_crash(self, crash_id: str, note: Note = ignore) -> RawCrash:
         return self._first(lambda store: store.get_raw_crash(crash_id, note))
@@ -168,6 +169,17 @@ class PolyCrashStorage(CrashStorageBase):
     def check(self) -> None:
         self._each(lambda name, store: store.check())
 
+    def store_names(self) -> list[str]:
+        """With dots where one is behind another: ``storage1.storage0``."""
+        names: list[str] = []
+        for name, store in self._stores.items():
+            names += [f"{name}.{within}" for within in store.store_names()] or [name]
+        return names
+
+    def check_some(self, names: Collection[str]) -> None:
+        named = self._by_store(names)
+        self._each(lambda name, store: store.check_some(named.get(name, [])), only=named or None)
+
     def close(self) -> None:
         """Close every store; raises nothing."""
         for name, store in self._stores.items():
@@ -175,6 +187,19 @@ class PolyCrashStorage(CrashStorageBase):
                 store.close()
             except Exception as error:
                 _log_bug(name, store, error)
+
+    def _by_store(self, names: Collection[str]) -> dict[str, list[str]]:
+        """Each of these stores with the names within it; nothing where one of them is not ours.
+
+        Such a name came from another configuration: nothing is known of it.
+        """
+        named: dict[str, list[str]] = {}
+        for name in names:
+            store, _, within = name.partition(".")
+            if store not in self._stores:
+                return {}
+            named.setdefault(store, []).extend([within] if within else [])
+        return named
 
     def _each(self, do: Callable[[str, CrashStorageBase], None], only: Collection[str] | None = None) -> None:
         failures: dict[str, CrashStorageError] = {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
-from socorro_processor.errors import ConfigurationError, CrashIDNotFound, CrashStorageError
+from socorro_processor.errors import ConfigurationError, CrashIDNotFound
 from socorro_processor.statsd import StatsdClient, metric_name, statsd_call_options
 
 CALLS = tuple(name for name, call in vars(CrashStorageBase).items() if callable(call) and not name.startswith("_"))
@@ -48,7 +48,7 @@ class StatsdCounter(_StatsdStore):
         dumps: Mapping[str, Dump],
         processed_crash: ProcessedCrash,
         crash_id: str,
-        earlier: CrashStorageError,
+        unsaved: Collection[str],
     ) -> None:
         """No other call comes of it."""
 

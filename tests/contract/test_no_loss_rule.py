@@ -13,6 +13,7 @@ from socorro_processor.app.steps import Result
 from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase
+from socorro_processor.crashqueue.history import History
 from socorro_processor.errors import (
     CrashIDNotFound,
     MalformedCrash,
@@ -49,7 +50,7 @@ class Steps:
         self.errors: dict[str, Exception] = {}
         self.attempts: list[int] = []
 
-    def run(self, crash_id: str, *, attempt: int, first_time: bool) -> Result:
+    def run(self, crash_id: str, *, attempt: int, first_time: bool, history: History) -> Result:
         if error := self.errors.get(crash_id):
             self.attempts.append(attempt)
             raise error

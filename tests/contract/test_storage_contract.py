@@ -141,7 +141,7 @@ def test_after_the_processor_saved_all_of_a_crash_is_there(store):
 
 
 def test_a_retry_saves_as_the_first_attempt_would_have(store):
-    store.save_again(RAW, DUMPS, PROCESSED, CRASH, PermanentStorageError("of something else"))
+    store.save_again(RAW, DUMPS, PROCESSED, CRASH, ["some other store"])
     assert store.get_unredacted_processed(CRASH) == PROCESSED
 
 

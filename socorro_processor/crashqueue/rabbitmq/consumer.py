@@ -20,6 +20,7 @@ from socorro_processor.crashqueue.base import QUEUES, QueueName
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq.counter import QueueCounter
 from socorro_processor.crashqueue.rabbitmq.messages import DUE, TRANSIENT, Message, due_in, message_of
+from socorro_processor.crashqueue.rabbitmq.outcomes import OutcomeExchange
 from socorro_processor.crashqueue.rabbitmq.prefetch import Prefetch
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
@@ -55,6 +56,7 @@ class Consumer:
     def __init__(self, config: DotDict, queues: BrokerQueues, prefetch: Prefetch, publisher: Publisher) -> None:
         self.connection = BrokerConnection(config, "consuming", opened=self._open, lost=self._on_lost)
         self.counter = QueueCounter(self.connection, queues)
+        self.outcomes = OutcomeExchange(self.connection, queues.outcomes)
         self.queues = queues
         self._prefetch = prefetch
         self._ahead = min(config.prefetch, MOST_OF_A_QUEUE)
@@ -166,6 +168,7 @@ class Consumer:
         self._consumers = {}
         for queue in QUEUES:
             self._add_consumer_where_needed(queue)
+        self.outcomes.begin()
         self._look()
 
     def _add_consumer_where_needed(self, queue: QueueName) -> None:
@@ -236,5 +239,6 @@ class Consumer:
     def _on_lost(self, reason: str) -> None:
         self._channel = None
         self.counter.forget()
+        self.outcomes.forget()
         self._suspects_wait = False
         self._prefetch.end_session()

@@ -24,6 +24,8 @@ from socorro_processor.crashqueue.base import (
     QueueName,
 )
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, parse_weights
+from socorro_processor.crashqueue.history import History
+from socorro_processor.crashqueue.outcomes import Outcomes
 from socorro_processor.crashqueue.rabbitmq.check import check_broker
 from socorro_processor.crashqueue.rabbitmq.consumer import Consumer
 from socorro_processor.crashqueue.rabbitmq.kept import KeptReader
@@ -34,6 +36,7 @@ from socorro_processor.crashqueue.rabbitmq.messages import (
     body_of,
     due_in,
     headers_of_kept,
+    headers_of_work,
 )
 from socorro_processor.crashqueue.rabbitmq.prefetch import LONGEST_WAIT, Prefetch
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
@@ -41,6 +44,7 @@ from socorro_processor.crashqueue.rabbitmq.purging import purge
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.errors import CrashQueueError
+from socorro_processor.metrics import METRICS
 
 UNTOLD_DELAY = 5.0
 """Seconds until a crash whose end could not be told is taken again."""
@@ -256,10 +260,11 @@ class RabbitMQCrashQueue(CrashQueueBase):
         if self._prefetch.end(message):
             self._ended(message)
 
-    def retry(self, delivery: Delivery, reason: str, *, transient: bool) -> None:
+    def retry(self, delivery: Delivery, reason: str, *, transient: bool, history: History | None = None) -> None:
         message = _message_of(delivery)
         if not self._prefetch.end(message):
             return
+        message.history = history or message.history
         delay = self._queues.delay_after(message.retries)
         logger.debug("%.60r is tried again in %g s: %s", delivery.crash_id, delay, reason)
         message.attempts += not transient
@@ -325,17 +330,20 @@ class RabbitMQCrashQueue(CrashQueueBase):
         self._consumer.give_back(message)
         self._prefetch.ended(message)
 
-    def submit(self, crash_id: str, queue: QueueName = "normal") -> None:
-        for _ in self.submit_all([crash_id], queue):
+    def submit(self, crash_id: str, queue: QueueName = "normal", work: str = "") -> None:
+        for _ in self.submit_all([crash_id], queue, work):
             pass
 
-    def submit_all(self, crash_ids: Iterable[str], queue: QueueName = "normal") -> Iterator[str]:
+    def submit_all(self, crash_ids: Iterable[str], queue: QueueName = "normal", work: str = "") -> Iterator[str]:
+        headers = headers_of_work(work)
         # A confirm takes as long as the brokers take to write to disk: for many at once it takes no longer.
         unconfirmed: deque[tuple[str, Future[None]]] = deque()
         for crash_id in crash_ids:
             if queue not in QUEUES:
                 raise CrashQueueError(f"submit {crash_id[:60]!r}: {queue!r} is no queue; there are {', '.join(QUEUES)}")
-            unconfirmed.append((crash_id, self._publisher.post(self._queues.origins[queue], body_of(crash_id), {})))
+            unconfirmed.append(
+                (crash_id, self._publisher.post(self._queues.origins[queue], body_of(crash_id), headers))
+            )
             while unconfirmed and (unconfirmed[0][1].done() or len(unconfirmed) == SUBMITTED_AHEAD):
                 yield self._confirmed(*unconfirmed.popleft())
         while unconfirmed:
@@ -371,13 +379,15 @@ class RabbitMQCrashQueue(CrashQueueBase):
         found = reader.take_out(crash)
         if found is None:
             return False
-        tag, body = found
+        headers = found.carried | headers_of_work(crash.work)
         try:
-            self._publisher.publish(self._queues.origins[crash.queue], body, {}, f"requeue {crash.crash_id[:60]!r}")
+            self._publisher.publish(
+                self._queues.origins[crash.queue], found.body, headers, f"requeue {crash.crash_id[:60]!r}"
+            )
         except CrashQueueError:
-            reader.put_back(crash, tag, body)
+            reader.put_back(found)
             raise
-        reader.remove(tag)
+        reader.remove(found)
         return True
 
     def purge(self, name: QueueName | KeptState) -> int:
@@ -391,6 +401,12 @@ class RabbitMQCrashQueue(CrashQueueBase):
         # Makes those that are not there, so that there is something to purge.
         self._consumer.counter.count(names, doing)
         return purge(self._consumer.connection, names, doing)
+
+    def tell(self, outcomes: Outcomes) -> None:
+        self._consumer.outcomes.tell(outcomes)
+
+    def told(self) -> list[Outcomes]:
+        return self._consumer.outcomes.told()
 
     def close(self) -> None:
         if not self._closing.is_set():
@@ -444,20 +460,39 @@ class RabbitMQCrashQueue(CrashQueueBase):
         message = _message_of(delivery)
         if not self._prefetch.end(message):
             return
+        if state == "rejected":
+            self._count_what_goes()
         crash = KeptCrash(
-            delivery.crash_id, state, reason, datetime.now(UTC), message.attempts + message.begun, delivery.queue
+            delivery.crash_id,
+            state,
+            reason,
+            datetime.now(UTC),
+            message.attempts + message.begun,
+            delivery.queue,
+            message.history.work,
         ).cut()
         try:
             self._publisher.publish(
                 self._queues.kept[state],
                 body_of(crash.crash_id),
-                headers_of_kept(crash),
+                message.carried | headers_of_kept(crash),
                 f"keep {delivery.crash_id[:60]!r} as {state}",
             )
         except CrashQueueError:
             self._prefetch.keep(message, UNTOLD_DELAY)
             raise
         self._ended(message)
+
+    def _count_what_goes(self) -> None:
+        """With one more than there may be, the broker lets the oldest rejected one go, and tells nobody."""
+        name = self._queues.kept["rejected"]
+        try:
+            counts = self._consumer.counter.count([name], "count the rejected crashes")
+        except CrashQueueError as error:
+            logger.debug("%s", error)
+            return
+        if counts[name] >= self.config.maximum_rejected:
+            METRICS.increment("queue.rejected_dropped")
 
     def _ended(self, message: Message) -> None:
         self._consumer.ack(message)

@@ -11,6 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 import pika
@@ -19,7 +20,7 @@ from pika.channel import Channel
 from socorro_processor.crashqueue.base import KeptCrash, KeptState
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq.errors import in_words
-from socorro_processor.crashqueue.rabbitmq.messages import kept_of
+from socorro_processor.crashqueue.rabbitmq.messages import Headers, carried_headers, kept_of
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 
@@ -29,6 +30,17 @@ LIMIT_OF_A_CONSUMER = 50_000
 
 LONGEST_SILENCE = 2.0
 """Seconds after which those that do not come are gone: the oldest rejected ones go when there are too many."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeptMessage:
+    """A parked or rejected crash, as it was read."""
+
+    crash: KeptCrash
+    tag: int
+    body: bytes
+    carried: Headers
+    """Headers that this version does not know."""
 
 
 class KeptReader:
@@ -45,7 +57,7 @@ class KeptReader:
         self._condition = threading.Condition()
         self._reading = threading.Lock()
         self._channel: Channel | None = None
-        self._messages: dict[int, tuple[KeptCrash, bytes]] = {}
+        self._messages: dict[int, KeptMessage] = {}
         self._tags: defaultdict[KeptCrash, list[int]] = defaultdict(list)
         self._limit = 0
 
@@ -61,10 +73,10 @@ class KeptReader:
             tags = list(self._messages)
         for tag in tags:
             if found := self._messages.get(tag):
-                yield found[0]
+                yield found.crash
 
-    def take_out(self, crash: KeptCrash) -> tuple[int, bytes] | None:
-        """Tag and body, if it is still there: for one caller alone, who ends with ``remove`` or ``put_back``."""
+    def take_out(self, crash: KeptCrash) -> KeptMessage | None:
+        """Its message, if it is still there: for one caller alone, who ends with ``remove`` or ``put_back``."""
         if crash not in self._tags:
             self._read_all()
         with self._condition:
@@ -73,18 +85,18 @@ class KeptReader:
             tag = tags.pop(0)
             if not tags:
                 del self._tags[crash]
-            return tag, self._messages.pop(tag)[1]
+            return self._messages.pop(tag)
 
-    def put_back(self, crash: KeptCrash, tag: int, body: bytes) -> None:
+    def put_back(self, message: KeptMessage) -> None:
         """It is kept as before."""
         with self._condition:
             if self._channel is not None:
-                self._add(crash, tag, body)
+                self._add(message)
 
-    def remove(self, tag: int) -> None:
+    def remove(self, message: KeptMessage) -> None:
         """Keep it no longer."""
         channel = self._channel
-        self._connection.post(lambda: channel.basic_ack(tag) if channel and channel.is_open else None)
+        self._connection.post(lambda: channel.basic_ack(message.tag) if channel and channel.is_open else None)
 
     def forget(self) -> None:
         """From the connection's thread: it is lost, and what was read on it is the broker's again."""
@@ -149,13 +161,18 @@ class KeptReader:
         self._channel.basic_consume(self._name, self._on_delivery)
 
     def _on_delivery(self, _: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
-        crash = kept_of(body, properties.headers, self._state)
+        message = KeptMessage(
+            kept_of(body, properties.headers, self._state),
+            method.delivery_tag,
+            body,
+            carried_headers(properties.headers),
+        )
         with self._condition:
-            self._add(crash, method.delivery_tag, body)
+            self._add(message)
             self._condition.notify_all()
         if len(self._messages) >= self._limit:
             self._add_consumer()
 
-    def _add(self, crash: KeptCrash, tag: int, body: bytes) -> None:
-        self._messages[tag] = (crash, body)
-        self._tags[crash].append(tag)
+    def _add(self, message: KeptMessage) -> None:
+        self._messages[message.tag] = message
+        self._tags[message.crash].append(message.tag)

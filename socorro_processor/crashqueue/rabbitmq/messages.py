@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pika.data
+from pika.exceptions import AMQPError
+
 from socorro_processor.crashqueue.base import QUEUES, Delivery, KeptCrash, KeptState, QueueName
+from socorro_processor.crashqueue.history import NOTHING, History, history_of
 
 QUEUE = "socorro-queue"
 ATTEMPTS = "socorro-attempts"
@@ -17,10 +22,23 @@ TRANSIENT = "socorro-transient"
 DUE = "socorro-due"
 REASON = "socorro-reason"
 TIME = "socorro-time"
+NOT_FOUND = "socorro-not-found"
+FAILED = "socorro-failed"
+FAILED_AT = "socorro-failed-at"
+UNSAVED = "socorro-unsaved"
+RESULT = "socorro-result"
+WORK = "socorro-work"
 DELIVERY_COUNT = "x-delivery-count"
 """The broker's own: how often it was delivered before without an end. Only quorum queues tell."""
 
-Headers = dict[str, str | int | bool]
+_OURS = {
+    QUEUE, ATTEMPTS, RETRIES, TRANSIENT, DUE, REASON, TIME, NOT_FOUND, FAILED, FAILED_AT, UNSAVED, RESULT, WORK,
+}  # fmt: skip
+_OF_THE_BROKER = "x-"
+_MOST_CARRIED = 20_000
+"""Bytes of headers that are handed on unknown."""
+
+Headers = dict[str, Any]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -56,6 +74,9 @@ class Message:
     suspect: bool
     transient: bool = False
     due: int = 0
+    history: History = NOTHING
+    carried: Headers = field(default_factory=dict)
+    """Headers that this version does not know: they are handed on."""
     begun: bool = False
     ended: bool = False
     crash_id: str = field(init=False)
@@ -64,11 +85,23 @@ class Message:
         self.crash_id = crash_id_of(self.body)
 
     def delivery(self) -> Delivery:
-        return Delivery(self.crash_id, self.queue, self.attempts + 1, self.retries, alone=self.suspect, tag=self)
+        return Delivery(
+            self.crash_id,
+            self.queue,
+            self.attempts + 1,
+            self.retries,
+            alone=self.suspect,
+            history=self.history,
+            tag=self,
+        )
 
     def headers(self) -> Headers:
         """For a copy of it. None of the broker's own: it would take what comes again for what goes round for ever."""
-        return {QUEUE: self.queue, ATTEMPTS: self.attempts, RETRIES: self.retries}
+        return (
+            self.carried
+            | {QUEUE: self.queue, ATTEMPTS: self.attempts, RETRIES: self.retries}
+            | _headers_of_history(self.history)
+        )
 
 
 def message_of(
@@ -90,6 +123,8 @@ def message_of(
         suspect=suspect,
         transient=headers.get(TRANSIENT) is True,
         due=_count(headers, DUE),
+        history=_history(headers),
+        carried=carried_headers(headers),
     )
 
 
@@ -103,7 +138,34 @@ def headers_of_kept(crash: KeptCrash) -> Headers:
         ATTEMPTS: crash.attempts,
         REASON: crash.reason,
         TIME: (crash.time - EPOCH) // MICROSECOND,
-    }
+    } | headers_of_work(crash.work)
+
+
+def headers_of_work(work: str) -> Headers:
+    return {WORK: work} if work else {}
+
+
+def carried_headers(headers: Mapping[str, Any] | None) -> Headers:
+    """Return the headers that are neither ours nor the broker's, as far as they can be sent again."""
+    carried: Headers = {}
+    room = _MOST_CARRIED
+    for name, value in (headers or {}).items():
+        if name in _OURS or name.startswith(_OF_THE_BROKER):
+            continue
+        size = _encoded_size(name, value)
+        if size <= room:
+            carried[name] = value
+            room -= size
+    return carried
+
+
+def _encoded_size(name: str, value: Any) -> int:
+    """Bytes; more than there is room for where the client, which reads more than it writes, cannot write it."""
+    try:
+        size: int = pika.data.encode_table([], {name: value})
+    except (AMQPError, ValueError, TypeError, OverflowError, RecursionError, struct.error):
+        return _MOST_CARRIED + 1
+    return size
 
 
 def kept_of(body: bytes, headers: Mapping[str, Any] | None, state: KeptState) -> KeptCrash:
@@ -115,10 +177,36 @@ def kept_of(body: bytes, headers: Mapping[str, Any] | None, state: KeptState) ->
         EPOCH + _count(headers, TIME) * MICROSECOND,
         _count(headers, ATTEMPTS),
         _queue(headers),
+        _history(headers).work,
     )
 
 
 # Other programs may write to the queues too: a header that is not as ours are counts as not there.
+
+
+def _history(headers: Mapping[str, Any]) -> History:
+    return history_of(
+        {
+            "not_found": headers.get(NOT_FOUND),
+            "failed": headers.get(FAILED),
+            "failed_at": _count(headers, FAILED_AT) / 1_000_000,
+            "unsaved": headers.get(UNSAVED),
+            "result": headers.get(RESULT),
+            "work": headers.get(WORK),
+        }
+    )
+
+
+def _headers_of_history(history: History) -> Headers:
+    values = {
+        NOT_FOUND: history.not_found,
+        FAILED: history.failed,
+        FAILED_AT: round(history.failed_at * 1_000_000),
+        UNSAVED: history.unsaved,
+        RESULT: history.result,
+        WORK: history.work,
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def _count(headers: Mapping[str, Any], name: str) -> int:

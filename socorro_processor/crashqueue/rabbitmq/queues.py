@@ -6,6 +6,8 @@ For ``socorro.normal``, ``socorro.priority`` and ``socorro.reprocessing``, and b
 - ``socorro.parked`` and ``socorro.rejected``: what was given up;
 - ``socorro.normal.retry.15s`` and the like, one for each queue and delay: nobody consumes from
   these. What has waited there for its time is moved by the broker to the queue it came from.
+
+While processors run there is an exchange ``socorro.outcomes`` too, with a queue for each of them.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ class BrokerQueues:
 
     origins: dict[QueueName, str]
     suspect: str
+    outcomes: str
+    """The exchange by which processors tell each other how crashes end."""
     kept: dict[KeptState, str]
     delays: tuple[float, ...]
     arguments: dict[str, Arguments] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class BrokerQueues:
         queues = cls(
             origins,
             suspect=f"{prefix}.suspect",
+            outcomes=f"{prefix}.outcomes",
             kept={"parked": f"{prefix}.parked", "rejected": f"{prefix}.rejected"},
             delays=config.retry_delays,
         )

@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import astuple, fields
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from socorro_processor.configuration import DotDict, Namespace, Seconds, WholeNumber
 from socorro_processor.crashqueue.base import (
@@ -25,12 +26,15 @@ from socorro_processor.crashqueue.base import (
     QueueName,
 )
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, RetryOrder, parse_weights
+from socorro_processor.crashqueue.history import History, history_of
+from socorro_processor.crashqueue.outcomes import Outcomes, decode_outcomes, encode_outcomes
 from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, text_of
 from socorro_processor.crashqueue.sqlite.kept import keep, let_the_oldest_go, read_kept, remove
 from socorro_processor.crashqueue.sqlite.leases import GIVE_BACK, Lease, Leases
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
 from socorro_processor.errors import ConfigurationError, CrashQueueError
+from socorro_processor.metrics import METRICS
 
 DEATHS_UNTIL_ALONE = 2
 """After so many deaths of its processor a crash is delivered alone.
@@ -52,8 +56,10 @@ IN_FLIGHT = "SELECT body FROM crash WHERE state = 'in flight'"
 # What a queue delivers next, but none whose id is in flight already: first those that were not tried
 # yet, whose `due` is NULL, as they were submitted; then the others, the one that was due first. A
 # retried crash that fails again goes behind all others that are due: they go round.
+HISTORY = [field.name for field in fields(History)]
+FATE = ", ".join(["attempts", "retries", "deaths", *HISTORY])
 CANDIDATES = f"""
-    SELECT id, body, attempts, retries, deaths FROM crash
+    SELECT id, body, {FATE} FROM crash
     WHERE queue = ? AND state = 'waiting'
     AND body NOT IN ({IN_FLIGHT})
 """  # of our own words  # nosec B608
@@ -65,15 +71,20 @@ DUE_NEXT = f"""
     ORDER BY due, id LIMIT 1
 """  # of our own words  # nosec B608
 HASTENED = f"""
-    SELECT queue, id, body, attempts, retries, deaths FROM crash
+    SELECT queue, id, body, {FATE} FROM crash
     WHERE id = ? AND state = 'waiting' AND body NOT IN ({IN_FLIGHT})
 """  # of our own words  # nosec B608
-ADD = "INSERT INTO crash (body, queue) VALUES (?, ?)"
+ADD = "INSERT INTO crash (body, queue, work) VALUES (?, ?, ?)"
+RETRY = f"""
+    UPDATE crash SET state = 'delayed', due = ?, due_boot = ?, retries = retries + 1, transient = ?,
+    attempts = attempts + ?, owner = NULL, begun = 0, {", ".join(f"{name} = ?" for name in HISTORY)}
+"""  # of our own words  # nosec B608
 
 _BODIES_AT_ONCE = 10_000
+_TOLD_AT_MOST = 1_000
 
-Candidate = tuple[int, bytes, int, int, int]
-"""id, body, attempts, retries, deaths"""
+Candidate = tuple[Any, ...]
+"""id, body, and what FATE names"""
 
 logger = logging.getLogger(__name__)
 
@@ -169,6 +180,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         self._order = FairOrder(config.weights)
         self._retry_order = RetryOrder()
         self._hastened: int | None = None
+        self._heard: int | None = None
         self._suspect: Delivery | None = None
         self._suspect_is_out = False
         self._failures = 0
@@ -220,7 +232,7 @@ class SQLiteCrashQueue(CrashQueueBase):
             self._leases.change(connection, lease, "DELETE FROM crash")
         self._end(lease)
 
-    def retry(self, delivery: Delivery, reason: str, *, transient: bool) -> None:
+    def retry(self, delivery: Delivery, reason: str, *, transient: bool, history: History | None = None) -> None:
         lease = self._lease_of(delivery)
         delays: tuple[float, ...] = self.config.retry_delays
         delay = delays[min(delivery.retries, len(delays) - 1)]
@@ -229,9 +241,14 @@ class SQLiteCrashQueue(CrashQueueBase):
             self._leases.change(
                 connection,
                 lease,
-                "UPDATE crash SET state = 'delayed', due = ?, due_boot = ?, retries = retries + 1, transient = ?,"
-                " attempts = attempts + ?, owner = NULL, begun = 0",
-                (self._clock() + delay, self._boot, transient, not transient),
+                RETRY,
+                (
+                    self._clock() + delay,
+                    self._boot,
+                    transient,
+                    not transient,
+                    *astuple(history or delivery.history),
+                ),
             )
         self._end(lease)
 
@@ -257,11 +274,11 @@ class SQLiteCrashQueue(CrashQueueBase):
             self._leases.change(connection, lease, GIVE_BACK)
         self._end(lease)
 
-    def submit(self, crash_id: str, queue: QueueName = "normal") -> None:
+    def submit(self, crash_id: str, queue: QueueName = "normal", work: str = "") -> None:
         if queue not in QUEUES:
             raise CrashQueueError(f"submit {crash_id[:60]!r}: {queue!r} is no queue; there are {', '.join(QUEUES)}")
         with self._file.transaction(f"submit {crash_id[:60]!r}", durable=True) as connection:
-            connection.execute(ADD, (body_of(crash_id), queue))
+            connection.execute(ADD, (body_of(crash_id), queue, work))
         self._woken.set()
 
     def depths(self) -> Depths:
@@ -300,9 +317,34 @@ class SQLiteCrashQueue(CrashQueueBase):
         with self._file.transaction(f"requeue {crash.crash_id[:60]!r}", durable=True) as connection:
             if not remove(connection, crash):
                 return False
-            connection.execute(ADD, (body_of(crash.crash_id), crash.queue))
+            connection.execute(ADD, (body_of(crash.crash_id), crash.queue, crash.work))
         self._woken.set()
         return True
+
+    def tell(self, outcomes: Outcomes) -> None:
+        try:
+            with self._file.transaction("tell the other processors of outcomes") as connection:
+                (last,) = connection.execute(
+                    "INSERT INTO outcome (owner, body) VALUES (?, ?) RETURNING id",
+                    (self._leases.owner_name, encode_outcomes(outcomes)),
+                ).fetchone()
+                connection.execute("DELETE FROM outcome WHERE id <= ?", (last - _TOLD_AT_MOST,))
+        except CrashQueueError as error:
+            logger.debug("%s", error)
+
+    def told(self) -> list[Outcomes]:
+        try:
+            with self._file.reading("read the outcomes of the other processors") as connection:
+                (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM outcome").fetchone()
+                rows = connection.execute(
+                    "SELECT owner, body FROM outcome WHERE id > ? ORDER BY id",
+                    (last if self._heard is None else self._heard,),
+                ).fetchall()
+        except CrashQueueError as error:
+            logger.debug("%s", error)
+            return []
+        self._heard = last
+        return [decode_outcomes(body) for owner, body in rows if owner != self._leases.owner_name]
 
     def purge(self, name: QueueName | KeptState) -> int:
         if name in QUEUES:
@@ -386,12 +428,20 @@ class SQLiteCrashQueue(CrashQueueBase):
             chosen = self._hastened_one(connection, hastened, held) or self._next_one(connection, held)
             if chosen is None:
                 return None
-            queue, (row, body, attempts, retries, deaths) = chosen
+            queue, (row, body, attempts, retries, deaths, *history) = chosen
             lease = self._leases.take(connection, row, body)
         self._leases.hold(lease)
         self._retry_order.took(queue, retried=retries > 0)
         alone = deaths >= DEATHS_UNTIL_ALONE
-        return Delivery(text_of(body), queue, attempts + 1, retries, alone, tag=lease)
+        return Delivery(
+            text_of(body),
+            queue,
+            attempts + 1,
+            retries,
+            alone,
+            history_of(dict(zip(HISTORY, history, strict=True))),
+            tag=lease,
+        )
 
     @staticmethod
     def _hastened_one(
@@ -399,7 +449,7 @@ class SQLiteCrashQueue(CrashQueueBase):
     ) -> tuple[QueueName, Candidate] | None:
         for queue, *candidate in connection.execute(HASTENED, (row,)).fetchall():
             if candidate[1] not in held:
-                return queue, cast(Candidate, tuple(candidate))
+                return queue, tuple(candidate)
         return None
 
     def _next_one(self, connection: sqlite3.Connection, held: set[bytes]) -> tuple[QueueName, Candidate] | None:
@@ -431,10 +481,19 @@ class SQLiteCrashQueue(CrashQueueBase):
             for (attempts,) in self._leases.change(connection, lease, "DELETE FROM crash"):
                 keep(
                     connection,
-                    KeptCrash(delivery.crash_id, state, reason, self._wall_clock(), attempts, delivery.queue),
+                    KeptCrash(
+                        delivery.crash_id,
+                        state,
+                        reason,
+                        self._wall_clock(),
+                        attempts,
+                        delivery.queue,
+                        delivery.history.work,
+                    ),
                 )
-            if state == "rejected":
-                let_the_oldest_go(connection, state, self.config.maximum_rejected)
+            gone = let_the_oldest_go(connection, state, self.config.maximum_rejected) if state == "rejected" else 0
+        if gone:
+            METRICS.increment("queue.rejected_dropped", gone)
         self._end(lease)
 
     @contextmanager

@@ -65,6 +65,27 @@ SCHEMA_2 = (
 SCHEMA = (SCHEMA_1, SCHEMA_2)
 """What brings a file from each version to the next; a new one has version 0."""
 
+# A version that does not know these works on with a file that has them, so that one processor after the other can be
+# upgraded on the same file: no new number for them.
+ADDED_COLUMNS = {
+    "crash": {
+        "not_found": "INTEGER NOT NULL DEFAULT 0",
+        "failed": "TEXT NOT NULL DEFAULT ''",
+        "failed_at": "REAL NOT NULL DEFAULT 0",
+        "unsaved": "TEXT NOT NULL DEFAULT ''",
+        "result": "TEXT NOT NULL DEFAULT ''",
+        "work": "TEXT NOT NULL DEFAULT ''",
+    },
+    "kept": {"work": "TEXT NOT NULL DEFAULT ''"},
+}
+ADDED_TABLES = (
+    """CREATE TABLE IF NOT EXISTS outcome (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        owner TEXT NOT NULL,                 -- who tells it
+        body BLOB NOT NULL
+    )""",
+)
+
 logger = logging.getLogger(__name__)
 
 REMEDIES = (
@@ -85,6 +106,18 @@ def _in_words(error: sqlite3.Error) -> str:
     name: str = getattr(error, "sqlite_errorname", "")
     remedies = [remedy for prefix, remedy in REMEDIES if name.startswith(prefix)]
     return "; ".join([f"{error} ({name})" if name else str(error), *remedies])
+
+
+def _missing_additions(connection: sqlite3.Connection) -> list[str]:
+    """Statements that add what the file lacks."""
+    missing: list[str] = []
+    for table, columns in ADDED_COLUMNS.items():
+        there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+        missing += [f"ALTER TABLE {table} ADD COLUMN {name} {columns[name]}" for name in columns if name not in there]
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "outcome" not in tables:
+        missing += ADDED_TABLES
+    return missing
 
 
 def body_of(text: str) -> bytes:
@@ -226,6 +259,11 @@ class SQLiteFile:
                 for statement in statements:
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {len(SCHEMA)}")
+            connection.execute("COMMIT")
+        if _missing_additions(connection):
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in _missing_additions(connection):
+                connection.execute(statement)
             connection.execute("COMMIT")
 
     def _version(self, connection: sqlite3.Connection) -> int:

@@ -17,7 +17,7 @@ def keep(connection: sqlite3.Connection, crash: KeptCrash) -> None:
     """Write it down, cut to what is kept of it."""
     crash = crash.cut()
     connection.execute(
-        "INSERT INTO kept (state, body, queue, attempts, reason, time) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO kept (state, body, queue, attempts, reason, time, work) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             crash.state,
             body_of(crash.crash_id),
@@ -25,25 +25,26 @@ def keep(connection: sqlite3.Connection, crash: KeptCrash) -> None:
             crash.attempts,
             crash.reason,
             _microseconds(crash.time),
+            crash.work,
         ),
     )
 
 
-def let_the_oldest_go(connection: sqlite3.Connection, state: KeptState, maximum: int) -> None:
-    """Keep no more than ``maximum`` in this state."""
-    connection.execute(
+def let_the_oldest_go(connection: sqlite3.Connection, state: KeptState, maximum: int) -> int:
+    """Keep no more than ``maximum`` in this state; return how many went."""
+    return connection.execute(
         "DELETE FROM kept WHERE state = ? AND id <= (SELECT id FROM kept WHERE state = ?"
         " ORDER BY id DESC LIMIT 1 OFFSET ?)",
         (state, state, maximum),
-    )
+    ).rowcount
 
 
 def remove(connection: sqlite3.Connection, crash: KeptCrash) -> bool:
     """Keep it no longer; False where it is not there. Of two that are equal, one goes."""
     return bool(
         connection.execute(
-            "DELETE FROM kept WHERE id = (SELECT id FROM kept"
-            " WHERE time = ? AND state = ? AND body = ? AND queue = ? AND reason = ? AND attempts = ? LIMIT 1)",
+            "DELETE FROM kept WHERE id = (SELECT id FROM kept WHERE time = ? AND state = ? AND body = ?"
+            " AND queue = ? AND reason = ? AND attempts = ? AND work = ? LIMIT 1)",
             (
                 _microseconds(crash.time),
                 crash.state,
@@ -51,6 +52,7 @@ def remove(connection: sqlite3.Connection, crash: KeptCrash) -> bool:
                 crash.queue,
                 crash.reason,
                 crash.attempts,
+                crash.work,
             ),
         ).rowcount
     )
@@ -62,14 +64,14 @@ def read_kept(file: SQLiteFile, state: KeptState, page: int = 500) -> Iterator[K
     while True:
         with file.reading(f"list the {state} crashes") as connection:
             rows = connection.execute(
-                "SELECT id, body, reason, time, attempts, queue FROM kept"
+                "SELECT id, body, reason, time, attempts, queue, work FROM kept"
                 " WHERE state = ? AND id > ? ORDER BY id LIMIT ?",
                 (state, last, page),
             ).fetchall()
         if not rows:
             return
-        for _, body, reason, time, attempts, queue in rows:
-            yield KeptCrash(text_of(body), state, reason, EPOCH + time * MICROSECOND, attempts, queue)
+        for _, body, reason, time, attempts, queue, work in rows:
+            yield KeptCrash(text_of(body), state, reason, EPOCH + time * MICROSECOND, attempts, queue, work)
         last = rows[-1][0]
 
 

@@ -80,6 +80,11 @@ class Leases:
         self._beat_failed = False
 
     @property
+    def owner_name(self) -> str:
+        """Names this owner among those of the file."""
+        return self._owner.name
+
+    @property
     def held(self) -> frozenset[Lease]:
         """Those that were taken and have not ended."""
         with self._lock:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from socorro_processor.app.breaker import ENOUGH_TRIED, NEW_ONE_EVERY, PAUSES, TRIAL_TIME, Breaker
+from socorro_processor.app.breaker import ENOUGH_TRIED, HOPELESS_TRIALS, NEW_ONE_EVERY, PAUSES, TRIAL_TIME, Breaker
 from socorro_processor.health import Health
 
 
@@ -50,6 +50,7 @@ def test_pauses_grow_with_each_failed_trial_up_to_the_longest(breaker, clock):
         begun = clock.now
         while not breaker.may_begin():
             clock.now += 0.5
+        breaker.tries("a crash")
         waited.append(clock.now - begun)
     assert waited == [*PAUSES, PAUSES[-1], PAUSES[-1]]
 
@@ -75,8 +76,77 @@ def test_a_trial_that_says_nothing_lets_another_try(breaker, clock):
     breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0]
     breaker.may_begin()
-    breaker.unknown()
+    breaker.tries("another crash")
+    breaker.unknown("another crash")
     assert breaker.may_begin()
+
+
+def test_a_crash_that_is_no_trial_does_not_end_one(breaker, clock):
+    breaker.failed("a crash", "the store is away")
+    clock.now += PAUSES[0]
+    breaker.may_begin()
+    breaker.tries("a trial")
+    breaker.unknown("one from before")
+    assert not breaker.may_begin()
+
+
+def test_a_trial_for_which_there_is_no_crash_lets_another_try(breaker, clock):
+    breaker.failed("a crash", "the store is away")
+    clock.now += PAUSES[0]
+    breaker.may_begin()
+    breaker.tries_none()
+    assert breaker.may_begin()
+
+
+def trials_without_a_word(breaker, clock, count):
+    breaker.failed("a crash", "the store is away")
+    clock.now += PAUSES[0]
+    for number in range(count):
+        assert breaker.may_begin()
+        breaker.tries(f"junk {number}")
+        breaker.unknown(f"junk {number}")
+
+
+def test_where_trials_tell_nothing_and_all_parts_look_well_crashes_begin(breaker, clock, health):
+    trials_without_a_word(breaker, clock, HOPELESS_TRIALS)
+    clock.now += PAUSES[-1]
+    breaker.looked_well(clock.now)
+    assert [breaker.may_begin() for _ in range(3)] == [True, True, True]
+    assert not breaker.is_open
+    assert health.problems() == {}
+    breaker.failed("another", "the store is away")
+    assert not breaker.may_begin()
+    clock.now += PAUSES[0]
+    assert not breaker.may_begin()
+    clock.now += PAUSES[1] - PAUSES[0]
+    assert breaker.may_begin()
+    assert not breaker.may_begin()
+
+
+def test_a_look_that_began_before_the_last_failure_could_be_seen_says_nothing(breaker, clock, health):
+    trials_without_a_word(breaker, clock, HOPELESS_TRIALS)
+    breaker.looked_well(clock.now)
+    assert health.problems().keys() == {"processing"}
+    assert breaker.may_begin()
+    assert not breaker.may_begin()
+
+
+def test_where_nothing_waits_a_fault_that_is_over_is_not_named_but_the_next_crash_is_a_trial(breaker, clock, health):
+    breaker.failed("a crash", "the store is away")
+    clock.now += PAUSES[0] + PAUSES[-1]
+    breaker.looked_well(clock.now)
+    assert health.problems() == {}
+    assert breaker.may_begin()
+    assert not breaker.may_begin()
+
+
+def test_while_a_trial_is_under_way_a_look_says_nothing(breaker, clock, health):
+    breaker.failed("a crash", "the store is away")
+    clock.now += PAUSES[0] + PAUSES[-1]
+    breaker.may_begin()
+    breaker.tries("a trial")
+    breaker.looked_well(clock.now)
+    assert health.problems().keys() == {"processing"}
 
 
 def test_a_trial_that_never_tells_is_given_up(breaker, clock):
@@ -102,6 +172,7 @@ def failed_trials(breaker, clock, count, different):
         clock.now += PAUSES[-1]
         left.append(breaker.leaves_new_crashes)
         assert breaker.may_begin()
+        breaker.tries(f"crash {(number + 1) % different}")
     return left
 
 

@@ -43,7 +43,7 @@ class ScriptedSteps:
         self.errors = {}
         self.runs = []
 
-    def run(self, crash_id, *, attempt, first_time):
+    def run(self, crash_id, *, attempt, first_time, history):
         self.runs.append((attempt, first_time))
         if error := self.errors.get(crash_id, self.error):
             raise error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from socorro_processor.app.delivery_handler import DeliveryHandler
 from socorro_processor.app.steps import Steps
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.temporary_directory import ProcessDirectory
-from socorro_processor.app.unsaved import LIFETIME, UnsavedCrashes
+from socorro_processor.app.unsaved import UnsavedCrashes
 from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
@@ -43,39 +44,64 @@ class Store(InMemoryCrashStorage):
             raise error
         self.saves[crash_id] += 1
 
+    def check(self):
+        """Away for all, or there."""
+        if error := self.error(""):
+            raise error
+
 
 class CountingPipeline(ProcessorPipeline):
-    def __init__(self):
+    def __init__(self, walks: Counter[str]) -> None:
         super().__init__(defaults(ProcessorPipeline))
-        self.runs: Counter[str] = Counter()
+        self.walks = walks
 
     def process_crash(self, crash_id, *arguments, **keywords):
-        self.runs[crash_id] += 1
+        self.walks[crash_id] += 1
         return super().process_crash(crash_id, *arguments, **keywords)
 
 
 class Processor:
-    """Runs as long as it is told to, by its own clock."""
+    """One of an installation's: with a task manager, handler, breaker, and an end of the queue of its own."""
 
-    def __init__(self, directory: Path) -> None:
-        self.now = 1000.0
+    def __init__(self, installation: Installation) -> None:
+        clock = installation.clock
         self.health = Health()
         self.health.resolved("start")
         self.queue = SQLiteCrashQueue(
-            defaults(SQLiteCrashQueue, path=str(directory / "queue"), idle_delay=0.0), clock=self.clock
+            defaults(SQLiteCrashQueue, path=str(installation.directory / "queue"), idle_delay=0.0), clock=clock
         )
+        self.pipeline = CountingPipeline(installation.walks)
+        self.temporary = ProcessDirectory(str(installation.directory / "temporary"))
+        steps = Steps(
+            installation.source, self.pipeline, installation.destination, self.temporary, UnsavedCrashes(), results=[]
+        )
+        breaker = Breaker(self.health, clock)
+        handler = DeliveryHandler(
+            self.queue, steps, breaker, Watchdog(900.0), maximum_attempts=5, clock=clock, wall_clock=clock
+        )
+        self.new_manager = lambda tick: TaskManager(
+            defaults(TaskManager, idle_delay=0.0), self.queue, handler, breaker, tick
+        )
+
+    def close(self) -> None:
+        self.queue.close()
+        self.temporary.close()
+
+
+class Installation:
+    """Processors that take turns, on one clock."""
+
+    def __init__(self, directory: Path, processors: int, step: float = STEP) -> None:
+        self.directory = directory
+        self.step = step
+        self.now = 1000.0
+        self.walks: Counter[str] = Counter()
         self.source = InMemoryCrashStorage(defaults(InMemoryCrashStorage))
         names = ", ".join([class_name(Store)] * 2)
         self.destination = PolyCrashStorage(defaults(PolyCrashStorage, storage_classes=names))
         self.there, self.away = (store for store in self.destination._stores.values() if isinstance(store, Store))
-        self.pipeline = CountingPipeline()
-        self.directory = ProcessDirectory(str(directory / "temporary"))
-        steps = Steps(self.source, self.pipeline, self.destination, self.directory, UnsavedCrashes(self.clock))
-        breaker = Breaker(self.health, self.clock)
-        handler = DeliveryHandler(self.queue, steps, breaker, Watchdog(900.0), maximum_attempts=5)
-        self.new_manager = lambda tick: TaskManager(
-            defaults(TaskManager, idle_delay=0.0), self.queue, handler, breaker, tick
-        )
+        self.processors = [Processor(self) for _ in range(processors)]
+        self.queue = self.processors[0].queue
 
     def clock(self) -> float:
         return self.now
@@ -88,35 +114,63 @@ class Processor:
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
         end = self.now + seconds
+        turns = [threading.Semaphore(0) for _ in self.processors]
 
-        def tick() -> None:
-            self.now += STEP
-            if self.now >= end or until():
-                manager.stop()
+        def run(number: int) -> None:
+            following = turns[(number + 1) % len(turns)]
 
-        manager = self.new_manager(tick)
-        manager.run()
+            def tick() -> None:
+                if number == 0:
+                    self.now += self.step
+                if self.now >= end or until():
+                    manager.stop()
+                else:
+                    following.release()
+                    turns[number].acquire()
+
+            turns[number].acquire()
+            manager = self.processors[number].new_manager(tick)
+            manager.run()
+            following.release()
+
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(len(turns))]
+        for thread in threads:
+            thread.start()
+        turns[0].release()
+        for thread in threads:
+            thread.join()
 
     def saved(self) -> int:
         return len(self.away.saves)
 
+    def problems(self) -> dict[str, str]:
+        return {part: why for each in self.processors for part, why in each.health.problems().items()}
+
     def close(self) -> None:
-        self.queue.close()
-        self.directory.close()
+        for processor in self.processors:
+            processor.close()
 
 
 @pytest.fixture
-def processor(tmp_path: Path) -> Iterator[Processor]:
-    processor = Processor(tmp_path)
-    yield processor
-    processor.close()
+def processor(tmp_path: Path) -> Iterator[Installation]:
+    """An installation of one."""
+    installation = Installation(tmp_path, processors=1)
+    yield installation
+    installation.close()
+
+
+@pytest.fixture
+def eight(tmp_path: Path) -> Iterator[Installation]:
+    installation = Installation(tmp_path, processors=8, step=1.0)
+    yield installation
+    installation.close()
 
 
 def away(crash_id: str) -> CrashStorageError:
     return TransientStorageError("the service is away")
 
 
-def outage(processor: Processor, crashes: int = CRASHES) -> list[str]:
+def outage(processor: Installation, crashes: int = CRASHES) -> list[str]:
     """An hour of it."""
     crash_ids = [processor.submit() for _ in range(crashes)]
     processor.away.error = away
@@ -130,12 +184,12 @@ def test_while_a_store_is_away_crashes_stay_in_their_queue(processor):
     trials = HOUR / PAUSES[-1]
     assert depth.waiting > CRASHES - ENOUGH_TRIED - 2 * trials / NEW_ONE_EVERY
     assert depth.waiting + depth.delayed == CRASHES
-    assert "the service is away" in processor.health.problems()["processing"]
+    assert "the service is away" in processor.problems()["processing"]
 
 
 def test_while_a_store_is_away_crashes_are_not_processed_again_and_again(processor):
     outage(processor)
-    assert max(processor.pipeline.runs.values()) <= HOUR / LIFETIME + 1
+    assert max(processor.walks.values()) == 1
 
 
 def test_within_10_seconds_of_its_return_a_first_crash_is_saved_and_nothing_is_parked(processor):
@@ -148,19 +202,67 @@ def test_within_10_seconds_of_its_return_a_first_crash_is_saved_and_nothing_is_p
     assert set(processor.away.saves) == set(crash_ids)
     depths = processor.queue.depths()
     assert (depths.parked, depths.rejected) == (0, 0)
-    assert processor.health.problems() == {}
+    assert processor.problems() == {}
 
 
 def test_only_the_store_that_was_away_is_written_again(processor):
     outage(processor)
     processor.away.error = lambda crash_id: None
-    kept = [crash_id for crash_id, runs in processor.pipeline.runs.items() if runs == 1]
     processor.run(120.0, until=lambda: processor.saved() == CRASHES)
-    # One that was made anew, for its earlier result was too old, goes to all stores again.
-    for crash_id, runs in processor.pipeline.runs.items():
-        assert processor.there.saves[crash_id] == runs
-        assert processor.away.saves[crash_id] == 1
-    assert kept
+    assert set(processor.there.saves.values()) == set(processor.away.saves.values()) == {1}
+    assert set(processor.walks.values()) == {1}
+
+
+def test_with_eight_processors_a_store_that_is_away_for_an_hour_costs_each_crash_one_walk_more_at_most(eight):
+    crash_ids = outage(eight)
+    assert max(eight.walks.values()) == 1
+    eight.away.error = lambda crash_id: None
+    eight.run(120.0, until=lambda: eight.saved() == CRASHES)
+    assert set(eight.away.saves) == set(crash_ids)
+    assert max(eight.walks.values()) <= 2
+    assert eight.queue.depths().parked == 0
+
+
+def test_with_eight_processors_a_crash_that_alone_always_times_out_is_parked(eight):
+    guilty = eight.submit()
+    eight.away.error = lambda crash_id: away(crash_id) if crash_id == guilty else None
+    for _ in range(60):
+        for _ in range(24):
+            eight.submit()
+        eight.run(10.0)
+    assert [crash.crash_id for crash in eight.queue.kept("parked")] == [guilty]
+    assert eight.saved() == 60 * 24
+    assert eight.walks[guilty] <= len(eight.processors) + 1
+
+
+def test_with_eight_processors_and_a_broken_deploy_none_is_parked(eight):
+    """Each of them sees fewer than ten of the crashes that fail."""
+    eight.there.error = lambda crash_id: PermanentStorageError("a bug of ours")
+    for _ in range(20):
+        eight.submit()
+    eight.run(HOUR / 2)
+    assert eight.queue.depths().parked == 0
+    assert "different crashes in a row failed" in eight.problems()["processing"]
+    eight.there.error = lambda crash_id: None
+    eight.run(120.0, until=lambda: len(eight.there.saves) == 20)
+    assert len(eight.there.saves) == 20
+
+
+def test_with_eight_processors_what_is_not_found_is_rejected_after_four_looks(eight):
+    crash_ids = [new_crash_id() for _ in range(40)]
+    for crash_id in crash_ids:
+        eight.queue.submit(crash_id)
+    looks: Counter[str] = Counter()
+    get = eight.source.get_raw_crash
+
+    def counted(crash_id, note):
+        looks[crash_id] += 1
+        return get(crash_id, note)
+
+    eight.source.get_raw_crash = counted
+    eight.run(120.0)
+    assert looks == dict.fromkeys(crash_ids, 4)
+    assert eight.queue.depths().rejected == 40
 
 
 def test_where_all_that_is_left_is_delayed_a_first_crash_is_saved_within_10_seconds_too(processor):

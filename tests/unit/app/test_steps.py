@@ -1,6 +1,7 @@
 """Fetch, transform, save: what one crash goes through."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,15 @@ from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.unsaved import UnsavedCrashes
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.history import NOTHING
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.errors import (
     CrashIDNotFound,
     CrashStorageError,
+    NotSavedError,
     PermanentStorageError,
-    PolyStorageError,
     ProcessingEnvironmentError,
     TransientStorageError,
 )
@@ -50,7 +52,12 @@ class UnreliableStore(InMemoryCrashStorage):
     def __init__(self, config):
         super().__init__(config)
         self.errors: list[CrashStorageError] = []
+        self.check_error: CrashStorageError | None = None
         self.saves = 0
+
+    def check(self):
+        if self.check_error:
+            raise self.check_error
 
     def save_raw_and_processed(self, raw_crash, dumps, processed_crash, crash_id):
         if self.errors:
@@ -59,22 +66,10 @@ class UnreliableStore(InMemoryCrashStorage):
         super().save_raw_and_processed(raw_crash, dumps, processed_crash, crash_id)
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture(autouse=True)
 def _no_run_yet():
     CountingRule.runs = 0
     CountingRule.error = None
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture
@@ -105,10 +100,10 @@ def directory(tmp_path):
 
 
 @pytest.fixture
-def steps(source, destination, directory, clock):
+def steps(source, destination, directory):
     rule_sets = json.dumps([["own", "", "", "apply_all_rules", f"{__name__}.CountingRule"]])
     pipeline = ProcessorPipeline(defaults(ProcessorPipeline, rule_sets=rule_sets))
-    return Steps(source, pipeline, destination, directory, UnsavedCrashes(clock))
+    return Steps(source, pipeline, destination, directory, UnsavedCrashes())
 
 
 def test_a_crash_is_fetched_transformed_and_saved_everywhere(steps, stores):
@@ -158,61 +153,92 @@ def test_an_earlier_result_that_cannot_be_read_is_a_note(steps, source, stores):
     assert "the earlier processed crash cannot be read" in notes
 
 
+def fail_to_save(steps, history=NOTHING, first_time=True):
+    """The history that the next attempt comes with."""
+    with pytest.raises(NotSavedError) as raised:
+        steps.run(CRASH_ID, first_time=first_time, history=history)
+    error = raised.value
+    return replace(history, unsaved=",".join(error.unsaved), failed=",".join(error.away), result=error.result)
+
+
 def test_after_a_failed_save_only_the_store_that_failed_is_written_again_without_a_second_walk(steps, stores):
     stores[1].errors = [TransientStorageError("away"), TransientStorageError("still away")]
-    for first_time in (True, False):
-        with pytest.raises(PolyStorageError):
-            steps.run(CRASH_ID, first_time=first_time)
-    steps.run(CRASH_ID, first_time=False)
+    history = fail_to_save(steps)
+    assert history.unsaved == history.failed == "storage1"
+    assert fail_to_save(steps, history, first_time=False) == history
+    steps.run(CRASH_ID, first_time=False, history=history)
     assert [store.saves for store in stores] == [1, 1]
     assert CountingRule.runs == 1
     assert stores[0].get_unredacted_processed(CRASH_ID) == stores[1].get_unredacted_processed(CRASH_ID)
 
 
-def test_a_result_that_was_kept_for_too_long_is_made_anew(steps, stores, clock):
+def test_what_failed_holds_neither_the_error_nor_what_its_frames_held(steps, stores):
     stores[1].errors = [TransientStorageError("away")]
-    with pytest.raises(PolyStorageError):
+    with pytest.raises(NotSavedError) as raised:
         steps.run(CRASH_ID)
-    clock.now += 3600
-    steps.run(CRASH_ID, first_time=False)
+    assert (raised.value.__context__, raised.value.__cause__) == (None, None)
+
+
+def test_a_result_that_another_process_made_anew_is_not_saved_from_what_was_kept(steps, stores):
+    stores[1].errors = [TransientStorageError("away")]
+    history = fail_to_save(steps)
+    steps.run(CRASH_ID, first_time=False, history=replace(history, result="of another process"))
     assert CountingRule.runs == 2
     assert [store.saves for store in stores] == [2, 1]
 
 
+def test_a_result_that_was_saved_later_than_what_was_kept_stays(steps, source, stores):
+    stores[1].errors = [TransientStorageError("away")]
+    history = fail_to_save(steps)
+    later = stores[0].get_unredacted_processed(CRASH_ID) | {"started_datetime": "9999"}
+    source.save_processed(later)
+    steps.run(CRASH_ID, first_time=False, history=history)
+    assert CountingRule.runs == 2
+
+
+def test_another_process_looks_at_the_stores_that_failed_before_it_walks(steps, stores):
+    stores[1].errors = [TransientStorageError("away")]
+    history = fail_to_save(steps)
+    steps._unsaved.forget(CRASH_ID)
+    stores[1].check_error = TransientStorageError("still away")
+    assert fail_to_save(steps, history, first_time=False) == history
+    assert CountingRule.runs == 1
+    stores[1].check_error = None
+    steps.run(CRASH_ID, first_time=False, history=history)
+    assert CountingRule.runs == 2
+
+
 def test_a_crash_submitted_again_is_processed_again_whatever_was_kept(steps, stores):
     stores[1].errors = [TransientStorageError("away")]
-    with pytest.raises(PolyStorageError):
-        steps.run(CRASH_ID)
+    fail_to_save(steps)
     steps.run(CRASH_ID)
     assert CountingRule.runs == 2
 
 
 def test_a_crash_submitted_again_whose_fetch_fails_is_not_saved_from_what_was_kept(steps, source, stores):
     stores[1].errors = [TransientStorageError("away")]
-    with pytest.raises(PolyStorageError):
-        steps.run(CRASH_ID)
+    history = fail_to_save(steps)
     get, source.get_raw_crash = source.get_raw_crash, lambda crash_id, note: 1 / 0
     with pytest.raises(ZeroDivisionError):
         steps.run(CRASH_ID)
     source.get_raw_crash = get
-    steps.run(CRASH_ID, first_time=False)
+    steps.run(CRASH_ID, first_time=False, history=history)
     assert CountingRule.runs == 2
 
 
 def test_a_crash_that_was_removed_since_its_save_failed_is_not_saved_from_what_was_kept(steps, source, stores):
     stores[1].errors = [TransientStorageError("away")]
-    with pytest.raises(PolyStorageError):
-        steps.run(CRASH_ID)
+    history = fail_to_save(steps)
     for store in (source, stores[0]):
         store.remove(CRASH_ID)
     with pytest.raises(CrashIDNotFound):
-        steps.run(CRASH_ID, first_time=False)
+        steps.run(CRASH_ID, first_time=False, history=history)
     assert [store.held(CRASH_ID) for store in (source, *stores)] == [[], [], []]
 
 
 def test_a_destination_that_says_not_found_does_not_make_the_crash_unknown(steps, stores):
     stores[1].errors = [CrashIDNotFound("no such row")]
-    with pytest.raises(PolyStorageError):
+    with pytest.raises(NotSavedError):
         steps.run(CRASH_ID)
     steps._destination = stores[1]
     stores[1].errors = [CrashIDNotFound("no such row")]

@@ -43,6 +43,12 @@ class Handler:
             self.queue.ack(delivery)
             self.handled.append(delivery.crash_id)
 
+    def needs_a_store(self, delivery):
+        return True
+
+    def exchange_outcomes(self):
+        pass
+
     def died(self, delivery):
         if self.speechless:
             self.speechless -= 1

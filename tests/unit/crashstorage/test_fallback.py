@@ -47,7 +47,7 @@ def test_all_is_saved_to_the_primary_store_only():
     store.save_raw_crash(RAW, DUMPS, CRASH)
     store.save_processed(PROCESSED)
     store.save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
-    store.save_again(RAW, DUMPS, PROCESSED, CRASH, AWAY)
+    store.save_again(RAW, DUMPS, PROCESSED, CRASH, [])
     assert primary.get_raw_crash(CRASH) == RAW
     assert secondary.written == []
 
@@ -152,7 +152,7 @@ def test_the_predicate_can_be_another_one():
     store = primary_deferred(predicate_class=class_name(DefersLightbox))
     primary, deferred = stores_of(store)
     store.save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
-    store.save_again(RAW, DUMPS, PROCESSED, CRASH, AWAY)
+    store.save_again(RAW, DUMPS, PROCESSED, CRASH, [])
     assert not primary.written
     assert deferred.get_unredacted_processed(CRASH) == PROCESSED
 

@@ -16,6 +16,7 @@ from socorro_processor.errors import (
     PolyStorageError,
     ProcessingEnvironmentError,
     TransientStorageError,
+    failed_stores,
 )
 from tests.unit.crashstorage.faulty_store import FaultyStore
 
@@ -49,8 +50,8 @@ def save(poly: PolyCrashStorage) -> PolyStorageError | None:
     return None
 
 
-def save_again(poly: PolyCrashStorage, earlier: CrashStorageError) -> None:
-    poly.save_again(RAW, DUMPS, PROCESSED, CRASH, earlier)
+def save_again(poly: PolyCrashStorage, failed: CrashStorageError) -> None:
+    poly.save_again(RAW, DUMPS, PROCESSED, CRASH, list(failed_stores(failed)))
 
 
 def test_a_crash_is_saved_to_every_store(poly, stores):
@@ -109,10 +110,22 @@ def test_a_retry_that_fails_again_tells_only_of_what_it_tried(poly, stores):
     assert raised.value.failures == {"storage1": TOO_LARGE}
 
 
-@pytest.mark.parametrize("earlier", [AWAY, PolyStorageError({"storage7": AWAY})])
-def test_a_retry_after_some_other_failure_writes_to_all(poly, stores, earlier):
-    save_again(poly, earlier)
+@pytest.mark.parametrize("failed", [AWAY, PolyStorageError({"storage7": AWAY}), PolyStorageError({})])
+def test_a_retry_after_some_other_failure_writes_to_all(poly, stores, failed):
+    save_again(poly, failed)
     assert all(store.written for store in stores)
+
+
+def test_only_some_stores_can_be_checked(poly, stores):
+    stores[0].error = AWAY
+    with pytest.raises(PolyStorageError):
+        poly.check()
+    poly.check_some(["storage1", "storage2"])
+    with pytest.raises(PolyStorageError) as raised:
+        poly.check_some(["storage0", "storage1"])
+    assert raised.value.failures == {"storage0": AWAY}
+    with pytest.raises(PolyStorageError):
+        poly.check_some(["storage7"])
 
 
 def test_within_a_poly_store_in_a_poly_store_too_only_what_failed_is_written_again(stores):
@@ -129,6 +142,7 @@ def test_within_a_poly_store_in_a_poly_store_too_only_what_failed_is_written_aga
     failed = save(outer)
     second.error = None
     first.written.clear()
+    assert outer.store_names() == ["storage0.storage0", "storage0.storage1"]
     save_again(outer, failed)
     assert not first.written
     assert second.written
@@ -167,7 +181,7 @@ def test_what_the_machine_lacks_is_not_the_crashs_fault(poly, stores, error):
         lambda poly: poly.save_raw_crash(RAW, DUMPS, "../x"),
         lambda poly: poly.save_processed({"uuid": "../x"}),
         lambda poly: poly.save_raw_and_processed(RAW, DUMPS, {}, CRASH),
-        lambda poly: poly.save_again(RAW, DUMPS, PROCESSED, "../x", AWAY),
+        lambda poly: poly.save_again(RAW, DUMPS, PROCESSED, "../x", ["storage0"]),
     ],
 )
 def test_what_is_no_crash_id_reaches_no_store(poly, stores, save):

@@ -76,7 +76,7 @@ def test_only_calls_of_the_active_list_are_counted_and_under_the_prefix(counter,
 def test_a_call_is_counted_as_itself_only(counter, statsd_server):
     store = counter(active_list="save_raw_and_processed, save_processed, save_raw_crash, save_again")
     save(store)
-    store.save_again(RAW, DUMPS, PROCESSED, CRASH, AWAY)
+    store.save_again(RAW, DUMPS, PROCESSED, CRASH, [])
     assert statsd_server.lines() == ["processor.save_raw_and_processed:1|c", "processor.save_again:1|c"]
 
 
@@ -107,7 +107,7 @@ def test_behind_other_stores_a_retried_crash_is_not_counted_again(statsd_server)
     with pytest.raises(PolyStorageError) as raised:
         save(store)
     store._stores["storage0"].error = None
-    store.save_again(RAW, DUMPS, PROCESSED, CRASH, raised.value)
+    store.save_again(RAW, DUMPS, PROCESSED, CRASH, list(raised.value.failures))
     assert statsd_server.counter("processor.save_raw_and_processed") == 1
     store.close()
 

@@ -1,4 +1,4 @@
-"""What is written down when data are erased: who did it, when, of which crash, and where."""
+"""A record of what is done to crashes beyond processing: erased, or kept as they were; by whom, when, where and why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError, SocorroError
-from socorro_processor.log import formatter_of, set_up_logging
+from socorro_processor.log import formatter_of
 from socorro_processor.regular_file import write_all
 
 logger = logging.getLogger(__name__)
@@ -19,16 +19,16 @@ logger = logging.getLogger(__name__)
 class AuditLog:
     """A line a crash: in the log, whatever its level, and in ``logging.audit_file`` where there is one."""
 
-    def __init__(self, config: DotDict) -> None:
-        set_up_logging(config)
+    def __init__(self, config: DotDict, *, with_file: bool = True) -> None:
+        """Raises ConfigurationError where the file cannot be written."""
         logger.setLevel(logging.INFO)
         self._handler: logging.Handler | None = None
-        if config.audit_file:
+        if config.audit_file and with_file:
             try:
                 self._handler = _AuditFile(config.audit_file)
             except OSError as error:
                 raise ConfigurationError(
-                    f"nothing is removed: cannot write logging.audit_file {config.audit_file}: {error.strerror}"
+                    f"cannot write logging.audit_file {config.audit_file}: {error.strerror}; nothing was done"
                 ) from error
             self._handler.setFormatter(formatter_of(config))
             logger.addHandler(self._handler)
