@@ -38,7 +38,7 @@ def wait_until_whole(path: Path, timeout: float) -> None:
 
     Raises SQLiteFileLost after so many seconds, sqlite3.Error where the file cannot be read, OSError.
     """
-    real = os.path.realpath(path)
+    real = path.resolve()
     deadline = time.monotonic() + timeout
     while not _is_whole(real) and not _is_nobodys(real):
         if time.monotonic() > deadline:
@@ -55,7 +55,7 @@ class FileGuard:
         """The guard closes the connection: see ``leave``. Raises SQLiteFileLost, sqlite3.Error, OSError."""
         self._connection = connection
         self._path = path
-        self._real = os.path.realpath(path)
+        self._real = path.resolve()
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         # What is beside the database is opened only when it is read for the first time.
         connection.execute("PRAGMA schema_version").fetchone()
@@ -111,7 +111,7 @@ class FileGuard:
         if not self._is_at("") and _identity(self._name("")) is not None:
             for suffix in (SHM, WAL):
                 if suffix in self._identities and self._is_at(suffix):
-                    os.unlink(self._name(suffix))
+                    self._name(suffix).unlink()
 
     def _is_only_generation(self) -> bool:
         """Return True if nobody can have opened the database with another ``-wal`` or ``-shm``."""
@@ -122,9 +122,9 @@ class FileGuard:
     def _is_at(self, suffix: str) -> bool:
         return _identity(self._name(suffix)) == self._identities[suffix]
 
-    def _name(self, suffix: str) -> str:
+    def _name(self, suffix: str) -> Path:
         # A link that leads elsewhere now is another file, too; what is beside it has the name of the real one.
-        return f"{self._real}{suffix}" if suffix else str(self._path)
+        return _beside(self._real, suffix) if suffix else self._path
 
 
 def _never_close(connection: sqlite3.Connection) -> None:
@@ -136,15 +136,19 @@ def _never_close(connection: sqlite3.Connection) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
-def _is_whole(real: str) -> bool:
+def _beside(real: Path, suffix: str) -> Path:
+    return real.with_name(f"{real.name}{suffix}")
+
+
+def _is_whole(real: Path) -> bool:
     try:
         # A database that is only being made has no `-wal` yet.
-        return not os.stat(real).st_size or all(_identity(f"{real}{suffix}") for suffix in (WAL, SHM))
+        return not real.stat().st_size or all(_identity(_beside(real, suffix)) for suffix in (WAL, SHM))
     except FileNotFoundError:
         return True
 
 
-def _is_nobodys(real: str) -> bool:
+def _is_nobodys(real: Path) -> bool:
     """Return True if no connection has the database open: each has a lock on it that excludes this one.
 
     Where there is a ``-wal`` that nobody has open, its content is in the database afterwards.
@@ -165,10 +169,10 @@ def _is_nobodys(real: str) -> bool:
     return True
 
 
-def _identity(name: str) -> Identity | None:
+def _identity(name: Path) -> Identity | None:
     """Return None where there is no such file."""
     try:
-        status = os.stat(name)
+        status = name.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_dev, status.st_ino
@@ -177,9 +181,9 @@ def _identity(name: str) -> Identity | None:
 def _held() -> set[Identity]:
     """All that this process has open."""
     held = set()
-    for descriptor in os.listdir("/proc/self/fd"):
+    for descriptor in Path("/proc/self/fd").iterdir():
         # Other threads close theirs meanwhile, and the one of this list is closed.
         with suppress(OSError):
-            status = os.fstat(int(descriptor))
+            status = os.fstat(int(descriptor.name))
             held.add((status.st_dev, status.st_ino))
     return held

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 
 import pika
 import pytest
-
 from pika.channel import Channel
 
 from socorro_processor.crashqueue.base import Delivery, Depth

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -33,6 +34,7 @@ from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, text_o
 from socorro_processor.crashqueue.sqlite.kept import keep, let_the_oldest_go, read_kept, remove
 from socorro_processor.crashqueue.sqlite.leases import GIVE_BACK, Lease, Leases
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
+from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE, has_strays, mend_strays, whole
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from socorro_processor.metrics import METRICS
 
@@ -47,6 +49,7 @@ SHORTEST_LEASE = 10.0
 """Seconds. It is renewed after a third of it, by a heart that beats each second on a busy machine."""
 
 LONGEST_BACKOFF = 5.0
+STRAYS_INTERVAL = 1.0
 
 POLL_INTERVAL = 0.03
 """Seconds between two looks at the file's version while idle, of the 50 ms that a crash may wait."""
@@ -57,22 +60,22 @@ IN_FLIGHT = "SELECT body FROM crash WHERE state = 'in flight'"
 # yet, whose `due` is NULL, as they were submitted; then the others, the one that was due first. A
 # retried crash that fails again goes behind all others that are due: they go round.
 HISTORY = [field.name for field in fields(History)]
-FATE = ", ".join(["attempts", "retries", "deaths", *HISTORY])
+FATE = ", ".join([*map(whole, ("attempts", "retries", "deaths")), *HISTORY])
 CANDIDATES = f"""
-    SELECT id, body, {FATE} FROM crash
+    SELECT id, {BODY}, {FATE} FROM crash
     WHERE queue = ? AND state = 'waiting'
-    AND body NOT IN ({IN_FLIGHT})
+    AND {BODY} NOT IN ({IN_FLIGHT})
 """  # of our own words  # nosec B608
 NEXT = f"{CANDIDATES} ORDER BY due, id"
 NEXT_RETRIED = f"{CANDIDATES} AND due IS NOT NULL ORDER BY due, id"
 DUE = "SELECT id FROM crash WHERE state = 'delayed' AND due <= ?"
 DUE_NEXT = f"""
-    SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND body NOT IN ({IN_FLIGHT})
+    SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND {BODY} NOT IN ({IN_FLIGHT})
     ORDER BY due, id LIMIT 1
 """  # of our own words  # nosec B608
 HASTENED = f"""
-    SELECT queue, id, body, {FATE} FROM crash
-    WHERE id = ? AND state = 'waiting' AND body NOT IN ({IN_FLIGHT})
+    SELECT {QUEUE}, id, {BODY}, {FATE} FROM crash
+    WHERE id = ? AND state = 'waiting' AND {BODY} NOT IN ({IN_FLIGHT})
 """  # of our own words  # nosec B608
 ADD = "INSERT INTO crash (body, queue, work) VALUES (?, ?, ?)"
 RETRY = f"""
@@ -186,6 +189,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         self._failures = 0
         self._failure = ""
         self._look_again_at = 0.0
+        self._strays_looked_for_at = -math.inf
         self._closing = threading.Event()
         self._woken = threading.Event()
         self._file = SQLiteFile(path, config.busy_timeout)
@@ -286,11 +290,12 @@ class SQLiteCrashQueue(CrashQueueBase):
         with self._file.reading("count the crashes") as connection:
             # One query a state, each answered by that state's index alone.
             for state in ("waiting", "in flight"):
-                query = f"SELECT queue, count(*) FROM crash WHERE state = '{state}' GROUP BY queue"  # nosec B608
+                query = f"SELECT {QUEUE}, count(*) FROM crash WHERE state = '{state}' GROUP BY 1"  # nosec B608
                 rows = connection.execute(query)
                 counts.update(((queue, state), count) for queue, count in rows)
             for queue, due, count in connection.execute(
-                "SELECT queue, due <= ?, count(*) FROM crash WHERE state = 'delayed' GROUP BY 1, 2", (self._clock(),)
+                f"SELECT {QUEUE}, due <= ?, count(*) FROM crash WHERE state = 'delayed' GROUP BY 1, 2",  # nosec B608
+                (self._clock(),),
             ):
                 counts[queue, "waiting" if due else "delayed"] += count
             kept = dict(connection.execute("SELECT state, count(*) FROM kept GROUP BY state").fetchall())
@@ -305,7 +310,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         bodies = [body_of(crash_id) for crash_id in crash_ids]
         for first in range(0, len(bodies), _BODIES_AT_ONCE):
             asked = bodies[first : first + _BODIES_AT_ONCE]
-            query = f"SELECT body FROM crash WHERE body IN ({', '.join('?' * len(asked))})"  # of our own words  # nosec B608
+            query = f"SELECT {BODY} FROM crash WHERE {BODY} IN ({', '.join('?' * len(asked))})"  # of our own words  # nosec B608
             with self._file.reading("look for crashes") as connection:
                 found.update(text_of(body) for (body,) in connection.execute(query, asked))
         return found
@@ -337,7 +342,7 @@ class SQLiteCrashQueue(CrashQueueBase):
             with self._file.reading("read the outcomes of the other processors") as connection:
                 (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM outcome").fetchone()
                 rows = connection.execute(
-                    "SELECT owner, body FROM outcome WHERE id > ? ORDER BY id",
+                    f"SELECT owner, {BODY} FROM outcome WHERE id > ? ORDER BY id",  # of our own words  # nosec B608
                     (last if self._heard is None else self._heard,),
                 ).fetchall()
         except CrashQueueError as error:
@@ -393,6 +398,7 @@ class SQLiteCrashQueue(CrashQueueBase):
 
     def _next_delivery(self) -> Delivery | None:
         self._leases.free_the_dead()
+        self._mend_strays()
         held = self._leases.held
         if self._suspect is not None and self._lease_of(self._suspect) not in held:
             self._suspect = None
@@ -408,6 +414,18 @@ class SQLiteCrashQueue(CrashQueueBase):
             self._suspect_is_out = True
             return self._suspect
         return None
+
+    def _mend_strays(self) -> None:
+        now = self._clock()
+        if now < self._strays_looked_for_at + STRAYS_INTERVAL:
+            return
+        with self._file.reading("look for rows that no processor wrote") as connection:
+            found = has_strays(connection, now)
+        if found:
+            with self._file.transaction("mend rows that no processor wrote") as connection:
+                mended = mend_strays(connection, now)
+            logger.warning("%d crashes in the queue %s were in no order that delivers them", mended, self.config.path)
+        self._strays_looked_for_at = now
 
     def _take(self) -> Delivery | None:
         hastened, self._hastened = self._hastened, None

@@ -126,7 +126,15 @@ def body_of(text: str) -> bytes:
 
 
 def text_of(body: bytes) -> str:
-    return body.decode("utf-8", "surrogatepass")
+    """A body as text. One that no ``body_of`` made is given in a readable form, which is no crash id."""
+    try:
+        return body.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return _readable(body)
+
+
+def _readable(text: bytes) -> str:
+    return text.decode("utf-8", "backslashreplace")
 
 
 class SQLiteFile:
@@ -229,6 +237,8 @@ class SQLiteFile:
             connection = sqlite3.connect(
                 self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
             )
+            # SQLite takes whatever a stranger calls a text.
+            connection.text_factory = _readable
             try:
                 self._prepare(connection, time.monotonic() + self._busy_timeout)
             except BaseException:

@@ -105,12 +105,13 @@ def test_what_was_confirmed_is_in_a_copy_after_the_database_was_removed(queue, p
 
 
 def test_a_crash_whose_commit_went_into_a_removed_wal_is_not_confirmed(queue, path):
-    with (
-        pytest.raises(CrashQueueError, match="is lost"),
-        queue._file.transaction("submit a crash", durable=True) as connection,
-    ):
-        connection.execute("INSERT INTO crash (body, queue) VALUES (?, 'normal')", (b"late",))
-        remove(path, *WAL_AND_SHM)
+    def submit_while_the_files_are_removed() -> None:
+        with queue._file.transaction("submit a crash", durable=True) as connection:
+            connection.execute("INSERT INTO crash (body, queue) VALUES (?, 'normal')", (b"late",))
+            remove(path, *WAL_AND_SHM)
+
+    with pytest.raises(CrashQueueError, match="is lost"):
+        submit_while_the_files_are_removed()
 
 
 @pytest.mark.parametrize(
