@@ -54,8 +54,9 @@ class FileGuard:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         """The guard closes the connection: see ``leave``. Raises SQLiteFileLost, sqlite3.Error, OSError."""
         self._connection = connection
-        self._path = path
         self._real = path.resolve()
+        # A link that leads elsewhere now is another file, too; what is beside it has the name of the real one.
+        self._names = {"": path, WAL: _beside(self._real, WAL), SHM: _beside(self._real, SHM)}
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         # What is beside the database is opened only when it is read for the first time.
         connection.execute("PRAGMA schema_version").fetchone()
@@ -64,10 +65,10 @@ class FileGuard:
         held = _held()
         self._identities: dict[str, Identity] = {}
         for suffix in suffixes:
-            identity = _identity(self._name(suffix))
+            identity = _identity(self._names[suffix])
             if identity is None or identity not in held:
                 _never_close(connection)
-                raise SQLiteFileLost(f"{self._name(suffix)} was removed or replaced while it was opened")
+                raise SQLiteFileLost(f"{self._names[suffix]} was removed or replaced while it was opened")
             self._identities[suffix] = identity
 
     def check(self) -> None:
@@ -76,10 +77,10 @@ class FileGuard:
         Costs microseconds. What was committed before a check that finds nothing is in the files that others see.
         """
         for suffix, identity in self._identities.items():
-            there = _identity(self._name(suffix))
+            there = _identity(self._names[suffix])
             if there != identity:
                 how = "was removed" if there is None else "was replaced by another file"
-                raise SQLiteFileLost(f"{self._name(suffix)} {how} while it was in use")
+                raise SQLiteFileLost(f"{self._names[suffix]} {how} while it was in use")
 
     def rescue(self) -> str:
         """Save what the connection has and the files may not; say in words where it is. Then ``leave`` it.
@@ -108,23 +109,19 @@ class FileGuard:
 
     def _part_from_another_database(self) -> None:
         """SQLite would apply the ``-wal`` of this one to the one that has taken its place, and damage it."""
-        if not self._is_at("") and _identity(self._name("")) is not None:
+        if not self._is_at("") and _identity(self._names[""]) is not None:
             for suffix in (SHM, WAL):
                 if suffix in self._identities and self._is_at(suffix):
-                    self._name(suffix).unlink()
+                    self._names[suffix].unlink()
 
     def _is_only_generation(self) -> bool:
         """Return True if nobody can have opened the database with another ``-wal`` or ``-shm``."""
         return self._is_at("") and all(
-            self._is_at(suffix) or _identity(self._name(suffix)) is None for suffix in self._identities
+            self._is_at(suffix) or _identity(self._names[suffix]) is None for suffix in self._identities
         )
 
     def _is_at(self, suffix: str) -> bool:
-        return _identity(self._name(suffix)) == self._identities[suffix]
-
-    def _name(self, suffix: str) -> Path:
-        # A link that leads elsewhere now is another file, too; what is beside it has the name of the real one.
-        return _beside(self._real, suffix) if suffix else self._path
+        return _identity(self._names[suffix]) == self._identities[suffix]
 
 
 def _never_close(connection: sqlite3.Connection) -> None:
