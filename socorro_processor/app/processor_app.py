@@ -19,6 +19,7 @@ from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSep
 from socorro_processor.app.queue_gauges import QueueGauges
 from socorro_processor.app.service_manager import CLOSING_TIME, ServiceManager
 from socorro_processor.app.task_manager import TaskManager
+from socorro_processor.app.watchdog import EXIT_CODE
 from socorro_processor.audit import AuditLog
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashqueue.base import CrashQueueBase
@@ -93,7 +94,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             logger.info("the processor runs, pid %d", os.getpid())
             manager.run()
         logger.info("the processor has ended")
-        return 0
+        return EXIT_CODE if queue.lost() else 0
 
     def _audit(self) -> AuditLog:
         """Return the record of results that were kept as they were. It needs no file for that: the log has it too."""
@@ -121,6 +122,8 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         self.watchdog.alive()
         if self.watchdog.look() is None:
             self._service.alive()
+        if lost := queue.lost():
+            self._end_at_once(lost)
         if self._stop_signal and not self._stopping:
             self._stopping = True
             name = signal.Signals(self._stop_signal).name
@@ -151,6 +154,13 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         if time.monotonic() >= self._next_status:
             self._next_status = time.monotonic() + _STATUS_INTERVAL
             self._service.status(self._status())
+
+    def _end_at_once(self, reason: str) -> None:
+        """What is in work comes again: its end could not be told to anybody."""
+        logger.critical("%s; the processor ends with %d", reason, EXIT_CODE)
+        logging.shutdown()
+        kill_all()
+        os._exit(EXIT_CODE)
 
     def _status(self) -> str:
         """A line for ``systemctl status``."""

@@ -210,6 +210,13 @@ class CrashQueueBase(RequiredConfig):
         """
         return ""
 
+    def lost(self) -> str:
+        """Why this process can never use the queue again, and what to do; empty where it can.
+
+        Asked as often as ``unavailable``. Whoever runs a processor ends it.
+        """
+        return ""
+
     def check(self) -> None:
         """Raise CrashQueueError where the queue cannot be used at this time, saying what to do."""
         self.depths()

@@ -41,7 +41,8 @@ class EmbeddedSite(Site):
         return {type(store).__name__: store.get_unredacted_processed}
 
     def left_behind(self) -> list[str]:
-        return [*super().left_behind(), *files_in([Path(f"{self.queue_file}.owners")]), *self._unfinished()]
+        copies = map(str, self.queue_file.parent.glob(f"{self.queue_file.name}.rescued-*"))
+        return [*super().left_behind(), *files_in([Path(f"{self.queue_file}.owners")]), *copies, *self._unfinished()]
 
     def _unfinished(self) -> Iterator[str]:
         """What killed writers left in the store, and is still there when its time has come."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from socorro_processor.sqlite_guard import wait_until_whole
 from tests.faults.proxy import Proxy
 from tests.services import restart
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SOME_MEMORY = 1 << 20
 """Bytes: less than a thread's stack."""
+_LONGER_THAN_A_FREEZE = 30.0
 
 
 class Fault:
@@ -173,11 +175,28 @@ class QueueLocked(Fault):
     lasts: tuple[float, float] = (1.0, 5.0)
 
     def begin(self, site: Site) -> None:
+        wait_until_whole(site.queue_file, _LONGER_THAN_A_FREEZE)
         self._lock = sqlite3.connect(site.queue_file, timeout=10.0, isolation_level=None, check_same_thread=False)
         self._lock.execute("BEGIN IMMEDIATE")
 
     def end(self, site: Site) -> None:
         self._lock.close()
+
+
+@dataclass
+class QueueFilesRemoved(Fault):
+    """A hand removes what SQLite keeps beside the embedded queue's file."""
+
+    suffixes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return f"{' and '.join(self.suffixes)} removed"
+
+    def begin(self, site: Site) -> None:
+        for suffix in self.suffixes:
+            # Where no process has the file open at this time, they are not there.
+            Path(f"{site.queue_file}{suffix}").unlink(missing_ok=True)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from tests.chaos.faults import (
     Full,
     Link,
     LittleMemory,
+    QueueFilesRemoved,
     QueueLocked,
     SecondSignal,
     ServiceEnds,
@@ -66,7 +67,7 @@ COMMON = (
 EMBEDDED = (
     Lane("store's disk", 20.0, (Full("store's disk"),)),
     Lane("store", 20.0, (StoreAway(),)),
-    Lane("queue", 15.0, (QueueLocked(),)),
+    Lane("queue", 15.0, (QueueLocked(), QueueFilesRemoved(("-wal", "-shm")), QueueFilesRemoved(("-shm",)))),
 )
 
 ALSO = {"elasticsearch": (ClusterReplaced(), ClusterReplaced())}

@@ -23,8 +23,9 @@ from types import TracebackType
 from typing import Any, Literal, Self, cast
 
 from socorro_processor.cli.command import build
+from socorro_processor.configuration import Configuration
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import QUEUES, QueueName
+from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, QueueName
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.errors import CrashQueueError, CrashStorageError
 from tests.chaos import walks
@@ -112,7 +113,7 @@ class Submitter:
 def main(journal: Path, rate: float, seed: int) -> None:
     configured, shares = configuration(os.environ), walks.dumps()
     chance = random.Random(seed)
-    store, queue = build("source", configured), build("new_crash_source", configured)
+    store, queue = build("source", configured), _Queue(configured)
     with journal.open("a", buffering=1) as lines:
         for kind in _kinds(1 / rate):
             name = cast(QueueName, *chance.choices(QUEUES, [_QUEUE_SHARES[name] for name in QUEUES]))
@@ -128,6 +129,22 @@ def main(journal: Path, rate: float, seed: int) -> None:
             lines.write(json.dumps(asdict(Submitted(crash_id, kind, dump))) + "\n")
     queue.close()
     store.close()
+
+
+class _Queue:
+    """The queue; opened anew once it is lost to this process."""
+
+    def __init__(self, configured: Configuration) -> None:
+        self._configured = configured
+        self._queue: CrashQueueBase = build("new_crash_source", configured)
+
+    def submit(self, crash_id: str, name: QueueName) -> None:
+        if self._queue.lost():
+            self._queue = build("new_crash_source", self._configured)
+        self._queue.submit(crash_id, name)
+
+    def close(self) -> None:
+        self._queue.close()
 
 
 def _kinds(interval: float) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import threading
 import time
@@ -10,11 +11,15 @@ from collections.abc import Callable, Iterator
 
 import pika
 import pytest
+from pika.channel import Channel
 
 from socorro_processor.crashqueue.base import Delivery, Depth
+from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
+from socorro_processor.crashqueue.rabbitmq.consumer import LOOK_INTERVAL
 from socorro_processor.errors import CrashQueueError
 from tests.integration.rabbitmq_broker import DEADLINE, Broker, Processor
 from tests.services import own_servers, restart
+from tests.tcp_proxy import TCPProxy
 
 
 @pytest.fixture
@@ -85,6 +90,70 @@ def depth(broker: Broker) -> Depth:
         return observer.queue.depths().queues["normal"]
     finally:
         observer.close()
+
+
+# The end
+
+
+def close_while_the_broker_is_silent(
+    connection: BrokerConnection,
+    proxy: TCPProxy,
+    close: Callable[[], None],
+    seconds: float,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> None:
+    """The broker answers to the goodbye only after so many seconds of this connection, and what was due before."""
+    proxy.stall()
+    closing = threading.Thread(target=close)
+    closing.start()
+    until(lambda: not connection.is_open)
+    meanwhile()
+    loop, over = connection._connection.ioloop, threading.Event()
+    loop.add_callback_threadsafe(lambda: loop.call_later(seconds, over.set))
+    assert over.wait(DEADLINE)
+    proxy.flow()
+    closing.join(DEADLINE)
+    assert not closing.is_alive()
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_the_looks_that_come_again_and_again_do_not_disturb_a_connection_that_is_being_closed(processor, caplog):
+    assert next(processor.queue.new_crashes()) is None
+    connection = processor.queue._consumer.connection
+    close_while_the_broker_is_silent(connection, processor.proxy, processor.queue.close, LOOK_INTERVAL)
+    assert complaints(caplog) == []
+
+
+@pytest.mark.parametrize("how", ["posted", "due"])
+def test_what_is_to_be_said_on_a_connection_that_is_being_closed_is_left_unsaid(broker, caplog, how):
+    proxy = TCPProxy(broker.options["resource.rabbitmq.host"], int(broker.options["resource.rabbitmq.port"]))
+    channels: list[Channel] = []
+
+    def prepare(channel: Channel) -> None:
+        channels.append(channel)
+        connection.ready()
+
+    def speak() -> None:
+        channels[0].basic_qos(prefetch_count=1)
+
+    connection = BrokerConnection(
+        broker.configuration(**{"resource.rabbitmq.port": proxy.port}),
+        "testing",
+        opened=lambda: connection.open_channel(prepare, connection.fail),
+        lost=lambda reason: None,
+    )
+    connection.start()
+    until(lambda: not connection.unavailable())
+    if how == "due":
+        connection.post(lambda: connection.call_later(0.5, speak))
+        close_while_the_broker_is_silent(connection, proxy, connection.close, 0.6)
+    else:
+        close_while_the_broker_is_silent(connection, proxy, connection.close, 0.1, lambda: connection.post(speak))
+    proxy.close()
+    assert complaints(caplog) == []
 
 
 # Lost connections

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -11,7 +12,7 @@ import pytest
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
-from tests.system.daemon import Installation
+from tests.system.daemon import EMPTY_QUEUE, Installation, eventually
 from tests.terminal import Terminal
 
 
@@ -96,3 +97,18 @@ def test_in_a_pipe_a_purge_needs_a_yes(installation):
     assert done.stdout.startswith("2 crash ids were purged from normal\n")
     assert "2 crash ids were purged from normal" in done.stderr
     assert installation.queue()["waiting"] == 0
+
+
+@pytest.mark.parametrize("stored", ["x'fffe00'", "CAST(x'fffe00' AS TEXT)", "7", "zeroblob(3000000)"])
+def test_a_row_that_is_no_text_is_rejected_by_the_daemon_and_listed(installation, stored):
+    assert installation.socorro("queue", "status").returncode == 0
+    with closing(sqlite3.connect(installation.environment["SOCORRO__NEW_CRASH_SOURCE__PATH"])) as connection:
+        connection.execute(f"INSERT INTO crash (body, queue) VALUES ({stored}, 'normal')")
+        connection.commit()
+    daemon = installation.start()
+    eventually(lambda: installation.queue() == EMPTY_QUEUE | {"rejected": 1}, lambda: daemon.log)
+    listed = installation.socorro("queue", "rejected")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    crash = json.loads(installation.socorro("queue", "rejected", "--json").stdout)
+    assert crash["crash_id"].startswith({"7": "7", "zeroblob(3000000)": "\0\0"}.get(stored, "\\xff\\xfe\0"))
+    assert daemon.stop() == 0

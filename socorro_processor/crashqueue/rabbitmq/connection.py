@@ -109,10 +109,10 @@ class BrokerConnection:
                 self._thread.start()
 
     def post(self, action: Callable[[], None]) -> bool:
-        """Do this in the connection's thread, soon; False where there is no connection."""
+        """Do this in the connection's thread, soon, if it is not being closed then; False where there is none."""
         with self._condition:
             if self._ready:
-                self._connection.ioloop.add_callback_threadsafe(action)
+                self._connection.ioloop.add_callback_threadsafe(self._unless_closing(action))
             return self._ready
 
     def call(self, action: Callable[[Future[T]], None], doing: str) -> T:
@@ -181,18 +181,27 @@ class BrokerConnection:
 
         def prepared(channel: Channel) -> None:
             channel.add_on_close_callback(lambda _, reason: closed(reason))
-            opened(channel)
+            self._unless_closing(lambda: opened(channel))()
 
         self._connection.channel(on_open_callback=prepared)
 
     def call_later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do this after a time, if this connection is still there."""
-        self._connection.ioloop.call_later(seconds, action)
+        """Do this after a time, if this connection is still there and is not being closed then."""
+        self._connection.ioloop.call_later(seconds, self._unless_closing(action))
 
     def on_blocked(self, blocked: Callable[[str], None], unblocked: Callable[[], None]) -> None:
         """Be told when the broker takes no more messages, and when it takes them again."""
         self._connection.add_on_connection_blocked_callback(lambda _, frame: blocked(frame.method.reason))
         self._connection.add_on_connection_unblocked_callback(lambda *_: unblocked())
+
+    def _unless_closing(self, action: Callable[[], None]) -> Callable[[], None]:
+        """Between goodbye and the end the loop goes on, but the client refuses whatever is said."""
+
+        def act() -> None:
+            if self.is_open:
+                action()
+
+        return act
 
     def _wait_until_ready(self, doing: str) -> None:
         self.start()

@@ -94,14 +94,18 @@ class BrokerQueues:
     ) -> None:
         """Make those that are not there yet; then ``done`` is given how many messages wait in each.
 
-        ``passive``: make none; the broker closes the channel where one is not there.
+        ``passive``: make none; the broker closes the channel where one is not there. Nothing is done on a channel that
+        is being closed.
         """
+        if not channel.is_open:
+            return
         waiting = list(names)
         counts: dict[str, int] = {}
 
         def declared(frame: Any) -> None:
             counts[frame.method.queue] = frame.method.message_count
-            if len(counts) == len(waiting):
+            # An answer may come when nothing more can be said.
+            if len(counts) == len(waiting) and channel.is_open:
                 done(counts)
 
         for name in waiting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -33,6 +34,7 @@ from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, text_o
 from socorro_processor.crashqueue.sqlite.kept import keep, let_the_oldest_go, read_kept, remove
 from socorro_processor.crashqueue.sqlite.leases import GIVE_BACK, Lease, Leases
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
+from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE, has_strays, mend_strays, whole
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from socorro_processor.metrics import METRICS
 
@@ -47,6 +49,7 @@ SHORTEST_LEASE = 10.0
 """Seconds. It is renewed after a third of it, by a heart that beats each second on a busy machine."""
 
 LONGEST_BACKOFF = 5.0
+STRAYS_INTERVAL = 1.0
 
 POLL_INTERVAL = 0.03
 """Seconds between two looks at the file's version while idle, of the 50 ms that a crash may wait."""
@@ -57,22 +60,22 @@ IN_FLIGHT = "SELECT body FROM crash WHERE state = 'in flight'"
 # yet, whose `due` is NULL, as they were submitted; then the others, the one that was due first. A
 # retried crash that fails again goes behind all others that are due: they go round.
 HISTORY = [field.name for field in fields(History)]
-FATE = ", ".join(["attempts", "retries", "deaths", *HISTORY])
+FATE = ", ".join([*map(whole, ("attempts", "retries", "deaths")), *HISTORY])
 CANDIDATES = f"""
-    SELECT id, body, {FATE} FROM crash
+    SELECT id, {BODY}, {FATE} FROM crash
     WHERE queue = ? AND state = 'waiting'
-    AND body NOT IN ({IN_FLIGHT})
+    AND {BODY} NOT IN ({IN_FLIGHT})
 """  # of our own words  # nosec B608
 NEXT = f"{CANDIDATES} ORDER BY due, id"
 NEXT_RETRIED = f"{CANDIDATES} AND due IS NOT NULL ORDER BY due, id"
 DUE = "SELECT id FROM crash WHERE state = 'delayed' AND due <= ?"
 DUE_NEXT = f"""
-    SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND body NOT IN ({IN_FLIGHT})
+    SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND {BODY} NOT IN ({IN_FLIGHT})
     ORDER BY due, id LIMIT 1
 """  # of our own words  # nosec B608
 HASTENED = f"""
-    SELECT queue, id, body, {FATE} FROM crash
-    WHERE id = ? AND state = 'waiting' AND body NOT IN ({IN_FLIGHT})
+    SELECT {QUEUE}, id, {BODY}, {FATE} FROM crash
+    WHERE id = ? AND state = 'waiting' AND {BODY} NOT IN ({IN_FLIGHT})
 """  # of our own words  # nosec B608
 ADD = "INSERT INTO crash (body, queue, work) VALUES (?, ?, ?)"
 RETRY = f"""
@@ -111,8 +114,8 @@ class SQLiteCrashQueue(CrashQueueBase):
     be written again, with the same attempt. ``begin`` raises also for a delivery whose lease ran
     out; the others then change nothing.
 
-    Where another file takes the place of ``path``, removed or moved away by an operator, it is opened
-    instead. Deliveries of the former one are void then.
+    Where ``path`` or what SQLite keeps beside it is removed or replaced meanwhile, the queue is ``lost`` to this
+    process: nothing more is confirmed, and ``new_crashes`` has no more (see ``sqlite_guard``).
 
     Not to be used across ``os.fork``. The keyword arguments are for tests.
     """
@@ -186,6 +189,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         self._failures = 0
         self._failure = ""
         self._look_again_at = 0.0
+        self._strays_looked_for_at = -math.inf
         self._closing = threading.Event()
         self._woken = threading.Event()
         self._file = SQLiteFile(path, config.busy_timeout)
@@ -199,7 +203,9 @@ class SQLiteCrashQueue(CrashQueueBase):
             given_back=self._woken.set,
         )
         self._end_delays_from_before_a_reboot()
-        self._prepared_opening = self._file.opening
+
+    def lost(self) -> str:
+        return self._file.lost
 
     def unavailable(self) -> str:
         return self._failure
@@ -209,7 +215,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         while not self._closing.is_set():
             deadline = time.monotonic() + self.config.idle_delay
             delivery = self._next_or_none()
-            while delivery is None and self._wait_for_change(deadline):
+            while delivery is None and not self._file.lost and self._wait_for_change(deadline):
                 delivery = self._next_or_none()
             # What was taken while close() ran was given back by it.
             if not self._closing.is_set():
@@ -285,11 +291,12 @@ class SQLiteCrashQueue(CrashQueueBase):
         with self._file.reading("count the crashes") as connection:
             # One query a state, each answered by that state's index alone.
             for state in ("waiting", "in flight"):
-                query = f"SELECT queue, count(*) FROM crash WHERE state = '{state}' GROUP BY queue"  # nosec B608
+                query = f"SELECT {QUEUE}, count(*) FROM crash WHERE state = '{state}' GROUP BY 1"  # nosec B608
                 rows = connection.execute(query)
                 counts.update(((queue, state), count) for queue, count in rows)
             for queue, due, count in connection.execute(
-                "SELECT queue, due <= ?, count(*) FROM crash WHERE state = 'delayed' GROUP BY 1, 2", (self._clock(),)
+                f"SELECT {QUEUE}, due <= ?, count(*) FROM crash WHERE state = 'delayed' GROUP BY 1, 2",  # nosec B608
+                (self._clock(),),
             ):
                 counts[queue, "waiting" if due else "delayed"] += count
             kept = dict(connection.execute("SELECT state, count(*) FROM kept GROUP BY state").fetchall())
@@ -304,7 +311,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         bodies = [body_of(crash_id) for crash_id in crash_ids]
         for first in range(0, len(bodies), _BODIES_AT_ONCE):
             asked = bodies[first : first + _BODIES_AT_ONCE]
-            query = f"SELECT body FROM crash WHERE body IN ({', '.join('?' * len(asked))})"  # of our own words  # nosec B608
+            query = f"SELECT {BODY} FROM crash WHERE {BODY} IN ({', '.join('?' * len(asked))})"  # of our own words  # nosec B608
             with self._file.reading("look for crashes") as connection:
                 found.update(text_of(body) for (body,) in connection.execute(query, asked))
         return found
@@ -336,7 +343,7 @@ class SQLiteCrashQueue(CrashQueueBase):
             with self._file.reading("read the outcomes of the other processors") as connection:
                 (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM outcome").fetchone()
                 rows = connection.execute(
-                    "SELECT owner, body FROM outcome WHERE id > ? ORDER BY id",
+                    f"SELECT owner, {BODY} FROM outcome WHERE id > ? ORDER BY id",  # of our own words  # nosec B608
                     (last if self._heard is None else self._heard,),
                 ).fetchall()
         except CrashQueueError as error:
@@ -368,7 +375,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         try:
             delivery = self._next_delivery()
         except CrashQueueError as error:
-            if not self._failures and not self._closing.is_set():
+            if not (self._failures or self._file.lost or self._closing.is_set()):
                 logger.error("no new crashes until this is mended: %s", error)
             self._look_again_at = self._clock() + min(LONGEST_BACKOFF, 0.1 * 2**self._failures)
             self._failures = min(self._failures + 1, 10)
@@ -391,8 +398,8 @@ class SQLiteCrashQueue(CrashQueueBase):
         return False
 
     def _next_delivery(self) -> Delivery | None:
-        self._use_the_file_that_is_there()
         self._leases.free_the_dead()
+        self._mend_strays()
         held = self._leases.held
         if self._suspect is not None and self._lease_of(self._suspect) not in held:
             self._suspect = None
@@ -409,19 +416,17 @@ class SQLiteCrashQueue(CrashQueueBase):
             return self._suspect
         return None
 
-    def _use_the_file_that_is_there(self) -> None:
-        if self._file.replaced():
-            self._file.open_anew()
-            logger.warning(
-                "another file is in the place of the queue %s, it is used from now on; what was in flight by the former"
-                " one is processed to its end, but comes again if that one is put back",
-                self.config.path,
-            )
-        if self._prepared_opening != self._file.opening:
-            self._end_delays_from_before_a_reboot()
-            # A file that was put back may say that this process has crashes.
-            self._leases.give_back_all()
-            self._prepared_opening = self._file.opening
+    def _mend_strays(self) -> None:
+        now = self._clock()
+        if now < self._strays_looked_for_at + STRAYS_INTERVAL:
+            return
+        with self._file.reading("look for rows that no processor wrote") as connection:
+            found = has_strays(connection, now)
+        if found:
+            with self._file.transaction("mend rows that no processor wrote") as connection:
+                mended = mend_strays(connection, now)
+            logger.warning("%d crashes in the queue %s were in no order that delivers them", mended, self.config.path)
+        self._strays_looked_for_at = now
 
     def _take(self) -> Delivery | None:
         hastened, self._hastened = self._hastened, None

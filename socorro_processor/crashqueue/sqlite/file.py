@@ -7,6 +7,7 @@ and try again.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from socorro_processor.errors import ConfigurationError, CrashQueueError
+from socorro_processor.sqlite_guard import FileGuard, SQLiteFileLost, wait_until_whole
 
 # Bodies are strangers' words: blobs, because text can hold no lone surrogates. AUTOINCREMENT, so
 # that an id names one crash for ever, and an ack that comes late never meets another one.
@@ -84,6 +86,8 @@ ADDED_TABLES = (
     )""",
 )
 
+logger = logging.getLogger(__name__)
+
 REMEDIES = (
     ("SQLITE_BUSY", "another program keeps it locked; it works again once that lets go"),
     ("SQLITE_FULL", "its disk is full: make room there"),
@@ -104,11 +108,6 @@ def _in_words(error: sqlite3.Error) -> str:
     return "; ".join([f"{error} ({name})" if name else str(error), *remedies])
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
 def _missing_additions(connection: sqlite3.Connection) -> list[str]:
     """Statements that add what the file lacks."""
     missing: list[str] = []
@@ -127,7 +126,15 @@ def body_of(text: str) -> bytes:
 
 
 def text_of(body: bytes) -> str:
-    return body.decode("utf-8", "surrogatepass")
+    """A body as text. One that no ``body_of`` made is given in a readable form, which is no crash id."""
+    try:
+        return body.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return _readable(body)
+
+
+def _readable(text: bytes) -> str:
+    return text.decode("utf-8", "backslashreplace")
 
 
 class SQLiteFile:
@@ -139,13 +146,13 @@ class SQLiteFile:
 
     def __init__(self, path: Path, busy_timeout: float) -> None:
         self.path = path
-        self.opening = 1
-        """How often it was opened: what was read in a former opening may be of another file."""
+        self.lost = ""
+        """Why the file can never be used again by this process; empty as long as it can: see ``sqlite_guard``."""
         self._busy_timeout = busy_timeout
         self._lock = threading.Lock()
         self._seen_version = 0
         self._connection: sqlite3.Connection | None
-        self._connection, self._identity = self._open()
+        self._connection, self._guard = self._open()
 
     @contextmanager
     def transaction(self, doing: str, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -166,54 +173,38 @@ class SQLiteFile:
 
     def changed(self) -> bool:
         """Whether another process may have changed the file since the last call. Costs microseconds."""
-        if self.replaced():
-            return True
         try:
             with self._lock:
                 if self._connection is None:
                     return False
+                self._check("look for changes")
                 version = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        except sqlite3.Error:
+        except (sqlite3.Error, CrashQueueError):
             # Whoever looks next will see it too, and say so.
             return False
         changed: bool = version != self._seen_version
         self._seen_version = version
         return changed
 
-    def replaced(self) -> bool:
-        """Whether there is another file in the place of the opened one, which was removed or moved away."""
-        try:
-            return _identity(self.path) != self._identity
-        except OSError:
-            # As long as there is no other, this one serves.
-            return False
-
-    def open_anew(self) -> None:
-        """Open the file that is there now. Where that fails, the former one stays open."""
-        with self._lock:
-            former = self._connection
-            if former is None:
-                raise CrashQueueError(f"cannot open the queue {self.path} anew: it is closed")
-            try:
-                self._connection, self._identity = self._open()
-            except ConfigurationError as error:
-                raise CrashQueueError(str(error)) from error
-            self.opening += 1
-            former.close()
-
     def close(self) -> None:
         """Let go of the file, once the transaction under way has ended."""
         with self._lock:
             if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+                try:
+                    self._check("close")
+                except CrashQueueError as error:
+                    logger.error("%s", error)
+                if self._connection is not None:
+                    self._guard.leave()
+                    self._connection = None
 
     @contextmanager
     def _scope(self, doing: str, begin: str, synchronous: str) -> Iterator[sqlite3.Connection]:
         with self._lock:
             connection = self._connection
             if connection is None:
-                raise CrashQueueError(f"{doing}: the queue {self.path} is closed")
+                raise CrashQueueError(f"{doing}: {self.lost or f'the queue {self.path} is closed'}")
+            self._check(doing)
             try:
                 connection.execute(f"PRAGMA synchronous = {synchronous}")
                 connection.execute(begin)
@@ -225,29 +216,39 @@ class SQLiteFile:
                 if connection.in_transaction:
                     with suppress(sqlite3.Error):
                         connection.execute("ROLLBACK")
+            # A commit into a file that has no name is none: nobody is told that it was done.
+            self._check(doing)
 
-    def _open(self) -> tuple[sqlite3.Connection, tuple[int, int]]:
+    def _check(self, doing: str) -> None:
+        try:
+            self._guard.check()
+        except OSError as error:
+            raise CrashQueueError(f"{doing}: the queue {self.path} cannot be looked at: {error}") from error
+        except SQLiteFileLost as error:
+            self.lost = f"the queue {self.path} is lost: {error}; nothing more is confirmed; {self._guard.rescue()}"
+            self._guard.leave()
+            self._connection = None
+            raise CrashQueueError(f"{doing}: {self.lost}") from error
+
+    def _open(self) -> tuple[sqlite3.Connection, FileGuard]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            wait_until_whole(self.path, self._busy_timeout)
             connection = sqlite3.connect(
                 self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
             )
-        except OSError as error:
+            # SQLite takes whatever a stranger calls a text.
+            connection.text_factory = _readable
+            try:
+                self._prepare(connection, time.monotonic() + self._busy_timeout)
+            except BaseException:
+                connection.close()
+                raise
+            return connection, FileGuard(connection, self.path)
+        except (OSError, SQLiteFileLost) as error:
             raise CrashQueueError(f"cannot open the queue {self.path}: {error}") from error
         except sqlite3.Error as error:
             raise CrashQueueError(f"cannot open the queue {self.path}: {_in_words(error)}") from error
-        try:
-            self._prepare(connection, time.monotonic() + self._busy_timeout)
-            return connection, _identity(self.path)
-        except OSError as error:
-            connection.close()
-            raise CrashQueueError(f"cannot open the queue {self.path}: {error}") from error
-        except sqlite3.Error as error:
-            connection.close()
-            raise CrashQueueError(f"cannot open the queue {self.path}: {_in_words(error)}") from error
-        except BaseException:
-            connection.close()
-            raise
 
     def _prepare(self, connection: sqlite3.Connection, deadline: float) -> None:
         version = self._version(connection)

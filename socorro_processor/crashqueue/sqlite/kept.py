@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from socorro_processor.crashqueue.base import KeptCrash, KeptState
+from socorro_processor.crashqueue.base import LONGEST_REASON, KeptCrash, KeptState, QueueName
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, text_of
+from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE, whole
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+LATEST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 
 def keep(connection: sqlite3.Connection, crash: KeptCrash) -> None:
@@ -41,21 +43,20 @@ def let_the_oldest_go(connection: sqlite3.Connection, state: KeptState, maximum:
 
 def remove(connection: sqlite3.Connection, crash: KeptCrash) -> bool:
     """Keep it no longer; False where it is not there. Of two that are equal, one goes."""
-    return bool(
-        connection.execute(
-            "DELETE FROM kept WHERE id = (SELECT id FROM kept WHERE time = ? AND state = ? AND body = ?"
-            " AND queue = ? AND reason = ? AND attempts = ? AND work = ? LIMIT 1)",
-            (
-                _microseconds(crash.time),
-                crash.state,
-                body_of(crash.crash_id),
-                crash.queue,
-                crash.reason,
-                crash.attempts,
-                crash.work,
-            ),
-        ).rowcount
-    )
+    removed = connection.execute(
+        "DELETE FROM kept WHERE id = (SELECT id FROM kept WHERE time = ? AND state = ? AND body = ?"
+        " AND queue = ? AND reason = ? AND attempts = ? AND work = ? LIMIT 1)",
+        (
+            _microseconds(crash.time),
+            crash.state,
+            body_of(crash.crash_id),
+            crash.queue,
+            crash.reason,
+            crash.attempts,
+            crash.work,
+        ),
+    ).rowcount
+    return bool(removed) or _remove_stray(connection, crash)
 
 
 def read_kept(file: SQLiteFile, state: KeptState, page: int = 500) -> Iterator[KeptCrash]:
@@ -63,16 +64,33 @@ def read_kept(file: SQLiteFile, state: KeptState, page: int = 500) -> Iterator[K
     last = 0
     while True:
         with file.reading(f"list the {state} crashes") as connection:
-            rows = connection.execute(
-                "SELECT id, body, reason, time, attempts, queue, work FROM kept"
-                " WHERE state = ? AND id > ? ORDER BY id LIMIT ?",
-                (state, last, page),
-            ).fetchall()
+            rows = connection.execute(f"{_ROWS} AND id > ? ORDER BY id LIMIT ?", (state, last, page)).fetchall()
         if not rows:
             return
-        for _, body, reason, time, attempts, queue, work in rows:
-            yield KeptCrash(text_of(body), state, reason, EPOCH + time * MICROSECOND, attempts, queue, work)
+        for row in rows:
+            yield _crash_of(row, state)
         last = rows[-1][0]
+
+
+# Whatever a stranger wrote, it is of the types that are expected here.
+_ROWS = f"""
+    SELECT id, {BODY}, substr(CAST(reason AS TEXT), 1, {LONGEST_REASON}),
+    min(max(coalesce(CAST(time AS INTEGER), 0), 0), {LATEST}), {whole("attempts")}, {QUEUE}, CAST(work AS TEXT)
+    FROM kept WHERE state = ?
+"""  # of our own words  # nosec B608
+
+
+def _crash_of(row: tuple[int, bytes, str, int, int, QueueName, str], state: KeptState) -> KeptCrash:
+    _, body, reason, time, attempts, queue, work = row
+    return KeptCrash(text_of(body), state, reason, EPOCH + time * MICROSECOND, attempts, queue, work)
+
+
+def _remove_stray(connection: sqlite3.Connection, crash: KeptCrash) -> bool:
+    """Remove one that is not written down as it is read."""
+    for row in connection.execute(_ROWS, (crash.state,)):
+        if _crash_of(row, crash.state) == crash:
+            return bool(connection.execute("DELETE FROM kept WHERE id = ?", (row[0],)).rowcount)
+    return False
 
 
 def _microseconds(time: datetime) -> int:

@@ -24,6 +24,7 @@ from functools import partial
 
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile
+from socorro_processor.crashqueue.sqlite.strays import BODY, OWNERS, whole
 from socorro_processor.errors import CrashQueueError
 
 OWNER_CHECK_INTERVAL = 1.0
@@ -40,8 +41,6 @@ class Lease:
     takes: int
     """How often the row was taken."""
     body: bytes
-    opening: int
-    """Of the file in which it is written."""
 
 
 logger = logging.getLogger(__name__)
@@ -102,12 +101,13 @@ class Leases:
     def take(self, connection: sqlite3.Connection, row: int, body: bytes) -> Lease:
         """Put a crash in flight, within the caller's transaction; ``hold`` comes after it."""
         (takes,) = connection.execute(
-            "UPDATE crash SET state = 'in flight', takes = takes + 1, owner = ? WHERE id = ? RETURNING takes",
+            f"UPDATE crash SET state = 'in flight', body = {BODY}, takes = takes + 1, owner = ?"  # nosec B608
+            " WHERE id = ? RETURNING takes",
             (self._owner.name, row),
         ).fetchone()
         # In the same transaction: nothing is in flight without a lease that can run out.
         self._renew(connection)
-        return Lease(row, takes, body, self._file.opening)
+        return Lease(row, takes, body)
 
     def hold(self, lease: Lease) -> None:
         """Keep a lease alive from now on: the transaction that took it has ended well."""
@@ -118,10 +118,9 @@ class Leases:
         self, connection: sqlite3.Connection, lease: Lease, statement: str, parameters: tuple[object, ...] = ()
     ) -> list[tuple[int]]:
         """Do this to a leased crash. Its attempts, or nothing where the lease is void."""
-        if lease.opening != self._file.opening:
-            return []
         return connection.execute(
-            f"{statement} WHERE id = ? AND takes = ? AND state = 'in flight' RETURNING attempts + begun",
+            f"{statement} WHERE id = ? AND takes = ? AND state = 'in flight'"  # of our own words  # nosec B608
+            f" RETURNING {whole('attempts')} + {whole('begun')}",
             (*parameters, lease.row, lease.takes),
         ).fetchall()
 
@@ -165,7 +164,7 @@ class Leases:
             # too: with the machine, or because none could write. Let them renew before judging.
             self._expiry_counts_from = now + self._lease_time / 4
         with self._file.reading("look for dead processors") as connection:
-            rows = connection.execute("SELECT name, boot, expires FROM owner").fetchall()
+            rows = connection.execute(OWNERS).fetchall()
         owners: dict[str, tuple[str, float]] = {name: (boot, expires) for name, boot, expires in rows}
         with _owner_files():
             for name in (owners.keys() | self._owner.all_names()) - {self._owner.name}:

@@ -1,7 +1,8 @@
-"""A processor as a process of its own, for tests that kill it or run many: PATH WORK [DIRECTORY].
+"""A process of its own at the queue, for tests that kill it or run many: PATH WORK [DIRECTORY or CRASH_ID...].
 
 ``hold``: take one crash, begin it, say so, and never end it. ``finish``: process until nothing is left, with a
-file in DIRECTORY for each crash in flight, and say each id that was acked.
+file in DIRECTORY for each crash in flight, and say each id that was acked. ``submit``: open the file anew for each
+CRASH_ID, and say those that were confirmed; what was not is said with its error. ``take``: say each id once.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+from socorro_processor.errors import CrashQueueError
+
+BUSY_TIMEOUT = 2.0
 
 
 def hold(queue: SQLiteCrashQueue) -> None:
@@ -34,10 +38,35 @@ def finish(queue: SQLiteCrashQueue, directory: Path) -> None:
     print("\n".join(acked))
 
 
+def submit(path: str, crash_ids: list[str]) -> None:
+    for crash_id in crash_ids:
+        try:
+            queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=path, busy_timeout=BUSY_TIMEOUT))
+            queue.submit(crash_id)
+            queue.close()
+        except CrashQueueError as error:
+            print(f"{crash_id}: {error}")
+        else:
+            print(crash_id, flush=True)
+
+
+def take(queue: SQLiteCrashQueue) -> None:
+    for delivery in queue.new_crashes():
+        if delivery is None:
+            break
+        print(delivery.crash_id)
+        queue.ack(delivery)
+
+
 if __name__ == "__main__":
+    if sys.argv[2] == "submit":
+        submit(sys.argv[1], sys.argv[3:])
+        sys.exit()
     queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=sys.argv[1], busy_timeout=30.0, idle_delay=1.0))
     if sys.argv[2] == "hold":
         hold(queue)
+    elif sys.argv[2] == "take":
+        take(queue)
     else:
         finish(queue, Path(sys.argv[3]))
     queue.close()

@@ -1,0 +1,69 @@
+"""Rows of the embedded queue that a stranger's hand wrote, or damage: any type may be in any column.
+
+SQLite stores a text where a number belongs, and text that is no UTF-8. A row must neither end the processor nor stand
+in the way of others: what can be delivered is, and rejected there like any body that is no crash id.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from itertools import pairwise
+
+from socorro_processor.crashqueue.base import QUEUES
+from socorro_processor.crashqueue.retry_delays import LONGEST_DELAY
+
+LONGEST_BODY = 1 << 20
+"""Bytes of a body that are read. A crash id has 36."""
+
+# `substr` makes NULL of an empty blob.
+BODY = f"coalesce(substr(CAST(body AS BLOB), 1, {LONGEST_BODY}), x'')"
+QUEUE = f"CASE WHEN queue IN {QUEUES} THEN queue ELSE 'normal' END"
+
+_QUEUES_IN_ORDER = sorted(QUEUES)
+# Each is answered by an index, however many rows there are.
+_BETWEEN_QUEUES = " OR ".join(
+    [
+        f"queue < '{_QUEUES_IN_ORDER[0]}'",
+        *(f"(queue > '{one}' AND queue < '{next_one}')" for one, next_one in pairwise(_QUEUES_IN_ORDER)),
+        f"queue > '{_QUEUES_IN_ORDER[-1]}'",
+    ]
+)
+_WAITING = f"state = 'waiting' AND ({_BETWEEN_QUEUES})"
+_DELAYED = "state = 'delayed' AND (due > :latest OR due IS NULL)"
+OWNERS = """
+    SELECT name, boot, expires FROM owner WHERE typeof(name) = 'text' AND length(name) = 32
+    AND name NOT GLOB '*[^0-9a-f]*' AND typeof(boot) = 'text' AND typeof(expires) = 'real'
+"""
+"""The name of an owner names a file, too: no stranger may name any."""
+_IN_FLIGHT = f"state = 'in flight' AND (owner IS NULL OR owner NOT IN (SELECT name FROM ({OWNERS})))"  # nosec B608
+_MENDINGS = (
+    (_WAITING, f"queue = {QUEUE}"),
+    # No delay is longer; a text is greater than any number.
+    (_DELAYED, f"queue = {QUEUE}, due = 0"),
+    (_IN_FLIGHT, f"queue = {QUEUE}, state = 'waiting', owner = NULL, begun = 0"),
+)
+
+
+def whole(column: str) -> str:
+    """The column as a small whole number that is not negative, whatever is in it."""
+    return f"min(max(coalesce(CAST({column} AS INTEGER), 0), 0), 1000000)"
+
+
+def has_strays(connection: sqlite3.Connection, now: float) -> bool:
+    """Return True if there are rows that would never be delivered, because of what is in their columns."""
+    return any(
+        connection.execute(f"SELECT 1 FROM crash WHERE {which} LIMIT 1", _parameters(now)).fetchone()  # nosec B608
+        for which, _ in _MENDINGS
+    )
+
+
+def mend_strays(connection: sqlite3.Connection, now: float) -> int:
+    """Have them delivered, from the normal queue where theirs is none; how many there were."""
+    return sum(
+        connection.execute(f"UPDATE crash SET {mending} WHERE {which}", _parameters(now)).rowcount  # nosec B608
+        for which, mending in _MENDINGS
+    )
+
+
+def _parameters(now: float) -> dict[str, float]:
+    return {"latest": now + LONGEST_DELAY}

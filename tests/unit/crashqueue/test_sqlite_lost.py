@@ -1,0 +1,234 @@
+"""A hand removes or replaces files of the embedded queue while processes have it open."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+from socorro_processor.errors import CrashQueueError
+from tests.unit.crashqueue import processor_process
+
+DEADLINE = 60.0
+WAL_AND_SHM = ("-wal", "-shm")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "queue.sqlite"
+
+
+def opened(path: Path) -> SQLiteCrashQueue:
+    return SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(path), idle_delay=0.1))
+
+
+@pytest.fixture
+def queue(path: Path) -> Iterator[SQLiteCrashQueue]:
+    """One with three confirmed crashes: the first is in the database, the second and third only in the ``-wal``."""
+    queue = opened(path)
+    queue.submit("one")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    queue.submit("two")
+    queue.submit("three")
+    yield queue
+    queue.close()
+
+
+def remove(path: Path, *suffixes: str) -> None:
+    for suffix in suffixes:
+        Path(f"{path}{suffix}").unlink()
+
+
+def another(path: Path, *arguments: str) -> list[str]:
+    """What another process at this queue says."""
+    done = subprocess.run(
+        [sys.executable, processor_process.__file__, str(path), *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def stranger(path: Path, statement: str) -> str:
+    """What SQLite answers to another program."""
+    program = (
+        "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "print(connection.execute(sys.argv[2]).fetchall())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path), statement],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def copies(path: Path) -> list[Path]:
+    return list(path.parent.glob("*.rescued-*"))
+
+
+@pytest.mark.parametrize("suffixes", [WAL_AND_SHM, ("-wal",), ("-shm",)])
+def test_what_was_confirmed_is_still_there_after_its_wal_was_removed_and_nothing_more_is_confirmed(
+    queue, path, suffixes
+):
+    remove(path, *suffixes)
+    with pytest.raises(CrashQueueError, match=rf"submit 'late': the queue {path} is lost: {path}{suffixes[0]} was"):
+        queue.submit("late")
+    assert f"all that was confirmed is in {path}: start again" in queue.lost()
+    assert another(path, "take") == ["one", "two", "three"]
+    assert copies(path) == []
+
+
+@pytest.mark.parametrize("suffixes", [("",), ("", *WAL_AND_SHM)])
+def test_what_was_confirmed_is_in_a_copy_after_the_database_was_removed(queue, path, suffixes):
+    remove(path, *suffixes)
+    with pytest.raises(CrashQueueError, match=rf"{path} was removed while it was in use"):
+        queue.submit("late")
+    (copy,) = copies(path)
+    assert f"is in {copy}" in queue.lost()
+    assert another(copy, "take") == ["one", "two", "three"]
+    assert another(path, "submit", "new") == ["new"]
+    assert another(path, "take") == ["new"]
+
+
+def test_a_crash_whose_commit_went_into_a_removed_wal_is_not_confirmed(queue, path):
+    def submit_while_the_files_are_removed() -> None:
+        with queue._file.transaction("submit a crash", durable=True) as connection:
+            connection.execute("INSERT INTO crash (body, queue) VALUES (?, 'normal')", (b"late",))
+            remove(path, *WAL_AND_SHM)
+
+    with pytest.raises(CrashQueueError, match="is lost"):
+        submit_while_the_files_are_removed()
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda queue, delivery: queue.begin(delivery),
+        lambda queue, delivery: queue.ack(delivery),
+        lambda queue, delivery: queue.park(delivery, "the reason"),
+        lambda queue, delivery: queue.depths(),
+        lambda queue, delivery: queue.purge("normal"),
+        lambda queue, delivery: list(queue.kept("parked")),
+    ],
+)
+def test_nothing_is_done_with_a_lost_queue(queue, path, say: Callable[[SQLiteCrashQueue, object], object]):
+    delivery = next(queue.new_crashes())
+    remove(path, *WAL_AND_SHM)
+    for _ in range(2):
+        with pytest.raises(CrashQueueError, match="is lost"):
+            say(queue, delivery)
+    assert queue.lost()
+
+
+def test_a_processor_that_waits_for_crashes_sees_that_its_queue_is_lost_and_takes_no_more(path):
+    queue = opened(path)
+    crashes = queue.new_crashes()
+    assert next(crashes) is None
+    remove(path, *WAL_AND_SHM)
+    assert next(crashes) is None
+    assert queue.lost()
+    assert next(crashes) is None
+    queue.close()
+
+
+def test_nothing_is_confirmed_to_a_second_wal_while_a_process_has_the_removed_one(queue, path):
+    remove(path, *WAL_AND_SHM)
+    (refused,) = another(path, "submit", "late")
+    assert f"{path}-wal or {path}-shm was removed while another process uses the file" in refused
+    assert not Path(f"{path}-wal").exists()
+    # It looks, sees it, and lets go of the file.
+    with pytest.raises(CrashQueueError, match="is lost"):
+        queue.depths()
+    assert another(path, "submit", "later") == ["later"]
+    assert another(path, "take") == ["one", "two", "three", "later"]
+
+
+def test_a_processor_whose_wal_was_removed_and_made_anew_by_a_stranger_damages_neither(queue, path):
+    remove(path, *WAL_AND_SHM)
+    stranger(path, "INSERT INTO crash (body, queue) VALUES (CAST('stranger' AS BLOB), 'normal')")
+    with pytest.raises(CrashQueueError, match=r"-wal was replaced by another file while it was in use"):
+        queue.submit("late")
+    queue.close()
+    # This process holds on to the lost file until its end, so that closing it removes nothing of the stranger's.
+    (copy,) = copies(path)
+    assert another(copy, "take") == ["one", "two", "three"]
+    assert stranger(path, "PRAGMA integrity_check") == "[('ok',)]"
+    assert another(path, "take") == ["one", "stranger"]
+
+
+def test_a_database_that_was_put_over_the_open_one_is_whole_and_is_used_after_a_restart(queue, path, tmp_path):
+    backup = tmp_path / "backup"
+    another(backup, "submit", *(f"backup {number}" for number in range(200)))
+    backup.rename(path)
+    with pytest.raises(CrashQueueError, match=f"{path} was replaced by another file"):
+        queue.submit("late")
+    queue.close()
+    assert another(path, "take") == [f"backup {number}" for number in range(200)]
+    (copy,) = copies(path)
+    assert another(copy, "take") == ["one", "two", "three"]
+
+
+def test_a_queue_that_is_lost_before_it_is_closed_is_saved_at_the_close(queue, path):
+    remove(path, *WAL_AND_SHM)
+    queue.close()
+    assert queue.lost()
+    assert another(path, "take") == ["one", "two", "three"]
+
+
+def test_several_processors_that_lose_the_same_wal_save_all_that_any_of_them_confirmed(queue, path):
+    with subprocess.Popen(
+        [sys.executable, processor_process.__file__, str(path), "hold"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "one\n"
+        remove(path, *WAL_AND_SHM)
+        with pytest.raises(CrashQueueError, match="is lost"):
+            queue.submit("late")
+        other.kill()
+    assert sorted(another(path, "take")) == ["one", "three", "two"]
+
+
+def test_what_could_not_be_saved_is_said(queue, path):
+    path.rename(path.parent / "elsewhere")
+    path.parent.rename(path.parent.with_name("moved"))
+    with pytest.raises(CrashQueueError, match="what only the lost file had could not be saved"):
+        queue.submit("late")
+    path.parent.with_name("moved").rename(path.parent)
+
+
+def test_processes_that_come_and_go_at_the_same_file_raise_no_false_alarm_and_lose_nothing(path, tmp_path):
+    in_flight = tmp_path / "in flight"
+    in_flight.mkdir()
+    crash_ids = [new_crash_id() for _ in range(600)]
+    submitters = [
+        subprocess.Popen(
+            [sys.executable, processor_process.__file__, str(path), "submit", *crash_ids[first::6]],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for first in range(6)
+    ]
+    finished: list[str] = []
+    while any(submitter.poll() is None for submitter in submitters):
+        finished += another(path, "finish", str(in_flight))
+    confirmed = [line for submitter in submitters for line in submitter.communicate(timeout=DEADLINE)[0].splitlines()]
+    finished += another(path, "finish", str(in_flight))
+    assert sorted(confirmed) == sorted(crash_ids)
+    assert sorted(filter(None, finished)) == sorted(crash_ids)
+    assert copies(path) == []
