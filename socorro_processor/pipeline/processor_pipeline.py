@@ -16,6 +16,7 @@ from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentEr
 from socorro_processor.log import stack_of
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.pipeline.rule_sets import RuleSets, rule_sets_converter
+from socorro_processor.stackwalk.deep_stacks import cut_deep_stacks
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class ProcessorPipeline(RequiredConfig):
             "attempt": attempt,
         }
         crash.processed["success"] = self._apply(crash, durations)
+        _cut_deep_stacks(crash.processed)
         completed = self._now().isoformat()
         crash.processed.update(uuid=crash_id, completed_datetime=completed, completeddatetime=completed)
         crash.processed["processor_notes"] = "; ".join(crash.notes) + _earlier_notes(earlier)
@@ -142,6 +144,13 @@ class ProcessorPipeline(RequiredConfig):
                 crash.note(f"rule set {system.name} failed: {type(error).__name__}")
                 return False
         return True
+
+
+def _cut_deep_stacks(processed: Mapping[str, Any]) -> None:
+    """After all rules: a signature may be made of any number of frames. Also those of additional minidumps."""
+    for walked in (processed, *processed.values()):
+        if isinstance(walked, Mapping):
+            cut_deep_stacks(walked.get("json_dump"))
 
 
 def _earlier_notes(earlier: Mapping[str, Any] | None) -> str:

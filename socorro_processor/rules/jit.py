@@ -179,5 +179,7 @@ def _end(outcome: Outcome) -> str:
     if outcome.timed_out:
         return f"killed, it was not done after {outcome.wall_seconds:.1f} s"
     if outcome.output_too_large:
-        return "killed, its output was too large"
+        return "killed, its output was too large (output_limit)"
+    if outcome.memory_too_large:
+        return "it wanted more memory than it may use (memory_limit)"
     return f"exit code {_return_code(outcome)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -26,6 +27,10 @@ from socorro_processor.stackwalk.pipes import Pipes, readable
 _PATIENCE_WITH_THE_KILLED = 10.0
 _CANNOT_EXECUTE = 126
 _NOT_FOUND = 127
+SIGNAL_BASE = 128
+"""What a shell or a sandbox adds to the number of the signal that the program inside died of."""
+_NO_MEMORY = re.compile(r"memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory")
+"""How Rust, C++ and the C library say it."""
 
 
 class UnusableProgramError(ProcessingEnvironmentError):
@@ -65,7 +70,7 @@ class Outcome:
     timed_out: bool
     output_too_large: bool
     memory_too_large: bool
-    """It was killed for memory that it had taken before its limit was set."""
+    """It wanted more than it may use: killed for what it had taken before its limit was set, else refused."""
     stderr: str
     """The end of it, as plain text: no control characters but the line feed."""
     wall_seconds: float
@@ -118,13 +123,14 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
                     _kill(child)
     if running.cancelled:
         raise ProcessingEnvironmentError(f"{arguments[0]} was killed, for the processor ends")
+    stderr = pipes.stderr_text()
     outcome = Outcome(
         output=b"".join(pipes.output),
         return_code=os.waitstatus_to_exitcode(status),
         timed_out=not ended and not pipes.output_too_large,
         output_too_large=pipes.output_too_large,
-        memory_too_large=memory_too_large,
-        stderr=pipes.stderr_text(),
+        memory_too_large=memory_too_large or _was_refused_memory(status, stderr),
+        stderr=stderr,
         wall_seconds=time.monotonic() - started,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_memory=_peak_memory(usage),
@@ -274,6 +280,12 @@ def _wait(process: subprocess.Popen[bytes], pidfd: int | None) -> tuple[int, res
             os.close(pidfd)
     process.returncode = os.waitstatus_to_exitcode(status)
     return status, usage
+
+
+def _was_refused_memory(status: int, stderr: str) -> bool:
+    """Return True where it died of that, as it said itself: no signal is for it alone."""
+    code = os.waitstatus_to_exitcode(status)
+    return (code < 0 or code > SIGNAL_BASE) and bool(_NO_MEMORY.search(stderr))
 
 
 def _peak_memory(usage: resource.struct_rusage) -> int | None:

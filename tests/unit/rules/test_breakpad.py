@@ -100,23 +100,23 @@ def test_a_dump_of_another_name_may_be_the_main_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "options", "said"),
+    ("script", "options", "status", "said"),
     [
-        ("sleep 60", {"kill_timeout": "0.3"}, "killed, it was not done"),
-        ("cat /dev/zero", {"output_limit": "100k"}, "its output was too large"),
-        ("echo no JSON", {}, "no JSON"),
-        ("echo '{\"status\": '; kill -SEGV $$", {}, "died of signal 11"),
-        ("exit 1", {}, "printed nothing"),
+        ("sleep 60", {"kill_timeout": "0.3"}, "unknown error", "killed, it was not done"),
+        ("cat /dev/zero", {"output_limit": "100k"}, "OutputTooLarge", "its output was too large (output_limit)"),
+        ("echo no JSON", {}, "unknown error", "no JSON"),
+        ("echo '{\"status\": '; kill -SEGV $$", {}, "unknown error", "died of signal 11"),
+        ("exit 1", {}, "unknown error", "printed nothing"),
     ],
 )
 def test_whatever_the_stackwalker_does_the_crash_goes_on(
-    program: Program, tmp_path: Path, script: str, options: dict[str, str], said: str
+    program: Program, tmp_path: Path, script: str, options: dict[str, str], status: str, said: str
 ) -> None:
     crash = crash_with(tmp_path, **{MAIN: {}, PLUGIN: {}})
     walks = rule(command_line="{command_pathname}", command_pathname=program(script), **options)
     assert walks.act(crash) == (True, True)
     assert crash.processed["json_dump"] == {}
-    assert crash.processed["mdsw_status_string"] == "unknown error"
+    assert crash.processed["mdsw_status_string"] == status
     assert crash.processed[PLUGIN]["success"] is False
     assert any(said in note for note in crash.notes)
 
@@ -140,9 +140,10 @@ def test_what_is_printed_for_all_minidumps_of_a_crash_is_limited(tmp_path: Path)
     crash = crash_with(tmp_path, **{name: ["x" * 60_000] for name in (MAIN, PLUGIN, MAIN + "_browser")})
     rule(command_line="cat {dump_file_pathname}", output_limit="100k").act(crash)
     assert [note for note in crash.notes if "too large" in note] == [
-        f"stackwalk of {PLUGIN}: killed, its output was too large",
-        f"stackwalk of {MAIN}_browser: killed, its output was too large",
+        f"stackwalk of {PLUGIN}: killed, its output was too large (output_limit)",
+        f"stackwalk of {MAIN}_browser: killed, its output was too large (output_limit)",
     ]
+    assert crash.processed[PLUGIN]["mdsw_status_string"] == "OutputTooLarge"
 
 
 def test_a_stackwalker_that_cannot_run_is_no_fault_of_the_crash(tmp_path: Path) -> None:
