@@ -25,6 +25,12 @@ logger = logging.getLogger(__name__)
 _STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
 
 
+def threads_of(config: DotDict) -> int:
+    """Return how many crashes are in work at once with this configuration."""
+    # A task manager of a single thread has no such option.
+    return max(1, config.producer_consumer.get("number_of_threads", 1))
+
+
 class FetchTransformSaveApp(RequiredConfig):
     """Source and crash ids from one store: what lies there without a processed crash is processed."""
 
@@ -84,6 +90,8 @@ class FetchTransformSaveApp(RequiredConfig):
         self.source: CrashStorageBase = config.source.crashstorage_class(config.source)
         self.destination: CrashStorageBase = config.destination.crashstorage_class(config.destination)
         self.pipeline: ProcessorPipeline = config.processor.processor_class(config.processor)
+        for said in self.pipeline.prepare(threads_of(config)):
+            logger.info("%s", said)
         self.watchdog = Watchdog(config.app.maximum_crash_time)
         self.directory = ProcessDirectory(config.app.temporary_directory)
         self.steps = Steps(self.source, self.pipeline, self.destination, self.directory)

@@ -96,6 +96,10 @@ class ProcessorPipeline(RequiredConfig):
         crash.processed["processor_notes"] = "; ".join(crash.notes) + _earlier_notes(earlier)
         return crash
 
+    def prepare(self, threads: int) -> list[str]:
+        """Tell every rule how many crashes are in work at once; what they say of what follows from it."""
+        return [said for _, system in self._systems for rule in system.rules if (said := rule.prepare(threads))]
+
     def check(self) -> None:
         """Raise ProcessingEnvironmentError, with all that the rules say, where this machine lacks what they need."""
         problems: dict[str, None] = {}  # in order; several rules may lack the same
