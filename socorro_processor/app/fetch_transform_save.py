@@ -28,7 +28,8 @@ _STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
 def threads_of(config: DotDict) -> int:
     """Return how many crashes are in work at once with this configuration."""
     # A task manager of a single thread has no such option.
-    return max(1, config.producer_consumer.get("number_of_threads", 1))
+    threads: int = config.producer_consumer.get("number_of_threads", 1)
+    return threads
 
 
 class FetchTransformSaveApp(RequiredConfig):

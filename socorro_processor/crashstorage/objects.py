@@ -77,8 +77,8 @@ class ObjectCrashStorage(CrashStorageBase):
     required_config.add_option(
         "maximum_raw_crash_size",
         default=16_000_000,
-        doc="bytes; a crash whose annotations are larger is not saved, and parked: as objects in memory they take up to 35 times as "
-        "much",
+        doc="bytes; a crash whose annotations are larger is not saved, and parked: as objects in memory they take up "
+        "to 35 times as much",
         from_string_converter=WholeNumber(1),
     )
     required_config.add_option(

@@ -22,7 +22,7 @@ from socorro_processor.stackwalk.command import Limits, Outcome
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.memory_share import MemoryShare, memory_share
 from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
-from socorro_processor.stackwalk.stackwalker import FIELDS, PROGRAM, Stackwalker
+from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, PROGRAM, Stackwalker
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore
 from socorro_processor.symbols.minidump import read
@@ -39,15 +39,6 @@ COMMAND_LINE = (
     " {dump_file_pathname}"
 )
 """For rust-minidump's minidump-stackwalk."""
-
-BASE_ENVIRONMENT = {
-    "LANG": "C.UTF-8",
-    # Else each thread reserves 64 MB of address space, which a memory limit counts though nothing uses it.
-    "MALLOC_ARENA_MAX": "2",
-    # It works in one thread: others cost their start, a fifth of a small walk.
-    "TOKIO_WORKER_THREADS": "1",
-}
-"""What every stackwalker's environment holds."""
 
 
 def template(text: str) -> CommandLine:

@@ -1,6 +1,6 @@
 """Deep stacks, cut in the middle: endless recursion gives frames by the hundred thousand, all alike.
 
-    {"frames": [... 250 frames, {"truncated": {"msg": "9,500 frames truncated"}}, ... 250 frames], "truncated": True}
+{"frames": [... 250 frames, {"truncated": {"msg": "9,500 frames truncated"}}, ... 250 frames], "truncated": True}
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def memory_share(walks: int, largest: int = LARGEST, read: Read = read_file) -> 
 
 
 def available_memory(read: Read = read_file) -> int | None:
-    """Return the bytes of memory of this machine, or of the smallest control group (a container) around this process."""
+    """Return the bytes of memory of this machine, or of the smallest control group (container) around this process."""
     limits = list(_limits(read))
     return min(limits) if limits else None
 

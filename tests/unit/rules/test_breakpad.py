@@ -364,7 +364,7 @@ def rule_of_2_gb(**options: Any) -> BreakpadStackwalkerRule2015:
     return _MADE[-1]
 
 
-LIMIT = "printf '{\"status\": \"OK\", \"limit\": %s}' \"$(ulimit -v)\""
+LIMIT = 'printf \'{"status": "OK", "limit": %s}\' "$(ulimit -v)"'
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,9 @@ def test_a_minidump_of_100_000_threads_costs_its_share_of_the_memory_and_says_so
 def test_real_dumps_are_walked_with_the_smallest_share(tmp_path: Path, symbols: str) -> None:
     dumps = sorted(shared("crashes").glob("*/*.dmp"))
     stackwalker()
-    walks = rule_of_2_gb(symbols_path=str(SHARED / symbols), memory_limit=str(SMALLEST), symbol_index_path=str(tmp_path))
+    walks = rule_of_2_gb(
+        symbols_path=str(SHARED / symbols), memory_limit=str(SMALLEST), symbol_index_path=str(tmp_path)
+    )
     for dump in dumps:
         assert walked(walks, dump).notes == [], dump
 
