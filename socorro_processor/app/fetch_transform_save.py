@@ -41,6 +41,13 @@ def _all_in(store: CrashStorageBase) -> Iterator[CrashStorageBase]:
         yield from _all_in(within)
 
 
+def threads_of(config: DotDict) -> int:
+    """Return how many crashes are in work at once with this configuration."""
+    # A task manager of a single thread has no such option.
+    threads: int = config.producer_consumer.get("number_of_threads", 1)
+    return threads
+
+
 class FetchTransformSaveApp(RequiredConfig):
     """Source and crash ids from one store: what lies there without a processed crash is processed."""
 
@@ -101,6 +108,8 @@ class FetchTransformSaveApp(RequiredConfig):
         self.destination: CrashStorageBase = config.destination.crashstorage_class(config.destination)
         self.pipeline: ProcessorPipeline = config.processor.processor_class(config.processor)
         self.breaker = Breaker(self.health)
+        for said in self.pipeline.prepare(threads_of(config)):
+            logger.info("%s", said)
         self.watchdog = Watchdog(config.app.maximum_crash_time)
         self.directory = ProcessDirectory(config.app.temporary_directory)
         results = results_of(self.source, self.destination)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 import socorro_processor
+from socorro_processor.app.fetch_transform_save import threads_of
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.symbol_checks import symbol_checks
@@ -108,7 +109,9 @@ def _checked(name: str, configuration: Configuration) -> str:
 
 def _processor(configuration: Configuration) -> str:
     try:
-        return _checked("processor", configuration)
+        with closing(build("processor", configuration)) as pipeline:
+            pipeline.check()
+            return "; ".join([type(pipeline).__name__, *pipeline.prepare(threads_of(configuration.values))])
     except SocorroError as error:
         # A rule that cannot be made hides what the others lack.
         processor = configuration.values.processor

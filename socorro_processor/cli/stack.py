@@ -19,6 +19,7 @@ from rich.text import Text
 
 from socorro_processor.cli.layout import Row, excerpt, joined, table
 from socorro_processor.cli.untrusted import hex_of, list_of, mapping_of, mappings_of, plain, text_of, value_of
+from socorro_processor.stackwalk.deep_stacks import is_cut, is_cut_mark
 
 # The part of a terminal's width that a column takes at most; 0 for the one that takes the rest.
 _SOURCE_SHARE = 0.25
@@ -79,10 +80,11 @@ class WalkedDump:
         yield from table([_MODULE_TITLES, *map(_module_row, self._modules)], _MODULE_SHARES, self._width)
 
     def _thread(self, title: str, thread: Mapping[str, Any]) -> Iterator[Text]:
-        frames = mappings_of(thread, "frames")
+        frames = _frames(thread)
         count = f"{len(frames) or 'no'} frame{'' if len(frames) == 1 else 's'}"
-        if thread.get("frames_truncated") is True:
-            count += f" of {text_of(thread, 'total_frames') or 'more'}: the stack is truncated"
+        if thread.get("frames_truncated") is True or is_cut(thread):
+            total = text_of(thread, "total_frames") or text_of(thread, "frame_count")
+            count += f" of {total or 'more'}: the stack is truncated"
         yield Text.assemble((joined(", ", title, text_of(thread, "thread_name")), "bold"), f": {count}")
         rows = [row for index, frame in enumerate(frames) for row in self._frame_rows(index, frame)]
         yield from excerpt(list(table(rows, _FRAME_SHARES, self._width)))
@@ -108,7 +110,7 @@ class WalkedDump:
 
     def _missing_symbols(self) -> Iterator[Text]:
         """Which symbols the crashing thread lacks, under the names that they would have in a symbol store."""
-        frames = mappings_of(self._crashing, "frames")
+        frames = _frames(self._crashing)
         lacking = dict.fromkeys(text_of(frame, "module") for frame in frames if self._lacks_symbols(frame))
         if not lacking:
             return
@@ -136,6 +138,10 @@ def _crashing_thread(
         number = value_of(json_dump, "crashing_thread", "threads_index")
     in_list = threads[number] if isinstance(number, int) and 0 <= number < len(threads) else {}
     return number, mapping_of(json_dump, "crashing_thread") or in_list
+
+
+def _frames(thread: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [frame for frame in mappings_of(thread, "frames") if not is_cut_mark(frame)]
 
 
 def _found(frame: Mapping[str, Any]) -> str:

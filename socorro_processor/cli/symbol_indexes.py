@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +9,8 @@ from rich.progress import Progress
 
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ConfigurationError
-from socorro_processor.stackwalk.command import Limits, run
+from socorro_processor.rules.symbol_index_process import environment, limits
+from socorro_processor.stackwalk.command import run
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
 from socorro_processor.symbols.index import FileState, UnusableIndex
 from socorro_processor.symbols.index_process import IndexProcess, NotIndexed
@@ -24,7 +24,8 @@ def build_indexes(configuration: Configuration, *, build_all: bool) -> int:
     if rule is None:
         raise ConfigurationError("no rule of the processor has directories of symbols (symbols_path)")
     stackwalker = str(find_stackwalker(rule.command_pathname))
-    version = version_of(run([stackwalker, "--version"], Limits(), os.environ).output.decode(errors="replace"))
+    printed = run([stackwalker, "--version"], limits(), environment()).output
+    version = version_of(printed.decode(errors="replace"))
     if version not in VERSIONS:
         raise ConfigurationError(f"slices are known to be right for minidump-stackwalk {', '.join(sorted(VERSIONS))}")
     indexes = IndexStore(rule.symbol_index_path)

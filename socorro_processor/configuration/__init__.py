@@ -14,7 +14,7 @@ from socorro_processor.configuration.class_names import class_converter, class_n
 from socorro_processor.configuration.components import components
 from socorro_processor.configuration.loading import Configuration, defaults
 from socorro_processor.configuration.mend import DotDict, Namespace, RequiredConfig
-from socorro_processor.configuration.numbers import Seconds, WholeNumber, size
+from socorro_processor.configuration.numbers import Seconds, WholeNumber, size, size_or_auto
 from socorro_processor.configuration.sources import EnvironmentSource, Source, read_ini, split_command_line
 from socorro_processor.configuration.writing import as_help, as_ini
 
@@ -39,5 +39,6 @@ __all__ = [
     "read_days",
     "read_ini",
     "size",
+    "size_or_auto",
     "split_command_line",
 ]

@@ -51,6 +51,11 @@ class Seconds:
         return f"a number of seconds, {'more than' if self.above else 'at least'} {self.minimum:g}"
 
 
+def size_or_auto(text: str) -> int | None:
+    """Bytes, or None for ``auto``. Raises ValueError."""
+    return None if text.strip().lower() in ("", "auto") else size(text)
+
+
 def size(text: str) -> int:
     """Bytes, of a number with k, M or G behind it. Raises ValueError."""
     match = re.fullmatch(r"\s*(\d+)\s*([kmg]?)\s*", text, re.ASCII | re.IGNORECASE)

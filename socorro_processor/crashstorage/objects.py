@@ -77,14 +77,14 @@ class ObjectCrashStorage(CrashStorageBase):
     required_config.add_option(
         "maximum_raw_crash_size",
         default=16_000_000,
-        doc="bytes; a crash whose annotations are larger is parked: as objects in memory they take up to 35 times as "
-        "much",
+        doc="bytes; a crash whose annotations are larger is not saved, and parked: as objects in memory they take up "
+        "to 35 times as much",
         from_string_converter=WholeNumber(1),
     )
     required_config.add_option(
         "maximum_processed_crash_size",
         default=64_000_000,
-        doc="bytes; a larger processed crash is not read",
+        doc="bytes; a larger processed crash is neither saved nor read",
         from_string_converter=WholeNumber(1),
     )
 
@@ -128,7 +128,8 @@ class ObjectCrashStorage(CrashStorageBase):
         return raw_crash_keys(crash_id)
 
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
-        # All names are checked before anything is written.
+        # All is checked before anything is written.
+        encoded = self._encoded(raw_crash, crash_id, "raw crash")
         objects = {dump_key(crash_id, check_dump_name(name)): dump for name, dump in dumps.items()}
         # A dump of an earlier save goes while it is still named, and a new one comes once it is named:
         # wherever this process dies, `remove` finds all of them. The raw crash comes last: who sees
@@ -139,11 +140,11 @@ class ObjectCrashStorage(CrashStorageBase):
         self.put(dump_names_key(crash_id), encode(list(dumps)))
         for key, dump in objects.items():
             self.put(key, dump)
-        self.put(self.raw_crash_keys(crash_id)[0], self._encoded(raw_crash, crash_id))
+        self.put(self.raw_crash_keys(crash_id)[0], encoded)
 
     def save_processed(self, processed_crash: ProcessedCrash) -> None:
         crash_id = processed_crash_id(processed_crash)
-        self.put(processed_crash_key(crash_id), self._encoded(processed_crash, crash_id))
+        self.put(processed_crash_key(crash_id), self._encoded(processed_crash, crash_id, "processed crash"))
 
     def save_raw_and_processed(
         self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
@@ -239,8 +240,16 @@ class ObjectCrashStorage(CrashStorageBase):
             dump_names_key(crash_id): "names of the dumps",
         }
 
-    def _encoded(self, crash: Mapping[str, Any], crash_id: str) -> bytes:
-        return encode(crash, lambda note: logger.warning("%s of crash %s in %s", note, crash_id, self))
+    def _encoded(self, crash: Mapping[str, Any], crash_id: str, what: str) -> bytes:
+        """Raise PermanentStorageError for what could not be read again."""
+        data = encode(crash, lambda note: logger.warning("%s of crash %s in %s", note, crash_id, self))
+        option = f"maximum_{what.replace(' ', '_')}_size"
+        if len(data) > (maximum := self.config[option]):
+            raise PermanentStorageError(
+                f"the {what} {crash_id} is not saved in {self}, which could not read it again: {len(data)} bytes, more "
+                f"than {maximum} ({option})"
+            )
+        return data
 
     def _raw_crash(self, crash_id: str) -> bytes:
         for key in self.raw_crash_keys(crash_id):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
 
@@ -12,7 +12,11 @@ _Forbidden = dict[str, "_Forbidden"]
 
 
 class Redactor(RequiredConfig):
-    """Removes ``forbidden_keys``, which are dotted where they lead into an inner object."""
+    """Removes ``forbidden_keys``, which are dotted where they lead into an inner object.
+
+    What the walk of another minidump came to is kept below that one's name, which a stranger has chosen: there
+    the same keys are removed.
+    """
 
     required_config = Namespace()
     required_config.add_option(
@@ -21,9 +25,11 @@ class Redactor(RequiredConfig):
             "url, email, user_id, exploitability, json_dump.sensitive, "
             "upload_file_minidump_flash1.json_dump.sensitive, "
             "upload_file_minidump_flash2.json_dump.sensitive, "
-            "upload_file_minidump_browser.json_dump.sensitive, memory_info"
+            "upload_file_minidump_browser.json_dump.sensitive, memory_info, "
+            "user_comments, memory_report, java_stack_trace"
         ),
-        doc="keys of a processed crash that are not for everyone, separated by commas; dots lead into inner objects",
+        doc="keys of a processed crash that are not for everyone, separated by commas; dots lead into inner objects; "
+        "they hold below each additional minidump too",
     )
 
     def __init__(self, config: DotDict) -> None:
@@ -35,7 +41,16 @@ class Redactor(RequiredConfig):
         Only the objects that lose a key are copied. All the rest, which may be megabytes, is shared
         with ``crash``: change neither.
         """
-        return _without(crash, self._forbidden)
+        redacted = _without(crash, self._forbidden)
+        for name, value in redacted.items():
+            if is_walk(value) and _holds(value, self._forbidden):
+                redacted[name] = _without(value, self._forbidden)
+        return redacted
+
+
+def is_walk(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return True for the value that a processed crash has for an additional minidump, whatever its name."""
+    return isinstance(value, Mapping) and "json_dump" in value
 
 
 def redactor_options() -> Namespace:

@@ -16,6 +16,7 @@ from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentEr
 from socorro_processor.log import stack_of
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.pipeline.rule_sets import RuleSets, rule_sets_converter
+from socorro_processor.stackwalk.deep_stacks import cut_deep_stacks
 
 logger = logging.getLogger(__name__)
 
@@ -89,10 +90,15 @@ class ProcessorPipeline(RequiredConfig):
             "attempt": attempt,
         }
         crash.processed["success"] = self._apply(crash, durations)
+        _cut_deep_stacks(crash.processed)
         completed = self._now().isoformat()
         crash.processed.update(uuid=crash_id, completed_datetime=completed, completeddatetime=completed)
         crash.processed["processor_notes"] = "; ".join(crash.notes) + _earlier_notes(earlier)
         return crash
+
+    def prepare(self, threads: int) -> list[str]:
+        """Tell every rule how many crashes are in work at once; what they say of what follows from it."""
+        return [said for _, system in self._systems for rule in system.rules if (said := rule.prepare(threads))]
 
     def check(self) -> None:
         """Raise ProcessingEnvironmentError, with all that the rules say, where this machine lacks what they need."""
@@ -142,6 +148,13 @@ class ProcessorPipeline(RequiredConfig):
                 crash.note(f"rule set {system.name} failed: {type(error).__name__}")
                 return False
         return True
+
+
+def _cut_deep_stacks(processed: Mapping[str, Any]) -> None:
+    """After all rules: a signature may be made of any number of frames. Also those of additional minidumps."""
+    for walked in (processed, *processed.values()):
+        if isinstance(walked, Mapping):
+            cut_deep_stacks(walked.get("json_dump"))
 
 
 def _earlier_notes(earlier: Mapping[str, Any] | None) -> str:

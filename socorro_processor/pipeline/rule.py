@@ -76,6 +76,13 @@ class Rule(RequiredConfig):
             self._failed(crash, "action", error)
             return (True, False)
 
+    def prepare(self, threads: int) -> str:
+        """Be told, once and before the first crash, how many crashes are in work at once.
+
+        Returns what an operator should know of what follows from it, or nothing.
+        """
+        return ""
+
     def check(self) -> None:
         """Raise ProcessingEnvironmentError where this machine lacks what the rule needs."""
 

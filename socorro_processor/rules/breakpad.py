@@ -8,19 +8,21 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from socorro_processor.configuration import DotDict, Namespace, WholeNumber, size
+from socorro_processor.configuration import DotDict, Namespace, WholeNumber, size, size_or_auto
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.sliced_walks import SlicedWalks, searched_stores
 from socorro_processor.stackwalk.command import Limits, Outcome
 from socorro_processor.stackwalk.command_line import CommandLine
+from socorro_processor.stackwalk.memory_share import MemoryShare, memory_share
 from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
-from socorro_processor.stackwalk.stackwalker import FIELDS, PROGRAM, Stackwalker
+from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, PROGRAM, Stackwalker
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore
 from socorro_processor.symbols.minidump import read
@@ -37,15 +39,6 @@ COMMAND_LINE = (
     " {dump_file_pathname}"
 )
 """For rust-minidump's minidump-stackwalk."""
-
-BASE_ENVIRONMENT = {
-    "LANG": "C.UTF-8",
-    # Else each thread reserves 64 MB of address space, which a memory limit counts though nothing uses it.
-    "MALLOC_ARENA_MAX": "2",
-    # It works in one thread: others cost their start, a fifth of a small walk.
-    "TOKIO_WORKER_THREADS": "1",
-}
-"""What every stackwalker's environment holds."""
 
 
 def template(text: str) -> CommandLine:
@@ -142,9 +135,11 @@ class BreakpadStackwalkerRule2015(Rule):
     )
     required_config.add_option(
         "memory_limit",
-        default="4G",
-        doc="address space that a stackwalker may use (k, M, G): three times the largest symbol file",
-        from_string_converter=size,
+        default="auto",
+        doc="memory (address space) that a stackwalker may use (k, M, G); auto: three quarters of what this machine or "
+        "its container has, over the threads, at least 256M and at most 4G; a symbol file that is read in full takes "
+        "up to three times its size",
+        from_string_converter=size_or_auto,
     )
     required_config.add_option(
         "output_limit",
@@ -227,8 +222,12 @@ class BreakpadStackwalkerRule2015(Rule):
     )
     required_config.symbols = SymbolSupplier.get_required_config()
 
-    def __init__(self, config: DotDict | None = None) -> None:
+    def __init__(
+        self, config: DotDict | None = None, memory_share: Callable[[int], MemoryShare] = memory_share
+    ) -> None:
+        """``memory_share``: what each of so many walks at once may use, where ``memory_limit`` does not say."""
         super().__init__(config)
+        self._memory_share = memory_share
         self._stackwalker = Stackwalker(
             self.config.command_line,
             program=self.config.command_pathname,
@@ -236,7 +235,7 @@ class BreakpadStackwalkerRule2015(Rule):
             limits=Limits(
                 timeout=self.config.kill_timeout,
                 cpu=math.ceil(self.config.cpu_limit),
-                memory=self.config.memory_limit,
+                memory=self.config.memory_limit or memory_share(1).bytes,
                 output=self.config.output_limit,
                 niceness=self.config.niceness,
             ),
@@ -258,6 +257,19 @@ class BreakpadStackwalkerRule2015(Rule):
             if SymbolSupplier.is_wanted(self.config.symbols)
             else None
         )
+
+    def prepare(self, threads: int) -> str:
+        if self.config.memory_limit is not None:
+            return f"a stackwalker may use {self.config.memory_limit >> 20} MB of memory (memory_limit)"
+        share = self._memory_share(threads)
+        self._stackwalker.limits = replace(self._stackwalker.limits, memory=share.bytes)
+        if share.is_too_small:
+            logger.warning(
+                "stackwalkers may use more memory than there is, %s: give the processor more memory, or fewer threads "
+                "(producer_consumer.number_of_threads)",
+                share,
+            )
+        return f"a stackwalker may use {share} (memory_limit)"
 
     def check(self) -> None:
         """Raises ProcessingEnvironmentError, saying what to do, where no stackwalk can succeed for now."""

@@ -8,21 +8,25 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from dataclasses import replace
 
-from socorro_processor.configuration import DotDict, Namespace, size
+from socorro_processor.configuration import DotDict, Namespace, size, size_or_auto
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.rules.breakpad import BASE_ENVIRONMENT, seconds, several
+from socorro_processor.rules.breakpad import seconds, several
 from socorro_processor.rules.classifications import of_kind, record
 from socorro_processor.rules.json_dump import crashing_thread, frames_of, section, thread_frames
 from socorro_processor.signature.c_signature import truncate
 from socorro_processor.stackwalk.command import Limits, Outcome, run
 from socorro_processor.stackwalk.command_line import CommandLine
+from socorro_processor.stackwalk.memory_share import memory_share
+from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT
 
 _PROGRAM_FIELD = "command_pathname"
 _DUMP_FIELD = "dump_file_pathname"
 _TIMED_OUT = 124
 _SIGNAL_BASE = 128
+_MOST_MEMORY = 2 << 30
 
 
 def _template(text: str) -> CommandLine:
@@ -72,9 +76,9 @@ class JitCrashCategorizeRule(Rule):
     )
     required_config.add_option(
         "memory_limit",
-        default="2G",
-        doc="address space that the program may use (k, M, G)",
-        from_string_converter=size,
+        default="auto",
+        doc="memory (address space) that the program may use (k, M, G); auto: as a stackwalker, but at most 2G",
+        from_string_converter=size_or_auto,
     )
     required_config.add_option(
         "output_limit",
@@ -88,12 +92,17 @@ class JitCrashCategorizeRule(Rule):
         self._limits = Limits(
             timeout=self.config.kill_timeout,
             cpu=math.ceil(self.config.kill_timeout),
-            memory=self.config.memory_limit,
+            memory=self.config.memory_limit or memory_share(1, _MOST_MEMORY).bytes,
             output=self.config.output_limit,
         )
         self._environment = BASE_ENVIRONMENT | {
             name: os.environ[name] for name in self.config.environment if name in os.environ
         }
+
+    def prepare(self, threads: int) -> str:
+        if self.config.memory_limit is None:
+            self._limits = replace(self._limits, memory=memory_share(threads, _MOST_MEMORY).bytes)
+        return ""
 
     def check(self) -> None:
         """Raises ProcessingEnvironmentError where a program is configured and is not there."""
@@ -179,5 +188,7 @@ def _end(outcome: Outcome) -> str:
     if outcome.timed_out:
         return f"killed, it was not done after {outcome.wall_seconds:.1f} s"
     if outcome.output_too_large:
-        return "killed, its output was too large"
+        return "killed, its output was too large (output_limit)"
+    if outcome.memory_too_large:
+        return "it wanted more memory than it may use (memory_limit)"
     return f"exit code {_return_code(outcome)}"

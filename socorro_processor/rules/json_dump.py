@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from socorro_processor.pipeline.rule import Crash
+from socorro_processor.stackwalk.deep_stacks import is_cut_mark
 
 
 def section(crash: Crash, name: str) -> dict[str, Any]:
@@ -49,8 +50,10 @@ def _listed_modules(crash: Crash) -> list[Any] | None:
 
 
 def frames_of(thread: Any) -> list[dict[str, Any]]:
+    """Those of a thread, from the top; in a crash that was processed before, its middle may have been cut out."""
     frames = _object(thread).get("frames")
-    return [frame for frame in frames if isinstance(frame, dict)] if isinstance(frames, list) else []
+    frames = frames if isinstance(frames, list) else []
+    return [frame for frame in frames if isinstance(frame, dict) and not is_cut_mark(frame)]
 
 
 def _object(value: Any) -> dict[str, Any]:

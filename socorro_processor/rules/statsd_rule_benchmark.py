@@ -54,6 +54,9 @@ class StatsdRuleBenchmarkWrapper(Rule):
     def act(self, crash: Crash) -> tuple[bool, bool | None]:
         return self._wrapped.act(crash)
 
+    def prepare(self, threads: int) -> str:
+        return self._wrapped.prepare(threads)
+
     def check(self) -> None:
         self._wrapped.check()
 

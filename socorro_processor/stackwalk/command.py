@@ -10,22 +10,28 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.process_tree import children as children_of
+from socorro_processor.process_tree import kill_tree, process_tree
 from socorro_processor.stackwalk.pipes import Pipes, readable
 
 _PATIENCE_WITH_THE_KILLED = 10.0
 _CANNOT_EXECUTE = 126
 _NOT_FOUND = 127
+SIGNAL_BASE = 128
+"""What a shell or a sandbox adds to the number of the signal that the program inside died of."""
+_NO_MEMORY = re.compile(r"memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory")
+"""How Rust, C++ and the C library say it."""
 
 
 class UnusableProgramError(ProcessingEnvironmentError):
@@ -65,7 +71,7 @@ class Outcome:
     timed_out: bool
     output_too_large: bool
     memory_too_large: bool
-    """It was killed for memory that it had taken before its limit was set."""
+    """It wanted more than it may use: killed for what it had taken before its limit was set, else refused."""
     stderr: str
     """The end of it, as plain text: no control characters but the line feed."""
     wall_seconds: float
@@ -95,7 +101,7 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
     try:
         if _PROGRAMS.ended:
             raise ProcessingEnvironmentError(f"{arguments[0]} is not started, for the processor ends")
-        children = _children(os.getpid())
+        children = children_of(os.getpid())
         process = _start(arguments, environment or {})
         running.pid = process.pid
         pipes = Pipes(process, limits.output)
@@ -109,22 +115,23 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
     finally:
         _PROGRAMS.running.discard(running)
         if process is not None:
-            _kill(process.pid)
+            kill_tree(process.pid)
             status, usage = _wait(process, pidfd)
         elif children is not None:
             # Not started; or it was, and an interrupt came before we were told its pid.
             with suppress(OSError):
-                for child in _children(os.getpid()) - children:
-                    _kill(child)
+                for child in children_of(os.getpid()) - children:
+                    kill_tree(child)
     if running.cancelled:
         raise ProcessingEnvironmentError(f"{arguments[0]} was killed, for the processor ends")
+    stderr = pipes.stderr_text()
     outcome = Outcome(
         output=b"".join(pipes.output),
         return_code=os.waitstatus_to_exitcode(status),
         timed_out=not ended and not pipes.output_too_large,
         output_too_large=pipes.output_too_large,
-        memory_too_large=memory_too_large,
-        stderr=pipes.stderr_text(),
+        memory_too_large=memory_too_large or _was_refused_memory(status, stderr),
+        stderr=stderr,
         wall_seconds=time.monotonic() - started,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_memory=_peak_memory(usage),
@@ -146,7 +153,7 @@ def kill_all() -> None:
     for running in tuple(_PROGRAMS.running):
         running.cancelled = True
         if running.pid is not None:
-            _kill(running.pid)
+            kill_tree(running.pid)
 
 
 @dataclass(eq=False)
@@ -201,7 +208,7 @@ def set_limits(pid: int, limits: Limits) -> bool:
     that it makes later inherit.
     """
     within = True
-    for process in _tree(pid):
+    for process in process_tree(pid):
         with suppress(ProcessLookupError, FileNotFoundError):
             for which, soft, hard in (
                 (resource.RLIMIT_CORE, 0, 0),
@@ -222,35 +229,6 @@ def set_limits(pid: int, limits: Limits) -> bool:
                 os.kill(process, signal.SIGKILL)
                 within = False
     return within
-
-
-def _tree(pid: int) -> Iterator[int]:
-    """``pid`` and its descendants; each one's children are looked up after the caller has treated it."""
-    yield pid
-    # It may be gone; and without a descriptor to look by, there is nothing else to be done.
-    with suppress(OSError):
-        for child in _children(pid):
-            yield from _tree(child)
-
-
-def _children(pid: int) -> set[int]:
-    """The children of a process with one thread; of this process those that the calling thread started."""
-    thread = threading.get_native_id() if pid == os.getpid() else pid
-    return {int(child) for child in Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split()}
-
-
-def _kill(pid: int) -> None:
-    """Kill the process and all that it started. It must not have been waited for yet.
-
-    Until then its pid, which is also that of its group, cannot become someone else's.
-    """
-    # Those in groups and sessions of their own (some sandboxes make one) are known only for as long
-    # as their parents live. The kernel gives a pid out again only after all the others.
-    for descendant in list(_tree(pid))[1:]:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(descendant, signal.SIGKILL)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def _wait(process: subprocess.Popen[bytes], pidfd: int | None) -> tuple[int, resource.struct_rusage]:
@@ -274,6 +252,12 @@ def _wait(process: subprocess.Popen[bytes], pidfd: int | None) -> tuple[int, res
             os.close(pidfd)
     process.returncode = os.waitstatus_to_exitcode(status)
     return status, usage
+
+
+def _was_refused_memory(status: int, stderr: str) -> bool:
+    """Return True where it died of that, as it said itself: no signal is for it alone."""
+    code = os.waitstatus_to_exitcode(status)
+    return (code < 0 or code > SIGNAL_BASE) and bool(_NO_MEMORY.search(stderr))
 
 
 def _peak_memory(usage: resource.struct_rusage) -> int | None:

@@ -14,10 +14,7 @@ import signal
 import threading
 from collections import OrderedDict
 
-from socorro_processor.stackwalk.command import Limits, Outcome
-
-SIGNAL_BASE = 128
-"""What a shell or a sandbox adds to the number of the signal that the program inside died of."""
+from socorro_processor.stackwalk.command import SIGNAL_BASE, Limits, Outcome
 
 _SENT_BY_OTHERS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGKILL}
 """No fault of a program raises them; memory that it is refused (its own limit) ends it by SIGABRT."""

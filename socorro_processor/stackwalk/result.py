@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from socorro_processor.serialization import Note, decode, ignore
-from socorro_processor.stackwalk.command import Outcome
-from socorro_processor.stackwalk.killed import SIGNAL_BASE
+from socorro_processor.stackwalk.command import SIGNAL_BASE, Outcome
 
 OK = "OK"
 UNKNOWN_ERROR = "unknown error"
+OUTPUT_TOO_LARGE = "OutputTooLarge"
 
 _TIMED_OUT = 124
 
@@ -51,7 +51,7 @@ def stackwalk_result(dump_name: str, outcome: Outcome) -> StackwalkResult:
     json_dump = _read(outcome, lambda fact: notes.append(f"stackwalk of {dump_name}: {fact}")) or {}
     status = json_dump.get("status")
     if not isinstance(status, str):
-        status = UNKNOWN_ERROR
+        status = OUTPUT_TOO_LARGE if outcome.output_too_large else UNKNOWN_ERROR
     code = _return_code(outcome)
     if status != OK or code != 0:
         notes.append(f"stackwalk of {dump_name} failed: {status}, exit code {code}")
@@ -68,9 +68,9 @@ def _facts(outcome: Outcome) -> list[str]:
     if outcome.timed_out:
         return [f"killed, it was not done after {outcome.wall_seconds:.1f} s"]
     if outcome.output_too_large:
-        return ["killed, its output was too large"]
+        return ["killed, its output was too large (output_limit)"]
     if outcome.memory_too_large:
-        return ["killed, it used more than its memory"]
+        return ["it wanted more memory than it may use (memory_limit)"]
     if outcome.return_code == -signal.SIGXCPU:
         return [f"killed, it used more than its CPU time ({outcome.cpu_seconds:.1f} s)"]
     if outcome.return_code < 0:

@@ -1,7 +1,5 @@
 """Builds the index of one symbol file, in a process of its own: its memory is given back, and a fault stays in it.
 
-python -m socorro_processor.symbols.index_process SYMBOL_FILE INDEX STACKWALKER VERSION
-
 It ends when its standard input does, and removes what it has begun: a processor that is killed leaves none behind.
 """
 
@@ -13,17 +11,19 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from socorro_processor.child_environment import child_environment
 from socorro_processor.errors import SocorroError
-from socorro_processor.symbols.verdict import remove_temporary_files
+from socorro_processor.process_tree import kill_tree
+from socorro_processor.symbols.verdict import Ask, remove_temporary_files
 
 TIME = 900.0
 """Seconds that one may take."""
+_PROGRAM = "socorro_processor.rules.symbol_index_process"
+"""Its module. It is above, where the careful runner of ``stackwalk`` may be used to ask a stackwalker."""
 _PATIENCE = 5.0
 """Seconds in which it must have ended when it is told to."""
 
@@ -44,7 +44,7 @@ class IndexProcess:
         self._temporary = tempfile.tempdir or os.environ.get("TMPDIR") or tempfile.gettempdir()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "socorro_processor.symbols.index_process", *arguments],
+                [sys.executable, "-m", _PROGRAM, *arguments],
                 stdin=stdin,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -82,8 +82,8 @@ class IndexProcess:
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            # The stackwalker that it asks is in a session of its own.
+            kill_tree(self._process.pid)
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
@@ -98,7 +98,20 @@ def _follow_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def main(arguments: list[str]) -> int:
+def run(arguments: list[str], ask: Ask) -> NoReturn:
+    """Be that process, with the arguments SYMBOL_FILE INDEX STACKWALKER VERSION, and end."""
+    try:
+        sys.exit(_main(arguments, ask))
+    except SystemExit as end:
+        if end.code and os.getsid(0) == os.getpid():
+            # The end may have come in the midst of their removal, or before it was certain.
+            remove_temporary_files(os.getpid(), tempfile.gettempdir())
+            sys.stderr.flush()
+            os.killpg(0, signal.SIGKILL)
+        raise
+
+
+def _main(arguments: list[str], ask: Ask) -> int:
     # Here alone: who has an index built, such as the manager of a symbol cache, need not have numpy in memory.
     from socorro_processor.symbols.index_building import build
     from socorro_processor.symbols.verdict import is_corrupt
@@ -111,21 +124,8 @@ def main(arguments: list[str]) -> int:
     # The manager goes before others, and this is not to.
     os.nice(10 - min(os.getpriority(os.PRIO_PROCESS, 0), 0))
     try:
-        build(Path(file), version, corrupt=is_corrupt(Path(file), stackwalker)).save(Path(index))
+        build(Path(file), version, corrupt=is_corrupt(Path(file), stackwalker, ask)).save(Path(index))
     except (SocorroError, OSError, MemoryError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except SystemExit as end:
-        if end.code and os.getsid(0) == os.getpid():
-            # The end may have come in the midst of their removal, or before it was certain.
-            remove_temporary_files(os.getpid(), tempfile.gettempdir())
-            # What a stackwalker has started goes with it; all others of this session are gone.
-            sys.stderr.flush()
-            os.killpg(0, signal.SIGKILL)
-        raise

@@ -9,8 +9,8 @@ import json
 import os
 import shutil
 import struct
-import subprocess
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from socorro_processor.errors import SocorroError
@@ -30,8 +30,12 @@ class NoVerdict(SocorroError):
     """The stackwalker could not be asked."""
 
 
-def is_corrupt(file: Path, stackwalker: str, timeout: float = 600.0) -> bool:
-    """Whether the stackwalker (a path) takes nothing of a symbol file. Raises NoVerdict."""
+Ask = Callable[[Sequence[str], Path], bytes]
+"""Runs a program, for which temporary files lie in a directory, and returns what it printed. Raises SocorroError."""
+
+
+def is_corrupt(file: Path, stackwalker: str, ask: Ask) -> bool:
+    """Return True where the stackwalker (a path) takes nothing of a symbol file. Raises NoVerdict."""
     try:
         with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as directory:
             link = Path(directory, "symbols", _RELATIVE)
@@ -40,14 +44,14 @@ def is_corrupt(file: Path, stackwalker: str, timeout: float = 600.0) -> bool:
             dump = Path(directory, "dump")
             dump.write_bytes(_dump())
             arguments = ["--json", "--no-interactive", "--symbols-path", str(link.parents[2]), str(dump)]
-            ended = subprocess.run(
-                [stackwalker, *arguments], capture_output=True, timeout=timeout, check=True, stdin=subprocess.DEVNULL
-            )
-        module = json.loads(ended.stdout)["modules"][0]
+            printed = ask([stackwalker, *arguments], Path(directory))
+        module = json.loads(printed)["modules"][0]
         if module["loaded_symbols"] is not True:
             raise NoVerdict(f"{stackwalker} did not read {file}")
         return bool(module["corrupt_symbols"])
-    except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError) as error:
+    except NoVerdict:
+        raise
+    except (OSError, SocorroError, ValueError, LookupError, TypeError) as error:
         raise NoVerdict(f"{stackwalker} could not be asked about {file}: {error}") from error
 
 

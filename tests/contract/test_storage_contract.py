@@ -23,6 +23,7 @@ from socorro_processor.errors import (
     MalformedCrash,
     PermanentStorageError,
 )
+from socorro_processor.serialization import encode
 from tests.contract.storage_backends import BACKENDS, MAXIMUM_CRASH_SIZE, MAXIMUM_DUMP_SIZE, StorageBackend
 
 CRASH = "0bba61c5-dfc3-43e7-dead-8afd20161123"
@@ -405,6 +406,28 @@ def test_a_processed_crash_that_is_too_large_is_not_read(backend):
     backend.plant(f"v1/processed_crash/{CRASH}", b'{"a":"' + b"x" * MAXIMUM_CRASH_SIZE + b'"}')
     with pytest.raises(PermanentStorageError, match=r"\(maximum_processed_crash_size\)"):
         backend.store.get_unredacted_processed(CRASH)
+
+
+def test_a_processed_crash_that_could_not_be_read_again_is_not_saved(backend):
+    backend.store.save_processed(PROCESSED)
+    with pytest.raises(CrashStorageError, match=r"\(maximum_processed_crash_size\)") as refused:
+        backend.store.save_processed(PROCESSED | {"app_notes": "x" * MAXIMUM_CRASH_SIZE})
+    assert not refused.value.transient
+    assert backend.store.get_unredacted_processed(CRASH) == PROCESSED
+
+
+def test_a_raw_crash_that_could_not_be_read_again_is_not_saved(backend):
+    with pytest.raises(CrashStorageError, match=r"\(maximum_raw_crash_size\)") as refused:
+        backend.store.save_raw_crash(RAW | {"Notes": "x" * MAXIMUM_CRASH_SIZE}, {MAIN_DUMP: b"MDMP"}, CRASH)
+    assert not refused.value.transient
+    assert backend.store.held(CRASH) == []
+
+
+def test_the_largest_crash_that_may_be_read_is_saved_and_read(backend):
+    room = MAXIMUM_CRASH_SIZE - len(encode(PROCESSED | {"app_notes": ""}))
+    largest = PROCESSED | {"app_notes": "x" * room}
+    backend.store.save_processed(largest)
+    assert backend.store.get_unredacted_processed(CRASH) == largest
 
 
 def test_a_raw_crash_in_the_place_of_former_times_is_found(backend):

@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from socorro_processor.rules.symbol_index_process import ask
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
 from socorro_processor.symbols import minidump
 from socorro_processor.symbols.index_building import build
@@ -76,7 +77,7 @@ def index_all(stackwalker: str, symbols: Path, index: IndexStore) -> None:
     judge = version(stackwalker)
     for path in symbols.glob("*/*/*.sym"):
         file = SymbolFile(symbols, str(path.relative_to(symbols)))
-        build(path, judge, corrupt=is_corrupt(path, stackwalker)).save(index.path(file))
+        build(path, judge, corrupt=is_corrupt(path, stackwalker, ask)).save(index.path(file))
 
 
 def compare_random(crash: RandomCrash, stackwalker: str, directory: Path) -> tuple[str, Any]:

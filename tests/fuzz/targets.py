@@ -19,6 +19,7 @@ import numpy
 import zstandard
 
 from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.rules.symbol_index_process import ask
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
 from socorro_processor.symbols.download import DownloadLimits, receive
 from socorro_processor.symbols.dump_file import NotUnderstood
@@ -160,7 +161,7 @@ def _scratch_directory() -> tempfile.TemporaryDirectory[str]:
 
 def _is_corrupt(file: Path) -> bool:
     try:
-        return is_corrupt(file, str(_stackwalker()))
+        return is_corrupt(file, str(_stackwalker()), ask)
     except (NoVerdict, ProcessingEnvironmentError):
         return False
 

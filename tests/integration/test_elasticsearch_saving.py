@@ -147,6 +147,9 @@ PRIVATE = {
     "user_id": "1",
     "exploitability": "high",
     "memory_info": {"x": 1},
+    "user_comments": "call me at 555-0100",
+    "memory_report": {"reports": [{"path": "window(https://example.com)"}]},
+    "java_stack_trace": "java.lang.Exception: a@example.com",
     "json_dump": JSON_DUMP,
     "upload_file_minidump_flash1": {"json_dump": JSON_DUMP, "success": True},
     "upload_file_minidump_flash2": {"json_dump": JSON_DUMP, "success": True},
@@ -186,7 +189,8 @@ def test_each_store_keeps_of_a_processed_crash_what_it_says(indexes, crash, stor
 
 @pytest.mark.parametrize("store_class", STORES)
 def test_annotations_that_are_not_for_everyone_are_not_saved(indexes, crash, store_class):
-    private = dict.fromkeys(("URL", "Email", "Comments", "PluginContentURL", "PluginUserComment"), "secret")
+    of_users = ("URL", "Email", "Comments", "PluginContentURL", "PluginUserComment", "email", "comments")
+    private = dict.fromkeys((*of_users, "JavaStackTrace", "JavaException", "exception_info"), "secret")
     save(indexes.store(store_class), crash, raw=RAW | private)
     assert indexes.document(crash)["raw_crash"] == RAW
 
@@ -276,8 +280,8 @@ def test_a_processed_crash_of_20_megabytes_is_saved(indexes, crash, store_class)
 
 
 def test_20_megabytes_outside_of_the_json_dump_are_saved_too(indexes, crash):
-    save(indexes.store(ESCrashStorageRedactedJsonDump), crash, memory_report={"reports": ["x" * 1000] * 20_000})
-    assert len(indexes.document(crash)["processed_crash"]["memory_report"]["reports"]) == 20_000
+    save(indexes.store(ESCrashStorageRedactedJsonDump), crash, own={"reports": ["x" * 1000] * 20_000})
+    assert len(indexes.document(crash)["processed_crash"]["own"]["reports"]) == 20_000
 
 
 @pytest.mark.parametrize("store_class", FULL)

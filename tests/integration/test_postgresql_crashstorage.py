@@ -21,7 +21,7 @@ from socorro_processor.crashstorage.missing_symbols import SymbolFile
 from socorro_processor.crashstorage.postgresql import columns
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from socorro_processor.crashstorage.postgresql.partitions import TABLES
-from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, TransientStorageError
+from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError, TransientStorageError
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.missing import most_missed
 from tests.contract import test_storage_contract as contract
@@ -489,6 +489,18 @@ class TestLargeCrashes:
 
         assert store.get_unredacted_processed(crash_id) == processed_crash
         assert database.row("reports", crash_id)["signature"] is None
+
+    def test_a_crash_that_postgresql_could_not_write_down_again_is_refused(self, store, crash_id):
+        """It writes 1e300 with all its digits, and no text of a gigabyte."""
+        with pytest.raises(PermanentStorageError, match="once PostgreSQL has written them out"):
+            save(store, report(crash_id, json_dump={"numbers": [1e300] * 3_600_000}))
+        with pytest.raises(CrashIDNotFound):
+            store.get_unredacted_processed(crash_id)
+
+    def test_a_crash_of_very_many_numbers_that_can_be_written_down_is_saved(self, store, crash_id):
+        numbers = [1.5e300, 1.5e-7, 0.25] * 200_000
+        save(store, report(crash_id, json_dump={"numbers": numbers}))
+        assert len(store.get_unredacted_processed(crash_id)["json_dump"]["numbers"]) == len(numbers)
 
     def test_an_annotation_of_20_mb(self, store, crash_id):
         save(store, report(crash_id, user_comments="é" * 10_000_000), Comments="é" * 10_000_000)

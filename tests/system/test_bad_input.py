@@ -178,3 +178,37 @@ def test_a_stored_dump_name_that_is_a_trick_costs_that_dump_only(installation):
     assert crash["success"] is True
     assert "../../x" in crash["processor_notes"]
     assert "missing" in crash["processor_notes"]
+
+
+def test_a_deep_stack_that_came_with_a_larger_output_limit_is_saved_cut_and_shown(installation, tmp_path):
+    frames = [{"frame": number, "function": "deep", "module": "app", "padding": "x" * 300} for number in range(30_000)]
+    walked = {"status": "OK", "crash_info": {"crashing_thread": 0}, "threads": [{"frames": frames}], "modules": []}
+    walked["crashing_thread"] = walked["threads"][0]
+    prints(installation, tmp_path, walked, output_limit="100M")
+    installation.environment["SOCORRO__DESTINATION__MAXIMUM_PROCESSED_CRASH_SIZE"] = "1000000"
+    (crash,) = processed(installation, installation.submit(DUMP))
+    for thread in (crash["json_dump"]["threads"][0], crash["json_dump"]["crashing_thread"]):
+        assert len(thread["frames"]) == 501
+        assert thread["frames"][250] == {"truncated": {"msg": "29,500 frames truncated"}}
+    assert crash["signature"].startswith("deep")
+
+
+def test_a_crash_that_could_not_be_shown_is_parked_with_that_reason(installation, tmp_path):
+    prints(installation, tmp_path, {"status": "OK", "modules": ["x" * 2_000_000]}, output_limit="100M")
+    crash_id = installation.submit(DUMP)
+    daemon = installation.start(
+        "--destination.maximum_processed_crash_size=1000000", "--app.maximum_attempts=1", "--logging.level=INFO"
+    )
+    daemon.wait_for_log(f"{crash_id} is parked")
+    assert daemon.stop() == 0
+    assert re.search(rf"{crash_id} is parked.*\(maximum_processed_crash_size\)", daemon.log)
+    assert not installation.is_processed(crash_id)
+
+
+def prints(installation: Installation, directory: Path, walked: dict, **options: str) -> None:
+    """A stackwalker that prints this, whatever the dump."""
+    (directory / "walked.json").write_text(json.dumps(walked))
+    path = directory / "printing-walker"
+    path.write_text(f"#!/bin/sh\nexec cat {directory}/walked.json\n")
+    path.chmod(0o755)
+    installation.walker(command_pathname=str(path), **options)

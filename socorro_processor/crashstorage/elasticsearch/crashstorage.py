@@ -14,7 +14,7 @@ from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES
 from socorro_processor.crashstorage.elasticsearch.refusals import CLOSED, NO_INDEX, IndexMissing
 from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids
-from socorro_processor.crashstorage.redactor import Redactor, redactor_options
+from socorro_processor.crashstorage.redactor import Redactor, is_walk, redactor_options
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError, PermanentStorageError, TransientStorageError
 from socorro_processor.metrics import METRICS
 from socorro_processor.serialization import encode
@@ -57,7 +57,10 @@ class ESCrashStorage(CrashStorageBase):
     )
     required_config.add_option(
         "raw_forbidden_keys",
-        default="URL, Email, Comments, PluginContentURL, PluginUserComment",
+        default=(
+            "URL, Email, Comments, PluginContentURL, PluginUserComment, email, comments, "
+            "JavaStackTrace, JavaException, exception_info"
+        ),
         doc="annotations that are not for everyone who searches, separated by commas",
         from_string_converter=names,
     )
@@ -209,7 +212,7 @@ class ESCrashStorageRedactedSave(ESCrashStorage):
         redacted.pop("json_dump", None)
         # Those of the other dumps, whatever their names.
         for name, value in redacted.items():
-            if isinstance(value, Mapping) and "json_dump" in value:
+            if is_walk(value):
                 redacted[name] = {key: inner for key, inner in value.items() if key != "json_dump"}
         return redacted
 

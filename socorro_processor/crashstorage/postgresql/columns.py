@@ -25,6 +25,16 @@ _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 _LARGEST_JSON = 2**28 - 1
 """Bytes of what is within a JSONB value."""
 
+_LARGEST_TEXT = 2**30 - 1
+"""Bytes of a text, as which JSONB is read."""
+_SPACED = 1.5
+"""How much longer that is than ours, for its spaces: ``[],`` becomes ``[], ``."""
+_EXPONENT = re.compile(rb"\de[+-]?\d\d")
+_DIGITS = 330
+"""So many has a number at most that we write with an exponent, and PostgreSQL without one."""
+_MAY_GROW_TOO_MUCH = _LARGEST_TEXT // 64
+"""Bytes; what is shorter does not, were it all of ``1e308,``."""
+
 
 def text(maximum: int | None = None) -> Converter:
     """Text of so many characters, the rest cut off; of a number its digits."""
@@ -137,6 +147,13 @@ def json(value: Mapping[str, Any], note: Note) -> str:
     data = encode(value, note)
     if len(data) > _LARGEST_JSON:
         raise PermanentStorageError(f"{len(data)} bytes of JSON are more than the {_LARGEST_JSON} that JSONB takes")
+    if len(data) > _MAY_GROW_TOO_MUCH:
+        written = int(len(data) * _SPACED) + _DIGITS * sum(1 for _ in _EXPONENT.finditer(data))
+        if written > _LARGEST_TEXT:
+            raise PermanentStorageError(
+                f"{len(data)} bytes of JSON may be {written} once PostgreSQL has written them out, of which it reads "
+                f"{_LARGEST_TEXT}"
+            )
     if rb"\u0000" in data:
         data, count = _NUL.subn(rb"\1\\ufffd", data)
         if count:

@@ -13,6 +13,7 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import ConfigurationError, CrashIDNotFound, TransientStorageError
+from socorro_processor.stackwalk.memory_share import memory_share
 
 DEADLINE = 20.0
 
@@ -135,3 +136,17 @@ def test_a_store_that_cannot_be_listed_for_a_while_stops_nothing(make, tmp_path,
     queue._scan()
     assert queue.depths().queues["normal"].waiting == 1
     queue.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "threads"),
+    [
+        ({"producer_consumer.number_of_threads": "7"}, 7),
+        ({"producer_consumer.producer_consumer_class": "socorro_processor.app.task_manager.TaskManager"}, 1),
+    ],
+)
+def test_the_log_says_what_a_stackwalker_may_use_with_so_many_threads(make, caplog, options, threads):
+    caplog.set_level("INFO")
+    rules = '[["own", "", "", "apply_all_rules", "socorro_processor.rules.breakpad.BreakpadStackwalkerRule2015"]]'
+    make(FetchTransformSaveApp, **options, **{"processor.rule_sets": rules})
+    assert f"a stackwalker may use {memory_share(threads)} (memory_limit)" in caplog.text

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from socorro_processor.cli.main import main
+from socorro_processor.stackwalk.memory_share import memory_share
 from socorro_processor.symbols.cache_directory import CacheDirectory
 from tests.shared import SAMPLES, stackwalker
 from tests.symbol_server import SymbolServer, always
@@ -39,6 +40,19 @@ def test_after_the_setup_all_is_well(socorro):
     code, out, _ = socorro("doctor", "--json")
     assert set(problems(out).values()) == {""}, out
     assert code == 0
+
+
+def test_it_says_what_memory_a_stackwalker_may_use(socorro):
+    threads = "--producer_consumer.number_of_threads=2"
+    _, out, _ = socorro("doctor", "--json", threads)
+    (component,) = (finding["component"] for finding in json.loads(out) if finding["part"] == "processor")
+    share = memory_share(2)
+    assert component == f"MozillaProcessorAlgorithm2015; a stackwalker may use {share} (memory_limit)"
+    # More threads than any machine has memory for.
+    _, out, _ = socorro("doctor", "--json", "--producer_consumer.number_of_threads=1000")
+    share = memory_share(1000)
+    (warnings,) = (finding["warnings"] for finding in json.loads(out) if finding["part"] == "processor")
+    assert any("fewer threads" in warning for warning in warnings) is share.is_too_small
 
 
 def test_the_setup_can_be_run_again(socorro):

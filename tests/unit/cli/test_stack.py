@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from socorro_processor.stackwalk.deep_stacks import cut_deep_stacks
 from tests.shared import SAMPLES, stackwalker
 from tests.unit.cli.reports import CRASH_ID, frame, lines_of_stack, processed, report
 
@@ -55,6 +56,16 @@ class TestStack:
     )
     def test_of_a_path_the_part_that_tells_something_is_shown(self, file: str, shown: str) -> None:
         assert f"  {shown}:12  " in report(processed(frame(function="f", file=file, line=12)))
+
+    def test_a_stack_that_was_cut_says_of_how_many_frames(self) -> None:
+        crash = processed(*(frame(number, function="f") for number in range(10_000)))
+        for thread in crash["json_dump"]["threads"]:
+            thread["frame_count"] = len(thread["frames"])
+        crash["json_dump"]["crashing_thread"]["frame_count"] = 10_000
+        cut_deep_stacks(crash["json_dump"])
+        text = report(crash)
+        assert "Crashing thread 1, Decoder: 500 frames of 10000: the stack is truncated\n" in text
+        assert lines_of_stack(text)[-1] == "9999 cfi f libcodec.so"
 
     def test_missing_symbols_are_named_with_what_to_do(self) -> None:
         text = report(processed(frame(module="libc.so.6", module_offset="0x1"), frame(1, function="f")))

@@ -19,6 +19,9 @@ def test_by_default_what_is_personal_goes():
         "user_id": "1",
         "exploitability": "high",
         "memory_info": {},
+        "user_comments": "call me at 555-0100",
+        "memory_report": {"reports": [{"path": "window(https://example.com)"}]},
+        "java_stack_trace": "java.lang.Exception: ann@example.com",
         "signature": "main",
         "json_dump": {"sensitive": {}, "status": "OK"},
         "upload_file_minidump_flash1": {"json_dump": {"sensitive": {}, "status": "OK"}},
@@ -32,6 +35,17 @@ def test_by_default_what_is_personal_goes():
         "upload_file_minidump_flash2": {"json_dump": {}, "success": True},
         "upload_file_minidump_browser": {"json_dump": {}},
     }
+
+
+def test_what_is_forbidden_is_forbidden_below_each_additional_minidump_whatever_its_name():
+    walk = {"json_dump": {"sensitive": {}, "status": "OK"}, "exploitability": "high", "success": True}
+    crash = {"additional_minidumps": ["upload_file_minidump_x"], "upload_file_minidump_x": walk, "dump_2": walk}
+    redacted = {"json_dump": {"status": "OK"}, "success": True}
+    assert Redactor(defaults(Redactor)).redact(crash) == crash | {
+        "upload_file_minidump_x": redacted,
+        "dump_2": redacted,
+    }
+    assert walk["json_dump"] == {"sensitive": {}, "status": "OK"}
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,34 @@ def test_an_earlier_result_of_another_shape_does_no_harm(notes):
     assert process(earlier={"processor_notes": notes, "started_datetime": notes}).processed["success"]
 
 
+class DeepRule(Rule):
+    """Writes deep stacks; the one behind it sees all of their frames."""
+
+    def action(self, crash: Crash) -> bool:
+        for walked in (crash.processed, crash.processed.setdefault("upload_file_minidump_x", {})):
+            walked["json_dump"] = {
+                "threads": [{"frames": [{"frame": number} for number in range(3000)]}],
+                "crashing_thread": {"frames": [{"frame": number} for number in range(3000)]},
+            }
+        return True
+
+
+class CountingRule(Rule):
+    def action(self, crash: Crash) -> bool:
+        crash.processed["signature"] = str(len(crash.processed["json_dump"]["threads"][0]["frames"]))
+        return True
+
+
+def test_deep_stacks_of_every_minidump_are_cut_after_all_rules_have_seen_them():
+    processed = process("DeepRule", "CountingRule").processed
+    assert processed["signature"] == "3000"
+    for walked in (processed, processed["upload_file_minidump_x"]):
+        for thread in (walked["json_dump"]["threads"][0], walked["json_dump"]["crashing_thread"]):
+            assert len(thread["frames"]) == 501
+            assert thread["frames"][250] == {"truncated": {"msg": "2,500 frames truncated"}}
+            assert thread["truncated"] is True
+
+
 def test_every_rule_is_closed_with_the_pipeline():
     before = HelplessRule.closed
     pipeline("HelplessRule").close()

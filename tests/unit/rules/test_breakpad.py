@@ -2,6 +2,7 @@
 
 import json
 import logging
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
 from socorro_processor.stackwalk.command import Limits
+from socorro_processor.stackwalk.memory_share import SMALLEST, MemoryShare, memory_share
 from socorro_processor.stackwalk.orphans import MARK
 from tests.golden.cases import cases_file, of_kind, read_cases
 from tests.shared import SHARED, require, shared, stackwalker
+from tests.unit.stackwalk.many_threads import minidump_of_threads
 
 MAIN = "upload_file_minidump"
 PLUGIN = "upload_file_minidump_plugin"
@@ -100,23 +103,23 @@ def test_a_dump_of_another_name_may_be_the_main_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "options", "said"),
+    ("script", "options", "status", "said"),
     [
-        ("sleep 60", {"kill_timeout": "0.3"}, "killed, it was not done"),
-        ("cat /dev/zero", {"output_limit": "100k"}, "its output was too large"),
-        ("echo no JSON", {}, "no JSON"),
-        ("echo '{\"status\": '; kill -SEGV $$", {}, "died of signal 11"),
-        ("exit 1", {}, "printed nothing"),
+        ("sleep 60", {"kill_timeout": "0.3"}, "unknown error", "killed, it was not done"),
+        ("cat /dev/zero", {"output_limit": "100k"}, "OutputTooLarge", "its output was too large (output_limit)"),
+        ("echo no JSON", {}, "unknown error", "no JSON"),
+        ("echo '{\"status\": '; kill -SEGV $$", {}, "unknown error", "died of signal 11"),
+        ("exit 1", {}, "unknown error", "printed nothing"),
     ],
 )
 def test_whatever_the_stackwalker_does_the_crash_goes_on(
-    program: Program, tmp_path: Path, script: str, options: dict[str, str], said: str
+    program: Program, tmp_path: Path, script: str, options: dict[str, str], status: str, said: str
 ) -> None:
     crash = crash_with(tmp_path, **{MAIN: {}, PLUGIN: {}})
     walks = rule(command_line="{command_pathname}", command_pathname=program(script), **options)
     assert walks.act(crash) == (True, True)
     assert crash.processed["json_dump"] == {}
-    assert crash.processed["mdsw_status_string"] == "unknown error"
+    assert crash.processed["mdsw_status_string"] == status
     assert crash.processed[PLUGIN]["success"] is False
     assert any(said in note for note in crash.notes)
 
@@ -140,9 +143,10 @@ def test_what_is_printed_for_all_minidumps_of_a_crash_is_limited(tmp_path: Path)
     crash = crash_with(tmp_path, **{name: ["x" * 60_000] for name in (MAIN, PLUGIN, MAIN + "_browser")})
     rule(command_line="cat {dump_file_pathname}", output_limit="100k").act(crash)
     assert [note for note in crash.notes if "too large" in note] == [
-        f"stackwalk of {PLUGIN}: killed, its output was too large",
-        f"stackwalk of {MAIN}_browser: killed, its output was too large",
+        f"stackwalk of {PLUGIN}: killed, its output was too large (output_limit)",
+        f"stackwalk of {MAIN}_browser: killed, its output was too large (output_limit)",
     ]
+    assert crash.processed[PLUGIN]["mdsw_status_string"] == "OutputTooLarge"
 
 
 def test_a_stackwalker_that_cannot_run_is_no_fault_of_the_crash(tmp_path: Path) -> None:
@@ -346,6 +350,72 @@ def test_its_printed_configuration_can_be_read_again(tmp_path: Path) -> None:
     assert again.sandbox.to_str() == "env -i"
     assert again.cpu_limit == 7.5
     assert again.kill_timeout == 120
+
+
+# The memory of a walk
+
+
+def of_2_gb(walks: int) -> MemoryShare:
+    return memory_share(walks, read=lambda path: {"/proc/meminfo": "MemTotal: 2097152 kB\n"}.get(path, ""))
+
+
+def rule_of_2_gb(**options: Any) -> BreakpadStackwalkerRule2015:
+    _MADE.append(BreakpadStackwalkerRule2015(defaults(BreakpadStackwalkerRule2015, **options), of_2_gb))
+    return _MADE[-1]
+
+
+LIMIT = 'printf \'{"status": "OK", "limit": %s}\' "$(ulimit -v)"'
+
+
+@pytest.mark.parametrize(
+    ("options", "threads", "kilobytes", "said"),
+    [
+        ({}, 4, 384 << 10, "a stackwalker may use 384 MB, of 2048 MB for 4 walks at once (memory_limit)"),
+        ({"memory_limit": "auto"}, 1, 1536 << 10, "a stackwalker may use 1536 MB, of 2048 MB for 1 walk at once"),
+        ({"memory_limit": "700M"}, 4, 700 << 10, "a stackwalker may use 700 MB of memory (memory_limit)"),
+    ],
+)
+def test_a_walk_gets_its_share_of_the_memory_where_no_operator_says_what(
+    program: Program, tmp_path: Path, options: dict[str, str], threads: int, kilobytes: int, said: str
+) -> None:
+    # The limits are set at once, but a shell may be faster.
+    script = f"while [ $(ulimit -v) = unlimited ]; do :; done; {LIMIT}"
+    walks = rule_of_2_gb(command_line="{command_pathname}", command_pathname=program(script), **options)
+    assert walks.prepare(threads).startswith(said)
+    crash = crash_with(tmp_path, **{MAIN: {}})
+    walks.act(crash)
+    assert crash.processed["json_dump"]["limit"] == kilobytes
+
+
+def test_walks_that_may_use_more_than_there_is_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    rule_of_2_gb().prepare(6)
+    assert caplog.text == ""
+    rule_of_2_gb().prepare(16)
+    assert "256 MB, of 2048 MB for 16 walks at once: give the processor more memory, or fewer threads" in caplog.text
+
+
+def test_a_minidump_of_100_000_threads_costs_its_share_of_the_memory_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "dump").write_bytes(minidump_of_threads(100_000))
+    stackwalker()
+    walks = rule_of_2_gb(symbols_path=str(tmp_path))
+    walks.prepare(4)
+    crash = Crash("an id", {}, {MAIN: tmp_path / "dump"}, temporary_directory=tmp_path)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert walks.act(crash) == (True, True)
+    assert f"stackwalk of {MAIN}: it wanted more memory than it may use (memory_limit)" in crash.notes
+    assert crash.processed["success"] is False
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(before, 384 << 10)
+
+
+@pytest.mark.parametrize("symbols", ["symbols", "no symbols"])
+def test_real_dumps_are_walked_with_the_smallest_share(tmp_path: Path, symbols: str) -> None:
+    dumps = sorted(shared("crashes").glob("*/*.dmp"))
+    stackwalker()
+    walks = rule_of_2_gb(
+        symbols_path=str(SHARED / symbols), memory_limit=str(SMALLEST), symbol_index_path=str(tmp_path)
+    )
+    for dump in dumps:
+        assert walked(walks, dump).notes == [], dump
 
 
 # Golden cases

@@ -8,6 +8,7 @@ from socorro_processor.configuration import defaults
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.jit import JitCrashCategorizeRule, SignatureJitCategory
+from socorro_processor.stackwalk.memory_share import memory_share
 
 JIT_CRASH = {
     "product": "Firefox",
@@ -33,6 +34,17 @@ def test_the_category_is_what_the_program_says_of_the_dump(crash):
     assert rule_that_runs("cat {dump_file_pathname}").act(crash) == (True, True)
     assert crash.processed["classifications"] == {"jit": {"category": "a category", "category_return_code": 0}}
     assert not crash.notes
+
+
+@pytest.mark.parametrize(
+    ("options", "limit"),
+    [({}, memory_share(1000, 2 << 30).bytes), ({"memory_limit": "700M"}, 700 << 20)],
+)
+def test_the_program_gets_a_walks_share_of_the_memory_where_no_operator_says_what(crash, options, limit):
+    rule = rule_that_runs("sh -c 'while [ $(ulimit -v) = unlimited ]; do :; done; ulimit -v'", **options)
+    rule.prepare(1000)
+    rule.act(crash)
+    assert crash.processed["classifications"]["jit"]["category"] == str(limit >> 10)
 
 
 def test_the_program_is_named_by_its_path(crash):

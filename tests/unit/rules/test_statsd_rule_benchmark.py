@@ -23,6 +23,9 @@ class Greeting(Rule):
         crash.processed["said"] = self.config.word
         return True
 
+    def prepare(self, threads):
+        return f"{self.name} in {threads} threads"
+
     def check(self):
         raise ProcessingEnvironmentError("cannot speak")
 
@@ -88,6 +91,7 @@ def test_a_rule_that_fails_is_noted_and_timed_as_ever(rule, statsd_server):
 
 def test_the_rule_is_checked_reloaded_and_closed_through_the_wrapper(rule):
     wrapped = rule()
+    assert wrapped.prepare(3) == "Greeting in 3 threads"
     with pytest.raises(ProcessingEnvironmentError, match="cannot speak"):
         wrapped.check()
     seen = crash()

@@ -86,15 +86,17 @@ def test_text_that_is_no_utf_8_does_not_cost_the_walk() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended", "code", "said"),
+    ("ended", "code", "status", "said"),
     [
-        ({"timed_out": True, "return_code": -signal.SIGKILL}, 124, "killed, it was not done after 1.5 s"),
-        ({"output_too_large": True, "return_code": -signal.SIGKILL}, 137, "killed, its output was too large"),
+        ({"timed_out": True}, 124, "unknown error", "killed, it was not done after 1.5 s"),
+        ({"output_too_large": True}, 137, "OutputTooLarge", "killed, its output was too large (output_limit)"),
     ],
 )
-def test_of_a_walk_that_had_to_be_killed_nothing_is_believed(ended: dict[str, Any], code: int, said: str) -> None:
-    result = stackwalk_result(DUMP, outcome(b'{"status": "OK"}', **ended))
-    assert (result.json_dump, result.status, result.return_code) == ({}, "unknown error", code)
+def test_of_a_walk_that_had_to_be_killed_nothing_is_believed(
+    ended: dict[str, Any], code: int, status: str, said: str
+) -> None:
+    result = stackwalk_result(DUMP, outcome(b'{"status": "OK"}', -signal.SIGKILL, **ended))
+    assert (result.json_dump, result.status, result.return_code) == ({}, status, code)
     assert f"stackwalk of {DUMP}: {said}" in result.notes
 
 
@@ -115,7 +117,7 @@ def test_a_walk_that_died_says_of_what(death: int, code: int, said: str) -> None
 def test_a_walk_that_took_too_much_memory_at_once_says_so() -> None:
     result = stackwalk_result(DUMP, outcome(return_code=-signal.SIGKILL, memory_too_large=True))
     assert result.return_code == 137
-    assert result.notes[0] == f"stackwalk of {DUMP}: killed, it used more than its memory"
+    assert result.notes[0] == f"stackwalk of {DUMP}: it wanted more memory than it may use (memory_limit)"
 
 
 def test_a_walk_that_died_after_its_last_word_counts_with_a_note() -> None:
