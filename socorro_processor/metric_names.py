@@ -68,6 +68,7 @@ MEASURED = (
     Measured("counter", "symbol_cache.evicted_bytes", (), "their sizes in all"),
     Measured("counter", "symbol_cache.overflows", (), "times that more happened than the kernel could tell of"),
     Measured("counter", "companion.ended", (), "companion processes that ended, and were started again"),
+    Measured("counter", "log.dropped", (), "log lines that nobody has: the log was not read, or not written"),
     Measured("duration", "job", ("job",), "a job of socorro cron"),
     Measured("counter", "job.ended", ("job", "outcome"), "jobs that succeeded or failed"),
     Measured("counter", "job.removed", ("job",), "partitions, indexes, crashes and left-overs that jobs removed"),

@@ -6,7 +6,6 @@ import faulthandler
 import logging
 import os
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -22,6 +21,7 @@ from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.jobs import options as job_options
+from socorro_processor.line_writer import drain_output, unblocking_stderr
 from socorro_processor.metrics import METRICS
 from socorro_processor.reference.provider import refresh_providers
 from socorro_processor.stackwalk.command import kill_all
@@ -36,6 +36,8 @@ _FIRST_CONNECTION_TIME = 2.0
 """Seconds that a first connection to the queue may."""
 _STATUS_INTERVAL = 5.0
 """Seconds between two words to the service manager."""
+_LAST_WORDS_TIME = 0.5
+"""Seconds for the log to be written at a second signal."""
 
 
 class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
@@ -62,9 +64,11 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         signal.signal(signal.SIGTERM, self._on_stop_signal)
         signal.signal(signal.SIGINT, self._on_stop_signal)
         signal.signal(signal.SIGHUP, self._on_reload_signal)
-        if sys.stderr is not None:
-            # A service manager that hears nothing more ends it by SIGABRT: the stacks say what hangs.
-            faulthandler.enable()
+        # The watchdog's last resort.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        # A service manager that hears nothing more ends it by SIGABRT: the stacks say what hangs.
+        faulthandler.enable(unblocking_stderr())
+        self.health.watched_by(self.watchdog.look)
         self._service = ServiceManager()
         # Also what is put anywhere by default must be found, and removed, when this process was killed.
         tempfile.tempdir = str(self.directory.path)
@@ -96,6 +100,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         if self._stop_signal:
             # At once: what is in work comes again, as after any other death of a processor.
             kill_all()
+            drain_output(_LAST_WORDS_TIME)
             os._exit(128 + number)
         self._stop_signal = number
 

@@ -11,6 +11,7 @@ from tests.chaos.faults import (
     Full,
     Link,
     LittleMemory,
+    LogNotRead,
     QueueLocked,
     SecondSignal,
     ServiceEnds,
@@ -48,6 +49,8 @@ COMMON = (
         )
         for processor in PROCESSORS
     ),
+    # In lanes of their own: the processor is killed, told to stop and starved meanwhile.
+    *(Lane(f"log of {processor}", 10.0, (LogNotRead(processor),)) for processor in PROCESSORS),
     Lane("stackwalker", 6.0, tuple(Walker(name) for name in (*FAULTS, IS_GONE))),
     Lane("temporary disk", 15.0, (Full("temporary disk"),)),
     Lane("symbol server", 6.0, tuple(ServerIs(name) for name in (HANGS, *ANSWERS))),
