@@ -46,6 +46,7 @@ MEASURED = (
     Measured("duration", "symbols.supply", (), "symbol files that a dump can need, got before its walk"),
     Measured("duration", "symbols.download", (), "one file from one source"),
     Measured("counter", "symbols.supplied", ("outcome",), "files: cached, fetched, missing or failed"),
+    Measured("counter", "symbols.source_failed", (), "answers that a source did not give, or gave too slowly"),
     Measured("duration", "symbols.indexing", (), "symbol files made ready for slicing"),
     Measured("counter", "symbols.indexed", (), "files that were"),
     Measured("counter", "symbols.index_failed", (), "files that could not be"),
