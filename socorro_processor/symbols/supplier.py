@@ -118,14 +118,15 @@ class SymbolSupplier(RequiredConfig):
     required_config.add_option(
         "read_timeout",
         default=10.0,
-        doc="seconds in which a symbol server has to send something",
+        doc="seconds in which a symbol server has to send something; with those for the connection also those in "
+        "which the whole header of its answer has to be there",
         from_string_converter=Seconds(above=True),
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "download_timeout",
         default=300.0,
-        doc="seconds for one file to come",
+        doc="seconds for one file to come, from the connection to its end",
         from_string_converter=Seconds(above=True),
         reference_value_from="resource.symbols",
     )
