@@ -48,6 +48,11 @@ class Health:
         self._maximum_silence = maximum_silence
         self._clock = clock
         self._last_sign = clock()
+        self._hanging: Callable[[], str | None] = lambda: None
+
+    def watched_by(self, hanging: Callable[[], str | None]) -> None:
+        """Ask ``hanging``, a watchdog's, what hangs: None where nothing does."""
+        self._hanging = hanging
 
     def problem(self, part: str, description: str) -> None:
         """``part`` cannot do its work; the processor is not ready."""
@@ -86,6 +91,13 @@ class Health:
         """Seconds since the last sign of life, where those are too many."""
         silence = self._clock() - self._last_sign
         return silence if silence > self._maximum_silence else None
+
+    def hang(self) -> dict[str, object]:
+        """What hangs: the main loop, or what the watchdog sees. Empty where nothing does."""
+        if (silence := self.silence()) is not None:
+            return {"seconds": round(silence, 1)}
+        what = self._hanging()
+        return {} if what is None else {"what": what}
 
 
 class HealthServer:
@@ -157,11 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/healthz":
-            silence = self.health.silence()
-            self._answer(
-                200 if silence is None else 503,
-                {"status": "ok"} if silence is None else {"status": "hangs", "seconds": round(silence, 1)},
-            )
+            hang = self.health.hang()
+            self._answer(503 if hang else 200, {"status": "hangs" if hang else "ok", **hang})
         elif path == "/readyz":
             problems = self.health.problems()
             self._answer(503 if problems else 200, {"ready": not problems, "problems": problems})

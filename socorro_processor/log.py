@@ -1,5 +1,7 @@
 """Logs on standard error: plain lines for people, or a JSON object a line for machines.
 
+In a service no log line waits for its reader: see ``line_writer``.
+
 Nothing personal is ever logged: no URL, e-mail, comment or other annotation of a crash.
 """
 
@@ -16,6 +18,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.line_writer import LineStream, LineWriter
+from socorro_processor.metrics import METRICS
 
 _LIBRARIES = ("boto3", "botocore", "elastic_transport", "elasticsearch", "pika", "s3transfer", "urllib3")
 
@@ -61,7 +65,8 @@ def formatter_of(config: DotDict) -> logging.Formatter:
 
 def set_up_logging(config: DotDict) -> None:
     """Send all logs to standard error, as ``logging.level`` and ``logging.format`` say."""
-    handler = logging.StreamHandler(sys.stderr)
+    stream = sys.stderr
+    handler = _QueueingHandler(stream.lines) if isinstance(stream, LineStream) else logging.StreamHandler(stream)
     handler.setFormatter(formatter_of(config))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -70,6 +75,40 @@ def set_up_logging(config: DotDict) -> None:
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(max(logging.getLogger(library).level, logging.INFO))
 
+
+class _QueueingHandler(logging.Handler):
+    """Hands lines to a LineWriter. What it drops is counted, and said once there is room.
+
+    A record with ``extra=LAST_WORDS`` is never dropped.
+    """
+
+    def __init__(self, lines: LineWriter) -> None:
+        super().__init__()
+        self._lines = lines
+        lines.notice = self._notice
+        lines.on_drop = lambda: METRICS.increment("log.dropped")
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        # Without the handler's lock: a thread that hangs in the midst of a line must not hold up the others.
+        if accepted := bool(self.filter(record)):
+            self.emit(record)
+        return accepted
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.put(self.format(record) + "\n", always=getattr(record, "last_words", False))
+        except Exception:
+            self.handleError(record)
+
+    def _notice(self, count: int) -> str:
+        arguments = (count, "line is" if count == 1 else "lines are")
+        message = "%d %s missing here: the log was not read, or could not be written"
+        record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, message, arguments, None)
+        return self.format(record) + "\n"
+
+
+LAST_WORDS = {"last_words": True}
+"""``extra`` of what is logged before a process ends at once."""
 
 _crash_id: ContextVar[str | None] = ContextVar("crash_id", default=None)
 

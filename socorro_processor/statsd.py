@@ -95,6 +95,14 @@ def _address(host: str, port: int) -> Address:
     return family == socket.AF_INET6, str(address[0])
 
 
+class _NeverWaiting(StatsClient):
+    """Drops what the network does not take at once: a device that is down or slow lets a datagram wait."""
+
+    def __init__(self, host: str, port: int, prefix: str, ipv6: bool) -> None:
+        super().__init__(host, port, prefix, ipv6=ipv6)
+        self._sock.setblocking(False)
+
+
 class StatsdClient:
     """Sends to the statsd of ``config``. Any thread may call; no call blocks or raises.
 
@@ -172,7 +180,7 @@ class StatsdClient:
             client = None
             if address != self._address:
                 ipv6, number = address
-                client = StatsClient(number, self._port, prefix=self._prefix, ipv6=ipv6)
+                client = _NeverWaiting(number, self._port, self._prefix, ipv6)
         except (OSError, ValueError) as error:
             if not self._failed:
                 logger.warning("statsd: looking up %s failed, it is tried again: %s", host, error)

@@ -14,6 +14,7 @@ Answer = Callable[["Request"], None]
 """Answers one request, in whatever way."""
 
 DEADLINE = 60.0
+DRIP_INTERVAL = 0.05
 
 
 class Request(BaseHTTPRequestHandler):
@@ -74,8 +75,37 @@ class SymbolServer:
         """What was asked for so far."""
         return list(self._server.paths)
 
+    @property
+    def connections(self) -> int:
+        """How many there have been."""
+        return len(self._server.connections)
+
     def answers(self, answer: Answer) -> None:
         self._server.answer = answer
+
+    def drip_header(self, request: Request) -> None:
+        """Sends a byte of a header every now and then, for as long as the server runs: there is always something."""
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        self._drip(request)
+
+    def drip_body(self, request: Request) -> None:
+        """The same with a file, of which nobody knows how long it is."""
+        request.send_response(200)
+        request.send_header("Connection", "close")
+        request.end_headers()
+        request.wfile.write(b"MODULE Linux x86_64 ")
+        self._drip(request)
+
+    def drip_chunk(self, request: Request) -> None:
+        """The same with the length of a chunk."""
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        self._drip(request)
+
+    def _drip(self, request: Request) -> None:
+        while not self.released.wait(DRIP_INTERVAL):
+            request.wfile.write(b"0")
 
     def hang(self, request: Request) -> None:
         """Says nothing for as long as the server runs."""

@@ -34,6 +34,7 @@ from socorro_processor.configuration import (
     split_command_line,
 )
 from socorro_processor.errors import SocorroError
+from socorro_processor.line_writer import keep_output_from_blocking
 from socorro_processor.metrics import METRICS
 
 logger = logging.getLogger(__name__)
@@ -233,4 +234,5 @@ def _run_alone(companion: Companion, config: DotDict, stop: Callable[[], bool]) 
 
 
 if __name__ == "__main__":
+    keep_output_from_blocking()
     sys.exit(main(sys.argv[1:]))

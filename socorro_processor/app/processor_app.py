@@ -6,7 +6,6 @@ import faulthandler
 import logging
 import os
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -25,6 +24,7 @@ from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.jobs import options as job_options
+from socorro_processor.line_writer import drain_output, unblocking_stderr
 from socorro_processor.metrics import METRICS
 from socorro_processor.reference.provider import refresh_providers
 from socorro_processor.stackwalk.command import kill_all
@@ -41,6 +41,8 @@ _FIRST_CONNECTION_TIME = 2.0
 """Seconds that a first connection to the queue may."""
 _STATUS_INTERVAL = 5.0
 """Seconds between two words to the service manager."""
+_LAST_WORDS_TIME = 0.5
+"""Seconds for the log to be written at a second signal."""
 
 
 class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
@@ -67,9 +69,11 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         signal.signal(signal.SIGTERM, self._on_stop_signal)
         signal.signal(signal.SIGINT, self._on_stop_signal)
         signal.signal(signal.SIGHUP, self._on_reload_signal)
-        if sys.stderr is not None:
-            # A service manager that hears nothing more ends it by SIGABRT: the stacks say what hangs.
-            faulthandler.enable()
+        # The watchdog's last resort.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        # A service manager that hears nothing more ends it by SIGABRT: the stacks say what hangs.
+        faulthandler.enable(unblocking_stderr())
+        self.health.watched_by(self.watchdog.look)
         self._service = ServiceManager()
         # Also what is put anywhere by default must be found, and removed, when this process was killed.
         tempfile.tempdir = str(self.directory.path)
@@ -111,6 +115,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         if self._stop_signal:
             # At once: what is in work comes again, as after any other death of a processor.
             kill_all()
+            drain_output(_LAST_WORDS_TIME)
             os._exit(128 + number)
         self._stop_signal = number
 
@@ -158,8 +163,8 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
     def _end_at_once(self, reason: str) -> None:
         """What is in work comes again: its end could not be told to anybody."""
         logger.critical("%s; the processor ends with %d", reason, EXIT_CODE)
-        logging.shutdown()
         kill_all()
+        drain_output(_LAST_WORDS_TIME)
         os._exit(EXIT_CODE)
 
     def _status(self) -> str:

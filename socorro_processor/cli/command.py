@@ -23,6 +23,8 @@ class Command:
     sections: tuple[str, ...] = ()
     """The sections of the configuration that it uses; all where none is named."""
     description: str = ""
+    is_service: bool = False
+    """It goes on also where nobody reads its output."""
     subcommands: Mapping[str, Command] = field(default_factory=dict)
     """What it is instead where the next word is one of these."""
 

@@ -29,6 +29,7 @@ from socorro_processor.configuration import (
 )
 from socorro_processor.core_dumps import forbid_core_dumps
 from socorro_processor.errors import ConfigurationError, SocorroError
+from socorro_processor.line_writer import keep_output_from_blocking
 
 _ADMIN = (
     ("admin.conf", "FILE: the configuration, an ini file"),
@@ -108,6 +109,8 @@ def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> 
     elif arguments and command.subcommands and not arguments[0].startswith("-"):
         there = ", ".join(command.subcommands)
         raise ConfigurationError(f"there is no command '{command.name} {plain(arguments[0])}'; there are {there}")
+    if command.is_service:
+        keep_output_from_blocking()
     command_line, own = split_command_line(arguments)
     parser = command.parser()
     if "-h" in own or "--help" in own:

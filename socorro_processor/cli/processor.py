@@ -32,4 +32,5 @@ COMMAND = Command(
     ),
     example="socorro processor --admin.conf=config/processor.ini --health.port=8000",
     run=run,
+    is_service=True,
 )

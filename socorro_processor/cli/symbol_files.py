@@ -56,7 +56,10 @@ def upload(configuration: Configuration, items: list[str], as_json: bool) -> int
     results: dict[Wanted, str] = {}
     refused = 0
     supplier = SymbolSupplier(rule.symbols, rule.symbol_cache_path) if SymbolSupplier.is_wanted(rule.symbols) else None
-    with closing(S3Source(rule.symbols[S3])) as source, progress_bar(MofNCompleteColumn()) as progress:
+    with (
+        closing(S3Source(rule.symbols[S3], rule.symbols.download_timeout)) as source,
+        progress_bar(MofNCompleteColumn()) as progress,
+    ):
         for file in progress.track(files, description="uploaded"):
             try:
                 wanted = _checked(file)

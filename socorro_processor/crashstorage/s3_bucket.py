@@ -15,6 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3.session
+from botocore.awsrequest import (
+    AWSHTTPConnection,
+    AWSHTTPConnectionPool,
+    AWSHTTPSConnection,
+    AWSHTTPSConnectionPool,
+)
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -24,6 +30,7 @@ from socorro_processor.crashstorage.objects import NoSuchObject, ObjectTooLarge
 from socorro_processor.crashstorage.s3_errors import NO_SUCH_BUCKET, http_status, sorted_errors
 from socorro_processor.crashstorage.s3_options import bucket_options
 from socorro_processor.errors import ConfigurationError, TransientStorageError
+from socorro_processor.request_deadline import DeadlineConnection
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -36,6 +43,22 @@ _AHEAD = 2
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class _Connection(DeadlineConnection, AWSHTTPConnection):  # type: ignore[misc] # stubs of two packages differ
+    """HTTP."""
+
+
+class _TLSConnection(DeadlineConnection, AWSHTTPSConnection):  # type: ignore[misc] # as above
+    """HTTPS."""
+
+
+class _Pool(AWSHTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(AWSHTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
 
 
 class S3Bucket(RequiredConfig):
@@ -160,9 +183,13 @@ class S3Bucket(RequiredConfig):
         with sorted_errors(f"write {self.key(key)} to {self}"):
             self.client.put_object(Bucket=self._name, Key=self.key(key), Body=body)
 
-    def chunks(self, key: str, maximum_size: int | None) -> Generator[bytes]:
+    def chunks(
+        self, key: str, maximum_size: int | None, answered: Callable[[], object] = lambda: None
+    ) -> Generator[bytes]:
+        """The content of an object. ``answered`` is called when its header is there."""
         with sorted_errors(f"read {self.key(key)} from {self}"):
             answer = self.client.get_object(Bucket=self._name, Key=self.key(key))
+            answered()
             # A body that is not read to its end is closed with its connection.
             with contextlib.closing(answer["Body"]) as body:
                 size = answer.get("ContentLength", 0)
@@ -258,6 +285,9 @@ def _new_client(config: DotDict) -> S3Client:
         ),
     )
     client.meta.events.register_last("before-call.s3", _send_at_once)
+    # botocore has no open way to its connections.
+    session: Any = client
+    session._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_TLSPool)
     return client
 
 

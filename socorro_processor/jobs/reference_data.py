@@ -23,6 +23,8 @@ from socorro_processor.reference.file import decode_tables
 from socorro_processor.reference.provider import sections_with_providers
 from socorro_processor.regular_file import read_regular_file
 
+_TOO_LONG = "it takes too long (cron.reference_data.maximum_time)"
+
 
 class Refused(SocorroError):
     """What came is not put in the place of what there is."""
@@ -93,15 +95,24 @@ def _read(origin: str, maximum_size: int, maximum_time: float) -> bytes:
     # Not before now: the other jobs need no HTTP.
     from socorro_processor.symbols.download import unpacked
     from socorro_processor.symbols.http_source import HTTPSource, parse_url
+    from socorro_processor.symbols.source import SourceAway
 
     try:
         folder, _, name = parse_url(origin).rpartition("/")
         parse_url(folder)
     except ValueError as error:
         raise Refused(f"{error} (or the name of a file)") from error
-    source = HTTPSource(folder, connection_timeout=10.0, read_timeout=30.0, connections=1)
-    with closing(source), closing(source.chunks(unquote(name))) as chunks:
-        return _joined(unpacked(chunks), maximum_size, time.monotonic() + maximum_time)
+    source = HTTPSource(
+        folder, connection_timeout=10.0, read_timeout=30.0, download_timeout=maximum_time, connections=1
+    )
+    end = time.monotonic() + maximum_time
+    try:
+        with closing(source), closing(source.chunks(unquote(name))) as chunks:
+            return _joined(unpacked(chunks), maximum_size, end)
+    except SourceAway as error:
+        if time.monotonic() > end:
+            raise Refused(_TOO_LONG) from error
+        raise
 
 
 def _joined(chunks: Iterator[bytes], maximum_size: int, end: float) -> bytes:
@@ -111,7 +122,7 @@ def _joined(chunks: Iterator[bytes], maximum_size: int, end: float) -> bytes:
         if len(data) > maximum_size:
             raise Refused(f"more than {maximum_size} bytes come (cron.reference_data.maximum_size)")
         if time.monotonic() > end:
-            raise Refused("it takes too long (cron.reference_data.maximum_time)")
+            raise Refused(_TOO_LONG)
     return bytes(data)
 
 

@@ -32,6 +32,7 @@ import numpy
 from socorro_processor.child_environment import child_environment
 from socorro_processor.core_dumps import forbid_core_dumps
 from socorro_processor.errors import SocorroError
+from socorro_processor.line_writer import keep_output_from_blocking
 from socorro_processor.malloc import FOR_SLICES, keep_memory_flat
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
@@ -293,4 +294,5 @@ def _work(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    keep_output_from_blocking()
     sys.exit(main(sys.argv[1:]))

@@ -25,9 +25,9 @@ class Staging:
         self._cache = cache
 
     @contextlib.contextmanager
-    def alone(self, path: str, seconds: float) -> Iterator[bool]:
+    def alone(self, path: str, seconds: float, stopped: Callable[[], bool] = lambda: False) -> Iterator[bool]:
         """Whether nobody else, of any thread or process, is getting that file: waits for that up to ``seconds``."""
-        descriptor = self._lock(self._name(path) + _LOCK, seconds)
+        descriptor = self._lock(self._name(path) + _LOCK, seconds, stopped)
         if descriptor is None:
             yield False
             return
@@ -77,7 +77,7 @@ class Staging:
                 if attempt == _ATTEMPTS - 1:
                     raise
 
-    def _lock(self, name: str, seconds: float) -> int | None:
+    def _lock(self, name: str, seconds: float, stopped: Callable[[], bool] = lambda: False) -> int | None:
         end = time.monotonic() + seconds
         while True:
             descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
@@ -93,7 +93,7 @@ class Staging:
             except BaseException:
                 os.close(descriptor)
                 raise
-            if time.monotonic() >= end:
+            if time.monotonic() >= end or stopped():
                 return None
             time.sleep(_INTERVAL)
 

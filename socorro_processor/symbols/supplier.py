@@ -14,7 +14,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import closing, suppress
 from functools import partial
 from itertools import chain
@@ -27,6 +27,7 @@ from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.circuit_breaker import CircuitBreaker
 from socorro_processor.symbols.directory_source import DirectorySource
 from socorro_processor.symbols.download import DownloadLimits, receive
+from socorro_processor.symbols.download_threads import DownloadThreads
 from socorro_processor.symbols.http_source import HTTPSource, parse_url
 from socorro_processor.symbols.known_missing import KnownMissing
 from socorro_processor.symbols.s3_options import s3_options
@@ -43,6 +44,8 @@ S3 = "s3"
 
 _NOWHERE = symbol_path("socorro-doctor", "0" * 33)
 _ENDED = "the processor ends"
+_CLOSING_TIME = 2.0
+"""Seconds that downloads have to end, once their connections are cut."""
 
 
 def parse_sources(text: str) -> tuple[str, ...]:
@@ -115,14 +118,15 @@ class SymbolSupplier(RequiredConfig):
     required_config.add_option(
         "read_timeout",
         default=10.0,
-        doc="seconds in which a symbol server has to send something",
+        doc="seconds in which a symbol server has to send something; with those for the connection also those in "
+        "which the whole header of its answer has to be there",
         from_string_converter=Seconds(above=True),
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "download_timeout",
         default=300.0,
-        doc="seconds for one file to come",
+        doc="seconds for one file to come, from the connection to its end",
         from_string_converter=Seconds(above=True),
         reference_value_from="resource.symbols",
     )
@@ -181,7 +185,7 @@ class SymbolSupplier(RequiredConfig):
         self._lock = threading.Lock()
         self._getting: dict[str, Future[str]] = {}
         self._closed = threading.Event()
-        self._pool = ThreadPoolExecutor(config.number_of_downloads, thread_name_prefix="symbols")
+        self._pool = DownloadThreads(config.number_of_downloads)
         try:
             self._staging.clean()
         except OSError as error:
@@ -252,9 +256,10 @@ class SymbolSupplier(RequiredConfig):
     def close(self) -> None:
         """What is being got is left unfinished."""
         self._closed.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
         for source, _ in self._sources:
             source.close()
+        if not self._pool.close(_CLOSING_TIME):
+            logger.warning("a download of symbols does not end, it is left behind")
 
     def _done(self, futures: Mapping[Future[str], Wanted], seconds: float) -> Iterator[tuple[Wanted, str]]:
         end = time.monotonic() + seconds
@@ -294,7 +299,7 @@ class SymbolSupplier(RequiredConfig):
         with self._lock:
             if future := self._getting.get(wanted.path):
                 return future
-            future = self._getting[wanted.path] = self._pool.submit(self._get, wanted)
+            future = self._getting[wanted.path] = self._pool.submit(partial(self._get, wanted))
         # Not with the lock, which it takes: of one that is done already it is called at once.
         future.add_done_callback(lambda _: self._got(wanted.path))
         return future
@@ -306,7 +311,9 @@ class SymbolSupplier(RequiredConfig):
     def _get(self, wanted: Wanted) -> str:
         """CACHED, FETCHED, MISSING, or why it did not come."""
         try:
-            with self._staging.alone(wanted.path, self._limits.seconds) as alone:
+            with self._staging.alone(wanted.path, self._limits.seconds, self._closed.is_set) as alone:
+                if self._closed.is_set():
+                    return _ENDED
                 if not alone:
                     return "another process has been at it for too long"
                 if self._is_there(wanted.path):  # it came while we waited
@@ -337,7 +344,10 @@ class SymbolSupplier(RequiredConfig):
                 self._missing.remember(source.name, wanted.path)
                 _answered(source, breaker)
             except SourceAway as error:
+                if self._closed.is_set():
+                    return _ENDED
                 result = str(error)
+                METRICS.increment("symbols.source_failed")
                 if pause := breaker.failed(result):
                     logger.warning("symbol source away, asked again in %g s: %s", pause, error)
             else:
@@ -360,12 +370,13 @@ def _source(config: DotDict, text: str) -> SymbolSource:
         # Not before now: few need it, and the SDK takes a quarter of a second.
         from socorro_processor.symbols.s3_source import S3Source
 
-        return S3Source(config[S3])
+        return S3Source(config[S3], config.download_timeout)
     if "://" in text:
         return HTTPSource(
             text,
             connection_timeout=config.connection_timeout,
             read_timeout=config.read_timeout,
+            download_timeout=config.download_timeout,
             connections=config.number_of_downloads,
         )
     return DirectorySource(Path(text).absolute())

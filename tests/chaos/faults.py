@@ -85,6 +85,21 @@ class Freeze(Fault):
 
 
 @dataclass
+class LogNotRead(Fault):
+    """Whoever reads its log has stopped: the pipe is full after a dozen crashes."""
+
+    processor: str
+    name: str = "log not read"
+    lasts: tuple[float, float] = (5.0, 15.0)
+
+    def begin(self, site: Site) -> None:
+        site.processors[self.processor].reading.clear()
+
+    def end(self, site: Site) -> None:
+        site.processors[self.processor].reading.set()
+
+
+@dataclass
 class Lack(Fault):
     """A processor is not given more of something than it has."""
 

@@ -12,6 +12,7 @@ from tests.chaos.faults import (
     Full,
     Link,
     LittleMemory,
+    LogNotRead,
     QueueFilesRemoved,
     QueueLocked,
     SecondSignal,
@@ -24,7 +25,7 @@ from tests.chaos.faults import (
 from tests.chaos.plan import Lane
 from tests.chaos.submitter import FATES, HEALTHY
 from tests.chaos.symbol_faults import DAMAGES, CacheWiped, IndexesDamaged, ProcessFrozen, ProcessKilled, ServerIs
-from tests.chaos.symbols import ANSWERS, HANGS, MANAGER, SLICING
+from tests.chaos.symbols import ANSWERS, DRIPS_BODY, DRIPS_HEADER, HANGS, MANAGER, SLICING
 from tests.chaos.walker import FAULTS, IS_GONE
 
 SERVICES = ("rabbitmq", "s3", "postgresql", "elasticsearch")
@@ -50,9 +51,11 @@ COMMON = (
         )
         for processor in PROCESSORS
     ),
+    # In lanes of their own: the processor is killed, told to stop and starved meanwhile.
+    *(Lane(f"log of {processor}", 10.0, (LogNotRead(processor),)) for processor in PROCESSORS),
     Lane("stackwalker", 6.0, tuple(Walker(name) for name in (*FAULTS, IS_GONE))),
     Lane("temporary disk", 15.0, (Full("temporary disk"),)),
-    Lane("symbol server", 6.0, tuple(ServerIs(name) for name in (HANGS, *ANSWERS))),
+    Lane("symbol server", 6.0, tuple(ServerIs(name) for name in (HANGS, DRIPS_HEADER, DRIPS_BODY, *ANSWERS))),
     Lane("symbol cache", 12.0, (CacheWiped(),)),
     Lane("symbol cache's disk", 25.0, (Full("symbol cache's disk"),)),
     *(

@@ -27,6 +27,9 @@ class Supervised:
         """How often it ended with each exit code; a signal's number is negative."""
         self._daemons: list[Daemon] = []
         self._installation = installation
+        self.reading = threading.Event()
+        """While it is set, its log is read."""
+        self.reading.set()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=name)
@@ -43,6 +46,7 @@ class Supervised:
         self._stopping.set()
         self._thread.join()
         self._daemon.kill()
+        self.reading.set()
 
     @property
     def _daemon(self) -> Daemon:
@@ -92,7 +96,7 @@ class Supervised:
             self._start()
 
     def _start(self) -> None:
-        self._daemons.append(Daemon(self._installation, ()))
+        self._daemons.append(Daemon(self._installation, (), self.reading))
 
 
 def idle_ones(processors: Iterable[Supervised], within: float) -> list[Supervised]:

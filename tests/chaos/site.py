@@ -120,6 +120,8 @@ class Site:
 
     def mend(self) -> None:
         """Whatever is still broken, for a fault could not be ended."""
+        for processor in self.processors.values():
+            processor.reading.set()
         self.walker.mend()
         self.symbols.server_is_good()
         for program in (MANAGER, SLICING):

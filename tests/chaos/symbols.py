@@ -28,6 +28,8 @@ _IN_ORDER_WITHIN = 90.0
 _ANOTHER = b"MODULE Linux x86_64 000102030405060708090A0B0C0D0E0F0 another\nFUNC 0 ffffff 0 a wrong name\n"
 
 HANGS = "hangs"
+DRIPS_HEADER = "drips its header"
+DRIPS_BODY = "drips a file"
 ANSWERS: dict[str, Callable[[Request, bytes], None]] = {
     "answers 500": lambda request, file: request.body(b"out of order", 500),
     "answers garbage": lambda request, file: request.body(os.urandom(5_000)),
@@ -70,8 +72,13 @@ class Symbols:
         self._server.__exit__()
 
     def server_is(self, fault: str) -> None:
-        if fault == HANGS:
-            self._server.answers(self._server.hang)
+        slow = {
+            HANGS: self._server.hang,
+            DRIPS_HEADER: self._server.drip_header,
+            DRIPS_BODY: self._server.drip_body,
+        }
+        if fault in slow:
+            self._server.answers(slow[fault])
             return
 
         def answer(request: Request) -> None:

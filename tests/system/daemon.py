@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +19,7 @@ from socorro_processor.configuration import Configuration, EnvironmentSource, re
 from tests.shared import REPOSITORY
 
 DEADLINE = 60.0
+PIPE_SIZE = 4096
 EMPTY_QUEUE = {"waiting": 0, "delayed": 0, "in_flight": 0, "parked": 0, "rejected": 0}
 
 _WALKER = "SOCORRO__PROCESSOR__RAW_TO_PROCESSED_TRANSFORM__BREAKPADSTACKWALKERRULE2015__"
@@ -106,9 +109,9 @@ class Installation:
     def is_processed(self, crash_id: str) -> bool:
         return (self.crashes / "v1" / "processed_crash" / crash_id).exists()
 
-    def start(self, *arguments: str) -> Daemon:
+    def start(self, *arguments: str, reading: threading.Event | None = None) -> Daemon:
         """Start ``socorro processor``; it runs when this returns."""
-        daemon = Daemon(self, arguments)
+        daemon = Daemon(self, arguments, reading)
         self._daemons.append(daemon)
         daemon.wait_for_log("the processor runs")
         return daemon
@@ -119,19 +122,33 @@ class Installation:
 
 
 class Daemon:
-    """A running ``socorro processor``."""
+    """A running ``socorro processor``.
 
-    def __init__(self, installation: Installation, arguments: tuple[str, ...]) -> None:
+    Where there is a ``reading``, its log goes through a small pipe, which is read as long as that is set.
+    """
+
+    def __init__(
+        self, installation: Installation, arguments: tuple[str, ...], reading: threading.Event | None = None
+    ) -> None:
         self._log = installation.directory / f"log-{time.monotonic_ns()}"
-        with self._log.open("wb") as log:
+        self._reader: threading.Thread | None = None
+        output = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if reading is not None:
+            file, (source, output) = output, os.pipe()
+            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+            self._reader = threading.Thread(target=_read, args=(source, file, reading), daemon=True)
+            self._reader.start()
+        try:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", "processor", *arguments],
                 cwd=installation.directory,
                 env=installation.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
             )
+        finally:
+            os.close(output)
 
     @property
     def log(self) -> str:
@@ -144,7 +161,14 @@ class Daemon:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Tell it to stop, and wait for its end; the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(DEADLINE)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end, and for all of its log; the exit code."""
+        code = self.process.wait(DEADLINE)
+        if self._reader:
+            self._reader.join(DEADLINE)
+        return code
 
     def kill(self) -> None:
         if not self._ended():
@@ -153,6 +177,13 @@ class Daemon:
 
     def _ended(self) -> bool:
         return self.process.poll() is not None
+
+
+def _read(source: int, file: int, reading: threading.Event) -> None:
+    """Copy a pipe to a file, until all who may write there have ended."""
+    with os.fdopen(source, "rb", 0) as pipe, os.fdopen(file, "wb", 0) as log:
+        while reading.wait() and (data := pipe.read(PIPE_SIZE)):
+            log.write(data)
 
 
 def eventually(condition: Any, message: Any = lambda: "it did not happen") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,19 @@ def crash_ids(installation: Installation) -> list[str]:
     return crash_ids
 
 
-def processed(installation: Installation, daemon: Daemon, crash_ids: list[str]) -> list[dict[str, Any]]:
-    """What the daemon makes of the crashes when they are put into its queue."""
-    before = daemon.log.count(" saved")
+def submit(installation: Installation, crash_ids: list[str]) -> None:
     queue = SQLiteCrashQueue(
         defaults(SQLiteCrashQueue, path=installation.environment["SOCORRO__NEW_CRASH_SOURCE__PATH"])
     )
     for crash_id in crash_ids:
         queue.submit(crash_id)
     queue.close()
+
+
+def processed(installation: Installation, daemon: Daemon, crash_ids: list[str]) -> list[dict[str, Any]]:
+    """What the daemon makes of the crashes when they are put into its queue."""
+    before = daemon.log.count(" saved")
+    submit(installation, crash_ids)
     eventually(lambda: daemon.log.count(" saved") >= before + len(crash_ids), lambda: daemon.log)
     crashes = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(installation.crashes)))
     return [dict(crashes.get_unredacted_processed(crash_id)) for crash_id in crash_ids]
@@ -75,3 +80,44 @@ def test_real_crashes_have_the_same_frames_and_a_server_that_is_gone_is_no_loss(
     assert "symbol source away" in daemon.log
     assert any("symbols of" in crash["processor_notes"] for crash in third)
     assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("drip", ["drip_header", "drip_body"])
+def test_a_symbol_server_that_drips_holds_up_neither_crashes_nor_the_end(
+    installation: Installation, crash_ids: list[str], tmp_path: Path, drip: str
+) -> None:
+    installation.walker(symbols_path="")
+    with SymbolServer(store(tmp_path)) as server:
+        server.answers(getattr(server, drip))
+        installation.environment |= variables(
+            {
+                "resource.symbols.symbol_cache_path": str(tmp_path / "cache"),
+                "resource.symbols.sources": server.url,
+                "resource.symbols.connection_timeout": "1",
+                "resource.symbols.read_timeout": "1",
+            }
+        )
+        daemon = installation.start()
+        started = time.monotonic()
+        assert all(crash["success"] for crash in processed(installation, daemon, crash_ids))
+        # Each crash would wait for a minute.
+        assert time.monotonic() - started < 30
+        assert "symbol source away" in daemon.log
+        assert daemon.stop() == 0
+
+
+def test_a_symbol_server_that_drips_holds_up_no_end_with_the_timeouts_of_production(
+    installation: Installation, crash_ids: list[str], tmp_path: Path
+) -> None:
+    installation.walker(symbols_path="")
+    with SymbolServer(store(tmp_path)) as server:
+        server.answers(server.drip_header)
+        installation.environment |= variables(
+            {"resource.symbols.symbol_cache_path": str(tmp_path / "cache"), "resource.symbols.sources": server.url}
+        )
+        daemon = installation.start()
+        submit(installation, crash_ids)
+        eventually(lambda: server.paths, lambda: daemon.log)
+        daemon.process.terminate()
+        # The crashes that are begun wait for the answer's header, 13 seconds at most.
+        assert daemon.process.wait(30) == 0

@@ -78,6 +78,13 @@ def test_a_main_loop_that_is_silent_for_too_long_hangs(get, state, clock):
     assert get("/healthz")[0] == 200
 
 
+def test_what_the_watchdog_sees_hangs(get, state):
+    state.watched_by(lambda: "a crash is in work for 901 s")
+    assert get("/healthz") == (503, {"status": "hangs", "what": "a crash is in work for 901 s"})
+    state.watched_by(lambda: None)
+    assert get("/healthz") == (200, {"status": "ok"})
+
+
 def test_another_path_is_not_found(get):
     assert get("/etc/passwd")[0] == 404
 

@@ -227,3 +227,8 @@ def test_all_who_count_share_the_values_of_the_resource():
     source = Source({"resource.statsd.statsd_host": "statsd", "resource.statsd.statsd_prefix": "p"})
     values = Configuration(definitions, [source]).values
     assert (values.statsd_host, values.statsd_prefix) == ("statsd", "p")
+
+
+def test_no_datagram_waits_for_the_network(clients, statsd_server):
+    client = clients(statsd_server.host, statsd_server.port)
+    assert client._client._sock.gettimeout() == 0.0

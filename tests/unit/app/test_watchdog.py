@@ -1,12 +1,17 @@
 """A crash that hangs ends the process."""
 
+import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from socorro_processor.app.watchdog import EXIT_CODE, Watchdog
+from socorro_processor.app.watchdog import EXIT_CODE, INTERVAL, Watchdog
 
 
 class Clock:
@@ -73,7 +78,27 @@ def test_a_main_loop_without_a_sign_of_life_is_a_hang(watchdog, clock):
     assert watchdog.look() is None
 
 
-def hanging(*lines: str) -> subprocess.CompletedProcess[str]:
+def test_a_watchdog_that_does_not_look_any_more_is_a_hang(clock):
+    dog = Watchdog(900.0, clock)
+    dog.start()
+    try:
+        clock.now += 1000
+        dog.alive()
+        dog._stopped.wait(3 * INTERVAL)
+        assert dog.look() is None
+    finally:
+        dog.stop()
+    dog = Watchdog(900.0, clock)
+    dog.start()
+    dog._stopped.set()  # as if its thread had died
+    dog._thread.join()
+    clock.now += 100
+    dog.alive()
+    assert dog.look() == "the watchdog gave no sign of life for 100 s"
+    dog.stop()
+
+
+def hanging(*lines: str, **options: int) -> subprocess.CompletedProcess[str]:
     """Run a process with a crash in work that never ends."""
     program = "\n".join(
         (
@@ -83,7 +108,65 @@ def hanging(*lines: str) -> subprocess.CompletedProcess[str]:
             *lines,
         )
     )
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    where = options or {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.run([sys.executable, "-c", program], text=True, timeout=60, **where)
+
+
+@contextmanager
+def nobody_reads(kind: str) -> Iterator[int]:
+    """A descriptor that takes no more."""
+    if kind == "pipe":
+        unread, full = os.pipe()
+    else:
+        full, unread = (each.detach() for each in socket.socketpair())
+    os.set_blocking(full, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(full, b"x" * 4096)
+    os.set_blocking(full, True)
+    yield full
+    os.close(full)
+    os.close(unread)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_hang_ends_the_process_though_nobody_reads_its_log(kind):
+    with nobody_reads(kind) as full:
+        done = hanging(
+            "from socorro_processor.log import set_up_logging",
+            "from socorro_processor.line_writer import keep_output_from_blocking",
+            "from socorro_processor.configuration import DotDict",
+            "keep_output_from_blocking()",
+            "set_up_logging(DotDict({'level': 'INFO', 'format': 'plain'}))",
+            "dog = watchdog.Watchdog(0.2)",
+            "dog.start()",
+            "time.sleep(60)",
+            stderr=full,
+        )
+    assert done.returncode == EXIT_CODE
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_hang_ends_the_process_though_a_handler_of_the_operators_hangs_too(kind):
+    """Without what a service has, a line waits for the reader."""
+    with nobody_reads(kind) as full:
+        done = hanging("dog = watchdog.Watchdog(0.2)", "dog.start()", "time.sleep(60)", stderr=full)
+    assert done.returncode == EXIT_CODE
+
+
+@pytest.mark.parametrize(("kind", "code"), [("pipe", 1), ("socket", -signal.SIGALRM)])
+def test_where_nobody_reads_its_log_and_no_thread_of_python_can_run_the_process_ends_all_the_same(kind, code):
+    with nobody_reads(kind) as full:
+        done = hanging(
+            "watchdog.STILLNESS = 0.5",
+            "watchdog.LAST_RESORT = 2.0",
+            "dog = watchdog.Watchdog(0.5)",
+            "dog.start()",
+            "time.sleep(0.2)",
+            "re.match('(a+)+b', 'a' * 60)",
+            stderr=full,
+        )
+    assert done.returncode == code
 
 
 def test_a_hang_ends_the_process_with_the_stacks_of_all_threads_in_the_log():

@@ -197,6 +197,13 @@ def test_an_answer_that_is_none_is_refused_and_the_old_data_stay(job, server, ta
     assert target.read_bytes() == before
 
 
+@pytest.mark.parametrize("drip", ["drip_header", "drip_body", "drip_chunk"])
+def test_an_answer_that_drips_has_a_deadline(job, server, drip):
+    server.answers(getattr(server, drip))
+    with pytest.raises(SocorroError, match="it takes too long"):
+        job(JOB, f"--origin={server.url}/releases.json", cron__reference_data__maximum_time=1)
+
+
 @pytest.mark.parametrize(
     "origin",
     ["file:///etc/passwd", "ftp://example.org/x.json", "http://", "https://example.org", "http://u:hush@h/x.json?hush"],

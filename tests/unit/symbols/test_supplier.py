@@ -6,24 +6,29 @@ import errno
 import gzip
 import logging
 import re
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import zstandard
 
 from socorro_processor.configuration import defaults
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.circuit_breaker import PAUSES
 from socorro_processor.symbols.staging import Staging
 from socorro_processor.symbols.supplier import SymbolSupplier, parse_sources
 from socorro_processor.symbols.wanted import Wanted
+from tests.certificates import Authority
 from tests.symbol_server import Answer, Request, SymbolServer, always
+from tests.tcp_proxy import TCPProxy
 
 DEADLINE = 30.0
 ID = "83CF4DC03621B778E931FC713889E8F10"
@@ -485,6 +490,157 @@ def test_closing_ends_what_is_being_got(its, server):
     supplier.close()
     asking.join(DEADLINE)
     assert supplied[0].failed == {XUL: "the processor ends"}
+
+
+DRIPS = ["drip_header", "drip_body", "drip_chunk"]
+"""Answers of which some byte comes before each timeout of a read."""
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+def test_a_server_that_drips_is_a_failed_source_that_is_logged_counted_and_left_alone(its, server, caplog, drip):
+    server.answers(getattr(server, drip))
+    supplier = its.supplier(server.url, connection_timeout="0.1", failures_allowed="2", **SLOW)
+    before = METRICS.snapshot().counter("symbols.source_failed")
+    with caplog.at_level(logging.INFO, "socorro_processor.symbols"):
+        supplied = supplier.supply([XUL, LIBC], timeout=DEADLINE)
+    assert list(supplied.failed) == [XUL, LIBC]
+    assert all(re.search("within 0.[34] s|bytes a second", reason) for reason in supplied.failed.values())
+    assert METRICS.snapshot().counter("symbols.source_failed") - before == 2
+    assert "symbol source away, asked again in 5 s" in caplog.text
+    supplier.supply([Wanted.of("third.so", ID)])
+    assert len(server.paths) == 2
+    assert its.files() == {}
+
+
+def test_a_server_that_drips_after_a_redirect_has_no_more_time_for_it(its, server):
+    def answer(request: Request) -> None:
+        if request.path.startswith("/elsewhere"):
+            server.drip_header(request)
+        else:
+            request.body(b"", 302, Location="/elsewhere/xul.sym")
+
+    server.answers(answer)
+    supplied = its.supplier(server.url, connection_timeout="0.1", **SLOW).supply([XUL], timeout=DEADLINE)
+    assert supplied.failed == {XUL: f"{server.url}: did not answer within 0.4 s"}
+
+
+def test_a_connection_that_is_used_again_has_a_deadline_too(its, server):
+    def answer(request: Request) -> None:
+        if request.path.startswith("/xul"):
+            server.drip_header(request)
+        else:
+            request.body(b"", 404)
+
+    server.answers(answer)
+    supplier = its.supplier(server.url, number_of_downloads="1", connection_timeout="0.1", **SLOW)
+    assert supplier.supply([LIBC]).missing == [LIBC]
+    assert supplier.supply([XUL], timeout=DEADLINE).failed == {XUL: f"{server.url}: did not answer within 0.4 s"}
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+def test_a_server_that_drips_by_tls_has_a_deadline_too(its, server, tmp_path, monkeypatch, drip):
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*authority.sign())
+    address = urlsplit(server.url)
+    with closing(TCPProxy(address.hostname, address.port, tls)) as proxy:
+        supplier = its.supplier(f"https://127.0.0.1:{proxy.port}", connection_timeout="0.1", read_timeout="0.5")
+        assert supplier.supply([XUL]).fetched == [XUL]
+        server.answers(getattr(server, drip))
+        supplied = supplier.supply([LIBC], timeout=DEADLINE)
+        assert re.search("within 0.[56] s|bytes a second", supplied.failed[LIBC])
+        server.released.set()
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+def test_closing_waits_for_no_server(its, server, drip):
+    """With the timeouts of production."""
+    begun = threading.Event()
+
+    def answer(request: Request) -> None:
+        begun.set()
+        getattr(server, drip)(request)
+
+    server.answers(answer)
+    supplier = its.supplier(server.url)
+    supplied = []
+    asking = threading.Thread(target=lambda: supplied.append(supplier.supply([XUL])))
+    asking.start()
+    assert begun.wait(DEADLINE)
+    started = time.monotonic()
+    supplier.close()
+    asking.join(DEADLINE)
+    assert time.monotonic() - started < 2.0
+    assert supplied[0].failed == {XUL: "the processor ends"}
+    assert its.files() == {}
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+def test_a_bucket_that_drips_is_a_failed_source(its, server, drip):
+    server.answers(getattr(server, drip))
+    bucket = {"endpoint_url": server.url, "access_key": "key", "secret_access_key": "secret", "calling_format": "path"}
+    limits = {"connection_timeout": "0.1", "read_timeout": "0.3"}
+    options = {f"s3.{name}": value for name, value in (bucket | limits).items()}
+    supplied = its.supplier("s3", download_timeout="2", **options).supply([XUL], timeout=DEADLINE)
+    assert re.fullmatch("s3://symbols: (did not answer within 0.4 s|was not done after 2 s)", supplied.failed[XUL])
+    assert its.files() == {}
+
+
+def test_closing_waits_for_no_bucket(its, server):
+    begun = threading.Event()
+
+    def answer(request: Request) -> None:
+        begun.set()
+        server.drip_header(request)
+
+    server.answers(answer)
+    bucket = {"endpoint_url": server.url, "access_key": "key", "secret_access_key": "secret", "calling_format": "path"}
+    supplier = its.supplier(
+        "s3", **{f"s3.{name}": value for name, value in bucket.items()}, **{"s3.number_of_tries": "9"}
+    )
+    supplied = []
+    asking = threading.Thread(target=lambda: supplied.append(supplier.supply([XUL])))
+    asking.start()
+    assert begun.wait(DEADLINE)
+    started = time.monotonic()
+    supplier.close()
+    asking.join(DEADLINE)
+    assert time.monotonic() - started < 2.0
+    assert supplied[0].failed == {XUL: "the processor ends"}
+
+
+class HangingSource:
+    """As a directory of a file server that is away: nothing ends the wait there."""
+
+    name = "hanging"
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.released = threading.Event()
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        self.begun.set()
+        self.released.wait(DEADLINE)
+        yield b""
+
+    def close(self) -> None: ...
+
+
+def test_closing_leaves_behind_what_nothing_can_end(its, tmp_path):
+    supplier = its.supplier(tmp_path)
+    source = HangingSource()
+    supplier._sources = [(source, supplier._sources[0][1])]
+    supplied = []
+    asking = threading.Thread(target=lambda: supplied.append(supplier.supply([XUL, LIBC], timeout=5.0)))
+    asking.start()
+    assert source.begun.wait(DEADLINE)
+    started = time.monotonic()
+    supplier.close()
+    assert time.monotonic() - started < 5.0
+    source.released.set()
+    asking.join(DEADLINE)
 
 
 # What it costs
