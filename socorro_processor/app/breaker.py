@@ -94,7 +94,8 @@ class Breaker:
             if self._failures == 0 or self._trial == crash_id or self._looks_well:
                 self._failures += 1
             self._until = self._clock() + self._pauses[min(self._failures, len(self._pauses)) - 1]
-            self._trial = None
+            if self._trial == crash_id:
+                self._trial = None
             self._without_a_word = 0
             self._looks_well = False
         self._health.problem("processing", reason)
