@@ -12,7 +12,7 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
 from socorro_processor.errors import CrashStorageError, PartlyAwayError, PermanentStorageError, TransientStorageError
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
-from tests.integration.elasticsearch_relay import Answer, relay
+from tests.integration.elasticsearch_relay import Answer
 
 INTERVAL = 1.0
 LONG = 60.0
@@ -23,12 +23,6 @@ LONG = 60.0
 def indexes():
     with own_indexes() as indexes:
         yield indexes
-
-
-@pytest.fixture
-def front(indexes):
-    with relay(indexes.options[URLS]) as front:
-        yield front
 
 
 class Threads:

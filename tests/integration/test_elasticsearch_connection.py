@@ -30,12 +30,6 @@ def indexes():
         yield indexes
 
 
-@pytest.fixture
-def front(indexes):
-    with relay(indexes.options[URLS]) as front:
-        yield front
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("tls"))

@@ -11,11 +11,9 @@ import traceback
 import pytest
 
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
-from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.errors import PartlyAwayError, PermanentStorageError, TransientStorageError
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
-from tests.integration.elasticsearch_relay import Answer, relay
+from tests.integration.elasticsearch_relay import Answer
 
 TIMEOUT = "resource.elasticsearch.elasticsearch_timeout"
 RETRIES = "resource.elasticsearch.maximum_retries"
@@ -26,17 +24,6 @@ SECRET = "https://example.com/secret"
 def indexes():
     with own_indexes() as indexes:
         yield indexes
-
-
-@pytest.fixture
-def front(indexes):
-    with relay(indexes.options[URLS]) as front:
-        yield front
-
-
-@pytest.fixture(params=[ESCrashStorage, ESBulkCrashStorage])
-def store_class(request):
-    return request.param
 
 
 @pytest.fixture

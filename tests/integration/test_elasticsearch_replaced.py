@@ -8,13 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
-from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.crashstorage.elasticsearch.indexes import KNOWN_FOR, WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import MAPPINGS, VERSION
 from socorro_processor.errors import CrashStorageError, PartlyAwayError, TransientStorageError
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
-from tests.integration.elasticsearch_relay import relay
 from tests.integration.test_elasticsearch_failures import failing
 
 TODAY = datetime.now(UTC).date()
@@ -26,17 +23,6 @@ TIMES = 5
 def indexes():
     with own_indexes() as indexes:
         yield indexes
-
-
-@pytest.fixture
-def front(indexes):
-    with relay(indexes.options[URLS]) as front:
-        yield front
-
-
-@pytest.fixture(params=[ESCrashStorage, ESBulkCrashStorage])
-def store_class(request):
-    return request.param
 
 
 @pytest.fixture
