@@ -15,6 +15,7 @@ import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import Delivery, Depth, KeptCrash
+from socorro_processor.crashqueue.rabbitmq.messages import DELIVERY_COUNT
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
 from socorro_processor.errors import CrashQueueError
 from tests.integration import rabbitmq_process
@@ -457,3 +458,38 @@ def test_hastening_brings_the_one_that_is_due_first_of_those_that_were_not_at_fa
     for expected in (["soon"], ["late"], []):
         processor.queue.hasten()
         assert [delivery.crash_id for delivery in processor.take_all()] == expected
+
+
+# Headers of other versions
+
+
+def headers_of_the_next(broker, queue):
+    method, properties, _ = broker.channel.basic_get(queue, auto_ack=True)
+    assert method, f"nothing is in {queue}"
+    return properties.headers or {}
+
+
+UNKNOWN = {"socorro-lists": "2027-01", "of-a-collector": {"depth": [1, 2]}}
+
+
+def test_headers_that_this_version_does_not_know_are_handed_on_with_every_copy(broker, processor):
+    broker.publish(broker.queues.origins["normal"], b"a crash", headers=UNKNOWN | {"x-death": []})
+    processor.queue.retry(taken(processor), "the reason", transient=True)
+    broker.wait(1)
+    processor.queue.park(taken(processor), "the reason")
+    (kept,) = processor.queue.kept("parked")
+    assert processor.queue.requeue(kept)
+    processor.queue.close()
+    headers = headers_of_the_next(broker, broker.queues.origins["normal"])
+    assert {name: value for name, value in headers.items() if name != DELIVERY_COUNT} == UNKNOWN
+
+
+def test_headers_that_are_too_large_to_carry_are_left_out_and_the_others_handed_on(broker, processor):
+    headers = {"large": "x" * 50_000, "lists": "2027-01"}
+    broker.publish(broker.queues.origins["normal"], b"a crash", headers=headers)
+    processor.queue.retry(taken(processor), "the reason", transient=True)
+    processor.queue.close()
+    broker.wait(1)
+    headers = headers_of_the_next(broker, broker.queues.origins["normal"])
+    assert headers["lists"] == "2027-01"
+    assert "large" not in headers
