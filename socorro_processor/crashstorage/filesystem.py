@@ -229,6 +229,9 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         """Remove what killed writers left, an hour ago or longer; how many files that were."""
         return sum(_sweep(self._path(folder)) for folder in ("v1", *self._folders()))
 
+    def places(self) -> set[str]:
+        return {f"{type(self).__name__} in {os.path.realpath(self._root)}"}
+
     def __str__(self) -> str:
         return f"{type(self).__name__} in {self._root}"
 
