@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
 from socorro_processor.crashstorage.poly import PolyCrashStorage
-from socorro_processor.errors import DESTINATION, CrashIDNotFound, CrashStorageError, failed_stores
+from socorro_processor.errors import DESTINATION, CrashIDNotFound, CrashStorageError, NoStoreYetError, failed_stores
 
 
 class EarlierResults:
@@ -40,7 +40,7 @@ class EarlierResults:
                     note("the earlier processed crash cannot be read")
                 elif store is self._source:
                     raise
-                else:
+                elif not isinstance(error, NoStoreYetError):
                     away |= failed_stores(error, name)
             else:
                 # It is saved by the id that is in it.

@@ -1,5 +1,7 @@
 """Which stores are asked for an earlier result, and in which order."""
 
+import shutil
+
 import pytest
 
 from socorro_processor.app.earlier_results import EarlierResults
@@ -128,16 +130,23 @@ def test_the_old_store_of_a_move_does_not_hide_what_the_new_one_has(tmp_path):
 
 
 def test_a_store_of_the_destination_that_is_away_is_named_unless_another_has_a_result(tmp_path):
-    source, destination = directory(tmp_path / "a"), poly(tmp_path / "a", tmp_path / "never made", tmp_path / "b")
-    source.setup()
-    directory(tmp_path / "b").setup()
-    (tmp_path / "never made").write_text("")
+    source, destination = directory(tmp_path / "a"), poly(tmp_path / "a", tmp_path / "away", tmp_path / "b")
+    destination.setup()
+    destination.check()
+    shutil.rmtree(tmp_path / "away")
     results = EarlierResults(source, destination)
     earlier, away = results.find(CRASH_ID, ignore)
     assert (earlier, list(away)) == (None, ["storage1"])
     save(directory(tmp_path / "b"), "b")
     earlier, away = results.find(CRASH_ID, ignore)
     assert (earlier and earlier["signature"], away) == ("b", {})
+
+
+def test_a_store_of_the_destination_that_the_first_save_will_make_has_no_result(tmp_path):
+    source = directory(tmp_path / "a")
+    source.setup()
+    assert found(source, poly(tmp_path / "a", tmp_path / "b")) is None
+    assert found(source, directory(tmp_path / "b")) is None
 
 
 def test_a_source_that_is_away_raises(tmp_path):
