@@ -1,12 +1,16 @@
-"""A record of what is done to crashes beyond processing: erased, or kept as they were; by whom, when, where and why."""
+"""A record of what is done to crashes beyond saving them: erased, or left with their earlier result; by whom, when,
+where and why."""
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import pwd
 import socket
+import stat
 from collections.abc import Mapping
+from pathlib import Path
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError, SocorroError
@@ -15,23 +19,35 @@ from socorro_processor.regular_file import write_all
 
 logger = logging.getLogger(__name__)
 
+_complaints = logging.getLogger(__package__)
+"""Another logger: what is wrong with the file cannot be written to it."""
+
 
 class AuditLog:
     """A line a crash: in the log, whatever its level, and in ``logging.audit_file`` where there is one."""
 
-    def __init__(self, config: DotDict, *, with_file: bool = True) -> None:
-        """Raises ConfigurationError where the file cannot be written."""
+    def __init__(self, config: DotDict, *, needs_file: bool = True) -> None:
+        """Raises ConfigurationError where the file cannot be written, but where the log is enough."""
         logger.setLevel(logging.INFO)
         self._handler: logging.Handler | None = None
-        if config.audit_file and with_file:
+        if config.audit_file:
             try:
                 self._handler = _AuditFile(config.audit_file)
             except OSError as error:
-                raise ConfigurationError(
-                    f"cannot write logging.audit_file {config.audit_file}: {error.strerror}; nothing was done"
-                ) from error
+                mistake = f"cannot write logging.audit_file {config.audit_file}: {error.strerror}"
+                if needs_file:
+                    raise ConfigurationError(f"{mistake}; nothing was done") from error
+                _complaints.warning("%s; this log has its lines", mistake)
+                return
             self._handler.setFormatter(formatter_of(config))
             logger.addHandler(self._handler)
+
+    def write_kept(self, crash_id: str, because: str) -> None:
+        """A crash keeps its earlier result. Raises nothing: where the file cannot be written, the log says so."""
+        try:
+            self.write(f"{crash_id} keeps its earlier result", {"because": because})
+        except SocorroError as error:
+            _complaints.error("%s: %s", error, because)
 
     def write(self, message: str, fields: Mapping[str, str]) -> None:
         """Raises SocorroError where it cannot be written to the file."""
@@ -48,18 +64,31 @@ class AuditLog:
 
 
 class _AuditFile(logging.Handler):
-    """Raises where a line cannot be written: logging's own would go on."""
+    """Raises where a line cannot be written: logging's own would go on.
+
+    Opened for each line: a service has few of them, and is not told when the file is rotated.
+    """
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._path = Path(path).absolute()
+        os.close(self._opened())
 
     def emit(self, record: logging.LogRecord) -> None:
-        write_all(self._descriptor, f"{self.format(record)}\n".encode("utf-8", "backslashreplace"))
+        descriptor = self._opened()
+        try:
+            write_all(descriptor, f"{self.format(record)}\n".encode("utf-8", "backslashreplace"))
+        finally:
+            os.close(descriptor)
 
-    def close(self) -> None:
-        os.close(self._descriptor)
-        super().close()
+    def _opened(self) -> int:
+        # A pipe would be waited for, now or when it is full.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        descriptor = os.open(self._path, flags, 0o640)
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "a pipe is not a file")
+        return descriptor
 
 
 def _user() -> str:

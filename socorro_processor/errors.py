@@ -79,6 +79,10 @@ class TransientStorageError(CrashStorageError):
     transient = True
 
 
+class NoStoreYetError(TransientStorageError):
+    """The store was not made so far, as far as this process knows: the first crash that is saved there makes it."""
+
+
 class PartlyAwayError(TransientStorageError):
     """A part of the store is away that some crashes need and others do not, such as the index of a week.
 

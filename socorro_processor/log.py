@@ -54,7 +54,8 @@ required_config.add_option(
 required_config.add_option(
     "audit_file",
     default="",
-    doc="a file to which it is appended who had which crash removed, beside the log (empty: none)",
+    doc="a file to which is appended, beside the log, who had which crash removed or which queue purged, and which "
+    "crashes kept an earlier result that was better (empty: none)",
 )
 
 

@@ -25,7 +25,6 @@ from socorro_processor.errors import (
     MalformedCrash,
     NotSavedError,
     ProcessingEnvironmentError,
-    SocorroError,
     raise_if_of_this_machine,
 )
 from socorro_processor.log import stack_of
@@ -120,7 +119,11 @@ class DeliveryHandler:
         try:
             first_time = delivery.attempt == 1 and delivery.retries == 0
             result = self._steps.run(
-                delivery.crash_id, attempt=delivery.attempt, first_time=first_time, history=delivery.history
+                delivery.crash_id,
+                attempt=delivery.attempt,
+                first_time=first_time,
+                is_new=delivery.queue == "normal",
+                history=delivery.history,
             )
         except CrashIDNotFound as error:
             self._handle_not_found(delivery, str(error))
@@ -152,12 +155,13 @@ class DeliveryHandler:
             self._own_failure(delivery, f"{type(error).__name__} outside the rules")
 
     def _saved(self, delivery: Delivery, result: Result, seconds: float) -> None:
+        if result.kept_because:
+            # Should the queue not be told, it is said twice, and not never.
+            self._say_kept(delivery, result.kept_because)
         self._queue.ack(delivery)
         self._whose_fault.saved()
         self._breaker.succeeded()
         METRICS.increment("crash.saved", queue=delivery.queue)
-        if result.kept_because:
-            self._say_kept(delivery, result.kept_because)
         logger.info(
             "%s saved",
             delivery.crash_id,
@@ -175,12 +179,10 @@ class DeliveryHandler:
 
     def _say_kept(self, delivery: Delivery, because: str) -> None:
         METRICS.increment("crash.kept_earlier", queue=delivery.queue)
-        logger.warning("%s keeps its earlier result: %s", delivery.crash_id, because)
         if self._audit is not None:
-            try:
-                self._audit.write(f"{delivery.crash_id} keeps its earlier result", {"because": because})
-            except SocorroError as error:
-                logger.error("%s", error)
+            self._audit.write_kept(delivery.crash_id, because)
+        else:
+            logger.warning("%s keeps its earlier result: %s", delivery.crash_id, because)
 
     def _handle_not_found(self, delivery: Delivery, reason: str) -> None:
         """The collector may still be writing it: reject it only when it is looked for in vain again.

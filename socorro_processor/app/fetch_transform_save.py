@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.delivery_handler import DeliveryHandler
@@ -25,20 +25,6 @@ logger = logging.getLogger(__name__)
 
 
 _STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
-
-
-def results_of(source: CrashStorageBase, destination: CrashStorageBase) -> list[CrashStorageBase]:
-    """Return the stores that may have an earlier result of a crash: the source alone, where that is one of those that
-    results are saved to."""
-    if any(str(store) == str(source) for store in _all_in(destination)):
-        return [source]
-    return [source, destination]
-
-
-def _all_in(store: CrashStorageBase) -> Iterator[CrashStorageBase]:
-    yield store
-    for within in getattr(store, "stores", {}).values():
-        yield from _all_in(within)
 
 
 def threads_of(config: DotDict) -> int:
@@ -112,8 +98,7 @@ class FetchTransformSaveApp(RequiredConfig):
             logger.info("%s", said)
         self.watchdog = Watchdog(config.app.maximum_crash_time)
         self.directory = ProcessDirectory(config.app.temporary_directory)
-        results = results_of(self.source, self.destination)
-        self.steps = Steps(self.source, self.pipeline, self.destination, self.directory, results=results)
+        self.steps = Steps(self.source, self.pipeline, self.destination, self.directory)
 
     def crash_queue(self) -> CrashQueueBase:
         """A new connection to the queue that crash ids come from."""

@@ -6,37 +6,65 @@ than what people have.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from socorro_processor.crashstorage.base import MAIN_DUMP
+from socorro_processor.crashstorage.redactor import is_walk
+
+_READ_FROM_A_DUMP = ("threads", "crashing_thread", "modules", "system_info", "crash_info")
+_LONGEST_NAME = 60
 
 
-def worse_because(processed_crash: Mapping[str, Any], earlier: Mapping[str, Any] | None, dumps: Collection[str]) -> str:
+def worse_because(processed_crash: Mapping[str, Any], earlier: Mapping[str, Any], dumps: Collection[str]) -> str:
     """Return why ``processed_crash`` is worse than the ``earlier`` one, in words; empty where it is not.
 
-    ``dumps``: the names of those that it was made of.
+    ``dumps``: the names of the dumps that it was made of. The earlier one may be anybody's, and hold anything.
     """
-    if not earlier or not _threads(earlier):
-        return ""
-    if MAIN_DUMP not in dumps:
-        return "its main dump is gone, and the earlier result has a stack"
-    if not _threads(processed_crash):
-        return "its stack could not be walked, and the earlier result has one"
-    found, found_earlier = _symbols_found(processed_crash), _symbols_found(earlier)
-    if found < found_earlier:
-        return f"symbols were found for {found} modules, and for {found_earlier} in the earlier result"
+    walks = dict(_walks(processed_crash))
+    for name, walk in _walks(earlier):
+        if _is_read(walk) and (because := _walk_is_worse(walks.get(name, {}), walk, name in dumps)):
+            return f"{because}{_of_dump(name)}"
     return ""
 
 
-def _threads(processed_crash: Mapping[str, Any]) -> bool:
-    """True where a stackwalker has read the main dump."""
-    json_dump = processed_crash.get("json_dump")
-    return isinstance(json_dump, Mapping) and bool(json_dump.get("threads") or json_dump.get("crashing_thread"))
+def _walks(processed_crash: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What a stackwalker has made of each dump, by the dump's name; the main one first."""
+    yield MAIN_DUMP, _mapping(processed_crash.get("json_dump"))
+    for name, value in processed_crash.items():
+        if is_walk(value) and name != MAIN_DUMP:
+            yield name, _mapping(value["json_dump"])
 
 
-def _symbols_found(processed_crash: Mapping[str, Any]) -> int:
-    modules = processed_crash["json_dump"].get("modules")
+def _walk_is_worse(walk: Mapping[str, Any], earlier: Mapping[str, Any], has_dump: bool) -> str:
+    if not has_dump:
+        return "there is no dump any more, and the earlier result has what was read from it"
+    if _has_stack(earlier) and not _has_stack(walk):
+        return "the stack could not be walked, and the earlier result has one"
+    found, found_earlier = _modules_with_symbols(walk), _modules_with_symbols(earlier)
+    if found < found_earlier:
+        return f"modules with symbols: {found}, in the earlier result: {found_earlier}"
+    return ""
+
+
+def _is_read(walk: Mapping[str, Any]) -> bool:
+    return any(walk.get(part) for part in _READ_FROM_A_DUMP)
+
+
+def _has_stack(walk: Mapping[str, Any]) -> bool:
+    return bool(walk.get("threads") or walk.get("crashing_thread"))
+
+
+def _modules_with_symbols(walk: Mapping[str, Any]) -> int:
+    modules = walk.get("modules")
     if not isinstance(modules, list):
         return 0
     return sum(isinstance(module, Mapping) and module.get("loaded_symbols") is True for module in modules)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _of_dump(name: str) -> str:
+    return "" if name == MAIN_DUMP else f" (dump {name[:_LONGEST_NAME]!r})"

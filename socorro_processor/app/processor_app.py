@@ -22,7 +22,6 @@ from socorro_processor.app.watchdog import EXIT_CODE
 from socorro_processor.audit import AuditLog
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashqueue.base import CrashQueueBase
-from socorro_processor.errors import ConfigurationError
 from socorro_processor.jobs import options as job_options
 from socorro_processor.line_writer import drain_output, unblocking_stderr
 from socorro_processor.metrics import METRICS
@@ -88,7 +87,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             closing.callback(kill_all)
             if command := companion.command(self.config):
                 closing.callback(companion.CompanionProcess(command).close)
-            audit = self._audit()
+            audit = AuditLog(self.config.logging, needs_file=False)
             closing.callback(audit.close)
             manager = self.task_manager(queue, lambda: self._tick(manager, queue, gauges), audit)
             self._check_first(queue)
@@ -99,14 +98,6 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             manager.run()
         logger.info("the processor has ended")
         return EXIT_CODE if queue.lost() else 0
-
-    def _audit(self) -> AuditLog:
-        """Return the record of results that were kept as they were. It needs no file for that: the log has it too."""
-        try:
-            return AuditLog(self.config.logging)
-        except ConfigurationError as error:
-            logger.warning("results that are kept are written to this log alone: %s", error)
-            return AuditLog(self.config.logging, with_file=False)
 
     # Signal handlers interrupt the main thread anywhere, also where it holds a lock: they only leave a
     # word for `_tick`.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from socorro_processor.app.earlier_results import EarlierResults
 from socorro_processor.app.never_worse import worse_because
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.unsaved import UnsavedCrashes
 from socorro_processor.crashqueue.history import FORCE, NOTHING, History, names_of
-from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash, RawCrash
+from socorro_processor.crashstorage.base import MAIN_DUMP, CrashStorageBase, ProcessedCrash, RawCrash
 from socorro_processor.errors import (
     DESTINATION,
     CrashIDNotFound,
@@ -21,6 +21,7 @@ from socorro_processor.errors import (
     NotSavedError,
     PartlyAwayError,
     PermanentStorageError,
+    PolyStorageError,
     failed_stores,
 )
 from socorro_processor.metrics import METRICS, collected_durations
@@ -65,31 +66,41 @@ class Steps:
         destination: CrashStorageBase,
         directory: ProcessDirectory,
         unsaved: UnsavedCrashes | None = None,
-        results: Sequence[CrashStorageBase] | None = None,
     ) -> None:
-        """``results``: the stores that are asked for an earlier result; None: the source."""
         self._source = source
         self._pipeline = pipeline
         self._destination = destination
         self._directory = directory
         self._unsaved = unsaved or UnsavedCrashes()
-        self._results = [source] if results is None else results
+        self._earlier_results = EarlierResults(source, destination)
         self._destinations = destination.store_names() or [DESTINATION]
 
-    def run(self, crash_id: str, *, attempt: int = 1, first_time: bool = True, history: History = NOTHING) -> Result:
+    def run(
+        self,
+        crash_id: str,
+        *,
+        attempt: int = 1,
+        first_time: bool = True,
+        is_new: bool = False,
+        history: History = NOTHING,
+    ) -> Result:
         """Process a crash and save it to the destination; returns once every store there has it.
 
-        ``first_time``: this is no retry, so that an earlier result makes it a reprocessing. A result that is worse than
-        the earlier one is not saved, unless the kind of work in ``history`` is FORCE. Raises a CrashStorageError of the
-        source, NotSavedError, or ProcessingEnvironmentError: nothing is saved then, or not everywhere, and what was
-        processed is kept for a while so that the next attempt writes only what is missing.
+        ``first_time``: this is no retry, so that an earlier result makes it a reprocessing. ``is_new``: nobody asked
+        for it to be processed again. A result that is worse than the earlier one is not saved, unless the kind of work
+        in ``history`` is FORCE. Raises a CrashStorageError of the source, NotSavedError, or
+        ProcessingEnvironmentError: nothing is saved then, or not everywhere, and what was processed is kept for a while
+        so that the next attempt writes only what is missing.
         """
         with collected_durations() as durations, self._directory.crash_directory() as directory:
             crash = self._unsaved_crash(crash_id, history, Path(directory))
             if crash is None:
                 self._unsaved.forget(crash_id)
                 self._check_what_failed(history)
-                crash = self._fetch_and_transform(crash_id, attempt, first_time, history, Path(directory), durations)
+                is_new = is_new and first_time
+                crash = self._fetch_and_transform(
+                    crash_id, attempt, first_time, is_new, history, Path(directory), durations
+                )
             self._save(crash_id, crash)
             self._unsaved.forget(crash_id)
         return Result(
@@ -101,13 +112,13 @@ class Steps:
         kept = self._unsaved.get(crash_id, history.result) if history.result else None
         if kept is None:
             return None
-        raw_crash, processed_crash = kept
+        raw_crash, processed_crash, because = kept
         with METRICS.timer("fetch"):
-            earlier = self._earlier(crash_id, history, [])
-            if earlier and str(earlier.get("started_datetime")) > processed_crash["started_datetime"]:
+            earlier = self._earlier(crash_id, history, [], everywhere=False)
+            if earlier and _started(earlier) > _started(processed_crash):
                 return None  # it was processed once more meanwhile
             dumps = self._source.get_raw_dumps_as_files(crash_id, directory)
-        return _Crash(raw_crash, processed_crash, dumps, history.result, names_of(history.unsaved))
+        return _Crash(raw_crash, processed_crash, dumps, history.result, names_of(history.unsaved), because)
 
     def _check_what_failed(self, history: History) -> None:
         """Look at the stores that failed before: a walk is in vain where they are still away."""
@@ -137,6 +148,7 @@ class Steps:
         crash_id: str,
         attempt: int,
         first_time: bool,
+        is_new: bool,
         history: History,
         directory: Path,
         durations: dict[str, float],
@@ -145,7 +157,8 @@ class Steps:
         with METRICS.timer("fetch"):
             raw_crash = self._source.get_raw_crash(crash_id, notes.append)
             dumps = self._source.get_raw_dumps_as_files(crash_id, directory, notes.append)
-            earlier = self._earlier(crash_id, history, notes)
+            # A store that lost it, or its dump, may be the source.
+            earlier = self._earlier(crash_id, history, notes, everywhere=not is_new or MAIN_DUMP not in dumps)
         started = time.perf_counter()
         crash = self._pipeline.process_crash(
             crash_id,
@@ -162,9 +175,7 @@ class Steps:
         crash.processed["processing"]["durations"] = {
             step: round(durations[step], 6) for step in ("fetch", "stackwalk", "rules") if step in durations
         }
-        because = "" if history.work == FORCE else worse_because(crash.processed, earlier, dumps)
-        # Saved once more, the earlier result comes to a store that lacks it.
-        processed = earlier if because and earlier else crash.processed
+        processed, because = _better(crash.processed, earlier if history.work != FORCE else None, dumps)
         return _Crash(crash.raw, processed, dumps, uuid.uuid4().hex[:16], (), because)
 
     def _save(self, crash_id: str, crash: _Crash) -> None:
@@ -190,23 +201,31 @@ class Steps:
             )
         # Outside of the handler, whose error would stay with this one, and with it all that its frames hold.
         if failure is not None:
-            self._unsaved.keep(crash_id, crash.raw, crash.processed, crash.result)
+            self._unsaved.keep(crash_id, crash.raw, crash.processed, crash.result, crash.kept_because)
             raise failure
 
-    def _earlier(self, crash_id: str, history: History, notes: list[str]) -> dict[str, Any] | None:
-        for store in self._results:
-            try:
-                return store.get_unredacted_processed(crash_id)
-            except (CrashIDNotFound, NotImplementedError):
-                continue
-            except PermanentStorageError:
-                notes.append("the earlier processed crash cannot be read")
-                return None
-            except CrashStorageError as error:
-                if store is self._source:
-                    raise
-                raise self._still_away(error, history) from None
-        return None
+    def _earlier(self, crash_id: str, history: History, notes: list[str], *, everywhere: bool) -> ProcessedCrash | None:
+        earlier, away = self._earlier_results.find(crash_id, notes.append, everywhere=everywhere)
+        if away:
+            raise self._still_away(PolyStorageError(away), history)
+        return earlier
+
+
+def _better(
+    processed_crash: ProcessedCrash, earlier: ProcessedCrash | None, dumps: Collection[str]
+) -> tuple[ProcessedCrash, str]:
+    """Return what is to be saved, and where that is the earlier result, why.
+
+    Saved once more, it comes to a store that lacks it.
+    """
+    because = worse_because(processed_crash, earlier, dumps) if earlier else ""
+    return (earlier, because) if earlier and because else (processed_crash, "")
+
+
+def _started(processed_crash: ProcessedCrash) -> str:
+    """Earlier results are of other programs too, and may say nothing of it."""
+    started = processed_crash.get("started_datetime")
+    return started if isinstance(started, str) else ""
 
 
 def _is_partly_away(errors: Iterable[CrashStorageError]) -> bool:

@@ -20,6 +20,7 @@ class _Kept:
     raw_crash: bytes
     processed_crash: bytes
     result: str
+    kept_because: str
 
     @property
     def size(self) -> int:
@@ -38,21 +39,31 @@ class UnsavedCrashes:
         self._crashes: OrderedDict[str, _Kept] = OrderedDict()
         self._size = 0
 
-    def get(self, crash_id: str, result: str) -> tuple[RawCrash, ProcessedCrash] | None:
-        """Return the raw and the processed crash of this result; None where it is gone, or another one was kept."""
+    def get(self, crash_id: str, result: str) -> tuple[RawCrash, ProcessedCrash, str] | None:
+        """Return the raw and the processed crash of this result, and why that is an earlier one, where it is.
+
+        None where it is gone, or another one was kept.
+        """
         with self._lock:
             kept = self._crashes.get(crash_id)
         if kept is None or kept.result != result:
             return None
-        return decode(kept.raw_crash), decode(kept.processed_crash)
+        return decode(kept.raw_crash), decode(kept.processed_crash), kept.kept_because
 
-    def keep(self, crash_id: str, raw_crash: RawCrash, processed_crash: ProcessedCrash, result: str) -> None:
+    def keep(
+        self,
+        crash_id: str,
+        raw_crash: RawCrash,
+        processed_crash: ProcessedCrash,
+        result: str,
+        kept_because: str = "",
+    ) -> None:
         """Keep what was to be saved, in the place of what was kept of this crash before."""
         with self._lock:
             kept = self._crashes.get(crash_id)
             if kept is not None and kept.result == result:
                 return
-        kept = _Kept(encode(raw_crash), encode(processed_crash), result)
+        kept = _Kept(encode(raw_crash), encode(processed_crash), result, kept_because)
         with self._lock:
             self._drop(crash_id)
             if kept.size > self._maximum_size:

@@ -97,7 +97,7 @@ def _list(kept: Iterable[KeptCrash], as_json: bool) -> int:
         [
             (plain(crash.crash_id), ""),
             (crash.time.isoformat(timespec="seconds"), ""),
-            (crash.queue, ""),
+            (crash.queue + (f" {plain(crash.work)}" if crash.work else ""), ""),
             (str(crash.attempts), ""),
             (plain(crash.reason), ""),
         ]

@@ -27,6 +27,7 @@ from socorro_processor.cli.reprocess_summary import Reprocessed, Summary
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, Seconds, argument
 from socorro_processor.crashqueue.base import CrashQueueBase, QueueName
+from socorro_processor.crashqueue.history import FORCE
 from socorro_processor.crashstorage.elasticsearch.search import CrashQuery
 from socorro_processor.errors import ConfigurationError, CrashQueueError, SocorroError
 
@@ -50,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a journal: what it says was queued is not queued again, and what is queued is added to it. Without this "
         "there is one in cron.directory, for as long as not all of what was asked for is queued",
     )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="have the new results saved also where they are worse than the earlier ones",
+    )
     parser.add_argument("--anew", action="store_true", help="queue also what an interrupted run has queued")
     parser.add_argument(
         "--summary", action="store_true", help="wait until all are done, and say which signatures have changed"
@@ -71,6 +77,7 @@ class _Report:
 
     queue: QueueName
     dry_run: bool
+    force: bool
     refused: int
     valid: int = 0
     queued: int = 0
@@ -90,7 +97,8 @@ class _Report:
             print(json.dumps(asdict(self) | {"summary": self.summary and self.summary.as_json()}))
             return
         before = f", {self.queued_before} had been before" if self.queued_before else ""
-        print(f"{self.queued} {'would be queued' if self.dry_run else 'queued'} as {self.queue}{before}")
+        forced = ", forced" if self.force else ""
+        print(f"{self.queued} {'would be queued' if self.dry_run else 'queued'} as {self.queue}{forced}{before}")
         for line in self.summary.lines() if self.summary else ():
             print(line)
 
@@ -98,7 +106,7 @@ class _Report:
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     asked = query(arguments)
     crash_ids, request = _chosen(arguments, asked, configuration)
-    report = _Report(arguments.queue, arguments.dry_run, crash_ids.refused)
+    report = _Report(arguments.queue, arguments.dry_run, arguments.force, crash_ids.refused)
     path = arguments.resume or Path(configuration.values.cron.directory) / f"reprocess-{request}.journal"
 
     def wanted(queued: Iterable[str]) -> dict[str, None]:
@@ -133,7 +141,7 @@ def _chosen(
             "--version, --processor-version, --date; not both"
         )
     crash_ids = given(arguments)
-    words = "\n".join([arguments.queue, repr(asked), *sorted(crash_ids.valid)])
+    words = "\n".join([arguments.queue, repr(asked), *sorted(crash_ids.valid)] + ["--force"] * arguments.force)
     if asked:
         with _progress() as progress:
             crash_ids.add(progress.track(found(asked, configuration), total=None, description="found"))
@@ -210,7 +218,8 @@ class _Submission:
             task = progress.add_task("queued", total=len(left))
             while left:
                 try:
-                    for crash_id in self._queue.submit_all(self._due(list(left)), self._report.queue):
+                    work = FORCE if self._report.force else ""
+                    for crash_id in self._queue.submit_all(self._due(list(left)), self._report.queue, work):
                         self._journal.add(self._submitted.pop(crash_id))
                         left.popleft()
                         self._report.queued += 1
@@ -259,6 +268,8 @@ COMMAND = Command(
     description=(
         "Put crashes into the reprocessing queue: the processor makes each of them anew, by the rules and lists of\n"
         "today. Crashes are named, or looked for in Elasticsearch.\n\n"
+        "A new result that is worse than the earlier one (its dump has expired, symbols for fewer modules were found)\n"
+        "does not replace it without --force.\n\n"
         "After an interruption the same command goes on where it was.\n\n"
         "Exit code: 0 all are queued (--summary: and processed well); 1 not all; 2 wrong arguments or configuration;\n"
         "130 interrupted."

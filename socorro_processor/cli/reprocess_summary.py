@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from socorro_processor.cli.reprocess_journal import Before, Queued
 from socorro_processor.cli.untrusted import plain
-from socorro_processor.crashqueue.base import CrashQueueBase, KeptState
+from socorro_processor.crashqueue.base import CrashQueueBase, Depths, KeptState
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
 from socorro_processor.errors import (
     ConfigurationError,
@@ -22,13 +22,14 @@ from socorro_processor.errors import (
     PermanentStorageError,
 )
 
-Outcome = Literal["changed", "same", "new", "done", "failed", "parked", "rejected", "waiting"]
+Outcome = Literal["changed", "same", "new", "done", "kept", "failed", "parked", "rejected", "waiting"]
 
 WORDS: dict[Outcome, str] = {
     "changed": "have another signature",
     "same": "have the same signature",
     "new": "had not been processed before",
     "done": "are processed, their signatures before are not known",
+    "kept": "keep their earlier results, the new ones were worse (--force replaces them)",
     "failed": "could not be processed well (success is false): socorro show says why",
     "parked": "are parked: socorro queue parked says why",
     "rejected": "are rejected: socorro queue rejected says why",
@@ -123,7 +124,9 @@ class Reprocessed:
         last = self._clock()
         while waiting:
             over = self._clock() - last >= patience
-            found = self._looked_at(waiting) or self._put_aside(waiting, anyway=over)
+            found = (
+                self._looked_at(waiting) or self._put_aside(waiting, anyway=over) or self._kept_earlier(waiting, over)
+            )
             if found:
                 last = self._clock()
                 gone = {crash.crash_id for crash in found}
@@ -185,6 +188,30 @@ class Reprocessed:
                 self._kept[state] = count
         return list(found.values())
 
+    def _kept_earlier(self, waiting: Collection[Queued], over: bool) -> list[Comparison]:
+        """Those that have left the queue and are as they were: the new result was worse.
+
+        A queue that cannot tell which crashes it has does not tell it before patience is ``over``, and only where it
+        has none at all.
+        """
+        found = []
+        with suppress(CrashQueueError, CrashStorageError):
+            pending = self._queue.pending([each.crash_id for each in waiting])
+            if pending is None:
+                if not over or not _is_empty(self._queue.depths()):
+                    return []
+                pending = set()
+            gone = [each for each in waiting if each.crash_id not in pending]
+            # Between the look at the stores and the one at the queue it may have come to either end.
+            aside = {crash.crash_id: crash for crash in self._put_aside(gone, anyway=True)} if gone else {}
+            for each in gone:
+                if comparison := self._compared(each) or aside.get(each.crash_id):
+                    found.append(comparison)
+                elif (processed := self._processed(each.crash_id)) is not None:
+                    after = _completed_and_signature(processed)[1]
+                    found.append(Comparison(each.crash_id, "kept", _signature(each), after))
+        return found
+
     def _processed(self, crash_id: str) -> ProcessedCrash | None:
         try:
             return self._destination.get_processed(crash_id)
@@ -192,6 +219,12 @@ class Reprocessed:
             return None
         except NotImplementedError:
             raise ConfigurationError("no summary: no store of the destination gives back processed crashes") from None
+
+
+def _is_empty(depths: Depths) -> bool:
+    return not depths.suspect and not any(
+        depth.waiting or depth.delayed or depth.in_flight for depth in depths.queues.values()
+    )
 
 
 def _completed_and_signature(processed: ProcessedCrash) -> tuple[str, str]:

@@ -146,6 +146,13 @@ class CrashStorageBase(RequiredConfig):
     def check(self) -> None:
         """Raise a CrashStorageError where the store cannot be used at this time."""
 
+    def places(self) -> set[str]:
+        """Where what is saved here lies; two stores are one where these are the same.
+
+        Of a store that does not say it, this object alone is such a place.
+        """
+        return {f"{type(self).__name__} {id(self)}"}
+
     def store_names(self) -> list[str]:
         """The names of the stores behind this one that a crash is saved to; empty where it is a store itself."""
         return []

@@ -90,6 +90,9 @@ class _TwoStores(CrashStorageBase):
         if not removed:
             raise CrashIDNotFound(f"neither {' nor '.join(self.names)} has a crash {crash_id} to remove")
 
+    def places(self) -> set[str]:
+        return self._first.places() | self._second.places()
+
     def setup(self) -> None:
         self._first.setup()
         self._second.setup()
@@ -145,6 +148,9 @@ class FallbackCrashStorage(_TwoStores):
         unsaved: Collection[str],
     ) -> None:
         self._first.save_again(raw_crash, dumps, processed_crash, crash_id, unsaved)
+
+    def places(self) -> set[str]:
+        return self._first.places()
 
     def store_names(self) -> list[str]:
         return self._first.store_names()

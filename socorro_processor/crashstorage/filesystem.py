@@ -21,6 +21,7 @@ from socorro_processor.crashstorage.objects import NoSuchObject, ObjectCrashStor
 from socorro_processor.errors import (
     CrashStorageError,
     InvalidCrashID,
+    NoStoreYetError,
     PermanentStorageError,
     TransientStorageError,
 )
@@ -229,6 +230,9 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         """Remove what killed writers left, an hour ago or longer; how many files that were."""
         return sum(_sweep(self._path(folder)) for folder in ("v1", *self._folders()))
 
+    def places(self) -> set[str]:
+        return {f"{type(self).__name__} in {os.path.realpath(self._root)}"}
+
     def __str__(self) -> str:
         return f"{type(self).__name__} in {self._root}"
 
@@ -255,7 +259,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                     "mounted (or, where the store is to begin anew, make the directory)"
                 )
             elif top in needed:
-                raise TransientStorageError(
+                raise NoStoreYetError(
                     f"there is no directory {self._root / top}: check that this is the right place, and that the file "
                     "system of the store is mounted (a new store is made by the first crash that is saved there, or by "
                     "`socorro setup`)"

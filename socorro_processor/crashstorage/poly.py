@@ -169,6 +169,9 @@ class PolyCrashStorage(CrashStorageBase):
     def check(self) -> None:
         self._each(lambda name, store: store.check())
 
+    def places(self) -> set[str]:
+        return set().union(*(store.places() for store in self._stores.values()))
+
     def store_names(self) -> list[str]:
         """With dots where one is behind another: ``storage1.storage0``."""
         names: list[str] = []

@@ -38,6 +38,9 @@ class StorageInBucket(CrashStorageBase):
     def close(self) -> None:
         self._bucket.close()
 
+    def places(self) -> set[str]:
+        return {f"{type(self).__name__} in {self._bucket.place}"}
+
     def __str__(self) -> str:
         return f"{type(self).__name__} in {self._bucket}"
 

@@ -94,6 +94,11 @@ class S3Bucket(RequiredConfig):
                 self._client = _new_client(self._config)
             return self._client
 
+    @property
+    def place(self) -> str:
+        """Where the objects lie, down to the prefix of their keys."""
+        return f"{self._prefix}/ in {self}"
+
     def key(self, key: str) -> str:
         """The key in the bucket of an object here: never with a slash at the beginning."""
         return f"{self._prefix}/{key}" if self._prefix else key

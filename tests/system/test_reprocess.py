@@ -47,7 +47,7 @@ def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(si
     search = ("reprocess", "--product=Lightbox", "--version=7.0", "--date=2016-11-23..", "--json")
     dry = site.socorro(*search, "--dry-run")
     assert json.loads(dry.stdout) == {
-        "queue": "reprocessing", "dry_run": True, "valid": 3, "refused": 1,
+        "queue": "reprocessing", "dry_run": True, "force": False, "valid": 3, "refused": 1,
         "queued": 3, "queued_before": 0, "summary": None,
     }  # fmt: skip
     done = site.socorro(*search, "--summary")

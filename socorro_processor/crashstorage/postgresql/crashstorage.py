@@ -203,6 +203,9 @@ class PostgreSQLCrashStorage(CrashStorageBase):
     def close(self) -> None:
         self._pool.close()
 
+    def places(self) -> set[str]:
+        return {str(self)}
+
     def __str__(self) -> str:
         return f"{type(self).__name__} in {self._pool}"
 

@@ -1,20 +1,25 @@
 """The no-loss rule: what the queue is told for every way in which a crash can end."""
 
 import errno
+import json
 import logging
+import os
 from dataclasses import replace
 
 import pytest
 
+from socorro_processor import log
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.delivery_handler import DeliveryHandler
 from socorro_processor.app.steps import Result
 from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.app.whose_fault import OTHERS
-from socorro_processor.configuration import defaults
+from socorro_processor.audit import AuditLog
+from socorro_processor.configuration import RequiredConfig, defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import (
+    ConfigurationError,
     CrashIDNotFound,
     CrashQueueError,
     MalformedCrash,
@@ -25,6 +30,7 @@ from socorro_processor.errors import (
     TransientStorageError,
 )
 from socorro_processor.health import Health
+from socorro_processor.metrics import METRICS
 
 MAXIMUM_ATTEMPTS = 5
 
@@ -43,12 +49,15 @@ class ScriptedSteps:
         self.error = None
         self.errors = {}
         self.runs = []
+        self.new = []
+        self.kept_because = ""
 
-    def run(self, crash_id, *, attempt, first_time, history):
+    def run(self, crash_id, *, attempt, first_time, is_new, history):
         self.runs.append((attempt, first_time))
+        self.new.append(is_new)
         if error := self.errors.get(crash_id, self.error):
             raise error
-        return Result("main", True, {"fetch": 0.1})
+        return Result("main", True, {"fetch": 0.1}, self.kept_because)
 
 
 @pytest.fixture
@@ -78,7 +87,9 @@ def steps():
 @pytest.fixture
 def new_handler(queue, steps, health, clock):
     """The handler of a processor that starts."""
-    return lambda: DeliveryHandler(queue, steps, Breaker(health, clock), Watchdog(900.0), MAXIMUM_ATTEMPTS)
+    return lambda **options: DeliveryHandler(
+        queue, steps, Breaker(health, clock), Watchdog(900.0), MAXIMUM_ATTEMPTS, **options
+    )
 
 
 @pytest.fixture
@@ -376,6 +387,98 @@ def test_one_line_says_all_of_a_saved_crash(queue, deliver, caplog):
     assert record.message == f"{crash_id} saved"
     assert record.fields.pop("seconds") < 60
     assert record.fields == {"queue": "normal", "attempt": 1, "signature": "main", "success": True, "fetch": 0.1}
+
+
+class Logging(RequiredConfig):
+    required_config = log.required_config
+
+
+@pytest.fixture
+def audit(tmp_path):
+    audit = AuditLog(defaults(Logging, audit_file=str(tmp_path / "audit"), format="json"))
+    yield audit
+    audit.close()
+
+
+def test_a_crash_that_keeps_its_earlier_result_is_acknowledged_counted_and_written_to_log_and_audit_file(
+    queue, steps, new_handler, audit, tmp_path, caplog
+):
+    steps.kept_because = "there is no dump any more"
+    crash_id = new_crash_id()
+    queue.submit(crash_id, "reprocessing")
+    before = METRICS.snapshot().counters.get(("crash.kept_earlier", (("queue", "reprocessing"),)), 0)
+    with caplog.at_level(logging.INFO):
+        new_handler(audit=audit).handle(next(queue.new_crashes()))
+    assert left(queue) == NOTHING
+    assert METRICS.snapshot().counters["crash.kept_earlier", (("queue", "reprocessing"),)] == before + 1
+    (line,) = (tmp_path / "audit").read_text().splitlines()
+    said = json.loads(line)
+    assert said["message"] == f"{crash_id} keeps its earlier result"
+    assert said["because"] == "there is no dump any more"
+    assert said["by"]
+    assert [record.getMessage() for record in caplog.records] == [said["message"], f"{crash_id} saved"]
+
+
+def test_that_a_crash_keeps_its_earlier_result_is_written_down_before_the_queue_forgets_the_crash(
+    queue, steps, new_handler, audit, tmp_path, monkeypatch
+):
+    steps.kept_because = "there is no dump any more"
+    queue.submit(crash_id := new_crash_id())
+    written = []
+    ack = queue.ack
+
+    def acknowledged(delivery):
+        written.append(crash_id in (tmp_path / "audit").read_text())
+        ack(delivery)
+
+    monkeypatch.setattr(queue, "ack", acknowledged)
+    new_handler(audit=audit).handle(next(queue.new_crashes()))
+    assert written == [True]
+
+
+def test_the_audit_file_may_be_rotated(audit, tmp_path):
+    audit.write_kept("a", "worse")
+    (tmp_path / "audit").rename(tmp_path / "audit.1")
+    audit.write_kept("b", "worse")
+    assert [json.loads((tmp_path / name).read_text())["message"][0] for name in ("audit.1", "audit")] == ["a", "b"]
+
+
+def test_an_audit_file_that_cannot_be_written_costs_neither_the_crash_nor_the_line(
+    queue, steps, new_handler, audit, tmp_path, caplog
+):
+    steps.kept_because = "there is no dump any more"
+    (tmp_path / "audit").unlink()
+    (tmp_path / "audit").mkdir()
+    queue.submit(crash_id := new_crash_id())
+    new_handler(audit=audit).handle(next(queue.new_crashes()))
+    assert left(queue) == NOTHING
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert errors == [
+        f"cannot write logging.audit_file: Is a directory: {crash_id} keeps its earlier result: "
+        "there is no dump any more"
+    ]
+
+
+def test_a_pipe_is_no_audit_file(tmp_path, caplog):
+    os.mkfifo(tmp_path / "pipe")
+    config = defaults(Logging, audit_file=str(tmp_path / "pipe"))
+    with pytest.raises(ConfigurationError, match=r"cannot write logging\.audit_file"):
+        AuditLog(config)
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(ConfigurationError, match="a pipe is not a file"):
+            AuditLog(config)
+        AuditLog(config, needs_file=False).close()
+    finally:
+        os.close(reader)
+    assert "a pipe is not a file; this log has its lines" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "is_new"), [("normal", True), ("priority", False), ("reprocessing", False)])
+def test_a_crash_of_the_normal_queue_counts_as_new(queue, handler, steps, name, is_new):
+    queue.submit(new_crash_id(), name)
+    handler.handle(next(queue.new_crashes()))
+    assert steps.new == [is_new]
 
 
 def test_an_id_that_is_none_cannot_forge_a_log_line(queue, deliver, caplog):

@@ -72,9 +72,7 @@ class Processor:
         )
         self.pipeline = CountingPipeline(installation.walks)
         self.temporary = ProcessDirectory(str(installation.directory / "temporary"))
-        steps = Steps(
-            installation.source, self.pipeline, installation.destination, self.temporary, UnsavedCrashes(), results=[]
-        )
+        steps = Steps(installation.source, self.pipeline, installation.destination, self.temporary, UnsavedCrashes())
         breaker = Breaker(self.health, clock)
         handler = DeliveryHandler(
             self.queue, steps, breaker, Watchdog(900.0), maximum_attempts=5, clock=clock, wall_clock=clock

@@ -191,7 +191,7 @@ def test_a_result_that_was_saved_later_than_what_was_kept_stays(steps, source, s
     stores[1].errors = [TransientStorageError("away")]
     history = fail_to_save(steps)
     later = stores[0].get_unredacted_processed(CRASH_ID) | {"started_datetime": "9999"}
-    source.save_processed(later)
+    stores[0].save_processed(later)
     steps.run(CRASH_ID, first_time=False, history=history)
     assert CountingRule.runs == 2
 

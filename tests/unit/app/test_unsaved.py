@@ -14,8 +14,13 @@ def crashes():
 
 def test_what_is_kept_is_given_back(crashes):
     crashes.keep("a", RAW, {"signature": "main"}, "r1")
-    assert crashes.get("a", "r1") == (RAW, {"signature": "main"})
+    assert crashes.get("a", "r1") == (RAW, {"signature": "main"}, "")
     assert crashes.get("b", "r1") is None
+
+
+def test_why_an_earlier_result_is_to_be_saved_is_kept_with_it(crashes):
+    crashes.keep("a", RAW, {"signature": "main"}, "r1", "the new one is worse")
+    assert crashes.get("a", "r1") == (RAW, {"signature": "main"}, "the new one is worse")
 
 
 def test_another_result_of_the_crash_is_not(crashes):
@@ -23,7 +28,7 @@ def test_another_result_of_the_crash_is_not(crashes):
     assert crashes.get("a", "r2") is None
     crashes.keep("a", RAW, {"signature": "other"}, "r2")
     assert crashes.get("a", "r1") is None
-    assert crashes.get("a", "r2") == (RAW, {"signature": "other"})
+    assert crashes.get("a", "r2") == (RAW, {"signature": "other"}, "")
 
 
 def test_what_the_caller_does_with_it_does_not_change_what_is_kept(crashes):

@@ -9,6 +9,7 @@ from socorro_processor.cli.main import main
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import Delivery
+from socorro_processor.crashqueue.history import FORCE
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 
 LARGE, SLOW = new_crash_id(), new_crash_id()
@@ -88,6 +89,19 @@ def test_chosen_ones_are_put_back_and_the_others_stay(socorro, queue):
     assert socorro("requeue", "--reason=timed out")[:2] == (0, "1 parked crashes were put back\n")
     assert waiting(queue) == {"priority": 1}
     assert [crash.crash_id for crash in queue.kept("parked")] == [LARGE]
+
+
+def test_a_crash_that_is_forced_is_shown_so_and_put_back_so(socorro, queue):
+    queue.submit(crash_id := new_crash_id(), "reprocessing", FORCE)
+    delivery = next(each for each in queue.new_crashes() if each)
+    queue.begin(delivery)
+    queue.park(delivery, "for a reason")
+    _, out, _ = socorro("parked", crash_id, "--json")
+    assert json.loads(out)["work"] == FORCE
+    _, out, _ = socorro("parked", crash_id)
+    assert "reprocessing force" in out
+    assert socorro("requeue", crash_id)[0] == 0
+    assert next(each for each in queue.new_crashes() if each).history.work == FORCE
 
 
 def test_all_are_put_back_only_where_that_is_said(socorro, queue):

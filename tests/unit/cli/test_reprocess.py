@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -13,6 +14,7 @@ from socorro_processor.cli.main import main
 from socorro_processor.cli.reprocess_journal import Journal
 from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.history import FORCE
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
@@ -43,10 +45,10 @@ def failing_at(failing: str, error: BaseException | None = None):
     """A queue's ``submit`` that fails at this crash, by default as Ctrl-C does."""
     submit = SQLiteCrashQueue.submit
 
-    def submit_others(queue, crash_id, name):
+    def submit_others(queue, crash_id, name, work):
         if crash_id == failing:
             raise error or KeyboardInterrupt
-        submit(queue, crash_id, name)
+        submit(queue, crash_id, name, work)
 
     return submit_others
 
@@ -119,7 +121,22 @@ def test_programs_get_json(reprocess):
     code, out, _ = reprocess(FIRST, "no-id", "--json")
     assert code == 1
     counts = {"queued": 1, "queued_before": 0, "refused": 1, "valid": 1}
-    assert json.loads(out) == {"queue": "reprocessing", "dry_run": False, "summary": None, **counts}
+    assert json.loads(out) == {"queue": "reprocessing", "dry_run": False, "force": False, "summary": None, **counts}
+
+
+def work_of_all(reprocess) -> list[str]:
+    return [delivery.history.work for delivery in iter(partial(next, reprocess.queue.new_crashes()), None) if delivery]
+
+
+def test_force_goes_with_each_crash(reprocess):
+    assert reprocess(FIRST, SECOND, "--force")[:2] == (0, "2 queued as reprocessing, forced\n")
+    assert reprocess(THIRD)[0] == 0
+    assert work_of_all(reprocess) == [FORCE, FORCE, ""]
+
+
+def test_what_was_queued_without_force_is_queued_again_with_it(reprocess, interrupted):
+    interrupted(FIRST, SECOND)
+    assert reprocess(FIRST, SECOND, "--force")[1] == "2 queued as reprocessing, forced\n"
 
 
 @pytest.mark.parametrize("arguments", [[], [FIRST, "--signature=a.b::c"], ["-", "--date=2016-11-23"]])
@@ -194,10 +211,10 @@ def test_a_queue_that_is_away_in_the_midst_is_waited_for(reprocess, monkeypatch)
     submit = SQLiteCrashQueue.submit
     failures = [CrashQueueError("the broker is away")]
 
-    def failing(queue, crash_id, name):
+    def failing(queue, crash_id, name, work):
         if crash_id == SECOND and failures:
             raise failures.pop()
-        submit(queue, crash_id, name)
+        submit(queue, crash_id, name, work)
 
     monkeypatch.setattr(SQLiteCrashQueue, "submit", failing)
     code, out, err = reprocess(FIRST, SECOND)

@@ -49,7 +49,7 @@ class Site:
         """What the queue gives next is parked or rejected."""
         delivery = next(delivery for delivery in self.queue.new_crashes() if delivery)
         self.queue.begin(delivery)
-        getattr(self.queue, how)(delivery, "for a reason")
+        getattr(self.queue, how)(delivery, *[] if how == "ack" else ["for a reason"])
 
     def outcomes(self, *queued: Queued, patience: float = 5.0) -> list[tuple[str, str, str, str]]:
         summary = self.reprocessed.wait(queued, patience, lambda: None)
@@ -102,10 +102,36 @@ def test_a_crash_that_is_put_aside_is_not_waited_for(site, how, outcome):
     assert site.outcomes(crash) == [(crash.crash_id, outcome, "OOM", "")]
 
 
+def test_a_crash_that_has_left_the_queue_as_it_was_keeps_its_earlier_result_and_is_well(site):
+    crash, other = site.crash("OOM"), site.crash("OOM")
+    site.happens = [lambda: site.put_aside("ack")]
+    summary = site.reprocessed.wait([crash, other], 5.0, lambda: None)
+    assert [(each.crash_id, each.outcome, each.after) for each in summary.crashes] == [
+        (crash.crash_id, "kept", "OOM"),
+        (other.crash_id, "waiting", ""),
+    ]
+    site.put_aside("ack")
+    summary = site.reprocessed.wait([other], 5.0, lambda: None)
+    assert summary.is_well
+    assert summary.lines() == ["      1 keep their earlier results, the new ones were worse (--force replaces them)"]
+
+
+@pytest.mark.parametrize(("end", "outcome"), [("ack", "kept"), ("park", "parked"), (None, "waiting")])
+def test_a_queue_that_cannot_tell_which_crashes_it_has_must_be_empty_once_patience_is_over(
+    site, monkeypatch, end, outcome
+):
+    monkeypatch.setattr(SQLiteCrashQueue, "pending", lambda queue, crash_ids: None)
+    crash = site.crash("OOM")
+    if end:
+        site.happens = [lambda: site.put_aside(end)]
+    assert site.outcomes(crash)[0][1] == outcome
+
+
 def test_a_crash_that_was_parked_before_is_waited_for(site):
     earlier = site.crash("OOM")
     site.put_aside("park")
     crash = Queued(earlier.crash_id, datetime.now(UTC), earlier.before)
+    site.queue.submit(crash.crash_id, "reprocessing")
     site.happens = [lambda: site.process(crash.crash_id, "small")]
     assert site.outcomes(crash) == [(crash.crash_id, "changed", "OOM", "small")]
 
