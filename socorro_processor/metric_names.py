@@ -21,6 +21,7 @@ class Measured(NamedTuple):
 MEASURED = (
     Measured("gauge", "ready", (), "1 where the processor can do its work, 0 where not: /readyz says why"),
     Measured("counter", "crash.saved", ("queue",), "crashes that every destination has"),
+    Measured("counter", "crash.kept_earlier", ("queue",), "of these, those whose earlier result is better, and stays"),
     Measured("counter", "crash.retried", ("cause", "queue"), "attempts that failed: own, transient or not_found"),
     Measured("counter", "crash.parked", ("queue",), "crashes that were given up, and are kept for an operator"),
     Measured("counter", "crash.rejected", ("queue",), "crash ids that are none, or of which there is no raw crash"),
