@@ -7,7 +7,9 @@ The question that each of them answers is *whose fault is it*: this crash's own,
 from __future__ import annotations
 
 import errno
+import traceback
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 
 class SocorroError(Exception):
@@ -157,3 +159,28 @@ def failed_stores(error: CrashStorageError, prefix: str = "") -> dict[str, Crash
 
 class CrashQueueError(SocorroError):
     """The queue could not be reached or did not confirm; nothing is known to have changed."""
+
+
+E = TypeVar("E", bound=Exception)
+
+
+def without_frames(error: E) -> E:
+    """Return the error as what it says alone, for whoever keeps it for later.
+
+    An error holds the frames that it came through, with the crash and each copy of it that they had, and the errors
+    before it with theirs. Where one of these frames holds the error they hold each other, until Python collects
+    garbage, which it does the more seldom the more there is in memory.
+    """
+    left: list[object] = [error]
+    seen: set[int] = set()
+    while left:
+        one = left.pop()
+        if isinstance(one, list | tuple):
+            left += one
+        elif isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            # Clients have the errors of earlier tries in attributes of their own.
+            left += [one.__cause__, one.__context__, *one.args, *vars(one).values()]
+            one.__traceback__ = one.__cause__ = one.__context__ = None
+    return error

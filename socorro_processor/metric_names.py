@@ -38,6 +38,7 @@ MEASURED = (
     Measured("gauge", "queue.in_flight", ("queue",), "crash ids in work; with RabbitMQ those of this process alone"),
     Measured("gauge", "queue.parked", (), "crashes that an operator has to look at"),
     Measured("gauge", "queue.rejected", (), "rejected crash ids that are kept"),
+    Measured("counter", "queue.rejected_dropped", (), "rejected ids that went for newer ones: maximum_rejected"),
     Measured("gauge", "queue.suspect", (), "crashes that may kill processors: they wait to be alone"),
     Measured("counter", "postgresql.left_out", ("column",), "values that their column in reports does not take"),
     Measured("counter", "postgresql.partition_not_made", (), "weeks whose crashes go to the default partition"),

@@ -21,7 +21,7 @@ import pathlib
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy
@@ -100,7 +100,7 @@ def _decode_if_shallow(data: bytes) -> Any:
         value = orjson.loads(data)
         if _is_plain(value) or data.count(b"[") + data.count(b"{") <= MAXIMUM_DEPTH:
             return value
-    value = orjson.loads(b"[" * _READ_WRAPPING + data + b"]" * _READ_WRAPPING)
+    value = orjson.loads(b"".join((b"[" * _READ_WRAPPING, data, b"]" * _READ_WRAPPING)))
     for _ in range(_READ_WRAPPING):
         # Text that is JSON only within our arrays (`1],[2`) gives one of them another item.
         (value,) = value
@@ -108,6 +108,9 @@ def _decode_if_shallow(data: bytes) -> Any:
 
 
 _LONG_RUN = b"\1" * len(str(2**63))
+_NO_DIGIT = re.compile(rb"[^0-9]")
+PART = 1 << 20
+"""Bytes that are looked at together for large integers."""
 
 
 def _has_large_integer(data: bytes) -> bool:
@@ -115,12 +118,8 @@ def _has_large_integer(data: bytes) -> bool:
 
     One within a text counts too where it looks the same; that costs time and nothing else.
     """
-    # numpy lets other threads run meanwhile. What is below "0" is far beyond 9 as a byte.
-    digits = (numpy.frombuffer(data, numpy.uint8) - numpy.uint8(ord("0")) < 10).tobytes()
-    end = 0
-    while (start := digits.find(_LONG_RUN, end)) >= 0:
-        end = digits.find(b"\0", start)
-        end = end if end >= 0 else len(data)
+    for start in _long_runs(data):
+        end = match.start() if (match := _NO_DIGIT.search(data, start)) else len(data)
         if data[start - 1 : start] == b"-":
             start -= 1
         if data[max(start - 1, 0) : start] not in (b"", b"[", b":", b",", b" ", b"\n", b"\r", b"\t"):
@@ -130,6 +129,21 @@ def _has_large_integer(data: bytes) -> bool:
         if end - start > len(str(2**64)) or int(data[start:end]) not in _INTEGERS:
             return True
     return False
+
+
+def _long_runs(data: bytes) -> Iterator[int]:
+    """Where each run of digits begins that is long enough, looked for a part at a time: what is made of it is small."""
+    found_to = 0
+    for first in range(0, len(data), PART):
+        # numpy lets other threads run meanwhile. What is below "0" is far beyond 9 as a byte.
+        part = numpy.frombuffer(data, numpy.uint8, min(PART + len(_LONG_RUN) - 1, len(data) - first), first)
+        digits = (part - numpy.uint8(ord("0")) < 10).tobytes()
+        at = digits.find(_LONG_RUN, max(found_to - first, 0))
+        while at >= 0:
+            yield first + at
+            match = _NO_DIGIT.search(data, first + at)
+            found_to = match.start() if match else len(data)
+            at = digits.find(_LONG_RUN, found_to - first)
 
 
 def _decode_mending(data: bytes, note: Note) -> Any:

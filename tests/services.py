@@ -86,8 +86,13 @@ def remove_what_is_left() -> None:
 
 def restart(name: str, how: str = "stop") -> None:
     """End a service as ``how`` says, ``stop`` or ``kill``, and start it again."""
-    _done(how, name)
+    end(name, how)
     start(name)
+
+
+def end(name: str, how: str = "stop") -> None:
+    """End a service as ``how`` says, ``stop`` or ``kill``."""
+    _done(how, name)
 
 
 def start(name: str) -> None:

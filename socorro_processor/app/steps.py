@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from socorro_processor.errors import (
     PermanentStorageError,
     PolyStorageError,
     failed_stores,
+    without_frames,
 )
 from socorro_processor.metrics import METRICS, collected_durations
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
@@ -92,14 +94,17 @@ class Steps:
         ProcessingEnvironmentError: nothing is saved then, or not everywhere, and what was processed is kept for a while
         so that the next attempt writes only what is missing.
         """
-        with collected_durations() as durations, self._directory.crash_directory() as directory:
-            crash = self._unsaved_crash(crash_id, history, Path(directory))
+        with collected_durations() as durations, ExitStack() as closing:
+
+            def new_directory() -> Path:
+                return Path(closing.enter_context(self._directory.crash_directory()))
+
+            crash = self._unsaved_crash(crash_id, history, new_directory)
             if crash is None:
                 self._unsaved.forget(crash_id)
                 self._check_what_failed(history)
-                is_new = is_new and first_time
                 crash = self._fetch_and_transform(
-                    crash_id, attempt, first_time, is_new, history, Path(directory), durations
+                    crash_id, attempt, first_time, is_new and first_time, history, new_directory, durations
                 )
             self._save(crash_id, crash)
             self._unsaved.forget(crash_id)
@@ -107,7 +112,7 @@ class Steps:
             str(crash.processed.get("signature")), bool(crash.processed.get("success")), durations, crash.kept_because
         )
 
-    def _unsaved_crash(self, crash_id: str, history: History, directory: Path) -> _Crash | None:
+    def _unsaved_crash(self, crash_id: str, history: History, new_directory: Callable[[], Path]) -> _Crash | None:
         """The result that an earlier attempt in this process has begun to save."""
         kept = self._unsaved.get(crash_id, history.result) if history.result else None
         if kept is None:
@@ -117,7 +122,7 @@ class Steps:
             earlier = self._earlier(crash_id, history, [], everywhere=False)
             if earlier and _started(earlier) > _started(processed_crash):
                 return None  # it was processed once more meanwhile
-            dumps = self._source.get_raw_dumps_as_files(crash_id, directory)
+            dumps = self._source.get_raw_dumps_as_files(crash_id, new_directory())
         return _Crash(raw_crash, processed_crash, dumps, history.result, names_of(history.unsaved), because)
 
     def _check_what_failed(self, history: History) -> None:
@@ -150,12 +155,14 @@ class Steps:
         first_time: bool,
         is_new: bool,
         history: History,
-        directory: Path,
+        new_directory: Callable[[], Path],
         durations: dict[str, float],
     ) -> _Crash:
         notes: list[str] = []
         with METRICS.timer("fetch"):
             raw_crash = self._source.get_raw_crash(crash_id, notes.append)
+            # Not before: for an id without a raw crash it would be most of what that costs.
+            directory = new_directory()
             dumps = self._source.get_raw_dumps_as_files(crash_id, directory, notes.append)
             # A store that lost it, or its dump, may be the source.
             earlier = self._earlier(crash_id, history, notes, everywhere=not is_new or MAIN_DUMP not in dumps)
@@ -179,7 +186,20 @@ class Steps:
         return _Crash(crash.raw, processed, dumps, uuid.uuid4().hex[:16], (), because)
 
     def _save(self, crash_id: str, crash: _Crash) -> None:
-        failure: NotSavedError | None = None
+        # No error is in a variable of this frame when one is raised: they would hold each other, and the crash.
+        if failed := self._failed_to_save(crash_id, crash):
+            self._unsaved.keep(crash_id, crash.raw, crash.processed, crash.result, crash.kept_because)
+            raise NotSavedError(
+                _in_words(failed),
+                unsaved=list(failed),
+                away=[name for name, each in failed.items() if each.transient],
+                took=[name for name in crash.unsaved or self._destinations if name not in failed],
+                result=crash.result,
+                partly_away=_is_partly_away(failed.values()),
+            )
+
+    def _failed_to_save(self, crash_id: str, crash: _Crash) -> Mapping[str, CrashStorageError]:
+        """Save it; the error of each store that failed, by its name."""
         try:
             with METRICS.timer("saves"):
                 if crash.unsaved:
@@ -190,19 +210,8 @@ class Steps:
             # Of the source it would mean that there is no such crash.
             raise PermanentStorageError(f"the destination failed to save: {error}") from None
         except CrashStorageError as error:
-            failed = failed_stores(error)
-            failure = NotSavedError(
-                str(error),
-                unsaved=list(failed),
-                away=[name for name, each in failed.items() if each.transient],
-                took=[name for name in crash.unsaved or self._destinations if name not in failed],
-                result=crash.result,
-                partly_away=_is_partly_away(failed.values()),
-            )
-        # Outside of the handler, whose error would stay with this one, and with it all that its frames hold.
-        if failure is not None:
-            self._unsaved.keep(crash_id, crash.raw, crash.processed, crash.result, crash.kept_because)
-            raise failure
+            return failed_stores(without_frames(error))
+        return {}
 
     def _earlier(self, crash_id: str, history: History, notes: list[str], *, everywhere: bool) -> ProcessedCrash | None:
         earlier, away = self._earlier_results.find(crash_id, notes.append, everywhere=everywhere)
@@ -230,3 +239,8 @@ def _started(processed_crash: ProcessedCrash) -> str:
 
 def _is_partly_away(errors: Iterable[CrashStorageError]) -> bool:
     return any(isinstance(error, PartlyAwayError) for error in errors)
+
+
+def _in_words(failed: Mapping[str, CrashStorageError]) -> str:
+    """Say which store failed, where there are several."""
+    return "; ".join(str(error) if name == DESTINATION else f"{name}: {error}" for name, error in failed.items())

@@ -11,7 +11,13 @@ from typing import Any, TypeVar
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
-from socorro_processor.errors import ConfigurationError, CrashIDNotFound, CrashStorageError, PolyStorageError
+from socorro_processor.errors import (
+    ConfigurationError,
+    CrashIDNotFound,
+    CrashStorageError,
+    PolyStorageError,
+    without_frames,
+)
 from socorro_processor.serialization import Note, ignore
 
 T = TypeVar("T")
@@ -84,7 +90,7 @@ class _TwoStores(CrashStorageBase):
             except CrashIDNotFound:
                 continue
             except CrashStorageError as error:
-                failures[name] = error
+                failures[name] = without_frames(error)
         if failures:
             raise PolyStorageError(failures)
         if not removed:

@@ -21,6 +21,7 @@ from socorro_processor.errors import (
     PolyStorageError,
     ProcessingEnvironmentError,
     TransientStorageError,
+    without_frames,
 )
 from socorro_processor.log import stack_of
 from socorro_processor.metrics import METRICS
@@ -212,7 +213,7 @@ class PolyCrashStorage(CrashStorageBase):
             try:
                 do(name, store)
             except CrashStorageError as error:
-                failures[name] = error
+                failures[name] = without_frames(error)
             except (MemoryError, OSError, ProcessingEnvironmentError) as error:
                 failures[name] = TransientStorageError(f"{type(error).__name__} on this machine: {error}")
             except Exception as error:
@@ -230,12 +231,17 @@ class PolyCrashStorage(CrashStorageBase):
             try:
                 return read(store)
             except CrashStorageError as error:
-                errors.append(error)
+                errors.append(without_frames(error))
             except NotImplementedError:
                 continue
         if not errors:
             raise NotImplementedError(f"none of {', '.join(self._stores)} gives that back")
-        raise min(errors, key=lambda error: (not error.transient, isinstance(error, CrashIDNotFound)))
+        hopeful = min(errors, key=lambda error: (not error.transient, isinstance(error, CrashIDNotFound)))
+        try:
+            raise hopeful
+        finally:
+            # It holds this frame: what is in it must not hold the error.
+            del hopeful, errors
 
 
 def _log_bug(name: str, store: CrashStorageBase, error: Exception) -> None:

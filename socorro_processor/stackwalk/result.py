@@ -81,7 +81,7 @@ def _facts(outcome: Outcome) -> list[str]:
 def _read(outcome: Outcome, note: Note = ignore) -> dict[str, Any] | None:
     if outcome.timed_out or outcome.output_too_large:
         return None
-    if not outcome.output.strip():
+    if not outcome.output or outcome.output.isspace():
         note("it printed nothing")
         return None
     try:

@@ -18,6 +18,7 @@ from socorro_processor.crashqueue.base import Delivery, Depth, KeptCrash
 from socorro_processor.crashqueue.rabbitmq.messages import DELIVERY_COUNT
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
 from socorro_processor.errors import CrashQueueError
+from socorro_processor.metrics import METRICS
 from tests.integration import rabbitmq_process
 from tests.integration.rabbitmq_broker import DEADLINE, Broker, Processor
 
@@ -403,12 +404,14 @@ def test_a_reader_that_dies_gives_all_back(broker, processor):
     assert len(list(broker.start().queue.kept("parked"))) == 2
 
 
-def test_the_oldest_rejected_go_where_there_are_too_many(broker):
+def test_the_oldest_rejected_go_where_there_are_too_many_and_are_counted(broker):
+    before = METRICS.snapshot().counters.get(("queue.rejected_dropped", ()), 0)
     processor = broker.start(**{"resource.rabbitmq.maximum_rejected": 3})
     submitted(processor, *(f"crash {number}" for number in range(5)))
     for _ in range(5):
         processor.queue.reject(taken(processor), "no crash id")
     assert [crash.crash_id for crash in processor.queue.kept("rejected")] == ["crash 2", "crash 3", "crash 4"]
+    assert METRICS.snapshot().counters[("queue.rejected_dropped", ())] == before + 2
 
 
 def test_a_long_rejected_body_is_cut_and_its_reason_says_so(processor):

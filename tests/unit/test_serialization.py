@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorro_processor.serialization import MAXIMUM_DEPTH, NotJSON, decode, encode
+from socorro_processor.serialization import MAXIMUM_DEPTH, PART, NotJSON, decode, encode
 
 MILLION = 1_000_000
 SECONDS = 30
@@ -253,3 +253,13 @@ def test_each_kind_of_mend_is_one_note_with_its_count():
         "JSON: integers beyond 64 bit became text (1)",
         "JSON: texts with lone surrogates got U+FFFD in their place (2)",
     ]
+
+
+@pytest.mark.parametrize("before", [0, 1, 18, 19, 20, 30])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_large_integer_is_seen_wherever_it_is_in_much_text(before, parts):
+    large = 2**64 + 1
+    text = "x" * (parts * PART - before - 2)
+    assert decode(b'["%b",%d,"%b"]' % (text.encode(), large, text.encode())) == [text, str(large), text]
+    digits = "7" * (parts * PART)
+    assert decode(b'["%b", 1]' % digits.encode()) == [digits, 1]

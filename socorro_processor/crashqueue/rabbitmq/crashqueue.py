@@ -460,8 +460,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         message = _message_of(delivery)
         if not self._prefetch.end(message):
             return
-        if state == "rejected":
-            self._count_what_goes()
+        one_goes = state == "rejected" and self._has_no_room_for_rejected()
         crash = KeptCrash(
             delivery.crash_id,
             state,
@@ -481,18 +480,19 @@ class RabbitMQCrashQueue(CrashQueueBase):
         except CrashQueueError:
             self._prefetch.keep(message, UNTOLD_DELAY)
             raise
+        if one_goes:
+            METRICS.increment("queue.rejected_dropped")
         self._ended(message)
 
-    def _count_what_goes(self) -> None:
-        """With one more than there may be, the broker lets the oldest rejected one go, and tells nobody."""
+    def _has_no_room_for_rejected(self) -> bool:
+        """Return True where the broker lets the oldest rejected one go for one more: it tells nobody."""
         name = self._queues.kept["rejected"]
         try:
             counts = self._consumer.counter.count([name], "count the rejected crashes")
         except CrashQueueError as error:
             logger.debug("%s", error)
-            return
-        if counts[name] >= self.config.maximum_rejected:
-            METRICS.increment("queue.rejected_dropped")
+            return False
+        return counts[name] >= int(self.config.maximum_rejected)
 
     def _ended(self, message: Message) -> None:
         self._consumer.ack(message)

@@ -16,7 +16,7 @@ from socorro_processor.crashstorage.elasticsearch.crashstorage import (
     ESCrashStorageRedactedSave,
 )
 from socorro_processor.crashstorage.elasticsearch.refusals import failure
-from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError
+from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError, without_frames
 from socorro_processor.metrics import METRICS
 
 MAXIMUM_SIZE = 20_000_000
@@ -79,8 +79,13 @@ class GroupCommit:
         finally:
             with self._changed:
                 self._waiting -= 1
-        if operation.error is not None:
-            raise operation.error
+        error, operation.error = operation.error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                # It holds this frame, and with it the document: what is in it must not hold the error.
+                del error
 
     def _joined(self, operation: Operation) -> _Batch:
         if self._batch.operations and self._batch.size + len(operation.document) > MAXIMUM_SIZE:
@@ -145,7 +150,7 @@ class _Bulk(ESCrashStorage):
             results = self._connection.bulk(b"".join(map(_lines, operations)), len(operations))
         except PermanentStorageError as error:
             if len(operations) == 1:
-                operations[0].error = error
+                operations[0].error = without_frames(error)
                 return
             # Of one of them, or of all together: each for itself will tell.
             for operation in operations:

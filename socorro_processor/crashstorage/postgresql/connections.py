@@ -86,8 +86,10 @@ class ConnectionPool:
         self._idle: list[Connection] = []
         self._closed = False
 
-    def run(self, doing: str, work: Callable[[Cursor], T]) -> T:
+    def run(self, doing: str, work: Callable[[Cursor], T], *, keep: bool = True) -> T:
         """What ``work`` gives, called with a cursor. ``doing`` is for the error's message.
+
+        ``keep``: False for what sends much, because a connection keeps memory for the most that it ever sent.
 
         ``work`` must be able to be done twice: where the server has closed a connection that was idle,
         it is done again with a new one.
@@ -95,13 +97,13 @@ class ConnectionPool:
         idle = self._take_idle()
         if idle is not None:
             try:
-                with self._using(idle, doing), idle.cursor() as cursor:
+                with self._using(idle, doing, keep=keep), idle.cursor() as cursor:
                     return work(cursor)
             except ConnectionFailed:
                 # The server was started anew, or ends what is idle: the others are gone too.
                 self._close_idle()
         new = self._connect(doing)
-        with self._using(new, doing), new.cursor() as cursor:
+        with self._using(new, doing, keep=keep), new.cursor() as cursor:
             return work(cursor)
 
     @contextmanager

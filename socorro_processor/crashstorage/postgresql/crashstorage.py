@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -24,6 +25,7 @@ from socorro_processor.crashstorage.postgresql.schema import migrate, missing_mi
 from socorro_processor.crashstorage.redactor import Redactor, redactor_options
 from socorro_processor.errors import CrashIDNotFound, TransientStorageError
 from socorro_processor.metrics import METRICS
+from socorro_processor.one_at_a_time import OneAtATime
 from socorro_processor.serialization import Note, decode, encode, ignore
 
 logger = logging.getLogger(__name__)
@@ -84,6 +86,13 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
+_LARGE = 2_000_000
+"""Characters of a crash, of which there are five copies or more while it is sent: one such is sent at a time."""
+
+_LONGEST_WAIT = 30.0
+"""Seconds that a large crash waits for others: a server that does not answer must not hold up all threads in turn."""
+
+
 class PostgreSQLCrashStorage(CrashStorageBase):
     """Keeps raw and processed crashes, no dumps; and of each processed crash rows to report from.
 
@@ -116,6 +125,7 @@ class PostgreSQLCrashStorage(CrashStorageBase):
         self._redactor: Redactor = config.redactor_class(config)
         self._pool = ConnectionPool(config)
         self.partitions = Partitions(self._pool, config.oldest_crash_days, today)
+        self._one_large_at_a_time = OneAtATime(_LONGEST_WAIT)
 
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         self._save(crash_id, self._of_raw_crash(raw_crash, crash_id))
@@ -212,11 +222,14 @@ class PostgreSQLCrashStorage(CrashStorageBase):
     def _save(self, crash_id: str, statements: list[Statement]) -> None:
         for day in {values["crash_date"] for _, values in statements}:
             self.partitions.prepare(day)
-        # All statements as one text: one transaction, and one round trip.
-        self._pool.run(
-            f"save {crash_id}",
-            lambda cursor: cursor.execute(b";\n".join(cursor.mogrify(*statement) for statement in statements)),
-        )
+        large = any(isinstance(value, str) and len(value) > _LARGE for _, row in statements for value in row.values())
+
+        def save(cursor: Cursor) -> None:
+            # All statements as one text: one transaction, and one round trip.
+            cursor.execute(b";\n".join(cursor.mogrify(*statement) for statement in statements))
+
+        with self._one_large_at_a_time.entered() if large else nullcontext():
+            self._pool.run(f"save {crash_id}", save, keep=not large)
 
     def _of_raw_crash(self, raw_crash: RawCrash, crash_id: str) -> list[Statement]:
         values = _key(crash_id, raw_crash.get("submitted_timestamp"))

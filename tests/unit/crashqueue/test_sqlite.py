@@ -17,6 +17,7 @@ from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashqueue.sqlite.file import SCHEMA_1
 from socorro_processor.errors import ConfigurationError, CrashQueueError
+from socorro_processor.metrics import METRICS
 from tests.unit.crashqueue.machine import Machine, Processor
 
 DEADLINE = 20.0
@@ -460,13 +461,15 @@ def test_a_long_body_is_cut_when_it_is_rejected_and_the_reason_says_so(machine):
     assert kept.reason == "no crash id (only the first 1000 of its 1000000 characters are kept)"
 
 
-def test_of_too_many_rejected_the_oldest_go_but_no_parked_one(machine):
+def test_of_too_many_rejected_the_oldest_go_and_are_counted_but_no_parked_one(machine):
+    before = METRICS.snapshot().counters.get(("queue.rejected_dropped", ()), 0)
     processor = machine.start(maximum_rejected=3)
     for number in range(6):
         submitted(processor, f"parked {number}", f"rejected {number}")
         processor.queue.park(taken(processor), "the reason")
         processor.queue.reject(taken(processor), "the reason")
     assert [crash.crash_id for crash in processor.queue.kept("rejected")] == ["rejected 3", "rejected 4", "rejected 5"]
+    assert METRICS.snapshot().counters[("queue.rejected_dropped", ())] == before + 3
     assert processor.queue.depths().parked == 6
 
 
