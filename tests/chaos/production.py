@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.crashstorage.statsd import StatsdCounter
-from tests.chaos.lanes import COMMON, PRODUCTION
+from tests.chaos.lanes import PROCESSORS, PRODUCTION
 from tests.chaos.replaced_cluster import ReplacedCluster
 from tests.chaos.site import RETRY_DELAYS, Reader, Site
 from tests.faults.proxy import Proxy
@@ -31,7 +31,7 @@ ADDRESSES = {
 class ProductionSite(Site):
     """``config/processor-production.ini`` on real servers, with a proxy in front of each."""
 
-    lanes = (*COMMON, *PRODUCTION)
+    own_lanes = PRODUCTION
     options: ClassVar[Mapping[str, str]] = {
         "resource.rabbitmq.timeout": "3",
         "resource.rabbitmq.heartbeat": "4",
@@ -46,8 +46,8 @@ class ProductionSite(Site):
     }
     depths_are_complete = False
 
-    def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
-        super().__init__(directory, options)
+    def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
+        super().__init__(directory, options, processors)
         self.proxies: dict[str, Proxy] = {}
         self.cluster: ReplacedCluster
 

@@ -14,7 +14,7 @@ from socorro_processor.cli.command import build
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.pipeline.mozilla_2015 import RULE_SETS
 from tests.chaos.disk import Disk
-from tests.chaos.lanes import COMMON, PROCESSORS
+from tests.chaos.lanes import COMMON, PROCESSORS, of_processors
 from tests.chaos.leftovers import files_in, processes_left
 from tests.chaos.plan import Lane
 from tests.chaos.processors import Supervised
@@ -56,14 +56,18 @@ OPTIONS = {
 class Site:
     """Everything is there, but nothing runs yet, within a ``with``."""
 
-    lanes: tuple[Lane, ...] = COMMON
+    own_lanes: ClassVar[tuple[Lane, ...]] = ()
+    """Beside those that every site has."""
     options: ClassVar[Mapping[str, str]] = {}
     """Beside those that every site has."""
     depths_are_complete = True
     """Whether the queue's depths count what any processor has in flight."""
 
-    def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
         self.directory = directory
+        self.names = _names(processors)
+        """Of the processors."""
+        self.lanes = self.lanes_with(processors)
         self.disks = {
             "temporary disk": Disk(directory / "temporary", TEMPORARY_DISK_SIZE),
             "symbol cache's disk": Disk(directory / "symbols", SYMBOL_DISK_SIZE),
@@ -84,6 +88,11 @@ class Site:
         self.processors: dict[str, Supervised] = {}
         self.submitter: Submitter
         self._closing = ExitStack()
+
+    @classmethod
+    def lanes_with(cls, processors: int) -> tuple[Lane, ...]:
+        """What goes wrong where so many processors run."""
+        return (*of_processors(_names(processors)), *COMMON, *cls.own_lanes)
 
     def __enter__(self) -> Self:
         with ExitStack() as entered:
@@ -108,7 +117,7 @@ class Site:
 
     def start(self, stack: ExitStack, rate: float, seed: int) -> None:
         """Have the processors and the submitter run until the end of ``stack``."""
-        for name in PROCESSORS:
+        for name in self.names:
             self.processors[name] = stack.enter_context(Supervised(name, self.installation))
         journal = self.directory / "submitted.jsonl"
         self.submitter = stack.enter_context(Submitter(self.installation.environment, journal, rate, seed))
@@ -152,3 +161,7 @@ class Site:
         store = build("destination", configuration(self.installation.environment))
         self._closing.callback(store.close)
         return store
+
+
+def _names(processors: int) -> list[str]:
+    return [f"processor {number}" for number in range(1, processors + 1)]
