@@ -93,6 +93,7 @@ class Chaos:
             skipped=self._skipped,
             ends=ends,
             left_behind=site.left_behind(),
+            facts=site.facts(),
             counted=site.statsd.counters("processor."),
             errors=self._errors,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -51,6 +51,10 @@ class ProductionSite(Site):
         self.proxies: dict[str, Proxy] = {}
         self.cluster: ReplacedCluster
 
+    def servers(self) -> AbstractContextManager[None]:
+        """Those of this run: they are restarted and killed."""
+        return own_servers()
+
     def mend(self) -> None:
         super().mend()
         for service, proxy in self.proxies.items():
@@ -62,7 +66,7 @@ class ProductionSite(Site):
 
     @contextmanager
     def installed(self) -> Iterator[Installation]:
-        with own_servers(), new_database() as database, own_indexes() as indexes, ExitStack() as stack:
+        with self.servers(), new_database() as database, own_indexes() as indexes, ExitStack() as stack:
             self.cluster = ReplacedCluster(indexes)
             broker = Broker(retry_delays=RETRY_DELAYS)
             # Its connection will not have lasted.

@@ -105,8 +105,7 @@ class Site:
             self._options |= {"metrics.statsd_host": self.statsd.host, "metrics.statsd_port": str(self.statsd.port)}
             self.installation = entered.enter_context(self.installed())
             self.installation.environment |= variables(self._options) | {"TMPDIR": str(self._temporary["system"])}
-            done = self.installation.socorro("setup")
-            assert done.returncode == 0, done.stdout + done.stderr
+            self.set_up()
             self._closing = entered.pop_all()
         return self
 
@@ -118,9 +117,18 @@ class Site:
     def start(self, stack: ExitStack, rate: float, seed: int) -> None:
         """Have the processors and the submitter run until the end of ``stack``."""
         for name in self.names:
-            self.processors[name] = stack.enter_context(Supervised(name, self.installation))
+            self.processors[name] = stack.enter_context(Supervised(name, self.next_one(name, seed)))
         journal = self.directory / "submitted.jsonl"
         self.submitter = stack.enter_context(Submitter(self.installation.environment, journal, rate, seed))
+
+    def set_up(self) -> None:
+        """Make what the queue and the stores need."""
+        done = self.installation.socorro("setup")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def next_one(self, name: str, seed: int) -> Callable[[], Installation]:
+        """Say of which installation a processor is each time that it starts."""
+        return lambda: self.installation
 
     def queue(self) -> CrashQueueBase:
         """A connection of its own to the queue; the caller closes it."""
@@ -146,6 +154,10 @@ class Site:
     def readers(self) -> dict[str, Reader]:
         """For each destination that gives back what it was given."""
         raise NotImplementedError
+
+    def facts(self) -> Mapping[str, int]:
+        """What else there is to say of a run."""
+        return {}
 
     def left_behind(self) -> list[str]:
         """Once all processors have ended."""
