@@ -1,7 +1,7 @@
 """A rolling upgrade as the place of a run: processors of two versions on the same queue and stores.
 
 Each processor that ends is started again as either version, by chance. Once all is mended half of them are of each
-version for a while, and in the end all are new. What goes wrong beside that is what the former version could stand, too.
+version for a while, and in the end all are new. What goes wrong beside that is what the former version can stand.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ class SetUp(Fault):
         eventually(lambda: not site.set_up_by(self.version), lambda: site.set_up_by(self.version))
 
 
+_SET_UPS = tuple(SetUp(version) for version in VERSIONS)
+
+
 class RollingSite(Site):
     """``first``: the version that sets up, and of which all processors are at first."""
 
@@ -72,7 +75,6 @@ class RollingSite(Site):
         return (
             *(Lane(name, 6.0, (Signal(name, signal.SIGTERM), Signal(name, signal.SIGKILL))) for name in names),
             Lane("crash", 1.0, tuple(Submitted(kind) for kind in _KINDS)),
-            Lane("setup", 8.0, tuple(SetUp(version) for version in VERSIONS)),
             *cls.service_lanes,
         )
 
@@ -137,14 +139,19 @@ class RollingSite(Site):
 class RollingEmbedded(RollingSite, EmbeddedSite):
     """One SQLite file and one directory of crashes, for both."""
 
-    service_lanes = (Lane("store", 10.0, (StoreAway(),)),)
+    # In one lane: a setup makes the directory anew while it is away.
+    service_lanes = (Lane("store", 5.0, (StoreAway(), *_SET_UPS)),)
 
 
 class RollingProduction(RollingSite, ProductionSite):
     """RabbitMQ, S3, PostgreSQL and Elasticsearch, for both; these run on."""
 
-    service_lanes = tuple(
-        Lane(f"link to {service}", 15.0, tuple(Link(service, name) for name in _LINK_FAULTS)) for service in ADDRESSES
+    service_lanes = (
+        Lane("setup", 8.0, _SET_UPS),
+        *(
+            Lane(f"link to {service}", 15.0, tuple(Link(service, name) for name in _LINK_FAULTS))
+            for service in ADDRESSES
+        ),
     )
 
     def servers(self) -> AbstractContextManager[None]:
