@@ -73,7 +73,7 @@ class RollingSite(Site):
     def lanes_with(cls, processors: int) -> tuple[Lane, ...]:
         names = [f"processor {number}" for number in range(1, processors + 1)]
         return (
-            *(Lane(name, 6.0, (Signal(name, signal.SIGTERM), Signal(name, signal.SIGKILL))) for name in names),
+            *(Lane(name, 8.0, (Signal(name, signal.SIGTERM), Signal(name, signal.SIGKILL))) for name in names),
             Lane("crash", 1.0, tuple(Submitted(kind) for kind in _KINDS)),
             *cls.service_lanes,
         )
