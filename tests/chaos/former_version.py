@@ -21,20 +21,15 @@ class HistoryMissing(Exception):
 
 
 class FormerVersion:
-    """The package of a commit in a directory; raises HistoryMissing."""
+    """The package of a commit, in a directory. Raises HistoryMissing."""
 
-    def __init__(self, directory: Path, commit: str = BEFORE_HEADERS_AND_ALIASES) -> None:
+    def __init__(
+        self, directory: Path, commit: str = BEFORE_HEADERS_AND_ALIASES, repository: Path = REPOSITORY
+    ) -> None:
         self._directory = directory
+        archive = _archive(repository, commit)
         directory.mkdir(parents=True)
-        archive = subprocess.run(
-            ["git", "-C", str(REPOSITORY), "archive", "--format=tar", commit, *_ARCHIVED], capture_output=True
-        )
-        if archive.returncode:
-            raise HistoryMissing(
-                f"the former version cannot be had of {REPOSITORY}: its history has no commit {commit[:12]} (not a "
-                f"clone, or a shallow one): {archive.stderr.decode(errors='replace').strip()}"
-            )
-        subprocess.run(["tar", "-x", "-C", str(directory)], input=archive.stdout, check=True)
+        subprocess.run(["tar", "-x", "-C", str(directory)], input=archive, check=True)
 
     def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """An environment in which this Python, and all that it starts, runs the former version."""
@@ -50,3 +45,17 @@ class FormerVersion:
         ).stdout
         assert Path(printed.strip()).is_relative_to(self._directory), f"not the former version: {printed}"
         return former
+
+
+def _archive(repository: Path, commit: str) -> bytes:
+    command = ["git", "-C", str(repository), "archive", "--format=tar", commit, *_ARCHIVED]
+    try:
+        return subprocess.run(command, check=True, capture_output=True).stdout
+    except FileNotFoundError as error:
+        reason = str(error)
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode(errors="replace").strip()
+    raise HistoryMissing(
+        f"the former version is not in the history of {repository}: no commit {commit[:12]} (no clone, or a shallow "
+        f"one): {reason}"
+    )

@@ -10,6 +10,7 @@ from tests.chaos.harness import Chaos, Settings
 from tests.chaos.report import Report
 from tests.chaos.rolling import SAVED_BY_EACH, VERSIONS, RollingSite
 from tests.chaos.site import Site
+from tests.shared import REPOSITORY
 
 
 class Unwatched:
@@ -39,10 +40,10 @@ def survive_a_minute(site: Site) -> None:
     assert report.counted["slicing.process_lost"] > 0
 
 
-def former_version(directory: Path) -> FormerVersion:
+def former_version(directory: Path, repository: Path = REPOSITORY) -> FormerVersion:
     """Skip the test where this copy has no history, with ``CI=true`` too: a clone of the latest commit is sound."""
     try:
-        return FormerVersion(directory)
+        return FormerVersion(directory, repository=repository)
     except HistoryMissing as error:
         pytest.skip(str(error))
 
