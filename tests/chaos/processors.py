@@ -71,6 +71,12 @@ class Supervised:
         """How many crashes it has saved, by its log; None: whichever installation it was of."""
         return sum(daemon.log.count(" saved") for daemon in self._daemons_of(installation))
 
+    def wait_until_it_saves(self, at_most: float) -> None:
+        """Until the one that runs has saved a crash, for so many seconds at most."""
+        daemon, deadline = self._daemon, time.monotonic() + at_most
+        while daemon.process.poll() is None and " saved" not in daemon.log and time.monotonic() < deadline:
+            time.sleep(0.1)
+
     def started(self, installation: Installation | None = None) -> int:
         """How often it was started."""
         return len(self._daemons_of(installation))

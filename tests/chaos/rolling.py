@@ -31,11 +31,20 @@ Version = Literal["former", "new"]
 VERSIONS: tuple[Version, ...] = ("former", "new")
 PROCESSORS = 4
 SAVED_BY_EACH = 20
+AT_WORK_WITHIN = 15.0
 
 _QUICK = (TWICE, AGAIN, AGAIN_BY_FORCE, MALFORMED, UNKNOWN, NONSENSE)
 # Each of these ends five processors, or threads.
 _KINDS = (*_QUICK, *_QUICK, "poison: kills", "poison: ends its thread")
 _LINK_FAULTS = ("connections cut", "answers cut off", "refuses", "hangs")
+
+
+class Restart(Signal):
+    """A signal, once the processor has had its share: on a busy machine none would come to anything else."""
+
+    def begin(self, site: Site) -> None:
+        site.processors[self.processor].wait_until_it_saves(AT_WORK_WITHIN)
+        super().begin(site)
 
 
 @dataclass
@@ -73,7 +82,7 @@ class RollingSite(Site):
     def lanes_with(cls, processors: int) -> tuple[Lane, ...]:
         names = [f"processor {number}" for number in range(1, processors + 1)]
         return (
-            *(Lane(name, 8.0, (Signal(name, signal.SIGTERM), Signal(name, signal.SIGKILL))) for name in names),
+            *(Lane(name, 6.0, (Restart(name, signal.SIGTERM), Restart(name, signal.SIGKILL))) for name in names),
             Lane("crash", 1.0, tuple(Submitted(kind) for kind in _KINDS)),
             *cls.service_lanes,
         )
