@@ -96,7 +96,7 @@ class RollingSite(Site):
 
     def set_up_by(self, version: Version) -> str:
         """Run ``socorro setup`` of a version; what it says where it fails."""
-        done = self.versions[version].socorro("setup")
+        done = self.patient(self.versions[version]).socorro("setup")
         return done.stdout + done.stderr if done.returncode else ""
 
     def next_one(self, name: str, seed: int) -> Callable[[], Installation]:

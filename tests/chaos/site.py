@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
 from collections.abc import Callable, Mapping
@@ -123,8 +124,15 @@ class Site:
 
     def set_up(self) -> None:
         """Make what the queue and the stores need."""
-        done = self.installation.socorro("setup")
+        done = self.patient(self.installation).socorro("setup")
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def patient(self, installation: Installation) -> Installation:
+        """Return the same without the short timeouts of a run: on a busy machine servers take their time at first."""
+        patient = copy.copy(installation)
+        short = variables(self.options)
+        patient.environment = {name: value for name, value in installation.environment.items() if name not in short}
+        return patient
 
     def next_one(self, name: str, seed: int) -> Callable[[], Installation]:
         """Say of which installation a processor is each time that it starts."""
