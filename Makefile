@@ -34,9 +34,10 @@ bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules, services,
 	$(BIN)/python -m benchmarks.slicing $(CRASHES)
 	$(BIN)/python -m benchmarks.daemon $(CRASHES)
 
-chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, see that no crash is lost; SECONDS=600 SEED=n CONFIG=embedded
+chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, see that no crash is lost; SECONDS=600 SEED=n CONFIG=embedded PROCESSORS=2 FIRST=former
 	$(BIN)/python -m tests.chaos --seconds=$(or $(SECONDS),600) $(if $(SEED),--seed=$(SEED)) \
-		--configuration=$(or $(CONFIG),production)
+		--configuration=$(or $(CONFIG),production) $(if $(PROCESSORS),--processors=$(PROCESSORS)) \
+		$(if $(FIRST),--first=$(FIRST))
 
 endurance: $(VENV)/.installed-for-tests stackwalker ## whether the daemon grows over CRASHES=10000, and what it costs when idle
 	$(BIN)/python -m benchmarks.endurance --crashes=$(or $(CRASHES),10000)

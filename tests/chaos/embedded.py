@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from socorro_processor.crashstorage.filesystem import LEFT_OVER_AGE, TEMPORARY_SUFFIX
 from tests.chaos.disk import Disk
-from tests.chaos.lanes import COMMON, EMBEDDED
+from tests.chaos.lanes import EMBEDDED, PROCESSORS
 from tests.chaos.leftovers import files_in
 from tests.chaos.site import Reader, Site
 from tests.system.daemon import Installation
@@ -22,11 +22,11 @@ STORE_DISK_SIZE = 2 << 30
 class EmbeddedSite(Site):
     """``config/processor.ini``: a filesystem store and an SQLite queue, on a disk that can be full."""
 
-    lanes = (*COMMON, *EMBEDDED)
+    own_lanes = EMBEDDED
     options: ClassVar[Mapping[str, str]] = {"new_crash_source.lease_time": "10", "new_crash_source.busy_timeout": "1"}
 
-    def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
-        super().__init__(directory, options)
+    def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
+        super().__init__(directory, options, processors)
         data = directory / "data"
         self.disks["store's disk"] = Disk(data, STORE_DISK_SIZE)
         self.crashes = data / "crashes"

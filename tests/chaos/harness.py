@@ -85,7 +85,7 @@ class Chaos:
             still_queued = queued(queue.depths())
             tally.count(submitted, queue)
         return Report(
-            title=f"{type(site).__name__}, {settings.seconds:g} s, seed {settings.seed}",
+            title=f"{type(site).__name__}, {len(site.names)} processors, {settings.seconds:g} s, seed {settings.seed}",
             submitted=submitted,
             tally=tally,
             still_queued=still_queued,
@@ -93,6 +93,7 @@ class Chaos:
             skipped=self._skipped,
             ends=ends,
             left_behind=site.left_behind(),
+            facts=site.facts(),
             counted=site.statsd.counters("processor."),
             errors=self._errors,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from signal import SIGHUP, SIGKILL, SIGTERM
 
 from tests.chaos.faults import (
@@ -29,30 +30,12 @@ from tests.chaos.symbols import ANSWERS, DRIPS_BODY, DRIPS_HEADER, HANGS, MANAGE
 from tests.chaos.walker import FAULTS, IS_GONE
 
 SERVICES = ("rabbitmq", "s3", "postgresql", "elasticsearch")
-PROCESSORS = ("processor 1", "processor 2")
+PROCESSORS = 2
+"""The number of those that run unless more are asked for."""
 
 QUICK = tuple(kind for kind in FATES if kind not in (HEALTHY, "poison: hangs"))
 
 COMMON = (
-    *(
-        Lane(
-            processor,
-            5.0,
-            (
-                Signal(processor, SIGKILL),
-                Signal(processor, SIGKILL),
-                Signal(processor, SIGTERM),
-                Signal(processor, SIGHUP),
-                SecondSignal(processor),
-                Freeze(processor),
-                FewDescriptors(processor),
-                LittleMemory(processor),
-            ),
-        )
-        for processor in PROCESSORS
-    ),
-    # In lanes of their own: the processor is killed, told to stop and starved meanwhile.
-    *(Lane(f"log of {processor}", 10.0, (LogNotRead(processor),)) for processor in PROCESSORS),
     Lane("stackwalker", 6.0, tuple(Walker(name) for name in (*FAULTS, IS_GONE))),
     Lane("temporary disk", 15.0, (Full("temporary disk"),)),
     Lane("symbol server", 6.0, tuple(ServerIs(name) for name in (HANGS, DRIPS_HEADER, DRIPS_BODY, *ANSWERS))),
@@ -66,6 +49,33 @@ COMMON = (
     # Those that hang take their time, five times over.
     Lane("crash", 6.0, tuple(Submitted(kind) for kind in (*QUICK, *QUICK, "poison: hangs"))),
 )
+
+
+def of_processors(names: Sequence[str]) -> tuple[Lane, ...]:
+    """What befalls processors. Where there are more, each is spared longer: the machine starts as many again in all."""
+    share = max(1.0, len(names) / PROCESSORS)
+    return (
+        *(
+            Lane(
+                name,
+                5.0 * share,
+                (
+                    Signal(name, SIGKILL),
+                    Signal(name, SIGKILL),
+                    Signal(name, SIGTERM),
+                    Signal(name, SIGHUP),
+                    SecondSignal(name),
+                    Freeze(name),
+                    FewDescriptors(name),
+                    LittleMemory(name),
+                ),
+            )
+            for name in names
+        ),
+        # In lanes of their own: the processor is killed, told to stop and starved meanwhile.
+        *(Lane(f"log of {name}", 10.0 * share, (LogNotRead(name),)) for name in names),
+    )
+
 
 EMBEDDED = (
     Lane("store's disk", 20.0, (Full("store's disk"),)),

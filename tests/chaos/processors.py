@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -19,14 +19,15 @@ _RUNS = "the processor runs"
 
 
 class Supervised:
-    """One processor at a time, from the start to the end of a ``with``."""
+    """One processor at a time, from the start to the end of a ``with``; ``next_one`` says of which installation."""
 
-    def __init__(self, name: str, installation: Installation) -> None:
+    def __init__(self, name: str, next_one: Callable[[], Installation]) -> None:
         self.name = name
         self.ends: Counter[int] = Counter()
         """How often it ended with each exit code; a signal's number is negative."""
         self._daemons: list[Daemon] = []
-        self._installation = installation
+        self._installations: list[Installation] = []
+        self._next_one = next_one
         self.reading = threading.Event()
         """While it is set, its log is read."""
         self.reading.set()
@@ -61,9 +62,28 @@ class Supervised:
         """Of all that there have been."""
         return [daemon.process.pid for daemon in self._daemons]
 
-    def saved(self) -> int:
-        """How many crashes it has saved, by its log."""
-        return sum(daemon.log.count(" saved") for daemon in self._daemons)
+    @property
+    def installation(self) -> Installation:
+        """Of the one that runs."""
+        return self._installations[-1]
+
+    def saved(self, installation: Installation | None = None) -> int:
+        """How many crashes it has saved, by its log; None: whichever installation it was of."""
+        return sum(daemon.log.count(" saved") for daemon in self._daemons_of(installation))
+
+    def wait_until_it_saves(self, at_most: float) -> None:
+        """Until the one that runs has saved a crash, for so many seconds at most."""
+        daemon, deadline = self._daemon, time.monotonic() + at_most
+        while daemon.process.poll() is None and " saved" not in daemon.log and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    def started(self, installation: Installation | None = None) -> int:
+        """How often it was started."""
+        return len(self._daemons_of(installation))
+
+    def _daemons_of(self, installation: Installation | None) -> list[Daemon]:
+        started = zip(self._daemons, self._installations, strict=False)
+        return [daemon for daemon, each in started if installation in (None, each)]
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; where it has just ended, the next one."""
@@ -96,7 +116,9 @@ class Supervised:
             self._start()
 
     def _start(self) -> None:
-        self._daemons.append(Daemon(self._installation, (), self.reading))
+        installation = self._next_one()
+        self._daemons.append(Daemon(installation, (), self.reading))
+        self._installations.append(installation)
 
 
 def idle_ones(processors: Iterable[Supervised], within: float) -> list[Supervised]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.crashstorage.statsd import StatsdCounter
-from tests.chaos.lanes import COMMON, PRODUCTION
+from tests.chaos.lanes import PROCESSORS, PRODUCTION
 from tests.chaos.replaced_cluster import ReplacedCluster
 from tests.chaos.site import RETRY_DELAYS, Reader, Site
 from tests.faults.proxy import Proxy
@@ -31,7 +31,7 @@ ADDRESSES = {
 class ProductionSite(Site):
     """``config/processor-production.ini`` on real servers, with a proxy in front of each."""
 
-    lanes = (*COMMON, *PRODUCTION)
+    own_lanes = PRODUCTION
     options: ClassVar[Mapping[str, str]] = {
         "resource.rabbitmq.timeout": "3",
         "resource.rabbitmq.heartbeat": "4",
@@ -46,10 +46,14 @@ class ProductionSite(Site):
     }
     depths_are_complete = False
 
-    def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
-        super().__init__(directory, options)
+    def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
+        super().__init__(directory, options, processors)
         self.proxies: dict[str, Proxy] = {}
         self.cluster: ReplacedCluster
+
+    def servers(self) -> AbstractContextManager[None]:
+        """Those of this run: they are restarted and killed."""
+        return own_servers()
 
     def mend(self) -> None:
         super().mend()
@@ -62,7 +66,7 @@ class ProductionSite(Site):
 
     @contextmanager
     def installed(self) -> Iterator[Installation]:
-        with own_servers(), new_database() as database, own_indexes() as indexes, ExitStack() as stack:
+        with self.servers(), new_database() as database, own_indexes() as indexes, ExitStack() as stack:
             self.cluster = ReplacedCluster(indexes)
             broker = Broker(retry_delays=RETRY_DELAYS)
             # Its connection will not have lasted.

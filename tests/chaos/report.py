@@ -114,6 +114,9 @@ class Report:
     counted: dict[str, int] = field(default_factory=dict)
     """What the processors have counted, by name; but for what those that were killed could not tell."""
 
+    facts: Mapping[str, int] = field(default_factory=dict)
+    """What else there is to say."""
+
     @property
     def lost(self) -> list[Submitted]:
         kept = self.tally.parked.keys() | self.tally.rejected.keys()
@@ -147,6 +150,8 @@ class Report:
             yield f"  {fault}: skipped, {why}"
         ends = ", ".join(f"{count} x {code}" for code, count in sorted(self.ends.items()))
         yield f"  {'processors':<24}{'started again after exit code':<36}{sum(self.ends.values()):>6}  ({ends})"
+        for what, count in self.facts.items():
+            yield f"  {what:<60}{count:>6}"
         yield ""
         kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(each.kind for each in self.submitted).items())
         yield f"{'submitted':<62}{len(self.submitted):>6}  ({kinds})"

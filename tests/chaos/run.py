@@ -1,10 +1,16 @@
 """A run without anybody who watches it, for tests."""
 
 import signal
+from pathlib import Path
 
+import pytest
+
+from tests.chaos.former_version import FormerVersion, HistoryMissing
 from tests.chaos.harness import Chaos, Settings
 from tests.chaos.report import Report
+from tests.chaos.rolling import SAVED_BY_EACH, VERSIONS, RollingSite
 from tests.chaos.site import Site
+from tests.shared import REPOSITORY
 
 
 class Unwatched:
@@ -32,3 +38,24 @@ def survive_a_minute(site: Site) -> None:
     assert report.counted["slicing.sliced"] > 20
     assert report.counted["companion.ended"] > 1
     assert report.counted["slicing.process_lost"] > 0
+
+
+def former_version(directory: Path, repository: Path = REPOSITORY) -> FormerVersion:
+    """Skip the test where this copy has no history, with ``CI=true`` too: a clone of the latest commit is sound."""
+    try:
+        return FormerVersion(directory, repository=repository)
+    except HistoryMissing as error:
+        pytest.skip(str(error))
+
+
+def upgrade_in_the_midst(site: RollingSite) -> None:
+    report = run(site, seconds=20.0, rate=6.0)
+
+    assert report.is_clean, "\n".join(report.lines())
+    # It is clean not for want of trying.
+    assert len(report.submitted) > 100
+    assert report.tally.parked
+    assert report.tally.rejected
+    for version in VERSIONS:
+        assert site.started(version) > 2
+        assert site.saved(version) > SAVED_BY_EACH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from socorro_processor.cli.command import build
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.pipeline.mozilla_2015 import RULE_SETS
 from tests.chaos.disk import Disk
-from tests.chaos.lanes import COMMON, PROCESSORS
+from tests.chaos.lanes import COMMON, PROCESSORS, of_processors
 from tests.chaos.leftovers import files_in, processes_left
 from tests.chaos.plan import Lane
 from tests.chaos.processors import Supervised
@@ -56,14 +57,18 @@ OPTIONS = {
 class Site:
     """Everything is there, but nothing runs yet, within a ``with``."""
 
-    lanes: tuple[Lane, ...] = COMMON
+    own_lanes: ClassVar[tuple[Lane, ...]] = ()
+    """Beside those that every site has."""
     options: ClassVar[Mapping[str, str]] = {}
     """Beside those that every site has."""
     depths_are_complete = True
     """Whether the queue's depths count what any processor has in flight."""
 
-    def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
         self.directory = directory
+        self.names = _names(processors)
+        """Of the processors."""
+        self.lanes = self.lanes_with(processors)
         self.disks = {
             "temporary disk": Disk(directory / "temporary", TEMPORARY_DISK_SIZE),
             "symbol cache's disk": Disk(directory / "symbols", SYMBOL_DISK_SIZE),
@@ -85,6 +90,11 @@ class Site:
         self.submitter: Submitter
         self._closing = ExitStack()
 
+    @classmethod
+    def lanes_with(cls, processors: int) -> tuple[Lane, ...]:
+        """What goes wrong where so many processors run."""
+        return (*of_processors(_names(processors)), *COMMON, *cls.own_lanes)
+
     def __enter__(self) -> Self:
         with ExitStack() as entered:
             for disk in self.disks.values():
@@ -96,8 +106,7 @@ class Site:
             self._options |= {"metrics.statsd_host": self.statsd.host, "metrics.statsd_port": str(self.statsd.port)}
             self.installation = entered.enter_context(self.installed())
             self.installation.environment |= variables(self._options) | {"TMPDIR": str(self._temporary["system"])}
-            done = self.installation.socorro("setup")
-            assert done.returncode == 0, done.stdout + done.stderr
+            self.set_up()
             self._closing = entered.pop_all()
         return self
 
@@ -108,10 +117,26 @@ class Site:
 
     def start(self, stack: ExitStack, rate: float, seed: int) -> None:
         """Have the processors and the submitter run until the end of ``stack``."""
-        for name in PROCESSORS:
-            self.processors[name] = stack.enter_context(Supervised(name, self.installation))
+        for name in self.names:
+            self.processors[name] = stack.enter_context(Supervised(name, self.next_one(name, seed)))
         journal = self.directory / "submitted.jsonl"
         self.submitter = stack.enter_context(Submitter(self.installation.environment, journal, rate, seed))
+
+    def set_up(self) -> None:
+        """Make what the queue and the stores need."""
+        done = self.patient(self.installation).socorro("setup")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def patient(self, installation: Installation) -> Installation:
+        """Return the same without the short timeouts of a run: on a busy machine servers take their time at first."""
+        patient = copy.copy(installation)
+        short = variables(self.options)
+        patient.environment = {name: value for name, value in installation.environment.items() if name not in short}
+        return patient
+
+    def next_one(self, name: str, seed: int) -> Callable[[], Installation]:
+        """Say of which installation a processor is each time that it starts."""
+        return lambda: self.installation
 
     def queue(self) -> CrashQueueBase:
         """A connection of its own to the queue; the caller closes it."""
@@ -138,6 +163,10 @@ class Site:
         """For each destination that gives back what it was given."""
         raise NotImplementedError
 
+    def facts(self) -> Mapping[str, int]:
+        """What else there is to say of a run."""
+        return {}
+
     def left_behind(self) -> list[str]:
         """Once all processors have ended."""
         pids = [pid for processor in self.processors.values() for pid in processor.pids]
@@ -152,3 +181,7 @@ class Site:
         store = build("destination", configuration(self.installation.environment))
         self._closing.callback(store.close)
         return store
+
+
+def _names(processors: int) -> list[str]:
+    return [f"processor {number}" for number in range(1, processors + 1)]

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,8 @@ from typing import Any, Literal, Self, cast
 from socorro_processor.cli.command import build
 from socorro_processor.configuration import Configuration
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, QueueName
+from socorro_processor.crashqueue.base import CrashQueueBase, QueueName
+from socorro_processor.crashqueue.history import FORCE
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.errors import CrashQueueError, CrashStorageError
 from tests.chaos import walks
@@ -36,9 +37,12 @@ from tests.system.daemon import configuration, eventually
 Fate = Literal["saved", "parked", "rejected"]
 
 HEALTHY, TWICE, MALFORMED, UNKNOWN, NONSENSE = "healthy", "submitted twice", "malformed", "unknown id", "no crash id"
+AGAIN, AGAIN_BY_FORCE = "processed again", "processed again by force"
 FATES: dict[str, Fate] = {
     HEALTHY: "saved",
     TWICE: "saved",
+    AGAIN: "saved",
+    AGAIN_BY_FORCE: "saved",
     MALFORMED: "parked",
     **dict.fromkeys((f"poison: {poison}" for poison in POISONS), cast(Fate, "parked")),
     UNKNOWN: "rejected",
@@ -46,7 +50,7 @@ FATES: dict[str, Fate] = {
 }
 """What must become of a crash of each kind."""
 
-_QUEUE_SHARES = {"normal": 7, "priority": 2, "reprocessing": 1}
+_QUEUE_SHARES: Mapping[QueueName, int] = {"normal": 7, "priority": 2, "reprocessing": 1}
 _DELAY = 0.2
 _ENDS_WITHIN = 120.0
 
@@ -111,24 +115,46 @@ class Submitter:
 
 
 def main(journal: Path, rate: float, seed: int) -> None:
-    configured, shares = configuration(os.environ), walks.dumps()
-    chance = random.Random(seed)
+    configured = configuration(os.environ)
     store, queue = build("source", configured), _Queue(configured)
+    collector = _Collector(store, queue, random.Random(seed))
     with journal.open("a", buffering=1) as lines:
         for kind in _kinds(1 / rate):
-            name = cast(QueueName, *chance.choices(QUEUES, [_QUEUE_SHARES[name] for name in QUEUES]))
-            crash_id = new_crash_id()
-            dump = chance.choices(list(shares), list(shares.values()))[0]
-            if kind == NONSENSE:
-                crash_id = f"../{crash_id}\0"
-            elif kind != UNKNOWN:
-                raw_crash, dumps = _crash(kind, crash_id, dump)
-                _until_done(store.save_raw_crash, raw_crash, dumps, crash_id)
-            for _ in range(2 if kind == TWICE else 1):
-                _until_done(queue.submit, crash_id, name)
-            lines.write(json.dumps(asdict(Submitted(crash_id, kind, dump))) + "\n")
+            lines.write(json.dumps(asdict(collector.submit(kind))) + "\n")
     queue.close()
     store.close()
+
+
+class _Collector:
+    """Submits crashes of each kind."""
+
+    def __init__(self, store: Any, queue: _Queue, chance: random.Random) -> None:
+        self._store, self._queue, self._chance = store, queue, chance
+        self._healthy: list[Submitted] = []
+
+    def submit(self, kind: str) -> Submitted:
+        if kind in (AGAIN, AGAIN_BY_FORCE) and self._healthy:
+            return self._submit_again(kind)
+        name = self._one_of(_QUEUE_SHARES)
+        crash = Submitted(new_crash_id(), kind, self._one_of(walks.dumps()))
+        if kind == NONSENSE:
+            crash = replace(crash, crash_id=f"../{crash.crash_id}\0")
+        elif kind != UNKNOWN:
+            raw_crash, dumps = _crash(kind, crash.crash_id, crash.dump)
+            _until_done(self._store.save_raw_crash, raw_crash, dumps, crash.crash_id)
+        for _ in range(2 if kind == TWICE else 1):
+            _until_done(self._queue.submit, crash.crash_id, name)
+        if kind == HEALTHY:
+            self._healthy.append(crash)
+        return crash
+
+    def _submit_again(self, kind: str) -> Submitted:
+        crash = replace(self._chance.choice(self._healthy), kind=kind)
+        _until_done(self._queue.submit, crash.crash_id, "reprocessing", FORCE if kind == AGAIN_BY_FORCE else "")
+        return crash
+
+    def _one_of(self, shares: Mapping[Any, int]) -> Any:
+        return self._chance.choices(list(shares), list(shares.values()))[0]
 
 
 class _Queue:
@@ -138,10 +164,10 @@ class _Queue:
         self._configured = configured
         self._queue: CrashQueueBase = build("new_crash_source", configured)
 
-    def submit(self, crash_id: str, name: QueueName) -> None:
+    def submit(self, crash_id: str, name: QueueName, work: str = "") -> None:
         if self._queue.lost():
             self._queue = build("new_crash_source", self._configured)
-        self._queue.submit(crash_id, name)
+        self._queue.submit(crash_id, name, work)
 
     def close(self) -> None:
         self._queue.close()

@@ -4,6 +4,7 @@ import pytest
 
 from tests.chaos.embedded import EmbeddedSite
 from tests.chaos.faults import Fault
+from tests.chaos.lanes import of_processors
 from tests.chaos.plan import Lane, Planned, make_plan
 from tests.chaos.production import ProductionSite
 
@@ -27,7 +28,7 @@ def plan_of(lane: str, planned: list[Planned]) -> list[str]:
 
 
 def test_the_same_seed_makes_the_same_plan_and_another_seed_another():
-    first, again, other = (list(map(str, make_plan(EmbeddedSite.lanes, SECONDS, seed))) for seed in (7, 7, 8))
+    first, again, other = (list(map(str, make_plan(EmbeddedSite.lanes_with(2), SECONDS, seed))) for seed in (7, 7, 8))
 
     assert first == again
     assert first != other
@@ -66,6 +67,14 @@ def test_each_fault_of_a_lane_comes_once_before_any_comes_again():
 
 @pytest.mark.parametrize("site", [EmbeddedSite, ProductionSite])
 def test_ten_minutes_have_every_fault_in_them(site):
-    planned = {(each.lane, each.fault.name) for each in make_plan(site.lanes, SECONDS, 7)}
+    planned = {(each.lane, each.fault.name) for each in make_plan(site.lanes_with(2), SECONDS, 7)}
 
-    assert planned == {(lane.name, fault.name) for lane in site.lanes for fault in lane.faults}
+    assert planned == {(lane.name, fault.name) for lane in site.lanes_with(2) for fault in lane.faults}
+
+
+def test_each_of_eight_processors_is_spared_longer_so_that_not_four_times_as_much_befalls_the_machine():
+    def befalling(number: int) -> int:
+        lanes = of_processors([f"processor {each}" for each in range(number)])
+        return len(make_plan(lanes, 10 * SECONDS, 7))
+
+    assert befalling(2) <= befalling(8) < 2 * befalling(2)
