@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from socorro_processor.crashstorage.base import ProcessedCrash, RawCrash
 from socorro_processor.serialization import decode, encode
 
-MAXIMUM_SIZE = 64_000_000
+MAXIMUM_SIZE = 32_000_000
 """Bytes that are kept in all; the oldest go."""
 
 

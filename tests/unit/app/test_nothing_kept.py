@@ -132,10 +132,11 @@ STORES = (
 )
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("around", [single, within_poly, within_two_polys])
 @pytest.mark.parametrize("kind", STORES)
 def test_a_crash_that_could_not_be_saved_leaves_nothing_but_what_is_kept_for_its_retry(
-    kind, around, closed_port, tmp_path, no_collection
+    kind, around, closed_port, tmp_path
 ):
     source = InMemoryCrashStorage(defaults(InMemoryCrashStorage))
     source.save_raw_crash({"ProductName": "Lightbox"}, {MAIN_DUMP: b"12345"}, CRASH_ID)
