@@ -140,7 +140,7 @@ class Site:
 
     def queue(self) -> CrashQueueBase:
         """A connection of its own to the queue; the caller closes it."""
-        queue: CrashQueueBase = build("new_crash_source", configuration(self.installation.environment))
+        queue: CrashQueueBase = build("new_crash_source", configuration(self.patient(self.installation).environment))
         return queue
 
     def mend(self) -> None:
@@ -178,7 +178,7 @@ class Site:
 
     def destination(self) -> Any:
         """As it is configured, closed at the end."""
-        store = build("destination", configuration(self.installation.environment))
+        store = build("destination", configuration(self.patient(self.installation).environment))
         self._closing.callback(store.close)
         return store
 
