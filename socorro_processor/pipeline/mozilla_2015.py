@@ -48,6 +48,7 @@ PROCESSED = (
     "signature_rewriting.AbortSignature",
     "signature.SignatureRunWatchDog",
     "signature_rewriting.SignatureIPCChannelError",
+    "signature_rewriting.SignatureControlCharacters",
     "signature.SigTrunc",
 )
 

@@ -5,10 +5,10 @@ Each rewrites ``signature`` as the rules before it left it, so that their order 
 
 from __future__ import annotations
 
-import re
-
 from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.annotations import as_text, integer
 from socorro_processor.signature.c_signature import truncate
+from socorro_processor.signature.characters import has_control_characters, without_control_characters
 
 
 class StackwalkerErrorSignatureRule(Rule):
@@ -46,7 +46,7 @@ class OOMSignature(Rule):
         if "OOMAllocationSize" not in crash.raw:
             crash.processed["signature"] = f"OOM | unknown | {signature}"
             return True
-        size = _number(crash.raw["OOMAllocationSize"])
+        size = integer(crash.raw["OOMAllocationSize"], digits=100)
         if size is None:
             crash.note("OOMAllocationSize is no number: the signature stays as it was")
             return False
@@ -106,19 +106,26 @@ class SignatureIPCChannelError(Rule):
         return True
 
 
+class SignatureControlCharacters(Rule):
+    """Put a space in place of control and format characters, wherever a signature has them from.
+
+    They would steer a terminal, end a line, turn the direction of writing or make two signatures look like one.
+    Reads and writes ``signature``.
+    """
+
+    def predicate(self, crash: Crash) -> bool:
+        return has_control_characters(_signature(crash))
+
+    def action(self, crash: Crash) -> bool:
+        crash.processed["signature"] = without_control_characters(_signature(crash))
+        return True
+
+
 def _signature(crash: Crash) -> str:
     signature: str = crash.processed["signature"]
     return signature
 
 
 def _text(crash: Crash, annotation: str) -> str:
-    """An annotation; empty where it is absent or, as no client of ours sends it, no string."""
-    value = crash.raw.get(annotation)
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: object) -> int | None:
-    """A whole number, as a client writes it; None for all else."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,100}\s*", value, re.ASCII):
-        return int(value)
-    return value if type(value) is int else None
+    """An annotation; empty where it is absent, or is nothing that has a text."""
+    return as_text(crash.raw.get(annotation)) or ""

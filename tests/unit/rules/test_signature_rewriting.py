@@ -8,6 +8,7 @@ from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.signature_rewriting import (
     AbortSignature,
     OOMSignature,
+    SignatureControlCharacters,
     SignatureIPCChannelError,
     StackwalkerErrorSignatureRule,
 )
@@ -109,6 +110,20 @@ def test_a_broken_channel_signs_alone_and_the_old_signature_is_noted(raw, outcom
     assert "load" in crash.notes[0]
 
 
-@pytest.mark.parametrize("error", ["", None, 7])
+@pytest.mark.parametrize(
+    ("signature", "plain"),
+    [("Abort | a\nb | f", "Abort | a b | f"), ("f\u202eg | h", "f g | h"), ("m\0odule.dll@0x1", "m odule.dll@0x1")],
+)
+def test_control_characters_become_a_space_wherever_they_come_from(signature, plain):
+    assert rewritten(SignatureControlCharacters(), {}, signature).processed["signature"] == plain
+
+
+def test_a_signature_without_control_characters_is_left_as_it_is():
+    crash = Crash(id="", raw={}, processed={"signature": "a  b | \u3000"})
+
+    assert SignatureControlCharacters().act(crash) == (False, None)
+
+
+@pytest.mark.parametrize("error", ["", None, [7]])
 def test_without_a_broken_channel_the_signature_stays(error):
     assert rewritten(SignatureIPCChannelError(), {"ipc_channel_error": error}).processed["signature"] == "load"
