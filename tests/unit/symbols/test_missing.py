@@ -62,6 +62,13 @@ def test_a_crash_that_is_removed_counts_no_more(store, source):
     assert list(source.missing_symbols()) == []
 
 
+@pytest.mark.parametrize("debug_id", ["0" * 33, "0", ""])
+def test_a_module_without_a_debug_id_does_not_count(store, source, debug_id):
+    save(store, crash_id(1), [XUL, ["boot.art", debug_id, "boot.art", ""]])
+
+    assert most_missed(source.missing_symbols()) == [(SymbolFile(*XUL), 1)]
+
+
 def test_crashes_of_earlier_days_are_left_out(store, source):
     for day in ("161122", "161123", "161124"):
         save(store, crash_id(1, day), [XUL])
