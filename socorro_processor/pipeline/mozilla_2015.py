@@ -48,7 +48,6 @@ PROCESSED = (
     "signature_rewriting.AbortSignature",
     "signature.SignatureRunWatchDog",
     "signature_rewriting.SignatureIPCChannelError",
-    "signature_rewriting.SignatureControlCharacters",
     "signature.SigTrunc",
 )
 

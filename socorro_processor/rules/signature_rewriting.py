@@ -8,7 +8,6 @@ from __future__ import annotations
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.annotations import as_text, integer
 from socorro_processor.signature.c_signature import truncate
-from socorro_processor.signature.characters import has_control_characters, without_control_characters
 
 
 class StackwalkerErrorSignatureRule(Rule):
@@ -103,21 +102,6 @@ class SignatureIPCChannelError(Rule):
         error = _text(crash, "ipc_channel_error")[: self.maximum]
         crash.note(f"the signature is that of an IPC channel error; it was: {_signature(crash)}")
         crash.processed["signature"] = f"IPCError-{process} | {error}"
-        return True
-
-
-class SignatureControlCharacters(Rule):
-    """Put a space in place of control and format characters, wherever a signature has them from.
-
-    They would steer a terminal, end a line, turn the direction of writing or make two signatures look like one.
-    Reads and writes ``signature``.
-    """
-
-    def predicate(self, crash: Crash) -> bool:
-        return has_control_characters(_signature(crash))
-
-    def action(self, crash: Crash) -> bool:
-        crash.processed["signature"] = without_control_characters(_signature(crash))
         return True
 
 

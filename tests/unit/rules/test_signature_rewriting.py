@@ -8,7 +8,6 @@ from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.signature_rewriting import (
     AbortSignature,
     OOMSignature,
-    SignatureControlCharacters,
     SignatureIPCChannelError,
     StackwalkerErrorSignatureRule,
 )
@@ -108,20 +107,6 @@ def test_a_broken_channel_signs_alone_and_the_old_signature_is_noted(raw, outcom
 
     assert crash.processed["signature"] == outcome
     assert "load" in crash.notes[0]
-
-
-@pytest.mark.parametrize(
-    ("signature", "plain"),
-    [("Abort | a\nb | f", "Abort | a b | f"), ("f\u202eg | h", "f g | h"), ("m\0odule.dll@0x1", "m odule.dll@0x1")],
-)
-def test_control_characters_become_a_space_wherever_they_come_from(signature, plain):
-    assert rewritten(SignatureControlCharacters(), {}, signature).processed["signature"] == plain
-
-
-def test_a_signature_without_control_characters_is_left_as_it_is():
-    crash = Crash(id="", raw={}, processed={"signature": "a  b | \u3000"})
-
-    assert SignatureControlCharacters().act(crash) == (False, None)
 
 
 @pytest.mark.parametrize("error", ["", None, [7]])

@@ -127,7 +127,7 @@ def test_what_is_no_row_is_left_out(processed):
 
 def test_the_most_missed_file_comes_first_and_a_crash_counts_once_for_each():
     xul, ntdll = SymbolFile(*XUL), SymbolFile(*NTDLL)
-    other = SymbolFile("a.pdb", "0", None, None)
+    other = SymbolFile("a.pdb", "1", None, None)
 
     assert most_missed([("1", [xul, xul, ntdll]), ("2", [ntdll]), ("3", [other])]) == [
         (ntdll, 2),
