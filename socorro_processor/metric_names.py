@@ -29,6 +29,7 @@ MEASURED = (
     Measured("duration", "fetch", (), "raw crash and dumps from the source store"),
     Measured("duration", "stackwalk", (), "the stackwalker, for one dump"),
     Measured("duration", "stackwalk.cpu", (), "the CPU time of that"),
+    Measured("counter", "stackwalk.failed", ("status",), "dumps not walked to the end, by mdsw_status_string"),
     Measured("duration", "rules", (), "all rules, without the stackwalker"),
     Measured("duration", "rule", ("rule",), "one rule"),
     Measured("duration", "saves", (), "all destination stores"),

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from socorro_processor.cli.layout import LONGEST_LINE, field, joined, section
 from socorro_processor.cli.stack import WalkedDump
-from socorro_processor.cli.untrusted import hex_of, list_of, mapping_of, plain, text_of
+from socorro_processor.cli.untrusted import hex_of, list_of, mapping_of, mappings_of, plain, text_of
 
 _EMPTY_SIGNATURES = {
     "EMPTY: crash failed to process": "processing ended half-way; the notes say where",
@@ -29,6 +29,12 @@ _EMPTY_SIGNATURES = {
 }
 # These signatures are made of thread 0, whichever thread crashed.
 _HANGS = ("shutdownhang |", "chromehang |")
+_NEAR_NULL = re.compile("0x[0-9a-f]{1,5}")
+"""Offsets of what a null pointer is dereferenced for: with a larger one the other register is as likely to be wrong."""
+_NO_ADDRESS = "0xffffffffffffffff"
+"""Windows reports it where an x86-64 address was not canonical: the processor does not say which one."""
+_NOT_ACCESSED = "crashing_access_not_found_in_memory_accesses"
+_MAXIMUM_ACCESSES = 3
 _FRACTION_OF_SECOND = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)\.\d+")
 
 
@@ -126,10 +132,19 @@ class _Report:
 
 
 def _address(crash: Mapping[str, Any]) -> str:
+    """The address that the system reported, and the one that was accessed where the system could not know it."""
     address = hex_of(crash, "address")
-    adjusted = mapping_of(crash, "json_dump", "crash_info", "adjusted_address")
-    if adjusted.get("kind") == "null-pointer":
-        return f"{address} (null pointer, offset {hex_of(adjusted, 'offset')})"
+    crash_info = mapping_of(crash, "json_dump", "crash_info")
+    adjusted = mapping_of(crash_info, "adjusted_address")
+    kind, actual, offset = (hex_of(adjusted, key) for key in ("kind", "address", "offset"))
+    if kind == "non-canonical" and actual not in ("", address):
+        return f"{address} (of an access to {actual}, not a canonical address)"
+    if kind == "null-pointer" and offset == address and _NEAR_NULL.fullmatch(address):
+        return f"{address} (null pointer, offset {offset})"
+    if address == _NO_ADDRESS or _NOT_ACCESSED in list_of(crash_info, "crash_inconsistencies"):
+        accessed = [hex_of(access, "address") for access in mappings_of(crash_info, "memory_accesses")]
+        if any(accessed) and address not in accessed:
+            return f"{address} (of an access to {' or '.join(accessed[:_MAXIMUM_ACCESSES])})"
     return address
 
 

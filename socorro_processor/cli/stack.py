@@ -33,6 +33,7 @@ _NAMED_MODULES = 5
 # How a frame was found, where the stackwalker's own word is too long or says too little.
 _FOUND = {"frame_pointer": "fp", "scan": "scan?", "cfi_scan": "scan?", "none": "?"}
 _SYMBOLS = {"missing_symbols": "missing", "corrupt_symbols": "corrupt", "loaded_symbols": "yes"}
+_CORRUPT_FILE = "there is a symbol file, but it is corrupt: the stackwalker rejects it"
 # hg:hg.mozilla.org/mozilla-central:dom/media/Decoder.cpp:4f1c0a
 _IN_REPOSITORY = re.compile(r"(?:git|hg|s3|svn):[^:]*:([^:]*)(?::.*)?", re.DOTALL)
 
@@ -45,9 +46,7 @@ class WalkedDump:
         self._crash_id = crash_id
         self._width = width
         self._modules = mappings_of(json_dump, "modules")
-        self._symbolless = {
-            text_of(module, "filename"): module for module in self._modules if module.get("missing_symbols") is True
-        }
+        self._by_name = {text_of(module, "filename"): module for module in self._modules}
         self._threads = [thread if isinstance(thread, Mapping) else {} for thread in list_of(json_dump, "threads")]
         self._number, self._crashing = _crashing_thread(json_dump, self._threads)
 
@@ -97,7 +96,7 @@ class WalkedDump:
         number = frame.get("frame")
         label = f"{number if isinstance(number, int) and 0 <= number < 10**6 else index:>3}"
         module = text_of(frame, "module")
-        missing = "no symbols" if self._lacks_symbols(frame) else ""
+        missing = self._lack_of_symbols(frame)
         for part, found in (*((inline, "inlined") for inline in mappings_of(frame, "inlines")), (frame, _found(frame))):
             style = {"scan?": "yellow", "inlined": "cyan"}.get(found, "")
             source = _source(part, self._width) or (missing if part is frame else "")
@@ -111,22 +110,27 @@ class WalkedDump:
     def _missing_symbols(self) -> Iterator[Text]:
         """Which symbols the crashing thread lacks, under the names that they would have in a symbol store."""
         frames = _frames(self._crashing)
-        lacking = dict.fromkeys(text_of(frame, "module") for frame in frames if self._lacks_symbols(frame))
+        lacking = dict.fromkeys(text_of(frame, "module") for frame in frames if self._lack_of_symbols(frame))
         if not lacking:
             return
         modules = {text_of(frame, "module") for frame in frames} - {""}
         yield Text(f"No symbols for {len(lacking)} of {len(modules)} modules of this stack:", "yellow")
         for name in list(lacking)[:_NAMED_MODULES]:
-            module = self._symbolless.get(name, {})
+            module = self._by_name.get(name, {})
             debug_file, debug_id = text_of(module, "debug_file") or name, text_of(module, "debug_id")
-            yield Text(f"  {debug_file}/{debug_id}" if debug_id.strip("0") else f"  {debug_file} (without a debug id)")
+            line = f"  {debug_file}/{debug_id}" if debug_id.strip("0") else f"  {debug_file} (without a debug id)"
+            yield Text(f"{line}: {_CORRUPT_FILE}" if _symbols(module) == "corrupt" else line)
         if len(lacking) > _NAMED_MODULES:
             yield Text(f"  and {len(lacking) - _NAMED_MODULES} more")
         yield Text(f"Once a symbol store has them: socorro process {self._crash_id}")
 
-    def _lacks_symbols(self, frame: Mapping[str, Any]) -> bool:
-        module = text_of(frame, "module")
-        return bool(module) and (frame.get("missing_symbols") is True or module in self._symbolless)
+    def _lack_of_symbols(self, frame: Mapping[str, Any]) -> str:
+        """In a word why there is no function, empty where there are symbols for the frame's module."""
+        name = text_of(frame, "module")
+        symbols = _symbols(self._by_name.get(name, {}))
+        if not name or not (frame.get("missing_symbols") is True or symbols in ("missing", "corrupt")):
+            return ""
+        return "corrupt symbols" if symbols == "corrupt" else "no symbols"
 
 
 def _crashing_thread(

@@ -16,13 +16,16 @@ from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.crash_id import check_crash_id
-from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
+from socorro_processor.errors import ConfigurationError, InvalidCrashID, ProcessingEnvironmentError, SocorroError
+from socorro_processor.rules.symbol_index_process import ask
+from socorro_processor.stackwalk.stackwalker import find_stackwalker
 from socorro_processor.symbols.download import module_line
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.minidump import read
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.supplied import CACHED, FETCHED, Supplied
 from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_symbols
+from socorro_processor.symbols.verdict import NoVerdict, is_corrupt
 from socorro_processor.symbols.wanted import Wanted, needed_symbols
 
 _STANDARD_INPUT = "-"
@@ -48,7 +51,10 @@ def fetch(configuration: Configuration, items: list[str], as_json: bool) -> int:
 
 
 def upload(configuration: Configuration, items: list[str], as_json: bool) -> int:
-    """Put the symbol files below these directories into the bucket, each where its MODULE line says."""
+    """Put the symbol files below these directories into the bucket, each where its MODULE line says.
+
+    One that the stackwalker rejects is refused: no walk would have anything of it.
+    """
     if not items:
         raise SocorroError("a directory of .sym files is expected")
     rule = _rule(configuration)
@@ -63,6 +69,7 @@ def upload(configuration: Configuration, items: list[str], as_json: bool) -> int
         for file in progress.track(files, description="uploaded"):
             try:
                 wanted = _checked(file)
+                _judge(file, rule.command_pathname)
             except SocorroError as error:
                 refused += 1
                 print(f"socorro: {plain(str(error))}", file=sys.stderr)
@@ -149,6 +156,20 @@ def _checked(file: Path) -> Wanted:
         return Wanted.of(*module)
     except ValueError as error:
         raise SocorroError(f"not uploaded: {file}: {error}") from error
+
+
+def _judge(file: Path, command_pathname: str) -> None:
+    """Raise SocorroError where the stackwalker rejects the file; where it cannot be asked, say so."""
+    try:
+        corrupt = is_corrupt(file, str(find_stackwalker(command_pathname)), ask)
+    except (NoVerdict, ProcessingEnvironmentError) as error:
+        print(f"socorro: {plain(str(file))} was not tried with the stackwalker: {plain(str(error))}", file=sys.stderr)
+        return
+    if corrupt:
+        raise SocorroError(
+            f"not uploaded: {file} is corrupt: the stackwalker rejects it, for a line that is not as it should be; "
+            "make it anew with dump_syms"
+        )
 
 
 def _print(supplied: Supplied, as_json: bool) -> None:

@@ -12,14 +12,17 @@ from socorro_processor.errors import ConfigurationError
 from socorro_processor.rules.symbol_index_process import environment, limits
 from socorro_processor.stackwalk.command import run
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
-from socorro_processor.symbols.index import FileState, UnusableIndex
+from socorro_processor.symbols.index import FileState, SymbolIndex, UnusableIndex
 from socorro_processor.symbols.index_process import IndexProcess, NotIndexed
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from socorro_processor.symbols.verdict import VERSIONS, version_of
 
 
 def build_indexes(configuration: Configuration, *, build_all: bool) -> int:
-    """Index the symbol files of the stackwalker rule that have no index, or all of them. The exit code."""
+    """Index the symbol files of the stackwalker rule that have no index, or all of them. The exit code.
+
+    A file that the stackwalker rejects counts as failed, each time.
+    """
     rule = _stackwalker_rule(configuration.values)
     if rule is None:
         raise ConfigurationError("no rule of the processor has directories of symbols (symbols_path)")
@@ -35,23 +38,26 @@ def build_indexes(configuration: Configuration, *, build_all: bool) -> int:
     failed = 0
     with Progress(console=console, disable=not console.is_terminal) as progress:
         for file in progress.track(files, description="indexing"):
-            if not build_all and _is_indexed(indexes, file, version):
-                continue
             try:
-                IndexProcess(file.path, indexes.path(file), stackwalker, version).finish()
+                index = None if build_all else _index(indexes, file, version)
+                if index is None:
+                    IndexProcess(file.path, indexes.path(file), stackwalker, version).finish()
+                    index = _index(indexes, file, version)
+                # Walks need this index too: by it they give the stackwalker what it rejects.
+                if index is not None and index.corrupt:
+                    raise NotIndexed("it is corrupt: the stackwalker rejects it; make it anew with dump_syms")
             except NotIndexed as error:
                 failed += 1
-                console.print(f"{file.path}: {error}", markup=False)
+                console.print(f"{file.path}: {error}", markup=False, soft_wrap=True)
     print(f"{len(files) - failed} of {len(files)} symbol files have an index")
     return int(failed > 0)
 
 
-def _is_indexed(indexes: IndexStore, file: SymbolFile, version: str) -> bool:
+def _index(indexes: IndexStore, file: SymbolFile, version: str) -> SymbolIndex | None:
     try:
-        indexes.get(file, FileState.of(file.path.stat()), version)
+        return indexes.get(file, FileState.of(file.path.stat()), version)
     except (UnusableIndex, OSError):
-        return False
-    return True
+        return None
 
 
 def _stackwalker_rule(values: DotDict) -> DotDict | None:

@@ -15,6 +15,11 @@ class SymbolFile(NamedTuple):
     code_file: str | None
     code_id: str | None
 
+    @property
+    def has_debug_id(self) -> bool:
+        """False where it is zeros alone, as of a font or of Android's ``boot.art``: nobody has symbols for it."""
+        return bool(self.debug_id.strip("0"))
+
 
 Missed = tuple[str, list[SymbolFile]]
 """A crash id, and the symbol files that this crash missed."""

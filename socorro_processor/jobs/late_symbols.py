@@ -69,6 +69,8 @@ def _missed(source: MissingSymbolsSource, since: date) -> dict[str, set[Wanted]]
 
 def _wanted(files: list[SymbolFile]) -> Iterator[Wanted]:
     for file in files:
+        if not file.has_debug_id:
+            continue
         try:
             yield Wanted.of(file.debug_file, file.debug_id)
         except ValueError:  # a trick, or a name that no file can have

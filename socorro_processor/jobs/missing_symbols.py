@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 import tempfile
 from contextlib import closing
 from datetime import date, timedelta
@@ -17,6 +18,7 @@ from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.missing import MissingSymbolsSource, source_in
 
 _TOLD_AFTER = 1000
+_NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +59,10 @@ def _write(work: Work, source: MissingSymbolsSource, day: date, path: Path) -> t
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(SymbolFile._fields)
         for symbol_file in source.missing_symbols_of(day):
+            if not symbol_file.has_debug_id:
+                continue
             # Strangers' words: a line end within a field would make a row of their own for many a reader.
-            if all((part or "").isprintable() for part in symbol_file):
+            if not any(_NOT_IN_A_LINE.search(part or "") for part in symbol_file):
                 writer.writerow(symbol_file)
                 written += 1
             else:

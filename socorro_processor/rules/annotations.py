@@ -1,26 +1,39 @@
-"""What rules read from the raw crash: annotations are strings, and nothing in them is to be trusted."""
+"""What rules read from the raw crash: annotations are strings, as a rule, and nothing in them is to be trusted."""
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping
 
 from socorro_processor.pipeline.rule import Crash
 
-_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
+_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+_DIGITS = 20
 
 
 def text(crash: Crash, annotation: str) -> str | None:
-    """The annotation, None where there is none.
+    """Return the annotation, None where there is none.
 
-    One that is no string came from no client of ours, and what reads the processed crash would
-    stumble over it: it counts as absent, and is noted.
+    A number or a boolean, which some clients send, is read as its text. What reads the processed crash would
+    stumble over anything else: it counts as absent. Both are noted.
     """
     value = crash.raw.get(annotation)
-    if value is None or isinstance(value, str):
-        return value
-    crash.note(f"{annotation} is no string, but {type(value).__name__}")
-    return None
+    text = as_text(value)
+    if value is not text:
+        read = "" if text is None else f": it is read as {text[:60]!r}"
+        note = f"{annotation} is no string, but {type(value).__name__}{read}"
+        if note not in crash.notes:  # several rules read some annotations
+            crash.note(note)
+    return text
+
+
+def as_text(value: object) -> str | None:
+    """Return a string as it is, a number or a boolean as JSON writes it, None for all else."""
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    return value if isinstance(value, str) else None
 
 
 def carry_over(crash: Crash, fields: Mapping[str, tuple[str, str | None]]) -> None:
@@ -30,8 +43,13 @@ def carry_over(crash: Crash, fields: Mapping[str, tuple[str, str | None]]) -> No
         crash.processed[field] = absent if value is None else value
 
 
-def integer(value: object) -> int | None:
-    """The whole number that ``value`` is or says; None where it is none of up to 20 digits."""
+def integer(value: object, digits: int = _DIGITS) -> int | None:
+    """Return the whole number that ``value`` is or says; None where it is not one.
+
+    A float counts without its fraction. A text has no fraction, and at most this many ``digits``.
+    """
     if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value) if len(value.strip().lstrip("+-")) <= digits else None
+    if isinstance(value, float) and math.isfinite(value):
         return int(value)
     return value if type(value) is int else None

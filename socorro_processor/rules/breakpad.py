@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -18,10 +17,11 @@ from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.sliced_walks import SlicedWalks, searched_stores
+from socorro_processor.serialization import encode
 from socorro_processor.stackwalk.command import Limits, Outcome
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.memory_share import MemoryShare, memory_share
-from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
+from socorro_processor.stackwalk.result import StackwalkResult, empty_minidump_result, stackwalk_result
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, PROGRAM, Stackwalker
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore
@@ -36,9 +36,10 @@ COMMAND_LINE = (
     " --symbols-url {public_symbols_url} --symbols-url {private_symbols_url}"
     " --symbols-cache {symbol_cache_path} --symbols-tmp {symbols_tmp_path}"
     " --symbols-path {symbols_path} --symbols-path {symbol_cache_path}"
+    " --evil-json {raw_crash_pathname}"
     " {dump_file_pathname}"
 )
-"""For rust-minidump's minidump-stackwalk."""
+"""For rust-minidump's minidump-stackwalk, which reads who signed which module from the raw crash (``--evil-json``)."""
 
 
 def template(text: str) -> CommandLine:
@@ -315,7 +316,19 @@ class BreakpadStackwalkerRule2015(Rule):
         self, crash: Crash, name: str, raw_crash_pathname: Sequence[str], output_limit: int
     ) -> tuple[StackwalkResult, int]:
         """What the walk came to, and how many bytes were printed."""
+        result, printed = self._result(crash, name, raw_crash_pathname, output_limit)
+        for note in result.notes:
+            crash.note(note)
+        if not result.success:
+            METRICS.increment("stackwalk.failed", status=result.counted_as)
+        return result, printed
+
+    def _result(
+        self, crash: Crash, name: str, raw_crash_pathname: Sequence[str], output_limit: int
+    ) -> tuple[StackwalkResult, int]:
         dump = crash.dumps[name]
+        if _is_empty(dump):
+            return empty_minidump_result(name), 0
         self._supply(crash, name, dump)
         files = {"dump_file_pathname": (str(dump),), "raw_crash_pathname": raw_crash_pathname}
 
@@ -332,8 +345,6 @@ class BreakpadStackwalkerRule2015(Rule):
             outcome, result = walk({}, {})
         else:
             outcome, result = self._sliced.walk(crash.id, dump, crash.temporary_directory, walk)
-        for note in result.notes:
-            crash.note(note)
         _log(crash.id, name, outcome, result)
         return result, len(outcome.output)
 
@@ -372,10 +383,17 @@ class BreakpadStackwalkerRule2015(Rule):
             try:
                 directory = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="raw_crash-", dir=parent))
                 path = Path(directory, "raw_crash.json")
-                path.write_text(json.dumps(crash.raw, default=str), encoding="utf-8")
+                path.write_bytes(encode(crash.raw))
             except OSError as error:
                 raise ProcessingEnvironmentError(f"cannot write the raw crash for the stackwalker: {error}") from error
             yield (str(path),)
+
+
+def _is_empty(dump: Path) -> bool:
+    try:
+        return dump.stat().st_size == 0
+    except OSError:  # the walk will tell
+        return False
 
 
 def _value(text: str) -> Sequence[str]:

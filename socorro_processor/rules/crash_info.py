@@ -28,13 +28,12 @@ class CrashingThreadRule(Rule):
 class ExploitablityRule(Rule):
     """Say how likely the crash can be exploited, as far as the stackwalker can tell.
 
-    Reads ``json_dump.sensitive``; writes ``exploitability``; notes that the stackwalker did not say.
+    Reads ``json_dump.sensitive``; writes ``exploitability``: ``unknown`` where the stackwalker does not say.
     """
 
     def action(self, crash: Crash) -> bool:
         exploitability = section(crash, "sensitive").get("exploitability")
         if not isinstance(exploitability, str):
-            crash.note("the stackwalker did not say how exploitable the crash is")
             exploitability = "unknown"
         crash.processed["exploitability"] = exploitability
         return True

@@ -23,7 +23,7 @@ class DatesAndTimesRule(Rule):
     Reads ``raw.submitted_timestamp``, ``raw.CrashTime``, ``raw.timestamp``, ``raw.StartupTime``,
     ``raw.InstallTime``, ``raw.SecondsSinceLastCrash``; writes ``submitted_timestamp``,
     ``date_processed``, ``crash_time``, ``client_crash_date``, ``install_age``, ``uptime``, ``last_crash``;
-    notes each value that is bad or missed.
+    notes each value that is bad, and a crash of which no time is known.
     """
 
     def action(self, crash: Crash) -> bool:
@@ -31,7 +31,7 @@ class DatesAndTimesRule(Rule):
         submission_time = _seconds_since_1970(submitted)
         # An absent time is taken from the one that must have been next: installed, started, crashed.
         timestamp = _time(crash, "timestamp", submission_time)  # CrashTime's old name
-        if crash.raw.get("CrashTime") is None:
+        if crash.raw.get("CrashTime") is None and crash.raw.get("timestamp") is None:
             crash.note("CrashTime is missing")
         # Some clients send milliseconds or more: ten digits are seconds until the year 2286.
         crash_time = _time(crash, "CrashTime", timestamp, characters=10)
@@ -67,7 +67,9 @@ def _time(crash: Crash, annotation: str, absent: int, characters: int | None = N
     value = crash.raw.get(annotation)
     if value is None:
         return absent
-    seconds = integer(str(value)[:characters] if isinstance(value, int | str) else value)
+    # Old collectors wrote their times as floats.
+    whole = integer(value) if isinstance(value, float) else value
+    seconds = integer(str(whole)[:characters] if isinstance(whole, int | str) else whole)
     if seconds is None or seconds not in _TIMES:
         crash.note(f"{annotation} is no time in seconds: {_shown(value)}")
         return 0
@@ -77,9 +79,9 @@ def _time(crash: Crash, annotation: str, absent: int, characters: int | None = N
 def _last_crash(crash: Crash) -> int | None:
     value = crash.raw.get("SecondsSinceLastCrash")
     seconds = integer(value)
-    if seconds is None:
+    if seconds is None and value is not None:
         crash.note(f"SecondsSinceLastCrash is no integer: {_shown(value)}")
-    elif seconds not in _BIGINT:
+    elif seconds is not None and seconds not in _BIGINT:
         crash.note(f"SecondsSinceLastCrash is too large: {_shown(value)}")
         return None
     return seconds
@@ -90,4 +92,4 @@ def _seconds_since_1970(moment: datetime) -> int:
 
 
 def _shown(value: object) -> str:
-    return repr(value)[:60] if isinstance(value, int | str | None) else type(value).__name__
+    return repr(value)[:60] if isinstance(value, int | float | str | None) else type(value).__name__

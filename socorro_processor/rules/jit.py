@@ -17,6 +17,7 @@ from socorro_processor.rules.breakpad import seconds, several
 from socorro_processor.rules.classifications import of_kind, record
 from socorro_processor.rules.json_dump import crashing_thread, frames_of, section, thread_frames
 from socorro_processor.signature.c_signature import truncate
+from socorro_processor.signature.characters import without_control_characters
 from socorro_processor.stackwalk.command import Limits, Outcome, run
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.memory_share import memory_share
@@ -156,8 +157,8 @@ class SignatureJitCategory(Rule):
 
     def action(self, crash: Crash) -> bool:
         crash.note(f"the signature is that of a JIT category; it was: {crash.processed.get('signature')}")
-        # No rule behind this one cuts it.
-        crash.processed["signature"] = truncate(f"jit | {_category(crash)}", self.maximum)
+        # No rule behind this one mends or cuts it.
+        crash.processed["signature"] = truncate(f"jit | {without_control_characters(_category(crash))}", self.maximum)
         return True
 
 

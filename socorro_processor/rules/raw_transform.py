@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.rules.annotations import text
+from socorro_processor.rules.annotations import as_text, text
 from socorro_processor.rules.reference_rule import ReferenceRule
 
 
 class ProductRewrite(ReferenceRule):
     """Give a product the name that its product id says, where the reference data ask for it.
 
-    Reads ``raw.ProductID``; writes ``raw.ProductName``.
+    A crash that names no product gets none. Reads ``raw.ProductID``; writes ``raw.ProductName``; notes that there was
+    nothing to rewrite.
     """
 
     def predicate(self, crash: Crash) -> bool:
         return self._name(crash) is not None
 
     def action(self, crash: Crash) -> bool:
+        if "ProductName" not in crash.raw:
+            crash.note("there is no ProductName to rewrite")
+            return False
         crash.raw["ProductName"] = self._name(crash)
         return True
 
@@ -83,7 +87,7 @@ class FennecBetaError20150430(Rule):
         return (
             isinstance(product, str)
             and product.startswith("Fennec")
-            and crash.raw.get("BuildID") == self.build_id
+            and as_text(crash.raw.get("BuildID")) == self.build_id
             and crash.raw.get("ReleaseChannel") == "release"
         )
 

@@ -6,6 +6,7 @@ from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.json_dump import crashing_thread, section, thread_frames
 from socorro_processor.signature.c_signature import DELIMITER, CSignatureTool, truncate
+from socorro_processor.signature.characters import has_control_characters, without_control_characters
 from socorro_processor.signature.java_signature import JavaSignatureTool
 from socorro_processor.signature.siglists import SigLists
 
@@ -78,15 +79,21 @@ class SignatureRunWatchDog(SignatureGenerationRule):
 
 
 class SigTrunc(Rule):
-    """Cut a signature that other rules made longer than 255 characters. Reads and writes ``signature``."""
+    """Make a signature fit to be stored and read, whatever rules it is from. Reads and writes ``signature``.
+
+    Control and format characters become a space: they would steer a terminal, end a line, or turn the direction of
+    writing. More than 255 characters are cut.
+    """
 
     maximum = 255
 
     def predicate(self, crash: Crash) -> bool:
-        return len(crash.processed["signature"]) > self.maximum
+        signature = crash.processed["signature"]
+        return len(signature) > self.maximum or has_control_characters(signature)
 
     def action(self, crash: Crash) -> bool:
-        crash.processed["signature"] = truncate(crash.processed["signature"], self.maximum)
+        signature = without_control_characters(crash.processed["signature"])
+        crash.processed["signature"] = truncate(signature, self.maximum)
         return True
 
 

@@ -5,9 +5,8 @@ Each rewrites ``signature`` as the rules before it left it, so that their order 
 
 from __future__ import annotations
 
-import re
-
 from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.annotations import as_text, integer
 from socorro_processor.signature.c_signature import truncate
 
 
@@ -46,7 +45,7 @@ class OOMSignature(Rule):
         if "OOMAllocationSize" not in crash.raw:
             crash.processed["signature"] = f"OOM | unknown | {signature}"
             return True
-        size = _number(crash.raw["OOMAllocationSize"])
+        size = integer(crash.raw["OOMAllocationSize"], digits=100)
         if size is None:
             crash.note("OOMAllocationSize is no number: the signature stays as it was")
             return False
@@ -112,13 +111,5 @@ def _signature(crash: Crash) -> str:
 
 
 def _text(crash: Crash, annotation: str) -> str:
-    """An annotation; empty where it is absent or, as no client of ours sends it, no string."""
-    value = crash.raw.get(annotation)
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: object) -> int | None:
-    """A whole number, as a client writes it; None for all else."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,100}\s*", value, re.ASCII):
-        return int(value)
-    return value if type(value) is int else None
+    """An annotation; empty where it is absent, or is nothing that has a text."""
+    return as_text(crash.raw.get(annotation)) or ""

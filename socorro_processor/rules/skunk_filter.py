@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.annotations import as_text
 from socorro_processor.rules.json_dump import section
 
 _OLDEST_VERSION = 17
@@ -14,6 +15,7 @@ _OLDEST_BUILDS = {18: date(2012, 10, 23)}
 _OLDEST_BUILD = date(2012, 10, 17)
 """From then on builds have what the classifiers look for."""
 
+_NO_PLUGIN_HANG = "not a plugin hang"
 _MAJOR = re.compile(r"[0-9]{1,9}", re.ASCII)
 _BUILD_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
 
@@ -23,14 +25,17 @@ class DontConsiderTheseFilter(Rule):
 
     To the rule set, which ends with the first action that succeeds, this one's action is to reject
     a crash. Reads ``raw.PluginHang``, ``raw.ProductName``, ``raw.Version``, ``raw.BuildID``,
-    ``json_dump``, ``success``, ``additional_minidumps`` and the dumps named there; notes why it rejects.
+    ``json_dump``, ``success``, ``additional_minidumps`` and the dumps named there; notes why it rejects the hang of a
+    plugin.
     """
 
     def predicate(self, crash: Crash) -> bool:
         return next(_reasons(crash), None) is not None
 
     def action(self, crash: Crash) -> bool:
-        crash.note(f"not for the skunk classifiers: {next(_reasons(crash))}")
+        reason = next(_reasons(crash))
+        if reason != _NO_PLUGIN_HANG:  # hardly any crash is one
+            crash.note(f"not for the skunk classifiers: {reason}")
         return True
 
 
@@ -38,10 +43,10 @@ def _reasons(crash: Crash) -> Iterator[str]:
     """Why ``crash`` is not considered; nothing where it is."""
     # Anything but a 0 has always counted here, also what is no number.
     if crash.raw.get("PluginHang") in (None, "", "0", 0):
-        yield "not a plugin hang"
+        yield _NO_PLUGIN_HANG
     if (product := crash.raw.get("ProductName")) != "Firefox":
         yield f"product {_shown(product)} is not Firefox"
-    version = crash.raw.get("Version")
+    version = as_text(crash.raw.get("Version"))
     major = _major(version)
     if not version:
         yield "Version is missing"
@@ -49,10 +54,11 @@ def _reasons(crash: Crash) -> Iterator[str]:
         yield f"bad Version {_shown(version)}"
     elif major < _OLDEST_VERSION:
         yield f"version {_shown(version)} is older than {_OLDEST_VERSION}"
-    build = _build_date(crash.raw.get("BuildID"))
+    build_id = as_text(crash.raw.get("BuildID"))
+    build = _build_date(build_id)
     oldest = _OLDEST_BUILDS.get(major or 0, _OLDEST_BUILD)
     if build is None:
-        yield f"bad BuildID {_shown(crash.raw.get('BuildID'))}"
+        yield f"bad BuildID {_shown(build_id)}"
     elif build < oldest:
         yield f"build of {build}, before {oldest}"
     if not crash.processed.get("json_dump"):
@@ -72,13 +78,13 @@ def _reasons(crash: Crash) -> Iterator[str]:
             yield f"the dump {name} was not walked with success"
 
 
-def _major(version: object) -> int | None:
-    match = _MAJOR.match(version) if isinstance(version, str) else None
+def _major(version: str | None) -> int | None:
+    match = _MAJOR.match(version) if version else None
     return int(match[0]) if match else None
 
 
-def _build_date(build_id: object) -> date | None:
-    match = _BUILD_DATE.match(build_id) if isinstance(build_id, str) else None
+def _build_date(build_id: str | None) -> date | None:
+    match = _BUILD_DATE.match(build_id) if build_id else None
     try:
         return date(*map(int, match.groups())) if match else None
     except ValueError:

@@ -9,6 +9,7 @@ import re
 
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.rules.annotations import as_text
 from socorro_processor.rules.classifications import classification, record
 from socorro_processor.rules.json_dump import modules, section
 from socorro_processor.rules.toolkit_version import ToolkitVersion
@@ -42,11 +43,9 @@ class OutOfDateClassifier(Rule):
         self._oldest = ToolkitVersion(self.config.firefox_out_of_date_version)
 
     def predicate(self, crash: Crash) -> bool:
-        version = crash.raw.get("Version")
+        version = as_text(crash.raw.get("Version"))
         return (
-            crash.raw.get("ProductName") == "Firefox"
-            and isinstance(version, str)
-            and ToolkitVersion(version) < self._oldest
+            crash.raw.get("ProductName") == "Firefox" and version is not None and ToolkitVersion(version) < self._oldest
         )
 
     def action(self, crash: Crash) -> bool:

@@ -34,6 +34,9 @@ class Brackets:
     """Finds the brackets, and whole what only looks like one."""
 
 
+_PLACEHOLDER = re.compile(r"<(?:unknown|\.\S+ ELF section) in [^<>]*>")
+"""What symbol files call code of which they know no function."""
+
 TEMPLATES = Brackets(
     opening="<",
     closing=">",
@@ -58,6 +61,8 @@ def normalize(frame: Mapping[str, Any], with_line_numbers: PatternList, *, colla
         return cached
     line = frame.get("line")
     function = _text(frame, "function")[:MAXIMUM_NAME_LENGTH]
+    if _PLACEHOLDER.fullmatch(function):
+        function = ""
     # Of a function that is one argument list, nothing may be left.
     if name := _function(function, line, with_line_numbers, collapse_arguments):
         return name

@@ -22,6 +22,8 @@ _LOOKED_AT = 100_000
 _LINE_LENGTH = 4096
 _OBJECT_ADDRESS = re.compile(r"@[0-9a-fA-F]{8}")
 _ADDRESS = "<addr>"
+_FRAME = re.compile(r"at [^\s(]+\(.*\)")
+"""A line of the message may begin with `at` as well."""
 _LINE_NUMBER = re.compile(r":[0-9]+\)$")
 
 
@@ -67,7 +69,7 @@ class JavaSignatureTool(RequiredConfig):
 
 def _method(lines: list[str]) -> str:
     """The first line that names a method; the second, whatever it is, where none says that it does."""
-    return next((line for line in lines[1:] if line.startswith("at ")), lines[1] if len(lines) > 1 else "")
+    return next((line for line in lines[1:] if _FRAME.match(line)), lines[1] if len(lines) > 1 else "")
 
 
 def _joined(exception: str, message: str, method: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +13,23 @@ from socorro_processor.stackwalk.command import SIGNAL_BASE, Outcome
 OK = "OK"
 UNKNOWN_ERROR = "unknown error"
 OUTPUT_TOO_LARGE = "OutputTooLarge"
+TIMED_OUT = "TimedOut"
+EMPTY_MINIDUMP = "EmptyMinidump"
+"""Of a dump without a byte, which is not walked."""
 
-_TIMED_OUT = 124
+_OF_MINIDUMP_STACKWALK = (
+    "CodeViewReadFailure DataError FileNotFound HeaderMismatch IoError MemoryReadFailure MinidumpReadError "
+    "MissingDirectory MissingHeader MissingSystemInfo MissingThreadList ModuleReadFailure StreamNotFound "
+    "StreamReadFailure StreamSizeMismatch UnknownElementType UnknownError VersionMismatch"
+)
+OUTCOMES = frozenset((OUTPUT_TOO_LARGE, TIMED_OUT, EMPTY_MINIDUMP, UNKNOWN_ERROR, *_OF_MINIDUMP_STACKWALK.split()))
+"""The statuses of failed walks that are counted by name: any other comes from who knows where."""
+OTHER_OUTCOME = "other"
+
+_TIMED_OUT_CODE = 124
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+_LOGGED_ERROR = re.compile(r"^ERROR +([A-Z][A-Za-z]{1,39}) - ", re.MULTILINE)
+"""``ERROR HeaderMismatch - Error reading dump: Header mismatch``"""
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,11 @@ class StackwalkResult:
     def success(self) -> bool:
         return self.status == OK
 
+    @property
+    def counted_as(self) -> str:
+        """The status, as the metric has it."""
+        return self.status if self.status in OUTCOMES else OTHER_OUTCOME
+
     def as_processed(self) -> dict[str, Any]:
         """The fields of the processed crash."""
         return {
@@ -51,11 +72,17 @@ def stackwalk_result(dump_name: str, outcome: Outcome) -> StackwalkResult:
     json_dump = _read(outcome, lambda fact: notes.append(f"stackwalk of {dump_name}: {fact}")) or {}
     status = json_dump.get("status")
     if not isinstance(status, str):
-        status = OUTPUT_TOO_LARGE if outcome.output_too_large else UNKNOWN_ERROR
+        status = _status(outcome)
     code = _return_code(outcome)
     if status != OK or code != 0:
         notes.append(f"stackwalk of {dump_name} failed: {status}, exit code {code}")
     return StackwalkResult(json_dump, code, status, tuple(notes))
+
+
+def empty_minidump_result(dump_name: str) -> StackwalkResult:
+    """Return the result for a dump without a byte: there is nothing to walk."""
+    note = f"stackwalk of {dump_name} failed: {EMPTY_MINIDUMP}, there is not a byte in the dump"
+    return StackwalkResult(status=EMPTY_MINIDUMP, notes=(note,))
 
 
 def prints_an_object(outcome: Outcome) -> bool:
@@ -78,6 +105,16 @@ def _facts(outcome: Outcome) -> list[str]:
     return []
 
 
+def _status(outcome: Outcome) -> str:
+    """Name what went wrong in a walk that printed no status: by our limits, else by the error that it logged."""
+    if outcome.timed_out:
+        return TIMED_OUT
+    if outcome.output_too_large:
+        return OUTPUT_TOO_LARGE
+    logged = _LOGGED_ERROR.search(_COLOR.sub("", outcome.stderr))
+    return logged[1] if logged else UNKNOWN_ERROR
+
+
 def _read(outcome: Outcome, note: Note = ignore) -> dict[str, Any] | None:
     if outcome.timed_out or outcome.output_too_large:
         return None
@@ -97,5 +134,5 @@ def _read(outcome: Outcome, note: Note = ignore) -> dict[str, Any] | None:
 
 def _return_code(outcome: Outcome) -> int:
     if outcome.timed_out:
-        return _TIMED_OUT
+        return _TIMED_OUT_CODE
     return outcome.return_code if outcome.return_code >= 0 else SIGNAL_BASE - outcome.return_code

@@ -94,10 +94,10 @@ def source_in(config: DotDict) -> MissingSymbolsSource | None:
 
 
 def most_missed(crashes: Iterable[Missed]) -> list[tuple[SymbolFile, int]]:
-    """Each symbol file with the number of crashes that missed it, the most missed first."""
+    """Return each symbol file that there may be with the number of crashes that missed it, the most missed first."""
     counts: Counter[SymbolFile] = Counter()
     for _, files in crashes:
-        counts.update(set(files))
+        counts.update({file for file in files if file.has_debug_id})
     return sorted(counts.items(), key=lambda item: (-item[1], _order(item[0])))
 
 

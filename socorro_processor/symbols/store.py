@@ -13,6 +13,8 @@ MAXIMUM_NAME = 255
 
 _DEBUG_ID = re.compile(r"[0-9A-Fa-f]{9,40}", re.ASCII)
 """A GUID, or a timestamp of eight digits, with the age behind it."""
+_NOT_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and halves of a character. File names have spaces of all kinds, and marks of direction."""
 
 
 def symbol_path(debug_file: str, debug_id: str) -> str:
@@ -24,7 +26,7 @@ def symbol_path(debug_file: str, debug_id: str) -> str:
     if not _DEBUG_ID.fullmatch(debug_id):
         raise ValueError(f"no debug id: {debug_id[:40]!r}")
     name = re.split(r"[/\\]", debug_file)[-1]
-    if name in ("", ".", "..") or not name.isprintable():
+    if name in ("", ".", "..") or _NOT_IN_A_NAME.search(name):
         raise ValueError(f"no name of a debug file: {name[:40]!r}")
     file = f"{name[:-4] if name.lower().endswith('.pdb') else name}.sym"
     if max(len(each.encode()) for each in (name, file)) > MAXIMUM_NAME:

@@ -141,6 +141,7 @@ def test_what_is_uploaded_can_be_fetched_from_the_bucket(symbols, tmp_path):
         (SYM.replace(ID.encode(), b"12"), "no debug id"),
         (SYM.replace(b"xul.pdb", b".."), "no name of a debug file"),
         (b"", "Invalid argument"),
+        (SYM + b"INLINE_ORIGIN 5\n", "is corrupt: the stackwalker rejects it"),
     ],
 )
 def test_what_is_no_symbol_file_is_not_uploaded(symbols, tmp_path, content, reason):

@@ -63,6 +63,52 @@ class TestHead:
         assert "address       0x10 (null pointer, offset 0x10)\n" in report(crash)
 
     @pytest.mark.parametrize(
+        ("reported", "crash_info", "shown"),
+        [
+            (
+                "0xffffffffffffffff",
+                {"adjusted_address": {"kind": "non-canonical", "address": "0x4141414141414141"}},
+                "0xffffffffffffffff (of an access to 0x4141414141414141, not a canonical address)",
+            ),
+            (
+                "0xffffffffffffffff",
+                {"memory_accesses": [{"address": "0x4141414141414141", "size": 8}, {"address": "0x7f00", "size": 8}]},
+                "0xffffffffffffffff (of an access to 0x4141414141414141 or 0x7f00)",
+            ),
+            (
+                "0xffffffffffffffff",
+                {
+                    "adjusted_address": {"kind": "null-pointer", "offset": "0x4141414141414141"},
+                    "memory_accesses": [{"address": "0x4141414141414141", "size": 8}],
+                },
+                "0xffffffffffffffff (of an access to 0x4141414141414141)",
+            ),
+            (
+                "0x0",
+                {
+                    "crash_inconsistencies": ["crashing_access_not_found_in_memory_accesses"],
+                    "memory_accesses": [{"address": "0x55d0", "size": 8}],
+                },
+                "0x0 (of an access to 0x55d0)",
+            ),
+            (
+                "0x7fff00000010",
+                {"adjusted_address": {"kind": "null-pointer", "offset": "0x7fff00000010"}},
+                "0x7fff00000010",
+            ),
+            ("0x10", {"memory_accesses": [{"address": "0x55d0", "size": 8}]}, "0x10"),
+            ("0xffffffffffffffff", {"memory_accesses": [{"address": "0xffffffffffffffff"}]}, "0xffffffffffffffff"),
+            ("0xffffffffffffffff", {"memory_accesses": [{}, 5], "adjusted_address": []}, "0xffffffffffffffff"),
+        ],
+    )
+    def test_an_address_stands_beside_the_one_that_was_accessed(
+        self, reported: str, crash_info: dict[str, Any], shown: str
+    ) -> None:
+        crash = processed(address=reported)
+        crash["json_dump"]["crash_info"] |= crash_info
+        assert f"\naddress       {shown}\n" in report(crash)
+
+    @pytest.mark.parametrize(
         ("signature", "meaning"),
         [
             ("EMPTY: no crashing thread identified; OK", "the stackwalker named no crashing thread"),

@@ -79,6 +79,20 @@ class TestStack:
         crash["json_dump"]["modules"].append({"filename": "base.apk", "debug_id": debug_id, "missing_symbols": True})
         assert "\n  base.apk (without a debug id)\n" in report(crash)
 
+    def test_a_corrupt_symbol_file_is_called_corrupt(self) -> None:
+        module = {"filename": "a.so", "debug_file": "a.so", "debug_id": "AB1", "loaded_symbols": True}
+        crash = processed(frame(module="a.so", missing_symbols=True))
+        crash["json_dump"]["modules"].append(module | {"corrupt_symbols": True})
+        text = report(crash)
+        assert lines_of_stack(text)[0].endswith("corrupt symbols a.so")
+        assert "\n  a.so/AB1: there is a symbol file, but it is corrupt: the stackwalker rejects it\n" in text
+        assert "without a debug id" not in text
+
+    def test_symbols_that_nobody_looked_for_are_named_by_their_id(self) -> None:
+        crash = processed(frame(module="a.so", missing_symbols=True))
+        crash["json_dump"]["modules"].append({"filename": "a.so", "debug_file": "a.so", "debug_id": "AB1"})
+        assert "\n  a.so/AB1\n" in report(crash)
+
     def test_of_many_modules_without_symbols_the_first_are_named(self) -> None:
         text = report(processed(*(frame(n, module=f"lib{n}.so", missing_symbols=True) for n in range(9))))
         assert re.search(r"No symbols for 9 of 9 modules of this stack:\n(  lib[0-4]\.so .*\n){5}  and 4 more\n", text)

@@ -17,3 +17,18 @@ def test_symbol_files_without_an_index_get_one(tmp_path, capsys):
     assert len(indexes) == 3
     assert main(arguments, environ={}) == 0
     assert {path: path.stat().st_ino for path in indexes} == indexes
+
+
+def test_a_corrupt_symbol_file_is_named_each_time(tmp_path, capsys):
+    stackwalker()
+    shutil.copytree(SAMPLES / "symbols", tmp_path / "symbols")
+    (path,) = (tmp_path / "symbols" / "lightbox").rglob("*.sym")
+    header, _, records = path.read_text().partition("\n")
+    path.write_text(f"{header}\nINLINE_ORIGIN 5\n{records}")
+    rule = "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015"
+    for again in ([], [], ["--all"]):
+        assert main(["symbols", "index", *again, f"{rule}.symbols_path={tmp_path / 'symbols'}"], environ={}) == 1
+        out, err = capsys.readouterr()
+        assert out == "2 of 3 symbol files have an index\n"
+        assert f"{path}: it is corrupt: the stackwalker rejects it" in err
+    assert len(list((tmp_path / "symbols.index").rglob("*.index"))) == 3

@@ -36,17 +36,17 @@ class Late:
             "resource.symbols.sources": self.symbols,
         }
 
-    def crash(self, *debug_files: str, days_ago: int = 0) -> str:
+    def crash(self, *debug_files: str, days_ago: int = 0, debug_id: str = ID) -> str:
         """One that missed the symbols of these modules."""
         crash_id = new_crash_id(TODAY - timedelta(days=days_ago))
-        rows = [[name, ID, None, None] for name in debug_files]
+        rows = [[name, debug_id, None, None] for name in debug_files]
         self._store.save_processed({"uuid": crash_id, "processing": {"missing_symbols": rows}})
         return crash_id
 
-    def comes(self, debug_file: str) -> None:
-        path = self.symbols / Wanted.of(debug_file, ID).path
+    def comes(self, debug_file: str, debug_id: str = ID) -> None:
+        path = self.symbols / Wanted.of(debug_file, debug_id).path
         path.parent.mkdir(parents=True)
-        path.write_text(f"MODULE Linux x86_64 {ID} {debug_file}\n")
+        path.write_text(f"MODULE Linux x86_64 {debug_id} {debug_file}\n")
 
     def run(self, *arguments: str) -> dict[str, object]:
         options = (f"--{key}={value}" for key, value in self._options.items())
@@ -63,6 +63,12 @@ def late(tmp_path, capsys):
     late = Late(tmp_path, capsys)
     yield late
     late.queue.close()
+
+
+def test_nobody_is_asked_for_the_symbols_of_a_module_without_a_debug_id(late):
+    late.crash("boot.art", debug_id="0" * 33)
+    late.comes("boot.art", debug_id="0" * 33)
+    assert late.run() == {"arrived": 0, "queued": 0, "left": 0, "dry_run": False}
 
 
 def test_a_crash_whose_symbols_have_come_is_queued_once_however_many_came(late):

@@ -33,6 +33,22 @@ def test_yesterdays_rows_are_in_a_file(job, tmp_path):
     )
 
 
+def test_names_with_spaces_of_all_kinds_are_in_it_and_those_without_a_debug_id_or_with_line_ends_are_not(job, tmp_path):
+    odd = ["全角\u3000\xa0\u200ex.so", "AB1", None, None]
+    rows = [
+        odd,
+        ["boot.art", "0" * 33, "boot.art", ""],
+        ["a\u2028b.so", "AB1", None, None],
+        ["a\nb", "AB1", None, None],
+    ]
+    root = tmp_path / "crashes"
+    with closing(FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(root)))) as store:
+        store.save_processed({"uuid": CRASH, "processing": {"missing_symbols": rows}})
+    assert "2 with impossible names left out" in job(JOB).summary
+    (file,) = (tmp_path / "reports" / "missing_symbols").iterdir()
+    assert file.read_text() == "debug_file,debug_id,code_file,code_id\n全角\u3000\xa0\u200ex.so,AB1,,\n"
+
+
 def test_a_day_without_any_has_a_file_with_the_headings(job, tmp_path):
     job(JOB, "--date=2016-11-22")
     assert (tmp_path / "reports" / "missing_symbols" / "20161122.csv").read_text().count("\n") == 1

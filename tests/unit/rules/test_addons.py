@@ -86,12 +86,16 @@ def test_whether_they_were_checked_is_told(raw, checked):
     assert processed_by(AddonsRule(), raw).processed["addons_checked"] is checked
 
 
-@pytest.mark.parametrize("value", [True, 5, ["a:1"], {"a": "1"}])
-def test_an_annotation_that_is_no_string_counts_as_absent_and_is_noted(value):
+@pytest.mark.parametrize("value", [["a:1"], {"a": "1"}])
+def test_an_annotation_without_a_text_counts_as_absent_and_is_noted(value):
     crash = processed_by(AddonsRule(), {"Add-ons": value, "EMCheckCompatibility": value})
 
     assert crash.processed == {"addons": [], "addons_checked": None}
     assert len(crash.notes) == 2
+
+
+def test_that_they_were_checked_may_be_a_boolean():
+    assert processed_by(AddonsRule(), {"EMCheckCompatibility": True}).processed["addons_checked"] is True
 
 
 def test_they_are_not_listed_where_that_is_off():

@@ -95,6 +95,17 @@ def test_a_crash_without_a_minidump_goes_on_and_says_so(tmp_path: Path) -> None:
     assert crash.notes == [f"there is no minidump ({MAIN})"]
 
 
+def test_a_dump_without_a_byte_is_not_walked(tmp_path: Path) -> None:
+    crash = crash_with(tmp_path, **{MAIN: {}})
+    crash.dumps[MAIN].write_bytes(b"")
+    counted = METRICS.snapshot().counter("stackwalk.failed", status="EmptyMinidump")
+    assert rule(command_line="/no/walker").act(crash) == (True, True)
+    assert crash.processed["mdsw_status_string"] == "EmptyMinidump"
+    assert crash.processed["mdsw_return_code"] is None
+    assert crash.notes == [f"stackwalk of {MAIN} failed: EmptyMinidump, there is not a byte in the dump"]
+    assert METRICS.snapshot().counter("stackwalk.failed", status="EmptyMinidump") == counted + 1
+
+
 def test_a_dump_of_another_name_may_be_the_main_one(tmp_path: Path) -> None:
     crash = crash_with(tmp_path, dump={"status": "OK"}, dump_2={"status": "OK"}, upload_file_minidump={})
     rule(command_line="cat {dump_file_pathname}", dump_field="dump").act(crash)
@@ -105,7 +116,7 @@ def test_a_dump_of_another_name_may_be_the_main_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "options", "status", "said"),
     [
-        ("sleep 60", {"kill_timeout": "0.3"}, "unknown error", "killed, it was not done"),
+        ("sleep 60", {"kill_timeout": "0.3"}, "TimedOut", "killed, it was not done"),
         ("cat /dev/zero", {"output_limit": "100k"}, "OutputTooLarge", "its output was too large (output_limit)"),
         ("echo no JSON", {}, "unknown error", "no JSON"),
         ("echo '{\"status\": '; kill -SEGV $$", {}, "unknown error", "died of signal 11"),
@@ -264,7 +275,9 @@ def test_the_default_command_line_says_only_what_is_configured(
     crash = crash_with(tmp_path, **{MAIN: {}})
     rule(command_pathname=program(ARGUMENTS), **options).act(crash)
     said = crash.processed["json_dump"]["arguments"].split("|")[:-1]
-    assert said == ["--json", "--no-interactive", "--no-color", *arguments.split(), str(tmp_path / MAIN)]
+    *before, evil_json, raw_crash, dump = said
+    assert before == ["--json", "--no-interactive", "--no-color", *arguments.split()]
+    assert (evil_json, Path(raw_crash).name, dump) == ("--evil-json", "raw_crash.json", str(tmp_path / MAIN))
 
 
 def test_a_command_line_of_2016_still_works(program: Program, tmp_path: Path) -> None:

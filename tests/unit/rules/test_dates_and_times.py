@@ -75,6 +75,10 @@ def test_a_submission_that_is_no_date_is_noted(timestamp):
         ({"CrashTime": "1469552466"}, 1469552466),
         ({"CrashTime": "14695524661234567"}, 1469552466),
         ({"CrashTime": 1469552466}, 1469552466),
+        ({"CrashTime": 1469552466.75}, 1469552466),
+        ({"CrashTime": 1469552466123.0}, 1469552466),
+        ({"timestamp": 1480000000.25}, 1480000000),
+        ({"timestamp": float("inf")}, 0),
         ({"CrashTime": "1469552466", "timestamp": "1"}, 1469552466),
         ({"timestamp": "1469552466"}, 1469552466),
         ({}, SUBMISSION),
@@ -104,6 +108,7 @@ def test_the_time_of_the_crash_is_taken_from_the_best_that_is_there(annotations,
         ({"InstallTime": "1469552000"}, 0, 466),
         ({"StartupTime": "1469552400", "InstallTime": "1469552000"}, 66, 466),
         ({"StartupTime": "1469552500"}, 0, -34),
+        ({"StartupTime": 1469552400.5, "InstallTime": 1469552000.9}, 66, 466),
         ({"StartupTime": "x"}, 1469552466, 1469552466),
         ({"InstallTime": "y"}, 0, 1469552466),
     ],
@@ -124,7 +129,10 @@ def test_an_absent_time_is_taken_from_the_next_and_a_bad_one_is_zero(annotations
         (str(2**63), None, "too large"),
         ("q", None, "no integer"),
         ("1.5", None, "no integer"),
-        (None, None, "no integer"),
+        (None, None, None),
+        (12.75, 12, None),
+        (1e300, None, "too large"),
+        (float("nan"), None, "no integer"),
         (True, None, "no integer"),
         ("9" * 5000, None, "no integer"),
     ],
@@ -151,6 +159,11 @@ def test_a_time_that_is_only_that_of_the_submission_is_noted():
         "CrashTime is missing",
         "client_crash_date is not known, the time of submission stands for it",
     ]
+
+
+@pytest.mark.parametrize("raw", [{"timestamp": "1469552466"}, {"timestamp": 1469552466.5}])
+def test_a_crash_whose_time_has_its_old_name_does_not_lack_one(raw):
+    assert crash_of(**raw).notes == []
 
 
 anything = st.none() | st.integers() | st.text() | st.lists(st.integers(), max_size=1) | st.datetimes() | st.floats()

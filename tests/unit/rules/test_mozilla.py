@@ -107,13 +107,27 @@ def test_what_is_hooked_into_windows_network_is_carried_over(raw, programs):
         (EnvironmentRule(), "Notes", "app_notes", ""),
     ],
 )
-@pytest.mark.parametrize("value", [48, ["48.0"], {"a": "b"}, True])
-def test_an_annotation_that_is_no_string_counts_as_absent_and_is_noted(rule, annotation, field, absent, value):
+@pytest.mark.parametrize("value", [["48.0"], {"a": "b"}])
+def test_an_annotation_without_a_text_counts_as_absent_and_is_noted(rule, annotation, field, absent, value):
     crash = Crash(id=CRASH_ID, raw={annotation: value})
 
     assert rule.act(crash) == (True, True)
     assert crash.processed[field] == absent
     assert crash.notes == [f"{annotation} is no string, but {type(value).__name__}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(48, "48"), (48.5, "48.5"), (20170101000000, "20170101000000"), (True, "true"), (0, "0")]
+)
+def test_an_annotation_that_is_a_number_or_a_boolean_is_read_as_its_text_and_noted_once(value, text):
+    crash = Crash(id=CRASH_ID, raw={"Version": value, "ReleaseChannel": value})
+
+    assert ProductRule().act(crash) == (True, True)
+    assert [crash.processed[field] for field in ("version", "release_channel", "ReleaseChannel")] == [text] * 3
+    assert crash.notes == [
+        f"{name} is no string, but {type(value).__name__}: it is read as {text!r}"
+        for name in ("Version", "ReleaseChannel")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,11 @@ def test_another_process_says_nothing_of_plugins(process_type):
     assert crash.processed == {"hangid": None, "hang_type": 0, "process_type": process_type}
 
 
-def test_an_annotation_that_is_no_string_counts_as_absent_and_is_noted():
-    crash = processed_by(PluginRule(), {"HangID": 5, "ProcessType": ["plugin"]})
+def test_an_annotation_without_a_text_counts_as_absent_and_is_noted():
+    crash = processed_by(PluginRule(), {"HangID": {}, "ProcessType": ["plugin"]})
 
     assert crash.processed == {"hangid": None, "hang_type": 0, "process_type": None}
-    assert crash.notes == ["HangID is no string, but int", "ProcessType is no string, but list"]
+    assert crash.notes == ["HangID is no string, but dict", "ProcessType is no string, but list"]
 
 
 def flash_version(*modules: object, rule: FlashVersionRule | None = None) -> object:

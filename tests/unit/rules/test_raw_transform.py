@@ -42,6 +42,14 @@ def test_a_product_gets_the_name_that_its_id_says(product_rewrite):
     assert crash.raw == {"ProductID": "{fennec}", "ProductName": "FennecAndroid"}
 
 
+def test_a_crash_without_a_product_gets_none(product_rewrite):
+    crash = crash_with({"ProductID": "{fennec}"})
+
+    assert product_rewrite.act(crash) == (True, False)
+    assert crash.raw == {"ProductID": "{fennec}"}
+    assert crash.notes == ["there is no ProductName to rewrite"]
+
+
 @pytest.mark.parametrize("product_id", ["{firefox}", "{other}", "", None, 5, ["{fennec}"], {"{fennec}": 1}])
 def test_other_products_keep_their_name(product_rewrite, product_id):
     crash = crash_with({"ProductID": product_id, "ProductName": "Fennec"})
@@ -69,7 +77,7 @@ def test_an_extended_support_release_is_marked_as_one(raw, version):
     assert crash.notes == []
 
 
-@pytest.mark.parametrize("raw", [{}, {"Version": None}, {"Version": 45}])
+@pytest.mark.parametrize("raw", [{}, {"Version": None}, {"Version": [45]}])
 def test_an_extended_support_release_without_a_version_is_noted(raw):
     crash = crash_with({"ReleaseChannel": "esr", **raw})
 
@@ -90,7 +98,7 @@ class TestWhatAPluginSays:
         assert rule.act(crash) == (True, True)
         assert crash.raw == {plugins: "new", browsers: "new"}
 
-    @pytest.mark.parametrize("value", ["", None, 5, ["new"]])
+    @pytest.mark.parametrize("value", ["", None, ["new"]])
     def test_where_it_says_nothing_the_browsers_word_stands(self, rule, plugins, browsers, value):
         crash = crash_with({plugins: value, browsers: "old"})
 
@@ -107,7 +115,8 @@ class TestWhatAPluginSays:
         ({"ProductName": ["Fennec"]}, "release"),
         ({"ProductName": None}, "release"),
         ({"BuildID": "20150427090530"}, "release"),
-        ({"BuildID": 20150427090529}, "release"),
+        ({"BuildID": 20150427090529}, "beta"),
+        ({"BuildID": [20150427090529]}, "release"),
         ({"ReleaseChannel": "aurora"}, "aurora"),
         ({"ReleaseChannel": None}, None),
     ],

@@ -215,3 +215,26 @@ def test_a_signature_made_longer_by_other_rules_is_cut(length, outcome, signatur
 
     assert SigTrunc().act(crash) == outcome
     assert crash.processed["signature"] == signature
+
+
+@pytest.mark.parametrize(
+    ("signature", "plain"),
+    [
+        ("Abort | a\nb | f", "Abort | a b | f"),
+        ("f\u202eg | h", "f g | h"),
+        ("m\0odule.dll@0x1", "m odule.dll@0x1"),
+        ("\n" * 300 + "f", "f"),
+        ("f" * 249 + "\n" * 9 + "g" * 5, "f" * 249 + " " + "g" * 5),
+    ],
+)
+def test_control_characters_become_a_space_wherever_they_come_from_before_a_signature_is_cut(signature, plain):
+    crash = Crash(id="", raw={}, processed={"signature": signature})
+
+    assert SigTrunc().act(crash) == (True, True)
+    assert crash.processed["signature"] == plain
+
+
+def test_a_signature_without_control_characters_is_left_as_it_is():
+    crash = Crash(id="", raw={}, processed={"signature": "a  b | \u3000"})
+
+    assert SigTrunc().act(crash) == (False, None)

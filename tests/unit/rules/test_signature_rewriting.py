@@ -109,6 +109,6 @@ def test_a_broken_channel_signs_alone_and_the_old_signature_is_noted(raw, outcom
     assert "load" in crash.notes[0]
 
 
-@pytest.mark.parametrize("error", ["", None, 7])
+@pytest.mark.parametrize("error", ["", None, [7]])
 def test_without_a_broken_channel_the_signature_stays(error):
     assert rewritten(SignatureIPCChannelError(), {"ipc_channel_error": error}).processed["signature"] == "load"

@@ -179,10 +179,9 @@ def test_a_hang_of_a_plugin_that_was_walked_in_full_is_considered():
 @pytest.mark.parametrize(
     ("raw", "processed", "reason"),
     [
-        ({"PluginHang": "0"}, {}, "plugin hang"),
-        ({"PluginHang": None}, {}, "plugin hang"),
         ({"ProductName": "Fennec"}, {}, "Fennec"),
         ({"ProductName": ["Firefox"]}, {}, "list"),
+        ({"Version": 16}, {}, "older than 17"),
         ({"Version": None}, {}, "Version is missing"),
         ({"Version": "abc"}, {}, "bad Version 'abc'"),
         ({"Version": "16.0.2"}, {}, "older than 17"),
@@ -199,11 +198,19 @@ def test_a_hang_of_a_plugin_that_was_walked_in_full_is_considered():
         ({}, {FLASH_DUMP: None}, "flash2 is missing"),
     ],
 )
-def test_any_other_crash_is_not_and_the_reader_is_told_why(raw, processed, reason):
+def test_any_other_hang_of_a_plugin_is_not_and_the_reader_is_told_why(raw, processed, reason):
     crash = Crash(id="", raw=CONSIDERED_RAW | raw, processed=CONSIDERED | processed)
 
     assert DontConsiderTheseFilter().act(crash) == (True, True)
     assert reason in crash.notes[0]
+
+
+@pytest.mark.parametrize("hang", ["0", None, 0, ""])
+def test_what_is_no_hang_of_a_plugin_is_not_and_needs_no_note(hang):
+    crash = Crash(id="", raw=CONSIDERED_RAW | {"PluginHang": hang}, processed=CONSIDERED)
+
+    assert DontConsiderTheseFilter().act(crash) == (True, True)
+    assert crash.notes == []
 
 
 @pytest.mark.parametrize("version", ["17.0", "19.0a1", "100.0"])

@@ -1,5 +1,6 @@
 """Stackwalks with slices, by the rule: the same result, and the full files wherever something is wrong."""
 
+import json
 import logging
 import os
 import shutil
@@ -111,6 +112,39 @@ def test_a_corrupt_symbol_file_is_still_called_corrupt(rule, tmp_path):
     sliced = indexed(rule(), tmp_path)
     assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
     assert "corrupt_symbols" in str(walked(sliced, tmp_path))
+
+
+def signers(rule, directory, signatures):
+    """Who signed each module, after a walk with this annotation."""
+    raw = {"ModuleSignatureInfo": signatures, "Comments": "\ud800", "Number": float("nan")}
+    crash = Crash("an id", raw, {"upload_file_minidump": DUMP}, temporary_directory=directory)
+    rule.action(crash)
+    return {module["filename"]: module["cert_subject"] for module in crash.processed["json_dump"]["modules"]}
+
+
+@pytest.mark.parametrize("form", [json.dumps, dict], ids=["as text", "as an object"])
+def test_who_signed_a_module_is_in_a_walk_with_slices_too(rule, tmp_path, form):
+    signatures = {"Lightbox Ltd": ["lightbox"], "GNU": ["libc.so.6"]}
+    sliced = indexed(rule(), tmp_path)
+    counts = Counts()
+    said = signers(sliced, tmp_path, form(signatures))
+    assert (said["lightbox"], said["libc.so.6"], said["liblightbox_photos.so"]) == ("Lightbox Ltd", "GNU", None)
+    assert said == signers(rule(slicing=False), tmp_path, form(signatures))
+    assert (counts("slicing.sliced"), counts("slicing.files_sliced")) == (1, 3)
+
+
+@pytest.mark.parametrize("signatures", [None, "no JSON", [], {"a": 1}, "[" * 100_000])
+def test_what_says_nothing_of_signers_costs_no_walk(rule, tmp_path, signatures):
+    said = signers(rule(slicing=False), tmp_path, signatures)
+    assert "lightbox" in said
+    assert set(said.values()) == {None}
+
+
+def test_of_a_module_with_several_signers_any_one_is_no_difference_of_slices(rule, tmp_path, caplog):
+    sliced, counts = indexed(rule(verify_slices=1.0), tmp_path), Counts()
+    for _ in range(5):
+        signers(sliced, tmp_path, {f"signer {number}": ["lightbox"] for number in range(9)})
+    assert (counts("slicing.verified"), counts("slicing.differences")) == (5, 0)
 
 
 def test_a_frame_that_was_no_candidate_leads_to_the_full_files(rule, tmp_path, monkeypatch):

@@ -92,7 +92,8 @@ def test_the_advice_depends_on_the_system(system, version, cpu, advice):
         ({"ProductName": "Firefox", "Version": "100.0"}, False),
         ({"ProductName": "Fennec", "Version": "3.6"}, False),
         ({"ProductName": "Firefox"}, False),
-        ({"ProductName": "Firefox", "Version": 16}, False),
+        ({"ProductName": "Firefox", "Version": 16}, True),
+        ({"ProductName": "Firefox", "Version": [16]}, False),
         ({"Version": "3.6"}, False),
     ],
 )

@@ -14,6 +14,26 @@ INTERPRETER = PatternList([Entry("lines", 1, r"interpret\b")])
 
 
 @pytest.mark.parametrize(
+    "function",
+    [
+        "<unknown in combase.pdb>",
+        "<.plt ELF section in libc.so.6>",
+        "<.plt.sec ELF section in /usr/lib/my lib.so>",
+        "<.text ELF section in app>",
+    ],
+)
+def test_what_symbol_files_call_unknown_code_is_no_function(function):
+    frame = {"function": function, "module": "a.dll", "module_offset": "0x12"}
+    assert normalize(frame, NO_LINES) == "a.dll@0x12"
+    assert normalize({**frame, "file": "/src/b.c", "line": 7}, NO_LINES) == "b.c#7"
+
+
+@pytest.mark.parametrize("function", ["<A as B>::f", "<unknown in a.pdb>::f", "<known in a.pdb>"])
+def test_a_function_in_brackets_is_one_still(function):
+    assert "@" not in normalize({"function": function, "module": "a.dll", "module_offset": "0x12"}, NO_LINES)
+
+
+@pytest.mark.parametrize(
     ("function", "collapsed"),
     [
         ("plain", "plain"),

@@ -23,6 +23,8 @@ TOOL = JavaSignatureTool()
         ("a.B: c: d\n\tat d.E.f(E.kt:12)", "a.B: c: d at d.E.f(E.kt)"),
         ("a.B: c\n\tat d.E.f(Native Method)", "a.B: c at d.E.f(Native Method)"),
         ("a.B: c\nof two lines\n\tat d.E.f(E.java:12)\n\tat g", "a.B: c at d.E.f(E.java)"),
+        ("a.B: c\nat offset 12 of /data/a.txt\n\tat d.E.f(E.java:12)", "a.B: c at d.E.f(E.java)"),
+        ("a.B: c\nat line 3 (in d)\n\tat d.E.<init>(E.java:12)", "a.B: c at d.E.<init>(E.java)"),
         ("a.B: c\nd.E.f(E.java:12)", "a.B: c d.E.f(E.java)"),
         ("a.B\n\tat d.E.f(E.java:12)", "a.B: at d.E.f(E.java)"),
         ("a.B: c\n\n", "a.B: c"),
@@ -64,7 +66,18 @@ def test_whatever_the_stack_is_there_is_a_signature_of_a_stored_length(stack_tra
     assert isinstance(signature, str)
 
 
-@pytest.mark.parametrize("text", ["\n" * 100_000, "@" * 100_000, "a:1)" * 25_000, "at " * 30_000, "'" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * 100_000,
+        "@" * 100_000,
+        "a:1)" * 25_000,
+        "at " * 30_000,
+        "at " + "(" * 90_000,
+        ("at " + "a(" * 2000 + "\n") * 25,
+        "'" * 100_000,
+    ],
+)
 def test_a_long_stack_takes_no_time(text):
     before = time.thread_time()
     TOOL.generate(text)

@@ -78,6 +78,37 @@ def test_what_is_no_json_object_is_a_note_and_an_empty_dump(output: bytes, said:
     assert result.notes[-1] == f"stackwalk of {DUMP} failed: unknown error, exit code 1"
 
 
+@pytest.mark.parametrize(
+    ("stderr", "status"),
+    [
+        ("ERROR HeaderMismatch - Error reading dump: Header mismatch\n", "HeaderMismatch"),
+        ("\x1b[31mERROR\x1b[0m MissingThreadList - Error processing dump: none\n", "MissingThreadList"),
+        ("ERROR Could not load Extra JSON at x\nERROR VersionMismatch - Error reading dump\n", "VersionMismatch"),
+        ("warning: ERROR HeaderMismatch - of another program\n", "unknown error"),
+        ("ERROR <b>x</b> - Error\n", "unknown error"),
+        (f"ERROR {'X' * 41} - Error\n", "unknown error"),
+        ("", "unknown error"),
+    ],
+)
+def test_a_walk_that_printed_no_status_has_the_name_of_the_error_that_it_logged(stderr: str, status: str) -> None:
+    result = stackwalk_result(DUMP, outcome(b"", 1, stderr=stderr))
+    assert (result.status, result.success) == (status, False)
+    assert result.notes[-1] == f"stackwalk of {DUMP} failed: {status}, exit code 1"
+
+
+def test_a_status_that_was_printed_comes_before_the_error_that_was_logged() -> None:
+    result = stackwalk_result(DUMP, outcome(b'{"status": "OK"}', stderr="ERROR DataError - a module\n"))
+    assert result.status == "OK"
+
+
+@pytest.mark.parametrize(
+    ("status", "counted_as"),
+    [("HeaderMismatch", "HeaderMismatch"), ("TimedOut", "TimedOut"), ("Whatever", "other"), ("a" * 9999, "other")],
+)
+def test_only_known_failures_are_counted_by_name(status: str, counted_as: str) -> None:
+    assert StackwalkResult(status=status).counted_as == counted_as
+
+
 def test_text_that_is_no_utf_8_does_not_cost_the_walk() -> None:
     result = stackwalk_result(DUMP, outcome(b'{"status": "OK", "os": "\xff"}'))
     assert result.success
@@ -88,7 +119,7 @@ def test_text_that_is_no_utf_8_does_not_cost_the_walk() -> None:
 @pytest.mark.parametrize(
     ("ended", "code", "status", "said"),
     [
-        ({"timed_out": True}, 124, "unknown error", "killed, it was not done after 1.5 s"),
+        ({"timed_out": True}, 124, "TimedOut", "killed, it was not done after 1.5 s"),
         ({"output_too_large": True}, 137, "OutputTooLarge", "killed, its output was too large (output_limit)"),
     ],
 )

@@ -62,6 +62,13 @@ def test_a_crash_that_is_removed_counts_no_more(store, source):
     assert list(source.missing_symbols()) == []
 
 
+@pytest.mark.parametrize("debug_id", ["0" * 33, "0", ""])
+def test_a_module_without_a_debug_id_does_not_count(store, source, debug_id):
+    save(store, crash_id(1), [XUL, ["boot.art", debug_id, "boot.art", ""]])
+
+    assert most_missed(source.missing_symbols()) == [(SymbolFile(*XUL), 1)]
+
+
 def test_crashes_of_earlier_days_are_left_out(store, source):
     for day in ("161122", "161123", "161124"):
         save(store, crash_id(1, day), [XUL])
@@ -120,7 +127,7 @@ def test_what_is_no_row_is_left_out(processed):
 
 def test_the_most_missed_file_comes_first_and_a_crash_counts_once_for_each():
     xul, ntdll = SymbolFile(*XUL), SymbolFile(*NTDLL)
-    other = SymbolFile("a.pdb", "0", None, None)
+    other = SymbolFile("a.pdb", "1", None, None)
 
     assert most_missed([("1", [xul, xul, ntdll]), ("2", [ntdll]), ("3", [other])]) == [
         (ntdll, 2),

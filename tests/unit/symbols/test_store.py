@@ -24,6 +24,7 @@ ID = "83CF4DC03621B778E931FC713889E8F1a"
         (r"c:\build\my app.pdb", f"my app.pdb/{ID}/my app.sym"),
         (r"..\..\x", f"x/{ID}/x.sym"),
         ("é" * 125, f"{'é' * 125}/{ID}/{'é' * 125}.sym"),
+        ("全角\u3000空白\xa0\u200ex.so", f"全角\u3000空白\xa0\u200ex.so/{ID}/全角\u3000空白\xa0\u200ex.so.sym"),
     ],
 )
 def test_a_symbol_file_lies_below_the_name_and_id_of_its_module(debug_file, path):
@@ -40,7 +41,9 @@ def test_what_is_no_debug_id_is_refused(debug_id):
         symbol_path("xul.pdb", debug_id)
 
 
-@pytest.mark.parametrize("debug_file", ["", ".", "..", "a/", "a\\..", "/", "a\0b", "a\nb", "\x1b[31m", "\ud800"])
+@pytest.mark.parametrize(
+    "debug_file", ["", ".", "..", "a/", "a\\..", "/", "a\0b", "a\nb", "\x1b[31m", "a\x85", "\ud800"]
+)
 def test_what_is_no_file_name_is_refused(debug_file):
     with pytest.raises(ValueError, match="no name of a debug file"):
         symbol_path(debug_file, ID)

@@ -1,0 +1,30 @@
+"""Characters that no signature has: those that are not seen, but do something.
+
+without_control_characters("Abort | a\n\x1b[31mb")  # "Abort | a [31mb"
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+"""Of Unicode: control and format characters, lone surrogates, separators of lines and paragraphs."""
+_MARK = "\0"
+_RUN = re.compile(rf"[\s{_MARK}]+")
+
+
+def has_control_characters(text: str) -> bool:
+    return not text.isprintable() and any(map(_is_one, text))
+
+
+def without_control_characters(text: str) -> str:
+    """Return ``text`` with one space in place of a run of them, and of the spaces around; with none at the ends."""
+    if not has_control_characters(text):
+        return text
+    marked = "".join(_MARK if _is_one(character) else character for character in text)
+    return _RUN.sub(lambda run: " " if _MARK in run[0] else run[0], marked).strip()
+
+
+def _is_one(character: str) -> bool:
+    return unicodedata.category(character) in _CATEGORIES
