@@ -92,6 +92,12 @@ class Deadline:
             self._sockets.clear()
 
 
+def is_over_here() -> bool:
+    """Return True within the ``here`` of a deadline whose connections were cut."""
+    deadline: Deadline | None = getattr(_here, "deadline", None)
+    return deadline is not None and bool(deadline.reason)
+
+
 class Deadlines:
     """Those of all requests of a client, which can be ended at once."""
 

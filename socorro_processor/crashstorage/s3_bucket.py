@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http
 import io
 import os
 import threading
@@ -20,9 +21,12 @@ from botocore.awsrequest import (
     AWSHTTPConnectionPool,
     AWSHTTPSConnection,
     AWSHTTPSConnectionPool,
+    AWSResponse,
+    HeadersDict,
 )
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from urllib3 import HTTPResponse
 
 from socorro_processor.configuration import DotDict, RequiredConfig
 from socorro_processor.crashstorage.base import Dump
@@ -30,7 +34,7 @@ from socorro_processor.crashstorage.objects import NoSuchObject, ObjectTooLarge
 from socorro_processor.crashstorage.s3_errors import NO_SUCH_BUCKET, http_status, sorted_errors
 from socorro_processor.crashstorage.s3_options import bucket_options
 from socorro_processor.errors import ConfigurationError, TransientStorageError
-from socorro_processor.request_deadline import DeadlineConnection
+from socorro_processor.request_deadline import DeadlineConnection, is_over_here
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -290,10 +294,20 @@ def _new_client(config: DotDict) -> S3Client:
         ),
     )
     client.meta.events.register_last("before-call.s3", _send_at_once)
+    client.meta.events.register_first("before-send.s3", _end_tries)
     # botocore has no open way to its connections.
     session: Any = client
     session._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_TLSPool)
     return client
+
+
+def _end_tries(request: Any, **_: object) -> Any:
+    """Answer in the place of the server once the deadline of a request is over: the SDK would try again and again."""
+    if not is_over_here():
+        return None
+    nothing: Any = HeadersDict()
+    body = HTTPResponse(b"", preload_content=False)
+    return AWSResponse(request.url, http.HTTPStatus.BAD_REQUEST, nothing, body)
 
 
 def _send_at_once(params: dict[str, Any], **_: object) -> None:

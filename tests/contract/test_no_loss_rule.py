@@ -54,7 +54,7 @@ class Steps:
         self.errors: dict[str, Exception] = {}
         self.attempts: list[int] = []
 
-    def run(self, crash_id: str, *, attempt: int, first_time: bool, history: History) -> Result:
+    def run(self, crash_id: str, *, attempt: int, first_time: bool, is_new: bool, history: History) -> Result:
         if error := self.errors.get(crash_id):
             self.attempts.append(attempt)
             raise error

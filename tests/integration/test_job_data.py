@@ -113,7 +113,7 @@ class TestMissingSymbols:
         return crash
 
     def test_the_days_distinct_rows_are_in_the_bucket(self, job, crash):
-        xul, odd = ("xul.pdb", "83CF1", "xul.dll", "5b8"), ('a,"b"', "00", None, None)
+        xul, odd = ("xul.pdb", "83CF1", "xul.dll", "5b8"), ('a,"b"', "0A", None, None)
         crash(xul, odd)
         crash(xul)
         crash(("of another day", "1", None, None), day=DAY - timedelta(days=1))
@@ -125,7 +125,7 @@ class TestMissingSymbols:
         )
         assert summary.endswith(", 1 with impossible names left out")
         assert get_object(job.options, "missing_symbols/20161123.csv").decode() == (
-            'debug_file,debug_id,code_file,code_id\n"a,""b""",00,,\nxul.pdb,83CF1,xul.dll,5b8\n'
+            'debug_file,debug_id,code_file,code_id\n"a,""b""",0A,,\nxul.pdb,83CF1,xul.dll,5b8\n'
         )
 
     def test_a_day_that_is_written_again_is_as_it_is_now(self, job, crash):

@@ -386,7 +386,7 @@ class TestMissingSymbols:
         assert [len(files) for crash_id, files in crashes if crash_id in crash_ids] == [3000] * 4
 
     def test_people_ask_with_the_command(self, store, database, crash_id, capsys):
-        save(store, missing(crash_id, ["asked-for.pdb", "0", None, None]))
+        save(store, missing(crash_id, ["asked-for.pdb", "1", None, None]))
         options = [f"--{key}={value}" for key, value in database.options.items()]
         destination = f"--destination.crashstorage_class={class_name(PostgreSQLCrashStorage)}"
 

@@ -55,5 +55,5 @@ def test_a_signature_is_printed_whatever_it_holds(installation, tmp_path):
     (tmp_path / "raw_crash.json").write_text(json.dumps(java))
     crash_id = installation.submit(DUMP, "--raw-crash", tmp_path / "raw_crash.json")
     done = socorro(installation, "process", crash_id, stdout=subprocess.PIPE, PYTHONIOENCODING="ascii")
-    assert done.stdout == f"{crash_id} a.\\xc9vil\\x1b[31m: x at a.B.c(D.java)\n"
+    assert done.stdout == f"{crash_id} a.\\xc9vil [31m: x at a.B.c(D.java)\n"
     assert done.returncode == 0
