@@ -52,6 +52,7 @@ class ProcessKilled(Fault):
     name: str = "killed"
 
     def begin(self, site: Site) -> None:
+        site.symbols.wait_for(self.program)
         site.symbols.signal(self.program, signal.SIGKILL)
 
 
@@ -64,6 +65,7 @@ class ProcessFrozen(Fault):
     lasts: tuple[float, float] = (2.0, 8.0)
 
     def begin(self, site: Site) -> None:
+        site.symbols.wait_for(self.program)
         site.symbols.signal(self.program, signal.SIGSTOP)
 
     def end(self, site: Site) -> None:

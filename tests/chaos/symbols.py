@@ -25,6 +25,9 @@ SLICING = "socorro_processor.symbols.slicing_process"
 _IN_ORDER_WITHIN = 90.0
 """Seconds: a manager that died again and again is started again after a minute at most."""
 
+_RUNS_WITHIN = 10.0
+"""Seconds that a process has to come, before it is signalled all the same."""
+_LOOK_INTERVAL = 0.05
 _ANOTHER = b"MODULE Linux x86_64 000102030405060708090A0B0C0D0E0F0 another\nFUNC 0 ffffff 0 a wrong name\n"
 
 HANGS = "hangs"
@@ -99,10 +102,18 @@ class Symbols:
 
     def signal(self, program: str, number: signal.Signals) -> None:
         """Signal every process of a program: of the manager there is the one at work, and the one that waits."""
-        for pid, arguments in processes_of(self.cache).items():
-            if program in arguments.split():
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
+        for pid in self._running(program):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def wait_for(self, program: str) -> None:
+        """Until a process of it runs, for a while: its processor may be starting, or not have needed it yet."""
+        deadline = time.monotonic() + _RUNS_WITHIN
+        while not self._running(program) and time.monotonic() < deadline:
+            time.sleep(_LOOK_INTERVAL)
+
+    def _running(self, program: str) -> list[int]:
+        return [pid for pid, arguments in processes_of(self.cache).items() if program in arguments.split()]
 
     def damage_indexes(self, damage: Callable[[bytes, bytes], bytes | None]) -> None:
         """Have ``damage`` make of each, and of an older one, what is in its place then."""
