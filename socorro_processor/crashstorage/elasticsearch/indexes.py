@@ -40,6 +40,9 @@ _PRIORITY = 200
 KNOWN_FOR = 60.0
 """Seconds for which a look at the template and at an index holds."""
 
+_MADE_WITHIN = "2s"
+_NOT_IN_TIME = 408
+
 _SUFFIX = ".write"
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
@@ -228,9 +231,15 @@ class WeeklyIndexes(RequiredConfig):
             )
 
     def health(self) -> str:
-        """Return the color of the cluster; raise TransientStorageError where it does not answer."""
+        """Return the color of the cluster; raise TransientStorageError where it does not answer.
+
+        It is red for the moment in which an index is made: that is waited for.
+        """
         with self._connection.sorted_errors("ask for the health of the cluster"):
-            return str(self._connection.client.cluster.health().body["status"])
+            answer = self._connection.client.options(ignore_status=_NOT_IN_TIME).cluster.health(
+                wait_for_status="yellow", timeout=_MADE_WITHIN
+            )
+        return str(answer.body["status"])
 
     def _behind(self, *names: str) -> Mapping[str, Any]:
         """Return the indexes that names of indexes or aliases stand for, each with its aliases and mappings."""

@@ -23,6 +23,8 @@ from socorro_processor.configuration import defaults
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.circuit_breaker import PAUSES
+from socorro_processor.symbols.s3_source import S3Source
+from socorro_processor.symbols.source import SourceAway
 from socorro_processor.symbols.staging import Staging
 from socorro_processor.symbols.supplier import SymbolSupplier, parse_sources
 from socorro_processor.symbols.wanted import Wanted
@@ -586,6 +588,16 @@ def test_a_bucket_that_drips_is_a_failed_source(its, server, drip):
     supplied = its.supplier("s3", download_timeout="2", **options).supply([XUL], timeout=DEADLINE)
     assert re.fullmatch("s3://symbols: (did not answer within 0.4 s|was not done after 2 s)", supplied.failed[XUL])
     assert its.files() == {}
+
+
+def test_a_bucket_is_not_asked_once_the_time_is_over(its, server):
+    bucket = {"endpoint_url": server.url, "access_key": "key", "secret_access_key": "secret"}
+    config = defaults(SymbolSupplier, sources="s3", **{f"s3.{name}": value for name, value in bucket.items()})
+    source = S3Source(config.s3, download_timeout=DEADLINE)
+    source.close()
+    with pytest.raises(SourceAway, match="the processor ends"):
+        next(source.chunks("xul.sym"))
+    assert server.paths == []
 
 
 def test_closing_waits_for_no_bucket(its, server):
