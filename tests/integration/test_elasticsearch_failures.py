@@ -158,6 +158,7 @@ def test_a_read_only_index_is_the_clusters_fault(indexes, store_class, crash):
         failing("index_not_found_exception", "no such index", 404),
         failing("cluster_block_exception", "index [x] blocked by: disk usage exceeded flood-stage watermark", 429),
         failing("es_rejected_execution_exception", "rejected execution", 429),
+        failing("es_rejected_execution_exception", "[primary_operation_bytes=4, max_primary_bytes=4]", 429),
         failing("circuit_breaking_exception", "[parent] Data too large", 429),
         failing("validation_exception", "this cluster currently has [1000]/[1000] maximum normal shards open", 400),
         failing("invalid_index_name_exception", "Invalid index name", 400),

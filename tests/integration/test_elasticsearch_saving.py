@@ -20,6 +20,7 @@ from socorro_processor.crashstorage.elasticsearch.crashstorage import (
 )
 from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError
+from socorro_processor.metrics import METRICS
 from tests.integration.elasticsearch_indexes import own_indexes
 
 STORES = [
@@ -296,6 +297,20 @@ def test_what_the_server_finds_too_large_fails_for_its_own_sake(indexes, crash):
     store = indexes.store(maximum_document_size=200_000_000)
     with pytest.raises(PermanentStorageError, match="413"):
         save(store, crash, java_stack_trace="x" * 105_000_000)
+
+
+@pytest.mark.parametrize("store_class", [ESCrashStorage, ESBulkCrashStorage])
+def test_what_the_cluster_never_has_room_for_is_cut(indexes, crash, store_class, caplog):
+    store = indexes.store(store_class, maximum_document_size=99_000_000)
+    before = METRICS.snapshot()
+    save(store, crash, own={"reports": ["x" * 1000] * 70_000, "few": [1]})
+    saved = indexes.document(crash)["processed_crash"]
+    assert saved["signature"] == "main"
+    assert saved["own"] == {"few": [1]}
+    assert f"crash {crash} is cut for Elasticsearch: " in caplog.text
+    assert "1 are left out of Elasticsearch, for the cluster has no room for them: processed_crash.own" in caplog.text
+    counted = METRICS.snapshot().counter("elasticsearch.left_out", field="processed_crash.own")
+    assert counted - before.counter("elasticsearch.left_out", field="processed_crash.own") == 1
 
 
 def test_a_raw_or_a_processed_crash_alone_is_not_saved(indexes, store, crash):

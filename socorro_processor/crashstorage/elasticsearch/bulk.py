@@ -15,7 +15,7 @@ from socorro_processor.crashstorage.elasticsearch.crashstorage import (
     ESCrashStorageRedactedJsonDump,
     ESCrashStorageRedactedSave,
 )
-from socorro_processor.crashstorage.elasticsearch.refusals import failure
+from socorro_processor.crashstorage.elasticsearch.refusals import DocumentTooLarge, failure
 from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError, without_frames
 from socorro_processor.metrics import METRICS
 
@@ -164,6 +164,12 @@ class _Bulk(ESCrashStorage):
             if result["status"] not in _SAVED:
                 what = f"save crash {operation.crash_id} through alias {operation.alias}"
                 operation.error = failure(result["status"], result, what, of_a_document=True)
+        if len(operations) > 1:
+            for operation in operations:
+                if isinstance(operation.error, DocumentTooLarge):
+                    # There was no room for it together with others.
+                    operation.error = None
+                    self._send([operation])
         self._look_elsewhere([operation for operation in operations if operation.error is None])
 
     def _look_elsewhere(self, operations: Sequence[Operation]) -> None:

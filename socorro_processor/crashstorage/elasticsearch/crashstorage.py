@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.elasticsearch.connection import ElasticsearchConnection
-from socorro_processor.crashstorage.elasticsearch.fitting import fit
+from socorro_processor.crashstorage.elasticsearch.fitting import Misfit, cut, fit
 from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES
-from socorro_processor.crashstorage.elasticsearch.refusals import CLOSED, NO_INDEX, IndexMissing
+from socorro_processor.crashstorage.elasticsearch.refusals import CLOSED, NO_INDEX, DocumentTooLarge, IndexMissing
 from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids
 from socorro_processor.crashstorage.redactor import Redactor, is_walk, redactor_options
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError, PermanentStorageError, TransientStorageError
@@ -22,6 +23,10 @@ from socorro_processor.serialization import encode
 logger = logging.getLogger(__name__)
 
 _FIELDS_TOLD = 10
+
+_MOST_CUTS = 4
+_MARGIN = 0.9
+"""Of the size that would have room: what a document takes depends on its content, too."""
 
 NOT_SEARCHED = (NO_INDEX, CLOSED)
 """Errors that mean of an index that no search finds a document in it."""
@@ -82,7 +87,19 @@ class ESCrashStorage(CrashStorageBase):
         week, other = self._places(crash_id)
         elsewhere = other if index == week else week
         document = self._document(raw_crash, self.redacted(processed_crash), crash_id)
-        if self._save(index, elsewhere, crash_id, document):
+        for _ in range(_MOST_CUTS):
+            data = self._encoded(document, crash_id)
+            try:
+                is_elsewhere = self._save(index, elsewhere, crash_id, data)
+            except DocumentTooLarge as error:
+                logger.warning("crash %s is cut for Elasticsearch: %s", crash_id, error)
+                with self._telling_misfits(crash_id, "the cluster has no room for them") as misfit:
+                    document = cut(document, int(len(data) * error.share * _MARGIN), misfit)
+                continue
+            break
+        else:
+            raise PermanentStorageError(f"crash {crash_id} is too large for Elasticsearch, however much is left out")
+        if is_elsewhere:
             self._remove_from(elsewhere, crash_id, index)
 
     def redacted(self, processed_crash: ProcessedCrash) -> Mapping[str, Any]:
@@ -166,29 +183,34 @@ class ESCrashStorage(CrashStorageBase):
         """The indexes in which it may be."""
         return self.indexes.week_of(crash_id), self.indexes.other
 
-    def _document(self, raw_crash: RawCrash, processed_crash: Mapping[str, Any], crash_id: str) -> bytes:
+    def _document(self, raw_crash: RawCrash, processed_crash: Mapping[str, Any], crash_id: str) -> dict[str, Any]:
         forbidden: frozenset[str] = self.config.raw_forbidden_keys
+        with self._telling_misfits(crash_id, "they do not fit its mapping") as misfit:
+            return fit(
+                {
+                    "crash_id": crash_id,
+                    "processed_crash": processed_crash,
+                    "raw_crash": {name: value for name, value in raw_crash.items() if name not in forbidden},
+                },
+                PROPERTIES,
+                misfit,
+            )
+
+    @contextmanager
+    def _telling_misfits(self, crash_id: str, why: str) -> Iterator[Misfit]:
+        """Count and log at the end of the block what was left out."""
         misfits: dict[str, str] = {}
-        document = fit(
-            {
-                "crash_id": crash_id,
-                "processed_crash": processed_crash,
-                "raw_crash": {name: value for name, value in raw_crash.items() if name not in forbidden},
-            },
-            PROPERTIES,
-            lambda field, value: misfits.update({field: type(value).__name__}),
-        )
-        data = encode(document, lambda note: logger.warning("%s of crash %s in Elasticsearch", note, crash_id))
+        yield lambda field, value: misfits.update({field: type(value).__name__})
         for field in misfits:
             METRICS.increment("elasticsearch.left_out", field=field)
         if misfits:
             told = ", ".join(f"{field} ({kind})" for field, kind in list(misfits.items())[:_FIELDS_TOLD])
             logger.warning(
-                "of crash %s %d are left out of Elasticsearch, for they do not fit its mapping: %s",
-                crash_id,
-                len(misfits),
-                told,
+                "of crash %s %d are left out of Elasticsearch, for %s: %s", crash_id, len(misfits), why, told
             )
+
+    def _encoded(self, document: Mapping[str, Any], crash_id: str) -> bytes:
+        data = encode(document, lambda note: logger.warning("%s of crash %s in Elasticsearch", note, crash_id))
         if len(data) > self.config.maximum_document_size:
             raise PermanentStorageError(
                 f"crash {crash_id} has {len(data)} bytes for Elasticsearch, "

@@ -7,11 +7,12 @@ an empty name. Here the mapping itself says what fits, so that the two cannot dr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
 from socorro_processor.crashstorage.elasticsearch.mapping import FLATTENED_DEPTH, FLATTENED_PATH, Properties
+from socorro_processor.serialization import encode
 
 Misfit = Callable[[str, object], None]
 """Told the field of what was left out, and what it was. ``raw_crash.*`` stands for names that clients chose."""
@@ -43,6 +44,36 @@ def fit(crash: Mapping[str, Any], properties: Properties, misfit: Misfit, within
         else:
             misfit(f"{within}{name}", value)
     return fitting
+
+
+def cut(document: Mapping[str, Any], size: int, misfit: Misfit) -> dict[str, Any]:
+    """A copy of a fitting document without its largest values: its JSON has ``size`` bytes at most, if that is enough.
+
+    A value is one of an annotation, or one that is within two objects of the processed crash at the most.
+    """
+    values = sorted(_values(document), key=lambda value: value[0], reverse=True)
+    left = sum(value[0] for value in values)
+    shorter = {name: dict(value) if isinstance(value, Mapping) else value for name, value in document.items()}
+    for bytes_of_it, (section, name, *within), value in values:
+        if left <= size:
+            break
+        misfit(f"{section}.{name}" if section == "processed_crash" else f"{section}.*", value)
+        if within:
+            shorter[section][name] = {inner: it for inner, it in shorter[section][name].items() if inner != within[0]}
+        else:
+            del shorter[section][name]
+        left -= bytes_of_it
+    return shorter
+
+
+def _values(document: Mapping[str, Any]) -> Iterator[tuple[int, list[str], Any]]:
+    for section in ("processed_crash", "raw_crash"):
+        for name, value in document[section].items():
+            if section == "processed_crash" and isinstance(value, Mapping):
+                for inner, it in value.items():
+                    yield len(encode(it)) + _size(inner), [section, name, inner], it
+            else:
+                yield len(encode(value)) + _size(name), [section, name], value
 
 
 def _is_name(name: object) -> bool:

@@ -17,6 +17,15 @@ class IndexMissing(PartlyAwayError):
     """There is no such index; or no such alias, where only an alias may be written to. Nothing was written."""
 
 
+class DocumentTooLarge(PermanentStorageError):
+    """A document, alone in its request, for which this cluster's memory for indexing never has room."""
+
+    def __init__(self, message: str, share: float) -> None:
+        """``share`` of its size would have room."""
+        super().__init__(message)
+        self.share = share
+
+
 NO_INDEX = "index_not_found_exception"
 CLOSED = "index_closed_exception"
 
@@ -30,6 +39,9 @@ _MAPPING_IS_FULL = re.compile(r"Limit of [a-z ]+ \[\d+\] has been exceeded")
 """A cause that says nothing of the document: our mapping never grows, so that this index has another one."""
 
 _TOO_LARGE = 413
+
+_ROOM_FOR_INDEXING = re.compile(r"\b(?:coordinating|primary)_operation_bytes=(\d+), max_\w+_bytes=(\d+)\b")
+"""What a rejected operation would take, and what all operations together may take (``indexing_pressure``)."""
 
 _TELLING = frozenset(
     (
@@ -111,6 +123,10 @@ def failure(status: int, answer: object, what: str, *, of_a_document: bool) -> C
         told = dict.fromkeys(filter(None, (told_of(reason) for _, reason in causes)))
         # A cause is often quoted by what it caused.
         message += "".join(f": {each}" for each in told if not any(each in other for other in told if other != each))
+    if of_a_document and (room := _ROOM_FOR_INDEXING.search(" ".join(reason for _, reason in causes))):
+        taken, most = int(room[1]), int(room[2])
+        if taken > most:
+            return DocumentTooLarge(message, most / taken)
     if of_a_document and (status == _TOO_LARGE or (status == 400 and _is_of_the_document(causes))):
         return PermanentStorageError(message)
     error_class = PartlyAwayError if kind in _OF_THE_INDEX else TransientStorageError
