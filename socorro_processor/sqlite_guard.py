@@ -90,8 +90,9 @@ class FileGuard:
         """
         try:
             if self._is_only_generation():
-                ((busy, _, _),) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                if not busy:
+                ((busy, pages, copied),) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                # Another process that is at work, or frozen in it, keeps the `-wal` from being emptied, and no more.
+                if not busy or pages == copied:
                     return f"all that was confirmed is in {self._real}: start again"
             copy = f"{self._real}.rescued-{time.time_ns()}"
             self._connection.execute("VACUUM INTO ?", (copy,))

@@ -45,15 +45,14 @@ class Proxy:
     def __init__(self, target_host: str, target_port: int, port: int = 0) -> None:
         self._target = target_host, target_port
         # Keeps the port while nothing listens on it: connections are refused then.
-        self._reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        self._reserved.bind(("127.0.0.1", port))
+        self._reserved = _bound("127.0.0.1", port)
         self.host, self.port = self._reserved.getsockname()
         self._to_server, self._to_client = _Way(), _Way()
         self._connections: set[_Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._counting = threading.Condition()
         self._accepted = 0
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -150,13 +149,26 @@ class Proxy:
         self._flowing.set()
 
     async def _accept(self) -> None:
-        if self._server is None:
-            self._server = await asyncio.start_server(self._serve, self.host, self.port, reuse_port=True)
+        if self._listening is None:
+            self._listening = _bound(self.host, self.port)
+            self._listening.setblocking(False)
+            self._listening.listen(100)
+            self._loop.add_reader(self._listening, self._on_client)
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        # A server of asyncio's leaves a connection open for ever that comes while it is closed.
+        if self._listening is not None:
+            self._loop.remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
+
+    def _on_client(self) -> None:
+        assert self._listening is not None
+        with contextlib.suppress(OSError):  # gone again
+            client, _ = self._listening.accept()
+            task = self._loop.create_task(self._serve(client))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _end(self, idle: float, in_order: bool) -> int:
         ended = [each for each in self._connections if self._loop.time() - each.last_forwarded >= idle]
@@ -167,10 +179,12 @@ class Proxy:
 
     async def _close(self) -> None:
         await self._refuse()
-        await asyncio.sleep(0)  # so that what was just accepted is among the connections
-        await self._end(0.0, False)
+        while self._tasks:
+            await self._end(0.0, False)
+            await asyncio.sleep(0)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, client: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=client)
         connection = _Connection(reader, writer, self._to_server, self._to_client, self._flowing)
         self._connections.add(connection)
         with self._counting:
@@ -269,6 +283,13 @@ class _Connection:
         self.forwarded[id(way)] = forwarded + len(part)
         if way.cut_after is not None and forwarded + len(part) >= way.cut_after:
             raise ConnectionResetError
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind((host, port))
+    return bound
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

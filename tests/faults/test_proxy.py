@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -321,3 +322,13 @@ def test_at_its_end_nothing_is_left(server):
     connection.close()
     server.wait_for_end()
     assert threading.active_count() <= threads + 1  # the server's, for that connection
+
+
+def test_connections_that_come_at_the_very_end_are_closed_too(server):
+    for _ in range(20):
+        with Proxy("127.0.0.1", server.port) as proxy:
+            clients = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(20)]
+        for client in clients:
+            client.close()
+    # What was left open warns now.
+    gc.collect()

@@ -26,8 +26,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "queue.sqlite"
 
 
-def opened(path: Path) -> SQLiteCrashQueue:
-    return SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(path), idle_delay=0.1))
+def opened(path: Path, **options: float) -> SQLiteCrashQueue:
+    return SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(path), idle_delay=0.1, **options))
 
 
 @pytest.fixture
@@ -186,6 +186,19 @@ def test_a_queue_that_is_lost_before_it_is_closed_is_saved_at_the_close(queue, p
     remove(path, *WAL_AND_SHM)
     queue.close()
     assert queue.lost()
+    assert another(path, "take") == ["one", "two", "three"]
+
+
+def test_what_was_confirmed_needs_no_copy_while_another_process_is_at_work_or_frozen_in_it(queue, path):
+    processor = opened(path, busy_timeout=0.1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as frozen:
+        frozen.execute("BEGIN IMMEDIATE")
+        remove(path, *WAL_AND_SHM)
+        with pytest.raises(CrashQueueError, match=f"all that was confirmed is in {path}: start again"):
+            processor.submit("late")
+    assert copies(path) == []
+    processor.close()
+    queue.close()
     assert another(path, "take") == ["one", "two", "three"]
 
 
