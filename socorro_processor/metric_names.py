@@ -19,6 +19,7 @@ class Measured(NamedTuple):
 
 
 MEASURED = (
+    Measured("gauge", "info", ("version",), "1, with the version of the processor"),
     Measured("gauge", "ready", (), "1 where the processor can do its work, 0 where not: /readyz says why"),
     Measured("counter", "crash.saved", ("queue",), "crashes that every destination has"),
     Measured("counter", "crash.kept_earlier", ("queue",), "of these, crashes whose new result was worse: not saved"),
@@ -29,14 +30,16 @@ MEASURED = (
     Measured("duration", "fetch", (), "raw crash and dumps from the source store"),
     Measured("duration", "stackwalk", (), "the stackwalker, for one dump"),
     Measured("duration", "stackwalk.cpu", (), "the CPU time of that"),
-    Measured("counter", "stackwalk.failed", ("status",), "dumps not walked to the end, by mdsw_status_string"),
+    Measured("counter", "stackwalk.ended", ("outcome",), "dumps by the outcome of their walk: OK, or why it failed"),
     Measured("duration", "rules", (), "all rules, without the stackwalker"),
     Measured("duration", "rule", ("rule",), "one rule"),
+    Measured("counter", "rule.failed", ("rule",), "crashes on which a rule failed, each with a note that says so"),
     Measured("duration", "saves", (), "all destination stores"),
     Measured("duration", "save", ("store",), "one of several stores, by its section: storage0"),
     Measured("gauge", "queue.waiting", ("queue",), "crash ids that wait; gauges are looked at every 15 s"),
     Measured("gauge", "queue.delayed", ("queue",), "crash ids that wait until their next attempt is due"),
     Measured("gauge", "queue.in_flight", ("queue",), "crash ids in work; with RabbitMQ those of this process alone"),
+    Measured("gauge", "queue.oldest", ("queue",), "seconds since the oldest of all these was submitted, where known"),
     Measured("gauge", "queue.parked", (), "crashes that an operator has to look at"),
     Measured("gauge", "queue.rejected", (), "rejected crash ids that are kept"),
     Measured("counter", "queue.rejected_dropped", (), "rejected ids that went for newer ones: maximum_rejected"),

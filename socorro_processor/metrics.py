@@ -50,6 +50,8 @@ class Snapshot:
     counters: dict[tuple[str, Labels], int] = field(default_factory=dict)
     gauges: dict[tuple[str, Labels], float] = field(default_factory=dict)
     durations: dict[tuple[str, Labels], Durations] = field(default_factory=dict)
+    expected: frozenset[tuple[str, Labels]] = frozenset()
+    """Counters and durations that are 0 as long as they are not among the above."""
 
     def counter(self, name: str, **labels: str) -> int:
         return self.counters.get((name, _sorted(labels)), 0)
@@ -63,10 +65,20 @@ class Metrics:
         self._counters: defaultdict[tuple[str, Labels], int] = defaultdict(int)
         self._gauges: dict[tuple[str, Labels], float] = {}
         self._durations: defaultdict[tuple[str, Labels], Durations] = defaultdict(Durations)
+        self._expected: set[tuple[str, Labels]] = set()
         self._sinks: list[MetricsSink] = []
 
     def add_sink(self, sink: MetricsSink) -> None:
         self._sinks.append(sink)
+
+    def expect(self, name: str, **labels: str) -> None:
+        """Have the counter or duration ``name`` be 0 until it is first counted or timed.
+
+        Whoever reads it again and again then sees that first time as an increase. Sinks, which are told of each
+        change, are told nothing.
+        """
+        with self._lock:
+            self._expected.add((name, _sorted(labels)))
 
     def increment(self, name: str, value: int = 1, **labels: str) -> None:
         """Count ``value`` more of ``name``."""
@@ -83,6 +95,11 @@ class Metrics:
             self._gauges[key] = value
         for sink in self._sinks:
             sink.gauge(name, value, key[1])
+
+    def forget(self, name: str, **labels: str) -> None:
+        """Nobody knows the gauge ``name`` any more. A sink keeps what it was told last."""
+        with self._lock:
+            self._gauges.pop((name, _sorted(labels)), None)
 
     def duration(self, name: str, seconds: float, **labels: str) -> None:
         """``name`` took ``seconds``."""
@@ -114,6 +131,7 @@ class Metrics:
                 dict(self._counters),
                 dict(self._gauges),
                 {key: replace(each, buckets=each.buckets[:]) for key, each in self._durations.items()},
+                frozenset(self._expected),
             )
 
 

@@ -75,7 +75,7 @@ class MetricsCollector(Collector):
     """Hands the client library what a registry of ours holds."""
 
     def __init__(self, metrics: Metrics, only_measured: bool = False) -> None:
-        """``only_measured``: leave out what is 0 because nothing was measured."""
+        """``only_measured``: leave out what is 0 because it was not measured yet."""
         self._metrics = metrics
         self._only_measured = only_measured
 
@@ -83,13 +83,16 @@ class MetricsCollector(Collector):
         snapshot = self._metrics.snapshot()
         counters = _by_name(snapshot.counters)
         gauges, durations = _by_name(snapshot.gauges), _by_name(snapshot.durations)
+        # What has not happened yet is 0: the first time is an increase.
+        expected = {} if self._only_measured else _by_name(dict.fromkeys(snapshot.expected))
         for measured in MEASURED:
             name, meaning, labels = prometheus_name(measured), measured.meaning, measured.labels
+            known = sorted(expected.get(measured.name, {}))
+            if not labels and not self._only_measured:
+                known.append(())
             if measured.kind == "counter":
                 counter = CounterMetricFamily(name, meaning, labels=labels)
-                # What has not happened yet is 0: the first time is an increase.
-                nothing: dict[Labels, int] = {} if labels or self._only_measured else {(): 0}
-                for key, count in (counters.get(measured.name) or nothing).items():
+                for key, count in (dict.fromkeys(known, 0) | counters.get(measured.name, {})).items():
                     counter.add_metric(_values(key), count)
                 yield counter
             elif measured.kind == "gauge":
@@ -99,7 +102,7 @@ class MetricsCollector(Collector):
                 yield gauge
             else:
                 histogram = HistogramMetricFamily(name, meaning, labels=labels)
-                for key, each in durations.get(measured.name, {}).items():
+                for key, each in (dict.fromkeys(known, Durations()) | durations.get(measured.name, {})).items():
                     histogram.add_metric(_values(key), _cumulated(each), each.seconds)
                 yield histogram
 

@@ -15,7 +15,7 @@ from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.app.whose_fault import FAILED_IN_A_ROW, MACHINE, OTHERS, WhoseFault
 from socorro_processor.audit import AuditLog
 from socorro_processor.crash_id import check_crash_id
-from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
+from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, Delivery
 from socorro_processor.crashqueue.history import names_of
 from socorro_processor.errors import (
     CrashIDNotFound,
@@ -33,6 +33,9 @@ from socorro_processor.metrics import METRICS
 logger = logging.getLogger(__name__)
 
 _NOT_FOUND_RETRIES = 3
+
+CAUSES = ("own", "transient", "not_found")
+"""Why a crash is tried again."""
 
 EXCHANGE_INTERVAL = 1.0
 """Seconds between two exchanges with the other processors of how crashes ended."""
@@ -67,6 +70,14 @@ class DeliveryHandler:
         self._whose_fault = WhoseFault(wall_clock)
         self._next_exchange = clock()
         self._exchanging = threading.Lock()
+        for name in QUEUES:
+            METRICS.expect("crash.saved", queue=name)
+            METRICS.expect("crash.kept_earlier", queue=name)
+            METRICS.expect("crash.parked", queue=name)
+            METRICS.expect("crash.rejected", queue=name)
+            METRICS.expect("crash.untold", queue=name)
+            for cause in CAUSES:
+                METRICS.expect("crash.retried", queue=name, cause=cause)
 
     def exchange_outcomes(self) -> None:
         """Tell the other processors how crashes ended here, and hear of theirs, once a second."""

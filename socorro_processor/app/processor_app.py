@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from types import FrameType
 
-from socorro_processor import health, statsd
+from socorro_processor import __version__, health, statsd
 from socorro_processor.app import companion
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
 from socorro_processor.app.queue_gauges import QueueGauges
@@ -79,6 +79,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         with ExitStack() as closing:
             closing.callback(self.close)
             closing.enter_context(statsd.sending_metrics(self.config.metrics))
+            METRICS.gauge("info", 1, version=__version__)
             closing.callback(health.HealthServer(self.config.health, self.health).close)
             queue = self.crash_queue()
             closing.callback(queue.close)

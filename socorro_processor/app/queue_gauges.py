@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from socorro_processor.crashqueue.base import CrashQueueBase
+from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase
 from socorro_processor.errors import CrashQueueError
 from socorro_processor.metrics import METRICS, Metrics
 
@@ -19,8 +19,8 @@ _CLOSING_TIME = 1.0
 class QueueGauges:
     """Asks the queue for its depths in a thread of its own, so that a broker that is away holds up nothing.
 
-    A look that fails is left out: what the gauges said before, they say until the next one, which is soon. ``failure``
-    says why; it is empty where the last look was none.
+    A look that fails is left out: what the gauges said before, they say until the next one, which is soon; but for the
+    age of the oldest, which nobody knows then. ``failure`` says why; it is empty where the last look did not fail.
     """
 
     def __init__(self, queue: CrashQueueBase, metrics: Metrics = METRICS, interval: float = INTERVAL) -> None:
@@ -46,6 +46,9 @@ class QueueGauges:
             except CrashQueueError as error:
                 logger.debug("the queue was not counted: %s", error)
                 self.failure = str(error)
+                # It grows meanwhile.
+                for name in QUEUES:
+                    self._metrics.forget("queue.oldest", queue=name)
                 interval = min(interval, _INTERVAL_AFTER_FAILURE)
             if self._closed.wait(interval):
                 return
@@ -56,6 +59,10 @@ class QueueGauges:
             self._metrics.gauge("queue.waiting", depth.waiting, queue=name)
             self._metrics.gauge("queue.delayed", depth.delayed, queue=name)
             self._metrics.gauge("queue.in_flight", depth.in_flight, queue=name)
+            if depth.oldest is None:
+                self._metrics.forget("queue.oldest", queue=name)
+            else:
+                self._metrics.gauge("queue.oldest", depth.oldest, queue=name)
         self._metrics.gauge("queue.parked", depths.parked)
         self._metrics.gauge("queue.rejected", depths.rejected)
         self._metrics.gauge("queue.suspect", depths.suspect)

@@ -129,7 +129,8 @@ COMMAND = Command(
     summary="Say how many crash ids are where.",
     description=(
         "Say how many crash ids wait, are delayed until their next attempt, and are in work; and how many were put\n"
-        "aside. With RabbitMQ, what processors have taken is in no number.\n\n"
+        "aside. With RabbitMQ, what processors have taken is in no number. With --json there is the age of the oldest\n"
+        "id of each queue, too, in seconds; null where it is not known, as with RabbitMQ, which does not tell it.\n\n"
         "With --watch the last column says by how much more, or less, waits or is delayed than at the start; a queue\n"
         "that is away is said, and looked for again.\n\n"
         "Exit code: 0 done; 1 the queue is away; 2 wrong arguments or configuration."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -72,6 +72,8 @@ class Depth:
     waiting: int
     delayed: int
     in_flight: int
+    oldest: float | None = field(default=None, compare=False)
+    """Seconds since the oldest of them was submitted, 0 where there is none; None where that is not known."""
 
 
 @dataclass(frozen=True)

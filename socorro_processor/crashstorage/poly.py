@@ -58,6 +58,8 @@ class PolyCrashStorage(CrashStorageBase):
         self._stores: dict[str, CrashStorageBase] = {
             name: config[name].crashstorage_class(config[name]) for name in namespaces
         }
+        for name in self._stores:
+            METRICS.expect("save", store=name)
 
     @property
     def stores(self) -> Mapping[str, CrashStorageBase]:

@@ -11,6 +11,7 @@ from typing import Any
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, defaults
 from socorro_processor.errors import raise_if_of_this_machine
 from socorro_processor.log import stack_of
+from socorro_processor.metrics import METRICS
 
 logger = logging.getLogger(__name__)
 
@@ -94,5 +95,6 @@ class Rule(RequiredConfig):
 
     def _failed(self, crash: Crash, step: str, error: Exception) -> None:
         raise_if_of_this_machine(error, f"rule {self.name}")
+        METRICS.increment("rule.failed", rule=self.name)
         logger.error("%s: rule %s failed in its %s: %s", crash.id, self.name, step, stack_of(error))
         crash.note(f"rule {self.name} failed in its {step}: {type(error).__name__}")

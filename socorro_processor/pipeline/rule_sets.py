@@ -69,6 +69,9 @@ class RuleSet:
         """The rules, each with the options of its own section below ``config``, the pipeline's."""
         sections = [config[self.name][rule_class.__name__] for rule_class in self.rule_classes]
         rules = [section.rule_class(section) for section in sections]
+        for rule in rules:
+            METRICS.expect("rule", rule=rule.name)
+            METRICS.expect("rule.failed", rule=rule.name)
         return self.system_class(rules, name=self.name, timed=_timed)
 
 

@@ -21,7 +21,7 @@ from socorro_processor.serialization import encode
 from socorro_processor.stackwalk.command import Limits, Outcome
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.memory_share import MemoryShare, memory_share
-from socorro_processor.stackwalk.result import StackwalkResult, empty_minidump_result, stackwalk_result
+from socorro_processor.stackwalk.result import OUTCOMES, StackwalkResult, empty_minidump_result, stackwalk_result
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, PROGRAM, Stackwalker
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.index_store import IndexStore
@@ -229,6 +229,8 @@ class BreakpadStackwalkerRule2015(Rule):
         """``memory_share``: what each of so many walks at once may use, where ``memory_limit`` does not say."""
         super().__init__(config)
         self._memory_share = memory_share
+        for outcome in OUTCOMES:
+            METRICS.expect("stackwalk.ended", outcome=outcome)
         self._stackwalker = Stackwalker(
             self.config.command_line,
             program=self.config.command_pathname,
@@ -319,8 +321,7 @@ class BreakpadStackwalkerRule2015(Rule):
         result, printed = self._result(crash, name, raw_crash_pathname, output_limit)
         for note in result.notes:
             crash.note(note)
-        if not result.success:
-            METRICS.increment("stackwalk.failed", status=result.counted_as)
+        METRICS.increment("stackwalk.ended", outcome=result.counted_as)
         return result, printed
 
     def _result(

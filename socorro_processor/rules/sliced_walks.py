@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from socorro_processor.errors import SocorroError
 from socorro_processor.metrics import METRICS
@@ -30,7 +30,7 @@ from socorro_processor.symbols.index_builder import IndexBuilder
 from socorro_processor.symbols.index_directory import IndexRequest, ask_the_manager
 from socorro_processor.symbols.index_store import IndexStore, SymbolFile
 from socorro_processor.symbols.memory_directory import MemoryDirectory, remove_abandoned
-from socorro_processor.symbols.slicer import NotSliced, Slices
+from socorro_processor.symbols.slicer import NotSliced, NotSlicedReason, Slices
 from socorro_processor.symbols.slicing import Slicing
 from socorro_processor.symbols.store import symbol_path
 from socorro_processor.symbols.verdict import VERSIONS, version_of
@@ -72,6 +72,10 @@ def _in_place_of_symbols(directory: str) -> dict[str, Sequence[str]]:
     return {"symbols_path": (directory,), "symbol_cache_path": ()}
 
 
+FullReason = Literal[NotSlicedReason, "stackwalker", "directory", "sandbox", "no_output", "hidden", "check"]
+"""Why a dump is walked with the full symbol files after all."""
+
+
 class SlicedWalks:
     """May be used by several threads at once."""
 
@@ -95,6 +99,8 @@ class SlicedWalks:
         self._lock = threading.Lock()
         self._memory: MemoryDirectory | None = None
         self._unknown: str | None = None
+        for reason in get_args(FullReason):
+            METRICS.expect("slicing.full", reason=reason)
         if in_memory:
             # Now, not with the first slices: those of a killed process take memory until then.
             with suppress(OSError):
@@ -198,7 +204,7 @@ class SlicedWalks:
         return slices
 
     @staticmethod
-    def _full(walk: Walk, reason: str) -> tuple[Outcome, StackwalkResult]:
+    def _full(walk: Walk, reason: FullReason) -> tuple[Outcome, StackwalkResult]:
         METRICS.increment("slicing.full", reason=reason)
         return walk({}, {})
 

@@ -22,9 +22,14 @@ _OF_MINIDUMP_STACKWALK = (
     "MissingDirectory MissingHeader MissingSystemInfo MissingThreadList ModuleReadFailure StreamNotFound "
     "StreamReadFailure StreamSizeMismatch UnknownElementType UnknownError VersionMismatch"
 )
-OUTCOMES = frozenset((OUTPUT_TOO_LARGE, TIMED_OUT, EMPTY_MINIDUMP, UNKNOWN_ERROR, *_OF_MINIDUMP_STACKWALK.split()))
-"""The statuses of failed walks that are counted by name: any other comes from who knows where."""
+KILLED = "Killed"
 OTHER_OUTCOME = "other"
+OUTCOMES = (
+    OK, TIMED_OUT, OUTPUT_TOO_LARGE, EMPTY_MINIDUMP, KILLED, UNKNOWN_ERROR, *_OF_MINIDUMP_STACKWALK.split(),
+    OTHER_OUTCOME,
+)  # fmt: skip
+"""How walks end, as they are counted: statuses, but ``Killed`` where a signal ended the stackwalker before it said why
+(its memory or CPU time was used up, or it has a bug), and ``other`` for statuses that come from who knows where."""
 
 _TIMED_OUT_CODE = 124
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -53,7 +58,9 @@ class StackwalkResult:
 
     @property
     def counted_as(self) -> str:
-        """The status, as the metric has it."""
+        """The outcome, one of ``OUTCOMES``."""
+        if self.status == UNKNOWN_ERROR and SIGNAL_BASE < (self.return_code or 0) < SIGNAL_BASE + signal.NSIG:
+            return KILLED
         return self.status if self.status in OUTCOMES else OTHER_OUTCOME
 
     def as_processed(self) -> dict[str, Any]:

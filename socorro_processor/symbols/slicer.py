@@ -22,7 +22,7 @@ from functools import partial
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy
 
@@ -51,12 +51,15 @@ class NotWorthwhile(CannotSlice):
     """The symbol files are smaller than the dump: to read them takes no longer than to search it."""
 
 
+NotSlicedReason = Literal["small", "slicing", "memory", "process"]
+
+
 @dataclass(frozen=True)
 class NotSliced:
     """Why there are no slices of a dump."""
 
-    reason: str
-    """One of a few, by which it is counted."""
+    reason: NotSlicedReason
+    """By which it is counted."""
     why: str
     failed: bool = False
     """It is a fault of the slicer, and ``why`` says where."""

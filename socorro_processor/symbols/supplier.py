@@ -44,6 +44,7 @@ S3 = "s3"
 
 _NOWHERE = symbol_path("socorro-doctor", "0" * 33)
 _ENDED = "the processor ends"
+_OUTCOMES = (CACHED, FETCHED, MISSING, "failed")
 _CLOSING_TIME = 2.0
 """Seconds that downloads have to end, once their connections are cut."""
 
@@ -186,6 +187,8 @@ class SymbolSupplier(RequiredConfig):
         self._getting: dict[str, Future[str]] = {}
         self._closed = threading.Event()
         self._pool = DownloadThreads(config.number_of_downloads)
+        for outcome in _OUTCOMES:
+            METRICS.expect("symbols.supplied", outcome=outcome)
         try:
             self._staging.clean()
         except OSError as error:
@@ -224,7 +227,7 @@ class SymbolSupplier(RequiredConfig):
                 results[each] = result
                 progress(each)
         supplied = Supplied(results)
-        for outcome in (CACHED, FETCHED, MISSING, "failed"):
+        for outcome in _OUTCOMES:
             if count := len(getattr(supplied, outcome)):
                 METRICS.increment("symbols.supplied", count, outcome=outcome)
         return supplied

@@ -423,6 +423,42 @@ def test_depths_tell_waiting_delayed_and_in_flight_apart_by_queue(processor):
     }
 
 
+def test_the_age_of_the_oldest_goes_on_while_it_is_tried_again_and_is_0_where_there_is_none(backend, processor):
+    def ages() -> list[float | None]:
+        # A broker takes a moment to hear that a crash has ended.
+        return [processor.queue.depths().queues[name].oldest for name in ("normal", "priority", "reprocessing")]
+
+    assert ages() == [0.0, 0.0, 0.0]
+    before = backend.now()
+    processor.queue.submit(CRASH)
+    processor.queue.retry(taken(processor), "the reason", transient=True)
+    backend.wait(LONGEST_DELAY)
+    delivery = taken(processor)
+    processor.queue.submit(new_crash_id())
+    assert ages()[1:] == [0.0, 0.0]
+    age, longest = ages()[0], backend.now() - before
+    # By the clock on the wall, which may run a little otherwise.
+    assert age is not None
+    assert 1.0 <= age <= longest + 1.0
+    processor.queue.ack(delivery)
+    processor.queue.ack(taken(processor))
+    eventually(lambda: ages() == [0.0, 0.0, 0.0])
+
+
+def test_a_crash_that_is_put_back_has_waited_since_then(backend, processor):
+    processor.queue.submit(CRASH)
+    backend.wait(LONGEST_DELAY)
+    processor.queue.park(taken(processor), "the reason")
+    backend.wait(LONGEST_DELAY)
+    (kept,) = processor.queue.kept("parked")
+    before = backend.now()
+    assert processor.queue.requeue(kept)
+    taken(processor)
+    age = processor.queue.depths().queues["normal"].oldest
+    assert age is not None
+    assert 0.0 <= age <= backend.now() - before + 1.0
+
+
 def test_closing_gives_back_what_is_in_flight_without_counting_an_attempt(backend, processor):
     submitted(processor, 2)
     processor.queue.begin(taken(processor))

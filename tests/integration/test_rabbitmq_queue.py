@@ -15,7 +15,7 @@ import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import Delivery, Depth, KeptCrash
-from socorro_processor.crashqueue.rabbitmq.messages import DELIVERY_COUNT
+from socorro_processor.crashqueue.rabbitmq.messages import DELIVERY_COUNT, SUBMITTED
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
 from socorro_processor.errors import CrashQueueError
 from socorro_processor.metrics import METRICS
@@ -77,6 +77,43 @@ def test_what_a_collector_sends_without_any_property_is_a_crash(broker, processo
     crash_id = new_crash_id()
     broker.publish(broker.queues.origins["normal"], crash_id.encode())
     assert taken(processor).crash_id == crash_id
+
+
+# The age of the oldest
+
+
+@pytest.mark.parametrize("timestamp", [None, 0, 2**40, 2**63])
+def test_nobody_says_how_old_the_oldest_is_where_one_of_those_taken_does_not_tell(broker, processor, timestamp):
+    processor.queue.submit(new_crash_id())
+    broker.publish(broker.queues.origins["normal"], new_crash_id().encode(), timestamp=timestamp)
+    processor.queue.ack(taken(processor))
+    taken(processor)
+    depths = processor.queue.depths().queues
+    assert (depths["normal"].oldest, depths["priority"].oldest) == (None, 0.0)
+
+
+def test_where_nothing_was_taken_of_what_waits_nobody_says_how_old_it_is(broker, processor):
+    processor.queue.submit(new_crash_id())
+    depths = processor.queue.depths().queues
+    assert (depths["normal"].waiting, depths["normal"].oldest) == (1, None)
+
+
+def test_a_collectors_timestamp_says_since_when_a_crash_waits_also_after_a_retry(broker, processor):
+    hours = 3
+    submitted_at = int(time.time()) - hours * 3600
+    broker.publish(broker.queues.origins["normal"], new_crash_id().encode(), timestamp=submitted_at)
+    processor.queue.retry(taken(processor), "the reason", transient=True)
+    broker.wait(0.0)
+    taken(processor)
+    age = processor.queue.depths().queues["normal"].oldest
+    assert age is not None
+    assert 0 <= age - hours * 3600 <= time.time() - submitted_at - hours * 3600 + 1
+
+
+def test_a_collector_whose_clock_is_ahead_makes_nothing_younger_than_new(broker, processor):
+    broker.publish(broker.queues.origins["normal"], new_crash_id().encode(), timestamp=int(time.time()) + 3600)
+    taken(processor)
+    assert processor.queue.depths().queues["normal"].oldest == 0.0
 
 
 def test_a_reason_that_quotes_what_is_no_text_is_kept(processor):
@@ -484,7 +521,7 @@ def test_headers_that_this_version_does_not_know_are_handed_on_with_every_copy(b
     assert processor.queue.requeue(kept)
     processor.queue.close()
     headers = headers_of_the_next(broker, broker.queues.origins["normal"])
-    assert {name: value for name, value in headers.items() if name != DELIVERY_COUNT} == UNKNOWN
+    assert {name: value for name, value in headers.items() if name not in (DELIVERY_COUNT, SUBMITTED)} == UNKNOWN
 
 
 def test_headers_that_are_too_large_to_carry_are_left_out_and_the_others_handed_on(broker, processor):

@@ -48,6 +48,27 @@ def test_what_has_not_happened_yet_is_0_so_that_the_first_time_is_an_increase(me
     assert samples(as_text(metrics))[("processor_slicing_differences_total",)] == 0
 
 
+def test_what_is_expected_with_labels_is_0_until_it_is_measured(metrics):
+    metrics.expect("crash.parked", queue="normal")
+    metrics.expect("crash.parked", queue="priority")
+    metrics.expect("rule", rule="ProductRule")
+    metrics.increment("crash.parked", queue="priority")
+    metrics.increment("crash.parked", queue="reprocessing")
+    found = samples(as_text(metrics))
+    parked = [found["processor_crash_parked_total", queue] for queue in ("normal", "priority", "reprocessing")]
+    assert parked == [0, 1, 1]
+    assert found["processor_rule_seconds_count", "ProductRule"] == 0
+    metrics.duration("rule", 0.2, rule="ProductRule")
+    assert samples(as_text(metrics))["processor_rule_seconds_count", "ProductRule"] == 1
+
+
+def test_a_gauge_that_is_forgotten_is_absent(metrics):
+    metrics.gauge("queue.oldest", 7, queue="normal")
+    metrics.forget("queue.oldest", queue="normal")
+    metrics.forget("queue.oldest", queue="priority")
+    assert "processor_queue_oldest{" not in as_text(metrics).decode()
+
+
 def test_everything_in_the_table_has_a_name_of_its_own_and_a_word_of_what_it_is(metrics):
     text = as_text(metrics).decode()
     assert len({prometheus_name(each) for each in MEASURED}) == len(MEASURED)
@@ -71,6 +92,7 @@ def test_a_value_of_a_label_cannot_forge_a_line(metrics):
 def test_a_job_leaves_what_it_measured_in_a_file_also_where_it_fails(metrics, tmp_path):
     def run() -> None:
         with writing_metrics(DotDict({"textfile_directory": str(tmp_path)}), "partitions", metrics):
+            metrics.expect("postgresql.left_out", column="url")
             metrics.increment("job.ended", job="partitions", outcome="failed")
             raise KeyError
 

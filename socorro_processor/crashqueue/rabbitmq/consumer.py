@@ -118,7 +118,9 @@ class Consumer:
 
         def get(future: Future[Message | None]) -> None:
             def got(_: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
-                message = message_of(body, properties.headers, queue, self._session, method.delivery_tag)
+                message = message_of(
+                    body, properties.headers, queue, self._session, method.delivery_tag, properties.timestamp
+                )
                 if future.cancelled():
                     self.give_back(message)
                 else:
@@ -187,7 +189,7 @@ class Consumer:
     def _on_delivery(
         self, queue: QueueName, _: Channel, method: Any, properties: pika.BasicProperties, body: bytes
     ) -> None:
-        message = message_of(body, properties.headers, queue, self._session, method.delivery_tag)
+        message = message_of(body, properties.headers, queue, self._session, method.delivery_tag, properties.timestamp)
         if message.deliveries >= DELIVERIES_UNTIL_SUSPECT:
             self._move(message, self.queues.suspect, self._on_suspect)
             return

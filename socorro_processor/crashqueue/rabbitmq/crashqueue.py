@@ -33,10 +33,11 @@ from socorro_processor.crashqueue.rabbitmq.messages import (
     DUE,
     TRANSIENT,
     Message,
+    age_of,
     body_of,
     due_in,
     headers_of_kept,
-    headers_of_work,
+    headers_of_submission,
 )
 from socorro_processor.crashqueue.rabbitmq.prefetch import LONGEST_WAIT, Prefetch
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
@@ -78,8 +79,10 @@ class RabbitMQCrashQueue(CrashQueueBase):
     fails the crash stays with this process and is delivered again by it.
 
     ``depths`` knows what waits at the broker and what this process has; what others have taken is in
-    none of its numbers, and ``purge`` leaves it, as it does suspects. What was read by ``kept`` is given back by
-    ``close``; until then no other process can read.
+    none of its numbers, and ``purge`` leaves it, as it does suspects. The broker does not tell how old its messages
+    are: ``oldest`` is the oldest of those that this process has, which were the first of their queue, if all of them
+    tell when they were submitted (in a header of ours, or in the property ``timestamp``). What was read by ``kept`` is
+    given back by ``close``; until then no other process can read.
 
     ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None. Not to be used across ``os.fork``.
     ``longest_wait`` is for tests.
@@ -335,7 +338,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
             pass
 
     def submit_all(self, crash_ids: Iterable[str], queue: QueueName = "normal", work: str = "") -> Iterator[str]:
-        headers = headers_of_work(work)
+        headers = headers_of_submission(work)
         # A confirm takes as long as the brokers take to write to disk: for many at once it takes no longer.
         unconfirmed: deque[tuple[str, Future[None]]] = deque()
         for crash_id in crash_ids:
@@ -360,6 +363,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
                 waiting=counts[name] + self._prefetch.waiting(queue),
                 delayed=delayed_for(name) + self._prefetch.delayed(queue),
                 in_flight=self._prefetch.in_work(queue) + self._prefetch.in_work(queue, suspect=True),
+                oldest=self._age_of_the_oldest(queue, counts[name] + delayed_for(name)),
             )
             for queue, name in self._queues.origins.items()
         }
@@ -379,7 +383,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         found = reader.take_out(crash)
         if found is None:
             return False
-        headers = found.carried | headers_of_work(crash.work)
+        headers = found.carried | headers_of_submission(crash.work)
         try:
             self._publisher.publish(
                 self._queues.origins[crash.queue], found.body, headers, f"requeue {crash.crash_id[:60]!r}"
@@ -483,6 +487,16 @@ class RabbitMQCrashQueue(CrashQueueBase):
         if one_goes:
             METRICS.increment("queue.rejected_dropped")
         self._ended(message)
+
+    def _age_of_the_oldest(self, queue: QueueName, at_the_broker: int) -> float | None:
+        """Seconds; 0 where there is none, None where that is not known."""
+        submitted = self._prefetch.submitted(queue)
+        known = [each for each in submitted if each is not None]
+        if not submitted and not at_the_broker:
+            return 0.0
+        if not known or len(known) < len(submitted):
+            return None
+        return age_of(min(known))
 
     def _has_no_room_for_rejected(self) -> bool:
         """Return True where the broker lets the oldest rejected one go for one more: it tells nobody."""

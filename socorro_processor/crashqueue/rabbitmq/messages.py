@@ -28,13 +28,18 @@ FAILED_AT = "socorro-failed-at"
 UNSAVED = "socorro-unsaved"
 RESULT = "socorro-result"
 WORK = "socorro-work"
+SUBMITTED = "socorro-submitted"
+"""When, in microseconds since 1970: it goes with the copies that retries are."""
 DELIVERY_COUNT = "x-delivery-count"
 """The broker's own: how often it was delivered before without an end. Only quorum queues tell."""
 
 _OURS = {
     QUEUE, ATTEMPTS, RETRIES, TRANSIENT, DUE, REASON, TIME, NOT_FOUND, FAILED, FAILED_AT, UNSAVED, RESULT, WORK,
+    SUBMITTED,
 }  # fmt: skip
 _OF_THE_BROKER = "x-"
+_LATEST = 2**33
+"""Seconds since 1970: that is the year 2242. Who counts milliseconds is beyond it."""
 _MOST_CARRIED = 20_000
 """Bytes of headers that are handed on unknown."""
 
@@ -75,6 +80,8 @@ class Message:
     transient: bool = False
     due: int = 0
     history: History = NOTHING
+    submitted: int | None = None
+    """In microseconds since 1970; None where nobody wrote it down."""
     carried: Headers = field(default_factory=dict)
     """Headers that this version does not know: they are handed on."""
     begun: bool = False
@@ -100,14 +107,24 @@ class Message:
         return (
             self.carried
             | {QUEUE: self.queue, ATTEMPTS: self.attempts, RETRIES: self.retries}
+            | ({} if self.submitted is None else {SUBMITTED: self.submitted})
             | _headers_of_history(self.history)
         )
 
 
 def message_of(
-    body: bytes, headers: Mapping[str, Any] | None, queue: QueueName | None, session: int, tag: int
+    body: bytes,
+    headers: Mapping[str, Any] | None,
+    queue: QueueName | None,
+    session: int,
+    tag: int,
+    timestamp: object = None,
 ) -> Message:
-    """What was delivered. ``queue``: the one that it came from; None where it came as a suspect."""
+    """What was delivered. ``queue``: the one that it came from; None where it came as a suspect.
+
+    ``timestamp``: the property of this name, in seconds since 1970, by which other programs tell when they submitted
+    it; or the broker, where it is configured to.
+    """
     headers = headers or {}
     deliveries = _count(headers, DELIVERY_COUNT)
     suspect = queue is None
@@ -124,6 +141,7 @@ def message_of(
         transient=headers.get(TRANSIENT) is True,
         due=_count(headers, DUE),
         history=_history(headers),
+        submitted=_submitted(headers, timestamp),
         carried=carried_headers(headers),
     )
 
@@ -132,16 +150,26 @@ def due_in(seconds: float) -> int:
     return round((time.time() + seconds) * 1_000_000)
 
 
+def age_of(submitted: int) -> float:
+    """Return the seconds since then; none where the clock of who submitted it is ahead."""
+    return max(0.0, time.time() - submitted / 1_000_000)
+
+
 def headers_of_kept(crash: KeptCrash) -> Headers:
     return {
         QUEUE: crash.queue,
         ATTEMPTS: crash.attempts,
         REASON: crash.reason,
         TIME: (crash.time - EPOCH) // MICROSECOND,
-    } | headers_of_work(crash.work)
+    } | _headers_of_work(crash.work)
 
 
-def headers_of_work(work: str) -> Headers:
+def headers_of_submission(work: str) -> Headers:
+    """For a crash that is submitted now."""
+    return {SUBMITTED: due_in(0.0)} | _headers_of_work(work)
+
+
+def _headers_of_work(work: str) -> Headers:
     return {WORK: work} if work else {}
 
 
@@ -195,6 +223,14 @@ def _history(headers: Mapping[str, Any]) -> History:
             "work": headers.get(WORK),
         }
     )
+
+
+def _submitted(headers: Mapping[str, Any], timestamp: object) -> int | None:
+    if ours := _count(headers, SUBMITTED):
+        return ours
+    if isinstance(timestamp, int) and 0 < timestamp < _LATEST:
+        return timestamp * 1_000_000
+    return None
 
 
 def _headers_of_history(history: History) -> Headers:

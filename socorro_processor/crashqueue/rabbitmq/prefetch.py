@@ -168,6 +168,13 @@ class Prefetch:
         with self._condition:
             return len(self._waiting[queue]) + self.in_work(queue)
 
+    def submitted(self, queue: QueueName) -> list[int | None]:
+        """When each that the broker waits to hear of was submitted, suspects too, as ``Message.submitted`` has it."""
+        with self._condition:
+            messages = [waiting.message for waiting in self._waiting[queue]]
+            messages += [each for each in self._in_work.values() if each.queue == queue]
+            return [message.submitted for message in messages if message.session == self._session]
+
     def in_work(self, queue: QueueName, *, suspect: bool = False) -> int:
         with self._condition:
             return sum(

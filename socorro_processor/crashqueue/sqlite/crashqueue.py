@@ -77,7 +77,12 @@ HASTENED = f"""
     SELECT {QUEUE}, id, {BODY}, {FATE} FROM crash
     WHERE id = ? AND state = 'waiting' AND {BODY} NOT IN ({IN_FLIGHT})
 """  # of our own words  # nosec B608
-ADD = "INSERT INTO crash (body, queue, work) VALUES (?, ?, ?)"
+ADD = "INSERT INTO crash (body, queue, work, submitted) VALUES (?, ?, ?, ?)"
+# Rows of a version that did not write it down are older than all others, nobody knows by how much.
+OLDEST = """
+    SELECT CASE WHEN EXISTS (SELECT 1 FROM crash WHERE queue = :queue AND submitted IS NULL) THEN NULL
+    ELSE (SELECT min(submitted) FROM crash WHERE queue = :queue) END, EXISTS (SELECT 1 FROM crash WHERE queue = :queue)
+"""
 RETRY = f"""
     UPDATE crash SET state = 'delayed', due = ?, due_boot = ?, retries = retries + 1, transient = ?,
     attempts = attempts + ?, owner = NULL, begun = 0, {", ".join(f"{name} = ?" for name in HISTORY)}
@@ -283,7 +288,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         if queue not in QUEUES:
             raise CrashQueueError(f"submit {crash_id[:60]!r}: {queue!r} is no queue; there are {', '.join(QUEUES)}")
         with self._file.transaction(f"submit {crash_id[:60]!r}", durable=True) as connection:
-            connection.execute(ADD, (body_of(crash_id), queue, work))
+            connection.execute(ADD, (body_of(crash_id), queue, work, self._wall_clock().timestamp()))
         self._woken.set()
 
     def depths(self) -> Depths:
@@ -300,8 +305,9 @@ class SQLiteCrashQueue(CrashQueueBase):
             ):
                 counts[queue, "waiting" if due else "delayed"] += count
             kept = dict(connection.execute("SELECT state, count(*) FROM kept GROUP BY state").fetchall())
+            oldest = {queue: self._age_of_the_oldest(connection, queue) for queue in QUEUES}
         queues = {
-            queue: Depth(counts[queue, "waiting"], counts[queue, "delayed"], counts[queue, "in flight"])
+            queue: Depth(counts[queue, "waiting"], counts[queue, "delayed"], counts[queue, "in flight"], oldest[queue])
             for queue in QUEUES
         }
         return Depths(queues, parked=kept.get("parked", 0), rejected=kept.get("rejected", 0))
@@ -323,7 +329,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         with self._file.transaction(f"requeue {crash.crash_id[:60]!r}", durable=True) as connection:
             if not remove(connection, crash):
                 return False
-            connection.execute(ADD, (body_of(crash.crash_id), crash.queue, crash.work))
+            connection.execute(ADD, (body_of(crash.crash_id), crash.queue, crash.work, self._wall_clock().timestamp()))
         self._woken.set()
         return True
 
@@ -366,6 +372,15 @@ class SQLiteCrashQueue(CrashQueueBase):
             self._woken.set()
             self._leases.close()
             self._file.close()
+
+    def _age_of_the_oldest(self, connection: sqlite3.Connection, queue: QueueName) -> float | None:
+        submitted, any_there = connection.execute(OLDEST, {"queue": queue}).fetchone()
+        if not any_there:
+            return 0.0
+        if not isinstance(submitted, float) or submitted < 0:
+            return None
+        # The clock may have been set back.
+        return max(0.0, self._wall_clock().timestamp() - submitted)
 
     def _next_or_none(self) -> Delivery | None:
         """The next delivery. An error of the file is logged once; it is tried again with backoff."""

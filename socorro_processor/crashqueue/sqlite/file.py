@@ -75,9 +75,11 @@ ADDED_COLUMNS = {
         "unsaved": "TEXT NOT NULL DEFAULT ''",
         "result": "TEXT NOT NULL DEFAULT ''",
         "work": "TEXT NOT NULL DEFAULT ''",
+        "submitted": "REAL",  # seconds since 1970; NULL: by a version that did not write it down
     },
     "kept": {"work": "TEXT NOT NULL DEFAULT ''"},
 }
+ADDED_INDEXES = {"crash_submitted": "CREATE INDEX IF NOT EXISTS crash_submitted ON crash (queue, submitted)"}
 ADDED_TABLES = (
     """CREATE TABLE IF NOT EXISTS outcome (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -114,9 +116,10 @@ def _missing_additions(connection: sqlite3.Connection) -> list[str]:
     for table, columns in ADDED_COLUMNS.items():
         there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
         missing += [f"ALTER TABLE {table} ADD COLUMN {name} {columns[name]}" for name in columns if name not in there]
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if "outcome" not in tables:
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if "outcome" not in names:
         missing += ADDED_TABLES
+    missing += [statement for name, statement in ADDED_INDEXES.items() if name not in names]
     return missing
 
 

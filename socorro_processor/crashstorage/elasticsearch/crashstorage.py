@@ -10,7 +10,7 @@ from typing import Any
 from socorro_processor.configuration import DotDict, Namespace, class_converter
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.elasticsearch.connection import ElasticsearchConnection
-from socorro_processor.crashstorage.elasticsearch.fitting import Misfit, cut, fit
+from socorro_processor.crashstorage.elasticsearch.fitting import Misfit, cut, fit, misfits_of
 from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES
 from socorro_processor.crashstorage.elasticsearch.refusals import CLOSED, NO_INDEX, DocumentTooLarge, IndexMissing
@@ -23,6 +23,9 @@ from socorro_processor.serialization import encode
 logger = logging.getLogger(__name__)
 
 _FIELDS_TOLD = 10
+
+_COUNTED = frozenset(misfits_of(PROPERTIES))
+"""Other fields of a processed crash may have any name: a stranger names further dumps."""
 
 _MOST_CUTS = 4
 _MARGIN = 0.9
@@ -79,6 +82,8 @@ class ESCrashStorage(CrashStorageBase):
         super().__init__(config)
         self._connection: ElasticsearchConnection = config.elasticsearch_class(config)
         self.indexes: WeeklyIndexes = config.index_creator_class(config, self._connection)
+        for field in _COUNTED:
+            METRICS.expect("elasticsearch.left_out", field=field)
 
     def save_raw_and_processed(
         self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
@@ -202,7 +207,7 @@ class ESCrashStorage(CrashStorageBase):
         misfits: dict[str, str] = {}
         yield lambda field, value: misfits.update({field: type(value).__name__})
         for field in misfits:
-            METRICS.increment("elasticsearch.left_out", field=field)
+            METRICS.increment("elasticsearch.left_out", field=field if field in _COUNTED else "processed_crash.*")
         if misfits:
             told = ", ".join(f"{field} ({kind})" for field, kind in list(misfits.items())[:_FIELDS_TOLD])
             logger.warning(

@@ -76,6 +76,17 @@ def _values(document: Mapping[str, Any]) -> Iterator[tuple[int, list[str], Any]]
                 yield len(encode(value)) + _size(name), [section, name], value
 
 
+def misfits_of(properties: Properties, within: str = "") -> Iterator[str]:
+    """Every field that the ``misfit`` of ``fit`` can be told."""
+    yield f"{within}*"
+    for name, field in properties.items():
+        yield f"{within}{name}"
+        if "properties" in field:
+            yield from misfits_of(field["properties"], f"{within}{name}.")
+        elif field["type"] == "flattened":
+            yield f"{within}{name}.*"
+
+
 def _is_name(name: object) -> bool:
     """Whether Elasticsearch takes it as a name beside mapped ones: there it reads dots as a path."""
     return isinstance(name, str) and "." not in name and bool(name.strip())

@@ -126,6 +126,8 @@ class PostgreSQLCrashStorage(CrashStorageBase):
         self._pool = ConnectionPool(config)
         self.partitions = Partitions(self._pool, config.oldest_crash_days, today)
         self._one_large_at_a_time = OneAtATime(_LONGEST_WAIT)
+        for column in (*columns.REPORT, *columns.PLUGIN):
+            METRICS.expect("postgresql.left_out", column=column)
 
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         self._save(crash_id, self._of_raw_crash(raw_crash, crash_id))

@@ -6,7 +6,7 @@ import pytest
 
 from socorro_processor.app.queue_gauges import QueueGauges
 from socorro_processor.configuration import DotDict
-from socorro_processor.crashqueue.base import CrashQueueBase, Depth, Depths
+from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, Depth, Depths
 from socorro_processor.errors import CrashQueueError
 from socorro_processor.metrics import Metrics
 
@@ -34,7 +34,7 @@ class CountedQueue(CrashQueueBase):
 
 
 def depths(waiting: int) -> Depths:
-    queues = {"normal": Depth(waiting, 2, 3), "priority": Depth(0, 0, 0), "reprocessing": Depth(4, 5, 6)}
+    queues = {"normal": Depth(waiting, 2, 3, 99.5), "priority": Depth(0, 0, 0, 0.0), "reprocessing": Depth(4, 5, 6)}
     return Depths(queues, parked=7, rejected=8, suspect=9)
 
 
@@ -58,6 +58,7 @@ def look(queue: CountedQueue, metrics: Metrics) -> None:
 def test_every_number_of_the_queue_is_a_gauge(metrics):
     look(CountedQueue(depths(1)), metrics)
     expected = {("queue.parked",): 7, ("queue.rejected",): 8, ("queue.suspect",): 9}
+    expected |= {("queue.oldest", "normal"): 99.5, ("queue.oldest", "priority"): 0.0}
     for name, numbers in {"normal": (1, 2, 3), "priority": (0, 0, 0), "reprocessing": (4, 5, 6)}.items():
         expected |= {(f"queue.{what}", name): number for what, number in zip(KINDS, numbers, strict=True)}
     assert gauges(metrics) == expected
@@ -71,6 +72,14 @@ def test_a_broker_that_is_away_is_asked_again(metrics):
 def test_a_look_that_fails_leaves_what_was_seen_before(metrics):
     look(CountedQueue(depths(11), CrashQueueError("away")), metrics)
     assert gauges(metrics)["queue.waiting", "normal"] == 11
+
+
+def test_how_old_the_oldest_is_nobody_says_while_the_queue_is_away_or_does_not_know(metrics):
+    look(CountedQueue(depths(11), CrashQueueError("away")), metrics)
+    assert not [key for key in gauges(metrics) if key[0] == "queue.oldest"]
+    unknown = Depths(dict.fromkeys(QUEUES, Depth(1, 0, 0)), parked=0, rejected=0)
+    look(CountedQueue(depths(11), unknown), metrics)
+    assert not [key for key in gauges(metrics) if key[0] == "queue.oldest"]
 
 
 def test_the_queue_is_asked_in_a_thread_of_its_own_which_ends(metrics):

@@ -14,7 +14,7 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import Delivery
 from socorro_processor.crashqueue.retry_delays import parse_delays
-from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+from socorro_processor.crashqueue.sqlite.crashqueue import OLDEST, SQLiteCrashQueue
 from socorro_processor.crashqueue.sqlite.file import SCHEMA_1
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from socorro_processor.metrics import METRICS
@@ -410,7 +410,9 @@ def test_two_hundred_crashes_survive_a_poisonous_neighbour_that_is_parked_in_the
     saved: list[str] = []
     highest_attempt = 0
     deaths = 0
-    while sum(sum(vars(depth).values()) for depth in machine.started[0].queue.depths().queues.values()):
+    while sum(
+        depth.waiting + depth.delayed + depth.in_flight for depth in machine.started[0].queue.depths().queues.values()
+    ):
         processor = machine.start()
         in_flight: list[Delivery] = []
         while True:
@@ -641,8 +643,44 @@ def test_a_file_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it
             (b"tried", machine.boot),
         )
         connection.execute("INSERT INTO crash (body, queue) VALUES (?, 'normal')", (b"new",))
-    assert [delivery.crash_id for delivery in machine.start().take_all()] == ["new", "tried"]
+    processor = machine.start()
+    assert [delivery.crash_id for delivery in processor.take_all()] == ["new", "tried"]
     machine.start()
+
+
+def test_nobody_says_how_old_the_oldest_is_while_there_is_one_of_a_version_that_did_not_write_it_down(machine):
+    processor = submitted(machine.start(), "known")
+    with sqlite3.connect(machine.path) as connection:
+        connection.execute("INSERT INTO crash (body, queue) VALUES (?, 'normal')", (b"of an older version",))
+    machine.wait(30.0)
+    depths = processor.queue.depths().queues
+    assert (depths["normal"].oldest, depths["priority"].oldest) == (None, 0.0)
+    older = next(delivery for delivery in processor.take_all() if delivery.crash_id != "known")
+    processor.queue.ack(older)
+    assert processor.queue.depths().queues["normal"].oldest == 30.0
+
+
+def test_a_clock_that_was_set_back_makes_nothing_younger_than_new(machine):
+    processor = submitted(machine.start(), "one")
+    machine.set_wall_clock(days=-1)
+    assert processor.queue.depths().queues["normal"].oldest == 0.0
+
+
+@pytest.mark.parametrize("value", ["'nonsense'", "x'ff'", "-1", "-9e999", "NULL"])
+def test_a_time_of_submission_that_is_none_is_unknown(machine, value):
+    processor = submitted(machine.start(), "one")
+    with sqlite3.connect(machine.path) as connection:
+        connection.execute(f"UPDATE crash SET submitted = {value}")
+    assert processor.queue.depths().queues["normal"].oldest is None
+
+
+def test_the_oldest_is_found_without_a_look_at_all_that_wait(machine):
+    submitted(machine.start(), "one")
+    with sqlite3.connect(machine.path) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {OLDEST}", {"queue": "normal"})]
+    searches = [step for step in plan if " crash " in step]
+    assert len(searches) == 3
+    assert all("USING COVERING INDEX" in step and "queue=?" in step for step in searches), plan
 
 
 def test_a_database_of_another_program_is_left_alone(machine):

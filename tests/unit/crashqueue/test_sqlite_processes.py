@@ -90,7 +90,7 @@ def test_eight_processes_ack_each_of_eight_thousand_crashes_once_and_have_no_id_
         assert child.returncode == 0
         acked += output.split()
     assert sorted(acked) == sorted(submissions)
-    assert sum(sum(vars(depth).values()) for depth in queue.depths().queues.values()) == 0
+    assert sum(depth.waiting + depth.delayed + depth.in_flight for depth in queue.depths().queues.values()) == 0
     queue.close()
 
 

@@ -74,7 +74,7 @@ def look_at_everything(processor: Processor) -> int:
         assert crash.queue in QUEUES
         assert crash.time.year >= 1970
     assert depths.parked + depths.rejected == len(kept)
-    return len(kept) + sum(sum(vars(depth).values()) for depth in depths.queues.values())
+    return len(kept) + sum(depth.waiting + depth.delayed + depth.in_flight for depth in depths.queues.values())
 
 
 @pytest.mark.parametrize("state", ["waiting", "delayed", "in flight"])

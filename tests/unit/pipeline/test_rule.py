@@ -8,6 +8,7 @@ import pytest
 
 from socorro_processor.configuration import Namespace, defaults
 from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
 
 CRASH_ID = "00000000-0000-4000-8000-000000161123"
@@ -71,6 +72,11 @@ class TestARuleThatRaises:
         rule.act(crash)
 
         assert crash.notes == [f"rule {rule.name} failed in its {step}: KeyError"]
+
+    def test_is_counted_by_its_name(self, rule, outcome, step, crash):
+        before = METRICS.snapshot().counter("rule.failed", rule=rule.name)
+        rule.act(crash)
+        assert METRICS.snapshot().counter("rule.failed", rule=rule.name) == before + 1
 
     def test_is_logged_with_the_crash_id_but_without_anything_of_the_crash(self, rule, outcome, step, crash, caplog):
         rule.act(crash)

@@ -98,12 +98,19 @@ def test_a_crash_without_a_minidump_goes_on_and_says_so(tmp_path: Path) -> None:
 def test_a_dump_without_a_byte_is_not_walked(tmp_path: Path) -> None:
     crash = crash_with(tmp_path, **{MAIN: {}})
     crash.dumps[MAIN].write_bytes(b"")
-    counted = METRICS.snapshot().counter("stackwalk.failed", status="EmptyMinidump")
+    counted = METRICS.snapshot().counter("stackwalk.ended", outcome="EmptyMinidump")
     assert rule(command_line="/no/walker").act(crash) == (True, True)
     assert crash.processed["mdsw_status_string"] == "EmptyMinidump"
     assert crash.processed["mdsw_return_code"] is None
     assert crash.notes == [f"stackwalk of {MAIN} failed: EmptyMinidump, there is not a byte in the dump"]
-    assert METRICS.snapshot().counter("stackwalk.failed", status="EmptyMinidump") == counted + 1
+    assert METRICS.snapshot().counter("stackwalk.ended", outcome="EmptyMinidump") == counted + 1
+
+
+def test_each_walk_is_counted_by_its_outcome(tmp_path: Path) -> None:
+    crash = crash_with(tmp_path, **{MAIN: {"status": "OK"}, f"{MAIN}_browser": {"status": "OK"}})
+    counted = METRICS.snapshot().counter("stackwalk.ended", outcome="OK")
+    rule(command_line="cat {dump_file_pathname}").act(crash)
+    assert METRICS.snapshot().counter("stackwalk.ended", outcome="OK") == counted + 2
 
 
 def test_a_dump_of_another_name_may_be_the_main_one(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from socorro_processor.stackwalk.command import Outcome
-from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
+from socorro_processor.stackwalk.result import OUTCOMES, StackwalkResult, stackwalk_result
 
 DUMP = "upload_file_minidump"
 
@@ -107,6 +107,23 @@ def test_a_status_that_was_printed_comes_before_the_error_that_was_logged() -> N
 )
 def test_only_known_failures_are_counted_by_name(status: str, counted_as: str) -> None:
     assert StackwalkResult(status=status).counted_as == counted_as
+
+
+@pytest.mark.parametrize(
+    ("printed", "return_code", "counted_as"),
+    [
+        (b"", -signal.SIGSEGV, "Killed"),
+        (b"", 128 + signal.SIGABRT, "Killed"),
+        (b"", 1, "unknown error"),
+        (b"", 255, "unknown error"),
+        (b'{"status": "OK"}', 0, "OK"),
+        (b'{"status": "ERROR_NO_MINIDUMP_HEADER"}', 128 + signal.SIGABRT, "other"),
+    ],
+)
+def test_a_walker_that_died_of_a_signal_is_counted_as_killed(printed: bytes, return_code: int, counted_as: str) -> None:
+    result = stackwalk_result(DUMP, outcome(printed, return_code))
+    assert result.counted_as == counted_as
+    assert result.counted_as in OUTCOMES
 
 
 def test_text_that_is_no_utf_8_does_not_cost_the_walk() -> None:

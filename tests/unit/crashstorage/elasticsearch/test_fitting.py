@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorro_processor.crashstorage.elasticsearch.fitting import FITS, fit
+from socorro_processor.crashstorage.elasticsearch.fitting import FITS, fit, misfits_of
 from socorro_processor.crashstorage.elasticsearch.mapping import FLATTENED_PATH, PROPERTIES, fields
 
 MAPPING = {
@@ -25,6 +25,31 @@ MAPPING = {
 def fitted(crash):
     misfits = []
     return fit(crash, MAPPING, lambda field, value: misfits.append(field)), misfits
+
+
+def all_misfits(properties, within=()):
+    """Documents of which each has one thing that does not fit, in all places where one can be."""
+    odd = {"": 1}
+    for name in within[::-1]:
+        odd = {name: odd}
+    yield odd
+    for name, field in properties.items():
+        values = [5] if "properties" in field else [5, {"a\0": 1}] if field["type"] == "flattened" else [{}]
+        for value in values:
+            document = {name: value}
+            for outer in within[::-1]:
+                document = {outer: document}
+            yield document
+        yield from all_misfits(field.get("properties", {}), (*within, name)) if "properties" in field else ()
+
+
+def test_every_field_that_can_be_left_out_is_known_beforehand():
+    told = []
+    for document in all_misfits(PROPERTIES):
+        before = len(told)
+        fit(document, PROPERTIES, lambda field, value: told.append(field))
+        assert len(told) == before + 1, document
+    assert sorted(told) == sorted(misfits_of(PROPERTIES))
 
 
 def test_for_each_type_in_the_mapping_there_is_a_check():
