@@ -11,7 +11,8 @@ from socorro_processor.metric_names import MEASURED
 from socorro_processor.prometheus import prometheus_name
 from tests.shared import REPOSITORY
 
-DASHBOARD = json.loads((REPOSITORY / "config" / "grafana" / "socorro-processor.json").read_text())
+DASHBOARDS = [json.loads(path.read_text()) for path in sorted((REPOSITORY / "config" / "grafana").iterdir())]
+DASHBOARD = next(dashboard for dashboard in DASHBOARDS if dashboard["uid"] == "socorro-processor")
 (GROUP,) = yaml.safe_load((REPOSITORY / "config" / "prometheus" / "alerts.yaml").read_text())["groups"]
 PAGE = (REPOSITORY / "docs" / "monitoring.rst").read_text()
 
@@ -48,9 +49,18 @@ def test_what_a_legend_shows_is_a_label_of_its_expression():
             assert {*re.findall(r"{{(\w+)}}", target["legendFormat"])} <= {*labels_in(target["expr"])}
 
 
-def test_panels_lie_beside_each_other_and_have_names_of_their_own():
-    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in DASHBOARD["panels"]]
-    assert len({*places}) == len(places) == len({panel["id"] for panel in DASHBOARD["panels"]})
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard["uid"])
+def test_panels_lie_beside_each_other_and_have_names_of_their_own(dashboard):
+    panels = dashboard["panels"]
+    covered = [
+        (place["x"] + x, place["y"] + y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["w"])
+        for y in range(place["h"])
+    ]
+    assert len({*covered}) == len(covered)
+    assert max(x for x, _ in covered) == 23
+    assert len({panel["id"] for panel in panels}) == len({panel["title"] for panel in panels}) == len(panels)
 
 
 @pytest.mark.parametrize("alert", GROUP["rules"], ids=lambda alert: alert["alert"])
