@@ -2,7 +2,8 @@
 
 ``hold``: take one crash, begin it, say so, and never end it. ``finish``: process until nothing is left, with a
 file in DIRECTORY for each crash in flight, and say each id that was acked. ``submit``: open the file anew for each
-CRASH_ID, and say those that were confirmed; what was not is said with its error. ``take``: say each id once.
+CRASH_ID, and say those that were confirmed; what was not is said with its error. ``submit-patiently``: the same, and
+wait for others as long as it takes. ``take``: say each id once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import CrashQueueError
 
-BUSY_TIMEOUT = 2.0
+BUSY_TIMEOUTS = {"submit": 2.0, "submit-patiently": 60.0}
 
 
 def hold(queue: SQLiteCrashQueue) -> None:
@@ -38,10 +39,10 @@ def finish(queue: SQLiteCrashQueue, directory: Path) -> None:
     print("\n".join(acked))
 
 
-def submit(path: str, crash_ids: list[str]) -> None:
+def submit(path: str, busy_timeout: float, crash_ids: list[str]) -> None:
     for crash_id in crash_ids:
         try:
-            queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=path, busy_timeout=BUSY_TIMEOUT))
+            queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=path, busy_timeout=busy_timeout))
             queue.submit(crash_id)
             queue.close()
         except CrashQueueError as error:
@@ -59,8 +60,8 @@ def take(queue: SQLiteCrashQueue) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[2] == "submit":
-        submit(sys.argv[1], sys.argv[3:])
+    if sys.argv[2] in BUSY_TIMEOUTS:
+        submit(sys.argv[1], BUSY_TIMEOUTS[sys.argv[2]], sys.argv[3:])
         sys.exit()
     queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=sys.argv[1], busy_timeout=30.0, idle_delay=1.0))
     if sys.argv[2] == "hold":

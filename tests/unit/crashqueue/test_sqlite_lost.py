@@ -231,7 +231,7 @@ def test_processes_that_come_and_go_at_the_same_file_raise_no_false_alarm_and_lo
     crash_ids = [new_crash_id() for _ in range(600)]
     submitters = [
         subprocess.Popen(
-            [sys.executable, processor_process.__file__, str(path), "submit", *crash_ids[first::6]],
+            [sys.executable, processor_process.__file__, str(path), "submit-patiently", *crash_ids[first::6]],
             stdout=subprocess.PIPE,
             text=True,
         )
