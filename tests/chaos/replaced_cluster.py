@@ -19,7 +19,7 @@ class ReplacedCluster:
     def __init__(self, indexes: Indexes) -> None:
         self._indexes = indexes
         self._gone: dict[str, dict[str, Any]] = {}
-        """By crash id, the processed crashes that were saved and went with an index."""
+        """By crash id, the latest of the processed crashes that were saved and went with an index."""
         self._foreign: list[str] = []
 
     def replace(self) -> None:
@@ -51,12 +51,10 @@ class ReplacedCluster:
         return [f"index {index} of Elasticsearch was made without the template" for index in self._foreign]
 
     def _note_saved(self) -> None:
-        client = self._indexes.client
         self._indexes.refresh()
-        for hit in scan(client, index=f"{self._indexes.template}-*", _source=False):
-            if hit["_id"] not in self._gone:
-                document = client.get(index=hit["_index"], id=hit["_id"])["_source"]
-                self._gone[hit["_id"]] = document["processed_crash"]
+        found = scan(self._indexes.client, index=f"{self._indexes.template}-*", _source=["processed_crash"])
+        # Also of those that were gone before: they may have been processed again.
+        self._gone.update((hit["_id"], hit["_source"]["processed_crash"]) for hit in found)
 
     def _note_foreign(self) -> None:
         for index, mappings in self._indexes.mappings().items():
