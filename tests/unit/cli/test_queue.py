@@ -75,6 +75,8 @@ def test_rejected_crashes_are_listed_for_programs(socorro):
         (["--reason=too large"], [LARGE]),
         (["--queue=priority"], [SLOW]),
         ([SLOW], [SLOW]),
+        ([f"bp-{SLOW}"], [SLOW]),
+        ([f"https://crashes.example.com/report/index/{SLOW}", "nothing"], [SLOW]),
         (["--since=2016-11-23"], [LARGE, SLOW]),
         (["--since=2999-01-01"], []),
         (["--reason=too large", "--queue=priority"], []),
