@@ -162,6 +162,9 @@ class ESCrashStorage(CrashStorageBase):
     def close(self) -> None:
         self._connection.close()
 
+    def __str__(self) -> str:
+        return f"{type(self).__name__} in the indexes {', '.join(self.indexes.patterns())}"
+
     def _save(self, index: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
         try:
             return self._put_in(index, elsewhere, crash_id, document)
