@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,13 +17,13 @@ from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.layout import Row, joined, table
 from socorro_processor.cli.untrusted import moment_of, plain, text_of
 from socorro_processor.configuration import Configuration, WholeNumber, argument
-from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.errors import SocorroError
 
 _LIMIT = 20
 _ROWS_AT_ONCE = 1000
-_SHARES = (0.0, 0.2, 0.2, 0.6)
+_SHARES = (1.0, 1.0, 0.15, 0.0)
+_UTC = re.compile(r"\+00:00$")
 _LONGEST = 500  # characters of a cell
 
 
@@ -30,8 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=argument(WholeNumber(1)), default=_LIMIT, metavar="N", help=f"so many; default: {_LIMIT}"
     )
-    parser.add_argument("--signature", metavar="TEXT", help="only crashes of this signature, to the letter")
-    parser.add_argument("--product", metavar="NAME", help="only crashes of this product")
+    parser.add_argument(
+        "--signature", metavar="TEXT", type=argument(_utf8), help="only crashes of this signature, to the letter"
+    )
+    parser.add_argument("--product", metavar="NAME", type=argument(_utf8), help="only crashes of this product")
     parser.add_argument("--json", action="store_true", help="print a JSON object a line")
 
 
@@ -44,7 +47,14 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
             except NotImplementedError as error:
                 reasons.append(f"{section}: {error}")
                 continue
-            _print(crashes, store, arguments)
+            if arguments.json:
+                count = _print_json(crashes)
+            else:
+                count = print_crashes(crashes, Console(highlight=False, soft_wrap=True))
+            if not count:
+                chosen = arguments.signature is not None or arguments.product is not None
+                text = f"there is no {'such ' if chosen else ''}crash in {plain(str(store))}"
+                print(f"socorro: {text}", file=sys.stderr)
             return 0
     raise SocorroError(
         f"the newest crashes cannot be listed: {'; '.join(reasons)}. FileSystemCrashStorage, PostgreSQLCrashStorage "
@@ -52,23 +62,34 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     )
 
 
-def _print(crashes: Iterator[CrashSummary], store: CrashStorageBase, arguments: argparse.Namespace) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    is_empty = True
+def _utf8(text: str) -> str:
+    """Of bytes that are no UTF-8 Python makes what no store takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("text in UTF-8") from None
+    return text
+
+
+def print_crashes(crashes: Iterator[CrashSummary], console: Console) -> int:
+    """A table, a piece at a time; how many there were."""
+    count = 0
     while batch := list(islice(crashes, _ROWS_AT_ONCE)):
-        if arguments.json:
-            for crash in batch:
-                print(json.dumps(asdict(crash)))
-        else:
-            rows = list(map(_row, batch))
-            if is_empty:
-                rows.insert(0, [(heading, "dim") for heading in ("crash id", "submitted", "product", "signature")])
-            for line in table(rows, _SHARES, console.width if console.is_terminal else None):
-                console.print(line)
-        is_empty = False
-    if is_empty:
-        which = arguments.signature is not None or arguments.product is not None
-        print(f"socorro: there is no {'such ' if which else ''}crash in {plain(str(store))}", file=sys.stderr)
+        rows = list(map(_row, batch))
+        if not count:
+            rows.insert(0, [(heading, "dim") for heading in ("crash id", "submitted", "product", "signature")])
+        for line in table(rows, _SHARES, console.width if console.is_terminal else None):
+            console.print(line)
+        count += len(batch)
+    return count
+
+
+def _print_json(crashes: Iterator[CrashSummary]) -> int:
+    count = 0
+    for crash in crashes:
+        print(json.dumps(asdict(crash)))
+        count += 1
+    return count
 
 
 def _row(crash: CrashSummary) -> Row:
@@ -79,7 +100,7 @@ def _row(crash: CrashSummary) -> Row:
     signature = signature or ("(none)" if crash.is_processed else "(not processed)")
     return [
         (plain(crash.crash_id), ""),
-        (moment_of(fields, "submitted")[:_LONGEST], ""),
+        (_UTC.sub("Z", moment_of(fields, "submitted"))[:_LONGEST], ""),
         (product[:_LONGEST], ""),
         (signature[:_LONGEST], style),
     ]

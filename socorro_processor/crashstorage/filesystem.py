@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.crash_id import check_crash_id, crash_date
+from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import Dump, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_key, raw_crash_keys
 from socorro_processor.crashstorage.newest import Age, CrashSummary, Newest, chosen, in_batches
@@ -43,6 +43,8 @@ _CHUNK = 1 << 20
 
 _DIRECTORY_TRIES = 100
 """How often a removal may take away a directory, empty as it was in that instant, before a file is in it."""
+
+_PROCESSED = "v1/processed_crash"
 
 _BATCH = 10_000
 """Crashes that are in memory at once, some 3 MB, where some of them are looked for."""
@@ -201,24 +203,28 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def _newest_ages(self, size: int, before: Age | None, *, with_raw: bool) -> list[Age]:
         newest = Newest(size, before)
         ahead = f"{datetime.fromtimestamp(time.time() + _AHEAD, UTC):%y%m%d}"
-        for folder in self._folders_of_ages(newest, ahead, with_raw=with_raw):
-            for entry in self._entries(folder):
-                with contextlib.suppress(InvalidCrashID, FileNotFoundError):
-                    day = f"{crash_date(entry.name):%y%m%d}"
-                    if day <= ahead and not newest.may_take(day):
-                        continue
-                    changed = entry.stat(follow_symlinks=False)
-                    if day > ahead:
-                        day = f"{datetime.fromtimestamp(changed.st_mtime, UTC):%y%m%d}"
-                    # The age of one that is processed is that of its result.
-                    if stat.S_ISREG(changed.st_mode) and not (
-                        "/raw_crash" in folder and self._path(processed_crash_key(entry.name)).exists()
-                    ):
-                        newest.add(Age(day, changed.st_mtime, entry.name))
+        with _sorted_errors("list the crashes in", self._root):
+            for folder in self._folders_of_ages(newest, ahead, with_raw=with_raw):
+                for entry in self._entries(folder):
+                    with contextlib.suppress(InvalidCrashID, FileNotFoundError):
+                        self._add_to(newest, entry, folder, ahead)
         return newest.in_order()
 
+    def _add_to(self, newest: Newest, entry: os.DirEntry[str], folder: str, ahead: str) -> None:
+        day = entry.name[-6:]
+        if day <= ahead and not newest.may_take(day):
+            return  # so it is with nearly all, which is why no more is looked at first
+        check_crash_id(entry.name)
+        status = entry.stat(follow_symlinks=False)
+        if day > ahead:
+            day = f"{datetime.fromtimestamp(status.st_mtime, UTC):%y%m%d}"
+        # The age of a raw crash that is processed is that of its result.
+        is_elsewhere = folder != _PROCESSED and self._path(processed_crash_key(entry.name)).exists()
+        if stat.S_ISREG(status.st_mode) and not is_elsewhere:
+            newest.add(Age(day, status.st_mtime, entry.name))
+
     def _folders_of_ages(self, newest: Newest, ahead: str, *, with_raw: bool) -> Iterator[str]:
-        yield "v1/processed_crash"
+        yield _PROCESSED
         if with_raw:
             yield "v1/raw_crash"
             for digits in self._listed("v2/raw_crash"):

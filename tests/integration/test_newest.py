@@ -125,4 +125,4 @@ def test_the_command_lists_what_the_destination_has(store_class, database, postg
         elasticsearch.refresh()
     assert main(arguments, environ={}) == 0
     out, err = capsys.readouterr()
-    assert (err, out.splitlines()[1]) == ("", f"{crash.crash_id}  2016-11-22T12:00:00+00:00  Lightbox 2.3  f")
+    assert (err, out.splitlines()[1]) == ("", f"{crash.crash_id}  2016-11-22T12:00:00Z  Lightbox 2.3  f")

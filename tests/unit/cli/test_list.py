@@ -1,9 +1,13 @@
 """``socorro list``, over crashes in files."""
 
+import io
 import json
+import re
 
 import pytest
+from rich.console import Console
 
+from socorro_processor.cli.list import print_crashes
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
@@ -44,7 +48,7 @@ def test_people_get_a_table(store, socorro_list):
     assert (code, err) == (0, "")
     heading, line = out.splitlines()
     assert heading.split() == ["crash", "id", "submitted", "product", "signature"]
-    assert line == f"{crash_id}  2016-11-23T12:00:00+00:00  Lightbox 2.3  lightbox::Thumbnail::render"
+    assert line == f"{crash_id}  2016-11-23T12:00:00Z  Lightbox 2.3  lightbox::Thumbnail::render"
 
 
 def test_programs_get_an_object_a_line(store, socorro_list):
@@ -121,8 +125,20 @@ def test_where_no_store_can_list_its_crashes_that_is_said(socorro_list):
     )
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "x"])
-def test_a_limit_is_a_whole_number_above_0(socorro_list, capsys, limit):
+@pytest.mark.parametrize("argument", ["--limit=0", "--limit=-1", "--limit=x", "--signature=\udcff", "--product=\udcff"])
+def test_a_limit_is_a_whole_number_above_0_and_what_is_looked_for_is_text(socorro_list, argument):
     with pytest.raises(SystemExit) as ended:
-        socorro_list(f"--limit={limit}")
+        socorro_list(argument)
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_at_a_terminal_the_signature_is_cut_and_never_the_crash_id(store, width):
+    crash_id = save(store, signature="f" * 400, product="Lightbox of the far away " * 20)
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=width, highlight=False, soft_wrap=True)
+    print_crashes(store.newest(5), console)
+    line = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue()).splitlines()[1]
+    assert line.startswith(f"{crash_id}  2016-11-23T12:00:00Z  Lightbox")
+    assert line.endswith("fff…")
+    assert len(line) <= max(width, 84)
