@@ -9,9 +9,10 @@ from socorro_processor.cli.command import Command
 
 COMMANDS = {
     "processor": "run the processor: take crash ids from the queues until told to stop",
-    "process": "process crashes in the foreground, without a queue",
+    "process": "process crashes in the foreground, without a queue; or report on a minidump",
     "reprocess": "put crashes into the reprocessing queue again",
-    "submit": "put a minidump into the store and its crash id into the queue",
+    "submit": "put minidumps into the store and their crash ids into the queue",
+    "list": "list the newest crashes of the store",
     "show": "print a report of a processed crash",
     "fetch": "copy the raw files of a crash into a directory",
     "queue": "look at the queues and at what was put aside, put it back",

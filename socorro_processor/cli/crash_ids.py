@@ -1,8 +1,14 @@
-"""Crash ids as commands are given them: arguments, files, standard input."""
+"""Crash ids as commands are given them: arguments, files, standard input; bare, or as people copy them.
+
+6eeb8ac5-9a8e-4b6c-8f31-1f2d40161123
+bp-6eeb8ac5-9a8e-4b6c-8f31-1f2d40161123
+https://crash-stats.example.com/report/index/6eeb8ac5-9a8e-4b6c-8f31-1f2d40161123
+"""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +23,22 @@ _SHOWN = 60
 _TOLD = 20
 """So many that are no crash ids are named: a wrong file has thousands."""
 
+FORMS = "its id, also as bp-ID or the address of its report"
+"""For the help of an argument."""
+
+_ID = "(?:bp-)?([0-9a-f-]{36})"
+_FORMS = re.compile(rf"{_ID}|https?://[^\s/?#]+/(?:[^\s?#]*/)?{_ID}/?(?:[?#]\S*)?", re.ASCII)
+
+
+def crash_id_of(word: str) -> str:
+    """Return the crash id that a word is, or that is the last part of the path of a report's address.
+
+    In lower case, and without the ``bp-`` that Breakpad's clients put before it. Raises InvalidCrashID.
+    """
+    text = word.strip().lower()
+    form = _FORMS.fullmatch(text)
+    return check_crash_id((form[1] or form[2]) if form else text)
+
 
 @dataclass
 class CrashIDs:
@@ -29,7 +51,7 @@ class CrashIDs:
         """Standard error says why a word is no crash id."""
         for word in words:
             try:
-                self.valid[check_crash_id(word.lower())] = None
+                self.valid[crash_id_of(word)] = None
             except InvalidCrashID as error:
                 self.refused += 1
                 if self.refused <= _TOLD:
@@ -40,7 +62,7 @@ class CrashIDs:
 
 def add_crash_id_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "crash_ids", metavar="CRASH_ID", nargs="*", help="a crash; - reads crash ids from standard input"
+        "crash_ids", metavar="CRASH_ID", nargs="*", help=f"a crash: {FORMS}; - reads crash ids from standard input"
     )
     parser.add_argument(
         "--file",

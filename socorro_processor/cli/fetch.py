@@ -7,19 +7,19 @@ import sys
 from pathlib import Path
 
 from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.crash_ids import FORMS, crash_id_of
 from socorro_processor.configuration import Configuration
-from socorro_processor.crash_id import check_crash_id
 from socorro_processor.errors import SocorroError
 from socorro_processor.serialization import encode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("crash_id", metavar="CRASH_ID", help="a crash in the source store")
+    parser.add_argument("crash_id", metavar="CRASH_ID", help=f"a crash in the source store: {FORMS}")
     parser.add_argument("directory", metavar="DIR", type=Path, help="where its files are put; made where it is missing")
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    crash_id = check_crash_id(arguments.crash_id.strip().lower())
+    crash_id = crash_id_of(arguments.crash_id)
     directory: Path = arguments.directory
 
     def note(text: str) -> None:

@@ -1,31 +1,68 @@
-"""``socorro process``: the same steps as the daemon's, in the foreground."""
+"""``socorro process``: the same steps as the daemon's, in the foreground; also for minidumps that are in no store."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveApp
 from socorro_processor.audit import AuditLog
 from socorro_processor.cli.command import Command
+from socorro_processor.cli.crash_files import add_annotations_argument, names_files
+from socorro_processor.cli.crash_ids import FORMS, crash_id_of
+from socorro_processor.cli.process_files import process_files
+from socorro_processor.cli.report import add_report_arguments
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
-from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.history import FORCE, NOTHING, History
-from socorro_processor.errors import SocorroError
+from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
 from socorro_processor.log import set_up_logging
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("crash_ids", metavar="CRASH_ID", nargs="+", help="a crash in the source store")
+    parser.add_argument(
+        "crashes",
+        metavar="CRASH_ID|DUMP",
+        nargs="+",
+        help=f"a crash in the source store: {FORMS}; or a minidump: a file, a directory with *.dmp below it, or "
+        "NAME=FILE for a further dump of one crash",
+    )
     parser.add_argument(
         "--force", action="store_true", help="save the new result also where it is worse than the earlier one"
     )
+    of_dumps = parser.add_argument_group("for minidumps")
+    of_dumps.add_argument(
+        "--symbols",
+        metavar="DIR",
+        action="append",
+        default=[],
+        type=Path,
+        help="a directory of symbol files in the Breakpad layout, in place of those of the configuration; may be given "
+        "more than once",
+    )
+    add_annotations_argument(of_dumps)
+    add_report_arguments(of_dumps)
+    of_dumps.add_argument("--json", action="store_true", help="print the processed crash itself, a JSON object")
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     set_up_logging(configuration.values.logging)
+    ids = [word for word in arguments.crashes if _is_crash_id(word)]
+    if not any(names_files(word) for word in arguments.crashes if word not in ids):
+        return _process_ids(arguments, configuration)
+    if ids:
+        raise ConfigurationError(f"process crash ids or minidumps: {plain(ids[0])} is a crash id, and others are files")
+    if arguments.force:
+        raise ConfigurationError("--force is for crash ids: of a minidump there is no earlier result")
+    return process_files(arguments, configuration)
+
+
+def _process_ids(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    of_dumps = ("symbols", "raw_crash", "all_threads", "modules", "json")
+    if told := [name for name in of_dumps if getattr(arguments, name)]:
+        raise ConfigurationError(f"--{told[0].replace('_', '-')} is for minidumps, and there is none of these names")
     app = FetchTransformSaveApp(configuration.values)
     history = History(work=FORCE) if arguments.force else NOTHING
     failed = 0
@@ -34,10 +71,13 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
         audit: AuditLog | None = None
         # A stackwalker that is none would make each crash an empty one, over what was made of it before.
         app.pipeline.check()
-        for crash_id in arguments.crash_ids:
+        for crash_id in arguments.crashes:
             try:
-                crash_id = check_crash_id(crash_id.strip().lower())
+                crash_id = crash_id_of(crash_id)
                 result = app.steps.run(crash_id, history=history)
+            except InvalidCrashID as error:
+                failed += 1
+                print(f"socorro: {plain(crash_id)}: {error}; and there is no such file", file=sys.stderr)
             except SocorroError as error:
                 failed += 1
                 print(f"socorro: {crash_id}: {error}", file=sys.stderr)
@@ -56,18 +96,31 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     return 1 if failed else 0
 
 
+def _is_crash_id(word: str) -> bool:
+    try:
+        crash_id_of(word)
+    except InvalidCrashID:
+        return False
+    return True
+
+
 COMMAND = Command(
     name="process",
-    summary="Process crashes in the foreground, without a queue; print the signature of each.",
+    summary="Process crashes in the foreground, without a queue; or print the report of a minidump.",
     description=(
-        "Process crashes in the foreground, without a queue; print the signature of each.\n\n"
+        "Process crashes in the foreground, without a queue; print the signature of each. Or process minidumps that\n"
+        "are in no store, by the same rules, and print the report of each: nothing is saved, and no configuration is\n"
+        "needed.\n\n"
         "A new result that is worse than the earlier one does not replace it: where the dump has expired, the stack\n"
         "cannot be walked any more, or symbols for fewer modules were found. Standard error says so, and the\n"
         "signature printed is the earlier result's.\n\n"
-        "Exit code: 0 each crash has its result in every store, be it the earlier one; 1 some could not be processed;\n"
-        "2 wrong arguments or configuration."
+        "Exit code: 0 each crash has its result in every store, be it the earlier one, or its report was printed;\n"
+        "1 some could not be processed, or are no minidumps; 2 wrong arguments or configuration."
     ),
-    example="socorro process 0bba61c5-dfc3-43e7-dead-8afd20161123",
+    example=(
+        "socorro process 0bba61c5-dfc3-43e7-dead-8afd20161123\n"
+        "  socorro process crash.dmp --symbols=symbols/ --raw-crash=crash.json"
+    ),
     run=run,
     add_arguments=add_arguments,
     sections=("source", "destination", "processor", "app", "logging", "resource"),

@@ -14,11 +14,12 @@ from rich.console import Console
 
 from socorro_processor.cli import queue_purge, queue_status
 from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.crash_ids import FORMS, crash_id_of
 from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, read_day
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, KeptCrash, KeptState
-from socorro_processor.errors import ConfigurationError
+from socorro_processor.errors import ConfigurationError, InvalidCrashID
 
 _SHARES = (0.25, 0.15, 0.1, 0.05, 0.0)
 _SECTIONS = ("new_crash_source", "resource", "secrets")
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("crash_ids", metavar="CRASH_ID", nargs="*", help="only these crashes")
+    parser.add_argument("crash_ids", metavar="CRASH_ID", nargs="*", help=f"only these crashes, each {FORMS}")
     parser.add_argument("--reason", metavar="TEXT", default="", help="only crashes in whose reason this text is")
     parser.add_argument("--queue", choices=QUEUES, help="only crashes that came from this queue")
     parser.add_argument(
@@ -62,7 +63,7 @@ def _run_requeue(arguments: argparse.Namespace, configuration: Configuration) ->
 
 def _kept(queue: CrashQueueBase, state: KeptState, arguments: argparse.Namespace) -> Iterator[KeptCrash]:
     """Those put aside, as the arguments choose among them."""
-    crash_ids = {crash_id.strip() for crash_id in arguments.crash_ids}
+    crash_ids = {name for word in arguments.crash_ids for name in _names(word)}
     since = arguments.since and datetime.combine(arguments.since, time.min, UTC)
     for crash in queue.kept(state):
         if (
@@ -74,6 +75,14 @@ def _kept(queue: CrashQueueBase, state: KeptState, arguments: argparse.Namespace
             yield crash
 
 
+def _names(word: str) -> set[str]:
+    """Under which names a crash may have been put aside: what was rejected need be no crash id."""
+    try:
+        return {word.strip(), crash_id_of(word)}
+    except InvalidCrashID:
+        return {word.strip()}
+
+
 def _requeue(queue: CrashQueueBase, arguments: argparse.Namespace) -> int:
     state: KeptState = "rejected" if arguments.rejected else "parked"
     chosen = list(_kept(queue, state, arguments))
@@ -82,9 +91,10 @@ def _requeue(queue: CrashQueueBase, arguments: argparse.Namespace) -> int:
         print(json.dumps({"state": state, "requeued": requeued, "dry_run": arguments.dry_run}))
     else:
         print(f"{requeued} {state} crashes {'would be' if arguments.dry_run else 'were'} put back")
-    missing = {*arguments.crash_ids} - {crash.crash_id for crash in chosen}
-    for crash_id in sorted(missing):
-        print(f"{plain(crash_id)} is not {state}")
+    found = {crash.crash_id for crash in chosen}
+    missing = {word for word in arguments.crash_ids if found.isdisjoint(_names(word))}
+    for word in sorted(missing):
+        print(f"{plain(word)} is not {state}")
     return 1 if missing else 0
 
 

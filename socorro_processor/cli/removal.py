@@ -50,6 +50,10 @@ class Crash:
         return bool(self.names("failed"))
 
     @property
+    def is_nowhere(self) -> bool:
+        return all(found.state == "nothing" for found in self.stores.values())
+
+    @property
     def was_removed(self) -> bool:
         return bool(self.names("removed"))
 
@@ -64,6 +68,11 @@ class Removal:
         """Without an ``audit`` it only looks."""
         self._stores = dict(_each(stores))
         self._audit = audit
+
+    @property
+    def places(self) -> str:
+        """Where crashes are looked for, for people."""
+        return ", ".join(dict.fromkeys(map(str, self._stores.values())))
 
     def run(self, crash_id: str) -> Crash:
         crash = Crash(crash_id)

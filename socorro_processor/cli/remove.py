@@ -62,6 +62,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
             _say(f"it is not known whether they are in the queue: {error}")
         for crash in crashes:
             _print(crash, arguments.json)
+            if crash.is_nowhere:
+                _say(f"{crash.crash_id} is not in {removal.places}")
         if in_work := _may_be_in_work(queue, removed):
             seconds = values.app.maximum_crash_time * _MARGIN
             if _wait(queue, in_work, seconds, arguments.no_wait):

@@ -9,7 +9,9 @@ is wrapped; in a pipe only the middle of a very long stack is left out, and the 
 
 from __future__ import annotations
 
+import argparse
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,8 +21,9 @@ from rich.console import Console
 from rich.text import Text
 
 from socorro_processor.cli.layout import LONGEST_LINE, field, joined, section
+from socorro_processor.cli.other_fields import other_fields
 from socorro_processor.cli.stack import WalkedDump
-from socorro_processor.cli.untrusted import hex_of, list_of, mapping_of, mappings_of, plain, text_of
+from socorro_processor.cli.untrusted import hex_of, list_of, mapping_of, mappings_of, moment_of, plain, text_of
 
 _EMPTY_SIGNATURES = {
     "EMPTY: crash failed to process": "processing ended half-way; the notes say where",
@@ -35,15 +38,27 @@ _NO_ADDRESS = "0xffffffffffffffff"
 """Windows reports it where an x86-64 address was not canonical: the processor does not say which one."""
 _NOT_ACCESSED = "crashing_access_not_found_in_memory_accesses"
 _MAXIMUM_ACCESSES = 3
-_FRACTION_OF_SECOND = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)\.\d+")
+
+
+def add_report_arguments(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--all-threads", action="store_true", help="every thread, not only the one that crashed")
+    parser.add_argument("--modules", action="store_true", help="the modules: version, debug id, symbols")
 
 
 def print_report(
-    processed_crash: Mapping[str, Any], console: Console, *, all_threads: bool = False, modules: bool = False
+    processed_crash: Mapping[str, Any],
+    console: Console,
+    *,
+    all_threads: bool = False,
+    modules: bool = False,
+    file: str = "",
 ) -> None:
-    """Print the report: where wished, with all threads and with the modules."""
+    """Print the report: where wished, with all threads and with the modules.
+
+    ``file`` is the minidump of a crash that is in no store.
+    """
     width = max(console.width, 40) if console.is_terminal else None
-    for line in _Report(processed_crash, width, all_threads, modules).lines():
+    for line in _Report(processed_crash, width, all_threads, modules, file).lines():
         if width is not None:
             line.truncate(LONGEST_LINE, overflow="ellipsis")
         console.print(line, soft_wrap=True)
@@ -55,6 +70,7 @@ class _Report:
     width: int | None  # of the terminal; None in a pipe
     all_threads: bool
     with_modules: bool
+    file: str
 
     def lines(self) -> Iterator[Text]:
         yield from self._head()
@@ -67,6 +83,7 @@ class _Report:
         for name in list_of(self.crash, "additional_minidumps"):
             yield Text(f"\nDump {plain(name)}", "bold")
             yield from self._dump(mapping_of(self.crash, name))
+        yield from section("Other", other_fields(self.crash), self.width)
         notes = self.crash.get("processor_notes")
         yield from section("Notes", notes.split("; ") if isinstance(notes, str) else list_of(notes), self.width)
 
@@ -74,6 +91,8 @@ class _Report:
         crash = self.crash
         signature = text_of(crash, "signature")
         yield from field("crash", text_of(crash, "uuid") or "(without an id)")
+        if self.file:
+            yield from field("minidump", f"{plain(self.file)} (not saved)")
         yield from field("signature", signature or "(none)", "bold")
         for beginning, meaning in _EMPTY_SIGNATURES.items():
             if signature.startswith(beginning):
@@ -99,7 +118,7 @@ class _Report:
             "classified": _classified(crash),
             "app notes": _in_one_line(crash.get("app_notes")),
             "crashed": _crashed(crash),
-            "submitted": _moment(crash, "submitted_timestamp") or _moment(crash, "date_processed"),
+            "submitted": moment_of(crash, "submitted_timestamp") or moment_of(crash, "date_processed"),
             "processed": _processed(crash),
         }
         for label, value in fields.items():
@@ -120,9 +139,11 @@ class _Report:
         if not json_dump:
             status = text_of(dump, "mdsw_status_string") or "no status: there was no dump, or it was not walked"
             yield Text(f"No stack: nothing is there of the stackwalker's ({status}).", "yellow")
-            yield Text(f"To look at the dump itself: socorro fetch {crash_id} DIRECTORY")
+            if not self.file:
+                yield Text(f"To look at the dump itself: socorro fetch {crash_id} DIRECTORY")
             return
-        walked = WalkedDump(json_dump, crash_id, self.width)
+        again = f"{plain(shlex.quote(self.file))} --symbols=DIRECTORY" if self.file else crash_id
+        walked = WalkedDump(json_dump, f"socorro process {again}", self.width)
         yield from walked.crashing_thread()
         if self.all_threads:
             yield from walked.other_threads()
@@ -160,7 +181,7 @@ def _in_one_line(value: object) -> str:
 
 
 def _crashed(crash: Mapping[str, Any]) -> str:
-    moment, seconds = _moment(crash, "client_crash_date"), crash.get("crash_time")
+    moment, seconds = moment_of(crash, "client_crash_date"), crash.get("crash_time")
     if isinstance(seconds, int) and 0 <= seconds < 2**37:
         moment = datetime.fromtimestamp(seconds, UTC).isoformat()
     # Both are 0 where the client sent no times: nothing crashes in the second of its installation.
@@ -173,7 +194,7 @@ def _processed(crash: Mapping[str, Any]) -> str:
     version, attempt = (text_of(crash, "processing", key) for key in ("processor_version", "attempt"))
     return joined(
         ", ",
-        _moment(crash, "completed_datetime") or _moment(crash, "started_datetime"),
+        moment_of(crash, "completed_datetime") or moment_of(crash, "started_datetime"),
         version and f"by version {version}",
         attempt not in ("", "1") and f"attempt {attempt}",
         *(
@@ -182,11 +203,6 @@ def _processed(crash: Mapping[str, Any]) -> str:
             if isinstance(seconds, (int, float)) and 0 <= seconds < 1e9
         ),
     )
-
-
-def _moment(crash: Mapping[str, Any], key: str) -> str:
-    """A time to the second."""
-    return _FRACTION_OF_SECOND.sub(r"\1", text_of(crash, key))
 
 
 def _duration(seconds: object) -> str:

@@ -11,25 +11,24 @@ from contextlib import closing
 from rich.console import Console
 
 from socorro_processor.cli.command import Command, build
-from socorro_processor.cli.report import print_report
+from socorro_processor.cli.crash_ids import FORMS, crash_id_of
+from socorro_processor.cli.report import add_report_arguments, print_report
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
-from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError, SocorroError
 from socorro_processor.serialization import Note, encode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("crash_id", metavar="CRASH_ID", help="a crash that was processed")
-    parser.add_argument("--all-threads", action="store_true", help="every thread, not only the one that crashed")
-    parser.add_argument("--modules", action="store_true", help="the modules: version, debug id, symbols")
+    parser.add_argument("crash_id", metavar="CRASH_ID", help=f"a crash that was processed: {FORMS}")
+    add_report_arguments(parser)
     parser.add_argument("--redacted", action="store_true", help="without what the store's redactor forbids")
     parser.add_argument("--json", action="store_true", help="print the processed crash itself, a JSON object")
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    crash_id = check_crash_id(arguments.crash_id.strip().lower())
+    crash_id = crash_id_of(arguments.crash_id)
     stores = (lambda: build("destination", configuration), lambda: build("source", configuration))
 
     def note(text: str) -> None:
@@ -53,11 +52,16 @@ def find(
     ``note`` is told of a store that should have been able to and was not.
     """
     reasons: list[str] = []
+    looked_in: dict[str, None] = {}
     for build_store in stores:
         try:
             with closing(build_store()) as store:
+                place = str(store)
                 crash = store.get_processed(crash_id) if redacted else store.get_unredacted_processed(crash_id)
-        except (CrashIDNotFound, NotImplementedError):
+        except CrashIDNotFound:
+            looked_in[place] = None
+            continue
+        except NotImplementedError:
             continue
         except CrashStorageError as error:
             # Destination and source are often one store.
@@ -68,7 +72,8 @@ def find(
             note(reason)
         return crash
     reasons = reasons or [f"where its raw crash is in the source store, `socorro process {crash_id}` makes one"]
-    raise SocorroError("; ".join([f"no processed crash {crash_id} was found", *reasons]))
+    places = f" in {', '.join(looked_in)}" if looked_in else ""
+    raise SocorroError("; ".join([f"no processed crash {crash_id} was found{places}", *reasons]))
 
 
 def as_json(crash: ProcessedCrash, indent: int | None = None) -> str:

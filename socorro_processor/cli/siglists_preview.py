@@ -128,7 +128,10 @@ def _sampled(arguments: argparse.Namespace, crashes: StoredCrashes) -> Iterator[
             found += 1
             yield crash_id
     if not found:
-        raise SocorroError(f"there is no processed crash of {days[-1]} to {last}: name other days, or crash ids")
+        place = crashes.store("source")
+        raise SocorroError(
+            f"there is no processed crash of {days[-1]} to {last} in {place}: name other days, or crash ids"
+        )
 
 
 def _processed(crashes: StoredCrashes, day: date) -> Iterator[str]:

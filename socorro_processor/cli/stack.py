@@ -1,6 +1,6 @@
 """What the stackwalker said of a dump: the stack of the thread that crashed, other threads, the modules.
 
-    dump = WalkedDump(processed_crash["json_dump"], crash_id, width=None)
+    dump = WalkedDump(processed_crash["json_dump"], "socorro process CRASH_ID", width=None)
     for line in dump.crashing_thread():
         console.print(line)
 
@@ -41,9 +41,9 @@ _IN_REPOSITORY = re.compile(r"(?:git|hg|s3|svn):[^:]*:([^:]*)(?::.*)?", re.DOTAL
 class WalkedDump:
     """A dump as the stackwalker printed it, to be shown as lines of a report."""
 
-    def __init__(self, json_dump: Mapping[str, Any], crash_id: str, width: int | None) -> None:
-        """``crash_id`` is for what to do next; ``width`` is that of the terminal, or None."""
-        self._crash_id = crash_id
+    def __init__(self, json_dump: Mapping[str, Any], again: str, width: int | None) -> None:
+        """``again`` is the command that has it walked again; ``width`` is that of the terminal, or None."""
+        self._again = again
         self._width = width
         self._modules = mappings_of(json_dump, "modules")
         self._by_name = {text_of(module, "filename"): module for module in self._modules}
@@ -122,7 +122,7 @@ class WalkedDump:
             yield Text(f"{line}: {_CORRUPT_FILE}" if _symbols(module) == "corrupt" else line)
         if len(lacking) > _NAMED_MODULES:
             yield Text(f"  and {len(lacking) - _NAMED_MODULES} more")
-        yield Text(f"Once a symbol store has them: socorro process {self._crash_id}")
+        yield Text(f"Once a symbol store has them: {self._again}")
 
     def _lack_of_symbols(self, frame: Mapping[str, Any]) -> str:
         """In a word why there is no function, empty where there are symbols for the frame's module."""

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from socorro_processor.cli.command import build
+from socorro_processor.cli.crash_ids import crash_id_of
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
-from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import CrashStorageError, InvalidCrashID, SocorroError
 from socorro_processor.pipeline.rule import Crash
@@ -44,7 +44,7 @@ class StoredCrashes:
         Of an id in the stores, or else in the file of this name. Raises SocorroError, OSError or ValueError.
         """
         try:
-            crash_id = check_crash_id(name.strip().lower())
+            crash_id = crash_id_of(name)
         except InvalidCrashID:
             if name != STANDARD_INPUT and not Path(name).exists():
                 raise SocorroError("it is neither a crash id nor a file") from None

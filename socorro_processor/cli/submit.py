@@ -1,22 +1,30 @@
-"""``socorro submit``: what a collector does with a crash, from the shell."""
+"""``socorro submit``: what a collector does with crashes, from the shell."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from contextlib import suppress
-from datetime import UTC, datetime
-from pathlib import Path
+from contextlib import closing, suppress
 from typing import Any
 
+from rich.progress import MofNCompleteColumn, TimeRemainingColumn
+
 from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.crash_files import (
+    Dumps,
+    add_annotations_argument,
+    check_minidumps,
+    crashes_in,
+    new_raw_crash,
+    read_annotations,
+)
+from socorro_processor.cli.progress import progress_bar
+from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
-from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import QUEUES
-from socorro_processor.crashstorage.base import MAIN_DUMP, CrashStorageBase, check_dump_name
+from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase
+from socorro_processor.crashstorage.base import CrashStorageBase, RawCrash
 from socorro_processor.errors import CrashQueueError, CrashStorageError, SocorroError
-from socorro_processor.serialization import NotJSON, decode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,38 +32,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "dumps",
         metavar="DUMP",
         nargs="+",
-        help="a minidump; NAME=FILE names it, where the crash has more than the main one",
+        help="a minidump, or a directory with *.dmp below it: each file is a crash of its own. Where a crash has more "
+        "than its main dump, NAME=FILE names the others, and all are dumps of this one crash",
     )
-    parser.add_argument("--raw-crash", metavar="FILE", type=Path, help="the crash's annotations, a JSON object")
+    add_annotations_argument(parser)
+    parser.add_argument("--any-file", action="store_true", help="submit also what is no minidump")
     parser.add_argument("--queue", choices=QUEUES, default="normal", help="which queue (default: normal)")
-    parser.add_argument("--json", action="store_true", help="print a JSON object instead of the bare crash id")
+    parser.add_argument(
+        "--json", action="store_true", help="print a JSON object for each crash instead of the bare crash id"
+    )
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    dumps = dict(_dump(argument) for argument in arguments.dumps)
-    if len(dumps) < len(arguments.dumps):
-        raise SocorroError("two dumps have the same name; name the further ones: NAME=FILE")
-    now = datetime.now(UTC)
-    crash_id = new_crash_id(now.date())
-    raw_crash = {"submitted_timestamp": now.isoformat(), **_annotations(arguments.raw_crash), "uuid": crash_id}
-    store = build("source", configuration)
-    queue = build("new_crash_source", configuration)
-    try:
-        _save(store, raw_crash, dumps, crash_id)
-        try:
-            queue.submit(crash_id, arguments.queue)
-        except CrashQueueError as error:
-            raise SocorroError(
-                f"{crash_id} is in the store, but in no queue (`socorro process {crash_id}` does without): {error}"
-            ) from error
-    finally:
-        queue.close()
-        store.close()
-    print(json.dumps({"crash_id": crash_id, "queue": arguments.queue}) if arguments.json else crash_id)
-    return 0
+    crashes = crashes_in(arguments.dumps)
+    annotations = read_annotations(arguments.raw_crash)
+    submitted = refused = 0
+    with (
+        closing(build("source", configuration)) as store,
+        closing(build("new_crash_source", configuration)) as queue,
+        progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress,
+    ):
+        for dumps in progress.track(crashes, description="submitted"):
+            raw_crash = new_raw_crash(annotations)
+            try:
+                _check(dumps, any_file=arguments.any_file)
+                _submit(store, queue, raw_crash, dumps, arguments.queue)
+            except SocorroError as error:
+                if isinstance(error, _NotQueued) or (isinstance(error, CrashStorageError) and error.transient):
+                    _say_how_many(submitted, crashes, dumps)
+                    raise
+                refused += 1
+                _say(str(error))
+            else:
+                submitted += 1
+                _print(raw_crash["uuid"], dumps, arguments)
+    return 1 if refused else 0
 
 
-def _save(store: CrashStorageBase, raw_crash: dict[str, Any], dumps: dict[str, Path], crash_id: str) -> None:
+class _NotQueued(SocorroError):
+    """The crash was saved, but the queue did not take its id."""
+
+
+def _check(dumps: Dumps, *, any_file: bool) -> None:
+    if not any_file:
+        check_minidumps(dumps)
+        return
+    for path in dumps.values():
+        if path.stat().st_size == 0:
+            _say(f"{plain(str(path))} is empty")
+
+
+def _submit(store: CrashStorageBase, queue: CrashQueueBase, raw_crash: RawCrash, dumps: Dumps, name: Any) -> None:
+    crash_id = raw_crash["uuid"]
     try:
         store.save_raw_crash(raw_crash, dumps, crash_id)
     except CrashStorageError:
@@ -63,38 +91,45 @@ def _save(store: CrashStorageBase, raw_crash: dict[str, Any], dumps: dict[str, P
         with suppress(CrashStorageError, NotImplementedError):
             store.remove(crash_id)
         raise
-
-
-def _dump(argument: str) -> tuple[str, Path]:
-    name, equals, file = argument.partition("=")
-    if not equals or Path(argument).exists():
-        name, file = MAIN_DUMP, argument
-    path = Path(file)
-    if not path.is_file():
-        raise SocorroError(f"{path} is no file that can be read")
-    if path.stat().st_size == 0:
-        print(f"socorro: {path} is empty", file=sys.stderr)
-    return check_dump_name(name), path
-
-
-def _annotations(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
     try:
-        annotations = decode(path.read_bytes(), lambda note: print(f"socorro: {path}: {note}", file=sys.stderr))
-    except OSError as error:
-        raise SocorroError(f"cannot read {path}: {error.strerror}") from error
-    except NotJSON as error:
-        raise SocorroError(f"{path} is {error}") from error
-    if not isinstance(annotations, dict):
-        raise SocorroError(f"{path} is no JSON object, but annotations by name are expected")
-    return annotations
+        queue.submit(crash_id, name)
+    except CrashQueueError as error:
+        raise _NotQueued(
+            f"{crash_id} is in the store, but in no queue (`socorro process {crash_id}` does without): {error}"
+        ) from error
+
+
+def _print(crash_id: str, dumps: Dumps, arguments: argparse.Namespace) -> None:
+    files = {name: str(path) for name, path in dumps.items()}
+    line = json.dumps({"crash_id": crash_id, "queue": arguments.queue, "dumps": files}) if arguments.json else crash_id
+    # What is submitted is known also where the next one is waited for, or it is ended.
+    print(line, flush=True)
+
+
+def _say_how_many(submitted: int, crashes: list[Dumps], dumps: Dumps) -> None:
+    if len(crashes) > 1:
+        path = next(iter(dumps.values()))
+        _say(f"{submitted} of {len(crashes)} crashes were submitted; the first that was not: {plain(str(path))}")
+
+
+def _say(text: str) -> None:
+    print(f"socorro: {text}", file=sys.stderr)
 
 
 COMMAND = Command(
     name="submit",
-    summary="Put a minidump into the store and its crash id into the queue; print the crash id.",
-    example="socorro submit crash.dmp --raw-crash=crash.json",
+    summary="Put minidumps into the store and their crash ids into the queue; print the crash ids.",
+    description=(
+        "Put minidumps into the store and their crash ids into the queue; print the crash ids, a line each.\n\n"
+        "Each file is a crash of its own, and so is each *.dmp below a directory. With NAME=FILE all files are dumps\n"
+        "of one crash. What is no minidump (it does not begin with MDMP) is refused, and the others are submitted.\n\n"
+        "Exit code: 0 all are submitted; 1 some are not; 2 wrong arguments or configuration."
+    ),
+    example=(
+        "socorro submit crash.dmp --raw-crash=crash.json\n"
+        "  socorro submit dumps/ more.dmp > crash_ids.txt\n"
+        "  socorro submit plugin.dmp upload_file_minidump_browser=browser.dmp"
+    ),
     run=run,
     add_arguments=add_arguments,
     sections=("source", "new_crash_source", "resource"),

@@ -12,10 +12,10 @@ from pathlib import Path
 from rich.progress import MofNCompleteColumn
 
 from socorro_processor.cli.command import build
+from socorro_processor.cli.crash_ids import crash_id_of
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
-from socorro_processor.crash_id import check_crash_id
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, ProcessingEnvironmentError, SocorroError
 from socorro_processor.rules.symbol_index_process import ask
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
@@ -94,16 +94,18 @@ def _rule(configuration: Configuration) -> DotDict:
 
 def _wanted(configuration: Configuration, items: list[str]) -> Iterator[Wanted]:
     for item in _given(items):
-        debug_file, slash, debug_id = item.rpartition("/")
         try:
-            if slash:
-                yield Wanted.of(debug_file, debug_id)
-            else:
-                yield from _of_crash(configuration, check_crash_id(item.lower()))
-        except ValueError as error:
-            raise SocorroError(f"{plain(item[:80])}: {error}") from error
+            crash_id = crash_id_of(item)
         except InvalidCrashID as error:
-            raise SocorroError(f"{error}; a crash id, or DEBUG_FILE/DEBUG_ID, is expected") from error
+            debug_file, slash, debug_id = item.rpartition("/")
+            if not slash:
+                raise SocorroError(f"{error}; a crash id, or DEBUG_FILE/DEBUG_ID, is expected") from error
+            try:
+                yield Wanted.of(debug_file, debug_id)
+            except ValueError as mistake:
+                raise SocorroError(f"{plain(item[:80])}: {mistake}") from mistake
+        else:
+            yield from _of_crash(configuration, crash_id)
 
 
 def _given(items: list[str]) -> Iterator[str]:

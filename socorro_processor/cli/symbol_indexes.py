@@ -49,7 +49,8 @@ def build_indexes(configuration: Configuration, *, build_all: bool) -> int:
             except NotIndexed as error:
                 failed += 1
                 console.print(f"{file.path}: {error}", markup=False, soft_wrap=True)
-    print(f"{len(files) - failed} of {len(files)} symbol files have an index")
+    places = "" if files else f": there is none in {', '.join(str(root.absolute()) for root in roots)}"
+    print(f"{len(files) - failed} of {len(files)} symbol files have an index{places}")
     return int(failed > 0)
 
 

@@ -83,14 +83,14 @@ def _missing(arguments: argparse.Namespace, configuration: Configuration) -> int
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([_COLUMNS, *([plain(value) for value in row] for row in rows)])
     else:
-        _print_table(missed)
+        _print_table(missed, str(source))
     return 0
 
 
-def _print_table(missed: list[tuple[SymbolFile, int]]) -> None:
+def _print_table(missed: list[tuple[SymbolFile, int]], place: str) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not missed:
-        console.print("no symbols were missed")
+        console.print(f"no symbols were missed by the crashes of {plain(place)}", markup=False)
         return
     rows: list[Row] = [[(heading, "dim") for heading in ("crashes", "debug file", "debug id", "code file", "code id")]]
     for file, crashes in missed:

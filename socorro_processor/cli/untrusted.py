@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+_FRACTION_OF_SECOND = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)\.\d+")
+
 
 def plain(value: object) -> str:
     """``value`` on one line that is safe to print.
@@ -46,6 +48,11 @@ def hex_of(mapping: object, *keys: Any) -> str:
     """The text, a hexadecimal number without its leading zeros."""
     text = text_of(mapping, *keys)
     return hex(int(text, 16)) if re.fullmatch("0x[0-9a-fA-F]{1,32}", text) else text
+
+
+def moment_of(mapping: object, *keys: Any) -> str:
+    """A time to the second."""
+    return _FRACTION_OF_SECOND.sub(r"\1", text_of(mapping, *keys))
 
 
 def mapping_of(mapping: object, *keys: Any) -> Mapping[str, Any]:

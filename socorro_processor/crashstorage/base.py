@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.errors import PermanentStorageError
 from socorro_processor.serialization import Note, ignore
 
@@ -124,6 +125,14 @@ class CrashStorageBase(RequiredConfig):
         """
         raise NotImplementedError(f"{type(self).__name__} does not list its raw crashes")
 
+    def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
+        """So many of the newest crashes, the newest first: by the day of the crash id, then by when they came.
+
+        With a ``signature``, to the letter, or a ``product``: only such processed crashes. However many crashes there
+        are, no more than ``limit``, or a few thousand, are in memory.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not list its newest crashes")
+
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
         """Those of a thousand crash ids or so of which there is no processed crash here.
 
@@ -152,6 +161,10 @@ class CrashStorageBase(RequiredConfig):
         Of a store that does not say it, this object alone is such a place.
         """
         return {f"{type(self).__name__} {id(self)}"}
+
+    def __str__(self) -> str:
+        """Where crashes are looked for, for people: ``FileSystemCrashStorage in /srv/crashes``."""
+        return type(self).__name__
 
     def store_names(self) -> list[str]:
         """The names of the stores behind this one that a crash is saved to; empty where it is a store itself."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
+from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.errors import (
     ConfigurationError,
     CrashIDNotFound,
@@ -71,6 +72,13 @@ class _TwoStores(CrashStorageBase):
         merged = heapq.merge(self._first.raw_crash_ids(day), self._second.raw_crash_ids(day))
         return (crash_id for crash_id, _ in groupby(merged))
 
+    def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
+        """Those of the first store; of the second where that one does not list its crashes."""
+        try:
+            return self._first.newest(limit, signature, product)
+        except NotImplementedError:
+            return self._second.newest(limit, signature, product)
+
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
         missing = self._first.missing_processed(crash_ids)
         return self._second.missing_processed(sorted(missing)) if missing else missing
@@ -98,6 +106,9 @@ class _TwoStores(CrashStorageBase):
 
     def places(self) -> set[str]:
         return self._first.places() | self._second.places()
+
+    def __str__(self) -> str:
+        return f"{self._first}, {self._second}"
 
     def setup(self) -> None:
         self._first.setup()

@@ -10,15 +10,19 @@ import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from io import FileIO
+from itertools import islice
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import Dump, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_key, raw_crash_keys
+from socorro_processor.crashstorage.newest import Age, CrashSummary, Newest, chosen, in_batches
 from socorro_processor.crashstorage.objects import NoSuchObject, ObjectCrashStorage, ObjectTooLarge
 from socorro_processor.errors import (
+    CrashIDNotFound,
     CrashStorageError,
     InvalidCrashID,
     NoStoreYetError,
@@ -39,6 +43,14 @@ _CHUNK = 1 << 20
 
 _DIRECTORY_TRIES = 100
 """How often a removal may take away a directory, empty as it was in that instant, before a file is in it."""
+
+_PROCESSED = "v1/processed_crash"
+
+_BATCH = 10_000
+"""Crashes that are in memory at once, some 3 MB, where some of them are looked for."""
+
+_AHEAD = 2 * 86_400.0
+"""Seconds. A crash id dated further in the future is a stranger's: only its file says how old it is."""
 
 _PERMANENT = frozenset((errno.ENAMETOOLONG, errno.EFBIG, errno.ELOOP))
 """What a file system says of this one object; everything else it says of itself."""
@@ -101,6 +113,15 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                 with contextlib.suppress(InvalidCrashID):
                     if not self._path(processed_crash_key(path.name)).exists():
                         yield check_crash_id(path.name)
+
+    def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
+        """Within a day by when their files were written; crashes that are not processed yet are among them."""
+        self._check_tops("v1")
+        is_for_all = signature is None and product is None
+        size = min(limit, _BATCH) if is_for_all else _BATCH
+        crash_ids = in_batches(lambda before: self._newest_ages(size, before, with_raw=is_for_all), size)
+        summaries = (summary for crash_id in crash_ids if (summary := self._summary(crash_id)))
+        return islice(chosen(summaries, signature, product), limit)
 
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         self._make(*_TOPS)
@@ -178,6 +199,63 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                 return sorted(each.name for each in path.iterdir())
             except (FileNotFoundError, NotADirectoryError):
                 return []
+
+    def _newest_ages(self, size: int, before: Age | None, *, with_raw: bool) -> list[Age]:
+        newest = Newest(size, before)
+        ahead = f"{datetime.fromtimestamp(time.time() + _AHEAD, UTC):%y%m%d}"
+        with _sorted_errors("list the crashes in", self._root):
+            for folder in self._folders_of_ages(newest, ahead, with_raw=with_raw):
+                for entry in self._entries(folder):
+                    with contextlib.suppress(InvalidCrashID, FileNotFoundError):
+                        self._add_to(newest, entry, folder, ahead)
+        return newest.in_order()
+
+    def _add_to(self, newest: Newest, entry: os.DirEntry[str], folder: str, ahead: str) -> None:
+        day = entry.name[-6:]
+        if day <= ahead and not newest.may_take(day):
+            return  # so it is with nearly all, which is why no more is looked at first
+        check_crash_id(entry.name)
+        status = entry.stat(follow_symlinks=False)
+        if day > ahead:
+            day = f"{datetime.fromtimestamp(status.st_mtime, UTC):%y%m%d}"
+        # The age of a raw crash that is processed is that of its result.
+        is_elsewhere = folder != _PROCESSED and self._path(processed_crash_key(entry.name)).exists()
+        if stat.S_ISREG(status.st_mode) and not is_elsewhere:
+            newest.add(Age(day, status.st_mtime, entry.name))
+
+    def _folders_of_ages(self, newest: Newest, ahead: str, *, with_raw: bool) -> Iterator[str]:
+        yield _PROCESSED
+        if with_raw:
+            yield "v1/raw_crash"
+            for digits in self._listed("v2/raw_crash"):
+                for day in self._listed(f"v2/raw_crash/{digits}"):
+                    if day[2:] > ahead or newest.may_take(day[2:]):
+                        yield f"v2/raw_crash/{digits}/{day}"
+
+    def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
+        """Without all their names in memory, as ``_listed`` has them."""
+        path = self._path(folder)
+        with (
+            _sorted_errors("list", path),
+            contextlib.suppress(FileNotFoundError, NotADirectoryError),
+            os.scandir(path) as entries,
+        ):
+            yield from entries
+
+    def _summary(self, crash_id: str) -> CrashSummary | None:
+        """None where it was removed since it was listed."""
+        try:
+            return CrashSummary.of_processed(crash_id, self.get_unredacted_processed(crash_id))
+        except CrashIDNotFound:
+            pass
+        except PermanentStorageError:
+            return CrashSummary(crash_id)
+        try:
+            return CrashSummary.of_raw(crash_id, self.get_raw_crash(crash_id))
+        except CrashIDNotFound:
+            return None
+        except PermanentStorageError:
+            return CrashSummary(crash_id, is_processed=False)
 
     def _folders(self, *, of_raw_crashes: bool = True) -> Iterator[str]:
         """Where the objects of crashes are."""

@@ -228,9 +228,6 @@ class ObjectCrashStorage(CrashStorageBase):
         if not any(found):
             raise CrashIDNotFound(f"{self} has no crash {crash_id}")
 
-    def __str__(self) -> str:
-        return type(self).__name__
-
     def _parts(self, crash_id: str) -> dict[str, str]:
         """What each key is that something of the crash may be under."""
         return {

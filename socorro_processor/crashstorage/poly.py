@@ -13,6 +13,7 @@ from socorro_processor.configuration import DotDict, Namespace, classes_in_names
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_id
+from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.errors import (
     ConfigurationError,
     CrashIDNotFound,
@@ -128,6 +129,9 @@ class PolyCrashStorage(CrashStorageBase):
     def raw_crash_ids(self, day: date) -> Iterator[str]:
         return self._first(lambda store: store.raw_crash_ids(day))
 
+    def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
+        return self._first(lambda store: store.newest(limit, signature, product))
+
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
         """Those that are missing in any store that can tell."""
         told: list[set[str]] = []
@@ -174,6 +178,9 @@ class PolyCrashStorage(CrashStorageBase):
 
     def places(self) -> set[str]:
         return set().union(*(store.places() for store in self._stores.values()))
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self._stores.values()))
 
     def store_names(self) -> list[str]:
         """With dots where one is behind another: ``storage1.storage0``."""

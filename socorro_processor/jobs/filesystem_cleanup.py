@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 
 from socorro_processor.configuration import components
 from socorro_processor.crash_id import crash_date
@@ -61,6 +62,8 @@ def run(work: Work) -> Outcome:
         text += f", {left_overs} left-overs of killed writers"
     if not days:
         text += ": cron.filesystem_cleanup.retention_days is 0, crashes stay for ever"
+    elif not crashes:
+        text += f"; looked in {', '.join(str(Path(root).absolute()) for root in found)}"
     work.say(text, {"removed": crashes, "left_overs": left_overs, "dry_run": work.dry_run})
     return Outcome(True, text)
 

@@ -132,7 +132,8 @@ class Verification:
                 self._work.progress(f"{day}: {self._counts.raw - counted} looked at, {self._counts.missing} missing")
         if not self._work.dry_run:
             self._measure()
-        self._work.say(str(self._counts), self._counts.as_json())
+        where = "" if self._counts.raw else f": there is none of these days in {self._source}"
+        self._work.say(f"{self._counts}{where}", self._counts.as_json())
         return Outcome(not self._counts.left, str(self._counts))
 
     def _measure(self) -> None:

@@ -39,6 +39,9 @@ class MissingSymbolsSource(Protocol):
 
     def close(self) -> None: ...
 
+    def __str__(self) -> str:
+        """Where the crashes are, for people."""
+
 
 class ProcessedCrashFiles:
     """Reads the rows in the processed crashes of a FileSystemCrashStorage: some hundred of them a second.
@@ -68,6 +71,9 @@ class ProcessedCrashFiles:
 
     def close(self) -> None:
         self._store.close()
+
+    def __str__(self) -> str:
+        return str(self._store)
 
     def _crash_ids(self) -> Iterator[str]:
         try:

@@ -131,7 +131,7 @@ def test_a_dump_that_was_cut_is_saved_with_what_can_be_said_of_it(installation, 
     crash_ids = []
     for size in (0, 1, 100, 20_000):
         (tmp_path / "cut.dmp").write_bytes(DUMP.read_bytes()[:size])
-        crash_ids.append(installation.submit(tmp_path / "cut.dmp"))
+        crash_ids.append(installation.submit(tmp_path / "cut.dmp", "--any-file"))
     for crash in processed(installation, *crash_ids):
         assert crash["mdsw_return_code"] != 0 or crash["json_dump"]
         assert crash["processor_notes"]

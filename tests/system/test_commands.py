@@ -27,6 +27,7 @@ GOOD = {
     "process": (["process", "CRASH"], "CRASH lightbox::Thumbnail::turn_upright"),
     "reprocess": (["reprocess", "CRASH"], "1 queued as reprocessing"),
     "submit": (["submit", str(SAMPLE / "upload_file_minidump.dmp")], r"[0-9a-f-]{36}"),
+    "list": (["list", "--product=Lightbox"], "CRASH .*lightbox::Thumbnail::turn_upright"),
     "show": (["show", "CRASH", "--all-threads", "--modules"], r"(?s)crash +CRASH.*\nThread 0.*\nModules"),
     "fetch": (["fetch", "CRASH", "there"], "upload_file_minidump"),
     "queue status": (["queue", "status"], "normal"),
@@ -70,11 +71,19 @@ BAD = [
     (["processor", "x"], 2, "unrecognized arguments: x"),
     (["process"], 2, "required: CRASH_ID"),
     (["process", "no-id"], 1, "'no-id' is no crash id"),
+    (["process", "absent.dmp"], 1, "'absent.dmp' is no crash id"),
+    (["process", "CRASH", str(SAMPLE / "upload_file_minidump.dmp")], 2, "process crash ids or minidumps: "),
+    (["process", "CRASH", "--symbols=."], 2, "--symbols is for minidumps"),
+    (["process", str(SAMPLE / "upload_file_minidump.dmp"), "--force"], 2, "--force is for crash ids"),
+    (["process", str(SAMPLE / "upload_file_minidump.dmp"), "--symbols=absent"], 2, "there is no such directory"),
+    (["process", str(SAMPLE / "raw_crash.json")], 1, "raw_crash.json is no minidump: it begins with"),
     (["reprocess"], 2, "reprocess which crashes?"),
     (["reprocess", "no-id"], 1, "'no-id' is no crash id"),
     (["reprocess", "CRASH", "--rate=0"], 2, "'0' is not a number above 0"),
     (["submit"], 2, "required: DUMP"),
     (["submit", "absent"], 1, "absent is no file that can be read"),
+    (["submit", str(SAMPLE / "raw_crash.json")], 1, "raw_crash.json is no minidump: it begins with"),
+    (["list", "--limit=0"], 2, "'0' is not a whole number of at least 1"),
     (["show", "no-id"], 1, "'no-id' is no crash id"),
     (["show", UNKNOWN], 1, f"no processed crash {UNKNOWN} was found"),
     (["fetch", "CRASH"], 2, "required: DIR"),
@@ -163,6 +172,69 @@ def test_a_configuration_that_is_not_there_is_told_by_each(site, command):
     done = words(site, [*arguments[command], "--admin.conf=absent.ini"])
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "socorro: cannot read absent.ini: No such file or directory\n"
+
+
+FORMS = ("bp-CRASH", "https://crash-stats.example.com/report/index/CRASH?page=1#frames")
+TAKES_CRASH_IDS = {
+    "process": "CRASH lightbox::",
+    "reprocess": "1 queued as reprocessing",
+    "show": "crash +CRASH",
+    "fetch": "CRASH.upload_file_minidump.dump",
+    "remove": "CRASH\n +source +has: raw crash",
+    "signature": "CRASH lightbox::",
+    "siglists preview": "1 crash",
+    "symbols fetch": "lightbox",
+    "queue parked": "^$",
+    "queue rejected": "^$",
+}
+"""What each says of the crash, whose id it is given in another form."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("command", TAKES_CRASH_IDS)
+def test_a_crash_id_may_be_given_as_clients_and_the_addresses_of_reports_have_it(site, command, form):
+    arguments = [form if word in ("CRASH", LIGHTBOX) else word for word in GOOD[command][0]]
+    done = words(site, arguments if form in arguments else [*arguments, form])
+    # There are no symbols of the system's libraries to get.
+    assert done.returncode == (command == "symbols fetch"), done.stdout + done.stderr
+    assert re.search(TAKES_CRASH_IDS[command].replace("CRASH", site[1]), done.stdout), done.stdout
+
+
+def test_a_crash_that_is_not_there_is_said_to_be_in_no_store_and_in_which(site):
+    place = f"FileSystemCrashStorage in {site[0].crashes}"
+    for arguments in (["show", UNKNOWN], ["fetch", UNKNOWN, "there"], ["process", UNKNOWN], ["signature", UNKNOWN]):
+        done = words(site, arguments)
+        assert done.returncode == 1
+        assert place in done.stderr, arguments
+    assert f"{UNKNOWN} is not in {place}\n" in words(site, ["remove", UNKNOWN, "--dry-run"]).stderr
+    assert f"there is no such crash in {place}\n" in words(site, ["list", "--product=None"]).stderr
+    preview = ["siglists", "preview", str(REPOSITORY / "siglists"), "--date=2016-11-23"]
+    assert f"there is no processed crash of 2016-11-23 to 2016-11-23 in {place}" in words(site, preview).stderr
+    verify = ["cron", "verify-processed", "--date=2016-11-23"]
+    assert f"0 missing: there is none of these days in {place}\n" in words(site, verify).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["show", UNKNOWN],
+        ["fetch", UNKNOWN, "there"],
+        ["process", UNKNOWN],
+        ["signature", UNKNOWN],
+        ["remove", UNKNOWN, "--dry-run"],
+        ["symbols", "missing"],
+        ["siglists", "preview", str(REPOSITORY / "siglists")],
+        ["cron", "verify-processed"],
+        ["cron", "filesystem-cleanup", "--cron.filesystem_cleanup.retention_days=9"],
+    ],
+    ids=" ".join,
+)
+def test_without_a_store_it_is_told_where_it_was_looked_for(tmp_path, arguments):
+    installation = Installation(tmp_path)
+    done = installation.socorro(*arguments)
+    assert "Traceback" not in done.stderr
+    assert str(installation.crashes) in done.stdout + done.stderr
 
 
 def test_symbols_are_uploaded_to_the_bucket(site):

@@ -14,7 +14,8 @@ from socorro_processor.crashstorage.elasticsearch.fitting import Misfit, cut, fi
 from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES
 from socorro_processor.crashstorage.elasticsearch.refusals import CLOSED, NO_INDEX, DocumentTooLarge, IndexMissing
-from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids
+from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids, newest
+from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.crashstorage.redactor import Redactor, is_walk, redactor_options
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError, PermanentStorageError, TransientStorageError
 from socorro_processor.metrics import METRICS
@@ -144,6 +145,10 @@ class ESCrashStorage(CrashStorageBase):
         """The ids of the crashes that a query finds, those of the last second perhaps not. Raises CrashStorageError."""
         return crash_ids(self._connection, self.indexes.patterns(), query)
 
+    def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
+        """By when they were submitted; those of the last second perhaps not."""
+        return newest(self._connection, self.indexes.patterns(), CrashQuery(signature, product), limit)
+
     def setup(self) -> None:
         self.indexes.setup()
 
@@ -156,6 +161,9 @@ class ESCrashStorage(CrashStorageBase):
 
     def close(self) -> None:
         self._connection.close()
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} in the indexes {', '.join(self.indexes.patterns())}"
 
     def _save(self, index: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
         try:

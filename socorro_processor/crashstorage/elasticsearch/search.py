@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from socorro_processor.crashstorage.elasticsearch.connection import ElasticsearchConnection
+from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.errors import CrashStorageError
 
 PAGE = 1000
@@ -82,3 +83,35 @@ def crash_ids(
         # Left open it ends by itself.
         with suppress(CrashStorageError), connection.sorted_errors("end a search"):
             client.close_point_in_time(id=point)
+
+
+_SHOWN = ("submitted_timestamp", "date_processed", "product", "version", "signature")
+
+
+def newest(
+    connection: ElasticsearchConnection, patterns: list[str], query: CrashQuery, limit: int, page: int = PAGE
+) -> Iterator[CrashSummary]:
+    """So many of the crashes that a query finds, the last submitted first, a page at a time."""
+    after: list[Any] | None = None
+    while limit > 0:
+        with connection.sorted_errors("list the newest crashes"):
+            hits = connection.client.search(
+                index=patterns,
+                ignore_unavailable=True,
+                query={"bool": {"filter": query.as_filter()}},
+                sort=[
+                    {"processed_crash.date_processed": {"order": "desc", "unmapped_type": "date"}},
+                    {"crash_id": {"order": "desc", "unmapped_type": "keyword"}},
+                ],
+                search_after=after,
+                size=min(page, limit),
+                source_includes=[f"processed_crash.{name}" for name in _SHOWN],
+                track_total_hits=False,
+                allow_partial_search_results=False,
+            ).body["hits"]["hits"]
+        for hit in hits:
+            yield CrashSummary.of_processed(hit["_id"], hit["_source"].get("processed_crash", {}))
+        if not hits:
+            return
+        limit -= len(hits)
+        after = hits[-1]["sort"]

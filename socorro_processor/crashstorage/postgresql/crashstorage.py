@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -18,6 +19,7 @@ from socorro_processor.crash_id import crash_date
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_id
 from socorro_processor.crashstorage.missing_symbols import Missed, SymbolFile, recorded
+from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.crashstorage.postgresql import columns
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
 from socorro_processor.crashstorage.postgresql.partitions import TABLES, Partitions, week_of
@@ -70,6 +72,14 @@ _INSERT_MISSING_SYMBOLS = """
     ON CONFLICT DO NOTHING
 """
 _SELECT_PROCESSED = "SELECT uuid FROM processed_crashes WHERE uuid = ANY(%s) AND crash_date = ANY(%s)"
+_SELECT_NEWEST = """
+    SELECT uuid, date_processed, product, version, signature FROM reports
+    WHERE crash_date >= %(since)s AND (%(before)s IS NULL OR crash_date < %(before)s)
+        AND (%(signature)s IS NULL OR signature = %(signature)s) AND (%(product)s IS NULL OR product = %(product)s)
+    ORDER BY crash_date DESC, date_processed DESC, uuid DESC LIMIT %(limit)s
+"""
+_FIRST_DAY = date(2000, 1, 1)
+"""No crash id is dated before."""
 _SELECT_MISSING_SYMBOLS = """
     SELECT uuid, debug_file, debug_id, code_file, code_id FROM missing_symbols
     WHERE crash_date >= %s ORDER BY crash_date, uuid
@@ -160,6 +170,21 @@ class PostgreSQLCrashStorage(CrashStorageBase):
             return {crash_id for (crash_id,) in cursor}
 
         return set(crash_ids) - self._pool.run("look for processed crashes", found)
+
+    def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
+        """Of the last week, of the two before it, of the four before these: no index is sorted by date."""
+        days = 7
+        since, before = self._today() - timedelta(days=days), None
+        while True:
+            values = {"since": since, "before": before, "signature": signature, "product": product, "limit": limit}
+            rows = self._pool.run("list the newest crashes", partial(_select_newest, values))
+            for uuid, moment, *texts in rows:
+                yield CrashSummary(uuid, moment.astimezone(UTC).isoformat(), *texts)
+            limit -= len(rows)
+            if not limit or since == _FIRST_DAY:
+                return
+            days *= 2
+            since, before = max(since - timedelta(days=days), _FIRST_DAY), since
 
     def missing_symbols(self, since: date | None = None) -> Iterator[Missed]:
         """Every crash submitted on this day or later that missed symbols, with what it missed."""
@@ -292,6 +317,11 @@ def _key(crash_id: str, date_processed: object) -> Values:
     except columns.Misfit:
         moment = datetime.combine(day, time(), UTC)
     return {"uuid": crash_id, "crash_date": day, "date_processed": moment}
+
+
+def _select_newest(values: Values, cursor: Cursor) -> list[tuple[Any, ...]]:
+    cursor.execute(_SELECT_NEWEST, values)
+    return cursor.fetchall()
 
 
 def _deletion(table: str, key: Values) -> Statement:

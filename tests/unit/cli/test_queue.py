@@ -63,6 +63,13 @@ def test_parked_crashes_are_listed_with_their_reasons_and_cannot_paint_the_termi
     assert r"timed out\x1b[31m" in lines[2]
 
 
+def test_a_crash_is_put_back_by_any_form_of_its_id_and_what_was_rejected_by_what_it_is(socorro, queue):
+    address = f"https://crashes.example.com/report/index/{SLOW}"
+    assert socorro("requeue", f"bp-{LARGE}", address)[:2] == (0, "2 parked crashes were put back\n")
+    assert socorro("requeue", "--rejected", "no id")[:2] == (0, "1 rejected crashes were put back\n")
+    assert socorro("requeue", f"bp-{LARGE}") == (1, f"0 parked crashes were put back\nbp-{LARGE} is not parked\n", "")
+
+
 def test_rejected_crashes_are_listed_for_programs(socorro):
     _, out, _ = socorro("rejected", "--json")
     (rejected,) = map(json.loads, out.splitlines())
@@ -75,6 +82,8 @@ def test_rejected_crashes_are_listed_for_programs(socorro):
         (["--reason=too large"], [LARGE]),
         (["--queue=priority"], [SLOW]),
         ([SLOW], [SLOW]),
+        ([f"bp-{SLOW}"], [SLOW]),
+        ([f"https://crashes.example.com/report/index/{SLOW}", "nothing"], [SLOW]),
         (["--since=2016-11-23"], [LARGE, SLOW]),
         (["--since=2999-01-01"], []),
         (["--reason=too large", "--queue=priority"], []),

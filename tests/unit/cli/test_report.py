@@ -1,11 +1,16 @@
 """The report of ``socorro show``: the head, the notes, how the parts are put together, and where they are cut."""
 
+import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
+from socorro_processor.cli.other_fields import other_fields
+from tests.golden.cases import cases_file, read_cases
+from tests.shared import shared
 from tests.unit.cli.reports import CRASH_ID, SGR, frame, on_terminal, processed, report
 
 
@@ -122,6 +127,49 @@ class TestHead:
     def test_personal_data_is_not_in_it(self) -> None:
         crash = processed(email="ann@example.com", url="https://example.com/me", user_comments="my own words")
         assert not re.search("ann@|/me|my own", report(crash, all_threads=True, modules=True))
+
+
+class TestOther:
+    def test_what_own_rules_wrote_is_shown_by_name_before_the_notes(self) -> None:
+        crash = processed(album="Summer", photos=17, shared=False, sizes={"b": [1, None], "a": "x"}, ratio=0.5)
+        lines = ["Other", "  album: Summer", "  photos: 17", "  ratio: 0.5", "  shared: false"]
+        assert "\n" + "\n".join([*lines, '  sizes: {"b": [1, null], "a": "x"}', "", "Notes"]) in report(crash)
+
+    def test_what_says_nothing_is_left_out(self) -> None:
+        assert "\nOther\n" not in report(processed(album="", photos=None))
+
+    def test_what_the_report_has_elsewhere_or_a_client_sent_is_not_among_it(self) -> None:
+        crash = processed(
+            email="ann@example.com", URL="https://example.com/me", addons=["a:1"], memory_report={"a": 1}, hang_type=0
+        )
+        crash |= {"additional_minidumps": ["flash"], "flash": {"json_dump": {}}, "upload_file_minidump_x": {"a": 1}}
+        assert "\nOther\n" not in report(crash)
+
+    def test_no_processed_crash_of_the_processors_own_rules_has_any(self) -> None:
+        shared("golden")
+        crashes = [case["expect"].get("processed_crash") or {} for case in read_cases(cases_file())]
+        assert len(crashes) > 700
+        assert [name for crash in crashes for name in other_fields(crash)] == []
+
+    @pytest.mark.parametrize("show", [report, on_terminal])
+    def test_a_strangers_text_is_printable_and_bounded_in_length_and_number(
+        self, show: Callable[[dict[str, Any]], str]
+    ) -> None:
+        hostile = "\x1b]0;title\x07\u202e\n" * 10_000
+        crash = processed(**{f"own{number:05}": hostile for number in range(5_000)})
+        crash |= {hostile: {"\x9b" * 9: [hostile]}, "deep": json.loads("[" * 150 + "]" * 150), "huge": 10**4000}
+        crash["\ud800"] = {"\ud800": [hostile] * 100}
+        text = SGR.sub("", show(crash))
+        assert all(line.isprintable() for line in text.splitlines())
+        other = text.partition("\nOther\n")[2].partition("\n\n")[0]
+        assert len(other) < 30 * 700
+        assert "fields, which --json has ..." in other
+
+    def test_the_first_thirty_fields_are_shown(self) -> None:
+        crash = processed(**{f"own{number:02}": number for number in range(40)})
+        lines = report(crash).partition("\nOther\n")[2].partition("\n\n")[0].splitlines()
+        assert lines[0] == "  own00: 0"
+        assert lines[29:] == ["  own29: 29", "  ... 10 more fields, which --json has ..."]
 
 
 class TestIncompleteCrashes:

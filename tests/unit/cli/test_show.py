@@ -91,13 +91,15 @@ def test_a_destination_that_fails_is_named_where_the_source_has_the_crash(
 
 def test_a_crash_that_no_store_has_is_an_error_that_says_what_to_do() -> None:
     not_found = CrashIDNotFound(CRASH_ID)
-    with pytest.raises(SocorroError, match=f"no processed crash {CRASH_ID} was found; .* `socorro process {CRASH_ID}`"):
+    with pytest.raises(
+        SocorroError, match=f"no processed crash {CRASH_ID} was found in Store; .* `socorro process {CRASH_ID}`"
+    ):
         run(CRASH_ID, destination=Store(not_found), source=Store(not_found))
 
 
 def test_stores_that_are_away_are_named_in_the_error() -> None:
     stores = Store(TransientStorageError("S3 is away")), Store(CrashIDNotFound(CRASH_ID))
-    with pytest.raises(SocorroError, match=f"no processed crash {CRASH_ID} was found; S3 is away$"):
+    with pytest.raises(SocorroError, match=f"no processed crash {CRASH_ID} was found in Store; S3 is away$"):
         run(CRASH_ID, destination=stores[0], source=stores[1])
 
 
@@ -181,7 +183,8 @@ def test_of_a_crash_that_is_not_there_the_command_says_so(crashes: Path, capsys:
     assert socorro_show(crashes, unknown) == 1
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err.startswith(f"socorro: no processed crash {unknown} was found; ")
+    place = f"FileSystemCrashStorage in {crashes}"
+    assert output.err.startswith(f"socorro: no processed crash {unknown} was found in {place}; ")
 
 
 @pytest.mark.parametrize("crash_id", ["0bba61c5", "../../etc/passwd", ""])

@@ -32,3 +32,10 @@ def test_a_corrupt_symbol_file_is_named_each_time(tmp_path, capsys):
         assert out == "2 of 3 symbol files have an index\n"
         assert f"{path}: it is corrupt: the stackwalker rejects it" in err
     assert len(list((tmp_path / "symbols.index").rglob("*.index"))) == 3
+
+
+def test_where_there_is_no_symbol_file_it_is_told_where_it_was_looked_for(tmp_path, capsys):
+    stackwalker()
+    rule = "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015"
+    assert main(["symbols", "index", f"{rule}.symbols_path={tmp_path}/symbols"], environ={}) == 0
+    assert capsys.readouterr().out == f"0 of 0 symbol files have an index: there is none in {tmp_path}/symbols\n"

@@ -104,7 +104,9 @@ def test_a_crash_that_a_processor_or_an_operator_may_still_need_stays(installati
         if state == "is parked":
             installation.queue.park(delivery, "5 attempts")
 
-    assert installation.clean_up().startswith("0 crashes removed")
+    summary = installation.clean_up()
+    assert summary.startswith("0 crashes removed")
+    assert summary.endswith(f"; looked in {installation.root}")
     assert len(installation.files(crash_id)) == 4
 
 
