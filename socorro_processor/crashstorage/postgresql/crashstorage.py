@@ -22,6 +22,7 @@ from socorro_processor.crashstorage.missing_symbols import Missed, SymbolFile, r
 from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.crashstorage.postgresql import columns
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
+from socorro_processor.crashstorage.postgresql.indexes import make_indexes
 from socorro_processor.crashstorage.postgresql.partitions import TABLES, Partitions, week_of
 from socorro_processor.crashstorage.postgresql.schema import migrate, missing_migrations
 from socorro_processor.crashstorage.redactor import Redactor, redactor_options
@@ -227,11 +228,15 @@ class PostgreSQLCrashStorage(CrashStorageBase):
             raise CrashIDNotFound(f"{self} has no crash {crash_id}")
 
     def setup(self) -> None:
-        """Make the tables, or bring them up to date, and the partitions of this and the next weeks."""
+        """Make the tables, or bring them up to date, the partitions of this and the next weeks, and the indexes.
+
+        The indexes are the last: crashes can be saved while they are made, and without them.
+        """
         for name in self._pool.run("make the tables", migrate):
             logger.info("migration %s applied to the database %s", name, self._pool)
         for weeks in range(_WEEKS_AHEAD + 1):
             self.partitions.make(week_of(self._today()) + timedelta(weeks=weeks))
+        make_indexes(self._pool)
 
     def check(self) -> None:
         if mistake := self._pool.run("look at the tables", _mistake):

@@ -1,0 +1,141 @@
+"""Indexes for everyday questions, made while processors write and people read.
+
+Once a partitioned table has an index, PostgreSQL gives it to each new partition. Partitions that are older than
+the index get theirs one after the other, and concurrently: ``CREATE INDEX`` on the whole table would keep every
+processor waiting until the last partition is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
+
+logger = logging.getLogger(__name__)
+
+
+class Index(NamedTuple):
+    table: str
+    columns: tuple[str, ...]
+
+    def name(self, of: str) -> str:
+        """Return the name that PostgreSQL itself gives it on a partition ``of`` its table."""
+        return "_".join([of, *self.columns, "idx"])
+
+
+INDEXES = (
+    Index("reports", ("signature", "crash_date")),
+    Index("reports", ("product", "version", "crash_date")),
+    Index("reports", ("date_processed",)),
+)
+"""By ``crash_date`` rather than a time where both would do: of many equal entries PostgreSQL 13 keeps one."""
+
+_LOCK = 0x50C0_4404
+"""The advisory lock of whoever makes indexes."""
+
+_PATIENCE = "2s"
+"""How long processors may be kept waiting by what cannot be done concurrently, which itself takes milliseconds."""
+
+_PAUSE = 0.5
+"""Seconds between two looks at whether another host has done."""
+
+_TO_BE_DONE = """
+    SELECT partition.oid::regclass::text, partition.relname
+    FROM pg_inherits JOIN pg_class AS partition ON partition.oid = inhrelid AND partition.relkind = 'r'
+    WHERE inhparent = to_regclass(%(table)s) AND NOT EXISTS (
+        SELECT FROM pg_index JOIN pg_inherits AS attached ON attached.inhrelid = indexrelid
+        WHERE indrelid = partition.oid AND attached.inhparent = to_regclass(%(index)s)
+    )
+    ORDER BY partition.relname
+"""
+"""The partitions without an index of their table: how to write them in a statement, and their names."""
+
+
+def make_indexes(pool: ConnectionPool, sleep: Callable[[float], None] = time.sleep) -> list[str]:
+    """Make the indexes that are missing, one host at a time; return their names.
+
+    What fails in the middle leaves what is done, and the next call goes on from there.
+    """
+    if not pool.run("look for the indexes", _are_missing):
+        return []  # also for a user who could not make any
+    with pool.session("make the indexes") as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        # It must not wait within a statement: CREATE INDEX CONCURRENTLY waits for all statements that are older.
+        while not _is_our_turn(cursor):
+            sleep(_PAUSE)
+        made = []
+        for index in INDEXES:
+            for name in _make(cursor, index):
+                logger.info("index %s made in the database %s", name, pool)
+                made.append(name)
+    return made
+
+
+def _are_missing(cursor: Cursor) -> bool:
+    return any(not _is_there(cursor, index) or _to_be_done(cursor, index) for index in INDEXES)
+
+
+def _is_there(cursor: Cursor, index: Index) -> bool:
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND indrelid = to_regclass(%s))",
+        (index.name(index.table), index.table),
+    )
+    return cursor.fetchone() == (True,)
+
+
+def _to_be_done(cursor: Cursor, index: Index) -> list[tuple[str, str]]:
+    cursor.execute(_TO_BE_DONE, {"table": index.table, "index": index.name(index.table)})
+    return cursor.fetchall()
+
+
+def _is_our_turn(cursor: Cursor) -> bool:
+    cursor.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))
+    return cursor.fetchone() == (True,)
+
+
+def _make(cursor: Cursor, index: Index) -> Iterator[str]:
+    """Make an index on the table first, so that partitions made meanwhile come with theirs; then on each other one."""
+    whole = index.name(index.table)
+    if not _is_there(cursor, index):
+        _at_once(cursor, _creation(index, "CREATE INDEX {index} ON ONLY {table} ({columns})", index.table, whole))
+        yield whole
+    for partition, name in _to_be_done(cursor, index):
+        part = index.name(name)
+        if _is_valid(cursor, partition, part) is False:  # its making was interrupted
+            cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(part)))
+        if not _is_valid(cursor, partition, part):
+            cursor.execute(
+                _creation(index, "CREATE INDEX CONCURRENTLY {index} ON {table} ({columns})", partition, part)
+            )
+        attachment = sql.SQL("ALTER INDEX {} ATTACH PARTITION {}")
+        _at_once(cursor, attachment.format(sql.Identifier(whole), sql.Identifier(part)))
+        yield part
+
+
+def _is_valid(cursor: Cursor, partition: str, name: str) -> bool | None:
+    """Return whether all rows are in the index of this name; None where the partition has none."""
+    cursor.execute(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s) AND indrelid = %s::regclass",
+        (name, partition),
+    )
+    found = cursor.fetchone()
+    return None if found is None else bool(found[0])
+
+
+def _creation(index: Index, statement: str, table: str, name: str) -> sql.Composed:
+    """``table`` as it is written in a statement."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, index.columns))
+    return sql.SQL(statement).format(index=sql.Identifier(name), table=sql.SQL(table), columns=columns)
+
+
+def _at_once(cursor: Cursor, statement: sql.Composable) -> None:
+    """Execute what locks out processors, or give up while others do not let go."""
+    with cursor.connection:
+        cursor.execute("SET LOCAL lock_timeout = %s", (_PATIENCE,))
+        cursor.execute(statement)
