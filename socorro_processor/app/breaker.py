@@ -39,6 +39,7 @@ class Breaker:
         self._condition = threading.Condition()
         self._changes = 0
         self._failures = 0
+        self._reason = ""
         self._tried: set[str] = set()
         self._until = 0.0
         self._trial: str | None = None
@@ -49,6 +50,12 @@ class Breaker:
     @property
     def is_open(self) -> bool:
         return self._failures > 0 and not self._looks_well
+
+    @property
+    def reason(self) -> str:
+        """Of the latest failure, while open; else empty."""
+        with self._condition:
+            return self._reason if self.is_open else ""
 
     @property
     def leaves_new_crashes(self) -> bool:
@@ -93,6 +100,7 @@ class Breaker:
                 self._tried.add(crash_id)
             if self._failures == 0 or self._trial == crash_id or self._looks_well:
                 self._failures += 1
+            self._reason = reason
             self._until = self._clock() + self._pauses[min(self._failures, len(self._pauses)) - 1]
             if self._trial == crash_id:
                 self._trial = None

@@ -73,6 +73,7 @@ class TaskManager(RequiredConfig):
         while True:
             self._tick()
             self._handler.exchange_outcomes()
+            self._queue.pauses(self._breaker.reason)
             if self._stop.is_set():
                 return
             if not self._has_room() or not self._breaker.may_begin():

@@ -1,14 +1,15 @@
-"""``socorro queue status``: how many crash ids are where, once or again and again."""
+"""``socorro queue status``: how many crash ids are where, once or again and again; and which, since when and why."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,15 +17,30 @@ from rich.table import Table
 from rich.text import Text
 
 from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, Seconds, argument
-from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, Depths
+from socorro_processor.crashqueue.base import (
+    QUEUES,
+    CrashQueueBase,
+    Depths,
+    InFlight,
+    InFlightAt,
+    PendingCrash,
+    QueueName,
+)
 from socorro_processor.errors import CrashQueueError
 
 _INTERVAL = 2.0
+_SHARES = (0.25, 0.1, 0.15, 0.2, 0.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ids",
+        action="store_true",
+        help="list the crashes that are in work, taken or delayed, too: which, since when, at which process, and why",
+    )
     parser.add_argument(
         "--watch",
         metavar="SECONDS",
@@ -41,79 +57,154 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     queue: CrashQueueBase = build("new_crash_source", configuration)
     with closing(queue):
         if arguments.watch is None:
-            depths = queue.depths()
+            status = _look(queue, arguments.ids)
             if arguments.json:
-                print(json.dumps(asdict(depths)))
+                print(json.dumps(_as_json(status)))
             else:
-                _console().print(_shown(depths, None))
+                console = _console()
+                _print(console, _shown(status, None, _width(console)))
             return 0
         with suppress(KeyboardInterrupt):
-            _watch(queue, arguments.watch, arguments.json)
+            _watch(queue, arguments)
     return 0
+
+
+@dataclass(frozen=True)
+class _Status:
+    """What one look has found."""
+
+    depths: Depths
+    in_flight: InFlight
+    with_ids: bool
+
+    def in_work(self, queue: QueueName) -> str:
+        return self._number(self.in_flight.in_work.get(queue, 0), queue)
+
+    def prefetched(self, queue: QueueName) -> str:
+        return self._number((self.in_flight.prefetched or {}).get(queue, 0), queue)
+
+    def is_known(self, queue: QueueName) -> bool:
+        """Return False where there are processes that did not say what they have of it."""
+        return not self.in_flight.silent.get(queue)
+
+    def _number(self, number: int, queue: QueueName) -> str:
+        if self.is_known(queue):
+            return str(number)
+        return f"{number}+?" if number else "?"
+
+
+def _look(queue: CrashQueueBase, ids: bool) -> _Status:
+    # In this order: what is taken between the two is seen twice, and not never.
+    depths = queue.depths()
+    return _Status(depths, queue.in_flight(ids=ids), ids)
 
 
 def _console() -> Console:
     return Console(highlight=False)
 
 
-def _watch(queue: CrashQueueBase, interval: float, as_json: bool) -> None:
+def _width(console: Console) -> int | None:
+    return console.width if console.is_terminal else None
+
+
+def _print(console: Console, renderables: list[RenderableType]) -> None:
+    for renderable in renderables:
+        console.print(renderable, soft_wrap=isinstance(renderable, Text))
+
+
+def _watch(queue: CrashQueueBase, arguments: argparse.Namespace) -> None:
     """For ever. A queue that is away is said, and looked for again."""
     console = _console()
-    if as_json:
-        _look_for_ever(queue, interval, lambda moment, found, _: _print_json(moment, found))
+    if arguments.json:
+        _look_for_ever(queue, arguments, lambda moment, found, _: _print_json(moment, found))
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=False) as live:
-            _look_for_ever(queue, interval, lambda *seen: live.update(_titled(*seen), refresh=True))
+            _look_for_ever(queue, arguments, lambda *seen: live.update(Group(*_titled(console, *seen)), refresh=True))
     else:
-        _look_for_ever(queue, interval, lambda *seen: _print_lines(console, *seen))
+        _look_for_ever(queue, arguments, lambda *seen: _print_lines(console, *seen))
 
 
 def _look_for_ever(
     queue: CrashQueueBase,
-    interval: float,
-    show: Callable[[datetime, Depths | CrashQueueError, Depths | None], None],
+    arguments: argparse.Namespace,
+    show: Callable[[datetime, _Status | CrashQueueError, Depths | None], None],
 ) -> None:
     """``show`` is given what was found, and what the first look had found."""
     first: Depths | None = None
     while True:
         moment = datetime.now(UTC)
-        found: Depths | CrashQueueError
+        found: _Status | CrashQueueError
         try:
-            found = queue.depths()
+            found = _look(queue, arguments.ids)
         except CrashQueueError as error:
             found = error
         else:
-            first = first or found
+            first = first or found.depths
         show(moment, found, first)
-        time.sleep(interval)
+        time.sleep(arguments.watch)
 
 
-def _print_json(moment: datetime, found: Depths | CrashQueueError) -> None:
-    words = {"error": str(found)} if isinstance(found, CrashQueueError) else asdict(found)
+def _print_json(moment: datetime, found: _Status | CrashQueueError) -> None:
+    words = {"error": str(found)} if isinstance(found, CrashQueueError) else _as_json(found)
     print(json.dumps({"time": moment.isoformat(timespec="seconds")} | words), flush=True)
 
 
-def _print_lines(console: Console, moment: datetime, found: Depths | CrashQueueError, first: Depths | None) -> None:
-    console.print(_titled(moment, found, first))
+def _as_json(status: _Status) -> dict[str, Any]:
+    """A number that is not known is None."""
+    found = status.in_flight
+    values = asdict(status.depths)
+    for queue in QUEUES:
+        known = status.is_known(queue)
+        values["queues"][queue]["in_flight"] = found.in_work.get(queue, 0) if known else None
+        if found.prefetched is not None:
+            values["queues"][queue]["prefetched"] = found.prefetched.get(queue, 0) if known else None
+    values["processes"] = [
+        {
+            "process": each.process,
+            "in_flight": dict(each.in_work),
+            **({"prefetched": dict(each.prefetched)} if found.prefetched is not None else {}),
+            "pause": each.pause,
+        }
+        for each in found.processes
+    ]
+    values["silent_consumers"] = {queue: count for queue, count in found.silent.items() if count}
+    if status.with_ids:
+        values["crashes"] = [
+            asdict(crash)
+            | {"since": crash.since and crash.since.isoformat(), "due": crash.due and crash.due.isoformat()}
+            for crash in found.crashes
+        ]
+    return values
+
+
+def _print_lines(console: Console, moment: datetime, found: _Status | CrashQueueError, first: Depths | None) -> None:
+    _print(console, _titled(console, moment, found, first))
     console.print()
     console.file.flush()
 
 
-def _titled(moment: datetime, found: Depths | CrashQueueError, first: Depths | None) -> RenderableType:
+def _titled(
+    console: Console, moment: datetime, found: _Status | CrashQueueError, first: Depths | None
+) -> list[RenderableType]:
     title = Text(moment.isoformat(sep=" ", timespec="seconds"), "dim")
     if isinstance(found, CrashQueueError):
-        return Group(title, Text(plain(str(found)), "bold red"))
-    return Group(title, _shown(found, first))
+        return [title, Text(plain(str(found)), "bold red")]
+    return [title, *_shown(found, first, _width(console))]
 
 
-def _shown(depths: Depths, first: Depths | None) -> RenderableType:
+def _shown(status: _Status, first: Depths | None, width: int | None) -> list[RenderableType]:
     """``first``: how it was when the watch began, for what has changed since."""
+    depths, found = status.depths, status.in_flight
+    prefetches = found.prefetched is not None
     columns = Table("queue", box=None, pad_edge=False)
-    for heading in ("waiting", "delayed", "in work", *(["since the start"] if first else [])):
+    headings = ["waiting", "delayed", "in work", *(["prefetched"] if prefetches else [])]
+    for heading in (*headings, *(["since the start"] if first else [])):
         columns.add_column(heading, justify="right")
     for name in QUEUES:
         depth = depths.queues[name]
-        row = [str(depth.waiting), str(depth.delayed), str(depth.in_flight)]
+        row = [str(depth.waiting), str(depth.delayed), status.in_work(name)]
+        if prefetches:
+            row.append(status.prefetched(name))
         if first:
             before = first.queues[name]
             row.append(f"{depth.waiting + depth.delayed - before.waiting - before.delayed:+}")
@@ -121,7 +212,89 @@ def _shown(depths: Depths, first: Depths | None) -> RenderableType:
     aside = Text(f"parked: {depths.parked}, rejected: {depths.rejected}, suspect: {depths.suspect}")
     if depths.parked or depths.suspect:
         aside.stylize("yellow")
-    return Group(columns, aside)
+    shown: list[RenderableType] = [columns, aside]
+    if prefetches:
+        shown += _processes(found)
+    if status.with_ids:
+        shown += _crashes(status, width)
+    return shown
+
+
+def _processes(found: InFlight) -> Iterator[Text]:
+    """Each process that has something or takes nothing, and how many others there are."""
+    idle = 0
+    for each in found.processes:
+        words = [_counted(each, queue) for queue in QUEUES]
+        said = "; ".join(filter(None, [*words, each.pause and f"takes no crash now: {plain(each.pause)}"]))
+        if said:
+            yield Text(f"{plain(each.process)}: {said}", "yellow" if each.pause else "")
+        else:
+            idle += 1
+    if idle:
+        yield Text(f"{idle} {'process has' if idle == 1 else 'processes have'} nothing in work")
+    if found.failure:
+        yield Text(f"the processors cannot be asked what they have: {plain(found.failure)}", "bold red")
+    if silent := ", ".join(f"{queue} {count}" for queue, count in found.silent.items() if count):
+        yield Text(
+            f"consumers that do not say what they have (?): {silent}; they are of a processor of an earlier version, of"
+            " one that hangs or has just ended, or of another program",
+            "yellow",
+        )
+
+
+def _counted(each: InFlightAt, queue: QueueName) -> str:
+    counts = ((each.in_work.get(queue, 0), "in work"), (each.prefetched.get(queue, 0), "prefetched"))
+    words = ", ".join(f"{count} {what}" for count, what in counts if count)
+    return f"{queue} {words}" if words else ""
+
+
+def _crashes(status: _Status, width: int | None) -> Iterator[Text]:
+    found = status.in_flight
+    pauses = {each.process: each.pause for each in found.processes}
+    rows: list[Row] = [
+        [
+            (plain(crash.crash_id), ""),
+            (crash.queue, ""),
+            (crash.since.isoformat(timespec="seconds") if crash.since else "?", ""),
+            (plain(crash.process) or "?", ""),
+            (_why(crash, pauses.get(crash.process, "")), ""),
+        ]
+        for crash in found.crashes
+    ]
+    yield Text()
+    if rows:
+        rows.insert(0, [(heading, "dim") for heading in ("crash id", "queue", "since", "process", "why")])
+    yield from table(rows, _SHARES, width)
+    delayed = sum(depth.delayed for depth in status.depths.queues.values())
+    held = sum(found.in_work.values()) + sum((found.prefetched or {}).values())
+    unknown = [
+        *_left_out(held - sum(crash.state != "delayed" for crash in found.crashes), "in flight"),
+        *_left_out(delayed - sum(crash.state == "delayed" for crash in found.crashes), "delayed"),
+    ]
+    if unknown:
+        yield Text(f"not listed: {', '.join(unknown)}", "dim")
+    elif not rows:
+        yield Text("no crash is in flight or delayed", "dim")
+
+
+def _left_out(count: int, what: str) -> list[str]:
+    return [f"{count} {what}"] if count > 0 else []
+
+
+def _why(crash: PendingCrash, pause: str) -> str:
+    reason = plain(crash.reason)
+    due = crash.due.isoformat(timespec="seconds") if crash.due else ""
+    if crash.state == "delayed":
+        return f"delayed until {due}" + (f": {reason}" if reason else "")
+    if crash.state == "prefetched":
+        words = "prefetched" + (f", not taken before {due}" if due else "")
+        if reason:
+            words += f"; its last attempt failed: {reason}"
+        elif pause:
+            words += f"; its process takes no crash now: {plain(pause)}"
+        return words
+    words = "in work" if crash.state == "in work" else "taken, waits for a free thread"
+    return words + (f"; its last attempt failed: {reason}" if reason else "")
 
 
 COMMAND = Command(
@@ -129,13 +302,19 @@ COMMAND = Command(
     summary="Say how many crash ids are where.",
     description=(
         "Say how many crash ids wait, are delayed until their next attempt, and are in work; and how many were put\n"
-        "aside. With RabbitMQ, what processors have taken is in no number. With --json there is the age of the oldest\n"
-        "id of each queue, too, in seconds; null where it is not known, as with RabbitMQ, which does not tell it.\n\n"
+        "aside. With RabbitMQ also how many were prefetched: given to a processor that has not taken them yet. The\n"
+        "broker does not tell what processors have, so they are asked, and answer within two seconds. Where one does\n"
+        "not, the number is not known: `?`, or `3+?` where the others have three; null in JSON.\n\n"
+        "With --ids each crash that is in work, prefetched or delayed is listed, with why it was tried again, or why\n"
+        "its processor takes none. With RabbitMQ those that are delayed are known as long as the processor runs that\n"
+        "has put them off.\n\n"
+        "With --json there is the age of the oldest id of each queue, too, in seconds; null where it is not known, as\n"
+        "with RabbitMQ, which does not tell it.\n\n"
         "With --watch the last column says by how much more, or less, waits or is delayed than at the start; a queue\n"
         "that is away is said, and looked for again.\n\n"
         "Exit code: 0 done; 1 the queue is away; 2 wrong arguments or configuration."
     ),
-    example="socorro queue status --watch=5",
+    example="socorro queue status --ids",
     run=run,
     add_arguments=add_arguments,
     sections=("new_crash_source", "resource", "secrets"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import os
+import socket
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -15,9 +17,14 @@ QueueName = Literal["normal", "priority", "reprocessing"]
 QUEUES: tuple[QueueName, ...] = ("priority", "normal", "reprocessing")
 KeptState = Literal["parked", "rejected"]
 KEPT_STATES: tuple[KeptState, ...] = ("parked", "rejected")
+PendingState = Literal["in work", "taken", "prefetched", "delayed"]
+"""In work; taken by a process, which has no thread free for it; given to a process ahead of need; in its delay."""
 
 SUBMITTED_AHEAD = 100
 """Crash ids that ``submit_all`` has on their way at once, where the backend can."""
+
+MOST_PENDING = 10_000
+"""Crash ids that ``in_flight`` lists at most."""
 
 LONGEST_REASON = 1_000
 LONGEST_REJECTED_BODY = 1_000
@@ -85,14 +92,66 @@ class Depths:
     """Those that wait to be processed alone, where a backend has a queue of its own for them."""
 
 
+@dataclass(frozen=True)
+class PendingCrash:
+    """A crash id that is in flight or delayed: where it is, since when and why."""
+
+    crash_id: str
+    """Of a longer text, the beginning."""
+    queue: QueueName
+    state: PendingState
+    process: str = ""
+    """Who has it, or has delayed it; empty where that is not known."""
+    since: datetime | None = None
+    """When this state began, where that is known."""
+    due: datetime | None = None
+    """Of one in a delay, its end."""
+    reason: str = ""
+    """Why its latest attempt was none that ended it; empty where it was not tried again."""
+
+
+@dataclass(frozen=True)
+class InFlightAt:
+    """How many crash ids one process has."""
+
+    process: str
+    """Its host and its pid."""
+    in_work: Mapping[QueueName, int]
+    prefetched: Mapping[QueueName, int]
+    pause: str = ""
+    """Why it takes no crash at this time; empty where it takes them."""
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """How many crash ids processes have, over all processes, as far as that is known."""
+
+    in_work: Mapping[QueueName, int]
+    """In work or taken."""
+    prefetched: Mapping[QueueName, int] | None = None
+    """None where a backend gives out nothing ahead of need."""
+    silent: Mapping[QueueName, int] = field(default_factory=dict)
+    """Consumers that did not say what they have: where there are any, the numbers above may be too small."""
+    failure: str = ""
+    """Why processors could not be asked."""
+    processes: tuple[InFlightAt, ...] = ()
+    crashes: tuple[PendingCrash, ...] = ()
+    """Where they were asked for, those whose ids are known."""
+
+
+def this_process() -> str:
+    """The name of this process, for those who look at the queue."""
+    return f"{socket.gethostname()}, pid {os.getpid()}"
+
+
 class CrashQueueBase(RequiredConfig):
     """Three queues of crash ids. A crash leaves its queue only by ``ack``, ``park`` or ``reject``.
 
     Delivery is at least once: what a process that died had taken is delivered again. Every method
     may be called from any thread, but ``new_crashes`` is for one thread at a time. A backend that
-    cannot be reached makes ``submit``, ``hasten``, ``depths``, ``kept``, ``requeue`` and ``purge`` raise
-    CrashQueueError; ``new_crashes`` goes on by itself until it can be reached again, and what was delivered meanwhile
-    comes again.
+    cannot be reached makes ``submit``, ``hasten``, ``depths``, ``in_flight``, ``kept``, ``requeue`` and ``purge``
+    raise CrashQueueError; ``new_crashes`` goes on by itself until it can be reached again, and what was delivered
+    meanwhile comes again.
 
     ``begin``, ``ack``, ``retry``, ``park``, ``reject`` and ``release`` may raise CrashQueueError too. The
     caller then forgets the delivery: the crash comes again. Ending a delivery that is this process's
@@ -168,6 +227,19 @@ class CrashQueueBase(RequiredConfig):
     def depths(self) -> Depths:
         """How much there is in each queue, at this time."""
         raise NotImplementedError
+
+    def in_flight(self, *, ids: bool = False) -> InFlight:
+        """What each process has at this time. Other processes may be asked, which takes up to a few seconds.
+
+        ``ids``: with the crash ids that are in flight or delayed, up to MOST_PENDING of them.
+        """
+        raise NotImplementedError
+
+    def pauses(self, reason: str) -> None:
+        """This process takes no crash at this time, for this reason, or, where it is empty, takes them again.
+
+        For those who look. Called again and again; raises nothing.
+        """
 
     def pending(self, crash_ids: Collection[str]) -> set[str] | None:
         """Those of them that wait, are delayed or in flight here, in whichever process.

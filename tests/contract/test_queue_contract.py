@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import QUEUES, SUBMITTED_AHEAD, Delivery, Depth, KeptCrash, QueueName
+from socorro_processor.crashqueue.base import (
+    QUEUES,
+    SUBMITTED_AHEAD,
+    Delivery,
+    Depth,
+    InFlight,
+    KeptCrash,
+    QueueName,
+    this_process,
+)
 from socorro_processor.crashqueue.history import FORCE, History
 from socorro_processor.crashqueue.outcomes import Outcomes, decode_outcomes
 from socorro_processor.errors import CrashQueueError
@@ -459,6 +468,76 @@ def test_a_crash_that_is_put_back_has_waited_since_then(backend, processor):
     assert 0.0 <= age <= backend.now() - before + 1.0
 
 
+def asked(backend: QueueBackend, *, ids: bool = True) -> InFlight:
+    """What one that takes nothing itself is told."""
+    queue = backend.start().queue
+    told: list[InFlight] = []
+
+    def all_say_what_they_have() -> bool:
+        told.append(queue.in_flight(ids=ids))
+        return not any(told[-1].silent.values())
+
+    # One who has just come may not hear questions yet.
+    eventually(all_say_what_they_have)
+    return told[-1]
+
+
+def test_what_is_in_flight_is_told_to_others_with_where_and_since_when(backend, processor):
+    submitted(processor, 1, "priority")
+    submitted(processor, 1, "normal")
+    begun, taken_only = taken(processor), taken(processor)
+    processor.queue.begin(begun)
+    told = asked(backend)
+    assert told.in_work == {"priority": 1, "normal": 1, "reprocessing": 0}
+    assert {(crash.crash_id, crash.queue, crash.state, crash.process) for crash in told.crashes} == {
+        (begun.crash_id, "priority", "in work", this_process()),
+        (taken_only.crash_id, "normal", "taken", this_process()),
+    }
+    assert all(crash.since for crash in told.crashes)
+    (at,) = [each for each in told.processes if sum(each.in_work.values())]
+    assert (at.process, at.in_work) == (this_process(), told.in_work)
+
+
+def test_ids_are_told_only_where_they_are_asked_for(backend, processor):
+    processor.queue.submit(CRASH)
+    taken(processor)
+    told = asked(backend, ids=False)
+    assert (told.in_work["normal"], told.crashes) == (1, ())
+
+
+def test_a_crash_in_its_delay_is_told_with_its_end_and_the_reason(backend, processor):
+    processor.queue.submit(CRASH)
+    processor.queue.retry(taken(processor), "S3 is away\ud800", transient=True)
+    told = asked(backend)
+    assert sum(told.in_work.values()) == 0
+    (crash,) = told.crashes
+    assert (crash.crash_id, crash.state, crash.reason) == (CRASH, "delayed", r"S3 is away\ud800")
+    assert crash.due is not None
+
+
+def test_why_a_crash_is_tried_again_comes_with_it_to_another_process(backend, processor):
+    processor.queue.submit(CRASH)
+    processor.queue.retry(taken(processor), "S3 is away", transient=True)
+    processor.queue.close()
+    backend.wait(LONGEST_DELAY)
+    another = backend.start()
+    another.queue.begin(taken(another))
+    (crash,) = asked(backend).crashes
+    assert (crash.crash_id, crash.state, crash.reason, crash.due) == (CRASH, "in work", "S3 is away", None)
+
+
+@pytest.mark.parametrize("ending", ["ack", "park", "reject", "release"])
+def test_what_has_ended_is_in_flight_no_more(backend, processor, ending):
+    processor.queue.submit(CRASH)
+    processor.queue.retry(taken(processor), "S3 is away", transient=True)
+    backend.wait(LONGEST_DELAY)
+    processor.queue.begin(delivery := taken(processor))
+    getattr(processor.queue, ending)(delivery, *(["the reason"] if ending in ("park", "reject") else []))
+    told = asked(backend)
+    assert sum(told.in_work.values()) == 0
+    assert {crash.state for crash in told.crashes} <= {"prefetched"}
+
+
 def test_closing_gives_back_what_is_in_flight_without_counting_an_attempt(backend, processor):
     submitted(processor, 2)
     processor.queue.begin(taken(processor))
@@ -479,6 +558,7 @@ def test_a_closed_queue_refuses_what_it_cannot_do_any_more(processor):
     for action in (
         lambda: processor.queue.submit(CRASH),
         processor.queue.depths,
+        processor.queue.in_flight,
         lambda: list(processor.queue.kept("parked")),
         lambda: processor.queue.purge("normal"),
         lambda: processor.queue.purge("parked"),

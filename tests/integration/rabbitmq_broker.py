@@ -83,18 +83,21 @@ class Broker:
         if self.connection is not None:
             with suppress(pika.exceptions.AMQPError):
                 self.connection.close()
-        self.connection = pika.BlockingConnection(
-            pika.ConnectionParameters(
-                self.options["resource.rabbitmq.host"],
-                int(self.options["resource.rabbitmq.port"]),
-                self.options["resource.rabbitmq.virtual_host"],
-                pika.PlainCredentials(
-                    self.options["secrets.rabbitmq.rabbitmq_user"], self.options["secrets.rabbitmq.rabbitmq_password"]
-                ),
-                heartbeat=0,
-            )
-        )
+        self.connection = pika.BlockingConnection(self.parameters)
         self.channel = self.connection.channel()
+
+    @property
+    def parameters(self) -> pika.ConnectionParameters:
+        """For a connection of another program."""
+        return pika.ConnectionParameters(
+            self.options["resource.rabbitmq.host"],
+            int(self.options["resource.rabbitmq.port"]),
+            self.options["resource.rabbitmq.virtual_host"],
+            pika.PlainCredentials(
+                self.options["secrets.rabbitmq.rabbitmq_user"], self.options["secrets.rabbitmq.rabbitmq_password"]
+            ),
+            heartbeat=0,
+        )
 
     def configuration(self, **options: object):
         return defaults(RabbitMQCrashQueue, **self.values | options)
@@ -130,6 +133,14 @@ class Broker:
 
     def exists(self, name: str) -> bool:
         return self._waiting(name) is not None
+
+    def exchange_exists(self, name: str) -> bool:
+        try:
+            self.channel.exchange_declare(name, passive=True)
+        except pika.exceptions.ChannelClosedByBroker:
+            self.channel = self.connection.channel()
+            return False
+        return True
 
     def _waiting(self, name: str) -> int | None:
         try:

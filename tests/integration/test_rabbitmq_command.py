@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pika
 import pytest
 
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import class_name
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
+from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from tests.integration.rabbitmq_broker import Broker, Processor
+from tests.system.daemon import eventually
+from tests.system.embedded import EmbeddedInstallation, embedded_installation
+from tests.system.test_operation import free_port
 
 LARGE, SLOW = new_crash_id(), new_crash_id()
 
@@ -90,3 +97,102 @@ def test_a_dry_run_puts_nothing_back(socorro, processor):
 def test_a_crash_is_submitted_for_reprocessing(socorro, processor):
     assert socorro("reprocess", LARGE)[0] == 0
     assert processor.take().queue == "reprocessing"
+
+
+# An outage
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[EmbeddedInstallation]:
+    """Its daemon finds nobody where PostgreSQL is to be."""
+    with embedded_installation("rabbitmq", tmp_path, retry_delays="0.2") as installation:
+        installation.plug_in("own_rules", RULE)
+        installation.use_rule("own_rules.Nothing")
+        installation.set("destination.crashstorage_class", class_name(PostgreSQLCrashStorage))
+        installation.set("resource.postgresql.database_hostname", "127.0.0.1")
+        installation.set("resource.postgresql.database_port", str(free_port()))
+        yield installation
+
+
+RULE = """
+from socorro_processor.pipeline.rule import Rule
+
+
+class Nothing(Rule):
+    pass
+"""
+
+
+def test_three_crashes_at_a_processor_in_an_outage_are_told_with_where_since_when_and_why(installation):
+    daemon = installation.start("--health.port=0")
+    crash_ids = {installation.submit_crash() for _ in range(3)}
+    said: list[str] = []
+
+    def are_told() -> bool:
+        status = json.loads(said_by("--ids", "--json"))
+        crashes = {crash["crash_id"]: crash for crash in status["crashes"]}
+        normal = status["queues"]["normal"]
+        # One at a time is tried; and is counted nowhere for the moment of its way there.
+        return (
+            crashes.keys() == crash_ids
+            and all("Connection refused" in crash["reason"] and crash["since"] for crash in crashes.values())
+            and {crash["process"] for crash in crashes.values()} == {status["processes"][0]["process"]}
+            and (normal["waiting"], normal["delayed"]) == (0, 0)
+            and None not in (normal["in_flight"], normal["prefetched"])
+            and normal["in_flight"] + normal["prefetched"] == 3
+        )
+
+    def said_by(*arguments: str) -> str:
+        done = installation.socorro("queue", "status", *arguments)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+        return done.stdout
+
+    eventually(are_told, lambda: f"{said[-1]}\n{daemon.log[-3000:]}")
+
+    def are_shown() -> bool:
+        shown = said_by("--ids")
+        return (
+            bool(re.search(r"^normal +0 +0 +0 +3$", shown, re.MULTILINE))
+            and f", pid {daemon.process.pid}: normal 3 prefetched; takes no crash now: " in shown
+            and all(
+                re.search(
+                    rf"^{crash_id}  normal  .* prefetched; its last attempt failed: .*refused", shown, re.MULTILINE
+                )
+                for crash_id in crash_ids
+            )
+        )
+
+    eventually(are_shown, lambda: said[-1])
+    assert daemon.stop() == 0
+
+
+def test_what_a_consumer_that_does_not_answer_has_is_not_known(socorro, broker, processor):
+    other = pika.BlockingConnection(broker.parameters)
+    other.channel().basic_consume(broker.queues.origins["priority"], lambda *_: None)
+    processor.queue.submit(LARGE, "priority")
+    processor.queue.submit(SLOW)
+    other.process_data_events(0)
+    processor.queue.begin(next(filter(None, iter(processor.take, ""))))
+
+    def is_told() -> bool:
+        status = json.loads(socorro("queue", "status", "--json")[1])
+        return status["silent_consumers"] == {"priority": 1} and status["queues"]["normal"]["in_flight"] is not None
+
+    eventually(is_told)
+    code, out = socorro("queue", "status")
+    lines = out.splitlines()
+    assert code == 0
+    assert [each for each in lines[1].split() if "?" in each] != []
+    assert "?" not in lines[2]
+    assert "consumers that do not say what they have (?): priority 1; " in out
+    status = json.loads(socorro("queue", "status", "--json")[1])
+    assert status["queues"]["priority"]["in_flight"] is status["queues"]["priority"]["prefetched"] is None
+    other.close()
+
+
+def test_the_ids_of_what_is_in_flight_cannot_paint_the_terminal(socorro, processor):
+    processor.queue.submit("\x1b[31mred\n")
+    processor.queue.begin(processor.take())
+    eventually(lambda: r"\x1b[31mred\n" in socorro("queue", "status", "--ids")[1])
+    assert "\x1b" not in socorro("queue", "status", "--ids")[1]

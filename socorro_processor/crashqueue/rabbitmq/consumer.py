@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -17,12 +18,14 @@ from pika.spec import Basic
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.crashqueue.base import QUEUES, QueueName
+from socorro_processor.crashqueue.rabbitmq.answers import Answer, Numbers
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq.counter import QueueCounter
 from socorro_processor.crashqueue.rabbitmq.messages import DUE, TRANSIENT, Message, due_in, message_of
 from socorro_processor.crashqueue.rabbitmq.outcomes import OutcomeExchange
 from socorro_processor.crashqueue.rabbitmq.prefetch import Prefetch
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
+from socorro_processor.crashqueue.rabbitmq.questions import QuestionListener
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.crashqueue.retry_delays import LONGEST_DELAY
 
@@ -50,13 +53,29 @@ class Consumer:
     A consumer at the broker has a fixed limit of what it is given before it tells an end. What is in work
     counts too, and how many that will be is not known here: while it grows, consumers are added.
 
+    ``answer`` is what this processor answers to whoever asks what it has (see ``QuestionListener``).
+
     Methods may be called from any thread.
     """
 
-    def __init__(self, config: DotDict, queues: BrokerQueues, prefetch: Prefetch, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        config: DotDict,
+        queues: BrokerQueues,
+        prefetch: Prefetch,
+        publisher: Publisher,
+        answer: Callable[[bool, Numbers], Answer],
+    ) -> None:
         self.connection = BrokerConnection(config, "consuming", opened=self._open, lost=self._on_lost)
         self.counter = QueueCounter(self.connection, queues)
         self.outcomes = OutcomeExchange(self.connection, queues.outcomes)
+        self._questions = QuestionListener(
+            self.connection,
+            queues.status,
+            publisher,
+            answer,
+            lambda: Counter(queue for queue, _ in self._consumers.values()),
+        )
         self.queues = queues
         self._prefetch = prefetch
         self._ahead = min(config.prefetch, MOST_OF_A_QUEUE)
@@ -71,6 +90,7 @@ class Consumer:
         self._channel: Channel | None = None
         self._limits: dict[QueueName, int] = {}
         self._consumers: dict[str, tuple[QueueName, int]] = {}
+        self._moving: dict[Message, None] = {}
 
     def consume(self) -> None:
         """Have crashes delivered from now on."""
@@ -137,8 +157,14 @@ class Consumer:
         with self._one_get_at_a_time:
             return self.connection.call(get, doing)
 
+    @property
+    def moving(self) -> list[Message]:
+        """Those on their way to another queue, of which the broker waits to hear too."""
+        return list(self._moving)
+
     def close(self) -> None:
         """All that was not ended is the broker's again."""
+        self._questions.close()
         self.connection.close()
 
     # In the connection's thread
@@ -171,6 +197,7 @@ class Consumer:
         for queue in QUEUES:
             self._add_consumer_where_needed(queue)
         self.outcomes.begin()
+        self._questions.begin()
         self._look()
 
     def _add_consumer_where_needed(self, queue: QueueName) -> None:
@@ -221,6 +248,7 @@ class Consumer:
 
         def on_published(future: Future[None]) -> None:
             if future.exception() is None:
+                self._moving.pop(message, None)
                 self.ack(message)
                 self.connection.post(moved)
             else:
@@ -230,6 +258,7 @@ class Consumer:
             if message.session == self._session:
                 self._move(message, name, moved)
 
+        self._moving[message] = None
         headers = message.headers() | {TRANSIENT: True, DUE: due_in(LONGEST_DELAY)}
         published = self._publisher.post(name, message.body, headers)
         published.add_done_callback(on_published)
@@ -243,4 +272,5 @@ class Consumer:
         self.counter.forget()
         self.outcomes.forget()
         self._suspects_wait = False
+        self._moving.clear()
         self._prefetch.end_session()

@@ -1,4 +1,4 @@
-"""How many messages wait in which queue at the broker."""
+"""How many messages wait in which queue at the broker, and how many consumers it has."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class _Question:
     names: list[str]
     answer: Callable[[Counts], None]
     fail: Callable[[CrashQueueError], None]
+    consumers: bool = False
     declared: bool = False
 
 
@@ -40,8 +41,8 @@ class QueueCounter:
         self._channel: Channel | None = None
         self._questions: deque[_Question] = deque()
 
-    def count(self, names: Iterable[str], doing: str) -> Counts:
-        """From any thread. Raises CrashQueueError."""
+    def count(self, names: Iterable[str], doing: str, *, consumers: bool = False) -> Counts:
+        """From any thread. ``consumers``: count these instead of messages. Raises CrashQueueError."""
 
         def ask(future: Future[Counts]) -> None:
             # Nobody waits for the answer to a cancelled one.
@@ -50,6 +51,7 @@ class QueueCounter:
                     list(names),
                     lambda counts: None if future.cancelled() else future.set_result(counts),
                     lambda error: None if future.done() else future.set_exception(error),
+                    consumers,
                 )
             )
 
@@ -74,7 +76,9 @@ class QueueCounter:
             self._connection.open_channel(self._on_open, self._on_closed)
             return
         question = self._questions[0]
-        self._queues.declare(self._channel, question.names, self._on_counted, passive=True)
+        self._queues.declare(
+            self._channel, question.names, self._on_counted, passive=True, consumers=question.consumers
+        )
 
     def _on_open(self, channel: Channel) -> None:
         self._channel = channel

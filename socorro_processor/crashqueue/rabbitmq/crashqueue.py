@@ -19,6 +19,7 @@ from socorro_processor.crashqueue.base import (
     Delivery,
     Depth,
     Depths,
+    InFlight,
     KeptCrash,
     KeptState,
     QueueName,
@@ -26,8 +27,10 @@ from socorro_processor.crashqueue.base import (
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, parse_weights
 from socorro_processor.crashqueue.history import History
 from socorro_processor.crashqueue.outcomes import Outcomes
+from socorro_processor.crashqueue.rabbitmq.answers import Answer, Numbers
 from socorro_processor.crashqueue.rabbitmq.check import check_broker
 from socorro_processor.crashqueue.rabbitmq.consumer import Consumer
+from socorro_processor.crashqueue.rabbitmq.in_flight import Whereabouts, in_flight
 from socorro_processor.crashqueue.rabbitmq.kept import KeptReader
 from socorro_processor.crashqueue.rabbitmq.messages import (
     DUE,
@@ -38,6 +41,7 @@ from socorro_processor.crashqueue.rabbitmq.messages import (
     due_in,
     headers_of_kept,
     headers_of_submission,
+    short_reason,
 )
 from socorro_processor.crashqueue.rabbitmq.prefetch import LONGEST_WAIT, Prefetch
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
@@ -79,10 +83,10 @@ class RabbitMQCrashQueue(CrashQueueBase):
     fails the crash stays with this process and is delivered again by it.
 
     ``depths`` knows what waits at the broker and what this process has; what others have taken is in
-    none of its numbers, and ``purge`` leaves it, as it does suspects. The broker does not tell how old its messages
-    are: ``oldest`` is the oldest of those that this process has, which were the first of their queue, if all of them
-    tell when they were submitted (in a header of ours, or in the property ``timestamp``). What was read by ``kept`` is
-    given back by ``close``; until then no other process can read.
+    none of its numbers: ``in_flight`` asks them. ``purge`` leaves it, as it does suspects. The broker does not tell
+    how old its messages are: ``oldest`` is the oldest of those that this process has, which were the first of their
+    queue, if all of them tell when they were submitted (in a header of ours, or in the property ``timestamp``). What
+    was read by ``kept`` is given back by ``close``; until then no other process can read.
 
     ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None. Not to be used across ``os.fork``.
     ``longest_wait`` is for tests.
@@ -215,7 +219,8 @@ class RabbitMQCrashQueue(CrashQueueBase):
         self._queues = BrokerQueues.of(config)
         self._prefetch = Prefetch(FairOrder(config.weights), longest_wait)
         self._publisher = Publisher(config, self._queues)
-        self._consumer = Consumer(config, self._queues, self._prefetch, self._publisher)
+        self._whereabouts = Whereabouts(self._prefetch)
+        self._consumer = Consumer(config, self._queues, self._prefetch, self._publisher, self._answer)
         self._readers: dict[KeptState, KeptReader] = {
             "parked": KeptReader(self._consumer.connection, self._queues, "parked"),
             "rejected": KeptReader(self._consumer.connection, self._queues, "rejected"),
@@ -272,6 +277,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         logger.debug("%.60r is tried again in %g s: %s", delivery.crash_id, delay, reason)
         message.attempts += not transient
         message.retries += 1
+        message.reason = short_reason(reason)
         target = self._queues.suspect if message.suspect else self._queues.origins[message.queue]
         headers = message.headers() | {TRANSIENT: transient, DUE: due_in(delay)}
         try:
@@ -284,6 +290,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
             self._prefetch.keep(message, delay)
         else:
             self._ended(message)
+            self._whereabouts.put_off(message, delay)
 
     def hasten(self) -> None:
         delayed = {
@@ -374,6 +381,12 @@ class RabbitMQCrashQueue(CrashQueueBase):
             rejected=kept["rejected"],
             suspect=counts[self._queues.suspect] + delayed_for(self._queues.suspect),
         )
+
+    def in_flight(self, *, ids: bool = False) -> InFlight:
+        return in_flight(self._consumer, self._publisher, self.config.timeout, ids=ids)
+
+    def pauses(self, reason: str) -> None:
+        self._whereabouts.pause = reason
 
     def kept(self, state: KeptState) -> Iterator[KeptCrash]:
         return self._readers[state].read()
@@ -508,7 +521,11 @@ class RabbitMQCrashQueue(CrashQueueBase):
             return False
         return counts[name] >= int(self.config.maximum_rejected)
 
+    def _answer(self, ids: bool, consumers: Numbers) -> Answer:
+        return self._whereabouts.answer(self._consumer.moving, consumers, ids=ids)
+
     def _ended(self, message: Message) -> None:
+        self._whereabouts.forget(message)
         self._consumer.ack(message)
         self._prefetch.ended(message)
 

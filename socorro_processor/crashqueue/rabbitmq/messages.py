@@ -40,6 +40,9 @@ _OURS = {
 _OF_THE_BROKER = "x-"
 _LATEST = 2**33
 """Seconds since 1970: that is the year 2242. Who counts milliseconds is beyond it."""
+_LONGEST_REASON = 300
+"""Characters of why a crash is tried again."""
+
 _MOST_CARRIED = 20_000
 """Bytes of headers that are handed on unknown."""
 
@@ -82,8 +85,12 @@ class Message:
     history: History = NOTHING
     submitted: int | None = None
     """In microseconds since 1970; None where nobody wrote it down."""
+    reason: str = ""
+    """Why it is tried again; empty where that is not known."""
     carried: Headers = field(default_factory=dict)
     """Headers that this version does not know: they are handed on."""
+    since: float = 0.0
+    """When it was taken, by the clock of whoever took it."""
     begun: bool = False
     ended: bool = False
     crash_id: str = field(init=False)
@@ -109,6 +116,7 @@ class Message:
             | {QUEUE: self.queue, ATTEMPTS: self.attempts, RETRIES: self.retries}
             | ({} if self.submitted is None else {SUBMITTED: self.submitted})
             | _headers_of_history(self.history)
+            | ({REASON: self.reason} if self.reason else {})
         )
 
 
@@ -142,8 +150,14 @@ def message_of(
         due=_count(headers, DUE),
         history=_history(headers),
         submitted=_submitted(headers, timestamp),
+        reason=short_reason(headers.get(REASON)),
         carried=carried_headers(headers),
     )
+
+
+def short_reason(value: object) -> str:
+    """As much of it as goes with a crash that is tried again; empty where it is no text."""
+    return value[:_LONGEST_REASON].encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
 
 
 def due_in(seconds: float) -> int:

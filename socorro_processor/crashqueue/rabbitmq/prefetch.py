@@ -101,6 +101,7 @@ class Prefetch:
     def take_alone(self, message: Message) -> None:
         """This one, which nobody has waited for, is in work."""
         with self._condition:
+            message.since = self._clock()
             self._in_work[message.crash_id] = message
 
     def superfluous(self) -> list[Message]:
@@ -182,6 +183,23 @@ class Prefetch:
                 for message in self._in_work.values()
             )
 
+    def messages(self) -> list[tuple[Message, bool, float, float]]:
+        """All that the broker waits to hear of: each with whether it is in work, for how many seconds it is so or has
+        waited, and in how many it may be taken."""
+        with self._condition:
+            now = self._clock()
+            in_work = [
+                (message, True, now - message.since, 0.0)
+                for message in self._in_work.values()
+                if message.session == self._session
+            ]
+            waiting = [
+                (waiting.message, False, now - waiting.since, max(0.0, waiting.due - now))
+                for queue in QUEUES
+                for waiting in self._waiting[queue]
+            ]
+        return in_work + waiting
+
     def has_in_work(self, message: Message) -> bool:
         with self._condition:
             return self._in_work.get(message.crash_id) is message
@@ -214,6 +232,7 @@ class Prefetch:
 
     def _begin_work(self, waiting: _Waiting) -> Message:
         message = waiting.message
+        message.since = self._clock()
         self._waiting[message.queue].remove(waiting)
         self._in_work[message.crash_id] = message
         self._find_superfluous(message.crash_id)

@@ -24,6 +24,11 @@ class _Publication:
     body: bytes
     headers: Headers
     future: Future[None] = field(default_factory=Future)
+    exchange: str = ""
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    kept: bool = True
+    """Whether it is persistent, and must have a queue."""
     returned: bool = False
     lost: bool = False
     """Whether a connection was lost over it."""
@@ -40,7 +45,7 @@ class _Publication:
 
 
 class Publisher:
-    """A connection of its own, with confirms; every message is persistent and mandatory.
+    """A connection of its own, with confirms; every message but questions and answers is persistent and mandatory.
 
     A queue that is not there is made; where it cannot be, the message fails. On a connection that the broker
     blocks, because it is low on memory or disk, messages fail at once.
@@ -82,7 +87,25 @@ class Publisher:
 
     def post(self, queue: str, body: bytes, headers: Headers) -> Future[None]:
         """The same without waiting. What is done with the result is done in the connection's thread."""
-        publication = _Publication(queue, body, headers)
+        return self._post(_Publication(queue, body, headers))
+
+    def ask(self, exchange: str, body: bytes, *, reply_to: str, correlation_id: str) -> Future[None]:
+        """Post a question to an exchange that is there; it is neither kept nor sure to come to anybody."""
+        return self._post(
+            _Publication("", body, {}, exchange=exchange, reply_to=reply_to, correlation_id=correlation_id, kept=False)
+        )
+
+    def answer(self, queue: str, body: bytes, *, correlation_id: str) -> Future[None]:
+        """Post what somebody has asked for to their queue, if that is still there."""
+        return self._post(_Publication(queue, body, {}, correlation_id=correlation_id, kept=False))
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+        self._connection.close()
+        self._on_lost("the queue is closed")
+
+    def _post(self, publication: _Publication) -> Future[None]:
         with self._lock:
             if self._closed:
                 publication.future.set_exception(CrashQueueError("the queue is closed"))
@@ -92,12 +115,6 @@ class Publisher:
         # Where there is no connection yet, it is sent by the one that is being made, or fails with it.
         self._connection.post(self._send_all)
         return publication.future
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-        self._connection.close()
-        self._on_lost("the queue is closed")
 
     # In the connection's thread
 
@@ -133,12 +150,18 @@ class Publisher:
         self._number += 1
         self._unconfirmed[self._number] = publication
         self._channel.basic_publish(
-            "",
+            publication.exchange,
             publication.queue,
             publication.body,
-            # The number comes back with a message that was returned, which has no other.
-            pika.BasicProperties(delivery_mode=2, headers=dict(publication.headers), message_id=str(self._number)),
-            mandatory=True,
+            pika.BasicProperties(
+                delivery_mode=2 if publication.kept else 1,
+                headers=dict(publication.headers),
+                # It comes back with a message that was returned, which has no other number.
+                message_id=str(self._number),
+                reply_to=publication.reply_to,
+                correlation_id=publication.correlation_id,
+            ),
+            mandatory=publication.kept,
         )
 
     def _on_return(self, channel: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:

@@ -7,7 +7,8 @@ For ``socorro.normal``, ``socorro.priority`` and ``socorro.reprocessing``, and b
 - ``socorro.normal.retry.15s`` and the like, one for each queue and delay: nobody consumes from
   these. What has waited there for its time is moved by the broker to the queue it came from.
 
-While processors run there is an exchange ``socorro.outcomes`` too, with a queue for each of them.
+While processors run there are the exchanges ``socorro.outcomes`` and ``socorro.status`` too, each with a queue for
+each of them.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class BrokerQueues:
     suspect: str
     outcomes: str
     """The exchange by which processors tell each other how crashes end."""
+    status: str
+    """The exchange by which processors are asked what they have."""
     kept: dict[KeptState, str]
     delays: tuple[float, ...]
     arguments: dict[str, Arguments] = field(default_factory=dict)
@@ -54,6 +57,7 @@ class BrokerQueues:
             origins,
             suspect=f"{prefix}.suspect",
             outcomes=f"{prefix}.outcomes",
+            status=f"{prefix}.status",
             kept={"parked": f"{prefix}.parked", "rejected": f"{prefix}.rejected"},
             delays=config.retry_delays,
         )
@@ -91,11 +95,12 @@ class BrokerQueues:
         done: Callable[[dict[str, int]], None],
         *,
         passive: bool = False,
+        consumers: bool = False,
     ) -> None:
         """Make those that are not there yet; then ``done`` is given how many messages wait in each.
 
-        ``passive``: make none; the broker closes the channel where one is not there. Nothing is done on a channel that
-        is being closed.
+        ``passive``: make none; the broker closes the channel where one is not there. ``consumers``: how many consumers
+        each has, instead. Nothing is done on a channel that is being closed.
         """
         if not channel.is_open:
             return
@@ -103,7 +108,7 @@ class BrokerQueues:
         counts: dict[str, int] = {}
 
         def declared(frame: Any) -> None:
-            counts[frame.method.queue] = frame.method.message_count
+            counts[frame.method.queue] = frame.method.consumer_count if consumers else frame.method.message_count
             # An answer may come when nothing more can be said.
             if len(counts) == len(waiting) and channel.is_open:
                 done(counts)

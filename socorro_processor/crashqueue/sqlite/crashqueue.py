@@ -22,6 +22,7 @@ from socorro_processor.crashqueue.base import (
     Delivery,
     Depth,
     Depths,
+    InFlight,
     KeptCrash,
     KeptState,
     QueueName,
@@ -31,6 +32,7 @@ from socorro_processor.crashqueue.history import History, history_of
 from socorro_processor.crashqueue.outcomes import Outcomes, decode_outcomes, encode_outcomes
 from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, text_of
+from socorro_processor.crashqueue.sqlite.in_flight import in_flight, stored_reason
 from socorro_processor.crashqueue.sqlite.kept import keep, let_the_oldest_go, read_kept, remove
 from socorro_processor.crashqueue.sqlite.leases import GIVE_BACK, Lease, Leases
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
@@ -85,7 +87,8 @@ OLDEST = """
 """
 RETRY = f"""
     UPDATE crash SET state = 'delayed', due = ?, due_boot = ?, retries = retries + 1, transient = ?,
-    attempts = attempts + ?, owner = NULL, begun = 0, {", ".join(f"{name} = ?" for name in HISTORY)}
+    attempts = attempts + ?, reason = ?, reason_retry = retries + 1, owner = NULL, begun = 0,
+    {", ".join(f"{name} = ?" for name in HISTORY)}
 """  # of our own words  # nosec B608
 
 _BODIES_AT_ONCE = 10_000
@@ -257,6 +260,7 @@ class SQLiteCrashQueue(CrashQueueBase):
                     self._boot,
                     transient,
                     not transient,
+                    stored_reason(reason),
                     *astuple(history or delivery.history),
                 ),
             )
@@ -311,6 +315,9 @@ class SQLiteCrashQueue(CrashQueueBase):
             for queue in QUEUES
         }
         return Depths(queues, parked=kept.get("parked", 0), rejected=kept.get("rejected", 0))
+
+    def in_flight(self, *, ids: bool = False) -> InFlight:
+        return in_flight(self._file, self._clock(), self._wall_clock(), ids=ids)
 
     def pending(self, crash_ids: Collection[str]) -> set[str]:
         found: set[str] = set()

@@ -76,7 +76,14 @@ ADDED_COLUMNS = {
         "result": "TEXT NOT NULL DEFAULT ''",
         "work": "TEXT NOT NULL DEFAULT ''",
         "submitted": "REAL",  # seconds since 1970; NULL: by a version that did not write it down
+        # Each with the number of the take, or of the retry, that it is of: a version that does not know them leaves
+        # them as they are.
+        "taken_at": "REAL NOT NULL DEFAULT 0",
+        "taken_take": "INTEGER NOT NULL DEFAULT 0",
+        "reason": "TEXT NOT NULL DEFAULT ''",
+        "reason_retry": "INTEGER NOT NULL DEFAULT 0",
     },
+    "owner": {"process": "TEXT NOT NULL DEFAULT ''"},
     "kept": {"work": "TEXT NOT NULL DEFAULT ''"},
 }
 ADDED_INDEXES = {"crash_submitted": "CREATE INDEX IF NOT EXISTS crash_submitted ON crash (queue, submitted)"}

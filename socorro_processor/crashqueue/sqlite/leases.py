@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
+from socorro_processor.crashqueue.base import this_process
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile
 from socorro_processor.crashqueue.sqlite.strays import BODY, OWNERS, whole
@@ -101,9 +102,9 @@ class Leases:
     def take(self, connection: sqlite3.Connection, row: int, body: bytes) -> Lease:
         """Put a crash in flight, within the caller's transaction; ``hold`` comes after it."""
         (takes,) = connection.execute(
-            f"UPDATE crash SET state = 'in flight', body = {BODY}, takes = takes + 1, owner = ?"  # nosec B608
-            " WHERE id = ? RETURNING takes",
-            (self._owner.name, row),
+            f"UPDATE crash SET state = 'in flight', body = {BODY}, takes = takes + 1, owner = ?,"  # nosec B608
+            " taken_at = ?, taken_take = takes + 1 WHERE id = ? RETURNING takes",
+            (self._owner.name, self._clock(), row),
         ).fetchone()
         # In the same transaction: nothing is in flight without a lease that can run out.
         self._renew(connection)
@@ -195,9 +196,9 @@ class Leases:
     def _renew(self, connection: sqlite3.Connection) -> None:
         now = self._clock()
         connection.execute(
-            "INSERT INTO owner (name, boot, expires) VALUES (?, ?, ?)"
+            "INSERT INTO owner (name, boot, expires, process) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET boot = excluded.boot, expires = excluded.expires",
-            (self._owner.name, self._boot, now + self._lease_time),
+            (self._owner.name, self._boot, now + self._lease_time, this_process()),
         )
 
     def _beat(self) -> None:

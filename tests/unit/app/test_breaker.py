@@ -164,6 +164,15 @@ def test_while_it_is_open_the_processor_is_not_ready_and_says_why(breaker, healt
     assert health.problems() == {"processing": "the store is away"}
 
 
+def test_the_reason_is_that_of_the_latest_failure_until_a_crash_is_saved(breaker):
+    assert breaker.reason == ""
+    breaker.failed("a crash", "the store is away")
+    breaker.failed("another", "the store is full")
+    assert breaker.reason == "the store is full"
+    breaker.succeeded()
+    assert breaker.reason == ""
+
+
 def failed_trials(breaker, clock, count, different):
     """Whether each trial was one for a crash that had failed already."""
     left = []

@@ -48,7 +48,7 @@ def test_the_word_behind_a_command_is_one_of_its_subcommands_or_choices(complete
 
 def test_dashes_are_completed_to_the_options_of_that_command_and_the_sections_that_it_uses(complete):
     assert complete("queue", "status", "--") == [
-        *("--help", "--watch", "--json"),
+        *("--help", "--ids", "--watch", "--json"),
         *("--admin.", "--new_crash_source.", "--resource.", "--secrets."),
     ]
     assert complete("queue", "parked", "--re") == ["--reason", "--resource."]

@@ -8,7 +8,7 @@ import pytest
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import Delivery
+from socorro_processor.crashqueue.base import Delivery, this_process
 from socorro_processor.crashqueue.history import FORCE
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 
@@ -53,6 +53,56 @@ def test_the_status_counts_what_was_put_aside(socorro):
     code, out, _ = socorro("status")
     assert code == 0
     assert "parked: 2, rejected: 1" in out
+
+
+@pytest.fixture
+def in_an_outage(queue) -> tuple[str, str]:
+    """One in its delay, because a store is away; one in work."""
+    delayed, in_work = new_crash_id(), new_crash_id()
+    queue.submit(delayed, "priority")
+    queue.retry(take(queue), "S3 is away\x1b[31m", transient=True)
+    queue.submit(in_work)
+    take(queue)
+    return delayed, in_work
+
+
+def test_the_crashes_in_work_and_delayed_are_listed_with_where_since_when_and_why(socorro, in_an_outage):
+    delayed, in_work = in_an_outage
+    code, out, _ = socorro("status", "--ids")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].split() == ["queue", "waiting", "delayed", "in", "work"]
+    assert [line.split() for line in lines[1:4]] == [
+        ["priority", "0", "1", "0"],
+        ["normal", "0", "0", "1"],
+        ["reprocessing", "0", "0", "0"],
+    ]
+    assert lines[6].split() == ["crash", "id", "queue", "since", "process", "why"]
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
+    assert re.fullmatch(rf"{in_work} +normal +{time} +{re.escape(this_process())} +in work", lines[7])
+    assert re.fullmatch(rf"{delayed} +priority +\? +\? +delayed until {time}: S3 is away\\x1b\[31m", lines[8])
+    assert len(lines) == 9
+
+
+def test_the_crashes_in_work_and_delayed_are_listed_for_programs(socorro, in_an_outage):
+    delayed, in_work = in_an_outage
+    status = json.loads(socorro("status", "--ids", "--json")[1])
+    normal = status["queues"]["normal"]
+    assert (normal["waiting"], normal["delayed"], normal["in_flight"]) == (0, 0, 1)
+    first, second = status["crashes"]
+    assert (first["crash_id"], first["state"], first["process"]) == (in_work, "in work", this_process())
+    assert first["since"] < second["due"]
+    assert (second["crash_id"], second["state"], second["reason"]) == (delayed, "delayed", "S3 is away\x1b[31m")
+    assert [each["in_flight"]["normal"] for each in status["processes"]] == [1]
+
+
+def test_without_ids_no_crash_is_listed(socorro, in_an_outage):
+    assert len(socorro("status")[1].splitlines()) == 5
+    assert "crashes" not in json.loads(socorro("status", "--json")[1])
+
+
+def test_where_there_is_nothing_to_list_that_is_said(socorro):
+    assert socorro("status", "--ids")[1].splitlines()[5:] == ["", "no crash is in flight or delayed"]
 
 
 def test_parked_crashes_are_listed_with_their_reasons_and_cannot_paint_the_terminal(socorro):

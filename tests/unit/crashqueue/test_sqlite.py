@@ -5,14 +5,15 @@ import math
 import sqlite3
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import Delivery
+from socorro_processor.crashqueue.base import Delivery, this_process
 from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.crashqueue.sqlite.crashqueue import OLDEST, SQLiteCrashQueue
 from socorro_processor.crashqueue.sqlite.file import SCHEMA_1
@@ -681,6 +682,39 @@ def test_the_oldest_is_found_without_a_look_at_all_that_wait(machine):
     searches = [step for step in plan if " crash " in step]
     assert len(searches) == 3
     assert all("USING COVERING INDEX" in step and "queue=?" in step for step in searches), plan
+
+
+def test_a_time_and_a_reason_that_an_earlier_version_did_not_write_are_not_told(machine):
+    """One that knows none of these columns works on the same file, and leaves in them what a later one wrote."""
+    processor = machine.start()
+    processor.queue.submit("one")
+    processor.queue.retry(processor.take(), "S3 is away", transient=True)
+    machine.wait(60)
+    processor.queue.begin(processor.take())
+    (crash,) = machine.start().queue.in_flight(ids=True).crashes
+    assert (crash.since, crash.process, crash.reason) == (machine.wall_time, this_process(), "S3 is away")
+    with closing(sqlite3.connect(machine.path)) as connection:
+        connection.execute("UPDATE crash SET takes = takes + 1, retries = retries + 1")
+        connection.execute("INSERT INTO owner (name, boot, expires) VALUES ('another', 'boot 1', 1e9)")
+        connection.execute("UPDATE crash SET owner = 'another'")
+        connection.commit()
+    told = machine.start().queue.in_flight(ids=True)
+    (crash,) = told.crashes
+    assert (crash.state, crash.since, crash.process, crash.reason) == ("in work", None, "", "")
+    assert (told.in_work["normal"], told.processes) == (1, ())
+
+
+def test_since_when_and_until_when_do_not_move_with_the_clock_on_the_wall(machine):
+    processor = machine.start()
+    for crash_id in ("one", "two"):
+        processor.queue.submit(crash_id)
+    processor.queue.retry(processor.take(), "S3 is away", transient=True)
+    processor.take()
+    machine.wait(0.5)
+    machine.set_wall_clock(days=-3)
+    taken, delayed = machine.start().queue.in_flight(ids=True).crashes
+    assert (taken.crash_id, machine.wall_time - taken.since) == ("two", timedelta(seconds=0.5))
+    assert (delayed.crash_id, delayed.due - machine.wall_time) == ("one", timedelta(seconds=0.5))
 
 
 def test_a_database_of_another_program_is_left_alone(machine):

@@ -200,3 +200,37 @@ def test_no_value_in_any_column_of_an_outcome_ends_the_processor(machine, column
     except sqlite3.IntegrityError:
         return
     assert [bool(outcomes) for outcomes in processor.queue.told()] == [False]
+
+
+# What is in flight
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_no_value_in_any_column_keeps_what_is_in_flight_or_delayed_from_being_told(machine, value):
+    processor = machine.start()
+    for _ in range(2):
+        processor.queue.submit(new_crash_id())
+    processor.queue.retry(processor.take(), "the reason", transient=True)
+    processor.queue.begin(processor.take())
+    other = machine.start()
+    for table in ("crash", "owner"):
+        for column in columns(machine, table):
+            if column in ("id", "state"):
+                continue
+            with closing(sqlite3.connect(machine.path)) as connection:
+                before = connection.execute(f"SELECT rowid, {column} FROM {table}").fetchall()
+            try:
+                write(machine, f"UPDATE {table} SET {column} = {VALUES[value]}")
+            except sqlite3.IntegrityError:
+                continue
+            told = other.queue.in_flight(ids=True)
+            assert sum(told.in_work.values()) == 1
+            assert [crash.state for crash in told.crashes][:1] in (["in work"], ["taken"])
+            assert len(told.crashes) == 2 or (column, len(told.crashes)) == ("due", 1)
+            for crash in told.crashes:
+                assert isinstance(crash.crash_id, str)
+                assert isinstance(crash.reason, str)
+                assert isinstance(crash.process, str)
+                assert len(crash.crash_id) <= 100
+            for row, old in before:
+                write(machine, f"UPDATE {table} SET {column} = ? WHERE rowid = ?", old, row)

@@ -1,0 +1,153 @@
+"""Which crashes are in flight on RabbitMQ: what this processor has, and what all of them say when they are asked."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import attrgetter
+
+from socorro_processor.crashqueue.base import MOST_PENDING, QUEUES, InFlight, PendingCrash, QueueName, this_process
+from socorro_processor.crashqueue.rabbitmq.answers import (
+    LONGEST_ID,
+    MOST_CRASHES,
+    Answer,
+    CrashHeld,
+    Numbers,
+)
+from socorro_processor.crashqueue.rabbitmq.consumer import Consumer
+from socorro_processor.crashqueue.rabbitmq.messages import Message
+from socorro_processor.crashqueue.rabbitmq.prefetch import Prefetch
+from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
+from socorro_processor.crashqueue.rabbitmq.questions import Inquiry, silent_consumers
+
+
+@dataclass(frozen=True)
+class _PutOff:
+    queue: QueueName
+    since: float
+    due: float
+    reason: str
+
+
+class Whereabouts:
+    """What this processor can say of its crashes. May be used from any thread.
+
+    The broker does not tell which crashes are in their delay: who has put one off remembers it until it is due.
+    """
+
+    def __init__(self, prefetch: Prefetch, clock: Callable[[], float] = time.monotonic) -> None:
+        self.pause = ""
+        self._prefetch = prefetch
+        self._clock = clock
+        self._number = uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._put_off: OrderedDict[str, _PutOff] = OrderedDict()
+
+    def put_off(self, message: Message, delay: float) -> None:
+        """It waits for its next attempt at the broker."""
+        with self._lock:
+            now = self._clock()
+            crash_id = message.crash_id[:LONGEST_ID]
+            self._put_off[crash_id] = _PutOff(message.queue, now, now + delay, message.reason)
+            self._put_off.move_to_end(crash_id)
+            while len(self._put_off) > MOST_CRASHES:
+                self._put_off.popitem(last=False)
+
+    def forget(self, message: Message) -> None:
+        """It was taken before it was due, and has ended."""
+        with self._lock:
+            self._put_off.pop(message.crash_id[:LONGEST_ID], None)
+
+    def answer(self, moving: Iterable[Message], consumers: Numbers, *, ids: bool) -> Answer:
+        """Return all that the broker waits to hear of from here; ``moving``: those that are in no prefetch any more."""
+        in_work: Counter[QueueName] = Counter()
+        prefetched: Counter[QueueName] = Counter()
+        crashes: list[CrashHeld] = []
+        for message, works, age, due_in in self._prefetch.messages():
+            (in_work if works else prefetched)[message.queue] += 1
+            crashes.append(
+                CrashHeld(
+                    message.crash_id[:LONGEST_ID],
+                    message.queue,
+                    ("in work" if message.begun else "taken") if works else "prefetched",
+                    age,
+                    due_in or None,
+                    message.reason,
+                )
+            )
+        for message in moving:
+            prefetched[message.queue] += 1
+            crashes.append(CrashHeld(message.crash_id[:LONGEST_ID], message.queue, "prefetched", reason=message.reason))
+        if ids:
+            crashes += self._delayed({crash.crash_id for crash in crashes})
+        return Answer(
+            self._number, this_process(), consumers, in_work, prefetched, self.pause, tuple(crashes) if ids else ()
+        )
+
+    def _delayed(self, here: set[str]) -> list[CrashHeld]:
+        """Those that are not here again, nor due."""
+        with self._lock:
+            now = self._clock()
+            for crash_id in [each for each, crash in self._put_off.items() if crash.due <= now or each in here]:
+                del self._put_off[crash_id]
+            return [
+                CrashHeld(crash_id, crash.queue, "delayed", now - crash.since, crash.due - now, crash.reason)
+                for crash_id, crash in self._put_off.items()
+            ]
+
+
+def in_flight(consumer: Consumer, publisher: Publisher, timeout: float, *, ids: bool) -> InFlight:
+    """Ask all processors what they have. Raises CrashQueueError."""
+    queues = consumer.queues
+    counted = consumer.counter.count(queues.origins.values(), "count the consumers", consumers=True)
+    consumers = {queue: counted[name] for queue, name in queues.origins.items()}
+    answers: list[Answer] = []
+    failure = ""
+    if any(consumers.values()):
+        inquiry = Inquiry(consumer.connection, queues.status, publisher, timeout)
+        answers, failure = inquiry.ask(ids=ids, consumers=consumers)
+    now = datetime.now(UTC)
+    crashes = [crash for answer in answers for crash in answer.pending(now)]
+    return InFlight(
+        in_work={queue: sum(answer.in_work.get(queue, 0) for answer in answers) for queue in QUEUES},
+        prefetched={queue: sum(answer.prefetched.get(queue, 0) for answer in answers) for queue in QUEUES},
+        silent=silent_consumers(consumers, answers),
+        failure=failure,
+        processes=tuple(sorted((answer.counts() for answer in answers), key=attrgetter("process"))),
+        crashes=tuple(_listed(crashes, _delayed_at_the_broker(consumer) if ids else {})),
+    )
+
+
+def _delayed_at_the_broker(consumer: Consumer) -> Numbers:
+    queues = consumer.queues
+    delayed = {
+        queue: [queues.delayed(target, delay) for target in (name, queues.suspect) for delay in queues.delays]
+        for queue, name in queues.origins.items()
+    }
+    counts = consumer.counter.count({name for names in delayed.values() for name in names}, "count the delayed crashes")
+    return {queue: sum(counts[name] for name in names) for queue, names in delayed.items()}
+
+
+def _listed(crashes: list[PendingCrash], delayed: Numbers) -> list[PendingCrash]:
+    """All once, those in flight first, and no more delayed ones than there are.
+
+    One that was put off here may have been taken earlier by another processor, and have ended there: it is the one that
+    was due first.
+    """
+    in_flight = [crash for crash in crashes if crash.state != "delayed"]
+    seen = {crash.crash_id for crash in in_flight}
+    left = dict(delayed)
+    put_off: list[PendingCrash] = []
+    for crash in sorted(
+        (crash for crash in crashes if crash.state == "delayed" and crash.due), key=attrgetter("due"), reverse=True
+    ):
+        if crash.crash_id not in seen and left.get(crash.queue, 0) > 0:
+            seen.add(crash.crash_id)
+            left[crash.queue] -= 1
+            put_off.append(crash)
+    return (in_flight + put_off[::-1])[:MOST_PENDING]
