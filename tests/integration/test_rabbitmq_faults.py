@@ -14,6 +14,7 @@ import pytest
 from pika.channel import Channel
 
 from socorro_processor.crashqueue.base import Delivery, Depth
+from socorro_processor.crashqueue.outcomes import Outcomes
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq.consumer import LOOK_INTERVAL
 from socorro_processor.errors import CrashQueueError
@@ -78,6 +79,15 @@ def why_it_cannot_be_asked(processor: Processor) -> str:
     """Empty where it can."""
     try:
         processor.queue.depths()
+    except CrashQueueError as error:
+        return str(error)
+    return ""
+
+
+def why_it_cannot_submit(processor: Processor) -> str:
+    """Empty where it can."""
+    try:
+        processor.queue.submit("one")
     except CrashQueueError as error:
         return str(error)
     return ""
@@ -400,6 +410,31 @@ def test_a_broker_low_on_memory_fails_what_is_submitted_at_once_and_takes_acks_a
     until(lambda: processor.queue.depths().queues["normal"].in_flight == 0)
     unblocked(processor)
     until(lambda: processor.queue.submit("three") is None)
+
+
+def test_nothing_is_told_to_a_broker_low_on_memory_which_would_read_no_acks_either(broker, processor):
+    """RabbitMQ reads no more from a connection that publishes then, until there is memory again."""
+    hearing = broker.start()
+    for each in (processor, hearing):
+        assert each.take() is None
+        assert each.queue.told() == []
+    heard: list[Outcomes] = []
+
+    def is_heard(saved: int) -> bool:
+        processor.queue.tell(Outcomes(saved=saved))
+        heard.extend(hearing.queue.told())
+        return Outcomes(saved=saved) in heard
+
+    until(lambda: is_heard(1))
+    blocked(processor)
+    until(lambda: "takes no messages now" in why_it_cannot_submit(processor))
+    processor.queue.tell(Outcomes(saved=2))
+    # It has passed the thread of each connection once these have.
+    processor.queue.depths()
+    assert "takes no messages now" in why_it_cannot_submit(processor)
+    unblocked(processor)
+    until(lambda: is_heard(3))
+    assert Outcomes(saved=2) not in heard
 
 
 def test_a_crash_that_cannot_be_given_to_a_delay_queue_is_tried_again_by_this_process(broker, processor):

@@ -68,7 +68,7 @@ class Consumer:
     ) -> None:
         self.connection = BrokerConnection(config, "consuming", opened=self._open, lost=self._on_lost)
         self.counter = QueueCounter(self.connection, queues)
-        self.outcomes = OutcomeExchange(self.connection, queues.outcomes)
+        self.outcomes = OutcomeExchange(self.connection, queues.outcomes, publisher)
         self._questions = QuestionListener(
             self.connection,
             queues.status,

@@ -13,6 +13,7 @@ from pika.channel import Channel
 from socorro_processor.crashqueue.outcomes import Outcomes, decode_outcomes, encode_outcomes
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq.errors import in_words
+from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
 
 _TOLD_AT_MOST = 1_000
 _QUEUE: dict[str, int | str] = {"x-max-length": _TOLD_AT_MOST, "x-message-ttl": 60_000}
@@ -23,12 +24,15 @@ logger = logging.getLogger(__name__)
 class OutcomeExchange:
     """Messages here are neither confirmed nor kept: exchange and queues go with the last of the processors.
 
-    A channel of its own: where the user may not make these, the broker closes it, and this processor judges by what it
-    sees alone. Methods may be called from any thread but for ``begin`` and ``forget``, which are for the connection's.
+    They go through the connection that publishes: the broker stops reading one that does while it is low on memory or
+    disk, and on this one crashes are acknowledged. A channel of its own to hear them: where the user may not make
+    these, the broker closes it, and this processor judges by what it sees alone. Methods may be called from any thread
+    but for ``begin`` and ``forget``, which are for the connection's.
     """
 
-    def __init__(self, connection: BrokerConnection, name: str) -> None:
+    def __init__(self, connection: BrokerConnection, name: str, publisher: Publisher) -> None:
         self._connection = connection
+        self._publisher = publisher
         self._exchange = name
         self._me = uuid.uuid4().hex
         self._told: deque[Outcomes] = deque(maxlen=_TOLD_AT_MOST)
@@ -86,4 +90,4 @@ class OutcomeExchange:
 
     def _publish(self, body: bytes) -> None:
         if self._channel is not None and self._channel.is_open:
-            self._channel.basic_publish(self._exchange, "", body, pika.BasicProperties(app_id=self._me))
+            self._publisher.send(self._exchange, "", body, app_id=self._me)

@@ -25,8 +25,7 @@ class _Publication:
     headers: Headers
     future: Future[None] = field(default_factory=Future)
     exchange: str = ""
-    reply_to: str | None = None
-    correlation_id: str | None = None
+    properties: dict[str, str] = field(default_factory=dict)
     kept: bool = True
     """Whether it is persistent, and must have a queue."""
     returned: bool = False
@@ -45,7 +44,7 @@ class _Publication:
 
 
 class Publisher:
-    """A connection of its own, with confirms; every message but questions and answers is persistent and mandatory.
+    """A connection of its own, with confirms; every message is persistent and mandatory, but for ``send``.
 
     A queue that is not there is made; where it cannot be, the message fails. On a connection that the broker
     blocks, because it is low on memory or disk, messages fail at once.
@@ -89,15 +88,12 @@ class Publisher:
         """The same without waiting. What is done with the result is done in the connection's thread."""
         return self._post(_Publication(queue, body, headers))
 
-    def ask(self, exchange: str, body: bytes, *, reply_to: str, correlation_id: str) -> Future[None]:
-        """Post a question to an exchange that is there; it is neither kept nor sure to come to anybody."""
-        return self._post(
-            _Publication("", body, {}, exchange=exchange, reply_to=reply_to, correlation_id=correlation_id, kept=False)
-        )
+    def send(self, exchange: str, queue: str, body: bytes, **properties: str) -> Future[None]:
+        """Post a message that is neither kept nor sure to come to anybody; ``exchange`` must be there.
 
-    def answer(self, queue: str, body: bytes, *, correlation_id: str) -> Future[None]:
-        """Post what somebody has asked for to their queue, if that is still there."""
-        return self._post(_Publication(queue, body, {}, correlation_id=correlation_id, kept=False))
+        On this connection, because the broker stops reading one that publishes while it is low on memory or disk.
+        """
+        return self._post(_Publication(queue, body, {}, exchange=exchange, properties=properties, kept=False))
 
     def close(self) -> None:
         with self._lock:
@@ -158,8 +154,7 @@ class Publisher:
                 headers=dict(publication.headers),
                 # It comes back with a message that was returned, which has no other number.
                 message_id=str(self._number),
-                reply_to=publication.reply_to,
-                correlation_id=publication.correlation_id,
+                **publication.properties,
             ),
             mandatory=publication.kept,
         )
@@ -203,7 +198,9 @@ class Publisher:
         self._unconfirmed.clear()
         with self._lock:
             under_way.update(self._unsent)
-            self._unsent = [each for each in under_way if not (each.lost or self._closed or each.future.done())]
+            self._unsent = [
+                each for each in under_way if each.kept and not (each.lost or self._closed or each.future.done())
+            ]
             failed = under_way.difference(self._unsent)
             for publication in self._unsent:
                 publication.lost, publication.returned = True, False

@@ -125,7 +125,7 @@ class QuestionListener:
             channel, tag, reply_to, number, ids, consumers = question
             try:
                 answer = self._answer(ids, consumers)
-                self._publisher.answer(reply_to, encode_answer(answer), correlation_id=number)
+                self._publisher.send("", reply_to, encode_answer(answer), correlation_id=number)
             except Exception:
                 # Work goes on, and whoever has asked is told that this one is silent.
                 logger.debug("a question of what is in flight was not answered", exc_info=True)
@@ -171,9 +171,8 @@ class Inquiry:
                 self._connection.call_later(self._timeout, end)
 
             def ask(name: str) -> None:
-                asked = self._publisher.ask(
-                    self._exchange, encode_question(ids=ids), reply_to=name, correlation_id=self._number
-                )
+                question = encode_question(ids=ids)
+                asked = self._publisher.send(self._exchange, "", question, reply_to=name, correlation_id=self._number)
                 asked.add_done_callback(on_asked)
 
             def on_asked(asked: Future[None]) -> None:
@@ -185,7 +184,6 @@ class Inquiry:
                 answer = decode_answer(body) if properties.correlation_id == self._number else None
                 if answer is None or len(self._answers) == _MOST_ANSWERS:
                     return
-                # What was sent over a connection that was lost is sent again.
                 self._answers = [each for each in self._answers if each.number != answer.number] + [answer]
                 if not any(silent_consumers(consumers, self._answers).values()):
                     end()
