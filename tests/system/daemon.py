@@ -97,13 +97,14 @@ class Installation:
         return processed
 
     def queue(self) -> dict[str, Any]:
-        """``socorro queue status``, over all queues."""
+        """``socorro queue status``, over all queues; None where a number is not known."""
         done = self.socorro("queue", "status", "--json")
         assert done.returncode == 0, done.stderr
         status: dict[str, Any] = json.loads(done.stdout)
-        totals = {
-            key: sum(depth[key] for depth in status["queues"].values()) for key in ("waiting", "delayed", "in_flight")
+        numbers = {
+            key: [depth[key] for depth in status["queues"].values()] for key in ("waiting", "delayed", "in_flight")
         }
+        totals = {key: None if None in each else sum(each) for key, each in numbers.items()}
         return totals | {"parked": status["parked"], "rejected": status["rejected"]}
 
     def is_processed(self, crash_id: str) -> bool:

@@ -37,7 +37,7 @@ ANSWER_TIME = 2.0
 """Seconds in which processors have to answer."""
 
 ANSWER_INTERVAL = 0.05
-"""Seconds between two answers of a processor, however many ask."""
+"""Seconds between two questions that a processor looks at, however many ask."""
 
 _MOST_ANSWERS = 10_000
 _QUESTIONS: dict[str, int | str] = {"x-max-length": 10, "x-message-ttl": 5_000}
@@ -104,19 +104,27 @@ class QuestionListener:
         ids = decode_question(body)
         number, reply_to = properties.correlation_id, properties.reply_to
         # Nobody is to make this processor write to any other queue.
-        if ids is None or not _is_number(number) or reply_to != _queue_of_answers(self._exchange, number):
-            channel.basic_ack(method.delivery_tag)
+        if (
+            ids is None
+            or not _is_number(number)
+            or reply_to != _queue_of_answers(self._exchange, number)
+            or not self._has_thread()
+        ):
+            self._connection.call_later(ANSWER_INTERVAL, partial(_ack, channel, method.delivery_tag))
             return
         self._questions.put((channel, method.delivery_tag, reply_to, number, ids, self._consumers()))
+
+    def _has_thread(self) -> bool:
         if self._thread is None:
             thread = threading.Thread(target=self._answer_all, name="queue-status", daemon=True)
             try:
                 thread.start()
             except RuntimeError as error:
-                # The machine lacks memory or threads: the next question waits until one is there.
+                # The machine lacks memory or threads: the next question may find some.
                 logger.debug("no thread to answer in: %s", error)
             else:
                 self._thread = thread
+        return self._thread is not None
 
     # In its own thread
 
