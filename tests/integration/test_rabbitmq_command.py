@@ -191,6 +191,18 @@ def test_what_a_consumer_that_does_not_answer_has_is_not_known(socorro, broker, 
     other.close()
 
 
+def test_beside_a_consumer_that_does_not_answer_what_the_others_have_is_the_least(socorro, broker, processor):
+    processor.queue.submit(LARGE, "priority")
+    processor.queue.begin(processor.take())
+    other = pika.BlockingConnection(broker.parameters)
+    other.channel().basic_consume(broker.queues.origins["priority"], lambda *_: None)
+    eventually(
+        lambda: socorro("queue", "status")[1].splitlines()[1].split() == ["priority", "0", "0", "1+?", "?"],
+        lambda: socorro("queue", "status")[1],
+    )
+    other.close()
+
+
 def test_the_ids_of_what_is_in_flight_cannot_paint_the_terminal(socorro, processor):
     processor.queue.submit("\x1b[31mred\n")
     processor.queue.begin(processor.take())
