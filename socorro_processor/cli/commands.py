@@ -19,7 +19,7 @@ COMMANDS = {
     "remove": "erase crashes from the source and from every destination",
     "signature": "sign processed crashes by the lists of today, and say why",
     "siglists": "check the signature lists, or preview what changed ones would change",
-    "symbols": "say which symbol files crashes missed, get and upload them, look after the symbol cache",
+    "symbols": "add symbols of your own binaries, say which ones crashes missed, get, upload and look after them",
     "cron": "run a job, as timers do; or show how the jobs ended",
     "setup": "make what queues and stores need: queues, bucket, schema, index template",
     "doctor": "check the configuration and all that it names, and say what to do",

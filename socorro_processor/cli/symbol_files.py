@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,28 +13,24 @@ from rich.progress import MofNCompleteColumn
 
 from socorro_processor.cli.command import build
 from socorro_processor.cli.crash_ids import crash_id_of
+from socorro_processor.cli.new_symbols import SymbolFileMaker, SymbolsRefused, find_symbols
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
-from socorro_processor.errors import ConfigurationError, InvalidCrashID, ProcessingEnvironmentError, SocorroError
-from socorro_processor.rules.symbol_index_process import ask
-from socorro_processor.stackwalk.stackwalker import find_stackwalker
-from socorro_processor.symbols.download import module_line
+from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.minidump import read
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.supplied import CACHED, FETCHED, Supplied
 from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_symbols
-from socorro_processor.symbols.verdict import NoVerdict, is_corrupt
 from socorro_processor.symbols.wanted import Wanted, needed_symbols
 
 _STANDARD_INPUT = "-"
-_FIRST_LINE = 4_096
 
 
 def fetch(configuration: Configuration, items: list[str], as_json: bool) -> int:
     """Get what is named, or what the dumps of a crash need, into the cache."""
-    rule = _rule(configuration)
+    rule = symbols_rule(configuration)
     if not SymbolSupplier.is_wanted(rule.symbols):
         raise ConfigurationError("there are no sources of symbols: set resource.symbols.sources")
     wanted = list(dict.fromkeys(_wanted(configuration, items)))
@@ -51,30 +47,29 @@ def fetch(configuration: Configuration, items: list[str], as_json: bool) -> int:
 
 
 def upload(configuration: Configuration, items: list[str], as_json: bool) -> int:
-    """Put the symbol files below these directories into the bucket, each where its MODULE line says.
+    """Put what is found into the bucket, each symbol file where its MODULE line says.
 
     One that the stackwalker rejects is refused: no walk would have anything of it.
     """
     if not items:
-        raise SocorroError("a directory of .sym files is expected")
-    rule = _rule(configuration)
-    files = [file for item in items for file in _symbol_files(Path(item))]
+        raise SocorroError("upload what? name .sym files, binaries with debug information, or directories of them")
+    rule = symbols_rule(configuration)
     results: dict[Wanted, str] = {}
     refused = 0
+    maker = SymbolFileMaker(rule.command_pathname)
     supplier = SymbolSupplier(rule.symbols, rule.symbol_cache_path) if SymbolSupplier.is_wanted(rule.symbols) else None
     with (
         closing(S3Source(rule.symbols[S3], rule.symbols.download_timeout)) as source,
         progress_bar(MofNCompleteColumn()) as progress,
     ):
-        for file in progress.track(files, description="uploaded"):
+        for found in progress.track(find_symbols(items), description="uploaded"):
             try:
-                wanted = _checked(file)
-                _judge(file, rule.command_pathname)
-            except SocorroError as error:
+                with maker.symbol_file(found) as (wanted, file):
+                    source.bucket.put(wanted.path, file)
+            except SymbolsRefused as error:
                 refused += 1
-                print(f"socorro: {plain(str(error))}", file=sys.stderr)
+                print(f"socorro: not uploaded: {plain(str(found))}: {plain(str(error))}", file=sys.stderr)
                 continue
-            source.bucket.put(wanted.path, file)
             results[wanted] = "uploaded"
             if supplier is not None:
                 supplier.forget(wanted.path)
@@ -84,7 +79,7 @@ def upload(configuration: Configuration, items: list[str], as_json: bool) -> int
     return 1 if refused or not results else 0
 
 
-def _rule(configuration: Configuration) -> DotDict:
+def symbols_rule(configuration: Configuration) -> DotDict:
     """The options of the rule that has dumps walked."""
     found = next(rules_with_symbols(configuration.values.processor), None)
     if found is None:
@@ -133,45 +128,6 @@ def _of_crash(configuration: Configuration, crash_id: str) -> Iterator[Wanted]:
                 yield from needed_symbols(read(dump))
             except NotUnderstood as error:
                 note(f"{name}: {error}")
-
-
-def _symbol_files(path: Path) -> Iterable[Path]:
-    if not path.is_dir():
-        raise SocorroError(f"{path} is no directory")
-    return sorted(file for file in path.rglob("*.sym") if file.is_file())
-
-
-def _checked(file: Path) -> Wanted:
-    """What it is the symbol file of."""
-    try:
-        with file.open("rb") as opened:
-            module = module_line(opened.read(_FIRST_LINE))
-            opened.seek(-1, 2)
-            ended = opened.read() == b"\n"
-    except OSError as error:
-        raise SocorroError(f"not uploaded: {file}: {error.strerror}") from error
-    if module is None:
-        raise SocorroError(f"not uploaded: {file} does not begin with a MODULE line")
-    if not ended:
-        raise SocorroError(f"not uploaded: {file}: its last line has no end, it was cut off")
-    try:
-        return Wanted.of(*module)
-    except ValueError as error:
-        raise SocorroError(f"not uploaded: {file}: {error}") from error
-
-
-def _judge(file: Path, command_pathname: str) -> None:
-    """Raise SocorroError where the stackwalker rejects the file; where it cannot be asked, say so."""
-    try:
-        corrupt = is_corrupt(file, str(find_stackwalker(command_pathname)), ask)
-    except (NoVerdict, ProcessingEnvironmentError) as error:
-        print(f"socorro: {plain(str(file))} was not tried with the stackwalker: {plain(str(error))}", file=sys.stderr)
-        return
-    if corrupt:
-        raise SocorroError(
-            f"not uploaded: {file} is corrupt: the stackwalker rejects it, for a line that is not as it should be; "
-            "make it anew with dump_syms"
-        )
 
 
 def _print(supplied: Supplied, as_json: bool) -> None:

@@ -9,9 +9,10 @@ import sys
 
 from rich.console import Console
 
-from socorro_processor.cli import symbol_cache, symbol_files
+from socorro_processor.cli import symbol_cache, symbol_files, symbol_store
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.symbol_files import symbols_rule
 from socorro_processor.cli.symbol_indexes import build_indexes
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, read_day
@@ -26,18 +27,20 @@ _SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
-        choices=("missing", "fetch", "upload", "index", "status", "manage"),
-        help="missing: the symbol files that crashes missed; fetch: get symbol files into the cache, also those that "
-        "were missing a while ago; upload: put symbol files into the bucket for them; index: prepare symbol files for "
-        "slicing; status: how full the symbol cache is, and whether it is managed; manage: keep it to its size until "
-        "told to stop, as the processor's companion process does",
+        choices=("add", "missing", "fetch", "upload", "index", "status", "manage"),
+        help="add: put symbols of your own binaries into the local store; missing: the symbol files that crashes "
+        "missed; fetch: get symbol files into the cache, also those that were missing a while ago; upload: put symbols "
+        "into the bucket for them; index: prepare symbol files for slicing; status: how full the symbol cache is, and "
+        "whether it is managed; manage: keep it to its size until told to stop, as the processor's companion process "
+        "does",
     )
     parser.add_argument(
         "items",
         metavar="ITEM",
         nargs="*",
-        help="fetch: DEBUG_FILE/DEBUG_ID, or a crash id in the source store: what its dumps need; - reads them from "
-        "standard input; upload: directories with .sym files",
+        help="add, upload: binaries with debug information (ELF, PE with its PDB, Mach-O; dump_syms converts them), "
+        ".sym files, or directories of both; fetch: DEBUG_FILE/DEBUG_ID, or a crash id in the source store: what its "
+        "dumps need; - reads them from standard input",
     )
     parser.add_argument("--all", action="store_true", help="index: also those that have an index")
     parser.add_argument(
@@ -47,11 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="missing: only crashes submitted on this day or later: 2016-11-23",
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="missing, status: print JSON")
+    form.add_argument("--json", action="store_true", help="add, missing, fetch, upload, status: print JSON")
     form.add_argument("--csv", action="store_true", help="missing: print CSV, with a line of headings")
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    if arguments.action == "add":
+        return symbol_store.add(symbols_rule(configuration), arguments.items, arguments.json)
     if arguments.action == "index":
         return build_indexes(configuration, build_all=arguments.all)
     if arguments.action == "manage":
@@ -101,11 +106,13 @@ def _print_table(missed: list[tuple[SymbolFile, int]], place: str) -> None:
 
 COMMAND = Command(
     name="symbols",
-    summary="Say which symbol files crashes missed; get them; upload them; look after the symbol cache.",
+    summary="Add symbols of your own binaries; say which ones crashes missed; get, upload and look after them.",
     description=(
-        "Say which symbol files crashes missed, the most missed first; get symbol files; upload them; look after the "
-        "symbol cache.\n\n"
-        "Exit code: 0 done; 1 not all was got or uploaded, or (status) no manager runs; 2 wrong arguments or "
+        "Add symbols of your own binaries to the local store; say which symbol files crashes missed, the most missed "
+        "first; get symbol files; upload them; look after the symbol cache.\n\n"
+        "`add` says of each file: added; already there; replaced, where the one there had no functions; or refused,\n"
+        "and why.\n\n"
+        "Exit code: 0 done; 1 not all was added, got or uploaded, or (status) no manager runs; 2 wrong arguments or "
         "configuration."
     ),
     example="socorro symbols missing --since=2016-11-23 --csv",

@@ -82,8 +82,15 @@ class Outcome:
     that a child shares with its parent until its exec, so a smaller figure cannot be told."""
 
 
-def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str] | None = None) -> Outcome:
+def run(
+    arguments: Sequence[str],
+    limits: Limits,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Outcome:
     """Run ``arguments`` to its end, without a shell, with nothing in its environment but what is given.
+
+    It starts in ``directory``, or in that of this process.
 
     It ends when the first process does: whatever that has started and left behind is killed, also when
     the processor itself is interrupted. Only a process that has left both the session and the parent's
@@ -102,7 +109,7 @@ def run(arguments: Sequence[str], limits: Limits, environment: Mapping[str, str]
         if _PROGRAMS.ended:
             raise ProcessingEnvironmentError(f"{arguments[0]} is not started, for the processor ends")
         children = children_of(os.getpid())
-        process = _start(arguments, environment or {})
+        process = _start(arguments, environment or {}, directory)
         running.pid = process.pid
         pipes = Pipes(process, limits.output)
         memory_too_large = not set_limits(process.pid, limits)
@@ -175,7 +182,7 @@ class _Programs:
 _PROGRAMS = _Programs()
 
 
-def _start(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(arguments: Sequence[str], environment: Mapping[str, str], directory: Path | None) -> subprocess.Popen[bytes]:
     try:
         # Nothing here that runs Python between fork and exec (preexec_fn): with threads around it may
         # deadlock, and it would keep subprocess from using vfork, which copies no page tables.
@@ -186,6 +193,7 @@ def _start(arguments: Sequence[str], environment: Mapping[str, str]) -> subproce
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
+            cwd=directory,
             start_new_session=True,
         )
     except (OSError, MemoryError) as error:

@@ -74,14 +74,24 @@ def find_stackwalker(
         origin = PROGRAM_VARIABLE
     else:
         wanted, origin = name, ""
-    path = environment.get("PATH", os.defpath)
     if not origin:
-        path += f"{os.pathsep}{Path(interpreter).parent}"
-    if found := shutil.which(wanted, path=path):
+        return find_program(wanted, ADVICE, environment, interpreter)
+    if found := shutil.which(wanted, path=environment.get("PATH", os.defpath)):
         return Path(found)
-    if origin:
-        raise UnusableProgramError(f"{wanted}, which {origin} names, is not an executable file; {ADVICE}")
-    raise UnusableProgramError(f"{wanted} is neither on PATH ({path}) nor beside {interpreter}; {ADVICE}")
+    raise UnusableProgramError(f"{wanted}, which {origin} names, is not an executable file; {ADVICE}")
+
+
+def find_program(
+    name: str, advice: str, environment: Mapping[str, str] = os.environ, interpreter: str = sys.executable
+) -> Path:
+    """Return the program of that name on ``PATH``, or beside the Python that runs us (a virtual environment).
+
+    Raises UnusableProgramError, with ``advice``.
+    """
+    path = f"{environment.get('PATH', os.defpath)}{os.pathsep}{Path(interpreter).parent}"
+    if found := shutil.which(name, path=path):
+        return Path(found)
+    raise UnusableProgramError(f"{name} is neither on PATH ({path}) nor beside {interpreter}; {advice}")
 
 
 class Stackwalker:

@@ -1,0 +1,186 @@
+"""Symbols that somebody has and a store has not: ``.sym`` files, and binaries of which dump_syms makes such files.
+
+maker = SymbolFileMaker(rule)
+for found in find_symbols(["build"]):
+    with maker.symbol_file(found) as (wanted, file):
+        ...
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from socorro_processor.cli.untrusted import plain
+from socorro_processor.errors import ProcessingEnvironmentError, SocorroError
+from socorro_processor.rules.symbol_index_process import ask
+from socorro_processor.stackwalk.stackwalker import find_stackwalker
+from socorro_processor.symbols.binary import Binary, NotLinked, identify, kind_of
+from socorro_processor.symbols.download import module_line
+from socorro_processor.symbols.dump_file import NotUnderstood
+from socorro_processor.symbols.dump_syms import Converted, DumpSyms, find_dump_syms
+from socorro_processor.symbols.verdict import NoVerdict, is_corrupt
+from socorro_processor.symbols.wanted import Wanted
+
+_SUFFIX = ".sym"
+_FIRST_LINE = 4096
+_UNKNOWN = "neither a symbol file nor a binary (ELF, PE, PDB or Mach-O)"
+
+
+@dataclass(frozen=True)
+class FoundSymbols:
+    """What one symbol file is, or is made of."""
+
+    files: tuple[Path, ...]
+    binaries: tuple[Binary, ...] = ()
+    """All of one build: a program or library, and what was split off it. None where the file is a symbol file."""
+    refused: str = ""
+    """Why there is no symbol file."""
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.files))
+
+
+class SymbolsRefused(SocorroError):
+    """They are put nowhere; the message says why."""
+
+
+def find_symbols(items: Sequence[str]) -> list[FoundSymbols]:
+    """Look through files and directories; in a directory what cannot have symbols is passed over.
+
+    Raises SocorroError where a path leads nowhere, or no symbols are found.
+    """
+    found: list[FoundSymbols] = []
+    binaries: list[Binary] = []
+    for item in items:
+        path = Path(item)
+        for file in dict.fromkeys(_files(path)):
+            try:
+                if _is_symbol_file(file):
+                    found.append(FoundSymbols((file,)))
+                elif kind := kind_of(file):
+                    binaries += identify(file, kind)
+                elif file == path:
+                    raise NotUnderstood(_UNKNOWN)
+            except NotUnderstood as error:
+                if file == path or not isinstance(error, NotLinked):
+                    found.append(FoundSymbols((file,), refused=str(error)))
+            except OSError as error:
+                found.append(FoundSymbols((file,), refused=f"it cannot be read: {error.strerror}"))
+    found += _builds(binaries)
+    if not found:
+        raise SocorroError(f"no symbol files or binaries in {', '.join(items)}")
+    return found
+
+
+class SymbolFileMaker:
+    """Gives each of what was found as a symbol file that the stackwalker takes."""
+
+    def __init__(self, command_pathname: str) -> None:
+        """``command_pathname``: the stackwalker."""
+        self._command_pathname = command_pathname
+
+    @contextmanager
+    def symbol_file(self, found: FoundSymbols) -> Iterator[Converted]:
+        """What it is the symbol file of, and the file, for the length of the block. Raises SymbolsRefused.
+
+        Raises ProcessingEnvironmentError where this machine cannot make one.
+        """
+        if found.refused:
+            raise SymbolsRefused(found.refused)
+        with tempfile.TemporaryDirectory(prefix="socorro-symbols-") as directory:
+            try:
+                if found.binaries:
+                    made = self._dump_syms.convert(found.binaries, Path(directory))
+                else:
+                    made = Converted(_checked(found.files[0]), found.files[0])
+            except ProcessingEnvironmentError:
+                raise
+            except SocorroError as error:
+                raise SymbolsRefused(str(error)) from error
+            self._judge(made.file, found)
+            yield made
+
+    @cached_property
+    def _dump_syms(self) -> DumpSyms:
+        return DumpSyms(find_dump_syms())
+
+    def _judge(self, file: Path, found: FoundSymbols) -> None:
+        """Raise SymbolsRefused where the stackwalker rejects the file; where it cannot be asked, say so."""
+        try:
+            corrupt = is_corrupt(file, str(find_stackwalker(self._command_pathname)), ask)
+        except (NoVerdict, ProcessingEnvironmentError) as error:
+            print(
+                f"socorro: {plain(str(found))} was not tried with the stackwalker: {plain(str(error))}",
+                file=sys.stderr,
+            )
+            return
+        if corrupt:
+            raise SymbolsRefused(
+                "it is corrupt: the stackwalker rejects it, for a line that is not as it should be; "
+                "make it anew with dump_syms"
+            )
+
+
+def _files(path: Path) -> Iterable[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file())
+    if path.is_file():
+        return [path]
+    raise SocorroError(f"{path} is neither a file nor a directory")
+
+
+def _is_symbol_file(file: Path) -> bool:
+    if file.suffix == _SUFFIX:
+        return True
+    with file.open("rb") as opened:
+        return opened.read(len(b"MODULE ")) == b"MODULE "
+
+
+def _builds(binaries: Iterable[Binary]) -> Iterator[FoundSymbols]:
+    """Group what belongs together: a program under each of its names, each time with what was split off it."""
+    programs: dict[tuple[str, str, str], list[Binary]] = {}
+    split_off: dict[tuple[str, str], list[Binary]] = {}
+    for binary in binaries:
+        build = (binary.debug_id, binary.architecture)
+        if binary.has_code:
+            programs.setdefault((*build, binary.debug_file), []).append(binary)
+        else:
+            split_off.setdefault(build, []).append(binary)
+    used = set()
+    for (debug_id, architecture, _), group in programs.items():
+        used.add((debug_id, architecture))
+        yield _build([*group, *split_off.get((debug_id, architecture), ())])
+    for build, group in split_off.items():
+        if build not in used:
+            yield _build(group)
+
+
+def _build(binaries: Sequence[Binary]) -> FoundSymbols:
+    return FoundSymbols(tuple(dict.fromkeys(binary.path for binary in binaries)), tuple(binaries))
+
+
+def _checked(file: Path) -> Wanted:
+    """Return what it is the symbol file of. Raises SymbolsRefused."""
+    try:
+        with file.open("rb") as opened:
+            module = module_line(opened.read(_FIRST_LINE))
+            opened.seek(-1, 2)
+            ended = opened.read() == b"\n"
+    except OSError as error:
+        raise SymbolsRefused(f"it cannot be read: {error.strerror}") from error
+    if module is None:
+        raise SymbolsRefused("it does not begin with a MODULE line")
+    if not ended:
+        raise SymbolsRefused("its last line has no end, it was cut off")
+    if not module[1].strip("0"):
+        raise SymbolsRefused("it has no debug id, and so no dump asks for it")
+    try:
+        return Wanted.of(*module)
+    except ValueError as error:
+        raise SymbolsRefused(str(error)) from error

@@ -1,0 +1,120 @@
+"""``socorro symbols add``: symbols into the local store, the directory in which the stackwalker looks first."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.progress import MofNCompleteColumn
+
+from socorro_processor.cli.new_symbols import FoundSymbols, SymbolFileMaker, SymbolsRefused, find_symbols
+from socorro_processor.cli.progress import progress_bar
+from socorro_processor.cli.untrusted import plain
+from socorro_processor.configuration import DotDict
+from socorro_processor.errors import ConfigurationError, SocorroError
+from socorro_processor.regular_file import replacing
+from socorro_processor.symbols.dump_syms import Converted
+from socorro_processor.symbols.wanted import Wanted
+
+ADDED, REPLACED, THERE, REFUSED = "added", "replaced", "already there", "refused"
+
+_BARE = "without functions and lines: it has no debug information"
+_FUNCTION = re.compile(rb"\nFUNC (?:m )?[0-9a-f]+ [0-9a-f]+ [0-9a-f]+ [^<\n]")
+"""Of a name that dump_syms did not make up."""
+_CHUNK = 1 << 20
+_LONGEST_BEGINNING = 64
+
+
+class Result(NamedTuple):
+    found: FoundSymbols
+    result: str
+    wanted: Wanted | None
+    reason: str = ""
+
+
+def add(rule: DotDict, items: list[str], as_json: bool) -> int:
+    """Put what is found into the store, and say what became of each; 1 where something was refused."""
+    if not items:
+        raise SocorroError("add what? name binaries with debug information, .sym files, or directories of them")
+    if not rule.symbols_path:
+        raise ConfigurationError("there is no local store of symbols: set symbols_path of the rule")
+    store = Path(rule.symbols_path[0])
+    maker = SymbolFileMaker(rule.command_pathname)
+    results: list[Result] = []
+    try:
+        with progress_bar(MofNCompleteColumn()) as progress:
+            for found in progress.track(find_symbols(items), description="added"):
+                results.append(_add(store, found, maker))
+    finally:
+        # Also of those before an interruption.
+        _print(results, as_json)
+    return 1 if any(each.result == REFUSED for each in results) else 0
+
+
+def _print(results: list[Result], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([_as_object(each) for each in results]))
+        return
+    for found, result, wanted, reason in results:
+        if wanted is None:
+            print(f"{plain(str(found))}: {result}: {plain(reason)}")
+        else:
+            note = f" ({reason})" if reason else ""
+            print(f"{plain(str(found))}: {result}, {plain(wanted.debug_file)}/{wanted.debug_id}{note}")
+
+
+def _as_object(each: Result) -> dict[str, object]:
+    named = each.wanted._asdict() if each.wanted else {}
+    return {"files": list(map(str, each.found.files)), "result": each.result, "reason": each.reason, **named}
+
+
+def _add(store: Path, found: FoundSymbols, maker: SymbolFileMaker) -> Result:
+    if (wanted := _there_already(store, found)) is not None:
+        return Result(found, THERE, wanted)
+    try:
+        with maker.symbol_file(found) as made:
+            return Result(found, _put(store, made), made.wanted, "" if _has_functions(made.file) else _BARE)
+    except SymbolsRefused as error:
+        return Result(found, REFUSED, None, str(error))
+
+
+def _there_already(store: Path, found: FoundSymbols) -> Wanted | None:
+    """Return what the store has of binaries as well as they could give it, before any is converted."""
+    for binary in found.binaries[:1]:
+        try:
+            wanted = Wanted.of(binary.debug_file, binary.debug_id)
+        except ValueError:
+            return None
+        return wanted if _has_functions(store / wanted.path) else None
+    return None
+
+
+def _put(store: Path, made: Converted) -> str:
+    target = store / made.wanted.path
+    try:
+        is_there = target.is_file()
+        if is_there and (_has_functions(target) or not _has_functions(made.file)):
+            return THERE
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with made.file.open("rb") as source, replacing(target) as copy:
+            shutil.copyfileobj(source, copy, _CHUNK)
+    except OSError as error:
+        raise SocorroError(f"cannot write {target}: {error.strerror}") from error
+    return REPLACED if is_there else ADDED
+
+
+def _has_functions(file: Path) -> bool:
+    """Return True where a symbol file has any function that a source file has; False where there is no such file."""
+    tail = b""
+    try:
+        with file.open("rb") as opened:
+            while chunk := opened.read(_CHUNK):
+                if _FUNCTION.search(tail + chunk):
+                    return True
+                tail = chunk[-_LONGEST_BEGINNING:]
+    except FileNotFoundError:
+        return False
+    return False

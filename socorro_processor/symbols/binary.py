@@ -1,0 +1,299 @@
+"""Which build a binary is of: the debug file and debug id under which its symbols are looked for.
+
+    path = Path("build/app")
+    for binary in identify(path, kind_of(path)):
+        binary.debug_file, binary.debug_id    # "app", "E4DF04A6765287CCEA3F3C2A8BD10C440"
+
+ELF, PE, PDB and Mach-O are read as far as that needs. A stranger may have written them: nothing is read beyond the
+end of the file, and no count in it is believed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PureWindowsPath
+
+from socorro_processor.symbols.dump_file import DumpFile, NotUnderstood, ReadAhead, limit
+
+
+class Kind(StrEnum):
+    ELF = "ELF"
+    PE = "PE"
+    PDB = "PDB"
+    MACHO = "Mach-O"
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A file with code, with debug information, or with both."""
+
+    path: Path
+    kind: Kind
+    debug_file: str
+    """Its name in a store of symbols, as far as can be told here: an ELF file may have another, its SONAME."""
+    debug_id: str
+    has_code: bool = True
+    """False where it was split off another file, and has the debug information of that."""
+    architecture: str = ""
+    """Of Mach-O, as dump_syms calls it."""
+    pdb_path: bytes = b""
+    """Of a PE file: where its PDB was when it was linked."""
+    pdb_path_at: int = 0
+    """Bytes into the file."""
+
+
+class NotLinked(NotUnderstood):
+    """A file with code that nothing can run: an object file, or a core dump."""
+
+
+_MAGIC_SIZE = 32
+_ELF_MAGIC = b"\x7fELF"
+_PDB_MAGIC = b"Microsoft C/C++ MSF 7.00\r\n\x1aDS\0\0\0"
+_MACHO_MAGIC = {b"\xce\xfa\xed\xfe": "<", b"\xcf\xfa\xed\xfe": "<", b"\xfe\xed\xfa\xce": ">", b"\xfe\xed\xfa\xcf": ">"}
+_FAT_MAGIC = {b"\xca\xfe\xba\xbe": struct.Struct(">8xI8x"), b"\xca\xfe\xba\xbf": struct.Struct(">8xQ16x")}
+"""With what is read of an entry: its offset."""
+
+_MAXIMUM_ARCHITECTURES = 16
+"""A Java class begins as a fat Mach-O file does; where this number is it has its version, 45 or more."""
+_MAXIMUM_HEADERS = 1 << 16
+_MAXIMUM_NOTES = 256
+_LARGEST_NOTES = 1 << 16
+_MAXIMUM_PATH = 1024
+_MAXIMUM_DIRECTORY = 64 << 20
+_PAGE = 4096
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Return what kind of binary a file is by its first bytes; None where it is none. Raises OSError."""
+    with path.open("rb") as file:
+        begin = file.read(_MAGIC_SIZE)
+    if begin.startswith(_ELF_MAGIC):
+        return Kind.ELF
+    if begin == _PDB_MAGIC:
+        return Kind.PDB
+    if begin.startswith(b"MZ"):
+        return Kind.PE
+    if begin[:4] in _MACHO_MAGIC:
+        return Kind.MACHO
+    if begin[:4] in _FAT_MAGIC and 0 < int.from_bytes(begin[4:8], "big") <= _MAXIMUM_ARCHITECTURES:
+        return Kind.MACHO
+    return None
+
+
+def identify(path: Path, kind: Kind) -> list[Binary]:
+    """Return the binary, or each one that a fat Mach-O file has. Raises NotUnderstood."""
+    with DumpFile(path) as file:
+        match kind:
+            case Kind.ELF:
+                return [_elf(path, file)]
+            case Kind.PE:
+                return [_pe(path, file)]
+            case Kind.PDB:
+                return [Binary(path, Kind.PDB, path.name, _pdb_id(file), has_code=False)]
+            case Kind.MACHO:
+                return [_macho(path, file, at) for at in _offsets(file)]
+
+
+def _debug_id(identifier: bytes, *, swapped: bool, age: int = 0) -> str:
+    """Return the debug id of an identifier of 16 bytes, whose first numbers may be little-endian."""
+    order = "<" if swapped else ">"
+    numbers = struct.pack(">IHH", *struct.unpack(f"{order}IHH", identifier[:8]))
+    return f"{(numbers + identifier[8:]).hex().upper()}{age:X}"
+
+
+# ELF: System V ABI, chapters 4 (object files) and 5 (program headers)
+
+_ET_EXEC, _ET_DYN = 2, 3
+_PT_NOTE, _SHT_NOTE, _SHT_NOBITS = 4, 7, 8
+_NT_GNU_BUILD_ID = 3
+_SPLIT_OFF = (".debug", ".dbg")
+
+
+def _elf(path: Path, file: DumpFile) -> Binary:
+    bits, encoding = file.read(4, 2, "what kind of ELF it is")
+    is_64, order = bits == 2, ">" if encoding == 2 else "<"
+    header = struct.Struct(f"{order}HHI{'3Q' if is_64 else '3I'}I6H")
+    read = file.read(16, header.size, "the ELF header")
+    kind, _, _, _, segments, sections, _, _, segment_size, segment_count, section_size, section_count, names = (
+        header.unpack(read)
+    )
+    if kind not in (_ET_EXEC, _ET_DYN):
+        raise NotLinked("an ELF file that is neither a program nor a library")
+    # Type, offset and size of a segment; name, type, offset and size of a section.
+    segment = struct.Struct(f"{order}I4xQ16xQ" if is_64 else f"{order}II8xI")
+    section = struct.Struct(f"{order}II16xQQ" if is_64 else f"{order}II8xII")
+    of_segments = _entries(file, segments, segment_count, segment_size, segment)
+    of_sections = list(_entries(file, sections, section_count, section_size, section))
+    notes = [(at, size) for type_, at, size in of_segments if type_ == _PT_NOTE]
+    notes += [(at, size) for _, type_, at, size in of_sections if type_ == _SHT_NOTE]
+    limit(len(notes), _MAXIMUM_NOTES, "places of notes")
+    text = _named(file, of_sections, names, b".text\0")
+    has_code = text is None or text[1] != _SHT_NOBITS
+    build_id = next(filter(None, (_build_id(file, at, size, order) for at, size in notes)), b"")
+    if not build_id and has_code and text is not None:
+        build_id = _folded(file.read(text[2], min(text[3], _PAGE), "the code"))
+    if not build_id:
+        raise NotUnderstood("it has no build id: link it with --build-id")
+    name = path.stem if not has_code and path.suffix in _SPLIT_OFF else path.name
+    return Binary(path, Kind.ELF, name, _debug_id(build_id[:16].ljust(16, b"\0"), swapped=order == "<"), has_code)
+
+
+def _entries(file: DumpFile, at: int, count: int, size: int, layout: struct.Struct) -> Iterator[tuple[int, ...]]:
+    if count and size < layout.size:
+        raise NotUnderstood(f"headers of {size} bytes")
+    for each in range(count):
+        yield layout.unpack(file.read(at + each * size, layout.size, "a header"))
+
+
+def _named(file: DumpFile, sections: list[tuple[int, ...]], names: int, name: bytes) -> tuple[int, ...] | None:
+    """Return the section of this name. ``names``: the section that has the names of all."""
+    if names >= len(sections):
+        return None
+    _, _, at, size = sections[names]
+    for section in sections:
+        if section[0] <= size - len(name) and file.read(at + section[0], len(name), "a section's name") == name:
+            return section
+    return None
+
+
+def _build_id(file: DumpFile, at: int, size: int, order: str) -> bytes:
+    """Return the build id that is among these notes, or nothing."""
+    notes = file.read(at, size, "notes") if 0 <= size <= min(_LARGEST_NOTES, file.size - at) else b""
+    place = 0
+    while place + 12 <= len(notes):
+        name_size, content_size, type_ = struct.unpack_from(f"{order}III", notes, place)
+        content_at = place + 12 + -(-name_size // 4) * 4
+        if type_ == _NT_GNU_BUILD_ID and notes[place + 12 : place + 12 + name_size] == b"GNU\0":
+            return notes[content_at : content_at + content_size]
+        place = content_at + -(-content_size // 4) * 4
+    return b""
+
+
+def _folded(code: bytes) -> bytes:
+    """Return what stands for the build id of a file without one, in minidumps as in symbol files."""
+    folded = bytearray(16)
+    for position, byte in enumerate(code):
+        folded[position % 16] ^= byte
+    return bytes(folded)
+
+
+# PE: Microsoft, PE Format: Optional Header Data Directories, The .debug Section
+
+_DEBUG_DIRECTORY = 6
+_CODEVIEW = 2
+
+
+def _pe(path: Path, file: DumpFile) -> Binary:
+    (at,) = struct.unpack("<I", file.read(0x3C, 4, "the DOS header"))
+    signature, sections, optional_size, magic = struct.unpack("<4s2xH12xH2xH", file.read(at, 26, "the PE header"))
+    if signature != b"PE\0\0" or magic not in (0x10B, 0x20B):
+        raise NotUnderstood("it has no PE header")
+    optional = at + 24
+    directory = optional + (96 if magic == 0x10B else 112) + 8 * _DEBUG_DIRECTORY
+    if directory + 8 > optional + optional_size:
+        raise NotUnderstood("a PE file without a debug directory")
+    address, size = struct.unpack("<II", file.read(directory, 8, "a data directory"))
+    for each in range(sections):
+        start, raw_size, raw = struct.unpack(
+            "<12xIII", file.read(optional + optional_size + 40 * each, 24, "a section header")
+        )
+        if start <= address < start + raw_size:
+            return _of_debug_directory(path, file, address - start + raw, size)
+    raise NotUnderstood("it has no debug id: link it with /DEBUG, or with --build-id")
+
+
+def _of_debug_directory(path: Path, file: DumpFile, at: int, size: int) -> Binary:
+    limit(size // 28, _MAXIMUM_HEADERS, "entries of a debug directory")
+    for each in range(size // 28):
+        type_, length, record = struct.unpack("<12xII4xI", file.read(at + 28 * each, 28, "a debug directory"))
+        if type_ != _CODEVIEW or not 24 <= length <= 24 + _MAXIMUM_PATH:
+            continue
+        signature, guid, age = struct.unpack("<4s16sI", file.read(record, 24, "a CodeView record"))
+        if signature == b"RSDS":
+            pdb = file.read(record + 24, length - 24, "the name of a PDB").partition(b"\0")[0]
+            name = PureWindowsPath(pdb.decode("utf-8", "replace")).name or path.name
+            debug_id = _debug_id(guid, swapped=True, age=age)
+            return Binary(path, Kind.PE, name, debug_id, pdb_path=pdb, pdb_path_at=record + 24)
+    raise NotUnderstood("it has no debug id: link it with /DEBUG, or with --build-id")
+
+
+# PDB: LLVM, The MSF File Format; The PDB Info Stream; The PDB DBI Stream
+
+_INFO, _DBI = 1, 3
+
+
+def _pdb_id(file: DumpFile) -> str:
+    block_size, directory_size, map_block = struct.unpack("<I8xI4xI", file.read(32, 24, "the superblock"))
+    if block_size not in (512, 1024, 2048, 4096, 8192, 16384, 32768):
+        raise NotUnderstood(f"blocks of {block_size} bytes")
+    limit(directory_size, _MAXIMUM_DIRECTORY, "bytes of a directory of streams")
+    blocks = file.read(map_block * block_size, 4 * -(-directory_size // block_size), "the map of the directory")
+    directory = b"".join(
+        file.read(block * block_size, block_size, "the directory") for (block,) in struct.iter_unpack("<I", blocks)
+    )
+    try:
+        (count,) = struct.unpack_from("<I", directory)
+        sizes = struct.unpack_from(f"<{min(count, _DBI + 1)}I", directory, 4)
+        firsts = []
+        place = 4 + 4 * count
+        for size in sizes:
+            firsts.append(struct.unpack_from("<I", directory, place)[0] if size not in (0, 0xFFFFFFFF) else None)
+            place += 4 * -(-size // block_size) if size != 0xFFFFFFFF else 0
+    except struct.error as error:
+        raise NotUnderstood("a directory of streams that is too short") from error
+    if len(firsts) <= _DBI or firsts[_INFO] is None:
+        raise NotUnderstood("a PDB without its own id")
+    age, guid = struct.unpack("<I16s", file.read(firsts[_INFO] * block_size + 8, 20, "the info stream"))
+    if firsts[_DBI] is not None:
+        (age,) = struct.unpack("<I", file.read(firsts[_DBI] * block_size + 8, 4, "the DBI stream"))
+    return _debug_id(guid, swapped=True, age=age)
+
+
+# Mach-O: Apple, loader.h and fat.h
+
+_MH_OBJECT, _MH_DSYM = 1, 10
+_LC_UUID = 0x1B
+_ARCHITECTURES = {
+    (0x7, None): "x86",
+    (0x1000007, None): "x86_64",
+    (0x1000007, 8): "x86_64h",
+    (0xC, 9): "armv7",
+    (0xC, 11): "armv7s",
+    (0x100000C, None): "arm64",
+    (0x100000C, 2): "arm64e",
+}
+"""By processor and variant, with None for any other."""
+
+
+def _offsets(file: DumpFile) -> list[int]:
+    magic, count = struct.unpack(">4sI", file.read(0, 8, "the Mach-O header"))
+    layout = _FAT_MAGIC.get(magic)
+    if layout is None:
+        return [0]
+    return [offset for (offset,) in _entries(file, 8, count, layout.size, layout)]
+
+
+def _macho(path: Path, file: DumpFile, at: int) -> Binary:
+    order = _MACHO_MAGIC.get(magic := file.read(at, 4, "the Mach-O header"))
+    if order is None:
+        raise NotUnderstood("a fat Mach-O file with something else in it")
+    processor, variant, kind, count = struct.unpack(f"{order}4I", file.read(at + 4, 16, "the Mach-O header"))
+    variant &= 0xFFFFFF
+    architecture = _ARCHITECTURES.get((processor, variant)) or _ARCHITECTURES.get((processor, None))
+    if kind == _MH_OBJECT:
+        raise NotLinked("a Mach-O file that is neither a program nor a library")
+    if architecture is None:
+        raise NotUnderstood(f"a Mach-O file for processor {processor:#x}")
+    limit(count, _MAXIMUM_HEADERS, "load commands")
+    place = at + (32 if magic[0 if order == "<" else 3] == 0xCF else 28)
+    commands = ReadAhead(file, "a load command")
+    for _ in range(count):
+        command, size = struct.unpack(f"{order}II", commands.read(place, 8))
+        if command == _LC_UUID:
+            debug_id = _debug_id(commands.read(place + 8, 16), swapped=False)
+            return Binary(path, Kind.MACHO, path.name, debug_id, kind != _MH_DSYM, architecture)
+        place += max(size, 8)
+    raise NotUnderstood("it has no UUID")
