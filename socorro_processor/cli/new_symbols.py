@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,16 +20,19 @@ from socorro_processor.cli.untrusted import plain
 from socorro_processor.errors import ProcessingEnvironmentError, SocorroError
 from socorro_processor.rules.symbol_index_process import ask
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
-from socorro_processor.symbols.binary import Binary, NotLinked, identify, kind_of
+from socorro_processor.symbols.binary import Binary, identify, kind_of
 from socorro_processor.symbols.download import module_line
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.dump_syms import Converted, DumpSyms, find_dump_syms
+from socorro_processor.symbols.elf import NotLinked
+from socorro_processor.symbols.minidump import read
 from socorro_processor.symbols.verdict import NoVerdict, is_corrupt
 from socorro_processor.symbols.wanted import Wanted
 
 _SUFFIX = ".sym"
 _FIRST_LINE = 4096
-_UNKNOWN = "neither a symbol file nor a binary (ELF, PE, PDB or Mach-O)"
+_MINIDUMP = b"MDMP"
+_UNKNOWN = "neither a symbol file, nor a binary (ELF, PE, PDB or Mach-O), nor a minidump"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class SymbolsRefused(SocorroError):
 def find_symbols(items: Sequence[str]) -> list[FoundSymbols]:
     """Look through files and directories; in a directory what cannot have symbols is passed over.
 
+    A minidump, where it is named itself, stands for its modules, as far as this machine has them.
+
     Raises SocorroError where a path leads nowhere, or no symbols are found.
     """
     found: list[FoundSymbols] = []
@@ -63,6 +68,8 @@ def find_symbols(items: Sequence[str]) -> list[FoundSymbols]:
             try:
                 if _is_symbol_file(file):
                     found.append(FoundSymbols((file,)))
+                elif _begins(file, _MINIDUMP):
+                    binaries += _of_minidump(file) if file == path else ()
                 elif kind := kind_of(file):
                     binaries += identify(file, kind)
                 elif file == path:
@@ -136,17 +143,40 @@ def _files(path: Path) -> Iterable[Path]:
 
 
 def _is_symbol_file(file: Path) -> bool:
-    if file.suffix == _SUFFIX:
-        return True
+    return file.suffix == _SUFFIX or _begins(file, b"MODULE ")
+
+
+def _begins(file: Path, magic: bytes) -> bool:
     with file.open("rb") as opened:
-        return opened.read(len(b"MODULE ")) == b"MODULE "
+        return opened.read(len(magic)) == magic
+
+
+def _of_minidump(file: Path) -> list[Binary]:
+    """Return the modules of a dump that this machine has, in the same build. Raises NotUnderstood."""
+    found = []
+    for module in read(file).modules:
+        path = Path(module.name)
+        # Whoever made the dump chose the names.
+        if not path.is_absolute() or not path.is_file():
+            continue
+        with suppress(NotUnderstood):
+            if kind := kind_of(path):
+                found += [binary for binary in identify(path, kind) if binary.debug_id == module.debug_id]
+    if not found:
+        raise NotUnderstood("none of its modules is on this machine, in the same build")
+    return found
 
 
 def _builds(binaries: Iterable[Binary]) -> Iterator[FoundSymbols]:
     """Group what belongs together: a program under each of its names, each time with what was split off it."""
     programs: dict[tuple[str, str, str], list[Binary]] = {}
     split_off: dict[tuple[str, str], list[Binary]] = {}
+    seen = set()
     for binary in binaries:
+        status = binary.path.stat()
+        if (file := (status.st_dev, status.st_ino, binary.debug_file, binary.architecture)) in seen:
+            continue
+        seen.add(file)
         build = (binary.debug_id, binary.architecture)
         if binary.has_code:
             programs.setdefault((*build, binary.debug_file), []).append(binary)

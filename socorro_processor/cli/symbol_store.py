@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -16,16 +15,13 @@ from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError, SocorroError
 from socorro_processor.regular_file import replacing
-from socorro_processor.symbols.dump_syms import Converted
+from socorro_processor.symbols.dump_syms import Converted, has_functions
 from socorro_processor.symbols.wanted import Wanted
 
 ADDED, REPLACED, THERE, REFUSED = "added", "replaced", "already there", "refused"
 
 _BARE = "without functions and lines: it has no debug information"
-_FUNCTION = re.compile(rb"\nFUNC (?:m )?[0-9a-f]+ [0-9a-f]+ [0-9a-f]+ [^<\n]")
-"""Of a name that dump_syms did not make up."""
 _CHUNK = 1 << 20
-_LONGEST_BEGINNING = 64
 
 
 class Result(NamedTuple):
@@ -76,7 +72,7 @@ def _add(store: Path, found: FoundSymbols, maker: SymbolFileMaker) -> Result:
         return Result(found, THERE, wanted)
     try:
         with maker.symbol_file(found) as made:
-            return Result(found, _put(store, made), made.wanted, "" if _has_functions(made.file) else _BARE)
+            return Result(found, _put(store, made), made.wanted, "" if has_functions(made.file) else _BARE)
     except SymbolsRefused as error:
         return Result(found, REFUSED, None, str(error))
 
@@ -88,7 +84,7 @@ def _there_already(store: Path, found: FoundSymbols) -> Wanted | None:
             wanted = Wanted.of(binary.debug_file, binary.debug_id)
         except ValueError:
             return None
-        return wanted if _has_functions(store / wanted.path) else None
+        return wanted if has_functions(store / wanted.path) else None
     return None
 
 
@@ -96,7 +92,7 @@ def _put(store: Path, made: Converted) -> str:
     target = store / made.wanted.path
     try:
         is_there = target.is_file()
-        if is_there and (_has_functions(target) or not _has_functions(made.file)):
+        if is_there and (has_functions(target) or not has_functions(made.file)):
             return THERE
         target.parent.mkdir(parents=True, exist_ok=True)
         with made.file.open("rb") as source, replacing(target) as copy:
@@ -104,17 +100,3 @@ def _put(store: Path, made: Converted) -> str:
     except OSError as error:
         raise SocorroError(f"cannot write {target}: {error.strerror}") from error
     return REPLACED if is_there else ADDED
-
-
-def _has_functions(file: Path) -> bool:
-    """Return True where a symbol file has any function that a source file has; False where there is no such file."""
-    tail = b""
-    try:
-        with file.open("rb") as opened:
-            while chunk := opened.read(_CHUNK):
-                if _FUNCTION.search(tail + chunk):
-                    return True
-                tail = chunk[-_LONGEST_BEGINNING:]
-    except FileNotFoundError:
-        return False
-    return False

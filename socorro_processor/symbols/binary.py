@@ -11,12 +11,12 @@ end of the file, and no count in it is believed.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PureWindowsPath
 
 from socorro_processor.symbols.dump_file import DumpFile, NotUnderstood, ReadAhead, limit
+from socorro_processor.symbols.elf import ElfFile, NotLinked, entries
 
 
 class Kind(StrEnum):
@@ -45,10 +45,6 @@ class Binary:
     """Bytes into the file."""
 
 
-class NotLinked(NotUnderstood):
-    """A file with code that nothing can run: an object file, or a core dump."""
-
-
 _MAGIC_SIZE = 32
 _ELF_MAGIC = b"\x7fELF"
 _PDB_MAGIC = b"Microsoft C/C++ MSF 7.00\r\n\x1aDS\0\0\0"
@@ -59,17 +55,14 @@ _FAT_MAGIC = {b"\xca\xfe\xba\xbe": struct.Struct(">8xI8x"), b"\xca\xfe\xba\xbf":
 _MAXIMUM_ARCHITECTURES = 16
 """A Java class begins as a fat Mach-O file does; where this number is it has its version, 45 or more."""
 _MAXIMUM_HEADERS = 1 << 16
-_MAXIMUM_NOTES = 256
-_LARGEST_NOTES = 1 << 16
 _MAXIMUM_PATH = 1024
 _MAXIMUM_DIRECTORY = 64 << 20
-_PAGE = 4096
 
 
 def kind_of(path: Path) -> Kind | None:
-    """Return what kind of binary a file is by its first bytes; None where it is none. Raises OSError."""
-    with path.open("rb") as file:
-        begin = file.read(_MAGIC_SIZE)
+    """Return what kind of binary a file is by its first bytes; None where it is none. Raises NotUnderstood."""
+    with DumpFile(path) as file:
+        begin = file.read(0, min(_MAGIC_SIZE, file.size), "its first bytes")
     if begin.startswith(_ELF_MAGIC):
         return Kind.ELF
     if begin == _PDB_MAGIC:
@@ -104,80 +97,13 @@ def _debug_id(identifier: bytes, *, swapped: bool, age: int = 0) -> str:
     return f"{(numbers + identifier[8:]).hex().upper()}{age:X}"
 
 
-# ELF: System V ABI, chapters 4 (object files) and 5 (program headers)
-
-_ET_EXEC, _ET_DYN = 2, 3
-_PT_NOTE, _SHT_NOTE, _SHT_NOBITS = 4, 7, 8
-_NT_GNU_BUILD_ID = 3
 _SPLIT_OFF = (".debug", ".dbg")
 
 
 def _elf(path: Path, file: DumpFile) -> Binary:
-    bits, encoding = file.read(4, 2, "what kind of ELF it is")
-    is_64, order = bits == 2, ">" if encoding == 2 else "<"
-    header = struct.Struct(f"{order}HHI{'3Q' if is_64 else '3I'}I6H")
-    read = file.read(16, header.size, "the ELF header")
-    kind, _, _, _, segments, sections, _, _, segment_size, segment_count, section_size, section_count, names = (
-        header.unpack(read)
-    )
-    if kind not in (_ET_EXEC, _ET_DYN):
-        raise NotLinked("an ELF file that is neither a program nor a library")
-    # Type, offset and size of a segment; name, type, offset and size of a section.
-    segment = struct.Struct(f"{order}I4xQ16xQ" if is_64 else f"{order}II8xI")
-    section = struct.Struct(f"{order}II16xQQ" if is_64 else f"{order}II8xII")
-    of_segments = _entries(file, segments, segment_count, segment_size, segment)
-    of_sections = list(_entries(file, sections, section_count, section_size, section))
-    notes = [(at, size) for type_, at, size in of_segments if type_ == _PT_NOTE]
-    notes += [(at, size) for _, type_, at, size in of_sections if type_ == _SHT_NOTE]
-    limit(len(notes), _MAXIMUM_NOTES, "places of notes")
-    text = _named(file, of_sections, names, b".text\0")
-    has_code = text is None or text[1] != _SHT_NOBITS
-    build_id = next(filter(None, (_build_id(file, at, size, order) for at, size in notes)), b"")
-    if not build_id and has_code and text is not None:
-        build_id = _folded(file.read(text[2], min(text[3], _PAGE), "the code"))
-    if not build_id:
-        raise NotUnderstood("it has no build id: link it with --build-id")
-    name = path.stem if not has_code and path.suffix in _SPLIT_OFF else path.name
-    return Binary(path, Kind.ELF, name, _debug_id(build_id[:16].ljust(16, b"\0"), swapped=order == "<"), has_code)
-
-
-def _entries(file: DumpFile, at: int, count: int, size: int, layout: struct.Struct) -> Iterator[tuple[int, ...]]:
-    if count and size < layout.size:
-        raise NotUnderstood(f"headers of {size} bytes")
-    for each in range(count):
-        yield layout.unpack(file.read(at + each * size, layout.size, "a header"))
-
-
-def _named(file: DumpFile, sections: list[tuple[int, ...]], names: int, name: bytes) -> tuple[int, ...] | None:
-    """Return the section of this name. ``names``: the section that has the names of all."""
-    if names >= len(sections):
-        return None
-    _, _, at, size = sections[names]
-    for section in sections:
-        if section[0] <= size - len(name) and file.read(at + section[0], len(name), "a section's name") == name:
-            return section
-    return None
-
-
-def _build_id(file: DumpFile, at: int, size: int, order: str) -> bytes:
-    """Return the build id that is among these notes, or nothing."""
-    notes = file.read(at, size, "notes") if 0 <= size <= min(_LARGEST_NOTES, file.size - at) else b""
-    place = 0
-    while place + 12 <= len(notes):
-        name_size, content_size, type_ = struct.unpack_from(f"{order}III", notes, place)
-        content_at = place + 12 + -(-name_size // 4) * 4
-        if type_ == _NT_GNU_BUILD_ID and notes[place + 12 : place + 12 + name_size] == b"GNU\0":
-            return notes[content_at : content_at + content_size]
-        place = content_at + -(-content_size // 4) * 4
-    return b""
-
-
-def _folded(code: bytes) -> bytes:
-    """Return what stands for the build id of a file without one, in minidumps as in symbol files."""
-    folded = bytearray(16)
-    for position, byte in enumerate(code):
-        folded[position % 16] ^= byte
-    return bytes(folded)
+    elf = ElfFile(file)
+    name = path.stem if not elf.has_code and path.suffix in _SPLIT_OFF else path.name
+    return Binary(path, Kind.ELF, name, _debug_id(elf.build_id(), swapped=elf.is_little_endian), elf.has_code)
 
 
 # PE: Microsoft, PE Format: Optional Header Data Directories, The .debug Section
@@ -273,7 +199,7 @@ def _offsets(file: DumpFile) -> list[int]:
     layout = _FAT_MAGIC.get(magic)
     if layout is None:
         return [0]
-    return [offset for (offset,) in _entries(file, 8, count, layout.size, layout)]
+    return [offset for (offset,) in entries(file, 8, count, layout.size, layout)]
 
 
 def _macho(path: Path, file: DumpFile, at: int) -> Binary:

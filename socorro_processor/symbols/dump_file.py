@@ -1,4 +1,4 @@
-"""The file of a minidump, whatever is written in it: nothing is read beyond its end."""
+"""The file of a minidump or a binary, whatever is written in it: nothing is read beyond its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _AHEAD = 32 << 10
 
 
 class NotUnderstood(SocorroError):
-    """The file is no minidump, is damaged, or is of a kind that is not known here."""
+    """The file is no minidump or binary, is damaged, or is of a kind that is not known here."""
 
 
 class DumpFile:
@@ -22,12 +22,12 @@ class DumpFile:
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except (OSError, ValueError) as error:
-            raise NotUnderstood(f"cannot read the dump: {_why(error)}") from error
+            raise NotUnderstood(f"cannot be read: {_why(error)}") from error
         try:
             self.size = os.fstat(self._descriptor).st_size
         except OSError as error:
             os.close(self._descriptor)
-            raise NotUnderstood(f"cannot read the dump: {_why(error)}") from error
+            raise NotUnderstood(f"cannot be read: {_why(error)}") from error
 
     def __enter__(self) -> DumpFile:
         return self
@@ -42,7 +42,7 @@ class DumpFile:
         try:
             data = os.pread(self._descriptor, size, at)
         except OSError as error:
-            raise NotUnderstood(f"cannot read the dump: {_why(error)}") from error
+            raise NotUnderstood(f"cannot be read: {_why(error)}") from error
         if len(data) != size:
             raise NotUnderstood(f"{what}: the file became shorter")
         return data

@@ -12,6 +12,7 @@ written counts only where it is a symbol file of the very build that was convert
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -26,6 +27,8 @@ from socorro_processor.stackwalk.memory_share import memory_share
 from socorro_processor.stackwalk.stackwalker import find_program
 from socorro_processor.symbols.binary import Binary, Kind
 from socorro_processor.symbols.download import module_line
+from socorro_processor.symbols.dump_file import DumpFile, NotUnderstood
+from socorro_processor.symbols.elf import ElfFile
 from socorro_processor.symbols.wanted import Wanted
 
 PROGRAM = "dump_syms"
@@ -38,6 +41,10 @@ _LARGEST = 4 << 30
 """Bytes of a symbol file; a browser's own library has 0.5 GB."""
 _FIRST_LINE = 4096
 _SAID = 300
+_FUNCTION = re.compile(rb"\nFUNC (?:m )?[0-9a-f]+ [0-9a-f]+ [0-9a-f]+ [^<\n]")
+"""Of a name that dump_syms did not make up."""
+_CHUNK = 1 << 20
+_LONGEST_BEGINNING = 64
 _TOO_LARGE, _TOO_LONG = -signal.SIGXFSZ, -signal.SIGXCPU
 
 
@@ -95,6 +102,8 @@ class DumpSyms:
         expected = binaries[0]
         if module[1].casefold() != expected.debug_id.casefold():
             raise NotConverted(f"{PROGRAM} wrote symbols of {module[1]}, and it is {expected.debug_id}")
+        if expected.kind is Kind.ELF:
+            _end_names(symbols, expected)
         named = expected.debug_file if expected.kind in (Kind.PE, Kind.PDB) else module[0]
         try:
             return Converted(Wanted.of(named, module[1]), symbols)
@@ -173,6 +182,37 @@ def _module(symbols: Path, outcome: Outcome) -> tuple[str, str]:
         if module is None or file.read() != b"\n":
             raise NotConverted(f"{PROGRAM} wrote no whole symbol file: {_said(outcome)}")
     return module
+
+
+def _end_names(symbols: Path, binary: Binary) -> None:
+    """Let each name of a binary without debug information end where its function does.
+
+    Else one that is exported stands for all behind it: in a stripped libc ``pthread_key_delete`` for what raises a
+    signal, and so for every abort.
+    """
+    if has_functions(symbols):
+        return
+    try:
+        with DumpFile(binary.path) as file:
+            ends = ElfFile(file).ends_of_names()
+    except NotUnderstood as error:
+        raise NotConverted(str(error)) from error
+    with symbols.open("a") as appended:
+        appended.writelines(f"PUBLIC {end:x} 0 <unknown in {binary.debug_file}>\n" for end in ends)
+
+
+def has_functions(symbols: Path) -> bool:
+    """Return True where a symbol file has any function with its lines; False where there is no such file."""
+    tail = b""
+    try:
+        with symbols.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                if _FUNCTION.search(tail + chunk):
+                    return True
+                tail = chunk[-_LONGEST_BEGINNING:]
+    except FileNotFoundError:
+        return False
+    return False
 
 
 def _said(outcome: Outcome) -> str:

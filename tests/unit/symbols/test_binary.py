@@ -9,8 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from socorro_processor.symbols.binary import Binary, Kind, NotLinked, identify, kind_of
+from socorro_processor.symbols.binary import Binary, Kind, identify, kind_of
 from socorro_processor.symbols.dump_file import NotUnderstood
+from socorro_processor.symbols.elf import NotLinked
 from tests.unit.symbols import written_binaries as written
 
 PROGRAM = Path(shutil.which("true") or "/bin/true")
