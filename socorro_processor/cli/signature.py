@@ -21,10 +21,14 @@ from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules import signature, signature_rewriting
 from socorro_processor.rules.json_dump import crashing_thread
 from socorro_processor.rules.signature import SignatureGenerationRule, SignatureRunWatchDog, hang_type
+from socorro_processor.signature.c_signature import Choice
 from socorro_processor.signature.explain import Explanation, explain, place
+from socorro_processor.signature.frames import as_walked
+from socorro_processor.signature.siglists import Entry
 
 _MODULES = (signature.__name__, signature_rewriting.__name__)
-_SHARES = (0.05, 0.15, 0, 0.4)
+_TITLES = ("", "part", "frame", "normal form", "entry")
+_SHARES = (0.05, 0.12, 0.25, 0, 0.3)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,8 +89,9 @@ def sign(crash: Crash, rules: list[Rule]) -> Explanation | None:
             thread = 0
         if isinstance(rule, SignatureGenerationRule) and not crash.raw.get("JavaStackTrace"):
             lists = rule.c_signature.lists.current
+            walked = list(map(as_walked, rule.frames(crash, thread)))
             names = rule.names(crash, thread, lists)
-            explanation = explain(rule.c_signature, names, lists, hang_type(crash), thread)
+            explanation = explain(rule.c_signature, walked, names, lists, hang_type(crash), thread)
         rule.act(crash)
     return explanation
 
@@ -103,15 +108,20 @@ def _as_object(crash: Crash, before: object, explanation: Explanation | None) ->
         frames = [
             {
                 "frame": position,
+                "walked": walked,
                 "normalized": choice.name,
                 "part": choice.part.value,
                 "taken": choice.taken,
                 "entries": [asdict(entry) for entry in entries],
             }
-            for position, (choice, entries) in enumerate(zip(explanation.frames, explanation.entries, strict=True))
+            for position, (choice, walked, entries) in enumerate(_explained(explanation))
         ]
         printed["explanation"] = {"begins": explanation.begins, "ends": explanation.ends, "frames": frames}
     return printed
+
+
+def _explained(explanation: Explanation) -> Iterator[tuple[Choice, str, tuple[Entry, ...]]]:
+    yield from zip(explanation.frames, explanation.walked, explanation.entries, strict=True)
 
 
 def _print_explanation(crash: Crash, before: object, explanation: Explanation | None) -> None:
@@ -124,9 +134,10 @@ def _print_explanation(crash: Crash, before: object, explanation: Explanation | 
         if explanation.signature != crash.processed["signature"]:
             console.print(f"  of the stack: {plain(explanation.signature)}", markup=False, soft_wrap=True)
         console.print(f"  begins {explanation.begins}\n  ends {explanation.ends}", markup=False)
-        rows: list[Row] = [[(heading, "dim") for heading in ("", "part", "frame", "entry")]]
-        for position, (choice, entries) in enumerate(zip(explanation.frames, explanation.entries, strict=True)):
-            cells = (str(position), choice.part.value, plain(choice.name), "; ".join(map(plain, map(place, entries))))
+        rows: list[Row] = [[(heading, "dim") for heading in _TITLES]]
+        for position, (choice, walked, entries) in enumerate(_explained(explanation)):
+            matched = "; ".join(map(plain, map(place, entries)))
+            cells = (str(position), choice.part.value, plain(walked), plain(choice.name), matched)
             rows.append([(cell, "bold" if choice.taken else "") for cell in cells])
         for line in table(rows, _SHARES, console.width if console.is_terminal else None):
             console.print(line, soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.json_dump import crashing_thread, section, thread_frames
@@ -51,12 +53,16 @@ class SignatureGenerationRule(Rule):
 
     def names(self, crash: Crash, thread: int | None, lists: SigLists) -> list[str]:
         """The normal forms of the frames that are considered, which are written into them."""
-        source = 0 if hang_type(crash) == 1 else thread
         return self.c_signature.name_frames(
-            [] if source is None else thread_frames(crash, source),
+            self.frames(crash, thread),
             lists,
             lower_case_modules=_is_windows(section(crash, "system_info").get("os")),
         )
+
+    def frames(self, crash: Crash, thread: int | None) -> list[dict[str, Any]]:
+        """Return the frames of which the signature is made, as the stackwalker gave them."""
+        source = 0 if hang_type(crash) == 1 else thread
+        return [] if source is None else thread_frames(crash, source)
 
     def reload(self) -> None:
         """Read the signature lists again; where they are bad keep the old ones and raise ConfigurationError."""

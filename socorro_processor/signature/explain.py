@@ -22,6 +22,8 @@ class Explanation:
 
     signature: str
     frames: tuple[Choice, ...]
+    walked: tuple[str, ...]
+    """Of each frame what the stackwalker said, of which its name is the normal form."""
     entries: tuple[tuple[Entry, ...], ...]
     """Of each frame the entries that it matches, the first of each list."""
     begins: str
@@ -30,14 +32,20 @@ class Explanation:
 
 
 def explain(
-    tool: CSignatureTool, names: Sequence[str], lists: SigLists, hang_type: int, crashing_thread: int | None
+    tool: CSignatureTool,
+    walked: Sequence[str],
+    names: Sequence[str],
+    lists: SigLists,
+    hang_type: int,
+    crashing_thread: int | None,
 ) -> Explanation:
-    """Of a stack with these ``names``, as ``CSignatureTool.generate`` signs it."""
+    """Of a stack of these frames (``as_walked``) with these ``names``, as ``CSignatureTool.generate`` signs it."""
     signature, notes = tool.generate(names, lists, hang_type, crashing_thread)
     choices = choose(names, lists)
     return Explanation(
         signature=signature,
         frames=tuple(choices),
+        walked=tuple(walked[: len(choices)]),
         entries=tuple(tuple(_entries(choice.name, lists)) for choice in choices),
         begins=_begins(choices, lists, hang_type),
         ends=_ends(choices, tool.config.maximum_frames_to_consider),

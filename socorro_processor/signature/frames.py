@@ -73,6 +73,17 @@ def normalize(frame: Mapping[str, Any], with_line_numbers: PatternList, *, colla
     return f"@{_scalar(frame.get('offset'))}"
 
 
+def as_walked(frame: object) -> str:
+    """Return what the stackwalker says of a frame, before anything is made of it: a function, or a module's address."""
+    if not isinstance(frame, Mapping):
+        return ""
+    if function := _text(frame, "function"):
+        return function[:MAXIMUM_NAME_LENGTH]
+    if module := _text(frame, "module"):
+        return f"{module[:MAXIMUM_NAME_LENGTH]} + {_scalar(frame.get('module_offset'))}"
+    return _scalar(frame.get("offset"))
+
+
 def collapse(text: str, brackets: Brackets) -> str:
     """Replace what the outermost brackets hold, nested ones and all."""
     kept: list[str] = []

@@ -103,7 +103,7 @@ class DumpSyms:
         if module[1].casefold() != expected.debug_id.casefold():
             raise NotConverted(f"{PROGRAM} wrote symbols of {module[1]}, and it is {expected.debug_id}")
         if expected.kind is Kind.ELF:
-            _end_names(symbols, expected)
+            _end_names(symbols, expected, module[0])
         named = expected.debug_file if expected.kind in (Kind.PE, Kind.PDB) else module[0]
         try:
             return Converted(Wanted.of(named, module[1]), symbols)
@@ -184,7 +184,7 @@ def _module(symbols: Path, outcome: Outcome) -> tuple[str, str]:
     return module
 
 
-def _end_names(symbols: Path, binary: Binary) -> None:
+def _end_names(symbols: Path, binary: Binary, name: str) -> None:
     """Let each name of a binary without debug information end where its function does.
 
     Else one that is exported stands for all behind it: in a stripped libc ``pthread_key_delete`` for what raises a
@@ -197,8 +197,9 @@ def _end_names(symbols: Path, binary: Binary) -> None:
             ends = ElfFile(file).ends_of_names()
     except NotUnderstood as error:
         raise NotConverted(str(error)) from error
-    with symbols.open("a") as appended:
-        appended.writelines(f"PUBLIC {end:x} 0 <unknown in {binary.debug_file}>\n" for end in ends)
+    placeholder = f"<unknown in {re.sub('[<>]', '?', name)}>"
+    with symbols.open("a", encoding="utf-8") as appended:
+        appended.writelines(f"PUBLIC {end:x} 0 {placeholder}\n" for end in ends)
 
 
 def has_functions(symbols: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -64,6 +65,28 @@ def test_it_is_said_why(run, crash_file, capsys):
     assert "before: of then" in out
     assert "ends with frame 1, the first that is no prefix" in out
     assert f"{PREFIX}, line 1: abort" in out
+
+
+def test_each_frame_is_beside_its_normal_form(run, crash_file, capsys):
+    placeholder = "<.plt ELF section in app>"
+    crash = processed("a<b<int> >::c(int,char *)", placeholder, "main")
+    crash["json_dump"]["threads"][0]["frames"][1] |= {"module": "app", "module_offset": "0x10"}
+    crash["json_dump"]["threads"][0]["frames"].append({"module": "libc.so.6", "module_offset": "0x27249"})
+    beside = [
+        ("a<b<int> >::c(int,char *)", "a<T>::c(int, char*)"),
+        (placeholder, "app@0x10"),
+        ("main", "main"),
+        ("libc.so.6 + 0x27249", "libc.so.6@0x27249"),
+    ]
+
+    assert run("signature", "--explain", crash_file(crash)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for frame, normal_form in beside:
+        assert any(re.search(rf"{re.escape(frame)} +{re.escape(normal_form)}$", line) for line in lines), frame
+
+    run("signature", "--explain", "--json", crash_file(crash))
+    frames = json.loads(capsys.readouterr().out)["explanation"]["frames"]
+    assert [(frame["walked"], frame["normalized"]) for frame in frames] == beside
 
 
 def test_a_program_is_told_all_of_it(run, crash_file, capsys):

@@ -30,7 +30,7 @@ def tool(tmp_path_factory) -> CSignatureTool:
 
 
 def explained(tool: CSignatureTool, names: list[str], hang_type: int = 0) -> Explanation:
-    return explain(tool, names, tool.lists.current, hang_type, 0)
+    return explain(tool, names, names, tool.lists.current, hang_type, 0)
 
 
 def test_each_frame_has_its_part_and_the_entry_that_gave_it(tool):
