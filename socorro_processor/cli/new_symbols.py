@@ -161,7 +161,11 @@ def _of_minidump(file: Path) -> list[Binary]:
             continue
         with suppress(NotUnderstood):
             if kind := kind_of(path):
-                found += [binary for binary in identify(path, kind) if binary.debug_id == module.debug_id]
+                found += [
+                    binary
+                    for binary in identify(path, kind)
+                    if binary.debug_id.casefold() == module.debug_id.casefold()
+                ]
     if not found:
         raise NotUnderstood("none of its modules is on this machine, in the same build")
     return found

@@ -94,7 +94,7 @@ def _debug_id(identifier: bytes, *, swapped: bool, age: int = 0) -> str:
     """Return the debug id of an identifier of 16 bytes, whose first numbers may be little-endian."""
     order = "<" if swapped else ">"
     numbers = struct.pack(">IHH", *struct.unpack(f"{order}IHH", identifier[:8]))
-    return f"{(numbers + identifier[8:]).hex().upper()}{age:X}"
+    return f"{(numbers + identifier[8:]).hex().upper()}{age:x}"
 
 
 _SPLIT_OFF = (".debug", ".dbg")

@@ -14,8 +14,9 @@ from tests.system.daemon import Installation, eventually, variables
 from tests.system.symbol_cache import SymbolCache
 
 SAMPLE = SAMPLES / "segfault"
-SYMBOL_ACTIONS = ("missing", "fetch", "upload", "index", "status", "manage")
+SYMBOL_ACTIONS = ("add", "missing", "fetch", "upload", "index", "status", "manage")
 LIGHTBOX = "lightbox/561F144541602F969DC91FFDB6C2F1E30"
+SYMBOLS_PATH = "processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.symbols_path"
 UNKNOWN = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 
 ELSEWHERE = {"processor": "system/test_processing", "symbols manage": "system/test_symbol_cache"}
@@ -39,6 +40,7 @@ GOOD = {
     "signature": (["signature", "CRASH", "--explain"], "CRASH lightbox::Thumbnail::turn_upright"),
     "siglists check": (["siglists", "check"], "siglists"),
     "siglists preview": (["siglists", "preview", str(REPOSITORY / "siglists"), "CRASH"], "0"),
+    "symbols add": (["symbols", "add", "SYMBOLS", f"--{SYMBOLS_PATH}=added"], f"added, {LIGHTBOX}"),
     "symbols missing": (["symbols", "missing"], r"libc\.so\.6"),
     "symbols fetch": (
         [
@@ -104,7 +106,9 @@ BAD = [
     (["symbols", "nothing"], 2, "invalid choice: 'nothing'"),
     (["symbols", "missing", "--since=x"], 2, "'x' is no date of the form 2016-11-23"),
     (["symbols", "fetch", "CRASH"], 2, "there are no sources of symbols: set resource.symbols.sources"),
-    (["symbols", "upload", "absent"], 1, "absent is no directory"),
+    (["symbols", "add"], 1, "add what? name binaries"),
+    (["symbols", "add", "absent"], 1, "absent is neither a file nor a directory"),
+    (["symbols", "upload", "absent"], 1, "absent is neither a file nor a directory"),
     (["symbols", "index", "--since=x"], 2, "'x' is no date"),
     (["symbols", "status"], 2, "there is no symbol cache: set companion_process.symbol_cache_path"),
     (["symbols", "manage"], 2, "companion_process.symbol_cache_path"),

@@ -30,7 +30,7 @@ def identified(path: Path, content: bytes) -> list[Binary]:
 def test_a_program_of_windows_is_looked_for_by_its_pdb(tmp_path: Path, pdb_path: bytes) -> None:
     (binary,) = identified(tmp_path / "app.exe", written.pe(pdb_path, age=0x1F))
 
-    assert (binary.kind, binary.debug_file, binary.debug_id) == (Kind.PE, "app.pdb", written.DEBUG_ID + "1F")
+    assert (binary.kind, binary.debug_file, binary.debug_id) == (Kind.PE, "app.pdb", written.DEBUG_ID + "1f")
 
 
 def test_a_pdb_has_the_age_of_its_program(tmp_path: Path) -> None:
