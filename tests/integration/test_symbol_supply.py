@@ -17,6 +17,7 @@ from socorro_processor.symbols.wanted import needed_symbols
 from tests.integration.s3_bucket import as_symbol_bucket, bucket_options, get_object, object_keys
 from tests.shared import shared, stackwalker
 from tests.symbol_server import SymbolServer, always, store
+from tests.unit.symbols import written_binaries
 
 MAIN = "upload_file_minidump"
 DUMPS = ("linux-mini", "linux-x86_64", "macos-x86_64", "test", "windows-x86_64")
@@ -131,6 +132,14 @@ def test_what_is_uploaded_can_be_fetched_from_the_bucket(symbols, tmp_path):
     assert (code, [each["result"] for each in json.loads(out)]) == (0, ["fetched"])
     assert (tmp_path / "cache" / "xul.pdb" / ID / "xul.sym").read_bytes() == SYM
     assert symbols("fetch", f"xul.pdb/{ID}")[:2] == (0, f"xul.pdb/{ID}: cached\n")
+
+
+def test_a_binary_is_uploaded_as_the_symbol_file_that_is_made_of_it(symbols, tmp_path):
+    program = tmp_path / "App"
+    program.write_bytes(written_binaries.macho())
+    name = f"App/{written_binaries.DEBUG_ID}0"
+    assert symbols("upload", str(program)) == (0, f"{name}: uploaded\n", "")
+    assert get_object(symbols.options, f"{name}/App.sym").startswith(b"MODULE Mac arm64 ")
 
 
 @pytest.mark.parametrize(

