@@ -64,7 +64,7 @@ def find_symbols(items: Sequence[str]) -> list[FoundSymbols]:
     binaries: list[Binary] = []
     for item in items:
         path = Path(item)
-        for file in dict.fromkeys(_files(path)):
+        for file in _files(path):
             try:
                 if _is_symbol_file(file):
                     found.append(FoundSymbols((file,)))

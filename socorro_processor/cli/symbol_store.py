@@ -39,11 +39,12 @@ def add(rule: DotDict, items: list[str], as_json: bool) -> int:
         raise ConfigurationError("there is no local store of symbols: set symbols_path of the rule")
     store = Path(rule.symbols_path[0])
     maker = SymbolFileMaker(rule.command_pathname)
+    found = find_symbols(items)
     results: list[Result] = []
     try:
         with progress_bar(MofNCompleteColumn()) as progress:
-            for found in progress.track(find_symbols(items), description="added"):
-                results.append(_add(store, found, maker))
+            for each in progress.track(found, description="added"):
+                results.append(_add(store, each, maker))
     finally:
         # Also of those before an interruption.
         _print(results, as_json)

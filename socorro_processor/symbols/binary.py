@@ -39,10 +39,6 @@ class Binary:
     """False where it was split off another file, and has the debug information of that."""
     architecture: str = ""
     """Of Mach-O, as dump_syms calls it."""
-    pdb_path: bytes = b""
-    """Of a PE file: where its PDB was when it was linked."""
-    pdb_path_at: int = 0
-    """Bytes into the file."""
 
 
 _MAGIC_SIZE = 32
@@ -142,7 +138,7 @@ def _of_debug_directory(path: Path, file: DumpFile, at: int, size: int) -> Binar
             pdb = file.read(record + 24, length - 24, "the name of a PDB").partition(b"\0")[0]
             name = PureWindowsPath(pdb.decode("utf-8", "replace")).name or path.name
             debug_id = _debug_id(guid, swapped=True, age=age)
-            return Binary(path, Kind.PE, name, debug_id, pdb_path=pdb, pdb_path_at=record + 24)
+            return Binary(path, Kind.PE, name, debug_id)
     raise NotUnderstood("it has no debug id: link it with /DEBUG, or with --build-id")
 
 

@@ -11,6 +11,7 @@ written counts only where it is a symbol file of the very build that was convert
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import shutil
@@ -44,6 +45,11 @@ _SAID = 300
 _FUNCTION = re.compile(rb"\nFUNC (?:m )?[0-9a-f]+ [0-9a-f]+ [0-9a-f]+ [^<\n]")
 """Of a name that dump_syms did not make up."""
 _CHUNK = 1 << 20
+_CODEVIEW, _CODEVIEW_SIZE = b"RSDS", 24
+"""How a record begins that names a PDB, and bytes before the name."""
+_MAXIMUM_CODEVIEW = 1000
+_MAXIMUM_PATH = 4096
+"""Bytes of a path that the system opens."""
 _LONGEST_BEGINNING = 64
 _TOO_LARGE, _TOO_LONG = -signal.SIGXFSZ, -signal.SIGXCPU
 
@@ -140,7 +146,7 @@ def _laid_out(binaries: Sequence[Binary], directory: Path) -> list[Path]:
     if pe is not None:
         directory.mkdir()
         program = directory / pe.path.name
-        _copy_without_path(pe, program)
+        _copy_without_paths(pe.path, program)
         for pdb in [binary for binary in binaries if binary.kind is Kind.PDB][:1]:
             (directory / pe.debug_file).symlink_to(pdb.path.absolute())
         return [program]
@@ -154,17 +160,24 @@ def _laid_out(binaries: Sequence[Binary], directory: Path) -> list[Path]:
     return inputs
 
 
-def _copy_without_path(pe: Binary, target: Path) -> None:
-    """Copy a PE file that names its PDB without directories: dump_syms would read any file of this machine.
+def _copy_without_paths(pe: Path, target: Path) -> None:
+    """Copy a PE file, in which no record names a PDB with directories: dump_syms would read any file of this machine.
 
-    Raises OSError.
+    Raises OSError, and NotConverted.
     """
-    shutil.copyfile(pe.path, target)
-    if pe.pdb_path:
-        name = pe.pdb_path.replace(b"\\", b"/").rpartition(b"/")[2]
-        with target.open("r+b") as file:
-            file.seek(pe.pdb_path_at)
-            file.write(name.ljust(len(pe.pdb_path), b"\0"))
+    shutil.copyfile(pe, target)
+    with target.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        # Wherever there could be one: dump_syms may find another than we did.
+        at = data.find(_CODEVIEW)
+        for _ in range(_MAXIMUM_CODEVIEW):
+            if at < 0:
+                return
+            start = at + _CODEVIEW_SIZE
+            path = data[start : start + _MAXIMUM_PATH].partition(b"\0")[0]
+            name = path.replace(b"\\", b"/").rpartition(b"/")[2]
+            data[start : start + len(path)] = name.ljust(len(path), b"\0")
+            at = data.find(_CODEVIEW, at + 1)
+    raise NotConverted(f"it has more than {_MAXIMUM_CODEVIEW} CodeView records")
 
 
 def _module(symbols: Path, outcome: Outcome) -> tuple[str, str]:
@@ -195,8 +208,8 @@ def _end_names(symbols: Path, binary: Binary, name: str) -> None:
     try:
         with DumpFile(binary.path) as file:
             ends = ElfFile(file).ends_of_names()
-    except NotUnderstood as error:
-        raise NotConverted(str(error)) from error
+    except NotUnderstood:  # what dump_syms made is good enough
+        return
     placeholder = f"<unknown in {re.sub('[<>]', '?', name)}>"
     with symbols.open("a", encoding="utf-8") as appended:
         appended.writelines(f"PUBLIC {end:x} 0 {placeholder}\n" for end in ends)

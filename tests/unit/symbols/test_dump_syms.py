@@ -112,7 +112,8 @@ def test_a_program_of_windows_is_converted_under_its_pdbs_name(tmp_path: Path, w
 def test_no_file_is_read_that_a_program_of_windows_names(tmp_path: Path, work: Path) -> None:
     path, private = tmp_path / "app.exe", tmp_path / "private.pdb"
     private.write_bytes(written.pdb(1, 1))
-    path.write_bytes(written.pe(bytes(private)))
+    # The second record is where only another reader may find it.
+    path.write_bytes(written.pe(bytes(private)) + b"RSDS".ljust(24) + bytes(private) + b"\0")
     (binary,) = read(path)
     assert (binary.kind, binary.debug_file) == (Kind.PE, "private.pdb")
 
@@ -120,9 +121,17 @@ def test_no_file_is_read_that_a_program_of_windows_names(tmp_path: Path, work: P
         scripted(tmp_path, f'cp "$in" {tmp_path}/seen; ls "${{in%/*}}" > {tmp_path}/listed').convert([binary], work)
 
     seen = (tmp_path / "seen").read_bytes()
-    assert b"private.pdb\0" in seen
+    assert seen.count(b"private.pdb\0") == 2
     assert bytes(tmp_path) not in seen
     assert (tmp_path / "listed").read_text().split() == ["app.exe"]
+
+
+def test_a_program_that_is_full_of_names_of_pdbs_is_refused(tmp_path: Path, work: Path) -> None:
+    path = tmp_path / "app.exe"
+    path.write_bytes(written.pe(b"app.pdb") + b"RSDS" * 10_000)
+
+    with pytest.raises(NotConverted, match="more than 1000 CodeView records"):
+        real_dump_syms().convert(read(path), work)
 
 
 def test_a_pdb_that_was_found_lies_beside_its_program(tmp_path: Path, work: Path) -> None:
