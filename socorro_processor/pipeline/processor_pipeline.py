@@ -37,7 +37,7 @@ class ProcessorPipeline(RequiredConfig):
         "rule_sets",
         default="[]",
         doc="the rule sets, in order: a list, in JSON or as Python writes it, of names of default ones, or of "
-        "[name, tag, rule system class, way to apply, rule classes]",
+        "[name, tag, rule system class, way to apply, rule classes]; +[...] adds a list to the default ones",
         from_string_converter=rule_sets_converter(),
     )
     required_config.add_option(

@@ -1,8 +1,9 @@
 """Rule sets from configuration: which rules there are, in which order, applied in which way.
 
 Each is a list ``[name, tag, rule system class, way to apply, "rule class, rule class, ..."]``, or the name of
-one that the pipeline has by default. JSON will do, and the Python of 2016 too: tuples, comments, strings
-that go on in the next line. The options of a rule are in the section of its set:
+one that the pipeline has by default. A plus sign before the list adds it to the default rule sets, behind them:
+``+[["lightbox", "", "", "apply_all_rules", "lightbox_rules.AlbumRule"]]``. JSON will do, and the Python of 2016
+too: tuples, comments, strings that go on in the next line. The options of a rule are in the section of its set:
 ``processor.raw_transform.ProductRewrite``.
 """
 
@@ -31,7 +32,10 @@ WAYS = (
 
 _RULE_CLASS_DOC = "the class that does the work of this rule: itself, or one that wraps it"
 
+_ADDITION = "+"
+
 _FORM = '[name, tag, rule system class, way to apply, "rule class, rule class, ..."]'
+_EXPECTED = f"a list of rule sets, each {_FORM}, or {_ADDITION} and such a list"
 
 
 @dataclass(frozen=True)
@@ -113,15 +117,27 @@ class RuleSets:
 
 
 def rule_sets_converter(known: Sequence[Sequence[str]] = ()) -> Callable[[str], RuleSets]:
-    """A converter of a list of rule sets, or of names of ``known`` ones. It raises ValueError."""
+    """A converter of a list of rule sets, or of names of ``known`` ones, which are the default.
+
+    With a plus sign before it, the list is added to the known ones. Raises ValueError.
+    """
+    by_name = {each[0]: list(each) for each in known}
 
     def converter(text: str) -> RuleSets:
-        items = _literal(text)
+        text = text.strip()
+        is_addition = text.startswith(_ADDITION)
+        items = _literal(text.removeprefix(_ADDITION))
         if len(items) == 5 and items[3] in WAYS:
             items = [items]  # a single one
-        by_name = {each[0]: list(each) for each in known}
         rule_sets = [RuleSet.from_list(by_name.get(item, item) if isinstance(item, str) else item) for item in items]
         names = [rule_set.name for rule_set in rule_sets]
+        if is_addition:
+            if taken := next((name for name in names if name in by_name), ""):
+                raise ValueError(
+                    f"rule set {taken!r} is one of the default, to which {_ADDITION} adds others; "
+                    f"to change the default, list all rule sets, without {_ADDITION}"
+                )
+            rule_sets = [*map(RuleSet.from_list, by_name.values()), *rule_sets]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two rule sets are named {name!r}")
@@ -139,13 +155,13 @@ def _literal(text: str) -> Sequence[Any]:
             # Rule sets one after another, without a list around them.
             tree = ast.parse(f"({text}\n)", mode="eval")
         except SyntaxError:
-            raise ValueError(f"a list of rule sets, each {_FORM}: {error.msg}, in line {error.lineno}") from error
+            raise ValueError(f"{_EXPECTED}: {error.msg}, in line {error.lineno}") from error
     try:
         found = ast.literal_eval(tree)
     except (ValueError, TypeError):
         found = None
     if not isinstance(found, (list, tuple)) or not text.strip():
-        raise ValueError(f"a list of rule sets, each {_FORM}")
+        raise ValueError(_EXPECTED)
     return found
 
 

@@ -67,6 +67,19 @@ def test_the_configuration_in_force_can_be_printed_and_written(socorro, tmp_path
     assert again == (0, out, "")
 
 
+def test_rule_sets_that_are_added_are_printed_as_they_were_written_beside_all_that_are_in_force(socorro, tmp_path):
+    added = '+[\n    ["own", "", "", "apply_all_rules", "socorro_processor.rules.general.CPUInfoRule"]\n]'
+    file = tmp_path / "written.ini"
+    printing = ("processor", "--admin.print_conf=ini")
+    _, default, _ = socorro(*printing)
+    code, out, _ = socorro(*printing, f"--admin.dump_conf={file}", environ={"SOCORRO__PROCESSOR__RULE_SETS": added})
+    assert code == 0
+    assert f"    rule_sets = '''{added}'''\n" in out
+    assert [line for line in default.split() if line.startswith("[[") and line not in out.split()] == []
+    assert [line for line in out.split() if line.startswith("[[") and line not in default.split()] == ["[[own]]"]
+    assert socorro(*printing, environ={"SOCORRO__ADMIN__CONF": str(file)}) == (0, out, "")
+
+
 def test_a_configuration_can_be_printed_in_no_other_form(socorro):
     code, _, err = socorro("processor", "--admin.print_conf=yaml")
     assert (code, err) == (2, "socorro: --admin.print_conf=yaml: only ini is known\n")

@@ -86,6 +86,48 @@ def test_the_name_of_a_default_set_stands_for_it():
     assert rule_sets_converter()(converted.to_str()).rule_sets == converted.rule_sets
 
 
+KNOWN = [["a", "tag", SYSTEM, "apply_all_rules", GREETING], ["b", "", SYSTEM, "apply_all_rules", FAREWELL]]
+ADDED = ["c", "", SYSTEM, "apply_all_rules", GREETING]
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        f"+{json.dumps([ADDED])}",
+        f" +\n {json.dumps([ADDED], indent=4)}\n",
+        f"+{json.dumps(ADDED)}",
+        f"+[('c', '', '', 'apply_all_rules',  # behind the others\n '{GREETING}',)]",
+    ],
+)
+def test_a_list_behind_a_plus_sign_is_added_to_the_default_sets(added):
+    converted = rule_sets_converter(KNOWN)(added)
+    assert [rule_set.as_list() for rule_set in converted.rule_sets] == [*KNOWN, ADDED]
+    assert rule_sets_converter()(converted.to_str()).rule_sets == converted.rule_sets
+
+
+def test_nothing_added_is_the_default():
+    assert [rule_set.as_list() for rule_set in rule_sets_converter(KNOWN)("+[]").rule_sets] == KNOWN
+
+
+@pytest.mark.parametrize(
+    ("rule_sets", "expected"),
+    [
+        ("+", "or + and such a list"),
+        ("++[]", "or + and such a list"),
+        ("+{}", "or + and such a list"),
+        ('+["c"', "'[' was never closed, in line 1"),
+        ('+["c"]', "a rule set is a list of five strings"),
+        ('+["a"]', "rule set 'a' is one of the default, to which + adds others; to change the default, list all"),
+        (f'+[["b", "", "", "apply_all_rules", "{GREETING}"]]', "rule set 'b' is one of the default"),
+        ('+[["c", "", "", "apply_all_rules", ""], ["c", "", "", "apply_all_rules", ""]]', "two rule sets are named 'c'"),
+        ('+[["c", "", "", "apply_all_rules", "no.such.Rule"]]', "rule set 'c': module no.such cannot be imported"),
+    ],
+)
+def test_what_is_wrong_behind_a_plus_sign_is_named_with_the_reason(rule_sets, expected):
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        rule_sets_converter(KNOWN)(rule_sets)
+
+
 @pytest.mark.parametrize(
     ("rule_sets", "expected"),
     [
