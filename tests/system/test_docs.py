@@ -1,30 +1,56 @@
 """The examples of the docs, run as they stand there."""
 
 import json
+import os
 import re
-import shlex
 import shutil
-import subprocess
-import textwrap
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.shared import REPOSITORY, SAMPLES
+import pytest
 
-_BLOCK = re.compile(r"^\.\. code-block:: \w+\n    :caption: (\S+)\n\n((?:    .*\n|\n)+)", re.MULTILINE)
+from socorro_processor.pipeline.mozilla_2015 import RULE_SETS
+from socorro_processor.pipeline.rule_sets import rule_sets_converter
+from tests.shared import REPOSITORY, SAMPLES, require, stackwalker
+from tests.system.walked_page import Shell, WalkedPage, blocks
 
 
-def write_examples(page: str, directory: Path) -> None:
+def page(name: str) -> str:
+    return (REPOSITORY / "docs" / f"{name}.rst").read_text()
+
+
+def write_examples(name: str, directory: Path) -> None:
     """Write each captioned code block of a page to the file that its caption names."""
-    blocks = _BLOCK.findall((REPOSITORY / "docs" / page).read_text())
-    assert blocks, f"no captioned code block in {page}"
-    for name, text in blocks:
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text))
+    files = [block for block in blocks(page(name)) if block.kind == "file"]
+    assert files, f"no captioned code block in {name}"
+    for block in files:
+        block.write(directory)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[WalkedPage]:
+    """A reader in a clone of the project, in which ``make`` has made the virtual environment already."""
+    stackwalker()
+    environment = Path(sys.prefix)
+    require((environment / "bin" / "activate").is_file(), "the tests do not run in a virtual environment: make test")
+    directory = tmp_path / "socorro-processor"
+    directory.mkdir()
+    for name in ("bin", "config", "siglists"):
+        shutil.copytree(REPOSITORY / name, directory / name)
+    shutil.copytree(SAMPLES, directory / "samples", ignore=shutil.ignore_patterns("symbols.index"))
+    shutil.copy(REPOSITORY / "Makefile", directory)
+    (directory / ".venv").symlink_to(environment)
+    shell = Shell(directory, {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    try:
+        shell.run("make() { command make --no-print-directory --old-file=.venv/.installed --old-file=stackwalker $*; }")
+        yield WalkedPage(shell)
+    finally:
+        shell.close()
 
 
 def test_a_rule_and_a_store_of_an_operators_own_work_as_the_docs_show(installation, tmp_path):
-    write_examples("own-rules-and-stores.rst", tmp_path)
+    write_examples("own-rules-and-stores", tmp_path)
     del installation.environment["SOCORRO__RESOURCE__FILESYSTEM__ROOT"]
     del installation.environment["SOCORRO__NEW_CRASH_SOURCE__PATH"]
     installation.environment["SOCORRO__ADMIN__CONF"] = "own.ini"
@@ -43,7 +69,7 @@ def test_a_rule_and_a_store_of_an_operators_own_work_as_the_docs_show(installati
 
 
 def test_help_lists_the_options_of_an_operators_own_classes(installation, tmp_path):
-    write_examples("own-rules-and-stores.rst", tmp_path)
+    write_examples("own-rules-and-stores", tmp_path)
     done = installation.socorro("processor", "--admin.conf=own.ini", "--help")
     assert done.returncode == 0, done.stderr
     assert "--processor.lightbox.AlbumRule.maximum_length=20" in done.stdout
@@ -51,44 +77,70 @@ def test_help_lists_the_options_of_an_operators_own_classes(installation, tmp_pa
 
 
 def test_the_page_about_s3_shows_a_configuration_that_can_be_used(installation, tmp_path):
-    write_examples("s3.rst", tmp_path)
+    write_examples("s3", tmp_path)
     done = installation.socorro("processor", "--admin.conf=s3.ini", "--admin.print_conf=ini")
     assert done.returncode == 0, done.stderr
     assert "bucket_name = telemetry" in done.stdout
 
 
-def test_the_tour_can_be_walked(installation, tmp_path):
-    tour = (REPOSITORY / "docs" / "tour.rst").read_text()
-    block = re.compile(r"(?:::|\.\. code-block:: sh)\n\n((?:    .*\n|\n)+)")
-    _make_run, *commands = [line.strip() for text in block.findall(tour) for line in text.splitlines() if line.strip()]
-    (tmp_path / "samples").symlink_to(SAMPLES)
-    shutil.copytree(REPOSITORY / "siglists", tmp_path / "siglists")
-    crash_id, printed = "", {}
-    for command in commands[1:]:
-        words = shlex.split(command.replace("CRASH_ID", crash_id), comments=True)
-        if words == ["socorro", "processor"]:
-            daemon = installation.start()
-            daemon.wait_for_log(f"{crash_id} saved")
-            assert daemon.stop() == 0
-        elif words[0] == "socorro":
-            done = installation.socorro(*words[1:])
-            assert done.returncode == 0, f"{command}: {done.stderr}"
-            printed[command] = done.stdout
-            crash_id = crash_id or done.stdout.strip()
-        else:
-            subprocess.run(command, shell=True, check=True, cwd=tmp_path)
-    before, after = (text for command, text in printed.items() if "--explain" in command)
-    assert "lightbox::Thumbnail::turn_upright(lightbox::exif::File)" in before.splitlines()[0]
-    assert "lightbox::Thumbnail::render(lightbox::exif::File)" in after.splitlines()[0]
+@pytest.mark.timeout(1800)  # a hundred crashes are submitted, each by a command of its own
+def test_the_tour_can_be_walked_and_prints_what_it_shows(clone):
+    clone.walk(page("tour"))
+
+    raw_crashes = clone.crashes("raw_crash")
+    assert len(raw_crashes) == 102
+    assert clone.crashes("processed_crash") == raw_crashes
+    (killed,) = (printed for commands, printed in clone.printed_by.items() if commands.startswith("kill -9 $!\n"))
+    assert int(re.search(r"^normal +\d+ +\d+ +(\d+)$", killed, re.MULTILINE)[1]) > 0
 
 
-def test_the_readme_shows_what_make_run_prints(installation):
-    sample = SAMPLES / "segfault"
-    crash_id = installation.submit(sample / "upload_file_minidump.dmp", "--raw-crash", sample / "raw_crash.json")
-    assert installation.socorro("process", crash_id).returncode == 0
-    printed = installation.socorro("show", crash_id).stdout.splitlines()
-    begin = next(number for number, line in enumerate(printed) if line.startswith("signature"))
-    changing = ("processed ", "Once a symbol store has them")
-    shown = [line for line in printed[begin : printed.index("Notes")] if not line.startswith(changing)]
-    readme = [line.removeprefix("    ") for line in (REPOSITORY / "README.rst").read_text().splitlines()]
-    assert [line for line in shown if line not in readme] == []
+def test_the_readme_shows_what_make_run_prints_and_where_its_crash_is(clone):
+    readme = (REPOSITORY / "README.rst").read_text()
+    begin = readme.partition("\nTry it\n")[2].partition("\nThe tests, with all")[0]
+    assert [block.kind for block in blocks(begin)] == ["commands", "output"]
+    clone.walk(begin)
+
+    told = re.search(r"^The crash is in (\S+)\. To see it again, in (\S+):\n    (.*)\n\Z", clone.printed, re.MULTILINE)
+    assert (Path(told[1]), Path(told[2])) == (clone.directory / "socorro-data" / "crashes", clone.directory)
+    again = clone.shell.run(told[3])
+    assert f"\n{again}\nThe crash is in" in clone.printed
+
+
+def test_the_page_on_own_rules_can_be_walked_and_prints_what_it_shows(clone):
+    clone.shell.run(". .venv/bin/activate")
+    clone.walk(page("own-rules-and-stores"))
+
+
+def test_an_added_rule_set_runs_after_all_rules_that_run_without_it(installation, statsd_server, tmp_path):
+    write_examples("own-rules-and-stores", tmp_path)
+    (tmp_path / "annotations.json").write_text(json.dumps({"ProductName": "Lightbox", "Album": "Home"}))
+
+    def rules_that_run(ini):
+        """In their order, with a crash."""
+        before = len(statsd_server.lines())
+        installation.environment["SOCORRO__ADMIN__CONF"] = str(ini)
+        crash_id = installation.submit(
+            SAMPLES / "segfault" / "upload_file_minidump.dmp", "--raw-crash=annotations.json"
+        )
+        daemon = installation.start("--metrics.statsd_host=127.0.0.1", f"--metrics.statsd_port={statsd_server.port}")
+        daemon.wait_for_log(f"{crash_id} saved")
+        assert daemon.stop() == 0
+        timed = (re.match(r"processor\.rule\.(\w+):", line) for line in statsd_server.lines()[before:])
+        return [found[1] for found in timed if found]
+
+    default = rules_that_run(REPOSITORY / "config" / "processor.ini")
+    assert {"ProductRewrite", "SignatureGenerationRule", "JitCrashCategorizeRule", "DontConsiderTheseFilter"} <= {
+        *default
+    }
+    assert rules_that_run("own.ini") == [*default, "AlbumRule"]
+
+
+def test_a_list_of_rule_sets_in_the_docs_is_all_that_runs():
+    (text,) = re.findall(r"rule_sets = \'{3}(\[\n.*?)\'{3}", page("own-rules-and-stores"), re.DOTALL)
+    listed = rule_sets_converter(RULE_SETS)(text.replace("lightbox_rules.AlbumRule", "")).rule_sets
+    assert [rule_set.name for rule_set in listed] == [
+        "raw_transform",
+        "raw_to_processed_transform",
+        "lightbox",
+        "processed_transform",
+    ]

@@ -119,7 +119,10 @@ def test_nothing_added_is_the_default():
         ('+["c"]', "a rule set is a list of five strings"),
         ('+["a"]', "rule set 'a' is one of the default, to which + adds others; to change the default, list all"),
         (f'+[["b", "", "", "apply_all_rules", "{GREETING}"]]', "rule set 'b' is one of the default"),
-        ('+[["c", "", "", "apply_all_rules", ""], ["c", "", "", "apply_all_rules", ""]]', "two rule sets are named 'c'"),
+        (
+            '+[["c", "", "", "apply_all_rules", ""], ["c", "", "", "apply_all_rules", ""]]',
+            "two rule sets are named 'c'",
+        ),
         ('+[["c", "", "", "apply_all_rules", "no.such.Rule"]]', "rule set 'c': module no.such cannot be imported"),
     ],
 )
