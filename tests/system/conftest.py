@@ -1,12 +1,15 @@
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.shared import SAMPLES, stackwalker
+from tests.shared import REPOSITORY, SAMPLES, require, stackwalker
 from tests.system.daemon import Daemon, Installation, eventually
 from tests.system.production import Production, production
+from tests.system.walked_page import Shell, WalkedPage
 
 
 @pytest.fixture
@@ -16,6 +19,27 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     installation = Installation(tmp_path, SAMPLES / "symbols")
     yield installation
     installation.close()
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[WalkedPage]:
+    """A reader in a clone of the project, in which ``make`` has made the virtual environment already."""
+    stackwalker()
+    environment = Path(sys.prefix)
+    require((environment / "bin" / "activate").is_file(), "the tests do not run in a virtual environment: make test")
+    directory = tmp_path / "socorro-processor"
+    directory.mkdir()
+    for name in ("bin", "config", "siglists"):
+        shutil.copytree(REPOSITORY / name, directory / name)
+    shutil.copytree(SAMPLES, directory / "samples", ignore=shutil.ignore_patterns("symbols.index"))
+    shutil.copy(REPOSITORY / "Makefile", directory)
+    (directory / ".venv").symlink_to(environment)
+    shell = Shell(directory, {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    try:
+        shell.run("make() { command make --no-print-directory --old-file=.venv/.installed --old-file=stackwalker $*; }")
+        yield WalkedPage(shell)
+    finally:
+        shell.close()
 
 
 class SlowWalker:

@@ -1,19 +1,15 @@
 """The examples of the docs, run as they stand there."""
 
 import json
-import os
 import re
-import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from socorro_processor.pipeline.mozilla_2015 import RULE_SETS
 from socorro_processor.pipeline.rule_sets import rule_sets_converter
-from tests.shared import REPOSITORY, SAMPLES, require, stackwalker
-from tests.system.walked_page import Shell, WalkedPage, blocks
+from tests.shared import REPOSITORY, SAMPLES
+from tests.system.walked_page import blocks
 
 
 def page(name: str) -> str:
@@ -26,27 +22,6 @@ def write_examples(name: str, directory: Path) -> None:
     assert files, f"no captioned code block in {name}"
     for block in files:
         block.write(directory)
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Iterator[WalkedPage]:
-    """A reader in a clone of the project, in which ``make`` has made the virtual environment already."""
-    stackwalker()
-    environment = Path(sys.prefix)
-    require((environment / "bin" / "activate").is_file(), "the tests do not run in a virtual environment: make test")
-    directory = tmp_path / "socorro-processor"
-    directory.mkdir()
-    for name in ("bin", "config", "siglists"):
-        shutil.copytree(REPOSITORY / name, directory / name)
-    shutil.copytree(SAMPLES, directory / "samples", ignore=shutil.ignore_patterns("symbols.index"))
-    shutil.copy(REPOSITORY / "Makefile", directory)
-    (directory / ".venv").symlink_to(environment)
-    shell = Shell(directory, {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
-    try:
-        shell.run("make() { command make --no-print-directory --old-file=.venv/.installed --old-file=stackwalker $*; }")
-        yield WalkedPage(shell)
-    finally:
-        shell.close()
 
 
 def test_a_rule_and_a_store_of_an_operators_own_work_as_the_docs_show(installation, tmp_path):
