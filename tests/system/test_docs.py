@@ -9,7 +9,7 @@ import pytest
 from socorro_processor.pipeline.mozilla_2015 import RULE_SETS
 from socorro_processor.pipeline.rule_sets import rule_sets_converter
 from tests.shared import REPOSITORY, SAMPLES
-from tests.system.walked_page import blocks
+from tests.system.walked_page import blocks, pattern_of
 
 
 def page(name: str) -> str:
@@ -22,6 +22,36 @@ def write_examples(name: str, directory: Path) -> None:
     assert files, f"no captioned code block in {name}"
     for block in files:
         block.write(directory)
+
+
+SHOWN = """\
+...
+6e670f69-1bdb-4029-b64a-66ce00261201 saved seconds=0.301 ...
+frame          entry
+1 a(b) ... line ...
+    host:4711
+"""
+
+
+@pytest.mark.parametrize(
+    ("printed", "is_shown"),
+    [
+        (SHOWN, True),
+        (
+            "5583ba70-075f-4404-88ae-27e4e0261201 saved seconds=12.400 x\nframe   entry\n1 a(b) c, line 9\n  vm:99\n",
+            True,
+        ),
+        ("more\n" + SHOWN + "more\n", True),
+        (SHOWN.replace("saved", "parked"), False),
+        (SHOWN.replace("a(b)", "a(c)"), False),
+        (SHOWN.replace("host:4711", "host:none"), False),
+        (SHOWN.replace("frame  ", "a frame  "), False),
+        (SHOWN.replace("entry\n", "entry\nmore\n"), False),
+        ("", False),
+    ],
+)
+def test_what_a_page_shows_is_printed_but_for_ids_durations_and_gaps(printed, is_shown):
+    assert bool(pattern_of(SHOWN).search(printed)) == is_shown
 
 
 def test_a_rule_and_a_store_of_an_operators_own_work_as_the_docs_show(installation, tmp_path):
@@ -58,7 +88,7 @@ def test_the_page_about_s3_shows_a_configuration_that_can_be_used(installation, 
     assert "bucket_name = telemetry" in done.stdout
 
 
-@pytest.mark.timeout(1800)  # a hundred crashes are submitted, each by a command of its own
+@pytest.mark.timeout(1800)  # a hundred crashes and more
 def test_the_tour_can_be_walked_and_prints_what_it_shows(clone):
     clone.walk(page("tour"))
 

@@ -39,7 +39,7 @@ _VARYING = {
     "host_and_pid": r"\b\w+:\d{4,}$",
     "directory": r"(?<= )/\S*/(?=socorro-data)|(?<= in )/\S*(?=:$)",
     "crashes": r"\d+(?= crashes that it had)",
-    "anything": r"\.\.\.$",
+    "anything": r" \.\.\.(?= |$)",
     "gap": r" {2,}",
 }
 _EACH = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _VARYING.items()), re.MULTILINE)
