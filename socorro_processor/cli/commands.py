@@ -21,7 +21,7 @@ COMMANDS = {
     "siglists": "check the signature lists, or preview what changed ones would change",
     "symbols": "add symbols of your own binaries, say which ones crashes missed, get, upload and look after them",
     "cron": "run a job, as timers do; or show how the jobs ended",
-    "setup": "make what queues and stores need: queues, bucket, schema, index template",
+    "setup": "make what queues and stores need: queues, buckets, schema, index template",
     "doctor": "check the configuration and all that it names, and say what to do",
     "completion": "print what makes a shell complete this command's words",
 }

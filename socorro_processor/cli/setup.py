@@ -1,23 +1,27 @@
-"""``socorro setup``: queues, bucket, schema, index template, reference data."""
+"""``socorro setup``: queues, buckets, schema, index template, reference data."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 
 from socorro_processor.cli.command import Command, build
-from socorro_processor.configuration import Configuration, class_name
+from socorro_processor.configuration import Configuration, DotDict, class_name
 from socorro_processor.errors import SocorroError
 from socorro_processor.reference.provider import set_up_providers
+from socorro_processor.symbols.supplier import S3, rules_with_symbols
 
 _PARTS = ("new_crash_source", "source", "destination", "processor")
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     failed = 0
-    for name in _PARTS:
+    for name, set_up in _parts(configuration):
         try:
-            component = _set_up(name, configuration)
+            component = set_up()
         except SocorroError as error:
             failed += 1
             print(f"socorro: {name}: {error}", file=sys.stderr)
@@ -26,8 +30,16 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     return 1 if failed else 0
 
 
+def _parts(configuration: Configuration) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Each part by its name, and what sets it up and returns what that is."""
+    for name in _PARTS:
+        yield name, partial(_set_up, name, configuration)
+    for rule in rules_with_symbols(configuration.values.processor):
+        if S3 in rule.symbols.sources:
+            yield "symbols.sources", partial(_make_bucket, rule.symbols)
+
+
 def _set_up(name: str, configuration: Configuration) -> str:
-    """The name of what has been set up."""
     if name == "processor":
         # It cannot be built before its reference data are there.
         set_up_providers(configuration.values.processor)
@@ -40,12 +52,22 @@ def _set_up(name: str, configuration: Configuration) -> str:
     return class_name(type(part)).rpartition(".")[2]
 
 
+def _make_bucket(symbols: DotDict) -> str:
+    # Not before now: few need it, and the SDK takes a quarter of a second.
+    from socorro_processor.symbols.s3_source import S3Source
+
+    with closing(S3Source(symbols[S3], symbols.download_timeout)) as source:
+        source.bucket.make()
+        return source.name
+
+
 COMMAND = Command(
     name="setup",
-    summary="Make what queues, stores and rules need: queues, bucket, schema and partitions, index template.",
+    summary="Make what queues, stores and rules need: queues, buckets, schema and partitions, index template.",
     description=(
-        "Make what queues, stores and rules need: queues, bucket, schema and partitions, index template, tables of "
-        "reference data. Nothing that is there is lost; run it again after each upgrade.\n\n"
+        "Make what queues, stores and rules need: queues, buckets (of crashes, and of symbols where these are a "
+        "source), schema and partitions, index template, tables of reference data. "
+        "Nothing that is there is lost; run it again after each upgrade.\n\n"
         "Exit code: 0 all is there; 1 not all could be made; 2 wrong arguments or configuration."
     ),
     example="socorro setup --admin.conf=config/processor-production.ini",

@@ -19,6 +19,7 @@ from socorro_processor.configuration.mend import (
 )
 from socorro_processor.configuration.numbers import Seconds, WholeNumber
 from socorro_processor.configuration.retired import MOVED, RETIRED, of_2016
+from socorro_processor.configuration.same_server import with_symbols_beside_crashes
 from socorro_processor.configuration.sources import Source, SourcedValue
 from socorro_processor.errors import ConfigurationError, raise_if_of_this_machine
 
@@ -33,7 +34,7 @@ class Configuration:
         _extend_python_path(sources)
         self._manager = _Manager(
             [definitions],
-            list(sources),
+            with_symbols_beside_crashes(sources),
             argv_source=[],
             use_admin_controls=False,
             use_auto_help=False,
@@ -81,7 +82,7 @@ class _Manager(ConfigurationManager):
         except Exception as error:
             # configman stops at the first value that does not convert, without saying where it was
             # written: find that out, and what else is wrong beside it.
-            mistakes = [mistake for key in self._keys() if (mistake := self._mistake(key))]
+            mistakes = dict.fromkeys(mistake for key in self._keys() if (mistake := self._mistake(key)))
             if not mistakes:  # it was but for a moment
                 raise_if_of_this_machine(error, "reading the configuration")
             raise ConfigurationError("\n".join(mistakes) or str(error)) from error

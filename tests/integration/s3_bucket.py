@@ -40,12 +40,21 @@ def object_keys(options: Options) -> list[str]:
     return [each["Key"].removeprefix(prefix) for each in found.get("Contents", [])]
 
 
+def bucket_names() -> set[str]:
+    """All buckets that there are."""
+    return {bucket["Name"] for bucket in _client().list_buckets()["Buckets"]}
+
+
 def no_bucket_options() -> Options:
     """The options of a store whose bucket is not there. What a test makes of it is removed at the end."""
     name = f"test-{uuid.uuid4().hex}"
     client = _client()
     remove_at_end(lambda: _remove(client, name))
-    return service("s3") | {"resource.boto.bucket_name": name}
+    return _of_crashes() | {"resource.boto.bucket_name": name}
+
+
+def _of_crashes() -> Options:
+    return {option: value for option, value in service("s3").items() if ".boto." in option}
 
 
 @functools.cache

@@ -14,7 +14,14 @@ from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
 from socorro_processor.rules.missing_symbols import MissingSymbolsRule
 from socorro_processor.symbols.minidump import read
 from socorro_processor.symbols.wanted import needed_symbols
-from tests.integration.s3_bucket import as_symbol_bucket, bucket_options, get_object, object_keys
+from tests.integration.s3_bucket import (
+    as_symbol_bucket,
+    bucket_options,
+    get_object,
+    no_bucket_options,
+    object_keys,
+)
+from tests.services import service
 from tests.shared import shared, stackwalker
 from tests.symbol_server import SymbolServer, always, store
 from tests.unit.symbols import written_binaries
@@ -191,3 +198,33 @@ def test_a_bucket_that_is_not_there_is_a_reason(symbols, tmp_path):
     assert code == 1
     assert "NoSuchBucket" in out or "there is no" in out
     assert not Path(tmp_path, "cache", "xul.pdb").exists()
+
+
+def test_the_setup_makes_the_bucket_that_the_doctor_misses_where_the_crashes_are(tmp_path, capsys):
+    options = bucket_options() | {
+        "resource.symbols.s3.bucket_name": no_bucket_options()["resource.boto.bucket_name"],
+        "resource.symbols.sources": "s3",
+        "resource.symbols.symbol_cache_path": str(tmp_path / "cache"),
+        "resource.filesystem.root": str(tmp_path / "crashes"),
+        "new_crash_source.path": str(tmp_path / "queue.sqlite"),
+    }
+    name = f"s3://{options['resource.symbols.s3.bucket_name']}"
+
+    def run(command: str, *arguments: str) -> str:
+        main([command, *arguments, *(f"--{key}={value}" for key, value in options.items())], environ={})
+        return capsys.readouterr().out
+
+    def problem() -> str:
+        (finding,) = (each for each in json.loads(run("doctor", "--json")) if each["part"] == "symbols.sources")
+        return finding["problem"]
+
+    assert "make it with `socorro setup`" in problem()
+    assert f"symbols.sources: {name} has what it needs" in run("setup")
+    assert problem() == ""
+
+
+def test_the_servers_at_home_have_a_bucket_for_symbols_beside_that_of_the_crashes():
+    options = service("s3")
+    crashes = {option: options[option] for option in options if ".boto." in option}
+    others = {option: value for option, value in options.items() if option not in crashes}
+    assert others == as_symbol_bucket(crashes) | {"resource.symbols.s3.bucket_name": "symbols"}
