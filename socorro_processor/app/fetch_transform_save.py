@@ -94,6 +94,7 @@ class FetchTransformSaveApp(RequiredConfig):
         self.destination: CrashStorageBase = config.destination.crashstorage_class(config.destination)
         self.pipeline: ProcessorPipeline = config.processor.processor_class(config.processor)
         self.breaker = Breaker(self.health)
+        self.pipeline.clean_up()
         for said in self.pipeline.prepare(threads_of(config)):
             logger.info("%s", said)
         self.watchdog = Watchdog(config.app.maximum_crash_time)

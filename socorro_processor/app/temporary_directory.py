@@ -13,6 +13,7 @@ from pathlib import Path
 
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.stackwalk.orphans import kill_orphans
+from socorro_processor.writable_directory import check_room, check_writable
 
 logger = logging.getLogger(__name__)
 
@@ -30,20 +31,16 @@ class ProcessDirectory:
 
         Raises ProcessingEnvironmentError where it cannot be used.
         """
-        self._base = Path(base) if base else Path(tempfile.gettempdir(), f"socorro-processor-{os.getuid()}")
+        self._base = _path_of(base)
         try:
             self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not base and (self._base.is_symlink() or self._base.stat().st_uid != os.getuid()):
-                raise ProcessingEnvironmentError(f"{self._base} belongs to somebody else: set app.temporary_directory")
+            _check_owner(base)
             self._remove_abandoned()
             self._lock_file, self._lock = self._own_lock()
             self.path = self._lock_file.with_suffix("")
             self.path.mkdir(mode=0o700)
         except OSError as error:
-            raise ProcessingEnvironmentError(
-                f"cannot make a directory for temporary files in {self._base}: {error.strerror}; "
-                "make room there, or set app.temporary_directory"
-            ) from error
+            raise _unusable(self._base, error) from error
 
     def crash_directory(self) -> tempfile.TemporaryDirectory[str]:
         """A new directory for one crash, removed at the end of its context."""
@@ -76,6 +73,39 @@ class ProcessDirectory:
             _remove(path.with_suffix(""), path)
             os.close(lock)
             logger.info("removed the temporary files of a processor that was killed: %s", path.with_suffix(""))
+
+
+def examine(base: str) -> tuple[Path, str]:
+    """Return the directory in which those of processes are, and what is going to be made of it; nothing is changed.
+
+    Raises ProcessingEnvironmentError as ProcessDirectory does.
+    """
+    path = _path_of(base)
+    try:
+        is_there = check_writable(path)
+        check_room(path)
+        if is_there:
+            _check_owner(base)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return path, "" if is_there else f"{path.absolute()} will be made"
+
+
+def _path_of(base: str) -> Path:
+    return Path(base) if base else Path(tempfile.gettempdir(), f"socorro-processor-{os.getuid()}")
+
+
+def _check_owner(base: str) -> None:
+    path = _path_of(base)
+    if not base and (path.is_symlink() or path.stat().st_uid != os.getuid()):
+        raise ProcessingEnvironmentError(f"{path} belongs to somebody else: set app.temporary_directory")
+
+
+def _unusable(path: Path, error: OSError) -> ProcessingEnvironmentError:
+    return ProcessingEnvironmentError(
+        f"cannot make a directory for temporary files in {path}: {error.strerror}; make room there, or set "
+        "app.temporary_directory"
+    )
 
 
 def _remove(directory: Path, lock_file: Path) -> None:

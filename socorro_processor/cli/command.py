@@ -44,8 +44,12 @@ class Command:
 
 def build(component: str, configuration: Configuration) -> Any:
     """The component that a section names: ``build("source", configuration)`` is the source store."""
-    config = configuration.values[component]
+    return class_of(component, configuration)(configuration.values[component])
+
+
+def class_of(component: str, configuration: Configuration) -> Any:
+    """The class of the component that a section names."""
     name = {"new_crash_source": "new_crash_source_class", "processor": "processor_class"}.get(
         component, "crashstorage_class"
     )
-    return config[name](config)
+    return configuration.values[component][name]

@@ -8,20 +8,20 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
 import socorro_processor
+from socorro_processor.app import temporary_directory
 from socorro_processor.app.fetch_transform_save import threads_of
-from socorro_processor.app.temporary_directory import ProcessDirectory
-from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.command import Command, build, class_of
 from socorro_processor.cli.symbol_checks import symbol_checks
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
-from socorro_processor.crashstorage.base import CrashStorageBase
-from socorro_processor.crashstorage.poly import PolyCrashStorage
+from socorro_processor.crashstorage.base import CrashStorageBase, each_store
 from socorro_processor.errors import SocorroError
 
 
@@ -30,10 +30,20 @@ class Finding(NamedTuple):
 
     part: str
     component: str
-    problem: str
+    """What the part is made of."""
+    problem: str = ""
     """Empty where the part can do its work; else what is wrong, and what to do."""
     warnings: tuple[str, ...] = ()
     """What works, but not as it should."""
+    note: str = ""
+    """What else there is to know, such as what is going to be made once it is needed."""
+    checked: bool = True
+    """False where the part cannot tell whether it can do its work."""
+
+
+Check = Callable[[], tuple[str, str]]
+"""Returns what a part is made of, and the note on it. Raises a SocorroError that says what is wrong, and what to do;
+NotImplementedError where that cannot be told."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,28 +65,34 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 
 def examine(configuration: Configuration) -> Iterator[Finding]:
-    """Look at one part after the other; a part that is away may take as long as its time-out."""
-    yield _tried("new_crash_source", lambda: _checked("new_crash_source", configuration))
+    """Look at one part after the other; a part that is away may take as long as its time-out. Nothing is changed."""
+    queue = class_of("new_crash_source", configuration)
+    yield _tried("new_crash_source", partial(_queue, queue, configuration), queue.__name__)
     for name in ("source", "destination"):
         yield from _stores(name, configuration)
-    yield _tried("processor", lambda: _processor(configuration))
+    pipeline = class_of("processor", configuration).__name__
+    yield _tried("processor", partial(_processor, configuration), pipeline)
     for part, component, check in symbol_checks(configuration):
         yield _tried(part, check, component)
-    yield _tried("app.temporary_directory", lambda: _temporary_directory(configuration))
+    base = configuration.values.app.temporary_directory
+    yield _tried("app.temporary_directory", partial(_temporary_directory, base), base)
 
 
-def _tried(part: str, check: Callable[[], str], component: str = "") -> Finding:
-    """``check`` returns what the part is made of; what it warns of in the log is for whoever asks now."""
+def _tried(part: str, check: Check, component: str) -> Finding:
+    """What is warned of in the log is for whoever asks now. ``component`` is what a part is called that fails."""
     with _warnings() as warnings:
-        found = _found(part, check, component)
-    return found._replace(warnings=tuple(warnings))
+        finding = _found(part, check, component)
+    return finding._replace(warnings=tuple(warnings))
 
 
-def _found(part: str, check: Callable[[], str], component: str) -> Finding:
+def _found(part: str, check: Check, component: str) -> Finding:
     try:
-        return Finding(part, check(), "")
+        made_of, note = check()
+        return Finding(part, made_of, note=note)
     except SocorroError as error:
         return Finding(part, component, str(error))
+    except NotImplementedError as error:
+        return Finding(part, component, note=str(error) or "it has no check", checked=False)
     except Exception as error:
         return Finding(part, component, f"cannot be checked: {type(error).__name__}: {error}")
 
@@ -101,17 +117,16 @@ def _warnings() -> Iterator[list[str]]:
         package.propagate = propagated
 
 
-def _checked(name: str, configuration: Configuration) -> str:
-    with closing(build(name, configuration)) as part:
-        part.check()
-        return type(part).__name__
+def _queue(queue_class: Any, configuration: Configuration) -> tuple[str, str]:
+    return queue_class.__name__, queue_class.examine(configuration.values.new_crash_source)
 
 
-def _processor(configuration: Configuration) -> str:
+def _processor(configuration: Configuration) -> tuple[str, str]:
     try:
         with closing(build("processor", configuration)) as pipeline:
             pipeline.check()
-            return "; ".join([type(pipeline).__name__, *pipeline.prepare(threads_of(configuration.values))])
+            said = pipeline.prepare(threads_of(configuration.values))
+            return "; ".join([type(pipeline).__name__, *said]), ""
     except SocorroError as error:
         # A rule that cannot be made hides what the others lack.
         processor = configuration.values.processor
@@ -120,27 +135,36 @@ def _processor(configuration: Configuration) -> str:
 
 
 def _stores(name: str, configuration: Configuration) -> Iterator[Finding]:
-    """The store of a section; where it is several in one, each of them."""
+    """The store of a section; where there are others behind it, each of these."""
     try:
         store: CrashStorageBase = build(name, configuration)
     except SocorroError as error:
-        yield Finding(name, "", str(error))
+        yield Finding(name, class_of(name, configuration).__name__, str(error))
         return
     with closing(store):
-        stores = store.stores if isinstance(store, PolyCrashStorage) else {"": store}
-        for inner, each in stores.items():
-            part = f"{name}.{inner}".rstrip(".")
-            yield _tried(part, lambda each=each: each.check() or type(each).__name__, type(each).__name__)  # type: ignore[misc]
+        for part, each in each_store({name: store}):
+            yield _tried(part, partial(_store, each), type(each).__name__)
 
 
-def _temporary_directory(configuration: Configuration) -> str:
-    with closing(ProcessDirectory(configuration.values.app.temporary_directory)) as directory:
-        return str(directory.path.parent)
+def _store(store: CrashStorageBase) -> tuple[str, str]:
+    return type(store).__name__, store.examine()
+
+
+def _temporary_directory(base: str) -> tuple[str, str]:
+    path, note = temporary_directory.examine(base)
+    return str(path), note
 
 
 def _print(finding: Finding, console: Console) -> None:
-    sign, style = ("bad", "bold red") if finding.problem else ("ok", "yellow" if finding.warnings else "green")
+    if finding.problem:
+        sign, style = "bad", "bold red"
+    elif not finding.checked:
+        sign, style = "--", "yellow"
+    else:
+        sign, style = "ok", "yellow" if finding.warnings else "green"
     console.print(Text(f"{sign:<5}", style), Text(f"{finding.part:<24} {finding.component}"), sep="")
+    if finding.note:
+        console.print(f"     {'' if finding.checked else 'not checked: '}{plain(finding.note)}", markup=False)
     for line in finding.problem.splitlines():
         console.print(f"     {plain(line)}", markup=False)
     for warning in finding.warnings:
@@ -152,8 +176,9 @@ COMMAND = Command(
     summary="Check the configuration and each service that it names; say what to do.",
     description=(
         "Check the configuration, each service that it names, the stackwalker, the signature lists, the reference "
-        "data, the symbol cache, the sources of symbols and the directory for temporary files; say what to do.\n\n"
-        "A warning is of what works, but not as it should.\n\n"
+        "data, symbols, their cache and their sources, and the directory for temporary files; say what to do. Nothing "
+        "is changed; what a processor makes once it needs it is said to be made then.\n\n"
+        "A warning is of what works, but not as it should. What cannot be checked has -- in front.\n\n"
         "Exit code: 0 all can work; 1 something is not; 2 wrong arguments or configuration."
     ),
     example="socorro doctor --admin.conf=config/processor-production.ini",

@@ -38,6 +38,7 @@ def process_files(arguments: argparse.Namespace, configuration: Configuration) -
         stack.callback(directory.close)
         pipeline: ProcessorPipeline = values.processor.processor_class(values.processor)
         stack.callback(pipeline.close)
+        pipeline.clean_up()
         pipeline.prepare(threads_of(values))
         pipeline.check()
         for number, dumps in enumerate(crashes):

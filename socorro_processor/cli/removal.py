@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from socorro_processor.audit import AuditLog
-from socorro_processor.crashstorage.base import CrashStorageBase
+from socorro_processor.crashstorage.base import CrashStorageBase, each_store
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError
 from socorro_processor.log import stack_of
 
@@ -66,7 +66,7 @@ class Removal:
 
     def __init__(self, stores: Mapping[str, CrashStorageBase], audit: AuditLog | None) -> None:
         """Without an ``audit`` it only looks."""
-        self._stores = dict(_each(stores))
+        self._stores = dict(each_store(stores))
         self._audit = audit
 
     @property
@@ -110,16 +110,6 @@ class Removal:
         what = "removal failed" if crash.has_failed else "removed" if crash.was_removed else "nothing to remove"
         places = {"from": crash.names("removed"), "not_from": crash.names("failed"), "not_in": crash.names("nothing")}
         audit.write(f"{crash.crash_id} {what}", {key: names for key, names in places.items() if names})
-
-
-def _each(stores: Mapping[str, CrashStorageBase], within: str = "") -> Iterator[tuple[str, CrashStorageBase]]:
-    """Each store that is not made of others, by its section: ``destination.storage0``."""
-    for name, store in stores.items():
-        inner: Mapping[str, CrashStorageBase] | None = getattr(store, "stores", None)
-        if inner is None:
-            yield f"{within}{name}", store
-        else:
-            yield from _each(inner, f"{within}{name}.")
 
 
 def _held(store: CrashStorageBase, crash_id: str) -> list[str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -294,6 +295,17 @@ class CrashQueueBase(RequiredConfig):
     def check(self) -> None:
         """Raise CrashQueueError where the queue cannot be used at this time, saying what to do."""
         self.depths()
+
+    @classmethod
+    def examine(cls, config: DotDict) -> str:
+        """Look at the queue for whoever sets it up, and change nothing: what is going to be made once it is needed.
+
+        Raises CrashQueueError or ConfigurationError where the queue cannot be used at this time. A queue that makes
+        something when it is opened does not do so here.
+        """
+        with closing(cls(config)) as queue:
+            queue.check()
+        return ""
 
     def close(self) -> None:
         """Give back what is in flight and release connections."""

@@ -155,6 +155,22 @@ class CrashStorageBase(RequiredConfig):
     def check(self) -> None:
         """Raise a CrashStorageError where the store cannot be used at this time."""
 
+    def examine(self) -> str:
+        """Look at the store for whoever sets it up, and change nothing: what is going to be made once it is needed.
+
+        Raises a CrashStorageError where the store cannot be used at this time, NotImplementedError where it cannot
+        tell. A store whose ``check`` writes does not do so here.
+        """
+        if type(self).check is CrashStorageBase.check:
+            raise NotImplementedError(f"{type(self).__name__} has no check")
+        self.check()
+        return ""
+
+    @property
+    def stores(self) -> Mapping[str, CrashStorageBase]:
+        """The stores behind this one by the name of its section, in order; empty where it is a store itself."""
+        return {}
+
     def places(self) -> set[str]:
         """Where what is saved here lies; two stores are one where these are the same.
 
@@ -176,3 +192,12 @@ class CrashStorageBase(RequiredConfig):
 
     def close(self) -> None:
         """Release connections. Called once, at the end."""
+
+
+def each_store(stores: Mapping[str, CrashStorageBase], within: str = "") -> Iterator[tuple[str, CrashStorageBase]]:
+    """Each store that is not made of others, by its section: ``destination.storage0``."""
+    for name, store in stores.items():
+        if store.stores:
+            yield from each_store(store.stores, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", store

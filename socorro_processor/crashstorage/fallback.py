@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -89,18 +90,14 @@ class _TwoStores(CrashStorageBase):
 
     def remove(self, crash_id: str) -> None:
         """Remove it from both, also where one of them fails; CrashIDNotFound where neither has it."""
-        removed: list[str] = []
-        failures: dict[str, CrashStorageError] = {}
-        for name, store in self.stores.items():
-            try:
+        removed: list[CrashStorageBase] = []
+
+        def remove(store: CrashStorageBase) -> None:
+            with suppress(CrashIDNotFound):
                 store.remove(crash_id)
-                removed.append(name)
-            except CrashIDNotFound:
-                continue
-            except CrashStorageError as error:
-                failures[name] = without_frames(error)
-        if failures:
-            raise PolyStorageError(failures)
+                removed.append(store)
+
+        self._both(remove)
         if not removed:
             raise CrashIDNotFound(f"neither {' nor '.join(self.names)} has a crash {crash_id} to remove")
 
@@ -111,18 +108,27 @@ class _TwoStores(CrashStorageBase):
         return f"{self._first}, {self._second}"
 
     def setup(self) -> None:
-        self._first.setup()
-        self._second.setup()
+        self._both(lambda store: store.setup())
 
     def check(self) -> None:
-        self._first.check()
-        self._second.check()
+        self._both(lambda store: store.check())
 
     def close(self) -> None:
         try:
             self._first.close()
         finally:
             self._second.close()
+
+    def _both(self, do: Callable[[CrashStorageBase], None]) -> None:
+        """Do it with both, also where the first of them fails; then one PolyStorageError has all failures."""
+        failures: dict[str, CrashStorageError] = {}
+        for name, store in self.stores.items():
+            try:
+                do(store)
+            except CrashStorageError as error:
+                failures[name] = without_frames(error)
+        if failures:
+            raise PolyStorageError(failures)
 
     def _read(self, read: Callable[[CrashStorageBase], T]) -> T:
         try:

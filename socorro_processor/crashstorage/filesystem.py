@@ -29,6 +29,7 @@ from socorro_processor.errors import (
     PermanentStorageError,
     TransientStorageError,
 )
+from socorro_processor.writable_directory import check_room, check_writable
 
 TEMPORARY_SUFFIX = ".writing"
 """Ends the name of a file that is being written, and locked meanwhile."""
@@ -269,8 +270,11 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         self._make(*_TOPS)
 
     def check(self) -> None:
+        """A store in which nobody has saved a crash yet is well where the first save can make it."""
         with _sorted_errors("write in", self._root):
-            self._check_tops("v1")
+            self._check_tops()
+            if not check_writable(self._root / "v1"):
+                return
             with self._temporary_file(self._root / "v1" / "check") as (file, temporary):
                 file.write(b"ok")
                 temporary.unlink()
@@ -279,6 +283,18 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                 with contextlib.suppress(OSError):
                     for directory in (self._root / "v1", *(self._root / "v1").iterdir()):
                         _sweep(directory)
+
+    def examine(self) -> str:
+        directories = [self._root / top for top in _TOPS]
+        with _sorted_errors("list", self._root), contextlib.suppress(FileNotFoundError):
+            self._check_tops()
+            directories += [path for path in (self._root / "v1").iterdir() if path.is_dir()]
+        there = []
+        for directory in directories:
+            with _sorted_errors("write in", directory):
+                there.append(check_writable(directory))
+                check_room(directory)
+        return "" if any(there) else f"{self._root} will be made"
 
     def object_keys(self) -> Iterator[str]:
         """The keys of all that is a crash's, those of the raw crashes first."""

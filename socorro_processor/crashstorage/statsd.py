@@ -96,6 +96,10 @@ class StatsdBenchmarkingWrapper(_StatsdStore):
                 call = self._statsd.timed(metric_name(type(self._wrapped).__name__, name), call)
             setattr(self, name, call)
 
+    @property
+    def stores(self) -> Mapping[str, CrashStorageBase]:
+        return self._wrapped.stores
+
     def __getattr__(self, name: str) -> Any:
         """What a store has beyond the contract."""
         if name.startswith("_"):

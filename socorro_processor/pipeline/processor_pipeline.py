@@ -100,6 +100,12 @@ class ProcessorPipeline(RequiredConfig):
         """Tell every rule how many crashes are in work at once; what they say of what follows from it."""
         return [said for _, system in self._systems for rule in system.rules if (said := rule.prepare(threads))]
 
+    def clean_up(self) -> None:
+        """Have every rule remove what a killed process left."""
+        for _, system in self._systems:
+            for rule in system.rules:
+                rule.clean_up()
+
     def check(self) -> None:
         """Raise ProcessingEnvironmentError, with all that the rules say, where this machine lacks what they need."""
         problems: dict[str, None] = {}  # in order; several rules may lack the same

@@ -84,6 +84,9 @@ class Rule(RequiredConfig):
         """
         return ""
 
+    def clean_up(self) -> None:
+        """Remove what a killed process left. Called once, before the first crash."""
+
     def check(self) -> None:
         """Raise ProcessingEnvironmentError where this machine lacks what the rule needs."""
 

@@ -274,6 +274,10 @@ class BreakpadStackwalkerRule2015(Rule):
             )
         return f"a stackwalker may use {share} (memory_limit)"
 
+    def clean_up(self) -> None:
+        if self._sliced is not None:
+            self._sliced.clean_up()
+
     def check(self) -> None:
         """Raises ProcessingEnvironmentError, saying what to do, where no stackwalk can succeed for now."""
         directory = self.config.temporary_file_system_storage_path

@@ -101,8 +101,11 @@ class SlicedWalks:
         self._unknown: str | None = None
         for reason in get_args(FullReason):
             METRICS.expect("slicing.full", reason=reason)
-        if in_memory:
-            # Now, not with the first slices: those of a killed process take memory until then.
+
+    def clean_up(self) -> None:
+        """Remove the slices of a killed process now: with the first new ones they would go too, and take memory until
+        then."""
+        if self._in_memory:
             with suppress(OSError):
                 remove_abandoned()
 

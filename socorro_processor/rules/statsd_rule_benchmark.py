@@ -57,6 +57,9 @@ class StatsdRuleBenchmarkWrapper(Rule):
     def prepare(self, threads: int) -> str:
         return self._wrapped.prepare(threads)
 
+    def clean_up(self) -> None:
+        self._wrapped.clean_up()
+
     def check(self) -> None:
         self._wrapped.check()
 

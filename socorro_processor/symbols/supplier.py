@@ -36,6 +36,7 @@ from socorro_processor.symbols.staging import Staging
 from socorro_processor.symbols.store import symbol_path
 from socorro_processor.symbols.supplied import CACHED, FETCHED, MISSING, Supplied
 from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.writable_directory import check_writable
 
 logger = logging.getLogger(__name__)
 
@@ -189,8 +190,9 @@ class SymbolSupplier(RequiredConfig):
         self._pool = DownloadThreads(config.number_of_downloads)
         for outcome in _OUTCOMES:
             METRICS.expect("symbols.supplied", outcome=outcome)
+        self._is_clean = False
         try:
-            self._staging.clean()
+            check_writable(staging)
         except OSError as error:
             raise_if_of_this_machine(error, f"looking into {staging}")
             raise ConfigurationError(f"staging_path: cannot use {staging}: {error.strerror}") from error
@@ -210,6 +212,7 @@ class SymbolSupplier(RequiredConfig):
 
         ``progress`` is called for each that needs no more waiting.
         """
+        self._clean()
         results: dict[Wanted, str] = {}
         futures: dict[Future[str], Wanted] = {}
         with METRICS.timer("symbols.supply"):
@@ -263,6 +266,13 @@ class SymbolSupplier(RequiredConfig):
             source.close()
         if not self._pool.close(_CLOSING_TIME):
             logger.warning("a download of symbols does not end, it is left behind")
+
+    def _clean(self) -> None:
+        """Before the first file is got, remove what a killed process left; where that fails, the next time."""
+        with self._lock, suppress(OSError):
+            if not self._is_clean:
+                self._staging.clean()
+                self._is_clean = True
 
     def _done(self, futures: Mapping[Future[str], Wanted], seconds: float) -> Iterator[tuple[Wanted, str]]:
         end = time.monotonic() + seconds

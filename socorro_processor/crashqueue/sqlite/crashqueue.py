@@ -31,7 +31,7 @@ from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, 
 from socorro_processor.crashqueue.history import History, history_of
 from socorro_processor.crashqueue.outcomes import Outcomes, decode_outcomes, encode_outcomes
 from socorro_processor.crashqueue.retry_delays import parse_delays
-from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, text_of
+from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, examine_file, text_of
 from socorro_processor.crashqueue.sqlite.in_flight import in_flight, stored_reason
 from socorro_processor.crashqueue.sqlite.kept import keep, let_the_oldest_go, read_kept, remove
 from socorro_processor.crashqueue.sqlite.leases import GIVE_BACK, Lease, Leases
@@ -211,6 +211,10 @@ class SQLiteCrashQueue(CrashQueueBase):
             given_back=self._woken.set,
         )
         self._end_delays_from_before_a_reboot()
+
+    @classmethod
+    def examine(cls, config: DotDict) -> str:
+        return examine_file(Path(config.path), config.busy_timeout)
 
     def lost(self) -> str:
         return self._file.lost

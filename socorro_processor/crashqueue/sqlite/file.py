@@ -7,16 +7,20 @@ and try again.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from socorro_processor.errors import ConfigurationError, CrashQueueError
-from socorro_processor.sqlite_guard import FileGuard, SQLiteFileLost, wait_until_whole
+from socorro_processor.sqlite_guard import SHM, WAL, FileGuard, SQLiteFileLost, wait_until_whole
+from socorro_processor.writable_directory import check_room, check_writable
 
 # Bodies are strangers' words: blobs, because text can hold no lone surrogates. AUTOINCREMENT, so
 # that an id names one crash for ever, and an ack that comes late never meets another one.
@@ -147,6 +151,41 @@ def _readable(text: bytes) -> str:
     return text.decode("utf-8", "backslashreplace")
 
 
+def examine_file(path: Path, busy_timeout: float) -> str:
+    """Look at the file, which stays as it is, and at what there is beside it: what is going to be made.
+
+    Raises as SQLiteFile does where that could not open it.
+    """
+    try:
+        check_writable(path.parent)
+        check_room(path.parent)
+        if not path.exists():
+            return f"{path.absolute()} will be made"
+        if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, "this user must be allowed to read and write it")
+        return _examine(path, busy_timeout)
+    except OSError as error:
+        named = f" ({error.filename})" if error.filename else ""
+        raise CrashQueueError(f"cannot open the queue {path}: {error.strerror}{named}") from error
+    except sqlite3.Error as error:
+        raise CrashQueueError(f"cannot open the queue {path}: {_in_words(error)}") from error
+
+
+def _examine(path: Path, busy_timeout: float) -> str:
+    beside = [Path(f"{path.resolve()}{suffix}").exists() for suffix in (WAL, SHM)]
+    if any(beside) and not all(beside):
+        # To read the file would make the other one.
+        logger.warning("%s is not looked into: %s or %s is missing beside it", path, WAL, SHM)
+        return ""
+    # What nobody has open is read without a lock: a lock would make files beside it.
+    mode = "mode=ro" if any(beside) else "mode=ro&immutable=1"
+    uri = f"file:{quote(str(path.absolute()))}?{mode}"
+    with closing(sqlite3.connect(uri, uri=True, timeout=busy_timeout, isolation_level=None)) as connection:
+        version = _version_of(connection, path)
+        is_whole = version == len(SCHEMA) and not _missing_additions(connection)
+    return "" if is_whole else f"the tables of {path.absolute()} will be made or brought up to date"
+
+
 class SQLiteFile:
     """The opened file, created where there is none. Methods may be called from any thread.
 
@@ -251,10 +290,13 @@ class SQLiteFile:
             connection.text_factory = _readable
             try:
                 self._prepare(connection, time.monotonic() + self._busy_timeout)
+                return connection, FileGuard(connection, self.path)
+            except SQLiteFileLost:
+                # To close it could remove a file of others.
+                raise
             except BaseException:
                 connection.close()
                 raise
-            return connection, FileGuard(connection, self.path)
         except (OSError, SQLiteFileLost) as error:
             raise CrashQueueError(f"cannot open the queue {self.path}: {error}") from error
         except sqlite3.Error as error:
@@ -287,16 +329,20 @@ class SQLiteFile:
             connection.execute("COMMIT")
 
     def _version(self, connection: sqlite3.Connection) -> int:
-        # One statement: two could see the file before and after another process made the tables.
-        version: int
-        version, tables = connection.execute(
-            "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
-        ).fetchone()
-        if version > len(SCHEMA):
-            raise ConfigurationError(
-                f"the queue {self.path} has version {version}, made by a newer socorro-processor;"
-                f" this one knows up to {len(SCHEMA)}: upgrade it, or name another path"
-            )
-        if tables and not version:
-            raise ConfigurationError(f"the queue {self.path} is another program's SQLite file: name another path")
-        return version
+        return _version_of(connection, self.path)
+
+
+def _version_of(connection: sqlite3.Connection, path: Path) -> int:
+    # One statement: two could see the file before and after another process made the tables.
+    version: int
+    version, tables = connection.execute(
+        "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+    ).fetchone()
+    if version > len(SCHEMA):
+        raise ConfigurationError(
+            f"the queue {path} has version {version}, made by a newer socorro-processor;"
+            f" this one knows up to {len(SCHEMA)}: upgrade it, or name another path"
+        )
+    if tables and not version:
+        raise ConfigurationError(f"the queue {path} is another program's SQLite file: name another path")
+    return version

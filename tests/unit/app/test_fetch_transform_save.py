@@ -9,10 +9,11 @@ from socorro_processor.app.fetch_transform_save import (
     FetchTransformSaveApp,
     FetchTransformSaveWithSeparateNewCrashSourceApp,
 )
-from socorro_processor.configuration import defaults
+from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import ConfigurationError, CrashIDNotFound, TransientStorageError
+from socorro_processor.pipeline.rule import Rule
 from socorro_processor.stackwalk.memory_share import memory_share
 
 DEADLINE = 20.0
@@ -95,10 +96,12 @@ def test_the_app_with_a_separate_source_processes_what_is_in_its_queue(make, tmp
 
 
 def test_a_store_that_cannot_be_used_is_told_to_health(make, tmp_path):
+    (tmp_path / "crashes").touch()
     app = make(FetchTransformSaveApp)
     app.check()
     assert app.health.problems().keys() == {"start", "source", "destination"}
     assert str(tmp_path / "crashes") in app.health.problems()["source"]
+    (tmp_path / "crashes").unlink()
     app.source.save_raw_crash({}, {}, new_crash_id())
     app.check()
     assert app.health.problems().keys() == {"start"}
@@ -150,3 +153,29 @@ def test_the_log_says_what_a_stackwalker_may_use_with_so_many_threads(make, capl
     rules = '[["own", "", "", "apply_all_rules", "socorro_processor.rules.breakpad.BreakpadStackwalkerRule2015"]]'
     make(FetchTransformSaveApp, **options, **{"processor.rule_sets": rules})
     assert f"a stackwalker may use {memory_share(threads)} (memory_limit)" in caplog.text
+
+
+class Cleaner(Rule):
+    """It counts how often it was told to clean up."""
+
+    told = 0
+
+    def clean_up(self):
+        type(self).told += 1
+
+
+def test_each_rule_is_told_once_to_remove_what_a_killed_processor_left(make, monkeypatch):
+    monkeypatch.setattr(Cleaner, "told", 0)
+    make(
+        FetchTransformSaveApp,
+        **{"processor.rule_sets": f'[["own", "", "", "apply_all_rules", "{class_name(Cleaner)}"]]'},
+    )
+    assert Cleaner.told == 1
+
+
+def test_an_app_over_stores_that_nobody_has_written_to_is_ready(make, tmp_path):
+    app = make(FetchTransformSaveApp)
+    app.health.resolved("start")
+    app.check()
+    assert app.health.problems() == {}
+    assert not (tmp_path / "crashes").exists()

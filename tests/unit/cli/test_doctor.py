@@ -1,13 +1,28 @@
 """``socorro doctor`` and ``socorro setup``, over the embedded configuration."""
 
 import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from socorro_processor.cli.main import main
+from socorro_processor.configuration import class_name
+from socorro_processor.crashstorage.base import CrashStorageBase
+from socorro_processor.crashstorage.fallback import FallbackCrashStorage
+from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
+from socorro_processor.crashstorage.memory import InMemoryCrashStorage
+from socorro_processor.crashstorage.null import NullCrashStorage
+from socorro_processor.crashstorage.poly import PolyCrashStorage
+from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
+from socorro_processor.crashstorage.statsd import StatsdBenchmarkingWrapper, StatsdCounter
 from socorro_processor.stackwalk.memory_share import memory_share
 from socorro_processor.symbols.cache_directory import CacheDirectory
-from tests.shared import SAMPLES, stackwalker
+from tests.shared import REPOSITORY, SAMPLES, stackwalker
 from tests.symbol_server import SymbolServer, always
 
 
@@ -60,11 +75,229 @@ def test_the_setup_can_be_run_again(socorro):
     assert socorro("setup")[0] == 0
 
 
-def test_a_store_that_is_not_there_is_named_with_what_to_do(socorro):
-    code, out, _ = socorro("doctor", "--json")
+def listed(directory: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of the last change of all that is below a directory."""
+    return {
+        str(path.relative_to(directory)): (path.lstat().st_size, path.lstat().st_mtime_ns)
+        for path in directory.rglob("*")
+        # In it SQLite counts who reads.
+        if not path.name.endswith("-shm")
+    } | {".": (0, directory.stat().st_mtime_ns)}
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch):
+    """An empty directory, in which `socorro` is run, and nothing else may be."""
+    directory = tmp_path / "fresh"
+    for name in ("work", "temporary"):
+        (directory / name).mkdir(parents=True)
+    monkeypatch.chdir(directory / "work")
+    monkeypatch.setattr("tempfile.tempdir", str(directory / "temporary"))
+    monkeypatch.setattr("socorro_processor.symbols.memory_directory.IN_MEMORY", directory / "temporary")
+    monkeypatch.setenv("SOCORRO_STACKWALKER", str(stackwalker()))
+    return directory
+
+
+@pytest.mark.parametrize("ini", [True, False])
+def test_in_a_fresh_directory_all_is_well_and_what_is_to_come_is_named(fresh, capsys, ini):
+    before = listed(fresh / "work")
+    arguments = [f"--admin.conf={REPOSITORY}/config/processor.ini"] if ini else []
+    code = main(["doctor", *arguments], environ={})
+    out = capsys.readouterr().out
+    assert code == 0, out
+    assert listed(fresh / "work") == before
+    assert list((fresh / "temporary").iterdir()) == []
+    data = fresh / "work" / "socorro-data"
+    assert out.count(f"     {data}/queue.sqlite will be made\n") == 1
+    assert out.count(f"     {data}/crashes will be made\n") == 2
+    assert f"     {fresh}/temporary/socorro-processor-{os.getuid()} will be made\n" in out
+    assert f"no symbol files were found, so frames have no names: put them in {data}/symbols as <debug file>" in out
+
+
+def test_the_doctor_changes_nothing_in_an_installation_that_is_at_work(fresh, capsys):
+    cache, symbols = Path("cache").absolute(), Path("symbols").absolute()
+    options = [f"--resource.symbols.symbol_cache_path={cache}", f"--resource.symbols.sources={symbols}"]
+    dump = SAMPLES / "segfault" / "upload_file_minidump.dmp"
+    assert main(["setup", *options], environ={}) == 0
+    assert main(["submit", str(dump), *options], environ={}) == 0
+    symbols.mkdir()
+    # What killed processes left, and the next one will remove.
+    left = [
+        Path("socorro-data/crashes/v1/.left.0123.writing"),
+        Path("cache.staging/0123.part"),
+        fresh / "temporary" / f"socorro-processor-{os.getuid()}" / "1-0123.lock",
+        fresh / "temporary" / f"socorro-slices-{os.getuid()}" / "1-0123" / "slice",
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    os.utime(left[0], (0, 0))
+    queue = Path("socorro-data/queue.sqlite")
+    in_use = subprocess.Popen(
+        [sys.executable, "-c", QUEUE_USER, str(queue)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for state in ("closed", "in use", "left by a killed process"):
+            if state == "in use":
+                in_use.stdin.write("use it\n")
+                in_use.stdin.flush()
+                assert in_use.stdout.readline() == "in use\n"
+            elif state == "left by a killed process":
+                in_use.kill()
+                in_use.wait()
+            assert Path(f"{queue}-wal").exists() == (state != "closed")
+            before = listed(fresh)
+            code = main(["doctor", *options], environ={})
+            # A directory in which another was made and removed is no longer as old.
+            assert {**listed(fresh), "temporary": None} == {**before, "temporary": None}
+            assert code == 0, capsys.readouterr().out
+    finally:
+        in_use.kill()
+        in_use.communicate()
+
+
+QUEUE_USER = """
+import sys
+from socorro_processor.configuration import defaults
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+
+sys.stdin.readline()
+queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=sys.argv[1]))
+queue.submit("one")
+print("in use", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"no database" * 100, "it is no SQLite file: name another path"),
+        ("PRAGMA user_version = 99", "made by a newer socorro-processor"),
+        ("CREATE TABLE theirs (a)", "is another program's SQLite file"),
+        (None, "Not a directory"),
+    ],
+)
+def test_a_queue_that_cannot_be_used_is_named_by_its_class_with_what_to_do(fresh, capsys, content, problem):
+    path = Path("queue")
+    if content is None:
+        path.touch()
+        path = path / "queue"
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(content)
+    before = listed(fresh / "work")
+    code = main(["doctor", "--json", f"--new_crash_source.path={path}"], environ={})
+    found, *_ = json.loads(capsys.readouterr().out)
+    assert (code, found["part"], found["component"]) == (1, "new_crash_source", "SQLiteCrashQueue")
+    assert problem in found["problem"]
+    assert listed(fresh / "work") == before
+
+
+def test_tables_that_are_going_to_be_made_are_named(fresh, capsys):
+    Path("queue").touch()
+    main(["doctor", "--json", "--new_crash_source.path=queue"], environ={})
+    found, *_ = json.loads(capsys.readouterr().out)
+    assert (found["problem"], found["note"]) == (
+        "",
+        f"the tables of {fresh}/work/queue will be made or brought up to date",
+    )
+
+
+def test_a_file_of_the_queue_that_would_be_mended_is_not_opened(fresh, capsys):
+    Path("queue").touch()
+    Path("queue-wal").write_bytes(b"x")
+    before = listed(fresh / "work")
+    main(["doctor", "--json", "--new_crash_source.path=queue"], environ={})
+    found, *_ = json.loads(capsys.readouterr().out)
+    assert found["warnings"] == ["queue is not looked into: -wal or -shm is missing beside it"]
+    assert listed(fresh / "work") == before
+
+
+def test_what_has_a_part_that_fails_is_named_by_its_class(socorro):
+    code, out, _ = socorro(
+        "doctor",
+        "--json",
+        f"--source.crashstorage_class={class_name(BotoS3CrashStorage)}",
+        "--resource.boto.access_key=without-a-secret",
+        "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.command_pathname=/nowhere/walker",
+    )
     assert code == 1
-    assert "socorro setup" in problems(out)["source"]
-    assert problems(out)["app.temporary_directory"] == ""
+    components = {finding["part"]: finding["component"] for finding in json.loads(out) if finding["problem"]}
+    assert components == {"source": "BotoS3CrashStorage", "processor": "MozillaProcessorAlgorithm2015"}
+
+
+class HasNoCheck(CrashStorageBase):
+    """A store of an operator's own."""
+
+
+UNCHECKED = [NullCrashStorage, StatsdCounter, InMemoryCrashStorage, HasNoCheck]
+
+
+def test_a_store_without_a_check_is_not_said_to_be_well(socorro):
+    stores = [FileSystemCrashStorage, *UNCHECKED, StatsdBenchmarkingWrapper]
+    options = (
+        f"--destination.crashstorage_class={class_name(PolyCrashStorage)}",
+        f"--destination.storage_classes={', '.join(map(class_name, stores))}",
+        f"--destination.storage5.wrapped_crashstore={class_name(NullCrashStorage)}",
+    )
+    code, out, _ = socorro("doctor", "--json", *options)
+    findings = {finding["part"]: finding for finding in json.loads(out)}
+    assert code == 0
+    assert findings["destination.storage0"]["checked"]
+    for number, store in enumerate([*UNCHECKED, NullCrashStorage], start=1):
+        finding = findings[f"destination.storage{number}"]
+        assert (finding["checked"], finding["note"]) == (False, f"{store.__name__} has no check")
+    _, out, _ = socorro("doctor", *options)
+    assert "--   destination.storage1     NullCrashStorage\n     not checked: NullCrashStorage has no check\n" in out
+
+
+def test_both_stores_of_a_fallback_are_set_up_and_looked_at(socorro, tmp_path):
+    (tmp_path / "file").touch()
+    store = class_name(FileSystemCrashStorage)
+    options = (
+        f"--source.crashstorage_class={class_name(FallbackCrashStorage)}",
+        f"--source.primary.storage_class={store}",
+        f"--source.primary.root={tmp_path}/file/crashes",
+        f"--source.secondary.storage_class={store}",
+        f"--source.secondary.root={tmp_path}/old",
+    )
+    code, _, err = socorro("setup", *options)
+    assert code == 1
+    assert f"source: primary: cannot make the store in {tmp_path}/file/crashes" in err
+    assert (tmp_path / "old" / "v1").is_dir()
+    code, out, _ = socorro("doctor", "--json", *options)
+    assert code == 1
+    assert f"{tmp_path}/file" in problems(out)["source.primary"]
+    assert problems(out)["source.secondary"] == ""
+
+
+@pytest.mark.parametrize(
+    ("kept", "option"),
+    [
+        ("cache", "symbols_path"),
+        ("cache/", "symbols_path"),
+        ("link", "symbols_path"),
+        ("cache/kept", "symbols_path"),
+        ("cache", "symbols.sources"),
+    ],
+)
+def test_symbols_that_are_kept_by_hand_cannot_be_in_the_symbol_cache(socorro, tmp_path, kept, option):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "cache")
+    setting = {
+        "symbols_path": "processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.symbols_path",
+        "symbols.sources": "resource.symbols.sources",
+    }[option]
+    cache = f"--resource.symbols.symbol_cache_path={tmp_path}/cache"
+    code, out, _ = socorro("doctor", "--json", cache, f"--{setting}={tmp_path}/{kept}")
+    assert code == 1
+    said = f"the symbol cache {tmp_path}/cache has {tmp_path}/{kept} of {option} in it"
+    assert said in problems(out)["companion_process"]
+    code, out, _ = socorro("doctor", "--json", cache, f"--{setting}={tmp_path}")
+    assert problems(out)["companion_process"] == ""
 
 
 def test_each_store_of_several_is_looked_at(socorro, tmp_path):

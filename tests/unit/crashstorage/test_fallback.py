@@ -109,8 +109,30 @@ def test_both_stores_have_to_be_usable(failing):
     store = fallback()
     store.check()
     stores_of(store)[failing].error = AWAY
-    with pytest.raises(TransientStorageError):
+    with pytest.raises(PolyStorageError) as raised:
         store.check()
+    assert raised.value.failures == {("primary", "secondary")[failing]: AWAY}
+    assert raised.value.transient
+
+
+def test_both_stores_are_set_up_also_where_the_first_fails():
+    store = fallback()
+    primary, secondary = stores_of(store)
+    primary.error = AWAY
+    with pytest.raises(PolyStorageError) as raised:
+        store.setup()
+    assert raised.value.failures == {"primary": AWAY}
+    assert secondary.written == ["set up"]
+
+
+def test_what_both_stores_lack_is_told_of_both():
+    store = fallback()
+    for each in stores_of(store):
+        each.error = AWAY
+    for action in (store.check, store.setup):
+        with pytest.raises(PolyStorageError) as raised:
+            action()
+        assert set(raised.value.failures) == {"primary", "secondary"}
 
 
 def test_both_stores_are_closed_also_where_the_first_fails():

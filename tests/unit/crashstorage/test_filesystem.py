@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -244,7 +245,7 @@ def test_a_store_that_could_not_be_made_at_the_start_is_made_once_it_can_be(tmp_
 def test_a_root_on_a_disk_that_was_read_only_at_the_start_is_made_once_it_can_be(small_disk):
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     store = store_in(small_disk / "crashes")
-    with pytest.raises(TransientStorageError, match=f"no directory {small_disk}/crashes/v1: "):
+    with pytest.raises(TransientStorageError, match=r"Read-only.*read-write"):
         store.check()
     with pytest.raises(TransientStorageError, match=r"Read-only.*read-write"):
         store.save_raw_crash(RAW, {}, CRASH)
@@ -261,7 +262,6 @@ def test_a_store_that_is_not_there_is_told_and_made_by_nothing_that_reads(root, 
     store = store_in(root)
     for top, reads in {
         "v1": [
-            store.check,
             lambda: store.get_unredacted_processed(CRASH),
             lambda: store.get_raw_dump(CRASH),
             lambda: store.get_raw_dumps_as_files(CRASH, tmp_path),
@@ -279,6 +279,45 @@ def test_a_store_that_is_not_there_is_told_and_made_by_nothing_that_reads(root, 
                 read()
     assert root.exists() == root_is_there
     assert directories_below(tmp_path) == (["crashes"] if root_is_there else [])
+
+
+@pytest.mark.parametrize("tops", [(), ("",), ("v2",), ("v1",)])
+def test_a_store_that_is_empty_because_nobody_has_written_yet_is_well(root, tmp_path, tops):
+    for top in tops:
+        (root / top).mkdir(parents=True)
+    store = store_in(root)
+    before = directories_below(tmp_path)
+    store.check()
+    assert store.examine() == ("" if tops in (("v1",), ("v2",)) else f"{root} will be made")
+    assert directories_below(tmp_path) == before
+
+
+def test_an_examination_sees_what_keeps_crashes_from_being_written_and_writes_nothing(store, root):
+    store.save_raw_crash(RAW, {MAIN_DUMP: b"MD"}, CRASH)
+    left_over(root / f"v1/dump/.{CRASH}.0123{TEMPORARY_SUFFIX}", LEFT_OVER_AGE + 60)
+    before = files_below(root)
+    changed = {path: path.stat().st_mtime_ns for path in (root, *root.rglob("*"))}
+    assert store.examine() == ""
+    assert files_below(root) == before
+    assert {path: path.stat().st_mtime_ns for path in (root, *root.rglob("*"))} == changed
+    (root / "v1/dump").chmod(0o500)
+    user = os.geteuid()
+    os.seteuid(user or NOBODY)
+    try:
+        with pytest.raises(TransientStorageError, match="Permission denied: let the processor's user"):
+            store.examine()
+    finally:
+        os.seteuid(user)
+
+
+def test_an_examination_sees_that_a_disk_is_full(small_disk):
+    store = store_in(small_disk / "crashes")
+    assert store.examine() == f"{small_disk}/crashes will be made"
+    with contextlib.suppress(OSError), (small_disk / "ballast").open("wb") as ballast:
+        while True:
+            ballast.write(bytes(4096))
+    with pytest.raises(TransientStorageError, match=r"No space left.*free space"):
+        store.examine()
 
 
 def test_where_only_processed_crashes_were_saved_no_raw_crash_is_said_to_be_unknown(store, root):

@@ -329,7 +329,9 @@ def test_nothing_is_left_of_slices(rule, tmp_path):
 def test_what_a_killed_process_left_in_memory_is_removed_at_the_start(rule):
     directory = IN_MEMORY / f"socorro-slices-{os.getuid()}" / f"1-{uuid.uuid4()}"
     (directory / "slice").mkdir(parents=True)
-    rule()
+    made = rule()
+    assert directory.exists()
+    made.clean_up()
     assert not directory.exists()
 
 

@@ -20,7 +20,7 @@ import pytest
 import zstandard
 
 from socorro_processor.configuration import defaults
-from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+from socorro_processor.errors import ConfigurationError
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.circuit_breaker import PAUSES
 from socorro_processor.symbols.s3_source import S3Source
@@ -443,13 +443,13 @@ def test_several_files_come_at_a_time(its, server):
     assert its.supplier(server.url).supply(wanted).missing == wanted
 
 
-def test_what_a_killed_process_left_goes_when_the_next_one_starts(its, server):
+def test_what_a_killed_process_left_goes_with_the_first_file_that_is_got(its, server):
     staging = Path(f"{its.cache}.staging")
     staging.mkdir(parents=True)
     for name in ("a.part", "a.lock", "b.part", "c.lock"):
         (staging / name).write_bytes(b"half")
-    its.supplier(server.url)
-    assert its.files() == {}
+    its.supplier(server.url).supply([XUL])
+    assert its.files() == {f"cache/{XUL.path}": SYM}
 
 
 def test_a_directory_that_the_manager_of_the_cache_removes_is_made_again(its, server):
@@ -697,10 +697,25 @@ def test_unfinished_files_cannot_be_in_the_cache(tmp_path):
         SymbolSupplier(config, str(tmp_path / "cache"))
 
 
-def test_a_lack_of_descriptors_at_the_start_is_no_mistake_of_the_configuration(tmp_path, monkeypatch):
+def test_where_the_directory_of_unfinished_files_could_not_be_made_it_is_made_the_next_time(its, server, monkeypatch):
     def lacking(staging: Staging) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(Staging, "clean", lacking)
-    with pytest.raises(ProcessingEnvironmentError, match="Too many open files"):
-        SymbolSupplier(defaults(SymbolSupplier, sources=str(tmp_path)), str(tmp_path / "cache"))
+    supplier = its.supplier(server.url)
+    with monkeypatch.context() as patched:
+        patched.setattr(Staging, "clean", lacking)
+        assert supplier.supply([XUL]).fetched == []
+    assert supplier.supply([XUL]).fetched == [XUL]
+
+
+def test_a_supplier_that_gets_nothing_leaves_no_trace(its, server, tmp_path):
+    supplier = its.supplier(server.url)
+    supplier.check(server.url)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_unfinished_files_can_never_be_put_is_a_mistake_of_the_configuration(tmp_path):
+    (tmp_path / "file").touch()
+    config = defaults(SymbolSupplier, sources=str(tmp_path), staging_path=str(tmp_path / "file" / "x"))
+    with pytest.raises(ConfigurationError, match=r"staging_path: cannot use .*: Not a directory"):
+        SymbolSupplier(config, str(tmp_path / "cache"))
