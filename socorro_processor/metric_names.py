@@ -77,7 +77,7 @@ MEASURED = (
     Measured("counter", "companion.ended", (), "companion processes that ended, and were started again"),
     Measured("counter", "log.dropped", (), "log lines that nobody has: the log was not read, or not written"),
     Measured("duration", "job", ("job",), "a job of socorro cron"),
-    Measured("counter", "job.ended", ("job", "outcome"), "jobs that succeeded or failed"),
+    Measured("counter", "job.ended", ("job", "outcome"), "jobs that succeeded, failed or were refused"),
     Measured("counter", "job.removed", ("job",), "partitions, indexes, crashes and left-overs that jobs removed"),
     Measured("counter", "missing_symbols.rows", (), "distinct symbol files that missing-symbols wrote down"),
     Measured("counter", "reference.changed", ("table",), "rows of reference data that were added, changed or removed"),

@@ -30,7 +30,7 @@ from socorro_processor.jobs import (
     reprocessing_jobs,
     verify_processed,
 )
-from socorro_processor.jobs.job import Job, Memory, Work
+from socorro_processor.jobs.job import Job, Memory, Refused, Work
 from socorro_processor.jobs.ledger import JobLedger, JobRecord
 from socorro_processor.jobs.postgresql_ledger import ledger_of
 from socorro_processor.metrics import METRICS
@@ -48,6 +48,7 @@ JOBS: tuple[Job, ...] = (
     verify_processed.JOB,
 )
 
+_REFUSED_SINCE = "; refused on "
 _SHARES = (0.2, 0.2, 0.15, 0.15, 0.0)
 _SECTIONS = ("cron", "metrics", "resource", "secrets")
 
@@ -80,7 +81,11 @@ def _run_job(job: Job, arguments: argparse.Namespace, configuration: Configurati
 
 
 def _recorded(job: Job, work: Work, ledger: JobLedger) -> bool:
-    """Run the job, and write down how it ends. Whether it succeeded."""
+    """Run the job, and write down how it ends. Whether it succeeded.
+
+    Where it is refused, the record stays that of the run before, which says how the job's work stands.
+    """
+    before = next((record for record in ledger.records() if record.name == job.name), None)
     record = JobRecord(job.name, socket.gethostname(), datetime.now(UTC), memory=work.memory)
 
     def remember(memory: Memory) -> None:
@@ -89,18 +94,32 @@ def _recorded(job: Job, work: Work, ledger: JobLedger) -> bool:
         ledger.record(record)
 
     remember(record.memory)
-    succeeded, summary = False, "interrupted"
+    ended = "failed"
+    summary = "interrupted"
     try:
         with METRICS.timer("job", job=job.name):
             outcome = job.run(replace(work, remember=remember))
-        succeeded, summary = outcome.succeeded, outcome.summary
+        ended, summary = "succeeded" if outcome.succeeded else "failed", outcome.summary
     except Exception as error:
+        ended = "refused" if isinstance(error, Refused) else "failed"
         summary = str(error) if isinstance(error, SocorroError) else f"a bug: {type(error).__name__}"
         raise
     finally:
-        METRICS.increment("job.ended", job=job.name, outcome="succeeded" if succeeded else "failed")
-        ledger.record(replace(record, ended=datetime.now(UTC), succeeded=succeeded, summary=summary))
-    return succeeded
+        METRICS.increment("job.ended", job=job.name, outcome=ended)
+        if ended == "refused":
+            ledger.record(_refused(record, before, summary))
+        else:
+            ledger.record(replace(record, ended=datetime.now(UTC), succeeded=ended == "succeeded", summary=summary))
+    return ended == "succeeded"
+
+
+def _refused(record: JobRecord, before: JobRecord | None, reason: str) -> JobRecord:
+    """The run before, where there was one, with a word on the refusal of this one."""
+    if before is None:
+        return replace(record, ended=datetime.now(UTC), summary=f"refused: {reason}")
+    first_line = before.summary.partition("\n")[0].partition(_REFUSED_SINCE)[0]
+    summary = f"{first_line}{_REFUSED_SINCE}{record.started:%Y-%m-%d %H:%M}: {reason}"
+    return replace(before, summary=summary, memory=record.memory)
 
 
 def _say(as_json: bool, text: str, words: Mapping[str, Any]) -> None:
@@ -126,7 +145,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
 def _status(arguments: argparse.Namespace, configuration: Configuration) -> int:
     with closing(ledger_of(configuration.values)) as ledger:
         records = ledger.records()
-    overdue = _overdue(records)
+        overdue = {name for name in _overdue(records) if not _is_at_work(name, records, ledger)}
     if arguments.json:
         for record in records:
             words = {"state": _state(record), "overdue": record.name in overdue}
@@ -140,6 +159,14 @@ def _overdue(records: list[JobRecord]) -> set[str]:
     """The jobs that have run before, and have not been begun again for half as long again as they should wait."""
     begun = {record.name: record.started for record in records}
     return {job.name for job in JOBS if job.name in begun and datetime.now(UTC) - begun[job.name] > 1.5 * job.every}
+
+
+def _is_at_work(name: str, records: list[JobRecord], ledger: JobLedger) -> bool:
+    """Return True if it was begun long ago and goes on: until then the others leave it to that one."""
+    if any(record.name == name and record.ended for record in records):
+        return False
+    with ledger.locked(name) as is_free:
+        return not is_free
 
 
 def _print_table(records: list[JobRecord], overdue: set[str]) -> None:
@@ -172,6 +199,8 @@ def _shown(record: JobRecord, overdue: bool) -> tuple[str, str]:
 def _state(record: JobRecord) -> str:
     if record.ended is None:
         return "at work, or died"
+    if record.succeeded is None:
+        return "refused"
     return "well" if record.succeeded else "badly"
 
 
@@ -202,7 +231,8 @@ _STATUS = Command(
     summary="Show when each job was run the last time, where, and how it ended.",
     description=(
         "Show when each job was run the last time, where, and how it ended. A job that has run before is overdue once\n"
-        "half as much time again has passed as it should be begun after.\n\n"
+        "half as much time again has passed as it should be begun after. A run that was refused, for one is at work\n"
+        "already or by a guard of the job's own, is no bad end: what is shown is the run before.\n\n"
         "Exit code: 0 all is well; 1 one ended badly or is overdue, or it cannot be told; 2 wrong arguments or\n"
         "configuration."
     ),

@@ -17,9 +17,9 @@ from socorro_processor.signature.siglists import (
     LINE_NUMBERS,
     PREFIX,
     TRIM_DLL,
-    Entry,
     SigLists,
     default_directory,
+    mistakes_in,
 )
 
 
@@ -36,17 +36,13 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 def check(arguments: argparse.Namespace, configuration: Configuration) -> int:
     mistakes = 0
     for directory in arguments.directories or _configured(configuration):
-        try:
-            lists = SigLists.load(directory)
-        except ConfigurationError as error:
-            found = str(error).splitlines()
-        else:
-            found = [_place(entry) + " fits every frame" for entry in _matching_all(lists)]
-            if not found:
-                print(f"{directory}: version {lists.version}, {_counts(lists)}")
+        found = mistakes_in(directory)
         for mistake in found:
             print(f"socorro: {plain(mistake)}", file=sys.stderr)
         mistakes += len(found)
+        if not found:
+            lists = SigLists.load(directory)
+            print(f"{directory}: version {lists.version}, {_counts(lists)}")
     return 1 if mistakes else 0
 
 
@@ -55,15 +51,6 @@ def _configured(configuration: Configuration) -> list[Path]:
         config.c_signature.siglists_directory for _, config in signature_rules(configuration) if "c_signature" in config
     ]
     return [Path(name) if name else default_directory() for name in dict.fromkeys(directories)]
-
-
-def _matching_all(lists: SigLists) -> list[Entry]:
-    patterns = (lists.irrelevant, lists.prefix, lists.trim_dll, lists.line_numbers)
-    return [entry for each in patterns if (entry := each.entry_for("")) is not None]
-
-
-def _place(entry: Entry) -> str:
-    return f"{entry.file}, line {entry.line}: {entry.text!r}"
 
 
 def _counts(lists: SigLists) -> str:

@@ -65,9 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a crash id, or a file with a processed crash; - reads ids from standard input; without any, a sample of "
         "the stores' crashes is taken",
     )
-    parser.add_argument("--date", type=read_day, help="the (last) day, in UTC, of the sample; default: yesterday")
+    parser.add_argument("--date", type=read_day, help="the (last) day, in UTC, of the sample; default: today")
     parser.add_argument(
-        "--days", type=argument(WholeNumber(1)), default=1, metavar="N", help="so many days up to that one; default: 1"
+        "--days",
+        type=argument(WholeNumber(1)),
+        metavar="N",
+        help="so many days up to that one; default: 1 with --date, else 2: after midnight today has few crashes",
     )
     parser.add_argument(
         "--sample",
@@ -119,8 +122,9 @@ def _given(names: list[str]) -> list[str]:
 
 def _sampled(arguments: argparse.Namespace, crashes: StoredCrashes) -> Iterator[str]:
     """Crash ids begin with random digits: the first of a day are as good as any."""
-    last: date = arguments.date or datetime.now(UTC).date() - timedelta(days=1)
-    days = [last - timedelta(days=number) for number in range(arguments.days)]
+    last: date = arguments.date or datetime.now(UTC).date()
+    count = arguments.days or (1 if arguments.date else 2)
+    days = [last - timedelta(days=number) for number in range(count)]
     found = 0
     for number, day in enumerate(days):
         share = -(-(arguments.sample - found) // (len(days) - number))

@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from socorro_processor.configuration import DotDict
+from socorro_processor.errors import ConfigurationError, SocorroError
 
 Memory = dict[str, Any]
 """What a job remembers from one run to the next: small, and JSON."""
@@ -52,6 +53,14 @@ class Work:
         text = f"nothing to do: {why}"
         self.say(text, {"nothing_to_do": why})
         return Outcome(True, text)
+
+
+class Refused(SocorroError):
+    """A guard keeps the job from its work, which is no failure of it; the message says which, and what goes over it."""
+
+
+class DayRefused(Refused, ConfigurationError):
+    """That is no day to do it for."""
 
 
 @dataclass(frozen=True)

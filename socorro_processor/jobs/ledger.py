@@ -33,6 +33,7 @@ class JobRecord:
     ended: datetime | None = None
     """None: it is at work, or died."""
     succeeded: bool | None = None
+    """None also where it has ended: it was refused, and there was no run before."""
     summary: str = ""
     memory: Memory = field(default_factory=dict)
 

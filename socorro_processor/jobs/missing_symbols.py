@@ -12,8 +12,7 @@ from pathlib import Path
 
 from socorro_processor.configuration import read_day
 from socorro_processor.crashstorage.missing_symbols import SymbolFile
-from socorro_processor.errors import ConfigurationError
-from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.job import DayRefused, Job, Outcome, Work
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.missing import MissingSymbolsSource, source_in
 
@@ -28,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(work: Work) -> Outcome:
     day: date = work.arguments.date or work.today - timedelta(days=1)
     if day >= work.today:
-        raise ConfigurationError(f"--date {day}: that day is not over (in UTC), more of its crashes are to come")
+        raise DayRefused(f"--date {day}: that day is not over (in UTC), more of its crashes are to come")
     source = source_in(work.values.destination)
     if source is None:
         return work.nothing_to_do("the destination has neither a PostgreSQLCrashStorage nor a FileSystemCrashStorage")

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from socorro_processor.configuration import WholeNumber, argument
 from socorro_processor.errors import SocorroError
-from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.job import Job, Outcome, Refused, Work
 from socorro_processor.metrics import METRICS
 from socorro_processor.reference.changes import TableChanges, check_rows
 from socorro_processor.reference.file import decode_tables
@@ -26,7 +26,7 @@ from socorro_processor.regular_file import read_regular_file
 _TOO_LONG = "it takes too long (cron.reference_data.maximum_time)"
 
 
-class Refused(SocorroError):
+class NotTaken(SocorroError):
     """What came is not put in the place of what there is."""
 
 
@@ -57,11 +57,11 @@ def run(work: Work) -> Outcome:
     try:
         data = _read(origin, options.maximum_size, options.maximum_time)
         if data.lstrip()[:1] == b"<":
-            raise Refused("it is a page of HTML or XML, and no JSON")
+            raise NotTaken("it is a page of HTML or XML, and no JSON")
         tables = decode_tables(data, "it")
         check_rows(tables, "it")
     except SocorroError as error:
-        raise Refused(f"the reference data stay as they are: {shown}: {error}") from error
+        raise NotTaken(f"the reference data stay as they are: {shown}: {error}") from error
     rows = 0
     for section in sections:
         changes = section.reference_class.replace(
@@ -91,7 +91,7 @@ def _read(origin: str, maximum_size: int, maximum_time: float) -> bytes:
         try:
             return read_regular_file(Path(origin), maximum_size)
         except OSError as error:
-            raise Refused(f"it cannot be read: {error.strerror}") from error
+            raise NotTaken(f"it cannot be read: {error.strerror}") from error
     # Not before now: the other jobs need no HTTP.
     from socorro_processor.symbols.download import unpacked
     from socorro_processor.symbols.http_source import HTTPSource, parse_url
@@ -101,7 +101,7 @@ def _read(origin: str, maximum_size: int, maximum_time: float) -> bytes:
         folder, _, name = parse_url(origin).rpartition("/")
         parse_url(folder)
     except ValueError as error:
-        raise Refused(f"{error} (or the name of a file)") from error
+        raise NotTaken(f"{error} (or the name of a file)") from error
     source = HTTPSource(
         folder, connection_timeout=10.0, read_timeout=30.0, download_timeout=maximum_time, connections=1
     )
@@ -111,7 +111,7 @@ def _read(origin: str, maximum_size: int, maximum_time: float) -> bytes:
             return _joined(unpacked(chunks), maximum_size, end)
     except SourceAway as error:
         if time.monotonic() > end:
-            raise Refused(_TOO_LONG) from error
+            raise NotTaken(_TOO_LONG) from error
         raise
 
 
@@ -120,9 +120,9 @@ def _joined(chunks: Iterator[bytes], maximum_size: int, end: float) -> bytes:
     for chunk in chunks:
         data += chunk
         if len(data) > maximum_size:
-            raise Refused(f"more than {maximum_size} bytes come (cron.reference_data.maximum_size)")
+            raise NotTaken(f"more than {maximum_size} bytes come (cron.reference_data.maximum_size)")
         if time.monotonic() > end:
-            raise Refused(_TOO_LONG)
+            raise NotTaken(_TOO_LONG)
     return bytes(data)
 
 

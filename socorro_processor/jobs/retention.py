@@ -13,8 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from socorro_processor.configuration import WholeNumber, argument
-from socorro_processor.errors import SocorroError
-from socorro_processor.jobs.job import Work
+from socorro_processor.jobs.job import Refused, Work
 
 _CLOCKS_APART = timedelta(days=1)
 _NOTHING_NEW = timedelta(days=14)
@@ -22,8 +21,8 @@ _NOTHING_NEW = timedelta(days=14)
 Name = TypeVar("Name")
 
 
-class NotRemoved(SocorroError):
-    """A guard keeps the job from removing anything; the message says which, and what goes over it."""
+class NotRemoved(Refused):
+    """Nothing is removed."""
 
 
 class ClockNotTrusted(NotRemoved):

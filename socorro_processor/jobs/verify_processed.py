@@ -21,7 +21,7 @@ from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
-from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.job import DayRefused, Job, Outcome, Work
 from socorro_processor.metrics import METRICS
 
 BATCH = 1000
@@ -51,10 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(work: Work) -> Outcome:
-    yesterday = work.today - timedelta(days=1)
-    last: date = work.arguments.date or yesterday
-    if last > yesterday:
-        raise ConfigurationError(f"--date {last}: that day is not over (in UTC), its crashes are still being processed")
+    last: date = work.arguments.date or work.today - timedelta(days=1)
+    if last > work.today:
+        raise DayRefused(f"--date {last}: that day has not begun (in UTC)")
     days = [last - timedelta(days=number) for number in reversed(range(work.arguments.days))]
     values = work.values
     with ExitStack() as stack:
@@ -74,6 +73,8 @@ class Counts:
     parked: int = 0
     pending: int = 0
     """Those that wait in a queue or are in work, as far as the queue can tell."""
+    unfinished: int = 0
+    """Those of today that may wait or be in work, where the queue cannot tell."""
     queued: int = 0
     queued_before: int = 0
     stores: Counter[str] = field(default_factory=Counter)
@@ -81,7 +82,7 @@ class Counts:
 
     @property
     def left(self) -> int:
-        return self.missing - self.parked - self.pending - self.queued - self.queued_before
+        return self.missing - self.parked - self.pending - self.unfinished - self.queued - self.queued_before
 
     def __str__(self) -> str:
         text = f"{self.raw} raw crashes, {self.missing} missing"
@@ -90,6 +91,7 @@ class Counts:
         parts = {
             "parked": self.parked,
             "in the queue": self.pending,
+            "of today, which may be in the queue": self.unfinished,
             "would be queued again" if self.dry_run else "queued again": self.queued,
             "queued again before": self.queued_before,
         }
@@ -97,7 +99,9 @@ class Counts:
         return f"{text}: {', '.join(told)}" if told else text
 
     def as_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("raw", "missing", "parked", "pending", "queued")} | {
+        return {
+            name: getattr(self, name) for name in ("raw", "missing", "parked", "pending", "unfinished", "queued")
+        } | {
             "queued_before": self.queued_before,
             "left": self.left,
             "stores": dict(self.stores),
@@ -122,7 +126,8 @@ class Verification:
         self._parked = _parked(queue, days)
         self._queued_before = _recently(work.memory.get("queued", {}), work.now())
         self._counts = Counts(dry_run=work.dry_run)
-        self._may_queue = bool(work.arguments.reprocess) and self._can_tell_what_waits()
+        self._can_tell = queue.pending([]) is not None
+        self._may_queue = bool(work.arguments.reprocess) and (self._can_tell or self._little_waits())
 
     def run(self, days: Iterable[date]) -> Outcome:
         for day in days:
@@ -177,6 +182,9 @@ class Verification:
         if crash_id in self._queued_before:
             self._counts.queued_before += 1
             return "queued before"
+        if not self._can_tell and crash_date(crash_id) == self._work.today:
+            self._counts.unfinished += 1
+            return "unfinished"
         if not self._may_queue or self._counts.queued >= self._work.arguments.maximum:
             return "missing"
         if not self._work.dry_run:
@@ -191,10 +199,8 @@ class Verification:
             {"crash_id": crash_id, "state": state, "missing_in": stores},
         )
 
-    def _can_tell_what_waits(self) -> bool:
-        """Whether what is missing can be told from what only waits: by the queue, or because next to nothing waits."""
-        if self._queue.pending([]) is not None:
-            return True
+    def _little_waits(self) -> bool:
+        """Return True if what is missing of a past day is not among the crashes that wait, for these are few."""
         depths = self._queue.depths()
         waiting = depths.suspect + sum(
             depth.waiting + depth.delayed for name, depth in depths.queues.items() if name != "reprocessing"
@@ -244,8 +250,9 @@ JOB = Job(
     description=(
         "Compare the raw crashes of a day in the source store with the processed ones in each destination store.\n"
         "Prints each crash that is missing, and where. Parked ones are missing too, and said to be parked; those that\n"
-        "wait in a queue are only counted, where the queue can tell (RabbitMQ cannot).\n\n"
-        "Run it some hours after the day's end. A day whose processed crashes were dropped for age misses all.\n\n"
+        "wait in a queue are only counted, where the queue can tell. RabbitMQ cannot: run it some hours after the\n"
+        "day's end. Today may be named too; with RabbitMQ what is missing of it is called unfinished then, and is not\n"
+        "queued. A day whose processed crashes were dropped for age misses all.\n\n"
         "Exit code: 0 nothing is missing, or all of it is parked or queued; 1 something is missing; 2 wrong arguments\n"
         "or configuration."
     ),

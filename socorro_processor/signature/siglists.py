@@ -7,13 +7,17 @@ white space; within a word it is itself, for frames have it too: ``{lambda(int)#
 
 from __future__ import annotations
 
+import codecs
+import errno
 import hashlib
 import logging
+import os
 import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -28,6 +32,8 @@ SENTINELS = "signature_sentinels.txt"
 LINE_NUMBERS = "signatures_with_line_numbers_re.txt"
 TRIM_DLL = "trim_dll_signature_re.txt"
 FILES = (IRRELEVANT, PREFIX, SENTINELS, LINE_NUMBERS, TRIM_DLL)
+
+_BYTES_SHOWN = 100
 
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _GROUP_BY_NUMBER_OR_NAME = re.compile(r"\\[1-9]|\(\?P|\(\?\(")
@@ -82,16 +88,15 @@ class SigLists:
     @classmethod
     def load(cls, directory: Path) -> SigLists:
         """Read and compile. Raises ConfigurationError with every bad line by file, number and reason."""
-        contents = _contents(directory)
-        mistakes: list[str] = []
+        contents, mistakes = _read_all(directory)
         lists = {}
         for name in FILES:
             try:
                 lists[name] = PatternList([] if name == SENTINELS else _entries(directory / name, contents[name]))
             except ConfigurationError as error:
-                mistakes.append(str(error))
-        if mistakes:
-            raise ConfigurationError("\n".join(mistakes))
+                mistakes[name] += str(error).splitlines()
+        if any(mistakes.values()):
+            raise ConfigurationError("\n".join(chain.from_iterable(mistakes.values())))
         return cls(
             irrelevant=lists[IRRELEVANT],
             prefix=lists[PREFIX],
@@ -153,18 +158,53 @@ def default_directory() -> Path:
     return installed if installed.is_dir() else package.parent / "siglists"
 
 
-def _read(path: Path) -> str:
+def mistakes_in(directory: Path) -> list[str]:
+    """Return every mistake in the lists by file, line and reason: what ``load`` refuses, and entries that fit every
+    frame."""
+    contents, mistakes = _read_all(directory)
+    for name in FILES:
+        for entry in () if name == SENTINELS else _entries(directory / name, contents[name]):
+            try:
+                if _compile(entry).match(""):
+                    mistakes[name].append(f"{_place(entry)} fits every frame")
+            except ConfigurationError as error:
+                mistakes[name].append(str(error))
+    return list(chain.from_iterable(mistakes.values()))
+
+
+def _read(path: Path) -> tuple[str, list[str]]:
+    """Return the text of a list, and its mistakes: a line that is no text counts as an empty one."""
     try:
-        text = read_regular_file(path).decode("utf-8-sig")  # an editor may have left its mark in front
+        data = read_regular_file(path)
     except OSError as error:
-        raise ConfigurationError(f"signature list {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"signature list {path} cannot be read: {error}") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        return "", [f"signature list {path} cannot be read: {error.strerror}"]
+    lines, mistakes = [], []
+    # An editor may have left its mark in front.
+    data = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        try:
+            lines.append(line.decode())
+        except UnicodeDecodeError as error:
+            lines.append("")
+            mistakes.append(f"{path}, line {number}: {line[:_BYTES_SHOWN]!r} is no UTF-8 text: {error.reason}")
+    return "\n".join(lines), mistakes
+
+
+def _read_all(directory: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return the text of each list, and its mistakes, by its file's name."""
+    if not directory.is_dir():
+        reason = os.strerror(errno.ENOTDIR if directory.exists() else errno.ENOENT)
+        told = [f"signature lists {directory} cannot be read: {reason}"]
+        return dict.fromkeys(FILES, ""), {name: told if name == FILES[0] else [] for name in FILES}
+    read = {name: _read(directory / name) for name in FILES}
+    return {name: text for name, (text, _) in read.items()}, {name: mistakes for name, (_, mistakes) in read.items()}
 
 
 def _contents(directory: Path) -> dict[str, str]:
-    return {name: _read(directory / name) for name in FILES}
+    contents, mistakes = _read_all(directory)
+    if any(mistakes.values()):
+        raise ConfigurationError("\n".join(chain.from_iterable(mistakes.values())))
+    return contents
 
 
 def _entries(path: Path, content: str) -> list[Entry]:
@@ -183,12 +223,23 @@ def _compiled(entries: Sequence[Entry]) -> list[re.Pattern[str]]:
     patterns, mistakes = [], []
     for entry in entries:
         try:
-            patterns.append(re.compile(entry.text))
-        except (re.error, RecursionError, OverflowError) as error:
-            mistakes.append(f"{entry.file}, line {entry.line}: {entry.text!r} is no regular expression: {error}")
+            patterns.append(_compile(entry))
+        except ConfigurationError as error:
+            mistakes.append(str(error))
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
     return patterns
+
+
+def _compile(entry: Entry) -> re.Pattern[str]:
+    try:
+        return re.compile(entry.text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ConfigurationError(f"{_place(entry)} is no regular expression: {error}") from error
+
+
+def _place(entry: Entry) -> str:
+    return f"{entry.file}, line {entry.line}: {entry.text!r}"
 
 
 def _combined(patterns: Sequence[re.Pattern[str]]) -> list[re.Pattern[str]]:

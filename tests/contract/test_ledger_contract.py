@@ -40,8 +40,11 @@ def test_a_record_comes_back_on_every_host(backend, ledger):
         assert other.records() == [RECORD]
 
 
-def test_a_later_record_replaces_the_one_before(ledger):
-    ended = replace(RECORD, ended=STARTED + timedelta(hours=1), succeeded=False, summary="3 \u2014 missing", memory={})
+@pytest.mark.parametrize("succeeded", [True, False, None])
+def test_a_later_record_replaces_the_one_before(ledger, succeeded):
+    ended = replace(
+        RECORD, ended=STARTED + timedelta(hours=1), succeeded=succeeded, summary="3 \u2014 missing", memory={}
+    )
     with ledger.locked(RECORD.name):
         ledger.record(RECORD)
         ledger.record(ended)

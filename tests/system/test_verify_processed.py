@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,9 +31,9 @@ def installation(tmp_path: Path, statsd_server: StatsdServer) -> Iterator[Produc
         yield installation
 
 
-def collected(installation: Production, count: int, *, queued: bool) -> list[str]:
-    """Crashes of that day in S3, which the collector could queue or not."""
-    crash_ids = [new_crash_id(DAY) for _ in range(count)]
+def collected(installation: Production, count: int, *, queued: bool, day: date = DAY) -> list[str]:
+    """Crashes of a day in S3, which the collector could queue or not."""
+    crash_ids = [new_crash_id(day) for _ in range(count)]
     dump = SAMPLES / "segfault" / "upload_file_minidump.dmp"
     store = BotoS3CrashStorage(defaults(BotoS3CrashStorage, **installation.bucket))
     queue = queue_of(installation)
@@ -51,9 +51,9 @@ def queue_of(installation: Production) -> RabbitMQCrashQueue:
     return RabbitMQCrashQueue(defaults(RabbitMQCrashQueue, **options))
 
 
-def verify(installation: Production, *arguments: str) -> tuple[int, dict[str, list[str]], dict]:
+def verify(installation: Production, *arguments: str, day: date = DAY) -> tuple[int, dict[str, list[str]], dict]:
     """Exit code, what is missing where, and the counts."""
-    done = installation.socorro("cron", "verify-processed", f"--date={DAY}", "--json", *arguments)
+    done = installation.socorro("cron", "verify-processed", f"--date={day}", "--json", *arguments)
     assert done.stderr == ""
     *crashes, counts = map(json.loads, done.stdout.splitlines())
     return done.returncode, {crash["crash_id"]: crash["missing_in"] for crash in crashes}, counts
@@ -114,6 +114,20 @@ def test_while_many_crashes_wait_nothing_is_queued_a_second_time(installation):
     assert installation.queue()["waiting"] == FEW + 1
 
 
+def test_what_is_missing_of_today_may_only_wait_and_is_not_queued_again(installation):
+    today = datetime.now(UTC).date()
+    missing = [
+        *collected(installation, 1, queued=True, day=today),
+        *collected(installation, 1, queued=False, day=today),
+    ]
+    found = verify(installation, "--reprocess", day=today)
+    if datetime.now(UTC).date() == today:
+        expected = counts(raw=2, missing=2, unfinished=2, stores=dict.fromkeys(STORES, 2))
+        assert found == (0, dict.fromkeys(missing, STORES), expected)
+        assert installation.queue()["waiting"] == 1
+
+
 def counts(**found: object) -> dict[str, object]:
-    nothing = dict.fromkeys(("raw", "missing", "parked", "pending", "queued", "queued_before", "left"), 0)
+    names = ("raw", "missing", "parked", "pending", "unfinished", "queued", "queued_before", "left")
+    nothing = dict.fromkeys(names, 0)
     return nothing | {"stores": {}} | found

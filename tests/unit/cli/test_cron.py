@@ -10,8 +10,9 @@ import pytest
 from socorro_processor.cli import cron
 from socorro_processor.cli.main import main
 from socorro_processor.errors import CrashQueueError
-from socorro_processor.jobs.job import Job, Outcome
+from socorro_processor.jobs.job import DayRefused, Job, Outcome
 from socorro_processor.jobs.ledger import FileLedger, JobRecord
+from socorro_processor.jobs.retention import NotRemoved
 from socorro_processor.metrics import METRICS
 
 NAMES = [job.name for job in cron.JOBS]
@@ -171,6 +172,66 @@ def test_a_job_that_was_not_begun_for_half_as_long_again_as_it_should_is_overdue
     assert (code, "well, overdue  12 partitions made" in out) == ((1, True) if overdue else (0, False))
     _, out, _ = socorro_cron("status", "--json")
     assert json.loads(out)["overdue"] is overdue
+
+
+def refuse(work):
+    work.remember({"seen": 1})
+    raise NotRemoved("nothing is removed: the clock is wrong\nuse --trust-clock")
+
+
+def test_a_refused_job_is_not_what_turns_the_status_red(socorro_cron, job, ledger):
+    job.does = refuse
+    code, _, err = socorro_cron("sweep")
+    assert (code, "the clock is wrong" in err) == (1, True)
+    code, out, _ = socorro_cron("status")
+    assert (code, "refused  refused: nothing is removed: the clock is wrong" in out) == (0, True)
+    (record,) = ledger.records()
+    assert record.memory == {"seen": 1}
+
+
+@pytest.mark.parametrize("succeeded", [True, False])
+def test_after_a_refusal_the_status_is_still_that_of_the_run_before(socorro_cron, job, ledger, succeeded):
+    job.does = lambda work: Outcome(succeeded, "12 partitions")
+    socorro_cron("sweep")
+    (before,) = ledger.records()
+    job.does = refuse
+    for _ in range(2):
+        socorro_cron("sweep")
+    (record,) = ledger.records()
+    assert (record.started, record.ended, record.succeeded) == (before.started, before.ended, succeeded)
+    code, out, _ = socorro_cron("status")
+    assert code == (0 if succeeded else 1)
+    (line,) = (line for line in out.splitlines() if line.startswith("sweep"))
+    assert line.count("refused on") == 1
+    assert "12 partitions; refused on " in line
+    assert line.endswith("nothing is removed: the clock is wrong")
+
+
+def test_a_job_that_is_always_refused_is_overdue_in_the_end(socorro_cron, job, ledger):
+    started = datetime.now(UTC) - timedelta(hours=37)
+    with ledger.locked("sweep"):
+        ledger.record(JobRecord("sweep", "host", started, started, True, "12 partitions made"))
+    job.does = refuse
+    socorro_cron("sweep")
+    assert socorro_cron("status")[0] == 1
+
+
+def test_a_day_that_is_refused_is_a_wrong_argument_and_nothing_more(socorro_cron, job):
+    def refuse_the_day(work):
+        raise DayRefused("--date 2999-01-01: that day has not begun")
+
+    job.does = refuse_the_day
+    assert socorro_cron("sweep")[0] == 2
+    assert socorro_cron("status")[0] == 0
+
+
+def test_a_job_that_is_at_work_for_long_is_not_overdue_and_one_that_died_is(socorro_cron, job, ledger):
+    started = datetime.now(UTC) - timedelta(hours=37)
+    with ledger.locked("sweep"):
+        ledger.record(JobRecord("sweep", "host", started))
+        assert socorro_cron("sweep")[0] == 0
+        assert socorro_cron("status")[0] == 0
+    assert socorro_cron("status")[0] == 1
 
 
 def test_programs_get_the_status_as_json(socorro_cron, job):

@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -141,6 +141,22 @@ def test_without_crashes_a_sample_of_some_days_is_taken(crash, preview, store):
     assert looked_at("--days=4", "--sample=5") == 5
     changes = json.loads(preview("--json", "--date=2016-11-23", "--days=2", "--sample=2")[1])["changes"]
     assert {crash_id[-6:] for crash_id in changes[0]["crash_ids"]} == {"161123", "161122"}
+
+
+def test_days_go_up_to_today(crash, preview):
+    today = datetime.now(UTC).date()
+    for days in range(3):
+        crash("raise", "raise", "load", day=today - timedelta(days=days))
+
+    def looked_at(*arguments: str) -> int:
+        return json.loads(preview("--json", *arguments)[1])["looked_at"]
+
+    # The day may end meanwhile.
+    if datetime.now(UTC).date() == today:
+        assert looked_at("--days=1") == 1
+        assert looked_at() == 2
+        assert looked_at("--days=3") == 3
+        assert looked_at(f"--date={today}") == 1
 
 
 def test_days_without_crashes_are_an_error_that_says_so(preview, store):

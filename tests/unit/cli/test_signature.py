@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import defaults
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
-from socorro_processor.signature.siglists import FILES, PREFIX
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.signature.siglists import FILES, IRRELEVANT, PREFIX, SENTINELS, TRIM_DLL, SigLists
 
 CRASH_ID = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 
@@ -148,5 +150,34 @@ def test_a_bad_entry_is_named_by_file_line_and_reason(line, reason, run, lists, 
     assert reason in err
 
 
-def test_lists_that_are_not_there_are_bad(run, tmp_path):
-    assert run("siglists", "check", str(tmp_path / "nowhere")) == 1
+def test_every_mistake_of_every_list_is_named_in_one_run(run, lists, tmp_path, capsys):
+    (lists / IRRELEVANT).write_bytes(b"\xef\xbb\xbfabort\r\n(\r\n\xff\r\nx*\r\n[\r\n")
+    (lists / PREFIX).write_text("y*\nmalloc\n|\n")
+    (lists / SENTINELS).write_bytes(b"good\n\xe4 # latin\n")
+    (lists / TRIM_DLL).unlink()
+    other = tmp_path / "other"
+    shutil.copytree(lists, other)
+
+    assert run("siglists", "check", str(lists), str(other)) == 1
+    err = capsys.readouterr().err
+    for directory in (lists, other):
+        places = [
+            *((IRRELEVANT, line) for line in (2, 3, 4, 5)),
+            *((PREFIX, line) for line in (1, 3)),
+            (SENTINELS, 2),
+        ]
+        for name, line in places:
+            assert err.count(f"{directory / name}, line {line}: ") == 1
+        assert err.count(f"signature list {directory / TRIM_DLL} cannot be read: No such file or directory") == 1
+    assert len(err.splitlines()) == 16
+    assert err.count("no UTF-8 text") == 4
+    with pytest.raises(ConfigurationError) as caught:
+        SigLists.load(lists)
+    assert len(str(caught.value).splitlines()) == 5
+
+
+@pytest.mark.parametrize(("name", "reason"), [("nowhere", "No such file or directory"), ("file", "Not a directory")])
+def test_lists_that_are_not_there_are_bad(run, tmp_path, capsys, name, reason):
+    (tmp_path / "file").touch()
+    assert run("siglists", "check", str(tmp_path / name)) == 1
+    assert capsys.readouterr().err == f"socorro: signature lists {tmp_path / name} cannot be read: {reason}\n"

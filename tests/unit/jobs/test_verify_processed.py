@@ -19,7 +19,17 @@ from socorro_processor.jobs.ledger import FileLedger
 from socorro_processor.metrics import METRICS
 
 DAY = date(2016, 11, 23)
-EMPTY = {"raw": 0, "missing": 0, "parked": 0, "pending": 0, "queued": 0, "queued_before": 0, "left": 0, "stores": {}}
+EMPTY = {
+    "raw": 0,
+    "missing": 0,
+    "parked": 0,
+    "pending": 0,
+    "unfinished": 0,
+    "queued": 0,
+    "queued_before": 0,
+    "left": 0,
+    "stores": {},
+}
 
 
 class Installation:
@@ -235,11 +245,39 @@ def test_a_store_that_is_not_there_is_an_error_and_no_loss_of_all_crashes(instal
     assert [record.succeeded for record in FileLedger(installation.directory / "jobs").records()] == [False]
 
 
-@pytest.mark.parametrize("days", [0, 1, 10_000])
-def test_a_day_that_is_not_over_is_refused(installation, capsys, days):
+@pytest.mark.parametrize("days", [2, 10_000])
+def test_a_day_that_has_not_begun_is_refused(installation, capsys, days):
     day = datetime.now(UTC).date() + timedelta(days=days)
     assert main(["cron", "verify-processed", f"--date={day}", "--reprocess"], environ={}) == 2
-    assert "is not over" in capsys.readouterr().err
+    assert "has not begun" in capsys.readouterr().err
+
+
+class TellsNothing(SQLiteCrashQueue):
+    """As RabbitMQ, it does not know whether a crash waits."""
+
+    def pending(self, crash_ids):
+        return None
+
+
+@pytest.mark.parametrize("can_tell", [True, False])
+def test_of_today_what_waits_is_not_missing(installation, can_tell):
+    today = datetime.now(UTC).date()
+    lost, waits = installation.crash(day=today), installation.crash(day=today)
+    yesterday = installation.crash(day=today - timedelta(days=1))
+    installation.queue.submit(waits)
+    if not can_tell:
+        installation.options["new_crash_source.new_crash_source_class"] = class_name(TellsNothing)
+    code, lines = installation.verify("--json", f"--date={today}", "--days=2", "--reprocess")
+    *crashes, counts = map(json.loads, lines)
+    states = {crash["crash_id"]: crash["state"] for crash in crashes}
+    assert (code, counts["left"], counts["missing"]) == (0, 0, 3)
+    if can_tell:
+        assert states == {lost: "queued", yesterday: "queued"}
+        assert (counts["pending"], counts["unfinished"]) == (1, 0)
+    else:
+        assert states == {lost: "unfinished", waits: "unfinished", yesterday: "queued"}
+        assert (counts["pending"], counts["unfinished"]) == (0, 2)
+    assert installation.waiting() == counts["queued"]
 
 
 @pytest.mark.parametrize("argument", ["--date=yesterday", "--days=0", "--maximum=-1"])
