@@ -2,8 +2,10 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,21 @@ def test_systemd_finds_nothing_wrong_with_any_unit(units):
     verified = analyze(units, "verify", "--man=no", broken)
     broken.unlink()
     assert "NoSuchOption" in verified.stderr
+
+
+def test_a_reload_needs_no_program_but_a_shell(units):
+    (line,) = re.findall(r"^ExecReload=(.*)$", (units / "socorro-processor.service").read_text(), re.MULTILINE)
+    # As systemd.service(5) says of command lines: words as in a shell, and $$ is a dollar sign.
+    command = [word.replace("$$", "$") for word in shlex.split(line)]
+    assert command[0] == "/bin/sh"
+    waits = (
+        "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP]); print(flush=True); "
+        "print(signal.sigwait([signal.SIGHUP]).name)"
+    )
+    with subprocess.Popen([sys.executable, "-c", waits], stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        subprocess.run(command, env={"MAINPID": str(process.pid), "PATH": "/nowhere"}, check=True)
+        assert process.stdout.read() == "SIGHUP\n"
 
 
 @pytest.mark.parametrize("service", SERVICES)
