@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test golden bench chaos endurance fuzz check audit docs clean lock install-systemd services stackwalker \
-	stackwalker-from-source samples
+.PHONY: help install run test golden bench chaos endurance fuzz check check-pythons audit docs clean lock install-systemd \
+	services stackwalker stackwalker-from-source samples
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ check: docs ## style, types, import contract, dead code, docs
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml socorro_processor bin/services
+
+check-pythons: stackwalker ## the unit tests with each of Python 3.11 to 3.13 that is on the PATH; says which are not; TESTS=
+	bin/check-pythons $(TESTS)
 
 audit: $(VENV)/.installed-for-tests ## known vulnerabilities of the locked packages; needs PyPI's own JSON, which mirrors lack
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt

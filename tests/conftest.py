@@ -4,11 +4,13 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.open_connections import none_left, watch
 from tests.services import remove_what_is_left, services_of_a_run
 from tests.statsd_server import StatsdServer
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    watch()
     if not hasattr(config, "workerinput"):
         run = ExitStack()
         run.enter_context(services_of_a_run())
@@ -33,6 +35,13 @@ def _limit(item: pytest.Item) -> float:
 
 def pytest_sessionfinish() -> None:
     remove_what_is_left()
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_left() -> Iterator[None]:
+    """Each test closes its SQLite connections."""
+    with none_left():
+        yield
 
 
 @pytest.fixture

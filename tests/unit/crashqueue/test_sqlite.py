@@ -605,7 +605,7 @@ def test_a_file_that_cannot_be_read_says_what_to_do(machine, content, complaint)
 
 def test_a_file_that_is_damaged_while_it_is_used_is_said_with_what_to_do(machine, caplog):
     processor = submitted(machine.start(), *(new_crash_id() for _ in range(500)))
-    with sqlite3.connect(machine.path) as connection:
+    with closing(sqlite3.connect(machine.path)) as connection, connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with machine.path.open("r+b") as file:
         file.seek(4096)
@@ -629,14 +629,14 @@ def test_a_directory_that_is_missing_is_made(machine, tmp_path):
 
 def test_a_file_of_a_newer_version_is_left_alone(machine):
     machine.start()
-    with sqlite3.connect(machine.path) as connection:
+    with closing(sqlite3.connect(machine.path)) as connection, connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(ConfigurationError, match="has version 99, made by a newer socorro-processor"):
         machine.start()
 
 
 def test_a_file_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it(machine):
-    with sqlite3.connect(machine.path) as connection:
+    with closing(sqlite3.connect(machine.path)) as connection, connection:
         for statement in (*SCHEMA_1, "PRAGMA user_version = 1"):
             connection.execute(statement)
         connection.execute(
@@ -651,7 +651,7 @@ def test_a_file_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it
 
 def test_nobody_says_how_old_the_oldest_is_while_there_is_one_of_a_version_that_did_not_write_it_down(machine):
     processor = submitted(machine.start(), "known")
-    with sqlite3.connect(machine.path) as connection:
+    with closing(sqlite3.connect(machine.path)) as connection, connection:
         connection.execute("INSERT INTO crash (body, queue) VALUES (?, 'normal')", (b"of an older version",))
     machine.wait(30.0)
     depths = processor.queue.depths().queues
@@ -670,14 +670,14 @@ def test_a_clock_that_was_set_back_makes_nothing_younger_than_new(machine):
 @pytest.mark.parametrize("value", ["'nonsense'", "x'ff'", "-1", "-9e999", "NULL"])
 def test_a_time_of_submission_that_is_none_is_unknown(machine, value):
     processor = submitted(machine.start(), "one")
-    with sqlite3.connect(machine.path) as connection:
+    with closing(sqlite3.connect(machine.path)) as connection, connection:
         connection.execute(f"UPDATE crash SET submitted = {value}")
     assert processor.queue.depths().queues["normal"].oldest is None
 
 
 def test_the_oldest_is_found_without_a_look_at_all_that_wait(machine):
     submitted(machine.start(), "one")
-    with sqlite3.connect(machine.path) as connection:
+    with closing(sqlite3.connect(machine.path)) as connection, connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {OLDEST}", {"queue": "normal"})]
     searches = [step for step in plan if " crash " in step]
     assert len(searches) == 3
@@ -718,7 +718,7 @@ def test_since_when_and_until_when_do_not_move_with_the_clock_on_the_wall(machin
 
 
 def test_a_database_of_another_program_is_left_alone(machine):
-    with sqlite3.connect(machine.path) as connection:
+    with closing(sqlite3.connect(machine.path)) as connection, connection:
         connection.execute("CREATE TABLE bookmark (address TEXT)")
     before = machine.path.read_bytes()
     with pytest.raises(ConfigurationError, match="another program's SQLite file"):

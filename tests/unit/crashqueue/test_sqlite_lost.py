@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import subprocess
 import sys
@@ -245,3 +246,14 @@ def test_processes_that_come_and_go_at_the_same_file_raise_no_false_alarm_and_lo
     assert sorted(confirmed) == sorted(crash_ids)
     assert sorted(filter(None, finished)) == sorted(crash_ids)
     assert copies(path) == []
+
+
+def test_a_queue_whose_files_cannot_be_looked_at_leaves_no_connection_open(path, monkeypatch):
+    """That none is left open is seen after every test."""
+
+    def lacking() -> set[tuple[int, int]]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("socorro_processor.sqlite_guard._held", lacking)
+    with pytest.raises(CrashQueueError, match="Too many open files"):
+        opened(path)
