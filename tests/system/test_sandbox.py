@@ -38,7 +38,7 @@ def sandboxed(tmp_path: Path) -> Iterator[Installation]:
         ).returncode
     )
     require(usable, "no bubblewrap that can be used: bin/services install")
-    write_examples("security.rst", tmp_path)
+    write_examples("security", tmp_path)
     shutil.copytree(SAMPLES / "symbols", tmp_path / "symbols")
     (sandbox,) = re.findall(r"sandbox = '''(.*)'''", (tmp_path / "sandbox.ini").read_text(), re.DOTALL)
     installation = Installation(tmp_path, symbols=tmp_path / "symbols")
@@ -55,7 +55,7 @@ def processed(installation: Installation, daemon: Daemon) -> dict[str, Any]:
 
 
 def test_the_page_about_security_shows_a_configuration_that_can_be_used(installation, tmp_path):
-    write_examples("security.rst", tmp_path)
+    write_examples("security", tmp_path)
     done = installation.socorro("processor", "--admin.conf=sandbox.ini", "--admin.print_conf=ini")
     assert done.returncode == 0, done.stderr
     assert "{dump_file_pathname} --" in done.stdout
