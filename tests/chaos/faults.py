@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from socorro_processor.sqlite_guard import wait_until_whole
 from tests.faults.proxy import Proxy
 from tests.services import restart
+from tests.system.daemon import eventually
 
 if TYPE_CHECKING:
     from tests.chaos.site import Site
@@ -222,6 +223,8 @@ class StoreAway(Fault):
     lasts: tuple[float, float] = (1.0, 5.0)
 
     def begin(self, site: Site) -> None:
+        # A collector that starts while it is away cannot know that there is a store, and makes one.
+        eventually(site.submitter.submitted, lambda: "nothing is submitted")
         site.crashes.rename(site.crashes.with_name("away"))
 
     def end(self, site: Site) -> None:

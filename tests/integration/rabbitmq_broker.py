@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import pika
+from pika.adapters.blocking_connection import BlockingChannel
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.base import Delivery
@@ -40,8 +41,13 @@ class Processor:
             self.queue.depths()
         while True:
             delivery = next(self._crashes, None)
-            if delivery or time.monotonic() > deadline or not self._broker.has_work():
+            if delivery or time.monotonic() > deadline:
                 return delivery
+            if not self._broker.has_work():
+                # It may be on its way here.
+                with suppress(CrashQueueError):
+                    self.queue.depths()
+                return next(self._crashes, None)
 
     def take_all(self) -> list[Delivery]:
         return list(iter(self.take, None))
@@ -146,8 +152,14 @@ class Broker:
         try:
             return int(self.channel.queue_declare(name, passive=True).method.message_count)
         except pika.exceptions.ChannelClosedByBroker:
-            self.channel = self.connection.channel()
+            self.channel = self._open_channel()
             return None
+
+    def _open_channel(self) -> BlockingChannel:
+        """What is published has reached its queue."""
+        channel = self.connection.channel()
+        channel.confirm_delivery()
+        return channel
 
     def delete(self, name: str) -> None:
         self.channel.queue_delete(name)

@@ -497,16 +497,19 @@ def test_closing_ends_what_is_being_got(its, server):
 DRIPS = ["drip_header", "drip_body", "drip_chunk"]
 """Answers of which some byte comes before each timeout of a read."""
 
+DRIPPED_ON = {"connection_timeout": "1", "read_timeout": "2"}
+"""So long that the server, on a machine under load, does not stop dripping meanwhile."""
+
 
 @pytest.mark.parametrize("drip", DRIPS)
 def test_a_server_that_drips_is_a_failed_source_that_is_logged_counted_and_left_alone(its, server, caplog, drip):
     server.answers(getattr(server, drip))
-    supplier = its.supplier(server.url, connection_timeout="0.1", failures_allowed="2", **SLOW)
+    supplier = its.supplier(server.url, failures_allowed="2", **DRIPPED_ON)
     before = METRICS.snapshot().counter("symbols.source_failed")
     with caplog.at_level(logging.INFO, "socorro_processor.symbols"):
         supplied = supplier.supply([XUL, LIBC], timeout=DEADLINE)
     assert list(supplied.failed) == [XUL, LIBC]
-    assert all(re.search("within 0.[34] s|bytes a second", reason) for reason in supplied.failed.values())
+    assert all(re.search("within [23] s|bytes a second", reason) for reason in supplied.failed.values())
     assert METRICS.snapshot().counter("symbols.source_failed") - before == 2
     assert "symbol source away, asked again in 5 s" in caplog.text
     supplier.supply([Wanted.of("third.so", ID)])
@@ -522,8 +525,8 @@ def test_a_server_that_drips_after_a_redirect_has_no_more_time_for_it(its, serve
             request.body(b"", 302, Location="/elsewhere/xul.sym")
 
     server.answers(answer)
-    supplied = its.supplier(server.url, connection_timeout="0.1", **SLOW).supply([XUL], timeout=DEADLINE)
-    assert supplied.failed == {XUL: f"{server.url}: did not answer within 0.4 s"}
+    supplied = its.supplier(server.url, **DRIPPED_ON).supply([XUL], timeout=DEADLINE)
+    assert supplied.failed == {XUL: f"{server.url}: did not answer within 3 s"}
 
 
 def test_a_connection_that_is_used_again_has_a_deadline_too(its, server):
@@ -534,9 +537,9 @@ def test_a_connection_that_is_used_again_has_a_deadline_too(its, server):
             request.body(b"", 404)
 
     server.answers(answer)
-    supplier = its.supplier(server.url, number_of_downloads="1", connection_timeout="0.1", **SLOW)
+    supplier = its.supplier(server.url, number_of_downloads="1", **DRIPPED_ON)
     assert supplier.supply([LIBC]).missing == [LIBC]
-    assert supplier.supply([XUL], timeout=DEADLINE).failed == {XUL: f"{server.url}: did not answer within 0.4 s"}
+    assert supplier.supply([XUL], timeout=DEADLINE).failed == {XUL: f"{server.url}: did not answer within 3 s"}
     assert server.connections == 1
 
 
@@ -548,11 +551,11 @@ def test_a_server_that_drips_by_tls_has_a_deadline_too(its, server, tmp_path, mo
     tls.load_cert_chain(*authority.sign())
     address = urlsplit(server.url)
     with closing(TCPProxy(address.hostname, address.port, tls)) as proxy:
-        supplier = its.supplier(f"https://127.0.0.1:{proxy.port}", connection_timeout="0.1", read_timeout="0.5")
+        supplier = its.supplier(f"https://127.0.0.1:{proxy.port}", **DRIPPED_ON)
         assert supplier.supply([XUL]).fetched == [XUL]
         server.answers(getattr(server, drip))
         supplied = supplier.supply([LIBC], timeout=DEADLINE)
-        assert re.search("within 0.[56] s|bytes a second", supplied.failed[LIBC])
+        assert re.search("within [23] s|bytes a second", supplied.failed[LIBC])
         server.released.set()
 
 
@@ -583,10 +586,9 @@ def test_closing_waits_for_no_server(its, server, drip):
 def test_a_bucket_that_drips_is_a_failed_source(its, server, drip):
     server.answers(getattr(server, drip))
     bucket = {"endpoint_url": server.url, "access_key": "key", "secret_access_key": "secret", "calling_format": "path"}
-    limits = {"connection_timeout": "0.1", "read_timeout": "0.3"}
-    options = {f"s3.{name}": value for name, value in (bucket | limits).items()}
-    supplied = its.supplier("s3", download_timeout="2", **options).supply([XUL], timeout=DEADLINE)
-    assert re.fullmatch("s3://symbols: (did not answer within 0.4 s|was not done after 2 s)", supplied.failed[XUL])
+    options = {f"s3.{name}": value for name, value in (bucket | DRIPPED_ON).items()}
+    supplied = its.supplier("s3", download_timeout="5", **options).supply([XUL], timeout=DEADLINE)
+    assert re.fullmatch("s3://symbols: (did not answer within 3 s|was not done after 5 s)", supplied.failed[XUL])
     assert its.files() == {}
 
 
