@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test golden bench chaos endurance fuzz check check-pythons audit docs clean lock install-systemd \
-	services stackwalker stackwalker-from-source samples
+	systemd-test services stackwalker stackwalker-from-source samples
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ stackwalker-from-source: $(VENV)/.made ## build minidump-stackwalk with cargo
 
 install-systemd: ## install units and timers of systemd; DESTDIR=, and SOCORRO= where the command is not this checkout's
 	bin/install-systemd "$(or $(SOCORRO),$(abspath $(BIN)/socorro))" "$(DESTDIR)"
+
+systemd-test: $(VENV)/.installed-for-tests stackwalker ## run the units under a systemd, in qemu, as root: 20 minutes; PRODUCTION=yes CHECKS='start stop'
+	$(BIN)/python -m tests.systemd $(if $(PRODUCTION),--production) $(CHECKS)
 
 samples: stackwalker ## make the sample crashes anew (needs cargo and g++)
 	samples/make-samples
