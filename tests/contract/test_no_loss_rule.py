@@ -240,8 +240,8 @@ def test_ten_different_crashes_in_a_row_that_fail_of_their_own_park_none(backend
 
 EIGHT_ON = {
     "sqlite": BACKENDS["sqlite"],
-    # As long a delay as a round may take; and none has more than its share.
-    "rabbitmq": lambda directory: Broker(retry_delays="3", prefetch=1),
+    # A longer delay than a few rounds take; and none has more than its share.
+    "rabbitmq": lambda directory: Broker(retry_delays="6", prefetch=1),
 }
 
 
@@ -265,10 +265,14 @@ def test_with_eight_processors_a_crash_that_alone_always_times_out_is_parked(ins
     steps.errors[guilty] = NotSavedError(
         "storage2: timed out", unsaved=["storage2"], away=["storage2"], took=["storage0", "storage1"], result="r"
     )
-    for _ in range(FEW_ATTEMPTS + 1):
+    for _ in range(4 * FEW_ATTEMPTS):
+        # On a slow machine it may come back before twenty others are saved: then it is not at fault once more.
+        if installation.queue.depths().parked:
+            break
         installation.submit(OTHERS + 4)
         installation.rounds(4)
         installation.end_delays()
+    installation.rounds(2)  # of what is left
     installation.assert_left((0, 1, 0))
     (kept,) = installation.queue.kept("parked")
     assert kept.crash_id == guilty
