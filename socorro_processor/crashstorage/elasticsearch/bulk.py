@@ -164,13 +164,13 @@ class _Bulk(ESCrashStorage):
             if result["status"] not in _SAVED:
                 what = f"save crash {operation.crash_id} through alias {operation.alias}"
                 operation.error = failure(result["status"], result, what, of_a_document=True)
+        self._look_elsewhere([operation for operation in operations if operation.error is None])
         if len(operations) > 1:
             for operation in operations:
                 if isinstance(operation.error, DocumentTooLarge):
                     # There was no room for it together with others.
                     operation.error = None
                     self._send([operation])
-        self._look_elsewhere([operation for operation in operations if operation.error is None])
 
     def _look_elsewhere(self, operations: Sequence[Operation]) -> None:
         places = [(operation.elsewhere, operation.crash_id) for operation in operations]

@@ -93,19 +93,7 @@ class ESCrashStorage(CrashStorageBase):
         week, other = self._places(crash_id)
         elsewhere = other if index == week else week
         document = self._document(raw_crash, self.redacted(processed_crash), crash_id)
-        for _ in range(_MOST_CUTS):
-            data = self._encoded(document, crash_id)
-            try:
-                is_elsewhere = self._save(index, elsewhere, crash_id, data)
-            except DocumentTooLarge as error:
-                logger.warning("crash %s is cut for Elasticsearch: %s", crash_id, error)
-                with self._telling_misfits(crash_id, "the cluster has no room for them") as misfit:
-                    document = cut(document, int(len(data) * error.share * _MARGIN), misfit)
-                continue
-            break
-        else:
-            raise PermanentStorageError(f"crash {crash_id} is too large for Elasticsearch, however much is left out")
-        if is_elsewhere:
+        if self._save_cut(index, elsewhere, crash_id, document):
             self._remove_from(elsewhere, crash_id, index)
 
     def redacted(self, processed_crash: ProcessedCrash) -> Mapping[str, Any]:
@@ -164,6 +152,18 @@ class ESCrashStorage(CrashStorageBase):
 
     def __str__(self) -> str:
         return f"{type(self).__name__} in the indexes {', '.join(self.indexes.patterns())}"
+
+    def _save_cut(self, index: str, elsewhere: str, crash_id: str, document: Mapping[str, Any]) -> bool:
+        """Save as much of a document as the cluster has room for."""
+        for _ in range(_MOST_CUTS):
+            data = self._encoded(document, crash_id)
+            try:
+                return self._save(index, elsewhere, crash_id, data)
+            except DocumentTooLarge as error:
+                logger.warning("crash %s is cut for Elasticsearch: %s", crash_id, error)
+                with self._telling_misfits(crash_id, "the cluster has no room for them") as misfit:
+                    document = cut(document, int(len(data) * error.share * _MARGIN), misfit)
+        raise PermanentStorageError(f"crash {crash_id} is too large for Elasticsearch, however much is left out")
 
     def _save(self, index: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
         try:

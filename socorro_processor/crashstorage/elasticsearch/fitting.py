@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 
 from socorro_processor.crashstorage.elasticsearch.mapping import FLATTENED_DEPTH, FLATTENED_PATH, Properties
@@ -51,29 +52,31 @@ def cut(document: Mapping[str, Any], size: int, misfit: Misfit) -> dict[str, Any
 
     A value is one of an annotation, or one that is within two objects of the processed crash at the most.
     """
-    values = sorted(_values(document), key=lambda value: value[0], reverse=True)
+    processed = document["processed_crash"].items()
+    shorter = {
+        **document,
+        "processed_crash": {name: dict(value) if isinstance(value, Mapping) else value for name, value in processed},
+        "raw_crash": dict(document["raw_crash"]),
+    }
+    values = sorted(_values(shorter), key=itemgetter(0), reverse=True)
     left = sum(value[0] for value in values)
-    shorter = {name: dict(value) if isinstance(value, Mapping) else value for name, value in document.items()}
-    for bytes_of_it, (section, name, *within), value in values:
+    for bytes_of_it, field, holder, name in values:
         if left <= size:
             break
-        misfit(f"{section}.{name}" if section == "processed_crash" else f"{section}.*", value)
-        if within:
-            shorter[section][name] = {inner: it for inner, it in shorter[section][name].items() if inner != within[0]}
-        else:
-            del shorter[section][name]
+        misfit(field, holder.pop(name))
         left -= bytes_of_it
     return shorter
 
 
-def _values(document: Mapping[str, Any]) -> Iterator[tuple[int, list[str], Any]]:
-    for section in ("processed_crash", "raw_crash"):
-        for name, value in document[section].items():
-            if section == "processed_crash" and isinstance(value, Mapping):
-                for inner, it in value.items():
-                    yield len(encode(it)) + _size(inner), [section, name, inner], it
-            else:
-                yield len(encode(value)) + _size(name), [section, name], value
+def _values(document: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, Any], str]]:
+    """The bytes of each value, its field, and the object that it is in, under which name."""
+    processed, raw = document["processed_crash"], document["raw_crash"]
+    for name, value in processed.items():
+        holder = value if isinstance(value, dict) else processed
+        for key in value if holder is value else [name]:
+            yield len(encode(holder[key])) + _size(key), f"processed_crash.{name}", holder, key
+    for name, value in raw.items():
+        yield len(encode(value)) + _size(name), "raw_crash.*", raw, name
 
 
 def misfits_of(properties: Properties, within: str = "") -> Iterator[str]:
