@@ -27,6 +27,9 @@ SUBMITTED_AHEAD = 100
 MOST_PENDING = 10_000
 """Crash ids that ``in_flight`` lists at most."""
 
+LONGEST_PENDING_ID = 100
+"""Characters of a crash id that ``in_flight`` lists, which has 36; a body in its place may be any text."""
+
 LONGEST_REASON = 1_000
 LONGEST_REJECTED_BODY = 1_000
 
@@ -138,6 +141,11 @@ class InFlight:
     processes: tuple[InFlightAt, ...] = ()
     crashes: tuple[PendingCrash, ...] = ()
     """Where they were asked for, those whose ids are known."""
+
+
+def reason_of(text: str, longest: int = LONGEST_REASON) -> str:
+    """Return a reason as a backend keeps it: it may quote a stranger, of any length and with lone surrogates."""
+    return text[:longest].encode("utf-8", "backslashreplace").decode()
 
 
 def this_process() -> str:

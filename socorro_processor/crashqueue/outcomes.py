@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 _MOST_IDS = 100
 _MOST_STORES = 100
@@ -38,19 +39,16 @@ def encode_outcomes(outcomes: Outcomes) -> bytes:
 
 def decode_outcomes(data: bytes) -> Outcomes:
     """What was encoded, cut to what makes sense; nothing of what another program may have sent."""
-    try:
-        values = json.loads(data)
-    except (ValueError, RecursionError):
-        return Outcomes()
-    if not isinstance(values, dict):
+    values = object_of(data)
+    if values is None:
         return Outcomes()
     took, failed = values.get("took"), values.get("failed")
     return Outcomes(
-        _count(values.get("saved")),
+        count_of(values.get("saved")),
         {
-            name: _count(count)
+            name: count_of(count)
             for name, count in list(took.items())[:_MOST_STORES]
-            if len(name) <= _LONGEST_NAME and _count(count)
+            if len(name) <= _LONGEST_NAME and count_of(count)
         }
         if isinstance(took, dict)
         else {},
@@ -60,5 +58,15 @@ def decode_outcomes(data: bytes) -> Outcomes:
     )
 
 
-def _count(value: object) -> int:
+def object_of(data: bytes) -> dict[str, Any] | None:
+    """Return a JSON object that anybody may have sent; None where it is none."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def count_of(value: object) -> int:
+    """Return a number of crashes that anybody may have sent, cut to what makes sense."""
     return min(value, _MOST_CRASHES) if isinstance(value, int) and value > 0 else 0

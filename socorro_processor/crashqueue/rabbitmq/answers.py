@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from socorro_processor.crashqueue.base import LONGEST_REASON, QUEUES, InFlightAt, PendingCrash, PendingState, QueueName
+from socorro_processor.crashqueue.base import (
+    LONGEST_PENDING_ID,
+    LONGEST_REASON,
+    QUEUES,
+    InFlightAt,
+    PendingCrash,
+    PendingState,
+    QueueName,
+)
+from socorro_processor.crashqueue.outcomes import count_of, object_of
 
 MOST_CRASHES = 1_000
 """Crash ids in one answer."""
@@ -23,11 +32,7 @@ LONGEST_QUESTION = 1_000
 LONGEST_ANSWER = 5_000_000
 """Bytes."""
 
-LONGEST_ID = 100
-"""Characters of a crash id, which has 36; a body in its place may be any text."""
-
 _LONGEST_NAME = 200
-_MOST = 1_000_000
 _LONGEST_TIME = 10 * 365 * 86_400.0
 _STATES: tuple[PendingState, ...] = ("in work", "taken", "prefetched", "delayed")
 
@@ -94,7 +99,7 @@ def decode_question(data: bytes) -> bool | None:
 def encode_answer(answer: Answer) -> bytes:
     crashes = [
         [
-            crash.crash_id[:LONGEST_ID],
+            crash.crash_id[:LONGEST_PENDING_ID],
             crash.queue,
             crash.state,
             None if crash.age is None else round(crash.age, 3),
@@ -137,13 +142,7 @@ def decode_answer(data: bytes) -> Answer | None:
 
 
 def _object(data: bytes, longest: int) -> dict[str, Any] | None:
-    if len(data) > longest:
-        return None
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    return object_of(data) if len(data) <= longest else None
 
 
 def _held(value: object) -> CrashHeld | None:
@@ -153,17 +152,13 @@ def _held(value: object) -> CrashHeld | None:
     if not isinstance(crash_id, str) or queue not in QUEUES or state not in _STATES:
         return None
     return CrashHeld(
-        crash_id[:LONGEST_ID], queue, state, _seconds(age), _seconds(due_in), _text(reason, LONGEST_REASON)
+        crash_id[:LONGEST_PENDING_ID], queue, state, _seconds(age), _seconds(due_in), _text(reason, LONGEST_REASON)
     )
 
 
 def _numbers(value: object) -> Numbers:
     numbers = value if isinstance(value, dict) else {}
-    return {queue: _number(numbers.get(queue)) for queue in QUEUES}
-
-
-def _number(value: object) -> int:
-    return min(value, _MOST) if isinstance(value, int) and value > 0 else 0
+    return {queue: count_of(numbers.get(queue)) for queue in QUEUES}
 
 
 def _seconds(value: object) -> float | None:

@@ -11,9 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 
-from socorro_processor.crashqueue.base import MOST_PENDING, QUEUES, InFlight, PendingCrash, QueueName, this_process
+from socorro_processor.crashqueue.base import (
+    LONGEST_PENDING_ID,
+    MOST_PENDING,
+    QUEUES,
+    InFlight,
+    PendingCrash,
+    QueueName,
+    this_process,
+)
 from socorro_processor.crashqueue.rabbitmq.answers import (
-    LONGEST_ID,
     MOST_CRASHES,
     Answer,
     CrashHeld,
@@ -52,7 +59,7 @@ class Whereabouts:
         """It waits for its next attempt at the broker."""
         with self._lock:
             now = self._clock()
-            crash_id = message.crash_id[:LONGEST_ID]
+            crash_id = message.crash_id[:LONGEST_PENDING_ID]
             self._put_off[crash_id] = _PutOff(message.queue, now, now + delay, message.reason)
             self._put_off.move_to_end(crash_id)
             while len(self._put_off) > MOST_CRASHES:
@@ -61,7 +68,7 @@ class Whereabouts:
     def forget(self, message: Message) -> None:
         """It was taken before it was due, and has ended."""
         with self._lock:
-            self._put_off.pop(message.crash_id[:LONGEST_ID], None)
+            self._put_off.pop(message.crash_id[:LONGEST_PENDING_ID], None)
 
     def answer(self, moving: Iterable[Message], consumers: Numbers, *, ids: bool) -> Answer:
         """Return all that the broker waits to hear of from here; ``moving``: those that are in no prefetch any more."""
@@ -72,7 +79,7 @@ class Whereabouts:
             (in_work if works else prefetched)[message.queue] += 1
             crashes.append(
                 CrashHeld(
-                    message.crash_id[:LONGEST_ID],
+                    message.crash_id[:LONGEST_PENDING_ID],
                     message.queue,
                     ("in work" if message.begun else "taken") if works else "prefetched",
                     age,
@@ -82,7 +89,9 @@ class Whereabouts:
             )
         for message in moving:
             prefetched[message.queue] += 1
-            crashes.append(CrashHeld(message.crash_id[:LONGEST_ID], message.queue, "prefetched", reason=message.reason))
+            crashes.append(
+                CrashHeld(message.crash_id[:LONGEST_PENDING_ID], message.queue, "prefetched", reason=message.reason)
+            )
         if ids:
             crashes += self._delayed({crash.crash_id for crash in crashes})
         return Answer(

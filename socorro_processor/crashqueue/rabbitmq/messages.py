@@ -12,7 +12,7 @@ from typing import Any
 import pika.data
 from pika.exceptions import AMQPError
 
-from socorro_processor.crashqueue.base import QUEUES, Delivery, KeptCrash, KeptState, QueueName
+from socorro_processor.crashqueue.base import QUEUES, Delivery, KeptCrash, KeptState, QueueName, reason_of
 from socorro_processor.crashqueue.history import NOTHING, History, history_of
 
 QUEUE = "socorro-queue"
@@ -157,7 +157,7 @@ def message_of(
 
 def short_reason(value: object) -> str:
     """As much of it as goes with a crash that is tried again; empty where it is no text."""
-    return value[:_LONGEST_REASON].encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
+    return reason_of(value, _LONGEST_REASON) if isinstance(value, str) else ""
 
 
 def due_in(seconds: float) -> int:

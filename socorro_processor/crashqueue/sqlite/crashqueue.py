@@ -26,13 +26,14 @@ from socorro_processor.crashqueue.base import (
     KeptCrash,
     KeptState,
     QueueName,
+    reason_of,
 )
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, RetryOrder, parse_weights
 from socorro_processor.crashqueue.history import History, history_of
 from socorro_processor.crashqueue.outcomes import Outcomes, decode_outcomes, encode_outcomes
 from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, examine_file, text_of
-from socorro_processor.crashqueue.sqlite.in_flight import in_flight, stored_reason
+from socorro_processor.crashqueue.sqlite.in_flight import in_flight
 from socorro_processor.crashqueue.sqlite.kept import keep, let_the_oldest_go, read_kept, remove
 from socorro_processor.crashqueue.sqlite.leases import GIVE_BACK, Lease, Leases
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
@@ -264,7 +265,7 @@ class SQLiteCrashQueue(CrashQueueBase):
                     self._boot,
                     transient,
                     not transient,
-                    stored_reason(reason),
+                    reason_of(reason),
                     *astuple(history or delivery.history),
                 ),
             )

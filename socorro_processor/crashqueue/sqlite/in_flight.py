@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from socorro_processor.crashqueue.base import (
+    LONGEST_PENDING_ID,
     LONGEST_REASON,
     MOST_PENDING,
     QUEUES,
@@ -19,14 +20,11 @@ from socorro_processor.crashqueue.base import (
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile, text_of
 from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE
 
-_LONGEST_ID = 100
-"""Characters of a crash id, which has 36; a body in its place may be any text."""
-
 _LONGEST_NAME = 200
 _LONGEST_TIME = 10 * 365 * 86_400.0
 
 # Whatever a stranger wrote, it is of the types that are expected here.
-_BODY = f"coalesce(substr({BODY}, 1, {4 * _LONGEST_ID}), x'')"
+_BODY = f"coalesce(substr({BODY}, 1, {4 * LONGEST_PENDING_ID}), x'')"
 _PROCESS = f"coalesce(substr(CAST(process AS TEXT), 1, {_LONGEST_NAME}), '')"
 _REASON = f"""
     CASE WHEN reason_retry = retries THEN coalesce(substr(CAST(reason AS TEXT), 1, {LONGEST_REASON}), '') ELSE '' END
@@ -48,11 +46,6 @@ _DELAYED = f"""
     SELECT {_BODY}, {QUEUE}, {_NUMBER.format("due")}, {_REASON}
     FROM crash WHERE state = 'delayed' AND due > ? ORDER BY due, id LIMIT ?
 """  # of our own words  # nosec B608
-
-
-def stored_reason(reason: str) -> str:
-    """A reason may quote a stranger: lone surrogates are no text to SQLite."""
-    return reason[:LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
 
 
 def in_flight(file: SQLiteFile, now: float, wall_now: datetime, *, ids: bool) -> InFlight:
@@ -91,4 +84,4 @@ def _crash_in_flight(row: tuple[Any, ...], now: float, wall_now: datetime) -> Pe
 
 
 def _crash_id(body: bytes) -> str:
-    return text_of(body)[:_LONGEST_ID]
+    return text_of(body)[:LONGEST_PENDING_ID]
