@@ -117,8 +117,7 @@ def test_an_exchange_that_cannot_be_used_is_told_on_both_sides_and_work_goes_on(
     processor = broker.start()
     asking.submit("one")
     processor.queue.begin(delivery := processor.take())
-    found = asking.in_flight(ids=True)
-    assert all(found.silent[queue] for queue in QUEUES)
+    found = told(asking, lambda told: all(told.silent[queue] for queue in QUEUES))
     assert "inequivalent arg 'type' for exchange" in found.failure
     processor.queue.ack(delivery)
     assert broker.has_work() is False
