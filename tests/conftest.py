@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -11,10 +12,18 @@ from tests.statsd_server import StatsdServer
 
 def pytest_configure(config: pytest.Config) -> None:
     watch()
+    _heed_signals()
     if not hasattr(config, "workerinput"):
         run = ExitStack()
         run.enter_context(services_of_a_run())
         config.add_cleanup(run.close)
+
+
+def _heed_signals() -> None:
+    """`nohup` and a shell's `&` have SIGHUP and SIGINT ignored, and so would whatever tests start and signal."""
+    for number, handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
