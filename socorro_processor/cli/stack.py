@@ -29,6 +29,9 @@ _MODULE_TITLES = [(title, "dim") for title in ("module", "version", "debug id", 
 
 _NARROW = 100  # cells of a terminal below which the module of a frame gives way to its source
 _NAMED_MODULES = 5
+_LONGEST_ROUND = 8  # rows of a round of a recursion that is folded
+_SHOWN_ROUNDS = 2
+_FUNCTION = 2  # its column
 
 # How a frame was found, where the stackwalker's own word is too long or says too little.
 _FOUND = {"frame_pointer": "fp", "scan": "scan?", "cfi_scan": "scan?", "none": "?"}
@@ -86,7 +89,7 @@ class WalkedDump:
             count += f" of {total or 'more'}: the stack is truncated"
         yield Text.assemble((joined(", ", title, text_of(thread, "thread_name")), "bold"), f": {count}")
         rows = [row for index, frame in enumerate(frames) for row in self._frame_rows(index, frame)]
-        yield from excerpt(list(table(rows, _FRAME_SHARES, self._width)))
+        yield from excerpt(list(table(list(_folded(rows)), _FRAME_SHARES, self._width)))
         if guessed := sum(_found(frame) == "scan?" for frame in frames):
             guess = f"scan?: doubtful, guessed by scanning the stack ({guessed} of {len(frames)} frames)"
             yield Text(guess, "yellow")
@@ -131,6 +134,36 @@ class WalkedDump:
         if not name or not (frame.get("missing_symbols") is True or symbols in ("missing", "corrupt")):
             return ""
         return "corrupt symbols" if symbols == "corrupt" else "no symbols"
+
+
+def _folded(rows: list[Row]) -> Iterator[Row]:
+    """The rows; of a recursion the first rounds, how many follow that are the same, and the last one."""
+    begin = 0
+    while begin < len(rows):
+        length, rounds = _recursion(rows, begin)
+        folded = rounds - _SHOWN_ROUNDS - 1
+        if folded < 2:
+            yield rows[begin]
+            begin += 1
+            continue
+        end = begin + length * rounds
+        yield from rows[begin : begin + length * _SHOWN_ROUNDS]
+        what = "this line" if length == 1 else f"these {length} lines"
+        again = (f"... {what} {folded} times more ...", "dim")
+        yield [again if column == _FUNCTION else ("", "") for column in range(len(rows[begin]))]
+        yield from rows[end - length : end]
+        begin = end
+
+
+def _recursion(rows: list[Row], begin: int) -> tuple[int, int]:
+    """How many rows the shortest round has that is repeated from here on often enough to be folded, and how often."""
+    for length in range(1, _LONGEST_ROUND + 1):
+        end = begin + length
+        while end < len(rows) and rows[end][1:] == rows[end - length][1:]:
+            end += 1
+        if (rounds := (end - begin) // length) > _SHOWN_ROUNDS + 2:
+            return length, rounds
+    return 1, 1
 
 
 def _crashing_thread(

@@ -103,10 +103,23 @@ class TestStack:
         assert "Decoder: 1 frame of 900: the stack is truncated\n" in report(crash)
 
     def test_the_middle_of_five_thousand_frames_is_left_out(self) -> None:
-        text = report(processed(*(frame(n, function="recurse") for n in range(5000))))
+        text = report(processed(*(frame(n, function=f"step_{n}") for n in range(5000))))
         shown = lines_of_stack(text)
         assert (len(shown), shown[79][:2], shown[80][:4]) == (100, "79", "4980")
         assert "... 4900 more lines, which --json has ...\n" in text
+
+    @pytest.mark.parametrize("functions", [["walk"], ["walk", "visit"], ["visit", "walk", "walk", "step"]])
+    def test_of_a_recursion_the_first_two_rounds_and_the_last_are_shown(self, functions: list[str]) -> None:
+        around = ["overflow", *functions * 90, "main"]
+        text = report(processed(*(frame(n, function=name) for n, name in enumerate(around))))
+        numbers = [*range(1 + 2 * len(functions)), *range(len(around) - 1 - len(functions), len(around))]
+        assert lines_of_stack(text) == [f"{n} cfi {around[n]} libcodec.so" for n in numbers]
+        what = "this line" if len(functions) == 1 else f"these {len(functions)} lines"
+        assert f"  ... {what} 87 times more ...\n" in text
+
+    def test_a_recursion_of_a_few_rounds_is_shown_whole(self) -> None:
+        frames = [frame(n, function=name) for n, name in enumerate(["walk", "visit"] * 4)]
+        assert len(lines_of_stack(report(processed(*frames)))) == len(frames)
 
     def test_other_threads_are_shown_where_wished(self) -> None:
         crash = processed(frame(function="f"))
