@@ -23,7 +23,7 @@ from pathlib import Path
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.process_tree import children as children_of
 from socorro_processor.process_tree import kill_tree, process_tree
-from socorro_processor.stackwalk.pipes import Pipes, readable
+from socorro_processor.stackwalk.pipes import Cutter, Pipes, readable
 
 _PATIENCE_WITH_THE_KILLED = 10.0
 _CANNOT_EXECUTE = 126
@@ -49,7 +49,7 @@ class Limits:
     memory: int = 4 << 30
     """Bytes of address space of each process; beyond them its allocations fail."""
     output: int = 16 << 20
-    """Bytes on stdout that are read (and held in memory); where there are more it is killed.
+    """Bytes on stdout that are kept (and held in memory); where there are more it is killed.
 
     Read as JSON they take far more: 16 MB of ``[{},{},...`` become objects of 0.5 GB.
     """
@@ -87,10 +87,12 @@ def run(
     limits: Limits,
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
+    cutter: Cutter | None = None,
 ) -> Outcome:
     """Run ``arguments`` to its end, without a shell, with nothing in its environment but what is given.
 
-    It starts in ``directory``, or in that of this process.
+    It starts in ``directory``, or in that of this process. Once it prints more than it may, ``cutter`` is asked what
+    of it is to be kept.
 
     It ends when the first process does: whatever that has started and left behind is killed, also when
     the processor itself is interrupted. Only a process that has left both the session and the parent's
@@ -111,7 +113,7 @@ def run(
         children = children_of(os.getpid())
         process = _start(arguments, environment or {}, directory)
         running.pid = process.pid
-        pipes = Pipes(process, limits.output)
+        pipes = Pipes(process, limits.output, cutter)
         memory_too_large = not set_limits(process.pid, limits)
         pidfd = os.pidfd_open(process.pid)
         ended = not running.cancelled and pipes.read_until_exit(pidfd, started + limits.timeout)

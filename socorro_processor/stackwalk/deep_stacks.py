@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 LONGEST = 500
@@ -13,6 +15,14 @@ LONGEST = 500
 
 _HALF = LONGEST // 2
 _MARK = "truncated"
+
+_LARGEST_FRAME = 1 << 16
+"""Bytes of a frame that is printed, beyond which nothing more is cut: all that is left then is to wait for its end."""
+_OPENING = re.compile(rb'"frames"\s{0,8}:\s{0,8}\[')
+_LONGEST_OPENING = len(b'"frames":[') + 16
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_DEPTH = 4
+"""Levels of brackets within a frame; it has two, for what is inlined there."""
 
 
 def cut_deep_stacks(json_dump: object) -> None:
@@ -24,7 +34,7 @@ def cut_deep_stacks(json_dump: object) -> None:
         frames = thread.get("frames") if isinstance(thread, dict) else None
         if not isinstance(frames, list) or len(frames) <= LONGEST + is_cut(thread):
             continue
-        mark = {_MARK: {"msg": f"{len(frames) - LONGEST:,} frames truncated"}}
+        mark = {_MARK: {"msg": _said(len(frames))}}
         thread["frames"] = [*frames[:_HALF], mark, *frames[-_HALF:]]
         thread[_MARK] = True
 
@@ -36,3 +46,84 @@ def is_cut_mark(frame: object) -> bool:
 
 def is_cut(thread: Mapping[str, Any]) -> bool:
     return thread.get(_MARK) is True
+
+
+def _said(count: int) -> str:
+    return f"{count - LONGEST:,} frames truncated"
+
+
+def _bracketed(depth: int) -> bytes:
+    """The pattern of an object or array, with others in it."""
+    nested = b"|" + _bracketed(depth - 1) if depth else b""
+    return rb"[{\[](?:[^\"{}\[\]]++|" + _STRING + nested + rb")*+[}\]]"
+
+
+_FIRST_FRAME = re.compile(rb"\s*+" + _bracketed(_DEPTH), re.DOTALL)
+_NEXT_FRAME = re.compile(rb"\s*+,\s*+" + _bracketed(_DEPTH), re.DOTALL)
+_CLOSING = re.compile(rb"\s*+\]")
+
+
+class DeepStackCutter:
+    """Cuts the stacks in a stackwalker's JSON as it is printed, like ``cut_deep_stacks``, which would have to hold it all.
+
+        cutter = DeepStackCutter()
+        kept = b"".join([*map(cutter.feed, pieces), cutter.end()])
+
+    What is no JSON comes out as it went in.
+    """
+
+    def __init__(self) -> None:
+        self._pending = b""
+        self._inside = False
+        """Whether what is pending belongs to a stack."""
+        self._gave_up = False
+        self._count = 0
+        self._last: deque[bytes] = deque(maxlen=_HALF)
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what is to be kept of the next piece and of what was held back of earlier ones."""
+        return b"".join(self._kept(self._pending + data))
+
+    def end(self) -> bytes:
+        """Return what was held back: nothing more comes."""
+        held = [*self._end_of_stack(), self._pending] if self._inside else [self._pending]
+        self._pending, self._inside = b"", False
+        return b"".join(held)
+
+    def _kept(self, data: bytes) -> Iterator[bytes]:
+        at = 0
+        while not self._gave_up:
+            if not self._inside:
+                opening = _OPENING.search(data, at)
+                if opening is None:
+                    break
+                yield data[at : opening.end()]
+                at, self._inside, self._count = opening.end(), True, 0
+            elif frame := (_NEXT_FRAME if self._count else _FIRST_FRAME).match(data, at):
+                at = frame.end()
+                self._count += 1
+                if self._count <= _HALF:
+                    yield frame[0]
+                else:
+                    self._last.append(frame[0])
+            elif closing := _CLOSING.match(data, at):
+                yield from self._end_of_stack()
+                yield closing[0]
+                if self._count > LONGEST:
+                    yield b',"%b":true' % _MARK.encode()
+                at, self._inside = closing.end(), False
+            elif len(data) - at > _LARGEST_FRAME:
+                yield from self._end_of_stack()
+                self._gave_up, self._inside = True, False
+            else:
+                self._pending = data[at:]
+                return
+        held = 0 if self._gave_up else min(len(data) - at, _LONGEST_OPENING)
+        yield data[at : len(data) - held]
+        self._pending = data[len(data) - held :]
+
+    def _end_of_stack(self) -> Iterator[bytes]:
+        if self._count > LONGEST:
+            yield b',{"%b":{"msg":"%b"}}' % (_MARK.encode(), _said(self._count).encode())
+        yield from self._last
+        self._last.clear()

@@ -8,6 +8,7 @@ import select
 import subprocess
 import time
 from contextlib import suppress
+from typing import Protocol
 
 STDERR_LIMIT = 8192
 """Bytes of stderr that are kept: the last ones, for what a program says last is why it ended."""
@@ -16,19 +17,33 @@ _READ_SIZE = 1 << 20
 _BETWEEN_READS = 0.004
 
 
+class Cutter(Protocol):
+    """Leaves out a part of what is printed, while it is printed."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what is to be kept by now."""
+        ...
+
+    def end(self) -> bytes:
+        """Return what else is to be kept: nothing more comes."""
+        ...
+
+
 class Pipes:
     """stdout and stderr of a process, read without ever waiting for their end.
 
     A grandchild may hold them open long after the process is gone.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], limit: int) -> None:
-        """``limit``: bytes on stdout from which on there are too many."""
+    def __init__(self, process: subprocess.Popen[bytes], limit: int, cutter: Cutter | None = None) -> None:
+        """``limit``: bytes on stdout from which on there are too many, also of what a ``cutter`` keeps of them."""
         assert process.stdout is not None
         assert process.stderr is not None
         self._stdout = process.stdout.fileno()
         self._descriptors = (self._stdout, process.stderr.fileno())
         self._limit = limit
+        self._cutter = cutter
+        self._is_cut = False
         self._size = 0
         self._stderr = b""
         self.output: list[bytes] = []
@@ -66,6 +81,8 @@ class Pipes:
         for descriptor in self._descriptors:
             while not self.output_too_large and self._read(descriptor):
                 pass
+        if self._cutter is not None and self._is_cut:
+            self._keep(self._cutter.end())
 
     def _read(self, descriptor: int) -> bytes | None:
         """What was there to be read: nothing at the end of the file, None where there may be more later."""
@@ -75,12 +92,27 @@ class Pipes:
             return None
         if descriptor != self._stdout:
             self._stderr = (self._stderr + data)[-STDERR_LIMIT:]
-        elif self._size + len(data) > self._limit:
+        else:
+            self._take(data)
+        return data
+
+    def _take(self, data: bytes) -> None:
+        """Keep what came on stdout: all of it, for as long as there is not too much."""
+        if self._cutter is None or (not self._is_cut and self._size + len(data) <= self._limit):
+            self._keep(data)
+            return
+        if not self._is_cut:
+            self._is_cut = True
+            data = b"".join([*self.output, data])
+            self._size, self.output = 0, []
+        self._keep(self._cutter.feed(data))
+
+    def _keep(self, data: bytes) -> None:
+        if self._size + len(data) > self._limit:
             self.output_too_large = True
         else:
             self._size += len(data)
             self.output.append(data)
-        return data
 
 
 def readable(descriptor: int, seconds: float) -> bool:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.stackwalk.command import Limits, Outcome, UnusableProgramError, run
 from socorro_processor.stackwalk.command_line import CommandLine
+from socorro_processor.stackwalk.deep_stacks import DeepStackCutter
 from socorro_processor.stackwalk.killed import Kills, killed_by_another
 from socorro_processor.stackwalk.orphans import MARK
 from socorro_processor.stackwalk.result import prints_an_object
@@ -135,7 +136,8 @@ class Stackwalker:
     ) -> Outcome:
         """Run it once, with the values of FIELDS (but the program's own path), for this crash.
 
-        ``output_limit``: how many bytes it may print this time, where that is not as in its limits;
+        ``output_limit``: how many bytes it may print this time, where that is not as in its limits; where it prints
+        more, its deep stacks are cut;
         ``environment``: what is added to its environment this time.
         By ``crash_directory`` it is found where it outlives us (``kill_orphans``).
         Raises ProcessingEnvironmentError where it cannot be run on this machine, or was killed there.
@@ -233,7 +235,8 @@ class Stackwalker:
         environment = {**added, **self._marked(crash_directory)}
         try:
             values = {**values, _PROGRAM_FIELD: self._located()}
-            return run([*self._sandbox.fill(values), *self._command_line.fill(values)], limits, environment)
+            arguments = [*self._sandbox.fill(values), *self._command_line.fill(values)]
+            return run(arguments, limits, environment, cutter=DeepStackCutter())
         except UnusableProgramError as error:
             # Looked for again the next time: an operator may be putting it right just now.
             self._found = self._good = None

@@ -20,6 +20,7 @@ from socorro_processor.stackwalk.memory_share import SMALLEST, MemoryShare, memo
 from socorro_processor.stackwalk.orphans import MARK
 from tests.golden.cases import cases_file, of_kind, read_cases
 from tests.shared import SHARED, require, shared, stackwalker
+from tests.unit.stackwalk.deep_minidump import minidump_of_a_deep_stack
 from tests.unit.stackwalk.many_threads import minidump_of_threads
 
 MAIN = "upload_file_minidump"
@@ -165,6 +166,19 @@ def test_what_is_printed_for_all_minidumps_of_a_crash_is_limited(tmp_path: Path)
         f"stackwalk of {MAIN}_browser: killed, its output was too large (output_limit)",
     ]
     assert crash.processed[PLUGIN]["mdsw_status_string"] == "OutputTooLarge"
+
+
+def test_of_a_stack_of_which_more_is_printed_than_may_be_the_beginning_and_the_end_are_kept(tmp_path: Path) -> None:
+    (tmp_path / MAIN).write_bytes(minidump_of_a_deep_stack(frames=3000))
+    crash = Crash("an id", {}, {MAIN: tmp_path / MAIN}, temporary_directory=tmp_path)
+    rule(command_pathname=str(stackwalker()), output_limit="400k").act(crash)
+    assert crash.processed["mdsw_status_string"] == "OK"
+    assert crash.processed["json_dump"]["crash_info"]["crashing_thread"] == 0
+    for thread in (crash.processed["json_dump"]["threads"][0], crash.processed["json_dump"]["crashing_thread"]):
+        numbers = [each.get("frame") for each in thread["frames"]]
+        assert numbers == [*range(250), None, *range(2750, 3000)]
+        assert thread["frames"][250] == {"truncated": {"msg": "2,500 frames truncated"}}
+        assert (thread["truncated"], thread["frame_count"]) == (True, 3000)
 
 
 def test_a_stackwalker_that_cannot_run_is_no_fault_of_the_crash(tmp_path: Path) -> None:

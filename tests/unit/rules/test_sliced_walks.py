@@ -19,6 +19,7 @@ from socorro_processor.symbols.slicer import Slicer, Slices
 from socorro_processor.symbols.slicing import FEW
 from tests.shared import SAMPLES, stackwalker
 from tests.system.daemon import eventually
+from tests.unit.stackwalk.deep_minidump import minidump_of_a_deep_stack
 
 DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 
@@ -152,6 +153,23 @@ def test_a_frame_that_was_no_candidate_leads_to_the_full_files(rule, tmp_path, m
     monkeypatch.setattr(Slices, "hold_all_of", lambda slices, json_dump: False)
     assert walked(sliced, tmp_path) == walked(rule(slicing=False), tmp_path)
     assert counts("slicing.full", reason="check") == 1
+
+
+def test_a_stack_that_was_cut_as_it_was_printed_leads_to_the_full_files(rule, tmp_path):
+    functions = "".join(f"FUNC {0x100 * number:x} 100 0 recursion_{number}\n" for number in range(1, 4000))
+    path = tmp_path / "symbols/lib0.so/0403020106050807090A0B0C0D0E0F000/lib0.so.sym"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"MODULE Linux x86_64 {path.parent.name} lib0.so\n{functions}")
+    (tmp_path / "deep").write_bytes(minidump_of_a_deep_stack(frames=3000))
+    sliced = indexed(rule(output_limit="400k"), tmp_path)
+    walked(sliced, tmp_path, tmp_path / "deep")
+    sliced._sliced.wait_for_indexes()
+    counts = Counts()
+    json_dump = walked(sliced, tmp_path, tmp_path / "deep")
+    assert counts("slicing.full", reason="check") == 1
+    assert json_dump == walked(rule(slicing=False, output_limit="400k"), tmp_path, tmp_path / "deep")
+    assert json_dump["threads"][0]["frames"][0]["function"] == "recursion_1"
+    assert len(json_dump["threads"][0]["frames"]) == 501
 
 
 def test_a_slice_is_written_to_its_end_where_the_system_writes_but_a_part_of_it(rule, tmp_path, monkeypatch):
