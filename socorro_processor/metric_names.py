@@ -31,6 +31,7 @@ MEASURED = (
     Measured("duration", "stackwalk", (), "the stackwalker, for one dump"),
     Measured("duration", "stackwalk.cpu", (), "the CPU time of that"),
     Measured("counter", "stackwalk.ended", ("outcome",), "dumps by the outcome of their walk: OK, or why it failed"),
+    Measured("counter", "stackwalk.no_minidump", (), "crashes without a main minidump"),
     Measured("duration", "rules", (), "all rules, without the stackwalker"),
     Measured("duration", "rule", ("rule",), "one rule"),
     Measured("counter", "rule.failed", ("rule",), "crashes on which a rule failed, each with a note that says so"),

@@ -145,8 +145,9 @@ class BreakpadStackwalkerRule2015(Rule):
     required_config.add_option(
         "output_limit",
         default="16M",
-        doc="how much the stackwalker may print for all minidumps of a crash (k, M, G): a big one comes to 2.5M; read "
-        "as JSON, it takes up to 35 times as much of the processor's own memory",
+        doc="how much a stackwalker may print for all minidumps of a crash (k, M, G): a big one comes to 2.5M; beyond "
+        "it deep stacks are cut as they are printed, and what is left of them counts; read as JSON, it takes up to 35 "
+        "times as much of the processor's own memory",
         from_string_converter=size,
     )
     required_config.add_option(
@@ -294,6 +295,7 @@ class BreakpadStackwalkerRule2015(Rule):
         crash.processed["additional_minidumps"] = []
         if main not in crash.dumps:
             crash.note(f"there is no minidump ({main})")
+            METRICS.increment("stackwalk.no_minidump")
             crash.processed.update(StackwalkResult().as_processed())
         output_left = self.config.output_limit
         with self._raw_crash_file(crash) as raw_crash_pathname:

@@ -64,7 +64,7 @@ _CLOSING = re.compile(rb"\s*+\]")
 
 
 class DeepStackCutter:
-    """Cuts the stacks in a stackwalker's JSON as it is printed, like ``cut_deep_stacks``, which would have to hold it all.
+    """Cuts the stacks in a stackwalker's JSON as it is printed, where ``cut_deep_stacks`` would have to hold it all.
 
         cutter = DeepStackCutter()
         kept = b"".join([*map(cutter.feed, pieces), cutter.end()])

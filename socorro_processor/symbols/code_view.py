@@ -37,7 +37,7 @@ def names(record: bytes, module_name: str, code_id: str, is_apple: bool) -> Name
     if kind == _PDB20:
         _need(body, 12)
         _, signature, age = struct.unpack_from("<3I", body)
-        return Names(_file_name(body[12:]), f"{signature:X}{age:x}", code_id)
+        return Names(_file_name(body[12:]), f"{signature:08X}{age:x}", code_id)
     if kind == _ELF:
         name = base_name(module_name)
         if not body.strip(b"\0"):  # a font, say: mapped, but no code

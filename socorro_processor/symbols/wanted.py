@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from socorro_processor.symbols.code_view import NO_DEBUG_ID
 from socorro_processor.symbols.minidump import Minidump
 from socorro_processor.symbols.store import symbol_path
 
@@ -27,7 +26,7 @@ def needed_symbols(minidump: Minidump) -> list[Wanted]:
     """The symbol files of the modules that something in its stacks points into. Raises NotUnderstood."""
     wanted: dict[str, Wanted] = {}
     for module in minidump.pointed_into(minidump.candidates()):
-        if not module.debug_file or module.debug_id == NO_DEBUG_ID:
+        if not module.debug_file or not module.debug_id.strip("0"):
             continue
         try:
             each = Wanted.of(module.debug_file, module.debug_id)

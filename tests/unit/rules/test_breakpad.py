@@ -85,6 +85,7 @@ def test_the_main_dump_goes_to_the_crash_and_the_others_below_their_names(tmp_pa
 
 def test_a_crash_without_a_minidump_goes_on_and_says_so(tmp_path: Path) -> None:
     crash = crash_with(tmp_path, memory_report={})
+    counted = METRICS.snapshot().counter("stackwalk.no_minidump")
     assert rule(command_line="cat {dump_file_pathname}").act(crash) == (True, True)
     assert crash.processed == {
         "json_dump": {},
@@ -94,6 +95,7 @@ def test_a_crash_without_a_minidump_goes_on_and_says_so(tmp_path: Path) -> None:
         "additional_minidumps": [],
     }
     assert crash.notes == [f"there is no minidump ({MAIN})"]
+    assert METRICS.snapshot().counter("stackwalk.no_minidump") == counted + 1
 
 
 def test_a_dump_without_a_byte_is_not_walked(tmp_path: Path) -> None:

@@ -106,13 +106,17 @@ def test_of_a_stack_without_end_only_so_much_is_kept() -> None:
     assert cutter.end().count(b"frame") < 300
 
 
-@pytest.mark.parametrize("frames", ["null, " * 99 + "null", "[[[[[[[[]]]]]]]]", f'{{"function": "{"x" * 200_000}"}}', "}"])
+@pytest.mark.parametrize(
+    "frames", ["null, " * 99 + "null", "[[[[[[[[]]]]]]]]", f'{{"function": "{"x" * 200_000}"}}', "}"]
+)
 def test_what_is_no_stack_is_kept_to_the_letter_while_it_is_printed(frames: str) -> None:
     whole = f'{{"threads": [{{"frames": [{frames}], "frames": [7]}}]}}{"x" * 200_000}'.encode()
     assert kept(whole, 4096) == whole
 
 
-tokens = st.sampled_from(['"frames"', ":", "[", "]", "{", "}", ",", '"', "\\", " ", "\n", "1", '{"a": [1]}', ', {"b": {}}'])
+tokens = st.sampled_from(
+    ['"frames"', ":", "[", "]", "{", "}", ",", '"', "\\", " ", "\n", "1", '{"a": [1]}', ', {"b": {}}']
+)
 
 
 @given(st.lists(tokens, max_size=30).map("".join), st.integers(1, 20))

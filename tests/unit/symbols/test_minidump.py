@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from socorro_processor.stackwalk.sound_minidump import sound_minidump
 from socorro_processor.symbols.code_view import NO_DEBUG_ID, base_name, names
 from socorro_processor.symbols.minidump import MAXIMUM_NAME, NotUnderstood, read
+from socorro_processor.symbols.wanted import needed_symbols
 from tests.shared import shared, stackwalker
 from tests.unit.symbols.written_minidump import GUID, MODULES, written
 
@@ -179,6 +180,7 @@ def test_an_empty_module_is_left_out_as_the_stackwalker_does(tmp_path):
         (b"RSDS" + GUID + struct.pack("<I", 26) + b"C:\\b\\xul.pdb\0more", ("xul.pdb", f"{GUID_PRINTED}1a")),
         (b"RSDS" + bytes(16) + struct.pack("<I", 1) + b"xul.pdb\0", ("xul.pdb", NO_DEBUG_ID)),
         (b"NB10" + struct.pack("<III", 0, 0x5A9832E5, 3) + b"old.pdb\0", ("old.pdb", "5A9832E53")),
+        (b"NB10" + struct.pack("<III", 0, 0x1234567, 0x1F) + b"old.pdb\0", ("old.pdb", "012345671f")),
         (b"LEpB" + GUID + b"1234", ("libxul.so", f"{GUID_PRINTED}0")),
         (b"LEpB" + b"\1\2", ("libxul.so", "00000201" + "0" * 25)),
         (b"LEpB" + bytes(20), ("libxul.so", NO_DEBUG_ID)),
@@ -188,6 +190,17 @@ def test_an_empty_module_is_left_out_as_the_stackwalker_does(tmp_path):
 )
 def test_debug_ids_are_as_the_stackwalker_prints_them(record, expected):
     assert names(record, "/usr/lib/libxul.so", "", is_apple=False)[:2] == expected
+
+
+@pytest.mark.parametrize("record", [b"LEpB" + bytes(16), b"NB10" + bytes(12) + b"a\0\0\0"])
+def test_symbols_are_not_needed_for_a_module_whose_debug_id_is_all_zeros(tmp_path, record):
+    path = tmp_path / "dump"
+    dump = written(AMD64, stack=struct.pack("<Q", 0x7F0000010010))
+    path.write_bytes(dump)
+    assert len(needed_symbols(read(path))) == 1
+    path.write_bytes(dump.replace(b"LEpB" + GUID[:15] + b"\0", record))
+    assert [module.debug_id.strip("0") for module in read(path).modules] == [""]
+    assert needed_symbols(read(path)) == []
 
 
 @pytest.mark.parametrize("record", [b"RS", b"RSDS" + bytes(19), b"NB10" + bytes(11)])
