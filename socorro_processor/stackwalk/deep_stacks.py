@@ -17,7 +17,7 @@ _HALF = LONGEST // 2
 _MARK = "truncated"
 
 _LARGEST_FRAME = 1 << 16
-"""Bytes of a frame that is printed, beyond which nothing more is cut: all that is left then is to wait for its end."""
+"""Bytes. With a larger frame the cutter gives up: half of ``LONGEST`` of them are held back."""
 _OPENING = re.compile(rb'"frames"\s{0,8}:\s{0,8}\[')
 _LONGEST_OPENING = len(b'"frames":[') + 16
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
@@ -99,7 +99,9 @@ class DeepStackCutter:
                     break
                 yield data[at : opening.end()]
                 at, self._inside, self._count = opening.end(), True, 0
-            elif frame := (_NEXT_FRAME if self._count else _FIRST_FRAME).match(data, at):
+            elif (
+                frame := (_NEXT_FRAME if self._count else _FIRST_FRAME).match(data, at)
+            ) and frame.end() - at <= _LARGEST_FRAME:
                 at = frame.end()
                 self._count += 1
                 if self._count <= _HALF:

@@ -114,6 +114,12 @@ def test_what_is_no_stack_is_kept_to_the_letter_while_it_is_printed(frames: str)
     assert kept(whole, 4096) == whole
 
 
+def test_frames_that_are_too_large_are_not_held_back() -> None:
+    frames = ",".join([f'{{"module": "{"x" * 100_000}"}}'] * 600)
+    whole = f'{{"threads": [{{"frames": [{frames}]}}]}}'.encode()
+    assert DeepStackCutter().feed(whole) == whole
+
+
 tokens = st.sampled_from(
     ['"frames"', ":", "[", "]", "{", "}", ",", '"', "\\", " ", "\n", "1", '{"a": [1]}', ', {"b": {}}']
 )
