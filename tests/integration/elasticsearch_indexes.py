@@ -54,6 +54,14 @@ class Indexes:
     def refresh(self) -> None:
         self.client.indices.refresh(index=f"{self.template}-*")
 
+    def largest_document(self) -> int:
+        """Bytes of the largest that the server's memory for indexing has room for."""
+        (node,) = self.client.nodes.info()["nodes"].values()
+        (stats,) = self.client.nodes.stats(metric="indexing_pressure")["nodes"].values()
+        limit: int = stats["indexing_pressure"]["memory"]["limit_in_bytes"]
+        # From 9 on there must be room for it as it came, and for four times as much beside that.
+        return limit // (5 if int(node["version"].partition(".")[0]) >= 9 else 1)
+
     def mappings(self) -> dict[str, Any]:
         """Of every index, by its name."""
         found = self.client.indices.get_mapping(index=f"{self.template}-*").body

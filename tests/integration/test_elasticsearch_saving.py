@@ -300,10 +300,12 @@ def test_what_the_server_finds_too_large_fails_for_its_own_sake(indexes, crash):
 
 
 @pytest.mark.parametrize("store_class", [ESCrashStorage, ESBulkCrashStorage])
-def test_what_the_cluster_never_has_room_for_is_cut(indexes, crash, store_class, caplog):
+@pytest.mark.parametrize("times", [1.02, 1.2, 1.4])
+def test_what_the_cluster_never_has_room_for_is_cut(indexes, crash, store_class, caplog, times):
+    """``times`` the largest document that has room where nothing else is indexed."""
     store = indexes.store(store_class, maximum_document_size=99_000_000)
     before = METRICS.snapshot()
-    save(store, crash, own={"reports": ["x" * 1000] * 70_000, "few": [1]})
+    save(store, crash, own={"reports": "x" * int(times * indexes.largest_document()), "few": [1]})
     saved = indexes.document(crash)["processed_crash"]
     assert saved["signature"] == "main"
     assert saved["own"] == {"few": [1]}

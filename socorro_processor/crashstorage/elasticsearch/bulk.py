@@ -146,8 +146,9 @@ class _Bulk(ESCrashStorage):
     def _send(self, operations: Sequence[Operation]) -> None:
         METRICS.increment("elasticsearch.bulk.requests")
         METRICS.increment("elasticsearch.bulk.crashes", len(operations))
+        documents = [len(operation.document) for operation in operations]
         try:
-            results = self._connection.bulk(b"".join(map(_lines, operations)), len(operations))
+            results = self._connection.bulk(b"".join(map(_lines, operations)), documents)
         except PermanentStorageError as error:
             if len(operations) == 1:
                 operations[0].error = without_frames(error)
@@ -163,7 +164,7 @@ class _Bulk(ESCrashStorage):
         for operation, result in zip(operations, results, strict=True):
             if result["status"] not in _SAVED:
                 what = f"save crash {operation.crash_id} through alias {operation.alias}"
-                operation.error = failure(result["status"], result, what, of_a_document=True)
+                operation.error = failure(result["status"], result, what, documents)
         self._look_elsewhere([operation for operation in operations if operation.error is None])
         if len(operations) > 1:
             for operation in operations:

@@ -137,18 +137,21 @@ class ElasticsearchConnection(RequiredConfig):
         """Put a document in place of the one that may be there. IndexMissing where ``alias`` is no alias."""
         what = f"save crash {crash_id} through alias {alias}"
         target = f"/{alias}/_doc/{crash_id}{_ONLY_TO_AN_ALIAS}"
-        with self.sorted_errors(what, of_a_document=True):
+        with self.sorted_errors(what, [len(document)]):
             answer = self.client.perform_request("PUT", target, headers=_JSON, body=document).body
         if not isinstance(answer, dict) or answer.get("_id") != crash_id:
             raise self._no_answer(what)
 
-    def bulk(self, lines: bytes, count: int) -> list[Mapping[str, Any]]:
-        """Return the answer to each operation of a bulk request, in its order. Each must name an alias."""
-        what = f"save {count} crashes in bulk"
-        with self.sorted_errors(what, of_a_document=True):
+    def bulk(self, lines: bytes, documents: Sequence[int]) -> list[Mapping[str, Any]]:
+        """Return the answer to each operation of a bulk request, in its order. Each must name an alias.
+
+        ``documents`` are their sizes in bytes.
+        """
+        what = f"save {len(documents)} crashes in bulk"
+        with self.sorted_errors(what, documents):
             answer = self.client.perform_request("POST", _BULK, headers=_LINES, body=lines).body
         items = answer.get("items") if isinstance(answer, dict) else None
-        if not isinstance(items, list) or len(items) != count:
+        if not isinstance(items, list) or len(items) != len(documents):
             raise self._no_answer(what)
         return [item["index"] for item in items]
 
@@ -166,7 +169,7 @@ class ElasticsearchConnection(RequiredConfig):
             ).body
         for document in answer["docs"]:
             if (error := document.get("error")) and error.get("type") not in ignored:
-                raise failure(_UNAVAILABLE, document, what, of_a_document=False)
+                raise failure(_UNAVAILABLE, document, what)
         return {document["_id"] for document in answer["docs"] if document.get("found")}
 
     def delete(self, index: str, crash_id: str) -> bool:
@@ -176,15 +179,15 @@ class ElasticsearchConnection(RequiredConfig):
             return bool(answer.body.get("result") == "deleted")
 
     @contextmanager
-    def sorted_errors(self, what: str, *, of_a_document: bool = False) -> Iterator[None]:
-        """Raise the client's errors as ours. ``of_a_document``: the request carries content of a crash."""
+    def sorted_errors(self, what: str, documents: Sequence[int] = ()) -> Iterator[None]:
+        """Raise the client's errors as ours. ``documents``: sizes of those in the request, in bytes."""
         try:
             yield
         except UnsupportedProductError:
             raise self._no_answer(what) from None
         except ApiError as error:
             # Its message quotes the document: it must not even be printed as the cause of ours.
-            raise failure(error.meta.status, error.body, what, of_a_document=of_a_document) from None
+            raise failure(error.meta.status, error.body, what, documents) from None
         except TransportError as error:
             raise TransientStorageError(
                 f"cannot {what}: no answer from Elasticsearch at {self._nodes}: {error.message[:LONGEST_REASON]}"

@@ -7,7 +7,7 @@ else is left out: ``failed to parse field [processed_crash.uptime] of type [long
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES, Properties, fields
 from socorro_processor.errors import CrashStorageError, PartlyAwayError, PermanentStorageError, TransientStorageError
@@ -18,7 +18,7 @@ class IndexMissing(PartlyAwayError):
 
 
 class DocumentTooLarge(PermanentStorageError):
-    """A document, alone in its request, for which this cluster's memory for indexing never has room."""
+    """A request of one document, or of several, for which this cluster's memory for indexing never has room."""
 
     def __init__(self, message: str, share: float) -> None:
         """``share`` of its size would have room."""
@@ -40,14 +40,23 @@ _MAPPING_IS_FULL = re.compile(r"Limit of [a-z ]+ \[\d+\] has been exceeded")
 
 _TOO_LARGE = 413
 
-_ROOM_FOR_INDEXING = re.compile(r"\b(?:coordinating|primary)_operation_bytes=(\d+), max_\w+_bytes=(\d+)\b")
-"""What a rejected operation would take, and what all operations together may take (``indexing_pressure``)."""
+REJECTED = "es_rejected_execution_exception"
+
+_NO_ROOM = re.compile(
+    r"\b(?:coordinating|primary)_operation_bytes=(\d+), max_\w+_bytes=(\d+)\b"
+    r"|\boperation of size \[(\d+)\] bytes, which exceeds the maximum allowed limit of \[(\d+)\]"
+)
+"""What a rejected operation would take, and what all operations together (``indexing_pressure.memory.limit``), or one
+(``...max_operation_size``), may take."""
+
+_BESIDE_DOCUMENTS = 10_000
+"""Bytes: more than Elasticsearch counts for an operation beside its document."""
 
 _TELLING = frozenset(
     (
         "circuit_breaking_exception",
         "cluster_block_exception",
-        "es_rejected_execution_exception",
+        REJECTED,
         CLOSED,
         NO_INDEX,
         "invalid_index_name_exception",
@@ -58,7 +67,7 @@ _TELLING = frozenset(
 )
 """Kinds of errors whose words quote nothing of a document."""
 
-_OF_THE_INDEX = _TELLING - {"circuit_breaking_exception", "es_rejected_execution_exception"}
+_OF_THE_INDEX = _TELLING - {"circuit_breaking_exception", REJECTED}
 """Kinds of errors that may be those of one index, while crashes of others are saved."""
 
 LONGEST_REASON = 300
@@ -107,27 +116,26 @@ def _names(properties: Properties) -> Iterator[str]:
 _NAMES = frozenset(f"[{name}]" for name in _names(PROPERTIES))
 
 
-def failure(status: int, answer: object, what: str, *, of_a_document: bool) -> CrashStorageError:
+def failure(status: int, answer: object, what: str, documents: Sequence[int] = ()) -> CrashStorageError:
     """Return the error that an answer means: to a request, or to one operation in a bulk request.
 
-    ``of_a_document``: the request carried content of a crash. Only then can it be the crash's own fault, and only
-    for the few errors that are known to say so: whatever else Elasticsearch answers, the crash is tried again.
+    ``documents`` are the sizes, in bytes, of all documents that the request carried. Only with one can it be the
+    crash's own fault, and only for the few errors that are known to say so: whatever else Elasticsearch answers, the
+    crash is tried again.
     """
     error = answer.get("error", answer) if isinstance(answer, Mapping) else None
     causes = list(_causes(error))
     kind = causes[0][0] if causes else "no further word"
     message = f"cannot {what}: Elasticsearch answers {status}, {kind}"
-    if causes and (not of_a_document or kind in _TELLING):
+    if causes and (not documents or kind in _TELLING):
         message += f": {causes[0][1][:LONGEST_REASON]}"
     else:
         told = dict.fromkeys(filter(None, (told_of(reason) for _, reason in causes)))
         # A cause is often quoted by what it caused.
         message += "".join(f": {each}" for each in told if not any(each in other for other in told if other != each))
-    if of_a_document and (room := _ROOM_FOR_INDEXING.search(" ".join(reason for _, reason in causes))):
-        taken, most = int(room[1]), int(room[2])
-        if taken > most:
-            return DocumentTooLarge(message, most / taken)
-    if of_a_document and (status == _TOO_LARGE or (status == 400 and _is_of_the_document(causes))):
+    if documents and (share := _share_with_room(causes, documents)) < 1:
+        return DocumentTooLarge(message, share)
+    if documents and (status == _TOO_LARGE or (status == 400 and _is_of_the_document(causes))):
         return PermanentStorageError(message)
     error_class = PartlyAwayError if kind in _OF_THE_INDEX else TransientStorageError
     if status == 404 and kind == NO_INDEX:
@@ -156,6 +164,19 @@ def _causes(error: object) -> Iterator[tuple[str, str]]:
         kind = str(error["type"])
         yield kind if _KIND.fullmatch(kind) else "an error of no known form", str(error.get("reason"))
         error = error.get("caused_by")
+
+
+def _share_with_room(causes: list[tuple[str, str]], documents: Sequence[int]) -> float:
+    """The share of a rejected request that would have room in an idle cluster; 1 where that is all of it."""
+    for kind, reason in causes:
+        if kind == REJECTED and (found := _NO_ROOM.search(reason)):
+            taken, most = (int(number) for number in found.groups() if number is not None)
+            # Elasticsearch 9 takes four times the largest document, and that beside the request, which it has counted.
+            if taken > 2 * max(documents):
+                taken += sum(documents) + _BESIDE_DOCUMENTS
+            if taken > most:
+                return most / taken
+    return 1.0
 
 
 def _is_of_the_document(causes: list[tuple[str, str]]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorro_processor.crashstorage.elasticsearch.refusals import failure, told_of
+from socorro_processor.crashstorage.elasticsearch.refusals import DocumentTooLarge, failure, told_of
 
 REASONS = [
     (
@@ -52,15 +52,73 @@ def test_no_value_is_told_however_it_is_quoted(reason, value, before, after):
     "answer", [None, b"", "text", [], {}, {"error": None}, {"error": []}, {"error": {"type": None}}]
 )
 def test_an_answer_of_another_form_is_no_crashs_fault(answer):
-    assert failure(400, answer, "save", of_a_document=True).transient
+    assert failure(400, answer, "save", [1]).transient
 
 
 def test_what_names_no_kind_of_error_is_not_told_as_one():
-    error = failure(400, {"error": {"type": "https://example.com/secret", "reason": "x"}}, "save", of_a_document=True)
+    error = failure(400, {"error": {"type": "https://example.com/secret", "reason": "x"}}, "save", [1])
     assert "secret" not in str(error)
 
 
 def test_causes_of_causes_without_an_end_are_not_followed_for_ever():
     error = {"type": "a_exception", "reason": "failed"}
     error["caused_by"] = error
-    assert str(failure(400, {"error": error}, "save", of_a_document=True)).endswith("400, a_exception: failed")
+    assert str(failure(400, {"error": error}, "save", [1])).endswith("400, a_exception: failed")
+
+
+MB = 1_000_000
+
+
+def rejected(what, operation, most, others=0):
+    """A rejection in Elasticsearch's words; all numbers are bytes."""
+    reason = (
+        f"rejected execution of {what} operation [coordinating_and_primary_bytes={others}, replica_bytes=0, "
+        f"all_bytes={others}, {what}_operation_bytes={operation}, max_{what}_bytes={most}]"
+    )
+    return {"error": {"type": "es_rejected_execution_exception", "reason": reason}}
+
+
+def over_the_size_of_an_operation(operation, most):
+    reason = (
+        f"Request contains an operation of size [{operation}] bytes, which exceeds the maximum allowed limit of "
+        f"[{most}] bytes"
+    )
+    return {"error": {"type": "es_rejected_execution_exception", "reason": reason}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "documents", "share"),
+    [
+        (rejected("coordinating", 70 * MB, 50 * MB), [70 * MB], 50 / 70),
+        (rejected("primary", 70 * MB, 50 * MB), [70 * MB], 50 / 70),
+        (rejected("primary", 80 * MB, 50 * MB, others=20 * MB), [20 * MB], 50 / 100),
+        # Elasticsearch 9: 4 * 11 MB would have room, if the request itself had not been counted before.
+        (rejected("primary", 44 * MB, 50 * MB, others=11 * MB), [11 * MB], 50 / 55),
+        (rejected("primary", 36 * MB, 50 * MB, others=19 * MB), [9 * MB, 10 * MB], 50 / 55),
+        (over_the_size_of_an_operation(60 * MB, 50 * MB), [60 * MB], 50 / 60),
+    ],
+)
+def test_what_has_no_room_even_alone_is_too_large_and_its_share_with_room_is_told(answer, documents, share):
+    error = failure(429, answer, "save", documents)
+    assert isinstance(error, DocumentTooLarge)
+    assert error.share == pytest.approx(share, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("answer", "documents"),
+    [
+        (rejected("coordinating", 30 * MB, 50 * MB, others=30 * MB), [30 * MB]),
+        # Elasticsearch 8, on another node than the one that was asked: once what came.
+        (rejected("primary", 30 * MB, 50 * MB, others=30 * MB), [30 * MB]),
+        (rejected("primary", 36 * MB, 50 * MB, others=20 * MB), [9 * MB]),
+        (rejected("coordinating", 70 * MB, 50 * MB), []),
+    ],
+)
+def test_what_has_no_room_beside_others_is_tried_again(answer, documents):
+    assert failure(429, answer, "save", documents).transient
+
+
+def test_a_document_that_speaks_of_bytes_is_not_taken_for_a_rejection():
+    quoted = "Preview of field's value: 'primary_operation_bytes=9, max_primary_bytes=1'"
+    error = failure(400, {"error": {"type": "document_parsing_exception", "reason": quoted}}, "save", [1])
+    assert not isinstance(error, DocumentTooLarge)
