@@ -9,11 +9,15 @@ import functools
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from types import ModuleType
 
 from tests.shared import REPOSITORY, require
 
@@ -53,8 +57,8 @@ def services_of_a_run() -> Iterator[None]:
 def service(name: str) -> dict[str, str]:
     """The options by which a service is reached, such as ``resource.rabbitmq.port``; it answers when this returns.
 
-    Names are those of ``bin/services``: rabbitmq, postgresql, s3, elasticsearch. Skips the test where the service
-    cannot be had here; with ``CI=true`` fails it.
+    Names are those of ``bin/services``: rabbitmq, postgresql, s3, elasticsearch. With ``SOCORRO_ELASTICSEARCH=9`` the
+    last one is Elasticsearch 9. Skips the test where the service cannot be had here; with ``CI=true`` fails it.
     """
     return _service(name, *_set)
 
@@ -98,6 +102,15 @@ def end(name: str, how: str = "stop") -> None:
 def start(name: str) -> None:
     """Nothing happens where it runs."""
     _done("start", name)
+
+
+def module_of_services() -> ModuleType:
+    """``bin/services`` as a module."""
+    loader = SourceFileLoader("services", _COMMAND)
+    module = module_from_spec(spec_from_loader("services", loader))
+    sys.modules["services"] = module
+    loader.exec_module(module)
+    return module
 
 
 @functools.cache

@@ -19,11 +19,9 @@ import shlex
 import subprocess
 import sys
 import time
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType
 
+from tests.services import module_of_services
 from tests.shared import REPOSITORY
 from tests.systemd import checks
 from tests.systemd.image import Failed, Image, say
@@ -132,14 +130,6 @@ def install_packages() -> None:
             services.install_debian_packages(missing)
         except services.Failed as failure:
             raise Failed(str(failure)) from failure
-
-
-def module_of_services() -> ModuleType:
-    loader = SourceFileLoader("services", str(REPOSITORY / "bin" / "services"))
-    module = module_from_spec(spec_from_loader("services", loader))
-    sys.modules["services"] = module
-    loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":
