@@ -5,7 +5,8 @@ them or puts another in its place, SQLite goes on with the one that it has: what
 and gone at the end. Worse, the next process makes a new ``-wal``, and two of them over one database damage it. So:
 
 - ``wait_until_whole`` comes before a file is opened: it is not opened beside a connection whose files were removed;
-- ``FileGuard.check`` comes after a commit and before anybody is told of it;
+- ``FileGuard.check`` comes after a commit and before anybody is told of it. It also sees files that were emptied in
+  their places (``> queue.sqlite-wal``, the beginning of a ``cp`` over one): SQLite would go on behind the hole;
 - ``FileGuard.rescue`` brings what the connection still has to where it is found again.
 
 Nothing here opens a file of SQLite's by hand: to close any descriptor of the database would let go of the locks that
@@ -17,6 +18,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sqlite3
+import struct
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -27,6 +29,12 @@ Identity = tuple[int, int]
 WAL, SHM = "-wal", "-shm"
 
 _LOOK_INTERVAL = 0.01
+
+_WAL_HEADER, _FRAME_HEADER = 32, 24
+"""Bytes before all frames of a ``-wal``, and before each page."""
+_INDEX_HEADER = struct.Struct("=12xBxHI")
+"""How a ``-shm`` begins (walformat, "The WAL-Index File Format"): is it made; bytes of a page, 1 for 65536; frames of
+the ``-wal`` that are committed."""
 
 
 class SQLiteFileLost(Exception):
@@ -63,6 +71,7 @@ class FileGuard:
         # A file system that cannot share memory between processes allows no WAL.
         suffixes = ("", WAL, SHM) if mode == "wal" else ("",)
         held = _held()
+        self._emptied: str | None = None
         self._identities: dict[str, Identity] = {}
         for suffix in suffixes:
             identity = _identity(self._names[suffix])
@@ -70,6 +79,8 @@ class FileGuard:
                 _never_close(connection)
                 raise SQLiteFileLost(f"{self._names[suffix]} was removed or replaced while it was opened")
             self._identities[suffix] = identity
+        # SQLite's own, which it has open for as long as the connection.
+        self._index = held[self._identities[SHM]] if SHM in self._identities else None
 
     def check(self) -> None:
         """Raise SQLiteFileLost where a file is not what is at its name; OSError where that cannot be known.
@@ -81,6 +92,9 @@ class FileGuard:
             if there != identity:
                 how = "was removed" if there is None else "was replaced by another file"
                 raise SQLiteFileLost(f"{self._names[suffix]} {how} while it was in use")
+        self._emptied = self._find_emptied()
+        if self._emptied is not None:
+            raise SQLiteFileLost(f"{self._names[self._emptied]} was emptied or cut while it was in use")
 
     def rescue(self) -> str:
         """Save what the connection has and the files may not; say in words where it is. Then ``leave`` it.
@@ -89,28 +103,56 @@ class FileGuard:
         another ``-wal``. Else into a whole copy beside it.
         """
         try:
-            if self._is_only_generation():
+            if self._emptied == WAL:
+                # What SQLite would bring into the database may be half of a transaction.
+                return f"what only that file had is gone, all else is in {self._real}: start again"
+            if self._emptied is None and self._is_only_generation():
                 ((busy, pages, copied),) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 # Another process that is at work, or frozen in it, keeps the `-wal` from being emptied, and no more.
                 if not busy or pages == copied:
                     return f"all that was confirmed is in {self._real}: start again"
             copy = f"{self._real}.rescued-{time.time_ns()}"
-            self._connection.execute("VACUUM INTO ?", (copy,))
-            self._part_from_another_database()
+            try:
+                self._connection.execute("VACUUM INTO ?", (copy,))
+            finally:
+                self._part_from_another_database()
         except (sqlite3.Error, OSError) as error:
             return f"what only the lost file had could not be saved: {error}"
         return f"all that was confirmed is in {copy}: see to it, and start again"
 
     def leave(self) -> None:
         """Close the connection, without harm to the files of others."""
-        if self._is_at("") and not self._is_only_generation():
+        if self._emptied is not None or (self._is_at("") and not self._is_only_generation()):
             _never_close(self._connection)
         else:
             self._connection.close()
 
+    def _find_emptied(self) -> str | None:
+        """Return which file has less in it than there must be, by its suffix."""
+        if self._index is None:
+            return None
+        if not self._names[""].stat().st_size:
+            return ""
+        before = None
+        # Asked again where another connection has just begun the `-wal` anew, and cut it.
+        while (committed := self._committed()) != before:
+            if self._names[WAL].stat().st_size >= committed:
+                return None
+            before = committed
+        return WAL
+
+    def _committed(self) -> int:
+        """Bytes that the ``-wal`` has at least."""
+        assert self._index is not None
+        is_made, page, frames = _INDEX_HEADER.unpack(os.pread(self._index, _INDEX_HEADER.size, 0))
+        page_size = 1 << 16 if page == 1 else page
+        return _WAL_HEADER + frames * (_FRAME_HEADER + page_size) if is_made and frames else 0
+
     def _part_from_another_database(self) -> None:
-        """SQLite would apply the ``-wal`` of this one to the one that has taken its place, and damage it."""
-        if not self._is_at("") and _identity(self._names[""]) is not None:
+        """SQLite would apply the ``-wal`` of this one to the one that has taken its place, or begins empty in it, and
+        damage it."""
+        is_another = not self._is_at("") and _identity(self._names[""]) is not None
+        if is_another or self._emptied == "":
             for suffix in (SHM, WAL):
                 if suffix in self._identities and self._is_at(suffix):
                     self._names[suffix].unlink()
@@ -176,12 +218,12 @@ def _identity(name: Path) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _held() -> set[Identity]:
-    """All that this process has open."""
-    held = set()
+def _held() -> dict[Identity, int]:
+    """All that this process has open, each with a descriptor."""
+    held = {}
     for descriptor in Path("/proc/self/fd").iterdir():
         # Other threads close theirs meanwhile, and the one of this list is closed.
         with suppress(OSError):
             status = os.fstat(int(descriptor.name))
-            held.add((status.st_dev, status.st_ino))
+            held[status.st_dev, status.st_ino] = int(descriptor.name)
     return held

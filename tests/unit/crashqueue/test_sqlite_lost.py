@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 import subprocess
 import sys
@@ -246,6 +247,61 @@ def test_processes_that_come_and_go_at_the_same_file_raise_no_false_alarm_and_lo
     assert sorted(confirmed) == sorted(crash_ids)
     assert sorted(filter(None, finished)) == sorted(crash_ids)
     assert copies(path) == []
+
+
+# Emptied or cut in its place a file is still the one that is open.
+
+
+@pytest.mark.parametrize(("suffix", "size"), [("-wal", 0), ("-wal", 8_000), ("", 0)])
+def test_nothing_is_confirmed_behind_the_hole_in_a_file_that_was_emptied_or_cut(queue, path, suffix, size):
+    os.truncate(f"{path}{suffix}", size)
+    with pytest.raises(CrashQueueError, match=rf"is lost: {path}{suffix} was emptied or cut while it was in use"):
+        queue.submit("late")
+    assert "nothing more is confirmed" in queue.lost()
+
+
+_EMPTIES_ITS_WAL = """
+import os, sys
+from socorro_processor.configuration import defaults
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+from socorro_processor.errors import CrashQueueError
+
+queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=sys.argv[1]))
+queue.submit("four")
+os.truncate(sys.argv[1] + sys.argv[2], 0)
+try:
+    queue.submit("late")
+except CrashQueueError as error:
+    print(error)
+queue.close()
+"""
+
+
+@pytest.mark.parametrize(("suffix", "left"), [("-wal", ["one", "two", "three"]), ("", [])])
+def test_the_next_start_works_with_what_a_file_that_was_emptied_has_left(queue, path, suffix, left):
+    queue.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    command = [sys.executable, "-c", _EMPTIES_ITS_WAL, str(path), suffix]
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=DEADLINE, check=True).stdout
+    assert f"submit 'late': the queue {path} is lost: {path}{suffix} was emptied or cut" in said
+    assert another(path, "submit", "new") == ["new"]
+    assert another(path, "take") == [*left, "new"]
+
+
+def test_a_wal_that_other_programs_begin_anew_and_cut_raises_no_false_alarm(queue, path):
+    program = (
+        "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)\n"
+        "for _ in range(500): connection.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchall()"
+    )
+    crash_ids = []
+    with subprocess.Popen([sys.executable, "-c", program, str(path)]) as other:
+        while other.poll() is None:
+            crash_ids.append(new_crash_id())
+            queue.submit(crash_ids[-1])
+    assert other.returncode == 0
+    queue.close()
+    assert another(path, "take") == ["one", "two", "three", *crash_ids]
 
 
 def test_a_queue_whose_files_cannot_be_looked_at_leaves_no_connection_open(path, monkeypatch):
