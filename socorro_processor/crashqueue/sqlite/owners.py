@@ -7,9 +7,11 @@ timeout to know that a killed processor's crashes are free.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
+import re
 import threading
 import time
 import uuid
@@ -20,6 +22,11 @@ from pathlib import Path
 from socorro_processor.log import stack_of
 
 logger = logging.getLogger(__name__)
+
+_NAME = re.compile("[0-9a-f]{32}")
+
+_CANNOT_BE_JUDGED = frozenset((errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENOENT, errno.ENXIO, errno.EPERM))
+"""There is no such file, it is another user's, or it is none: a directory, a socket."""
 
 
 def boot_time() -> float:
@@ -74,7 +81,7 @@ class OwnerFile:
     def all_names(self) -> set[str]:
         """The owners that have a file, alive or not."""
         try:
-            return {entry.name for entry in self._directory.iterdir()}
+            return {entry.name for entry in self._directory.iterdir() if _NAME.fullmatch(entry.name)}
         except FileNotFoundError:
             return set()
 
@@ -82,14 +89,16 @@ class OwnerFile:
         """Where nobody locks the file of this owner: do ``action``, remove the file, say True.
 
         The lock is held meanwhile, so that an owner that has only just made its file cannot begin
-        to use it under the hands of one who takes it for dead. One without a file is not judged:
-        only the end of its lease says that it is gone.
+        to use it under the hands of one who takes it for dead. One without a file, or with one that
+        cannot be opened, is not judged: only the end of its lease says that it is gone.
         """
         path = self._directory / name
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
+        except OSError as error:
+            if error.errno in _CANNOT_BE_JUDGED:
+                return False
+            raise
         try:
             # Shared, so that two who ask at the same time do not take each other for the owner.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import socket
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,41 @@ def test_two_may_bury_the_same_owner_at_the_same_time(directory):
 
 def test_an_owner_without_a_file_is_not_judged(directory):
     assert not OwnerFile(directory).bury("nobody", nothing)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, make_socket, lambda path: path.symlink_to(path)],
+    ids=["a directory", "a socket", "a link to itself"],
+)
+def test_what_is_no_file_in_the_place_of_one_is_not_judged(directory, make):
+    path = directory / uuid.uuid4().hex
+    directory.mkdir()
+    make(path)
+    assert not OwnerFile(directory).bury(path.name, nothing)
+
+
+def test_the_file_of_another_user_is_not_judged(directory, monkeypatch):
+    """Whoever runs the tests may be allowed everything."""
+    dead = MortalOwnerFile(directory)
+    dead.claim()
+    dead.die()
+
+    def refused(path: Path, flags: int) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "open", refused)
+    assert not OwnerFile(directory).bury(dead.name, nothing)
+
+
+def test_what_else_is_in_the_directory_is_no_owner(directory):
+    (directory / "lost+found").mkdir(parents=True)
+    assert OwnerFile(directory).all_names() == set()
 
 
 def test_giving_up_removes_the_file_and_may_be_done_twice(directory):

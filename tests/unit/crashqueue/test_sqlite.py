@@ -206,6 +206,12 @@ def test_a_crash_that_was_given_back_counts_as_not_begun_until_it_begins_again(m
     assert taken(machine.start()).attempt == 1
 
 
+def test_what_lies_beside_the_files_of_owners_keeps_no_crash_from_being_delivered(machine):
+    for name in ("lost+found", "0" * 32):
+        Path(f"{machine.path}.owners", name).mkdir(parents=True)
+    assert taken(submitted(machine.start(), "one")).crash_id == "one"
+
+
 def test_a_processor_that_takes_nothing_is_no_owner(machine):
     machine.start().take()
     assert not Path(f"{machine.path}.owners").exists()
