@@ -68,6 +68,8 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         signal.signal(signal.SIGTERM, self._on_stop_signal)
         signal.signal(signal.SIGINT, self._on_stop_signal)
         signal.signal(signal.SIGHUP, self._on_reload_signal)
+        # What came since the start began may be of lists that changed after they were read.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         # The watchdog's last resort.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         # A service manager that hears nothing more ends it by SIGABRT: the stacks say what hangs.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -170,4 +171,7 @@ def _write_configuration(configuration: Configuration, form: str, path: str) -> 
 def run() -> None:
     """The console script."""
     forbid_core_dumps()
+    if sys.argv[1:2] == ["processor"]:
+        # By default SIGHUP would end it. It waits until the processor can answer it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     sys.exit(main())

@@ -1,8 +1,10 @@
 """Crashes through the real daemon: submit, queue, fetch, transform, save, acknowledge, stop."""
 
 import json
+import os
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -134,6 +136,23 @@ def test_signature_lists_are_read_again_on_sighup(installation):
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_for_log("were read again")
     assert daemon.stop() == 0
+
+
+def test_a_sighup_while_it_starts_does_not_end_it_and_is_answered_once_it_runs(installation, tmp_path):
+    configuration = Path(installation.environment["SOCORRO__ADMIN__CONF"]).read_bytes()
+    fifo = tmp_path / "processor.ini"
+    os.mkfifo(fifo)
+    installation.environment["SOCORRO__ADMIN__CONF"] = str(fifo)
+    daemon = Daemon(installation, ())
+    try:
+        # Opened once the daemon is about to read it.
+        with suppress(BrokenPipeError), fifo.open("wb") as file:
+            daemon.process.send_signal(signal.SIGHUP)
+            file.write(configuration)
+        daemon.wait_for_log("were read again")
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()
 
 
 def test_lists_that_cannot_be_used_on_sighup_are_an_error_and_no_success(installation, tmp_path):
