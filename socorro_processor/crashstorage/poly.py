@@ -22,6 +22,7 @@ from socorro_processor.errors import (
     PolyStorageError,
     ProcessingEnvironmentError,
     TransientStorageError,
+    raise_if_of_this_machine,
     without_frames,
 )
 from socorro_processor.log import stack_of
@@ -226,10 +227,7 @@ class PolyCrashStorage(CrashStorageBase):
             except (MemoryError, OSError, ProcessingEnvironmentError) as error:
                 failures[name] = TransientStorageError(f"{type(error).__name__} on this machine: {error}")
             except Exception as error:
-                _log_bug(name, store, error)
-                failures[name] = PermanentStorageError(
-                    f"{type(store).__name__} failed with {type(error).__name__}, which is a bug in it: see the log"
-                )
+                failures[name] = _unexpected(name, store, error)
         if failures:
             raise PolyStorageError(failures)
 
@@ -251,6 +249,17 @@ class PolyCrashStorage(CrashStorageBase):
         finally:
             # It holds this frame: what is in it must not hold the error.
             del hopeful, errors
+
+
+def _unexpected(name: str, store: CrashStorageBase, error: Exception) -> CrashStorageError:
+    try:
+        raise_if_of_this_machine(error, type(store).__name__)
+    except ProcessingEnvironmentError as lack:
+        return TransientStorageError(str(lack))
+    _log_bug(name, store, error)
+    return PermanentStorageError(
+        f"{type(store).__name__} failed with {type(error).__name__}, which is a bug in it: see the log"
+    )
 
 
 def _log_bug(name: str, store: CrashStorageBase, error: Exception) -> None:

@@ -166,7 +166,15 @@ def test_of_a_bug_the_log_shows_where_and_not_what_the_message_quotes(poly, stor
     assert "a@example.com" not in caplog.text + str(failed)
 
 
-@pytest.mark.parametrize("error", [MemoryError(), ProcessingEnvironmentError("no descriptors left")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ProcessingEnvironmentError("no descriptors left"),
+        RuntimeError("can't start new thread"),
+        ImportError("libssl.so.3: failed to map segment from shared object"),
+    ],
+)
 def test_what_the_machine_lacks_is_not_the_crashs_fault(poly, stores, error):
     stores[0].error = error
     failed = save(poly)
