@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
@@ -25,6 +25,18 @@ else:
     HTTPConnection = object
 
 _here = threading.local()
+
+LEAST_SPEED = 100_000
+"""Bytes a second at which a store takes and gives what is large. What is slower is as good as away."""
+
+ANY_TIME = 1e6
+"""Seconds in all, for a request each of whose steps has its time."""
+
+
+class Connection(Protocol):
+    """A socket, or what has one."""
+
+    def fileno(self) -> int: ...
 
 
 class Deadline:
@@ -57,7 +69,7 @@ class Deadline:
                 with suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
 
-    def guard(self, connection: socket.socket) -> None:
+    def guard(self, connection: Connection) -> None:
         """Cut this one, too. Raises OSError: the time is over, or there are no more descriptors."""
         with self._changed:
             if self.reason:
@@ -68,11 +80,12 @@ class Deadline:
     @contextmanager
     def here(self) -> Iterator[None]:
         """Guard what connections this thread uses within the block."""
+        outer: Deadline | None = getattr(_here, "deadline", None)
         _here.deadline = self
         try:
             yield
         finally:
-            _here.deadline = None
+            _here.deadline = outer
 
     def run(self) -> None:
         """Cut when the time is over; return when that is no longer needed."""
@@ -90,6 +103,11 @@ class Deadline:
             for each in self._sockets:
                 each.close()
             self._sockets.clear()
+
+
+def is_here() -> bool:
+    """Return True within the ``here`` of a deadline."""
+    return getattr(_here, "deadline", None) is not None
 
 
 def is_over_here() -> bool:

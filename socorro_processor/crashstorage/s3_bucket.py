@@ -25,7 +25,8 @@ from botocore.awsrequest import (
     HeadersDict,
 )
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.utils import determine_content_length
 from urllib3 import HTTPResponse
 
 from socorro_processor.configuration import DotDict, RequiredConfig
@@ -33,8 +34,16 @@ from socorro_processor.crashstorage.base import Dump
 from socorro_processor.crashstorage.objects import NoSuchObject, ObjectTooLarge
 from socorro_processor.crashstorage.s3_errors import NO_SUCH_BUCKET, http_status, sorted_errors
 from socorro_processor.crashstorage.s3_options import bucket_options
-from socorro_processor.errors import ConfigurationError, TransientStorageError
-from socorro_processor.request_deadline import DeadlineConnection, is_over_here
+from socorro_processor.errors import ConfigurationError, CrashStorageError, TransientStorageError
+from socorro_processor.request_deadline import (
+    ANY_TIME,
+    LEAST_SPEED,
+    Deadline,
+    DeadlineConnection,
+    Deadlines,
+    is_here,
+    is_over_here,
+)
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -71,7 +80,8 @@ class S3Bucket(RequiredConfig):
     - Without ``access_key`` and ``secret_access_key`` the SDK looks for credentials itself:
       environment, profile, role of the machine.
     - A request is tried ``number_of_tries`` times, as botocore's standard mode does: at once, then after
-      fractions of a second (after up to seconds where S3 throttles).
+      fractions of a second (after up to seconds where S3 throttles). All tries together have the time of so many
+      connections and reads; what is large goes and comes at 100 KB a second at least.
     - In a bucket with versions, what is replaced or deleted stays until the bucket's lifecycle ends it.
     """
 
@@ -89,6 +99,8 @@ class S3Bucket(RequiredConfig):
         self._name: str = config.bucket_name
         self._prefix = "/".join(part for part in config.prefix.split("/") if part)
         self._client: S3Client | None = None
+        self._answer_time: float = config.number_of_tries * (config.connection_timeout + config.read_timeout)
+        self._deadlines = Deadlines()
 
     @property
     def client(self) -> S3Client:
@@ -96,6 +108,7 @@ class S3Bucket(RequiredConfig):
         with _MAKING_CLIENTS:
             if self._client is None:
                 self._client = _new_client(self._config)
+                _give_time(self._client, self._deadlines, self._answer_time)
             return self._client
 
     @property
@@ -195,7 +208,33 @@ class S3Bucket(RequiredConfig):
     def chunks(
         self, key: str, maximum_size: int | None, answered: Callable[[], object] = lambda: None
     ) -> Generator[bytes]:
-        """The content of an object. ``answered`` is called when its header is there."""
+        """The content of an object. ``answered`` is called when its header is there.
+
+        Within a deadline of the caller's that is the one that counts, else each chunk has its time.
+        """
+        if is_here():
+            yield from self._chunks(key, maximum_size, answered)
+            return
+        doing = f"read {self.key(key)} from {self}"
+        chunks = self._chunks(key, maximum_size, answered)
+        with self._deadlines.within(ANY_TIME) as deadline, contextlib.closing(chunks), _telling(deadline, doing):
+            seconds = self._answer_time
+            while True:
+                seconds += _CHUNK / LEAST_SPEED
+                deadline.step(seconds, f"not as much came within {seconds:.0f} s as at {LEAST_SPEED} bytes a second")
+                with deadline.here():
+                    chunk = next(chunks, b"")
+                if deadline.reason:
+                    # Where no length was told, a connection that was cut looks like the end of the object.
+                    raise TransientStorageError(deadline.reason)
+                # Whoever reads may be at work with it as long as it takes.
+                deadline.step(ANY_TIME, "")
+                if not chunk:
+                    return
+                yield chunk
+                seconds = self._config.read_timeout
+
+    def _chunks(self, key: str, maximum_size: int | None, answered: Callable[[], object]) -> Generator[bytes]:
         with sorted_errors(f"read {self.key(key)} from {self}"):
             answer = self.client.get_object(Bucket=self._name, Key=self.key(key))
             answered()
@@ -299,6 +338,46 @@ def _new_client(config: DotDict) -> S3Client:
     session: Any = client
     session._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_TLSPool)
     return client
+
+
+class _TooSlow(HTTPClientError):
+    fmt = "{reason}"
+
+
+def _give_time(client: S3Client, deadlines: Deadlines, answer_time: float) -> None:
+    """Have each request answered within ``answer_time`` seconds and what its body takes, unless its caller has a
+    deadline for it. botocore's own timeouts are for each read."""
+    endpoint: Any = client
+    endpoint = endpoint._endpoint
+    make_request: Callable[[Any, dict[str, Any]], Any] = endpoint.make_request
+
+    def make_request_in_time(operation: Any, request: dict[str, Any]) -> Any:
+        if is_here():
+            return make_request(operation, request)
+        seconds = answer_time + (determine_content_length(request["body"]) or 0) / LEAST_SPEED
+        with deadlines.within(seconds) as deadline, deadline.here():
+            try:
+                answer = make_request(operation, request)
+            except Exception as error:
+                if deadline.reason:
+                    raise _TooSlow(reason=deadline.reason) from error
+                raise
+            if deadline.reason:
+                raise _TooSlow(reason=deadline.reason)
+            return answer
+
+    endpoint.make_request = make_request_in_time
+
+
+@contextlib.contextmanager
+def _telling(deadline: Deadline, doing: str) -> Iterator[None]:
+    """Say of a connection that was cut why."""
+    try:
+        yield
+    except CrashStorageError as error:
+        if not deadline.reason:
+            raise
+        raise TransientStorageError(f"cannot {doing}: {deadline.reason}") from error
 
 
 def _end_tries(request: Any, **_: object) -> Any:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import urllib3
+
+from tests.symbol_server import DRIP_INTERVAL
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Relay:
     """Whether a connection is closed, without a word before, once a request is answered."""
     hangs: threading.Event | None = None
     """Where there is one, nothing is answered until it is set."""
+    drips: Callable[[str], str] = lambda request: ""
+    """Called with method and path: "header" or "body" where that comes by a byte every now and then, for ever."""
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -49,6 +54,9 @@ def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             if state.hangs:
                 state.hangs.wait()
+            if part := state.drips(request):
+                self._drip(part)
+                return
             answer = state.answer(request)
             if answer is None:
                 got = pool.request(self.command, server + self.path, body=body, headers=dict(self.headers))
@@ -62,6 +70,16 @@ def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             self.wfile.write(answer.body)
+
+        def _drip(self, part: str) -> None:
+            self.close_connection = True
+            self.wfile.write(
+                b"HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\n"
+            )
+            self.wfile.write(b"\r\n" if part == "body" else b"X-Slow: ")
+            with suppress(OSError):
+                while not state.ended.wait(DRIP_INTERVAL):
+                    self.wfile.write(b" ")
 
         do_GET = do_PUT = do_POST = do_DELETE = handle_request
 
@@ -77,6 +95,7 @@ def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
         try:
             yield state
         finally:
+            state.ended.set()
             http_server.shutdown()
             thread.join()
             pool.clear()

@@ -7,8 +7,11 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+from tests.symbol_server import DRIP_INTERVAL
 
 Answer = Callable[[socket.socket], None]
 """Does what a server does to a connection on which a request has come; the connection is closed after it."""
@@ -34,6 +37,18 @@ def breaks_off(status: str) -> Answer:
     def answer(connection: socket.socket) -> None:
         begin(connection)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    return answer
+
+
+def drips(beginning: bytes) -> Answer:
+    """An answer that goes on by a byte every now and then, until the client has had enough."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(beginning)
+        while True:
+            connection.sendall(b"0")
+            time.sleep(DRIP_INTERVAL)
 
     return answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -110,6 +111,20 @@ def test_a_cluster_that_hangs_is_asked_once(indexes, front, store_class, crash):
         save(store, crash)
     assert len(front.requests) == 1
     front.hangs.set()
+
+
+@pytest.mark.parametrize("part", ["header", "body"])
+@pytest.mark.parametrize("requests", ["_index_template", "_doc|_bulk", "_mget"])
+def test_a_cluster_whose_answer_drips_is_left_after_twice_the_timeout(
+    indexes, front, store_class, crash, part, requests
+):
+    front.drips = lambda request: part if re.search(requests, request) else ""
+    store = indexes.store(store_class, **{URLS: front.url, TIMEOUT: 2.0})
+    with pytest.raises(TransientStorageError, match=r"no answer from .* was not done after 4(\.\d+)? s"):
+        save(store, crash)
+    front.drips = lambda request: ""
+    save(store, crash)
+    assert indexes.ids({"match_all": {}}) == {crash}
 
 
 def test_a_connection_that_the_server_closed_while_idle_costs_nothing(indexes, front, store_class):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
 
 import pytest
 
@@ -13,6 +15,7 @@ from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from socorro_processor.errors import ConfigurationError, CrashStorageError, PermanentStorageError, TransientStorageError
 from tests.integration.postgresql_database import SERVER, new_database
+from tests.tcp_proxy import TCPProxy
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +162,73 @@ def test_a_server_that_says_nothing_is_given_up(database):
             pytest.raises(TransientStorageError, match="timeout expired"),
         ):
             pool.run("try it", lambda cursor: None)
+
+
+@pytest.fixture
+def proxy(database) -> Iterator[TCPProxy]:
+    with closing(TCPProxy("127.0.0.1", int(database.options[f"{SERVER}database_port"]))) as proxy:
+        yield proxy
+
+
+def pool_behind(proxy: TCPProxy, database) -> ConnectionPool:
+    times = {f"{SERVER}statement_timeout": 2, f"{SERVER}connect_timeout": 2}
+    return pool_of(database, **{f"{SERVER}database_port": proxy.port}, **times)
+
+
+@pytest.mark.parametrize("drips", [False, True])
+def test_a_server_that_stands_still_or_drips_within_a_statement_is_given_up(database, proxy, drips):
+    answered = threading.Event()
+
+    def drip() -> None:
+        # The beginning of a row of 1 MB.
+        proxy.say_to_clients(b"D\0\x10\0\0")
+        while not answered.wait(0.05):
+            with suppress(OSError):
+                proxy.say_to_clients(b"\0")
+
+    dripping = threading.Thread(target=drip)
+
+    def work(cursor) -> None:
+        proxy.stall()
+        if drips:
+            dripping.start()
+        cursor.execute("SELECT 1")
+
+    with closing(pool_behind(proxy, database)) as pool:
+        with pytest.raises(
+            TransientStorageError, match=f"try it in the database {database.name} .*: no answer within 4"
+        ):
+            pool.run("try it", work)
+        answered.set()
+        if drips:
+            dripping.join()
+        proxy.flow()
+        assert pool.run("try it", _one) == 1
+
+
+def test_a_server_that_stood_still_while_a_connection_was_idle_is_given_up(database, proxy):
+    with closing(pool_behind(proxy, database)) as pool:
+        assert pool.run("try it", _one) == 1
+        proxy.stall()
+        with pytest.raises(TransientStorageError, match="timeout expired"):
+            pool.run("try it", _one)
+        proxy.flow()
+        assert pool.run("try it", _one) == 1
+
+
+def test_a_statement_that_is_to_take_long_has_no_deadline(database, proxy):
+    def work(cursor) -> int:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("SELECT 1 FROM pg_sleep(6)")
+        return cursor.fetchone()[0]
+
+    with closing(pool_behind(proxy, database)) as pool:
+        assert pool.run("try it", work, keep=False, patient=True) == 1
+
+
+def _one(cursor) -> int:
+    cursor.execute("SELECT 1")
+    return cursor.fetchone()[0]
 
 
 def test_a_server_without_tls_is_refused_where_tls_is_required(database):

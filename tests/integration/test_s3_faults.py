@@ -31,6 +31,7 @@ from tests.integration.s3_servers import (
     breaks_off,
     closed_port,
     closes,
+    drips,
     hanging_server,
     refuses,
     says,
@@ -126,6 +127,27 @@ def test_a_server_that_hangs_while_it_sends_is_given_up(tmp_path):
     names = says("200 OK", b'["upload_file_minidump"]')
     gives_up = pytest.raises(TransientStorageError, match="Read timeout")
     with store_that_gets(names, hangs, read_timeout=0.2) as (store, _), gives_up:
+        store.get_raw_dumps_as_files(CRASH, tmp_path)
+
+
+ANSWER_TIME = {"connection_timeout": 1, "read_timeout": 2, "number_of_tries": 1}
+"""So long that the server, on a machine under load, does not stop dripping meanwhile."""
+
+
+@every_call
+def test_a_server_whose_answer_drips_is_given_up_after_the_time_of_all_tries(call):
+    dripping = drips(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    too_slow = pytest.raises(TransientStorageError, match=r"was not done after 3(\.\d+)? s|within 13 s")
+    with store_that_gets(dripping, **ANSWER_TIME) as (store, _), too_slow:
+        call(store)
+
+
+@pytest.mark.parametrize("header", [b"Content-Length: 5000000", b"Connection: close"])
+def test_a_dump_that_drips_is_given_up(tmp_path, header):
+    names = says("200 OK", b'["upload_file_minidump"]')
+    dripping = drips(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % header)
+    too_slow = pytest.raises(TransientStorageError, match=r"cannot read .*: not as much came within 13 s")
+    with store_that_gets(names, dripping, **ANSWER_TIME) as (store, _), too_slow:
         store.get_raw_dumps_as_files(CRASH, tmp_path)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedProductError
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+from socorro_processor.crashstorage.elasticsearch.node import DeadlineNode
 from socorro_processor.crashstorage.elasticsearch.refusals import LONGEST_REASON, NO_INDEX, failure
 from socorro_processor.errors import ConfigurationError, TransientStorageError
 
@@ -49,7 +50,7 @@ class ElasticsearchConnection(RequiredConfig):
     required_config.add_option(
         "elasticsearch_timeout",
         default=30.0,
-        doc="seconds that an answer may take",
+        doc="seconds in which something of an answer has to come; the whole of it has twice as long",
         reference_value_from="resource.elasticsearch",
     )
     required_config.add_option(
@@ -119,6 +120,7 @@ class ElasticsearchConnection(RequiredConfig):
         try:
             self.client = Elasticsearch(
                 urls,
+                node_class=DeadlineNode,
                 request_timeout=config.elasticsearch_timeout,
                 max_retries=config.maximum_retries,
                 retry_on_status=(),

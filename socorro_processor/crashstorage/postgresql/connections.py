@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed, failure
 from socorro_processor.errors import PermanentStorageError
+from socorro_processor.request_deadline import ANY_TIME, LEAST_SPEED, Deadline, Deadlines
 
 T = TypeVar("T")
 
@@ -21,6 +22,9 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 
 _SILENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 """A server that has vanished without a word is given up after a minute."""
+
+_PATIENCE = 2
+"""Times ``statement_timeout``, which a server may give to each statement of a text: after that it hangs itself."""
 
 
 def _ssl_mode(text: str) -> str:
@@ -42,7 +46,12 @@ def connection_options() -> Namespace:
     add("secrets", "database_username", "socorro", "who connects")
     add("secrets", "database_password", "", "the password (empty: as libpq finds it, in ~/.pgpass)", secret=True)
     add("resource", "connect_timeout", 10, "seconds to wait for a connection")
-    add("resource", "statement_timeout", 60, "seconds after which the server gives up a statement")
+    add(
+        "resource",
+        "statement_timeout",
+        60,
+        "seconds after which the server gives up a statement, and after twice as many the processor (0: never)",
+    )
     add(
         "resource",
         "sslmode",
@@ -54,6 +63,19 @@ def connection_options() -> Namespace:
     add("resource", "sslcert", "", "the file of this client's own certificate")
     add("resource", "sslkey", "", "the file of that certificate's key")
     return options
+
+
+class _TimedCursor(Cursor):
+    """Gives each statement its time. Beneath, libpq waits for ever for a server that was frozen, or drips."""
+
+    deadline: Deadline
+    seconds: float
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        size = len(query) if isinstance(query, bytes | str) else 0
+        seconds = self.seconds + size / LEAST_SPEED
+        self.deadline.step(seconds, f"no answer within {seconds:.0f} s")
+        super().execute(query, vars)
 
 
 class ConnectionPool:
@@ -82,14 +104,17 @@ class ConnectionPool:
             "options": f"-c statement_timeout={config.statement_timeout}s -c timezone=UTC",
             **_SILENCE,
         }
+        self._statement_timeout: float = config.statement_timeout
+        self._deadlines = Deadlines()
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._closed = False
 
-    def run(self, doing: str, work: Callable[[Cursor], T], *, keep: bool = True) -> T:
+    def run(self, doing: str, work: Callable[[Cursor], T], *, keep: bool = True, patient: bool = False) -> T:
         """What ``work`` gives, called with a cursor. ``doing`` is for the error's message.
 
         ``keep``: False for what sends much, because a connection keeps memory for the most that it ever sent.
+        ``patient``: a statement may take longer than ``statement_timeout``, which ``work`` sets aside.
 
         ``work`` must be able to be done twice: where the server has closed a connection that was idle,
         it is done again with a new one.
@@ -97,14 +122,11 @@ class ConnectionPool:
         idle = self._take_idle()
         if idle is not None:
             try:
-                with self._using(idle, doing, keep=keep), idle.cursor() as cursor:
-                    return work(cursor)
+                return self._done(idle, doing, work, keep=keep, patient=patient)
             except ConnectionFailed:
                 # The server was started anew, or ends what is idle: the others are gone too.
                 self._close_idle()
-        new = self._connect(doing)
-        with self._using(new, doing, keep=keep), new.cursor() as cursor:
-            return work(cursor)
+        return self._done(self._connect(doing), doing, work, keep=keep, patient=patient)
 
     @contextmanager
     def reading(self, doing: str, query: str, values: Sequence[Any], rows_at_once: int) -> Iterator[Iterator[Any]]:
@@ -139,8 +161,23 @@ class ConnectionPool:
     def __str__(self) -> str:
         return self._name
 
+    def _done(self, connection: Connection, doing: str, work: Callable[[Cursor], T], *, keep: bool, patient: bool) -> T:
+        if patient or not self._statement_timeout:
+            with self._using(connection, doing, keep=keep), connection.cursor() as cursor:
+                return work(cursor)
+        with (
+            self._deadlines.within(ANY_TIME) as deadline,
+            self._using(connection, doing, keep=keep, deadline=deadline),
+            connection.cursor(cursor_factory=_TimedCursor) as timed,
+        ):
+            deadline.guard(connection)
+            timed.deadline, timed.seconds = deadline, self._statement_timeout * _PATIENCE
+            return work(timed)
+
     @contextmanager
-    def _using(self, connection: Connection, doing: str, *, keep: bool = True) -> Iterator[None]:
+    def _using(
+        self, connection: Connection, doing: str, *, keep: bool = True, deadline: Deadline | None = None
+    ) -> Iterator[None]:
         """Keep the connection afterwards where it is sound: after nothing has failed, but for a crash's content.
 
         A new one may lead to another server, which has room or is the primary one.
@@ -150,7 +187,10 @@ class ConnectionPool:
             yield
             sound = True
         except psycopg2.Error as error:
-            failed = failure(error, f"{doing} in the database {self}", lost=bool(connection.closed))
+            doing = f"{doing} in the database {self}"
+            failed = failure(error, doing, lost=bool(connection.closed))
+            if deadline is not None and deadline.reason:
+                failed = ConnectionFailed(f"{doing}: {deadline.reason}")
             sound = isinstance(failed, PermanentStorageError)
             raise failed from None
         finally:

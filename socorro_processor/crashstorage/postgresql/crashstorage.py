@@ -232,7 +232,7 @@ class PostgreSQLCrashStorage(CrashStorageBase):
 
         The indexes are the last: crashes can be saved while they are made, and without them.
         """
-        for name in self._pool.run("make the tables", migrate):
+        for name in self._pool.run("make the tables", migrate, patient=True):
             logger.info("migration %s applied to the database %s", name, self._pool)
         for weeks in range(_WEEKS_AHEAD + 1):
             self.partitions.make(week_of(self._today()) + timedelta(weeks=weeks))

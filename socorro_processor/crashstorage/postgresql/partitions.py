@@ -94,7 +94,7 @@ class Partitions:
             # A transaction for each table: who has locked one never waits for another.
             name = f"{table}_{week:%Y%m%d}"
             make = partial(_make, table=table, name=name, week=week, in_passing=in_passing)
-            if self._pool.run(f"make the partition {name}", make):
+            if self._pool.run(f"make the partition {name}", make, patient=not in_passing):
                 logger.info("partition %s made in the database %s", name, self._pool)
                 made.append(name)
         return made
