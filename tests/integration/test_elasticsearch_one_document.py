@@ -118,6 +118,58 @@ def test_two_processors_that_remove_each_others_document_lose_none(indexes, fron
     assert everywhere(indexes, young, crash_id) == [week_of(indexes, crash_id)]
 
 
+PATTERN = "resource.elasticsearch.elasticsearch_index"
+
+
+def of_days(indexes, store_class, **options):
+    """A store with an index a day, where there was one a week."""
+    return indexes.store(store_class, **{PATTERN: f"{indexes.template}-%Y%m%d", **options})
+
+
+@pytest.mark.parametrize("days", [0, -5000])
+def test_a_crash_is_one_document_after_the_pattern_of_indexes_has_changed(indexes, store_class, days):
+    crash_id = on(days)
+    save(indexes.store(store_class), crash_id, product="former")
+    store = of_days(indexes, store_class)
+    assert store.missing_processed([crash_id]) == set()
+    save(store, crash_id, product="new")
+    (index,) = everywhere(indexes, store, crash_id)
+    assert index == (indexes.other if days else f"{indexes.template}-{TODAY:%Y%m%d}")
+    assert indexes.document(crash_id)["processed_crash"]["product"] == "new"
+    save(indexes.store(store_class), crash_id)
+    assert everywhere(indexes, indexes.store(store_class), crash_id) == [
+        indexes.other if days else week_of(indexes, crash_id)
+    ]
+
+
+def test_a_crash_is_removed_from_an_index_of_a_former_pattern(indexes, store_class):
+    crash_id = on(0)
+    save(indexes.store(store_class), crash_id)
+    store = of_days(indexes, store_class)
+    store.remove(crash_id)
+    assert everywhere(indexes, store, crash_id) == []
+
+
+def test_an_index_of_somebody_else_whose_name_is_alike_is_left_alone(indexes, store_class):
+    crash_id, theirs = on(0), f"{indexes.template}-2theirs"
+    indexes.client.index(index=theirs, id=crash_id, document={"their": "own"}, refresh=True)
+    store = of_days(indexes, store_class)
+    save(store, crash_id)
+    with pytest.raises(CrashIDNotFound):
+        store.remove(on(0))
+    store.remove(crash_id)
+    assert indexes.client.exists(index=theirs, id=crash_id)
+
+
+def test_an_index_of_a_former_pattern_that_is_closed_keeps_no_crash_waiting(indexes, store_class):
+    crash_id = on(0)
+    save(indexes.store(store_class), crash_id)
+    indexes.client.indices.close(index=week_of(indexes, crash_id))
+    save(of_days(indexes, store_class), crash_id)
+    assert indexes.client.exists(index=f"{indexes.template}-{TODAY:%Y%m%d}", id=crash_id)
+    indexes.client.indices.open(index=week_of(indexes, crash_id))
+
+
 def test_an_index_that_is_closed_keeps_no_crash_of_another_one_waiting(indexes, store_class):
     store = indexes.store(store_class)
     save(store, on(-5000))

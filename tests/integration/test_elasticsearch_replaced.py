@@ -210,9 +210,10 @@ def test_setup_prepares_the_indexes_of_older_versions(indexes, front, store_clas
     assert set(indexes.mappings()) == {index, before, indexes.other}
 
 
-def test_an_alias_in_the_place_of_an_index_needs_a_write_index(indexes, store, index):
+@pytest.mark.parametrize("part", ["part", "2part"])
+def test_an_alias_in_the_place_of_an_index_needs_a_write_index(indexes, store, index, part):
     store.setup()
-    parts = [f"{indexes.template}-part{number}" for number in (1, 2)]
+    parts = [f"{indexes.template}-{part}{number}" for number in (1, 2)]
     for part in parts:
         indexes.client.indices.create(index=part, mappings=MAPPINGS, aliases={index: {}})
     with pytest.raises(PartlyAwayError, match=rf"{parts[0]}, {parts[1]}\) one must be its write index"):

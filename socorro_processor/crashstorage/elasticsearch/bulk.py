@@ -31,8 +31,8 @@ class Operation:
     """A document on its way: what a bulk request says of it, and what became of it."""
 
     alias: str
-    elsewhere: str
-    """The index in which there must be no document of this crash any more."""
+    elsewhere: Sequence[str]
+    """The indexes in which there must be no document of this crash any more."""
     crash_id: str
     document: bytes
     is_elsewhere: bool = False
@@ -138,7 +138,7 @@ class _Bulk(ESCrashStorage):
         super().__init__(config)
         self._commit = GroupCommit(self._send, config.items_per_bulk_load, config.flush_interval)
 
-    def put(self, alias: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
+    def put(self, alias: str, elsewhere: Sequence[str], crash_id: str, document: bytes) -> bool:
         operation = Operation(alias, elsewhere, crash_id, document)
         self._commit.put(operation)
         return operation.is_elsewhere
@@ -174,7 +174,7 @@ class _Bulk(ESCrashStorage):
                     self._send([operation])
 
     def _look_elsewhere(self, operations: Sequence[Operation]) -> None:
-        places = [(operation.elsewhere, operation.crash_id) for operation in operations]
+        places = [(index, operation.crash_id) for operation in operations for index in operation.elsewhere]
         try:
             found = self._connection.found(places, ignored=NOT_SEARCHED)
         except CrashStorageError as error:

@@ -90,8 +90,7 @@ class ESCrashStorage(CrashStorageBase):
         self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
     ) -> None:
         index = self.indexes.index_of(crash_id)
-        week, other = self._places(crash_id)
-        elsewhere = other if index == week else week
+        elsewhere = [place for place in self._places(crash_id) if place != index]
         document = self._document(raw_crash, self.redacted(processed_crash), crash_id)
         if self._save_cut(index, elsewhere, crash_id, document):
             self._remove_from(elsewhere, crash_id, index)
@@ -100,21 +99,21 @@ class ESCrashStorage(CrashStorageBase):
         """What of a processed crash is saved; a copy where that is not all."""
         return processed_crash
 
-    def put(self, alias: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
-        """Save a document in place of the one that may be there; return True where index ``elsewhere`` has one too.
+    def put(self, alias: str, elsewhere: Sequence[str], crash_id: str, document: bytes) -> bool:
+        """Save a document in place of the one that may be there; return True where an index ``elsewhere`` has one too.
 
-        It is looked for at each save: as days pass, and when ``oldest_crash_days`` changes, a crash of any date may
-        be due in another index than before.
+        It is looked for at each save: as days pass, and when ``oldest_crash_days`` or ``elasticsearch_index`` change,
+        a crash of any date may be due in another index than before.
         """
         self._connection.save(alias, crash_id, document)
-        return crash_id in self._connection.found([(elsewhere, crash_id)], ignored=NOT_SEARCHED)
+        return crash_id in self._connection.found([(index, crash_id) for index in elsewhere], ignored=NOT_SEARCHED)
 
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
         """Those without a document. The crashes of an index that is not there are missing: a save makes it again."""
         indexes = [(self.indexes.week_of(crash_id), crash_id) for crash_id in crash_ids]
         missing = set(crash_ids) - self._connection.found(indexes)
-        if missing:
-            missing -= self._connection.found([(self.indexes.other, crash_id) for crash_id in sorted(missing)])
+        for index in (self.indexes.other, *(self.indexes.former() if missing else ())):
+            missing -= self._connection.found([(index, crash_id) for crash_id in sorted(missing)])
         if missing:
             # Another cluster than ours has none of the indexes either.
             self.indexes.check_template()
@@ -153,7 +152,7 @@ class ESCrashStorage(CrashStorageBase):
     def __str__(self) -> str:
         return f"{type(self).__name__} in the indexes {', '.join(self.indexes.patterns())}"
 
-    def _save_cut(self, index: str, elsewhere: str, crash_id: str, document: Mapping[str, Any]) -> bool:
+    def _save_cut(self, index: str, elsewhere: Sequence[str], crash_id: str, document: Mapping[str, Any]) -> bool:
         """Save as much of a document as the cluster has room for."""
         for _ in range(_MOST_CUTS):
             data = self._encoded(document, crash_id)
@@ -165,14 +164,14 @@ class ESCrashStorage(CrashStorageBase):
                     document = cut(document, int(len(data) * error.share * _MARGIN), misfit)
         raise PermanentStorageError(f"crash {crash_id} is too large for Elasticsearch, however much is left out")
 
-    def _save(self, index: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
+    def _save(self, index: str, elsewhere: Sequence[str], crash_id: str, document: bytes) -> bool:
         try:
             return self._put_in(index, elsewhere, crash_id, document)
         except IndexMissing:
             # Gone since it was last looked at, and nothing was written: now it is made again.
             return self._put_in(index, elsewhere, crash_id, document)
 
-    def _put_in(self, index: str, elsewhere: str, crash_id: str, document: bytes) -> bool:
+    def _put_in(self, index: str, elsewhere: Sequence[str], crash_id: str, document: bytes) -> bool:
         alias = self.indexes.make(index)
         try:
             return self.put(alias, elsewhere, crash_id, document)
@@ -183,18 +182,21 @@ class ESCrashStorage(CrashStorageBase):
                 self.indexes.make(index)
             raise
 
-    def _remove_from(self, elsewhere: str, crash_id: str, index: str) -> None:
-        """Remove the document of a crash that has just been saved in ``index`` from another one."""
-        self._connection.delete(elsewhere, crash_id)
+    def _remove_from(self, elsewhere: Sequence[str], crash_id: str, index: str) -> None:
+        """Remove the document of a crash that has just been saved in ``index`` from the others."""
+        for other in elsewhere:
+            # That one of them has it is known; with indexes of a former pattern it is not known which.
+            if len(elsewhere) == 1 or self._connection.found([(other, crash_id)], ignored=NOT_SEARCHED):
+                self._connection.delete(other, crash_id)
         if not self._connection.found([(index, crash_id)]):
             # Another processor, by whose date or configuration it is due elsewhere, did the same to this document.
             raise TransientStorageError(
-                f"crash {crash_id} was saved in index {elsewhere} at the same time, and removed from {index}"
+                f"crash {crash_id} was saved in another index at the same time, and removed from {index}"
             )
 
-    def _places(self, crash_id: str) -> tuple[str, str]:
+    def _places(self, crash_id: str) -> tuple[str, ...]:
         """The indexes in which it may be."""
-        return self.indexes.week_of(crash_id), self.indexes.other
+        return self.indexes.week_of(crash_id), self.indexes.other, *self.indexes.former()
 
     def _document(self, raw_crash: RawCrash, processed_crash: Mapping[str, Any], crash_id: str) -> dict[str, Any]:
         forbidden: frozenset[str] = self.config.raw_forbidden_keys

@@ -109,6 +109,10 @@ class WeeklyIndexes(RequiredConfig):
         self._clock = clock
         self._looked_at: dict[str, float] = {}
         """By index, when it was last found to be as the template makes it."""
+        self._former: list[str] = []
+        self._looked_for_former = float("-inf")
+        self._names: set[str] = set()
+        """Of all days, once they are needed."""
         pattern: str = config.elasticsearch_index
         self.template = pattern.partition("%")[0].rstrip("-_.") or "crashes"
         self.other = f"{self.template}-other"
@@ -135,15 +139,25 @@ class WeeklyIndexes(RequiredConfig):
 
         Only names that the pattern makes of a day are among them, and none that only look alike.
         """
-        with self._connection.sorted_errors("list the indexes"):
-            answer = self._connection.client.indices.get_settings(
-                index=self.patterns(), name="index.creation_date", ignore_unavailable=True, allow_no_indices=True
-            )
-        there = set(answer.body)
-        pattern: str = self.config.elasticsearch_index
-        days = (_FIRST_DAY + timedelta(days=number) for number in range((_LAST_DAY - _FIRST_DAY).days + 1))
-        last_days = {day.strftime(pattern): day for day in days}
-        return sorted((last_days[index], index) for index in there if index in last_days and index != self.other)
+        last_days = self._last_days()
+        return sorted(
+            (last_days[index], index) for index in self._there() if index in last_days and index != self.other
+        )
+
+    def former(self) -> list[str]:
+        """The indexes that another ``elasticsearch_index`` has made, and whose names match ``patterns``.
+
+        Crashes of any day may be in them. The cluster is asked as seldom as for ``make``.
+        """
+        now = self._clock()
+        if now - self._looked_for_former >= KNOWN_FOR:
+            others = sorted(self._there() - {self.other} - self._usual())
+            if others and not self._names:
+                self._names = {self.other, *self._last_days()}
+            behind = self._behind(*others) if not self._names.issuperset(others) else {}
+            self._former = sorted(index for index, each in behind.items() if self._is_former(index, each))
+            self._looked_for_former = now
+        return self._former
 
     def drop(self, index: str) -> None:
         """Delete an index, with all that is in it. One that is gone already is no error."""
@@ -188,6 +202,7 @@ class WeeklyIndexes(RequiredConfig):
     def forget(self) -> None:
         """Have the cluster asked again: it may be another one, or indexes and template may be gone."""
         self._looked_at.clear()
+        self._looked_for_former = float("-inf")
 
     def setup(self) -> None:
         """Put the template, and give the indexes that there are the alias that older versions did not make."""
@@ -240,6 +255,31 @@ class WeeklyIndexes(RequiredConfig):
                 wait_for_status="yellow", timeout=_MADE_WITHIN
             )
         return str(answer.body["status"])
+
+    def _there(self) -> set[str]:
+        """The names of indexes that match ``patterns``."""
+        with self._connection.sorted_errors("list the indexes"):
+            answer = self._connection.client.indices.get_settings(
+                index=self.patterns(), name="index.creation_date", ignore_unavailable=True, allow_no_indices=True
+            )
+        return set(answer.body)
+
+    def _is_former(self, index: str, each: Mapping[str, Any]) -> bool:
+        # One behind an alias that somebody put in the place of an index is that of today.
+        names = {index, *(alias.removesuffix(_SUFFIX) for alias in each["aliases"])}
+        return self._names.isdisjoint(names) and _has_our_mapping(each["mappings"])
+
+    def _usual(self) -> set[str]:
+        """The names of all indexes to which a crash is saved today, but for that of the others."""
+        oldest: int = self.config.oldest_crash_days
+        days = (self._today() - timedelta(days=age) for age in range(-DAYS_AHEAD, oldest + 1))
+        return {day.strftime(self.config.elasticsearch_index) for day in days}
+
+    def _last_days(self) -> dict[str, date]:
+        """By the name of an index, the last day whose crashes it takes."""
+        pattern: str = self.config.elasticsearch_index
+        days = (_FIRST_DAY + timedelta(days=number) for number in range((_LAST_DAY - _FIRST_DAY).days + 1))
+        return {day.strftime(pattern): day for day in days}
 
     def _behind(self, *names: str) -> Mapping[str, Any]:
         """Return the indexes that names of indexes or aliases stand for, each with its aliases and mappings."""
