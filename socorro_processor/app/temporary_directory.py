@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -16,6 +17,9 @@ from socorro_processor.stackwalk.orphans import kill_orphans
 from socorro_processor.writable_directory import check_room, check_writable
 
 logger = logging.getLogger(__name__)
+
+_NOT_OURS = frozenset((errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EPERM))
+"""Said of a file of another user, or of what is none: a directory, a socket."""
 
 
 class ProcessDirectory:
@@ -65,7 +69,13 @@ class ProcessDirectory:
 
     def _remove_abandoned(self) -> None:
         for path in self._base.glob("*.lock"):
-            lock = _locked(path)
+            try:
+                lock = _locked(path)
+            except OSError as error:
+                if error.errno not in _NOT_OURS:
+                    raise
+                logger.warning("left as it is, because it cannot be opened: %s: %s", path, error.strerror)
+                continue
             if lock is None:
                 continue
             if orphans := kill_orphans(path.stem):

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,15 @@ def test_what_could_not_be_removed_is_removed_at_a_later_start(tmp_path, monkeyp
     assert directory.path.exists()
     ProcessDirectory(str(tmp_path)).close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_else_lies_in_the_base_keeps_no_processor_from_its_start(tmp_path, caplog):
+    (tmp_path / "directory.lock").mkdir()
+    (tmp_path / "link.lock").symlink_to(tmp_path / "link.lock")
+    with closing(ProcessDirectory(str(tmp_path))) as mine:
+        assert mine.path.is_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {"directory.lock", "link.lock"}
+    assert f"left as it is, because it cannot be opened: {tmp_path}/directory.lock: Is a directory" in caplog.text
 
 
 def test_a_base_that_cannot_be_used_is_named_with_what_to_do(tmp_path):
