@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from socorro_processor.errors import SocorroError
 from socorro_processor.jobs.job import Memory
-from socorro_processor.serialization import encode
+from socorro_processor.regular_file import NotAFile, read_regular_file, replacing
+from socorro_processor.serialization import decode, encode
+
+_LONGEST_REASON = 100
 
 
 class LedgerError(SocorroError):
@@ -75,15 +76,13 @@ class FileLedger:
             os.close(descriptor)
 
     def record(self, record: JobRecord) -> None:
-        path = self._directory / f"{record.name}.json"
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        with _as_ledger_error("write"):
-            temporary.write_bytes(encode(asdict(record) | _moments(record)))
-            temporary.replace(path)
+        with _as_ledger_error("write"), replacing(self._directory / f"{record.name}.json") as file:
+            file.write(encode(asdict(record) | _moments(record)))
 
     def records(self) -> list[JobRecord]:
+        """A record that is damaged is that of a run that ended badly: the other jobs have theirs."""
         with _as_ledger_error("read"):
-            return [_record(json.loads(path.read_bytes())) for path in sorted(self._directory.glob("[!.]*.json"))]
+            return [_read(path) for path in sorted(self._directory.glob("[!.]*.json"))]
 
     def close(self) -> None:
         pass
@@ -93,9 +92,33 @@ def _moments(record: JobRecord) -> dict[str, Any]:
     return {"started": record.started.isoformat(), "ended": record.ended and record.ended.isoformat()}
 
 
-def _record(read: dict[str, Any]) -> JobRecord:
-    ended = read["ended"] and datetime.fromisoformat(read["ended"])
-    return JobRecord(**{**read, "started": datetime.fromisoformat(read["started"]), "ended": ended})
+def _read(path: Path) -> JobRecord:
+    """Raises OSError."""
+    try:
+        return _record(path.stem, decode(read_regular_file(path)))
+    except (NotAFile, ValueError, KeyError, TypeError) as error:
+        changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        what = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+        summary = f"its record {path} is damaged ({what}): the next run replaces it, and begins anew"
+        return JobRecord(path.stem, "", changed, changed, succeeded=False, summary=summary)
+
+
+def _record(name: str, read: Any) -> JobRecord:
+    """Raises ValueError, KeyError, TypeError where it is none of this job."""
+    started, ended = read["started"], read["ended"]
+    record = JobRecord(
+        **{**read, "started": datetime.fromisoformat(started), "ended": ended and datetime.fromisoformat(ended)}
+    )
+    texts = (record.name, record.host, record.summary)
+    if (
+        record.name != name
+        or not all(isinstance(text, str) for text in texts)
+        or not isinstance(record.memory, dict)
+        or record.succeeded not in (None, True, False)
+        or any(moment is not None and moment.tzinfo is None for moment in (record.started, record.ended))
+    ):
+        raise ValueError("a value of another type than is written")
+    return record
 
 
 @contextmanager
@@ -104,5 +127,3 @@ def _as_ledger_error(doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise LedgerError(f"cannot {doing} {error.filename}: {error.strerror}: correct cron.directory") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise LedgerError(f"cannot {doing} how the jobs ended: {error}: remove what is in cron.directory") from error

@@ -268,9 +268,35 @@ def test_where_the_records_cannot_be_written_the_job_is_not_begun(socorro_cron, 
     assert job.given == []
 
 
-def test_a_damaged_record_is_an_error_that_says_what_to_do(socorro_cron, tmp_path):
+DAMAGED = [
+    "",
+    "{",
+    "[]",
+    "[" * 100_000,
+    "\0" * 100,
+    '{"name": "sweep", "host": "h", "started": "2016-11-24T04:00:00", "ended": null}',
+    '{"name": "sweep", "host": "h", "started": "2016-11-24T04:00:00+00:00", "ended": null, "summary": 5}',
+    '{"name": "sweep", "host": "h", "started": "2016-11-24T04:00:00+00:00", "ended": null, "memory": []}',
+    '{"name": "another", "host": "h", "started": "2016-11-24T04:00:00+00:00", "ended": null}',
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_record_is_that_of_a_bad_end_until_the_next_run(socorro_cron, job, tmp_path, text):
     (tmp_path / "jobs").mkdir()
-    (tmp_path / "jobs" / "sweep.json").write_text("{")
-    code, _, err = socorro_cron("status")
+    record = tmp_path / "jobs" / "sweep.json"
+    record.write_text(text)
+    code, out, _ = socorro_cron("status", "--json")
     assert code == 1
-    assert "remove what is in cron.directory" in err
+    assert json.loads(out)["state"] == "badly"
+    assert f"its record {record} is damaged" in json.loads(out)["summary"]
+    assert socorro_cron("sweep")[0] == 0
+    assert len(job.given) == 1
+    assert socorro_cron("status")[0] == 0
+
+
+def test_a_damaged_record_of_one_job_keeps_no_other_from_its_work(socorro_cron, job, tmp_path):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "another.json").write_text("")
+    assert socorro_cron("sweep")[0] == 0
+    assert len(job.given) == 1
