@@ -42,6 +42,7 @@ def fail_with(state: str):
 
 TRANSIENT = {
     "08006": "connection failure",
+    "2200H": "a sequence without further numbers",
     "23502": "not null violation",
     "23503": "foreign key violation",
     "23505": "unique violation",

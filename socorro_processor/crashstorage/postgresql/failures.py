@@ -22,6 +22,9 @@ _OF_THIS_CRASH = ("22", "54")
 """Data exceptions, and the program's limits: what the server says of this content. All else it says of
 itself, or of a schema that is not ours."""
 
+_NUMBERS_USED_UP = "2200H"
+"""A data exception, too, but of a sequence: each crash that needs its next number meets it."""
+
 _NAMES_ONLY = ("08", "23", "25", "28", "3D", "3F", "40", "42501", "42P01", "42P07", "42703", "53", "55", "57", "58")
 """Whose message, other than its details, quotes nothing that was to be stored."""
 
@@ -51,7 +54,7 @@ def failure(error: psycopg2.Error, doing: str, *, lost: bool = False) -> CrashSt
     if lost or of_libpq or state.startswith(_LOST):
         return ConnectionFailed(message)
     # Without an SQLSTATE it is psycopg2 itself that cannot write the content down.
-    if not state or state.startswith(_OF_THIS_CRASH):
+    if not state or (state.startswith(_OF_THIS_CRASH) and state != _NUMBERS_USED_UP):
         return PermanentStorageError(message)
     return TransientStorageError(message)
 
