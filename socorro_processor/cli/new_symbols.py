@@ -25,7 +25,7 @@ from socorro_processor.symbols.download import module_line
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.dump_syms import Converted, DumpSyms, find_dump_syms
 from socorro_processor.symbols.elf import NotLinked
-from socorro_processor.symbols.minidump import read
+from socorro_processor.symbols.minidump import Module, read
 from socorro_processor.symbols.verdict import NoVerdict, is_corrupt
 from socorro_processor.symbols.wanted import Wanted
 
@@ -83,6 +83,14 @@ def find_symbols(items: Sequence[str]) -> list[FoundSymbols]:
     if not found:
         raise SocorroError(f"no symbol files or binaries in {', '.join(items)}")
     return found
+
+
+def modules_of(item: str) -> Iterator[Module]:
+    """The modules of a minidump that can have symbols; none where the item is not a minidump, or is broken."""
+    path = Path(item)
+    with suppress(OSError, NotUnderstood):
+        if path.is_file() and _begins(path, _MINIDUMP):
+            yield from (each for each in read(path).modules if each.debug_file and each.debug_id.strip("0"))
 
 
 class SymbolFileMaker:

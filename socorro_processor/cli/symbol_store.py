@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.progress import MofNCompleteColumn
 
-from socorro_processor.cli.new_symbols import FoundSymbols, SymbolFileMaker, SymbolsRefused, find_symbols
+from socorro_processor.cli.new_symbols import FoundSymbols, SymbolFileMaker, SymbolsRefused, find_symbols, modules_of
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import DotDict
@@ -19,6 +20,8 @@ from socorro_processor.symbols.dump_syms import Converted, has_functions
 from socorro_processor.symbols.wanted import Wanted
 
 ADDED, REPLACED, THERE, REFUSED = "added", "replaced", "already there", "refused"
+OTHER_BUILD = "names another build"
+"""The result of a minidump: the store has a module of it in the build that was named, and not in its own."""
 
 _BARE = "without functions and lines: it has no debug information"
 _CHUNK = 1 << 20
@@ -32,7 +35,10 @@ class Result(NamedTuple):
 
 
 def add(rule: DotDict, items: list[str], as_json: bool) -> int:
-    """Put what is found into the store, and say what became of each; 1 where something was refused."""
+    """Put what is found into the store, and say what became of each.
+
+    1 where something was refused, or is not of the build that a minidump among the items names.
+    """
     if not items:
         raise SocorroError("add what? name binaries with debug information, .sym files, or directories of them")
     if not rule.symbols_path:
@@ -45,10 +51,11 @@ def add(rule: DotDict, items: list[str], as_json: bool) -> int:
         with progress_bar(MofNCompleteColumn()) as progress:
             for each in progress.track(found, description="added"):
                 results.append(_add(store, each, maker))
+        results += _other_builds(store, items, results)
     finally:
         # Also of those before an interruption.
         _print(results, as_json)
-    return 1 if any(each.result == REFUSED for each in results) else 0
+    return 1 if any(each.result in (REFUSED, OTHER_BUILD) for each in results) else 0
 
 
 def _print(results: list[Result], as_json: bool) -> None:
@@ -76,6 +83,21 @@ def _add(store: Path, found: FoundSymbols, maker: SymbolFileMaker) -> Result:
             return Result(found, _put(store, made), made.wanted, "" if has_functions(made.file) else _BARE)
     except SymbolsRefused as error:
         return Result(found, REFUSED, None, str(error))
+
+
+def _other_builds(store: Path, items: list[str], results: list[Result]) -> Iterator[Result]:
+    """Say which modules of the minidumps have no symbols yet, although some of another build were named."""
+    named: dict[str, Wanted] = {each.wanted.debug_file: each.wanted for each in results if each.wanted}
+    for item in dict.fromkeys(items):
+        for module in modules_of(item):
+            try:
+                wanted = Wanted.of(module.debug_file, module.debug_id)
+            except ValueError:  # a name that no file can have
+                continue
+            other = named.get(module.debug_file)
+            if other and not (store / wanted.path).is_file():
+                reason = f"not {other.debug_file}/{other.debug_id}: the one that crashed is needed"
+                yield Result(FoundSymbols((Path(item),)), OTHER_BUILD, wanted, reason)
 
 
 def _there_already(store: Path, found: FoundSymbols) -> Wanted | None:

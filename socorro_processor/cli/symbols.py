@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ITEM",
         nargs="*",
         help="add, upload: binaries with debug information (ELF, PE with its PDB, Mach-O; dump_syms converts them), "
-        ".sym files, or directories of both; fetch: DEBUG_FILE/DEBUG_ID, or a crash id in the source store: what its "
+        ".sym files, directories of both, or minidumps: the binaries that they name, as far as this machine has them; "
+        "fetch: DEBUG_FILE/DEBUG_ID, or a crash id in the source store: what its "
         "dumps need; - reads them from standard input",
     )
     parser.add_argument("--all", action="store_true", help="index: also those that have an index")
@@ -111,9 +112,10 @@ COMMAND = Command(
         "Add symbols of your own binaries to the local store; say which symbol files crashes missed, the most missed "
         "first; get symbol files; upload them; look after the symbol cache.\n\n"
         "`add` says of each file: added; already there; replaced, where the one there had no functions; or refused,\n"
-        "and why.\n\n"
-        "Exit code: 0 done; 1 not all was added, got or uploaded, or (status) no manager runs; 2 wrong arguments or "
-        "configuration."
+        "and why. Of a minidump it says where that names another build of what was added: the one that crashed is\n"
+        "needed.\n\n"
+        "Exit code: 0 done; 1 not all was added, got or uploaded, or it is of another build than a minidump names, or\n"
+        "(status) no manager runs; 2 wrong arguments or configuration."
     ),
     example="socorro symbols missing --since=2016-11-23 --csv",
     run=run,

@@ -175,6 +175,42 @@ def test_a_minidump_of_another_machine_is_refused(add: Add, tmp_path: Path) -> N
     assert add(dump) == (1, [f"{dump}: refused: none of its modules is on this machine, in the same build"], "")
 
 
+def test_a_minidump_says_where_it_names_another_build_of_what_was_added(
+    add: Add, store: Path, build: Path, tmp_path: Path
+) -> None:
+    program, dump = build / "app", tmp_path / "app.dmp"
+    shutil.copy(PROGRAM, program)
+    # It names the program in a build that is gone, and one that there is.
+    content = written(
+        AMD64, modules=((0x7F0000010000, 0x10000), (0x7F0000030000, 0x10000)), names=("/x/app", str(PROGRAM))
+    )
+    dump.write_bytes(content.replace(GUID[:15] + b"\1", UUID(hex=debug_id()[:32]).bytes_le))
+    crashed = f"{UUID(bytes_le=GUID[:15] + bytes(1)).hex.upper()}0"
+    told = f"{dump}: names another build, app/{crashed} (not app/{debug_id()}: the one that crashed is needed)"
+
+    code, lines, err = add(program, dump)
+    assert (code, err) == (1, "")
+    assert lines == [
+        f"{program}: added, app/{debug_id()}{BARE}",
+        f"{PROGRAM}: added, {PROGRAM.name}/{debug_id()}{BARE}",
+        told,
+    ]
+    assert json.loads(add("--json", program, dump)[1][0])[-1] == {
+        "files": [str(dump)],
+        "result": "names another build",
+        "reason": f"not app/{debug_id()}: the one that crashed is needed",
+        "debug_file": "app",
+        "debug_id": crashed,
+        "path": f"app/{crashed}/app.sym",
+    }
+
+    # Once the store has the one that crashed, all is well.
+    symbols = store / "app" / crashed / "app.sym"
+    symbols.parent.mkdir()
+    symbols.write_text(f"MODULE Linux x86_64 {crashed} app\nFUNC 1000 10 0 main\n")
+    assert add(program, dump)[0] == 0
+
+
 def test_no_file_name_can_steer_a_terminal(add: Add, build: Path) -> None:
     file = build / "\x1b]0;x\x07.sym"
     file.write_text("text")
