@@ -93,12 +93,12 @@ clean: ## remove all that was made here
 # The package itself is put in editable: a change of the code needs no new installation.
 $(VENV)/.installed: requirements.txt setup.py $(VENV)/.made
 	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
-	$(BIN)/pip install --quiet --no-deps -e .
+	PYTHONWARNINGS='ignore:Editable installation' $(BIN)/pip install --quiet --no-deps -e .
 	touch $@
 
 $(VENV)/.installed-for-tests: requirements-dev.txt setup.py $(VENV)/.made
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	PYTHONWARNINGS='ignore:Editable installation' $(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-for-fuzzing: requirements-fuzz.txt $(VENV)/.installed-for-tests

@@ -105,10 +105,19 @@ def test_the_readme_shows_what_make_run_prints_and_where_its_crash_is(clone):
     assert [block.kind for block in blocks(begin)] == ["commands", "output"]
     clone.walk(begin)
 
-    told = re.search(r"^The crash is in (\S+)\. To see it again, in (\S+):\n    (.*)\n\Z", clone.printed, re.MULTILINE)
+    told = re.search(
+        r"^The crash is in (\S+)\. To see it again, in (\S+):\n    (.*)\n"
+        r"To walk it again, with its symbols in the local store:\n((?:    .*\n)+)\Z",
+        clone.printed,
+        re.MULTILINE,
+    )
     assert (Path(told[1]), Path(told[2])) == (clone.directory / "socorro-data" / "crashes", clone.directory)
     again = clone.shell.run(told[3])
     assert f"\n{again}\nThe crash is in" in clone.printed
+    walked = "".join(map(clone.shell.run, told[4].splitlines()))
+    assert ": added, lightbox/" in walked
+    assert re.search(r"^[0-9a-f-]{36} lightbox::Thumbnail::turn_upright\(", walked, re.MULTILINE)
+    assert "keeps its earlier result" not in walked
 
 
 def test_the_page_on_own_rules_can_be_walked_and_prints_what_it_shows(clone):
