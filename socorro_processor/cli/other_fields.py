@@ -29,6 +29,7 @@ KNOWN = frozenset(
         *PROPERTIES["processed_crash"]["properties"],
         *_ANNOTATIONS,
         *("abort_message", "completeddatetime", "crash_id", "memory_info", "memory_report", "startedDateTime"),
+        *("moz_crash_reason", "moz_crash_reason_raw"),
     )
 )
 """What the processor's own rules write: shown elsewhere in the report, or of little use to who reads it, or not for

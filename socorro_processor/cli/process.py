@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -19,6 +20,7 @@ from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.history import FORCE, NOTHING, History
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
 from socorro_processor.log import set_up_logging
+from socorro_processor.stackwalk import stackwalker
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     set_up_logging(configuration.values.logging)
+    if sys.stderr.isatty() and configuration.values.logging.level != "DEBUG":
+        # Which stackwalker it is comes between a report and its reader.
+        stackwalker.logger.setLevel(logging.WARNING)
     ids = [word for word in arguments.crashes if _is_crash_id(word)]
     if not any(names_files(word) for word in arguments.crashes if word not in ids):
         return _process_ids(arguments, configuration)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -17,6 +18,7 @@ from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.cli.crash_files import Dumps, check_minidumps, crashes_in, new_raw_crash, read_annotations
 from socorro_processor.cli.report import print_report
 from socorro_processor.cli.show import as_json
+from socorro_processor.cli.symbol_places import SymbolPlaces
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
@@ -32,6 +34,7 @@ def process_files(arguments: argparse.Namespace, configuration: Configuration) -
     annotations = read_annotations(arguments.raw_crash)
     values = configuration.values
     _set_symbols(values.processor, arguments.symbols)
+    places = SymbolPlaces.of(values.processor, arguments.symbols)
     failed = 0
     with ExitStack() as stack:
         directory = ProcessDirectory(values.app.temporary_directory)
@@ -49,7 +52,7 @@ def process_files(arguments: argparse.Namespace, configuration: Configuration) -
                 failed += 1
                 print(f"socorro: {error}", file=sys.stderr)
             else:
-                _print(processed, dumps, arguments, is_first=number == 0)
+                _print(processed, dumps, arguments, annotations, places, is_first=number == 0)
     return 1 if failed else 0
 
 
@@ -107,7 +110,15 @@ def _set_symbols(processor: DotDict, directories: Sequence[Path]) -> None:
             rule.symbols_path = tuple(str(directory.absolute()) for directory in directories)
 
 
-def _print(processed: ProcessedCrash, dumps: Dumps, arguments: argparse.Namespace, *, is_first: bool) -> None:
+def _print(
+    processed: ProcessedCrash,
+    dumps: Dumps,
+    arguments: argparse.Namespace,
+    annotations: Mapping[str, Any],
+    places: SymbolPlaces,
+    *,
+    is_first: bool,
+) -> None:
     if arguments.json:
         print(as_json(processed, indent=2 if sys.stdout.isatty() else None), flush=True)
         return
@@ -115,4 +126,12 @@ def _print(processed: ProcessedCrash, dumps: Dumps, arguments: argparse.Namespac
         print()
     file = str(next(iter(dumps.values())))
     console = Console(highlight=False)
-    print_report(processed, console, all_threads=arguments.all_threads, modules=arguments.modules, file=file)
+    print_report(
+        processed,
+        console,
+        all_threads=arguments.all_threads,
+        modules=arguments.modules,
+        file=file,
+        places=places,
+        annotations=annotations,
+    )

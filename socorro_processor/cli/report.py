@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -23,8 +23,11 @@ from rich.text import Text
 from socorro_processor.cli.layout import LONGEST_LINE, field, joined, section
 from socorro_processor.cli.other_fields import other_fields
 from socorro_processor.cli.stack import WalkedDump
+from socorro_processor.cli.symbol_places import SymbolPlaces
 from socorro_processor.cli.untrusted import hex_of, list_of, mapping_of, mappings_of, moment_of, plain, text_of
+from socorro_processor.rules.dates_and_times import CRASH_DATE_UNKNOWN, CRASH_TIME_MISSING
 
+_NO_PLACES = SymbolPlaces()
 _EMPTY_SIGNATURES = {
     "EMPTY: crash failed to process": "processing ended half-way; the notes say where",
     "EMPTY: no crashing thread identified": "the stackwalker named no crashing thread to make a signature of",
@@ -34,8 +37,11 @@ _EMPTY_SIGNATURES = {
 _HANGS = ("shutdownhang |", "chromehang |")
 _NEAR_NULL = re.compile("0x[0-9a-f]{1,5}")
 """Offsets of what a null pointer is dereferenced for: with a larger one the other register is as likely to be wrong."""
-_NO_ADDRESS = "0xffffffffffffffff"
-"""Windows reports it where an x86-64 address was not canonical: the processor does not say which one."""
+_UNKNOWN_ADDRESSES = ("0xffffffffffffffff", "0x0")
+"""Windows reports the first, Linux the second, where an x86-64 address was not canonical: the processor does not say
+which one. Some programs that write minidumps write the second whatever the address is."""
+_SENT_SIGNAL = re.compile(r"SIGABRT\b.*|SIG\w+ / SI_(?:USER|QUEUE|TKILL)", re.DOTALL)
+"""The reason where a process has sent the signal, mostly to itself: it has no address."""
 _NOT_ACCESSED = "crashing_access_not_found_in_memory_accesses"
 _MAXIMUM_ACCESSES = 3
 
@@ -52,13 +58,15 @@ def print_report(
     all_threads: bool = False,
     modules: bool = False,
     file: str = "",
+    places: SymbolPlaces = _NO_PLACES,
+    annotations: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Print the report: where wished, with all threads and with the modules.
 
-    ``file`` is the minidump of a crash that is in no store.
+    ``file`` is the minidump of a crash that is in no store, ``annotations`` those that were named beside it.
     """
     width = max(console.width, 40) if console.is_terminal else None
-    for line in _Report(processed_crash, width, all_threads, modules, file).lines():
+    for line in _Report(processed_crash, width, all_threads, modules, file, places, annotations).lines():
         if width is not None:
             line.truncate(LONGEST_LINE, overflow="ellipsis")
         console.print(line, soft_wrap=True)
@@ -71,6 +79,8 @@ class _Report:
     all_threads: bool
     with_modules: bool
     file: str
+    places: SymbolPlaces
+    annotations: Mapping[str, Any]
 
     def lines(self) -> Iterator[Text]:
         yield from self._head()
@@ -85,7 +95,10 @@ class _Report:
             yield from self._dump(mapping_of(self.crash, name))
         yield from section("Other", other_fields(self.crash), self.width)
         notes = self.crash.get("processor_notes")
-        yield from section("Notes", notes.split("; ") if isinstance(notes, str) else list_of(notes), self.width)
+        shown = notes.split("; ") if isinstance(notes, str) else list_of(notes)
+        if self.file and not self.annotations:
+            shown = [note for note in shown if note not in (CRASH_TIME_MISSING, CRASH_DATE_UNKNOWN)]
+        yield from section("Notes", shown, self.width)
 
     def _head(self) -> Iterator[Text]:
         crash = self.crash
@@ -115,6 +128,7 @@ class _Report:
             "instruction": text_of(crash, "json_dump", "crash_info", "instruction"),
             "assertion": text_of(crash, "json_dump", "crash_info", "assertion"),
             "abort message": text_of(crash, "abort_message") or text_of(crash, "AbortMessage"),
+            "crash reason": _in_one_line(crash.get("moz_crash_reason") or self.annotations.get("MozCrashReason")),
             "classified": _classified(crash),
             "app notes": _in_one_line(crash.get("app_notes")),
             "crashed": _crashed(crash),
@@ -142,8 +156,9 @@ class _Report:
             if not self.file:
                 yield Text(f"To look at the dump itself: socorro fetch {crash_id} DIRECTORY")
             return
-        again = f"{plain(shlex.quote(self.file))} --symbols=DIRECTORY" if self.file else crash_id
-        walked = WalkedDump(json_dump, f"socorro process {again}", self.width)
+        places = self.places
+        advice = places.advice_for_file(self.file) if self.file else places.advice_for_crash(crash_id)
+        walked = WalkedDump(json_dump, advice, self.width)
         yield from walked.crashing_thread()
         if self.all_threads:
             yield from walked.other_threads()
@@ -153,16 +168,21 @@ class _Report:
 
 
 def _address(crash: Mapping[str, Any]) -> str:
-    """The address that the system reported, and the one that was accessed where the system could not know it."""
+    """The address that the system reported, and the one that was accessed where the system could not know it.
+
+    Empty where the signal has none.
+    """
+    if _SENT_SIGNAL.fullmatch(text_of(crash, "reason")):
+        return ""
     address = hex_of(crash, "address")
     crash_info = mapping_of(crash, "json_dump", "crash_info")
     adjusted = mapping_of(crash_info, "adjusted_address")
     kind, actual, offset = (hex_of(adjusted, key) for key in ("kind", "address", "offset"))
     if kind == "non-canonical" and actual not in ("", address):
         return f"{address} (of an access to {actual}, not a canonical address)"
-    if kind == "null-pointer" and offset == address and _NEAR_NULL.fullmatch(address):
+    if kind == "null-pointer" and _NEAR_NULL.fullmatch(offset):
         return f"{address} (null pointer, offset {offset})"
-    if address == _NO_ADDRESS or _NOT_ACCESSED in list_of(crash_info, "crash_inconsistencies"):
+    if address in _UNKNOWN_ADDRESSES or _NOT_ACCESSED in list_of(crash_info, "crash_inconsistencies"):
         accessed = [hex_of(access, "address") for access in mappings_of(crash_info, "memory_accesses")]
         if any(accessed) and address not in accessed:
             return f"{address} (of an access to {' or '.join(accessed[:_MAXIMUM_ACCESSES])})"

@@ -13,6 +13,7 @@ from rich.console import Console
 from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
 from socorro_processor.cli.report import add_report_arguments, print_report
+from socorro_processor.cli.symbol_places import SymbolPlaces
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
@@ -39,7 +40,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
         print(as_json(crash, indent=2 if sys.stdout.isatty() else None))
     else:
         console = Console(highlight=False)
-        print_report(crash, console, all_threads=arguments.all_threads, modules=arguments.modules)
+        places = SymbolPlaces.of(configuration.values["processor"])
+        print_report(crash, console, all_threads=arguments.all_threads, modules=arguments.modules, places=places)
     return 0
 
 

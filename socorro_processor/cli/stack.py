@@ -1,6 +1,6 @@
 """What the stackwalker said of a dump: the stack of the thread that crashed, other threads, the modules.
 
-    dump = WalkedDump(processed_crash["json_dump"], "socorro process CRASH_ID", width=None)
+    dump = WalkedDump(processed_crash["json_dump"], ["Once a symbol store has them: ..."], width=None)
     for line in dump.crashing_thread():
         console.print(line)
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.cells import cell_len
@@ -44,9 +44,9 @@ _IN_REPOSITORY = re.compile(r"(?:git|hg|s3|svn):[^:]*:([^:]*)(?::.*)?", re.DOTAL
 class WalkedDump:
     """A dump as the stackwalker printed it, to be shown as lines of a report."""
 
-    def __init__(self, json_dump: Mapping[str, Any], again: str, width: int | None) -> None:
-        """``again`` is the command that has it walked again; ``width`` is that of the terminal, or None."""
-        self._again = again
+    def __init__(self, json_dump: Mapping[str, Any], advice: Iterable[str], width: int | None) -> None:
+        """``advice``: lines on what to do where symbols are missing; ``width`` is that of the terminal, or None."""
+        self._advice = advice
         self._width = width
         self._modules = mappings_of(json_dump, "modules")
         self._by_name = {text_of(module, "filename"): module for module in self._modules}
@@ -74,7 +74,8 @@ class WalkedDump:
         if self._modules:
             found = Counter(_symbols(module) for module in self._modules)
             counts = [f"{found[word]} {word}" for word in ("missing", "corrupt") if found[word]]
-            symbols = ", ".join([f"{found['yes']} found", *counts])
+            asked_for = len(self._modules) - found["no"]
+            symbols = ", ".join([f"{found['yes']} of {asked_for} asked for", *counts])
             yield Text(f"\n{len(self._modules)} modules, symbols: {symbols} (--modules shows them)", "dim")
 
     def modules(self) -> Iterator[Text]:
@@ -125,7 +126,7 @@ class WalkedDump:
             yield Text(f"{line}: {_CORRUPT_FILE}" if _symbols(module) == "corrupt" else line)
         if len(lacking) > _NAMED_MODULES:
             yield Text(f"  and {len(lacking) - _NAMED_MODULES} more")
-        yield Text(f"Once a symbol store has them: {self._again}")
+        yield from map(Text, self._advice)
 
     def _lack_of_symbols(self, frame: Mapping[str, Any]) -> str:
         """In a word why there is no function, empty where there are symbols for the frame's module."""

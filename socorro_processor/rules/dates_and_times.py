@@ -8,6 +8,9 @@ from socorro_processor.crash_id import crash_date
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.annotations import integer
 
+CRASH_TIME_MISSING = "CrashTime is missing"
+CRASH_DATE_UNKNOWN = "client_crash_date is not known, the time of submission stands for it"
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = range(
     int((datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()),
@@ -32,13 +35,13 @@ class DatesAndTimesRule(Rule):
         # An absent time is taken from the one that must have been next: installed, started, crashed.
         timestamp = _time(crash, "timestamp", submission_time)  # CrashTime's old name
         if crash.raw.get("CrashTime") is None and crash.raw.get("timestamp") is None:
-            crash.note("CrashTime is missing")
+            crash.note(CRASH_TIME_MISSING)
         # Some clients send milliseconds or more: ten digits are seconds until the year 2286.
         crash_time = _time(crash, "CrashTime", timestamp, characters=10)
         startup_time = _time(crash, "StartupTime", crash_time)
         install_time = _time(crash, "InstallTime", startup_time)
         if crash_time == submission_time:
-            crash.note("client_crash_date is not known, the time of submission stands for it")
+            crash.note(CRASH_DATE_UNKNOWN)
 
         crash.processed["submitted_timestamp"] = submitted.isoformat()
         crash.processed["date_processed"] = submitted.isoformat()

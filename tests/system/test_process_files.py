@@ -14,6 +14,7 @@ import pytest
 from socorro_processor.stackwalk.sound_minidump import sound_minidump
 from tests.shared import SAMPLES, shared, stackwalker
 from tests.system.daemon import Installation, eventually
+from tests.terminal import Terminal
 
 SAMPLE = SAMPLES / "segfault"
 DUMP = SAMPLE / "upload_file_minidump.dmp"
@@ -59,14 +60,34 @@ def test_a_minidump_is_walked_to_a_report(process):
     assert "Crashing thread 3, Thumbnailer #2: 11 frames" in lines
     assert any(line.startswith("Thread 0") for line in lines)
     assert "Modules (symbols: no where no frame asked for them)" in lines
-    assert f"Once a symbol store has them: socorro process {DUMP} --symbols=DIRECTORY" in lines
+    assert f"  socorro process {DUMP} {WITH_SYMBOLS[0]}" in lines
     assert "Other" not in lines
 
 
-def test_without_symbols_and_annotations_there_is_a_report_too(process):
+def test_without_symbols_and_annotations_there_is_a_report_too(process, tmp_path):
     done = process(DUMP)
     assert done.returncode == 0, done.stderr
     assert "signature     liblightbox_photos.so@0x" in done.stdout
+    directory = tmp_path / "empty" / "socorro-data" / "symbols"
+    assert f"\nThey were looked for in {directory}. To add them, " in done.stdout
+    assert f"\n  socorro symbols add PROGRAM {DUMP}\n" in done.stdout
+    assert "CrashTime" not in done.stdout
+
+
+@pytest.mark.parametrize(("level", "is_told"), [("INFO", False), ("DEBUG", True)])
+def test_at_a_terminal_only_the_debug_log_says_which_stackwalker_it_is(tmp_path, level, is_told):
+    stackwalker()
+    terminal = Terminal(
+        *("process", str(DUMP), *WITH_SYMBOLS, f"--logging.level={level}"),
+        environment={"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
+        directory=tmp_path,
+    )
+    try:
+        assert terminal.end() == 0
+        assert SIGNATURE in terminal.printed
+        assert ("the stackwalker is" in terminal.printed) == is_told
+    finally:
+        terminal.close()
 
 
 def test_the_processed_crash_is_that_of_the_daemon(process, tmp_path):

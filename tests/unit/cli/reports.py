@@ -12,7 +12,7 @@ CRASH_ID = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def report(crash: dict[str, Any], **options: bool) -> str:
+def report(crash: dict[str, Any], **options: Any) -> str:
     """As it is in a pipe."""
     file = io.StringIO()
     print_report(crash, Console(file=file, force_terminal=False, highlight=False), **options)

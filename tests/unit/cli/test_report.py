@@ -36,6 +36,7 @@ class TestHead:
         [
             ({"process_type": "plugin"}, "process       plugin"),
             ({"abort_message": "no more pages"}, "abort message no more pages"),
+            ({"moz_crash_reason": "index out of\nbounds"}, "crash reason  index out of | bounds"),
             ({"original_signature": "raw"}, "made from     raw"),
             ({"os_pretty_version": "Fedora 25"}, "system        Linux 4.8 (Fedora 25)"),
             ({"crash_time": None, "client_crash_date": "2016-11-22"}, "crashed       2016-11-22, "),
@@ -67,6 +68,30 @@ class TestHead:
         crash["json_dump"]["crash_info"]["adjusted_address"] = {"kind": "null-pointer", "offset": "0x0000000000000010"}
         assert "address       0x10 (null pointer, offset 0x10)\n" in report(crash)
 
+    @pytest.mark.parametrize("reported", ["0x0", "0xffffffffffffffff"])
+    def test_a_null_pointer_is_called_one_also_where_the_dump_has_no_address(self, reported: str) -> None:
+        crash = processed(address=reported)
+        crash["json_dump"]["crash_info"]["adjusted_address"] = {"kind": "null-pointer", "offset": "0x0000000000000004"}
+        assert f"address       {reported} (null pointer, offset 0x4)\n" in report(crash)
+
+    @pytest.mark.parametrize(
+        ("reason", "is_shown"),
+        [
+            ("SIGABRT / SI_TKILL", False),
+            ("SIGABRT", False),
+            ("SIGABRT / 0x00000000", False),
+            ("SIGSEGV / SI_USER", False),
+            ("SIGTRAP / SI_QUEUE", False),
+            ("SIGSEGV / SEGV_MAPERR", True),
+            ("SIGSEGV / SI_KERNEL", True),
+            ("EXCEPTION_BREAKPOINT", True),
+            ("xSIGABRT / SI_TKILL", True),
+            (None, True),
+        ],
+    )
+    def test_a_signal_that_a_process_sent_has_no_address(self, reason: str | None, is_shown: bool) -> None:
+        assert ("\naddress " in report(processed(reason=reason, address="0x000003e800001234"))) == is_shown
+
     @pytest.mark.parametrize(
         ("reported", "crash_info", "shown"),
         [
@@ -96,6 +121,12 @@ class TestHead:
                 },
                 "0x0 (of an access to 0x55d0)",
             ),
+            (
+                "0x0",
+                {"memory_accesses": [{"address": "0x00007ffc1fe2cd28", "size": 8}]},
+                "0x0 (of an access to 0x7ffc1fe2cd28)",
+            ),
+            ("0x0", {"memory_accesses": [{"address": "0x0000000000000000", "size": 8}]}, "0x0"),
             (
                 "0x7fff00000010",
                 {"adjusted_address": {"kind": "null-pointer", "offset": "0x7fff00000010"}},
@@ -127,6 +158,16 @@ class TestHead:
     def test_personal_data_is_not_in_it(self) -> None:
         crash = processed(email="ann@example.com", url="https://example.com/me", user_comments="my own words")
         assert not re.search("ann@|/me|my own", report(crash, all_threads=True, modules=True))
+
+    def test_the_reason_that_is_not_for_everyone_is_not_in_it(self) -> None:
+        reason = "sanitized--see moz_crash_reason_raw"
+        text = report(processed(moz_crash_reason=reason, moz_crash_reason_raw="byte index 7 of 'my own words'"))
+        assert f"\ncrash reason  {reason}\n" in text
+        assert "my own" not in text
+
+    def test_of_a_minidump_the_reason_is_that_of_the_annotations_beside_it(self) -> None:
+        text = report(processed(), file="app.dmp", annotations={"MozCrashReason": "no\x1b[2J pages"})
+        assert "\ncrash reason  no\\x1b[2J pages\n" in text
 
 
 class TestOther:
@@ -175,6 +216,16 @@ class TestOther:
 class TestIncompleteCrashes:
     def test_notes_are_one_a_line(self) -> None:
         assert report(processed()).endswith("\nNotes\n  host:17\n  exploitability information missing\n")
+
+    @pytest.mark.parametrize(
+        ("options", "is_shown"),
+        [({}, True), ({"file": "a.dmp", "annotations": {"Version": "1"}}, True), ({"file": "a.dmp"}, False)],
+    )
+    def test_that_a_bare_minidump_has_no_times_is_no_note(self, options: dict[str, Any], is_shown: bool) -> None:
+        times = ["CrashTime is missing", "client_crash_date is not known, the time of submission stands for it"]
+        notes = report(processed(processor_notes="; ".join(["host:17", *times])), **options).partition("\nNotes\n")[2]
+        assert [f"  {time}\n" in notes for time in times] == [is_shown, is_shown]
+        assert "  host:17\n" in notes
 
     @pytest.mark.parametrize("json_dump", [None, {}, [], "text"])
     def test_without_a_stack_it_says_why_and_what_to_do(self, json_dump: object) -> None:

@@ -58,7 +58,8 @@ def run(*arguments: str, destination: Store, source: Store | None = None) -> int
 
         return {"crashstorage_class": the_store}
 
-    configuration = SimpleNamespace(values={"destination": section(destination), "source": section(source)})
+    stores = {"destination": section(destination), "source": section(source)}
+    configuration = SimpleNamespace(values={**stores, "processor": DotDict()})
     return show.run(parser.parse_args(arguments), cast(Configuration, configuration))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from socorro_processor.cli.symbol_places import SymbolPlaces
 from socorro_processor.stackwalk.deep_stacks import cut_deep_stacks
 from tests.shared import SAMPLES, stackwalker
 from tests.unit.cli.reports import CRASH_ID, frame, lines_of_stack, processed, report
@@ -70,8 +71,38 @@ class TestStack:
     def test_missing_symbols_are_named_with_what_to_do(self) -> None:
         text = report(processed(frame(module="libc.so.6", module_offset="0x1"), frame(1, function="f")))
         assert lines_of_stack(text)[0] == "0 cfi libc.so.6 + 0x1 no symbols libc.so.6"
-        todo = f"Once a symbol store has them: socorro process {CRASH_ID}"
+        todo = f"Once a symbol store has them:\n  socorro process {CRASH_ID}"
         assert f"No symbols for 1 of 2 modules of this stack:\n  libc.so.6/C0FFEE0\n{todo}\n" in text
+
+    @pytest.mark.parametrize(
+        ("places", "file", "advice"),
+        [
+            (
+                SymbolPlaces(("/site/symbols", "/more")),
+                "",
+                f"To add them to /site/symbols, and to walk the crash again:\n  socorro symbols add PROGRAM\n"
+                f"  socorro process {CRASH_ID}\n",
+            ),
+            (
+                SymbolPlaces(("/site/symbols", "/more")),
+                "my app.dmp",
+                "They were looked for in /site/symbols or /more. To add them, and to walk the minidump again:\n"
+                "  socorro symbols add PROGRAM 'my app.dmp'\n  socorro process 'my app.dmp'\n",
+            ),
+            (
+                SymbolPlaces(("/x/a b", "/y\x1b[2J"), are_given=True),
+                "app.dmp",
+                "They were looked for in /x/a b or /y\\x1b[2J. Once they are there:\n"
+                "  socorro process app.dmp --symbols='/x/a b' --symbols='/y\\x1b[2J'\n",
+            ),
+            (SymbolPlaces(), "app.dmp", "Where a directory has them:\n  socorro process app.dmp --symbols=DIRECTORY\n"),
+        ],
+    )
+    def test_where_missing_symbols_were_looked_for_and_how_they_are_added_is_told(
+        self, places: SymbolPlaces, file: str, advice: str
+    ) -> None:
+        text = report(processed(frame(module="libc.so.6", module_offset="0x1")), places=places, file=file)
+        assert f"\n  libc.so.6/C0FFEE0\n{advice}" in text
 
     @pytest.mark.parametrize("debug_id", [None, "0" * 33])
     def test_what_no_symbol_store_can_have_is_said_to_have_no_debug_id(self, debug_id: str | None) -> None:
@@ -140,7 +171,7 @@ class TestStack:
 
 class TestModules:
     def test_without_a_wish_they_are_only_counted(self) -> None:
-        assert "\n3 modules, symbols: 1 found, 1 missing (--modules shows them)\n" in report(processed())
+        assert "\n3 modules, symbols: 1 of 2 asked for, 1 missing (--modules shows them)\n" in report(processed())
         assert "(--modules shows them)" not in report(processed(), modules=True)
 
     def test_they_are_listed_where_wished(self) -> None:
