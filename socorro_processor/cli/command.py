@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from socorro_processor.configuration import Configuration
+from socorro_processor.crashqueue.base import CrashQueueBase
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class Command:
 def build(component: str, configuration: Configuration) -> Any:
     """The component that a section names: ``build("source", configuration)`` is the source store."""
     return class_of(component, configuration)(configuration.values[component])
+
+
+def queue_to_look(configuration: Configuration) -> CrashQueueBase:
+    """The queue, for a command that looks first, and may have nothing to write."""
+    queue: CrashQueueBase = class_of("new_crash_source", configuration).to_look(configuration.values.new_crash_source)
+    return queue
 
 
 def class_of(component: str, configuration: Configuration) -> Any:

@@ -13,7 +13,7 @@ from functools import partial
 from rich.console import Console
 
 from socorro_processor.cli import queue_purge, queue_status
-from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.command import Command, queue_to_look
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
 from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
@@ -47,7 +47,7 @@ def _add_requeue_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_list(state: KeptState, arguments: argparse.Namespace, configuration: Configuration) -> int:
-    queue: CrashQueueBase = build("new_crash_source", configuration)
+    queue = queue_to_look(configuration)
     with closing(queue):
         return _list(_kept(queue, state, arguments), arguments.json)
 
@@ -56,7 +56,7 @@ def _run_requeue(arguments: argparse.Namespace, configuration: Configuration) ->
     chosen = any((arguments.crash_ids, arguments.reason, arguments.queue, arguments.since))
     if not chosen and not arguments.all:
         raise ConfigurationError("requeue which? Name crash ids, --reason, --queue or --since, or say --all")
-    queue: CrashQueueBase = build("new_crash_source", configuration)
+    queue = queue_to_look(configuration)
     with closing(queue):
         return _requeue(queue, arguments)
 

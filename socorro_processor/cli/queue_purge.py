@@ -8,7 +8,7 @@ import sys
 from contextlib import closing
 
 from socorro_processor.audit import AuditLog
-from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.command import Command, queue_to_look
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.base import KEPT_STATES, QUEUES, CrashQueueBase, Depths
 from socorro_processor.errors import ConfigurationError, CrashQueueError
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     asks = not (arguments.yes or arguments.dry_run)
     if asks and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfigurationError("nothing is purged: there is no terminal to ask at; say --yes, or --dry-run")
-    queue: CrashQueueBase = build("new_crash_source", configuration)
+    queue = queue_to_look(configuration)
     with closing(queue):
         count = _count(queue.depths(), arguments.name)
         if asks and not _is_confirmed(arguments.name, count):

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.command import Command, queue_to_look
 from socorro_processor.cli.layout import Row, table
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, Seconds, argument
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    queue: CrashQueueBase = build("new_crash_source", configuration)
+    queue = queue_to_look(configuration)
     with closing(queue):
         if arguments.watch is None:
             status = _look(queue, arguments.ids)

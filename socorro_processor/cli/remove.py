@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from rich.progress import TimeRemainingColumn
 
 from socorro_processor.audit import AuditLog
-from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.command import Command, build, queue_to_look
 from socorro_processor.cli.crash_ids import add_crash_id_arguments, given
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.removal import Crash, Removal
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
         removed = [crash.crash_id for crash in crashes if crash.was_removed]
         queue = None
         try:
-            queue = stack.enter_context(closing(build("new_crash_source", configuration)))
+            queue = stack.enter_context(closing(queue_to_look(configuration)))
             _look_in(queue, crashes)
         except CrashQueueError as error:
             _say(f"it is not known whether they are in the queue: {error}")

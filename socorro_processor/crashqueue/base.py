@@ -305,6 +305,11 @@ class CrashQueueBase(RequiredConfig):
         self.depths()
 
     @classmethod
+    def to_look(cls, config: DotDict) -> CrashQueueBase:
+        """The queue, for whoever looks into it: a file that it needs is not made before something is written."""
+        return cls(config)
+
+    @classmethod
     def examine(cls, config: DotDict) -> str:
         """Look at the queue for whoever sets it up, and change nothing: what is going to be made once it is needed.
 

@@ -48,7 +48,9 @@ def run(work: Work) -> Outcome:
     days = values.cron.filesystem_cleanup.retention_days
     crashes = left_overs = 0
     with ExitStack() as stack:
-        queue = stack.enter_context(closing(values.new_crash_source.new_crash_source_class(values.new_crash_source)))
+        queue = stack.enter_context(
+            closing(values.new_crash_source.new_crash_source_class.to_look(values.new_crash_source))
+        )
         for store_class, config in found.values():
             store = stack.enter_context(closing(store_class(config)))
             if not work.dry_run:

@@ -59,7 +59,9 @@ def run(work: Work) -> Outcome:
     with ExitStack() as stack:
         source = stack.enter_context(closing(values.source.crashstorage_class(values.source)))
         destination = stack.enter_context(closing(values.destination.crashstorage_class(values.destination)))
-        queue = stack.enter_context(closing(values.new_crash_source.new_crash_source_class(values.new_crash_source)))
+        queue = stack.enter_context(
+            closing(values.new_crash_source.new_crash_source_class.to_look(values.new_crash_source))
+        )
         return Verification(work, source, _stores(destination), queue, set(days)).run(days)
 
 

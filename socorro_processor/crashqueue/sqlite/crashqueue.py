@@ -181,6 +181,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         owner: OwnerFile | None = None,
         heartbeat: Heartbeat | None = None,
         wall_clock: Callable[[], datetime] = utc_now,
+        create: bool = True,
     ) -> None:
         super().__init__(config)
         if config.lease_time < SHORTEST_LEASE:
@@ -201,7 +202,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         self._strays_looked_for_at = -math.inf
         self._closing = threading.Event()
         self._woken = threading.Event()
-        self._file = SQLiteFile(path, config.busy_timeout)
+        self._file = SQLiteFile(path, config.busy_timeout, create=create)
         self._leases = Leases(
             self._file,
             config.lease_time,
@@ -212,6 +213,10 @@ class SQLiteCrashQueue(CrashQueueBase):
             given_back=self._woken.set,
         )
         self._end_delays_from_before_a_reboot()
+
+    @classmethod
+    def to_look(cls, config: DotDict) -> SQLiteCrashQueue:
+        return cls(config, create=False)
 
     @classmethod
     def examine(cls, config: DotDict) -> str:

@@ -99,6 +99,8 @@ ADDED_TABLES = (
     )""",
 )
 
+_READING = "BEGIN"
+
 logger = logging.getLogger(__name__)
 
 REMEDIES = (
@@ -132,6 +134,17 @@ def _missing_additions(connection: sqlite3.Connection) -> list[str]:
         missing += ADDED_TABLES
     missing += [statement for name, statement in ADDED_INDEXES.items() if name not in names]
     return missing
+
+
+def _empty() -> sqlite3.Connection:
+    """A file in memory, in which nothing is."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for statements in SCHEMA:
+        for statement in statements:
+            connection.execute(statement)
+    for statement in _missing_additions(connection):
+        connection.execute(statement)
+    return connection
 
 
 def body_of(text: str) -> bytes:
@@ -189,19 +202,25 @@ def _examine(path: Path, busy_timeout: float) -> str:
 class SQLiteFile:
     """The opened file, created where there is none. Methods may be called from any thread.
 
-    ``busy_timeout``: seconds to wait for another process's transaction. Every method and the
+    ``busy_timeout``: seconds to wait for another process's transaction. Without ``create`` a file that is not there
+    is read as an empty one, and made by the first transaction, here or in another process. Every method and the
     constructor raise CrashQueueError; ConfigurationError where the file is somebody else's.
     """
 
-    def __init__(self, path: Path, busy_timeout: float) -> None:
+    def __init__(self, path: Path, busy_timeout: float, *, create: bool = True) -> None:
         self.path = path
         self.lost = ""
         """Why the file can never be used again by this process; empty as long as it can: see ``sqlite_guard``."""
         self._busy_timeout = busy_timeout
         self._lock = threading.Lock()
         self._seen_version = 0
-        self._connection: sqlite3.Connection | None
-        self._connection, self._guard = self._open()
+        self._connection: sqlite3.Connection | None = None
+        self._guard: FileGuard
+        self._is_absent = not create and not path.exists()
+        if self._is_absent:
+            examine_file(path, busy_timeout)
+        else:
+            self._connection, self._guard = self._open()
 
     @contextmanager
     def transaction(self, doing: str, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -217,7 +236,7 @@ class SQLiteFile:
     @contextmanager
     def reading(self, doing: str) -> Iterator[sqlite3.Connection]:
         """Read one state of the file. Waits for no writer."""
-        with self._scope(doing, "BEGIN", "NORMAL") as connection:
+        with self._scope(doing, _READING, "NORMAL") as connection:
             yield connection
 
     def changed(self) -> bool:
@@ -238,6 +257,7 @@ class SQLiteFile:
     def close(self) -> None:
         """Let go of the file, once the transaction under way has ended."""
         with self._lock:
+            self._is_absent = False
             if self._connection is not None:
                 try:
                     self._check("close")
@@ -250,6 +270,13 @@ class SQLiteFile:
     @contextmanager
     def _scope(self, doing: str, begin: str, synchronous: str) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            if self._is_absent:
+                if begin == _READING and not self.path.exists():
+                    with closing(_empty()) as empty:
+                        yield empty
+                    return
+                self._connection, self._guard = self._open()
+                self._is_absent = False
             connection = self._connection
             if connection is None:
                 raise CrashQueueError(f"{doing}: {self.lost or f'the queue {self.path} is closed'}")
