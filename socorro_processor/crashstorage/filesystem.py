@@ -352,6 +352,11 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                     f"there is no directory {self._root / top} any more: check that the file system of the store is "
                     "mounted (or, where the store is to begin anew, make the directory)"
                 )
+            elif top in needed and not self._root.parent.exists():
+                raise NoStoreYetError(
+                    f"no crashes are here yet: {self._root} does not exist; is this the right directory? (`socorro "
+                    "submit` makes a new store)"
+                )
             elif top in needed:
                 raise NoStoreYetError(
                     f"there is no directory {self._root / top}: check that this is the right place, and that the file "

@@ -105,6 +105,17 @@ def test_of_a_store_that_is_not_there_the_directory_is_told(socorro_list, tmp_pa
     assert err.startswith(f"socorro: there is no directory {tmp_path}/crashes/v1: ")
 
 
+def test_where_there_is_no_data_directory_either_the_question_is_whether_it_is_the_right_place(
+    capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    code = main(["list"], environ={})
+    told = f"socorro: no crashes are here yet: {tmp_path}/socorro-data/crashes does not exist; is this the right "
+    out, err = capsys.readouterr()
+    assert (code, out) == (1, "")
+    assert err.startswith(told)
+
+
 def test_where_the_destination_cannot_list_its_crashes_those_of_the_source_are_listed(store, socorro_list):
     crash_id = save(store)
     destination = f"--destination.crashstorage_class={class_name(InMemoryCrashStorage)}"
