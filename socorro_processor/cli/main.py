@@ -116,12 +116,18 @@ def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> 
     parser = command.parser()
     if "-h" in own or "--help" in own:
         configuration = _configuration(command_line, environ)[0]
-        print(parser.format_help())
-        print(f"example:\n  {command.example}\n")
-        print("configuration (--SECTION.OPTION=VALUE, or in the ini file), with the values in force:")
-        for key, doc in _ADMIN:
-            print(f"  --{key}\n      {doc}")
-        print(as_help(configuration, command.sections))
+        parts = [
+            f"{parser.format_help()}\nexample:\n  {command.example}",
+            "\n".join(
+                [
+                    "configuration (--SECTION.OPTION=VALUE, or in the ini file), with the values in force:",
+                    *(f"  --{key}\n      {doc}" for key, doc in _ADMIN),
+                    as_help(configuration, command.sections),
+                ]
+            ),
+        ]
+        # The configuration may be hundreds of lines: what is seen of it all at a terminal is its end.
+        print("\n\n".join(reversed(parts) if sys.stdout.isatty() else parts))
         _print_warnings(configuration)
         return 0
     parsed = parser.parse_intermixed_args(own)

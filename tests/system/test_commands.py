@@ -12,6 +12,7 @@ from tests.integration.s3_bucket import as_symbol_bucket, bucket_options, object
 from tests.shared import REPOSITORY, SAMPLES, stackwalker
 from tests.system.daemon import Installation, eventually, variables
 from tests.system.symbol_cache import SymbolCache
+from tests.terminal import Terminal
 
 SAMPLE = SAMPLES / "segfault"
 SYMBOL_ACTIONS = ("add", "missing", "fetch", "upload", "index", "status", "manage")
@@ -277,6 +278,22 @@ def test_each_command_is_here_with_good_and_with_bad_input():
 def test_the_actions_of_symbols_are_all_here(site):
     action = next(each for each in load("symbols").parser()._actions if each.dest == "action")
     assert tuple(action.choices) == SYMBOL_ACTIONS
+
+
+def test_at_a_terminal_help_ends_with_usage_and_example_and_in_a_pipe_it_begins_with_them(tmp_path):
+    installation = Installation(tmp_path)
+    installation.environment["COLUMNS"] = "100"
+    piped = installation.socorro("symbols", "--help").stdout
+    terminal = Terminal("symbols", "--help", environment=installation.environment, directory=tmp_path)
+    try:
+        assert terminal.end() == 0
+        shown = terminal.printed
+    finally:
+        terminal.close()
+    parts = ["usage: socorro symbols", "\nexample:\n", "configuration (--SECTION.OPTION=VALUE"]
+    assert sorted(parts, key=piped.index) == parts
+    assert sorted(parts, key=shown.index) == [parts[2], *parts[:2]]
+    assert sorted(shown.splitlines()) == sorted(piped.splitlines())
 
 
 def test_what_programs_read_is_json_and_nothing_else(site):
