@@ -4,15 +4,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.open_connections import none_left, watch
 from tests.services import remove_what_is_left, services_of_a_run
 from tests.statsd_server import StatsdServer
 
+settings.register_profile("any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 
 def pytest_configure(config: pytest.Config) -> None:
     watch()
     _heed_signals()
+    # How long an example takes is no matter of the code alone: the machine may have other things to do.
+    settings.load_profile("any machine")
     if not hasattr(config, "workerinput"):
         run = ExitStack()
         run.enter_context(services_of_a_run())

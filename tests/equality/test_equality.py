@@ -15,7 +15,7 @@ PAIRS = 300
 
 
 @given(st.randoms(use_true_random=True))
-@settings(max_examples=PAIRS, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=PAIRS, suppress_health_check=list(HealthCheck))
 def test_random_symbols_and_stacks_walk_the_same(tmp_path_factory, random):
     result, _ = compare_random(random_crash(random), str(stackwalker()), tmp_path_factory.mktemp("crash"))
     # A frame at an address that only a calculation leads to is seen by the check of every crash.

@@ -285,7 +285,7 @@ anything = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     values=st.dictionaries(st.sampled_from(sorted(PROCESSED_FIELDS)), anything, max_size=6),
     objects=st.dictionaries(st.sampled_from(TOP_OBJECTS), anything, max_size=1),

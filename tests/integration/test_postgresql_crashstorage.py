@@ -256,7 +256,7 @@ class TestAStrangersValues:
         assert len(database.rows("plugins_reports", crash_id)) == 1
         assert store.get_unredacted_processed(crash_id)["uuid"] == crash_id
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(
         st.dictionaries(
             st.sampled_from((*columns.REPORT, *columns.PLUGIN, "processing", "other")),

@@ -24,5 +24,5 @@ class RabbitMQCrashQueueModel(CrashQueueModel):
 
 TestRabbitMQCrashQueue = RabbitMQCrashQueueModel.TestCase
 TestRabbitMQCrashQueue.settings = settings(
-    max_examples=8, stateful_step_count=20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=8, stateful_step_count=20, database=None, suppress_health_check=list(HealthCheck)
 )

@@ -151,7 +151,7 @@ hostile_crashes = st.fixed_dictionaries(
 
 
 @given(hostile_crashes, st.integers(1, 200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_a_crash_holds_only_printable_text_comes_out(crash: dict[str, Any], width: int) -> None:
     assert_only_printable(report(crash, all_threads=True, modules=True))
     assert_only_printable(SGR.sub("", on_terminal(crash, width, all_threads=True, modules=True)))

@@ -171,5 +171,5 @@ def is_suspect(crash: ModelCrash) -> bool:
 
 TestSQLiteCrashQueue = SQLiteCrashQueueModel.TestCase
 TestSQLiteCrashQueue.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=100, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )

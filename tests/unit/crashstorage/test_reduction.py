@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from socorro_processor.crashstorage.redactor import Redactor
@@ -96,7 +96,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(crash=st.dictionaries(NAMES, JSON, max_size=5))
 def test_whatever_is_in_a_crash_only_what_is_named_comes_through(tmp_path_factory, crash):
     reduction = reduction_to(tmp_path_factory.getbasetemp(), SCHEMA)

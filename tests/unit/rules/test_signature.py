@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from socorro_processor.configuration import defaults
@@ -191,7 +191,6 @@ json_dumps = anything | st.fixed_dictionaries(
 
 
 @given(json_dumps, anything)
-@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_the_stackwalker_printed_there_is_a_signature_and_nothing_fails(
     rule_with_the_projects_lists, json_dump, hang_type
 ):

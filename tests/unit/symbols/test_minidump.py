@@ -267,7 +267,7 @@ _CHANGES = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(name=st.sampled_from(SMALL_DUMPS), changes=_CHANGES, cut=st.none() | st.integers(0, 1 << 20))
 def test_a_real_dump_changed_at_random_is_read_or_not_understood(tmp_path, name, changes, cut):
     data = bytearray((shared("crashes") / name / "upload_file_minidump.dmp").read_bytes())
@@ -279,7 +279,7 @@ def test_a_real_dump_changed_at_random_is_read_or_not_understood(tmp_path, name,
     _read_or_refuse(path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     cpu=st.sampled_from([AMD64, X86, ARM, ARM64, OLD_ARM64]),
     modules=st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1)), max_size=6),
