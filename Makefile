@@ -86,7 +86,7 @@ samples: stackwalker ## make the sample crashes anew (needs cargo and g++)
 
 clean: ## remove all that was made here
 	rm -rf $(VENV) .local build dist docs/_build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
-		.import_linter_cache samples/symbols.index
+		.import_linter_cache samples/crash-guard/target samples/symbols.index
 	bin/services remove
 	find . -name __pycache__ -type d -exec rm -rf {} +
 

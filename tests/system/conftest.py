@@ -31,7 +31,7 @@ def clone(tmp_path: Path) -> Iterator[WalkedPage]:
     directory.mkdir()
     for name in ("bin", "config", "siglists"):
         shutil.copytree(REPOSITORY / name, directory / name)
-    shutil.copytree(SAMPLES, directory / "samples", ignore=shutil.ignore_patterns("symbols.index"))
+    shutil.copytree(SAMPLES, directory / "samples", ignore=shutil.ignore_patterns("symbols.index", "target"))
     shutil.copy(REPOSITORY / "Makefile", directory)
     (directory / ".venv").symlink_to(environment)
     shell = Shell(directory, {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})

@@ -158,3 +158,9 @@ def test_a_list_of_rule_sets_in_the_docs_is_all_that_runs():
         "lightbox",
         "processed_transform",
     ]
+
+
+def test_the_pages_that_the_readme_names_are_there():
+    named = re.findall(r"docs/[\w/-]+\.rst", (REPOSITORY / "README.rst").read_text())
+    assert len(named) > 10
+    assert [name for name in named if not (REPOSITORY / name).is_file()] == []

@@ -1,6 +1,7 @@
 """Programs that are built here, crash and write their own minidumps: README.rst takes them to a report of their code.
 
 ``crashing_apps/`` has one in C++ and one in Rust. The first is built with ``g++ -g``, the second with ``cargo build``.
+``samples/crash-guard`` writes the minidumps of both, and of the programs of ``docs/minidumps.rst``.
 """
 
 from __future__ import annotations
@@ -9,18 +10,25 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.shared import REPOSITORY, require, stackwalker
+from tests.shared import REPOSITORY, SAMPLES, require, stackwalker
 from tests.system.daemon import Installation
+from tests.system.walked_page import WalkedPage
 
 SOURCES = Path(__file__).parent / "crashing_apps"
+GUARD = SAMPLES / "crash-guard"
+MINIDUMPS = (REPOSITORY / "docs" / "minidumps.rst").read_text()
 CI_INSTALLS = "`bin/services install` puts it in"
 
 pytestmark = pytest.mark.timeout(900)
@@ -39,6 +47,12 @@ class Case:
     @property
     def program(self) -> str:
         return Path(self.source).stem
+
+    @property
+    def dies_of(self) -> signal.Signals:
+        """With a guard and without: Rust itself aborts on an overflow."""
+        is_fault = self.program == "album" and self.kind in ("null", "overflow")
+        return signal.SIGSEGV if is_fault else signal.SIGABRT
 
     @property
     def line(self) -> int:
@@ -69,37 +83,71 @@ CASES = (
 
 class Programs:
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.target = directory
         self.path = directory / "debug"
 
     def build(self) -> None:
         for tool in ("cargo", "g++"):
             require(shutil.which(tool) is not None, f"no {tool}: {CI_INSTALLS}")
-        manifest = ["--locked", "--manifest-path", SOURCES / "Cargo.toml"]
-        fetched = subprocess.run(["cargo", "fetch", *manifest], capture_output=True, text=True)
-        require(fetched.returncode == 0, f"cargo cannot get the crates of {SOURCES.name}: {fetched.stderr[-500:]}")
-        _run("cargo", "build", "--offline", *manifest, "--target-dir", self._directory)
-        library = ["-L", self.path, "-l:libcrash_guard.a", "-lpthread", "-ldl"]
+        # Both are of the same crates, which are compiled once.
+        for package in (GUARD, SOURCES):
+            manifest = ["--locked", "--manifest-path", package / "Cargo.toml"]
+            fetched = subprocess.run(["cargo", "fetch", *manifest], capture_output=True, text=True)
+            require(fetched.returncode == 0, f"cargo cannot get the crates of {package.name}: {fetched.stderr[-500:]}")
+            _run("cargo", "build", "--offline", *manifest, "--target-dir", self.target)
+        library = ["-I", GUARD, "-L", self.path, "-l:libcrash_guard.a", "-lpthread", "-ldl"]
         album = [SOURCES / "src" / "album.cpp", "-o", self.path / "album"]
         _run("g++", "-g", "-Wno-infinite-recursion", *album, *library)
 
     def crash(self, case: Case, directory: Path) -> Path:
         """Let one crash; its minidump."""
         dump = directory / f"{case.program}-{case.kind}.dmp"
-        # A stack of 1 MB overflows sooner, and makes a smaller dump.
-        limited = ["sh", "-c", 'ulimit -c 0; ulimit -s 1024; exec "$@"', "sh"]
-        crashed = subprocess.run(
-            [*limited, self.path / case.program, case.kind, dump],
-            env={"PATH": os.environ["PATH"], "RUST_BACKTRACE": "0"},
-            capture_output=True,
-        )
-        assert crashed.returncode < 0, crashed
-        assert dump.stat().st_size > 0, crashed
+        with self.start(case.program, case.kind, dump) as crashed:
+            assert crashed.wait() == -case.dies_of
+            # Its guard has written and ended, too: no one else has the other end.
+            assert crashed.stderr
+            assert "crash_guard" not in crashed.stderr.read()
+        assert dump.stat().st_size > 0
         return dump
+
+    @contextmanager
+    def start(self, program: str, kind: str, dump: Path, limit: str = "") -> Iterator[subprocess.Popen[str]]:
+        """Start one; the limit is a command of sh. Its guard has ended when its output has."""
+        # A stack of 1 MB overflows sooner, and makes a smaller dump.
+        limited = ["sh", "-c", f'ulimit -c 0; ulimit -s 1024; {limit}\nexec "$@"', "sh"]
+        with subprocess.Popen(
+            [*limited, self.path / program, kind, dump],
+            env={"PATH": os.environ["PATH"], "RUST_BACKTRACE": "0"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    @contextmanager
+    def waiting(self, dump: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+        """One that waits for a signal, and the process id of its guard."""
+        with self.start("album", "wait", dump) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "wait:waits\n"
+            (guard,) = (pid for pid in _processes_with(str(dump)) if pid != process.pid)
+            yield process, guard
 
 
 def _is_own(frame: dict[str, Any]) -> bool:
     return str(frame["function"]).startswith(("album::", "shelf::"))
+
+
+def _processes_with(argument: str) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if argument.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
 
 
 def _run(*command: str | Path) -> None:
@@ -186,6 +234,7 @@ def test_the_readme_takes_a_crash_to_its_report_in_three_commands(
     shutil.copy(programs.path / "album", tmp_path / "app")
     shutil.copy(dump, tmp_path / "app.dmp")
     section = (REPOSITORY / "README.rst").read_text().partition("\nYour own program\n")[2]
+    assert "<docs/minidumps.rst>" in section.partition("::\n\n")[0]
     block = section.partition("::\n\n")[2].partition("\n\n")[0]
     commands = [line.strip() for line in block.splitlines()]
     assert commands[0] == ". .venv/bin/activate"
@@ -204,3 +253,112 @@ def test_the_readme_takes_a_crash_to_its_report_in_three_commands(
 
     assert re.search(rf"signature +.*{re.escape(case.function)}\n", printed)
     assert re.search(rf"{re.escape(case.function)} +crashing_apps/src/{case.source}:{case.line} ", printed)
+
+
+def test_the_guard_writes_of_every_thread_and_whatever_signals_it_was_sent(programs: Programs, tmp_path: Path) -> None:
+    dump = tmp_path / "thread.dmp"
+    with programs.start("album", "thread", dump) as process:
+        assert process.wait() == -signal.SIGSEGV
+    assert dump.stat().st_size > 0
+
+    dump = tmp_path / "wait.dmp"
+    with programs.waiting(dump) as (process, guard):
+        # By Ctrl-C, kill and killall the guard gets what its program gets.
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGABRT, signal.SIGTSTP):
+            os.kill(guard, each)
+        process.send_signal(signal.SIGABRT)
+        assert process.wait() == -signal.SIGABRT
+    assert dump.stat().st_size > 0
+
+
+def test_a_guard_is_no_child_ends_with_its_program_and_prints_nothing_of_it(programs: Programs, tmp_path: Path) -> None:
+    dump = tmp_path / "none.dmp"
+    with programs.start("album", "children", dump) as process:
+        assert process.communicate() == ("children:", "")
+        assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("of_the_guard", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_program_dies_of_its_signal_where_its_guard_is_gone_or_hangs(
+    programs: Programs, tmp_path: Path, of_the_guard: signal.Signals
+) -> None:
+    with programs.waiting(tmp_path / "none.dmp") as (process, guard):
+        os.kill(guard, of_the_guard)
+        process.send_signal(signal.SIGSEGV)
+        try:
+            assert process.wait() == -signal.SIGSEGV
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(guard, signal.SIGCONT)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("dump", "limit", "why"),
+    [
+        ("too/large.dmp", "mkdir too; ulimit -f 8", "File too large"),
+        ("missing/directory.dmp", "", "No such file or directory"),
+        ("directory", "mkdir directory", "Is a directory"),
+    ],
+)
+def test_a_dump_that_cannot_be_written_is_told_of_and_leaves_nothing(
+    programs: Programs, tmp_path: Path, dump: str, limit: str, why: str
+) -> None:
+    path = tmp_path / dump
+    with programs.start("album", "null", path, f"cd {tmp_path}; {limit}") as process:
+        _, told = process.communicate()
+    assert process.returncode == -signal.SIGSEGV
+    assert re.fullmatch(rf"crash_guard: cannot write {re.escape(str(path))}: {why}.*\n", told), told
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_later_dump_replaces_the_earlier_and_is_its_users_only(programs: Programs, tmp_path: Path) -> None:
+    dump = tmp_path / "album.dmp"
+    dump.write_text("an earlier one")
+    with programs.start("album", "null", dump, "umask 0") as process:
+        process.communicate()
+    assert dump.read_bytes()[:4] == b"MDMP"
+    assert dump.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [dump]
+
+
+@pytest.mark.parametrize(
+    ("language", "directory", "crashes_at"),
+    [("C++", "ada/app", ("app.cpp", "cover->width")), ("Rust", "rust/app", ("src/main.rs", "self.pages[book]"))],
+)
+def test_the_page_on_minidumps_takes_a_program_to_its_report(
+    programs: Programs, clone: WalkedPage, language: str, directory: str, crashes_at: tuple[str, str]
+) -> None:
+    begin, *sections = re.split(r"^(.+)\n=+\n", MINIDUMPS.partition("=\n\n")[2], flags=re.MULTILINE)
+    section = dict(zip(sections[::2], sections[1::2], strict=True))[language]
+    # A build at home gets the crates, and compiles them; here they were compiled before.
+    home = Path.home()
+    for name, value in {
+        "CARGO_HOME": os.environ.get("CARGO_HOME", home / ".cargo"),
+        "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", home / ".rustup"),
+        "CARGO_TARGET_DIR": programs.target,
+        "CARGO_NET_OFFLINE": "true",
+    }.items():
+        clone.shell.run(f"export {name}={value}")
+    clone.shell.run(f"ulimit -c 0; mkdir -p ~/{directory}; cd ~/{directory}")
+    for place in (clone.shell.current_directory, clone.directory / "samples" / "crash-guard"):
+        (place / "target").symlink_to(programs.target)
+    shutil.copy(GUARD / "Cargo.lock", clone.shell.current_directory)
+
+    clone.walk(begin)
+    clone.walk(section)
+
+    file, code = crashes_at
+    (number,) = re.findall(rf"{Path(directory).name}/{file}:(\d+) ", clone.printed)[:1]
+    lines = (clone.shell.current_directory / file).read_text().splitlines()
+    assert code in lines[int(number) - 1]
+
+
+def test_the_guards_crates_are_those_of_the_programs_and_of_the_public_registry() -> None:
+    """Else they would be compiled twice; and a mirror of this machine is nothing to others."""
+    locks = [tomllib.loads((path / "Cargo.lock").read_text())["package"] for path in (GUARD, SOURCES)]
+    guards, programs_ = ({crate["name"]: crate for crate in lock} for lock in locks)
+    assert {name: crate for name, crate in programs_.items() if name != "shelf"} == guards
+    sources = {crate.get("source", "") for crate in guards.values()}
+    assert sources == {"", "registry+https://github.com/rust-lang/crates.io-index"}

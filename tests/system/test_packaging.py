@@ -13,7 +13,17 @@ import pytest
 
 from tests.shared import REPOSITORY
 
-NOT_THERE_IN_A_CLONE = (".*", "build", "dist", "*.egg-info", "__pycache__", "_build", "results", "symbols.index")
+NOT_THERE_IN_A_CLONE = (
+    ".*",
+    "build",
+    "dist",
+    "*.egg-info",
+    "__pycache__",
+    "_build",
+    "results",
+    "symbols.index",
+    "target",
+)
 IN_THE_PACKAGE = ("config", "siglists", "socorro_processor")
 
 
@@ -69,6 +79,8 @@ def test_the_source_distribution_has_what_is_needed_to_build_test_and_install(di
         "bin/services",
         "config/systemd/common.conf",
         "docs/index.rst",
+        "samples/crash-guard/Cargo.lock",
+        "samples/crash-guard/crash_guard.h",
         "samples/segfault/upload_file_minidump.dmp",
         "siglists/README.rst",
         "socorro_processor/py.typed",

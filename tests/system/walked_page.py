@@ -13,7 +13,7 @@ import signal
 import subprocess
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,10 @@ _BLOCK = re.compile(
     r"(?P<text>(?:    .*\n|\n)+)",
     re.MULTILINE,
 )
+_OWN_PROGRAM = re.compile(r"\./|target/")
+"""The reader's, which is to crash."""
+DIED_OF_A_SIGNAL = range(129, 160)
+"""As bash says it."""
 _COMMAND = re.compile(r"(?:make|socorro) |\. ")
 _VARYING = {
     "id": CRASH_ID,
@@ -39,7 +43,7 @@ _VARYING = {
     "host_and_pid": r"\b\w+:\d{4,}$",
     "directory": r"(?<= )/\S*/(?=socorro-data)|(?<= in )/\S*(?=:$)",
     "crashes": r"\d+(?= crashes that it had)",
-    "anything": r" \.\.\.(?= |$)",
+    "anything": r" +\.\.\.(?= |$)",
     "gap": r" {2,}",
 }
 _EACH = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _VARYING.items()), re.MULTILINE)
@@ -117,8 +121,12 @@ class Shell:
                 start_new_session=True,
             )
 
-    def run(self, command: str, then: Callable[[], None] = lambda: None) -> str:
-        """Run a command to its end; what it printed. ``then`` is called while it runs. It must not fail."""
+    @property
+    def current_directory(self) -> Path:
+        return Path(f"/proc/{self._bash.pid}/cwd").readlink()
+
+    def run(self, command: str, then: Callable[[], None] = lambda: None, exit_codes: Container[int] = (0,)) -> str:
+        """Run a command to its end; what it printed. ``then`` is called while it runs."""
         begin = self._output.stat().st_size
         self._commands += 1
         mark = f"\n-- {self._commands} ended with "
@@ -128,7 +136,7 @@ class Shell:
         then()
         self.wait_until(lambda: re.search(f"{mark}\\d+\n", self._printed(begin)))
         printed, _, rest = self._printed(begin).partition(mark)
-        assert rest.startswith("0\n"), f"{command}: exit code {rest}{printed}"
+        assert int(rest.partition("\n")[0]) in exit_codes, f"{command}: exit code {rest}{printed}"
         if printed and not printed.endswith("\n"):
             printed += "\n"
         if ids := re.findall(f"^(?:submitted )?({CRASH_ID})$", printed, re.MULTILINE):
@@ -178,7 +186,7 @@ class WalkedPage:
     def walk(self, page: str) -> None:
         for block in blocks(page):
             if block.kind == "file":
-                block.write(self.directory)
+                block.write(self.shell.current_directory)
             elif block.kind == "commands":
                 self.printed = "".join(self._type(line) for line in block.text.splitlines())
                 self.printed_by[block.text] = self.printed
@@ -201,6 +209,8 @@ class WalkedPage:
             return self.shell.run(
                 line, lambda: self.shell.wait_until(lambda: len(self.crashes("processed_crash")) > before + 2)
             )
+        if _OWN_PROGRAM.match(command):
+            return self.shell.run(line, exit_codes=DIED_OF_A_SIGNAL)
         return self.shell.run(line)
 
     def _wait_for_all_and_interrupt(self) -> None:

@@ -1,10 +1,16 @@
-// Crashes in the way that it is asked for: `album null|abort|exception|overflow FILE`, with its minidump in the file.
+// Crashes in the way that it is asked for: `album null|abort|exception|overflow|thread FILE`, with its minidump in the
+// file; `wait` waits for a signal, `children` ends well if it has no child.
 
+#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
-extern "C" void crash_guard_attach(const char *path);
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "crash_guard.h"
 
 namespace album {
 
@@ -35,7 +41,9 @@ struct Album {
 
 int main(int, char **arguments) {
     const std::string kind = arguments[1];
-    crash_guard_attach(arguments[2]);
+    std::printf("%s:", arguments[1]); // not flushed
+    if (crash_guard_attach(arguments[2]) != 0)
+        return 1;
     album::Album album;
     if (kind == "null")
         return album.width_of(nullptr);
@@ -43,5 +51,14 @@ int main(int, char **arguments) {
         return album.give_up();
     if (kind == "exception")
         return album.photo_at(7);
+    if (kind == "thread")
+        std::thread([&] { album.widths_from(0); }).join();
+    if (kind == "children")
+        return wait(nullptr) == -1 ? 0 : 1;
+    if (kind == "wait") {
+        std::puts("waits");
+        std::fflush(stdout);
+        pause();
+    }
     return album.widths_from(0);
 }

@@ -1,6 +1,5 @@
 //! Crashes in the way that it is asked for: `shelf abort|panic|overflow FILE`, with its minidump in the file.
 
-use std::ffi::CString;
 use std::hint::black_box;
 
 struct Book {
@@ -32,8 +31,7 @@ impl Shelf {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let file = CString::new(arguments[2].as_str()).expect("a path");
-    unsafe { crash_guard::crash_guard_attach(file.as_ptr()) };
+    crash_guard::attach(&arguments[2]).expect("a guard");
     let shelf = Shelf {
         books: vec![Book { pages: 300 }],
     };
