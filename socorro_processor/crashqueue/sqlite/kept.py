@@ -15,10 +15,10 @@ MICROSECOND = timedelta(microseconds=1)
 LATEST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 
-def keep(connection: sqlite3.Connection, crash: KeptCrash) -> None:
-    """Write it down, cut to what is kept of it."""
+def keep(connection: sqlite3.Connection, crash: KeptCrash) -> int:
+    """Write it down, cut to what is kept of it; return its number, one more each time."""
     crash = crash.cut()
-    connection.execute(
+    added = connection.execute(
         "INSERT INTO kept (state, body, queue, attempts, reason, time, work) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             crash.state,
@@ -30,10 +30,11 @@ def keep(connection: sqlite3.Connection, crash: KeptCrash) -> None:
             crash.work,
         ),
     )
+    return added.lastrowid or 0
 
 
 def let_the_oldest_go(connection: sqlite3.Connection, state: KeptState, maximum: int) -> int:
-    """Keep no more than ``maximum`` in this state; return how many went."""
+    """Keep no more than ``maximum`` in this state; return how many went. They are counted for it, one by one."""
     return connection.execute(
         "DELETE FROM kept WHERE state = ? AND id <= (SELECT id FROM kept WHERE state = ?"
         " ORDER BY id DESC LIMIT 1 OFFSET ?)",

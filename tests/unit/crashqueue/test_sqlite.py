@@ -482,6 +482,15 @@ def test_of_too_many_rejected_the_oldest_go_and_are_counted_but_no_parked_one(ma
     assert processor.queue.depths().parked == 6
 
 
+def test_many_rejected_are_no_more_than_a_hundredth_over_what_is_kept(machine):
+    processor = machine.start(maximum_rejected=200)
+    for number in range(300):
+        submitted(processor, f"rejected {number}")
+        processor.queue.reject(taken(processor), "the reason")
+        assert processor.queue.depths().rejected <= 202
+    assert processor.queue.depths().rejected >= 200
+
+
 def test_a_kept_crash_has_the_time_on_the_wall_to_the_microsecond(machine):
     processor = submitted(machine.start(), "one")
     processor.queue.park(taken(processor), "the reason")
