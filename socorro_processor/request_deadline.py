@@ -1,7 +1,7 @@
 """A deadline on a whole request: connection, header, body.
 
 Timeouts of HTTP clients are for each read. A server that sends a byte every few seconds is never too slow for them.
-Here a thread cuts the connection when the time is over, whatever the one that asked waits for in it.
+Here a thread, one for all, cuts the connection when the time is over, whatever the one that asked waits for in it.
 
     with deadlines.within(300.0) as deadline:
         deadline.step(13.0, "did not answer")
@@ -43,12 +43,11 @@ class Deadline:
     """One request's, which may take several connections. ``cut`` may be called from any thread."""
 
     def __init__(self, seconds: float) -> None:
-        self._last = time.monotonic() + seconds
-        self._said_at_last = f"was not done after {seconds:g} s"
-        self._end, self._said = self._last, self._said_at_last
-        self._changed = threading.Condition()
+        self._last = time.monotonic() + seconds, f"was not done after {seconds:g} s"
+        self.end = self._last
+        """When it is over, by the monotonic clock, and what the reason is then."""
+        self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
-        self._is_done = False
         self.reason = ""
         """Why it was cut; empty where it was not."""
 
@@ -57,13 +56,12 @@ class Deadline:
 
         ``said`` is the reason if it does not come in that time.
         """
-        with self._changed:
-            self._end, self._said = min((time.monotonic() + seconds, said), (self._last, self._said_at_last))
-            self._changed.notify()
+        self.end = min((time.monotonic() + seconds, said), self._last)
+        _WATCH.look_at(self)
 
     def cut(self, reason: str) -> None:
         """End its connections."""
-        with self._changed:
+        with self._lock:
             self.reason = self.reason or reason
             for each in self._sockets:
                 with suppress(OSError):
@@ -71,7 +69,7 @@ class Deadline:
 
     def guard(self, connection: Connection) -> None:
         """Cut this one, too. Raises OSError: the time is over, or there are no more descriptors."""
-        with self._changed:
+        with self._lock:
             if self.reason:
                 raise TimeoutError(self.reason)
             # A descriptor of its own: the client may close, or wrap, the one that it has.
@@ -87,22 +85,65 @@ class Deadline:
         finally:
             _here.deadline = outer
 
-    def run(self) -> None:
-        """Cut when the time is over; return when that is no longer needed."""
-        with self._changed:
-            while not self._is_done and (left := self._end - time.monotonic()) > 0:
-                self._changed.wait(left)
-            if not self._is_done:
-                self.cut(self._said)
-
-    def done(self) -> None:
-        """Nothing more is to be cut."""
-        with self._changed:
-            self._is_done = True
-            self._changed.notify()
+    def close(self) -> None:
+        """Let go of its connections: nothing more is to be cut."""
+        with self._lock:
             for each in self._sockets:
                 each.close()
             self._sockets.clear()
+
+
+class _Watch:
+    """The thread that cuts what is over. It wakes up at the end that was the next one when it went to sleep."""
+
+    _thread: threading.Thread | None
+
+    def __init__(self) -> None:
+        self._begin_anew()
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def begin(self, deadline: Deadline) -> None:
+        """Raises RuntimeError where no thread can be had."""
+        with self._changed:
+            if self._thread is None or not self._thread.is_alive():
+                thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._running.add(deadline)
+            self._look_at(deadline)
+
+    def look_at(self, deadline: Deadline) -> None:
+        """Its end has changed."""
+        with self._changed:
+            self._look_at(deadline)
+
+    def end(self, deadline: Deadline) -> None:
+        """Once this has returned it is not cut."""
+        with self._changed:
+            self._running.discard(deadline)
+
+    def _begin_anew(self) -> None:
+        self._changed = threading.Condition()
+        self._running: set[Deadline] = set()
+        self._thread = None
+        self._wakes_at = float("inf")
+
+    def _look_at(self, deadline: Deadline) -> None:
+        if deadline.end[0] < self._wakes_at:
+            self._changed.notify()
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for deadline in [each for each in self._running if each.end[0] <= now]:
+                    deadline.cut(deadline.end[1])
+                    self._running.discard(deadline)
+                self._wakes_at = min((each.end[0] for each in self._running), default=float("inf"))
+                self._changed.wait(self._wakes_at - now if self._running else None)
+
+
+_WATCH = _Watch()
 
 
 def is_here() -> bool:
@@ -128,7 +169,7 @@ class Deadlines:
     def within(self, seconds: float) -> Iterator[Deadline]:
         """Raises RuntimeError where no thread can be had."""
         deadline = Deadline(seconds)
-        threading.Thread(target=deadline.run, name="deadline", daemon=True).start()
+        _WATCH.begin(deadline)
         try:
             with self._lock:
                 self._running.add(deadline)
@@ -138,7 +179,8 @@ class Deadlines:
         finally:
             with self._lock:
                 self._running.discard(deadline)
-            deadline.done()
+            _WATCH.end(deadline)
+            deadline.close()
 
     def close(self, reason: str) -> None:
         """Cut those that run, and those to come."""

@@ -8,10 +8,9 @@ import pytest
 
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import defaults
-from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 
-CRASH_ID = new_crash_id()
+CRASH_ID = "22db6a2b-4969-4600-9b63-9ea140261124"
 LOOKS = {
     "queue status": 0,
     "queue status --ids": 0,
