@@ -44,6 +44,8 @@ _SENT_SIGNAL = re.compile(r"SIGABRT\b.*|SIG\w+ / SI_(?:USER|QUEUE|TKILL)", re.DO
 """The reason where a process has sent the signal, mostly to itself: it has no address."""
 _NOT_ACCESSED = "crashing_access_not_found_in_memory_accesses"
 _MAXIMUM_ACCESSES = 3
+_UNKNOWN_TIME = "not known: the annotations have no CrashTime"
+"""Of a minidump that was not submitted: the time of its processing, which stands for it elsewhere, says nothing."""
 
 
 def add_report_arguments(parser: argparse._ActionsContainer) -> None:
@@ -94,11 +96,14 @@ class _Report:
             yield Text(f"\nDump {plain(name)}", "bold")
             yield from self._dump(mapping_of(self.crash, name))
         yield from section("Other", other_fields(self.crash), self.width)
-        notes = self.crash.get("processor_notes")
-        shown = notes.split("; ") if isinstance(notes, str) else list_of(notes)
+        notes = self._notes()
         if self.file and not self.annotations:
-            shown = [note for note in shown if note not in (CRASH_TIME_MISSING, CRASH_DATE_UNKNOWN)]
-        yield from section("Notes", shown, self.width)
+            notes = [note for note in notes if note not in (CRASH_TIME_MISSING, CRASH_DATE_UNKNOWN)]
+        yield from section("Notes", notes, self.width)
+
+    def _notes(self) -> list[Any]:
+        notes = self.crash.get("processor_notes")
+        return notes.split("; ") if isinstance(notes, str) else list_of(notes)
 
     def _head(self) -> Iterator[Text]:
         crash = self.crash
@@ -131,8 +136,8 @@ class _Report:
             "crash reason": _in_one_line(crash.get("moz_crash_reason") or self.annotations.get("MozCrashReason")),
             "classified": _classified(crash),
             "app notes": _in_one_line(crash.get("app_notes")),
-            "crashed": _crashed(crash),
-            "submitted": moment_of(crash, "submitted_timestamp") or moment_of(crash, "date_processed"),
+            "crashed": _UNKNOWN_TIME if self.file and CRASH_TIME_MISSING in self._notes() else _crashed(crash),
+            "submitted": "" if self.file else _submitted(crash),
             "processed": _processed(crash),
         }
         for label, value in fields.items():
@@ -208,6 +213,10 @@ def _crashed(crash: Mapping[str, Any]) -> str:
     are_known = crash.get("install_age") != 0
     up, installed = (_duration(crash.get(key)) if are_known else "" for key in ("uptime", "install_age"))
     return joined(", ", moment, up and f"{up} after its start", installed and f"{installed} after its installation")
+
+
+def _submitted(crash: Mapping[str, Any]) -> str:
+    return moment_of(crash, "submitted_timestamp") or moment_of(crash, "date_processed")
 
 
 def _processed(crash: Mapping[str, Any]) -> str:

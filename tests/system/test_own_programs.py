@@ -235,8 +235,8 @@ def test_the_readme_takes_a_crash_to_its_report_in_three_commands(
     shutil.copy(dump, tmp_path / "app.dmp")
     section = (REPOSITORY / "README.rst").read_text().partition("\nYour own program\n")[2]
     assert "<docs/minidumps.rst>" in section.partition("::\n\n")[0]
-    block = section.partition("::\n\n")[2].partition("\n\n")[0]
-    commands = [line.strip() for line in block.splitlines()]
+    steps = section.partition("\n``symbols add`` takes")[0]
+    commands = [line.strip() for line in steps.splitlines() if line.startswith("    ")]
     assert commands[0] == ". .venv/bin/activate"
     assert len(commands) == 3
 

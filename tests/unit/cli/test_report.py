@@ -227,6 +227,13 @@ class TestIncompleteCrashes:
         assert [f"  {time}\n" in notes for time in times] == [is_shown, is_shown]
         assert "  host:17\n" in notes
 
+    def test_a_minidump_without_a_crash_time_has_no_time_but_that_of_its_processing(self) -> None:
+        crash = processed(processor_notes="CrashTime is missing")
+        assert "\ncrashed       2016-11-23T" in report(crash)
+        text = report(crash, file="app.dmp")
+        assert "\ncrashed       not known: the annotations have no CrashTime\n" in text
+        assert "\nsubmitted " not in text
+
     @pytest.mark.parametrize("json_dump", [None, {}, [], "text"])
     def test_without_a_stack_it_says_why_and_what_to_do(self, json_dump: object) -> None:
         text = report(processed(json_dump=json_dump, mdsw_status_string="ERROR_NO_MINIDUMP_HEADER"))
