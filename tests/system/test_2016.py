@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.shared import REPOSITORY, SAMPLES, shared, stackwalker
-from tests.system.daemon import Installation
+from tests.system.daemon import Installation, eventually
 from tests.system.production import production
 
 DIRECTORY = REPOSITORY / "tests" / "unit" / "configuration" / "ini_of_2016"
@@ -42,10 +42,10 @@ def test_an_ini_file_of_2016_starts_the_processor(of_2016, statsd_server):
     crash_id = submitted(of_2016)
     daemon = of_2016.start()
     daemon.wait_for_log(f"{crash_id} saved")
+    eventually((of_2016.directory / "symbol-cache.state" / "status.json").exists, lambda: daemon.log)
     assert daemon.stop() == 0
     assert of_2016.show(crash_id)["signature"].startswith("lightbox::")
     assert "section [processor], database_hostname: an option of the 2016 processor" in daemon.log
-    assert (of_2016.directory / "symbol-cache.state" / "status.json").exists()
     assert statsd_server.counter("processor.save_raw_and_processed") == 1
     assert len(statsd_server.timings("processor.fs.FileSystemCrashStorage.save_raw_and_processed")) == 1
     assert len(statsd_server.timings("processor.BreakpadStackwalkerRule2015.act")) == 1
@@ -64,6 +64,7 @@ def test_names_with_dots_in_the_environment_are_enough_to_start(of_2016, statsd_
     crash_id = submitted(of_2016)
     daemon = of_2016.start()
     daemon.wait_for_log(f"{crash_id} saved")
+    eventually((of_2016.directory / "symbol-cache.state" / "status.json").exists, lambda: daemon.log)
     assert daemon.stop() == 0
     assert of_2016.show(crash_id)["signature"].startswith("lightbox::")
     assert statsd_server.counter("stage.processor.save_raw_and_processed") == 1

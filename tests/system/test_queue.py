@@ -101,7 +101,7 @@ def test_in_a_pipe_a_purge_needs_a_yes(installation):
 
 @pytest.mark.parametrize("stored", ["x'fffe00'", "CAST(x'fffe00' AS TEXT)", "7", "zeroblob(3000000)"])
 def test_a_row_that_is_no_text_is_rejected_by_the_daemon_and_listed(installation, stored):
-    assert installation.socorro("queue", "status").returncode == 0
+    assert installation.socorro("setup").returncode == 0
     with closing(sqlite3.connect(installation.environment["SOCORRO__NEW_CRASH_SOURCE__PATH"])) as connection:
         connection.execute(f"INSERT INTO crash (body, queue) VALUES ({stored}, 'normal')")
         connection.commit()

@@ -67,8 +67,11 @@ def test_an_owner_without_a_file_is_not_judged(directory):
 
 
 def make_socket(path: Path) -> None:
+    directory = os.open(path.parent, os.O_PATH)
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
+        # The name of a socket may have 107 bytes.
+        server.bind(f"/proc/self/fd/{directory}/{path.name}")
+    os.close(directory)
 
 
 @pytest.mark.parametrize(
