@@ -71,7 +71,8 @@ def test_without_symbols_and_annotations_there_is_a_report_too(process, tmp_path
     directory = tmp_path / "empty" / "socorro-data" / "symbols"
     assert f"\nThey were looked for in {directory}. To add them, " in done.stdout
     assert f"\n  socorro symbols add PROGRAM {DUMP}\n" in done.stdout
-    assert "CrashTime" not in done.stdout
+    assert "\ncrashed       not known: the annotations have no CrashTime\n" in done.stdout
+    assert "CrashTime is missing" not in done.stdout
 
 
 @pytest.mark.parametrize(("level", "is_told"), [("INFO", False), ("DEBUG", True)])
