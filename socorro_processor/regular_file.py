@@ -5,6 +5,7 @@ Of what else may be in their place a pipe would be waited for for ever, and a de
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import uuid
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 MAXIMUM_SIZE = 100_000_000
+
+NOT_OURS = frozenset((errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EPERM))
+"""Said to who opens for writing a file of another user, or what is none: a directory, a socket."""
 
 
 class NotAFile(OSError):

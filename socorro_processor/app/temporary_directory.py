@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import logging
 import os
@@ -13,13 +12,11 @@ import uuid
 from pathlib import Path
 
 from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.regular_file import NOT_OURS
 from socorro_processor.stackwalk.orphans import kill_orphans
 from socorro_processor.writable_directory import check_room, check_writable
 
 logger = logging.getLogger(__name__)
-
-_NOT_OURS = frozenset((errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EPERM))
-"""Said of a file of another user, or of what is none: a directory, a socket."""
 
 
 class ProcessDirectory:
@@ -72,7 +69,7 @@ class ProcessDirectory:
             try:
                 lock = _locked(path)
             except OSError as error:
-                if error.errno not in _NOT_OURS:
+                if error.errno not in NOT_OURS:
                     raise
                 logger.warning("left as it is, because it cannot be opened: %s: %s", path, error.strerror)
                 continue

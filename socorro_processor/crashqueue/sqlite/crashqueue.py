@@ -34,7 +34,7 @@ from socorro_processor.crashqueue.outcomes import Outcomes, decode_outcomes, enc
 from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, examine_file, text_of
 from socorro_processor.crashqueue.sqlite.in_flight import in_flight
-from socorro_processor.crashqueue.sqlite.kept import keep, let_the_oldest_go, read_kept, remove
+from socorro_processor.crashqueue.sqlite.kept import keep, let_the_oldest_rejected_go, read_kept, remove
 from socorro_processor.crashqueue.sqlite.leases import GIVE_BACK, Lease, Leases
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
 from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE, has_strays, mend_strays, whole
@@ -546,7 +546,7 @@ class SQLiteCrashQueue(CrashQueueBase):
                 )
                 # At each hundredth of them: to count a hundred thousand takes longer than all else that is done here.
                 if number % max(1, maximum // 100) == 0:
-                    gone = let_the_oldest_go(connection, "rejected", maximum)
+                    gone = let_the_oldest_rejected_go(connection, maximum)
         if gone:
             METRICS.increment("queue.rejected_dropped", gone)
         self._end(lease)

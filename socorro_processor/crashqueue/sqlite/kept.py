@@ -33,12 +33,12 @@ def keep(connection: sqlite3.Connection, crash: KeptCrash) -> int:
     return added.lastrowid or 0
 
 
-def let_the_oldest_go(connection: sqlite3.Connection, state: KeptState, maximum: int) -> int:
-    """Keep no more than ``maximum`` in this state; return how many went. They are counted for it, one by one."""
+def let_the_oldest_rejected_go(connection: sqlite3.Connection, maximum: int) -> int:
+    """Keep no more than ``maximum`` rejected; return how many went. They are counted for it, one by one."""
     return connection.execute(
-        "DELETE FROM kept WHERE state = ? AND id <= (SELECT id FROM kept WHERE state = ?"
+        "DELETE FROM kept WHERE state = 'rejected' AND id <= (SELECT id FROM kept WHERE state = 'rejected'"
         " ORDER BY id DESC LIMIT 1 OFFSET ?)",
-        (state, state, maximum),
+        (maximum,),
     ).rowcount
 
 

@@ -20,13 +20,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from socorro_processor.log import stack_of
+from socorro_processor.regular_file import NOT_OURS
 
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile("[0-9a-f]{32}")
 
-_CANNOT_BE_JUDGED = frozenset((errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENOENT, errno.ENXIO, errno.EPERM))
-"""There is no such file, it is another user's, or it is none: a directory, a socket."""
+_CANNOT_BE_JUDGED = NOT_OURS | {errno.ENOENT}
 
 
 def boot_time() -> float:
