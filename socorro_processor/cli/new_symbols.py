@@ -90,7 +90,7 @@ def modules_of(item: str) -> Iterator[Module]:
     path = Path(item)
     with suppress(OSError, NotUnderstood):
         if path.is_file() and _begins(path, _MINIDUMP):
-            yield from (each for each in read(path).modules if each.debug_file and each.debug_id.strip("0"))
+            yield from (each for each in read(path).modules if each.can_have_symbols)
 
 
 class SymbolFileMaker:

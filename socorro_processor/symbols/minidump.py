@@ -69,6 +69,11 @@ class Module(NamedTuple):
         """The first address behind it."""
         return self.base + self.size
 
+    @property
+    def can_have_symbols(self) -> bool:
+        """True where a symbol store could have a file for it: it has a name, and an id that is not all zeros."""
+        return bool(self.debug_file and self.debug_id.strip("0"))
+
 
 class Region(NamedTuple):
     """Memory of the process, and where it stands in the file."""

@@ -26,7 +26,7 @@ def needed_symbols(minidump: Minidump) -> list[Wanted]:
     """The symbol files of the modules that something in its stacks points into. Raises NotUnderstood."""
     wanted: dict[str, Wanted] = {}
     for module in minidump.pointed_into(minidump.candidates()):
-        if not module.debug_file or not module.debug_id.strip("0"):
+        if not module.can_have_symbols:
             continue
         try:
             each = Wanted.of(module.debug_file, module.debug_id)
