@@ -1,0 +1,212 @@
+//! socorro-stackwalk: turns a minidump into JSON.
+
+mod bounds;
+mod crash;
+mod report;
+mod view;
+mod walk;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+use minidump::{Minidump, MinidumpModuleList, MinidumpUnloadedModuleList};
+use minidump_processor::{process_minidump_with_options, ProcessError, ProcessorOptions};
+use minidump_unwind::{simple_symbol_supplier, MultiSymbolProvider, SymbolProvider, Symbolizer};
+
+const HELP: &str = "\
+Usage: socorro-stackwalk [options] DUMP
+
+Prints as JSON what a minidump says: the crash, the stacks of all threads, modules, the system.
+
+  --symbols-path DIR   where symbol files are, as <debug file>/<debug id>/<name>.sym; may be given
+                       several times, the first that has a file counts
+  --evil-json FILE     annotations: certificates of modules (ModuleSignatureInfo), microcode version
+  --reference          walk as minidump-stackwalk does, with whole symbol files; for comparison
+  --version            versions of this program and of the crates that read the dump
+  --help               this text
+
+Example: socorro-stackwalk --symbols-path /var/cache/symbols crash.dmp
+
+Exit codes: 0 well, 1 the dump cannot be read, 2 wrong arguments, 3 a fault of this program.
+";
+
+const UNREADABLE: u8 = 1;
+const WRONG_ARGUMENTS: u8 = 2;
+const FAULT: u8 = 3;
+
+struct Options {
+    symbols: Vec<PathBuf>,
+    evil_json: Option<PathBuf>,
+    reference: bool,
+    dump: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let options = match parse(lexopt::Parser::from_env()) {
+        Ok(Some(options)) => options,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("socorro-stackwalk: {error}; see socorro-stackwalk --help");
+            return ExitCode::from(WRONG_ARGUMENTS);
+        }
+    };
+    // A panic is an error of one line like others.
+    std::panic::set_hook(Box::new(|_| ()));
+    match std::panic::catch_unwind(|| run(&options)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(Failure::Unreadable(error))) => {
+            eprintln!("ERROR {} - Error reading dump: {error}", error.name());
+            ExitCode::from(UNREADABLE)
+        }
+        Ok(Err(Failure::Unprocessable(error))) => {
+            eprintln!("ERROR {} - Error processing dump: {error}", error.name());
+            ExitCode::from(UNREADABLE)
+        }
+        Ok(Err(Failure::Output(error))) => {
+            eprintln!("ERROR {error}");
+            ExitCode::from(FAULT)
+        }
+        Err(panic) => {
+            eprintln!("ERROR Panic - {}", walk::said(&*panic));
+            ExitCode::from(FAULT)
+        }
+    }
+}
+
+enum Failure {
+    Unreadable(minidump::Error),
+    Unprocessable(ProcessError),
+    Output(io::Error),
+}
+
+impl From<minidump::Error> for Failure {
+    fn from(error: minidump::Error) -> Self {
+        Failure::Unreadable(error)
+    }
+}
+
+impl From<ProcessError> for Failure {
+    fn from(error: ProcessError) -> Self {
+        Failure::Unprocessable(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Output(error)
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    let out = BufWriter::with_capacity(1 << 17, io::stdout().lock());
+    let symbols = symbols(&options.symbols);
+    let mut processor = ProcessorOptions::stable_basic();
+    processor.evil_json = options.evil_json.as_deref();
+    let file = File::open(&options.dump).map_err(|_| minidump::Error::FileNotFound)?;
+    let view = if options.reference { None } else { view::View::open(&file)? };
+    match view {
+        None => reference(options, &symbols, processor, out),
+        Some(view) => walk(view, &symbols, processor, out),
+    }
+}
+
+fn symbols(paths: &[PathBuf]) -> MultiSymbolProvider {
+    let mut symbols = MultiSymbolProvider::new();
+    // Without a directory no module is asked for, and so none misses symbols.
+    if !paths.is_empty() {
+        symbols.add(Box::new(Symbolizer::new(simple_symbol_supplier(paths.to_vec()))));
+    }
+    symbols
+}
+
+/// The crates' own way.
+fn reference(
+    options: &Options,
+    symbols: &MultiSymbolProvider,
+    processor: ProcessorOptions,
+    mut out: impl Write,
+) -> Result<(), Failure> {
+    let dump = Minidump::read_path(&options.dump)?;
+    let state = crash::ready(process_minidump_with_options(&dump, symbols, processor))?;
+    state.print_json(&mut out, false).map_err(io::Error::from)?;
+    Ok(out.flush()?)
+}
+
+fn walk(
+    mut view: view::View,
+    symbols: &MultiSymbolProvider,
+    processor: ProcessorOptions,
+    out: impl Write,
+) -> Result<(), Failure> {
+    view.show_crash_only();
+    let crash = crash::read(&Minidump::read(view.bytes())?, processor)?;
+    view.show_all();
+    let dump = Minidump::read(view.bytes())?;
+    let modules = dump.get_stream().unwrap_or_else(|_| MinidumpModuleList::new());
+    let unloaded_modules = dump.get_stream().unwrap_or_else(|_| MinidumpUnloadedModuleList::new());
+    let surroundings = report::Surroundings {
+        width: crash.state.system_info.cpu.pointer_width(),
+        unloaded_modules: &unloaded_modules,
+        certificates: &crash.state.cert_info,
+    };
+    let mut threads = walk::Threads::read(&dump)?;
+    let crashed = threads.crashed();
+
+    let mut report = report::Report::new(out)?;
+    for (key, mut value) in report::without_lists(crash.fields) {
+        if key == "crash_info" {
+            value["crashing_thread"] = crashed.into();
+        }
+        report.field(&key, &value)?;
+    }
+    report.field("thread_count", &threads.len())?;
+    let mut crashed_stack = None;
+    report.begin_array("threads")?;
+    for number in 0..threads.len() {
+        let stack = threads.walk(number, &modules, &crash.state.system_info, symbols);
+        report.item(&report::ThreadReport { stack: &stack, crashed: None, surroundings })?;
+        if Some(number) == crashed && !stack.top.is_empty() {
+            crashed_stack = Some(stack);
+        }
+    }
+    report.end_array()?;
+    if let Some(stack) = &crashed_stack {
+        report.field("crashing_thread", &report::ThreadReport { stack, crashed, surroundings })?;
+    }
+    report::write_modules(&mut report, &modules, &symbols.stats(), surroundings)?;
+    report::write_unloaded_modules(&mut report, surroundings)?;
+    report::write_handles(&mut report, dump.get_stream().ok().as_ref())?;
+    let own = report::Own { bounded: &view.bounded };
+    report.field(report::OWN_KEY, &own)?;
+    report.end()?;
+    Ok(())
+}
+
+/// None where what was asked for is printed.
+fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
+    let mut options = Options { symbols: vec![], evil_json: None, reference: false, dump: PathBuf::new() };
+    let mut dump: Option<OsString> = None;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("symbols-path") => options.symbols.push(arguments.value()?.into()),
+            Long("evil-json") => options.evil_json = Some(arguments.value()?.into()),
+            Long("reference") => options.reference = true,
+            Long("help") | Short('h') => {
+                print!("{HELP}");
+                return Ok(None);
+            }
+            Long("version") | Short('V') => {
+                println!("socorro-stackwalk {}", env!("CARGO_PKG_VERSION"));
+                return Ok(None);
+            }
+            Value(path) if dump.is_none() => dump = Some(path),
+            other => return Err(other.unexpected()),
+        }
+    }
+    options.dump = dump.ok_or("no minidump is given")?.into();
+    Ok(Some(options))
+}
