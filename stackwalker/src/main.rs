@@ -3,6 +3,7 @@
 mod bounds;
 mod crash;
 mod report;
+mod symbols;
 mod view;
 mod walk;
 
@@ -17,6 +18,8 @@ use minidump::{Minidump, MinidumpModuleList, MinidumpUnloadedModuleList};
 use minidump_processor::{process_minidump_with_options, ProcessError, ProcessorOptions};
 use minidump_unwind::{simple_symbol_supplier, MultiSymbolProvider, SymbolProvider, Symbolizer};
 
+use self::symbols::{OnDemand, Store};
+
 const HELP: &str = "\
 Usage: socorro-stackwalk [options] DUMP
 
@@ -24,6 +27,7 @@ Prints as JSON what a minidump says: the crash, the stacks of all threads, modul
 
   --symbols-path DIR   where symbol files are, as <debug file>/<debug id>/<name>.sym; may be given
                        several times, the first that has a file counts
+  --indexes DIR        where the indexes of that directory's files are; DIR.index beside it else
   --evil-json FILE     annotations: certificates of modules (ModuleSignatureInfo), microcode version
   --reference          walk as minidump-stackwalk does, with whole symbol files; for comparison
   --version            versions of this program and of the crates that read the dump
@@ -34,18 +38,30 @@ Example: socorro-stackwalk --symbols-path /var/cache/symbols crash.dmp
 Exit codes: 0 well, 1 the dump cannot be read, 2 wrong arguments, 3 a fault of this program.
 ";
 
+const INDEX_HELP: &str = "\
+Usage: socorro-stackwalk index [--indexes DIR] FILE...
+
+Makes the index of each symbol file, so that a walk reads of it only what it needs. The index of
+STORE/<debug file>/<debug id>/<name>.sym is put into STORE.index, below the same path, or into DIR.
+
+Example: socorro-stackwalk index /var/cache/symbols/*/*/*.sym
+";
+
 const UNREADABLE: u8 = 1;
 const WRONG_ARGUMENTS: u8 = 2;
 const FAULT: u8 = 3;
 
 struct Options {
-    symbols: Vec<PathBuf>,
+    stores: Vec<Store>,
     evil_json: Option<PathBuf>,
     reference: bool,
     dump: PathBuf,
 }
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == "index") {
+        return indexes(lexopt::Parser::from_args(std::env::args_os().skip(2)));
+    }
     let options = match parse(lexopt::Parser::from_env()) {
         Ok(Some(options)) => options,
         Ok(None) => return ExitCode::SUCCESS,
@@ -103,45 +119,31 @@ impl From<io::Error> for Failure {
 
 fn run(options: &Options) -> Result<(), Failure> {
     let out = BufWriter::with_capacity(1 << 17, io::stdout().lock());
-    let symbols = symbols(&options.symbols);
     let mut processor = ProcessorOptions::stable_basic();
     processor.evil_json = options.evil_json.as_deref();
     let file = File::open(&options.dump).map_err(|_| minidump::Error::FileNotFound)?;
     let view = if options.reference { None } else { view::View::open(&file)? };
     match view {
-        None => reference(options, &symbols, processor, out),
-        Some(view) => walk(view, &symbols, processor, out),
+        None => reference(options, processor, out),
+        Some(view) => walk(view, &OnDemand::new(options.stores.clone()), processor, out),
     }
-}
-
-fn symbols(paths: &[PathBuf]) -> MultiSymbolProvider {
-    let mut symbols = MultiSymbolProvider::new();
-    // Without a directory no module is asked for, and so none misses symbols.
-    if !paths.is_empty() {
-        symbols.add(Box::new(Symbolizer::new(simple_symbol_supplier(paths.to_vec()))));
-    }
-    symbols
 }
 
 /// The crates' own way.
-fn reference(
-    options: &Options,
-    symbols: &MultiSymbolProvider,
-    processor: ProcessorOptions,
-    mut out: impl Write,
-) -> Result<(), Failure> {
+fn reference(options: &Options, processor: ProcessorOptions, mut out: impl Write) -> Result<(), Failure> {
+    let mut symbols = MultiSymbolProvider::new();
+    // Without a directory no module is asked for, and so none misses symbols.
+    if !options.stores.is_empty() {
+        let directories = options.stores.iter().map(|store| store.directory.clone()).collect();
+        symbols.add(Box::new(Symbolizer::new(simple_symbol_supplier(directories))));
+    }
     let dump = Minidump::read_path(&options.dump)?;
-    let state = crash::ready(process_minidump_with_options(&dump, symbols, processor))?;
+    let state = crash::ready(process_minidump_with_options(&dump, &symbols, processor))?;
     state.print_json(&mut out, false).map_err(io::Error::from)?;
     Ok(out.flush()?)
 }
 
-fn walk(
-    mut view: view::View,
-    symbols: &MultiSymbolProvider,
-    processor: ProcessorOptions,
-    out: impl Write,
-) -> Result<(), Failure> {
+fn walk(mut view: view::View, symbols: &OnDemand, processor: ProcessorOptions, out: impl Write) -> Result<(), Failure> {
     view.show_crash_only();
     let crash = crash::read(&Minidump::read(view.bytes())?, processor)?;
     view.show_all();
@@ -180,19 +182,51 @@ fn walk(
     report::write_modules(&mut report, &modules, &symbols.stats(), surroundings)?;
     report::write_unloaded_modules(&mut report, surroundings)?;
     report::write_handles(&mut report, dump.get_stream().ok().as_ref())?;
-    let own = report::Own { bounded: &view.bounded };
+    let own = report::Own { bounded: &view.bounded, symbols: symbols.uses() };
     report.field(report::OWN_KEY, &own)?;
     report.end()?;
     Ok(())
 }
 
+/// Makes the indexes of symbol files.
+fn indexes(mut arguments: lexopt::Parser) -> ExitCode {
+    let (mut directory, mut files) = (None, vec![]);
+    loop {
+        match arguments.next() {
+            Ok(Some(Long("indexes"))) => directory = arguments.value().ok().map(PathBuf::from),
+            Ok(Some(Long("help") | Short('h'))) => {
+                print!("{INDEX_HELP}");
+                return ExitCode::SUCCESS;
+            }
+            Ok(Some(Value(path))) => files.push(PathBuf::from(path)),
+            Ok(None) if !files.is_empty() => break,
+            _ => {
+                eprintln!("socorro-stackwalk: wrong arguments; see socorro-stackwalk index --help");
+                return ExitCode::from(WRONG_ARGUMENTS);
+            }
+        }
+    }
+    let mut code = ExitCode::SUCCESS;
+    for file in files {
+        if let Err(error) = symbols::write_index(&file, directory.as_deref()) {
+            eprintln!("ERROR cannot index {}: {error}", file.display());
+            code = ExitCode::from(UNREADABLE);
+        }
+    }
+    code
+}
+
 /// None where what was asked for is printed.
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
-    let mut options = Options { symbols: vec![], evil_json: None, reference: false, dump: PathBuf::new() };
+    let mut options = Options { stores: vec![], evil_json: None, reference: false, dump: PathBuf::new() };
     let mut dump: Option<OsString> = None;
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("symbols-path") => options.symbols.push(arguments.value()?.into()),
+            Long("symbols-path") => options.stores.push(Store::new(arguments.value()?.into())),
+            Long("indexes") => {
+                let store = options.stores.pop().ok_or("--indexes goes behind its --symbols-path")?;
+                options.stores.push(store.with_indexes(arguments.value()?.into()));
+            }
             Long("evil-json") => options.evil_json = Some(arguments.value()?.into()),
             Long("reference") => options.reference = true,
             Long("help") | Short('h') => {
