@@ -1,5 +1,6 @@
 //! socorro-stackwalk: turns a minidump into JSON.
 
+mod asking;
 mod bounds;
 mod crash;
 mod report;
@@ -10,14 +11,19 @@ mod walk;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt};
 use lexopt::prelude::*;
 use minidump::{Minidump, MinidumpModuleList, MinidumpUnloadedModuleList};
 use minidump_processor::{process_minidump_with_options, ProcessError, ProcessorOptions};
-use minidump_unwind::{simple_symbol_supplier, MultiSymbolProvider, SymbolProvider, Symbolizer};
+use minidump_unwind::{simple_symbol_supplier, MultiSymbolProvider, Symbolizer};
 
+use self::asking::Asking;
 use self::symbols::{OnDemand, Store};
 
 const HELP: &str = "\
@@ -28,6 +34,9 @@ Prints as JSON what a minidump says: the crash, the stacks of all threads, modul
   --symbols-path DIR   where symbol files are, as <debug file>/<debug id>/<name>.sym; may be given
                        several times, the first that has a file counts
   --indexes DIR        where the indexes of that directory's files are; DIR.index beside it else
+  --ask DESCRIPTOR     ask for symbols that no directory has over this socket, which the program that
+                       starts this one left open
+  --ask-timeout N      seconds that answers are waited for in all, 60 else
   --evil-json FILE     annotations: certificates of modules (ModuleSignatureInfo), microcode version
   --reference          walk as minidump-stackwalk does, with whole symbol files; for comparison
   --version            versions of this program and of the crates that read the dump
@@ -47,11 +56,14 @@ STORE/<debug file>/<debug id>/<name>.sym is put into STORE.index, below the same
 Example: socorro-stackwalk index /var/cache/symbols/*/*/*.sym
 ";
 
+const PATIENCE: Duration = Duration::from_secs(60);
 const UNREADABLE: u8 = 1;
 const WRONG_ARGUMENTS: u8 = 2;
 const FAULT: u8 = 3;
 
 struct Options {
+    ask: Option<RawFd>,
+    patience: Duration,
     stores: Vec<Store>,
     evil_json: Option<PathBuf>,
     reference: bool,
@@ -125,7 +137,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let view = if options.reference { None } else { view::View::open(&file)? };
     match view {
         None => reference(options, processor, out),
-        Some(view) => walk(view, &OnDemand::new(options.stores.clone()), processor, out),
+        Some(view) => walk(view, &OnDemand::new(options.stores.clone(), options.asking()), processor, out),
     }
 }
 
@@ -155,7 +167,7 @@ fn walk(mut view: view::View, symbols: &OnDemand, processor: ProcessorOptions, o
         unloaded_modules: &unloaded_modules,
         certificates: &crash.state.cert_info,
     };
-    let mut threads = walk::Threads::read(&dump)?;
+    let threads = walk::Threads::read(&dump)?;
     let crashed = threads.crashed();
 
     let mut report = report::Report::new(out)?;
@@ -168,8 +180,12 @@ fn walk(mut view: view::View, symbols: &OnDemand, processor: ProcessorOptions, o
     report.field("thread_count", &threads.len())?;
     let mut crashed_stack = None;
     report.begin_array("threads")?;
-    for number in 0..threads.len() {
-        let stack = threads.walk(number, &modules, &crash.state.system_info, symbols);
+    let walks = stream::iter(0..threads.len()).map(async |number| {
+        let symbols = symbols.for_thread(number);
+        (number, threads.walk(number, &modules, &crash.state.system_info, &symbols).await)
+    });
+    let mut walks = pin!(walks.buffered(symbols.threads_at_a_time()));
+    while let Some((number, stack)) = symbols.drive(walks.next()) {
         report.item(&report::ThreadReport { stack: &stack, crashed: None, surroundings })?;
         if Some(number) == crashed && !stack.top.is_empty() {
             crashed_stack = Some(stack);
@@ -179,13 +195,26 @@ fn walk(mut view: view::View, symbols: &OnDemand, processor: ProcessorOptions, o
     if let Some(stack) = &crashed_stack {
         report.field("crashing_thread", &report::ThreadReport { stack, crashed, surroundings })?;
     }
-    report::write_modules(&mut report, &modules, &symbols.stats(), surroundings)?;
+    report::write_modules(&mut report, &modules, &symbols.statistics(), surroundings)?;
     report::write_unloaded_modules(&mut report, surroundings)?;
     report::write_handles(&mut report, dump.get_stream().ok().as_ref())?;
     let own = report::Own { bounded: &view.bounded, symbols: symbols.uses() };
     report.field(report::OWN_KEY, &own)?;
     report.end()?;
     Ok(())
+}
+
+fn seconds(text: &OsString) -> Result<f64, lexopt::Error> {
+    match text.parse_with(str::parse::<f64>) {
+        Ok(seconds) if (0.0..=1e6).contains(&seconds) => Ok(seconds),
+        _ => Err("--ask-timeout is a number of seconds".into()),
+    }
+}
+
+impl Options {
+    fn asking(&self) -> Option<Asking> {
+        self.ask.map(|descriptor| Asking::new(descriptor, self.patience))
+    }
 }
 
 /// Makes the indexes of symbol files.
@@ -218,7 +247,14 @@ fn indexes(mut arguments: lexopt::Parser) -> ExitCode {
 
 /// None where what was asked for is printed.
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
-    let mut options = Options { stores: vec![], evil_json: None, reference: false, dump: PathBuf::new() };
+    let mut options = Options {
+        ask: None,
+        patience: PATIENCE,
+        stores: vec![],
+        evil_json: None,
+        reference: false,
+        dump: PathBuf::new(),
+    };
     let mut dump: Option<OsString> = None;
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -227,6 +263,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
                 let store = options.stores.pop().ok_or("--indexes goes behind its --symbols-path")?;
                 options.stores.push(store.with_indexes(arguments.value()?.into()));
             }
+            Long("ask") => options.ask = Some(arguments.value()?.parse()?),
+            Long("ask-timeout") => options.patience = Duration::from_secs_f64(seconds(&arguments.value()?)?),
             Long("evil-json") => options.evil_json = Some(arguments.value()?.into()),
             Long("reference") => options.reference = true,
             Long("help") | Short('h') => {

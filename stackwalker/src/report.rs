@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::bounds::Bounded;
-use crate::symbols::Use;
+use crate::symbols::UseReport;
 use crate::walk::Stack;
 
 /// The key below which stands what minidump-stackwalk does not say.
@@ -24,9 +24,9 @@ pub const OWN_KEY: &str = "socorro_stackwalk";
 pub struct Own<'a> {
     #[serde(skip_serializing_if = "Bounded::is_empty")]
     pub bounded: &'a Bounded,
-    /// How the symbols of modules were used, by their path in a store.
+    /// What became of the symbols of modules, by their path in a store.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub symbols: BTreeMap<String, Use>,
+    pub symbols: BTreeMap<String, UseReport>,
 }
 
 /// What frames of one dump have in common.

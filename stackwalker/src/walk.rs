@@ -1,9 +1,11 @@
 //! The stacks of a dump, one thread at a time: none is kept once it is printed, and none is longer in memory than
 //! what is printed of it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+use std::panic::{resume_unwind, AssertUnwindSafe};
 
+use futures_util::FutureExt;
 use minidump::{
     Minidump, MinidumpBreakpadInfo, MinidumpContext, MinidumpException, MinidumpMiscInfo, MinidumpModuleList,
     MinidumpSystemInfo, MinidumpThread, MinidumpThreadList, MinidumpThreadNames, UnifiedMemory, UnifiedMemoryList,
@@ -12,7 +14,6 @@ use minidump_processor::ProcessError;
 use minidump_unwind::{walk_stack, CallStack, CallStackInfo, FrameTrust, StackFrame, SymbolProvider, SystemInfo};
 
 use crate::bounds;
-use crate::crash::ready;
 
 const ALLOWANCE: Allowance = Allowance { walked: bounds::FRAMES_OF_A_DUMP, printed: bounds::PRINTED_FRAMES };
 const HALF: usize = bounds::FRAMES / 2;
@@ -28,7 +29,7 @@ pub struct Threads<'a> {
     /// The thread that wrote the dump, which has no stack of interest.
     dumping: Option<u32>,
     asking: Option<u32>,
-    allowance: Allowance,
+    allowance: Cell<Allowance>,
 }
 
 /// Frames that may still be looked at, and printed, of all threads but the one that crashed.
@@ -68,7 +69,7 @@ impl<'a> Threads<'a> {
             exception: dump.get_stream().ok(),
             dumping: breakpad.as_ref().and_then(|info| info.dump_thread_id),
             asking: breakpad.as_ref().and_then(|info| info.requesting_thread_id),
-            allowance: ALLOWANCE,
+            allowance: Cell::new(ALLOWANCE),
         })
     }
 
@@ -89,8 +90,8 @@ impl<'a> Threads<'a> {
         self.exception.as_ref().map(MinidumpException::get_crashing_thread_id).or(self.asking)
     }
 
-    pub fn walk<P: SymbolProvider + Sync>(
-        &mut self,
+    pub async fn walk<P: SymbolProvider + Sync>(
+        &self,
         number: usize,
         modules: &MinidumpModuleList,
         system: &SystemInfo,
@@ -117,11 +118,9 @@ impl<'a> Threads<'a> {
             let memory = self.stack_memory(thread, &context);
             let first = StackFrame::from_context(context, FrameTrust::Context);
             let is_crashed = self.crashed_id() == Some(id);
-            let mut allowance = if is_crashed { ALLOWANCE } else { self.allowance };
-            stack.walk(number, first, memory, modules, system, symbols, &mut allowance);
-            if !is_crashed {
-                self.allowance = allowance;
-            }
+            let own = Cell::new(ALLOWANCE);
+            let allowance = if is_crashed { &own } else { &self.allowance };
+            stack.walk(number, first, memory, modules, system, symbols, allowance).await;
         }
         stack
     }
@@ -153,31 +152,34 @@ impl<'a> Threads<'a> {
 
 impl Stack {
     #[allow(clippy::too_many_arguments)]
-    fn walk<P: SymbolProvider + Sync>(
+    async fn walk<P: SymbolProvider + Sync>(
         &mut self,
         number: usize,
         first: StackFrame,
-        memory: Option<UnifiedMemory>,
+        memory: Option<UnifiedMemory<'_, '_>>,
         modules: &MinidumpModuleList,
         system: &SystemInfo,
         symbols: &P,
-        allowance: &mut Allowance,
+        allowance: &Cell<Allowance>,
     ) {
         let mut walked = CallStack::with_info(self.thread_id, CallStackInfo::Ok);
         walked.frames.push(first);
         // Frames of `walked` that were taken over already.
         let mut known = 0;
         loop {
-            let chunk = if self.frame_count == 0 { bounds::FRAMES.min(allowance.printed) } else { HALF };
-            let most = chunk.min(allowance.walked).max(1);
-            let result = walk_some(number, known + most, &mut walked, memory, modules, system, symbols);
+            let left = allowance.get();
+            let chunk = if self.frame_count == 0 { bounds::FRAMES.min(left.printed) } else { HALF };
+            let most = chunk.min(left.walked).max(1);
+            let result = walk_some(number, known + most, &mut walked, memory, modules, system, symbols).await;
             let new = walked.frames.len() - known;
-            allowance.walked = allowance.walked.saturating_sub(new);
+            let mut left = allowance.get();
+            left.walked = left.walked.saturating_sub(new);
             if self.frame_count == 0 {
-                allowance.printed = allowance.printed.saturating_sub(new);
+                left.printed = left.printed.saturating_sub(new);
             }
+            allowance.set(left);
             let is_cut = matches!(result, Ended::Cut);
-            let goes_on = is_cut && allowance.walked > 0 && self.frame_count + new >= bounds::FRAMES;
+            let goes_on = is_cut && left.walked > 0 && self.frame_count + new >= bounds::FRAMES;
             self.is_unfinished = is_cut && !goes_on;
             let again = goes_on.then(|| walked.frames[walked.frames.len().saturating_sub(2)..].to_vec());
             for frame in walked.frames.drain(..).skip(known) {
@@ -220,11 +222,11 @@ enum Ended {
 /// Thrown out of a walk that has found as many frames as it may.
 struct Cut;
 
-fn walk_some<P: SymbolProvider + Sync>(
+async fn walk_some<P: SymbolProvider + Sync>(
     number: usize,
     most: usize,
     walked: &mut CallStack,
-    memory: Option<UnifiedMemory>,
+    memory: Option<UnifiedMemory<'_, '_>>,
     modules: &MinidumpModuleList,
     system: &SystemInfo,
     symbols: &P,
@@ -234,8 +236,8 @@ fn walk_some<P: SymbolProvider + Sync>(
             resume_unwind(Box::new(Cut));
         }
     };
-    let walk = || ready(walk_stack(number, cut_when_enough, walked, memory, modules, system, symbols));
-    match catch_unwind(AssertUnwindSafe(walk)) {
+    let walk = walk_stack(number, cut_when_enough, walked, memory, modules, system, symbols);
+    match AssertUnwindSafe(walk).catch_unwind().await {
         Ok(()) => Ended::AtItsEnd,
         Err(thrown) if thrown.is::<Cut>() => Ended::Cut,
         Err(panic) => Ended::Panicked(said(&*panic)),

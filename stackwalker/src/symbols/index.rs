@@ -87,12 +87,16 @@ pub enum IndexError {
     /// It belongs to another state of the file, or to another version of this program.
     Outdated,
     Damaged,
-    Unreadable(io::Error),
+    Missing,
+    Unreadable,
 }
 
 impl From<io::Error> for IndexError {
     fn from(error: io::Error) -> Self {
-        IndexError::Unreadable(error)
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => IndexError::Damaged,
+            _ => IndexError::Unreadable,
+        }
     }
 }
 
@@ -170,7 +174,6 @@ impl Index {
 fn read_page(file: &File, number: u64) -> Result<Box<[u8; PAGE]>, IndexError> {
     let mut page = Box::new([0; PAGE]);
     match file.read_exact_at(&mut page[..], number * PAGE as u64) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(IndexError::Damaged),
         Err(error) => Err(error.into()),
         Ok(()) if page[CONTENT..] != checksum(&page[..CONTENT], number) => Err(IndexError::Damaged),
         Ok(()) => Ok(page),

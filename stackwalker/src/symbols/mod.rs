@@ -7,9 +7,13 @@ mod records;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
+use std::future::{poll_fn, Future};
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use breakpad_symbols::{
@@ -22,10 +26,13 @@ use serde::Serialize;
 
 use self::index::{FileState, Index, IndexError, Verdict};
 use self::records::IndexedFile;
+use crate::asking::{Answer, Asking};
+use crate::report::last_part;
 
 const SUFFIX: &str = ".index";
 /// Levels of a symbol file in its store: debug file, debug id, name.
 const LEVELS: usize = 3;
+const THREADS_AT_A_TIME: usize = 32;
 
 /// A directory of symbol files, and the one of their indexes.
 #[derive(Clone)]
@@ -85,21 +92,31 @@ pub enum Use {
     WholeForDamagedIndex,
     Corrupt,
     Unreadable,
+    /// They do not come in time for this walk.
+    Later,
 }
 
 enum Symbols {
     Indexed(Box<IndexedFile>),
     Whole(Box<SymbolFile>),
     None,
+    /// Asked for; who waits for the answer.
+    Awaited(Vec<Waker>),
 }
 
 /// The symbols of one module.
 struct ModuleSymbols {
     symbols: Symbols,
     statistics: SymbolStats,
-    /// Where the file is; None where there is none.
-    path: Option<PathBuf>,
+    /// Where the file is in a store, or would be; None where it cannot be told.
+    path: Option<String>,
+    /// None where there is no file.
     used: Option<Use>,
+    was_asked_for: bool,
+    /// The module's file name, by which statistics are told.
+    name: String,
+    /// When it was wanted first: the number of the thread, and of the question.
+    first_wanted: (usize, usize),
 }
 
 /// What identifies a module to the crates, which ask for the symbols of each once.
@@ -110,25 +127,79 @@ struct Known {
     modules: Vec<ModuleSymbols>,
     by_key: HashMap<Key, usize>,
     by_base: HashMap<u64, usize>,
-    statistics: HashMap<String, SymbolStats>,
+    questions: usize,
+    asking: Option<Asking>,
 }
 
-/// Gives a walk the symbols of `stores`, the first that has a file counts.
+/// What became of the symbols of a module.
+#[derive(Serialize)]
+pub struct UseReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<Use>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    asked_for: bool,
+}
+
+/// Gives a walk the symbols of `stores`, the first that has a file counts; what none has is asked for, where there is
+/// someone to ask.
 pub struct OnDemand {
     stores: Vec<Store>,
     known: Mutex<Known>,
+    may_ask: bool,
 }
 
 impl OnDemand {
-    pub fn new(stores: Vec<Store>) -> OnDemand {
-        OnDemand { stores, known: Mutex::default() }
+    pub fn new(stores: Vec<Store>, asking: Option<Asking>) -> OnDemand {
+        let may_ask = asking.is_some();
+        OnDemand { stores, known: Mutex::new(Known { asking, ..Known::default() }), may_ask }
     }
 
-    /// How the symbols of each module that has some were used, by their path in a store.
-    pub fn uses(&self) -> BTreeMap<String, Use> {
+    /// What became of the symbols of each module that has some, or was asked for, by their path in a store.
+    pub fn uses(&self) -> BTreeMap<String, UseReport> {
         let known = self.known();
-        let used = known.modules.iter().filter_map(|module| Some((module.path.as_ref()?, module.used?)));
-        used.map(|(path, used)| (path.to_string_lossy().into_owned(), used)).collect()
+        let reports = known.modules.iter().filter(|module| module.used.is_some() || module.was_asked_for);
+        let report = |module: &ModuleSymbols| {
+            let report = UseReport { used: module.used, asked_for: module.was_asked_for };
+            Some((module.path.clone()?, report))
+        };
+        reports.filter_map(report).collect()
+    }
+
+    /// Of the modules of one file name, which minidump-stackwalk does not tell apart, the one that it would ask for last.
+    pub fn statistics(&self) -> HashMap<String, SymbolStats> {
+        let known = self.known();
+        let mut modules: Vec<&ModuleSymbols> = known.modules.iter().collect();
+        modules.sort_by_key(|module| module.first_wanted);
+        modules.into_iter().map(|module| (module.name.clone(), module.statistics.clone())).collect()
+    }
+
+    /// How many threads may be walked at a time: others go on while one waits for symbols.
+    pub fn threads_at_a_time(&self) -> usize {
+        if self.may_ask {
+            THREADS_AT_A_TIME
+        } else {
+            1
+        }
+    }
+
+    /// What a walk gives that may wait for symbols.
+    pub fn drive<T>(&self, walk: impl Future<Output = T>) -> T {
+        let mut walk = pin!(walk);
+        loop {
+            if let Poll::Ready(result) = walk.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return result;
+            }
+            self.known().wait_for_answers();
+        }
+    }
+
+    /// The symbols as one thread asks for them.
+    pub fn for_thread(&self, thread: usize) -> ThreadSymbols<'_> {
+        ThreadSymbols { symbols: self, thread }
+    }
+
+    fn has_sources(&self) -> bool {
+        self.may_ask || !self.stores.is_empty()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -136,27 +207,65 @@ impl OnDemand {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask<Q: Question>(&self, module: &(dyn Module + Sync), question: &mut Q) -> Option<Q::Answer> {
-        let known = &mut *self.known();
-        let number = known.number(module, &self.stores);
-        known.modules[number].ask(question)
+    async fn ask<Q: Question>(
+        &self,
+        thread: usize,
+        module: &(dyn Module + Sync),
+        question: &mut Q,
+    ) -> Option<Q::Answer> {
+        if !self.has_sources() {
+            return None;
+        }
+        let number = self.known().number(thread, module, &self.stores);
+        poll_fn(|context| self.known().is_there(number, context)).await;
+        self.known().modules[number].ask(question)
     }
 }
 
 impl Known {
-    fn number(&mut self, module: &(dyn Module + Sync), stores: &[Store]) -> usize {
+    fn number(&mut self, thread: usize, module: &(dyn Module + Sync), stores: &[Store]) -> usize {
+        self.questions += 1;
+        let wanted = (thread, self.questions);
         if let Some(number) = self.by_base.get(&module.base_address()) {
+            self.modules[*number].was_wanted(wanted);
             return *number;
         }
         let number = *self.by_key.entry(key(module)).or_insert_with(|| {
-            let found = ModuleSymbols::find(module, stores);
-            let name = module.code_file().rsplit(['/', '\\']).next().unwrap_or_default().to_string();
-            self.statistics.insert(name, found.statistics.clone());
+            let number = self.modules.len();
+            let mut found = ModuleSymbols::find(module, stores, wanted);
+            if found.path.is_some() && found.used.is_none() {
+                if let Some(asking) = &mut self.asking {
+                    if asking.ask(number, module) {
+                        found.symbols = Symbols::Awaited(vec![]);
+                        found.was_asked_for = true;
+                    }
+                }
+            }
             self.modules.push(found);
-            self.modules.len() - 1
+            number
         });
+        self.modules[number].was_wanted(wanted);
         self.by_base.insert(module.base_address(), number);
         number
+    }
+
+    fn is_there(&mut self, number: usize, context: &mut Context) -> Poll<()> {
+        match &mut self.modules[number].symbols {
+            Symbols::Awaited(waiting) => {
+                waiting.push(context.waker().clone());
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+
+    fn wait_for_answers(&mut self) {
+        let Some(asking) = self.asking.as_mut().filter(|asking| asking.is_waiting()) else {
+            panic!("a walk waits for what nobody was asked for");
+        };
+        for (number, answer) in asking.wait() {
+            self.modules[number].is_answered(answer);
+        }
     }
 }
 
@@ -170,51 +279,62 @@ fn key(module: &(dyn Module + Sync)) -> Key {
 }
 
 impl ModuleSymbols {
-    fn find(module: &(dyn Module + Sync), stores: &[Store]) -> ModuleSymbols {
-        let mut none =
-            ModuleSymbols { symbols: Symbols::None, statistics: SymbolStats::default(), path: None, used: None };
-        let Some(lookup) = breakpad_sym_lookup(module) else { return none };
+    fn find(module: &(dyn Module + Sync), stores: &[Store], first_wanted: (usize, usize)) -> ModuleSymbols {
+        let mut found = ModuleSymbols {
+            symbols: Symbols::None,
+            statistics: SymbolStats::default(),
+            path: None,
+            used: None,
+            was_asked_for: false,
+            name: last_part(&module.code_file()).to_string(),
+            first_wanted,
+        };
+        let Some(lookup) = breakpad_sym_lookup(module) else { return found };
+        let relative = lookup.cache_rel;
+        found.path = Some(relative.clone());
         for store in stores {
-            let path = store.directory.join(&lookup.cache_rel);
+            let path = store.directory.join(&relative);
             if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
                 continue;
             }
-            let index = store.index_path(Path::new(&lookup.cache_rel));
-            none.path = Some(PathBuf::from(&lookup.cache_rel));
-            return none.read(&path, &index);
+            match File::open(path) {
+                Ok(file) => found.read(file, File::open(store.index_path(Path::new(&relative))).ok()),
+                Err(_) => found.used = Some(Use::Unreadable),
+            }
+            break;
         }
-        none
+        found
     }
 
-    fn read(mut self, path: &Path, index: &Path) -> ModuleSymbols {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(_) => {
-                self.used = Some(Use::Unreadable);
-                return self;
-            }
-        };
-        let index = File::open(index).map_err(IndexError::Unreadable).and_then(|index| {
+    fn was_wanted(&mut self, when: (usize, usize)) {
+        self.first_wanted = when.min(self.first_wanted);
+    }
+
+    fn is_answered(&mut self, answer: Answer) {
+        let Symbols::Awaited(waiting) = mem::replace(&mut self.symbols, Symbols::None) else { return };
+        match answer {
+            Answer::File { symbols, index } => self.read(symbols, index),
+            Answer::Later => self.used = Some(Use::Later),
+            Answer::None => (),
+        }
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn read(&mut self, file: File, index: Option<File>) {
+        let index = index.ok_or(IndexError::Missing).and_then(|index| {
             let state = FileState::from(&file.metadata()?);
             Index::open(index, state)
         });
         let used = match index {
             Ok(index) => match index.verdict() {
-                Verdict::Usable => {
-                    self.use_index(file, index);
-                    return self;
-                }
-                Verdict::Corrupt => {
-                    self.is_corrupt();
-                    return self;
-                }
+                Verdict::Usable => return self.use_index(file, index),
+                Verdict::Corrupt => return self.is_corrupt(),
                 Verdict::Whole => Use::WholeByIndex,
             },
             Err(IndexError::Damaged) => Use::WholeForDamagedIndex,
             Err(_) => Use::Whole,
         };
         self.read_whole(file, used);
-        self
     }
 
     fn use_index(&mut self, file: File, index: Index) {
@@ -307,31 +427,29 @@ impl Question for WalkFrame<'_> {
     }
 }
 
+/// The symbols as one thread asks for them.
+pub struct ThreadSymbols<'a> {
+    symbols: &'a OnDemand,
+    thread: usize,
+}
+
 #[async_trait]
-impl SymbolProvider for OnDemand {
+impl SymbolProvider for ThreadSymbols<'_> {
     async fn fill_symbol(
         &self,
         module: &(dyn Module + Sync),
         frame: &mut (dyn FrameSymbolizer + Send),
     ) -> Result<(), FillSymbolError> {
-        if self.stores.is_empty() {
-            return Err(FillSymbolError {});
-        }
-        self.ask(module, &mut FillSymbol(module, frame)).ok_or(FillSymbolError {})
+        let mut question = FillSymbol(module, frame);
+        self.symbols.ask(self.thread, module, &mut question).await.ok_or(FillSymbolError {})
     }
 
     async fn walk_frame(&self, module: &(dyn Module + Sync), walker: &mut (dyn FrameWalker + Send)) -> Option<()> {
-        if self.stores.is_empty() {
-            return None;
-        }
-        self.ask(module, &mut WalkFrame(module, walker)).flatten()
+        let mut question = WalkFrame(module, walker);
+        self.symbols.ask(self.thread, module, &mut question).await.flatten()
     }
 
     async fn get_file_path(&self, _: &(dyn Module + Sync), _: FileKind) -> Result<PathBuf, FileError> {
         Err(FileError::NotFound)
-    }
-
-    fn stats(&self) -> HashMap<String, SymbolStats> {
-        self.known().statistics.clone()
     }
 }
