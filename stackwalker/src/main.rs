@@ -3,6 +3,7 @@
 mod asking;
 mod bounds;
 mod crash;
+mod index_command;
 mod report;
 mod symbols;
 mod view;
@@ -28,12 +29,14 @@ use self::symbols::{OnDemand, Store};
 
 const HELP: &str = "\
 Usage: socorro-stackwalk [options] DUMP
+       socorro-stackwalk index [options] FILE...
 
 Prints as JSON what a minidump says: the crash, the stacks of all threads, modules, the system.
 
   --symbols-path DIR   where symbol files are, as <debug file>/<debug id>/<name>.sym; may be given
                        several times, the first that has a file counts
-  --indexes DIR        where the indexes of that directory's files are; DIR.index beside it else
+  --index-path DIR     where the indexes of symbol files are, below the whole path of their directory;
+                       else beside each directory, in one of its name with .index behind
   --ask DESCRIPTOR     ask for symbols that no directory has over this socket, which the program that
                        starts this one left open
   --ask-timeout N      seconds that answers are waited for in all, 60 else
@@ -45,15 +48,6 @@ Prints as JSON what a minidump says: the crash, the stacks of all threads, modul
 Example: socorro-stackwalk --symbols-path /var/cache/symbols crash.dmp
 
 Exit codes: 0 well, 1 the dump cannot be read, 2 wrong arguments, 3 a fault of this program.
-";
-
-const INDEX_HELP: &str = "\
-Usage: socorro-stackwalk index [--indexes DIR] FILE...
-
-Makes the index of each symbol file, so that a walk reads of it only what it needs. The index of
-STORE/<debug file>/<debug id>/<name>.sym is put into STORE.index, below the same path, or into DIR.
-
-Example: socorro-stackwalk index /var/cache/symbols/*/*/*.sym
 ";
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -72,7 +66,7 @@ struct Options {
 
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == "index") {
-        return indexes(lexopt::Parser::from_args(std::env::args_os().skip(2)));
+        return index_command::main(lexopt::Parser::from_args(std::env::args_os().skip(2)));
     }
     let options = match parse(lexopt::Parser::from_env()) {
         Ok(Some(options)) => options,
@@ -217,34 +211,6 @@ impl Options {
     }
 }
 
-/// Makes the indexes of symbol files.
-fn indexes(mut arguments: lexopt::Parser) -> ExitCode {
-    let (mut directory, mut files) = (None, vec![]);
-    loop {
-        match arguments.next() {
-            Ok(Some(Long("indexes"))) => directory = arguments.value().ok().map(PathBuf::from),
-            Ok(Some(Long("help") | Short('h'))) => {
-                print!("{INDEX_HELP}");
-                return ExitCode::SUCCESS;
-            }
-            Ok(Some(Value(path))) => files.push(PathBuf::from(path)),
-            Ok(None) if !files.is_empty() => break,
-            _ => {
-                eprintln!("socorro-stackwalk: wrong arguments; see socorro-stackwalk index --help");
-                return ExitCode::from(WRONG_ARGUMENTS);
-            }
-        }
-    }
-    let mut code = ExitCode::SUCCESS;
-    for file in files {
-        if let Err(error) = symbols::write_index(&file, directory.as_deref()) {
-            eprintln!("ERROR cannot index {}: {error}", file.display());
-            code = ExitCode::from(UNREADABLE);
-        }
-    }
-    code
-}
-
 /// None where what was asked for is printed.
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
     let mut options = Options {
@@ -256,13 +222,11 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
         dump: PathBuf::new(),
     };
     let mut dump: Option<OsString> = None;
+    let mut indexes: Option<PathBuf> = None;
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("symbols-path") => options.stores.push(Store::new(arguments.value()?.into())),
-            Long("indexes") => {
-                let store = options.stores.pop().ok_or("--indexes goes behind its --symbols-path")?;
-                options.stores.push(store.with_indexes(arguments.value()?.into()));
-            }
+            Long("index-path") => indexes = Some(PathBuf::from(arguments.value()?)),
             Long("ask") => options.ask = Some(arguments.value()?.parse()?),
             Long("ask-timeout") => options.patience = Duration::from_secs_f64(seconds(&arguments.value()?)?),
             Long("evil-json") => options.evil_json = Some(arguments.value()?.into()),
@@ -279,6 +243,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
             other => return Err(other.unexpected()),
         }
     }
+    options.stores = options.stores.drain(..).map(|store| store.with_indexes(indexes.as_deref())).collect();
     options.dump = dump.ok_or("no minidump is given")?.into();
     Ok(Some(options))
 }

@@ -72,7 +72,8 @@ impl From<&Metadata> for FileState {
 }
 
 /// What an index says of its symbol file.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Each record can be had by itself.
     Usable,
@@ -225,7 +226,7 @@ impl Header {
     fn encode(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(FORMAT.to_le_bytes());
-        bytes.extend((self.verdict.clone() as u32).to_le_bytes());
+        bytes.extend((self.verdict as u32).to_le_bytes());
         bytes.extend(RULES);
         for value in [self.state.size, self.state.inode, self.state.seconds as u64, self.state.nanoseconds as u64] {
             bytes.extend(value.to_le_bytes());

@@ -15,8 +15,8 @@ const LONGEST_LINE: usize = 75_000;
 const BEGINNINGS: [&[u8]; 7] = [b"FUNC", b"PUBLIC", b"STACK CFI INIT", b"STACK WIN", b"FILE", b"INFO", b"MODULE"];
 const NOTHING: Record = Record { start: 0, size: 0, at: 0, length: 0 };
 
-/// The index of the symbol file in `file`, as bytes. Fails where the file cannot be read, or changes meanwhile.
-pub fn index(file: &File) -> io::Result<Vec<u8>> {
+/// The index of the symbol file in `file`, as bytes, and what it says. Fails where the file cannot be read, or changes meanwhile.
+pub fn index(file: &File) -> io::Result<(Vec<u8>, Verdict)> {
     let state = FileState::from(&file.metadata()?);
     let mut reading = Reading::default();
     let verdict = reading.read(file)?;
@@ -27,7 +27,7 @@ pub fn index(file: &File) -> io::Result<Vec<u8>> {
         reading = Reading::default();
     }
     let (url, tables) = (reading.url, reading.tables());
-    Ok(encode(state, verdict, url, &tables))
+    Ok((encode(state, verdict, url, &tables), verdict))
 }
 
 #[derive(Default)]

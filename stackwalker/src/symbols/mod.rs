@@ -8,7 +8,6 @@ mod records;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::future::{poll_fn, Future};
-use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -49,9 +48,20 @@ impl Store {
         Store { directory, indexes: indexes.into() }
     }
 
-    pub fn with_indexes(mut self, indexes: PathBuf) -> Store {
-        self.indexes = indexes;
+    /// The indexes lie in `indexes` instead, below the whole path of the store.
+    pub fn with_indexes(mut self, indexes: Option<&Path>) -> Store {
+        if let (Some(indexes), Ok(path)) = (indexes, std::path::absolute(&self.directory)) {
+            self.indexes = indexes.join(path.strip_prefix("/").unwrap_or(&path));
+        }
         self
+    }
+
+    /// The store of the symbol file at `path`, and its path in there.
+    pub fn of(path: &Path) -> Option<(Store, PathBuf)> {
+        let path = std::path::absolute(path).ok()?;
+        let directory = path.ancestors().nth(LEVELS)?;
+        let relative = path.strip_prefix(directory).ok()?;
+        Some((Store::new(directory.to_path_buf()), relative.to_path_buf()))
     }
 
     /// Where the index of the symbol file `path`, relative to the directory, is.
@@ -60,23 +70,6 @@ impl Store {
         name.push(SUFFIX);
         name.into()
     }
-}
-
-/// Writes the index of the symbol file at `path` to where a walk looks for it; `indexes` is the directory of the
-/// indexes of its store.
-pub fn write_index(path: &Path, indexes: Option<&Path>) -> io::Result<()> {
-    let path = std::path::absolute(path)?;
-    let directory = path.ancestors().nth(LEVELS).ok_or(io::Error::other("it lies in no store of symbols"))?;
-    let mut store = Store::new(directory.to_path_buf());
-    if let Some(indexes) = indexes {
-        store = store.with_indexes(indexes.to_path_buf());
-    }
-    let bytes = indexing::index(&File::open(&path)?)?;
-    let target = store.index_path(path.strip_prefix(directory).unwrap_or(&path));
-    fs::create_dir_all(target.parent().unwrap_or(directory))?;
-    let unfinished = target.with_extension(format!("{}.unfinished", std::process::id()));
-    fs::write(&unfinished, bytes)?;
-    fs::rename(&unfinished, &target).inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 /// How a module's symbols were used.
