@@ -34,7 +34,6 @@ setup(
         "configobj>=5.0.9",
         "elasticsearch>=8.15,<9",
         "inotify_simple>=2.0.1",
-        "numpy>=2",
         "orjson>=3.10",
         "pika>=1.3.2",
         "prometheus-client>=0.21",

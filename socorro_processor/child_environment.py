@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 _NAMES = frozenset(("HOME", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV"))
-_BEGINNINGS = ("GLIBC_", "LANG", "LC_", "LD_", "MALLOC_", "OMP_", "OPENBLAS_", "PYTHON")
+_BEGINNINGS = ("GLIBC_", "LANG", "LC_", "LD_", "MALLOC_", "PYTHON")
 
 
 def child_environment() -> dict[str, str]:

@@ -13,15 +13,12 @@ _M_ARENA_MAX = -8
 _LARGE = 512 << 10
 """Bytes of a block that is the kernel's again as soon as it is free: Python's own table of texts is copied to a new one
 every some thousand crashes, and its old place would stay free in the heap."""
-FOR_SLICES = 4 << 20
-"""The same where dumps are sliced: blocks are smaller there, and used again and again; to have the kernel clear their
-pages each time costs more than what is done in them."""
 _KEPT = 16 << 20
 """Bytes at the end of the heap that are free and kept for the next crash."""
 
 
-def keep_memory_flat(large: int = _LARGE) -> None:
-    """Tell glibc's malloc not to hoard; blocks of ``large`` bytes are given back at once.
+def keep_memory_flat() -> None:
+    """Tell glibc's malloc not to hoard.
 
     To be called before the first thread is started.
 
@@ -34,6 +31,6 @@ def keep_memory_flat(large: int = _LARGE) -> None:
     if mallopt is None or any(name.startswith("MALLOC_") for name in os.environ):
         return
     mallopt(_M_ARENA_MAX, 1)
-    mallopt(_M_MMAP_THRESHOLD, large)
+    mallopt(_M_MMAP_THRESHOLD, _LARGE)
     # With the one set, the other stays at 128 kB.
     mallopt(_M_TRIM_THRESHOLD, _KEPT)

@@ -24,7 +24,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy
 import orjson
 
 Note = Callable[[str], None]
@@ -107,6 +106,7 @@ def _decode_if_shallow(data: bytes) -> Any:
     return value
 
 
+_DIGITS = bytes(byte in b"0123456789" for byte in range(256))
 _LONG_RUN = b"\1" * len(str(2**63))
 _NO_DIGIT = re.compile(rb"[^0-9]")
 PART = 1 << 20
@@ -135,9 +135,7 @@ def _long_runs(data: bytes) -> Iterator[int]:
     """Where each run of digits begins that is long enough, looked for a part at a time: what is made of it is small."""
     found_to = 0
     for first in range(0, len(data), PART):
-        # numpy lets other threads run meanwhile. What is below "0" is far beyond 9 as a byte.
-        part = numpy.frombuffer(data, numpy.uint8, min(PART + len(_LONG_RUN) - 1, len(data) - first), first)
-        digits = (part - numpy.uint8(ord("0")) < 10).tobytes()
+        digits = data[first : first + PART + len(_LONG_RUN) - 1].translate(_DIGITS)
         at = digits.find(_LONG_RUN, max(found_to - first, 0))
         while at >= 0:
             yield first + at

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.errors import ProcessingEnvironmentError, SocorroError
-from socorro_processor.rules.symbol_index_process import ask
+from socorro_processor.stackwalk.modules import Module
+from socorro_processor.stackwalk.modules import modules_of as modules_of_dump
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
 from socorro_processor.symbols.binary import Binary, identify, kind_of
 from socorro_processor.symbols.download import module_line
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.dump_syms import Converted, DumpSyms, find_dump_syms
 from socorro_processor.symbols.elf import NotLinked
-from socorro_processor.symbols.minidump import Module, read
 from socorro_processor.symbols.verdict import NoVerdict, is_corrupt
 from socorro_processor.symbols.wanted import Wanted
 
@@ -88,9 +88,9 @@ def find_symbols(items: Sequence[str]) -> list[FoundSymbols]:
 def modules_of(item: str) -> Iterator[Module]:
     """The modules of a minidump that can have symbols; none where the item is not a minidump, or is broken."""
     path = Path(item)
-    with suppress(OSError, NotUnderstood):
+    with suppress(OSError, SocorroError):
         if path.is_file() and _begins(path, _MINIDUMP):
-            yield from (each for each in read(path).modules if each.can_have_symbols)
+            yield from (each for each in modules_of_dump(path) if each.can_have_symbols)
 
 
 class SymbolFileMaker:
@@ -128,7 +128,7 @@ class SymbolFileMaker:
     def _judge(self, file: Path, found: FoundSymbols) -> None:
         """Raise SymbolsRefused where the stackwalker rejects the file; where it cannot be asked, say so."""
         try:
-            corrupt = is_corrupt(file, str(find_stackwalker(self._command_pathname)), ask)
+            corrupt = is_corrupt(file, str(find_stackwalker(self._command_pathname)))
         except (NoVerdict, ProcessingEnvironmentError) as error:
             print(
                 f"socorro: {plain(str(found))} was not tried with the stackwalker: {plain(str(error))}",
@@ -162,8 +162,12 @@ def _begins(file: Path, magic: bytes) -> bool:
 def _of_minidump(file: Path) -> list[Binary]:
     """Return the modules of a dump that this machine has, in the same build. Raises NotUnderstood."""
     found = []
-    for module in read(file).modules:
-        path = Path(module.name)
+    try:
+        modules = modules_of_dump(file)
+    except SocorroError as error:
+        raise NotUnderstood(str(error)) from error
+    for module in modules:
+        path = Path(module.code_file)
         # Whoever made the dump chose the names.
         if not path.is_absolute() or not path.is_file():
             continue

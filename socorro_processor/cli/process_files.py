@@ -104,8 +104,7 @@ def _set_symbols(processor: DotDict, directories: Sequence[Path]) -> None:
     if directories and not rules:
         raise ConfigurationError("--symbols: no rule of the processor takes symbols; BreakpadStackwalkerRule2015 does")
     for rule in rules:
-        # What is printed is the same without slices.
-        rule.slicing = False
+        rule.make_indexes = False
         if directories:
             rule.symbols_path = tuple(str(directory.absolute()) for directory in directories)
 

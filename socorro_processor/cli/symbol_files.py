@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -18,12 +18,14 @@ from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
-from socorro_processor.symbols.dump_file import NotUnderstood
-from socorro_processor.symbols.minidump import read
+from socorro_processor.rules.symbol_walks import SymbolWalks, Walk, Walked
+from socorro_processor.stackwalk.command import Questions
+from socorro_processor.stackwalk.result import stackwalk_result
+from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, Stackwalker
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.supplied import CACHED, FETCHED, Supplied
 from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_symbols
-from socorro_processor.symbols.wanted import Wanted, needed_symbols
+from socorro_processor.symbols.wanted import Wanted
 
 _STANDARD_INPUT = "-"
 
@@ -33,11 +35,11 @@ def fetch(configuration: Configuration, items: list[str], as_json: bool) -> int:
     rule = symbols_rule(configuration)
     if not SymbolSupplier.is_wanted(rule.symbols):
         raise ConfigurationError("there are no sources of symbols: set resource.symbols.sources")
-    wanted = list(dict.fromkeys(_wanted(configuration, items)))
     with (
         closing(SymbolSupplier(rule.symbols, rule.symbol_cache_path)) as supplier,
         progress_bar(MofNCompleteColumn()) as progress,
     ):
+        wanted = list(dict.fromkeys(_wanted(configuration, items, supplier)))
         for each in wanted:
             supplier.forget(each.path)
         task = progress.add_task("got", total=len(wanted))
@@ -87,7 +89,7 @@ def symbols_rule(configuration: Configuration) -> DotDict:
     return found
 
 
-def _wanted(configuration: Configuration, items: list[str]) -> Iterator[Wanted]:
+def _wanted(configuration: Configuration, items: list[str], supplier: SymbolSupplier) -> Iterator[Wanted]:
     for item in _given(items):
         try:
             crash_id = crash_id_of(item)
@@ -100,7 +102,7 @@ def _wanted(configuration: Configuration, items: list[str]) -> Iterator[Wanted]:
             except ValueError as mistake:
                 raise SocorroError(f"{plain(item[:80])}: {mistake}") from mistake
         else:
-            yield from _of_crash(configuration, crash_id)
+            yield from _of_crash(configuration, crash_id, supplier)
 
 
 def _given(items: list[str]) -> Iterator[str]:
@@ -113,21 +115,39 @@ def _given(items: list[str]) -> Iterator[str]:
             yield item
 
 
-def _of_crash(configuration: Configuration, crash_id: str) -> Iterator[Wanted]:
-    """What all its dumps need."""
+def _of_crash(configuration: Configuration, crash_id: str, supplier: SymbolSupplier) -> Iterator[Wanted]:
+    """What walks of all its dumps look for; it is got meanwhile, for what they look for next depends on it."""
+    rule = symbols_rule(configuration)
+    stackwalker = Stackwalker(program=rule.command_pathname, environment=BASE_ENVIRONMENT)
+    walks = SymbolWalks(stackwalker, [rule.symbol_cache_path], supplier, makes_indexes=False)
 
     def note(text: str) -> None:
         print(f"socorro: {plain(text)}", file=sys.stderr)
 
-    with closing(build("source", configuration)) as store, tempfile.TemporaryDirectory() as directory:
+    with closing(walks), closing(build("source", configuration)) as store, tempfile.TemporaryDirectory() as directory:
         dumps = store.get_raw_dumps_as_files(crash_id, Path(directory), note)
         if not dumps:
             note(f"{crash_id} has no dumps")
         for name, dump in dumps.items():
-            try:
-                yield from needed_symbols(read(dump))
-            except NotUnderstood as error:
-                note(f"{name}: {error}")
+            walked, supplied = walks.walk(crash_id, None, _walk(stackwalker, rule, name, dump))
+            yield from supplied.results
+            if not walked.result.success:
+                note(f"{name}: {walked.result.status}")
+
+
+def _walk(stackwalker: Stackwalker, rule: DotDict, name: str, dump: Path) -> Walk:
+    def walk(questions: Questions | None, switches: Sequence[str]) -> Walked:
+        values = {
+            **dict.fromkeys(FIELDS, ()),
+            "switches": switches,
+            "symbol_cache_path": (rule.symbol_cache_path,),
+            "questions_timeout": (f"{rule.symbols.download_timeout:g}",),
+            "dump_file_pathname": (str(dump),),
+        }
+        outcome = stackwalker.walk(values, questions=questions)
+        return Walked(outcome, stackwalk_result(name, outcome))
+
+    return walk
 
 
 def _print(supplied: Supplied, as_json: bool) -> None:

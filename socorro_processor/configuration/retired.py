@@ -16,6 +16,7 @@ _LISTS = "signature lists are files: see siglists_directory"
 _LOGS = "logs go to standard error: see logging.level and logging.format"
 _QUEUED = "every crash in a queue is processed"
 _WALKER = "the stackwalker does it, or nothing reads it"
+_SLICES = "socorro-stackwalk reads by itself what it needs of symbol files: there are no slices"
 
 RETIRED: dict[str, str] = {
     "application": "the command says what runs: socorro processor",
@@ -79,6 +80,9 @@ RETIRED: dict[str, str] = {
     "crashing_thread_tail_frame_threshold": _WALKER,
     "exploitability_tool_command_line": _WALKER,
     "exploitability_tool_pathname": _WALKER,
+    "slicing": _SLICES,
+    "symbol_index_memory": _SLICES,
+    "verify_slices": "see verify_walks",
     # logs
     "syslog_*": _LOGS,
     "stderr_*": _LOGS,

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,42 +16,21 @@ from socorro_processor.configuration import DotDict, Namespace, WholeNumber, siz
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.rules.sliced_walks import SlicedWalks, searched_stores
+from socorro_processor.rules.symbol_walks import SymbolWalks, Walked
 from socorro_processor.serialization import encode
-from socorro_processor.stackwalk.command import Limits, Outcome
+from socorro_processor.stackwalk.command import Limits, Outcome, Questions
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.memory_share import MemoryShare, memory_share
 from socorro_processor.stackwalk.result import OUTCOMES, StackwalkResult, empty_minidump_result, stackwalk_result
-from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, PROGRAM, Stackwalker
-from socorro_processor.symbols.dump_file import NotUnderstood
-from socorro_processor.symbols.index_store import IndexStore
-from socorro_processor.symbols.minidump import read
+from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, OWN, STOCK, Stackwalker
 from socorro_processor.symbols.supplier import SymbolSupplier
-from socorro_processor.symbols.wanted import needed_symbols
 
 logger = logging.getLogger(__name__)
-
-COMMAND_LINE = (
-    "{command_pathname} --json --no-interactive --no-color"
-    " --symbols-url {public_symbols_url} --symbols-url {private_symbols_url}"
-    " --symbols-cache {symbol_cache_path} --symbols-tmp {symbols_tmp_path}"
-    " --symbols-path {symbols_path} --symbols-path {symbol_cache_path}"
-    " --evil-json {raw_crash_pathname}"
-    " {dump_file_pathname}"
-)
-"""For rust-minidump's minidump-stackwalk, which reads who signed which module from the raw crash (``--evil-json``)."""
 
 
 def template(text: str) -> CommandLine:
     """Raises ValueError."""
     return CommandLine(text, FIELDS)
-
-
-def command_template(text: str) -> CommandLine:
-    """A command line that is not empty. Raises ValueError."""
-    if not (command_line := template(text)):
-        raise ValueError("the command line is empty")
-    return command_line
 
 
 def seconds(text: str) -> float:
@@ -76,7 +55,7 @@ def several(text: str) -> tuple[str, ...]:
 class BreakpadStackwalkerRule2015(Rule):
     """Run the stackwalker on every minidump, and keep what it says.
 
-    Before that, what the dump can need is got into the symbol cache, where ``symbols.sources`` are set.
+    Symbols that it misses are got into the symbol cache meanwhile, where ``symbols.sources`` are set.
     Reads the dumps whose name begins with ``dump_field``. Writes ``json_dump``, ``mdsw_return_code``,
     ``mdsw_status_string`` and ``success``: of the main dump to the processed crash itself, of another
     one below its name, which ``additional_minidumps`` lists. Whatever a walk comes to is a note, and so
@@ -94,18 +73,18 @@ class BreakpadStackwalkerRule2015(Rule):
     )
     required_config.add_option(
         "command_line",
-        default=COMMAND_LINE,
-        doc="how the stackwalker is called: arguments as in a shell, but no shell runs; an argument whose field has "
-        "no value drops out together with the switch before it, and is repeated where it has several; fields: "
-        + " ".join(f"{{{field}}}" for field in FIELDS),
-        from_string_converter=command_template,
+        default="",
+        doc=f"how the stackwalker is called (empty: as {OWN} or {STOCK} wants it): arguments as in a shell, but no "
+        "shell runs; an argument whose field has no value drops out together with the switch before it, and is "
+        "repeated where it has several; fields: " + " ".join(f"{{{field}}}" for field in FIELDS),
+        from_string_converter=template,
     )
     required_config.add_option(
         "command_pathname",
-        default=PROGRAM,
-        doc="the stackwalker: a path, or a name that is looked for on PATH and beside the Python that runs this "
-        "(the environment variable SOCORRO_STACKWALKER comes before both); it is tried at the start, when it must "
-        "print a JSON object for a minidump without threads",
+        default="",
+        doc=f"the stackwalker: a path, or a name (empty: {OWN}, else {STOCK}) that is looked for on PATH and beside "
+        "the Python that runs this (the environment variable SOCORRO_STACKWALKER comes before both); it is tried at the "
+        "start, when it must print a JSON object for a minidump without threads",
     )
     required_config.add_option(
         "sandbox",
@@ -193,28 +172,22 @@ class BreakpadStackwalkerRule2015(Rule):
         secret=True,  # it may hold a token
     )
     required_config.add_option(
-        "slicing",
-        default=True,
-        doc="give the stackwalker only those records of the symbol files that a dump can need: the same output in a "
-        "fraction of the time; done where no symbol server is asked, with a minidump-stackwalk for which it was shown",
-    )
-    required_config.add_option(
         "symbol_index_path",
         default="",
-        doc="where the indexes for slicing lie (empty: beside each directory of symbols, with .index behind its name)",
+        doc="where the indexes of symbol files lie, by which a walk reads of them what it needs (empty: beside each "
+        "directory of symbols, with .index behind its name)",
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
-        "symbol_index_memory",
-        default="256M",
-        doc="how much memory indexes may take up in a processor, and in each of up to two processes that slice for it "
-        "(k, M, G): 1M for 10M of symbols",
-        from_string_converter=size,
+        "make_indexes",
+        default=True,
+        doc="have the index made of each symbol file that a walk had to read in full",
     )
     required_config.add_option(
-        "verify_slices",
+        "verify_walks",
         default=0.0,
-        doc="share of dumps (0 to 1) that are walked with the full symbol files as well; differences are counted",
+        doc=f"share of dumps (0 to 1) that {OWN} walks a second time with the whole symbol files, as {STOCK} does; "
+        "differences are counted",
         from_string_converter=share,
     )
     required_config.add_option(
@@ -246,20 +219,18 @@ class BreakpadStackwalkerRule2015(Rule):
             environment=BASE_ENVIRONMENT
             | {name: os.environ[name] for name in self.config.environment if name in os.environ},
         )
-        self._sliced: SlicedWalks | None = None
-        stores = searched_stores(self.config.command_line, self._settings()) if self.config.slicing else []
-        if stores:
-            self._sliced = SlicedWalks(
-                self._stackwalker,
-                stores,
-                IndexStore(self.config.symbol_index_path, self.config.symbol_index_memory),
-                share_to_verify=self.config.verify_slices,
-                in_memory=not self.config.sandbox,
-            )
         self._supplier = (
             SymbolSupplier(self.config.symbols, self.config.symbol_cache_path, self.config.symbols_path)
             if SymbolSupplier.is_wanted(self.config.symbols)
             else None
+        )
+        self._walks = SymbolWalks(
+            self._stackwalker,
+            [store for store in (*self.config.symbols_path, self.config.symbol_cache_path) if store],
+            self._supplier,
+            index_path=self.config.symbol_index_path,
+            makes_indexes=self.config.make_indexes,
+            share_to_verify=self.config.verify_walks,
         )
 
     def prepare(self, threads: int) -> str:
@@ -275,18 +246,13 @@ class BreakpadStackwalkerRule2015(Rule):
             )
         return f"a stackwalker may use {share} (memory_limit)"
 
-    def clean_up(self) -> None:
-        if self._sliced is not None:
-            self._sliced.clean_up()
-
     def check(self) -> None:
         """Raises ProcessingEnvironmentError, saying what to do, where no stackwalk can succeed for now."""
         directory = self.config.temporary_file_system_storage_path
         self._stackwalker.check(self._settings(), Path(directory) if directory else None)
 
     def close(self) -> None:
-        if self._sliced is not None:
-            self._sliced.close()
+        self._walks.close()
         if self._supplier is not None:
             self._supplier.close()
 
@@ -336,36 +302,20 @@ class BreakpadStackwalkerRule2015(Rule):
         dump = crash.dumps[name]
         if _is_empty(dump):
             return empty_minidump_result(name), 0
-        self._supply(crash, name, dump)
         files = {"dump_file_pathname": (str(dump),), "raw_crash_pathname": raw_crash_pathname}
 
-        def walk(
-            symbols: Mapping[str, Sequence[str]], environment: Mapping[str, str]
-        ) -> tuple[Outcome, StackwalkResult]:
+        def walk(questions: Questions | None, switches: Sequence[str]) -> Walked:
             with METRICS.timer("stackwalk"):
-                values = {**self._settings(), **files, **symbols}
-                outcome = self._stackwalker.walk(values, crash.id, crash.temporary_directory, output_limit, environment)
+                values = {**self._settings(), **files, "switches": switches}
+                outcome = self._stackwalker.walk(values, crash.id, crash.temporary_directory, output_limit, questions)
             METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
-            return outcome, stackwalk_result(name, outcome)
+            return Walked(outcome, stackwalk_result(name, outcome))
 
-        if self._sliced is None:
-            outcome, result = walk({}, {})
-        else:
-            outcome, result = self._sliced.walk(crash.id, dump, crash.temporary_directory, walk)
+        (outcome, result), supplied = self._walks.walk(crash.id, crash.temporary_directory, walk)
+        for note in supplied.notes():
+            crash.note(f"{name}: {note}")
         _log(crash.id, name, outcome, result)
         return result, len(outcome.output)
-
-    def _supply(self, crash: Crash, name: str, dump: Path) -> None:
-        """Get symbols for this dump. Whatever it comes to, the crash goes on."""
-        if self._supplier is None:
-            return
-        try:
-            wanted = self._sliced.needed_symbols(dump) if self._sliced else needed_symbols(read(dump))
-        except NotUnderstood as error:
-            crash.note(f"no symbols were got for {name}: {error}")
-            return
-        for note in self._supplier.supply(wanted).notes():
-            crash.note(f"{name}: {note}")
 
     def _settings(self) -> dict[str, Sequence[str]]:
         """What is the same for every dump."""
@@ -376,6 +326,8 @@ class BreakpadStackwalkerRule2015(Rule):
             "symbol_tmp_path": _value(self.config.symbol_tmp_path),
             "public_symbols_url": _value(self.config.public_symbols_url),
             "private_symbols_url": _value(self.config.private_symbols_url),
+            "symbol_index_path": _value(self.config.symbol_index_path),
+            "questions_timeout": (f"{self.config.symbols.supply_timeout:g}",) if self._supplier else (),
             "kill_timeout": (f"{self.config.kill_timeout:g}",),
         }
 

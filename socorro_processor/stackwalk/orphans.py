@@ -63,7 +63,7 @@ def _found(directory_name: str, closing: ExitStack) -> Iterator[int]:
 
 
 def _belongs_to(process: Path, within: bytes) -> bool:
-    # Not of one that hides it: such are only those that slice.
+    # Not of one that hides it.
     with suppress(PermissionError):
         for variable in (process / "environ").read_bytes().split(b"\0"):
             name, _, value = variable.partition(b"=")

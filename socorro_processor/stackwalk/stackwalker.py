@@ -9,12 +9,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.stackwalk.command import Limits, Outcome, UnusableProgramError, run
+from socorro_processor.stackwalk.command import Limits, Outcome, Questions, UnusableProgramError, run
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.deep_stacks import DeepStackCutter
 from socorro_processor.stackwalk.killed import Kills, killed_by_another
@@ -24,7 +24,12 @@ from socorro_processor.stackwalk.sound_minidump import sound_minidump
 
 logger = logging.getLogger(__name__)
 
-PROGRAM = "minidump-stackwalk"
+OWN = "socorro-stackwalk"
+"""The project's own."""
+STOCK = "minidump-stackwalk"
+"""rust-minidump's."""
+PROGRAMS = (OWN, STOCK)
+"""In the order in which they are looked for."""
 PROGRAM_VARIABLE = "SOCORRO_STACKWALKER"
 ADVICE = f"bin/install-stackwalker gets one, {PROGRAM_VARIABLE} or command_pathname names another"
 
@@ -37,11 +42,33 @@ FIELDS = (
     "symbols_tmp_path",
     "public_symbols_url",
     "private_symbols_url",
+    "symbol_index_path",
+    "switches",
+    "questions",
+    "questions_timeout",
     # as 2016's templates have them
     "symbol_tmp_path",
     "kill_timeout",
 )
 """What a stackwalker's command line may name."""
+
+OWN_COMMAND_LINE = CommandLine(
+    "{command_pathname} {switches}"
+    " --symbols-path {symbols_path} --symbols-path {symbol_cache_path} --index-path {symbol_index_path}"
+    " --ask {questions} --ask-timeout {questions_timeout}"
+    " --evil-json {raw_crash_pathname}"
+    " {dump_file_pathname}",
+    FIELDS,
+)
+STOCK_COMMAND_LINE = CommandLine(
+    "{command_pathname} --json --no-interactive --no-color"
+    " --symbols-url {public_symbols_url} --symbols-url {private_symbols_url}"
+    " --symbols-cache {symbol_cache_path} --symbols-tmp {symbols_tmp_path}"
+    " --symbols-path {symbols_path} --symbols-path {symbol_cache_path}"
+    " --evil-json {raw_crash_pathname}"
+    " {dump_file_pathname}",
+    FIELDS,
+)
 
 BASE_ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -61,9 +88,9 @@ _SAID = 500
 
 
 def find_stackwalker(
-    name: str = PROGRAM, environment: Mapping[str, str] = os.environ, interpreter: str = sys.executable
+    name: str = "", environment: Mapping[str, str] = os.environ, interpreter: str = sys.executable
 ) -> Path:
-    """The program of that name.
+    """The program of that name; where it is empty, the first of ``PROGRAMS`` that there is.
 
     With a slash in it ``name`` is the path; else ``SOCORRO_STACKWALKER`` names the program, where
     it is set; else it is looked for on ``PATH``, then beside the Python that runs us (a virtual
@@ -74,9 +101,10 @@ def find_stackwalker(
     elif wanted := environment.get(PROGRAM_VARIABLE, ""):
         origin = PROGRAM_VARIABLE
     else:
-        wanted, origin = name, ""
-    if not origin:
-        return find_program(wanted, ADVICE, environment, interpreter)
+        if not name:
+            with suppress(UnusableProgramError):
+                return find_program(OWN, ADVICE, environment, interpreter)
+        return find_program(name or STOCK, ADVICE, environment, interpreter)
     if found := shutil.which(wanted, path=environment.get("PATH", os.defpath)):
         return Path(found)
     raise UnusableProgramError(f"{wanted}, which {origin} names, is not an executable file; {ADVICE}")
@@ -100,14 +128,15 @@ class Stackwalker:
 
     def __init__(
         self,
-        command_line: CommandLine,
+        command_line: CommandLine | None = None,
         *,
-        program: str = PROGRAM,
+        program: str = "",
         sandbox: CommandLine | None = None,
         limits: Limits | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """``sandbox`` is a command that runs the one behind it; ``environment`` is all that both are given."""
+        """``command_line``: None, as the program that is found wants it; ``sandbox`` is a command that runs the one
+        behind it; ``environment`` is all that both are given."""
         self.limits = limits or Limits()
         self._command_line = command_line
         self._program = program
@@ -124,7 +153,18 @@ class Stackwalker:
 
     def uses(self, field: str) -> bool:
         """Whether a value for ``field`` is needed."""
-        return self._command_line.uses(field) or self._sandbox.uses(field)
+        lines = [self._command_line] if self._command_line else [OWN_COMMAND_LINE, STOCK_COMMAND_LINE]
+        return any(line.uses(field) for line in [*lines, self._sandbox])
+
+    def own_program(self, crash_directory: Path | None = None) -> str:
+        """The path of the program, where it is the project's own; else empty."""
+        path, printed = self.version(crash_directory)
+        return path if printed.startswith(OWN) else ""
+
+    def _template(self, crash_directory: Path | None) -> CommandLine:
+        if self._command_line:
+            return self._command_line
+        return OWN_COMMAND_LINE if self.own_program(crash_directory) else STOCK_COMMAND_LINE
 
     def walk(
         self,
@@ -132,20 +172,19 @@ class Stackwalker:
         crash_id: str = "",
         crash_directory: Path | None = None,
         output_limit: int | None = None,
-        environment: Mapping[str, str] = MappingProxyType({}),
+        questions: Questions | None = None,
     ) -> Outcome:
         """Run it once, with the values of FIELDS (but the program's own path), for this crash.
 
         ``output_limit``: how many bytes it may print this time, where that is not as in its limits; where it prints
-        more, its deep stacks are cut;
-        ``environment``: what is added to its environment this time.
+        more, its deep stacks are cut; ``questions``: who answers what it asks.
         By ``crash_directory`` it is found where it outlives us (``kill_orphans``).
         Raises ProcessingEnvironmentError where it cannot be run on this machine, or was killed there.
         """
         if self._must_be_good:
             self._try(values, crash_directory)
         limits = self.limits if output_limit is None else replace(self.limits, output=output_limit)
-        outcome = self._run(values, limits, crash_directory, environment)
+        outcome = self._run(values, limits, crash_directory, questions)
         if outcome.return_code > 0 and not outcome.output:
             self._check_sandbox(values, crash_directory)
             if outcome.return_code == _REFUSES_ITS_ARGUMENTS:
@@ -230,13 +269,14 @@ class Stackwalker:
         values: Mapping[str, Sequence[str]],
         limits: Limits,
         crash_directory: Path | None,
-        added: Mapping[str, str] = MappingProxyType({}),
+        questions: Questions | None = None,
     ) -> Outcome:
-        environment = {**added, **self._marked(crash_directory)}
         try:
-            values = {**values, _PROGRAM_FIELD: self._located()}
-            arguments = [*self._sandbox.fill(values), *self._command_line.fill(values)]
-            return run(arguments, limits, environment, cutter=DeepStackCutter())
+            asked = (str(questions.descriptor),) if questions else ()
+            values = {"switches": (), **values, _PROGRAM_FIELD: self._located(), "questions": asked}
+            arguments = [*self._sandbox.fill(values), *self._template(crash_directory).fill(values)]
+            environment = self._marked(crash_directory)
+            return run(arguments, limits, environment, cutter=DeepStackCutter(), questions=questions)
         except UnusableProgramError as error:
             # Looked for again the next time: an operator may be putting it right just now.
             self._found = self._good = None
@@ -248,7 +288,7 @@ class Stackwalker:
         return {**self._environment, **mark}
 
     def _located(self) -> Sequence[str]:
-        if not self.uses(_PROGRAM_FIELD):
+        if self._command_line and not self._command_line.uses(_PROGRAM_FIELD):
             return ()
         if self._found is None:
             self._found = str(find_stackwalker(self._program))

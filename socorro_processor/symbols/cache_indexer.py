@@ -1,7 +1,6 @@
-"""Has the indexes of a symbol cache built: by a short-lived child, one at a time.
+"""Has the indexes of a symbol cache made: by a short-lived child, one at a time.
 
-The first that is asked for tells which stackwalker is to judge symbol files; from then on each file that comes
-is indexed, too.
+The first that is asked for tells which stackwalker makes them; from then on each file that comes is indexed, too.
 """
 
 from __future__ import annotations
@@ -25,13 +24,15 @@ _MAXIMUM_FAILED = 10_000
 class CacheIndexer:
     """From one thread; nothing here waits, but for the end of a child that takes too long."""
 
-    def __init__(self, cache: Path, indexes: IndexDirectory) -> None:
+    def __init__(self, cache: Path, indexes: IndexDirectory, index_path: str = "") -> None:
+        """``index_path``: as ``index_directory`` has it."""
         self._cache = cache
+        self._index_path = index_path
         self._indexes = indexes
         self._waiting: dict[str, None] = {}
         self._failed: set[str] = set()
         """These are built anew only when the file has come anew."""
-        self._stackwalker: tuple[str, str] | None = None
+        self._stackwalker = ""
         self._process: IndexProcess | None = None
         self._path = ""
         self._started = 0.0
@@ -39,7 +40,7 @@ class CacheIndexer:
     def arrived(self, path: str) -> None:
         """A file has come."""
         self._failed.discard(path)
-        if self._stackwalker is not None and path.endswith(".sym"):
+        if self._stackwalker and path.endswith(".sym"):
             self._want(path)
 
     def gone(self, path: str) -> None:
@@ -51,11 +52,11 @@ class CacheIndexer:
         for request in self._indexes.requests():
             self._take(request)
         done = self._finished() if self._process is not None else None
-        while self._process is None and self._waiting and self._stackwalker is not None:
+        while self._process is None and self._waiting and self._stackwalker:
             path = next(iter(self._waiting))
             del self._waiting[path]
             if path in files:
-                self._start(path, *self._stackwalker)
+                self._start(path)
         return done
 
     def close(self) -> None:
@@ -67,7 +68,7 @@ class CacheIndexer:
             self._process = None
 
     def _take(self, request: IndexRequest) -> None:
-        self._stackwalker = (request.stackwalker, request.version)
+        self._stackwalker = request.stackwalker
         if request.path not in self._failed:
             self._want(request.path)
 
@@ -75,12 +76,10 @@ class CacheIndexer:
         if len(self._waiting) < _MAXIMUM_WAITING:
             self._waiting[path] = None
 
-    def _start(self, path: str, stackwalker: str, version: str) -> None:
+    def _start(self, path: str) -> None:
         self._path, self._started = path, time.monotonic()
         try:
-            file = self._indexes.file(path)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._process = IndexProcess(self._cache / path, file, stackwalker, version)
+            self._process = IndexProcess(self._cache / path, self._stackwalker, self._index_path)
         except OSError as error:
             self._failure(str(error))
 

@@ -1,7 +1,6 @@
 """The directory in which the indexes of one store of symbols lie, as the manager of a symbol cache sees it.
 
-It needs no numpy: what an index is, is ``index``'s. Who misses one leaves a request in the directory, for the manager
-to have it built.
+Who misses one leaves a request in the directory, for the manager to have it made.
 """
 
 from __future__ import annotations
@@ -22,21 +21,19 @@ _REQUESTS = ".requests"
 
 
 def index_directory(root: Path, directory: str = "") -> Path:
-    """Where the indexes of the symbol files below ``root`` lie: in ``directory``; empty, beside it."""
+    """Where the indexes of the symbol files below ``root`` lie: below that path in ``directory``; empty, beside it."""
     root = root.absolute()
     if not directory:
         return root.with_name(root.name + SUFFIX)
-    name = hashlib.sha256(str(root).encode(errors="surrogateescape")).hexdigest()[:16]
-    return Path(directory).absolute() / name
+    return Path(directory).absolute() / root.relative_to(root.anchor)
 
 
 class IndexRequest(NamedTuple):
-    """An index that was missed, and the stackwalker that is to judge its symbol file."""
+    """An index that was missed, and the stackwalker that is to make it."""
 
     path: str
     """Of the symbol file, in its store."""
     stackwalker: str
-    version: str
 
 
 def ask_the_manager(root: Path, indexes: Path, request: IndexRequest) -> bool:

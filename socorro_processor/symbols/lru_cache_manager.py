@@ -66,8 +66,8 @@ class SymbolLRUCacheManager(RequiredConfig):
     required_config.add_option(
         "symbol_index_path",
         default="",
-        doc="where the indexes for slicing lie, as the rule that runs the stackwalker has it; they count with their "
-        "files and go with them",
+        doc="where the indexes of symbol files lie, as the rule that runs the stackwalker has it; they count with "
+        "their files and go with them",
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
@@ -94,7 +94,8 @@ class SymbolLRUCacheManager(RequiredConfig):
         except ValueError as error:
             raise ConfigurationError(str(error)) from error
         self._limit: int = config.symbol_cache_size
-        self._indexes = IndexDirectory(index_directory(self._path, config.symbol_index_path))
+        self._index_path: str = config.symbol_index_path
+        self._indexes = IndexDirectory(index_directory(self._path, self._index_path))
         self._verbosity: int = config.verbosity
         if listener is None:
             listener = Listener(_logged("came"), _logged("is gone")) if self._verbosity > 1 else Listener()
@@ -134,7 +135,8 @@ class SymbolLRUCacheManager(RequiredConfig):
         return False
 
     def _manage(self, directory: CacheDirectory, stopped: Callable[[], bool]) -> None:
-        with closing(Watches()) as watches, closing(CacheIndexer(self._path, self._indexes)) as indexer:
+        indexer = CacheIndexer(self._path, self._indexes, self._index_path)
+        with closing(Watches()) as watches, closing(indexer):
             listener = self._listener.and_also(Listener(indexer.arrived, indexer.gone))
             cache = LRUCache(directory, watches, self._limit, listener, beside=self._indexes)
             self._indexes.scan()

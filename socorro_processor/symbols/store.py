@@ -6,7 +6,10 @@ of ``xul.pdb``, ``libxul.so/83CF4DC03621B778E931FC713889E8F10/libxul.so.sym`` th
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
+from typing import NamedTuple
 
 MAXIMUM_NAME = 255
 """Bytes that a file system takes as a name."""
@@ -32,3 +35,36 @@ def symbol_path(debug_file: str, debug_id: str) -> str:
     if max(len(each.encode()) for each in (name, file)) > MAXIMUM_NAME:
         raise ValueError(f"a debug file with too long a name: {name[:40]!r}...")
     return f"{name}/{debug_id}/{file}"
+
+
+class SymbolFile(NamedTuple):
+    """A symbol file in a store of symbols."""
+
+    root: Path
+    relative: str
+    """``<debug file>/<debug id>/<name>.sym``"""
+
+    @property
+    def path(self) -> Path:
+        return self.root / self.relative
+
+    def state(self) -> FileState | None:
+        """None where there is no such file."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return FileState.of(status)
+
+
+class FileState(NamedTuple):
+    """What tells one state of a file from another."""
+
+    size: int
+    mtime: int
+    """Nanoseconds."""
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileState:
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)

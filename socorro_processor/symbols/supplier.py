@@ -1,7 +1,7 @@
-"""The symbol supplier: before a dump is walked, what its stacks can need is got into the symbol cache.
+"""The symbol supplier: gets symbol files from the sources into the symbol cache.
 
     supplier = SymbolSupplier(config, cache)
-    supplied = supplier.supply(needed_symbols(dump))
+    supplied = supplier.supply([Wanted.of("xul.pdb", "83CF4DC03621B778E931FC713889E8F10")])
 
 It never fails: what could not be got, and why, is in what ``supply`` returns.
 """

@@ -1,50 +1,45 @@
-"""What the stackwalker itself says of a symbol file: one bad line, and it takes nothing of the file.
-
-A slice would hide that, so each file is put before it once, with a minidump that makes it read the file.
-"""
+"""What the stackwalker says of a symbol file: one bad line, and it takes nothing of the file."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import struct
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from socorro_processor.errors import SocorroError
-
-VERSIONS = frozenset(("0.25.0", "0.27.0"))
-"""Of minidump-stackwalk: those for which it was shown that slices make no difference."""
+from socorro_processor.stackwalk.command import Limits, run
+from socorro_processor.stackwalk.memory_share import memory_share
+from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT
 
 _ID = bytes(range(1, 17))
 _RELATIVE = "judged/0403020106050807090A0B0C0D0E0F100/judged.sym"
 _BASE, _SIZE = 0x400000, 0x1000
-
-_PREFIX = "verdict-"
-"""Of temporary directories; then comes the id of the process, which may be killed."""
+_TIME = 600
+"""Seconds for one symbol file, which is read in full."""
+_OUTPUT = 1 << 20
+_SAID = 300
 
 
 class NoVerdict(SocorroError):
     """The stackwalker could not be asked."""
 
 
-Ask = Callable[[Sequence[str], Path], bytes]
-"""Runs a program, for which temporary files lie in a directory, and returns what it printed. Raises SocorroError."""
+def is_corrupt(file: Path, stackwalker: str) -> bool:
+    """Return True where the stackwalker (a path) takes nothing of a symbol file. Raises NoVerdict.
 
-
-def is_corrupt(file: Path, stackwalker: str, ask: Ask) -> bool:
-    """Return True where the stackwalker (a path) takes nothing of a symbol file. Raises NoVerdict."""
+    It is asked by a minidump that makes it read the file, which any stackwalker understands.
+    """
     try:
-        with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as directory:
+        with tempfile.TemporaryDirectory(prefix="verdict-") as directory:
             link = Path(directory, "symbols", _RELATIVE)
             link.parent.mkdir(parents=True)
             link.symlink_to(file.absolute())
             dump = Path(directory, "dump")
             dump.write_bytes(_dump())
-            arguments = ["--json", "--no-interactive", "--symbols-path", str(link.parents[2]), str(dump)]
-            printed = ask([stackwalker, *arguments], Path(directory))
+            printed = _ask([stackwalker, "--json", "--symbols-path", str(link.parents[2]), str(dump)])
         module = json.loads(printed)["modules"][0]
         if module["loaded_symbols"] is not True:
             raise NoVerdict(f"{stackwalker} did not read {file}")
@@ -55,16 +50,22 @@ def is_corrupt(file: Path, stackwalker: str, ask: Ask) -> bool:
         raise NoVerdict(f"{stackwalker} could not be asked about {file}: {error}") from error
 
 
-def remove_temporary_files(process: int, directory: str) -> None:
-    """Those that a killed process has left of ``is_corrupt``."""
-    for path in Path(directory).glob(f"{_PREFIX}{process}-*"):
-        shutil.rmtree(path, ignore_errors=True)
+def _ask(arguments: Sequence[str]) -> bytes:
+    """Run a stackwalker and return what it printed. Raises SocorroError where it failed.
 
-
-def version_of(printed: str) -> str:
-    """The version that ``minidump-stackwalk --version`` prints; empty where it is another program."""
-    words = printed.split()
-    return words[1] if len(words) == 2 and words[0] == "minidump-stackwalk" else ""
+    One symbol file is judged at a time, in full: it may take more memory than a walk.
+    """
+    memory = memory_share(1, largest=sys.maxsize).bytes
+    limits = Limits(timeout=_TIME, cpu=_TIME, memory=memory, output=_OUTPUT, file_size=_OUTPUT)
+    outcome = run(arguments, limits, BASE_ENVIRONMENT)
+    if outcome.timed_out:
+        raise NoVerdict(f"killed, it was not done after {outcome.wall_seconds:.0f} s")
+    if outcome.memory_too_large:
+        raise NoVerdict(f"it wanted more than {memory >> 20} MB of memory")
+    if outcome.return_code != 0:
+        said = " | ".join(outcome.stderr.splitlines())[-_SAID:]
+        raise NoVerdict(f"exit code {outcome.return_code}: {said or 'it said nothing'}")
+    return outcome.output
 
 
 def _dump() -> bytes:

@@ -1,0 +1,64 @@
+//! `socorro-stackwalk modules`: the modules of a minidump, without a walk.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+use minidump::{Minidump, MinidumpModule, MinidumpModuleList, Module};
+use serde::Serialize;
+
+use crate::view::View;
+use crate::Failure;
+
+pub const HELP: &str = "\
+Usage: socorro-stackwalk modules DUMP
+
+Prints the modules of a minidump, a JSON array of objects: the path of the program or library
+(code_file), its code_id, debug_file and debug_id; empty where unknown.
+
+Example: socorro-stackwalk modules crash.dmp
+";
+
+#[derive(Serialize)]
+struct Fields {
+    code_file: String,
+    code_id: String,
+    debug_file: String,
+    debug_id: String,
+}
+
+impl From<&MinidumpModule> for Fields {
+    fn from(module: &MinidumpModule) -> Self {
+        Fields {
+            code_file: module.code_file().into_owned(),
+            code_id: module.code_identifier().map(|id| id.to_string()).unwrap_or_default(),
+            debug_file: module.debug_file().unwrap_or_default().into_owned(),
+            debug_id: module.debug_identifier().map(|id| id.breakpad().to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+/// The dump that is asked about; None where the help is.
+pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<PathBuf>, lexopt::Error> {
+    let mut dump = None;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("help") | Short('h') => return Ok(None),
+            Value(path) if dump.is_none() => dump = Some(PathBuf::from(path)),
+            other => return Err(other.unexpected()),
+        }
+    }
+    dump.map(Some).ok_or("no minidump is given".into())
+}
+
+pub fn print(path: &PathBuf) -> Result<(), Failure> {
+    let file = File::open(path).map_err(|_| minidump::Error::FileNotFound)?;
+    let view = View::open(&file)?.ok_or(minidump::Error::MissingHeader)?;
+    let dump = Minidump::read(view.bytes())?;
+    let modules: MinidumpModuleList = dump.get_stream().unwrap_or_default();
+    let fields: Vec<Fields> = modules.iter().map(Fields::from).collect();
+    let mut out = BufWriter::new(io::stdout().lock());
+    serde_json::to_writer(&mut out, &fields).map_err(io::Error::from)?;
+    Ok(writeln!(out)?)
+}
