@@ -57,6 +57,7 @@ MEASURED = (
     Measured("duration", "symbols.indexing", (), "the index of one symbol file, made"),
     Measured("counter", "symbols.indexed", (), "symbol files that were indexed"),
     Measured("counter", "symbols.index_failed", (), "symbol files that could not be"),
+    Measured("counter", "symbols.used", ("how",), "symbol files in walks, by how they were read"),
     Measured("counter", "stackwalk.verified", (), "dumps walked a second time as the reference does"),
     Measured("counter", "stackwalk.differences", (), "of these, those of another outcome: report it"),
     Measured("gauge", "symbol_cache.files", (), "symbol files in the cache"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.stackwalk.stackwalker import find_stackwalker
+from socorro_processor.stackwalk.stackwalker import OWN, find_program, find_stackwalker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SOCORRO_TEST_DATA") or REPOSITORY.parent / "shared")

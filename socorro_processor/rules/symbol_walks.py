@@ -36,6 +36,8 @@ REFERENCE = "--reference"
 _WANT_AN_INDEX = ("whole", "whole_for_damaged_index")
 """How symbols were used whose index is missing, or no good."""
 _LATER = "later"
+USES = ("index", "whole", "whole_by_index", "whole_for_damaged_index", "corrupt", "unreadable", _LATER)
+"""Of symbol files, as they are counted."""
 
 
 class Walked(NamedTuple):
@@ -69,6 +71,8 @@ class SymbolWalks:
         self._makes_indexes = makes_indexes
         self._builder = IndexBuilder(index_path)
         self._share_to_verify = share_to_verify
+        for how in USES:
+            METRICS.expect("symbols.used", how=how)
 
     def walk(self, crash_id: str, crash_directory: Path | None, walk: Walk) -> tuple[Walked, Supplied]:
         """Walk a dump; also what became of the symbols that were not there. Raises what ``walk`` raises."""
@@ -99,6 +103,9 @@ class SymbolWalks:
                 walked = walk(session, ())
             supplied = session.supplied
         used = _uses(walked.result.json_dump)
+        for how in used.values():
+            if how in USES:
+                METRICS.increment("symbols.used", how=how)
         if self._makes_indexes:
             for path in (path for path, how in used.items() if how in _WANT_AN_INDEX):
                 self._want_index(path, program)

@@ -41,10 +41,7 @@ COMMON = (
     Lane("symbol server", 6.0, tuple(ServerIs(name) for name in (HANGS, DRIPS_HEADER, DRIPS_BODY, *ANSWERS))),
     Lane("symbol cache", 12.0, (CacheWiped(),)),
     Lane("symbol cache's disk", 25.0, (Full("symbol cache's disk"),)),
-    *(
-        Lane(name, 8.0, (ProcessKilled(program), ProcessKilled(program), ProcessFrozen(program)))
-        for name, program in (("symbol cache's manager", MANAGER), ("slicing process", SLICING))
-    ),
+    Lane("symbol cache's manager", 8.0, (ProcessKilled(MANAGER), ProcessKilled(MANAGER), ProcessFrozen(MANAGER))),
     Lane("symbol indexes", 5.0, tuple(IndexesDamaged(name) for name in DAMAGES)),
     # Those that hang take their time, five times over.
     Lane("crash", 6.0, tuple(Submitted(kind) for kind in (*QUICK, *QUICK, "poison: hangs"))),

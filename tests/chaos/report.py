@@ -138,7 +138,7 @@ class Report:
     def is_clean(self) -> bool:
         tally = self.tally
         bad = (self.lost, self.wronged, tally.spoilt, tally.differing, self.still_queued, self.left_behind, self.errors)
-        return not any(bad) and not self.counted.get("slicing.differences")
+        return not any(bad) and not self.counted.get("stackwalk.differences")
 
     def lines(self) -> Iterator[str]:
         yield self.title
@@ -175,13 +175,8 @@ class Report:
         kinds = Counter(self.tally.symbols.values())
         for had in ("all", "some", "none"):
             yield f"{f'saved with a stack and {had} of its symbols':<62}{kinds[had]:>6}"
-        full = {name: count for name, count in self.counted.items() if name.startswith("slicing.full.")}
-        walks = {"with slices": self.counted.get("slicing.sliced", 0), "with full symbol files": sum(full.values())}
-        for how, count in walks.items():
-            yield f"{f'walks {how}':<62}{count:>6}"
-        for name, count in full.items():
-            yield f"    {count:>4} x {name.removeprefix('slicing.full.')}"
-        for name in ("slicing.verified", "slicing.differences", *SYMBOL_COUNTERS):
+        used = [name for name in self.counted if name.startswith("symbols.used.")]
+        for name in (*sorted(used), "stackwalk.verified", "stackwalk.differences", *SYMBOL_COUNTERS):
             yield f"{name:<62}{self.counted.get(name, 0):>6}"
         differing = [f"{each} {how}" for each, how in self.tally.differing.items()]
         yield from _listed("walked otherwise than with the same symbols in peace", differing)

@@ -45,8 +45,7 @@ OPTIONS = {
     "producer_consumer.number_of_threads": "2",
     # Short, so that a minute has many of each in it.
     f"{_WALKER}.kill_timeout": "3",
-    f"{_WALKER}.slicing": "true",
-    f"{_WALKER}.verify_slices": "0.1",
+    f"{_WALKER}.verify_walks": "0.1",
     f"{_WALKER}.symbols_path": "",
     "app.maximum_crash_time": "8",
     "producer_consumer.shutdown_timeout": "20",

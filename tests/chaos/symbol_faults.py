@@ -58,7 +58,7 @@ class ProcessKilled(Fault):
 
 @dataclass
 class ProcessFrozen(Fault):
-    """The cache grows over its size meanwhile; a dump waits for its slices."""
+    """The cache grows over its size meanwhile."""
 
     program: str
     name: str = "frozen"

@@ -7,21 +7,19 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from socorro_processor.symbols.cache_records import is_managed
-from socorro_processor.symbols.index_store import SUFFIX
-from socorro_processor.symbols.memory_directory import IN_MEMORY
-from tests.chaos.leftovers import files_in, processes_of
+from socorro_processor.symbols.index_directory import SUFFIX
+from tests.chaos.leftovers import processes_of
 from tests.symbol_server import Request, SymbolServer, store
 from tests.system.symbol_cache import size_of
 
 MANAGER = "socorro_processor.app.companion"
-SLICING = "socorro_processor.symbols.slicing_process"
 _IN_ORDER_WITHIN = 90.0
 """Seconds: a manager that died again and again is started again after a minute at most."""
 
@@ -136,13 +134,10 @@ class Symbols:
             time.sleep(0.2)
         return []
 
-    def left_behind(self, pids: Iterable[int]) -> Iterator[str]:
-        """``pids`` are those of all processors that there have been."""
+    def left_behind(self) -> Iterator[str]:
         yield from (str(path) for path in self._staging.glob("*.*"))
-        yield from (str(path) for path in self._indexes.rglob("*.tmp"))
-        belongs = tuple(f"{pid}-" for pid in pids)
-        slices = files_in([IN_MEMORY / f"socorro-slices-{os.getuid()}"])
-        yield from (path for path in slices if Path(path).name.startswith(belongs))
+        # One that is being written has the number of its process behind its name.
+        yield from (str(path) for path in self._indexes.rglob(f"*{SUFFIX}.*"))
 
     def _wrong(self) -> Iterator[str]:
         try:

@@ -1,4 +1,4 @@
-"""Indexes are built in the background, and again where they could not be."""
+"""Indexes are made in the background, and again where they could not be."""
 
 import shutil
 
@@ -6,8 +6,10 @@ import pytest
 
 from socorro_processor.metrics import METRICS
 from socorro_processor.symbols.index_builder import IndexBuilder
-from socorro_processor.symbols.index_store import IndexStore, SymbolFile
-from tests.shared import SAMPLES, stackwalker
+from socorro_processor.symbols.store import SymbolFile
+from tests.shared import SAMPLES, own_stackwalker
+
+NOWHERE = "/no/such/stackwalker"
 
 
 class Clock:
@@ -24,7 +26,7 @@ def clock():
 
 @pytest.fixture
 def builder(clock):
-    builder = IndexBuilder(IndexStore(), clock)
+    builder = IndexBuilder(clock=clock)
     yield builder
     builder.close()
 
@@ -36,7 +38,7 @@ def file(tmp_path):
     return SymbolFile(tmp_path / "symbols", str(path.relative_to(tmp_path / "symbols")))
 
 
-def built() -> int:
+def made() -> int:
     return METRICS.snapshot().counter("symbols.indexed")
 
 
@@ -44,42 +46,53 @@ def failed() -> int:
     return METRICS.snapshot().counter("symbols.index_failed")
 
 
-def test_one_that_could_not_be_built_is_tried_again_after_a_while(builder, file, clock):
-    built_before, failed_before = built(), failed()
-    builder.want(file, "/no/such/stackwalker", "0.25.0")
+def test_one_that_could_not_be_made_is_tried_again_after_a_while(builder, file, clock):
+    made_before, failed_before = made(), failed()
+    builder.want(file, NOWHERE)
     builder.wait()
     assert failed() == failed_before + 1
-    builder.want(file, str(stackwalker()), "0.25.0")
+    builder.want(file, str(own_stackwalker()))
     builder.wait()
-    assert built() == built_before
+    assert made() == made_before
     clock.now = 1_000.0
-    builder.want(file, str(stackwalker()), "0.25.0")
+    builder.want(file, str(own_stackwalker()))
     builder.wait()
-    assert built() == built_before + 1
+    assert made() == made_before + 1
 
 
-def test_one_that_could_not_be_built_is_tried_again_at_once_where_the_file_is_another(builder, file):
-    before = built()
-    builder.want(file, "/no/such/stackwalker", "0.25.0")
+def test_one_that_could_not_be_made_is_tried_again_at_once_where_the_file_is_another(builder, file):
+    before = made()
+    builder.want(file, NOWHERE)
     builder.wait()
     content = file.path.read_bytes()
     file.path.unlink()
     file.path.write_bytes(content)
-    builder.want(file, str(stackwalker()), "0.25.0")
+    builder.want(file, str(own_stackwalker()))
     builder.wait()
-    assert built() == before + 1
+    assert made() == before + 1
 
 
-def test_a_fault_of_the_builder_costs_one_index_and_not_all_that_follow(builder, file, monkeypatch, caplog):
-    before = built()
+def test_a_fault_of_ours_costs_one_index_and_not_all_that_follow(builder, file, monkeypatch, caplog):
+    before = made()
     with monkeypatch.context() as patched:
         patched.setattr("subprocess.Popen", _no_memory)
-        builder.want(file, str(stackwalker()), "0.25.0")
+        builder.want(file, str(own_stackwalker()))
         builder.wait()
     assert "MemoryError" in caplog.text
-    builder.want(file, str(stackwalker()), "0.25.0")
+    builder.want(file, str(own_stackwalker()))
     builder.wait()
-    assert built() == before + 1
+    assert made() == before + 1
+
+
+def test_where_an_index_cannot_be_written_it_is_said_once_for_a_store(tmp_path, file, caplog):
+    (tmp_path / "symbols.index").write_text("in the way")
+    builder = IndexBuilder()
+    others = [SymbolFile(file.root, f"{number}/0/a.sym") for number in range(3)]
+    for each in (file, *others):
+        builder.want(each, str(own_stackwalker()))
+    builder.wait()
+    builder.close()
+    assert caplog.text.count("set symbol_index_path to a directory that can") == 1
 
 
 def _no_memory(*_, **__):

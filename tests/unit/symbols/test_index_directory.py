@@ -8,9 +8,8 @@ from socorro_processor.configuration import defaults
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
 from socorro_processor.symbols.cache_directory import CacheDirectory
 from socorro_processor.symbols.index_directory import IndexDirectory, IndexRequest, ask_the_manager, index_directory
-from socorro_processor.symbols.index_store import SymbolFile
 
-REQUEST = IndexRequest("a.pdb/0/a.sym", "/bin/walker", "0.27.0")
+REQUEST = IndexRequest("a.pdb/0/a.sym", "/bin/walker")
 
 
 @pytest.fixture
@@ -48,12 +47,17 @@ def test_what_is_no_request_is_dropped(managed, content):
 
 
 def test_the_rule_leaves_the_indexes_of_a_managed_cache_to_its_manager(managed, tmp_path):
+    dump = Path(shutil.copy(SAMPLES / "crash.dmp", tmp_path))
+    shutil.copytree(SAMPLES / "symbols", managed, dirs_exist_ok=True)
     rule = BreakpadStackwalkerRule2015(
-        defaults(BreakpadStackwalkerRule2015, slicing=True, symbol_cache_path=str(managed), symbols_path=str(tmp_path))
+        defaults(BreakpadStackwalkerRule2015, symbol_cache_path=str(managed), symbols_path=str(tmp_path))
     )
-    rule._sliced._want_indexes([SymbolFile(managed, REQUEST.path)], *REQUEST[1:])
+    rule.action(Crash("11111111-1111-4111-8111-111110161123", {}, {"upload_file_minidump": dump}, tmp_path))
     rule.close()
-    assert requests(managed) == [REQUEST]
+    wanted = requests(managed)
+    assert wanted
+    assert {request.stackwalker for request in wanted} == {str(own_stackwalker())}
+    assert all((managed / request.path).is_file() for request in wanted)
 
 
 def test_an_index_goes_with_the_directories_that_held_nothing_else(tmp_path):
