@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.stackwalk.stackwalker import OWN, find_program, find_stackwalker
+from socorro_processor.stackwalk.stackwalker import OWN, STOCK, find_stackwalker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SOCORRO_TEST_DATA") or REPOSITORY.parent / "shared")
@@ -33,9 +33,24 @@ def shared(name: str) -> Path:
 
 
 def stackwalker() -> Path:
-    """A real stackwalker."""
+    """The one that the processor uses by default."""
+    return _found("")
+
+
+def own_stackwalker() -> Path:
+    """The project's own."""
+    return _found(OWN)
+
+
+def stock_stackwalker() -> Path:
+    """The one of rust-minidump."""
+    return _found(STOCK)
+
+
+def _found(name: str) -> Path:
+    environment = {"PATH": os.environ.get("PATH", os.defpath)} if name else os.environ
     try:
-        return find_stackwalker()
+        return find_stackwalker(name, environment)
     except ProcessingEnvironmentError as error:
         require(False, f"no stackwalker: {error}")
         raise

@@ -26,7 +26,7 @@ from tests.chaos.faults import (
 from tests.chaos.plan import Lane
 from tests.chaos.submitter import FATES, HEALTHY
 from tests.chaos.symbol_faults import DAMAGES, CacheWiped, IndexesDamaged, ProcessFrozen, ProcessKilled, ServerIs
-from tests.chaos.symbols import ANSWERS, DRIPS_BODY, DRIPS_HEADER, HANGS, MANAGER, SLICING
+from tests.chaos.symbols import ANSWERS, DRIPS_BODY, DRIPS_HEADER, HANGS, MANAGER
 from tests.chaos.walker import FAULTS, IS_GONE
 
 SERVICES = ("rabbitmq", "s3", "postgresql", "elasticsearch")

@@ -20,7 +20,7 @@ from tests.chaos.leftovers import files_in, processes_left
 from tests.chaos.plan import Lane
 from tests.chaos.processors import Supervised
 from tests.chaos.submitter import Submitter
-from tests.chaos.symbols import MANAGER, SLICING, Symbols
+from tests.chaos.symbols import MANAGER, Symbols
 from tests.chaos.walker import FaultyWalker
 from tests.chaos.walks import CleanWalks
 from tests.shared import REPOSITORY, stackwalker
@@ -148,8 +148,7 @@ class Site:
             processor.reading.set()
         self.walker.mend()
         self.symbols.server_is_good()
-        for program in (MANAGER, SLICING):
-            self.symbols.signal(program, signal.SIGCONT)
+        self.symbols.signal(MANAGER, signal.SIGCONT)
 
     def out_of_order(self) -> list[str]:
         """What has not come back to order by itself, some time after all was mended, while processors run."""
@@ -168,11 +167,10 @@ class Site:
 
     def left_behind(self) -> list[str]:
         """Once all processors have ended."""
-        pids = [pid for processor in self.processors.values() for pid in processor.pids]
         return [
             *processes_left(self.directory),
             *files_in(self._temporary.values()),
-            *self.symbols.left_behind(pids),
+            *self.symbols.left_behind(),
         ]
 
     def destination(self) -> Any:

@@ -12,8 +12,6 @@ from socorro_processor.configuration import defaults
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
 from socorro_processor.rules.missing_symbols import MissingSymbolsRule
-from socorro_processor.symbols.minidump import read
-from socorro_processor.symbols.wanted import needed_symbols
 from tests.integration.s3_bucket import (
     as_symbol_bucket,
     bucket_options,
@@ -22,7 +20,7 @@ from tests.integration.s3_bucket import (
     object_keys,
 )
 from tests.services import service
-from tests.shared import shared, stackwalker
+from tests.shared import own_stackwalker, shared, stock_stackwalker
 from tests.symbol_server import SymbolServer, always, store
 from tests.unit.symbols import written_binaries
 
@@ -31,26 +29,26 @@ DUMPS = ("linux-mini", "linux-x86_64", "macos-x86_64", "test", "windows-x86_64")
 ID = "83CF4DC03621B778E931FC713889E8F10"
 SYM = f"MODULE windows x86_64 {ID} xul.pdb\nFUNC 1000 10 0 main\n".encode()
 
-COMMAND_LINE = (
-    "{command_pathname} --json --no-interactive --symbols-path {symbols_path} --symbols-path {symbol_cache_path} "
-    "{dump_file_pathname}"
-)
-
 
 def walked(name: str, **options: str) -> Crash:
     """What the rule, and the one for missing symbols, make of a real dump."""
     dump = shared("crashes") / name / f"{MAIN}.dmp"
     crash = Crash("an id", {}, {MAIN: dump})
-    config = defaults(
-        BreakpadStackwalkerRule2015, command_line=COMMAND_LINE, command_pathname=str(stackwalker()), **options
+    rule = BreakpadStackwalkerRule2015(
+        defaults(BreakpadStackwalkerRule2015, **{"command_pathname": str(own_stackwalker()), **options})
     )
-    rule = BreakpadStackwalkerRule2015(config)
     try:
         assert rule.act(crash) == (True, True)
     finally:
         rule.close()
     MissingSymbolsRule().act(crash)
     return crash
+
+
+def asked_for(crash: Crash) -> set[str]:
+    """The symbol files that the walk asked for."""
+    symbols = crash.processed["json_dump"]["socorro_stackwalk"]["symbols"]
+    return {path for path, use in symbols.items() if use.get("asked_for")}
 
 
 @pytest.mark.parametrize("name", DUMPS)
@@ -75,12 +73,21 @@ def test_the_supplier_and_the_rule_for_missing_symbols_agree(name, tmp_path):
     with SymbolServer(store(shared("symbols"))) as server:
         cache = tmp_path / "cache"
         crash = walked(name, symbols_path="", symbol_cache_path=str(cache), **{"symbols.sources": server.url})
-    missed = {(row[0], row[1]) for row in crash.processed["processing"]["missing_symbols"]}
-    needed = needed_symbols(read(crash.dumps[MAIN]))
-    got = {(each.debug_file, each.debug_id) for each in needed if (cache / each.path).is_file()}
-    missing = {(each.debug_file, each.debug_id) for each in needed} - got
-    assert missed <= missing
+    missed = {f"{row[0]}/{row[1]}" for row in crash.processed["processing"]["missing_symbols"]}
+    asked = asked_for(crash)
+    missing = {path.rpartition("/")[0] for path in asked if not (cache / path).is_file()}
+    assert missed == missing
     assert (not missing) or any(f"symbols of {len(missing)} module" in note for note in crash.notes)
+
+
+@pytest.mark.parametrize("name", DUMPS)
+def test_another_stackwalker_walks_again_with_what_it_missed(name, tmp_path):
+    program = str(stock_stackwalker())
+    expected = walked(name, symbols_path=str(shared("symbols")), command_pathname=program).processed["json_dump"]
+    with SymbolServer(store(shared("symbols"))) as server:
+        options = {"symbols_path": "", "symbol_cache_path": str(tmp_path / "cache"), "symbols.sources": server.url}
+        crash = walked(name, **options, command_pathname=program)
+    assert crash.processed["json_dump"]["threads"] == expected["threads"]
 
 
 @pytest.mark.parametrize("answer", [always(b"", 500), always(b"<html></html>"), always(b"", 404)])
@@ -101,7 +108,7 @@ def test_a_dump_that_is_not_understood_is_walked_without_new_symbols(tmp_path):
     rule.act(crash)
     rule.close()
     assert crash.processed["success"] is False
-    assert f"no symbols were got for {MAIN}: no system info" in crash.notes
+    assert not any("symbols of" in note for note in crash.notes)
 
 
 # The command, and S3
@@ -178,7 +185,8 @@ def test_what_a_past_crash_needs_is_fetched(symbols, tmp_path, capsys):
     fetched = [line for line in out.splitlines() if line.endswith(": fetched")]
     assert fetched == ["test_app.pdb/5A9832E5287241C1838ED98914E9B7FF1: fetched"]
     assert code == 1  # Windows' own have none there
-    assert len(out.splitlines()) == len(needed_symbols(read(dump)))
+    asked = asked_for(walked("test", symbols_path="", **{"symbols.sources": str(shared("symbols"))}, symbol_cache_path=str(tmp_path / "another")))
+    assert len(out.splitlines()) == len(asked)
 
 
 @pytest.mark.parametrize("item", ["x", "xul.pdb/12", "/" + ID, "a" * 4000 + "/" + ID])

@@ -14,10 +14,8 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.cli.main import main
-from socorro_processor.symbols.index import FileState
-from socorro_processor.symbols.index_directory import IndexDirectory, IndexRequest, ask_the_manager
-from socorro_processor.symbols.index_store import IndexStore, SymbolFile
-from tests.shared import stackwalker
+from socorro_processor.symbols.index_directory import IndexDirectory, IndexRequest, ask_the_manager, index_directory
+from tests.shared import own_stackwalker
 from tests.system.daemon import eventually
 from tests.system.symbol_cache import SymbolCache, end
 from tests.system.symbol_cache_users import CacheUsers, SizeMeter
@@ -222,31 +220,30 @@ def test_indexes_are_built_beside_the_cache_count_with_their_files_and_go_with_t
         eventually(lambda: cache.status(capsys)["bytes"] == both)
         return True
 
-    store = IndexStore()
-    indexes = IndexDirectory(store.directory(cache.path))
+    directory = index_directory(cache.path)
+    indexes = IndexDirectory(directory)
     orphan = indexes.file("gone.pdb/ABCDEF0123456789/gone.sym")
     orphan.parent.mkdir(parents=True)
     orphan.write_bytes(b"x")
     manager = cache.manage()
     cache.wait_for_log("0 files")
     assert not orphan.parents[1].exists()
-    first, unsliceable = put("first"), put("unsliceable")
-    (cache.path / unsliceable).write_text("no symbol file")
+    first, corrupt = put("first"), put("corrupt")
+    (cache.path / corrupt).write_text("no symbol file")
     eventually(lambda: cache.status(capsys).get("bytes") == cache.bytes())
-    walker = str(stackwalker())
-    for path in (first, unsliceable, "../../outside.sym"):
-        assert ask_the_manager(cache.path, store.directory(cache.path), IndexRequest(path, walker, "0.27.0"))
-    assert is_counted(first, unsliceable)
-    assert store.get(SymbolFile(cache.path, first), FileState.of((cache.path / first).stat()), "0.27.0").module
+    walker = str(own_stackwalker())
+    for path in (first, corrupt, "../../outside.sym"):
+        assert ask_the_manager(cache.path, directory, IndexRequest(path, walker))
+    assert is_counted(first, corrupt)
     # By now it knows the stackwalker.
     second = put("second")
-    assert is_counted(first, unsliceable, second)
+    assert is_counted(first, corrupt, second)
     (cache.path / second).unlink()
     eventually(lambda: not indexes.file(second).parents[1].exists())
     cache.write("large", 100)
     eventually(lambda: not indexes.file(first).parents[1].exists())
     assert end(manager) == 0
-    assert not ask_the_manager(cache.path, store.directory(cache.path), IndexRequest(first, walker, "0.27.0"))
+    assert not ask_the_manager(cache.path, directory, IndexRequest(first, walker))
 
 
 class TestCommand:

@@ -45,7 +45,7 @@ def test_a_duration_is_a_histogram(metrics):
 
 
 def test_what_has_not_happened_yet_is_0_so_that_the_first_time_is_an_increase(metrics):
-    assert samples(as_text(metrics))[("processor_slicing_differences_total",)] == 0
+    assert samples(as_text(metrics))[("processor_stackwalk_differences_total",)] == 0
 
 
 def test_what_is_expected_with_labels_is_0_until_it_is_measured(metrics):

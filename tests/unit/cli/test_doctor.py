@@ -93,7 +93,6 @@ def fresh(tmp_path, monkeypatch):
         (directory / name).mkdir(parents=True)
     monkeypatch.chdir(directory / "work")
     monkeypatch.setattr("tempfile.tempdir", str(directory / "temporary"))
-    monkeypatch.setattr("socorro_processor.symbols.memory_directory.IN_MEMORY", directory / "temporary")
     monkeypatch.setenv("SOCORRO_STACKWALKER", str(stackwalker()))
     return directory
 

@@ -3,11 +3,11 @@
 import shutil
 
 from socorro_processor.cli.main import main
-from tests.shared import SAMPLES, stackwalker
+from tests.shared import SAMPLES, own_stackwalker
 
 
 def test_symbol_files_without_an_index_get_one(tmp_path, capsys):
-    stackwalker()
+    own_stackwalker()
     shutil.copytree(SAMPLES / "symbols", tmp_path / "symbols")
     rule = "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015"
     arguments = ["symbols", "index", f"{rule}.symbols_path={tmp_path / 'symbols'}"]
@@ -20,7 +20,7 @@ def test_symbol_files_without_an_index_get_one(tmp_path, capsys):
 
 
 def test_a_corrupt_symbol_file_is_named_each_time(tmp_path, capsys):
-    stackwalker()
+    own_stackwalker()
     shutil.copytree(SAMPLES / "symbols", tmp_path / "symbols")
     (path,) = (tmp_path / "symbols" / "lightbox").rglob("*.sym")
     header, _, records = path.read_text().partition("\n")
@@ -35,7 +35,7 @@ def test_a_corrupt_symbol_file_is_named_each_time(tmp_path, capsys):
 
 
 def test_where_there_is_no_symbol_file_it_is_told_where_it_was_looked_for(tmp_path, capsys):
-    stackwalker()
+    own_stackwalker()
     rule = "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015"
     assert main(["symbols", "index", f"{rule}.symbols_path={tmp_path}/symbols"], environ={}) == 0
     assert capsys.readouterr().out == f"0 of 0 symbol files have an index: there is none in {tmp_path}/symbols\n"

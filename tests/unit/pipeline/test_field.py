@@ -13,8 +13,8 @@ from socorro_processor.pipeline.mozilla_2015 import MozillaProcessorAlgorithm201
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.signature.frames import normalize
 from socorro_processor.signature.siglists import default_directory, lists_in_use
-from socorro_processor.symbols.minidump import read
-from socorro_processor.symbols.wanted import needed_symbols
+from socorro_processor.stackwalk.modules import modules_of
+from socorro_processor.symbols.wanted import Wanted
 from tests.shared import shared, stackwalker
 from tests.unit.cli.reports import report
 
@@ -88,7 +88,11 @@ def test_a_crash_has_no_note_that_every_crash_has(pipeline: MozillaProcessorAlgo
 
 
 def test_symbols_are_asked_for_whatever_spaces_and_marks_are_in_a_name() -> None:
-    wanted = [each.debug_file for each in needed_symbols(read(shared("field") / "dumps" / "names.dmp"))]
+    modules = modules_of(shared("field") / "dumps" / "names.dmp")
+    wanted = []
+    for module in modules:
+        with suppress(ValueError):
+            wanted.append(Wanted.of(module.debug_file, module.debug_id).path.partition("/")[0])
     assert {"全角\u3000空白.so", "nbsp\xa0x.so", "rlm\u200ex.so"} <= set(wanted)
     assert not any("\t" in name for name in wanted)
 
