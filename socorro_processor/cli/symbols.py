@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("add", "missing", "fetch", "upload", "index", "status", "manage"),
         help="add: put symbols of your own binaries into the local store; missing: the symbol files that crashes "
         "missed; fetch: get symbol files into the cache, also those that were missing a while ago; upload: put symbols "
-        "into the bucket for them; index: make the indexes by which walks read only what they need of symbol files; status: "
-        "how full the symbol cache is, and whether it is managed; manage: keep it to its size until told to stop, as "
-        "the processor's companion process does",
+        "into the bucket for them; index: make the indexes by which walks read only what they need of symbol files; "
+        "status: how full the symbol cache is, and whether it is managed; manage: keep it to its size until told to "
+        "stop, as the processor's companion process does",
     )
     parser.add_argument(
         "items",

@@ -83,8 +83,8 @@ class BreakpadStackwalkerRule2015(Rule):
         "command_pathname",
         default="",
         doc=f"the stackwalker: a path, or a name (empty: {OWN}, else {STOCK}) that is looked for on PATH and beside "
-        "the Python that runs this (the environment variable SOCORRO_STACKWALKER comes before both); it is tried at the "
-        "start, when it must print a JSON object for a minidump without threads",
+        "the Python that runs this (the environment variable SOCORRO_STACKWALKER comes before both); it is tried at "
+        "the start, when it must print a JSON object for a minidump without threads",
     )
     required_config.add_option(
         "sandbox",

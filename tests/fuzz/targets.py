@@ -8,35 +8,36 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import re
 import struct
+import subprocess
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import numpy
 import zstandard
 
-from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.rules.symbol_index_process import ask
-from socorro_processor.stackwalk.stackwalker import find_stackwalker
+from socorro_processor.rules.symbol_walks import comparable, first_difference
 from socorro_processor.symbols.download import DownloadLimits, receive
-from socorro_processor.symbols.dump_file import NotUnderstood
-from socorro_processor.symbols.index import FileState, SymbolIndex, UnusableIndex
-from socorro_processor.symbols.index_building import build
-from socorro_processor.symbols.minidump import read
+from socorro_processor.symbols.index_directory import index_directory
 from socorro_processor.symbols.source import SourceAway, WrongSymbolFile
-from socorro_processor.symbols.verdict import NoVerdict, is_corrupt
-from socorro_processor.symbols.wanted import Wanted, needed_symbols
-from tests.shared import SHARED
+from socorro_processor.symbols.wanted import Wanted
+from tests.shared import SHARED, own_stackwalker
 from tests.unit.symbols.written_minidump import written
 
 MAXIMUM_INPUT = 1 << 15
-_WANTED = Wanted.of("lib.so", "0403020106050807090A0B0C0D0E0F100")
+_WANTED = Wanted.of("lib.so", "0403020106050807090A0B0C0D0E0F000")
 _LIMITS = DownloadLimits(size=4 << 20, seconds=60.0)
-_VERSION = "0.27.0"
-_CRC_AT = 12
+_PAGE = 4096
+"""Bytes of an index that have a checksum of their own, at their end."""
+_MEMORY = 512 << 20
+"""Bytes of address space."""
+_REFUSED = 1
+_REFUSAL = re.compile(rb"ERROR [A-Z][A-Za-z]+ - [^\n]*\n")
 
 SYMBOLS = b"""MODULE Linux x86_64 0403020106050807090A0B0C0D0E0F100 lib.so
 INFO CODE_ID 0102030405060708090A0B0C0D0E0F10
@@ -60,19 +61,10 @@ STACK WIN 0 1010 30 1 0 4 0 8 0 0 1
 
 
 def minidump(data: bytes) -> None:
-    """A minidump, as the processor reads one to find the symbols that it needs."""
+    """A minidump: it is walked, or refused with one line."""
     path = _scratch() / "dump"
     path.write_bytes(data)
-    try:
-        dump = read(path)
-        candidates = dump.candidates()
-        needed_symbols(dump)
-    except NotUnderstood:
-        return
-    assert (candidates[1:] > candidates[:-1]).all()
-    if dump.cpu != "arm64":
-        spans = [(module.base, module.end) for module in dump.modules]
-        assert all(any(base <= each < end for base, end in spans) for each in candidates[:20].tolist())
+    _walk(path)
 
 
 def download(data: bytes) -> None:
@@ -89,40 +81,46 @@ def download(data: bytes) -> None:
 
 
 def symbol_file(data: bytes) -> None:
-    """A symbol file that is indexed, at once and in small pieces: the index is the same.
-
-    What the stackwalker calls corrupt is never read by the builder of indexes.
-    """
-    path = _scratch() / "lib.so.sym"
-    path.write_bytes(data)
-    try:
-        whole, pieces = build(path, _VERSION), build(path, _VERSION, chunk=512)
-        if whole.unsliceable or pieces.unsliceable:
-            return
-        assert (whole.module, whole.url) == (pieces.module, pieces.url)
-        for name, table in whole.tables.items():
-            for column, values in table.items():
-                assert numpy.array_equal(values, pieces.tables[name][column]), (name, column)
-    except Exception:
-        if not _is_corrupt(path):
-            raise
+    """A symbol file: a walk with its index says the same as one with the whole file."""
+    file = _symbols() / _WANTED.path
+    file.write_bytes(data)
+    indexed = _run("index", "--anew", str(file))
+    assert indexed.returncode == 0, indexed.stderr
+    dump = _scratch() / "dump"
+    dump.write_bytes(_DUMP)
+    walk = _walk(dump, "--symbols-path", str(_symbols()))
+    reference = _walk(dump, "--reference", "--symbols-path", str(_symbols()))
+    assert walk
+    assert reference
+    assert not (difference := first_difference(comparable(walk), comparable(reference))), difference
 
 
 def index(data: bytes) -> None:
-    """A damaged index whose checksum is right."""
-    path = _scratch() / "lib.so.sym.index"
-    if len(data) > _CRC_AT + 8:
-        checksum = struct.pack("<I", zlib.crc32(data[_CRC_AT + 8 :]))
-        data = data[:_CRC_AT] + checksum + data[_CRC_AT + 4 :]
-    path.write_bytes(data)
-    try:
-        loaded = SymbolIndex.load(path, _STATE, _VERSION)
-    except UnusableIndex:
-        return
-    assert loaded.memory >= 0
+    """A damaged index, whose checksums are right: whatever it says, the dump is walked."""
+    file = _symbols() / _WANTED.path
+    file.write_bytes(SYMBOLS)
+    path = index_directory(_symbols()) / f"{_WANTED.path}.index"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = file.stat()
+    pages = [bytearray(data[at : at + _PAGE].ljust(_PAGE, b"\0")) for at in range(0, len(data), _PAGE)]
+    for number, page in enumerate(pages):
+        if number == 0:
+            # Of this state of the file, or nothing more of it is read.
+            page[24:56] = struct.pack("<QQqq", state.st_size, state.st_ino, *divmod(state.st_mtime_ns, 10**9))
+        page[-4:] = struct.pack("<I", zlib.crc32(page[:-4], zlib.crc32(struct.pack("<Q", number))))
+    path.write_bytes(b"".join(pages))
+    dump = _scratch() / "dump"
+    dump.write_bytes(_DUMP)
+    assert _walk(dump, "--symbols-path", str(_symbols()))
 
 
-_STATE = FileState(1, 2, 3)
+_BASE = 0x7F0000010000
+_CONTEXT = bytearray(1232)
+for _place, _value in ((0x30, 0x10001F), (0x98, 0x1000), (0xF8, _BASE + 0x1008)):
+    struct.pack_into("<Q", _CONTEXT, _place, _value)
+_ADDRESSES = b"".join(struct.pack("<Q", _BASE + address) for address in range(0xFF0, 0x2040, 4))
+_DUMP = written(9, modules=((_BASE, 0x10000),), names=("lib.so",), stack=_ADDRESSES, exception_context=bytes(_CONTEXT))
+"""A stack of addresses in the symbol file."""
 
 TARGETS: tuple[Callable[[bytes], None], ...] = (minidump, download, symbol_file, index)
 
@@ -143,11 +141,10 @@ def seeds() -> Iterator[tuple[Callable[[bytes], None], bytes]]:
             yield download, pieces + sent + sent
     for line_end in (b"\n", b"\r\n"):
         yield symbol_file, SYMBOLS.replace(b"\n", line_end)
-    path = _scratch() / "seed"
-    path.write_bytes(SYMBOLS)
-    built = build(path, _VERSION)
-    SymbolIndex(_STATE, _VERSION, module=built.module, url=built.url, tables=built.tables).save(path)
-    yield index, path.read_bytes()
+    file = _symbols() / _WANTED.path
+    file.write_bytes(SYMBOLS)
+    _run("index", "--anew", str(file))
+    yield index, (index_directory(_symbols()) / f"{_WANTED.path}.index").read_bytes()
 
 
 def _scratch() -> Path:
@@ -159,13 +156,30 @@ def _scratch_directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="fuzz-")
 
 
-def _is_corrupt(file: Path) -> bool:
-    try:
-        return is_corrupt(file, str(_stackwalker()), ask)
-    except (NoVerdict, ProcessingEnvironmentError):
-        return False
+def _symbols() -> Path:
+    """A store of symbols with a place for one file."""
+    store = _scratch() / "symbols"
+    (store / _WANTED.path).parent.mkdir(parents=True, exist_ok=True)
+    return store
+
+
+def _walk(dump: Path, *arguments: str) -> dict[str, Any] | None:
+    """What is printed for a dump; None where it is refused."""
+    done = _run(*arguments, str(dump))
+    if done.returncode == _REFUSED:
+        assert not done.stdout
+        assert _REFUSAL.fullmatch(done.stderr), done.stderr
+        return None
+    assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr!r}"
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    limited = ["prlimit", f"--as={_MEMORY}", "--cpu=10", "--core=0", str(_stackwalker()), *arguments]
+    return subprocess.run(limited, capture_output=True, timeout=60, check=False)
 
 
 @cache
 def _stackwalker() -> Path:
-    return find_stackwalker()
+    return own_stackwalker()

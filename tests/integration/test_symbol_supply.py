@@ -185,8 +185,8 @@ def test_what_a_past_crash_needs_is_fetched(symbols, tmp_path, capsys):
     fetched = [line for line in out.splitlines() if line.endswith(": fetched")]
     assert fetched == ["test_app.pdb/5A9832E5287241C1838ED98914E9B7FF1: fetched"]
     assert code == 1  # Windows' own have none there
-    asked = asked_for(walked("test", symbols_path="", **{"symbols.sources": str(shared("symbols"))}, symbol_cache_path=str(tmp_path / "another")))
-    assert len(out.splitlines()) == len(asked)
+    options = {"symbol_cache_path": str(tmp_path / "another"), "symbols.sources": str(shared("symbols"))}
+    assert len(out.splitlines()) == len(asked_for(walked("test", symbols_path="", **options)))
 
 
 @pytest.mark.parametrize("item", ["x", "xul.pdb/12", "/" + ID, "a" * 4000 + "/" + ID])

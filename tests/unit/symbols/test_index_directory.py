@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from socorro_processor.configuration import defaults
+from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
 from socorro_processor.symbols.cache_directory import CacheDirectory
 from socorro_processor.symbols.index_directory import IndexDirectory, IndexRequest, ask_the_manager, index_directory
+from tests.shared import SAMPLES, own_stackwalker
 
 REQUEST = IndexRequest("a.pdb/0/a.sym", "/bin/walker")
 
@@ -47,7 +52,7 @@ def test_what_is_no_request_is_dropped(managed, content):
 
 
 def test_the_rule_leaves_the_indexes_of_a_managed_cache_to_its_manager(managed, tmp_path):
-    dump = Path(shutil.copy(SAMPLES / "crash.dmp", tmp_path))
+    dump = Path(shutil.copy(SAMPLES / "segfault" / "upload_file_minidump.dmp", tmp_path))
     shutil.copytree(SAMPLES / "symbols", managed, dirs_exist_ok=True)
     rule = BreakpadStackwalkerRule2015(
         defaults(BreakpadStackwalkerRule2015, symbol_cache_path=str(managed), symbols_path=str(tmp_path))
