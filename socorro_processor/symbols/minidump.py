@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from socorro_processor.symbols.address_search import AMD64, ARM, ARM64, X86, Addresses, AddressSearch, Cpu
 from socorro_processor.symbols.code_view import names
 from socorro_processor.symbols.dump_file import DumpFile, NotUnderstood, ReadAhead, limit
+from socorro_processor.symbols.store import can_have_symbols
 
 MAXIMUM_STREAMS = 4_096
 MAXIMUM_MODULES = 16_384
@@ -72,7 +73,7 @@ class Module(NamedTuple):
     @property
     def can_have_symbols(self) -> bool:
         """True where a symbol store could have a file for it: it has a name, and an id that is not all zeros."""
-        return bool(self.debug_file and self.debug_id.strip("0"))
+        return can_have_symbols(self.debug_file, self.debug_id)
 
 
 class Region(NamedTuple):
