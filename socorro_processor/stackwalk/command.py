@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.process_tree import children as children_of
@@ -60,6 +61,24 @@ class Limits:
     """How far it stands back (0 to 19) for what else the machine does."""
 
 
+class Questions(Protocol):
+    """A program's questions to this process while it runs, over a socket that it inherits."""
+
+    @property
+    def descriptor(self) -> int:
+        """The program's end of the socket, by the same number there."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds that answers may be waited for in all."""
+
+    def waited(self) -> float:
+        """Seconds in which there were questions without an answer so far. May be called by any thread."""
+
+    def handed_over(self) -> None:
+        """Close ``descriptor`` here: the program has it."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a program ended."""
@@ -88,11 +107,14 @@ def run(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
     cutter: Cutter | None = None,
+    questions: Questions | None = None,
 ) -> Outcome:
     """Run ``arguments`` to its end, without a shell, with nothing in its environment but what is given.
 
     It starts in ``directory``, or in that of this process. Once it prints more than it may, ``cutter`` is asked what
     of it is to be kept.
+
+    The time in which ``questions`` wait for answers, up to their patience, is no part of its timeout.
 
     It ends when the first process does: whatever that has started and left behind is killed, also when
     the processor itself is interrupted. Only a process that has left both the session and the parent's
@@ -111,12 +133,15 @@ def run(
         if _PROGRAMS.ended:
             raise ProcessingEnvironmentError(f"{arguments[0]} is not started, for the processor ends")
         children = children_of(os.getpid())
-        process = _start(arguments, environment or {}, directory)
+        process = _start(arguments, environment or {}, directory, questions)
         running.pid = process.pid
+        if questions is not None:
+            questions.handed_over()
         pipes = Pipes(process, limits.output, cutter)
         memory_too_large = not set_limits(process.pid, limits)
         pidfd = os.pidfd_open(process.pid)
-        ended = not running.cancelled and pipes.read_until_exit(pidfd, started + limits.timeout)
+        end = started + limits.timeout
+        ended = not running.cancelled and pipes.read_until_exit(pidfd, lambda: end + _waited(questions))
     except OSError as error:
         raise ProcessingEnvironmentError(f"cannot watch over {arguments[0]}: {error}") from error
     except MemoryError as error:
@@ -184,7 +209,12 @@ class _Programs:
 _PROGRAMS = _Programs()
 
 
-def _start(arguments: Sequence[str], environment: Mapping[str, str], directory: Path | None) -> subprocess.Popen[bytes]:
+def _start(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    directory: Path | None,
+    questions: Questions | None,
+) -> subprocess.Popen[bytes]:
     try:
         # Nothing here that runs Python between fork and exec (preexec_fn): with threads around it may
         # deadlock, and it would keep subprocess from using vfork, which copies no page tables.
@@ -197,6 +227,7 @@ def _start(arguments: Sequence[str], environment: Mapping[str, str], directory: 
             env=environment,
             cwd=directory,
             start_new_session=True,
+            pass_fds=() if questions is None else (questions.descriptor,),
         )
     except (OSError, MemoryError) as error:
         message = f"cannot start {arguments[0]}: {error}"
@@ -207,6 +238,10 @@ def _start(arguments: Sequence[str], environment: Mapping[str, str], directory: 
             case errno.ENOENT | errno.ENOTDIR | errno.EACCES | errno.EPERM | errno.ENOEXEC | errno.ELOOP:
                 raise UnusableProgramError(message) from error
         raise ProcessingEnvironmentError(f"{message} (the machine lacks something; it is tried again)") from error
+
+
+def _waited(questions: Questions | None) -> float:
+    return 0.0 if questions is None else min(questions.waited(), questions.patience)
 
 
 def set_limits(pid: int, limits: Limits) -> bool:

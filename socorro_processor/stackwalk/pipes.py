@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -54,12 +55,15 @@ class Pipes:
         with suppress(PermissionError):
             fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, _READ_SIZE)
 
-    def read_until_exit(self, pidfd: int, deadline: float) -> bool:
-        """True once the process has ended; False where it is to be killed, late or with too much to say."""
+    def read_until_exit(self, pidfd: int, deadline: Callable[[], float]) -> bool:
+        """True once the process has ended; False where it is to be killed, late or with too much to say.
+
+        ``deadline`` is asked again and again, because it may move.
+        """
         poll = select.poll()
         for descriptor in (pidfd, *self._descriptors):
             poll.register(descriptor, select.POLLIN)
-        while (remaining := deadline - time.monotonic()) > 0 and not self.output_too_large:
+        while (remaining := deadline() - time.monotonic()) > 0 and not self.output_too_large:
             for descriptor, _ in poll.poll(remaining * 1000):
                 if descriptor == pidfd:
                     self._drain()

@@ -20,6 +20,11 @@ _NOT_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, and halves of a character. File names have spaces of all kinds, and marks of direction."""
 
 
+def can_have_symbols(debug_file: str, debug_id: str) -> bool:
+    """True where a store could have a file for the module: it has a name, and an id that is not all zeros."""
+    return bool(debug_file and debug_id.strip("0"))
+
+
 def symbol_path(debug_file: str, debug_id: str) -> str:
     """Where the symbol file of a module lies, below the root of a store of symbols.
 

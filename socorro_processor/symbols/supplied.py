@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from socorro_processor.symbols.wanted import Wanted
@@ -17,6 +17,8 @@ class Supplied:
     """Each file that was asked for, in that order, and what became of it."""
 
     results: Mapping[Wanted, str]
+    late: Collection[Wanted] = ()
+    """Those of ``failed`` that may be there at the next attempt: they had not come in time."""
 
     @property
     def cached(self) -> list[Wanted]:

@@ -43,8 +43,10 @@ logger = logging.getLogger(__name__)
 S3 = "s3"
 """What stands for the bucket in the list of sources."""
 
+ENDED = "the processor ends"
+"""Why a file does not come any more."""
+
 _NOWHERE = symbol_path("socorro-doctor", "0" * 33)
-_ENDED = "the processor ends"
 _OUTCOMES = (CACHED, FETCHED, MISSING, "failed")
 _CLOSING_TIME = 2.0
 """Seconds that downloads have to end, once their connections are cut."""
@@ -173,10 +175,13 @@ class SymbolSupplier(RequiredConfig):
         staging = Path(config.staging_path or f"{self._cache}.staging").absolute()
         if staging.is_relative_to(self._cache):
             raise ConfigurationError(f"staging_path {staging} is in the symbol cache, where files count and may go")
-        self._present_in = [str(self._cache), *also_in]
+        self.directories = (str(self._cache), *also_in)
+        """Where a file that is there is: in the cache, else in one of the others."""
         self._limits = DownloadLimits(config.maximum_symbol_size, config.download_timeout)
-        self._maximum_files: int = config.maximum_files
-        self._timeout: float = config.supply_timeout
+        self.maximum_files: int = config.maximum_files
+        """For one dump."""
+        self.timeout: float = config.supply_timeout
+        """Seconds that a dump waits for files."""
         self._sources = [
             (source, CircuitBreaker(config.failures_allowed, clock))
             for source in map(partial(_source, config), config.sources)
@@ -185,6 +190,7 @@ class SymbolSupplier(RequiredConfig):
         self._staging = Staging(staging, self._cache)
         self._missing = KnownMissing(staging / "missing", config.negative_ttl)
         self._lock = threading.Lock()
+        self._cleaning = threading.Lock()
         self._getting: dict[str, Future[str]] = {}
         self._closed = threading.Event()
         self._pool = DownloadThreads(config.number_of_downloads)
@@ -217,31 +223,43 @@ class SymbolSupplier(RequiredConfig):
         futures: dict[Future[str], Wanted] = {}
         with METRICS.timer("symbols.supply"):
             for number, each in enumerate(wanted):
-                if number >= self._maximum_files:
-                    results[each] = f"more than {self._maximum_files} files"
+                if number >= self.maximum_files:
+                    results[each] = f"more than {self.maximum_files} files"
                     continue
                 results[each] = CACHED if self._is_there(each.path) else self._cannot_be_got(each.path)
                 if results[each]:
                     progress(each)
                 else:
                     futures[self._get_once(each)] = each
-            seconds = self._timeout if timeout is None else timeout
+            seconds = self.timeout if timeout is None else timeout
             for each, result in self._done(futures, seconds):
                 results[each] = result
                 progress(each)
         supplied = Supplied(results)
-        for outcome in _OUTCOMES:
-            if count := len(getattr(supplied, outcome)):
-                METRICS.increment("symbols.supplied", count, outcome=outcome)
+        count_supplied(supplied)
         return supplied
 
     def supply_all(self, wanted: Sequence[Wanted], progress: Callable[[Wanted], object]) -> Supplied:
         """Get however many there are, however long it takes."""
         results: dict[Wanted, str] = {}
-        for start in range(0, len(wanted), self._maximum_files):
-            some = wanted[start : start + self._maximum_files]
+        for start in range(0, len(wanted), self.maximum_files):
+            some = wanted[start : start + self.maximum_files]
             results |= self.supply(some, len(some) * self._limits.seconds, progress).results
         return Supplied(results)
+
+    def ask(self, wanted: Wanted, came: Callable[[str], object]) -> str | None:
+        """Return what became of a file as ``supply`` would; None where it is being got, which is not waited for.
+
+        Then ``came`` is called with what became of it, by any thread: by this one before it returns, too.
+        """
+        if result := CACHED if self._is_there(wanted.path) else self._cannot_be_got(wanted.path):
+            return result
+        try:
+            future = self._get_once(wanted)
+        except RuntimeError as error:
+            return str(error)
+        future.add_done_callback(lambda done: came(_result(done)))
+        return None
 
     def has(self, wanted: Wanted) -> bool:
         """Whether it is in the cache, or in one of the other directories."""
@@ -269,7 +287,7 @@ class SymbolSupplier(RequiredConfig):
 
     def _clean(self) -> None:
         """Before the first file is got, remove what a killed process left; where that fails, the next time."""
-        with self._lock, suppress(OSError):
+        with self._cleaning, suppress(OSError):
             if not self._is_clean:
                 self._staging.clean()
                 self._is_clean = True
@@ -280,15 +298,12 @@ class SymbolSupplier(RequiredConfig):
         while waiting:
             done, waiting = wait(waiting, max(0.0, end - time.monotonic()), "FIRST_COMPLETED")
             for future in done or waiting:
-                result = (
-                    f"not done after {seconds:g} s" if not done else _ENDED if future.cancelled() else future.result()
-                )
-                yield futures[future], result
+                yield futures[future], _result(future) if done else not_done_after(seconds)
             if not done:
                 return
 
     def _is_there(self, path: str) -> bool:
-        for directory in self._present_in:
+        for directory in self.directories:
             try:
                 status = os.stat(f"{directory}/{path}")  # noqa: PTH116 - ten times as quick as Path's
             except OSError:
@@ -323,10 +338,11 @@ class SymbolSupplier(RequiredConfig):
 
     def _get(self, wanted: Wanted) -> str:
         """CACHED, FETCHED, MISSING, or why it did not come."""
+        self._clean()
         try:
             with self._staging.alone(wanted.path, self._limits.seconds, self._closed.is_set) as alone:
                 if self._closed.is_set():
-                    return _ENDED
+                    return ENDED
                 if not alone:
                     return "another process has been at it for too long"
                 if self._is_there(wanted.path):  # it came while we waited
@@ -358,7 +374,7 @@ class SymbolSupplier(RequiredConfig):
                 _answered(source, breaker)
             except SourceAway as error:
                 if self._closed.is_set():
-                    return _ENDED
+                    return ENDED
                 result = str(error)
                 METRICS.increment("symbols.source_failed")
                 if pause := breaker.failed(result):
@@ -376,6 +392,22 @@ class SymbolSupplier(RequiredConfig):
                 wanted.path,
                 lambda file: receive(chain((first,), chunks), file, wanted, self._limits, self._closed.is_set),
             )
+
+
+def count_supplied(supplied: Supplied) -> None:
+    """Have it in the metrics."""
+    for outcome in _OUTCOMES:
+        if number := len(getattr(supplied, outcome)):
+            METRICS.increment("symbols.supplied", number, outcome=outcome)
+
+
+def not_done_after(seconds: float) -> str:
+    """Say why a file has not come."""
+    return f"not done after {seconds:g} s"
+
+
+def _result(future: Future[str]) -> str:
+    return ENDED if future.cancelled() else future.result()
 
 
 def _source(config: DotDict, text: str) -> SymbolSource:

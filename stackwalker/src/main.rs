@@ -4,6 +4,7 @@ mod asking;
 mod bounds;
 mod crash;
 mod index_command;
+mod modules_command;
 mod report;
 mod symbols;
 mod view;
@@ -13,6 +14,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::RawFd;
+use std::panic::UnwindSafe;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -52,7 +54,7 @@ Exit codes: 0 well, 1 the dump cannot be read, 2 wrong arguments, 3 a fault of t
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const UNREADABLE: u8 = 1;
-const WRONG_ARGUMENTS: u8 = 2;
+pub const WRONG_ARGUMENTS: u8 = 2;
 const FAULT: u8 = 3;
 
 struct Options {
@@ -68,6 +70,9 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == "index") {
         return index_command::main(lexopt::Parser::from_args(std::env::args_os().skip(2)));
     }
+    if std::env::args_os().nth(1).is_some_and(|word| word == "modules") {
+        return modules_command::main(lexopt::Parser::from_args(std::env::args_os().skip(2)));
+    }
     let options = match parse(lexopt::Parser::from_env()) {
         Ok(Some(options)) => options,
         Ok(None) => return ExitCode::SUCCESS,
@@ -76,9 +81,13 @@ fn main() -> ExitCode {
             return ExitCode::from(WRONG_ARGUMENTS);
         }
     };
-    // A panic is an error of one line like others.
+    end(|| run(&options))
+}
+
+/// Runs a command; what goes wrong in it is an error of one line, a panic too.
+pub fn end(command: impl FnOnce() -> Result<(), Failure> + UnwindSafe) -> ExitCode {
     std::panic::set_hook(Box::new(|_| ()));
-    match std::panic::catch_unwind(|| run(&options)) {
+    match std::panic::catch_unwind(command) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(Failure::Unreadable(error))) => {
             eprintln!("ERROR {} - Error reading dump: {error}", error.name());
@@ -99,7 +108,7 @@ fn main() -> ExitCode {
     }
 }
 
-enum Failure {
+pub enum Failure {
     Unreadable(minidump::Error),
     Unprocessable(ProcessError),
     Output(io::Error),
@@ -230,6 +239,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
             Long("ask") => options.ask = Some(arguments.value()?.parse()?),
             Long("ask-timeout") => options.patience = Duration::from_secs_f64(seconds(&arguments.value()?)?),
             Long("evil-json") => options.evil_json = Some(arguments.value()?.into()),
+            // As minidump-stackwalk's, and always so.
+            Long("json") => (),
             Long("reference") => options.reference = true,
             Long("help") | Short('h') => {
                 print!("{HELP}");

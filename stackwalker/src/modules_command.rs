@@ -2,16 +2,17 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use lexopt::prelude::*;
 use minidump::{Minidump, MinidumpModule, MinidumpModuleList, Module};
 use serde::Serialize;
 
 use crate::view::View;
-use crate::Failure;
+use crate::{end, Failure, WRONG_ARGUMENTS};
 
-pub const HELP: &str = "\
+const HELP: &str = "\
 Usage: socorro-stackwalk modules DUMP
 
 Prints the modules of a minidump, a JSON array of objects: the path of the program or library
@@ -39,8 +40,22 @@ impl From<&MinidumpModule> for Fields {
     }
 }
 
+pub fn main(arguments: lexopt::Parser) -> ExitCode {
+    match parse(arguments) {
+        Ok(Some(dump)) => end(|| print(&dump)),
+        Ok(None) => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("socorro-stackwalk: {error}; see socorro-stackwalk modules --help");
+            ExitCode::from(WRONG_ARGUMENTS)
+        }
+    }
+}
+
 /// The dump that is asked about; None where the help is.
-pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<PathBuf>, lexopt::Error> {
+fn parse(mut arguments: lexopt::Parser) -> Result<Option<PathBuf>, lexopt::Error> {
     let mut dump = None;
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -52,7 +67,7 @@ pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<PathBuf>, lexopt::E
     dump.map(Some).ok_or("no minidump is given".into())
 }
 
-pub fn print(path: &PathBuf) -> Result<(), Failure> {
+fn print(path: &Path) -> Result<(), Failure> {
     let file = File::open(path).map_err(|_| minidump::Error::FileNotFound)?;
     let view = View::open(&file)?.ok_or(minidump::Error::MissingHeader)?;
     let dump = Minidump::read(view.bytes())?;
