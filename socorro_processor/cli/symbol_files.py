@@ -39,11 +39,13 @@ def fetch(configuration: Configuration, items: list[str], as_json: bool) -> int:
         closing(SymbolSupplier(rule.symbols, rule.symbol_cache_path)) as supplier,
         progress_bar(MofNCompleteColumn()) as progress,
     ):
-        wanted = list(dict.fromkeys(_wanted(configuration, items, supplier)))
+        results = dict(_wanted(configuration, items, supplier))
+        wanted = [each for each, result in results.items() if result not in (CACHED, FETCHED)]
         for each in wanted:
             supplier.forget(each.path)
         task = progress.add_task("got", total=len(wanted))
-        supplied = supplier.supply_all(wanted, lambda _: progress.advance(task))
+        results |= supplier.supply_all(wanted, lambda _: progress.advance(task)).results
+        supplied = Supplied(results)
     _print(supplied, as_json)
     return 0 if all(result in (CACHED, FETCHED) for result in supplied.results.values()) else 1
 
@@ -89,7 +91,10 @@ def symbols_rule(configuration: Configuration) -> DotDict:
     return found
 
 
-def _wanted(configuration: Configuration, items: list[str], supplier: SymbolSupplier) -> Iterator[Wanted]:
+def _wanted(
+    configuration: Configuration, items: list[str], supplier: SymbolSupplier
+) -> Iterator[tuple[Wanted, str]]:
+    """What is wanted, and what has become of it so far; empty for what was not asked for."""
     for item in _given(items):
         try:
             crash_id = crash_id_of(item)
@@ -98,7 +103,7 @@ def _wanted(configuration: Configuration, items: list[str], supplier: SymbolSupp
             if not slash:
                 raise SocorroError(f"{error}; a crash id, or DEBUG_FILE/DEBUG_ID, is expected") from error
             try:
-                yield Wanted.of(debug_file, debug_id)
+                yield Wanted.of(debug_file, debug_id), ""
             except ValueError as mistake:
                 raise SocorroError(f"{plain(item[:80])}: {mistake}") from mistake
         else:
@@ -115,7 +120,9 @@ def _given(items: list[str]) -> Iterator[str]:
             yield item
 
 
-def _of_crash(configuration: Configuration, crash_id: str, supplier: SymbolSupplier) -> Iterator[Wanted]:
+def _of_crash(
+    configuration: Configuration, crash_id: str, supplier: SymbolSupplier
+) -> Iterator[tuple[Wanted, str]]:
     """What walks of all its dumps look for; it is got meanwhile, for what they look for next depends on it."""
     rule = symbols_rule(configuration)
     stackwalker = Stackwalker(program=rule.command_pathname, environment=BASE_ENVIRONMENT)
@@ -130,7 +137,7 @@ def _of_crash(configuration: Configuration, crash_id: str, supplier: SymbolSuppl
             note(f"{crash_id} has no dumps")
         for name, dump in dumps.items():
             walked, supplied = walks.walk(crash_id, None, _walk(stackwalker, rule, name, dump))
-            yield from supplied.results
+            yield from supplied.results.items()
             if not walked.result.success:
                 note(f"{name}: {walked.result.status}")
 

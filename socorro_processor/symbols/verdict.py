@@ -60,6 +60,8 @@ def _ask(arguments: Sequence[str]) -> bytes:
     outcome = run(arguments, limits, BASE_ENVIRONMENT)
     if outcome.timed_out:
         raise NoVerdict(f"killed, it was not done after {outcome.wall_seconds:.0f} s")
+    if outcome.output_too_large:
+        raise NoVerdict("killed, its output was too large")
     if outcome.memory_too_large:
         raise NoVerdict(f"it wanted more than {memory >> 20} MB of memory")
     if outcome.return_code != 0:

@@ -19,7 +19,7 @@ from socorro_processor.stackwalk.command import Limits
 from socorro_processor.stackwalk.memory_share import SMALLEST, MemoryShare, memory_share
 from socorro_processor.stackwalk.orphans import MARK
 from tests.golden.cases import cases_file, of_kind, read_cases
-from tests.shared import SHARED, require, shared, stackwalker
+from tests.shared import SHARED, require, shared, stackwalker, stock_stackwalker
 from tests.unit.stackwalk.deep_minidump import minidump_of_a_deep_stack
 from tests.unit.stackwalk.many_threads import minidump_of_threads
 
@@ -344,7 +344,6 @@ def test_a_stackwalker_can_be_told_by_the_directory_of_its_crash(program: Progra
     [
         ("command_line", "walk {dump}"),
         ("command_line", "walk '{dump_file_pathname}"),
-        ("command_line", " "),
         ("sandbox", "bwrap |"),
         ("memory_limit", "4 apples"),
         ("memory_limit", "0"),
@@ -432,8 +431,7 @@ def test_walks_that_may_use_more_than_there_is_are_warned_of(caplog: pytest.LogC
 
 def test_a_minidump_of_100_000_threads_costs_its_share_of_the_memory_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "dump").write_bytes(minidump_of_threads(100_000))
-    stackwalker()
-    walks = rule_of_2_gb(symbols_path=str(tmp_path))
+    walks = rule_of_2_gb(symbols_path=str(tmp_path), command_pathname=str(stock_stackwalker()))
     walks.prepare(4)
     crash = Crash("an id", {}, {MAIN: tmp_path / "dump"}, temporary_directory=tmp_path)
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss

@@ -58,7 +58,7 @@ tr '\\0' '\\n' < /proc/$$/environ > {tmp_path}/environment
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("exec cat /dev/zero", "could not be asked"),
+        ("exec cat /dev/zero", "killed, its output was too large"),
         ("echo 'memory allocation of 7 bytes failed' >&2; kill -ABRT $$", "it wanted more than"),
         ("echo no such dump >&2; exit 3", "exit code 3: no such dump"),
         ("echo '{}'", "could not be asked"),
