@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use minidump::Module;
 use serde::{Deserialize, Serialize};
 
+use crate::report::last_part;
+
 /// Questions of one dump.
 const MOST: usize = 500;
 /// Questions without an answer. So many fit into the socket: neither side has to wait for the other to read.
@@ -67,7 +69,7 @@ impl Asking {
     pub fn ask(&mut self, number: usize, module: &dyn Module) -> bool {
         let question = Question {
             number,
-            debug_file: module.debug_file().unwrap_or_default().into_owned(),
+            debug_file: last_part(&module.debug_file().unwrap_or_default()).to_string(),
             debug_id: module.debug_identifier().unwrap_or_default().breakpad().to_string(),
             code_file: module.code_file().into_owned(),
             code_id: module.code_identifier().map(|id| id.to_string()).unwrap_or_default(),

@@ -9,6 +9,7 @@ use lexopt::prelude::*;
 use minidump::{Minidump, MinidumpModule, MinidumpModuleList, Module};
 use serde::Serialize;
 
+use crate::report::last_part;
 use crate::view::View;
 use crate::{end, Failure, WRONG_ARGUMENTS};
 
@@ -34,7 +35,7 @@ impl From<&MinidumpModule> for Fields {
         Fields {
             code_file: module.code_file().into_owned(),
             code_id: module.code_identifier().map(|id| id.to_string()).unwrap_or_default(),
-            debug_file: module.debug_file().unwrap_or_default().into_owned(),
+            debug_file: last_part(&module.debug_file().unwrap_or_default()).to_string(),
             debug_id: module.debug_identifier().map(|id| id.breakpad().to_string()).unwrap_or_default(),
         }
     }
