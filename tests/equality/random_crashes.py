@@ -91,22 +91,23 @@ def _module(random: Random, base: int, size: int) -> Module:
     debug_file = name if random.random() < 0.85 else random.choice(NAMES)
     guid = GUID if random.random() < 0.8 else bytes([random.randrange(3)]) * 16
     age = random.choice((1, 1, 1, 1, 2, 0xAB))
+    own_name = path.replace("\\", "/").split("/")[-1]
+    debug_id = f"{_as_hexadecimal(guid)}{age:x}" if any(guid) else None
     kind = random.random()
     if kind < 0.86:
         directory = random.choice((b"", b"", b"/build/", b"c:\\b\\"))
         record = b"RSDS" + guid + struct.pack("<I", age) + directory + debug_file.encode() + b"\0"
-        debug_id = f"{_as_hexadecimal(guid)}{age:x}" if any(guid) else None
-    elif kind < 0.91:
-        debug_file = path.replace("\\", "/").split("/")[-1]
-        record, debug_id = b"LEpB" + guid + b"more"[: random.choice((0, 4))], f"{_as_hexadecimal(guid)}0"
-        debug_id = debug_id if any(record[4:]) else None
-    elif kind < 0.94:
+    elif kind < 0.88:
+        # Without a name the module's own counts.
+        debug_file = own_name
+        record = b"RSDS" + guid + struct.pack("<I", age) + b"\0"
+    elif kind < 0.93:
+        debug_file = own_name
+        record = b"LEpB" + guid + random.choice((b"", b"more"))
+        debug_id = f"{_as_hexadecimal(guid)}0" if any(record[4:]) else None
+    elif kind < 0.96:
         record = struct.pack("<4s3I", b"NB10", 0, 0x1234ABCD, age) + debug_file.encode() + b"\0"
         debug_id = f"1234ABCD{age:x}"
-    elif kind < 0.96:
-        # Without a name the module's own counts.
-        debug_file = path.replace("\\", "/").split("/")[-1]
-        record, debug_id = b"RSDS" + guid + struct.pack("<I", age) + b"\0", f"{_as_hexadecimal(guid)}{age:x}"
     else:
         record, debug_id = random.choice((b"", b"", b"RSDS", b"what is this?")), None
     if debug_id is None or not debug_file:
@@ -150,7 +151,7 @@ def random_dump(random: Random, cpu: Cpu, modules: list[Module], page: int, deep
     bases += [base for base, _ in unloaded[:1]]
 
     stack_at = cpu.stack + random.choice((0, 0, 0, 4, 1))
-    words = random.choice((0, 4, 30, 120, 300)) if not deep else random.choice((120, 700, 1500))
+    words = random.choice((0, 4, 30, 120, 120, 300)) if not deep else random.choice((120, 700, 1500))
 
     def word() -> int:
         kind = random.random()
@@ -174,7 +175,7 @@ def random_dump(random: Random, cpu: Cpu, modules: list[Module], page: int, deep
     if random.random() < 0.1:
         stack = stack[1:] + b"\0"
     stack_pointer = (
-        stack_at + cpu.pointer * random.randrange(max(words // 2, 1)) + random.choice((0, 0, 0, 0, 0, 0, 1, 2, 4))
+        stack_at + cpu.pointer * random.randrange(max(words // 4, 1)) + random.choice((0, 0, 0, 0, 0, 0, 1, 2, 4))
     )
     threads = b""
     contexts = [
