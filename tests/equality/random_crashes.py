@@ -72,7 +72,7 @@ def random_crash(random: Random) -> RandomCrash:
 
 
 def random_modules(random: Random, cpu: Cpu) -> list[Module]:
-    modules = []
+    modules: list[Module] = []
     for number in range(random.choice((1, 1, 2, 2, 3, 5))):
         base = cpu.base + 0x10000 * number
         if number == 1 and random.random() < 0.15:
