@@ -27,13 +27,18 @@ def random_walks(programs, tmp_path_factory):
 
 
 def test_random_crashes_are_walked_the_same_in_all_ways(random_walks):
-    results, _, differences = random_walks
-    assert differences == {}
-    assert results["same"] > 0.9 * len(SEEDS)
+    assert random_walks.differences == {}
+    assert random_walks.results["same"] > 0.9 * len(SEEDS)
+
+
+def test_indexes_are_used_where_there_are_some_and_only_there(random_walks):
+    used = {way: uses["index"] / uses.total() for way, uses in random_walks.uses.items() if uses}
+    assert used.pop("own", 0) == 0
+    assert {way: share for way, share in used.items() if share < 0.7} == {}
 
 
 def test_random_crashes_have_much_to_say(random_walks):
-    _, counts, _ = random_walks
+    counts = random_walks.reached
     shares = {what: many / counts[what.split()[0]] for what, many in counts.items()}
     expected = {
         "frames by cfi": 0.15,
@@ -115,10 +120,10 @@ def liar(programs, tmp_path):
 def test_a_difference_is_found_told_and_kept(lies_when, way, liar, tmp_path):
     programs = liar(lies_when)
     job = Job(programs, programs.ways(), range(3), tmp_path / "kept")
-    results, _, differences = compare_random(job)
-    assert results["different"] == 3
-    assert {seed: list(ways) for seed, ways in differences.items()} == {0: [way], 1: [way], 2: [way]}
-    assert "thread_id: 1 != 4711" in differences[0][way]
+    findings = compare_random(job)
+    assert findings.results["different"] == 3
+    assert {seed: list(ways) for seed, ways in findings.differences.items()} == {0: [way], 1: [way], 2: [way]}
+    assert "thread_id: 1 != 4711" in findings.differences[0][way]
     kept = tmp_path / "kept" / "0"
     assert (kept / "dump").read_bytes() == random_crash(Random(0)).dump
     assert way in (kept / "differences").read_text()

@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,6 +41,8 @@ OWN_KEY = "socorro_stackwalk"
 EARLIER = ("reference", "own", "stock")
 """Ways to walk while there are no indexes."""
 PAIRS_AT_ONCE = 40
+PROGRESS = 10
+"""Seconds between two lines that say how far it is, where they go to no terminal."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class Comparison:
     """Where a way differs, and how."""
     said: dict[str, Any] | None
     """What the reference printed."""
+    uses: dict[str, Counter[str]]
+    """How often symbol files were used how, by way, as the stackwalker itself says: ``index``, ``whole``."""
 
 
 def compare(programs: Programs, pairs: Sequence[Pair], ways: Sequence[str]) -> list[Comparison]:
@@ -146,22 +150,34 @@ def run(command: list[str]) -> Ended:
 
 
 def _comparison(pair: Pair, ended: dict[str, Ended], indexing: Ended | None) -> Comparison:
-    reference, *others = ended.items()
-    said = json.loads(reference[1].output) if reference[1].code == 0 else None
-    expected = comparable(said)
+    (first, reference), *others = ended.items()
+    said = {way: _decoded(one) for way, one in ended.items()}
+    expected = comparable(said[first])
     differences = {}
     for way, other in others:
-        difference = _difference(reference[1], other, expected)
+        difference = _difference(reference, other, expected, comparable(said[way]))
         # The stock program has no limits of its own: it comes to an end where the reference does, or sooner.
         if difference and not (way == "stock" and other.code < 0):
             differences[way] = difference
     if indexing:
-        differences["index"] = f"{indexing.failure}"
-    result = "same" if reference[1].code == 0 else "unfinished" if reference[1].is_unfinished else "refused"
-    return Comparison(pair, "different" if differences else result, differences, said)
+        differences["index"] = indexing.failure
+    result = "same" if reference.code == 0 else "unfinished" if reference.is_unfinished else "refused"
+    uses = {way: Counter(_uses(value)) for way, value in said.items()}
+    return Comparison(pair, "different" if differences else result, differences, said[first], uses)
 
 
-def _difference(reference: Ended, other: Ended, expected: Any) -> str | None:
+def _decoded(ended: Ended) -> Any:
+    """Return what was printed, None where that is no JSON."""
+    with suppress(ValueError):
+        return json.loads(ended.output) if ended.code == 0 else None
+    return None
+
+
+def _uses(said: Any) -> list[str]:
+    return [use["used"] for use in (said or {}).get(OWN_KEY, {}).get("symbols", {}).values()]
+
+
+def _difference(reference: Ended, other: Ended, expected: Any, got: Any) -> str | None:
     if reference.is_unfinished:
         # A panic ends a walk, not the program.
         is_well = other.code in (0, 1) or other.code == reference.code > 0
@@ -170,10 +186,8 @@ def _difference(reference: Ended, other: Ended, expected: Any) -> str | None:
         if (reference.code, reference.failure) == (other.code, other.failure):
             return None
         return f"{other.failure}, where the reference has {reference.failure}"
-    try:
-        got = comparable(json.loads(other.output))
-    except ValueError as error:
-        return f"not JSON: {error}"
+    if got is None:
+        return "not JSON"
     return None if _text(expected) == _text(got) else first_difference(expected, got)
 
 
@@ -277,22 +291,37 @@ class Job:
     keep: Path
 
 
-def compare_random(job: Job) -> tuple[Counter[str], Counter[str], dict[int, dict[str, str]]]:
-    """Compare random crashes: how often each result was, what they had to say, and the differences by seed."""
-    results: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
-    differences = {}
+@dataclass
+class Findings:
+    """What came of many comparisons."""
+
+    results: Counter[str] = field(default_factory=Counter)
+    reached: Counter[str] = field(default_factory=Counter)
+    uses: dict[str, Counter[str]] = field(default_factory=dict)
+    differences: dict[int, dict[str, str]] = field(default_factory=dict)
+    """By seed and way."""
+
+    def add(self, other: Findings) -> None:
+        self.results += other.results
+        self.reached += other.reached
+        for way, uses in other.uses.items():
+            self.uses[way] = self.uses.get(way, Counter()) + uses
+        self.differences |= other.differences
+
+
+def compare_random(job: Job) -> Findings:
+    """Compare random crashes; keep those that are walked differently."""
+    findings = Findings()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as directory:
         pairs = random_pairs(job.seeds, Path(directory))
         for comparison in compare(job.programs, pairs, job.ways):
-            results[comparison.result] += 1
-            if comparison.said:
-                counts += reached(comparison.said)
-            if comparison.differences:
-                seed = int(comparison.pair.name)
-                differences[seed] = comparison.differences
+            seed = int(comparison.pair.name)
+            differences = {seed: comparison.differences} if comparison.differences else {}
+            reach = reached(comparison.said) if comparison.said else Counter()
+            findings.add(Findings(Counter([comparison.result]), reach, comparison.uses, differences))
+            if differences:
                 _keep(comparison, job.keep / str(seed))
-    return results, counts, differences
+    return findings
 
 
 def random_pairs(seeds: Sequence[int], directory: Path) -> list[Pair]:
@@ -343,31 +372,33 @@ def main() -> int:
 
 def _compare_all(jobs: list[Job], processes: int) -> bool:
     """Compare, and print what came of it. Return True if there was a difference."""
-    results: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
+    findings = Findings()
     number = sum(len(job.seeds) for job in jobs)
-    begun = time.monotonic()
-    end_of_line = "\r" if sys.stderr.isatty() else "\n"
-    printed = begun
+    begun = printed = time.monotonic()
+    at_terminal = sys.stderr.isatty()
     with ProcessPoolExecutor(processes, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_DFL)) as pool:
-        for job, (of_job, said, differences) in zip(jobs, pool.map(compare_random, jobs), strict=True):
-            results += of_job
-            counts += said
-            for seed, ways in differences.items():
+        for job, of_job in zip(jobs, pool.map(compare_random, jobs), strict=True):
+            findings.add(of_job)
+            for seed, ways in of_job.differences.items():
                 for way, how in ways.items():
                     print(f"seed {seed}, {way}: {how}; kept in {job.keep / str(seed)}", flush=True)
-            if time.monotonic() - printed > 10 or sys.stderr.isatty():
+            if at_terminal or time.monotonic() - printed > PROGRESS:
                 printed = time.monotonic()
-                done = sum(results.values())
-                rate = done / (printed - begun)
-                line = f"{done:,} of {number:,} crashes, {rate:.0f} a second, {results['different']} different"
-                print(line, end=end_of_line, file=sys.stderr, flush=True)
-    taken = time.monotonic() - begun
-    print(f"{number:,} crashes in {taken:.0f} s: {', '.join(f'{many:,} {of}' for of, many in results.most_common())}")
-    for what, many in sorted(counts.items()):
-        whole = counts[what.split()[0]]
-        print(f"  {what:34} {many:10,} {100 * many / whole:6.1f} %")
-    return results["different"] > 0
+                done = sum(findings.results.values())
+                line = f"{done:,} of {number:,} crashes, {done / (printed - begun):.0f} a second"
+                line += f", {len(findings.differences)} different"
+                print(line, end="\r" if at_terminal else "\n", file=sys.stderr, flush=True)
+    print(f"{number:,} crashes in {time.monotonic() - begun:.0f} s: {_counted(findings.results)}")
+    for what, many in sorted(findings.reached.items()):
+        print(f"  {what:34} {many:10,} {100 * many / findings.reached[what.split()[0]]:6.1f} %")
+    for way, uses in findings.uses.items():
+        if uses:
+            print(f"symbol files, {way}: {_counted(uses)}")
+    return bool(findings.differences)
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{many:,} {of}" for of, many in counts.most_common())
 
 
 if __name__ == "__main__":
