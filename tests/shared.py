@@ -1,4 +1,4 @@
-"""What tests need from outside of the project: shared data, and a stackwalker."""
+"""What tests need from outside of the project: shared data, a stackwalker, and what cargo builds."""
 
 from __future__ import annotations
 
@@ -54,3 +54,10 @@ def _found(name: str) -> Path:
     except ProcessingEnvironmentError as error:
         require(False, f"no stackwalker: {error}")
         raise
+
+
+def own_stackwalker() -> Path:
+    """The project's own stackwalker."""
+    program = REPOSITORY / "stackwalker" / "target" / "release" / "socorro-stackwalk"
+    require(program.is_file(), f"no {program}: cargo build --release in stackwalker/ makes it")
+    return program

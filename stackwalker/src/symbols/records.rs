@@ -120,7 +120,10 @@ impl IndexedFile {
             self.remembered = 0;
         }
         self.remembered += text.len();
-        self.read.insert(records, parsed(&text)?);
+        let mut symbols = parsed(&text)?;
+        // Those among the lines of a function may be defined anew elsewhere: the index knows which one counts.
+        symbols.inline_origins.clear();
+        self.read.insert(records, symbols);
         Ok(())
     }
 
