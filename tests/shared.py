@@ -39,3 +39,11 @@ def stackwalker() -> Path:
     except ProcessingEnvironmentError as error:
         require(False, f"no stackwalker: {error}")
         raise
+
+
+def own_stackwalker() -> Path:
+    """The stackwalker that is part of this project, where cargo has built it."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "stackwalker" / "target")
+    program = target / "release" / "socorro-stackwalk"
+    require(program.is_file(), f"no stackwalker at {program}: cd stackwalker && cargo build --release")
+    return program
