@@ -54,10 +54,3 @@ def _found(name: str) -> Path:
     except ProcessingEnvironmentError as error:
         require(False, f"no stackwalker: {error}")
         raise
-
-
-def own_stackwalker() -> Path:
-    """The project's own stackwalker."""
-    program = REPOSITORY / "stackwalker" / "target" / "release" / "socorro-stackwalk"
-    require(program.is_file(), f"no {program}: cargo build --release in stackwalker/ makes it")
-    return program

@@ -158,8 +158,8 @@ class SymbolAnswers:
         try:
             yield
         except BadQuestion as error:
-            logger.warning("a question of a stackwalker for symbols is none, it is not answered any more: %s", error)
-            self._drop(session, f"a question of the stackwalker is none: {error}")
+            logger.warning("a stackwalker's questions for symbols are no longer answered: %s", error)
+            self._drop(session, f"the stackwalker's questions are no longer answered: {error}")
         except ConnectionError:
             self._drop(session, WALK_ENDED)
         except Exception as error:
@@ -182,9 +182,9 @@ class SymbolAnswers:
 
     def _take(self, session: Session, question: Question) -> None:
         if question.number in session.numbers:
-            raise BadQuestion("its number comes twice")
+            raise BadQuestion("two have the same number")
         if len(session.numbers) >= MAXIMUM_QUESTIONS:
-            raise BadQuestion("it is one too many")
+            raise BadQuestion(f"there are more than {MAXIMUM_QUESTIONS}")
         session.numbers.add(question.number)
         try:
             wanted = Wanted.of(question.debug_file, question.debug_id)

@@ -26,7 +26,7 @@ _NUMBERS = 1 << 32
 
 
 class BadQuestion(ValueError):
-    """It is none, as only a stackwalker sends that has been turned against us."""
+    """Why a stackwalker must have been turned against us: it would send no such message."""
 
 
 class Answer(StrEnum):
@@ -50,9 +50,9 @@ def receive(connection: socket.socket, buffer: bytearray) -> Question | None:
     # Descriptors that come along are closed by the kernel, which is given no room for them.
     size, _, flags, _ = connection.recvmsg_into([buffer], 0, socket.MSG_DONTWAIT)
     if flags & socket.MSG_CTRUNC:
-        raise BadQuestion("it has descriptors")
+        raise BadQuestion("one carries descriptors")
     if flags & socket.MSG_TRUNC:
-        raise BadQuestion("it is too long")
+        raise BadQuestion("one is too long")
     return _read(bytes(buffer[:size])) if size else None
 
 
@@ -67,14 +67,14 @@ def _read(message: bytes) -> Question:
     try:
         content = json.loads(message)
     except (ValueError, RecursionError) as error:
-        raise BadQuestion("it is no JSON") from error
+        raise BadQuestion("one is not JSON") from error
     if not isinstance(content, dict):
-        raise BadQuestion("it is no object")
+        raise BadQuestion("one is not an object")
     number, debug_file, debug_id = map(content.get, ("number", "debug_file", "debug_id"))
     if type(number) is not int or not 0 <= number < _NUMBERS:
-        raise BadQuestion("it has no number")
+        raise BadQuestion("one has no number")
     if not _is_name(debug_file) or not _is_name(debug_id):
-        raise BadQuestion("it names no module")
+        raise BadQuestion("one names no module")
     return Question(number, debug_file, debug_id)
 
 

@@ -102,6 +102,8 @@ class Session:
         if not self.unanswered:
             self._wait = (self.waited(), time.monotonic())
         self.unanswered[asked.number] = asked
+        # It counts from now on, and stands where it was asked for.
+        self._results.setdefault(asked.wanted, WALK_ENDED)
 
     def settle(self, asked: Asked, result: str, is_late: bool) -> None:
         """Wait no longer."""

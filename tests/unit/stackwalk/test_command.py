@@ -4,11 +4,13 @@ import os
 import resource
 import select
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -237,6 +239,74 @@ def ended_processor(walker: str, script: str) -> list[str]:
         timeout=SOON + 25,
     )
     return done.stdout.splitlines()
+
+
+# Programs that ask
+
+
+class Waiting:
+    """Questions that wait for answers for ever, from the start."""
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        self.ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._started = time.monotonic()
+
+    @property
+    def descriptor(self) -> int:
+        return self._theirs.fileno()
+
+    def waited(self) -> float:
+        return time.monotonic() - self._started
+
+    def handed_over(self) -> None:
+        self._theirs.close()
+
+    def close(self) -> None:
+        self.ours.close()
+        self._theirs.close()
+
+
+@pytest.fixture
+def waiting() -> Iterator[Callable[[float], Waiting]]:
+    made: list[Waiting] = []
+
+    def make(patience: float) -> Waiting:
+        made.append(Waiting(patience))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_a_program_has_the_socket_of_its_questions_and_nobody_else(program: Program, waiting) -> None:
+    questions = waiting(0.0)
+    asks = program('printf "of $1" >&"$1"', interpreter="#!/bin/bash\n")
+    number = questions.descriptor
+    assert run([asks, str(number)], Limits(timeout=30), ENVIRONMENT, questions=questions).return_code == 0
+    assert questions.ours.recv(100) == b"of %d" % number
+    assert questions.ours.recv(100) == b"", "someone else holds the other end"
+
+
+def test_the_time_in_which_its_questions_wait_is_no_part_of_its_timeout(program: Program, waiting) -> None:
+    asks = program(f"sleep {3 * A_MOMENT}; echo out")
+    outcome = run([asks], Limits(timeout=A_MOMENT), ENVIRONMENT, questions=waiting(60.0))
+    assert not outcome.timed_out
+    assert outcome.output == b"out\n"
+
+
+def test_questions_that_wait_for_longer_than_they_may_hold_up_no_timeout(waiting) -> None:
+    outcome = run(["sleep", "60"], Limits(timeout=A_MOMENT), ENVIRONMENT, questions=waiting(A_MOMENT))
+    assert outcome.timed_out
+    assert 2 * A_MOMENT <= outcome.wall_seconds < SOON
+
+
+def test_a_program_that_cannot_be_started_leaves_its_socket_to_the_caller(waiting) -> None:
+    questions = waiting(0.0)
+    with pytest.raises(UnusableProgramError):
+        run(["/nothing"], Limits(), ENVIRONMENT, questions=questions)
+    assert questions.descriptor >= 0
 
 
 # Programs that take too much
