@@ -31,7 +31,7 @@ bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules, services,
 	$(BIN)/python -m benchmarks.services $(CRASHES)
 	$(BIN)/python -m benchmarks.symbol_cache
 	$(BIN)/python -m benchmarks.symbol_supplier
-	$(BIN)/python -m benchmarks.slicing $(CRASHES)
+	$(BIN)/python -m benchmarks.stackwalk $(CRASHES)
 	$(BIN)/python -m benchmarks.daemon $(CRASHES)
 
 chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, see that no crash is lost; SECONDS=600 SEED=n CONFIG=embedded PROCESSORS=2 FIRST=former

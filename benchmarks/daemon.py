@@ -1,11 +1,10 @@
-"""What a crash costs the daemon, and how many it processes: with and without slicing, by its number of threads.
+"""What a crash costs the daemon, and how many it processes: with each stackwalker, by its number of threads.
 
     python -m benchmarks.daemon [DIRECTORY_OF_CRASHES [SYMBOLS]] [--big MEGABYTES]
 
-The embedded configuration, as a process of its own, with the real stackwalker. The first table: all crashes
-of the directory with their symbols. The second: the one with the largest main library, for which a symbol file
-is generated. CPU time is the kernel's count: the stackwalker's, and the daemon's own, of which slicing is told
-apart. *Busy* is that of both by two cores (or by as many as there are threads), from when all crashes are in the queue
+The embedded configuration, as a process of its own, with minidump-stackwalk and with the project's own stackwalker. The
+first table: all crashes of the directory with their symbols. The second: the one with the largest main library, for
+which a symbol file is generated. CPU time is the kernel's count: the stackwalker's, and the daemon's own. *Busy* is that of both by two cores (or by as many as there are threads), from when all crashes are in the queue
 until the last of them is saved. It is judged at the default number of threads, twice that of the cores: with as many
 threads as cores a core is idle whenever a thread waits, for a disk, for a process to start or for another's Python.
 """
@@ -26,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.crashes import ROOT, add_crashes, crashes_of
+from benchmarks.main_module import main_module
 from benchmarks.results import record
-from benchmarks.slicing import main_module
+from benchmarks.stackwalk import index
 from benchmarks.symbol_generator import write_symbols
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
@@ -35,9 +35,7 @@ from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.serialization import decode
-from socorro_processor.stackwalk.stackwalker import find_stackwalker
-from socorro_processor.symbols.index_store import IndexStore
-from tests.equality.equality import index_all
+from socorro_processor.stackwalk.stackwalker import OWN, STOCK, find_stackwalker
 from tests.system.daemon import Installation, eventually
 
 OWN_BAR, BUSY_BAR = 0.010, 0.9
@@ -56,7 +54,7 @@ def main() -> int:
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as directory:
         bench = Bench(Path(directory))
-        print(f"own CPU of a crash (without stackwalker and slicing), one thread, {symbols}")
+        print(f"own CPU of a crash (without the stackwalker), one thread, {symbols}")
         figures["own"] = {dump.parent.name: bench.own_cpu(dump, symbols) for dump in dumps}
         for name, seconds in figures["own"].items():
             print(f"{name:<30}{seconds * 1e3:>8.1f} ms")
@@ -76,7 +74,7 @@ def main() -> int:
         figures["big"] = bench.table(title, [dump], [store, symbols], 6, 80)
     record("daemon", figures)
     busy = figures["small"][-1]["busy"]
-    print(f"busy with slices and {THREADS[-1]} threads: {busy:.2f}   bar {BUSY_BAR}")
+    print(f"busy with {OWN} and {THREADS[-1]} threads: {busy:.2f}   bar {BUSY_BAR}")
     return 0 if own <= OWN_BAR and busy >= BUSY_BAR else 1
 
 
@@ -89,37 +87,37 @@ class Bench:
         self._indexed: set[Path] = set()
 
     def own_cpu(self, dump: Path, symbols: Path) -> float:
-        used = self._run([dump], [symbols], 20, threads=1, slicing=True)
+        used = self._run([dump], [symbols], 20, threads=1, program=OWN)
         own: float = used["own"]
         return own
 
     def table(
-        self, title: str, dumps: Sequence[Path], stores: Sequence[Path], full_rounds: int, sliced_rounds: int
+        self, title: str, dumps: Sequence[Path], stores: Sequence[Path], stock_rounds: int, own_rounds: int
     ) -> list[dict[str, Any]]:
         print(title)
         print(
-            f"{'threads':>7}{'slicing':>9}{'crashes/s':>11}{'ratio':>7}{'stackwalker':>13}{'slicing':>10}{'own':>9}"
-            f"{'busy':>6}{'daemon':>9}{'stackwalker':>13}"
+            f"{'threads':>7}{'stackwalker':>20}{'crashes/s':>11}{'ratio':>7}{'walk':>13}{'own':>9}"
+            f"{'busy':>6}{'daemon':>9}{'walk':>13}"
         )
         rows = []
         for threads in THREADS:
-            full = self._run(dumps, stores, full_rounds, threads=threads, slicing=False)
-            sliced = self._run(dumps, stores, sliced_rounds, threads=threads, slicing=True)
-            for row in (full, sliced):
-                row["ratio"] = row["rate"] / full["rate"]
+            stock = self._run(dumps, stores, stock_rounds, threads=threads, program=STOCK)
+            own = self._run(dumps, stores, own_rounds, threads=threads, program=OWN)
+            for row in (stock, own):
+                row["ratio"] = row["rate"] / stock["rate"]
                 print(
-                    f"{threads:>7}{'yes' if row['slicing'] else 'no':>9}{row['rate']:>11.2f}{row['ratio']:>7.2f}"
-                    f"{row['stackwalker'] * 1e3:>10.1f} ms{row['slicing_cpu'] * 1e3:>7.1f} ms"
+                    f"{threads:>7}{row['program']:>20}{row['rate']:>11.2f}{row['ratio']:>7.2f}"
+                    f"{row['stackwalker'] * 1e3:>10.1f} ms"
                     f"{row['own'] * 1e3:>6.1f} ms{row['busy']:>6.2f}{row['memory'] >> 20:>6} MB"
                     f"{row['stackwalker_memory'] >> 20:>10} MB",
                     flush=True,
                 )
-            rows += [full, sliced]
+            rows += [stock, own]
         print()
         return rows
 
     def _run(
-        self, dumps: Sequence[Path], stores: Sequence[Path], rounds: int, *, threads: int, slicing: bool
+        self, dumps: Sequence[Path], stores: Sequence[Path], rounds: int, *, threads: int, program: str
     ) -> dict[str, Any]:
         """Seconds of CPU a crash, crashes a second, and bytes of memory at the peak."""
         self._number += 1
@@ -128,31 +126,29 @@ class Bench:
         installation.walker(
             symbols_path=",".join(map(str, stores)),
             symbol_index_path=str(self._directory / "indexes"),
-            slicing=str(slicing),
+            command_pathname=str(find_stackwalker(program)),
             memory_limit="16G",
         )
         for store in stores:
-            if slicing and store not in self._indexed:
-                index_all(str(find_stackwalker()), store, IndexStore(str(self._directory / "indexes")))
+            if program == OWN and store not in self._indexed:
+                index(store, str(self._directory / "indexes"))
                 self._indexed.add(store)
         daemon = _Daemon(installation, threads)
         try:
-            # With slicing until the processes for that are there.
-            daemon.process(dumps, 1 + slicing * _WARM_UP // len(dumps))
+            daemon.process(dumps, 1 + _WARM_UP // len(dumps) if program == OWN else 1)
             before = daemon.used()
             wall = daemon.process(dumps, rounds)
             after = daemon.used()
         finally:
             daemon.close()
         count = rounds * len(dumps)
-        own, stackwalker, sliced = ((after[key] - before[key]) / count for key in ("self", "stackwalker", "slicing"))
+        own, stackwalker = ((after[key] - before[key]) / count for key in ("self", "stackwalker"))
         return {
             "threads": threads,
-            "slicing": slicing,
+            "program": program,
             "rate": count / wall,
             "stackwalker": stackwalker,
-            "slicing_cpu": sliced,
-            "own": own - sliced,
+            "own": own,
             "busy": (own + stackwalker) * count / wall / min(CORES, threads),
             "memory": after["memory"],
             "stackwalker_memory": after["stackwalker_memory"],

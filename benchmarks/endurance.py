@@ -31,11 +31,6 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
-from socorro_processor.stackwalk.stackwalker import find_stackwalker
-from socorro_processor.symbols.index_store import IndexStore
-from socorro_processor.symbols.slicer import Slices
-from socorro_processor.symbols.slicing_process import SlicingProcess
-from tests.equality.equality import index_all, version
 from tests.system.daemon import Daemon, Installation
 
 STEP = 1000
@@ -145,7 +140,6 @@ def main() -> int:
             ended = endurance.daemon.stop() == 0
         finally:
             endurance.close()
-        flat &= measure_slicing_growth(Path(directory), dumps, symbols, arguments.crashes)
     return 0 if flat and cheap and prompt and ended else 1
 
 
@@ -156,27 +150,6 @@ def measure_growth(endurance: Endurance, crashes: int) -> bool:
         endurance.remove(crash_ids)
 
     return _is_flat(endurance.pid, crashes, process)
-
-
-def measure_slicing_growth(directory: Path, dumps: list[Path], symbols: Path, crashes: int) -> bool:
-    indexes = IndexStore(str(directory / "indexes"))
-    stackwalker = str(find_stackwalker())
-    index_all(stackwalker, symbols, indexes)
-    judge = version(stackwalker)
-    process = SlicingProcess([str(symbols)], indexes)
-    process.take_first_message()
-
-    def slice_dumps() -> None:
-        for number in range(STEP):
-            slices, _ = process.slice(dumps[number % len(dumps)], tempfile.mkdtemp(dir=directory), judge)
-            if isinstance(slices, Slices):
-                slices.remove()
-
-    print("\na process that slices")
-    try:
-        return _is_flat(process.pid, crashes, slice_dumps)
-    finally:
-        process.close()
 
 
 def _is_flat(pid: int, crashes: int, process: Callable[[], None]) -> bool:
