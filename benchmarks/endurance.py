@@ -4,8 +4,7 @@
 
 The embedded configuration, with a stackwalker that prints what the real one printed of the crashes in the
 directory. Each thousand is processed to its end before the daemon is looked at, so that what is in work does not
-count. Then it idles: its CPU time is measured, and how long a new crash waits until it is begun. A process that slices
-for a daemon gets the crashes themselves, as many.
+count. Then it idles: its CPU time is measured, and how long a new crash waits until it is begun.
 """
 
 from __future__ import annotations

@@ -64,7 +64,8 @@ def main() -> int:
         for size in sorted({arguments.big, *(int(size) for size in arguments.growth.split(",") if size)}):
             store = Path(temporary, f"big-{size}")
             path = store / module.debug_file / module.debug_id / f"{module.debug_file}.sym"
-            write_symbols(path, debug_id=module.debug_id, name=module.debug_file, module_size=module.size, size=size << 20)
+            names = {"debug_id": module.debug_id, "name": module.debug_file}
+            write_symbols(path, **names, module_size=module.size, size=size << 20)
             started = time.monotonic()
             index(store, indexes)
             seconds = time.monotonic() - started
@@ -72,8 +73,8 @@ def main() -> int:
             stock, own = _both(dump, options, indexes, repeat=3)
             made = sum(each.stat().st_size for each in index_directory(store, indexes).rglob("*.index"))
             print(
-                f"{size:>5} MB{_shown(stock)}{_shown(own)}{stock.cpu / own.cpu:>7.1f} times; indexed in {seconds:.1f} s, "
-                f"{made / 1e6:.1f} MB",
+                f"{size:>5} MB{_shown(stock)}{_shown(own)}{stock.cpu / own.cpu:>7.1f} times; "
+                f"indexed in {seconds:.1f} s, {made / 1e6:.1f} MB",
                 flush=True,
             )
             figures["big"][size] = {STOCK: stock._asdict(), OWN: own._asdict(), "indexing": seconds}
