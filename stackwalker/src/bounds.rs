@@ -15,6 +15,18 @@ pub const FRAMES_OF_A_DUMP: usize = 200_000;
 /// Frames of a dump that are printed.
 pub const PRINTED_FRAMES: usize = 40_000;
 
+/// Threads whose walk failed that are told of, and bytes of why.
+pub const ERRORS: usize = 100;
+pub const MESSAGE: usize = 500;
+
+/// Crashpad's annotations of all modules and the process together: how many, and bytes of all their text.
+pub const ANNOTATIONS: usize = 5_000;
+pub const ANNOTATION_TEXT: usize = 512 << 10;
+pub const ANNOTATED_MODULES: usize = 1_000;
+/// Bytes of one annotation. No client of Crashpad writes longer ones.
+pub const ANNOTATION_NAME: usize = 256;
+pub const ANNOTATION_VALUE: usize = 20_480;
+
 /// Bytes of all names of a list together.
 const NAMES: usize = 8 << 20;
 const SHORTEST_BOUND: usize = 512;
@@ -23,6 +35,15 @@ const LONGEST_BOUND: usize = 8_192;
 /// Bytes that each of `count` names may have.
 pub fn longest_name(count: usize) -> usize {
     (NAMES / count.max(1)).clamp(SHORTEST_BOUND, LONGEST_BOUND) & !1
+}
+
+/// At most `longest` bytes of `text`, whole characters.
+pub fn beginning(text: &str, longest: usize) -> &str {
+    let mut end = longest.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// What was more than its bound: its name, and the largest number that the dump had of it.

@@ -1,7 +1,7 @@
 //! `socorro-stackwalk index`: makes the indexes of symbol files.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::symbols::index::{FileState, Index, Verdict};
 use crate::symbols::indexing;
 use crate::symbols::Store;
+use crate::Command;
 
 const HELP: &str = "\
 Usage: socorro-stackwalk index [options] FILE...
@@ -33,13 +34,12 @@ Exit codes: 0 each file has an index, 1 some have not, 2 wrong arguments.
 ";
 
 const SOME_FAILED: u8 = 1;
-const WRONG_ARGUMENTS: u8 = 2;
 
 /// The file that is being written.
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 #[derive(Default)]
-struct Options {
+pub struct Options {
     index_path: Option<PathBuf>,
     anew: bool,
     end_with_stdin: bool,
@@ -57,44 +57,14 @@ struct Line {
     error: Option<String>,
 }
 
-pub fn main(arguments: lexopt::Parser) -> ExitCode {
-    let options = match parse(arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("socorro-stackwalk: {error}; see socorro-stackwalk index --help");
-            return ExitCode::from(WRONG_ARGUMENTS);
-        }
-    };
-    if options.end_with_stdin {
-        thread::spawn(end_with_stdin);
-    }
-    let mut code = ExitCode::SUCCESS;
-    for file in &options.files {
-        let mut line = Line { file: file.display().to_string(), ..Line::default() };
-        match index(file, &options) {
-            Ok((verdict, made)) => (line.verdict, line.made) = (Some(verdict), Some(made)),
-            Err(error) => {
-                line.error = Some(error.to_string());
-                code = ExitCode::from(SOME_FAILED);
-            }
-        }
-        println!("{}", serde_json::to_string(&line).unwrap_or_default());
-    }
-    code
-}
-
-fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
+pub fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
     let mut options = Options::default();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("index-path") => options.index_path = Some(arguments.value()?.into()),
             Long("anew") => options.anew = true,
             Long("end-with-stdin") => options.end_with_stdin = true,
-            Long("help") | Short('h') => {
-                print!("{HELP}");
-                return Ok(None);
-            }
+            Long("help") | Short('h') => return Ok(Command::Help(HELP)),
             Value(path) => options.files.push(path.into()),
             other => return Err(other.unexpected()),
         }
@@ -102,7 +72,28 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
     if options.files.is_empty() {
         return Err("no symbol file is given".into());
     }
-    Ok(Some(options))
+    Ok(Command::Index(options))
+}
+
+pub fn run(options: &Options, out: &mut impl Write) -> io::Result<ExitCode> {
+    if options.end_with_stdin {
+        thread::spawn(end_with_stdin);
+    }
+    let mut code = ExitCode::SUCCESS;
+    for file in &options.files {
+        let mut line = Line { file: file.display().to_string(), ..Line::default() };
+        match index(file, options) {
+            Ok((verdict, made)) => (line.verdict, line.made) = (Some(verdict), Some(made)),
+            Err(error) => {
+                line.error = Some(error.to_string());
+                code = ExitCode::from(SOME_FAILED);
+            }
+        }
+        serde_json::to_writer(&mut *out, &line)?;
+        writeln!(out)?;
+        out.flush()?;
+    }
+    Ok(code)
 }
 
 /// What the index of `path` says, and whether it was made now.

@@ -1,9 +1,8 @@
 //! `socorro-stackwalk modules`: the modules of a minidump, without a walk.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use lexopt::prelude::*;
 use minidump::{Minidump, MinidumpModule, MinidumpModuleList, Module};
@@ -11,7 +10,7 @@ use serde::Serialize;
 
 use crate::report::last_part;
 use crate::view::View;
-use crate::{end, Failure, WRONG_ARGUMENTS};
+use crate::{sandbox, Command, Failure};
 
 const HELP: &str = "\
 Usage: socorro-stackwalk modules DUMP
@@ -41,40 +40,24 @@ impl From<&MinidumpModule> for Fields {
     }
 }
 
-pub fn main(arguments: lexopt::Parser) -> ExitCode {
-    match parse(arguments) {
-        Ok(Some(dump)) => end(|| print(&dump)),
-        Ok(None) => {
-            print!("{HELP}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("socorro-stackwalk: {error}; see socorro-stackwalk modules --help");
-            ExitCode::from(WRONG_ARGUMENTS)
-        }
-    }
-}
-
-/// The dump that is asked about; None where the help is.
-fn parse(mut arguments: lexopt::Parser) -> Result<Option<PathBuf>, lexopt::Error> {
+pub fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
     let mut dump = None;
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("help") | Short('h') => return Ok(None),
+            Long("help") | Short('h') => return Ok(Command::Help(HELP)),
             Value(path) if dump.is_none() => dump = Some(PathBuf::from(path)),
             other => return Err(other.unexpected()),
         }
     }
-    dump.map(Some).ok_or("no minidump is given".into())
+    dump.map(Command::Modules).ok_or("no minidump is given".into())
 }
 
-fn print(path: &Path) -> Result<(), Failure> {
-    let file = File::open(path).map_err(|_| minidump::Error::FileNotFound)?;
-    let view = View::open(&file)?.ok_or(minidump::Error::MissingHeader)?;
+pub fn run(file: &File, out: &mut impl Write) -> Result<(), Failure> {
+    sandbox::enter(&[]);
+    let view = View::open(file).map_err(Failure::File)?.ok_or(minidump::Error::MissingHeader)?;
     let dump = Minidump::read(view.bytes())?;
     let modules: MinidumpModuleList = dump.get_stream().unwrap_or_default();
     let fields: Vec<Fields> = modules.iter().map(Fields::from).collect();
-    let mut out = BufWriter::new(io::stdout().lock());
-    serde_json::to_writer(&mut out, &fields).map_err(io::Error::from)?;
+    serde_json::to_writer(&mut *out, &fields).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
 }

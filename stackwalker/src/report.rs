@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
+use std::time::Duration;
 
 use minidump::system_info::PointerWidth;
 use minidump::MinidumpUnloadedModuleList;
@@ -12,7 +13,9 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::bounds::Bounded;
+use crate::bounds::{self, Bounded};
+use crate::crashpad::Crashpad;
+use crate::streams::Stream;
 use crate::symbols::UseReport;
 use crate::walk::Stack;
 
@@ -24,9 +27,53 @@ pub const OWN_KEY: &str = "socorro_stackwalk";
 pub struct Own<'a> {
     #[serde(skip_serializing_if = "Bounded::is_empty")]
     pub bounded: &'a Bounded,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crashpad: Option<&'a Crashpad>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub errors: &'a [WalkError],
+    pub seconds: Seconds,
+    pub streams: &'a [Stream],
     /// What became of the symbols of modules, by their path in a store.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub symbols: BTreeMap<String, UseReport>,
+}
+
+/// A thread whose walk ended before its end.
+#[derive(Serialize)]
+pub struct WalkError {
+    error: String,
+    /// Its number in `threads`.
+    thread: usize,
+}
+
+impl WalkError {
+    /// None where the walk of `stack`, that of the thread of this number, did not fail.
+    pub fn of(thread: usize, stack: &Stack) -> Option<Self> {
+        let why = stack.failed.as_ref()?;
+        Some(WalkError { error: bounds::beginning(why, bounds::MESSAGE).to_string(), thread })
+    }
+}
+
+/// CPU time of this process.
+#[derive(Default, Serialize)]
+pub struct Seconds {
+    pub total: f64,
+    /// Of it that of the walks alone.
+    pub walking: f64,
+}
+
+impl Seconds {
+    pub fn used() -> f64 {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32).as_secs_f64()
+    }
+
+    /// To the microsecond.
+    pub fn new(total: f64, walking: f64) -> Self {
+        let rounded = |seconds: f64| (seconds * 1e6).round() / 1e6;
+        Seconds { total: rounded(total), walking: rounded(walking) }
+    }
 }
 
 /// What frames of one dump have in common.

@@ -64,6 +64,19 @@ impl Store {
         Some((Store::new(directory.to_path_buf()), relative.to_path_buf()))
     }
 
+    /// Where a walk reads.
+    pub fn directories(&self) -> [&Path; 2] {
+        [&self.directory, &self.indexes]
+    }
+
+    /// Whether `path` leads, by whatever links, to something in the directory.
+    fn holds(&self, path: &Path) -> bool {
+        match (path.canonicalize(), self.directory.canonicalize()) {
+            (Ok(path), Ok(directory)) => path.starts_with(directory),
+            _ => false,
+        }
+    }
+
     /// Where the index of the symbol file `path`, relative to the directory, is.
     pub fn index_path(&self, path: &Path) -> PathBuf {
         let mut name = self.indexes.join(path).into_os_string();
@@ -85,6 +98,8 @@ pub enum Use {
     WholeForDamagedIndex,
     Corrupt,
     Unreadable,
+    /// Its path is a link that leads out of its store.
+    Refused,
     /// They do not come in time for this walk.
     Later,
 }
@@ -289,6 +304,10 @@ impl ModuleSymbols {
             let path = store.directory.join(&relative);
             if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
                 continue;
+            }
+            if !store.holds(&path) {
+                found.used = Some(Use::Refused);
+                break;
             }
             match File::open(path) {
                 Ok(file) => found.read(file, File::open(store.index_path(Path::new(&relative))).ok()),

@@ -1,0 +1,238 @@
+"""What socorro-stackwalk denies itself, tried from outside."""
+
+import ctypes
+import errno
+import json
+import platform
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.own_stackwalker import TIME_TO_BUILD, own, run, walk
+from tests.shared import require, shared
+
+pytestmark = pytest.mark.timeout(TIME_TO_BUILD)
+
+DONE = 0
+DENIED = {
+    "chmod", "create", "exec", "fork", "io_uring", "limit", "ptrace", "remove", "rename", "signal", "socket", "unshare",
+    "write",
+}  # fmt: skip
+"""By seccomp, with EPERM."""
+ABSENT = {"clone3", "openat2"}
+"""As if the kernel had them not."""
+NEEDED = {"map", "send_descriptor", "thread"}
+
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
+_LANDLOCK_CREATE_RULESET = 444
+_SECCOMP = {"x86_64": 317, "aarch64": 277}
+
+
+def kernel_without(*calls: int, error: int = errno.ENOSYS) -> Callable[[], None]:
+    """Make the kernel of a child one that has not these system calls."""
+    load_number, is_equal, end = 0x20, 0x15, 0x06
+    allow, fail = 0x7FFF0000, 0x00050000 | error
+    steps = [(load_number, 0, 0, 0)]
+    for call in calls:
+        steps += [(is_equal, 0, 1, call), (end, 0, 0, fail)]
+    steps.append((end, 0, 0, allow))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in steps))
+    program = ctypes.create_string_buffer(struct.pack("<H6xQ", len(steps), ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def install() -> None:
+        if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
+            _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0
+        ):
+            raise OSError(ctypes.get_errno(), "no seccomp")
+
+    install.code = code  # type: ignore[attr-defined]  # it lives as long as what points to it
+    return install
+
+
+def without_seccomp(error: int = errno.EINVAL) -> Callable[[], None]:
+    return kernel_without(_SECCOMP[platform.machine()], error=error)
+
+
+def without_landlock() -> Callable[[], None]:
+    return kernel_without(_LANDLOCK_CREATE_RULESET)
+
+
+def tried(*arguments: str | Path, before: Callable[[], None] | None = None) -> dict[str, Any]:
+    """Return what was tried in the sandbox of a walk, and the number of the error of each."""
+    ended = run("--sandbox-check", *arguments, before=before)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    checked: dict[str, Any] = json.loads(ended.stdout)
+    return checked
+
+
+def has_landlock() -> bool:
+    return ctypes.CDLL(None).syscall(_LANDLOCK_CREATE_RULESET, None, 0, 1) > 0
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    path.chmod(0o640)
+    return path
+
+
+@pytest.fixture
+def _landlock() -> None:
+    require(has_landlock(), "this kernel has no Landlock")
+
+
+def test_a_walk_can_do_nothing_but_read_and_write_what_it_has(file: Path) -> None:
+    checked = tried(file)
+    assert checked["seccomp"] == "enforced"
+    attempts = checked["attempts"]
+    assert {name for name, error in attempts.items() if error == errno.EPERM} == DENIED
+    assert {name for name, error in attempts.items() if error == errno.ENOSYS} == ABSENT
+    assert {name for name, error in attempts.items() if error == DONE} >= NEEDED
+
+
+@pytest.mark.usefixtures("_landlock")
+def test_a_walk_without_symbol_directories_can_read_no_path_at_all(file: Path) -> None:
+    checked = tried(file)
+    assert checked["landlock"].startswith("enforced, ABI ")
+    assert (checked["attempts"]["read"], checked["attempts"]["list"]) == (errno.EACCES, errno.EACCES)
+    assert tried("/")["attempts"]["list"] == errno.EACCES
+
+
+@pytest.mark.usefixtures("_landlock")
+@pytest.mark.parametrize("option", ["--symbols-path", "--indexes"])
+def test_what_stands_below_the_symbol_directories_can_be_read_and_not_changed(
+    file: Path, tmp_path: Path, option: str
+) -> None:
+    options = ["--symbols-path", tmp_path]
+    if option == "--indexes":
+        (tmp_path / "symbols").mkdir()
+        options = ["--symbols-path", tmp_path / "symbols", "--indexes", tmp_path]
+    attempts = tried(*options, file)["attempts"]
+    assert (attempts["read"], attempts["list"]) == (DONE, DONE)
+    assert {name for name, error in attempts.items() if error == errno.EPERM} == DENIED
+
+
+@pytest.mark.usefixtures("_landlock")
+def test_a_symbol_directory_may_be_a_link(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    directory = tmp_path / "directory"
+    directory.mkdir()
+    file = file.rename(directory / "file")
+    link.symlink_to(directory)
+    assert tried("--symbols-path", link, file)["attempts"]["read"] == DONE
+
+
+@pytest.mark.usefixtures("_landlock")
+def test_the_annotations_can_be_read_and_no_file_beside_them(file: Path, tmp_path: Path) -> None:
+    annotations = tmp_path / "annotations.json"
+    annotations.write_text("{}")
+    assert tried("--evil-json", annotations, annotations)["attempts"]["read"] == DONE
+    assert tried("--evil-json", annotations, file)["attempts"]["read"] == errno.EACCES
+
+
+def test_the_annotations_count_in_the_sandbox(tmp_path: Path) -> None:
+    dump = shared("crashes/windows-x86_64") / "upload_file_minidump.dmp"
+    annotations = tmp_path / "annotations.json"
+    annotations.write_text(json.dumps({"ModuleSignatureInfo": json.dumps({"A Company": ["firefox.exe"]})}))
+    modules = walk("--evil-json", annotations, dump)["modules"]
+    assert {module["filename"]: module["cert_subject"] for module in modules}["firefox.exe"] == "A Company"
+
+
+def symbol_store(directory: Path) -> tuple[Path, str]:
+    """A copy of the symbols of the crash ``test``, and the path of a file in it."""
+    source = shared("symbols")
+    dump = shared("crashes/test") / "upload_file_minidump.dmp"
+    (path,) = own("--symbols-path", source, dump)["symbols"]
+    file = directory / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes((source / path).read_bytes())
+    return dump, path
+
+
+def loaded(printed: dict[str, Any]) -> int:
+    return sum(module["loaded_symbols"] for module in printed["modules"])
+
+
+def test_symbols_in_the_directories_are_used_by_links_too_that_stay_in_them(tmp_path: Path) -> None:
+    dump, path = symbol_store(tmp_path / "store")
+    file = tmp_path / "store" / path
+    file.rename(file.with_name("other"))
+    file.symlink_to(file.with_name("other"))
+    printed = walk("--symbols-path", tmp_path / "store", dump)
+    assert loaded(printed) == 1
+    assert printed["socorro_stackwalk"]["symbols"] == {path: {"used": "whole"}}
+
+
+@pytest.mark.parametrize("kernel", [None, without_landlock()], ids=["this kernel", "a kernel without Landlock"])
+def test_a_link_that_leads_out_of_the_symbol_directories_is_refused_and_said(
+    tmp_path: Path, kernel: Callable[[], None] | None
+) -> None:
+    dump, path = symbol_store(tmp_path / "store")
+    file = tmp_path / "store" / path
+    file.rename(tmp_path / "outside")
+    file.symlink_to(tmp_path / "outside")
+    ended = run("--symbols-path", tmp_path / "store", dump, before=kernel)
+    printed = json.loads(ended.stdout)
+    assert (ended.returncode, loaded(printed)) == (0, 0)
+    assert printed["socorro_stackwalk"]["symbols"] == {path: {"used": "refused"}}
+
+
+NOT_SUPPORTED = "not supported by this kernel"
+FORMER_KERNELS = {
+    "without Landlock": (without_landlock(), NOT_SUPPORTED, "enforced"),
+    "with Landlock not enabled": (
+        kernel_without(_LANDLOCK_CREATE_RULESET, error=errno.EOPNOTSUPP),
+        "not enabled in this kernel",
+        "enforced",
+    ),
+    "without seccomp filters": (without_seccomp(), "enforced, ABI ", NOT_SUPPORTED),
+    "without the call seccomp": (without_seccomp(errno.ENOSYS), "enforced, ABI ", NOT_SUPPORTED),
+    "that refuses seccomp": (without_seccomp(errno.EACCES), "enforced, ABI ", "not enforced: Permission denied"),
+}
+
+
+@pytest.mark.usefixtures("_landlock")
+@pytest.mark.parametrize("kernel", FORMER_KERNELS)
+def test_where_the_kernel_lacks_something_the_walk_goes_on_and_the_version_tells(kernel: str) -> None:
+    before, landlock, seccomp = FORMER_KERNELS[kernel]
+    dump = shared("crashes/test") / "upload_file_minidump.dmp"
+    ended = run(dump, before=before)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    printed = json.loads(ended.stdout)
+    here = walk(dump)
+    for what in (printed, here):
+        del what["socorro_stackwalk"]
+    assert printed == here
+    _, *enforced = run("--version", "--verbose", before=before).stdout.splitlines()
+    assert [line.split(": ", 1)[0] for line in enforced] == ["landlock", "seccomp"]
+    assert enforced[0].startswith(f"landlock: {landlock}")
+    assert enforced[1].startswith(f"seccomp: {seccomp}")
+
+
+@pytest.mark.parametrize("order", [("--version", "--verbose"), ("--verbose", "--version")])
+@pytest.mark.usefixtures("_landlock")
+def test_the_version_tells_what_is_enforced(order: tuple[str, str]) -> None:
+    _, landlock, seccomp = run(*order).stdout.splitlines()
+    abi = ctypes.CDLL(None).syscall(_LANDLOCK_CREATE_RULESET, None, 0, 1)
+    assert (landlock, seccomp) == (f"landlock: enforced, ABI {abi}", "seccomp: enforced")
+
+
+def test_what_is_tried_leaves_no_trace_where_nothing_is_denied(file: Path) -> None:
+    def bare() -> None:
+        without_landlock()()
+        without_seccomp()()
+
+    def state() -> tuple[object, ...]:
+        return list(file.parent.iterdir()), file.read_bytes(), file.stat().st_mode, file.stat().st_mtime_ns
+
+    before = state()
+    attempts = tried(file, before=bare)["attempts"]
+    assert {"chmod", "create", "fork", "read", "rename", "socket", "write", *NEEDED} <= {
+        name for name, error in attempts.items() if error == DONE
+    }
+    assert state() == before

@@ -1,0 +1,17 @@
+"""What socorro-stackwalk says of itself."""
+
+import tomllib
+
+import pytest
+
+from tests.own_stackwalker import CRATE, TIME_TO_BUILD, run
+
+pytestmark = pytest.mark.timeout(TIME_TO_BUILD)
+
+
+def test_its_version_names_those_of_the_crates_that_it_is_built_of() -> None:
+    locked = tomllib.loads((CRATE / "Cargo.lock").read_text())["package"]
+    versions = {package["name"]: package["version"] for package in locked}
+    crates = ("minidump", "minidump-processor", "minidump-unwind", "breakpad-symbols")
+    of_crates = ", ".join(f"{name} {versions[name]}" for name in crates)
+    assert run("--version").stdout == f"socorro-stackwalk {versions['socorro-stackwalk']} ({of_crates})\n"
