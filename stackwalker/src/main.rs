@@ -2,7 +2,9 @@
 
 mod asking;
 mod bounds;
+mod certificates;
 mod crash;
+mod lookups;
 mod report;
 mod symbols;
 mod view;
@@ -12,7 +14,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,6 +26,7 @@ use minidump_processor::{process_minidump_with_options, ProcessError, ProcessorO
 use minidump_unwind::{simple_symbol_supplier, MultiSymbolProvider, Symbolizer};
 
 use self::asking::Asking;
+use self::certificates::Annotations;
 use self::symbols::{OnDemand, Store};
 
 const HELP: &str = "\
@@ -131,18 +134,18 @@ impl From<io::Error> for Failure {
 
 fn run(options: &Options) -> Result<(), Failure> {
     let out = BufWriter::with_capacity(1 << 17, io::stdout().lock());
-    let mut processor = ProcessorOptions::stable_basic();
-    processor.evil_json = options.evil_json.as_deref();
-    let file = File::open(&options.dump).map_err(|_| minidump::Error::FileNotFound)?;
-    let view = if options.reference { None } else { view::View::open(&file)? };
-    match view {
-        None => reference(options, processor, out),
-        Some(view) => walk(view, &OnDemand::new(options.stores.clone(), options.asking()), processor, out),
+    if options.reference {
+        return reference(options, out);
     }
+    let file = File::open(&options.dump).map_err(|_| minidump::Error::FileNotFound)?;
+    let symbols = OnDemand::new(options.stores.clone(), options.asking());
+    walk(view::View::open(&file)??, options.evil_json.as_deref(), &symbols, out)
 }
 
 /// The crates' own way.
-fn reference(options: &Options, processor: ProcessorOptions, mut out: impl Write) -> Result<(), Failure> {
+fn reference(options: &Options, mut out: impl Write) -> Result<(), Failure> {
+    let mut processor = ProcessorOptions::stable_basic();
+    processor.evil_json = options.evil_json.as_deref();
     let mut symbols = MultiSymbolProvider::new();
     // Without a directory no module is asked for, and so none misses symbols.
     if !options.stores.is_empty() {
@@ -155,17 +158,19 @@ fn reference(options: &Options, processor: ProcessorOptions, mut out: impl Write
     Ok(out.flush()?)
 }
 
-fn walk(mut view: view::View, symbols: &OnDemand, processor: ProcessorOptions, out: impl Write) -> Result<(), Failure> {
+fn walk(mut view: view::View, annotations: Option<&Path>, symbols: &OnDemand, out: impl Write) -> Result<(), Failure> {
     view.show_crash_only();
-    let crash = crash::read(&Minidump::read(view.bytes())?, processor)?;
+    let mut crash = crash::read(&Minidump::read(view.bytes())?)?;
     view.show_all();
+    let bounded = &mut std::mem::take(&mut view.bounded);
     let dump = Minidump::read(view.bytes())?;
+    let annotations = annotations.map(|path| Annotations::read(path, bounded)).unwrap_or_default();
+    crash.complete(&dump, &annotations);
     let modules = dump.get_stream().unwrap_or_else(|_| MinidumpModuleList::new());
     let unloaded_modules = dump.get_stream().unwrap_or_else(|_| MinidumpUnloadedModuleList::new());
     let surroundings = report::Surroundings {
         width: crash.state.system_info.cpu.pointer_width(),
-        unloaded_modules: &unloaded_modules,
-        certificates: &crash.state.cert_info,
+        certificates: &annotations.certificates,
     };
     let threads = walk::Threads::read(&dump)?;
     let crashed = threads.crashed();
@@ -178,6 +183,7 @@ fn walk(mut view: view::View, symbols: &OnDemand, processor: ProcessorOptions, o
         report.field(&key, &value)?;
     }
     report.field("thread_count", &threads.len())?;
+    threads.make_room_for(report.written());
     let mut crashed_stack = None;
     report.begin_array("threads")?;
     let walks = stream::iter(0..threads.len()).map(async |number| {
@@ -185,7 +191,8 @@ fn walk(mut view: view::View, symbols: &OnDemand, processor: ProcessorOptions, o
         (number, threads.walk(number, &modules, &crash.state.system_info, &symbols).await)
     });
     let mut walks = pin!(walks.buffered(symbols.threads_at_a_time()));
-    while let Some((number, stack)) = symbols.drive(walks.next()) {
+    while let Some((number, mut stack)) = symbols.drive(walks.next()) {
+        threads.complete(&mut stack, &unloaded_modules, bounded);
         report.item(&report::ThreadReport { stack: &stack, crashed: None, surroundings })?;
         if Some(number) == crashed && !stack.top.is_empty() {
             crashed_stack = Some(stack);
@@ -195,10 +202,13 @@ fn walk(mut view: view::View, symbols: &OnDemand, processor: ProcessorOptions, o
     if let Some(stack) = &crashed_stack {
         report.field("crashing_thread", &report::ThreadReport { stack, crashed, surroundings })?;
     }
-    report::write_modules(&mut report, &modules, &symbols.statistics(), surroundings)?;
-    report::write_unloaded_modules(&mut report, surroundings)?;
-    report::write_handles(&mut report, dump.get_stream().ok().as_ref())?;
-    let own = report::Own { bounded: &view.bounded, symbols: symbols.uses() };
+    report::write_modules(&mut report, &modules, &symbols.statistics(), surroundings, bounded)?;
+    report::write_unloaded_modules(&mut report, &unloaded_modules, surroundings, bounded)?;
+    report::write_handles(&mut report, dump.get_stream().ok().as_ref(), bounded)?;
+    threads.say(bounded);
+    let modules_in_cut_frames = &threads.modules_in_cut_frames(&modules, bounded);
+    let symbols = report::few_symbols(symbols.uses(), bounded);
+    let own = report::Own { bounded, modules_in_cut_frames, symbols };
     report.field(report::OWN_KEY, &own)?;
     report.end()?;
     Ok(())
