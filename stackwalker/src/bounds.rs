@@ -110,3 +110,23 @@ impl Bounded {
         self.0.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_has_whole_characters() {
+        assert_eq!(beginning("aé", 3), "aé");
+        assert_eq!(beginning("aé", 2), "a");
+        assert_eq!(beginning("é", 0), "");
+    }
+
+    #[test]
+    fn names_are_shorter_where_there_are_more_of_them() {
+        assert_eq!(MODULE_NAMES.longest_of(0), 2_048);
+        assert_eq!(MODULE_NAMES.longest_of(100), 2_048);
+        assert_eq!(MODULE_NAMES.longest_of(MODULES), 512);
+        assert!(MODULES * MODULE_NAMES.longest_of(MODULES) < 6 << 20);
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use minidump::Module;
@@ -11,9 +12,6 @@ use minidump_unwind::{
 };
 
 use crate::bounds::{self, beginning, Bounded};
-
-/// Bytes of a module's names that cost as much as a look-up.
-const NAME_OF_A_LOOKUP: usize = 256;
 
 /// The symbols of one thread.
 pub struct Lookups<'a, P> {
@@ -46,10 +44,21 @@ impl<'a, P: SymbolProvider + Sync> Lookups<'a, P> {
         Lookups { symbols, left, too_much }
     }
 
-    fn count(&self, module: &(dyn Module + Sync), inlines: usize) {
-        let cost = 1 + module.code_file().len() / NAME_OF_A_LOOKUP + inlines;
-        self.left.store(self.left.load(Ordering::Relaxed).saturating_sub(cost), Ordering::Relaxed);
+    fn count(&self, lookups: usize) {
+        self.left.store(self.left.load(Ordering::Relaxed).saturating_sub(lookups), Ordering::Relaxed);
     }
+}
+
+/// How many look-ups the rules of one frame cost that took so long; none where they are like those of a compiler. A
+/// process that was stopped meanwhile looks as if it took long, and so no single frame costs all.
+fn lookups_in(spent: Duration) -> usize {
+    const USUAL: Duration = Duration::from_millis(1);
+    const MOST: Duration = Duration::from_millis(100);
+    const LOOKUPS_IN_A_MICROSECOND: usize = 2;
+    if spent < USUAL {
+        return 0;
+    }
+    spent.min(MOST).as_micros() as usize * LOOKUPS_IN_A_MICROSECOND
 }
 
 #[async_trait]
@@ -61,7 +70,8 @@ impl<P: SymbolProvider + Sync> SymbolProvider for Lookups<'_, P> {
     ) -> Result<(), FillSymbolError> {
         let mut short = ShortNames { frame, room: bounds::SYMBOL_NAMES_OF_A_FRAME, longest: 0, inlines: 0 };
         let result = self.symbols.fill_symbol(module, &mut short).await;
-        self.count(module, short.inlines);
+        // An inlined function costs as much as a look-up.
+        self.count(1 + short.inlines);
         self.too_much.longest_name.fetch_max(short.longest, Ordering::Relaxed);
         if short.inlines > bounds::INLINES_OF_A_FRAME {
             self.too_much.most_inlines.fetch_max(short.inlines, Ordering::Relaxed);
@@ -70,8 +80,10 @@ impl<P: SymbolProvider + Sync> SymbolProvider for Lookups<'_, P> {
     }
 
     async fn walk_frame(&self, module: &(dyn Module + Sync), walker: &mut (dyn FrameWalker + Send)) -> Option<()> {
-        self.count(module, 0);
-        self.symbols.walk_frame(module, walker).await
+        let begun = Instant::now();
+        let result = self.symbols.walk_frame(module, walker).await;
+        self.count(1 + lookups_in(begun.elapsed()));
+        result
     }
 
     async fn get_file_path(&self, module: &(dyn Module + Sync), file_kind: FileKind) -> Result<PathBuf, FileError> {
@@ -126,5 +138,46 @@ impl FrameSymbolizer for ShortNames<'_> {
             let file = file.map(|file| self.cut(file));
             self.frame.add_inline_frame(name, file, line);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_take_long_cost_look_ups_and_one_stop_of_the_process_does_not_cost_all() {
+        assert_eq!(lookups_in(Duration::from_micros(900)), 0);
+        assert_eq!(lookups_in(Duration::from_millis(10)), 20_000);
+        assert!(lookups_in(Duration::from_secs(3_600)) < bounds::LOOKUPS_OF_A_DUMP / 4);
+    }
+
+    #[test]
+    fn a_frame_is_given_names_that_are_not_too_long_and_the_outer_inlined_functions() {
+        struct Frame(Vec<usize>);
+        impl FrameSymbolizer for Frame {
+            fn get_instruction(&self) -> u64 {
+                0
+            }
+            fn set_function(&mut self, name: &str, _: u64, _: u32) {
+                self.0.push(name.len());
+            }
+            fn set_source_file(&mut self, file: &str, _: u32, _: u64) {
+                self.0.push(file.len());
+            }
+            fn add_inline_frame(&mut self, name: &str, _: Option<&str>, _: Option<u32>) {
+                self.0.push(name.len());
+            }
+        }
+        let mut frame = Frame(vec![]);
+        let mut short = ShortNames { frame: &mut frame, room: 20_000, longest: 0, inlines: 0 };
+        short.set_function(&"é".repeat(10_000), 0, 0);
+        short.set_source_file("file", 1, 0);
+        for _ in 0..1_000 {
+            short.add_inline_frame("inlined", Some("file"), None);
+        }
+        assert_eq!((short.longest, short.inlines), (20_000, 1_000));
+        assert_eq!(frame.0[..3], [bounds::SYMBOL_NAME, 4, 7]);
+        assert_eq!(frame.0.len(), 2 + bounds::INLINES_OF_A_FRAME);
     }
 }

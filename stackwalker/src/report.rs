@@ -481,3 +481,29 @@ impl Serialize for Hex {
 pub fn last_part(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_as_large_as_it_is_printed() {
+        for text in ["", "a", "\"\\/", "\0\n\t\u{8}\u{1f}", "\u{7f}é\u{2028}\u{1f600}"] {
+            assert!(printed_size(text) >= serde_json::to_string(text).unwrap().len() - 2, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn items_end_where_they_are_too_large_and_their_number_is_told() {
+        let mut bounded = Bounded::default();
+        let mut report = Report::new(vec![]).unwrap();
+        report.begin_array("few").unwrap();
+        report.items([1, 2, 3].iter(), 100, "few", &mut bounded).unwrap();
+        report.end_array().unwrap();
+        report.begin_array("many").unwrap();
+        report.items(0..1_000, 10, "many", &mut bounded).unwrap();
+        report.end_array().unwrap();
+        assert_eq!(serde_json::to_string(&bounded).unwrap(), r#"{"many":1000}"#);
+        assert_eq!(String::from_utf8(report.out.out).unwrap(), r#"{"few":[1,2,3],"many":[0,1,2,3,4,5]"#);
+    }
+}

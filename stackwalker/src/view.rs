@@ -142,12 +142,19 @@ impl View {
             return Err(Error::MissingDirectory);
         }
         let entries = count.min(bounds::STREAMS);
-        let directory = self.file().get(start..start + entries * DIRECTORY_ENTRY).unwrap_or_default();
+        let directory = self.file().get(start..start + entries * DIRECTORY_ENTRY).unwrap_or_default().to_vec();
         let mut streams: Vec<Stream> = vec![];
         for entry in directory.chunks_exact(DIRECTORY_ENTRY) {
             let kind = self.u32_in(entry, 0);
             let location = Location { size: self.u32_in(entry, 4), at: self.u32_in(entry, 8) };
-            let location = if self.is_in_file(location) { location } else { Location { at: NOWHERE, ..location } };
+            let location = match location {
+                _ if !self.is_in_file(location) => Location { at: NOWHERE, ..location },
+                // It may have the part of the header that is written anew.
+                Location { at, size } if (at as usize) < HEADER && size < 4096 => {
+                    self.append(&self.bytes_at(location).to_vec())
+                }
+                _ => location,
+            };
             // Of several of a kind the last one counts.
             streams.retain(|stream| stream.kind != kind);
             streams.push(Stream { kind, location });
@@ -274,4 +281,133 @@ unsafe fn map(room: usize, file: &File, length: usize) -> io::Result<*mut u8> {
         return Err(error);
     }
     Ok(start.cast())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::FromRawFd;
+
+    const THREADS: u32 = StreamType::ThreadListStream as u32;
+    const MODULES: u32 = StreamType::ModuleListStream as u32;
+    const EXCEPTION: u32 = StreamType::ExceptionStream as u32;
+
+    fn words(values: &[u32]) -> Vec<u8> {
+        values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    /// A dump of `streams`, which stand one behind the other at its end, behind `rest`, which stands behind the directory.
+    fn dump(rest: &[u8], streams: &[(u32, Vec<u8>)]) -> Vec<u8> {
+        let mut dump = b"MDMP".to_vec();
+        dump.extend(words(&[0xa793, streams.len() as u32, HEADER as u32, 0, 0, 0, 0]));
+        let mut at = rest_at(streams.len()) + rest.len();
+        for (kind, bytes) in streams {
+            dump.extend(words(&[*kind, bytes.len() as u32, at as u32]));
+            at += bytes.len();
+        }
+        dump.extend(rest);
+        streams.iter().for_each(|(_, bytes)| dump.extend(bytes));
+        dump
+    }
+
+    fn rest_at(streams: usize) -> usize {
+        HEADER + streams * DIRECTORY_ENTRY
+    }
+
+    fn open(dump: &[u8]) -> Result<View, Error> {
+        let mut file = unsafe { File::from_raw_fd(libc::memfd_create(c"dump".as_ptr(), 0)) };
+        file.write_all(dump).unwrap();
+        View::open(&file).unwrap()
+    }
+
+    fn thread(number: u32, stack: Location) -> Vec<u8> {
+        words(&[number, 0, 0, 0, 0, 0, 0x1000, 0, stack.size, stack.at, 0, 0])
+    }
+
+    fn thread_list(threads: impl ExactSizeIterator<Item = Vec<u8>>) -> Vec<u8> {
+        let mut list = words(&[threads.len() as u32]);
+        threads.for_each(|record| list.extend(record));
+        list
+    }
+
+    fn thread_ids(view: &View) -> Vec<u32> {
+        let dump = Minidump::read(view.bytes()).unwrap();
+        let threads: minidump::MinidumpThreadList = dump.get_stream().unwrap();
+        threads.threads.iter().map(|thread| thread.raw.thread_id).collect()
+    }
+
+    fn bounded(view: &View) -> String {
+        serde_json::to_string(&view.bounded).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_is_no_minidump_has_the_error_of_the_crates() {
+        assert_eq!(open(b"").err(), Some(Error::MissingHeader));
+        assert_eq!(open(&[0; 100]).err(), Some(Error::HeaderMismatch));
+        let whole = dump(b"", &[(THREADS, thread_list([].into_iter()))]);
+        for length in 0..whole.len() {
+            assert_eq!(open(&whole[..length]).err(), Minidump::read(&whole[..length]).err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn of_too_many_threads_the_one_that_crashed_stays() {
+        let threads = (0..10_000).map(|number| thread(number, Location { size: 0, at: 0 }));
+        let mut exception = words(&[9_000]);
+        exception.resize(168, 0);
+        let mut view = open(&dump(b"", &[(THREADS, thread_list(threads)), (EXCEPTION, exception)])).unwrap();
+        let mut expected: Vec<u32> = (0..4_095).collect();
+        expected.push(9_000);
+        assert_eq!(thread_ids(&view), expected);
+        assert_eq!(bounded(&view), r#"{"threads":10000}"#);
+        view.show_crash_only();
+        assert_eq!(thread_ids(&view), [9_000]);
+        view.show_all();
+        assert_eq!(thread_ids(&view), expected);
+    }
+
+    #[test]
+    fn what_is_behind_the_end_of_the_file_is_nowhere() {
+        let stacks = [Location { size: 8, at: 44 }, Location { size: 4_000, at: 44 }, Location { size: 1, at: 4_096 }];
+        let threads = stacks.into_iter().map(|stack| thread(1, stack));
+        let view = open(&dump(&[1; 8], &[(THREADS, thread_list(threads))])).unwrap();
+        let dump = Minidump::read(view.bytes()).unwrap();
+        let threads: minidump::MinidumpThreadList = dump.get_stream().unwrap();
+        let stacks = threads.threads.iter().map(|thread| thread.stack.as_ref().map(|stack| stack.bytes));
+        assert_eq!(stacks.collect::<Vec<_>>(), [Some(&[1; 8][..]), None, None]);
+        assert_eq!(bounded(&view), "{}");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters_and_one_of_usual_length_stays() {
+        let long = "/lib/".to_string() + &"x\u{1f600}".repeat(2_000);
+        let mut names = vec![];
+        let mut modules = words(&[2]);
+        for name in ["/lib/usual.so", &long] {
+            let at = (rest_at(1) + names.len()) as u32;
+            let units: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            names.extend(words(&[units.len() as u32]));
+            names.extend(units);
+            let mut module = words(&[0x1000, 0, 0x10, 0, 0, at]);
+            module.resize(108, 0);
+            modules.extend(module);
+        }
+        let view = open(&dump(&names, &[(MODULES, modules)])).unwrap();
+        let dump = Minidump::read(view.bytes()).unwrap();
+        let modules: minidump::MinidumpModuleList = dump.get_stream().unwrap();
+        let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names[0], "/lib/usual.so");
+        assert!(long.starts_with(names[1]) && names[1].len() > 500, "{}", names[1]);
+        assert_eq!(bounded(&view), r#"{"names":12010}"#);
+    }
+
+    #[test]
+    fn only_so_many_entries_of_a_directory_are_looked_at() {
+        let mut streams = vec![(THREADS, thread_list([].into_iter()))];
+        streams.extend((0..5_000).map(|number| (0x10000 + number, vec![])));
+        let view = open(&dump(b"", &streams)).unwrap();
+        assert_eq!(Minidump::read(view.bytes()).unwrap().all_streams().count(), 1_000);
+        assert_eq!(bounded(&view), r#"{"streams":5001}"#);
+    }
 }

@@ -186,8 +186,8 @@ impl<'a> Threads<'a> {
         printed.cut_modules.extend(stack.cut_modules.drain());
         if stack.frame_count > bounds::FRAMES {
             bounded.count("frames", stack.frame_count);
-        } else if stack.top.len() < stack.frame_count {
-            bounded.count("large_frames", stack.frame_count);
+        } else if stack.is_cut() {
+            bounded.count("frames_not_printed", stack.frame_count - stack.top.len());
         }
         if stack.is_unfinished {
             printed.unfinished += 1;
@@ -254,7 +254,11 @@ impl<'a> Threads<'a> {
 impl Stack {
     /// Whether frames are missing.
     pub fn is_truncated(&self) -> bool {
-        self.is_unfinished || self.top.len() + self.bottom.len() < self.frame_count
+        self.is_unfinished || self.is_cut()
+    }
+
+    fn is_cut(&self) -> bool {
+        self.top.len() + self.bottom.len() < self.frame_count
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -412,4 +416,74 @@ fn forget_symbols(frame: &mut StackFrame) {
 pub fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("no message").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minidump::format::CONTEXT_AMD64;
+    use minidump::{MinidumpContextValidity, MinidumpModule, MinidumpRawContext};
+
+    fn frame(number: u64) -> StackFrame {
+        let context = CONTEXT_AMD64 { rip: number, ..Default::default() };
+        let context = MinidumpContext { raw: MinidumpRawContext::Amd64(context), valid: MinidumpContextValidity::All };
+        let mut frame = StackFrame::from_context(context, FrameTrust::Scan);
+        frame.module = Some(MinidumpModule::new(number, 1, "app"));
+        frame
+    }
+
+    fn stack(frames: u64) -> Stack {
+        let mut stack = Stack::default();
+        (0..frames).for_each(|number| stack.take(frame(number)));
+        stack
+    }
+
+    fn numbers(stack: &Stack) -> (Vec<u64>, Vec<u64>) {
+        let numbers = |frames: &mut dyn Iterator<Item = &StackFrame>| frames.map(|frame| frame.instruction).collect();
+        (numbers(&mut stack.top.iter()), numbers(&mut stack.bottom.iter()))
+    }
+
+    #[test]
+    fn a_stack_as_deep_as_may_be_is_whole() {
+        let stack = stack(500);
+        assert_eq!(numbers(&stack), ((0..500).collect(), vec![]));
+        assert!(!stack.is_truncated());
+    }
+
+    #[test]
+    fn of_a_deeper_stack_the_first_and_the_last_half_stay_and_the_modules_between_are_known() {
+        let stack = stack(1_000);
+        assert_eq!(numbers(&stack), ((0..250).collect(), (750..1_000).collect()));
+        assert_eq!(stack.frame_count, 1_000);
+        assert_eq!(stack.cut_modules, (250..750).collect());
+        assert!(stack.is_truncated());
+    }
+
+    #[test]
+    fn frames_that_have_no_room_are_cut_from_the_end_or_between_top_and_bottom() {
+        let size = report::frame_size(&frame(0));
+        let mut shallow = stack(10);
+        assert_eq!(shallow.fit(4 * size + 1), 4 * size);
+        assert_eq!(numbers(&shallow), ((0..4).collect(), vec![]));
+        assert!(shallow.is_truncated());
+        let mut deep = stack(1_000);
+        assert_eq!(deep.fit(4 * size), 4 * size);
+        assert_eq!(numbers(&deep), (vec![0, 1], vec![998, 999]));
+        assert_eq!(deep.cut_modules.len(), 996);
+    }
+
+    #[test]
+    fn a_frame_without_a_module_has_some_of_those_that_were_there() {
+        let there = |number| minidump::MinidumpUnloadedModule::new(0x1000, 0x100, &format!("{number:03}"));
+        let modules = MinidumpUnloadedModuleList::from_modules((0..100).map(there).collect());
+        let mut bounded = Bounded::default();
+        let mut frame = frame(0x1010);
+        name_unloaded_modules(&mut frame, &modules, &mut bounded);
+        assert!(frame.unloaded_modules.is_empty());
+        frame.module = None;
+        name_unloaded_modules(&mut frame, &modules, &mut bounded);
+        assert_eq!(frame.unloaded_modules.len(), bounds::UNLOADED_MODULES_OF_A_FRAME);
+        assert_eq!(frame.unloaded_modules["000"], [0x10].into());
+        assert_eq!(serde_json::to_string(&bounded).unwrap(), r#"{"unloaded_modules_of_a_frame":100}"#);
+    }
 }
