@@ -151,7 +151,8 @@ impl View {
                 _ if !self.is_in_file(location) => Location { at: NOWHERE, ..location },
                 // It may have the part of the header that is written anew.
                 Location { at, size } if (at as usize) < HEADER && size < 4096 => {
-                    self.append(&self.bytes_at(location).to_vec())
+                    let stream = self.bytes_at(location).to_vec();
+                    self.append(&stream)
                 }
                 _ => location,
             };
@@ -374,7 +375,8 @@ mod tests {
         let view = open(&dump(&[1; 8], &[(THREADS, thread_list(threads))])).unwrap();
         let dump = Minidump::read(view.bytes()).unwrap();
         let threads: minidump::MinidumpThreadList = dump.get_stream().unwrap();
-        let stacks = threads.threads.iter().map(|thread| thread.stack.as_ref().map(|stack| stack.bytes));
+        let no_other = minidump::UnifiedMemoryList::default();
+        let stacks = threads.threads.iter().map(|thread| thread.stack_memory(&no_other).map(|stack| stack.bytes()));
         assert_eq!(stacks.collect::<Vec<_>>(), [Some(&[1; 8][..]), None, None]);
         assert_eq!(bounded(&view), "{}");
     }
