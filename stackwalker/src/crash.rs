@@ -4,26 +4,42 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use minidump::{Minidump, MinidumpModuleList};
-use minidump_processor::{process_minidump_with_options, ProcessError, ProcessState, ProcessorOptions};
+use minidump::{Minidump, MinidumpLinuxCpuInfo, MinidumpModuleList};
+use minidump_processor::{process_minidump, ProcessError, ProcessState};
 use minidump_unwind::{string_symbol_supplier, Symbolizer};
 use serde_json::{Map, Value};
 
-/// What `print_json` says of the crash and of its system, and the subjects of the certificates by module.
+use crate::certificates::Annotations;
+
+/// What `print_json` says of the crash and of its system.
 pub struct Crash {
     pub fields: Map<String, Value>,
     pub state: ProcessState,
 }
 
 /// `dump` must be one that shows the crash only.
-pub fn read(dump: &Minidump<'_, &[u8]>, options: ProcessorOptions) -> Result<Crash, ProcessError> {
+pub fn read(dump: &Minidump<'_, &[u8]>) -> Result<Crash, ProcessError> {
     let nothing = Symbolizer::new(string_symbol_supplier(Default::default()));
-    let mut state = ready(process_minidump_with_options(dump, &nothing, options))?;
+    let mut state = ready(process_minidump(dump, &nothing))?;
     state.modules = MinidumpModuleList::new();
     let mut json = vec![];
     state.print_json(&mut json, false).map_err(|_| ProcessError::UnknownError)?;
     let fields = serde_json::from_slice(&json).map_err(|_| ProcessError::UnknownError)?;
     Ok(Crash { fields, state })
+}
+
+impl Crash {
+    /// Adds what comes from annotations.
+    pub fn complete(&mut self, dump: &Minidump<'_, &[u8]>, annotations: &Annotations) {
+        let has_certificates = !annotations.certificates.is_empty();
+        self.fields.insert("modules_contains_cert_info".to_string(), has_certificates.into());
+        let cpu_info: MinidumpLinuxCpuInfo = dump.get_stream().unwrap_or_default();
+        let tells_microcode =
+            cpu_info.iter().any(|(key, value)| key.as_bytes() == b"microcode" && value.to_str().is_ok());
+        if let (false, Some(version)) = (tells_microcode, annotations.microcode_version()) {
+            self.fields["system_info"]["cpu_microcode_version"] = version;
+        }
+    }
 }
 
 /// What a future gives that never waits.

@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
         let records = self.module_list.get(self.module_list.len().checked_sub(count.checked_mul(MODULE)?)?..)?;
         let record = records.get(index.checked_mul(MODULE)?..)?.get(..MODULE)?;
         let at = self.u32_in(record, MODULE_NAME_AT) as usize;
-        let length = (self.u32_in(self.bytes(at, 4)?, 0) as usize).min(bounds::longest_name(count));
+        let length = (self.u32_in(self.bytes(at, 4)?, 0) as usize).min(bounds::MODULE_NAMES.longest_of(count));
         let units: Vec<u16> = self.bytes(at + 4, length)?.chunks_exact(2).map(|unit| self.u16_in(unit, 0)).collect();
         Some(last_part(&String::from_utf16_lossy(&units)).to_string())
     }

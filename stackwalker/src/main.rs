@@ -3,9 +3,11 @@
 mod asking;
 mod attempts;
 mod bounds;
+mod certificates;
 mod crash;
 mod crashpad;
 mod index_command;
+mod lookups;
 mod modules_command;
 mod report;
 mod sandbox;
@@ -37,6 +39,7 @@ use minidump_processor::{process_minidump_with_options, ProcessError, ProcessorO
 use minidump_unwind::{simple_symbol_supplier, MultiSymbolProvider, Symbolizer};
 
 use crate::asking::Asking;
+use crate::certificates::Annotations;
 use crate::sandbox::Enforcement;
 use crate::symbols::{OnDemand, Store};
 
@@ -205,17 +208,12 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
 fn process(options: &Options, out: impl Write) -> Result<(), Failure> {
     let file = open(&options.dump).map_err(Failure::File)?;
     sandbox::enter(&readable(options));
-    let mut processor = ProcessorOptions::stable_basic();
-    processor.evil_json = options.evil_json.as_deref();
-    let mapped = |result: io::Result<_>| result.map_err(|error| not_mapped(&file, error));
-    let view = if options.reference { None } else { mapped(view::View::open(&file))? };
-    match view {
-        None => reference(options, &file, processor, out),
-        Some(view) => {
-            let symbols = OnDemand::new(options.stores.clone(), options.asking());
-            walk(view, &streams::read(&file), &symbols, processor, out)
-        }
+    if options.reference {
+        return reference(options, &file, out);
     }
+    let view = view::View::open(&file).map_err(|error| not_mapped(&file, error))??;
+    let symbols = OnDemand::new(options.stores.clone(), options.asking());
+    walk(view, &streams::read(&file), options.evil_json.as_deref(), &symbols, out)
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -268,7 +266,9 @@ fn check_sandbox(options: &Options, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The crates' own way.
-fn reference(options: &Options, file: &File, processor: ProcessorOptions, mut out: impl Write) -> Result<(), Failure> {
+fn reference(options: &Options, file: &File, mut out: impl Write) -> Result<(), Failure> {
+    let mut processor = ProcessorOptions::stable_basic();
+    processor.evil_json = options.evil_json.as_deref();
     let mut symbols = MultiSymbolProvider::new();
     // Without a directory no module is asked for, and so none misses symbols.
     if !options.stores.is_empty() {
@@ -285,21 +285,22 @@ fn reference(options: &Options, file: &File, processor: ProcessorOptions, mut ou
 fn walk(
     mut view: view::View,
     streams: &[streams::Stream],
+    annotations: Option<&Path>,
     symbols: &OnDemand,
-    processor: ProcessorOptions,
     out: impl Write,
 ) -> Result<(), Failure> {
     view.show_crash_only();
-    let crash = crash::read(&Minidump::read(view.bytes())?, processor)?;
+    let mut crash = crash::read(&Minidump::read(view.bytes())?)?;
     view.show_all();
-    let mut bounded = std::mem::take(&mut view.bounded);
+    let bounded = &mut std::mem::take(&mut view.bounded);
     let dump = Minidump::read(view.bytes())?;
+    let annotations = annotations.map(|path| Annotations::read(path, bounded)).unwrap_or_default();
+    crash.complete(&dump, &annotations);
     let modules = dump.get_stream().unwrap_or_else(|_| MinidumpModuleList::new());
     let unloaded_modules = dump.get_stream().unwrap_or_else(|_| MinidumpUnloadedModuleList::new());
     let surroundings = report::Surroundings {
         width: crash.state.system_info.cpu.pointer_width(),
-        unloaded_modules: &unloaded_modules,
-        certificates: &crash.state.cert_info,
+        certificates: &annotations.certificates,
     };
     let threads = walk::Threads::read(&dump)?;
     let crashed = threads.crashed();
@@ -312,6 +313,7 @@ fn walk(
         report.field(&key, &value)?;
     }
     report.field("thread_count", &threads.len())?;
+    threads.make_room_for(report.written());
     let mut crashed_stack = None;
     let mut errors = vec![];
     let mut walking = 0.0;
@@ -325,8 +327,9 @@ fn walk(
         let begun = report::Seconds::used();
         let next = symbols.drive(walks.next());
         walking += report::Seconds::used() - begun;
-        let Some((number, stack)) = next else { break };
+        let Some((number, mut stack)) = next else { break };
         errors.extend(report::WalkError::of(number, &stack).filter(|_| errors.len() < bounds::ERRORS));
+        threads.complete(&mut stack, &unloaded_modules, bounded);
         report.item(&report::ThreadReport { stack: &stack, crashed: None, surroundings })?;
         if Some(number) == crashed && !stack.top.is_empty() {
             crashed_stack = Some(stack);
@@ -336,17 +339,21 @@ fn walk(
     if let Some(stack) = &crashed_stack {
         report.field("crashing_thread", &report::ThreadReport { stack, crashed, surroundings })?;
     }
-    report::write_modules(&mut report, &modules, &symbols.statistics(), surroundings)?;
-    report::write_unloaded_modules(&mut report, surroundings)?;
-    report::write_handles(&mut report, dump.get_stream().ok().as_ref())?;
-    let crashpad = crashpad::read(&dump, view.bytes(), &mut bounded);
+    report::write_modules(&mut report, &modules, &symbols.statistics(), surroundings, bounded)?;
+    report::write_unloaded_modules(&mut report, &unloaded_modules, surroundings, bounded)?;
+    report::write_handles(&mut report, dump.get_stream().ok().as_ref(), bounded)?;
+    threads.say(bounded);
+    let modules_in_cut_frames = &threads.modules_in_cut_frames(&modules, bounded);
+    let crashpad = crashpad::read(&dump, view.bytes(), bounded);
+    let symbols = report::few_symbols(symbols.uses(), bounded);
     let own = report::Own {
-        bounded: &bounded,
+        bounded,
         crashpad: crashpad.as_ref(),
         errors: &errors,
         seconds: report::Seconds::new(report::Seconds::used(), walking),
         streams,
-        symbols: symbols.uses(),
+        modules_in_cut_frames,
+        symbols,
     };
     report.field(report::OWN_KEY, &own)?;
     report.end()?;

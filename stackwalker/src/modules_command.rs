@@ -54,7 +54,7 @@ pub fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
 
 pub fn run(file: &File, out: &mut impl Write) -> Result<(), Failure> {
     sandbox::enter(&[]);
-    let view = View::open(file).map_err(Failure::File)?.ok_or(minidump::Error::MissingHeader)?;
+    let view = View::open(file).map_err(Failure::File)??;
     let dump = Minidump::read(view.bytes())?;
     let modules: MinidumpModuleList = dump.get_stream().unwrap_or_default();
     let fields: Vec<Fields> = modules.iter().map(Fields::from).collect();

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
+use std::rc::Rc;
 use std::time::Duration;
 
 use minidump::system_info::PointerWidth;
@@ -13,7 +14,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::bounds::{self, Bounded};
+use crate::bounds::{self, beginning, Bounded};
 use crate::crashpad::Crashpad;
 use crate::streams::Stream;
 use crate::symbols::UseReport;
@@ -33,6 +34,9 @@ pub struct Own<'a> {
     pub errors: &'a [WalkError],
     pub seconds: Seconds,
     pub streams: &'a [Stream],
+    /// The file names of modules that only frames have that were cut: symbols were looked up in them.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub modules_in_cut_frames: &'a [&'a str],
     /// What became of the symbols of modules, by their path in a store.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub symbols: BTreeMap<String, UseReport>,
@@ -76,22 +80,58 @@ impl Seconds {
     }
 }
 
+/// Of what became of symbols as much as may be printed.
+pub fn few_symbols(mut symbols: BTreeMap<String, UseReport>, bounded: &mut Bounded) -> BTreeMap<String, UseReport> {
+    let (count, mut size) = (symbols.len(), 0);
+    symbols.retain(|path, _| {
+        size += printed_size(path);
+        size <= bounds::OUTPUT_OF_SYMBOLS
+    });
+    if symbols.len() < count {
+        bounded.count("symbols", count);
+    }
+    symbols
+}
+
 /// What frames of one dump have in common.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     pub width: PointerWidth,
-    pub unloaded_modules: &'a MinidumpUnloadedModuleList,
-    pub certificates: &'a HashMap<String, String>,
+    pub certificates: &'a HashMap<String, Rc<str>>,
 }
 
 /// Writes one JSON object, field by field.
 pub struct Report<W: Write> {
-    out: W,
+    out: Counting<W>,
     is_empty: bool,
 }
 
+/// Counts the bytes that are written.
+struct Counting<W> {
+    out: W,
+    written: usize,
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.written += written;
+        Ok(written)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.written += bytes.len();
+        self.out.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 impl<W: Write> Report<W> {
-    pub fn new(mut out: W) -> io::Result<Self> {
+    pub fn new(out: W) -> io::Result<Self> {
+        let mut out = Counting { out, written: 0 };
         out.write_all(b"{")?;
         Ok(Report { out, is_empty: true })
     }
@@ -110,6 +150,30 @@ impl<W: Write> Report<W> {
     pub fn item(&mut self, value: &impl Serialize) -> io::Result<()> {
         self.separate()?;
         serde_json::to_writer(&mut self.out, value).map_err(io::Error::from)
+    }
+
+    /// Writes items until they have `most` bytes. Says how many they are, and `name`, where some are left out.
+    pub fn items<T: Serialize>(
+        &mut self,
+        items: impl ExactSizeIterator<Item = T>,
+        most: usize,
+        name: &'static str,
+        bounded: &mut Bounded,
+    ) -> io::Result<()> {
+        let (all, end) = (items.len(), self.written() + most);
+        for item in items {
+            if self.written() > end {
+                bounded.count(name, all);
+                break;
+            }
+            self.item(&item)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that were written so far.
+    pub fn written(&self) -> usize {
+        self.out.written
     }
 
     pub fn end_array(&mut self) -> io::Result<()> {
@@ -164,7 +228,7 @@ impl Serialize for ThreadReport<'_> {
         if let Some(number) = self.crashed {
             fields.serialize_entry("threads_index", &number)?;
         }
-        if !stack.bottom.is_empty() || stack.is_unfinished {
+        if stack.is_truncated() {
             fields.serialize_entry("truncated", &true)?;
         }
         fields.end()
@@ -198,7 +262,8 @@ struct Gap(usize);
 
 impl Serialize for Gap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let message = format!("{} frames truncated", with_thousands(self.0));
+        let frames = if self.0 == 1 { "frame" } else { "frames" };
+        let message = format!("{} {frames} truncated", with_thousands(self.0));
         let mut fields = serializer.serialize_map(Some(1))?;
         fields.serialize_entry("truncated", &BTreeMap::from([("msg", message)]))?;
         fields.end()
@@ -246,36 +311,56 @@ impl Serialize for FrameReport<'_> {
             fields.serialize_entry("registers", &Registers(frame))?;
         }
         fields.serialize_entry("trust", frame.trust.as_str())?;
-        fields.serialize_entry("unloaded_modules", &self.unloaded_modules())?;
+        let unloaded_modules = &self.frame.unloaded_modules;
+        let unloaded_modules = (!unloaded_modules.is_empty()).then_some(UnloadedModules(unloaded_modules, hex));
+        fields.serialize_entry("unloaded_modules", &unloaded_modules)?;
         fields.end()
     }
 }
 
-impl FrameReport<'_> {
-    /// The modules that were at the address of a frame before, with the frame's offsets in them.
-    fn unloaded_modules(&self) -> Option<Vec<UnloadedAt>> {
-        if self.frame.module.is_some() {
-            return None;
-        }
-        let Surroundings { unloaded_modules, width, .. } = self.surroundings;
-        let mut offsets: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-        for module in unloaded_modules.modules_at_address(self.frame.instruction) {
-            let offset = self.frame.instruction.wrapping_sub(module.raw.base_of_image);
-            offsets.entry(&module.name).or_default().insert(offset);
-        }
-        let found = offsets.into_iter().map(|(module, offsets)| UnloadedAt {
-            module: module.to_string(),
-            offsets: offsets.into_iter().map(|value| Hex { value, width }).collect(),
-        });
-        let found: Vec<_> = found.collect();
-        (!found.is_empty()).then_some(found)
-    }
+/// How many bytes a frame has when it is printed, or a little more.
+pub fn frame_size(frame: &StackFrame) -> usize {
+    const NUMBERS_AND_KEYS: usize = 320;
+    const INLINE: usize = 50;
+    const UNLOADED_MODULE: usize = 30;
+    const OFFSET: usize = 21;
+    let optional = |text: Option<&str>| text.map_or(0, printed_size);
+    let module = optional(frame.module.as_ref().map(|module| last_part(&module.name)));
+    let function = optional(frame.function_name.as_deref()) + optional(frame.source_file_name.as_deref());
+    let inlines = frame
+        .inlines
+        .iter()
+        .map(|inline| INLINE + printed_size(&inline.function_name) + optional(inline.source_file_name.as_deref()));
+    let unloaded_modules = frame.unloaded_modules.iter();
+    let unloaded_modules =
+        unloaded_modules.map(|(name, offsets)| UNLOADED_MODULE + printed_size(name) + OFFSET * offsets.len());
+    NUMBERS_AND_KEYS + module + function + inlines.sum::<usize>() + unloaded_modules.sum::<usize>()
 }
 
-#[derive(Serialize)]
-struct UnloadedAt {
-    module: String,
-    offsets: Vec<Hex>,
+/// Bytes of a text in JSON.
+fn printed_size(text: &str) -> usize {
+    let size_of = |byte: u8| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(size_of).sum()
+}
+
+struct UnloadedModules<'a, H>(&'a BTreeMap<String, BTreeSet<u64>>, H);
+
+impl<H: Fn(u64) -> Hex> Serialize for UnloadedModules<'_, H> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct UnloadedModule<'a> {
+            module: &'a str,
+            offsets: Vec<Hex>,
+        }
+        serializer.collect_seq(self.0.iter().map(|(module, offsets)| UnloadedModule {
+            module,
+            offsets: offsets.iter().map(|offset| self.1(*offset)).collect(),
+        }))
+    }
 }
 
 struct Inlines<'a>(&'a [InlineFrame]);
@@ -315,74 +400,89 @@ pub fn write_modules<W: Write>(
     modules: &MinidumpModuleList,
     statistics: &HashMap<String, SymbolStats>,
     surroundings: Surroundings,
+    bounded: &mut Bounded,
 ) -> io::Result<()> {
     report.begin_array("modules")?;
-    for module in modules.iter() {
-        report.item(&module_fields(module, statistics.get(file_name(module)), surroundings))?;
-    }
+    let modules: Vec<_> = modules.iter().collect();
+    let fields =
+        modules.into_iter().map(|module| module_fields(module, statistics.get(last_part(&module.name)), surroundings));
+    report.items(fields, bounds::OUTPUT_OF_MODULES, "modules", bounded)?;
     report.end_array()
 }
 
 #[derive(Serialize)]
-struct ModuleFields {
+struct ModuleFields<'a> {
     base_addr: Hex,
-    cert_subject: Option<String>,
+    cert_subject: Option<&'a str>,
     code_id: String,
     corrupt_symbols: bool,
     debug_file: String,
     debug_id: String,
     end_addr: Hex,
-    filename: String,
+    filename: &'a str,
     loaded_symbols: bool,
     missing_symbols: bool,
-    symbol_url: Option<String>,
+    symbol_url: Option<&'a str>,
     version: Option<String>,
 }
 
-fn module_fields(module: &MinidumpModule, known: Option<&SymbolStats>, surroundings: Surroundings) -> ModuleFields {
-    let filename = file_name(module);
+fn module_fields<'a>(
+    module: &'a MinidumpModule,
+    known: Option<&'a SymbolStats>,
+    surroundings: Surroundings<'a>,
+) -> ModuleFields<'a> {
+    let filename = last_part(&module.name);
     let hex = |value: u64| Hex { value, width: surroundings.width };
     let debug_file = module.debug_file().unwrap_or_default();
     ModuleFields {
         base_addr: hex(module.raw.base_of_image),
-        cert_subject: surroundings.certificates.get(filename).cloned(),
+        cert_subject: surroundings.certificates.get(filename).map(|signer| &**signer),
         code_id: module.code_identifier().unwrap_or_default().as_str().to_string(),
         corrupt_symbols: known.is_some_and(|known| known.corrupt_symbols),
         debug_file: last_part(&debug_file).to_string(),
         debug_id: module.debug_identifier().unwrap_or_default().breakpad().to_string(),
         end_addr: hex(module.raw.base_of_image.wrapping_add(module.raw.size_of_image.into())),
-        filename: filename.to_string(),
+        filename,
         loaded_symbols: known.is_some_and(|known| known.loaded_symbols),
         missing_symbols: known.is_some_and(|known| !known.loaded_symbols),
-        symbol_url: known.and_then(|known| known.symbol_url.clone()),
+        symbol_url: known.and_then(|known| Some(beginning(known.symbol_url.as_ref()?, bounds::SYMBOL_URL))),
         version: module.version().map(|version| version.into_owned()),
     }
 }
 
-pub fn write_unloaded_modules<W: Write>(report: &mut Report<W>, surroundings: Surroundings) -> io::Result<()> {
+pub fn write_unloaded_modules<W: Write>(
+    report: &mut Report<W>,
+    modules: &MinidumpUnloadedModuleList,
+    surroundings: Surroundings,
+    bounded: &mut Bounded,
+) -> io::Result<()> {
     #[derive(Serialize)]
     struct Fields<'a> {
         base_addr: Hex,
-        cert_subject: Option<&'a String>,
+        cert_subject: Option<&'a str>,
         code_id: String,
         end_addr: Hex,
         filename: &'a str,
     }
     let hex = |value: u64| Hex { value, width: surroundings.width };
     report.begin_array("unloaded_modules")?;
-    for module in surroundings.unloaded_modules.iter() {
-        report.item(&Fields {
-            base_addr: hex(module.raw.base_of_image),
-            cert_subject: surroundings.certificates.get(&module.name),
-            code_id: module.code_identifier().unwrap_or_default().as_str().to_string(),
-            end_addr: hex(module.raw.base_of_image.wrapping_add(module.raw.size_of_image.into())),
-            filename: &module.name,
-        })?;
-    }
+    let modules: Vec<_> = modules.iter().collect();
+    let fields = modules.into_iter().map(|module| Fields {
+        base_addr: hex(module.raw.base_of_image),
+        cert_subject: surroundings.certificates.get(&module.name).map(|signer| &**signer),
+        code_id: module.code_identifier().unwrap_or_default().as_str().to_string(),
+        end_addr: hex(module.raw.base_of_image.wrapping_add(module.raw.size_of_image.into())),
+        filename: &module.name,
+    });
+    report.items(fields, bounds::OUTPUT_OF_UNLOADED_MODULES, "unloaded_modules", bounded)?;
     report.end_array()
 }
 
-pub fn write_handles<W: Write>(report: &mut Report<W>, handles: Option<&MinidumpHandleDataStream>) -> io::Result<()> {
+pub fn write_handles<W: Write>(
+    report: &mut Report<W>,
+    handles: Option<&MinidumpHandleDataStream>,
+    bounded: &mut Bounded,
+) -> io::Result<()> {
     #[derive(Serialize)]
     struct Fields<'a> {
         handle: Option<u64>,
@@ -393,13 +493,13 @@ pub fn write_handles<W: Write>(report: &mut Report<W>, handles: Option<&Minidump
         return report.field("handles", &());
     };
     report.begin_array("handles")?;
-    for handle in handles.iter() {
-        report.item(&Fields {
-            handle: handle.raw.handle().copied(),
-            object_name: handle.object_name.as_deref(),
-            type_name: handle.type_name.as_deref(),
-        })?;
-    }
+    let handles: Vec<_> = handles.iter().collect();
+    let fields = handles.into_iter().map(|handle| Fields {
+        handle: handle.raw.handle().copied(),
+        object_name: handle.object_name.as_deref(),
+        type_name: handle.type_name.as_deref(),
+    });
+    report.items(fields, bounds::OUTPUT_OF_HANDLES, "handles", bounded)?;
     report.end_array()
 }
 
@@ -424,11 +524,33 @@ impl Serialize for Hex {
     }
 }
 
-fn file_name(module: &MinidumpModule) -> &str {
-    last_part(&module.name)
-}
-
 /// What stands behind the last separator of a path of either system.
 pub fn last_part(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_as_large_as_it_is_printed() {
+        for text in ["", "a", "\"\\/", "\0\n\t\u{8}\u{1f}", "\u{7f}é\u{2028}\u{1f600}"] {
+            assert!(printed_size(text) >= serde_json::to_string(text).unwrap().len() - 2, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn items_end_where_they_are_too_large_and_their_number_is_told() {
+        let mut bounded = Bounded::default();
+        let mut report = Report::new(vec![]).unwrap();
+        report.begin_array("few").unwrap();
+        report.items([1, 2, 3].iter(), 100, "few", &mut bounded).unwrap();
+        report.end_array().unwrap();
+        report.begin_array("many").unwrap();
+        report.items(0..1_000, 10, "many", &mut bounded).unwrap();
+        report.end_array().unwrap();
+        assert_eq!(serde_json::to_string(&bounded).unwrap(), r#"{"many":1000}"#);
+        assert_eq!(String::from_utf8(report.out.out).unwrap(), r#"{"few":[1,2,3],"many":[0,1,2,3,4,5]"#);
+    }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use minidump::{Minidump, Module};
-use minidump_processor::ProcessorOptions;
 use minidump_synth::{amd64_context, DumpString, Memory, SynthMinidump, SystemInfo, Thread};
 use minidump_unwind::{
     FileError, FileKind, FillSymbolError, FrameSymbolizer, FrameWalker, SymbolProvider, SymbolStats,
@@ -72,7 +71,7 @@ fn dump() -> Vec<u8> {
 fn a_walk_that_panics_is_told_and_what_it_found_stays() {
     let bytes = dump();
     let dump = Minidump::read(&bytes[..]).unwrap();
-    let crash = crash::read(&dump, ProcessorOptions::stable_basic()).unwrap();
+    let crash = crash::read(&dump).unwrap();
     let modules = dump.get_stream().unwrap();
     let threads = walk::Threads::read(&dump).unwrap();
 

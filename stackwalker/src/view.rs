@@ -1,32 +1,32 @@
 //! A dump as the crates are given it: the file as it is, and behind it a directory of our own and the lists that were
 //! made shorter, so that what a stranger wrote into a count or a length acts on nothing.
 
-use std::collections::HashMap;
+mod lists;
+mod texts;
+
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::ptr;
 
 use minidump::format::MINIDUMP_STREAM_TYPE as StreamType;
-use minidump::Endian;
+use minidump::{Endian, Error, Minidump};
 
 use crate::bounds::{self, Bounded};
 
 /// Address space behind the file, of which only what is written becomes memory.
 const ROOM: usize = 64 << 20;
+const PAGE: usize = 4096;
+/// Bytes of a file that count: what stands behind it must be in reach of its 32-bit places.
+const LONGEST_FILE: usize = u32::MAX as usize + 1 - ROOM - PAGE;
 const HEADER: usize = 32;
 const DIRECTORY_ENTRY: usize = 12;
 const STREAM_COUNT_AT: usize = 8;
 const DIRECTORY_AT: usize = 12;
-const THREAD: usize = 48;
-const MODULE: usize = 108;
-const MODULE_NAME_AT: usize = 20;
-const MODULE_CODEVIEW_AT: usize = 76;
-const UNLOADED_MODULE: usize = 24;
-const UNLOADED_MODULE_NAME_AT: usize = 20;
-const THREAD_NAME: usize = 12;
-const MEMORY: usize = 16;
+/// A place where nothing can be read. It stands for those that are outside of the file.
+const NOWHERE: u32 = u32::MAX;
 const BREAKPAD_DUMP_THREAD_VALID: u32 = 1;
+const BREAKPAD_REQUESTING_THREAD_VALID: u32 = 2;
 
 /// Where something of the dump stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,9 +41,6 @@ struct Stream {
     location: Location,
 }
 
-/// Where names that are too long stand, and where their beginnings do.
-type ShortNames = HashMap<u32, u32>;
-
 pub struct View {
     start: *mut u8,
     room: usize,
@@ -56,14 +53,14 @@ pub struct View {
 }
 
 impl View {
-    /// Maps `file`. None where it is no minidump whose directory can be read, or too large to have something behind it
-    /// that its 32-bit places reach: such a one is for the crates alone.
-    pub fn open(file: &File) -> io::Result<Option<View>> {
-        let file_length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-        let tail = file_length.next_multiple_of(4096);
-        if file_length < HEADER || tail > u32::MAX as usize - ROOM {
-            return Ok(None);
+    /// Maps `file`. An error of its own where it is no minidump.
+    pub fn open(file: &File) -> io::Result<Result<View, Error>> {
+        let whole = file.metadata()?.len();
+        let file_length = usize::try_from(whole).unwrap_or(usize::MAX).min(LONGEST_FILE);
+        if file_length < HEADER {
+            return Ok(Err(Error::MissingHeader));
         }
+        let tail = file_length.next_multiple_of(PAGE);
         let room = tail + ROOM;
         let start = unsafe { map(room, file, file_length)? };
         let mut view = View {
@@ -75,13 +72,16 @@ impl View {
             streams: vec![],
             bounded: Bounded::default(),
         };
-        let Some(streams) = view.read_directory() else {
-            return Ok(None);
-        };
-        view.streams = streams;
-        view.shorten();
-        view.write_directory(&view.streams.clone());
-        Ok(Some(view))
+        if whole > file_length as u64 {
+            view.bounded.count("file_bytes", usize::try_from(whole).unwrap_or(usize::MAX));
+        }
+        Ok(view.read_directory().map(|streams| {
+            view.streams = streams;
+            view.shorten_lists();
+            view.shorten_texts();
+            view.show_all();
+            view
+        }))
     }
 
     /// The dump, with lists that are not too long.
@@ -101,15 +101,7 @@ impl View {
             StreamType::BreakpadInfoStream,
         ];
         streams.retain(|stream| !LATER.iter().any(|kind| *kind as u32 == stream.kind));
-        if let Some(records) = self.list(StreamType::ThreadListStream, THREAD) {
-            let id = self.crashed_thread();
-            let mut crashed = vec![];
-            for record in self.records(records, THREAD) {
-                if Some(self.u32_in(record, 0)) == id {
-                    crashed = record.to_vec();
-                }
-            }
-            let threads = self.append_list(&crashed, THREAD);
+        if let Some((threads, id)) = self.crashed_thread_alone() {
             streams.retain(|stream| stream.kind != StreamType::ThreadListStream as u32);
             streams.push(Stream { kind: StreamType::ThreadListStream as u32, location: threads });
             let mut breakpad = vec![];
@@ -126,167 +118,52 @@ impl View {
         self.write_directory(&self.streams.clone());
     }
 
-    fn shorten(&mut self) {
-        self.shorten_threads();
-        self.shorten_modules();
-        self.shorten_unloaded_modules();
-        self.shorten_thread_names();
-        self.cut_list(StreamType::MemoryListStream, MEMORY, bounds::MEMORY_REGIONS, "memory_regions");
-    }
-
-    fn shorten_threads(&mut self) {
-        let Some(list) = self.list(StreamType::ThreadListStream, THREAD) else { return };
-        let count = list.size as usize / THREAD;
-        if count <= bounds::THREADS {
-            return;
-        }
-        let crashed = self.crashed_thread();
-        let mut kept = self.bytes_at(list)[..bounds::THREADS * THREAD].to_vec();
-        let last = kept.len() - THREAD;
-        let is_kept = kept.chunks_exact(THREAD).any(|record| Some(self.u32_in(record, 0)) == crashed);
-        if let Some(record) =
-            self.records(list, THREAD).find(|record| !is_kept && Some(self.u32_in(record, 0)) == crashed)
-        {
-            let record = record.to_vec();
-            kept[last..].copy_from_slice(&record);
-        }
-        self.replace(StreamType::ThreadListStream, &kept, THREAD);
-        self.bounded.count("threads", count);
-    }
-
-    fn shorten_modules(&mut self) {
-        let Some(list) = self.list(StreamType::ModuleListStream, MODULE) else { return };
-        let count = list.size as usize / MODULE;
-        let mut kept = self.bytes_at(list)[..count.min(bounds::MODULES) * MODULE].to_vec();
-        let mut changed = count > bounds::MODULES;
-        if changed {
-            self.bounded.count("modules", count);
-        }
-        let longest = bounds::longest_name(kept.len() / MODULE);
-        let mut shorter = ShortNames::new();
-        for record in kept.chunks_exact_mut(MODULE) {
-            changed |= self.shorten_name(record, MODULE_NAME_AT, longest, &mut shorter);
-            let codeview = self.u32_in(record, MODULE_CODEVIEW_AT);
-            if codeview as usize > longest {
-                record[MODULE_CODEVIEW_AT..][..4].copy_from_slice(&self.u32_bytes(longest as u32));
-                self.bounded.count("debug_records", codeview as usize);
-                changed = true;
-            }
-        }
-        if changed {
-            self.replace(StreamType::ModuleListStream, &kept, MODULE);
-        }
-    }
-
-    fn shorten_unloaded_modules(&mut self) {
-        // Its header tells the size of itself and of a record.
-        let Some(stream) = self.stream(StreamType::UnloadedModuleListStream) else { return };
-        let bytes = self.bytes_at(stream);
-        if bytes.len() < 12 {
-            return;
-        }
-        let (header, record_size, count) =
-            (self.u32_in(bytes, 0) as usize, self.u32_in(bytes, 4) as usize, self.u32_in(bytes, 8) as usize);
-        let Some(records) = bytes.get(header..) else { return };
-        if record_size != UNLOADED_MODULE || header < 12 || records.len() / UNLOADED_MODULE < count {
-            return;
-        }
-        let kept_count = count.min(bounds::UNLOADED_MODULES);
-        let mut kept = records[..kept_count * UNLOADED_MODULE].to_vec();
-        let mut changed = kept_count < count;
-        if changed {
-            self.bounded.count("unloaded_modules", count);
-        }
-        let longest = bounds::longest_name(kept_count);
-        let mut shorter = ShortNames::new();
-        for record in kept.chunks_exact_mut(UNLOADED_MODULE) {
-            changed |= self.shorten_name(record, UNLOADED_MODULE_NAME_AT, longest, &mut shorter);
-        }
-        if changed {
-            let mut stream = vec![];
-            for value in [12, UNLOADED_MODULE as u32, kept_count as u32] {
-                stream.extend(self.u32_bytes(value));
-            }
-            stream.extend(kept);
-            let location = self.append(&stream);
-            self.relocate(StreamType::UnloadedModuleListStream, location);
-        }
-    }
-
-    fn shorten_thread_names(&mut self) {
-        self.cut_list(StreamType::ThreadNamesStream, THREAD_NAME, bounds::THREADS, "thread_names");
-        let Some(list) = self.list(StreamType::ThreadNamesStream, THREAD_NAME) else { return };
-        let mut kept = self.bytes_at(list).to_vec();
-        let longest = bounds::longest_name(kept.len() / THREAD_NAME);
-        let mut shorter = ShortNames::new();
-        let mut changed = false;
-        for record in kept.chunks_exact_mut(THREAD_NAME) {
-            // A 64-bit place, of which the crates take what fits.
-            changed |= self.shorten_name(record, if self.is_little() { 4 } else { 8 }, longest, &mut shorter);
-        }
-        if changed {
-            self.replace(StreamType::ThreadNamesStream, &kept, THREAD_NAME);
-        }
-    }
-
-    /// Lets the name that `record` points to at `place` be at most `longest` bytes: a longer one is pointed to as a
-    /// copy of its beginning.
-    fn shorten_name(&mut self, record: &mut [u8], place: usize, longest: usize, shorter: &mut ShortNames) -> bool {
-        let at = self.u32_in(record, place);
-        let Some(length) = self.u32_at(at as usize) else { return false };
-        if length as usize <= longest {
-            return false;
-        }
-        let Some(text) = self.file().get(at as usize + 4..at as usize + 4 + longest) else { return false };
-        let mut name = self.u32_bytes(longest as u32).to_vec();
-        name.extend(text);
-        let moved = *shorter.entry(at).or_insert_with(|| self.append(&name).at);
-        self.bounded.count("names", length as usize);
-        record[place..][..4].copy_from_slice(&self.u32_bytes(moved));
-        true
-    }
-
-    fn cut_list(&mut self, kind: StreamType, record_size: usize, most: usize, name: &'static str) {
-        let Some(list) = self.list(kind, record_size) else { return };
-        let count = list.size as usize / record_size;
-        if count > most {
-            let kept = self.bytes_at(list)[..most * record_size].to_vec();
-            self.replace(kind, &kept, record_size);
-            self.bounded.count(name, count);
-        }
-    }
-
     /// The thread that the dump says to have crashed, or to have asked for the dump.
     fn crashed_thread(&self) -> Option<u32> {
         if let Some(exception) = self.stream(StreamType::ExceptionStream) {
             return self.u32_at(exception.at as usize);
         }
         let info = self.bytes_at(self.stream(StreamType::BreakpadInfoStream)?);
-        const REQUESTING_THREAD_VALID: u32 = 2;
-        (info.len() >= 12 && self.u32_in(info, 0) & REQUESTING_THREAD_VALID != 0).then(|| self.u32_in(info, 8))
+        (info.len() >= 12 && self.u32_in(info, 0) & BREAKPAD_REQUESTING_THREAD_VALID != 0).then(|| self.u32_in(info, 8))
     }
 
-    fn read_directory(&mut self) -> Option<Vec<Stream>> {
-        self.endian = match self.file().get(..4)? {
-            b"MDMP" => Endian::Little,
-            b"PMDM" => Endian::Big,
-            _ => return None,
-        };
-        let count = self.u32_at(STREAM_COUNT_AT)? as usize;
-        let start = self.u32_at(DIRECTORY_AT)? as usize;
-        let directory = self.file().get(start..start.checked_add(count.checked_mul(DIRECTORY_ENTRY)?)?)?;
-        if count > bounds::STREAMS {
-            return None;
+    fn read_directory(&mut self) -> Result<Vec<Stream>, Error> {
+        // The header alone: the directory of most is behind it, and so missing then.
+        match Minidump::read(&self.file()[..HEADER]) {
+            Ok(_) | Err(Error::MissingDirectory) => (),
+            Err(error) => return Err(error),
         }
+        if self.file().starts_with(b"PMDM") {
+            self.endian = Endian::Big;
+        }
+        let number = |at| self.u32_at(at).map(|number| number as usize).ok_or(Error::MissingHeader);
+        let (count, start) = (number(STREAM_COUNT_AT)?, number(DIRECTORY_AT)?);
+        if count > 0 && start + count * DIRECTORY_ENTRY > self.file_length {
+            return Err(Error::MissingDirectory);
+        }
+        let entries = count.min(bounds::STREAMS);
+        let directory = self.file().get(start..start + entries * DIRECTORY_ENTRY).unwrap_or_default().to_vec();
         let mut streams: Vec<Stream> = vec![];
         for entry in directory.chunks_exact(DIRECTORY_ENTRY) {
             let kind = self.u32_in(entry, 0);
+            let location = Location { size: self.u32_in(entry, 4), at: self.u32_in(entry, 8) };
+            let location = match location {
+                _ if !self.is_in_file(location) => Location { at: NOWHERE, ..location },
+                // It may have the part of the header that is written anew.
+                Location { at, size } if (at as usize) < HEADER && size < 4096 => {
+                    let stream = self.bytes_at(location).to_vec();
+                    self.append(&stream)
+                }
+                _ => location,
+            };
             // Of several of a kind the last one counts.
             streams.retain(|stream| stream.kind != kind);
-            streams
-                .push(Stream { kind, location: Location { size: self.u32_in(entry, 4), at: self.u32_in(entry, 8) } });
+            streams.push(Stream { kind, location });
         }
-        Some(streams)
+        if count > entries {
+            self.bounded.count("streams", count);
+        }
+        Ok(streams)
     }
 
     fn write_directory(&mut self, streams: &[Stream]) {
@@ -308,36 +185,14 @@ impl View {
         self.slice(location).map(|_| location)
     }
 
-    /// The records of a list behind its count (and four bytes of padding, which some have). None where the crates will
-    /// refuse it.
-    fn list(&self, kind: StreamType, record_size: usize) -> Option<Location> {
-        let stream = self.stream(kind)?;
-        let bytes = self.slice(stream)?;
-        let count = self.u32_in(bytes.get(..4)?, 0);
-        let size = u32::try_from((count as usize).checked_mul(record_size)?).ok()?;
-        let padding = stream.size.checked_sub(4)?.checked_sub(size)?;
-        (padding == 0 || padding == 4).then_some(Location { size, at: stream.at + 4 + padding })
-    }
-
-    fn records(&self, list: Location, record_size: usize) -> impl Iterator<Item = &[u8]> {
-        self.bytes_at(list).chunks_exact(record_size)
-    }
-
-    fn replace(&mut self, kind: StreamType, records: &[u8], record_size: usize) {
-        let location = self.append_list(records, record_size);
-        self.relocate(kind, location);
-    }
-
     fn relocate(&mut self, kind: StreamType, location: Location) {
         for stream in self.streams.iter_mut().filter(|stream| stream.kind == kind as u32) {
             stream.location = location;
         }
     }
 
-    fn append_list(&mut self, records: &[u8], record_size: usize) -> Location {
-        let mut list = self.u32_bytes((records.len() / record_size) as u32).to_vec();
-        list.extend(records);
-        self.append(&list)
+    fn remove(&mut self, kind: StreamType) {
+        self.streams.retain(|stream| stream.kind != kind as u32);
     }
 
     fn append(&mut self, bytes: &[u8]) -> Location {
@@ -352,8 +207,12 @@ impl View {
         &self.bytes()[..self.file_length]
     }
 
+    fn is_in_file(&self, location: Location) -> bool {
+        location.at as usize + location.size as usize <= self.file_length
+    }
+
     fn slice(&self, location: Location) -> Option<&[u8]> {
-        self.bytes().get(location.at as usize..(location.at as usize).checked_add(location.size as usize)?)
+        self.bytes().get(location.at as usize..location.at as usize + location.size as usize)
     }
 
     fn bytes_at(&self, location: Location) -> &[u8] {
@@ -373,7 +232,24 @@ impl View {
         }
     }
 
+    fn u64_in(&self, bytes: &[u8], at: usize) -> u64 {
+        let bytes = bytes[at..][..8].try_into().unwrap_or_default();
+        if self.is_little() {
+            u64::from_le_bytes(bytes)
+        } else {
+            u64::from_be_bytes(bytes)
+        }
+    }
+
     fn u32_bytes(&self, value: u32) -> [u8; 4] {
+        if self.is_little() {
+            value.to_le_bytes()
+        } else {
+            value.to_be_bytes()
+        }
+    }
+
+    fn u64_bytes(&self, value: u64) -> [u8; 8] {
         if self.is_little() {
             value.to_le_bytes()
         } else {
@@ -406,4 +282,134 @@ unsafe fn map(room: usize, file: &File, length: usize) -> io::Result<*mut u8> {
         return Err(error);
     }
     Ok(start.cast())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::FromRawFd;
+
+    const THREADS: u32 = StreamType::ThreadListStream as u32;
+    const MODULES: u32 = StreamType::ModuleListStream as u32;
+    const EXCEPTION: u32 = StreamType::ExceptionStream as u32;
+
+    fn words(values: &[u32]) -> Vec<u8> {
+        values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    /// A dump of `streams`, which stand one behind the other at its end, behind `rest`, which stands behind the directory.
+    fn dump(rest: &[u8], streams: &[(u32, Vec<u8>)]) -> Vec<u8> {
+        let mut dump = b"MDMP".to_vec();
+        dump.extend(words(&[0xa793, streams.len() as u32, HEADER as u32, 0, 0, 0, 0]));
+        let mut at = rest_at(streams.len()) + rest.len();
+        for (kind, bytes) in streams {
+            dump.extend(words(&[*kind, bytes.len() as u32, at as u32]));
+            at += bytes.len();
+        }
+        dump.extend(rest);
+        streams.iter().for_each(|(_, bytes)| dump.extend(bytes));
+        dump
+    }
+
+    fn rest_at(streams: usize) -> usize {
+        HEADER + streams * DIRECTORY_ENTRY
+    }
+
+    fn open(dump: &[u8]) -> Result<View, Error> {
+        let mut file = unsafe { File::from_raw_fd(libc::memfd_create(c"dump".as_ptr(), 0)) };
+        file.write_all(dump).unwrap();
+        View::open(&file).unwrap()
+    }
+
+    fn thread(number: u32, stack: Location) -> Vec<u8> {
+        words(&[number, 0, 0, 0, 0, 0, 0x1000, 0, stack.size, stack.at, 0, 0])
+    }
+
+    fn thread_list(threads: impl ExactSizeIterator<Item = Vec<u8>>) -> Vec<u8> {
+        let mut list = words(&[threads.len() as u32]);
+        threads.for_each(|record| list.extend(record));
+        list
+    }
+
+    fn thread_ids(view: &View) -> Vec<u32> {
+        let dump = Minidump::read(view.bytes()).unwrap();
+        let threads: minidump::MinidumpThreadList = dump.get_stream().unwrap();
+        threads.threads.iter().map(|thread| thread.raw.thread_id).collect()
+    }
+
+    fn bounded(view: &View) -> String {
+        serde_json::to_string(&view.bounded).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_is_no_minidump_has_the_error_of_the_crates() {
+        assert_eq!(open(b"").err(), Some(Error::MissingHeader));
+        assert_eq!(open(&[0; 100]).err(), Some(Error::HeaderMismatch));
+        let whole = dump(b"", &[(THREADS, thread_list([].into_iter()))]);
+        for length in 0..whole.len() {
+            assert_eq!(open(&whole[..length]).err(), Minidump::read(&whole[..length]).err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn of_too_many_threads_the_one_that_crashed_stays() {
+        let threads = (0..10_000).map(|number| thread(number, Location { size: 0, at: 0 }));
+        let mut exception = words(&[9_000]);
+        exception.resize(168, 0);
+        let mut view = open(&dump(b"", &[(THREADS, thread_list(threads)), (EXCEPTION, exception)])).unwrap();
+        let mut expected: Vec<u32> = (0..4_095).collect();
+        expected.push(9_000);
+        assert_eq!(thread_ids(&view), expected);
+        assert_eq!(bounded(&view), r#"{"threads":10000}"#);
+        view.show_crash_only();
+        assert_eq!(thread_ids(&view), [9_000]);
+        view.show_all();
+        assert_eq!(thread_ids(&view), expected);
+    }
+
+    #[test]
+    fn what_is_behind_the_end_of_the_file_is_nowhere() {
+        let stacks = [Location { size: 8, at: 44 }, Location { size: 4_000, at: 44 }, Location { size: 1, at: 4_096 }];
+        let threads = stacks.into_iter().map(|stack| thread(1, stack));
+        let view = open(&dump(&[1; 8], &[(THREADS, thread_list(threads))])).unwrap();
+        let dump = Minidump::read(view.bytes()).unwrap();
+        let threads: minidump::MinidumpThreadList = dump.get_stream().unwrap();
+        let no_other = minidump::UnifiedMemoryList::default();
+        let stacks = threads.threads.iter().map(|thread| thread.stack_memory(&no_other).map(|stack| stack.bytes()));
+        assert_eq!(stacks.collect::<Vec<_>>(), [Some(&[1; 8][..]), None, None]);
+        assert_eq!(bounded(&view), "{}");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters_and_one_of_usual_length_stays() {
+        let long = "/lib/".to_string() + &"x\u{1f600}".repeat(2_000);
+        let mut names = vec![];
+        let mut modules = words(&[2]);
+        for name in ["/lib/usual.so", &long] {
+            let at = (rest_at(1) + names.len()) as u32;
+            let units: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            names.extend(words(&[units.len() as u32]));
+            names.extend(units);
+            let mut module = words(&[0x1000, 0, 0x10, 0, 0, at]);
+            module.resize(108, 0);
+            modules.extend(module);
+        }
+        let view = open(&dump(&names, &[(MODULES, modules)])).unwrap();
+        let dump = Minidump::read(view.bytes()).unwrap();
+        let modules: minidump::MinidumpModuleList = dump.get_stream().unwrap();
+        let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names[0], "/lib/usual.so");
+        assert!(long.starts_with(names[1]) && names[1].len() > 500, "{}", names[1]);
+        assert_eq!(bounded(&view), r#"{"names":12010}"#);
+    }
+
+    #[test]
+    fn only_so_many_entries_of_a_directory_are_looked_at() {
+        let mut streams = vec![(THREADS, thread_list([].into_iter()))];
+        streams.extend((0..5_000).map(|number| (0x10000 + number, vec![])));
+        let view = open(&dump(b"", &streams)).unwrap();
+        assert_eq!(Minidump::read(view.bytes()).unwrap().all_streams().count(), 1_000);
+        assert_eq!(bounded(&view), r#"{"streams":5001}"#);
+    }
 }

@@ -1,21 +1,24 @@
 //! The stacks of a dump, one thread at a time: none is kept once it is printed, and none is longer in memory than
 //! what is printed of it.
 
-use std::cell::Cell;
-use std::collections::VecDeque;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashSet, VecDeque};
 use std::panic::{resume_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::FutureExt;
 use minidump::{
     Minidump, MinidumpBreakpadInfo, MinidumpContext, MinidumpException, MinidumpMiscInfo, MinidumpModuleList,
-    MinidumpSystemInfo, MinidumpThread, MinidumpThreadList, MinidumpThreadNames, UnifiedMemory, UnifiedMemoryList,
+    MinidumpSystemInfo, MinidumpThread, MinidumpThreadList, MinidumpThreadNames, MinidumpUnloadedModuleList, Module,
+    UnifiedMemory, UnifiedMemoryList,
 };
 use minidump_processor::ProcessError;
 use minidump_unwind::{walk_stack, CallStack, CallStackInfo, FrameTrust, StackFrame, SymbolProvider, SystemInfo};
 
-use crate::bounds;
+use crate::bounds::{self, Bounded};
+use crate::lookups::{Lookups, TooMuch};
+use crate::report;
 
-const ALLOWANCE: Allowance = Allowance { walked: bounds::FRAMES_OF_A_DUMP, printed: bounds::PRINTED_FRAMES };
 const HALF: usize = bounds::FRAMES / 2;
 
 /// The threads of a dump, and what is needed to walk them.
@@ -29,22 +32,56 @@ pub struct Threads<'a> {
     /// The thread that wrote the dump, which has no stack of interest.
     dumping: Option<u32>,
     asking: Option<u32>,
-    allowance: Cell<Allowance>,
+    /// Of the thread that crashed.
+    its_allowance: Allowance,
+    /// Of all others.
+    allowance: Allowance,
+    printed: RefCell<Printed>,
+    too_much: TooMuch,
 }
 
-/// Frames that may still be looked at, and printed, of all threads but the one that crashed.
-#[derive(Clone, Copy)]
+/// What may still be spent: frames, look-ups of symbols, and bytes that are printed.
 struct Allowance {
-    walked: usize,
-    printed: usize,
+    frames: Cell<usize>,
+    lookups: AtomicUsize,
+    output: Cell<usize>,
+}
+
+impl Allowance {
+    fn new(output: usize) -> Self {
+        Allowance {
+            frames: Cell::new(bounds::FRAMES_OF_A_DUMP),
+            lookups: AtomicUsize::new(bounds::LOOKUPS_OF_A_DUMP),
+            output: Cell::new(output),
+        }
+    }
+
+    fn has_lookups(&self) -> bool {
+        self.lookups.load(Ordering::Relaxed) > 0
+    }
+
+    fn is_used_up(&self) -> bool {
+        !self.has_lookups() || self.frames.get() == 0 || self.output.get() == 0
+    }
+}
+
+/// What is known of the stacks that were printed so far.
+struct Printed {
+    /// Bytes left for the first frames of threads whose allowance was used up by those before.
+    last_frames: usize,
+    unfinished: usize,
+    /// The modules of frames that were printed, and of those that were cut, by their addresses.
+    modules: HashSet<u64>,
+    cut_modules: HashSet<u64>,
 }
 
 /// The stack of one thread, cut in the middle where it is deep.
+#[derive(Default)]
 pub struct Stack {
     pub thread_id: u32,
     pub thread_name: Option<String>,
     pub last_error: Option<String>,
-    /// The frames at the top, each with its number.
+    /// The frames at the top.
     pub top: Vec<StackFrame>,
     /// The frames at the bottom, where some between were left out.
     pub bottom: VecDeque<StackFrame>,
@@ -53,6 +90,8 @@ pub struct Stack {
     pub is_unfinished: bool,
     /// Why the walk ended before its end.
     pub failed: Option<String>,
+    /// The modules of frames that were cut, by their addresses.
+    cut_modules: HashSet<u64>,
 }
 
 impl<'a> Threads<'a> {
@@ -69,8 +108,21 @@ impl<'a> Threads<'a> {
             exception: dump.get_stream().ok(),
             dumping: breakpad.as_ref().and_then(|info| info.dump_thread_id),
             asking: breakpad.as_ref().and_then(|info| info.requesting_thread_id),
-            allowance: Cell::new(ALLOWANCE),
+            its_allowance: Allowance::new(bounds::OUTPUT_OF_A_STACK),
+            allowance: Allowance::new(bounds::output_of_stacks(0)),
+            printed: RefCell::new(Printed {
+                last_frames: bounds::OUTPUT_OF_LAST_FRAMES,
+                unfinished: 0,
+                modules: HashSet::new(),
+                cut_modules: HashSet::new(),
+            }),
+            too_much: TooMuch::default(),
         })
+    }
+
+    /// Leaves to the stacks what `printed` bytes leave to them that were printed before.
+    pub fn make_room_for(&self, printed: usize) {
+        self.allowance.output.set(bounds::output_of_stacks(printed));
     }
 
     pub fn len(&self) -> usize {
@@ -99,16 +151,7 @@ impl<'a> Threads<'a> {
     ) -> Stack {
         let thread = &self.threads.threads[number];
         let id = thread.raw.thread_id;
-        let mut stack = Stack {
-            thread_id: id,
-            thread_name: None,
-            last_error: None,
-            top: vec![],
-            bottom: VecDeque::new(),
-            frame_count: 0,
-            is_unfinished: false,
-            failed: None,
-        };
+        let mut stack = Stack { thread_id: id, ..Default::default() };
         if self.dumping == Some(id) {
             return stack;
         }
@@ -117,12 +160,70 @@ impl<'a> Threads<'a> {
         if let Some(context) = self.context(thread) {
             let memory = self.stack_memory(thread, &context);
             let first = StackFrame::from_context(context, FrameTrust::Context);
-            let is_crashed = self.crashed_id() == Some(id);
-            let own = Cell::new(ALLOWANCE);
-            let allowance = if is_crashed { &own } else { &self.allowance };
-            stack.walk(number, first, memory, modules, system, symbols, allowance).await;
+            let allowance = self.allowance_of(id);
+            let symbols = Lookups::new(symbols, &allowance.lookups, &self.too_much);
+            stack.walk(number, first, memory, modules, system, &symbols, allowance).await;
         }
         stack
+    }
+
+    /// Completes a stack, and leaves of it what may be printed.
+    pub fn complete(&self, stack: &mut Stack, unloaded_modules: &MinidumpUnloadedModuleList, bounded: &mut Bounded) {
+        for frame in stack.top.iter_mut().chain(&mut stack.bottom) {
+            name_unloaded_modules(frame, unloaded_modules, bounded);
+        }
+        let printed = &mut *self.printed.borrow_mut();
+        let output = &self.allowance_of(stack.thread_id).output;
+        let left = output.get();
+        if stack.top.first().is_some_and(|frame| report::frame_size(frame) > left) {
+            output.set(0);
+            printed.last_frames -= stack.fit(printed.last_frames);
+        } else {
+            output.set(left - stack.fit(left.min(bounds::OUTPUT_OF_A_STACK)));
+        }
+        let frames = stack.top.iter().chain(&stack.bottom);
+        printed.modules.extend(frames.filter_map(module_address));
+        printed.cut_modules.extend(stack.cut_modules.drain());
+        if stack.frame_count > bounds::FRAMES {
+            bounded.count("frames", stack.frame_count);
+        } else if stack.is_cut() {
+            bounded.count("frames_not_printed", stack.frame_count - stack.top.len());
+        }
+        if stack.is_unfinished {
+            printed.unfinished += 1;
+            bounded.count("unfinished_stacks", printed.unfinished);
+        }
+    }
+
+    /// Says of the symbols what was too much of them.
+    pub fn say(&self, bounded: &mut Bounded) {
+        self.too_much.say(bounded);
+        if !(self.allowance.has_lookups() && self.its_allowance.has_lookups()) {
+            bounded.count("lookups", bounds::LOOKUPS_OF_A_DUMP);
+        }
+    }
+
+    /// The file names of modules that only frames have that were cut, sorted.
+    pub fn modules_in_cut_frames<'m>(&self, modules: &'m MinidumpModuleList, bounded: &mut Bounded) -> Vec<&'m str> {
+        let printed = self.printed.borrow();
+        let met = printed.cut_modules.difference(&printed.modules);
+        let met = met.filter_map(|address| modules.module_at_address(*address));
+        let mut names: Vec<_> = met.map(|module| report::last_part(&module.name)).collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() > bounds::MODULES_IN_CUT_FRAMES {
+            bounded.count("modules_in_cut_frames", names.len());
+            names.truncate(bounds::MODULES_IN_CUT_FRAMES);
+        }
+        names
+    }
+
+    fn allowance_of(&self, id: u32) -> &Allowance {
+        if self.crashed_id() == Some(id) {
+            &self.its_allowance
+        } else {
+            &self.allowance
+        }
     }
 
     fn context(&self, thread: &MinidumpThread) -> Option<MinidumpContext> {
@@ -151,6 +252,15 @@ impl<'a> Threads<'a> {
 }
 
 impl Stack {
+    /// Whether frames are missing.
+    pub fn is_truncated(&self) -> bool {
+        self.is_unfinished || self.is_cut()
+    }
+
+    fn is_cut(&self) -> bool {
+        self.top.len() + self.bottom.len() < self.frame_count
+    }
+
     #[allow(clippy::too_many_arguments)]
     async fn walk<P: SymbolProvider + Sync>(
         &mut self,
@@ -160,26 +270,21 @@ impl Stack {
         modules: &MinidumpModuleList,
         system: &SystemInfo,
         symbols: &P,
-        allowance: &Cell<Allowance>,
+        allowance: &Allowance,
     ) {
         let mut walked = CallStack::with_info(self.thread_id, CallStackInfo::Ok);
         walked.frames.push(first);
         // Frames of `walked` that were taken over already.
         let mut known = 0;
         loop {
-            let left = allowance.get();
-            let chunk = if self.frame_count == 0 { bounds::FRAMES.min(left.printed) } else { HALF };
-            let most = chunk.min(left.walked).max(1);
-            let result = walk_some(number, known + most, &mut walked, memory, modules, system, symbols).await;
+            let chunk = if self.frame_count == 0 { bounds::FRAMES } else { HALF };
+            let most = if allowance.is_used_up() { 1 } else { chunk.min(allowance.frames.get()) };
+            let lookups = &allowance.lookups;
+            let result = walk_some(number, known + most, lookups, &mut walked, memory, modules, system, symbols).await;
             let new = walked.frames.len() - known;
-            let mut left = allowance.get();
-            left.walked = left.walked.saturating_sub(new);
-            if self.frame_count == 0 {
-                left.printed = left.printed.saturating_sub(new);
-            }
-            allowance.set(left);
+            allowance.frames.set(allowance.frames.get().saturating_sub(new));
             let is_cut = matches!(result, Ended::Cut);
-            let goes_on = is_cut && left.walked > 0 && self.frame_count + new >= bounds::FRAMES;
+            let goes_on = is_cut && new == chunk && !allowance.is_used_up();
             self.is_unfinished = is_cut && !goes_on;
             let again = goes_on.then(|| walked.frames[walked.frames.len().saturating_sub(2)..].to_vec());
             for frame in walked.frames.drain(..).skip(known) {
@@ -208,8 +313,57 @@ impl Stack {
         }
         self.bottom.push_back(frame);
         if self.bottom.len() > HALF {
-            self.bottom.pop_front();
+            self.cut_modules.extend(self.bottom.pop_front().as_ref().and_then(module_address));
         }
+    }
+
+    /// Leaves of the frames what `room` bytes of output hold, of a deep stack as much of its top as of its bottom, else
+    /// the top. Returns how many bytes that are.
+    fn fit(&mut self, room: usize) -> usize {
+        let each = if self.bottom.is_empty() { room } else { room / 2 };
+        let (top, top_size) = fitting(self.top.iter(), each);
+        let (bottom, bottom_size) = fitting(self.bottom.iter().rev(), each);
+        let left_out = self.bottom.len() - bottom;
+        let cut = self.top.drain(top..).chain(self.bottom.drain(..left_out));
+        self.cut_modules.extend(cut.filter_map(|frame| module_address(&frame)));
+        top_size + bottom_size
+    }
+}
+
+/// How many of the first of `frames` have at most `room` bytes together, and how many bytes.
+fn fitting<'f>(frames: impl Iterator<Item = &'f StackFrame>, room: usize) -> (usize, usize) {
+    let (mut count, mut all) = (0, 0);
+    for frame in frames {
+        let size = report::frame_size(frame);
+        if all + size > room {
+            break;
+        }
+        all += size;
+        count += 1;
+    }
+    (count, all)
+}
+
+fn module_address(frame: &StackFrame) -> Option<u64> {
+    frame.module.as_ref().map(|module| module.raw.base_of_image)
+}
+
+/// Tells for a frame without a module those that were at its address before, with its offsets in them.
+fn name_unloaded_modules(frame: &mut StackFrame, modules: &MinidumpUnloadedModuleList, bounded: &mut Bounded) {
+    if frame.module.is_some() {
+        return;
+    }
+    let address = frame.instruction;
+    let mut count = 0;
+    for module in modules.modules_at_address(address) {
+        count += 1;
+        if count <= bounds::UNLOADED_MODULES_OF_A_FRAME {
+            let offset = address.wrapping_sub(module.base_address());
+            frame.unloaded_modules.entry(module.name.clone()).or_default().insert(offset);
+        }
+    }
+    if count > bounds::UNLOADED_MODULES_OF_A_FRAME {
+        bounded.count("unloaded_modules_of_a_frame", count);
     }
 }
 
@@ -219,12 +373,14 @@ enum Ended {
     Panicked(String),
 }
 
-/// Thrown out of a walk that has found as many frames as it may.
+/// Thrown out of a walk that has found as many frames as it may, or looked up too much.
 struct Cut;
 
+#[allow(clippy::too_many_arguments)]
 async fn walk_some<P: SymbolProvider + Sync>(
     number: usize,
     most: usize,
+    lookups: &AtomicUsize,
     walked: &mut CallStack,
     memory: Option<UnifiedMemory<'_, '_>>,
     modules: &MinidumpModuleList,
@@ -232,7 +388,7 @@ async fn walk_some<P: SymbolProvider + Sync>(
     symbols: &P,
 ) -> Ended {
     let cut_when_enough = move |index: usize, _: &StackFrame| {
-        if index + 1 >= most {
+        if index + 1 >= most || lookups.load(Ordering::Relaxed) == 0 {
             resume_unwind(Box::new(Cut));
         }
     };
@@ -260,4 +416,74 @@ fn forget_symbols(frame: &mut StackFrame) {
 pub fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("no message").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minidump::format::CONTEXT_AMD64;
+    use minidump::{MinidumpContextValidity, MinidumpModule, MinidumpRawContext};
+
+    fn frame(number: u64) -> StackFrame {
+        let context = CONTEXT_AMD64 { rip: number, ..Default::default() };
+        let context = MinidumpContext { raw: MinidumpRawContext::Amd64(context), valid: MinidumpContextValidity::All };
+        let mut frame = StackFrame::from_context(context, FrameTrust::Scan);
+        frame.module = Some(MinidumpModule::new(number, 1, "app"));
+        frame
+    }
+
+    fn stack(frames: u64) -> Stack {
+        let mut stack = Stack::default();
+        (0..frames).for_each(|number| stack.take(frame(number)));
+        stack
+    }
+
+    fn numbers(stack: &Stack) -> (Vec<u64>, Vec<u64>) {
+        let numbers = |frames: &mut dyn Iterator<Item = &StackFrame>| frames.map(|frame| frame.instruction).collect();
+        (numbers(&mut stack.top.iter()), numbers(&mut stack.bottom.iter()))
+    }
+
+    #[test]
+    fn a_stack_as_deep_as_may_be_is_whole() {
+        let stack = stack(500);
+        assert_eq!(numbers(&stack), ((0..500).collect(), vec![]));
+        assert!(!stack.is_truncated());
+    }
+
+    #[test]
+    fn of_a_deeper_stack_the_first_and_the_last_half_stay_and_the_modules_between_are_known() {
+        let stack = stack(1_000);
+        assert_eq!(numbers(&stack), ((0..250).collect(), (750..1_000).collect()));
+        assert_eq!(stack.frame_count, 1_000);
+        assert_eq!(stack.cut_modules, (250..750).collect());
+        assert!(stack.is_truncated());
+    }
+
+    #[test]
+    fn frames_that_have_no_room_are_cut_from_the_end_or_between_top_and_bottom() {
+        let size = report::frame_size(&frame(0));
+        let mut shallow = stack(10);
+        assert_eq!(shallow.fit(4 * size + 1), 4 * size);
+        assert_eq!(numbers(&shallow), ((0..4).collect(), vec![]));
+        assert!(shallow.is_truncated());
+        let mut deep = stack(1_000);
+        assert_eq!(deep.fit(4 * size), 4 * size);
+        assert_eq!(numbers(&deep), (vec![0, 1], vec![998, 999]));
+        assert_eq!(deep.cut_modules.len(), 996);
+    }
+
+    #[test]
+    fn a_frame_without_a_module_has_some_of_those_that_were_there() {
+        let there = |number| minidump::MinidumpUnloadedModule::new(0x1000, 0x100, &format!("{number:03}"));
+        let modules = MinidumpUnloadedModuleList::from_modules((0..100).map(there).collect());
+        let mut bounded = Bounded::default();
+        let mut frame = frame(0x1010);
+        name_unloaded_modules(&mut frame, &modules, &mut bounded);
+        assert!(frame.unloaded_modules.is_empty());
+        frame.module = None;
+        name_unloaded_modules(&mut frame, &modules, &mut bounded);
+        assert_eq!(frame.unloaded_modules.len(), bounds::UNLOADED_MODULES_OF_A_FRAME);
+        assert_eq!(frame.unloaded_modules["000"], [0x10].into());
+        assert_eq!(serde_json::to_string(&bounded).unwrap(), r#"{"unloaded_modules_of_a_frame":100}"#);
+    }
 }

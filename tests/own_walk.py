@@ -1,0 +1,85 @@
+"""Run socorro-stackwalk, the project's own stackwalker: what it printed, and at which cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.shared import REPOSITORY, require
+
+OWN_KEY = "socorro_stackwalk"
+DEEP = 500
+"""Frames of a thread; of more the first and the last half are printed."""
+
+_NAMED = "SOCORRO_OWN_STACKWALKER"
+_PLACES = (
+    REPOSITORY / ".venv" / "bin" / "socorro-stackwalk",
+    REPOSITORY / "stackwalker/target/release/socorro-stackwalk",
+)
+_MEASURE = """
+import json, os, resource, sys
+report, *command = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+child = os.posix_spawn(command[0], command, os.environ)
+_, status, usage = os.wait4(child, 0)
+measured = [os.waitstatus_to_exitcode(status), usage.ru_maxrss, usage.ru_utime + usage.ru_stime]
+with open(report, "w") as file:
+    json.dump(measured, file)
+"""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How a walk ended: its memory in bytes, its CPU time in seconds."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    memory: int
+    cpu: float
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.stdout)  # type: ignore[no-any-return]
+
+    @property
+    def bounded(self) -> dict[str, int]:
+        return self.json[OWN_KEY].get("bounded", {})  # type: ignore[no-any-return]
+
+
+def own_stackwalker() -> Path:
+    """The program; ``make stackwalker`` or ``cargo build --release`` in ``stackwalker/`` makes it."""
+    places = (Path(os.environ[_NAMED]),) if _NAMED in os.environ else _PLACES
+    found = [place for place in places if place.exists()]
+    require(bool(found), f"no socorro-stackwalk at {' or '.join(map(str, places))}: make stackwalker builds it")
+    return found[0].resolve()
+
+
+def walk(program: Path, dump: Path, options: Sequence[str | Path] = ()) -> Walk:
+    """Run the program from a small process: what a big one that starts it had at its most would count as its own."""
+    with tempfile.NamedTemporaryFile() as report:
+        measure = [sys.executable, "-IS", "-c", _MEASURE, report.name]
+        ended = subprocess.run([*measure, program, *options, dump], capture_output=True, check=True)
+        exit_code, kilobytes, cpu = json.loads(Path(report.name).read_text())
+    return Walk(exit_code, ended.stdout, ended.stderr, kilobytes << 10, cpu)
+
+
+def comparable(printed: dict[str, Any]) -> dict[str, Any]:
+    """A walk as it is compared with the reference's: deep stacks cut, without the own key, limits in one order."""
+    printed = {key: value for key, value in printed.items() if key != OWN_KEY}
+    if limits := printed.get("proc_limits"):
+        limits["limits"].sort(key=lambda limit: str(limit["name"]))
+    for thread in (*printed.get("threads", ()), printed.get("crashing_thread") or {}):
+        frames = thread.get("frames", [])
+        if len(frames) > DEEP and not thread.get("truncated"):
+            message = f"{len(frames) - DEEP:,} frame{'s' * (len(frames) - DEEP > 1)} truncated"
+            thread["frames"] = [*frames[: DEEP // 2], {"truncated": {"msg": message}}, *frames[-DEEP // 2 :]]
+            thread["truncated"] = True
+    return printed
