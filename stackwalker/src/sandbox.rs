@@ -115,35 +115,39 @@ fn program() -> Result<Option<BpfProgram>, BackendError> {
         return Ok(None);
     }
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for call in DENIED.iter().chain(DENIED_BY_ARCHITECTURE) {
-        rules.insert(*call, vec![]);
-    }
     for (call, argument, length, operator, value) in conditions() {
         let condition = SeccompCondition::new(argument, length, operator, value)?;
         rules.entry(call).or_default().push(SeccompRule::new(vec![condition])?);
     }
     let denied = SeccompAction::Errno(libc::EPERM as u32);
-    let rules: Vec<_> = rules.into_iter().collect();
-    let mut groups = rules.chunks(CALLS_A_GROUP).peekable();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, denied, std::env::consts::ARCH.try_into()?)?;
     let mut program = absent_calls();
-    while let Some(group) = groups.next() {
-        let last = group.last().map_or(0, |(call, _)| *call as u32);
-        let group = group.iter().cloned().collect();
-        let architecture = std::env::consts::ARCH.try_into()?;
-        let filter = SeccompFilter::new(group, SeccompAction::Allow, denied.clone(), architecture)?;
-        let filter = BpfProgram::try_from(filter)?;
-        if groups.peek().is_some() {
-            program.push(step(IS_ABOVE, 0, 1, last));
-            program.push(step(JUMP, 0, 0, filter.len() as u32));
-        }
-        program.extend(filter);
-    }
+    program.extend(denied_calls());
+    program.extend(BpfProgram::try_from(filter)?);
     Ok(Some(program))
 }
 
-/// The kernel tries a filter once for each call that there is: a list of all that are denied takes it half a millisecond,
-/// short lists that it chooses from by number a tenth.
-const CALLS_A_GROUP: usize = 12;
+/// Denies calls by their number, which is loaded. The kernel tries a filter once for each call that there is, and
+/// translates all of it: in one list, or as long as the crate writes it, that takes half a millisecond.
+fn denied_calls() -> BpfProgram {
+    const CALLS_A_GROUP: usize = 12;
+    const AROUND_CALLS: usize = 3;
+    let mut calls = [DENIED, DENIED_BY_ARCHITECTURE].concat();
+    calls.sort_unstable();
+    let groups: Vec<&[c_long]> = calls.chunks(CALLS_A_GROUP).collect();
+    let mut program = vec![];
+    for (number, group) in groups.iter().enumerate() {
+        let later: usize = groups[number + 1..].iter().map(|group| group.len() + AROUND_CALLS).sum();
+        let (count, last) = (group.len() as u8, group[group.len() - 1] as u32);
+        program.push(step(IS_ABOVE, count + 2, 0, last));
+        for (place, call) in group.iter().enumerate() {
+            program.push(step(IS, count - place as u8, 0, *call as u32));
+        }
+        program.push(step(JUMP, 0, 0, later as u32 + 1));
+        program.push(step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32));
+    }
+    program
+}
 
 const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const IS: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
