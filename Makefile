@@ -6,7 +6,18 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test golden bench chaos endurance fuzz check check-pythons audit docs clean lock install-systemd \
-	systemd-test services stackwalker stackwalker-from-source samples
+	systemd-test services stackwalker stackwalker-own stackwalker-wheel stackwalker-from-source samples
+
+# $(call cargo,...) runs cargo for stackwalker/, offline and where bin/install-stackwalker builds. What has no cargo does
+# without, but for CI.
+define cargo
+	@if command -v cargo >/dev/null; then \
+		cd stackwalker && cargo fetch --quiet --locked && set -x && \
+		CARGO_NET_OFFLINE=true CARGO_TARGET_DIR="$(CURDIR)/.local/stackwalker" cargo $(1); \
+	else \
+		echo 'cargo is missing, and so this is left out: cargo $(1)'; test "$$CI" != true; \
+	fi
+endef
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-26s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +29,7 @@ run: $(VENV)/.installed stackwalker ## process the bundled sample crash through 
 
 test: $(VENV)/.installed-for-tests stackwalker ## set up what tests need, and run all of them
 	bin/services install || test "$$CI" != true
+	$(call cargo,test --release --locked)
 	$(BIN)/python -m pytest --numprocesses=auto
 
 services: $(VENV)/.made ## start RabbitMQ, PostgreSQL, S3 and Elasticsearch on this machine; bin/services --help
@@ -45,7 +57,9 @@ endurance: $(VENV)/.installed-for-tests stackwalker ## whether the daemon grows 
 fuzz: $(VENV)/.installed-for-fuzzing stackwalker ## feed minidumps, symbol files and indexes that no one made to what reads them; SECONDS=3600
 	$(BIN)/python -m tests.fuzz --seconds=$(or $(SECONDS),3600)
 
-check: docs ## style, types, import contract, dead code, docs
+check: docs ## style, types, import contract, dead code, docs; of the stackwalker, too
+	$(call cargo,fmt --check)
+	$(call cargo,clippy --release --locked --all-targets -- -D warnings)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -69,8 +83,16 @@ lock: $(VENV)/.installed-for-tests ## renew the locked versions: requirements.tx
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
 		--no-emit-find-links --no-emit-options --no-header --extra=dev --output-file=requirements-dev.txt setup.py
 
-stackwalker: $(VENV)/.made ## find or get minidump-stackwalk
+stackwalker: $(VENV)/.made ## find, build or get the stackwalkers: socorro-stackwalk, minidump-stackwalk
 	bin/install-stackwalker --link-into $(BIN)
+
+stackwalker-own: $(VENV)/.made ## build socorro-stackwalk with cargo
+	bin/install-stackwalker --own --link-into $(BIN)
+
+stackwalker-wheel: $(VENV)/.installed-for-stackwalker-wheel ## socorro-stackwalk as a wheel, in dist/, for hosts without Rust (needs cargo)
+	cd stackwalker && cargo fetch --quiet --locked
+	PATH="$(abspath $(BIN)):$$PATH" maturin build --manifest-path stackwalker/Cargo.toml --release --locked --offline --zig \
+		--compatibility manylinux_2_17 --target-dir .local/stackwalker --out dist
 
 stackwalker-from-source: $(VENV)/.made ## build minidump-stackwalk with cargo
 	bin/install-stackwalker --from-source --link-into $(BIN)
@@ -86,7 +108,7 @@ samples: stackwalker ## make the sample crashes anew (needs cargo and g++)
 
 clean: ## remove all that was made here
 	rm -rf $(VENV) .local build dist docs/_build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
-		.import_linter_cache samples/crash-guard/target samples/symbols.index
+		.import_linter_cache samples/crash-guard/target samples/symbols.index stackwalker/target
 	bin/services remove
 	find . -name __pycache__ -type d -exec rm -rf {} +
 
@@ -103,6 +125,10 @@ $(VENV)/.installed-for-tests: requirements-dev.txt setup.py $(VENV)/.made
 
 $(VENV)/.installed-for-fuzzing: requirements-fuzz.txt $(VENV)/.installed-for-tests
 	$(BIN)/pip install --quiet --require-hashes -r requirements-fuzz.txt
+	touch $@
+
+$(VENV)/.installed-for-stackwalker-wheel: requirements-stackwalker-wheel.txt $(VENV)/.made
+	$(BIN)/pip install --quiet --require-hashes -r requirements-stackwalker-wheel.txt
 	touch $@
 
 $(VENV)/.made:

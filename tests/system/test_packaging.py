@@ -84,6 +84,9 @@ def test_the_source_distribution_has_what_is_needed_to_build_test_and_install(di
         "samples/segfault/upload_file_minidump.dmp",
         "siglists/README.rst",
         "socorro_processor/py.typed",
+        "stackwalker/Cargo.lock",
+        "stackwalker/pyproject.toml",
+        "stackwalker/src/main.rs",
         "tests/shared.py",
     ):
         assert needed in names
