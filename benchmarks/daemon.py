@@ -2,12 +2,12 @@
 
     python -m benchmarks.daemon [DIRECTORY_OF_CRASHES [SYMBOLS]] [--big MEGABYTES]
 
-The embedded configuration, as a process of its own, with minidump-stackwalk and with the project's own stackwalker. The
-first table: all crashes of the directory with their symbols. The second: the one with the largest main library, for
-which a symbol file is generated. CPU time is the kernel's count: the stackwalker's, and the daemon's own. *Busy* is that
-of both by two cores (or by as many as there are threads), from when all crashes are in the queue until the last of them
-is saved. It is judged at the default number of threads, twice that of the cores: with as many threads as cores a core is
-idle whenever a thread waits, for a disk, for a process to start or for another's Python.
+The embedded configuration, as a process of its own, with minidump-stackwalk and with the project's own stackwalker.
+The first table: all crashes of the directory with their symbols. The second: the one with the largest main library,
+for which a symbol file is generated. CPU time is the kernel's count: the stackwalker's, and the daemon's own. *Busy* is
+that of both by two cores (or by as many as there are threads), from when all crashes are in the queue until the last of
+them is saved. It is judged at the default number of threads, twice that of the cores: with as many threads as cores a
+core is idle whenever a thread waits, for a disk, for a process to start or for another's Python.
 """
 
 from __future__ import annotations

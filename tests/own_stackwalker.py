@@ -1,30 +1,16 @@
-"""The project's own stackwalker, built from ``stackwalker/``."""
+"""Runs of the project's own stackwalker."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.shared import REPOSITORY, require
+from tests.shared import REPOSITORY, own_stackwalker
 
 CRATE = REPOSITORY / "stackwalker"
-TIME_TO_BUILD = 1800
-"""Seconds, at most."""
-
-
-@cache
-def own_stackwalker() -> Path:
-    """The program, built anew where its sources are newer."""
-    require(shutil.which("cargo") is not None, "no cargo: socorro-stackwalk cannot be built")
-    subprocess.run(["cargo", "build", "--quiet", "--release", "--locked"], cwd=CRATE, check=True)
-    target = Path(os.environ.get("CARGO_TARGET_DIR") or CRATE / "target")
-    return target / "release" / "socorro-stackwalk"
 
 
 def run(

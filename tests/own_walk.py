@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,17 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.shared import REPOSITORY, require
-
 OWN_KEY = "socorro_stackwalk"
 DEEP = 500
 """Frames of a thread; of more the first and the last half are printed."""
 
-_NAMED = "SOCORRO_OWN_STACKWALKER"
-_PLACES = (
-    REPOSITORY / ".venv" / "bin" / "socorro-stackwalk",
-    REPOSITORY / "stackwalker/target/release/socorro-stackwalk",
-)
 _MEASURE = """
 import json, os, resource, sys
 report, *command = sys.argv[1:]
@@ -54,14 +46,6 @@ class Walk:
         return self.json[OWN_KEY].get("bounded", {})  # type: ignore[no-any-return]
 
 
-def own_stackwalker() -> Path:
-    """The program; ``make stackwalker`` or ``cargo build --release`` in ``stackwalker/`` makes it."""
-    places = (Path(os.environ[_NAMED]),) if _NAMED in os.environ else _PLACES
-    found = [place for place in places if place.exists()]
-    require(bool(found), f"no socorro-stackwalk at {' or '.join(map(str, places))}: make stackwalker builds it")
-    return found[0].resolve()
-
-
 def walk(program: Path, dump: Path, options: Sequence[str | Path] = ()) -> Walk:
     """Run the program from a small process: what a big one that starts it had at its most would count as its own."""
     with tempfile.NamedTemporaryFile() as report:
@@ -79,7 +63,7 @@ def comparable(printed: dict[str, Any]) -> dict[str, Any]:
     for thread in (*printed.get("threads", ()), printed.get("crashing_thread") or {}):
         frames = thread.get("frames", [])
         if len(frames) > DEEP and not thread.get("truncated"):
-            message = f"{len(frames) - DEEP:,} frame{'s' * (len(frames) - DEEP > 1)} truncated"
+            message = f"{len(frames) - DEEP:,} frames truncated"
             thread["frames"] = [*frames[: DEEP // 2], {"truncated": {"msg": message}}, *frames[-DEEP // 2 :]]
             thread["truncated"] = True
     return printed

@@ -262,8 +262,7 @@ struct Gap(usize);
 
 impl Serialize for Gap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let frames = if self.0 == 1 { "frame" } else { "frames" };
-        let message = format!("{} {frames} truncated", with_thousands(self.0));
+        let message = format!("{} frames truncated", with_thousands(self.0));
         let mut fields = serializer.serialize_map(Some(1))?;
         fields.serialize_entry("truncated", &BTreeMap::from([("msg", message)]))?;
         fields.end()

@@ -10,8 +10,8 @@ import pytest
 
 from tests import hostile_dumps
 from tests.hostile_dumps import DEBUG_ID, KINDS, SYMBOLS
-from tests.own_walk import OWN_KEY, Walk, comparable, own_stackwalker, walk
-from tests.shared import shared
+from tests.own_walk import OWN_KEY, Walk, comparable, walk
+from tests.shared import own_stackwalker, shared
 
 MEMORY = 100_000_000
 CPU_SECONDS = 2.0

@@ -15,11 +15,9 @@ from socorro_processor.stackwalk.command import Limits
 from socorro_processor.stackwalk.command import run as run_limited
 from socorro_processor.stackwalk.result import stackwalk_result
 from socorro_processor.stackwalk.sound_minidump import sound_minidump
-from tests.own_stackwalker import TIME_TO_BUILD, own_stackwalker, run
-from tests.shared import shared
+from tests.own_stackwalker import run
+from tests.shared import own_stackwalker, shared
 from tests.unit.stackwalk.many_threads import minidump_of_threads
-
-pytestmark = pytest.mark.timeout(TIME_TO_BUILD)
 
 UNREADABLE, WRONG_ARGUMENTS, FAULT = 1, 2, 3
 _THREADS, _SYSTEM_INFO = 3, 7

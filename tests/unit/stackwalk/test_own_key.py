@@ -7,11 +7,9 @@ from typing import ClassVar
 
 import pytest
 
-from tests.own_stackwalker import TIME_TO_BUILD, own, run, walk
+from tests.own_stackwalker import own, run, walk
 from tests.shared import shared
 from tests.unit.stackwalk.crashpad_minidump import STRING, Annotated, CrashpadMinidump
-
-pytestmark = pytest.mark.timeout(TIME_TO_BUILD)
 
 REPORT_ID = bytes.fromhex("78563412341278569abcdef012345678")
 CLIENT_ID = bytes(range(16))

@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.own_stackwalker import TIME_TO_BUILD, own, run, walk
+from tests.own_stackwalker import own, run, walk
 from tests.shared import require, shared
-
-pytestmark = pytest.mark.timeout(TIME_TO_BUILD)
 
 DONE = 0
 DENIED = {

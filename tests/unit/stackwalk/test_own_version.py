@@ -2,11 +2,7 @@
 
 import tomllib
 
-import pytest
-
-from tests.own_stackwalker import CRATE, TIME_TO_BUILD, run
-
-pytestmark = pytest.mark.timeout(TIME_TO_BUILD)
+from tests.own_stackwalker import CRATE, run
 
 
 def test_its_version_names_those_of_the_crates_that_it_is_built_of() -> None:

@@ -57,7 +57,7 @@ def test_the_rule_leaves_the_indexes_of_a_managed_cache_to_its_manager(managed, 
     rule = BreakpadStackwalkerRule2015(
         defaults(BreakpadStackwalkerRule2015, symbol_cache_path=str(managed), symbols_path=str(tmp_path))
     )
-    rule.action(Crash("11111111-1111-4111-8111-111110161123", {}, {"upload_file_minidump": dump}, temporary_directory=tmp_path))
+    rule.action(Crash("an id", {}, {"upload_file_minidump": dump}, temporary_directory=tmp_path))
     rule.close()
     wanted = requests(managed)
     assert wanted
