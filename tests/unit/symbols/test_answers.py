@@ -123,6 +123,7 @@ def its(tmp_path: Path, server: SymbolServer) -> Iterator[Answers]:
 
 
 def open_descriptors() -> int:
+    """Of this process. Connections of tests before may still end: compared with an earlier one it is at most that."""
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
@@ -243,6 +244,7 @@ def test_what_comes_too_late_is_later_and_is_there_for_the_next_walk(its, server
     with answers.session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
         assert walker.answer() == (0, "file", [SYM])
+    until(lambda: len(server.paths) == 2)
     assert sorted(server.paths) == sorted([XUL.path, LIBC.path])
 
 
@@ -517,7 +519,7 @@ def test_one_that_reads_no_answers_holds_up_nobody_and_has_them_once_it_reads(it
             for number in range(MAXIMUM_QUESTIONS):
                 honest.ask(number)
                 assert honest.answer() == (number, "file", [SYM])
-        assert open_descriptors() == before
+        assert open_descriptors() <= before
         assert len(session.ready) > MAXIMUM_QUESTIONS - 50, "descriptors are on their way to one that does not read"
         assert len(walker.answers(MAXIMUM_QUESTIONS)) == MAXIMUM_QUESTIONS
 
@@ -636,9 +638,10 @@ def test_with_a_closed_supplier_there_is_none(its):
 
 
 def test_answers_that_nobody_asked_for_cost_nothing(its):
-    threads, descriptors = threading.active_count(), open_descriptors()
+    before = open_descriptors()
     answers = its.over()
-    assert (threading.active_count(), open_descriptors()) == (threads, descriptors)
+    assert open_descriptors() <= before
+    assert not any(thread.name == "symbol-answers" for thread in threading.enumerate())
     answers.close()
 
 
@@ -652,7 +655,7 @@ def test_where_no_thread_can_be_had_it_is_the_machine_and_the_next_walk_tries_ag
         patched.setattr(answers_module.threading.Thread, "start", lacking)
         with pytest.raises(ProcessingEnvironmentError, match="can't start new thread"):
             answers.session()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     its.put(XUL)
     with answers.session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
