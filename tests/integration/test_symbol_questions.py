@@ -144,21 +144,13 @@ def test_the_output_is_the_same_whenever_answers_come(name, walks, server):
 
 
 def test_what_does_not_come_in_time_is_later_and_the_walk_goes_on_without(walks, server, tmp_path):
-    late = "firefox.pdb"
-
-    def answer(request: Request) -> None:
-        if late in request.path:
-            server.hang(request)
-        else:
-            store(shared("symbols"))(request)
-
-    server.answers(answer)
-    walks.supplier.supply([each for each in walks.walk("windows-x86_64", A_MOMENT)[2].results if late not in each.path])
+    [late] = [each for each in walks.walk("windows-x86_64")[2].fetched if each.debug_file == "firefox.pdb"]
+    (tmp_path / "cache" / late.path).unlink()
+    server.answers(server.hang)
     content, own, supplied = walks.walk("windows-x86_64", A_MOMENT)
-    assert [each.debug_file for each in supplied.late] == [late]
-    assert list(supplied.failed.values()) == ["not done after 0.2 s"]
-    [path] = [each.path for each in supplied.late]
-    assert own["symbols"][path]["used"] == "later"
+    assert supplied.late == {late}
+    assert supplied.failed == {late: "not done after 0.2 s"}
+    assert own["symbols"][late.path]["used"] == "later"
     assert content == walked_with(tmp_path / "cache", "windows-x86_64")
 
 
@@ -284,5 +276,7 @@ def test_of_a_thousand_walks_that_end_with_questions_open_nothing_is_left(patien
     assert not any(outcome.timed_out for outcome in outcomes)
     assert all(run_one(hanging).timed_out for _ in range(20))
     assert sorted(server.paths) == [f"lib{n}.so/{ID}/lib{n}.so.sym" for n in range(2)]
-    assert (open_descriptors(), threading.active_count()) == before
+    # Connections of tests before may have ended since.
+    assert open_descriptors() <= before[0]
+    assert threading.active_count() <= before[1]
     assert walks.answers._sessions == set()

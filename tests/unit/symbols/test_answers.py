@@ -123,6 +123,7 @@ def its(tmp_path: Path, server: SymbolServer) -> Iterator[Answers]:
 
 
 def open_descriptors() -> int:
+    """Of this process. Connections of tests before may still end: compared with an earlier one it is at most that."""
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
@@ -170,10 +171,14 @@ def test_a_file_in_another_directory_of_symbols_comes_with_the_index_of_that(its
     supplier = SymbolSupplier(defaults(SymbolSupplier, sources=server.url), str(its.cache), [str(tmp_path / "symbols")])
     put(tmp_path / "symbols" / XUL.path, SYM)
     put(tmp_path / "symbols.index" / (XUL.path + SUFFIX), b"index")
-    with closing(supplier), closing(SymbolAnswers(supplier)) as answers:
-        with answers.session() as session, closing(Stackwalker(session)) as walker:
-            walker.ask(0)
-            assert walker.answer() == (0, "file", [SYM, b"index"])
+    with (
+        closing(supplier),
+        closing(SymbolAnswers(supplier)) as answers,
+        answers.session() as session,
+        closing(Stackwalker(session)) as walker,
+    ):
+        walker.ask(0)
+        assert walker.answer() == (0, "file", [SYM, b"index"])
 
 
 def test_a_file_that_is_not_there_is_got(its, server):
@@ -239,6 +244,7 @@ def test_what_comes_too_late_is_later_and_is_there_for_the_next_walk(its, server
     with answers.session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
         assert walker.answer() == (0, "file", [SYM])
+    until(lambda: len(server.paths) == 2)
     assert sorted(server.paths) == sorted([XUL.path, LIBC.path])
 
 
@@ -290,7 +296,11 @@ def test_no_more_files_than_allowed_are_got_for_one_walk(its, server):
         walker.ask(0)
         walker.ask(1, LIBC)
         walker.ask(2)
-        assert {number: answer for number, (answer, _) in walker.answers(3).items()} == {0: "file", 1: "none", 2: "file"}
+        assert {number: answer for number, (answer, _) in walker.answers(3).items()} == {
+            0: "file",
+            1: "none",
+            2: "file",
+        }
     assert session.supplied.failed == {LIBC: "more than 1 files"}
 
 
@@ -426,7 +436,7 @@ BAD_MESSAGES = {
     "null": b"null",
     "an empty object": b"{}",
     "no message": b"",
-    "too long": question(0, "x" * 100_000),
+    "too long": question(0) + b" " * 100_000,
     "a long name": question(0, "x/" * 3_000 + "xul.pdb"),
     "a long id": question(0, debug_id="0" * 5_000),
     "a name that is a number": question(0, 7),
@@ -446,14 +456,18 @@ def test_one_that_sends_what_is_no_question_is_answered_no_more_and_others_are(i
     go_on = threading.Event()
     server.answers(held(go_on))
     answers = its.over()
-    with answers.session() as session, closing(Stackwalker(session)) as walker:
-        with answers.session() as other, closing(Stackwalker(other)) as honest:
-            honest.ask(0)
-            walker.ask(99)
-            walker.send(message)
-            assert walker.answer() is None
-            go_on.set()
-            assert honest.answer() == (0, "file", [SYM])
+    with (
+        answers.session() as session,
+        closing(Stackwalker(session)) as walker,
+        answers.session() as other,
+        closing(Stackwalker(other)) as honest,
+    ):
+        honest.ask(0)
+        walker.ask(99)
+        walker.send(message)
+        assert walker.answer() is None
+        go_on.set()
+        assert honest.answer() == (0, "file", [SYM])
     assert list(session.supplied.failed) == [XUL]
     assert other.supplied.fetched == [XUL]
 
@@ -477,16 +491,19 @@ def test_a_number_that_comes_twice_ends_the_answers(its):
     with its.over().session() as session, closing(Stackwalker(session)) as walker:
         for _ in range(2):
             walker.ask(0)
-        assert walker.answers(1) in ({0: ("file", [SYM])}, {})
+        assert walker.answer() == (0, "file", [SYM])
         assert walker.answer() is None
 
 
 def test_a_million_questions_cost_no_more_than_the_first_ones(its, server):
     server.answers(always(b"", 404))
     with its.over().session() as session, closing(Stackwalker(session)) as walker:
-        with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            for number in range(1_000_000):
-                walker.ask(number, Wanted.of(f"{number}.so", ID))
+        asked = 0
+        with suppress(ConnectionError):
+            while asked < 1_000_000:
+                walker.ask(asked, Wanted.of(f"{asked}.so", ID))
+                asked += 1
+        assert asked < 1_000_000
     assert len(session.supplied.results) <= MAXIMUM_QUESTIONS
     assert len(server.paths) <= MAXIMUM_QUESTIONS
 
@@ -502,7 +519,7 @@ def test_one_that_reads_no_answers_holds_up_nobody_and_has_them_once_it_reads(it
             for number in range(MAXIMUM_QUESTIONS):
                 honest.ask(number)
                 assert honest.answer() == (number, "file", [SYM])
-        assert open_descriptors() == before
+        assert open_descriptors() <= before
         assert len(session.ready) > MAXIMUM_QUESTIONS - 50, "descriptors are on their way to one that does not read"
         assert len(walker.answers(MAXIMUM_QUESTIONS)) == MAXIMUM_QUESTIONS
 
@@ -538,6 +555,38 @@ def test_an_error_of_our_own_costs_one_walk_its_answers(its, monkeypatch):
         assert walker.answer() == (0, "file", [SYM])
 
 
+def test_an_error_of_our_own_leaves_the_thread_as_it_was(its, monkeypatch, caplog):
+    its.put(XUL)
+    answers = its.over()
+    give_up = answers._give_up
+    errors = [MemoryError()]
+
+    def failing() -> float | None:
+        if errors:
+            raise errors.pop()
+        return give_up()
+
+    monkeypatch.setattr(answers, "_give_up", failing)
+    with answers.session() as session, closing(Stackwalker(session)) as walker:
+        for number in range(3):
+            walker.ask(number)
+            assert walker.answer() == (number, "file", [SYM])
+    assert errors == []
+    assert "MemoryError" in caplog.text
+
+
+def test_without_a_thread_for_downloads_there_is_none(its, monkeypatch):
+    def lacking(call: Callable[[], str]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    answers = its.over()
+    monkeypatch.setattr(its.supplier._pool, "submit", lacking)
+    with answers.session() as session, closing(Stackwalker(session)) as walker:
+        walker.ask(0)
+        assert walker.answer() == (0, "none", [])
+    assert session.supplied.failed == {XUL: "can't start new thread"}
+
+
 # The end
 
 
@@ -550,6 +599,7 @@ def test_a_walk_that_ends_leaves_its_questions_open_and_they_come_for_the_next(i
         until(session.waited)
     assert session.supplied.failed == {XUL: "not done when the walk ended"}
     assert session.supplied.late == {XUL}
+    assert list(answers._awaited.values()) == [set()]
     waited = session.waited()
     go_on.set()
     with answers.session() as session, closing(Stackwalker(session)) as walker:
@@ -588,9 +638,10 @@ def test_with_a_closed_supplier_there_is_none(its):
 
 
 def test_answers_that_nobody_asked_for_cost_nothing(its):
-    threads, descriptors = threading.active_count(), open_descriptors()
+    before = open_descriptors()
     answers = its.over()
-    assert (threading.active_count(), open_descriptors()) == (threads, descriptors)
+    assert open_descriptors() <= before
+    assert not any(thread.name == "symbol-answers" for thread in threading.enumerate())
     answers.close()
 
 
@@ -604,7 +655,7 @@ def test_where_no_thread_can_be_had_it_is_the_machine_and_the_next_walk_tries_ag
         patched.setattr(answers_module.threading.Thread, "start", lacking)
         with pytest.raises(ProcessingEnvironmentError, match="can't start new thread"):
             answers.session()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     its.put(XUL)
     with answers.session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
