@@ -161,13 +161,13 @@ class BreakpadStackwalkerRule2015(Rule):
     required_config.add_option(
         "public_symbols_url",
         default="",
-        doc="symbol server that the stackwalker is to ask (empty: none)",
+        doc=f"symbol server that the stackwalker is to ask, which {STOCK} then is (empty: none)",
         likely_to_be_changed=True,
     )
     required_config.add_option(
         "private_symbols_url",
         default="",
-        doc="another symbol server that the stackwalker is to ask (empty: none)",
+        doc=f"another symbol server that the stackwalker is to ask, which {STOCK} then is (empty: none)",
         likely_to_be_changed=True,
         secret=True,  # it may hold a token
     )
@@ -207,7 +207,7 @@ class BreakpadStackwalkerRule2015(Rule):
             METRICS.expect("stackwalk.ended", outcome=outcome)
         self._stackwalker = Stackwalker(
             self.config.command_line,
-            program=self.config.command_pathname,
+            program=self.config.command_pathname or (STOCK if self._asks_servers() else ""),
             sandbox=self.config.sandbox,
             limits=Limits(
                 timeout=self.config.kill_timeout,
@@ -232,6 +232,10 @@ class BreakpadStackwalkerRule2015(Rule):
             makes_indexes=self.config.make_indexes,
             share_to_verify=self.config.verify_walks,
         )
+
+    def _asks_servers(self) -> bool:
+        """Whether the stackwalker itself is to ask symbol servers, which the own one does not."""
+        return bool(self.config.public_symbols_url or self.config.private_symbols_url)
 
     def prepare(self, threads: int) -> str:
         if self.config.memory_limit is not None:
