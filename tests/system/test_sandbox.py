@@ -61,16 +61,18 @@ def test_the_page_about_security_shows_a_configuration_that_can_be_used(installa
     assert "{dump_file_pathname} --" in done.stdout
 
 
-def test_in_the_sandbox_a_crash_is_processed_as_without_it_with_slices_and_before_there_are_any(
+def test_in_the_sandbox_a_crash_is_processed_as_without_it_with_indexes_and_before_there_are_any(
     sandboxed, installation
 ):
     installation.walker(symbols_path=str(SAMPLES / "symbols"))
     daemon = sandboxed.start()
     results = [processed(sandboxed, daemon)]
-    eventually(lambda: daemon.log.count("indexed ") == 3)
+    eventually(lambda: daemon.log.count("indexed ") == 2)
     results.append(processed(sandboxed, daemon))
     assert daemon.stop() == 0
     assert results[1]["signature"].startswith("lightbox::Thumbnail::turn_upright")
+    used = [result["json_dump"]["socorro_stackwalk"]["symbols"].values() for result in results]
+    assert [{use["used"] for use in uses} for uses in used] == [{"whole"}, {"index"}]
     expected = processed(installation, installation.start())
     for part in ("crash_info", "crashing_thread", "threads", "modules"):
         assert [result["json_dump"][part] for result in results] == 2 * [expected["json_dump"][part]]
