@@ -18,7 +18,7 @@ from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
-from socorro_processor.rules.symbol_walks import SymbolWalks, Walk, Walked
+from socorro_processor.rules.symbol_walks import SymbolWalks, Walk, Walked, uses
 from socorro_processor.stackwalk.command import Questions
 from socorro_processor.stackwalk.result import stackwalk_result
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, Stackwalker
@@ -138,6 +138,10 @@ def _of_crash(
         for name, dump in dumps.items():
             walked, supplied = walks.walk(crash_id, None, _walk(stackwalker, rule, name, dump))
             yield from supplied.results.items()
+            for path in uses(walked.result.json_dump):
+                debug_file, debug_id, _ = path.split("/")
+                if (there := Wanted(debug_file, debug_id, path)) not in supplied.results:
+                    yield there, CACHED
             if not walked.result.success:
                 note(f"{name}: {walked.result.status}")
 

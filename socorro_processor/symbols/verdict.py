@@ -12,7 +12,8 @@ from pathlib import Path
 from socorro_processor.errors import SocorroError
 from socorro_processor.stackwalk.command import Limits, run
 from socorro_processor.stackwalk.memory_share import memory_share
-from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT
+from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, Stackwalker
+from socorro_processor.symbols.index_process import CORRUPT, IndexProcess
 
 _ID = bytes(range(1, 17))
 _RELATIVE = "judged/0403020106050807090A0B0C0D0E0F100/judged.sym"
@@ -30,10 +31,12 @@ class NoVerdict(SocorroError):
 def is_corrupt(file: Path, stackwalker: str) -> bool:
     """Return True where the stackwalker (a path) takes nothing of a symbol file. Raises NoVerdict.
 
-    It is asked by a minidump that makes it read the file, which any stackwalker understands.
+    The own one says so itself. Another one is asked by a minidump that makes it read the file.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="verdict-") as directory:
+            if Stackwalker(program=stackwalker).own_program():
+                return IndexProcess(file, stackwalker, directory).finish().verdict == CORRUPT
             link = Path(directory, "symbols", _RELATIVE)
             link.parent.mkdir(parents=True)
             link.symlink_to(file.absolute())

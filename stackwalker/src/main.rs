@@ -23,11 +23,12 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{File, OpenOptions};
+use std::future::Future;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::RawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,8 +36,8 @@ use futures_util::stream::{self, StreamExt};
 use lexopt::prelude::*;
 use memmap2::Mmap;
 use minidump::{Minidump, MinidumpModuleList, MinidumpUnloadedModuleList};
-use minidump_processor::{process_minidump_with_options, ProcessError, ProcessorOptions};
-use minidump_unwind::{simple_symbol_supplier, MultiSymbolProvider, Symbolizer};
+use minidump_processor::{process_minidump_with_options, ProcessError, ProcessState, ProcessorOptions};
+use minidump_unwind::{simple_symbol_supplier, MultiSymbolProvider, SymbolProvider, Symbolizer};
 
 use crate::asking::Asking;
 use crate::certificates::Annotations;
@@ -62,7 +63,8 @@ annotations, the streams of the dump, what of it was too much, CPU time.
                        starts this one left open
   --ask-timeout N      seconds that answers are waited for in all, 60 else
   --evil-json FILE     annotations: certificates of modules (ModuleSignatureInfo), microcode version
-  --json               as minidump-stackwalk has it; it is always JSON
+  --json, --no-interactive, --no-color
+                       as minidump-stackwalk has them: it is always so
   --reference          walk as minidump-stackwalk does, with whole symbol files; for comparison
   --version            versions of this program and of the crates that read the dump
   --verbose            with --version: what of its sandbox this machine enforces, too
@@ -211,8 +213,11 @@ fn process(options: &Options, out: impl Write) -> Result<(), Failure> {
     if options.reference {
         return reference(options, &file, out);
     }
-    let view = view::View::open(&file).map_err(|error| not_mapped(&file, error))??;
     let symbols = OnDemand::new(options.stores.clone(), options.asking());
+    if view::is_too_large(&file) {
+        return whole(options, &file, &symbols, out);
+    }
+    let view = view::View::open(&file).map_err(|error| not_mapped(&file, error))??;
     walk(view, &streams::read(&file), options.evil_json.as_deref(), &symbols, out)
 }
 
@@ -266,21 +271,39 @@ fn check_sandbox(options: &Options, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The crates' own way.
-fn reference(options: &Options, file: &File, mut out: impl Write) -> Result<(), Failure> {
-    let mut processor = ProcessorOptions::stable_basic();
-    processor.evil_json = options.evil_json.as_deref();
+fn reference(options: &Options, file: &File, out: impl Write) -> Result<(), Failure> {
     let mut symbols = MultiSymbolProvider::new();
     // Without a directory no module is asked for, and so none misses symbols.
     if !options.stores.is_empty() {
         let directories = options.stores.iter().map(|store| store.directory.clone()).collect();
         symbols.add(Box::new(Symbolizer::new(simple_symbol_supplier(directories))));
     }
+    by_the_crates(options, file, &symbols, |walk| crash::ready(walk), out)
+}
+
+/// The crates' own way with our symbols, for a dump of several gigabytes: a view of it, with something behind it that
+/// its 32-bit places reach, cannot be made.
+fn whole(options: &Options, file: &File, symbols: &OnDemand, out: impl Write) -> Result<(), Failure> {
+    by_the_crates(options, file, &symbols.for_thread(0), |walk| symbols.drive(walk), out)
+}
+
+fn by_the_crates<S: SymbolProvider + Sync>(
+    options: &Options,
+    file: &File,
+    symbols: &S,
+    drive: impl FnOnce(Processing<'_>) -> Result<ProcessState, ProcessError>,
+    mut out: impl Write,
+) -> Result<(), Failure> {
+    let mut processor = ProcessorOptions::stable_basic();
+    processor.evil_json = options.evil_json.as_deref();
     let bytes = unsafe { Mmap::map(file) }.map_err(|error| not_mapped(file, error))?;
     let dump = Minidump::read(bytes)?;
-    let state = crash::ready(process_minidump_with_options(&dump, &symbols, processor))?;
+    let state = drive(Box::pin(process_minidump_with_options(&dump, symbols, processor)))?;
     state.print_json(&mut out, false).map_err(io::Error::from)?;
     Ok(out.flush()?)
 }
+
+type Processing<'a> = Pin<Box<dyn Future<Output = Result<ProcessState, ProcessError>> + 'a>>;
 
 fn walk(
     mut view: view::View,
@@ -400,7 +423,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, lexopt::E
             Long("ask") => options.ask = Some(arguments.value()?.parse()?),
             Long("ask-timeout") => options.patience = Duration::from_secs_f64(seconds(&arguments.value()?)?),
             Long("evil-json") => options.evil_json = Some(arguments.value()?.into()),
-            Long("json") => (),
+            Long("json" | "no-interactive" | "no-color") => (),
             Long("reference") => options.reference = true,
             Long("help") | Short('h') => return Ok(Command::Help(HELP)),
             Long("version") | Short('V') => is_version = true,

@@ -17,7 +17,7 @@ use crate::bounds::{self, Bounded};
 /// Address space behind the file, of which only what is written becomes memory.
 const ROOM: usize = 64 << 20;
 const PAGE: usize = 4096;
-/// Bytes of a file that count: what stands behind it must be in reach of its 32-bit places.
+/// Bytes of a file: what stands behind it must be in reach of its 32-bit places.
 const LONGEST_FILE: usize = u32::MAX as usize + 1 - ROOM - PAGE;
 const HEADER: usize = 32;
 const DIRECTORY_ENTRY: usize = 12;
@@ -52,11 +52,15 @@ pub struct View {
     pub bounded: Bounded,
 }
 
+/// Whether there is no view of a file, for what stands behind it would be out of reach.
+pub fn is_too_large(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.len() > LONGEST_FILE as u64)
+}
+
 impl View {
     /// Maps `file`. An error of its own where it is no minidump.
     pub fn open(file: &File) -> io::Result<Result<View, Error>> {
-        let whole = file.metadata()?.len();
-        let file_length = usize::try_from(whole).unwrap_or(usize::MAX).min(LONGEST_FILE);
+        let file_length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(LONGEST_FILE);
         if file_length < HEADER {
             return Ok(Err(Error::MissingHeader));
         }
@@ -72,9 +76,6 @@ impl View {
             streams: vec![],
             bounded: Bounded::default(),
         };
-        if whole > file_length as u64 {
-            view.bounded.count("file_bytes", usize::try_from(whole).unwrap_or(usize::MAX));
-        }
         Ok(view.read_directory().map(|streams| {
             view.streams = streams;
             view.shorten_lists();

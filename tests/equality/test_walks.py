@@ -1,6 +1,8 @@
 """The contract of socorro-stackwalk: it says the same in all its ways, and what the crates say that it is made of."""
 
+import json
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from random import Random
@@ -168,3 +170,17 @@ def test_a_deep_stack_is_compared_as_it_is_printed():
         assert thread["frames"][250] == {"truncated": {"msg": "1,100 frames truncated"}}
         assert thread["truncated"] is True
         assert thread["frame_count"] == 1_600
+
+
+def test_a_dump_of_over_4_gb_is_walked_as_by_the_reference(programs, tmp_path):
+    dump = tmp_path / "large.dmp"
+    dump.write_bytes((SAMPLES / "segfault" / "upload_file_minidump.dmp").read_bytes())
+    with dump.open("ab") as file:
+        file.truncate(5 << 30)
+    symbols = ["--symbols-path", str(SAMPLES / "symbols")]
+
+    def walked(*switches):
+        done = subprocess.run([programs.stackwalker, *switches, *symbols, dump], capture_output=True, check=True)
+        return walks.comparable(json.loads(done.stdout))
+
+    assert walked() == walked("--reference")

@@ -113,12 +113,12 @@ def close_while_the_broker_is_silent(
     meanwhile: Callable[[], object] = lambda: None,
 ) -> None:
     """The broker answers to the goodbye only after so many seconds of this connection, and what was due before."""
+    loop, over = connection._connection.ioloop, threading.Event()
     proxy.stall()
     closing = threading.Thread(target=close)
     closing.start()
     until(lambda: not connection.is_open)
     meanwhile()
-    loop, over = connection._connection.ioloop, threading.Event()
     loop.add_callback_threadsafe(lambda: loop.call_later(seconds, over.set))
     assert over.wait(DEADLINE)
     proxy.flow()

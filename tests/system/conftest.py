@@ -53,7 +53,7 @@ class SlowWalker:
         self.path = directory / "slow-walker"
         self.path.write_text(
             "#!/bin/sh\n"
-            f'case "$*" in *stackwalker-check*) exec {stackwalker()} "$@"; esac\n'
+            f'case "$*" in *stackwalker-check* | --version) exec {stackwalker()} "$@"; esac\n'
             f"echo $$ > {self._pid}.new; mv {self._pid}.new {self._pid}\n"
             f"[ -e {self._free} ] || cat {self._fifo} > {os.devnull}\n"
             f'exec {stackwalker()} "$@"\n'

@@ -107,6 +107,10 @@ def test_the_processed_crash_is_that_of_the_daemon(process, tmp_path):
     for each in (crash, saved):
         # The stackwalker prints them in no order.
         each["json_dump"]["proc_limits"]["limits"].sort(key=itemgetter("name"))
+        # How long it took, and whether there were indexes.
+        own = each["json_dump"].pop("socorro_stackwalk")
+        assert own["seconds"]["total"] > 0
+        assert own["symbols"]
     assert crash["signature"] == SIGNATURE
     assert crash.keys() == saved.keys()
     assert {name for name in crash if crash[name] != saved[name]} <= OF_ONE_RUN

@@ -461,6 +461,10 @@ impl SymbolProvider for ThreadSymbols<'_> {
         self.symbols.ask(self.thread, module, &mut question).await.flatten()
     }
 
+    fn stats(&self) -> HashMap<String, SymbolStats> {
+        self.symbols.statistics()
+    }
+
     async fn get_file_path(&self, _: &(dyn Module + Sync), _: FileKind) -> Result<PathBuf, FileError> {
         Err(FileError::NotFound)
     }

@@ -102,14 +102,19 @@ def test_a_walk_without_symbol_directories_can_read_no_path_at_all(file: Path) -
 
 
 @pytest.mark.usefixtures("_landlock")
-@pytest.mark.parametrize("option", ["--symbols-path", "--indexes"])
+@pytest.mark.parametrize("option", ["--symbols-path", "--index-path"])
 def test_what_stands_below_the_symbol_directories_can_be_read_and_not_changed(
     file: Path, tmp_path: Path, option: str
 ) -> None:
     options = ["--symbols-path", tmp_path]
-    if option == "--indexes":
-        (tmp_path / "symbols").mkdir()
-        options = ["--symbols-path", tmp_path / "symbols", "--indexes", tmp_path]
+    if option == "--index-path":
+        indexes = tmp_path / "indexes"
+        store = tmp_path / "symbols"
+        store.mkdir()
+        below = indexes / store.relative_to("/")
+        below.mkdir(parents=True)
+        file = file.rename(below / file.name)
+        options = ["--symbols-path", store, "--index-path", indexes]
     attempts = tried(*options, file)["attempts"]
     assert (attempts["read"], attempts["list"]) == (DONE, DONE)
     assert {name for name, error in attempts.items() if error == errno.EPERM} == DENIED
