@@ -51,6 +51,7 @@ setup(
             "hypothesis",
             "import-linter",
             "mypy",
+            "numpy",  # for an earlier version, from which the tests upgrade
             "pip-audit",
             "pip-tools",
             "pytest",

@@ -63,8 +63,8 @@ annotations, the streams of the dump, what of it was too much, CPU time.
                        starts this one left open
   --ask-timeout N      seconds that answers are waited for in all, 60 else
   --evil-json FILE     annotations: certificates of modules (ModuleSignatureInfo), microcode version
-  --json, --no-interactive, --no-color
-                       as minidump-stackwalk has them: it is always so
+  --json, --no-interactive, --no-color, --symbols-cache DIR, --symbols-tmp DIR
+                       as minidump-stackwalk has them: without effect
   --reference          walk as minidump-stackwalk does, with whole symbol files; for comparison
   --version            versions of this program and of the crates that read the dump
   --verbose            with --version: what of its sandbox this machine enforces, too
@@ -424,6 +424,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, lexopt::E
             Long("ask-timeout") => options.patience = Duration::from_secs_f64(seconds(&arguments.value()?)?),
             Long("evil-json") => options.evil_json = Some(arguments.value()?.into()),
             Long("json" | "no-interactive" | "no-color") => (),
+            Long("symbols-cache" | "symbols-tmp") => drop(arguments.value()?),
             Long("reference") => options.reference = true,
             Long("help") | Short('h') => return Ok(Command::Help(HELP)),
             Long("version") | Short('V') => is_version = true,

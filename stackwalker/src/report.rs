@@ -406,6 +406,11 @@ pub fn write_modules<W: Write>(
     let fields =
         modules.into_iter().map(|module| module_fields(module, statistics.get(last_part(&module.name)), surroundings));
     report.items(fields, bounds::OUTPUT_OF_MODULES, "modules", bounded)?;
+    for url in statistics.values().filter_map(|known| known.symbol_url.as_ref()) {
+        if url.len() > bounds::SYMBOL_URL {
+            bounded.count("symbol_urls", url.len());
+        }
+    }
     report.end_array()
 }
 

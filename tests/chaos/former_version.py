@@ -19,6 +19,9 @@ _ARCHIVED = ("socorro_processor", "siglists", "config")
 class HistoryMissing(Exception):
     """This copy of the project has no such commit."""
 
+_UNKNOWN = ("__VERIFY_WALKS", "__MAKE_INDEXES")
+"""Ends of the variables of options that it does not have."""
+
 
 class FormerVersion:
     """The package of a commit, in a directory. Raises HistoryMissing."""
@@ -34,7 +37,8 @@ class FormerVersion:
     def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """An environment in which this Python, and all that it starts, runs the former version."""
         # It comes before what is installed, editable or not.
-        former = {**environment, "PYTHONPATH": str(self._directory)}
+        known = {name: value for name, value in environment.items() if not name.endswith(_UNKNOWN)}
+        former = {**known, "PYTHONPATH": str(self._directory)}
         printed = subprocess.run(
             [sys.executable, "-c", "import socorro_processor.cli.main as main; print(main.__file__)"],
             cwd=self._directory,

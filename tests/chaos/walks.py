@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -55,7 +56,7 @@ class CleanWalks:
             walked = self.walk(name, *_SYMBOLS)
             self._all[name] = _loaded(walked)
             self._walks[name, self._all[name]] = _told(walked)
-            _link(self._all[name], directory)
+            _copy(self._all[name], directory)
 
     def walk(self, dump: str, *symbols: Path) -> Any:
         """By the real stackwalker, of no other symbols than these stores hold."""
@@ -79,7 +80,7 @@ class CleanWalks:
             return f"it says that it has symbols that there are not: {sorted(unknown)}"
         if (dump, had) not in self._walks:
             with tempfile.TemporaryDirectory() as some:
-                _link(had, Path(some))
+                _copy(had, Path(some))
                 self._walks[dump, had] = _told(self.walk(dump, Path(some)))
         told, expected = _told(processed["json_dump"]), self._walks[dump, had]
         if told == expected:
@@ -115,9 +116,9 @@ def _differences(told: list[Any], expected: list[Any]) -> Iterator[str]:
             yield f"{json.dumps(one)} and not {json.dumps(other)}"
 
 
-def _link(files: frozenset[str], directory: Path) -> None:
+def _copy(files: frozenset[str], directory: Path) -> None:
     for file in files:
         target = directory / file
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(next(each / file for each in _SYMBOLS if (each / file).exists()))
+            shutil.copyfile(next(each / file for each in _SYMBOLS if (each / file).exists()), target)
