@@ -28,9 +28,7 @@ def _modules(dump: Path) -> list[MainModule]:
     outcome = run([str(find_stackwalker(OWN)), str(dump)], Limits(), BASE_ENVIRONMENT)
     modules = json.loads(outcome.output)["modules"]
     return [
-        MainModule(
-            module["debug_file"], module["debug_id"], int(module["end_addr"], 16) - int(module["base_addr"], 16)
-        )
+        MainModule(module["debug_file"], module["debug_id"], int(module["end_addr"], 16) - int(module["base_addr"], 16))
         for module in modules
         if module["debug_file"] and module["debug_id"].strip("0")
     ]

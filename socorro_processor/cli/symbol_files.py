@@ -91,9 +91,7 @@ def symbols_rule(configuration: Configuration) -> DotDict:
     return found
 
 
-def _wanted(
-    configuration: Configuration, items: list[str], supplier: SymbolSupplier
-) -> Iterator[tuple[Wanted, str]]:
+def _wanted(configuration: Configuration, items: list[str], supplier: SymbolSupplier) -> Iterator[tuple[Wanted, str]]:
     """What is wanted, and what has become of it so far; empty for what was not asked for."""
     for item in _given(items):
         try:
@@ -120,9 +118,7 @@ def _given(items: list[str]) -> Iterator[str]:
             yield item
 
 
-def _of_crash(
-    configuration: Configuration, crash_id: str, supplier: SymbolSupplier
-) -> Iterator[tuple[Wanted, str]]:
+def _of_crash(configuration: Configuration, crash_id: str, supplier: SymbolSupplier) -> Iterator[tuple[Wanted, str]]:
     """What walks of all its dumps look for; it is got meanwhile, for what they look for next depends on it."""
     rule = symbols_rule(configuration)
     stackwalker = Stackwalker(program=rule.command_pathname, environment=BASE_ENVIRONMENT)

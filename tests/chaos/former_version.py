@@ -19,6 +19,7 @@ _ARCHIVED = ("socorro_processor", "siglists", "config")
 class HistoryMissing(Exception):
     """This copy of the project has no such commit."""
 
+
 _UNKNOWN = ("__VERIFY_WALKS", "__MAKE_INDEXES")
 """Ends of the variables of options that it does not have."""
 
