@@ -36,7 +36,7 @@ REFERENCE = "--reference"
 _WANT_AN_INDEX = ("whole", "whole_for_damaged_index")
 """How symbols were used whose index is missing, or no good."""
 _LATER = "later"
-USES = ("index", "whole", "whole_by_index", "whole_for_damaged_index", "corrupt", "unreadable", _LATER)
+USES = ("index", "whole", "whole_by_index", "whole_for_damaged_index", "corrupt", "unreadable", "refused", _LATER)
 """Of symbol files, as they are counted."""
 
 
