@@ -34,7 +34,7 @@ def _heed_signals() -> None:
 
 def pytest_xdist_auto_num_workers() -> int:
     """Most tests wait for others: for a server, or a process."""
-    return 3 * len(os.sched_getaffinity(0))
+    return 2 * len(os.sched_getaffinity(0))
 
 
 @pytest.hookimpl(trylast=True)
