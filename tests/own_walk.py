@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-OWN_KEY = "socorro_stackwalk"
-DEEP = 500
-"""Frames of a thread; of more the first and the last half are printed."""
+from tests.equality.walks import OWN_KEY
 
 _MEASURE = """
 import json, os, resource, sys
@@ -53,17 +51,3 @@ def walk(program: Path, dump: Path, options: Sequence[str | Path] = ()) -> Walk:
         ended = subprocess.run([*measure, program, *options, dump], capture_output=True, check=True)
         exit_code, kilobytes, cpu = json.loads(Path(report.name).read_text())
     return Walk(exit_code, ended.stdout, ended.stderr, kilobytes << 10, cpu)
-
-
-def comparable(printed: dict[str, Any]) -> dict[str, Any]:
-    """A walk as it is compared with the reference's: deep stacks cut, without the own key, limits in one order."""
-    printed = {key: value for key, value in printed.items() if key != OWN_KEY}
-    if limits := printed.get("proc_limits"):
-        limits["limits"].sort(key=lambda limit: str(limit["name"]))
-    for thread in (*printed.get("threads", ()), printed.get("crashing_thread") or {}):
-        frames = thread.get("frames", [])
-        if len(frames) > DEEP and not thread.get("truncated"):
-            message = f"{len(frames) - DEEP:,} frames truncated"
-            thread["frames"] = [*frames[: DEEP // 2], {"truncated": {"msg": message}}, *frames[-DEEP // 2 :]]
-            thread["truncated"] = True
-    return printed

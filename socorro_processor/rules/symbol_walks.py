@@ -85,10 +85,6 @@ class SymbolWalks:
         supplied = self._supplier.supply(list(_missed(walked.result.json_dump)))
         return walk(None, ()) if supplied.fetched else walked, supplied
 
-    def wait_for_indexes(self) -> None:
-        """Until the indexes that were missed so far have been made."""
-        self._builder.wait()
-
     def close(self) -> None:
         if self._answers is not None:
             self._answers.close()
@@ -137,8 +133,7 @@ def _missed(json_dump: Mapping[str, Any]) -> Iterator[Wanted]:
 
 def uses(json_dump: Mapping[str, Any]) -> dict[str, str]:
     """How each symbol file was used, by its path in a store."""
-    own = json_dump.get(OWN_KEY)
-    symbols = own.get("symbols") if isinstance(own, dict) else None
+    symbols = _said_by_own(json_dump).get("symbols")
     files = symbols.items() if isinstance(symbols, dict) else ()
     return {path: str(file.get("used")) for path, file in files if isinstance(file, dict)}
 
@@ -146,7 +141,7 @@ def uses(json_dump: Mapping[str, Any]) -> dict[str, str]:
 def _verify(crash_id: str, own: StackwalkResult, reference: StackwalkResult) -> None:
     """Count a walk that was made both ways, and whether they differ."""
     # It may be killed, knows no bounds, and files may have come or gone since: then it says nothing.
-    if not reference.json_dump or _is_bounded(own.json_dump) or _LATER in uses(own.json_dump).values():
+    if not reference.json_dump or _said_by_own(own.json_dump).get("bounded") or _LATER in uses(own.json_dump).values():
         return
     if _loaded(own.json_dump) != _loaded(reference.json_dump):
         return
@@ -156,9 +151,10 @@ def _verify(crash_id: str, own: StackwalkResult, reference: StackwalkResult) -> 
         logger.error("%s: the stackwalk differs from the reference: %.500s", crash_id, difference)
 
 
-def _is_bounded(json_dump: Mapping[str, Any]) -> bool:
+def _said_by_own(json_dump: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What only the own stackwalker says; empty where it did not walk."""
     own = json_dump.get(OWN_KEY)
-    return isinstance(own, dict) and bool(own.get("bounded"))
+    return own if isinstance(own, dict) else {}
 
 
 def _loaded(json_dump: Mapping[str, Any]) -> list[object]:

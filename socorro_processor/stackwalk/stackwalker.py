@@ -28,8 +28,6 @@ OWN = "socorro-stackwalk"
 """The project's own."""
 STOCK = "minidump-stackwalk"
 """rust-minidump's."""
-PROGRAMS = (OWN, STOCK)
-"""In the order in which they are looked for."""
 PROGRAM_VARIABLE = "SOCORRO_STACKWALKER"
 ADVICE = f"bin/install-stackwalker gets one, {PROGRAM_VARIABLE} or command_pathname names another"
 
@@ -90,7 +88,7 @@ _SAID = 500
 def find_stackwalker(
     name: str = "", environment: Mapping[str, str] = os.environ, interpreter: str = sys.executable
 ) -> Path:
-    """The program of that name; where it is empty, the first of ``PROGRAMS`` that there is.
+    """The program of that name; where it is empty, the own one, else rust-minidump's.
 
     With a slash in it ``name`` is the path; else ``SOCORRO_STACKWALKER`` names the program, where
     it is set; else it is looked for on ``PATH``, then beside the Python that runs us (a virtual

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests import hostile_dumps
+from tests.equality.walks import OWN_KEY, comparable
 from tests.hostile_dumps import DEBUG_ID, KINDS, SYMBOLS
-from tests.own_walk import OWN_KEY, Walk, comparable, walk
+from tests.own_walk import Walk, walk
 from tests.shared import own_stackwalker, shared
 
 MEMORY = 100_000_000
