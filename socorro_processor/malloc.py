@@ -10,7 +10,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
-_LARGE = 512 << 10
+_LARGE = 4 << 20
 """Bytes of a block that is the kernel's again as soon as it is free: Python's own table of texts is copied to a new one
 every some thousand crashes, and its old place would stay free in the heap."""
 _KEPT = 16 << 20
