@@ -2,9 +2,9 @@
 
     python -m benchmarks.daemon [DIRECTORY_OF_CRASHES [SYMBOLS]] [--big MEGABYTES]
 
-The embedded configuration, as a process of its own, with minidump-stackwalk and with the project's own stackwalker.
-The first table: all crashes of the directory with their symbols. The second: the one with the largest main library,
-for which a symbol file is generated. CPU time is the kernel's count: the stackwalker's, and the daemon's own. *Ideal* is
+The embedded configuration, as a process of its own, with minidump-stackwalk and with the project's own stackwalker. The
+first table: all crashes of the directory with their symbols. The second: the one with the largest main library, for
+which a symbol file is generated. CPU time is the kernel's count: the stackwalker's, and the daemon's own. *Ideal* is
 the crashes a second as a share of what the cores could walk in that time if there was nothing else to do, from when all
 crashes are in the queue until the last of them is saved; it is told at the default number of threads, twice that of the
 cores. One process has Python on one core at a time: no more crashes a second than one by the daemon's own CPU time.

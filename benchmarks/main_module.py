@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from socorro_processor.stackwalk.command import Limits, run
+from socorro_processor.machine.bounded_program import Limits, run
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, OWN, find_stackwalker
 
 

@@ -21,10 +21,10 @@ from benchmarks.crashes import add_crashes, crashes_of
 from benchmarks.main_module import main_module
 from benchmarks.results import record
 from benchmarks.symbol_generator import write_symbols
-from socorro_processor.stackwalk.command import Limits, run
+from socorro_processor.machine.bounded_program import Limits, run
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, OWN, STOCK, find_stackwalker
-from socorro_processor.symbols.index_directory import index_directory
-from socorro_processor.symbols.index_process import IndexProcess
+from socorro_processor.symbol_cache.index_directory import index_directory
+from socorro_processor.symbol_cache.index_process import IndexProcess
 
 REPEAT = 9
 _LIMITS = Limits(timeout=600, cpu=600, memory=1 << 36, output=1 << 26)

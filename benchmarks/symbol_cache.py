@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from socorro_processor.symbols.cache_records import CacheRecords
+from socorro_processor.symbol_cache.records import CacheRecords
 
 NAMES = 20_000
 IDS = 5

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from socorro_processor.health import Health
+from socorro_processor.monitoring.health import Health
 
 PAUSES = (1.0, 2.0, 5.0)
 """Seconds without a new crash after the first, second, and every further failed attempt."""

@@ -21,10 +21,8 @@ from contextlib import closing
 from types import FrameType
 from typing import Protocol
 
-from socorro_processor import health, log, prometheus, statsd
 from socorro_processor.app.companion_metrics import PipeSink, relay
 from socorro_processor.app.service_manager import ServiceManager
-from socorro_processor.child_environment import child_environment
 from socorro_processor.configuration import (
     Configuration,
     DotDict,
@@ -34,8 +32,10 @@ from socorro_processor.configuration import (
     split_command_line,
 )
 from socorro_processor.errors import SocorroError
-from socorro_processor.line_writer import keep_output_from_blocking
-from socorro_processor.metrics import METRICS
+from socorro_processor.machine.child_environment import child_environment
+from socorro_processor.monitoring import health, log, prometheus, statsd
+from socorro_processor.monitoring.line_writer import keep_output_from_blocking
+from socorro_processor.monitoring.metrics import METRICS
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def companion_options() -> Namespace:
     options.namespace("companion_process", doc="the companion process, which keeps the symbol cache to its size")
     options.companion_process.add_option(
         "companion_class",
-        default="socorro_processor.symbols.lru_cache_manager.SymbolLRUCacheManager",
+        default="socorro_processor.symbol_cache.manager.SymbolLRUCacheManager",
         doc="what runs in the companion process (empty: there is none)",
         from_string_converter=class_converter,
     )

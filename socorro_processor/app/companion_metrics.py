@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
 
-from socorro_processor.metrics import Labels, Metrics
+from socorro_processor.monitoring.metrics import Labels, Metrics
 
 
 class PipeSink:

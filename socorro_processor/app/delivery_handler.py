@@ -8,12 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from socorro_processor import log
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.steps import SOURCE, Result, Steps
 from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.app.whose_fault import FAILED_IN_A_ROW, MACHINE, OTHERS, WhoseFault
-from socorro_processor.audit import AuditLog
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, Delivery
 from socorro_processor.crashqueue.history import names_of
@@ -27,8 +25,10 @@ from socorro_processor.errors import (
     ProcessingEnvironmentError,
     raise_if_of_this_machine,
 )
-from socorro_processor.log import stack_of
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring import log
+from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.log import stack_of
+from socorro_processor.monitoring.metrics import METRICS
 
 logger = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ from socorro_processor.app.store_queue import StoreCrashQueue
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.watchdog import Watchdog
-from socorro_processor.audit import AuditLog
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber, class_converter
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import CrashStorageError, ProcessingEnvironmentError
-from socorro_processor.health import Health
+from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.health import Health
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 
 logger = logging.getLogger(__name__)

@@ -12,21 +12,22 @@ import time
 from contextlib import ExitStack
 from types import FrameType
 
-from socorro_processor import __version__, health, statsd
+from socorro_processor import __version__
 from socorro_processor.app import companion
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveWithSeparateNewCrashSourceApp
 from socorro_processor.app.queue_gauges import QueueGauges
 from socorro_processor.app.service_manager import CLOSING_TIME, ServiceManager
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.watchdog import EXIT_CODE
-from socorro_processor.audit import AuditLog
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.jobs import options as job_options
-from socorro_processor.line_writer import drain_output, unblocking_stderr
-from socorro_processor.metrics import METRICS
+from socorro_processor.machine.bounded_program import kill_all
+from socorro_processor.monitoring import health, statsd
+from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.line_writer import drain_output, unblocking_stderr
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.reference.provider import refresh_providers
-from socorro_processor.stackwalk.command import kill_all
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import threading
 
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase
 from socorro_processor.errors import CrashQueueError
-from socorro_processor.metrics import METRICS, Metrics
+from socorro_processor.monitoring.metrics import METRICS, Metrics
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from socorro_processor.errors import (
     failed_stores,
     without_frames,
 )
-from socorro_processor.metrics import METRICS, collected_durations
+from socorro_processor.monitoring.metrics import METRICS, collected_durations
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 
 SOURCE = "source"

@@ -11,7 +11,7 @@ from socorro_processor.app.delivery_handler import DeliveryHandler
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds
 from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
 from socorro_processor.errors import CrashQueueError
-from socorro_processor.log import stack_of
+from socorro_processor.monitoring.log import stack_of
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ import uuid
 from pathlib import Path
 
 from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.regular_file import NOT_OURS
-from socorro_processor.stackwalk.orphans import kill_orphans
-from socorro_processor.writable_directory import check_room, check_writable
+from socorro_processor.machine.orphans import kill_orphans
+from socorro_processor.machine.regular_file import NOT_OURS
+from socorro_processor.machine.writable_directory import check_room, check_writable
 
 logger = logging.getLogger(__name__)
 

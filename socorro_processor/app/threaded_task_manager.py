@@ -10,7 +10,7 @@ import time
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.configuration import Namespace, WholeNumber
 from socorro_processor.crashqueue.base import Delivery
-from socorro_processor.log import stack_of
+from socorro_processor.monitoring.log import stack_of
 
 logger = logging.getLogger(__name__)
 

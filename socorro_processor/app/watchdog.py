@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from socorro_processor.line_writer import drain_output, unblocking_stderr
-from socorro_processor.log import LAST_WORDS
+from socorro_processor.monitoring.line_writer import drain_output, unblocking_stderr
+from socorro_processor.monitoring.log import LAST_WORDS
 
 logger = logging.getLogger(__name__)
 

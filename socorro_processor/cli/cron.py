@@ -33,9 +33,9 @@ from socorro_processor.jobs import (
 from socorro_processor.jobs.job import Job, Memory, Refused, Work
 from socorro_processor.jobs.ledger import JobLedger, JobRecord
 from socorro_processor.jobs.postgresql_ledger import ledger_of
-from socorro_processor.metrics import METRICS
-from socorro_processor.prometheus import writing_metrics
-from socorro_processor.statsd import sending_metrics
+from socorro_processor.monitoring.metrics import METRICS
+from socorro_processor.monitoring.prometheus import writing_metrics
+from socorro_processor.monitoring.statsd import sending_metrics
 
 JOBS: tuple[Job, ...] = (
     reference_data.JOB,

@@ -28,9 +28,9 @@ from socorro_processor.configuration import (
     read_ini,
     split_command_line,
 )
-from socorro_processor.core_dumps import forbid_core_dumps
 from socorro_processor.errors import ConfigurationError, SocorroError
-from socorro_processor.line_writer import keep_output_from_blocking
+from socorro_processor.machine.core_dumps import forbid_core_dumps
+from socorro_processor.monitoring.line_writer import keep_output_from_blocking
 
 _ADMIN = (
     ("admin.conf", "FILE: the configuration, an ini file"),

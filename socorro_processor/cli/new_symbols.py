@@ -21,12 +21,12 @@ from socorro_processor.errors import ProcessingEnvironmentError, SocorroError
 from socorro_processor.stackwalk.modules import Module
 from socorro_processor.stackwalk.modules import modules_of as modules_of_dump
 from socorro_processor.stackwalk.stackwalker import find_stackwalker
+from socorro_processor.stackwalk.symbol_check import NoVerdict, is_corrupt
 from socorro_processor.symbols.binary import Binary, identify, kind_of
 from socorro_processor.symbols.download import module_line
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.dump_syms import Converted, DumpSyms, find_dump_syms
 from socorro_processor.symbols.elf import NotLinked
-from socorro_processor.symbols.verdict import NoVerdict, is_corrupt
 from socorro_processor.symbols.wanted import Wanted
 
 _SUFFIX = ".sym"

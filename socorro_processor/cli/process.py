@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveApp
-from socorro_processor.audit import AuditLog
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.crash_files import add_annotations_argument, names_files
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
@@ -19,7 +18,8 @@ from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.history import FORCE, NOTHING, History
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
-from socorro_processor.log import set_up_logging
+from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.log import set_up_logging
 from socorro_processor.stackwalk import stackwalker
 
 

@@ -8,8 +8,8 @@ import logging
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.cli.command import Command
 from socorro_processor.configuration import Configuration
-from socorro_processor.log import set_up_logging
-from socorro_processor.malloc import keep_memory_flat
+from socorro_processor.machine.malloc import keep_memory_flat
+from socorro_processor.monitoring.log import set_up_logging
 
 logger = logging.getLogger(__name__)
 

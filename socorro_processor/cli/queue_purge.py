@@ -7,12 +7,12 @@ import json
 import sys
 from contextlib import closing
 
-from socorro_processor.audit import AuditLog
 from socorro_processor.cli.command import Command, queue_to_look
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.base import KEPT_STATES, QUEUES, CrashQueueBase, Depths
 from socorro_processor.errors import ConfigurationError, CrashQueueError
-from socorro_processor.log import set_up_logging
+from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.log import set_up_logging
 
 _OF_A_QUEUE = (
     "none of them is processed; their raw crashes stay in the source store, where `socorro cron verify-processed` finds"

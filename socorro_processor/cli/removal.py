@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from socorro_processor.audit import AuditLog
 from socorro_processor.crashstorage.base import CrashStorageBase, each_store
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError
-from socorro_processor.log import stack_of
+from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.log import stack_of
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from dataclasses import asdict, replace
 
 from rich.progress import TimeRemainingColumn
 
-from socorro_processor.audit import AuditLog
 from socorro_processor.cli.command import Command, build, queue_to_look
 from socorro_processor.cli.crash_ids import add_crash_id_arguments, given
 from socorro_processor.cli.progress import progress_bar
@@ -21,7 +20,8 @@ from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.base import KEPT_STATES, CrashQueueBase
 from socorro_processor.errors import ConfigurationError, CrashQueueError
-from socorro_processor.log import set_up_logging
+from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.log import set_up_logging
 
 _COMPONENTS = ("source", "destination")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
-from socorro_processor.regular_file import write_all
+from socorro_processor.machine.regular_file import write_all
 
 _HEADING = b'"a journal of socorro reprocess"\n'
 

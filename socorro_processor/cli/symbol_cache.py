@@ -14,7 +14,7 @@ from rich.table import Table
 from socorro_processor.app import companion
 from socorro_processor.configuration import Configuration
 from socorro_processor.errors import ConfigurationError
-from socorro_processor.symbols.cache_records import Status, is_managed, records_of
+from socorro_processor.symbol_cache.records import Status, is_managed, records_of
 
 _BAR_WIDTH = 40
 _SIZES = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k"), (1, ""))

@@ -13,9 +13,9 @@ from inotify_simple import INotify
 
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
-from socorro_processor.symbols.cache_records import is_managed, records_of
+from socorro_processor.machine.writable_directory import check_room, check_writable
+from socorro_processor.symbol_cache.records import is_managed, records_of
 from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_symbols
-from socorro_processor.writable_directory import check_room, check_writable
 
 _MAXIMUM_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 

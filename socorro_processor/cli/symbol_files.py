@@ -18,10 +18,10 @@ from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
-from socorro_processor.rules.symbol_walks import SymbolWalks, Walk, Walked, uses
-from socorro_processor.stackwalk.command import Questions
+from socorro_processor.machine.bounded_program import Questions
 from socorro_processor.stackwalk.result import stackwalk_result
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, Stackwalker
+from socorro_processor.stackwalk.symbol_walks import SymbolWalks, Walk, Walked, uses
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.supplied import CACHED, FETCHED, Supplied
 from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_symbols

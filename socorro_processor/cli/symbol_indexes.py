@@ -11,7 +11,7 @@ from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.stackwalk.stackwalker import OWN, Stackwalker
-from socorro_processor.symbols.index_process import CORRUPT, IndexProcess, NotIndexed
+from socorro_processor.symbol_cache.index_process import CORRUPT, IndexProcess, NotIndexed
 
 
 def build_indexes(configuration: Configuration, *, build_all: bool) -> int:

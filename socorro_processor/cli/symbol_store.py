@@ -15,7 +15,7 @@ from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError, SocorroError
-from socorro_processor.regular_file import replacing
+from socorro_processor.machine.regular_file import replacing
 from socorro_processor.symbols.dump_syms import Converted, has_functions
 from socorro_processor.symbols.wanted import Wanted
 

@@ -39,7 +39,7 @@ OLD_NAMES: dict[str, str] = {
     "socorro.processor.mozilla_processor_2015.MozillaProcessorAlgorithm2015": (
         "pipeline.mozilla_2015.MozillaProcessorAlgorithm2015"
     ),
-    "socorro.processor.symbol_cache_manager.SymbolLRUCacheManager": "symbols.lru_cache_manager.SymbolLRUCacheManager",
+    "socorro.processor.symbol_cache_manager.SymbolLRUCacheManager": "symbol_cache.manager.SymbolLRUCacheManager",
     _EXTERNAL + "crashstorage_base.PolyCrashStorage": "crashstorage.poly.PolyCrashStorage",
     # the document's spelling
     _EXTERNAL + "crashstorage_base.PolyCrashstorage": "crashstorage.poly.PolyCrashStorage",
@@ -141,6 +141,11 @@ OLD_NAMES: dict[str, str] = {
 }
 """Names of the 2016 processor, to what does their work here, below ``socorro_processor``."""
 
+FORMER_NAMES = {
+    "socorro_processor.symbols.lru_cache_manager.SymbolLRUCacheManager": "symbol_cache.manager.SymbolLRUCacheManager",
+}
+"""Names that earlier versions of this project had, to those of today, below ``socorro_processor``."""
+
 _OLD_MODULES = {
     # the document's spelling
     "socorro.processer.": "socorro.processor.",
@@ -157,8 +162,8 @@ def class_converter(name: str) -> type[Any] | None:
     for old, new in _OLD_MODULES.items():
         if name.startswith(old):
             name = new + name.removeprefix(old)
-    if name in OLD_NAMES:
-        name = f"socorro_processor.{OLD_NAMES[name]}"
+    if new_name := OLD_NAMES.get(name) or FORMER_NAMES.get(name):
+        name = f"socorro_processor.{new_name}"
     module_name, _, class_name = name.rpartition(".")
     if not module_name:
         raise ValueError("a dotted class name, such as my_rules.MyRule, was expected")

@@ -29,7 +29,7 @@ from socorro_processor.errors import (
     PermanentStorageError,
     TransientStorageError,
 )
-from socorro_processor.writable_directory import check_room, check_writable
+from socorro_processor.machine.writable_directory import check_room, check_writable
 
 TEMPORARY_SUFFIX = ".writing"
 """Ends the name of a file that is being written, and locked meanwhile."""

@@ -25,8 +25,8 @@ from socorro_processor.errors import (
     raise_if_of_this_machine,
     without_frames,
 )
-from socorro_processor.log import stack_of
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.log import stack_of
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.serialization import Note, ignore
 
 logger = logging.getLogger(__name__)

@@ -35,7 +35,7 @@ from socorro_processor.crashstorage.objects import NoSuchObject, ObjectTooLarge
 from socorro_processor.crashstorage.s3_errors import NO_SUCH_BUCKET, http_status, sorted_errors
 from socorro_processor.crashstorage.s3_options import bucket_options
 from socorro_processor.errors import ConfigurationError, CrashStorageError, TransientStorageError
-from socorro_processor.request_deadline import (
+from socorro_processor.machine.request_deadline import (
     ANY_TIME,
     LEAST_SPEED,
     Deadline,

@@ -9,7 +9,7 @@ from socorro_processor.configuration import DotDict, Namespace, class_converter
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.errors import ConfigurationError, CrashIDNotFound
-from socorro_processor.statsd import StatsdClient, metric_name, statsd_call_options
+from socorro_processor.monitoring.statsd import StatsdClient, metric_name, statsd_call_options
 
 CALLS = tuple(name for name, call in vars(CrashStorageBase).items() if callable(call) and not name.startswith("_"))
 """All that can be asked of a store."""

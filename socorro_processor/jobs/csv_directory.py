@@ -7,7 +7,7 @@ from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
 from socorro_processor.errors import TransientStorageError
-from socorro_processor.regular_file import replacing
+from socorro_processor.machine.regular_file import replacing
 
 
 class CSVDirectory(RequiredConfig):

@@ -9,7 +9,7 @@ from socorro_processor.configuration import components
 from socorro_processor.jobs import retention
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.jobs.retention import Retention
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ from socorro_processor.crashstorage.keys import dump_names_key
 from socorro_processor.jobs import retention
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.jobs.retention import NotRemoved, Retention
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 _BATCH = 1000
 """Crash ids that the queue is asked for at once."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from socorro_processor.errors import SocorroError
 from socorro_processor.jobs.job import Memory
-from socorro_processor.regular_file import NotAFile, read_regular_file, replacing
+from socorro_processor.machine.regular_file import NotAFile, read_regular_file, replacing
 from socorro_processor.serialization import decode, encode
 
 _LONGEST_REASON = 100

@@ -13,7 +13,7 @@ from pathlib import Path
 from socorro_processor.configuration import read_day
 from socorro_processor.crashstorage.missing_symbols import SymbolFile
 from socorro_processor.jobs.job import DayRefused, Job, Outcome, Work
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.symbols.missing import MissingSymbolsSource, source_in
 
 _TOLD_AFTER = 1000

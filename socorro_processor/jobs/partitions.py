@@ -12,7 +12,7 @@ from socorro_processor.crashstorage.postgresql.partitions import TABLES, week_of
 from socorro_processor.jobs import retention
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.jobs.retention import ClockNotTrusted, NotRemoved, Retention
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 _WEEK = timedelta(days=7)
 

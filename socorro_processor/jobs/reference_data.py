@@ -17,11 +17,11 @@ from urllib.parse import unquote
 from socorro_processor.configuration import WholeNumber, argument
 from socorro_processor.errors import SocorroError
 from socorro_processor.jobs.job import Job, Outcome, Refused, Work
-from socorro_processor.metrics import METRICS
+from socorro_processor.machine.regular_file import read_regular_file
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.reference.changes import TableChanges, check_rows
 from socorro_processor.reference.file import decode_tables
 from socorro_processor.reference.provider import sections_with_providers
-from socorro_processor.regular_file import read_regular_file
 
 _TOO_LONG = "it takes too long (cron.reference_data.maximum_time)"
 

@@ -19,7 +19,7 @@ from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
 from socorro_processor.errors import CrashQueueError, InvalidCrashID
 from socorro_processor.jobs.job import Job, Outcome, Work
 from socorro_processor.jobs.postgresql_ledger import database_of
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 BATCH = 100
 """Rows that are locked at once. Where this process dies, no more than so many are queued twice."""

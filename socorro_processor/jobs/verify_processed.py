@@ -22,7 +22,7 @@ from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
 from socorro_processor.jobs.job import DayRefused, Job, Outcome, Work
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 BATCH = 1000
 """Crash ids that a store is asked for at once."""

@@ -13,7 +13,7 @@ from typing import Any
 import socorro_processor
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError, raise_if_of_this_machine
-from socorro_processor.log import stack_of
+from socorro_processor.monitoring.log import stack_of
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.pipeline.rule_sets import RuleSets, rule_sets_converter
 from socorro_processor.stackwalk.deep_stacks import cut_deep_stacks

@@ -10,8 +10,8 @@ from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, defaults
 from socorro_processor.errors import raise_if_of_this_machine
-from socorro_processor.log import stack_of
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.log import stack_of
+from socorro_processor.monitoring.metrics import METRICS
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter, class_name
 from socorro_processor.errors import SocorroError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.pipeline.rule import Rule
 from socorro_processor.pipeline.rule_system import TransformRuleSystem
 

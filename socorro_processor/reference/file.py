@@ -19,11 +19,11 @@ from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+from socorro_processor.machine.regular_file import read_regular_file, replacing
 from socorro_processor.reference.changes import Approve, TableChanges, changes, values
 from socorro_processor.reference.data import ReferenceData
 from socorro_processor.reference.provider import ReferenceDataProvider
 from socorro_processor.reference.tables import TABLES, Row, Tables, reference_data
-from socorro_processor.regular_file import read_regular_file, replacing
 from socorro_processor.serialization import NotJSON, decode
 
 _MISTAKES_TOLD = 20

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, WholeNumber, size, size_or_auto
 from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.metrics import METRICS
+from socorro_processor.machine.bounded_program import Limits, Outcome, Questions
+from socorro_processor.machine.memory_share import MemoryShare, memory_share
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.rules.symbol_walks import SymbolWalks, Walked
 from socorro_processor.serialization import encode
-from socorro_processor.stackwalk.command import Limits, Outcome, Questions
 from socorro_processor.stackwalk.command_line import CommandLine
-from socorro_processor.stackwalk.memory_share import MemoryShare, memory_share
 from socorro_processor.stackwalk.result import OUTCOMES, StackwalkResult, empty_minidump_result, stackwalk_result
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, OWN, STOCK, Stackwalker
+from socorro_processor.stackwalk.symbol_walks import SymbolWalks, Walked
 from socorro_processor.symbols.supplier import SymbolSupplier
 
 logger = logging.getLogger(__name__)

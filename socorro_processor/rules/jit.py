@@ -12,15 +12,15 @@ from dataclasses import replace
 
 from socorro_processor.configuration import DotDict, Namespace, size, size_or_auto
 from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.machine.bounded_program import Limits, Outcome, run
+from socorro_processor.machine.memory_share import memory_share
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.breakpad import seconds, several
 from socorro_processor.rules.classifications import of_kind, record
 from socorro_processor.rules.json_dump import crashing_thread, frames_of, section, thread_frames
 from socorro_processor.signature.c_signature import truncate
 from socorro_processor.signature.characters import without_control_characters
-from socorro_processor.stackwalk.command import Limits, Outcome, run
 from socorro_processor.stackwalk.command_line import CommandLine
-from socorro_processor.stackwalk.memory_share import memory_share
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT
 
 _PROGRAM_FIELD = "command_pathname"

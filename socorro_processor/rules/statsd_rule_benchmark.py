@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
 from socorro_processor.errors import ConfigurationError
+from socorro_processor.monitoring.statsd import StatsdClient, metric_name, statsd_call_options
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.statsd import StatsdClient, metric_name, statsd_call_options
 
 
 class StatsdRuleBenchmarkWrapper(Rule):

@@ -22,7 +22,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from socorro_processor.errors import ConfigurationError
-from socorro_processor.regular_file import read_regular_file
+from socorro_processor.machine.regular_file import read_regular_file
 
 logger = logging.getLogger(__name__)
 

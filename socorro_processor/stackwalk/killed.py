@@ -14,7 +14,7 @@ import signal
 import threading
 from collections import OrderedDict
 
-from socorro_processor.stackwalk.command import SIGNAL_BASE, Limits, Outcome
+from socorro_processor.machine.bounded_program import SIGNAL_BASE, Limits, Outcome
 
 _SENT_BY_OTHERS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGKILL}
 """No fault of a program raises them; memory that it is refused (its own limit) ends it by SIGABRT."""

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from socorro_processor.errors import ProcessingEnvironmentError, SocorroError
-from socorro_processor.stackwalk.command import Limits, run
-from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, OWN, find_program
+from socorro_processor.machine.bounded_program import Limits, run
+from socorro_processor.machine.find_program import find_program
+from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, OWN
 
 _ADVICE = "bin/install-stackwalker builds it"
 _LIMITS = Limits(timeout=60, cpu=60)

@@ -7,8 +7,8 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any
 
+from socorro_processor.machine.bounded_program import SIGNAL_BASE, Outcome
 from socorro_processor.serialization import Note, decode, ignore
-from socorro_processor.stackwalk.command import SIGNAL_BASE, Outcome
 
 OK = "OK"
 UNKNOWN_ERROR = "unknown error"

@@ -14,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.stackwalk.command import Limits, Outcome, Questions, UnusableProgramError, run
+from socorro_processor.machine.bounded_program import Limits, Outcome, Questions, UnusableProgramError, run
+from socorro_processor.machine.find_program import find_program
+from socorro_processor.machine.orphans import MARK
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.deep_stacks import DeepStackCutter
 from socorro_processor.stackwalk.killed import Kills, killed_by_another
-from socorro_processor.stackwalk.orphans import MARK
 from socorro_processor.stackwalk.result import prints_an_object
 from socorro_processor.stackwalk.sound_minidump import sound_minidump
 
@@ -106,19 +107,6 @@ def find_stackwalker(
     if found := shutil.which(wanted, path=environment.get("PATH", os.defpath)):
         return Path(found)
     raise UnusableProgramError(f"{wanted}, which {origin} names, is not an executable file; {ADVICE}")
-
-
-def find_program(
-    name: str, advice: str, environment: Mapping[str, str] = os.environ, interpreter: str = sys.executable
-) -> Path:
-    """Return the program of that name on ``PATH``, or beside the Python that runs us (a virtual environment).
-
-    Raises UnusableProgramError, with ``advice``.
-    """
-    path = f"{environment.get('PATH', os.defpath)}{os.pathsep}{Path(interpreter).parent}"
-    if found := shutil.which(name, path=path):
-        return Path(found)
-    raise UnusableProgramError(f"{name} is neither on PATH ({path}) nor beside {interpreter}; {advice}")
 
 
 class Stackwalker:

@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 import zstandard
 
+from socorro_processor.symbols.layout import symbol_path
 from socorro_processor.symbols.source import SourceAway, WrongSymbolFile
-from socorro_processor.symbols.store import symbol_path
 from socorro_processor.symbols.wanted import Wanted
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"

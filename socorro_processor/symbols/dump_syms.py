@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from socorro_processor.errors import SocorroError, raise_if_of_this_machine
-from socorro_processor.stackwalk.command import Limits, Outcome, run
-from socorro_processor.stackwalk.memory_share import memory_share
-from socorro_processor.stackwalk.stackwalker import find_program
+from socorro_processor.machine.bounded_program import Limits, Outcome, run
+from socorro_processor.machine.find_program import find_program
+from socorro_processor.machine.memory_share import memory_share
 from socorro_processor.symbols.binary import Binary, Kind
 from socorro_processor.symbols.download import module_line
 from socorro_processor.symbols.dump_file import DumpFile, NotUnderstood

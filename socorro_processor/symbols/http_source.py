@@ -13,7 +13,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from socorro_processor.request_deadline import Deadline, DeadlineConnection, Deadlines
+from socorro_processor.machine.request_deadline import Deadline, DeadlineConnection, Deadlines
 from socorro_processor.symbols.source import SourceAway, SymbolsNotThere
 
 MAXIMUM_REDIRECTS = 5

@@ -10,7 +10,7 @@ from socorro_processor.configuration import DotDict
 from socorro_processor.crashstorage.objects import NoSuchObject
 from socorro_processor.crashstorage.s3_bucket import S3Bucket
 from socorro_processor.errors import CrashStorageError
-from socorro_processor.request_deadline import Deadline, Deadlines
+from socorro_processor.machine.request_deadline import Deadline, Deadlines
 from socorro_processor.symbols.source import SourceAway, SymbolsNotThere
 
 

@@ -22,21 +22,21 @@ from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber, size
 from socorro_processor.errors import ConfigurationError, raise_if_of_this_machine
-from socorro_processor.log import stack_of
-from socorro_processor.metrics import METRICS
+from socorro_processor.machine.writable_directory import check_writable
+from socorro_processor.monitoring.log import stack_of
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.symbols.circuit_breaker import CircuitBreaker
 from socorro_processor.symbols.directory_source import DirectorySource
 from socorro_processor.symbols.download import DownloadLimits, receive
 from socorro_processor.symbols.download_threads import DownloadThreads
 from socorro_processor.symbols.http_source import HTTPSource, parse_url
 from socorro_processor.symbols.known_missing import KnownMissing
+from socorro_processor.symbols.layout import symbol_path
 from socorro_processor.symbols.s3_options import s3_options
 from socorro_processor.symbols.source import SourceAway, SymbolsNotThere, SymbolSource, WrongSymbolFile
 from socorro_processor.symbols.staging import Staging
-from socorro_processor.symbols.store import symbol_path
 from socorro_processor.symbols.supplied import CACHED, FETCHED, MISSING, Supplied
 from socorro_processor.symbols.wanted import Wanted
-from socorro_processor.writable_directory import check_writable
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from socorro_processor.symbols.store import symbol_path
+from socorro_processor.symbols.layout import symbol_path
 
 
 class Wanted(NamedTuple):

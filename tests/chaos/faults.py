@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from socorro_processor.sqlite_guard import wait_until_whole
+from socorro_processor.machine.sqlite_guard import wait_until_whole
 from tests.faults.proxy import Proxy
 from tests.services import restart
 from tests.system.daemon import eventually

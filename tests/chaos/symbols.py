@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from socorro_processor.symbols.cache_records import is_managed
-from socorro_processor.symbols.index_directory import SUFFIX
+from socorro_processor.symbol_cache.index_directory import SUFFIX
+from socorro_processor.symbol_cache.records import is_managed
 from tests.chaos.leftovers import processes_of
 from tests.symbol_server import Request, SymbolServer, store
 from tests.system.symbol_cache import size_of

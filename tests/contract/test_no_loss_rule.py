@@ -25,7 +25,7 @@ from socorro_processor.errors import (
     ProcessingEnvironmentError,
     TransientStorageError,
 )
-from socorro_processor.health import Health
+from socorro_processor.monitoring.health import Health
 from tests.contract.queue_backends import Processor, QueueBackend
 from tests.integration.rabbitmq_broker import Broker
 from tests.system.daemon import eventually

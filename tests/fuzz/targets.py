@@ -21,9 +21,9 @@ from typing import Any
 
 import zstandard
 
-from socorro_processor.rules.symbol_walks import comparable, first_difference
+from socorro_processor.stackwalk.symbol_walks import comparable, first_difference
+from socorro_processor.symbol_cache.index_directory import index_directory
 from socorro_processor.symbols.download import DownloadLimits, receive
-from socorro_processor.symbols.index_directory import index_directory
 from socorro_processor.symbols.source import SourceAway, WrongSymbolFile
 from socorro_processor.symbols.wanted import Wanted
 from tests.shared import SHARED, own_stackwalker

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES, fields
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 from tests.integration.elasticsearch_indexes import own_indexes
 
 SECRET = "https://example.com/secret"

@@ -20,7 +20,7 @@ from socorro_processor.crashstorage.elasticsearch.crashstorage import (
 )
 from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 from tests.integration.elasticsearch_indexes import own_indexes
 
 STORES = [

@@ -22,7 +22,7 @@ from socorro_processor.crashstorage.postgresql import columns
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from socorro_processor.crashstorage.postgresql.partitions import TABLES
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError, TransientStorageError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.symbols.missing import most_missed
 from tests.contract import test_storage_contract as contract
 from tests.integration.postgresql_database import SERVER, USER, new_database, new_role

@@ -18,7 +18,7 @@ from socorro_processor.crashqueue.base import Delivery, Depth, KeptCrash
 from socorro_processor.crashqueue.rabbitmq.messages import DELIVERY_COUNT, SUBMITTED
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
 from socorro_processor.errors import CrashQueueError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 from tests.integration import rabbitmq_process
 from tests.integration.rabbitmq_broker import DEADLINE, Broker, Processor
 

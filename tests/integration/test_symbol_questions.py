@@ -19,9 +19,9 @@ from urllib.parse import unquote
 import pytest
 
 from socorro_processor.configuration import defaults
-from socorro_processor.stackwalk.command import Limits, Outcome, run
-from socorro_processor.symbols.answers import SymbolAnswers
-from socorro_processor.symbols.session import Session
+from socorro_processor.machine.bounded_program import Limits, Outcome, run
+from socorro_processor.stackwalk.answers import SymbolAnswers
+from socorro_processor.stackwalk.session import Session
 from socorro_processor.symbols.supplied import Supplied
 from socorro_processor.symbols.supplier import SymbolSupplier
 from tests.shared import own_stackwalker, shared

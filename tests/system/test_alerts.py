@@ -19,8 +19,8 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import QUEUES
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
-from socorro_processor.metric_names import MEASURED
-from socorro_processor.prometheus import prometheus_name
+from socorro_processor.monitoring.metric_names import MEASURED
+from socorro_processor.monitoring.prometheus import prometheus_name
 from socorro_processor.stackwalk.result import OUTCOMES
 from tests.shared import REPOSITORY, stackwalker
 from tests.system.daemon import Daemon, Installation, eventually
@@ -28,7 +28,7 @@ from tests.system.embedded import EmbeddedInstallation, embedded_installation
 from tests.system.production import CONFIGURATION
 from tests.system.prometheus import Prometheus, program, running_prometheus
 from tests.system.test_operation import free_port, get
-from tests.unit.test_metric_names import OF_JOBS
+from tests.unit.monitoring.test_metric_names import OF_JOBS
 
 RULES = REPOSITORY / "config" / "prometheus" / "alerts.yaml"
 CASES = RULES.with_name("alerts_test.yaml")

@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.cli.main import main
-from socorro_processor.symbols.index_directory import IndexDirectory, IndexRequest, ask_the_manager, index_directory
+from socorro_processor.symbol_cache.index_directory import (
+    IndexDirectory,
+    IndexRequest,
+    ask_the_manager,
+    index_directory,
+)
 from tests.shared import own_stackwalker
 from tests.system.daemon import eventually
 from tests.system.symbol_cache import SymbolCache, end
@@ -128,8 +133,8 @@ def test_a_cache_that_is_wiped_is_managed_anew(cache, capsys):
 
 IMPATIENT_MANAGER = """
 from socorro_processor.configuration import DotDict, defaults
-from socorro_processor.log import set_up_logging
-from socorro_processor.symbols.lru_cache_manager import SymbolLRUCacheManager
+from socorro_processor.monitoring.log import set_up_logging
+from socorro_processor.symbol_cache.manager import SymbolLRUCacheManager
 
 set_up_logging(DotDict({"level": "INFO", "format": "plain"}))
 config = defaults(SymbolLRUCacheManager, symbol_cache_path="cache", symbol_cache_size="100k")

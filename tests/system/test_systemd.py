@@ -13,7 +13,7 @@ import pytest
 from socorro_processor.app.service_manager import CLOSING_TIME
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.cli.cron import JOBS
-from socorro_processor.symbols import lru_cache_manager
+from socorro_processor.symbol_cache import manager as lru_cache_manager
 from tests.shared import REPOSITORY, require
 
 MOST_EXPOSED = 2.0

@@ -49,7 +49,7 @@ from socorro_processor.crashqueue.rabbitmq.purging import purge
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.errors import CrashQueueError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 UNTOLD_DELAY = 5.0
 """Seconds until a crash whose end could not be told is taken again."""

@@ -39,7 +39,7 @@ from socorro_processor.crashqueue.sqlite.leases import GIVE_BACK, Lease, Leases
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
 from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE, has_strays, mend_strays, whole
 from socorro_processor.errors import ConfigurationError, CrashQueueError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 DEATHS_UNTIL_ALONE = 2
 """After so many deaths of its processor a crash is delivered alone.

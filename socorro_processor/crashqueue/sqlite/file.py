@@ -19,8 +19,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from socorro_processor.errors import ConfigurationError, CrashQueueError
-from socorro_processor.sqlite_guard import SHM, WAL, FileGuard, SQLiteFileLost, wait_until_whole
-from socorro_processor.writable_directory import check_room, check_writable
+from socorro_processor.machine.sqlite_guard import SHM, WAL, FileGuard, SQLiteFileLost, wait_until_whole
+from socorro_processor.machine.writable_directory import check_room, check_writable
 
 # Bodies are strangers' words: blobs, because text can hold no lone surrogates. AUTOINCREMENT, so
 # that an id names one crash for ever, and an ack that comes late never meets another one.

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from socorro_processor.log import stack_of
-from socorro_processor.regular_file import NOT_OURS
+from socorro_processor.machine.regular_file import NOT_OURS
+from socorro_processor.monitoring.log import stack_of
 
 logger = logging.getLogger(__name__)
 

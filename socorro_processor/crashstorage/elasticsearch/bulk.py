@@ -17,7 +17,7 @@ from socorro_processor.crashstorage.elasticsearch.crashstorage import (
 )
 from socorro_processor.crashstorage.elasticsearch.refusals import DocumentTooLarge, failure
 from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError, without_frames
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 MAXIMUM_SIZE = 20_000_000
 """Bytes of documents that are sent together; a larger document is sent alone."""

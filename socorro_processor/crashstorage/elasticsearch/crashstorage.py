@@ -18,7 +18,7 @@ from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, cras
 from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.crashstorage.redactor import Redactor, is_walk, redactor_options
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError, PermanentStorageError, TransientStorageError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.serialization import encode
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from elastic_transport import ConnectionError, ConnectionTimeout, HttpHeaders, N
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from urllib3.connection import HTTPConnection
 
-from socorro_processor.request_deadline import ANY_TIME, LEAST_SPEED, DeadlineConnection, Deadlines
+from socorro_processor.machine.request_deadline import ANY_TIME, LEAST_SPEED, DeadlineConnection, Deadlines
 
 if TYPE_CHECKING:
     from elastic_transport._node import NodeApiResponse

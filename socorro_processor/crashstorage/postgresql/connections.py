@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed, failure
 from socorro_processor.errors import PermanentStorageError
-from socorro_processor.request_deadline import ANY_TIME, LEAST_SPEED, Deadline, Deadlines
+from socorro_processor.machine.request_deadline import ANY_TIME, LEAST_SPEED, Deadline, Deadlines
 
 T = TypeVar("T")
 

@@ -27,8 +27,8 @@ from socorro_processor.crashstorage.postgresql.partitions import TABLES, Partiti
 from socorro_processor.crashstorage.postgresql.schema import migrate, missing_migrations
 from socorro_processor.crashstorage.redactor import Redactor, redactor_options
 from socorro_processor.errors import CrashIDNotFound, TransientStorageError
-from socorro_processor.metrics import METRICS
-from socorro_processor.one_at_a_time import OneAtATime
+from socorro_processor.machine.one_at_a_time import OneAtATime
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.serialization import Note, decode, encode, ignore
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
 from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed
 from socorro_processor.errors import CrashStorageError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from socorro_processor.app.breaker import ENOUGH_TRIED, HOPELESS_TRIALS, NEW_ONE_EVERY, PAUSES, TRIAL_TIME, Breaker
-from socorro_processor.health import Health
+from socorro_processor.monitoring.health import Health
 
 
 class Clock:

@@ -3,7 +3,7 @@
 import os
 
 from socorro_processor.app.companion_metrics import PipeSink, relay
-from socorro_processor.metrics import Metrics
+from socorro_processor.monitoring.metrics import Metrics
 
 
 def test_what_the_companion_measures_is_the_processors():

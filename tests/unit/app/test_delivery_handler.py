@@ -8,13 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from socorro_processor import log
 from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.delivery_handler import DeliveryHandler
 from socorro_processor.app.steps import Result
 from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.app.whose_fault import OTHERS
-from socorro_processor.audit import AuditLog
 from socorro_processor.configuration import RequiredConfig, defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
@@ -29,8 +27,10 @@ from socorro_processor.errors import (
     ProcessingEnvironmentError,
     TransientStorageError,
 )
-from socorro_processor.health import Health
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring import log
+from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.health import Health
+from socorro_processor.monitoring.metrics import METRICS
 
 MAXIMUM_ATTEMPTS = 5
 

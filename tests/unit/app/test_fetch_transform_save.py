@@ -13,8 +13,8 @@ from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import ConfigurationError, CrashIDNotFound, TransientStorageError
+from socorro_processor.machine.memory_share import memory_share
 from socorro_processor.pipeline.rule import Rule
-from socorro_processor.stackwalk.memory_share import memory_share
 
 DEADLINE = 20.0
 

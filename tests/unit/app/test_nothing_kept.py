@@ -29,7 +29,7 @@ from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from socorro_processor.errors import PermanentStorageError, TransientStorageError
-from socorro_processor.health import Health
+from socorro_processor.monitoring.health import Health
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 from socorro_processor.pipeline.rule import Crash, Rule
 

@@ -22,7 +22,7 @@ from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.errors import CrashStorageError, PartlyAwayError, PermanentStorageError, TransientStorageError
-from socorro_processor.health import Health
+from socorro_processor.monitoring.health import Health
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 
 CRASHES = 300

@@ -8,7 +8,7 @@ from socorro_processor.app.queue_gauges import QueueGauges
 from socorro_processor.configuration import DotDict
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, Depth, Depths
 from socorro_processor.errors import CrashQueueError
-from socorro_processor.metrics import Metrics
+from socorro_processor.monitoring.metrics import Metrics
 
 DEADLINE = 20.0
 KINDS = ("waiting", "delayed", "in_flight")

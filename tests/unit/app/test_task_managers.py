@@ -13,7 +13,7 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import CrashQueueError
-from socorro_processor.health import Health
+from socorro_processor.monitoring.health import Health
 
 DEADLINE = 20.0
 

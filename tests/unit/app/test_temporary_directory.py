@@ -12,7 +12,7 @@ import pytest
 
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.stackwalk.orphans import MARK
+from socorro_processor.machine.orphans import MARK
 
 HOLDER = """
 import sys, time

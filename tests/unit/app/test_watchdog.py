@@ -133,8 +133,8 @@ def nobody_reads(kind: str) -> Iterator[int]:
 def test_a_hang_ends_the_process_though_nobody_reads_its_log(kind):
     with nobody_reads(kind) as full:
         done = hanging(
-            "from socorro_processor.log import set_up_logging",
-            "from socorro_processor.line_writer import keep_output_from_blocking",
+            "from socorro_processor.monitoring.log import set_up_logging",
+            "from socorro_processor.monitoring.line_writer import keep_output_from_blocking",
             "from socorro_processor.configuration import DotDict",
             "keep_output_from_blocking()",
             "set_up_logging(DotDict({'level': 'INFO', 'format': 'plain'}))",

@@ -13,7 +13,7 @@ from socorro_processor.errors import CrashQueueError
 from socorro_processor.jobs.job import DayRefused, Job, Outcome
 from socorro_processor.jobs.ledger import FileLedger, JobRecord
 from socorro_processor.jobs.retention import NotRemoved
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 NAMES = [job.name for job in cron.JOBS]
 

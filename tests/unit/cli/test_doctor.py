@@ -20,8 +20,8 @@ from socorro_processor.crashstorage.null import NullCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
 from socorro_processor.crashstorage.statsd import StatsdBenchmarkingWrapper, StatsdCounter
-from socorro_processor.stackwalk.memory_share import memory_share
-from socorro_processor.symbols.cache_directory import CacheDirectory
+from socorro_processor.machine.memory_share import memory_share
+from socorro_processor.symbol_cache.directory import CacheDirectory
 from tests.shared import REPOSITORY, SAMPLES, stackwalker
 from tests.symbol_server import SymbolServer, always
 

@@ -18,7 +18,7 @@ from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.crashqueue.sqlite.crashqueue import OLDEST, SQLiteCrashQueue
 from socorro_processor.crashqueue.sqlite.file import SCHEMA_1
 from socorro_processor.errors import ConfigurationError, CrashQueueError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 from tests.unit.crashqueue.machine import Machine, Processor
 
 DEADLINE = 20.0

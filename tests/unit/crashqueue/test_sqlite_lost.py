@@ -310,6 +310,6 @@ def test_a_queue_whose_files_cannot_be_looked_at_leaves_no_connection_open(path,
     def lacking() -> set[tuple[int, int]]:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("socorro_processor.sqlite_guard._held", lacking)
+    monkeypatch.setattr("socorro_processor.machine.sqlite_guard._held", lacking)
     with pytest.raises(CrashQueueError, match="Too many open files"):
         opened(path)

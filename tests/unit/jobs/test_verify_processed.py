@@ -16,7 +16,7 @@ from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.null import NullCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.jobs.ledger import FileLedger
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 
 DAY = date(2016, 11, 23)
 EMPTY = {

@@ -8,7 +8,7 @@ import pytest
 
 from socorro_processor.configuration import Namespace, defaults
 from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
 
 CRASH_ID = "00000000-0000-4000-8000-000000161123"

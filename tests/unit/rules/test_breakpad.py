@@ -12,12 +12,12 @@ import pytest
 from socorro_processor.app.fetch_transform_save import FetchTransformSaveApp
 from socorro_processor.configuration import Configuration, Source, as_ini, defaults, read_ini
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
-from socorro_processor.metrics import METRICS
+from socorro_processor.machine.bounded_program import Limits
+from socorro_processor.machine.memory_share import SMALLEST, MemoryShare, memory_share
+from socorro_processor.machine.orphans import MARK
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
-from socorro_processor.stackwalk.command import Limits
-from socorro_processor.stackwalk.memory_share import SMALLEST, MemoryShare, memory_share
-from socorro_processor.stackwalk.orphans import MARK
 from tests.golden.cases import cases_file, of_kind, read_cases
 from tests.shared import SHARED, require, shared, stackwalker, stock_stackwalker
 from tests.unit.stackwalk.deep_minidump import minidump_of_a_deep_stack

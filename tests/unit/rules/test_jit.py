@@ -6,9 +6,9 @@ import pytest
 
 from socorro_processor.configuration import defaults
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
+from socorro_processor.machine.memory_share import memory_share
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.jit import JitCrashCategorizeRule, SignatureJitCategory
-from socorro_processor.stackwalk.memory_share import memory_share
 
 JIT_CRASH = {
     "product": "Firefox",

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from socorro_processor.stackwalk.command import Limits, Outcome
+from socorro_processor.machine.bounded_program import Limits, Outcome
 from socorro_processor.stackwalk.killed import Kills, killed_by_another
 
 LIMITS = Limits(timeout=30, cpu=20)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.stackwalk.command import Limits
-from socorro_processor.stackwalk.command import run as run_limited
+from socorro_processor.machine.bounded_program import Limits
+from socorro_processor.machine.bounded_program import run as run_limited
 from socorro_processor.stackwalk.result import stackwalk_result
 from socorro_processor.stackwalk.sound_minidump import sound_minidump
 from tests.own_stackwalker import run

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from socorro_processor.stackwalk.command import Outcome
+from socorro_processor.machine.bounded_program import Outcome
 from socorro_processor.stackwalk.result import OUTCOMES, StackwalkResult, stackwalk_result
 
 DUMP = "upload_file_minidump"

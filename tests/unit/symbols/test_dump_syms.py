@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from socorro_processor.stackwalk.command import Limits, UnusableProgramError
+from socorro_processor.machine.bounded_program import Limits, UnusableProgramError
 from socorro_processor.symbols.binary import Binary, Kind, identify, kind_of
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.dump_syms import Converted, DumpSyms, NotConverted, default_limits, find_dump_syms

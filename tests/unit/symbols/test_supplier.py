@@ -21,7 +21,7 @@ import zstandard
 
 from socorro_processor.configuration import defaults
 from socorro_processor.errors import ConfigurationError
-from socorro_processor.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.symbols.circuit_breaker import PAUSES
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.source import SourceAway

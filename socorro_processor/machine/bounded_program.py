@@ -1,0 +1,311 @@
+"""Run a program that hostile input may turn against us: bounded, apart, and gone when we are done.
+
+For example:
+
+    outcome = run(["minidump-stackwalk", "--json", "crash.dmp"], Limits(timeout=30))
+    outcome.return_code, outcome.output
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.machine.pipes import Cutter, Pipes, readable
+from socorro_processor.machine.process_tree import children as children_of
+from socorro_processor.machine.process_tree import kill_tree, process_tree
+
+_PATIENCE_WITH_THE_KILLED = 10.0
+_CANNOT_EXECUTE = 126
+_NOT_FOUND = 127
+SIGNAL_BASE = 128
+"""What a shell or a sandbox adds to the number of the signal that the program inside died of."""
+_NO_MEMORY = re.compile(r"memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory")
+"""How Rust, C++ and the C library say it."""
+
+
+class UnusableProgramError(ProcessingEnvironmentError):
+    """The program itself is at fault: missing, not executable, or without what it needs to start."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a program may use. A limit that the processor itself has been given is never raised."""
+
+    timeout: float = 120.0
+    """Seconds by the clock; after them it is killed with all that it started."""
+    cpu: int = 120
+    """Seconds of CPU of each process; after them it gets SIGXCPU, a second later SIGKILL."""
+    memory: int = 4 << 30
+    """Bytes of address space of each process; beyond them its allocations fail."""
+    output: int = 16 << 20
+    """Bytes on stdout that are kept (and held in memory); where there are more it is killed.
+
+    Read as JSON they take far more: 16 MB of ``[{},{},...`` become objects of 0.5 GB.
+    """
+    file_size: int = 4 << 30
+    """Bytes of the largest file that it may write (it may fetch symbols)."""
+    open_files: int = 1024
+    niceness: int = 0
+    """How far it stands back (0 to 19) for what else the machine does."""
+
+
+class Questions(Protocol):
+    """A program's questions to this process while it runs, over a socket that it inherits."""
+
+    @property
+    def descriptor(self) -> int:
+        """The program's end of the socket, by the same number there."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds that answers may be waited for in all."""
+
+    def waited(self) -> float:
+        """Seconds in which there were questions without an answer so far. May be called by any thread."""
+
+    def handed_over(self) -> None:
+        """Close ``descriptor`` here: the program has it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended."""
+
+    output: bytes
+    """What it printed; incomplete where it was killed."""
+    return_code: int
+    """Its exit code, or the number of the signal it died of, negative."""
+    timed_out: bool
+    output_too_large: bool
+    memory_too_large: bool
+    """It wanted more than it may use: killed for what it had taken before its limit was set, else refused."""
+    stderr: str
+    """The end of it, as plain text: no control characters but the line feed."""
+    wall_seconds: float
+    cpu_seconds: float
+    """User and system time of the program and of those of its children that it waited for."""
+    peak_memory: int | None
+    """Bytes. None where it used no more than the processor at its own peak: the kernel counts the memory
+    that a child shares with its parent until its exec, so a smaller figure cannot be told."""
+
+
+def run(
+    arguments: Sequence[str],
+    limits: Limits,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    cutter: Cutter | None = None,
+    questions: Questions | None = None,
+) -> Outcome:
+    """Run ``arguments`` to its end, without a shell, with nothing in its environment but what is given.
+
+    It starts in ``directory``, or in that of this process. Once it prints more than it may, ``cutter`` is asked what
+    of it is to be kept.
+
+    The time in which ``questions`` wait for answers, up to their patience, is no part of its timeout.
+
+    It ends when the first process does: whatever that has started and left behind is killed, also when
+    the processor itself is interrupted. Only a process that has left both the session and the parent's
+    line (a daemon) escapes; a sandbox with its own process namespace holds that too. Any number of
+    threads may run programs at once.
+
+    Raises UnusableProgramError where it cannot be started, and other ProcessingEnvironmentErrors
+    where the machine lacks memory, processes or descriptors, or the processor ends (``kill_all``).
+    """
+    started = time.monotonic()
+    running = _Running()
+    process = children = pidfd = None
+    memory_too_large = False
+    _PROGRAMS.running.add(running)
+    try:
+        if _PROGRAMS.ended:
+            raise ProcessingEnvironmentError(f"{arguments[0]} is not started, for the processor ends")
+        children = children_of(os.getpid())
+        process = _start(arguments, environment or {}, directory, questions)
+        running.pid = process.pid
+        if questions is not None:
+            questions.handed_over()
+        pipes = Pipes(process, limits.output, cutter)
+        memory_too_large = not set_limits(process.pid, limits)
+        pidfd = os.pidfd_open(process.pid)
+        end = started + limits.timeout
+        ended = not running.cancelled and pipes.read_until_exit(pidfd, lambda: end + _waited(questions))
+    except OSError as error:
+        raise ProcessingEnvironmentError(f"cannot watch over {arguments[0]}: {error}") from error
+    except MemoryError as error:
+        raise ProcessingEnvironmentError(f"no memory left for the output of {arguments[0]}") from error
+    finally:
+        _PROGRAMS.running.discard(running)
+        if process is not None:
+            kill_tree(process.pid)
+            status, usage = _wait(process, pidfd)
+        elif children is not None:
+            # Not started; or it was, and an interrupt came before we were told its pid.
+            with suppress(OSError):
+                for child in children_of(os.getpid()) - children:
+                    kill_tree(child)
+    if running.cancelled:
+        raise ProcessingEnvironmentError(f"{arguments[0]} was killed, for the processor ends")
+    stderr = pipes.stderr_text()
+    outcome = Outcome(
+        output=b"".join(pipes.output),
+        return_code=os.waitstatus_to_exitcode(status),
+        timed_out=not ended and not pipes.output_too_large,
+        output_too_large=pipes.output_too_large,
+        memory_too_large=memory_too_large or _was_refused_memory(status, stderr),
+        stderr=stderr,
+        wall_seconds=time.monotonic() - started,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak_memory=_peak_memory(usage),
+    )
+    # So a shell or a sandbox says that there is no such program, the dynamic loader that it lacks a library.
+    if ended and not outcome.output and outcome.return_code in (_CANNOT_EXECUTE, _NOT_FOUND):
+        said = outcome.stderr.strip() or "no message"
+        raise UnusableProgramError(f"{arguments[0]} did not run, exit code {outcome.return_code}: {said}")
+    return outcome
+
+
+def kill_all() -> None:
+    """End every program that runs, for the processor ends: ``run`` raises, now and from now on.
+
+    Takes no lock, so that a signal handler may call it.
+    """
+    # First: whoever looked before it was set is in `running` already.
+    _PROGRAMS.ended = True
+    for running in tuple(_PROGRAMS.running):
+        running.cancelled = True
+        if running.pid is not None:
+            kill_tree(running.pid)
+
+
+@dataclass(eq=False)
+class _Running:
+    """A program that has not been waited for yet."""
+
+    pid: int | None = None
+    cancelled: bool = False
+
+
+@dataclass
+class _Programs:
+    """All that were started, and whether there may be more."""
+
+    running: set[_Running] = field(default_factory=set)
+    ended: bool = False
+
+
+_PROGRAMS = _Programs()
+
+
+def _start(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    directory: Path | None,
+    questions: Questions | None,
+) -> subprocess.Popen[bytes]:
+    try:
+        # Nothing here that runs Python between fork and exec (preexec_fn): with threads around it may
+        # deadlock, and it would keep subprocess from using vfork, which copies no page tables.
+        return subprocess.Popen(
+            arguments,
+            bufsize=0,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd=directory,
+            start_new_session=True,
+            pass_fds=() if questions is None else (questions.descriptor,),
+        )
+    except (OSError, MemoryError) as error:
+        message = f"cannot start {arguments[0]}: {error}"
+        match getattr(error, "errno", None):
+            case errno.ENOENT if Path(arguments[0]).exists():
+                message += " (it is there, but not the interpreter or loader that it names)"
+                raise UnusableProgramError(message) from error
+            case errno.ENOENT | errno.ENOTDIR | errno.EACCES | errno.EPERM | errno.ENOEXEC | errno.ELOOP:
+                raise UnusableProgramError(message) from error
+        raise ProcessingEnvironmentError(f"{message} (the machine lacks something; it is tried again)") from error
+
+
+def _waited(questions: Questions | None) -> float:
+    return 0.0 if questions is None else min(questions.waited(), questions.patience)
+
+
+def set_limits(pid: int, limits: Limits) -> bool:
+    """Set the limits of a program that runs since an instant ago. False where that killed it.
+
+    On a busy machine that may be long enough for it to get somewhere, but not past them: its CPU time
+    counts from its start; where it holds more memory than it may, it is killed; what it holds of
+    the rest counts when it asks for more. A child that it has made already is limited too, and those
+    that it makes later inherit.
+    """
+    within = True
+    for process in process_tree(pid):
+        with suppress(ProcessLookupError, FileNotFoundError):
+            for which, soft, hard in (
+                (resource.RLIMIT_CORE, 0, 0),
+                (resource.RLIMIT_CPU, limits.cpu, limits.cpu + 1),
+                (resource.RLIMIT_AS, limits.memory, limits.memory),
+                (resource.RLIMIT_FSIZE, limits.file_size, limits.file_size),
+                (resource.RLIMIT_NOFILE, limits.open_files, limits.open_files),
+            ):
+                ceiling = resource.prlimit(process, which)[1]
+                if ceiling != resource.RLIM_INFINITY:
+                    soft, hard = min(soft, ceiling), min(hard, ceiling)
+                resource.prlimit(process, which, (soft, hard))
+            if limits.niceness:
+                nice = os.getpriority(os.PRIO_PROCESS, process)
+                os.setpriority(os.PRIO_PROCESS, process, max(nice, limits.niceness))
+            pages = int(Path(f"/proc/{process}/statm").read_bytes().split()[0])
+            if pages * resource.getpagesize() > limits.memory:
+                os.kill(process, signal.SIGKILL)
+                within = False
+    return within
+
+
+def _wait(process: subprocess.Popen[bytes], pidfd: int | None) -> tuple[int, resource.struct_rusage]:
+    """Release what a process holds that has ended or was killed; its exit status and what it used."""
+    for file in (process.stdout, process.stderr):
+        if file is not None:
+            file.close()
+    try:
+        if pidfd is not None and not readable(pidfd, _PATIENCE_WITH_THE_KILLED):
+            raise ProcessingEnvironmentError(
+                f"process {process.pid} was killed and does not end: it may wait for a disk or mount that hangs"
+            )
+        _, status, usage = os.wait4(process.pid, 0)
+    except ChildProcessError as error:
+        process.returncode = -1  # nobody knows it; Popen need not look for it any more
+        raise ProcessingEnvironmentError(
+            f"the exit status of process {process.pid} was taken by another: is SIGCHLD ignored in this process?"
+        ) from error
+    finally:
+        if pidfd is not None:
+            os.close(pidfd)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return status, usage
+
+
+def _was_refused_memory(status: int, stderr: str) -> bool:
+    """Return True where it died of that, as it said itself: no signal is for it alone."""
+    code = os.waitstatus_to_exitcode(status)
+    return (code < 0 or code > SIGNAL_BASE) and bool(_NO_MEMORY.search(stderr))
+
+
+def _peak_memory(usage: resource.struct_rusage) -> int | None:
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # The kernel's two counts of the same pages differ a little.
+    return usage.ru_maxrss * 1024 if usage.ru_maxrss > own + own // 16 else None

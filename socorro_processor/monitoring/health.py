@@ -1,0 +1,193 @@
+"""Whether the processor lives (``/healthz``), whether it can do its work (``/readyz``), and what it measures of itself
+(``/metrics``), over HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from socorro_processor.configuration import DotDict, Namespace, Seconds, WholeNumber
+from socorro_processor.monitoring import prometheus
+from socorro_processor.monitoring.metrics import METRICS
+
+logger = logging.getLogger(__name__)
+
+MAXIMUM_CONNECTIONS = 16
+"""With one more the oldest is cut off: who connects and says nothing keeps no probe from its answer."""
+
+required_config = Namespace()
+required_config.add_option(
+    "port",
+    default=0,
+    doc="port of /healthz, /readyz and /metrics; 0 is off. A port that is taken is a warning, no error.",
+    from_string_converter=WholeNumber(0, 65535),
+)
+required_config.add_option("host", default="127.0.0.1", doc="address that the health server listens on")
+required_config.add_option(
+    "maximum_silence",
+    default=60.0,
+    doc="seconds without a sign of life of the main loop after which /healthz says that the processor hangs",
+    from_string_converter=Seconds(above=True),
+)
+
+
+class Health:
+    """What is wrong at this time, by what it is wrong with. May be used from any thread."""
+
+    def __init__(self, maximum_silence: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lock = threading.Lock()
+        self._problems: dict[str, str] = {"start": "is not over"}
+        self._maximum_silence = maximum_silence
+        self._clock = clock
+        self._last_sign = clock()
+        self._hanging: Callable[[], str | None] = lambda: None
+
+    def watched_by(self, hanging: Callable[[], str | None]) -> None:
+        """Ask ``hanging``, a watchdog's, what hangs: None where nothing does."""
+        self._hanging = hanging
+
+    def problem(self, part: str, description: str) -> None:
+        """``part`` cannot do its work; the processor is not ready."""
+        with self._lock:
+            known = self._problems.get(part) == description
+            self._problems[part] = description
+            METRICS.gauge("ready", 0)
+        if not known:
+            logger.warning("not ready: %s: %s", part, description)
+
+    def resolved(self, part: str) -> None:
+        """``part`` works (again)."""
+        with self._lock:
+            known = self._problems.pop(part, None)
+            ready = not self._problems
+            METRICS.gauge("ready", int(ready))
+        if known is not None and ready:
+            logger.info("ready")
+
+    def stops(self) -> None:
+        """The processor is told to stop: it takes no more crashes."""
+        with self._lock:
+            self._problems["stop"] = "has begun"
+            METRICS.gauge("ready", 0)
+
+    def alive(self) -> None:
+        """A sign of life of the main loop."""
+        self._last_sign = self._clock()
+
+    def problems(self) -> dict[str, str]:
+        """What keeps the processor from its work: empty where it is ready."""
+        with self._lock:
+            return dict(self._problems)
+
+    def silence(self) -> float | None:
+        """Seconds since the last sign of life, where those are too many."""
+        silence = self._clock() - self._last_sign
+        return silence if silence > self._maximum_silence else None
+
+    def hang(self) -> dict[str, object]:
+        """What hangs: the main loop, or what the watchdog sees. Empty where nothing does."""
+        if (silence := self.silence()) is not None:
+            return {"seconds": round(silence, 1)}
+        what = self._hanging()
+        return {} if what is None else {"what": what}
+
+
+class HealthServer:
+    """Serves a Health on ``host:port`` from a thread of its own."""
+
+    def __init__(self, config: DotDict, health: Health) -> None:
+        self._server: ThreadingHTTPServer | None = None
+        if not config.port:
+            return
+        handler = type("Handler", (_Handler,), {"health": health})
+        try:
+            self._server = _Server((config.host, config.port), handler)
+        except (OSError, OverflowError) as error:
+            # Two processors on one host are normal; the second does its work all the same.
+            logger.warning("no health server: cannot listen on %s:%d: %s", config.host, config.port, error)
+            return
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health", daemon=True
+        ).start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; 0 where it does not."""
+        return self._server.server_port if self._server else 0
+
+    def close(self) -> None:
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, of which there are but a few."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections: OrderedDict[socket.socket, None] = OrderedDict()
+        self._lock = threading.Lock()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._connections[request] = None
+            oldest = next(iter(self._connections)) if len(self._connections) > MAXIMUM_CONNECTIONS else None
+            if oldest is not None:
+                del self._connections[oldest]
+                with suppress(OSError):
+                    # Its thread reads the end, and closes it.
+                    oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._connections.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away, or was cut off, is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    health: Health
+    timeout = 5
+    server_version = "socorro-processor"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/healthz":
+            hang = self.health.hang()
+            self._answer(503 if hang else 200, {"status": "hangs" if hang else "ok", **hang})
+        elif path == "/readyz":
+            problems = self.health.problems()
+            self._answer(503 if problems else 200, {"ready": not problems, "problems": problems})
+        elif path == "/metrics":
+            self._send(200, prometheus.CONTENT_TYPE, prometheus.as_text())
+        else:
+            self._answer(404, {"error": "there are /healthz, /readyz and /metrics"})
+
+    def _answer(self, status: int, body: dict[str, object]) -> None:
+        self._send(status, "application/json", json.dumps(body).encode() + b"\n")
+
+    def _send(self, status: int, content_type: str, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *_: object) -> None:
+        """A probe every few seconds is no news."""

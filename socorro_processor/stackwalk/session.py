@@ -1,0 +1,116 @@
+"""The questions for symbols of one walk: which are open, what is known of the others, how long they have waited."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from socorro_processor.stackwalk.question import Answer
+from socorro_processor.symbols.supplied import Supplied
+from socorro_processor.symbols.supplier import count_supplied
+from socorro_processor.symbols.wanted import Wanted
+
+WALK_ENDED = "not done when the walk ended"
+
+
+@dataclass(eq=False)
+class Asked:
+    """A question for a file that there may be."""
+
+    session: Session
+    number: int
+    wanted: Wanted
+    is_asked_again: bool = False
+    """The file had come, and was gone before it was opened."""
+
+
+class Ready(NamedTuple):
+    """An answer that waits for room in the socket."""
+
+    number: int
+    answer: Answer
+    asked: Asked | None
+    """Not None where the answer is a file: it is opened when it is sent."""
+
+
+class Session:
+    """What ``run`` is given as the questions of a walk, for the time of a ``with``.
+
+    Only ``SymbolAnswers`` changes it, under its lock.
+    """
+
+    def __init__(self, patience: float, end: Callable[[Session], object]) -> None:
+        """``end`` is called at the end. Raises OSError."""
+        self.patience = patience
+        """Seconds that answers are waited for in all."""
+        self.connection, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # The least there is, so that few descriptors are on their way to one that does not read.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        self._end = end
+        self.is_dropped = False
+        self.numbers: set[int] = set()
+        self.unanswered: dict[int, Asked] = {}
+        self.ready: deque[Ready] = deque()
+        self._results: dict[Wanted, str] = {}
+        self._late: set[Wanted] = set()
+        # One value, because it is read without the lock.
+        self._wait: tuple[float, float | None] = (0.0, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        count_supplied(self.supplied)
+
+    def close(self) -> None:
+        """End it. A second time this does nothing."""
+        self._theirs.close()
+        self._end(self)
+
+    @property
+    def descriptor(self) -> int:
+        """The stackwalker's end of the socket."""
+        return self._theirs.fileno()
+
+    def handed_over(self) -> None:
+        """Close ``descriptor`` here: the stackwalker has it."""
+        self._theirs.close()
+
+    def waited(self) -> float:
+        """Seconds in which there were questions without an answer so far, up to ``patience``."""
+        seconds, since = self._wait
+        if since is not None:
+            seconds += time.monotonic() - since
+        return min(seconds, self.patience)
+
+    @property
+    def supplied(self) -> Supplied:
+        """What became of each symbol file that was asked for, once the session has ended."""
+        return Supplied(dict(self._results), frozenset(self._late))
+
+    def is_full(self, wanted: Wanted, number_of_files: int) -> bool:
+        """Return True where ``wanted`` would be one file too many."""
+        return wanted not in self._results and len(self._results) >= number_of_files
+
+    def open(self, asked: Asked) -> None:
+        """Wait for what becomes of a file."""
+        if not self.unanswered:
+            self._wait = (self.waited(), time.monotonic())
+        self.unanswered[asked.number] = asked
+        # It counts from now on, and stands where it was asked for.
+        self._results.setdefault(asked.wanted, WALK_ENDED)
+
+    def settle(self, asked: Asked, result: str, is_late: bool) -> None:
+        """Wait no longer."""
+        self._results[asked.wanted] = result
+        if is_late:
+            self._late.add(asked.wanted)
+        else:
+            self._late.discard(asked.wanted)
+        if self.unanswered.pop(asked.number, None) is not None and not self.unanswered:
+            self._wait = (self.waited(), None)

@@ -1,0 +1,189 @@
+"""Stackwalks, with the symbols that they turn out to need.
+
+The project's own stackwalker asks for symbols while it walks, and says which files want an index. Another one is walked
+once more, where what its first walk missed can be got.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from socorro_processor.machine.bounded_program import Outcome, Questions
+from socorro_processor.monitoring.metrics import METRICS
+from socorro_processor.stackwalk.answers import SymbolAnswers
+from socorro_processor.stackwalk.deep_stacks import cut_deep_stacks
+from socorro_processor.stackwalk.result import StackwalkResult
+from socorro_processor.stackwalk.stackwalker import Stackwalker
+from socorro_processor.symbol_cache.index_builder import IndexBuilder
+from socorro_processor.symbol_cache.index_directory import IndexRequest, ask_the_manager, index_directory
+from socorro_processor.symbols.layout import SymbolFile
+from socorro_processor.symbols.supplied import Supplied
+from socorro_processor.symbols.supplier import SymbolSupplier
+from socorro_processor.symbols.wanted import Wanted
+
+logger = logging.getLogger(__name__)
+
+OWN_KEY = "socorro_stackwalk"
+"""Below it the own stackwalker says what others do not."""
+REFERENCE = "--reference"
+"""Has it walk as minidump-stackwalk does."""
+_WANT_AN_INDEX = ("whole", "whole_for_damaged_index")
+"""How symbols were used whose index is missing, or no good."""
+_LATER = "later"
+USES = ("index", "whole", "whole_by_index", "whole_for_damaged_index", "corrupt", "unreadable", "refused", _LATER)
+"""Of symbol files, as they are counted."""
+
+
+class Walked(NamedTuple):
+    outcome: Outcome
+    result: StackwalkResult
+
+
+Walk = Callable[[Questions | None, Sequence[str]], Walked]
+"""Walks the dump, with who answers its questions, and with these switches besides."""
+
+
+class SymbolWalks:
+    """May be used by several threads at once."""
+
+    def __init__(
+        self,
+        stackwalker: Stackwalker,
+        stores: Sequence[str],
+        supplier: SymbolSupplier | None,
+        *,
+        index_path: str = "",
+        makes_indexes: bool = True,
+        share_to_verify: float = 0.0,
+    ) -> None:
+        """``stores`` are searched in this order; ``index_path``: as ``index_directory`` has it."""
+        self._stackwalker = stackwalker
+        self._stores = [Path(store).absolute() for store in stores]
+        self._supplier = supplier
+        self._answers = SymbolAnswers(supplier, index_path) if supplier else None
+        self._index_path = index_path
+        self._makes_indexes = makes_indexes
+        self._builder = IndexBuilder(index_path)
+        self._share_to_verify = share_to_verify
+        for how in USES:
+            METRICS.expect("symbols.used", how=how)
+
+    def walk(self, crash_id: str, crash_directory: Path | None, walk: Walk) -> tuple[Walked, Supplied]:
+        """Walk a dump; also what became of the symbols that were not there. Raises what ``walk`` raises."""
+        program = self._stackwalker.own_program(crash_directory)
+        if program and (self._answers is None or self._stackwalker.uses("questions")):
+            return self._by_own(crash_id, program, walk)
+        walked = walk(None, ())
+        if self._supplier is None:
+            return walked, Supplied({})
+        supplied = self._supplier.supply(list(_missed(walked.result.json_dump)))
+        return walk(None, ()) if supplied.fetched else walked, supplied
+
+    def close(self) -> None:
+        if self._answers is not None:
+            self._answers.close()
+        self._builder.close()
+
+    def _by_own(self, crash_id: str, program: str, walk: Walk) -> tuple[Walked, Supplied]:
+        supplied = Supplied({})
+        if self._answers is None:
+            walked = walk(None, ())
+        else:
+            with self._answers.session() as session:
+                walked = walk(session, ())
+            supplied = session.supplied
+        used = uses(walked.result.json_dump)
+        for how in used.values():
+            if how in USES:
+                METRICS.increment("symbols.used", how=how)
+        if self._makes_indexes:
+            for path in (path for path, how in used.items() if how in _WANT_AN_INDEX):
+                self._want_index(path, program)
+        if walked.result.json_dump and random.random() < self._share_to_verify:  # no secret  # nosec B311
+            _verify(crash_id, walked.result, walk(None, [REFERENCE]).result)
+        return walked, supplied
+
+    def _want_index(self, path: str, program: str) -> None:
+        """Those of a symbol cache are its manager's, who counts what they come to."""
+        for root in self._stores:
+            file = SymbolFile(root, path)
+            if file.state() is None:
+                continue
+            indexes = index_directory(root, self._index_path)
+            if not ask_the_manager(root, indexes, IndexRequest(path, program)):
+                self._builder.want(file, program)
+            return
+
+
+def _missed(json_dump: Mapping[str, Any]) -> Iterator[Wanted]:
+    """The symbol files that a walk looked for and did not find."""
+    modules = json_dump.get("modules")
+    for module in modules if isinstance(modules, list) else ():
+        if isinstance(module, dict) and module.get("missing_symbols") is True:
+            # A name that is a trick names no file.
+            with suppress(ValueError, KeyError, TypeError):
+                yield Wanted.of(module["debug_file"], module["debug_id"])
+
+
+def uses(json_dump: Mapping[str, Any]) -> dict[str, str]:
+    """How each symbol file was used, by its path in a store."""
+    symbols = _said_by_own(json_dump).get("symbols")
+    files = symbols.items() if isinstance(symbols, dict) else ()
+    return {path: str(file.get("used")) for path, file in files if isinstance(file, dict)}
+
+
+def _verify(crash_id: str, own: StackwalkResult, reference: StackwalkResult) -> None:
+    """Count a walk that was made both ways, and whether they differ."""
+    # It may be killed, knows no bounds, and files may have come or gone since: then it says nothing.
+    if not reference.json_dump or _said_by_own(own.json_dump).get("bounded") or _LATER in uses(own.json_dump).values():
+        return
+    if _loaded(own.json_dump) != _loaded(reference.json_dump):
+        return
+    METRICS.increment("stackwalk.verified")
+    if difference := first_difference(comparable(own.json_dump), comparable(reference.json_dump)):
+        METRICS.increment("stackwalk.differences")
+        logger.error("%s: the stackwalk differs from the reference: %.500s", crash_id, difference)
+
+
+def _said_by_own(json_dump: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What only the own stackwalker says; empty where it did not walk."""
+    own = json_dump.get(OWN_KEY)
+    return own if isinstance(own, dict) else {}
+
+
+def _loaded(json_dump: Mapping[str, Any]) -> list[object]:
+    modules = json_dump.get("modules")
+    return [module.get("loaded_symbols") for module in modules] if isinstance(modules, list) else []
+
+
+def comparable(json_dump: Mapping[str, Any]) -> Any:
+    """A walk's JSON without what is said in another way each time, or by one program only; deep stacks are cut."""
+    compared = json.loads(json.dumps({name: value for name, value in json_dump.items() if name != OWN_KEY}))
+    cut_deep_stacks(compared)
+    limits = compared.get("proc_limits")
+    if isinstance(limits, dict) and isinstance(limits.get("limits"), list):
+        limits["limits"].sort(key=lambda limit: json.dumps(limit, sort_keys=True))
+    for module in compared.get("modules") or ():
+        # Of several signers that a raw crash names for a module, any may be taken.
+        if isinstance(module, dict):
+            module.pop("cert_subject", None)
+    return compared
+
+
+def first_difference(one: Any, other: Any, path: str = "") -> str:
+    """Where two JSON values differ first, and how; empty where they do not."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            if found := first_difference(one.get(key), other.get(key), f"{path}.{key}"):
+                return found
+        return ""
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return next((found for at, (a, b) in pairs if (found := first_difference(a, b, f"{path}[{at}]"))), "")
+    return "" if type(one) is type(other) and one == other else f"{path}: {one!r:.200} is not {other!r:.200}"

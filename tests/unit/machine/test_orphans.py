@@ -1,0 +1,99 @@
+"""Stackwalkers that outlive their processor are found, and nothing else is."""
+
+import os
+import select
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.machine.orphans import MARK, kill_orphans
+
+SOON = 5.0
+WALKER = """
+from pathlib import Path
+from socorro_processor.stackwalk.command_line import CommandLine
+from socorro_processor.stackwalk.stackwalker import Stackwalker
+import os, sys
+command, sandbox, directory = sys.argv[1:]
+walker = Stackwalker(
+    CommandLine(command + " {dump_file_pathname}", ["dump_file_pathname"]),
+    sandbox=CommandLine(sandbox, []),
+    environment={"PATH": os.environ["PATH"]},
+)
+walker.walk({"dump_file_pathname": [directory + "/dump"]}, "an id", Path(directory))
+"""
+
+
+@pytest.fixture
+def name() -> str:
+    return f"1-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts a process that is gone after the test."""
+    started = []
+
+    def start(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(arguments, **options)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    gone = bool(poll.poll(SOON * 1000))
+    os.close(pidfd)
+    return gone
+
+
+@pytest.mark.parametrize("sandbox", ["", "setpriv --no-new-privs", "env -i"])
+def test_what_a_killed_processor_left_behind_is_killed(
+    start: Callable[..., subprocess.Popen[bytes]],
+    program: Callable[..., str],
+    tmp_path: Path,
+    name: str,
+    sandbox: str,
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    # Where the environment is empty, only the session tells.
+    apart = "/usr/bin/setsid" if sandbox != "env -i" else ""
+    hanging = program(f"{apart} /bin/sh -c 'echo $$ > {fifo}; /bin/sleep 60; exit' & wait")
+    processor = start(sys.executable, "-c", WALKER, hanging, sandbox, f"{tmp_path}/{name}/crash")
+    within = int(fifo.read_text())
+    walker = int(Path(f"/proc/{within}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    processor.kill()
+    processor.wait()
+    assert kill_orphans("1-of-another") == 0
+    assert kill_orphans(name) == 3
+    assert is_gone(walker)
+    assert is_gone(within)
+    assert kill_orphans(name) == 0
+
+
+def test_what_only_has_to_do_with_its_files_is_left_alone(
+    start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / name / "file"
+    file.parent.mkdir()
+    file.write_text("")
+    pager = start("tail", "-f", str(file))
+    other = start("sleep", "60", env={"PATH": os.environ["PATH"], "PWD": f"/{name}/x", MARK: "/2-other/x"})
+    assert kill_orphans(name) == 0
+    assert pager.poll() is None
+    assert other.poll() is None

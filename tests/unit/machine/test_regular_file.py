@@ -1,0 +1,37 @@
+"""Files that are replaced as a whole, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.machine.regular_file import NotAFile, read_regular_file, replacing
+
+
+def test_a_file_takes_the_place_of_another_with_its_mode(tmp_path: Path):
+    path = tmp_path / "data.json"
+    path.write_text("old")
+    path.chmod(0o640)
+    with replacing(path) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o640)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path):
+    path = tmp_path / "data.json"
+    path.write_text("old")
+    with pytest.raises(TypeError), replacing(path) as file:
+        file.write("no bytes")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_larger_than_it_may_be_is_not_read(tmp_path: Path):
+    path = tmp_path / "data.json"
+    path.write_bytes(b"x" * 11)
+    with pytest.raises(NotAFile, match="larger than 10 bytes"):
+        read_regular_file(path, 10)
+    assert read_regular_file(path, 11) == b"x" * 11

@@ -1,0 +1,141 @@
+"""The process that makes an index: under limits, and nothing of it outlives who wants the index."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from socorro_processor.symbol_cache.index_directory import index_directory
+from socorro_processor.symbol_cache.index_process import Indexed, IndexProcess, NotIndexed
+from tests.chaos.leftovers import processes_of
+from tests.shared import REPOSITORY, SAMPLES, own_stackwalker
+from tests.system.daemon import eventually
+
+PARENT = """
+import sys
+from pathlib import Path
+from socorro_processor.symbol_cache.index_process import IndexProcess
+
+IndexProcess(Path(sys.argv[1]), sys.argv[2]).finish()
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    shutil.copytree(SAMPLES / "symbols", tmp_path / "symbols")
+    (path,) = (tmp_path / "symbols").rglob("lightbox.sym")
+    return path
+
+
+def program(directory: Path, script: str) -> str:
+    path = directory / "program"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def hanging(tmp_path):
+    """One that hangs by what it has started, and says that it runs."""
+    return program(tmp_path, f": > {tmp_path}/runs\nsleep 3600")
+
+
+def runs(directory: Path) -> bool:
+    return (directory / "runs").exists()
+
+
+def nothing_is_left(directory: Path) -> None:
+    eventually(lambda: not processes_of(directory))
+
+
+def finished(file: Path, stackwalker: str, **options) -> Indexed:
+    return IndexProcess(file, stackwalker, **options).finish()
+
+
+def test_an_index_is_made_once_for_a_state_of_the_file(file):
+    stackwalker = str(own_stackwalker())
+    assert finished(file, stackwalker) == Indexed("usable", made=True)
+    assert finished(file, stackwalker) == Indexed("usable", made=False)
+    assert finished(file, stackwalker, anew=True) == Indexed("usable", made=True)
+    file.write_bytes(file.read_bytes() + b"nonsense\n")
+    assert finished(file, stackwalker) == Indexed("corrupt", made=True)
+
+
+def test_it_lies_where_walks_and_the_manager_look_for_it(tmp_path, file):
+    root = file.parents[2]
+    for index_path in ("", str(tmp_path / "indexes")):
+        finished(file, str(own_stackwalker()), index_path=index_path)
+        index = index_directory(root, index_path) / f"{file.relative_to(root)}.index"
+        assert index.read_bytes().startswith(b"symindex")
+
+
+def test_a_file_that_is_not_there_is_said_to_be(file):
+    file.unlink()
+    with pytest.raises(NotIndexed, match="No such file"):
+        finished(file, str(own_stackwalker()))
+
+
+def test_one_that_is_ended_leaves_nothing(tmp_path, file, hanging):
+    process = IndexProcess(file, hanging)
+    eventually(lambda: runs(tmp_path))
+    process.end(patience=0.1)
+    with pytest.raises(NotIndexed):
+        process.finish()
+    nothing_is_left(tmp_path)
+
+
+def test_one_that_takes_too_long_leaves_nothing(tmp_path, file, hanging, monkeypatch):
+    monkeypatch.setattr("socorro_processor.symbol_cache.index_process._PATIENCE", 0.1)
+    process = IndexProcess(file, hanging)
+    eventually(lambda: runs(tmp_path))
+    with pytest.raises(NotIndexed, match=r"not done after 0\.1 s"):
+        process.finish(0.1)
+    nothing_is_left(tmp_path)
+
+
+def test_one_whose_processor_is_killed_ends_too_and_leaves_nothing_unfinished(tmp_path, file):
+    with file.open("ab") as large:
+        large.write(b"FUNC 1000 10 0 f\n" * 5_000_000)
+    arguments = [str(file), str(own_stackwalker())]
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, *arguments], cwd=REPOSITORY, env=dict(os.environ))
+    eventually(lambda: any("index" in arguments for arguments in processes_of(file.parents[2]).values()))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    nothing_is_left(file.parents[2])
+    assert not list((tmp_path / "symbols.index").rglob("*.index*"))
+
+
+def test_it_has_limits_a_session_of_its_own_and_no_secrets(tmp_path, file, monkeypatch):
+    monkeypatch.setenv("PASSWORD", "secret")
+    # It may be faster than the limits that are set at once; after two seconds of CPU it gives up.
+    script = f"""ulimit -t 2
+while [ "$(ulimit -v)" = unlimited ]; do :; done
+tr '\\0' '\\n' < /proc/$$/environ > {tmp_path}/environment
+{{ ulimit -v; ulimit -c; ulimit -n; cut -d' ' -f6 /proc/$$/stat; echo $$; }} > {tmp_path}/limits
+"""
+    with pytest.raises(NotIndexed):
+        finished(file, program(tmp_path, script))
+    memory, core, files, session, pid = (tmp_path / "limits").read_text().split()
+    assert int(memory) * 1024 <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert (core, session) == ("0", pid)
+    assert int(files) <= 1024
+    assert "PASSWORD" not in (tmp_path / "environment").read_text()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'memory allocation of 7 bytes failed' >&2; kill -ABRT $$", "memory allocation of 7 bytes failed"),
+        ("echo no such option >&2; exit 2", "no such option"),
+        ("exit 3", "exit code 3"),
+        ("echo '{}'", "exit code 0"),
+        ("echo '[]'", "exit code 0"),
+    ],
+)
+def test_one_that_goes_wrong_costs_the_index_and_says_why(tmp_path, file, script, said):
+    with pytest.raises(NotIndexed, match=said):
+        finished(file, program(tmp_path, script))
