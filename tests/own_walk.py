@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.equality.walks import OWN_KEY
+from socorro_processor.stackwalk.comparison import OWN_KEY
 
 _MEASURE = """
 import json, os, resource, sys

@@ -126,7 +126,7 @@ def _processor(configuration: Configuration) -> tuple[str, str]:
         with closing(build("processor", configuration)) as pipeline:
             pipeline.check()
             said = pipeline.prepare(threads_of(configuration.values))
-            return "; ".join([type(pipeline).__name__, *said]), ""
+            return "; ".join([type(pipeline).__name__, *said]), "; ".join(pipeline.examine())
     except SocorroError as error:
         # A rule that cannot be made hides what the others lack.
         processor = configuration.values.processor
@@ -175,9 +175,10 @@ COMMAND = Command(
     name="doctor",
     summary="Check the configuration and each service that it names; say what to do.",
     description=(
-        "Check the configuration, each service that it names, the stackwalker, the signature lists, the reference "
-        "data, symbols, their cache and their sources, and the directory for temporary files; say what to do. Nothing "
-        "is changed; what a processor makes once it needs it is said to be made then.\n\n"
+        "Check the configuration, each service that it names, the stackwalker and what is in force of its sandbox, the "
+        "signature lists, the reference data, symbols, their cache and their sources, and the directory for temporary "
+        "files; say what to do. Nothing is changed; what a processor makes once it needs it is said to be made "
+        "then.\n\n"
         "A warning is of what works, but not as it should. What cannot be checked has -- in front.\n\n"
         "Exit code: 0 all can work; 1 something is not; 2 wrong arguments or configuration."
     ),

@@ -27,6 +27,7 @@ from socorro_processor.symbols.download import module_line
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.dump_syms import Converted, DumpSyms, find_dump_syms
 from socorro_processor.symbols.elf import NotLinked
+from socorro_processor.symbols.layout import can_have_symbols
 from socorro_processor.symbols.wanted import Wanted
 
 _SUFFIX = ".sym"
@@ -90,7 +91,7 @@ def modules_of(item: str) -> Iterator[Module]:
     path = Path(item)
     with suppress(OSError, SocorroError):
         if path.is_file() and _begins(path, _MINIDUMP):
-            yield from (each for each in modules_of_dump(path) if each.can_have_symbols)
+            yield from (each for each in modules_of_dump(path) if can_have_symbols(each.debug_file, each.debug_id))
 
 
 class SymbolFileMaker:

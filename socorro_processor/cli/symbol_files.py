@@ -132,7 +132,7 @@ def _of_crash(configuration: Configuration, crash_id: str, supplier: SymbolSuppl
         if not dumps:
             note(f"{crash_id} has no dumps")
         for name, dump in dumps.items():
-            walked, supplied = walks.walk(crash_id, None, _walk(stackwalker, rule, name, dump))
+            walked, supplied = walks.walk(crash_id, name, None, _walk(stackwalker, rule, name, dump))
             yield from supplied.results.items()
             for path in uses(walked.result.json_dump):
                 debug_file, debug_id, _ = path.split("/")

@@ -46,14 +46,15 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
     """A new file that takes the place of ``path`` at the end of the block, with its mode; gone where that fails.
 
-    Raises OSError.
+    ``mode``: where there is no ``path``; the umask takes from it. Raises OSError.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        with temporary.open("xb") as file:
+        with os.fdopen(os.open(temporary, flags, mode), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

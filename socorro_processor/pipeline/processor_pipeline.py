@@ -118,6 +118,10 @@ class ProcessorPipeline(RequiredConfig):
         if problems:
             raise ProcessingEnvironmentError("; ".join(problems))
 
+    def examine(self) -> list[str]:
+        """What the rules tell of how well they can work on this machine; what is amiss is logged as a warning."""
+        return [said for _, system in self._systems for rule in system.rules if (said := rule.examine())]
+
     def reload(self) -> bool:
         """Have every rule read again what an operator may have changed: signature lists, reference data.
 

@@ -90,6 +90,13 @@ class Rule(RequiredConfig):
     def check(self) -> None:
         """Raise ProcessingEnvironmentError where this machine lacks what the rule needs."""
 
+    def examine(self) -> str:
+        """Tell ``socorro doctor`` how well the rule can work on this machine; log a warning of what is amiss.
+
+        Nothing is changed. Returns nothing where there is nothing to tell.
+        """
+        return ""
+
     def reload(self) -> None:
         """Read again what an operator may have changed (SIGHUP), while crashes are processed."""
 

@@ -13,15 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, WholeNumber, size, size_or_auto
-from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.machine.bounded_program import Limits, Outcome, Questions
 from socorro_processor.machine.memory_share import MemoryShare, memory_share
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.serialization import encode
 from socorro_processor.stackwalk.command_line import CommandLine
+from socorro_processor.stackwalk.different_walks import MAXIMUM_NUMBER, MAXIMUM_TOTAL, DifferentWalks
 from socorro_processor.stackwalk.result import OUTCOMES, StackwalkResult, empty_minidump_result, stackwalk_result
-from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, OWN, STOCK, Stackwalker
+from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, ENFORCED, FIELDS, OWN, STOCK, Stackwalker
 from socorro_processor.stackwalk.symbol_walks import SymbolWalks, Walked
 from socorro_processor.symbols.supplier import SymbolSupplier
 
@@ -187,8 +188,20 @@ class BreakpadStackwalkerRule2015(Rule):
         "verify_walks",
         default=0.0,
         doc=f"share of dumps (0 to 1) that {OWN} walks a second time with the whole symbol files, as {STOCK} does; "
-        "differences are counted",
+        "differences are counted, logged and kept; a command_line must have {command_pathname} and {switches} for it",
         from_string_converter=share,
+    )
+    required_config.add_option(
+        "verify_walks_path",
+        default="socorro-data/different-walks",
+        doc="the directory in which both walks of a dump are kept where they differ, for their owner alone: the newest "
+        f"{MAXIMUM_NUMBER}, up to {MAXIMUM_TOTAL >> 20} MB (empty: none are kept); they hold data of the crash",
+    )
+    required_config.add_option(
+        "verify_walks_days",
+        default=7,
+        doc="days after which a walk that was kept is removed",
+        from_string_converter=WholeNumber(1, 365),
     )
     required_config.add_option(
         "temporary_file_system_storage_path",
@@ -202,6 +215,7 @@ class BreakpadStackwalkerRule2015(Rule):
     ) -> None:
         """``memory_share``: what each of so many walks at once may use, where ``memory_limit`` does not say."""
         super().__init__(config)
+        self._refuse_to_verify_nothing()
         self._memory_share = memory_share
         for outcome in OUTCOMES:
             METRICS.expect("stackwalk.ended", outcome=outcome)
@@ -231,13 +245,29 @@ class BreakpadStackwalkerRule2015(Rule):
             index_path=self.config.symbol_index_path,
             makes_indexes=self.config.make_indexes,
             share_to_verify=self.config.verify_walks,
+            different=DifferentWalks(Path(self.config.verify_walks_path), self.config.verify_walks_days)
+            if self.config.verify_walks_path
+            else None,
         )
+
+    def _refuse_to_verify_nothing(self) -> None:
+        """Raise ConfigurationError where a command line of an operator's own would walk twice in the same way."""
+        line = self.config.command_line
+        if not self.config.verify_walks or not line:
+            return
+        if missing := [f"{{{field}}}" for field in ("command_pathname", "switches") if not line.uses(field)]:
+            raise ConfigurationError(
+                f"verify_walks is {self.config.verify_walks:g}, but command_line has no {' and no '.join(missing)}, "
+                "without which no dump is walked in two ways: begin it with {command_pathname} {switches}, or set "
+                "verify_walks to 0"
+            )
 
     def _asks_servers(self) -> bool:
         """Whether the stackwalker itself is to ask symbol servers, which the own one does not."""
         return bool(self.config.public_symbols_url or self.config.private_symbols_url)
 
     def prepare(self, threads: int) -> str:
+        self._warn_where_nothing_is_verified()
         if self.config.memory_limit is not None:
             return f"a stackwalker may use {self.config.memory_limit >> 20} MB of memory (memory_limit)"
         share = self._memory_share(threads)
@@ -249,6 +279,34 @@ class BreakpadStackwalkerRule2015(Rule):
                 share,
             )
         return f"a stackwalker may use {share} (memory_limit)"
+
+    def _warn_where_nothing_is_verified(self) -> None:
+        if not self.config.verify_walks:
+            return
+        try:
+            program, printed = self._stackwalker.version()
+        except ProcessingEnvironmentError:
+            return  # as each walk will say
+        if printed and not printed.startswith(OWN):
+            logger.warning(
+                "verify_walks is %g, but no walk is verified: %s is not %s, which alone walks in two ways; "
+                "`make install` builds it where there is Rust",
+                self.config.verify_walks,
+                program,
+                OWN,
+            )
+
+    def clean_up(self) -> None:
+        self._walks.remove_old()
+
+    def examine(self) -> str:
+        """Say what of the stackwalker's own sandbox is in force here; what is not is warned of."""
+        if not (enforcement := self._stackwalker.own_sandbox(self._settings())):
+            return ""
+        for name, said in enforcement.items():
+            if not said.startswith(ENFORCED):
+                logger.warning("the stackwalker walks without %s of its own sandbox: %s", name, said)
+        return "the stackwalker's own sandbox: " + ", ".join(f"{name} {said}" for name, said in enforcement.items())
 
     def check(self) -> None:
         """Raises ProcessingEnvironmentError, saying what to do, where no stackwalk can succeed for now."""
@@ -315,7 +373,7 @@ class BreakpadStackwalkerRule2015(Rule):
             METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
             return Walked(outcome, stackwalk_result(name, outcome))
 
-        (outcome, result), supplied = self._walks.walk(crash.id, crash.temporary_directory, walk)
+        (outcome, result), supplied = self._walks.walk(crash.id, name, crash.temporary_directory, walk)
         for note in supplied.notes():
             crash.note(f"{name}: {note}")
         _log(crash.id, name, outcome, result)

@@ -63,6 +63,9 @@ class StatsdRuleBenchmarkWrapper(Rule):
     def check(self) -> None:
         self._wrapped.check()
 
+    def examine(self) -> str:
+        return self._wrapped.examine()
+
     def reload(self) -> None:
         self._wrapped.reload()
 

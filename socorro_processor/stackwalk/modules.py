@@ -9,9 +9,12 @@ from typing import NamedTuple
 from socorro_processor.errors import ProcessingEnvironmentError, SocorroError
 from socorro_processor.machine.bounded_program import Limits, run
 from socorro_processor.machine.find_program import find_program
-from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, OWN
+from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, OWN, Stackwalker
 
-_ADVICE = "bin/install-stackwalker builds it"
+_ADVICE = (
+    "nothing else lists the modules of a minidump: `make install` builds it where there is Rust, and hosts without "
+    "Rust install its wheel (docs/production.rst)"
+)
 _LIMITS = Limits(timeout=60, cpu=60)
 
 
@@ -24,16 +27,12 @@ class Module(NamedTuple):
     debug_file: str
     debug_id: str
 
-    @property
-    def can_have_symbols(self) -> bool:
-        """True where a symbol store could have a file for it: it has a name, and an id that is not all zeros."""
-        return bool(self.debug_file and self.debug_id.strip("0"))
-
 
 def modules_of(dump: Path) -> list[Module]:
     """Raises SocorroError where it is no minidump, and ProcessingEnvironmentError where it cannot be read here."""
-    program = find_program(OWN, _ADVICE)
-    outcome = run([str(program), "modules", str(dump)], _LIMITS, BASE_ENVIRONMENT)
+    # SOCORRO_STACKWALKER may name it, or another one.
+    program = Stackwalker(environment=BASE_ENVIRONMENT).own_program() or str(find_program(OWN, _ADVICE))
+    outcome = run([program, "modules", str(dump)], _LIMITS, BASE_ENVIRONMENT)
     if outcome.return_code != 0:
         raise SocorroError(outcome.stderr.strip().rsplit("\n", 1)[-1] or f"exit code {outcome.return_code}")
     try:

@@ -22,10 +22,12 @@ _OF_MINIDUMP_STACKWALK = (
     "MissingDirectory MissingHeader MissingSystemInfo MissingThreadList ModuleReadFailure StreamNotFound "
     "StreamReadFailure StreamSizeMismatch UnknownElementType UnknownError VersionMismatch"
 )
+PANIC = "Panic"
+"""Of the project's own stackwalker, which has a fault of its own, and says so."""
 KILLED = "Killed"
 OTHER_OUTCOME = "other"
 OUTCOMES = (
-    OK, TIMED_OUT, OUTPUT_TOO_LARGE, EMPTY_MINIDUMP, KILLED, UNKNOWN_ERROR, *_OF_MINIDUMP_STACKWALK.split(),
+    OK, TIMED_OUT, OUTPUT_TOO_LARGE, EMPTY_MINIDUMP, KILLED, PANIC, UNKNOWN_ERROR, *_OF_MINIDUMP_STACKWALK.split(),
     OTHER_OUTCOME,
 )  # fmt: skip
 """How walks end, as they are counted: statuses, but ``Killed`` where a signal ended the stackwalker before it said why

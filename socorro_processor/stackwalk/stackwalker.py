@@ -78,7 +78,11 @@ BASE_ENVIRONMENT = {
 }
 """What every stackwalker's environment holds."""
 
+ENFORCED = "enforced"
+"""What the own stackwalker says first of a part of its sandbox that is in force."""
+
 _PROGRAM_FIELD = "command_pathname"
+_OF_A_CRASH = ("raw_crash_pathname", "dump_file_pathname", "switches", "questions")
 _REFUSES_ITS_ARGUMENTS = 2
 """By convention; also of minidump-stackwalk, where a dump that it cannot read gives 1."""
 _TIME_FOR_A_TRIAL = 10.0
@@ -205,6 +209,23 @@ class Stackwalker:
             return located[0], self._version_printed
         except UnusableProgramError:
             return "", ""
+
+    def own_sandbox(self, values: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """What is in force of the own stackwalker's sandbox: of each part how it is, ``ENFORCED`` or why it is not.
+
+        ``values`` are as in ``walk``, without a dump. Empty where the program is another, or cannot be run.
+        """
+        try:
+            if not (program := self.own_program()):
+                return {}
+            here = {_PROGRAM_FIELD: (program,), **dict.fromkeys(_OF_A_CRASH, ())}
+            arguments = [*self._sandbox.fill({**values, **here}), program, "--version", "--verbose"]
+            limits = replace(self.limits, timeout=min(self.limits.timeout, _TIME_FOR_A_TRIAL))
+            outcome = run(arguments, limits, self._marked(None))
+        except UnusableProgramError:
+            return {}
+        _, *parts = outcome.output[:_SAID].decode(errors="replace").splitlines() or [""]
+        return {name: said for name, colon, said in (part.partition(": ") for part in parts) if colon}
 
     def check(self, values: Mapping[str, Sequence[str]] | None = None, directory: Path | None = None) -> None:
         """Raises ProcessingEnvironmentError, saying what to do, where no walk can succeed for now.

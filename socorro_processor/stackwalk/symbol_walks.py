@@ -6,7 +6,6 @@ once more, where what its first walk missed can be got.
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,8 @@ from typing import Any, NamedTuple
 from socorro_processor.machine.bounded_program import Outcome, Questions
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.stackwalk.answers import SymbolAnswers
-from socorro_processor.stackwalk.deep_stacks import cut_deep_stacks
+from socorro_processor.stackwalk.comparison import OWN_KEY, comparable, first_difference
+from socorro_processor.stackwalk.different_walks import DifferentWalk, DifferentWalks
 from socorro_processor.stackwalk.result import StackwalkResult
 from socorro_processor.stackwalk.stackwalker import Stackwalker
 from socorro_processor.symbol_cache.index_builder import IndexBuilder
@@ -29,8 +29,6 @@ from socorro_processor.symbols.wanted import Wanted
 
 logger = logging.getLogger(__name__)
 
-OWN_KEY = "socorro_stackwalk"
-"""Below it the own stackwalker says what others do not."""
 REFERENCE = "--reference"
 """Has it walk as minidump-stackwalk does."""
 _WANT_AN_INDEX = ("whole", "whole_for_damaged_index")
@@ -61,8 +59,10 @@ class SymbolWalks:
         index_path: str = "",
         makes_indexes: bool = True,
         share_to_verify: float = 0.0,
+        different: DifferentWalks | None = None,
     ) -> None:
-        """``stores`` are searched in this order; ``index_path``: as ``index_directory`` has it."""
+        """``stores`` are searched in this order; ``index_path``: as ``index_directory`` has it; ``different``: where
+        walks that differ from the reference are kept."""
         self._stackwalker = stackwalker
         self._stores = [Path(store).absolute() for store in stores]
         self._supplier = supplier
@@ -71,26 +71,36 @@ class SymbolWalks:
         self._makes_indexes = makes_indexes
         self._builder = IndexBuilder(index_path)
         self._share_to_verify = share_to_verify
+        self._different = different
         for how in USES:
             METRICS.expect("symbols.used", how=how)
 
-    def walk(self, crash_id: str, crash_directory: Path | None, walk: Walk) -> tuple[Walked, Supplied]:
+    def walk(self, crash_id: str, dump_name: str, crash_directory: Path | None, walk: Walk) -> tuple[Walked, Supplied]:
         """Walk a dump; also what became of the symbols that were not there. Raises what ``walk`` raises."""
+        self.remove_old()
         program = self._stackwalker.own_program(crash_directory)
         if program and (self._answers is None or self._stackwalker.uses("questions")):
-            return self._by_own(crash_id, program, walk)
+            walked, supplied = self._by_own(program, walk)
+            if walked.result.json_dump and random.random() < self._share_to_verify:  # no secret  # nosec B311
+                self._verify(crash_id, dump_name, walked.result, walk(None, [REFERENCE]).result)
+            return walked, supplied
         walked = walk(None, ())
         if self._supplier is None:
             return walked, Supplied({})
         supplied = self._supplier.supply(list(_missed(walked.result.json_dump)))
         return walk(None, ()) if supplied.fetched else walked, supplied
 
+    def remove_old(self) -> None:
+        """Remove walks that were kept long enough; it looks once an hour."""
+        if self._different is not None:
+            self._different.remove_old()
+
     def close(self) -> None:
         if self._answers is not None:
             self._answers.close()
         self._builder.close()
 
-    def _by_own(self, crash_id: str, program: str, walk: Walk) -> tuple[Walked, Supplied]:
+    def _by_own(self, program: str, walk: Walk) -> tuple[Walked, Supplied]:
         supplied = Supplied({})
         if self._answers is None:
             walked = walk(None, ())
@@ -105,8 +115,6 @@ class SymbolWalks:
         if self._makes_indexes:
             for path in (path for path, how in used.items() if how in _WANT_AN_INDEX):
                 self._want_index(path, program)
-        if walked.result.json_dump and random.random() < self._share_to_verify:  # no secret  # nosec B311
-            _verify(crash_id, walked.result, walk(None, [REFERENCE]).result)
         return walked, supplied
 
     def _want_index(self, path: str, program: str) -> None:
@@ -119,6 +127,24 @@ class SymbolWalks:
             if not ask_the_manager(root, indexes, IndexRequest(path, program)):
                 self._builder.want(file, program)
             return
+
+    def _verify(self, crash_id: str, dump_name: str, own: StackwalkResult, reference: StackwalkResult) -> None:
+        """Count a walk that was made both ways, and whether they differ; keep them where they do."""
+        # It may be killed, knows no bounds, and files may have come or gone since: then it says nothing.
+        if not reference.json_dump or _said_by_own(own.json_dump).get("bounded"):
+            return
+        if _LATER in uses(own.json_dump).values() or _loaded(own.json_dump) != _loaded(reference.json_dump):
+            return
+        METRICS.increment("stackwalk.verified")
+        compared, expected = comparable(own.json_dump), comparable(reference.json_dump)
+        if difference := first_difference(expected, compared):
+            METRICS.increment("stackwalk.differences")
+            said_by_own = {OWN_KEY: _said_by_own(own.json_dump)}
+            version = self._stackwalker.version()[1].strip()
+            walk = DifferentWalk(crash_id, dump_name, version, difference, compared | said_by_own, expected)
+            path = self._different.keep(walk) if self._different else None
+            kept = f"; kept in {path}" if path else ""
+            logger.error("%s: the stackwalk differs from the reference: %.500s%s", crash_id, difference, kept)
 
 
 def _missed(json_dump: Mapping[str, Any]) -> Iterator[Wanted]:
@@ -138,19 +164,6 @@ def uses(json_dump: Mapping[str, Any]) -> dict[str, str]:
     return {path: str(file.get("used")) for path, file in files if isinstance(file, dict)}
 
 
-def _verify(crash_id: str, own: StackwalkResult, reference: StackwalkResult) -> None:
-    """Count a walk that was made both ways, and whether they differ."""
-    # It may be killed, knows no bounds, and files may have come or gone since: then it says nothing.
-    if not reference.json_dump or _said_by_own(own.json_dump).get("bounded") or _LATER in uses(own.json_dump).values():
-        return
-    if _loaded(own.json_dump) != _loaded(reference.json_dump):
-        return
-    METRICS.increment("stackwalk.verified")
-    if difference := first_difference(comparable(own.json_dump), comparable(reference.json_dump)):
-        METRICS.increment("stackwalk.differences")
-        logger.error("%s: the stackwalk differs from the reference: %.500s", crash_id, difference)
-
-
 def _said_by_own(json_dump: Mapping[str, Any]) -> Mapping[str, Any]:
     """What only the own stackwalker says; empty where it did not walk."""
     own = json_dump.get(OWN_KEY)
@@ -160,30 +173,3 @@ def _said_by_own(json_dump: Mapping[str, Any]) -> Mapping[str, Any]:
 def _loaded(json_dump: Mapping[str, Any]) -> list[object]:
     modules = json_dump.get("modules")
     return [module.get("loaded_symbols") for module in modules] if isinstance(modules, list) else []
-
-
-def comparable(json_dump: Mapping[str, Any]) -> Any:
-    """A walk's JSON without what is said in another way each time, or by one program only; deep stacks are cut."""
-    compared = json.loads(json.dumps({name: value for name, value in json_dump.items() if name != OWN_KEY}))
-    cut_deep_stacks(compared)
-    limits = compared.get("proc_limits")
-    if isinstance(limits, dict) and isinstance(limits.get("limits"), list):
-        limits["limits"].sort(key=lambda limit: json.dumps(limit, sort_keys=True))
-    for module in compared.get("modules") or ():
-        # Of several signers that a raw crash names for a module, any may be taken.
-        if isinstance(module, dict):
-            module.pop("cert_subject", None)
-    return compared
-
-
-def first_difference(one: Any, other: Any, path: str = "") -> str:
-    """Where two JSON values differ first, and how; empty where they do not."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted(one.keys() | other.keys()):
-            if found := first_difference(one.get(key), other.get(key), f"{path}.{key}"):
-                return found
-        return ""
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = enumerate(zip(one, other, strict=True))
-        return next((found for at, (a, b) in pairs if (found := first_difference(a, b, f"{path}[{at}]"))), "")
-    return "" if type(one) is type(other) and one == other else f"{path}: {one!r:.200} is not {other!r:.200}"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.equality import walks
 from tests.equality.random_crashes import random_crash
-from tests.equality.walks import Job, Pair, Programs, compare, compare_random, first_difference, random_pairs
+from tests.equality.walks import Job, Pair, Programs, compare, compare_random, random_pairs
 from tests.shared import SAMPLES, own_stackwalker, shared
 
 SEEDS = range(300)
@@ -141,23 +141,6 @@ def test_a_fault_of_the_making_of_an_index_is_a_difference(liar, tmp_path):
 
 def test_the_same_seed_makes_the_same_crash():
     assert [random_crash(Random(seed)) for seed in range(20)] == [random_crash(Random(seed)) for seed in range(20)]
-
-
-@pytest.mark.parametrize(
-    ("got", "difference"),
-    [
-        ({"a": [{"b": 1, "c": None}]}, None),
-        ({"a": [{"b": 2, "c": None}]}, ".a[0].b: 1 != 2"),
-        ({"a": [{"b": 1.0, "c": None}]}, ".a[0].b: 1 != 1.0"),
-        ({"a": [{"b": True, "c": None}]}, ".a[0].b: 1 != True"),
-        ({"a": [{"b": 1}]}, ".a[0].c: None is missing"),
-        ({"a": [{"b": 1, "c": None}], "d": "\x1b"}, ".d: '\\x1b' is not in the reference"),
-        ({"a": []}, ".a: 1 entries != 0"),
-        ([], ": {'a': [{'b': 1, 'c': None}]} != []"),
-    ],
-)
-def test_the_first_difference_is_told_by_its_path(got, difference):
-    assert first_difference({"a": [{"b": 1, "c": None}]}, got) == difference
 
 
 def test_a_deep_stack_is_compared_as_it_is_printed():

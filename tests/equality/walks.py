@@ -27,6 +27,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from socorro_processor.stackwalk.comparison import OWN_KEY, first_difference
 from tests.equality.random_crashes import random_crash
 
 MEMORY = 1 << 29
@@ -37,7 +38,6 @@ HANG = 600
 
 FRAMES = 500
 """Frames of a thread that are printed. Of more the first and the last half are."""
-OWN_KEY = "socorro_stackwalk"
 EARLIER = ("reference", "own", "stock")
 """Ways to walk while there are no indexes."""
 PAIRS_AT_ONCE = 40
@@ -228,33 +228,6 @@ def _cut(thread: dict[str, Any]) -> dict[str, Any]:
     gap = {"truncated": {"msg": f"{len(frames) - FRAMES:,} frames truncated"}}
     half = FRAMES // 2
     return thread | {"frames": [*frames[:half], gap, *frames[-half:]], "truncated": True}
-
-
-def first_difference(expected: Any, got: Any, path: str = "") -> str | None:
-    """Return where two values differ first, and how: ``.threads[0].frames[3].line: 4 != 5``; None if they are equal."""
-    if type(expected) is not type(got):
-        return f"{path}: {_shown(expected)} != {_shown(got)}"
-    if isinstance(expected, dict):
-        for key in sorted(expected.keys() | got.keys()):
-            place = f"{path}.{key}" if key.isidentifier() else f"{path}[{key!r}]"
-            if key not in got:
-                return f"{place}: {_shown(expected[key])} is missing"
-            if key not in expected:
-                return f"{place}: {_shown(got[key])} is not in the reference"
-            if difference := first_difference(expected[key], got[key], place):
-                return difference
-        return None
-    if isinstance(expected, list):
-        for number, (one, other) in enumerate(zip(expected, got, strict=False)):
-            if difference := first_difference(one, other, f"{path}[{number}]"):
-                return difference
-        return None if len(expected) == len(got) else f"{path}: {len(expected)} entries != {len(got)}"
-    return None if expected == got else f"{path}: {_shown(expected)} != {_shown(got)}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def reached(said: dict[str, Any]) -> Counter[str]:

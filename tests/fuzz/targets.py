@@ -21,7 +21,7 @@ from typing import Any
 
 import zstandard
 
-from socorro_processor.stackwalk.symbol_walks import comparable, first_difference
+from socorro_processor.stackwalk.comparison import comparable, first_difference
 from socorro_processor.symbol_cache.index_directory import index_directory
 from socorro_processor.symbols.download import DownloadLimits, receive
 from socorro_processor.symbols.source import SourceAway, WrongSymbolFile
@@ -92,7 +92,7 @@ def symbol_file(data: bytes) -> None:
     reference = _walk(dump, "--reference", "--symbols-path", str(_symbols()))
     assert walk
     assert reference
-    assert not (difference := first_difference(comparable(walk), comparable(reference))), difference
+    assert not (difference := first_difference(comparable(reference), comparable(walk))), difference
 
 
 def index(data: bytes) -> None:

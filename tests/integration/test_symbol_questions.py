@@ -21,6 +21,7 @@ import pytest
 from socorro_processor.configuration import defaults
 from socorro_processor.machine.bounded_program import Limits, Outcome, run
 from socorro_processor.stackwalk.answers import SymbolAnswers
+from socorro_processor.stackwalk.comparison import OWN_KEY
 from socorro_processor.stackwalk.session import Session
 from socorro_processor.symbols.supplied import Supplied
 from socorro_processor.symbols.supplier import SymbolSupplier
@@ -39,7 +40,6 @@ DUMPS = (
 )
 SEVERAL = ("linux-x86_64", "macos-x86_64", "windows-x86_64")
 """Dumps that ask for several files that there are."""
-OWN_KEY = "socorro_stackwalk"
 LIMITS = Limits(timeout=120)
 DEADLINE = 120.0
 A_MOMENT = 0.2

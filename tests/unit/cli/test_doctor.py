@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
 from socorro_processor.crashstorage.statsd import StatsdBenchmarkingWrapper, StatsdCounter
 from socorro_processor.machine.memory_share import memory_share
 from socorro_processor.symbol_cache.directory import CacheDirectory
-from tests.shared import REPOSITORY, SAMPLES, stackwalker
+from tests.poorer_kernel import has_landlock, without_landlock, without_seccomp
+from tests.shared import REPOSITORY, SAMPLES, own_stackwalker, require, stackwalker, stock_stackwalker
 from tests.symbol_server import SymbolServer, always
 
 
@@ -68,6 +70,68 @@ def test_it_says_what_memory_a_stackwalker_may_use(socorro):
     share = memory_share(1000)
     (warnings,) = (finding["warnings"] for finding in json.loads(out) if finding["part"] == "processor")
     assert any("fewer threads" in warning for warning in warnings) is share.is_too_small
+
+
+WALKER = "processor.raw_to_processed_transform.BreakpadStackwalkerRule2015"
+
+
+def of_processor(out: str) -> dict:
+    (finding,) = (finding for finding in json.loads(out) if finding["part"] == "processor")
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("kernel", "lacks"),
+    [(None, []), (without_landlock(), ["landlock"]), (without_seccomp(), ["seccomp"])],
+    ids=["this kernel", "a kernel without Landlock", "a kernel without seccomp"],
+)
+def test_it_says_what_of_the_stackwalkers_own_sandbox_is_in_force(tmp_path, kernel, lacks):
+    require(has_landlock(), "this kernel has no Landlock")
+    # It is asked for within the sandbox of the rule, which is made without a dump here.
+    options = (
+        f"--{WALKER}.command_pathname={own_stackwalker()}",
+        f"--{WALKER}.sandbox=env DUMP={{dump_file_pathname}}",
+    )
+    command = [sys.executable, "-c", DOCTOR, "doctor", "--json", *options]
+    ended = subprocess.run(command, cwd=tmp_path, preexec_fn=kernel, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found = of_processor(ended.stdout)
+    said = re.fullmatch(r"the stackwalker's own sandbox: landlock (.+), seccomp (.+)", found["note"])
+    assert said
+    assert [
+        name for name, how in zip(("landlock", "seccomp"), said.groups(), strict=True) if "enforced" not in how
+    ] == lacks
+    assert found["warnings"] == [
+        f"the stackwalker walks without {name} of its own sandbox: not supported by this kernel" for name in lacks
+    ]
+
+
+DOCTOR = """
+import sys
+from socorro_processor.cli.main import main
+
+sys.exit(main(sys.argv[1:], environ={}))
+"""
+
+
+def test_nothing_is_said_of_a_sandbox_that_a_stackwalker_does_not_have(socorro):
+    code, out, _ = socorro("doctor", "--json", f"--{WALKER}.command_pathname={stock_stackwalker()}")
+    assert (code, of_processor(out)["note"], of_processor(out)["warnings"]) == (0, "", [])
+
+
+def test_walks_that_nothing_can_verify_are_warned_of(socorro):
+    stock = f"--{WALKER}.command_pathname={stock_stackwalker()}"
+    code, out, _ = socorro("doctor", "--json", stock, f"--{WALKER}.verify_walks=0.01")
+    (warning,) = of_processor(out)["warnings"]
+    assert code == 0
+    assert warning.startswith("verify_walks is 0.01, but no walk is verified: ")
+
+
+def test_a_command_line_that_cannot_be_verified_is_a_problem_of_the_configuration(socorro):
+    line = f"--{WALKER}.command_line={{command_pathname}} {{dump_file_pathname}}"
+    code, out, _ = socorro("doctor", "--json", line, f"--{WALKER}.verify_walks=0.01")
+    assert code == 1
+    assert "verify_walks is 0.01, but command_line has no {switches}" in of_processor(out)["problem"]
 
 
 def test_the_setup_can_be_run_again(socorro):

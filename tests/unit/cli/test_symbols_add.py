@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +17,7 @@ import pytest
 
 from socorro_processor.cli.main import main
 from socorro_processor.symbols.binary import Kind, identify
-from tests.shared import SAMPLES, stackwalker
+from tests.shared import REPOSITORY, SAMPLES, own_stackwalker, stackwalker, stock_stackwalker
 from tests.unit.symbols import written_binaries
 from tests.unit.symbols.written_minidump import GUID, written
 
@@ -173,6 +176,47 @@ def test_a_minidump_of_another_machine_is_refused(add: Add, tmp_path: Path) -> N
     dump.write_bytes(written(AMD64, names=(str(PROGRAM),)))
 
     assert add(dump) == (1, [f"{dump}: refused: none of its modules is on this machine, in the same build"], "")
+
+
+def test_a_minidump_of_a_machine_without_the_own_stackwalker_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    # A Python beside which there are no other programs.
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    python = directory / "python3"
+    python.symlink_to(sys.executable)
+    (directory / "minidump-stackwalk").symlink_to(stock_stackwalker())
+    dump = tmp_path / "app.dmp"
+    dump.write_bytes(written(AMD64, names=(str(PROGRAM),)))
+
+    def add(**environment: str) -> tuple[int, list[str], str]:
+        paths = os.pathsep.join(filter(None, [str(REPOSITORY), sysconfig.get_path("purelib")]))
+        ended = subprocess.run(
+            [python, "-c", COMMAND, "symbols", "add", str(dump), str(SYM)],
+            cwd=tmp_path,
+            env={"PATH": str(directory), "PYTHONPATH": paths, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return ended.returncode, ended.stdout.splitlines(), ended.stderr
+
+    code, (refused, added), _ = add()
+    assert (code, added) == (1, f"{SYM}: added, {LIGHTBOX}")
+    assert refused.startswith(f"{dump}: refused: socorro-stackwalk is neither on PATH ({directory}:")
+    assert refused.endswith(
+        "nothing else lists the modules of a minidump: `make install` builds it where there is Rust, and hosts without "
+        "Rust install its wheel (docs/production.rst)"
+    )
+    code, lines, _ = add(SOCORRO_STACKWALKER=str(own_stackwalker()))
+    assert (code, lines[0]) == (1, f"{dump}: refused: none of its modules is on this machine, in the same build")
+
+
+COMMAND = """
+import sys
+from socorro_processor.cli.main import main
+
+sys.exit(main(sys.argv[1:], environ={}))
+"""
 
 
 def test_a_minidump_says_where_it_names_another_build_of_what_was_added(

@@ -29,6 +29,12 @@ class Greeting(Rule):
     def check(self):
         raise ProcessingEnvironmentError("cannot speak")
 
+    def examine(self):
+        return "Greeting is well"
+
+    def clean_up(self):
+        self.config.word = "all clean"
+
     def reload(self):
         self.config.word = "hello again"
 
@@ -92,9 +98,13 @@ def test_a_rule_that_fails_is_noted_and_timed_as_ever(rule, statsd_server):
 def test_the_rule_is_checked_reloaded_and_closed_through_the_wrapper(rule):
     wrapped = rule()
     assert wrapped.prepare(3) == "Greeting in 3 threads"
+    assert wrapped.examine() == "Greeting is well"
     with pytest.raises(ProcessingEnvironmentError, match="cannot speak"):
         wrapped.check()
     seen = crash()
+    wrapped.clean_up()
+    wrapped.act(seen)
+    assert seen.processed == {"said": "all clean"}
     wrapped.reload()
     wrapped.act(seen)
     assert seen.processed == {"said": "hello again"}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from socorro_processor.stackwalk.comparison import OWN_KEY
 from tests import hostile_dumps
-from tests.equality.walks import OWN_KEY, comparable
+from tests.equality.walks import comparable
 from tests.hostile_dumps import DEBUG_ID, KINDS, SYMBOLS
 from tests.own_walk import Walk, walk
 from tests.shared import own_stackwalker, shared

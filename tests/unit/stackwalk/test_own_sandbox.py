@@ -1,10 +1,7 @@
 """What socorro-stackwalk denies itself, tried from outside."""
 
-import ctypes
 import errno
 import json
-import platform
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.own_stackwalker import own, run, walk
+from tests.poorer_kernel import has_landlock, landlock_version, without_landlock, without_seccomp
 from tests.shared import require, shared
 
 DONE = 0
@@ -24,40 +22,6 @@ ABSENT = {"clone3", "openat2"}
 """As if the kernel had them not."""
 NEEDED = {"map", "send_descriptor", "thread"}
 
-_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
-_LANDLOCK_CREATE_RULESET = 444
-_SECCOMP = {"x86_64": 317, "aarch64": 277}
-
-
-def kernel_without(*calls: int, error: int = errno.ENOSYS) -> Callable[[], None]:
-    """Make the kernel of a child one that has not these system calls."""
-    load_number, is_equal, end = 0x20, 0x15, 0x06
-    allow, fail = 0x7FFF0000, 0x00050000 | error
-    steps = [(load_number, 0, 0, 0)]
-    for call in calls:
-        steps += [(is_equal, 0, 1, call), (end, 0, 0, fail)]
-    steps.append((end, 0, 0, allow))
-    code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in steps))
-    program = ctypes.create_string_buffer(struct.pack("<H6xQ", len(steps), ctypes.addressof(code)))
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def install() -> None:
-        if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
-            _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0
-        ):
-            raise OSError(ctypes.get_errno(), "no seccomp")
-
-    install.code = code  # type: ignore[attr-defined]  # it lives as long as what points to it
-    return install
-
-
-def without_seccomp(error: int = errno.EINVAL) -> Callable[[], None]:
-    return kernel_without(_SECCOMP[platform.machine()], error=error)
-
-
-def without_landlock() -> Callable[[], None]:
-    return kernel_without(_LANDLOCK_CREATE_RULESET)
-
 
 def tried(*arguments: str | Path, before: Callable[[], None] | None = None) -> dict[str, Any]:
     """Return what was tried in the sandbox of a walk, and the number of the error of each."""
@@ -65,10 +29,6 @@ def tried(*arguments: str | Path, before: Callable[[], None] | None = None) -> d
     assert (ended.returncode, ended.stderr) == (0, "")
     checked: dict[str, Any] = json.loads(ended.stdout)
     return checked
-
-
-def has_landlock() -> bool:
-    return ctypes.CDLL(None).syscall(_LANDLOCK_CREATE_RULESET, None, 0, 1) > 0
 
 
 @pytest.fixture
@@ -189,7 +149,7 @@ NOT_SUPPORTED = "not supported by this kernel"
 FORMER_KERNELS = {
     "without Landlock": (without_landlock(), NOT_SUPPORTED, "enforced"),
     "with Landlock not enabled": (
-        kernel_without(_LANDLOCK_CREATE_RULESET, error=errno.EOPNOTSUPP),
+        without_landlock(errno.EOPNOTSUPP),
         "not enabled in this kernel",
         "enforced",
     ),
@@ -221,7 +181,7 @@ def test_where_the_kernel_lacks_something_the_walk_goes_on_and_the_version_tells
 @pytest.mark.usefixtures("_landlock")
 def test_the_version_tells_what_is_enforced(order: tuple[str, str]) -> None:
     _, landlock, seccomp = run(*order).stdout.splitlines()
-    abi = ctypes.CDLL(None).syscall(_LANDLOCK_CREATE_RULESET, None, 0, 1)
+    abi = landlock_version()
     assert (landlock, seccomp) == (f"landlock: enforced, ABI {abi}", "seccomp: enforced")
 
 

@@ -83,6 +83,7 @@ def test_what_is_no_json_object_is_a_note_and_an_empty_dump(output: bytes, said:
     [
         ("ERROR HeaderMismatch - Error reading dump: Header mismatch\n", "HeaderMismatch"),
         ("\x1b[31mERROR\x1b[0m MissingThreadList - Error processing dump: none\n", "MissingThreadList"),
+        ("ERROR Panic - index out of bounds: the len is 0 but the index is 1\n", "Panic"),
         ("ERROR Could not load Extra JSON at x\nERROR VersionMismatch - Error reading dump\n", "VersionMismatch"),
         ("warning: ERROR HeaderMismatch - of another program\n", "unknown error"),
         ("ERROR <b>x</b> - Error\n", "unknown error"),
@@ -103,7 +104,13 @@ def test_a_status_that_was_printed_comes_before_the_error_that_was_logged() -> N
 
 @pytest.mark.parametrize(
     ("status", "counted_as"),
-    [("HeaderMismatch", "HeaderMismatch"), ("TimedOut", "TimedOut"), ("Whatever", "other"), ("a" * 9999, "other")],
+    [
+        ("HeaderMismatch", "HeaderMismatch"),
+        ("TimedOut", "TimedOut"),
+        ("Panic", "Panic"),
+        ("Whatever", "other"),
+        ("a" * 9999, "other"),
+    ],
 )
 def test_only_known_failures_are_counted_by_name(status: str, counted_as: str) -> None:
     assert StackwalkResult(status=status).counted_as == counted_as

@@ -14,6 +14,7 @@ from socorro_processor.symbol_cache.index_process import Indexed, IndexProcess, 
 from tests.chaos.leftovers import processes_of
 from tests.shared import REPOSITORY, SAMPLES, own_stackwalker
 from tests.system.daemon import eventually
+from tests.unit.limited_program import has_limits_a_session_and_no_secrets, program
 
 PARENT = """
 import sys
@@ -29,13 +30,6 @@ def file(tmp_path):
     shutil.copytree(SAMPLES / "symbols", tmp_path / "symbols")
     (path,) = (tmp_path / "symbols").rglob("lightbox.sym")
     return path
-
-
-def program(directory: Path, script: str) -> str:
-    path = directory / "program"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return str(path)
 
 
 @pytest.fixture
@@ -110,20 +104,11 @@ def test_one_whose_processor_is_killed_ends_too_and_leaves_nothing_unfinished(tm
 
 
 def test_it_has_limits_a_session_of_its_own_and_no_secrets(tmp_path, file, monkeypatch):
-    monkeypatch.setenv("PASSWORD", "secret")
-    # It may be faster than the limits that are set at once; after two seconds of CPU it gives up.
-    script = f"""ulimit -t 2
-while [ "$(ulimit -v)" = unlimited ]; do :; done
-tr '\\0' '\\n' < /proc/$$/environ > {tmp_path}/environment
-{{ ulimit -v; ulimit -c; ulimit -n; cut -d' ' -f6 /proc/$$/stat; echo $$; }} > {tmp_path}/limits
-"""
-    with pytest.raises(NotIndexed):
-        finished(file, program(tmp_path, script))
-    memory, core, files, session, pid = (tmp_path / "limits").read_text().split()
-    assert int(memory) * 1024 <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert (core, session) == ("0", pid)
-    assert int(files) <= 1024
-    assert "PASSWORD" not in (tmp_path / "environment").read_text()
+    def run(stackwalker: str) -> None:
+        with pytest.raises(NotIndexed):
+            finished(file, stackwalker)
+
+    has_limits_a_session_and_no_secrets(tmp_path, monkeypatch, run)
 
 
 @pytest.mark.parametrize(
