@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,10 +18,8 @@ from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
-from socorro_processor.machine.bounded_program import Questions
-from socorro_processor.stackwalk.result import stackwalk_result
+from socorro_processor.stackwalk.dump_walker import Dump, DumpWalker, how_symbols_were_used
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, Stackwalker
-from socorro_processor.stackwalk.symbol_walks import SymbolWalks, Walk, Walked, uses
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.supplied import CACHED, FETCHED, Supplied
 from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_symbols
@@ -122,39 +120,29 @@ def _of_crash(configuration: Configuration, crash_id: str, supplier: SymbolSuppl
     """What walks of all its dumps look for; it is got meanwhile, for what they look for next depends on it."""
     rule = symbols_rule(configuration)
     stackwalker = Stackwalker(program=rule.command_pathname, environment=BASE_ENVIRONMENT)
-    walks = SymbolWalks(stackwalker, [rule.symbol_cache_path], supplier, makes_indexes=False)
+    walker = DumpWalker(stackwalker, [rule.symbol_cache_path], supplier, makes_indexes=False)
+    settings = {
+        **dict.fromkeys(FIELDS, ()),
+        "symbol_cache_path": (rule.symbol_cache_path,),
+        "questions_timeout": (f"{rule.symbols.download_timeout:g}",),
+    }
 
     def note(text: str) -> None:
         print(f"socorro: {plain(text)}", file=sys.stderr)
 
-    with closing(walks), closing(build("source", configuration)) as store, tempfile.TemporaryDirectory() as directory:
+    with closing(walker), closing(build("source", configuration)) as store, tempfile.TemporaryDirectory() as directory:
         dumps = store.get_raw_dumps_as_files(crash_id, Path(directory), note)
         if not dumps:
             note(f"{crash_id} has no dumps")
         for name, dump in dumps.items():
-            walked, supplied = walks.walk(crash_id, name, None, _walk(stackwalker, rule, name, dump))
-            yield from supplied.results.items()
-            for path in uses(walked.result.json_dump):
+            walk = walker.walk(Dump(crash_id, name, {**settings, "dump_file_pathname": (str(dump),)}))
+            yield from walk.supplied.results.items()
+            for path in how_symbols_were_used(walk.result.json_dump):
                 debug_file, debug_id, _ = path.split("/")
-                if (there := Wanted(debug_file, debug_id, path)) not in supplied.results:
+                if (there := Wanted(debug_file, debug_id, path)) not in walk.supplied.results:
                     yield there, CACHED
-            if not walked.result.success:
-                note(f"{name}: {walked.result.status}")
-
-
-def _walk(stackwalker: Stackwalker, rule: DotDict, name: str, dump: Path) -> Walk:
-    def walk(questions: Questions | None, switches: Sequence[str]) -> Walked:
-        values = {
-            **dict.fromkeys(FIELDS, ()),
-            "switches": switches,
-            "symbol_cache_path": (rule.symbol_cache_path,),
-            "questions_timeout": (f"{rule.symbols.download_timeout:g}",),
-            "dump_file_pathname": (str(dump),),
-        }
-        outcome = stackwalker.walk(values, questions=questions)
-        return Walked(outcome, stackwalk_result(name, outcome))
-
-    return walk
+            if not walk.result.success:
+                note(f"{name}: {walk.result.status}")
 
 
 def _print(supplied: Supplied, as_json: bool) -> None:

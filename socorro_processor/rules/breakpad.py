@@ -14,16 +14,16 @@ from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, WholeNumber, size, size_or_auto
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
-from socorro_processor.machine.bounded_program import Limits, Outcome, Questions
+from socorro_processor.machine.bounded_program import Limits
 from socorro_processor.machine.memory_share import MemoryShare, memory_share
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.serialization import encode
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.different_walks import MAXIMUM_NUMBER, MAXIMUM_TOTAL, DifferentWalks
-from socorro_processor.stackwalk.result import OUTCOMES, StackwalkResult, empty_minidump_result, stackwalk_result
+from socorro_processor.stackwalk.dump_walker import Dump, DumpWalk, DumpWalker
+from socorro_processor.stackwalk.result import OUTCOMES, StackwalkResult, empty_minidump_result
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, ENFORCED, FIELDS, OWN, STOCK, Stackwalker
-from socorro_processor.stackwalk.symbol_walks import SymbolWalks, Walked
 from socorro_processor.symbols.supplier import SymbolSupplier
 
 logger = logging.getLogger(__name__)
@@ -238,7 +238,7 @@ class BreakpadStackwalkerRule2015(Rule):
             if SymbolSupplier.is_wanted(self.config.symbols)
             else None
         )
-        self._walks = SymbolWalks(
+        self._walker = DumpWalker(
             self._stackwalker,
             [store for store in (*self.config.symbols_path, self.config.symbol_cache_path) if store],
             self._supplier,
@@ -297,7 +297,7 @@ class BreakpadStackwalkerRule2015(Rule):
             )
 
     def clean_up(self) -> None:
-        self._walks.remove_old()
+        self._walker.remove_old()
 
     def examine(self) -> str:
         """Say what of the stackwalker's own sandbox is in force here; what is not is warned of."""
@@ -314,7 +314,7 @@ class BreakpadStackwalkerRule2015(Rule):
         self._stackwalker.check(self._settings(), Path(directory) if directory else None)
 
     def close(self) -> None:
-        self._walks.close()
+        self._walker.close()
         if self._supplier is not None:
             self._supplier.close()
 
@@ -351,33 +351,21 @@ class BreakpadStackwalkerRule2015(Rule):
     def _walk(
         self, crash: Crash, name: str, raw_crash_pathname: Sequence[str], output_limit: int
     ) -> tuple[StackwalkResult, int]:
-        """What the walk came to, and how many bytes were printed."""
-        result, printed = self._result(crash, name, raw_crash_pathname, output_limit)
+        """Return the result of a dump, and how many bytes were printed for it."""
+        path = crash.dumps[name]
+        if _is_empty(path):
+            result, printed = empty_minidump_result(name), 0
+        else:
+            values = {"dump_file_pathname": (str(path),), "raw_crash_pathname": raw_crash_pathname, **self._settings()}
+            walk = self._walker.walk(Dump(crash.id, name, values, crash.temporary_directory, output_limit))
+            for note in walk.supplied.notes():
+                crash.note(f"{name}: {note}")
+            _log(crash.id, name, walk)
+            result, printed = walk.result, len(walk.outcome.output)
         for note in result.notes:
             crash.note(note)
         METRICS.increment("stackwalk.ended", outcome=result.counted_as)
         return result, printed
-
-    def _result(
-        self, crash: Crash, name: str, raw_crash_pathname: Sequence[str], output_limit: int
-    ) -> tuple[StackwalkResult, int]:
-        dump = crash.dumps[name]
-        if _is_empty(dump):
-            return empty_minidump_result(name), 0
-        files = {"dump_file_pathname": (str(dump),), "raw_crash_pathname": raw_crash_pathname}
-
-        def walk(questions: Questions | None, switches: Sequence[str]) -> Walked:
-            with METRICS.timer("stackwalk"):
-                values = {**self._settings(), **files, "switches": switches}
-                outcome = self._stackwalker.walk(values, crash.id, crash.temporary_directory, output_limit, questions)
-            METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
-            return Walked(outcome, stackwalk_result(name, outcome))
-
-        (outcome, result), supplied = self._walks.walk(crash.id, name, crash.temporary_directory, walk)
-        for note in supplied.notes():
-            crash.note(f"{name}: {note}")
-        _log(crash.id, name, outcome, result)
-        return result, len(outcome.output)
 
     def _settings(self) -> dict[str, Sequence[str]]:
         """What is the same for every dump."""
@@ -421,12 +409,13 @@ def _value(text: str) -> Sequence[str]:
     return (text,) if text else ()
 
 
-def _log(crash_id: str, dump_name: str, outcome: Outcome, result: StackwalkResult) -> None:
+def _log(crash_id: str, dump_name: str, walk: DumpWalk) -> None:
+    outcome = walk.outcome
     logger.debug(
         "%s: stackwalk of %s: %s in %.3f s, %.3f s of CPU",
         crash_id,
         dump_name,
-        result.status,
+        walk.result.status,
         outcome.wall_seconds,
         outcome.cpu_seconds,
     )

@@ -1,14 +1,14 @@
-"""Stackwalks, with the symbols that they turn out to need.
+"""Walks dumps with the symbols that their stacks need.
 
 The project's own stackwalker asks for symbols while it walks, and says which files want an index. Another one is walked
-once more, where what its first walk missed can be got.
+once more if symbols that its first walk missed could be got.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.stackwalk.answers import SymbolAnswers
 from socorro_processor.stackwalk.comparison import OWN_KEY, comparable, first_difference
 from socorro_processor.stackwalk.different_walks import DifferentWalk, DifferentWalks
-from socorro_processor.stackwalk.result import StackwalkResult
+from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
 from socorro_processor.stackwalk.stackwalker import Stackwalker
 from socorro_processor.symbol_cache.index_builder import IndexBuilder
 from socorro_processor.symbol_cache.index_directory import IndexRequest, ask_the_manager, index_directory
@@ -34,21 +34,43 @@ REFERENCE = "--reference"
 _WANT_AN_INDEX = ("whole", "whole_for_damaged_index")
 """How symbols were used whose index is missing, or no good."""
 _LATER = "later"
-USES = ("index", "whole", "whole_by_index", "whole_for_damaged_index", "corrupt", "unreadable", "refused", _LATER)
+SYMBOL_USES = (
+    "index",
+    "whole",
+    "whole_by_index",
+    "whole_for_damaged_index",
+    "corrupt",
+    "unreadable",
+    "refused",
+    _LATER,
+)
 """Of symbol files, as they are counted."""
 
 
-class Walked(NamedTuple):
+class Dump(NamedTuple):
+    """A minidump to walk."""
+
+    crash_id: str
+    name: str
+    values: Mapping[str, Sequence[str]]
+    """What the command line names (``FIELDS``), the path of the dump among it."""
+    crash_directory: Path | None = None
+    """By it the stackwalker is found if it outlives this process."""
+    output_limit: int | None = None
+    """Bytes that may be printed; None: as the stackwalker's limits say."""
+
+
+class DumpWalk(NamedTuple):
+    """The last walk of a dump."""
+
     outcome: Outcome
     result: StackwalkResult
+    supplied: Supplied = Supplied({})
+    """What became of the symbol files that were not there."""
 
 
-Walk = Callable[[Questions | None, Sequence[str]], Walked]
-"""Walks the dump, with who answers its questions, and with these switches besides."""
-
-
-class SymbolWalks:
-    """May be used by several threads at once."""
+class DumpWalker:
+    """Walks a dump with a stackwalker, a supplier of symbols and a builder of indexes. Threads may share it."""
 
     def __init__(
         self,
@@ -72,23 +94,19 @@ class SymbolWalks:
         self._builder = IndexBuilder(index_path)
         self._share_to_verify = share_to_verify
         self._different = different
-        for how in USES:
+        for how in SYMBOL_USES:
             METRICS.expect("symbols.used", how=how)
 
-    def walk(self, crash_id: str, dump_name: str, crash_directory: Path | None, walk: Walk) -> tuple[Walked, Supplied]:
-        """Walk a dump; also what became of the symbols that were not there. Raises what ``walk`` raises."""
+    def walk(self, dump: Dump) -> DumpWalk:
+        """Raises ProcessingEnvironmentError where the stackwalker cannot be run here, or was killed by another."""
         self.remove_old()
-        program = self._stackwalker.own_program(crash_directory)
-        if program and (self._answers is None or self._stackwalker.uses("questions")):
-            walked, supplied = self._by_own(program, walk)
-            if walked.result.json_dump and random.random() < self._share_to_verify:  # no secret  # nosec B311
-                self._verify(crash_id, dump_name, walked.result, walk(None, [REFERENCE]).result)
-            return walked, supplied
-        walked = walk(None, ())
-        if self._supplier is None:
-            return walked, Supplied({})
-        supplied = self._supplier.supply(list(_missed(walked.result.json_dump)))
-        return walk(None, ()) if supplied.fetched else walked, supplied
+        program = self._stackwalker.own_program(dump.crash_directory)
+        if not program or (self._answers is not None and not self._stackwalker.uses("questions")):
+            return self._walk_by_another(dump)
+        walk = self._walk_by_own(dump, program)
+        if walk.result.json_dump and random.random() < self._share_to_verify:  # no secret  # nosec B311
+            self._verify(dump, walk.result, self._run(dump, switches=[REFERENCE]).result)
+        return walk
 
     def remove_old(self) -> None:
         """Remove walks that were kept long enough; it looks once an hour."""
@@ -100,22 +118,35 @@ class SymbolWalks:
             self._answers.close()
         self._builder.close()
 
-    def _by_own(self, program: str, walk: Walk) -> tuple[Walked, Supplied]:
-        supplied = Supplied({})
+    def _walk_by_another(self, dump: Dump) -> DumpWalk:
+        walk = self._run(dump)
+        if self._supplier is None:
+            return walk
+        supplied = self._supplier.supply(list(_missed(walk.result.json_dump)))
+        return (self._run(dump) if supplied.fetched else walk)._replace(supplied=supplied)
+
+    def _walk_by_own(self, dump: Dump, program: str) -> DumpWalk:
         if self._answers is None:
-            walked = walk(None, ())
+            walk = self._run(dump)
         else:
             with self._answers.session() as session:
-                walked = walk(session, ())
-            supplied = session.supplied
-        used = uses(walked.result.json_dump)
+                walk = self._run(dump, session)
+            walk = walk._replace(supplied=session.supplied)
+        used = how_symbols_were_used(walk.result.json_dump)
         for how in used.values():
-            if how in USES:
+            if how in SYMBOL_USES:
                 METRICS.increment("symbols.used", how=how)
         if self._makes_indexes:
             for path in (path for path, how in used.items() if how in _WANT_AN_INDEX):
                 self._want_index(path, program)
-        return walked, supplied
+        return walk
+
+    def _run(self, dump: Dump, questions: Questions | None = None, switches: Sequence[str] = ()) -> DumpWalk:
+        values = {**dump.values, "switches": switches}
+        with METRICS.timer("stackwalk"):
+            outcome = self._stackwalker.walk(values, dump.crash_id, dump.crash_directory, dump.output_limit, questions)
+        METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
+        return DumpWalk(outcome, stackwalk_result(dump.name, outcome))
 
     def _want_index(self, path: str, program: str) -> None:
         """Those of a symbol cache are its manager's, who counts what they come to."""
@@ -128,12 +159,14 @@ class SymbolWalks:
                 self._builder.want(file, program)
             return
 
-    def _verify(self, crash_id: str, dump_name: str, own: StackwalkResult, reference: StackwalkResult) -> None:
+    def _verify(self, dump: Dump, own: StackwalkResult, reference: StackwalkResult) -> None:
         """Count a walk that was made both ways, and whether they differ; keep them where they do."""
         # It may be killed, knows no bounds, and files may have come or gone since: then it says nothing.
         if not reference.json_dump or _said_by_own(own.json_dump).get("bounded"):
             return
-        if _LATER in uses(own.json_dump).values() or _loaded(own.json_dump) != _loaded(reference.json_dump):
+        if _LATER in how_symbols_were_used(own.json_dump).values() or _loaded(own.json_dump) != _loaded(
+            reference.json_dump
+        ):
             return
         METRICS.increment("stackwalk.verified")
         compared, expected = comparable(own.json_dump), comparable(reference.json_dump)
@@ -141,10 +174,10 @@ class SymbolWalks:
             METRICS.increment("stackwalk.differences")
             said_by_own = {OWN_KEY: _said_by_own(own.json_dump)}
             version = self._stackwalker.version()[1].strip()
-            walk = DifferentWalk(crash_id, dump_name, version, difference, compared | said_by_own, expected)
+            walk = DifferentWalk(dump.crash_id, dump.name, version, difference, compared | said_by_own, expected)
             path = self._different.keep(walk) if self._different else None
             kept = f"; kept in {path}" if path else ""
-            logger.error("%s: the stackwalk differs from the reference: %.500s%s", crash_id, difference, kept)
+            logger.error("%s: the stackwalk differs from the reference: %.500s%s", dump.crash_id, difference, kept)
 
 
 def _missed(json_dump: Mapping[str, Any]) -> Iterator[Wanted]:
@@ -157,7 +190,7 @@ def _missed(json_dump: Mapping[str, Any]) -> Iterator[Wanted]:
                 yield Wanted.of(module["debug_file"], module["debug_id"])
 
 
-def uses(json_dump: Mapping[str, Any]) -> dict[str, str]:
+def how_symbols_were_used(json_dump: Mapping[str, Any]) -> dict[str, str]:
     """How each symbol file was used, by its path in a store."""
     symbols = _said_by_own(json_dump).get("symbols")
     files = symbols.items() if isinstance(symbols, dict) else ()
