@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from socorro_processor.configuration import defaults
+from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.supplier import SymbolSupplier
-from socorro_processor.symbols.wanted import Wanted
 from tests.symbol_server import SymbolServer, always
 
 CACHED, MISSING = 40, 20
@@ -27,8 +27,8 @@ _ID = "83CF4DC03621B778E931FC713889E8F10"
 
 
 def main() -> int:
-    cached = [Wanted.of(f"cached{number}.so", _ID) for number in range(CACHED)]
-    missing = [Wanted.of(f"missing{number}.so", _ID) for number in range(MISSING)]
+    cached = [SymbolFileID.of(f"cached{number}.so", _ID) for number in range(CACHED)]
+    missing = [SymbolFileID.of(f"missing{number}.so", _ID) for number in range(MISSING)]
     with tempfile.TemporaryDirectory(prefix="symbol-supplier-") as directory, SymbolServer(always(b"", 404)) as server:
         cache = Path(directory, "cache")
         for each in cached:
@@ -48,7 +48,7 @@ def main() -> int:
     return 0 if seconds <= BAR and requests == 0 else 1
 
 
-def median_seconds(supplier: SymbolSupplier, wanted: list[Wanted]) -> float:
+def median_seconds(supplier: SymbolSupplier, wanted: list[SymbolFileID]) -> float:
     measured = []
     for _ in range(TIMES):
         started = time.perf_counter()

@@ -27,8 +27,7 @@ from socorro_processor.symbols.download import module_line
 from socorro_processor.symbols.dump_file import NotUnderstood
 from socorro_processor.symbols.dump_syms import Converted, DumpSyms, find_dump_syms
 from socorro_processor.symbols.elf import NotLinked
-from socorro_processor.symbols.layout import can_have_symbols
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.layout import SymbolFileID, can_have_symbols
 
 _SUFFIX = ".sym"
 _FIRST_LINE = 4096
@@ -212,7 +211,7 @@ def _build(binaries: Sequence[Binary]) -> FoundSymbols:
     return FoundSymbols(tuple(dict.fromkeys(binary.path for binary in binaries)), tuple(binaries))
 
 
-def _checked(file: Path) -> Wanted:
+def _checked(file: Path) -> SymbolFileID:
     """Return what it is the symbol file of. Raises SymbolsRefused."""
     try:
         with file.open("rb") as opened:
@@ -228,6 +227,6 @@ def _checked(file: Path) -> Wanted:
     if not module[1].strip("0"):
         raise SymbolsRefused("it has no debug id, and so no dump asks for it")
     try:
-        return Wanted.of(*module)
+        return SymbolFileID.of(*module)
     except ValueError as error:
         raise SymbolsRefused(str(error)) from error

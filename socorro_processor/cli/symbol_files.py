@@ -20,10 +20,10 @@ from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
 from socorro_processor.stackwalk.dump_walker import Dump, DumpWalker, how_symbols_were_used
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, FIELDS, Stackwalker
+from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.s3_source import S3Source
-from socorro_processor.symbols.supplied import CACHED, FETCHED, Supplied
 from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_symbols
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.supply_result import CACHED, FETCHED, SupplyResult
 
 _STANDARD_INPUT = "-"
 
@@ -43,7 +43,7 @@ def fetch(configuration: Configuration, items: list[str], as_json: bool) -> int:
             supplier.forget(each.path)
         task = progress.add_task("got", total=len(wanted))
         results |= supplier.supply_all(wanted, lambda _: progress.advance(task)).results
-        supplied = Supplied(results)
+        supplied = SupplyResult(results)
     _print(supplied, as_json)
     return 0 if all(result in (CACHED, FETCHED) for result in supplied.results.values()) else 1
 
@@ -56,7 +56,7 @@ def upload(configuration: Configuration, items: list[str], as_json: bool) -> int
     if not items:
         raise SocorroError("upload what? name .sym files, binaries with debug information, or directories of them")
     rule = symbols_rule(configuration)
-    results: dict[Wanted, str] = {}
+    results: dict[SymbolFileID, str] = {}
     refused = 0
     maker = SymbolFileMaker(rule.command_pathname)
     supplier = SymbolSupplier(rule.symbols, rule.symbol_cache_path) if SymbolSupplier.is_wanted(rule.symbols) else None
@@ -77,7 +77,7 @@ def upload(configuration: Configuration, items: list[str], as_json: bool) -> int
                 supplier.forget(wanted.path)
     if supplier is not None:
         supplier.close()
-    _print(Supplied(results), as_json)
+    _print(SupplyResult(results), as_json)
     return 1 if refused or not results else 0
 
 
@@ -89,7 +89,9 @@ def symbols_rule(configuration: Configuration) -> DotDict:
     return found
 
 
-def _wanted(configuration: Configuration, items: list[str], supplier: SymbolSupplier) -> Iterator[tuple[Wanted, str]]:
+def _wanted(
+    configuration: Configuration, items: list[str], supplier: SymbolSupplier
+) -> Iterator[tuple[SymbolFileID, str]]:
     """What is wanted, and what has become of it so far; empty for what was not asked for."""
     for item in _given(items):
         try:
@@ -99,7 +101,7 @@ def _wanted(configuration: Configuration, items: list[str], supplier: SymbolSupp
             if not slash:
                 raise SocorroError(f"{error}; a crash id, or DEBUG_FILE/DEBUG_ID, is expected") from error
             try:
-                yield Wanted.of(debug_file, debug_id), ""
+                yield SymbolFileID.of(debug_file, debug_id), ""
             except ValueError as mistake:
                 raise SocorroError(f"{plain(item[:80])}: {mistake}") from mistake
         else:
@@ -116,7 +118,9 @@ def _given(items: list[str]) -> Iterator[str]:
             yield item
 
 
-def _of_crash(configuration: Configuration, crash_id: str, supplier: SymbolSupplier) -> Iterator[tuple[Wanted, str]]:
+def _of_crash(
+    configuration: Configuration, crash_id: str, supplier: SymbolSupplier
+) -> Iterator[tuple[SymbolFileID, str]]:
     """What walks of all its dumps look for; it is got meanwhile, for what they look for next depends on it."""
     rule = symbols_rule(configuration)
     stackwalker = Stackwalker(program=rule.command_pathname, environment=BASE_ENVIRONMENT)
@@ -139,13 +143,13 @@ def _of_crash(configuration: Configuration, crash_id: str, supplier: SymbolSuppl
             yield from walk.supplied.results.items()
             for path in how_symbols_were_used(walk.result.json_dump):
                 debug_file, debug_id, _ = path.split("/")
-                if (there := Wanted(debug_file, debug_id, path)) not in walk.supplied.results:
+                if (there := SymbolFileID(debug_file, debug_id, path)) not in walk.supplied.results:
                     yield there, CACHED
             if not walk.result.success:
                 note(f"{name}: {walk.result.status}")
 
 
-def _print(supplied: Supplied, as_json: bool) -> None:
+def _print(supplied: SupplyResult, as_json: bool) -> None:
     if as_json:
         print(json.dumps([{**each._asdict(), "result": result} for each, result in supplied.results.items()]))
         return

@@ -17,7 +17,7 @@ from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError, SocorroError
 from socorro_processor.machine.regular_file import replacing
 from socorro_processor.symbols.dump_syms import Converted, has_functions
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.layout import SymbolFileID
 
 ADDED, REPLACED, THERE, REFUSED = "added", "replaced", "already there", "refused"
 OTHER_BUILD = "names another build"
@@ -30,7 +30,7 @@ _CHUNK = 1 << 20
 class Result(NamedTuple):
     found: FoundSymbols
     result: str
-    wanted: Wanted | None
+    wanted: SymbolFileID | None
     reason: str = ""
 
 
@@ -87,11 +87,11 @@ def _add(store: Path, found: FoundSymbols, maker: SymbolFileMaker) -> Result:
 
 def _other_builds(store: Path, items: list[str], results: list[Result]) -> Iterator[Result]:
     """Say which modules of the minidumps have no symbols yet, although some of another build were named."""
-    named: dict[str, Wanted] = {each.wanted.debug_file: each.wanted for each in results if each.wanted}
+    named: dict[str, SymbolFileID] = {each.wanted.debug_file: each.wanted for each in results if each.wanted}
     for item in dict.fromkeys(items):
         for module in modules_of(item):
             try:
-                wanted = Wanted.of(module.debug_file, module.debug_id)
+                wanted = SymbolFileID.of(module.debug_file, module.debug_id)
             except ValueError:  # a name that no file can have
                 continue
             other = named.get(module.debug_file)
@@ -100,11 +100,11 @@ def _other_builds(store: Path, items: list[str], results: list[Result]) -> Itera
                 yield Result(FoundSymbols((Path(item),)), OTHER_BUILD, wanted, reason)
 
 
-def _there_already(store: Path, found: FoundSymbols) -> Wanted | None:
+def _there_already(store: Path, found: FoundSymbols) -> SymbolFileID | None:
     """Return what the store has of binaries as well as they could give it, before any is converted."""
     for binary in found.binaries[:1]:
         try:
-            wanted = Wanted.of(binary.debug_file, binary.debug_id)
+            wanted = SymbolFileID.of(binary.debug_file, binary.debug_id)
         except ValueError:
             return None
         return wanted if has_functions(store / wanted.path) else None

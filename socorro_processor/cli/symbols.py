@@ -16,11 +16,10 @@ from socorro_processor.cli.symbol_files import symbols_rule
 from socorro_processor.cli.symbol_indexes import build_indexes
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, read_day
-from socorro_processor.crashstorage.missing_symbols import SymbolFile
+from socorro_processor.crashstorage.missed_symbols import MissedModule, most_missed, source_in
 from socorro_processor.errors import ConfigurationError
-from socorro_processor.symbols.missing import most_missed, source_in
 
-_COLUMNS = (*SymbolFile._fields, "crashes")
+_COLUMNS = (*MissedModule._fields, "crashes")
 _SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
 
 
@@ -93,7 +92,7 @@ def _missing(arguments: argparse.Namespace, configuration: Configuration) -> int
     return 0
 
 
-def _print_table(missed: list[tuple[SymbolFile, int]], place: str) -> None:
+def _print_table(missed: list[tuple[MissedModule, int]], place: str) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not missed:
         console.print(f"no symbols were missed by the crashes of {plain(place)}", markup=False)

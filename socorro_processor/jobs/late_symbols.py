@@ -15,12 +15,11 @@ from itertools import count
 
 from socorro_processor.configuration import DotDict, WholeNumber, argument
 from socorro_processor.crash_id import crash_date
-from socorro_processor.crashstorage.missing_symbols import SymbolFile
+from socorro_processor.crashstorage.missed_symbols import MissedModule, MissingSymbolsSource, source_in
 from socorro_processor.jobs.job import Job, Outcome, Work
-from socorro_processor.symbols.missing import MissingSymbolsSource, source_in
-from socorro_processor.symbols.supplied import CACHED, FETCHED
+from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.supplier import SymbolSupplier, rules_with_symbols
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.supply_result import CACHED, FETCHED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,22 +61,22 @@ def run(work: Work) -> Outcome:
     return Outcome(True, text)
 
 
-def _missed(source: MissingSymbolsSource, since: date) -> dict[str, set[Wanted]]:
+def _missed(source: MissingSymbolsSource, since: date) -> dict[str, set[SymbolFileID]]:
     """The files that each crash missed and that may be got."""
     return {crash_id: set(_wanted(files)) for crash_id, files in source.missing_symbols(since)}
 
 
-def _wanted(files: list[SymbolFile]) -> Iterator[Wanted]:
+def _wanted(files: list[MissedModule]) -> Iterator[SymbolFileID]:
     for file in files:
         if not file.has_debug_id:
             continue
         try:
-            yield Wanted.of(file.debug_file, file.debug_id)
+            yield SymbolFileID.of(file.debug_file, file.debug_id)
         except ValueError:  # a trick, or a name that no file can have
             continue
 
 
-def _arrived(work: Work, rule: DotDict, wanted: Mapping[Wanted, int]) -> set[Wanted]:
+def _arrived(work: Work, rule: DotDict, wanted: Mapping[SymbolFileID, int]) -> set[SymbolFileID]:
     """Those that are there by now. A dry run only looks at what was got before."""
     files = sorted(wanted, key=lambda each: (-wanted[each], each))[: work.arguments.files]
     with closing(SymbolSupplier(rule.symbols, rule.symbol_cache_path, rule.symbols_path)) as supplier:
@@ -87,14 +86,14 @@ def _arrived(work: Work, rule: DotDict, wanted: Mapping[Wanted, int]) -> set[Wan
             supplier.forget(each.path)
         numbers = count(1)
 
-        def tell(_: Wanted) -> None:
+        def tell(_: SymbolFileID) -> None:
             work.progress(f"{next(numbers)} of {len(files)} symbol files looked for")
 
         results = supplier.supply_all(files, tell).results
     return {each for each, result in results.items() if result in (CACHED, FETCHED)}
 
 
-def _not_queued_before(queued: Mapping[str, str], late: Mapping[str, set[Wanted]]) -> dict[str, str]:
+def _not_queued_before(queued: Mapping[str, str], late: Mapping[str, set[SymbolFileID]]) -> dict[str, str]:
     """Those that these files, all of them, were not the reason to queue already; each with a word for its files."""
     words = {crash_id: f"{zlib.crc32(repr(sorted(files)).encode()):08x}" for crash_id, files in late.items()}
     return {crash_id: word for crash_id, word in words.items() if queued.get(crash_id) != word}

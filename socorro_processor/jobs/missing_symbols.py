@@ -11,10 +11,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from socorro_processor.configuration import read_day
-from socorro_processor.crashstorage.missing_symbols import SymbolFile
+from socorro_processor.crashstorage.missed_symbols import MissedModule, MissingSymbolsSource, source_in
 from socorro_processor.jobs.job import DayRefused, Job, Outcome, Work
 from socorro_processor.monitoring.metrics import METRICS
-from socorro_processor.symbols.missing import MissingSymbolsSource, source_in
 
 _TOLD_AFTER = 1000
 _NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -56,7 +55,7 @@ def _write(work: Work, source: MissingSymbolsSource, day: date, path: Path) -> t
     written = left_out = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(SymbolFile._fields)
+        writer.writerow(MissedModule._fields)
         for symbol_file in source.missing_symbols_of(day):
             if not symbol_file.has_debug_id:
                 continue

@@ -25,10 +25,9 @@ from socorro_processor.monitoring.log import stack_of
 from socorro_processor.stackwalk.opened import SymbolDirectories
 from socorro_processor.stackwalk.question import LONGEST_QUESTION, Answer, BadQuestion, Question, receive, send
 from socorro_processor.stackwalk.session import WALK_ENDED, Asked, Ready, Session
-from socorro_processor.symbols.layout import can_have_symbols
-from socorro_processor.symbols.supplied import CACHED, FETCHED
+from socorro_processor.symbols.layout import SymbolFileID, can_have_symbols
 from socorro_processor.symbols.supplier import ENDED, SymbolSupplier, not_done_after
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.supply_result import CACHED, FETCHED
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +186,7 @@ class SymbolAnswers:
             raise BadQuestion(f"there are more than {MAXIMUM_QUESTIONS}")
         session.numbers.add(question.number)
         try:
-            wanted = Wanted.of(question.debug_file, question.debug_id)
+            wanted = SymbolFileID.of(question.debug_file, question.debug_id)
         except ValueError:  # a trick, or a name that no file can have
             wanted = None
         if wanted is None or not can_have_symbols(wanted.debug_file, wanted.debug_id):

@@ -22,10 +22,9 @@ from socorro_processor.stackwalk.result import StackwalkResult, stackwalk_result
 from socorro_processor.stackwalk.stackwalker import Stackwalker
 from socorro_processor.symbol_cache.index_builder import IndexBuilder
 from socorro_processor.symbol_cache.index_directory import IndexRequest, ask_the_manager, index_directory
-from socorro_processor.symbols.layout import SymbolFile
-from socorro_processor.symbols.supplied import Supplied
+from socorro_processor.symbols.layout import SymbolFile, SymbolFileID
 from socorro_processor.symbols.supplier import SymbolSupplier
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.supply_result import SupplyResult
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ class DumpWalk(NamedTuple):
 
     outcome: Outcome
     result: StackwalkResult
-    supplied: Supplied = Supplied({})
+    supplied: SupplyResult = SupplyResult({})
     """What became of the symbol files that were not there."""
 
 
@@ -180,14 +179,14 @@ class DumpWalker:
             logger.error("%s: the stackwalk differs from the reference: %.500s%s", dump.crash_id, difference, kept)
 
 
-def _missed(json_dump: Mapping[str, Any]) -> Iterator[Wanted]:
+def _missed(json_dump: Mapping[str, Any]) -> Iterator[SymbolFileID]:
     """The symbol files that a walk looked for and did not find."""
     modules = json_dump.get("modules")
     for module in modules if isinstance(modules, list) else ():
         if isinstance(module, dict) and module.get("missing_symbols") is True:
             # A name that is a trick names no file.
             with suppress(ValueError, KeyError, TypeError):
-                yield Wanted.of(module["debug_file"], module["debug_id"])
+                yield SymbolFileID.of(module["debug_file"], module["debug_id"])
 
 
 def how_symbols_were_used(json_dump: Mapping[str, Any]) -> dict[str, str]:

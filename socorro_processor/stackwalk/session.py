@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from socorro_processor.stackwalk.question import Answer
-from socorro_processor.symbols.supplied import Supplied
+from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.supplier import count_supplied
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.supply_result import SupplyResult
 
 WALK_ENDED = "not done when the walk ended"
 
@@ -23,7 +23,7 @@ class Asked:
 
     session: Session
     number: int
-    wanted: Wanted
+    wanted: SymbolFileID
     is_asked_again: bool = False
     """The file had come, and was gone before it was opened."""
 
@@ -55,8 +55,8 @@ class Session:
         self.numbers: set[int] = set()
         self.unanswered: dict[int, Asked] = {}
         self.ready: deque[Ready] = deque()
-        self._results: dict[Wanted, str] = {}
-        self._late: set[Wanted] = set()
+        self._results: dict[SymbolFileID, str] = {}
+        self._late: set[SymbolFileID] = set()
         # One value, because it is read without the lock.
         self._wait: tuple[float, float | None] = (0.0, None)
 
@@ -89,11 +89,11 @@ class Session:
         return min(seconds, self.patience)
 
     @property
-    def supplied(self) -> Supplied:
+    def supplied(self) -> SupplyResult:
         """What became of each symbol file that was asked for, once the session has ended."""
-        return Supplied(dict(self._results), frozenset(self._late))
+        return SupplyResult(dict(self._results), frozenset(self._late))
 
-    def is_full(self, wanted: Wanted, number_of_files: int) -> bool:
+    def is_full(self, wanted: SymbolFileID, number_of_files: int) -> bool:
         """Return True where ``wanted`` would be one file too many."""
         return wanted not in self._results and len(self._results) >= number_of_files
 

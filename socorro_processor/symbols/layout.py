@@ -42,6 +42,20 @@ def symbol_path(debug_file: str, debug_id: str) -> str:
     return f"{name}/{debug_id}/{file}"
 
 
+class SymbolFileID(NamedTuple):
+    """A symbol file, by what a minidump says of its module."""
+
+    debug_file: str
+    debug_id: str
+    path: str
+    """In the Breakpad layout."""
+
+    @classmethod
+    def of(cls, debug_file: str, debug_id: str) -> SymbolFileID:
+        """Raises ValueError for what names no file in the layout."""
+        return cls(debug_file, debug_id, symbol_path(debug_file, debug_id))
+
+
 class SymbolFile(NamedTuple):
     """A symbol file in a store of symbols."""
 

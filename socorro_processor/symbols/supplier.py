@@ -1,7 +1,7 @@
 """The symbol supplier: gets symbol files from the sources into the symbol cache.
 
     supplier = SymbolSupplier(config, cache)
-    supplied = supplier.supply([Wanted.of("xul.pdb", "83CF4DC03621B778E931FC713889E8F10")])
+    supplied = supplier.supply([SymbolFileID.of("xul.pdb", "83CF4DC03621B778E931FC713889E8F10")])
 
 It never fails: what could not be got, and why, is in what ``supply`` returns.
 """
@@ -31,12 +31,11 @@ from socorro_processor.symbols.download import DownloadLimits, receive
 from socorro_processor.symbols.download_threads import DownloadThreads
 from socorro_processor.symbols.http_source import HTTPSource, parse_url
 from socorro_processor.symbols.known_missing import KnownMissing
-from socorro_processor.symbols.layout import symbol_path
+from socorro_processor.symbols.layout import SymbolFileID, symbol_path
 from socorro_processor.symbols.s3_options import s3_options
 from socorro_processor.symbols.source import SourceAway, SymbolsNotThere, SymbolSource, WrongSymbolFile
 from socorro_processor.symbols.staging import Staging
-from socorro_processor.symbols.supplied import CACHED, FETCHED, MISSING, Supplied
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.supply_result import CACHED, FETCHED, MISSING, SupplyResult
 
 logger = logging.getLogger(__name__)
 
@@ -210,17 +209,17 @@ class SymbolSupplier(RequiredConfig):
 
     def supply(
         self,
-        wanted: Sequence[Wanted],
+        wanted: Sequence[SymbolFileID],
         timeout: float | None = None,
-        progress: Callable[[Wanted], object] = lambda _: None,
-    ) -> Supplied:
+        progress: Callable[[SymbolFileID], object] = lambda _: None,
+    ) -> SupplyResult:
         """Get what is not there. Returns after ``timeout`` (or that of the configuration) at the latest.
 
         ``progress`` is called for each that needs no more waiting.
         """
         self._clean()
-        results: dict[Wanted, str] = {}
-        futures: dict[Future[str], Wanted] = {}
+        results: dict[SymbolFileID, str] = {}
+        futures: dict[Future[str], SymbolFileID] = {}
         with METRICS.timer("symbols.supply"):
             for number, each in enumerate(wanted):
                 if number >= self.maximum_files:
@@ -235,19 +234,19 @@ class SymbolSupplier(RequiredConfig):
             for each, result in self._done(futures, seconds):
                 results[each] = result
                 progress(each)
-        supplied = Supplied(results)
+        supplied = SupplyResult(results)
         count_supplied(supplied)
         return supplied
 
-    def supply_all(self, wanted: Sequence[Wanted], progress: Callable[[Wanted], object]) -> Supplied:
+    def supply_all(self, wanted: Sequence[SymbolFileID], progress: Callable[[SymbolFileID], object]) -> SupplyResult:
         """Get however many there are, however long it takes."""
-        results: dict[Wanted, str] = {}
+        results: dict[SymbolFileID, str] = {}
         for start in range(0, len(wanted), self.maximum_files):
             some = wanted[start : start + self.maximum_files]
             results |= self.supply(some, len(some) * self._limits.seconds, progress).results
-        return Supplied(results)
+        return SupplyResult(results)
 
-    def ask(self, wanted: Wanted, came: Callable[[str], object]) -> str | None:
+    def ask(self, wanted: SymbolFileID, came: Callable[[str], object]) -> str | None:
         """Return what became of a file as ``supply`` would; None where it is being got, which is not waited for.
 
         Then ``came`` is called with what became of it, by any thread: by this one before it returns, too.
@@ -261,7 +260,7 @@ class SymbolSupplier(RequiredConfig):
         future.add_done_callback(lambda done: came(_result(done)))
         return None
 
-    def has(self, wanted: Wanted) -> bool:
+    def has(self, wanted: SymbolFileID) -> bool:
         """Whether it is in the cache, or in one of the other directories."""
         return self._is_there(wanted.path)
 
@@ -292,7 +291,7 @@ class SymbolSupplier(RequiredConfig):
                 self._staging.clean()
                 self._is_clean = True
 
-    def _done(self, futures: Mapping[Future[str], Wanted], seconds: float) -> Iterator[tuple[Wanted, str]]:
+    def _done(self, futures: Mapping[Future[str], SymbolFileID], seconds: float) -> Iterator[tuple[SymbolFileID, str]]:
         end = time.monotonic() + seconds
         waiting = set(futures)
         while waiting:
@@ -323,7 +322,7 @@ class SymbolSupplier(RequiredConfig):
             reason = breaker.reason if reason == MISSING else reason
         return reason
 
-    def _get_once(self, wanted: Wanted) -> Future[str]:
+    def _get_once(self, wanted: SymbolFileID) -> Future[str]:
         with self._lock:
             if future := self._getting.get(wanted.path):
                 return future
@@ -336,7 +335,7 @@ class SymbolSupplier(RequiredConfig):
         with self._lock:
             self._getting.pop(path, None)
 
-    def _get(self, wanted: Wanted) -> str:
+    def _get(self, wanted: SymbolFileID) -> str:
         """CACHED, FETCHED, MISSING, or why it did not come."""
         self._clean()
         try:
@@ -356,7 +355,7 @@ class SymbolSupplier(RequiredConfig):
             logger.error("cannot get %s: %s", wanted.path, stack_of(error))
             return type(error).__name__
 
-    def _from_sources(self, wanted: Wanted) -> str:
+    def _from_sources(self, wanted: SymbolFileID) -> str:
         result = MISSING
         for source, breaker in self._sources:
             if self._missing.knows(source.name, wanted.path):
@@ -384,7 +383,7 @@ class SymbolSupplier(RequiredConfig):
                 return FETCHED
         return result
 
-    def _download(self, source: SymbolSource, wanted: Wanted) -> None:
+    def _download(self, source: SymbolSource, wanted: SymbolFileID) -> None:
         with closing(source.chunks(wanted.path)) as chunks:
             # Where there is no such file none is begun.
             first = next(chunks, b"")
@@ -394,7 +393,7 @@ class SymbolSupplier(RequiredConfig):
             )
 
 
-def count_supplied(supplied: Supplied) -> None:
+def count_supplied(supplied: SupplyResult) -> None:
     """Have it in the metrics."""
     for outcome in _OUTCOMES:
         if number := len(getattr(supplied, outcome)):

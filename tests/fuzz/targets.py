@@ -24,13 +24,13 @@ import zstandard
 from socorro_processor.stackwalk.comparison import comparable, first_difference
 from socorro_processor.symbol_cache.index_directory import index_directory
 from socorro_processor.symbols.download import DownloadLimits, receive
+from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.source import SourceAway, WrongSymbolFile
-from socorro_processor.symbols.wanted import Wanted
 from tests.shared import SHARED, own_stackwalker
 from tests.unit.symbols.written_minidump import written
 
 MAXIMUM_INPUT = 1 << 15
-_WANTED = Wanted.of("lib.so", "0403020106050807090A0B0C0D0E0F000")
+_WANTED = SymbolFileID.of("lib.so", "0403020106050807090A0B0C0D0E0F000")
 _LIMITS = DownloadLimits(size=4 << 20, seconds=60.0)
 _PAGE = 4096
 """Bytes of an index that have a checksum of their own, at their end."""

@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import class_name
 from socorro_processor.crash_id import crash_date, new_crash_id
-from socorro_processor.crashstorage.missing_symbols import SymbolFile
+from socorro_processor.crashstorage.missed_symbols import MissedModule, most_missed
 from socorro_processor.crashstorage.postgresql import columns
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from socorro_processor.crashstorage.postgresql.partitions import TABLES
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError, TransientStorageError
 from socorro_processor.monitoring.metrics import METRICS
-from socorro_processor.symbols.missing import most_missed
 from tests.contract import test_storage_contract as contract
 from tests.integration.postgresql_database import SERVER, USER, new_database, new_role
 
@@ -185,7 +184,7 @@ class TestAStrangersValues:
         row = database.row("reports", crash_id)
         assert row["signature"] == row["processor_notes"] == mended
         (file,) = database.rows("missing_symbols", crash_id)
-        assert {file[name] for name in SymbolFile._fields} == {mended}
+        assert {file[name] for name in MissedModule._fields} == {mended}
         assert database.row("plugins_reports", crash_id)["version"] == mended
         assert database.execute("SELECT name FROM plugins WHERE filename = %s", mended) == [mended]
         assert processed_crash == before
@@ -329,7 +328,7 @@ class TestMissingSymbols:
         save(store, missing(crash_id, XUL, NTDLL))
 
         rows = database.rows("missing_symbols", crash_id)
-        assert sorted([row[name] for name in SymbolFile._fields] for row in rows) == [NTDLL, XUL]
+        assert sorted([row[name] for name in MissedModule._fields] for row in rows) == [NTDLL, XUL]
         assert {row["crash_date"] for row in rows} == {DAY}
         assert {row["date_processed"] for row in rows} == {datetime(2016, 11, 23, 12, tzinfo=UTC)}
 
@@ -342,7 +341,7 @@ class TestMissingSymbols:
         save(store, missing(crash_id, ["\U0001f600" * 10_000] * 4))
 
         row = database.row("missing_symbols", crash_id)
-        assert {row[name] for name in SymbolFile._fields} == {"\U0001f600" * 255}
+        assert {row[name] for name in MissedModule._fields} == {"\U0001f600" * 255}
 
     def test_a_crash_of_3000_modules_that_missed_all_of_their_symbols(self, store, database, crash_id):
         modules = [
@@ -367,8 +366,8 @@ class TestMissingSymbols:
             assert dict(store.missing_symbols()).keys() == set(crash_ids)
             since = dict(store.missing_symbols(DAY))
             assert since.keys() == {crash_ids[1], crash_ids[3]}
-            assert all(sorted(files) == sorted([SymbolFile(*XUL), SymbolFile(*NTDLL)]) for files in since.values())
-            assert most_missed(store.missing_symbols(DAY)) == [(SymbolFile(*NTDLL), 2), (SymbolFile(*XUL), 2)]
+            assert all(sorted(files) == sorted([MissedModule(*XUL), MissedModule(*NTDLL)]) for files in since.values())
+            assert most_missed(store.missing_symbols(DAY)) == [(MissedModule(*NTDLL), 2), (MissedModule(*XUL), 2)]
 
     def test_they_are_read_in_parts(self, store, database):
         rows = [[f"{number}.pdb", "0", None, None] for number in range(3000)]

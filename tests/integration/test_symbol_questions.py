@@ -23,8 +23,8 @@ from socorro_processor.machine.bounded_program import Limits, Outcome, run
 from socorro_processor.stackwalk.answers import SymbolAnswers
 from socorro_processor.stackwalk.comparison import OWN_KEY
 from socorro_processor.stackwalk.session import Session
-from socorro_processor.symbols.supplied import Supplied
 from socorro_processor.symbols.supplier import SymbolSupplier
+from socorro_processor.symbols.supply_result import SupplyResult
 from tests.shared import own_stackwalker, shared
 from tests.symbol_server import Request, SymbolServer, always, store
 
@@ -69,7 +69,7 @@ class Walks:
         self.supplier = SymbolSupplier(defaults(SymbolSupplier, sources=source, **options), str(cache))
         self.answers = SymbolAnswers(self.supplier)
 
-    def walk(self, name: str, patience: float = DEADLINE) -> tuple[dict[str, Any], dict[str, Any], Supplied]:
+    def walk(self, name: str, patience: float = DEADLINE) -> tuple[dict[str, Any], dict[str, Any], SupplyResult]:
         with self.answers.session(patience) as session:
             outcome = self.run(session, [str(own_stackwalker())], name)
         return *output(outcome), session.supplied

@@ -18,7 +18,7 @@ from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_id
-from socorro_processor.crashstorage.missing_symbols import Missed, SymbolFile, recorded
+from socorro_processor.crashstorage.missed_symbols import Missed, MissedModule, recorded
 from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.crashstorage.postgresql import columns
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
@@ -192,12 +192,12 @@ class PostgreSQLCrashStorage(CrashStorageBase):
         values = (since or date.min,)
         with self._pool.reading("read the missing symbols", _SELECT_MISSING_SYMBOLS, values, _ROWS_AT_ONCE) as rows:
             for crash_id, group in groupby(rows, key=itemgetter(0)):
-                yield crash_id, [SymbolFile(*file) for _, *file in group]
+                yield crash_id, [MissedModule(*file) for _, *file in group]
 
-    def missing_symbols_of(self, day: date) -> Iterator[SymbolFile]:
+    def missing_symbols_of(self, day: date) -> Iterator[MissedModule]:
         """What the crashes of this day missed, each file once."""
         with self._pool.reading("read the missing symbols", _SELECT_MISSING_SYMBOLS_OF, (day,), _ROWS_AT_ONCE) as rows:
-            yield from itertools.starmap(SymbolFile, rows)
+            yield from itertools.starmap(MissedModule, rows)
 
     def held(self, crash_id: str) -> list[str]:
         key = {"uuid": crash_id, "crash_date": crash_date(crash_id)}

@@ -13,7 +13,7 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.layout import SymbolFileID
 
 ID = "83CF4DC03621B778E931FC713889E8F10"
 TODAY = datetime.now(UTC).date()
@@ -44,7 +44,7 @@ class Late:
         return crash_id
 
     def comes(self, debug_file: str, debug_id: str = ID) -> None:
-        path = self.symbols / Wanted.of(debug_file, debug_id).path
+        path = self.symbols / SymbolFileID.of(debug_file, debug_id).path
         path.parent.mkdir(parents=True)
         path.write_text(f"MODULE Linux x86_64 {debug_id} {debug_file}\n")
 

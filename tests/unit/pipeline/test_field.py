@@ -15,7 +15,7 @@ from socorro_processor.pipeline.rule import Crash
 from socorro_processor.signature.frames import normalize
 from socorro_processor.signature.siglists import default_directory, lists_in_use
 from socorro_processor.stackwalk.modules import modules_of
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.layout import SymbolFileID
 from tests.shared import shared, stackwalker
 from tests.unit.cli.reports import report
 
@@ -93,7 +93,7 @@ def test_symbols_are_asked_for_whatever_spaces_and_marks_are_in_a_name() -> None
     wanted = []
     for module in modules:
         with suppress(ValueError):
-            wanted.append(Wanted.of(module.debug_file, module.debug_id).path.partition("/")[0])
+            wanted.append(SymbolFileID.of(module.debug_file, module.debug_id).path.partition("/")[0])
     assert {"全角\u3000空白.so", "nbsp\xa0x.so", "rlm\u200ex.so"} <= set(wanted)
     assert not any("\t" in name for name in wanted)
 

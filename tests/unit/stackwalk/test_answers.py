@@ -23,15 +23,15 @@ from socorro_processor.stackwalk import answers as answers_module
 from socorro_processor.stackwalk.answers import MAXIMUM_QUESTIONS, SymbolAnswers
 from socorro_processor.stackwalk.session import Session
 from socorro_processor.symbol_cache.index_directory import SUFFIX, index_directory
+from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.supplier import SymbolSupplier
-from socorro_processor.symbols.wanted import Wanted
 from tests.symbol_server import Request, SymbolServer, always
 
 DEADLINE = 60.0
 A_MOMENT = 0.2
 ID = "83CF4DC03621B778E931FC713889E8F10"
-XUL = Wanted.of("xul.pdb", ID)
-LIBC = Wanted.of("libc.so.6", ID)
+XUL = SymbolFileID.of("xul.pdb", ID)
+LIBC = SymbolFileID.of("libc.so.6", ID)
 SYM = f"MODULE windows x86_64 {ID} xul.pdb\nFUNC 1000 10 0 main\n".encode()
 
 
@@ -47,7 +47,7 @@ class Stackwalker:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         self._socket.sendmsg([message], rights)
 
-    def ask(self, number: int, wanted: Wanted = XUL) -> None:
+    def ask(self, number: int, wanted: SymbolFileID = XUL) -> None:
         self.send(question(number, wanted.debug_file, wanted.debug_id))
 
     def answer(self) -> tuple[int, str, list[bytes]] | None:
@@ -95,7 +95,7 @@ class Answers:
         self._made += [answers, self.supplier]
         return answers
 
-    def put(self, wanted: Wanted, content: bytes = SYM) -> Path:
+    def put(self, wanted: SymbolFileID, content: bytes = SYM) -> Path:
         return put(self.cache / wanted.path, content)
 
     def close(self) -> None:
@@ -234,7 +234,7 @@ def test_what_comes_too_late_is_later_and_is_there_for_the_next_walk(its, server
         assert session.waited() == A_MOMENT
         walker.ask(1, LIBC)
         assert walker.answer() == (1, "later", [])
-        cached = Wanted.of("cached.so", ID)
+        cached = SymbolFileID.of("cached.so", ID)
         its.put(cached)
         walker.ask(2, cached)
         assert walker.answer() == (2, "file", [SYM])
@@ -314,7 +314,9 @@ def test_outcomes_are_counted(its, server):
     before = counted()
     with its.over(maximum_files="3").session() as session, closing(Stackwalker(session)) as walker:
         its.put(XUL)
-        for number, wanted in enumerate((XUL, LIBC, Wanted.of("missing", ID), Wanted.of("one too many", ID))):
+        for number, wanted in enumerate(
+            (XUL, LIBC, SymbolFileID.of("missing", ID), SymbolFileID.of("one too many", ID))
+        ):
             walker.ask(number, wanted)
         walker.answers(4)
     assert [after - one for after, one in zip(counted(), before, strict=True)] == [1, 1, 1, 1]
@@ -328,7 +330,7 @@ class Removing(SymbolSupplier):
 
     times = 1
 
-    def ask(self, wanted: Wanted, came: Callable[[str], object]) -> str | None:
+    def ask(self, wanted: SymbolFileID, came: Callable[[str], object]) -> str | None:
         if self.times:
             self.times -= 1
             return "cached"
@@ -501,7 +503,7 @@ def test_a_million_questions_cost_no_more_than_the_first_ones(its, server):
         asked = 0
         with suppress(ConnectionError):
             while asked < 1_000_000:
-                walker.ask(asked, Wanted.of(f"{asked}.so", ID))
+                walker.ask(asked, SymbolFileID.of(f"{asked}.so", ID))
                 asked += 1
         assert asked < 1_000_000
     assert len(session.supplied.results) <= MAXIMUM_QUESTIONS
@@ -540,7 +542,7 @@ def test_one_that_dies_while_it_asks_holds_up_nobody(its, server):
 
 def test_an_error_of_our_own_costs_one_walk_its_answers(its, monkeypatch):
     class Failing(SymbolSupplier):
-        def ask(self, wanted: Wanted, came: Callable[[str], object]) -> str | None:
+        def ask(self, wanted: SymbolFileID, came: Callable[[str], object]) -> str | None:
             if wanted == LIBC:
                 raise LookupError
             return super().ask(wanted, came)
@@ -665,7 +667,7 @@ def test_where_no_thread_can_be_had_it_is_the_machine_and_the_next_walk_tries_ag
 def test_thirty_threads_ask_at_once(its, server):
     server.answers(lambda request: request.body(SYM, 404 if "missing" in request.path else 200))
     answers = its.over()
-    modules = [Wanted.of(f"{kind}{number}.so", ID) for number in range(8) for kind in ("lib", "missing")]
+    modules = [SymbolFileID.of(f"{kind}{number}.so", ID) for number in range(8) for kind in ("lib", "missing")]
 
     def walk(_: int) -> list[str]:
         with answers.session() as session, closing(Stackwalker(session)) as walker:

@@ -23,11 +23,11 @@ from socorro_processor.configuration import defaults
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.symbols.circuit_breaker import PAUSES
+from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.source import SourceAway
 from socorro_processor.symbols.staging import Staging
 from socorro_processor.symbols.supplier import SymbolSupplier, parse_sources
-from socorro_processor.symbols.wanted import Wanted
 from tests.certificates import Authority
 from tests.symbol_server import Answer, Request, SymbolServer, always
 from tests.tcp_proxy import TCPProxy
@@ -35,14 +35,14 @@ from tests.tcp_proxy import TCPProxy
 DEADLINE = 30.0
 SOON = 10.0
 ID = "83CF4DC03621B778E931FC713889E8F10"
-XUL = Wanted.of("xul.pdb", ID)
-LIBC = Wanted.of("libc.so.6", ID)
+XUL = SymbolFileID.of("xul.pdb", ID)
+LIBC = SymbolFileID.of("libc.so.6", ID)
 SYM = f"MODULE windows x86_64 {ID} xul.pdb\nFUNC 1000 10 0 main\n".encode()
 SLOW = {"read_timeout": "0.3"}
 """For servers that say nothing."""
 
 
-class Supplied:
+class SupplyResult:
     """A supplier over a cache of its own."""
 
     def __init__(self, cache: Path) -> None:
@@ -67,8 +67,8 @@ class Supplied:
 
 
 @pytest.fixture
-def its(tmp_path: Path) -> Iterator[Supplied]:
-    supplied = Supplied(tmp_path / "cache")
+def its(tmp_path: Path) -> Iterator[SupplyResult]:
+    supplied = SupplyResult(tmp_path / "cache")
     yield supplied
     supplied.close()
 
@@ -114,8 +114,8 @@ def test_a_file_of_the_same_build_may_have_another_name(its, server):
 
 def test_where_the_id_is_a_time_and_no_guid_the_name_must_be_the_same(its, server):
     server.answers(always(SYM.replace(ID.encode(), b"3FBA8B1E1")))
-    assert its.supplier(server.url).supply([Wanted.of("nss3.pdb", "3FBA8B1E1")]).missing
-    assert its.supplier(server.url).supply([Wanted.of("xul.pdb", "3FBA8B1E1")]).fetched
+    assert its.supplier(server.url).supply([SymbolFileID.of("nss3.pdb", "3FBA8B1E1")]).missing
+    assert its.supplier(server.url).supply([SymbolFileID.of("xul.pdb", "3FBA8B1E1")]).fetched
 
 
 def test_a_file_may_come_in_chunks_of_unknown_number(its, server):
@@ -294,7 +294,7 @@ def test_a_crash_goes_on_while_a_file_comes_for_the_next_one(its, server):
 def test_a_source_that_is_away_is_asked_by_one_after_a_pause_until_it_answers(its, server, caplog):
     server.answers(always(b"", 503))
     supplier = its.supplier(server.url, failures_allowed="2", number_of_downloads="1")
-    wanted = [Wanted.of(f"lib{n}.so", ID) for n in range(9)]
+    wanted = [SymbolFileID.of(f"lib{n}.so", ID) for n in range(9)]
     with caplog.at_level(logging.INFO, "socorro_processor.symbols"):
         supplier.supply(wanted)
         assert len(server.paths) == 2  # and the other seven cost nothing
@@ -345,7 +345,7 @@ def test_what_has_come_can_be_asked_for_at_once(its, server):
 
 def test_no_more_files_than_allowed_are_got_for_one_dump(its, server):
     server.answers(always(b"", 404))
-    wanted = [Wanted.of(f"lib{n}.so", ID) for n in range(5)]
+    wanted = [SymbolFileID.of(f"lib{n}.so", ID) for n in range(5)]
     supplied = its.supplier(server.url, maximum_files="2").supply(wanted)
     assert supplied.missing == wanted[:2]
     assert supplied.failed == dict.fromkeys(wanted[2:], "more than 2 files")
@@ -365,14 +365,14 @@ def test_a_cache_that_cannot_be_written_is_a_reason_and_no_error(its, server):
 )
 def test_a_name_cannot_lead_out_of_the_layout(its, server, name, path):
     server.answers(always(b"", 404))
-    its.supplier(server.url).supply([Wanted.of(name, ID)])
+    its.supplier(server.url).supply([SymbolFileID.of(name, ID)])
     assert server.paths == [path]
 
 
 @pytest.mark.parametrize("name", ["..", "x" * 4000, "a\0b", ""])
 def test_what_can_be_no_name_is_never_asked_for(name):
     with pytest.raises(ValueError, match="name"):
-        Wanted.of(name, ID)
+        SymbolFileID.of(name, ID)
 
 
 # Many at once
@@ -391,10 +391,10 @@ def test_eight_threads_and_two_processes_make_one_download(its, server):
     supplier = its.supplier(server.url)
     program = (
         "import sys\nfrom socorro_processor.configuration import defaults\n"
-        "from socorro_processor.symbols.supplier import *\nfrom socorro_processor.symbols.wanted import Wanted\n"
+        "from socorro_processor.symbols.supplier import *\nfrom socorro_processor.symbols.layout import SymbolFileID\n"
         "supplier = SymbolSupplier(defaults(SymbolSupplier, sources=sys.argv[1]), sys.argv[2])\n"
         "print('ready', flush=True)\nsys.stdin.readline()\n"
-        "supplied = supplier.supply([Wanted.of(sys.argv[3], sys.argv[4])])\n"
+        "supplied = supplier.supply([SymbolFileID.of(sys.argv[3], sys.argv[4])])\n"
         "print(len(supplied.fetched) + len(supplied.cached))\nsupplier.close()\n"
     )
     command = [sys.executable, "-c", program, server.url, str(its.cache), "xul.pdb", ID]
@@ -438,7 +438,7 @@ def test_several_files_come_at_a_time(its, server):
         request.body(b"", 404)
 
     server.answers(answer)
-    wanted = [Wanted.of(f"lib{n}.so", ID) for n in range(4)]
+    wanted = [SymbolFileID.of(f"lib{n}.so", ID) for n in range(4)]
     assert its.supplier(server.url).supply(wanted).missing == wanted
 
 
@@ -467,7 +467,7 @@ def test_a_directory_that_the_manager_of_the_cache_removes_is_made_again(its, se
     its.cache.mkdir()
     removing = threading.Thread(target=remove)
     removing.start()
-    wanted = [Wanted.of(f"lib{n}.so", ID) for n in range(100)]
+    wanted = [SymbolFileID.of(f"lib{n}.so", ID) for n in range(100)]
     try:
         assert its.supplier(server.url).supply(wanted).failed == {}
     finally:
@@ -511,7 +511,7 @@ def test_a_server_that_drips_is_a_failed_source_that_is_logged_counted_and_left_
     assert all(re.search("within [23] s|bytes a second", reason) for reason in supplied.failed.values())
     assert METRICS.snapshot().counter("symbols.source_failed") - before == 2
     assert "symbol source away, asked again in 5 s" in caplog.text
-    supplier.supply([Wanted.of("third.so", ID)])
+    supplier.supply([SymbolFileID.of("third.so", ID)])
     assert len(server.paths) == 2
     assert its.files() == {}
 
@@ -649,8 +649,8 @@ def test_closing_leaves_behind_what_nothing_can_end(its, tmp_path):
 
 def test_forty_cached_modules_are_checked_and_twenty_missing_ones_cost_no_request(its, server):
     server.answers(always(b"", 404))
-    missing = [Wanted.of(f"missing{n}.so", ID) for n in range(20)]
-    cached = [Wanted.of(f"lib{n}.so", ID) for n in range(40)]
+    missing = [SymbolFileID.of(f"missing{n}.so", ID) for n in range(20)]
+    cached = [SymbolFileID.of(f"lib{n}.so", ID) for n in range(40)]
     for each in cached:
         (its.cache / each.path).parent.mkdir(parents=True)
         (its.cache / each.path).write_bytes(SYM)

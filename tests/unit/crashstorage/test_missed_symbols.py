@@ -9,11 +9,16 @@ import pytest
 from socorro_processor.configuration import DotDict, Namespace, class_name, defaults
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
-from socorro_processor.crashstorage.missing_symbols import SymbolFile, recorded
+from socorro_processor.crashstorage.missed_symbols import (
+    MissedModule,
+    ProcessedCrashFiles,
+    most_missed,
+    recorded,
+    source_in,
+)
 from socorro_processor.crashstorage.null import NullCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.errors import TransientStorageError
-from socorro_processor.symbols.missing import ProcessedCrashFiles, most_missed, source_in
 
 XUL = ["xul.pdb", "83CF4DC03621B778E931FC713889E8F10", "xul.dll", None]
 NTDLL = ["ntdll.pdb", "C5B5651B46B7612E118339D19A6E66360", "ntdll.dll", "5b8"]
@@ -42,7 +47,7 @@ def test_every_crash_says_what_it_missed(store, source):
     save(store, crash_id(2), [])
 
     assert dict(source.missing_symbols()) == {
-        crash_id(1): [SymbolFile(*XUL), SymbolFile(*NTDLL)],
+        crash_id(1): [MissedModule(*XUL), MissedModule(*NTDLL)],
         crash_id(2): [],
     }
 
@@ -51,7 +56,7 @@ def test_a_crash_that_is_processed_again_counts_once_as_it_was_last(store, sourc
     save(store, crash_id(1), [XUL, NTDLL])
     save(store, crash_id(1), [NTDLL])
 
-    assert most_missed(source.missing_symbols()) == [(SymbolFile(*NTDLL), 1)]
+    assert most_missed(source.missing_symbols()) == [(MissedModule(*NTDLL), 1)]
 
 
 def test_a_crash_that_is_removed_counts_no_more(store, source):
@@ -66,7 +71,7 @@ def test_a_crash_that_is_removed_counts_no_more(store, source):
 def test_a_module_without_a_debug_id_does_not_count(store, source, debug_id):
     save(store, crash_id(1), [XUL, ["boot.art", debug_id, "boot.art", ""]])
 
-    assert most_missed(source.missing_symbols()) == [(SymbolFile(*XUL), 1)]
+    assert most_missed(source.missing_symbols()) == [(MissedModule(*XUL), 1)]
 
 
 def test_crashes_of_earlier_days_are_left_out(store, source):
@@ -84,7 +89,7 @@ def test_of_a_day_each_file_comes_once_in_order(store, source):
     save(store, crash_id(2), [XUL])
     save(store, crash_id(1, "161122"), [["other.pdb", "0", None, None]])
 
-    assert list(source.missing_symbols_of(date(2016, 11, 23))) == [SymbolFile(*NTDLL), SymbolFile(*XUL)]
+    assert list(source.missing_symbols_of(date(2016, 11, 23))) == [MissedModule(*NTDLL), MissedModule(*XUL)]
 
 
 def test_what_is_no_processed_crash_is_passed_over(store, source, tmp_path, caplog):
@@ -126,8 +131,8 @@ def test_what_is_no_row_is_left_out(processed):
 
 
 def test_the_most_missed_file_comes_first_and_a_crash_counts_once_for_each():
-    xul, ntdll = SymbolFile(*XUL), SymbolFile(*NTDLL)
-    other = SymbolFile("a.pdb", "1", None, None)
+    xul, ntdll = MissedModule(*XUL), MissedModule(*NTDLL)
+    other = MissedModule("a.pdb", "1", None, None)
 
     assert most_missed([("1", [xul, xul, ntdll]), ("2", [ntdll]), ("3", [other])]) == [
         (ntdll, 2),
@@ -142,10 +147,10 @@ class Table(CrashStorageBase):
     required_config = Namespace()
 
     def missing_symbols(self, since=None):
-        yield crash_id(1), [SymbolFile(*XUL)]
+        yield crash_id(1), [MissedModule(*XUL)]
 
     def missing_symbols_of(self, day):
-        yield SymbolFile(*XUL)
+        yield MissedModule(*XUL)
 
 
 class TestSource:

@@ -6,34 +6,34 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from socorro_processor.symbols.wanted import Wanted
+from socorro_processor.symbols.layout import SymbolFileID
 
 CACHED, FETCHED, MISSING = "cached", "fetched", "missing"
 """It was there; it has come; no source has it. Whatever else is said of a file is why it did not come."""
 
 
 @dataclass(frozen=True)
-class Supplied:
+class SupplyResult:
     """Each file that was asked for, in that order, and what became of it."""
 
-    results: Mapping[Wanted, str]
-    late: Collection[Wanted] = ()
+    results: Mapping[SymbolFileID, str]
+    late: Collection[SymbolFileID] = ()
     """Those of ``failed`` that may be there at the next attempt: they had not come in time."""
 
     @property
-    def cached(self) -> list[Wanted]:
+    def cached(self) -> list[SymbolFileID]:
         return self._of(CACHED)
 
     @property
-    def fetched(self) -> list[Wanted]:
+    def fetched(self) -> list[SymbolFileID]:
         return self._of(FETCHED)
 
     @property
-    def missing(self) -> list[Wanted]:
+    def missing(self) -> list[SymbolFileID]:
         return self._of(MISSING)
 
     @property
-    def failed(self) -> dict[Wanted, str]:
+    def failed(self) -> dict[SymbolFileID, str]:
         """Those of which it is not known whether a source has them, and why."""
         return {wanted: said for wanted, said in self.results.items() if said not in (CACHED, FETCHED, MISSING)}
 
@@ -46,7 +46,7 @@ class Supplied:
             notes.append(f"symbols of {_modules(range(count))} were not got: {reason}")
         return notes
 
-    def _of(self, result: str) -> list[Wanted]:
+    def _of(self, result: str) -> list[SymbolFileID]:
         return [wanted for wanted, said in self.results.items() if said == result]
 
 

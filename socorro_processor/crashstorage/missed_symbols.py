@@ -13,16 +13,49 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from socorro_processor.configuration import DotDict, components
 from socorro_processor.crash_id import check_crash_id, crash_date
-from socorro_processor.crashstorage.base import CrashStorageBase
+from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
-from socorro_processor.crashstorage.missing_symbols import Missed, SymbolFile, recorded
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError, TransientStorageError
 
 logger = logging.getLogger(__name__)
+
+
+class MissedModule(NamedTuple):
+    """A module whose symbols a crash missed, by what they are looked up by."""
+
+    debug_file: str
+    debug_id: str
+    code_file: str | None
+    code_id: str | None
+
+    @property
+    def has_debug_id(self) -> bool:
+        """False where it is zeros alone, as of a font or of Android's ``boot.art``: nobody has symbols for it."""
+        return bool(self.debug_id.strip("0"))
+
+
+Missed = tuple[str, list[MissedModule]]
+"""A crash id, and the symbol files that this crash missed."""
+
+
+def recorded(processed_crash: ProcessedCrash) -> list[MissedModule]:
+    """The rows of a processed crash; what is none is left out."""
+    processing = processed_crash.get("processing")
+    rows = processing.get("missing_symbols") if isinstance(processing, dict) else None
+    return [MissedModule(*row) for row in rows if _is_row(row)] if isinstance(rows, list) else []
+
+
+def _is_row(row: Any) -> bool:
+    return (
+        isinstance(row, list)
+        and len(row) == len(MissedModule._fields)
+        and all(isinstance(value, str) for value in row[:2])
+        and all(isinstance(value, str | None) for value in row[2:])
+    )
 
 
 @runtime_checkable
@@ -34,7 +67,7 @@ class MissingSymbolsSource(Protocol):
     def missing_symbols(self, since: date | None = None) -> Iterator[Missed]:
         """Every crash submitted on this day or later, with what it missed. Raises CrashStorageError."""
 
-    def missing_symbols_of(self, day: date) -> Iterator[SymbolFile]:
+    def missing_symbols_of(self, day: date) -> Iterator[MissedModule]:
         """What the crashes of this day missed, each file once, in ascending order. Raises CrashStorageError."""
 
     def close(self) -> None: ...
@@ -56,7 +89,7 @@ class ProcessedCrashFiles:
     def missing_symbols(self, since: date | None = None) -> Iterator[Missed]:
         return self._missed_by(id for id in self._crash_ids() if since is None or crash_date(id) >= since)
 
-    def missing_symbols_of(self, day: date) -> Iterator[SymbolFile]:
+    def missing_symbols_of(self, day: date) -> Iterator[MissedModule]:
         missed = self._missed_by(crash_id for crash_id in self._crash_ids() if crash_date(crash_id) == day)
         yield from sorted({file for _, files in missed for file in files}, key=_order)
 
@@ -99,13 +132,13 @@ def source_in(config: DotDict) -> MissingSymbolsSource | None:
     return None
 
 
-def most_missed(crashes: Iterable[Missed]) -> list[tuple[SymbolFile, int]]:
+def most_missed(crashes: Iterable[Missed]) -> list[tuple[MissedModule, int]]:
     """Return each symbol file that there may be with the number of crashes that missed it, the most missed first."""
-    counts: Counter[SymbolFile] = Counter()
+    counts: Counter[MissedModule] = Counter()
     for _, files in crashes:
         counts.update({file for file in files if file.has_debug_id})
     return sorted(counts.items(), key=lambda item: (-item[1], _order(item[0])))
 
 
-def _order(file: SymbolFile) -> list[str]:
+def _order(file: MissedModule) -> list[str]:
     return [part or "" for part in file]
