@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import closing
 
-from socorro_processor.configuration import Configuration, DotDict, read_days
+from socorro_processor.configuration import Configuration, components, read_days
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.crashstorage.elasticsearch.search import CrashQuery
 from socorro_processor.errors import ConfigurationError
@@ -41,17 +41,9 @@ def query(arguments: argparse.Namespace) -> CrashQuery | None:
 
 def found(asked: CrashQuery, configuration: Configuration) -> Iterator[str]:
     """The ids as Elasticsearch has them. Raises CrashStorageError."""
-    store = _store_in(configuration.values.destination)
-    if store is None:
+    found = next(components(configuration.values.destination, ESCrashStorage), None)
+    if found is None:
         raise ConfigurationError("there is no Elasticsearch to look for crashes in: no store of the destination is one")
-    with closing(store):
+    store_class, section = found
+    with closing(store_class(section)) as store:
         yield from store.crash_ids(asked)
-
-
-def _store_in(config: DotDict) -> ESCrashStorage | None:
-    """The first one that is configured in this section, or in one within it."""
-    for value in config.values():
-        if isinstance(value, type) and issubclass(value, ESCrashStorage):
-            return value(config)
-    stores = (_store_in(value) for value in config.values() if isinstance(value, DotDict))
-    return next((store for store in stores if store is not None), None)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from socorro_processor.cli.untrusted import plain
-from socorro_processor.configuration import Configuration, DotDict
+from socorro_processor.configuration import Configuration, DotDict, sections
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.stackwalk.stackwalker import OWN, Stackwalker
 from socorro_processor.symbol_cache.index_process import CORRUPT, IndexProcess, NotIndexed
@@ -45,8 +45,5 @@ def build_indexes(configuration: Configuration, *, build_all: bool) -> int:
 
 
 def _stackwalker_rule(values: DotDict) -> DotDict | None:
-    """The first section that has the options of a stackwalker rule."""
-    if "symbol_index_path" in values and "symbols_path" in values:
-        return values
-    sections = (_stackwalker_rule(value) for value in values.values() if isinstance(value, DotDict))
-    return next((section for section in sections if section is not None), None)
+    """Return the first section that has the options of a stackwalker rule."""
+    return next((rule for rule in sections(values) if "symbol_index_path" in rule and "symbols_path" in rule), None)

@@ -11,10 +11,19 @@ Values come from an ini file, over it the environment, over that the command lin
 
 from socorro_processor.configuration.arguments import argument, read_day, read_days
 from socorro_processor.configuration.class_names import class_converter, class_name, classes_in_namespaces
-from socorro_processor.configuration.components import components
+from socorro_processor.configuration.components import components, sections
+from socorro_processor.configuration.configman_compat import DotDict, Namespace, RequiredConfig
+from socorro_processor.configuration.converters import (
+    OneOf,
+    Seconds,
+    WholeNumber,
+    names,
+    names_or_paths,
+    share,
+    size,
+    size_or_auto,
+)
 from socorro_processor.configuration.loading import Configuration, defaults
-from socorro_processor.configuration.mend import DotDict, Namespace, RequiredConfig
-from socorro_processor.configuration.numbers import Seconds, WholeNumber, size, size_or_auto
 from socorro_processor.configuration.sources import EnvironmentSource, Source, read_ini, split_command_line
 from socorro_processor.configuration.writing import as_help, as_ini
 
@@ -23,6 +32,7 @@ __all__ = [
     "DotDict",
     "EnvironmentSource",
     "Namespace",
+    "OneOf",
     "RequiredConfig",
     "Seconds",
     "Source",
@@ -35,9 +45,13 @@ __all__ = [
     "classes_in_namespaces",
     "components",
     "defaults",
+    "names",
+    "names_or_paths",
     "read_day",
     "read_days",
     "read_ini",
+    "sections",
+    "share",
     "size",
     "size_or_auto",
     "split_command_line",

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from socorro_processor.configuration.mend import Namespace
+from socorro_processor.configuration.configman_compat import Namespace
 from socorro_processor.errors import raise_if_of_this_machine
 
 _BREAKPAD = "socorro.processor.breakpad_transform_rules."

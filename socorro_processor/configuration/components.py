@@ -1,21 +1,26 @@
-"""Where in the configuration a kind of component is: a store behind others, in a wrapper, or alone."""
+"""Find a kind of section in the configuration: of a store behind others, in a wrapper, or alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TypeVar
 
-from socorro_processor.configuration.mend import DotDict
+from socorro_processor.configuration.configman_compat import DotDict
 
 T = TypeVar("T")
 
 
-def components(config: DotDict, kind: type[T]) -> Iterator[tuple[type[T], DotDict]]:
-    """Each class of this kind that a section names, or one within it, with the section: its options are there."""
-    values = list(config.values())
-    for value in values:
-        if isinstance(value, type) and issubclass(value, kind):
-            yield value, config
-    for value in values:
+def sections(config: DotDict) -> Iterator[DotDict]:
+    """Yield ``config`` and each section within it, the outer ones first."""
+    yield config
+    for value in list(config.values()):
         if isinstance(value, DotDict):
-            yield from components(value, kind)
+            yield from sections(value)
+
+
+def components(config: DotDict, kind: type[T]) -> Iterator[tuple[type[T], DotDict]]:
+    """Yield each class of this kind that a section names, with that section: the options of the class are there."""
+    for section in sections(config):
+        for value in list(section.values()):
+            if isinstance(value, type) and issubclass(value, kind):
+                yield value, section

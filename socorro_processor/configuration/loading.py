@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from socorro_processor.configuration.class_names import class_converter
-from socorro_processor.configuration.mend import (
+from socorro_processor.configuration.configman_compat import (
     ConfigurationManager,
     DotDict,
     Namespace,
@@ -17,7 +17,7 @@ from socorro_processor.configuration.mend import (
     RequiredConfig,
     boolean,
 )
-from socorro_processor.configuration.numbers import Seconds, WholeNumber
+from socorro_processor.configuration.converters import Seconds, WholeNumber
 from socorro_processor.configuration.retired import MOVED, RETIRED, of_2016
 from socorro_processor.configuration.same_server import with_symbols_beside_crashes
 from socorro_processor.configuration.sources import Source, SourcedValue

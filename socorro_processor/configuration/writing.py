@@ -9,8 +9,8 @@ from typing import Any
 from configman.converters import to_str
 
 from socorro_processor.configuration.class_names import class_name
+from socorro_processor.configuration.configman_compat import Option
 from socorro_processor.configuration.loading import Configuration
-from socorro_processor.configuration.mend import Option
 from socorro_processor.configuration.sources import SourcedValue
 
 MASK = "****************"

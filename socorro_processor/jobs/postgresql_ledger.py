@@ -9,7 +9,7 @@ from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
-from socorro_processor.configuration import DotDict
+from socorro_processor.configuration import DotDict, sections
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
 from socorro_processor.jobs.ledger import FileLedger, JobLedger, JobRecord
 from socorro_processor.serialization import encode
@@ -34,15 +34,9 @@ def ledger_of(values: DotDict) -> JobLedger:
 
 def database_of(values: DotDict) -> DotDict | None:
     """The options of the first PostgreSQL in destination, source or rules; None where there is none."""
-    components = [values[name] for name in ("destination", "source", "processor")]
-    return next((found for each in components if (found := _with_database(each))), None)
-
-
-def _with_database(config: DotDict) -> DotDict | None:
-    if set(connection_options()) <= set(config):
-        return config
-    inner = (value for value in config.values() if isinstance(value, DotDict))
-    return next((found for each in inner if (found := _with_database(each))), None)
+    options = set(connection_options())
+    all_sections = (section for name in ("destination", "source", "processor") for section in sections(values[name]))
+    return next((section for section in all_sections if options <= set(section)), None)
 
 
 class PostgreSQLLedger:

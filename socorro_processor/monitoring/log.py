@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.configuration import DotDict, Namespace, OneOf
 from socorro_processor.monitoring.line_writer import LineStream, LineWriter
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -27,27 +27,18 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 FORMATS = ("plain", "json")
 
 
-def _level(text: str) -> str:
-    if text.upper() not in LEVELS:
-        raise ValueError(f"one of {', '.join(LEVELS)}")
-    return text.upper()
-
-
-def _format(text: str) -> str:
-    if text.lower() not in FORMATS:
-        raise ValueError(f"one of {', '.join(FORMATS)}")
-    return text.lower()
-
-
 required_config = Namespace()
 required_config.add_option(
-    "level", default="INFO", doc=f"the least level that is logged: {', '.join(LEVELS)}", from_string_converter=_level
+    "level",
+    default="INFO",
+    doc=f"the least level that is logged: {', '.join(LEVELS)}",
+    from_string_converter=OneOf(LEVELS, str.upper),
 )
 required_config.add_option(
     "format",
     default="plain",
     doc="plain lines for people, or json: an object a line for machines",
-    from_string_converter=_format,
+    from_string_converter=OneOf(FORMATS, str.lower),
 )
 
 

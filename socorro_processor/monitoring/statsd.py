@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 
 from statsd import StatsClient
 
-from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.configuration import DotDict, Namespace, WholeNumber, names
 from socorro_processor.monitoring.metrics import METRICS, Labels
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def statsd_options(shared: str | None = "resource.statsd") -> Namespace:
         "statsd_port",
         default="8125",
         doc="the UDP port of statsd",
-        from_string_converter=_port,
+        from_string_converter=WholeNumber(1, 65535),
         reference_value_from=shared,
     )
     options.add_option(
@@ -63,20 +63,10 @@ def statsd_call_options() -> Namespace:
         default="save_raw_and_processed, act",
         doc="the calls that are counted or timed, separated by commas: those of a crash store, such as "
         "save_raw_and_processed, and of a rule: act, predicate, action",
-        from_string_converter=_names,
+        from_string_converter=names,
         reference_value_from="resource.statsd",
     )
     return options
-
-
-def _port(text: str) -> int:
-    if not 0 < (port := int(text)) < 65536:
-        raise ValueError("a port, 1 to 65535")
-    return port
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
 def metric_name(name: str, *values: str) -> str:

@@ -16,12 +16,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, class_converter
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, class_converter, sections
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.reference.changes import Approve, TableChanges
 from socorro_processor.reference.data import ReferenceData
@@ -188,7 +188,7 @@ def set_up_providers(config: DotDict) -> None:
 
 def sections_with_providers(config: DotDict) -> list[DotDict]:
     """A section for each provider that is configured here, or in a section of it."""
-    return list({_key(section): section for section in _sections_with_a_provider(config)}.values())
+    return list({_key(section): section for section in sections(config) if "reference_class" in section}.values())
 
 
 def _key(config: DotDict) -> tuple[Any, ...]:
@@ -196,11 +196,3 @@ def _key(config: DotDict) -> tuple[Any, ...]:
     provider_class: type[ReferenceDataProvider] = config.reference_class
     options = provider_class.get_required_config().keys_breadth_first()
     return (provider_class, *((option, str(config[option])) for option in sorted(options)))
-
-
-def _sections_with_a_provider(config: DotDict) -> Iterator[DotDict]:
-    if "reference_class" in config:
-        yield config
-    for value in config.values():
-        if isinstance(value, DotDict):
-            yield from _sections_with_a_provider(value)

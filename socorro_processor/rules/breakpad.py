@@ -5,14 +5,22 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from socorro_processor.configuration import DotDict, Namespace, WholeNumber, size, size_or_auto
+from socorro_processor.configuration import (
+    DotDict,
+    Namespace,
+    Seconds,
+    WholeNumber,
+    names_or_paths,
+    share,
+    size,
+    size_or_auto,
+)
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.machine.bounded_program import Limits
 from socorro_processor.machine.memory_share import MemoryShare, memory_share
@@ -32,25 +40,6 @@ logger = logging.getLogger(__name__)
 def template(text: str) -> CommandLine:
     """Raises ValueError."""
     return CommandLine(text, FIELDS)
-
-
-def seconds(text: str) -> float:
-    """Raises ValueError where it is no number above 0."""
-    if not 0 < float(text) < float("inf"):
-        raise ValueError("a number of seconds above 0 was expected")
-    return float(text)
-
-
-def share(text: str) -> float:
-    """Raises ValueError where it is none of 0 to 1."""
-    if not 0 <= float(text) <= 1:
-        raise ValueError("a number from 0 to 1 was expected")
-    return float(text)
-
-
-def several(text: str) -> tuple[str, ...]:
-    """Names or paths with commas or colons between them."""
-    return tuple(each.strip() for each in re.split(f"[,{os.pathsep}]", text) if each.strip())
 
 
 class BreakpadStackwalkerRule2015(Rule):
@@ -100,19 +89,19 @@ class BreakpadStackwalkerRule2015(Rule):
         default="PATH, TMPDIR",
         doc="names of the environment variables that the stackwalker is given, where they are set "
         "(https_proxy for one that fetches symbols, LD_LIBRARY_PATH for one that needs it)",
-        from_string_converter=several,
+        from_string_converter=names_or_paths,
     )
     required_config.add_option(
         "kill_timeout",
         default="120",
         doc="seconds after which a stackwalker is killed, with all that it started",
-        from_string_converter=seconds,
+        from_string_converter=Seconds(above=True),
     )
     required_config.add_option(
         "cpu_limit",
         default="120",
         doc="seconds of CPU time that a stackwalker may use",
-        from_string_converter=seconds,
+        from_string_converter=Seconds(above=True),
     )
     required_config.add_option(
         "memory_limit",
@@ -146,7 +135,7 @@ class BreakpadStackwalkerRule2015(Rule):
         "symbols_path",
         default="socorro-data/symbols",
         doc="directories of symbol files in the Breakpad layout, with commas between them",
-        from_string_converter=several,
+        from_string_converter=names_or_paths,
     )
     required_config.add_option(
         "symbol_cache_path",

@@ -10,12 +10,11 @@ import os
 import shutil
 from dataclasses import replace
 
-from socorro_processor.configuration import DotDict, Namespace, size, size_or_auto
+from socorro_processor.configuration import DotDict, Namespace, Seconds, names_or_paths, size, size_or_auto
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.machine.bounded_program import Limits, Outcome, run
 from socorro_processor.machine.memory_share import memory_share
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.rules.breakpad import seconds, several
 from socorro_processor.rules.classifications import of_kind, record
 from socorro_processor.rules.json_dump import crashing_thread, frames_of, section, thread_frames
 from socorro_processor.signature.c_signature import truncate
@@ -67,13 +66,13 @@ class JitCrashCategorizeRule(Rule):
         "environment",
         default="PATH, TMPDIR",
         doc="names of the environment variables that the program is given, where they are set",
-        from_string_converter=several,
+        from_string_converter=names_or_paths,
     )
     required_config.add_option(
         "kill_timeout",
         default="30",
         doc="seconds after which the program is killed, with all that it started",
-        from_string_converter=seconds,
+        from_string_converter=Seconds(above=True),
     )
     required_config.add_option(
         "memory_limit",

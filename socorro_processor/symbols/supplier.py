@@ -20,7 +20,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber, size
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber, sections, size
 from socorro_processor.errors import ConfigurationError, raise_if_of_this_machine
 from socorro_processor.machine.writable_directory import check_writable
 from socorro_processor.monitoring.log import stack_of
@@ -58,12 +58,8 @@ def parse_sources(text: str) -> tuple[str, ...]:
 
 
 def rules_with_symbols(section: DotDict) -> Iterator[DotDict]:
-    """The options of each rule that gets symbols."""
-    for value in section.values():
-        if isinstance(value, DotDict):
-            if "symbol_cache_path" in value and "symbols" in value:
-                yield value
-            yield from rules_with_symbols(value)
+    """Yield the options of each rule that gets symbols."""
+    return (rule for rule in sections(section) if "symbol_cache_path" in rule and "symbols" in rule)
 
 
 class SymbolSupplier(RequiredConfig):

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import cast
 
-from socorro_processor.configuration import DotDict, Namespace, Seconds, WholeNumber
+from socorro_processor.configuration import DotDict, Namespace, OneOf, Seconds, WholeNumber
 from socorro_processor.crashqueue.base import (
     QUEUES,
     SUBMITTED_AHEAD,
@@ -60,13 +60,6 @@ LOOKS_INTO_A_DELAY = 20
 QUEUE_TYPES = ("quorum", "classic")
 
 logger = logging.getLogger(__name__)
-
-
-def parse_queue_type(text: str) -> str:
-    """Raises ValueError."""
-    if text not in QUEUE_TYPES:
-        raise ValueError(f"one of {', '.join(QUEUE_TYPES)}")
-    return text
 
 
 class RabbitMQCrashQueue(CrashQueueBase):
@@ -138,7 +131,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         "queue_type",
         default="quorum",
         doc="of these three queues: quorum, or classic where a collector has made them so",
-        from_string_converter=parse_queue_type,
+        from_string_converter=OneOf(QUEUE_TYPES),
         reference_value_from="resource.rabbitmq",
     )
     required_config.add_option(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from socorro_processor.configuration import DotDict, Namespace, class_converter
+from socorro_processor.configuration import DotDict, Namespace, class_converter, names
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.elasticsearch.connection import ElasticsearchConnection
 from socorro_processor.crashstorage.elasticsearch.fitting import Misfit, cut, fit, misfits_of
@@ -34,11 +34,6 @@ _MARGIN = 0.9
 
 NOT_SEARCHED = (NO_INDEX, CLOSED)
 """Errors that mean of an index that no search finds a document in it."""
-
-
-def names(text: str) -> frozenset[str]:
-    """Converts an option: names separated by commas."""
-    return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
 class ESCrashStorage(CrashStorageBase):

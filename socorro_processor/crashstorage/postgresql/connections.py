@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from socorro_processor.configuration import DotDict, Namespace
+from socorro_processor.configuration import DotDict, Namespace, OneOf
 from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed, failure
 from socorro_processor.errors import PermanentStorageError
 from socorro_processor.machine.request_deadline import ANY_TIME, LEAST_SPEED, Deadline, Deadlines
@@ -25,12 +25,6 @@ _SILENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count"
 
 _PATIENCE = 2
 """Times ``statement_timeout``, which a server may give to each statement of a text: after that it hangs itself."""
-
-
-def _ssl_mode(text: str) -> str:
-    if text not in _SSL_MODES:
-        raise ValueError(f"one of {', '.join(_SSL_MODES)}")
-    return text
 
 
 def connection_options() -> Namespace:
@@ -57,7 +51,7 @@ def connection_options() -> Namespace:
         "sslmode",
         "prefer",
         f"one of {', '.join(_SSL_MODES)}; verify-full where the network is not trusted",
-        from_string_converter=_ssl_mode,
+        from_string_converter=OneOf(_SSL_MODES),
     )
     add("resource", "sslrootcert", "", "the file of the certificates that the server's must be signed with")
     add("resource", "sslcert", "", "the file of this client's own certificate")

@@ -1,9 +1,11 @@
-"""Options that are numbers within limits: ``from_string_converter=WholeNumber(1, 1000)``."""
+"""Converters of options' texts: ``from_string_converter=WholeNumber(1, 1000)``."""
 
 from __future__ import annotations
 
 import math
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -49,6 +51,40 @@ class Seconds:
 
     def __str__(self) -> str:
         return f"a number of seconds, {'more than' if self.above else 'at least'} {self.minimum:g}"
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Reads one of a few words. Raises ValueError."""
+
+    words: tuple[str, ...]
+    fold: Callable[[str], str] = str
+    """How the words are written: ``str.lower`` takes those in capitals, too."""
+
+    def __call__(self, text: str) -> str:
+        if (word := self.fold(text)) not in self.words:
+            raise ValueError(str(self))
+        return word
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(self.words)}"
+
+
+def names(text: str) -> frozenset[str]:
+    """Read names with commas between them."""
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
+
+
+def names_or_paths(text: str) -> tuple[str, ...]:
+    """Read names or paths with commas or colons between them."""
+    return tuple(each.strip() for each in re.split(f"[,{os.pathsep}]", text) if each.strip())
+
+
+def share(text: str) -> float:
+    """Read a share of a whole, from 0 to 1. Raises ValueError."""
+    if not 0 <= float(text) <= 1:
+        raise ValueError("a number from 0 to 1")
+    return float(text)
 
 
 def size_or_auto(text: str) -> int | None:
