@@ -10,10 +10,10 @@ use std::thread;
 use lexopt::prelude::*;
 use serde::Serialize;
 
+use crate::command_line::Command;
 use crate::symbols::index::{FileState, Index, Verdict};
 use crate::symbols::indexing;
 use crate::symbols::Store;
-use crate::Command;
 
 const HELP: &str = "\
 Usage: socorro-stackwalk index [options] FILE...

@@ -1,16 +1,17 @@
 //! `socorro-stackwalk modules`: the modules of a minidump, without a walk.
 
-use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lexopt::prelude::*;
 use minidump::{Minidump, MinidumpModule, MinidumpModuleList, Module};
 use serde::Serialize;
 
+use crate::command_line::Command;
+use crate::failure::Failure;
 use crate::report::last_part;
 use crate::view::View;
-use crate::{sandbox, Command, Failure};
+use crate::{dump_file, sandbox};
 
 const HELP: &str = "\
 Usage: socorro-stackwalk modules DUMP
@@ -52,9 +53,10 @@ pub fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
     dump.map(Command::Modules).ok_or("no minidump is given".into())
 }
 
-pub fn run(file: &File, out: &mut impl Write) -> Result<(), Failure> {
+pub fn run(path: &Path, out: &mut impl Write) -> Result<(), Failure> {
+    let file = dump_file::open(path)?;
     sandbox::enter(&[]);
-    let view = View::open(file).map_err(Failure::File)??;
+    let view = View::open(&file).map_err(Failure::File)??;
     let dump = Minidump::read(view.bytes())?;
     let modules: MinidumpModuleList = dump.get_stream().unwrap_or_default();
     let fields: Vec<Fields> = modules.iter().map(Fields::from).collect();

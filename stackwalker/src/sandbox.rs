@@ -196,9 +196,11 @@ fn conditions() -> Vec<Condition> {
         (libc::SYS_sendto, 4, Qword, Ne, 0),
         (libc::SYS_ioctl, 1, Dword, Eq, TYPE_INTO_TERMINAL),
     ];
-    let mut opening = vec![(libc::SYS_openat, 2)];
-    #[cfg(target_arch = "x86_64")]
-    opening.push((libc::SYS_open, 1));
+    let opening = [
+        (libc::SYS_openat, 2),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_open, 1),
+    ];
     for (call, argument) in opening {
         for flag in [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC] {
             conditions.push((call, argument, Dword, MaskedEq(flag as u64), flag as u64));

@@ -1,0 +1,117 @@
+//! The arguments of this program: which of its commands they ask for.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+
+use crate::symbols::Store;
+use crate::{index_command, modules_command, walk_command};
+
+const HELP: &str = "\
+Usage: socorro-stackwalk [options] DUMP
+       socorro-stackwalk index [options] FILE...
+       socorro-stackwalk modules DUMP
+       socorro-stackwalk --version [--verbose]
+
+Prints as JSON what a minidump says: the crash, the stacks of all threads, modules, the system.
+Below the key socorro_stackwalk stands what minidump-stackwalk does not say: Crashpad's
+annotations, the streams of the dump, what of it was too much, CPU time.
+
+  --symbols-path DIR   where symbol files are, as <debug file>/<debug id>/<name>.sym; may be given
+                       several times, the first that has a file counts; a link that leads out of
+                       its directory is refused
+  --index-path DIR     where the indexes of symbol files are, below the whole path of their directory;
+                       else beside each directory, in one of its name with .index behind
+  --ask DESCRIPTOR     ask for symbols that no directory has over this socket, which the program that
+                       starts this one left open
+  --ask-timeout N      seconds that answers are waited for in all, 60 else
+  --evil-json FILE     annotations: certificates of modules (ModuleSignatureInfo), microcode version
+  --json, --no-interactive, --no-color, --symbols-cache DIR, --symbols-tmp DIR
+                       as minidump-stackwalk has them: without effect
+  --reference          walk as minidump-stackwalk does, with whole symbol files; for comparison
+  --version            versions of this program and of the crates that read the dump
+  --verbose            with --version: what of its sandbox this machine enforces, too
+  --help               this text
+
+Example: socorro-stackwalk --symbols-path /var/cache/symbols crash.dmp
+
+What goes wrong is said in one line on stderr that begins with ERROR and its name, for example:
+  ERROR MissingThreadList - Error processing dump: The thread list stream was not found
+
+Exit codes:
+  0  well
+  1  the dump cannot be read: there is no such file, it is no minidump, or it lacks too much
+  2  wrong arguments
+  3  the output could not be written, or this program has a fault
+Where there is not enough memory it says so (memory allocation of N bytes failed) and dies of SIGABRT.
+";
+
+/// How long answers are waited for where the arguments do not say.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub enum Command {
+    Help(&'static str),
+    Index(index_command::Options),
+    Modules(PathBuf),
+    Version { is_verbose: bool },
+    Walk(walk_command::Options),
+    CheckSandbox(walk_command::Options),
+}
+
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, lexopt::Error> {
+    let mut arguments = arguments.peekable();
+    if arguments.next_if(|word| word == "index").is_some() {
+        return index_command::parse(lexopt::Parser::from_args(arguments));
+    }
+    if arguments.next_if(|word| word == "modules").is_some() {
+        return modules_command::parse(lexopt::Parser::from_args(arguments));
+    }
+    let mut arguments = lexopt::Parser::from_args(arguments);
+    let mut options = walk_command::Options {
+        ask: None,
+        patience: PATIENCE,
+        stores: vec![],
+        evil_json: None,
+        reference: false,
+        dump: PathBuf::new(),
+    };
+    let mut dump: Option<OsString> = None;
+    let mut indexes: Option<PathBuf> = None;
+    let (mut is_version, mut is_verbose, mut is_check) = (false, false, false);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("symbols-path") => options.stores.push(Store::new(arguments.value()?.into())),
+            Long("index-path") => indexes = Some(PathBuf::from(arguments.value()?)),
+            Long("ask") => options.ask = Some(arguments.value()?.parse()?),
+            Long("ask-timeout") => options.patience = Duration::from_secs_f64(seconds(&arguments.value()?)?),
+            Long("evil-json") => options.evil_json = Some(arguments.value()?.into()),
+            Long("json" | "no-interactive" | "no-color") => (),
+            Long("symbols-cache" | "symbols-tmp") => drop(arguments.value()?),
+            Long("reference") => options.reference = true,
+            Long("help") | Short('h') => return Ok(Command::Help(HELP)),
+            Long("version") | Short('V') => is_version = true,
+            Long("verbose") => is_verbose = true,
+            Long("sandbox-check") => is_check = true,
+            Value(path) if dump.is_none() => dump = Some(path),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if is_version {
+        return Ok(Command::Version { is_verbose });
+    }
+    if is_verbose {
+        return Err("--verbose goes with --version".into());
+    }
+    options.stores = options.stores.drain(..).map(|store| store.with_indexes(indexes.as_deref())).collect();
+    options.dump = dump.ok_or("no minidump is given")?.into();
+    Ok(if is_check { Command::CheckSandbox(options) } else { Command::Walk(options) })
+}
+
+fn seconds(text: &OsString) -> Result<f64, lexopt::Error> {
+    match text.parse_with(str::parse::<f64>) {
+        Ok(seconds) if (0.0..=1e6).contains(&seconds) => Ok(seconds),
+        _ => Err("--ask-timeout is a number of seconds".into()),
+    }
+}

@@ -1,0 +1,83 @@
+//! What goes wrong, as it is said: one line on stderr, and the exit code.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use minidump_processor::ProcessError;
+
+use crate::bounds;
+
+const UNREADABLE: u8 = 1;
+const WRONG_ARGUMENTS: u8 = 2;
+const FAULT: u8 = 3;
+
+pub enum Failure {
+    Arguments(lexopt::Error),
+    /// The file of the dump.
+    File(io::Error),
+    Unreadable(minidump::Error),
+    Unprocessable(ProcessError),
+    Output(io::Error),
+    /// With what it says.
+    Panic(String),
+}
+
+impl Failure {
+    /// Says it, and returns the code that this program is to end with.
+    pub fn report(&self) -> ExitCode {
+        match self {
+            Failure::Arguments(_) => say(&format!("socorro-stackwalk: {self}; see socorro-stackwalk --help")),
+            // No one reads what is printed any more.
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => (),
+            _ => say(&format!("ERROR {self}")),
+        }
+        ExitCode::from(match self {
+            Failure::Arguments(_) => WRONG_ARGUMENTS,
+            Failure::File(_) | Failure::Unreadable(_) | Failure::Unprocessable(_) => UNREADABLE,
+            Failure::Output(_) | Failure::Panic(_) => FAULT,
+        })
+    }
+}
+
+/// As minidump-stackwalk logs it, by the names that the crates have for errors.
+impl fmt::Display for Failure {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Failure::Arguments(error) => write!(to, "{error}"),
+            Failure::File(error) if error.kind() == io::ErrorKind::NotFound => {
+                write!(to, "{} - Error reading dump: {error}", minidump::Error::FileNotFound.name())
+            }
+            Failure::File(error) => write!(to, "{} - Error reading dump: {error}", minidump::Error::IoError.name()),
+            Failure::Unreadable(error) => write!(to, "{} - Error reading dump: {error}", error.name()),
+            Failure::Unprocessable(error) => write!(to, "{} - Error processing dump: {error}", error.name()),
+            Failure::Output(error) => write!(to, "{} - Error writing output: {error}", minidump::Error::IoError.name()),
+            Failure::Panic(why) => write!(to, "Panic - {why}"),
+        }
+    }
+}
+
+impl From<minidump::Error> for Failure {
+    fn from(error: minidump::Error) -> Self {
+        Failure::Unreadable(error)
+    }
+}
+
+impl From<ProcessError> for Failure {
+    fn from(error: ProcessError) -> Self {
+        Failure::Unprocessable(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Output(error)
+    }
+}
+
+/// Prints one line on stderr, whatever stands in it.
+pub fn say(line: &str) {
+    let line = bounds::beginning(line, 2 * bounds::MESSAGE);
+    let plain = line.chars().map(|character| if character.is_control() { ' ' } else { character });
+    let _ = writeln!(io::stderr(), "{}", plain.collect::<String>());
+}
