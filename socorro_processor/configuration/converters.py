@@ -38,7 +38,7 @@ class Seconds:
 
     minimum: float = 0.0
     above: bool = False
-    """Whether it must be more than ``minimum``."""
+    """True if it must be more than ``minimum``."""
 
     def __call__(self, text: str) -> float:
         try:
@@ -59,7 +59,7 @@ class OneOf:
 
     words: tuple[str, ...]
     fold: Callable[[str], str] = str
-    """How the words are written: ``str.lower`` takes those in capitals, too."""
+    """Applied to the text first: with ``str.lower`` capitals are accepted, too."""
 
     def __call__(self, text: str) -> str:
         if (word := self.fold(text)) not in self.words:

@@ -42,7 +42,7 @@ class Configuration:
         )
         self.values: DotDict = self._manager.get_config(mapping_class=DotDict)
         self.warnings: Sequence[str] = self._manager.retired
-        """What there is to say of options that have no effect any more."""
+        """Messages about options that have no effect any more."""
 
     def options(self) -> Iterator[tuple[str, Option]]:
         """Every option by its dotted key, section by section."""
@@ -53,7 +53,7 @@ class Configuration:
 
 
 def defaults(component: type[RequiredConfig], **values: object) -> DotDict:
-    """What ``component`` is configured with where nothing is said but ``values``."""
+    """Return the configuration of ``component`` with its defaults and ``values``."""
     return Configuration(component.get_required_config(), [Source(values)]).values
 
 

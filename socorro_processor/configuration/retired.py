@@ -1,4 +1,4 @@
-"""What became of options of the 2016 processor that are not, or not by that name, options of this one.
+"""Options of the 2016 processor that have another name here, or none.
 
 A file of 2016 may hold them. Each is named by its last word, wherever it stands, or in full with ``*``.
 """
@@ -108,7 +108,7 @@ _FORMER_SECTIONS = {"resource.filesystem": "resource.fs"}
 
 
 def of_2016(key: str, table: Mapping[str, str]) -> str | None:
-    """What ``table`` says of the option ``key``."""
+    """Return the entry of ``table`` for the option ``key``."""
     name = key.rpartition(".")[2]
     return next(
         (said for pattern, said in table.items() if fnmatchcase(key if "." in pattern else name, pattern)), None
@@ -116,7 +116,7 @@ def of_2016(key: str, table: Mapping[str, str]) -> str | None:
 
 
 def former_names(key: str) -> Iterator[str]:
-    """What the option ``key`` was named in 2016; it still may be."""
+    """Return the names that the option ``key`` had in 2016, and may still have."""
     section, _, name = key.rpartition(".")
     if name in _FORMER_NAMES:
         yield f"{_FORMER_SECTIONS.get(section, section)}.{_FORMER_NAMES[name]}".lstrip(".")

@@ -40,5 +40,5 @@ def _borrowed(sources: Sequence[Source]) -> Iterator[tuple[str, Any]]:
 
 
 def _last(sources: Sequence[Source], key: str) -> Any:
-    """What the last source that sets it says; None where none does."""
+    """Return the value of the last source that sets it; None if none does."""
     return next((source[key] for source in reversed(sources) if key in source), None)

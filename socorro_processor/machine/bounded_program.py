@@ -30,9 +30,9 @@ _PATIENCE_WITH_THE_KILLED = 10.0
 _CANNOT_EXECUTE = 126
 _NOT_FOUND = 127
 SIGNAL_BASE = 128
-"""What a shell or a sandbox adds to the number of the signal that the program inside died of."""
+"""The number that a shell or a sandbox adds to the signal that the program inside died of."""
 _NO_MEMORY = re.compile(r"memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory")
-"""How Rust, C++ and the C library say it."""
+"""The words of Rust, C++ and the C library for it."""
 
 
 class UnusableProgramError(ProcessingEnvironmentError):
@@ -41,7 +41,7 @@ class UnusableProgramError(ProcessingEnvironmentError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a program may use. A limit that the processor itself has been given is never raised."""
+    """The limits of a program. A limit that the processor itself has been given is never raised."""
 
     timeout: float = 120.0
     """Seconds by the clock; after them it is killed with all that it started."""
@@ -58,7 +58,7 @@ class Limits:
     """Bytes of the largest file that it may write (it may fetch symbols)."""
     open_files: int = 1024
     niceness: int = 0
-    """How far it stands back (0 to 19) for what else the machine does."""
+    """Its niceness, 0 to 19 (man 7 sched)."""
 
 
 class Questions(Protocol):
@@ -81,10 +81,10 @@ class Questions(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a program ended."""
+    """The end of a program."""
 
     output: bytes
-    """What it printed; incomplete where it was killed."""
+    """Its output; incomplete if it was killed."""
     return_code: int
     """Its exit code, or the number of the signal it died of, negative."""
     timed_out: bool

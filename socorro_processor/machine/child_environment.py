@@ -1,4 +1,4 @@
-"""What programs of this project are given of the environment: the rest may hold the passwords of every service.
+"""The part of the environment that child processes get: the rest may hold the passwords of every service.
 
 The environment of a process can be read by all others of its user, a stackwalker that was taken over among them.
 """
@@ -12,5 +12,5 @@ _BEGINNINGS = ("GLIBC_", "LANG", "LC_", "LD_", "MALLOC_", "PYTHON")
 
 
 def child_environment() -> dict[str, str]:
-    """Of this process's environment what Python and the system's libraries go by."""
+    """Return the part of this process's environment that Python and the system's libraries read."""
     return {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(_BEGINNINGS)}

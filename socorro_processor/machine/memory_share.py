@@ -1,4 +1,4 @@
-"""How much memory a walk may use, where no operator says so: that of the machine, over the walks at once.
+"""The memory that a walk may use if no operator says so: the machine's, divided by the walks at once.
 
     share = memory_share(walks=4)
     share.bytes, str(share)
@@ -22,7 +22,7 @@ SMALLEST = 256 << 20
 """Bytes: twice the address space that the largest of the real dumps takes. With less, sound dumps would fail."""
 
 _FOR_WALKS = 0.75
-"""Of the memory; the rest is for the processor, the processes that slice for it, and the system."""
+"""The share of memory for walks; the rest is for the processor and the system."""
 
 Read = Callable[[str], str]
 """Returns the text of a file of the system's. Raises OSError."""
@@ -34,7 +34,7 @@ def read_file(path: str) -> str:
 
 @dataclass(frozen=True)
 class MemoryShare:
-    """What one walk may use."""
+    """The memory of one walk."""
 
     bytes: int
     walks: int

@@ -1,4 +1,4 @@
-"""What needs much memory is done by one thread after the other, as long as that takes no thread too long."""
+"""Have work that needs much memory done by one thread after the other, unless a thread would wait too long."""
 
 from __future__ import annotations
 

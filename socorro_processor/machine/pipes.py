@@ -1,4 +1,4 @@
-"""What a program prints: as much of it as is wanted, for as long as the program runs."""
+"""Read what a program prints, up to a limit, for as long as the program runs."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Pipes:
             self._keep(self._cutter.end())
 
     def _read(self, descriptor: int) -> bytes | None:
-        """What was there to be read: nothing at the end of the file, None where there may be more later."""
+        """Return the bytes that were there; empty at the end of the file, None if more may come later."""
         try:
             data = os.read(descriptor, _READ_SIZE)
         except BlockingIOError:

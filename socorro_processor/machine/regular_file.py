@@ -21,7 +21,7 @@ NOT_OURS = frozenset((errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errn
 
 
 class NotAFile(OSError):
-    """What is there is no file, or larger than any that is meant."""
+    """It is not a regular file, or is larger than any file that is meant."""
 
 
 def read_regular_file(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:

@@ -158,7 +158,7 @@ def is_over_here() -> bool:
 
 
 class Deadlines:
-    """Those of all requests of a client, which can be ended at once."""
+    """The deadlines of all requests of a client, which can be ended at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

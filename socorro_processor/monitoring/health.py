@@ -1,4 +1,4 @@
-"""Whether the processor lives (``/healthz``), whether it can do its work (``/readyz``), and what it measures of itself
+"""Answer whether the processor lives (``/healthz``), can work (``/readyz``), and what it measures of itself
 (``/metrics``), over HTTP."""
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ required_config.add_option(
 
 
 class Health:
-    """What is wrong at this time, by what it is wrong with. May be used from any thread."""
+    """The problems at this time, by what has them. Threads may share it."""
 
     def __init__(self, maximum_silence: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
@@ -83,7 +83,7 @@ class Health:
         self._last_sign = self._clock()
 
     def problems(self) -> dict[str, str]:
-        """What keeps the processor from its work: empty where it is ready."""
+        """Return what keeps the processor from its work; empty if it is ready."""
         with self._lock:
             return dict(self._problems)
 
@@ -93,7 +93,7 @@ class Health:
         return silence if silence > self._maximum_silence else None
 
     def hang(self) -> dict[str, object]:
-        """What hangs: the main loop, or what the watchdog sees. Empty where nothing does."""
+        """Return what hangs: the main loop, or what the watchdog sees. Empty if nothing does."""
         if (silence := self.silence()) is not None:
             return {"seconds": round(silence, 1)}
         what = self._hanging()

@@ -51,7 +51,7 @@ required_config.add_option(
 
 
 def formatter_of(config: DotDict) -> logging.Formatter:
-    """What makes lines as ``logging.format`` says."""
+    """Return the formatter of ``logging.format``."""
     return JSONFormatter() if config.format == "json" else PlainFormatter()
 
 
@@ -107,7 +107,7 @@ _crash_id: ContextVar[str | None] = ContextVar("crash_id", default=None)
 
 @contextmanager
 def about(crash_id: str) -> Iterator[None]:
-    """What this thread logs within the block is about that crash: machines are told so."""
+    """Mark what this thread logs within the block with that crash, for machines."""
     token = _crash_id.set(crash_id)
     try:
         yield
@@ -116,7 +116,7 @@ def about(crash_id: str) -> Iterator[None]:
 
 
 def stack_of(error: BaseException) -> str:
-    """What kind of error and where it was raised, without its message: that may quote a crash."""
+    """Return the kind of an error and where it was raised, without its message, which may quote a crash."""
     return f"{type(error).__name__} at\n{''.join(traceback.format_tb(error.__traceback__))}".rstrip()
 
 
@@ -157,7 +157,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """What the caller gave as ``extra={"fields": {...}}``."""
+    """Return the fields that the caller gave as ``extra={"fields": {...}}``."""
     fields: dict[str, Any] = getattr(record, "fields", {})
     return fields
 

@@ -35,12 +35,12 @@ class MetricsSink(Protocol):
 
 @dataclass
 class Durations:
-    """How often something was timed, and how long it took in all."""
+    """The number of times that something was timed, and the sum of the times."""
 
     count: int = 0
     seconds: float = 0.0
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
-    """How many there are in each of ``BUCKETS``, and how many took longer."""
+    """The number in each of ``BUCKETS``, and the number that took longer."""
 
 
 @dataclass
@@ -140,7 +140,7 @@ _collected: ContextVar[dict[str, float] | None] = ContextVar("collected", defaul
 
 @contextmanager
 def collected_durations() -> Iterator[dict[str, float]]:
-    """What is timed within this block, in this thread: seconds by name (``save.storage0``)."""
+    """Collect what is timed within this block, in this thread: seconds by name (``save.storage0``)."""
     durations: dict[str, float] = {}
     token = _collected.set(durations)
     try:

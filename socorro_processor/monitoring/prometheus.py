@@ -1,4 +1,4 @@
-"""What is counted and timed, as the text that Prometheus reads: ``/metrics`` of the health server.
+"""Metrics as the text that Prometheus reads: ``/metrics`` of the health server.
 
 Names are those of ``metric_names`` with ``_`` for dots, and what statsd has before them: the counter
 ``crash.saved`` is ``processor_crash_saved_total``, the duration ``rule`` the histogram
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 def prometheus_name(measured: Measured) -> str:
-    """Of the metric; its samples add ``_bucket``, ``_sum`` and ``_count`` to that of a duration."""
+    """Return the name of the metric; its samples add ``_bucket``, ``_sum`` and ``_count`` to that of a duration."""
     ending = {"counter": "_total", "gauge": "", "duration": "_seconds"}[measured.kind]
     return f"processor_{measured.name.replace('.', '_')}{ending}"
 

@@ -1,4 +1,4 @@
-"""What is counted and timed, for statsd (over UDP).
+"""Metrics for statsd, over UDP.
 
 A statsd that is away, or whose host does not resolve, costs nothing but what would have been sent.
 """
@@ -30,7 +30,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Address = tuple[bool, str]
-"""Whether it is one of IPv6, and the number."""
+"""True for IPv6, and the address in text."""
 
 
 def statsd_options(shared: str | None = "resource.statsd") -> Namespace:
@@ -56,7 +56,7 @@ def statsd_options(shared: str | None = "resource.statsd") -> Namespace:
 
 
 def statsd_call_options() -> Namespace:
-    """Those of a component that tells statsd of calls."""
+    """Return the options of a component that tells statsd of calls."""
     options = statsd_options()
     options.add_option(
         "active_list",
@@ -142,7 +142,7 @@ class StatsdClient:
         return timed
 
     def close(self) -> None:
-        """What comes afterwards is not sent."""
+        """Close it; nothing is sent afterwards."""
         with self._lock:
             self._host = ""
             if self._client is not None:

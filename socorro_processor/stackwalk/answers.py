@@ -32,7 +32,7 @@ from socorro_processor.symbols.supply_result import CACHED, FETCHED
 logger = logging.getLogger(__name__)
 
 MAXIMUM_QUESTIONS = 500
-"""Of one walk: the stackwalker asks no more."""
+"""A walk's limit: the stackwalker asks no more."""
 
 _REMOVED = "removed from the symbol cache before it was opened"
 _LACKING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))

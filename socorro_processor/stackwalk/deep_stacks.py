@@ -75,7 +75,7 @@ class DeepStackCutter:
     def __init__(self) -> None:
         self._pending = b""
         self._inside = False
-        """Whether what is pending belongs to a stack."""
+        """True if the pending bytes belong to a stack."""
         self._gave_up = False
         self._count = 0
         self._last: deque[bytes] = deque(maxlen=_HALF)

@@ -41,7 +41,7 @@ class DifferentWalk(NamedTuple):
     dump: str
     """The dump's name."""
     stackwalker: str
-    """What it prints for ``--version``."""
+    """Its output for ``--version``."""
     difference: str
     own: Mapping[str, Any]
     reference: Mapping[str, Any]
@@ -120,7 +120,7 @@ class DifferentWalks:
                 path.unlink(missing_ok=True)
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """What is in the directory, without what others may have put there."""
+        """Return our files in the directory; others may have put theirs there."""
         for path in list(self._directory.iterdir()):
             try:
                 check_crash_id(path.name.removeprefix(".").partition(".")[0])

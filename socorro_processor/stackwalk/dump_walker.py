@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 REFERENCE = "--reference"
 """Has it walk as minidump-stackwalk does."""
 _WANT_AN_INDEX = ("whole", "whole_for_damaged_index")
-"""How symbols were used whose index is missing, or no good."""
+"""Uses of a symbol file whose index is missing or damaged."""
 _LATER = "later"
 SYMBOL_USES = (
     "index",
@@ -43,7 +43,7 @@ SYMBOL_USES = (
     "refused",
     _LATER,
 )
-"""Of symbol files, as they are counted."""
+"""Uses of a symbol file that are counted."""
 
 
 class Dump(NamedTuple):
@@ -52,7 +52,7 @@ class Dump(NamedTuple):
     crash_id: str
     name: str
     values: Mapping[str, Sequence[str]]
-    """What the command line names (``FIELDS``), the path of the dump among it."""
+    """Values for the command line (``FIELDS``), the path of the dump among them."""
     crash_directory: Path | None = None
     """By it the stackwalker is found if it outlives this process."""
     output_limit: int | None = None
@@ -65,7 +65,7 @@ class DumpWalk(NamedTuple):
     outcome: Outcome
     result: StackwalkResult
     supplied: SupplyResult = SupplyResult({})
-    """What became of the symbol files that were not there."""
+    """The symbol files that were not there, and what became of them."""
 
 
 class DumpWalker:
@@ -148,7 +148,7 @@ class DumpWalker:
         return DumpWalk(outcome, stackwalk_result(dump.name, outcome))
 
     def _want_index(self, path: str, program: str) -> None:
-        """Those of a symbol cache are its manager's, who counts what they come to."""
+        """Have an index made: by the manager of a symbol cache, which counts their size, or by the builder."""
         for root in self._stores:
             file = SymbolFile(root, path)
             if file.state() is None:
@@ -190,14 +190,14 @@ def _missed(json_dump: Mapping[str, Any]) -> Iterator[SymbolFileID]:
 
 
 def how_symbols_were_used(json_dump: Mapping[str, Any]) -> dict[str, str]:
-    """How each symbol file was used, by its path in a store."""
+    """Return how each symbol file was used, by its path in a store."""
     symbols = _said_by_own(json_dump).get("symbols")
     files = symbols.items() if isinstance(symbols, dict) else ()
     return {path: str(file.get("used")) for path, file in files if isinstance(file, dict)}
 
 
 def _said_by_own(json_dump: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What only the own stackwalker says; empty where it did not walk."""
+    """Return the part that only the own stackwalker writes; empty for another one."""
     own = json_dump.get(OWN_KEY)
     return own if isinstance(own, dict) else {}
 

@@ -28,7 +28,7 @@ _REMEMBERED = 1000
 
 
 def killed_by_another(outcome: Outcome, limits: Limits) -> bool:
-    """Whether a signal ended it that neither we nor the kernel sent for the limits that we set."""
+    """Return True if it died of a signal that neither this process nor the kernel sent because of its limits."""
     if outcome.timed_out or outcome.output_too_large or outcome.memory_too_large:
         return False
     code = outcome.return_code
@@ -45,7 +45,7 @@ def killed_by_another(outcome: Outcome, limits: Limits) -> bool:
 
 
 class Kills:
-    """Which crashes' walks were killed by another. May be used by several threads at once."""
+    """Crashes whose walks were killed by another process. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

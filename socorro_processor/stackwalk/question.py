@@ -1,4 +1,4 @@
-"""What a stackwalker and this process tell each other about symbols, over a socket that keeps messages apart.
+"""Messages about symbols between a stackwalker and this process, over a socket that keeps messages apart.
 
 Each message is a JSON object. The stackwalker asks
 

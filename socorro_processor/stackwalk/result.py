@@ -1,4 +1,4 @@
-"""What a stackwalker's run becomes in the processed crash. Whatever it did, there is a result."""
+"""Turn a stackwalker's run into fields of the processed crash. There is a result whatever it did."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNKNOWN_ERROR = "unknown error"
 OUTPUT_TOO_LARGE = "OutputTooLarge"
 TIMED_OUT = "TimedOut"
 EMPTY_MINIDUMP = "EmptyMinidump"
-"""Of a dump without a byte, which is not walked."""
+"""The status of a dump without a byte, which is not walked."""
 
 _OF_MINIDUMP_STACKWALK = (
     "CodeViewReadFailure DataError FileNotFound HeaderMismatch IoError MemoryReadFailure MinidumpReadError "
@@ -23,14 +23,14 @@ _OF_MINIDUMP_STACKWALK = (
     "StreamReadFailure StreamSizeMismatch UnknownElementType UnknownError VersionMismatch"
 )
 PANIC = "Panic"
-"""Of the project's own stackwalker, which has a fault of its own, and says so."""
+"""The status where the project's own stackwalker met a fault of its own."""
 KILLED = "Killed"
 OTHER_OUTCOME = "other"
 OUTCOMES = (
     OK, TIMED_OUT, OUTPUT_TOO_LARGE, EMPTY_MINIDUMP, KILLED, PANIC, UNKNOWN_ERROR, *_OF_MINIDUMP_STACKWALK.split(),
     OTHER_OUTCOME,
 )  # fmt: skip
-"""How walks end, as they are counted: statuses, but ``Killed`` where a signal ended the stackwalker before it said why
+"""Ends of walks that are counted: statuses, but ``Killed`` where a signal ended the stackwalker before it said why
 (its memory or CPU time was used up, or it has a bug), and ``other`` for statuses that come from who knows where."""
 
 _TIMED_OUT_CODE = 124
@@ -95,12 +95,12 @@ def empty_minidump_result(dump_name: str) -> StackwalkResult:
 
 
 def prints_an_object(outcome: Outcome) -> bool:
-    """Whether there is a JSON object in it, as for every dump that a stackwalker can read."""
+    """Return True if it printed a JSON object, as a stackwalker does for every dump that it can read."""
     return _read(outcome) is not None
 
 
 def _facts(outcome: Outcome) -> list[str]:
-    """How it ended, where that was not by itself."""
+    """Say how it ended where it did not end on its own."""
     if outcome.timed_out:
         return [f"killed, it was not done after {outcome.wall_seconds:.1f} s"]
     if outcome.output_too_large:

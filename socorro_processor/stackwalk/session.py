@@ -38,7 +38,7 @@ class Ready(NamedTuple):
 
 
 class Session:
-    """What ``run`` is given as the questions of a walk, for the time of a ``with``.
+    """The questions of one walk, as ``run`` takes them, within a ``with``.
 
     Only ``SymbolAnswers`` changes it, under its lock.
     """
@@ -90,7 +90,7 @@ class Session:
 
     @property
     def supplied(self) -> SupplyResult:
-        """What became of each symbol file that was asked for, once the session has ended."""
+        """Return what became of each symbol file that was asked for. To be called after the end of the session."""
         return SupplyResult(dict(self._results), frozenset(self._late))
 
     def is_full(self, wanted: SymbolFileID, number_of_files: int) -> bool:

@@ -49,7 +49,7 @@ FIELDS = (
     "symbol_tmp_path",
     "kill_timeout",
 )
-"""What a stackwalker's command line may name."""
+"""The fields of a stackwalker's command line."""
 
 OWN_COMMAND_LINE = CommandLine(
     "{command_pathname} {switches}"
@@ -76,10 +76,10 @@ BASE_ENVIRONMENT = {
     # It works in one thread: others cost their start, a fifth of a small walk.
     "TOKIO_WORKER_THREADS": "1",
 }
-"""What every stackwalker's environment holds."""
+"""The environment of every stackwalker."""
 
 ENFORCED = "enforced"
-"""What the own stackwalker says first of a part of its sandbox that is in force."""
+"""The first word that the own stackwalker prints for a part of its sandbox that is in force."""
 
 _PROGRAM_FIELD = "command_pathname"
 _OF_A_CRASH = ("raw_crash_pathname", "dump_file_pathname", "switches", "questions")
@@ -142,7 +142,7 @@ class Stackwalker:
         self._version_printed = ""
 
     def uses(self, field: str) -> bool:
-        """Whether a value for ``field`` is needed."""
+        """Return True if a value for ``field`` is needed."""
         lines = [self._command_line] if self._command_line else [OWN_COMMAND_LINE, STOCK_COMMAND_LINE]
         return any(line.uses(field) for line in [*lines, self._sandbox])
 
@@ -211,7 +211,7 @@ class Stackwalker:
             return "", ""
 
     def own_sandbox(self, values: Mapping[str, Sequence[str]]) -> dict[str, str]:
-        """What is in force of the own stackwalker's sandbox: of each part how it is, ``ENFORCED`` or why it is not.
+        """Return the state of each part of the own stackwalker's sandbox: ``ENFORCED``, or why it is not.
 
         ``values`` are as in ``walk``, without a dump. Empty where the program is another, or cannot be run.
         """

@@ -1,4 +1,4 @@
-"""What the stackwalker says of a symbol file: one bad line, and it takes nothing of the file."""
+"""Check a symbol file with the stackwalker, which takes nothing of a file with one bad line."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class CacheDirectory:
         return True
 
     def is_current(self) -> bool:
-        """Whether it still is what its path leads to."""
+        """Return True if its path still leads to it."""
         try:
             return os.path.samestat(self.path.stat(), os.fstat(self._root))
         except OSError:

@@ -35,7 +35,7 @@ class IndexBuilder:
         self._asked: set[SymbolFile] = set()
         """Waiting, or being made."""
         self._failed: dict[SymbolFile, tuple[float, FileState | None]] = {}
-        """Those that could not be made: until when they are let be, if the file is still this one."""
+        """Files whose index could not be made: when it is tried again, and the state of the file until then."""
         self._thread: threading.Thread | None = None
         self._process: IndexProcess | None = None
         self._closed = False

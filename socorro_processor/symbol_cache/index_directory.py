@@ -32,7 +32,7 @@ class IndexRequest(NamedTuple):
     """An index that was missed, and the stackwalker that is to make it."""
 
     path: str
-    """Of the symbol file, in its store."""
+    """The path of the symbol file in its store."""
     stackwalker: str
 
 

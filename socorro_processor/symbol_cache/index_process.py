@@ -19,7 +19,7 @@ from socorro_processor.machine.process_tree import kill_tree
 TIME = 900.0
 """Seconds that one may take."""
 CORRUPT = "corrupt"
-"""What the index of a file says that the stackwalker rejects."""
+"""The verdict on a file that the stackwalker rejects."""
 _PATIENCE = 5.0
 """Seconds in which it must have ended when it is told to."""
 _NICENESS = 10
@@ -31,7 +31,7 @@ class NotIndexed(SocorroError):
 
 
 class Indexed(NamedTuple):
-    """What became of it."""
+    """The result of indexing a file."""
 
     verdict: str
     """``usable``, ``corrupt``, or ``whole``: the file has to be read in full."""

@@ -60,7 +60,7 @@ class CacheIndexer:
         return done
 
     def close(self) -> None:
-        """What is being built is left."""
+        """Close it; an unfinished index is given up."""
         if self._process is not None:
             self._process.end()
             with suppress(NotIndexed):

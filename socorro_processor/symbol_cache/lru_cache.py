@@ -49,7 +49,7 @@ class Listener:
 
 
 class Beside(Protocol):
-    """What belongs to files of the cache without lying in it: it counts with them, and goes with them."""
+    """Files that belong to those of the cache without lying in it: they count with them, and go with them."""
 
     def size(self, path: str) -> int:
         """Bytes that belong to a file. Quick, for it is asked of every file."""
@@ -158,7 +158,7 @@ class LRUCache:
             METRICS.increment("symbol_cache.hits", hits)
 
     def look_at(self, path: str) -> None:
-        """What lies beside a file has changed. To do so is no use of it."""
+        """Look again at what lies beside a file. That does not count as a use of the file."""
         file = self.files.get(path)
         status = self._directory.file(path)
         if file is None or status is None:

@@ -105,7 +105,7 @@ class SymbolLRUCacheManager(RequiredConfig):
 
     @staticmethod
     def is_wanted(config: DotDict) -> bool:
-        """Whether there is a cache to manage."""
+        """Return True if there is a cache to manage."""
         return bool(config.symbol_cache_path)
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -183,7 +183,7 @@ class _Reports:
         self._limit = limit
         self._status: Status | None = None
         self._ordered: Status | None = None
-        """What was the status when the order was saved."""
+        """The status when the order was saved."""
         self._next_status = 0.0
         self._next_order = time.monotonic() + _ORDER_INTERVAL
         self._failed = False

@@ -1,4 +1,4 @@
-"""What the manager of a symbol cache writes down beside it: the order of use, and its own status.
+"""Records of the manager of a symbol cache, beside the cache: the order of use, and its own status.
 
 Neither lies in the cache, where it would be a file like any other. Both are replaced in one step; a
 damaged or missing one costs no more than what it says.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Status:
-    """What ``socorro symbols status`` shows."""
+    """The status that ``socorro symbols status`` shows."""
 
     pid: int
     started: float
@@ -26,12 +26,12 @@ class Status:
     bytes: int
     files: int
     hits: int
-    """How often a file that was there was opened, since the start; what comes at once counts once."""
+    """Opened files that were there, since the start; several openings at once count once."""
     evictions: int
     """Files removed for room, since the start."""
     evicted_bytes: int
     overflows: int
-    """How often events were lost, and the cache was looked through instead."""
+    """Times that events were lost, and the cache was looked through instead."""
     oldest: float | None
     """When the file that goes next was last used; None where there is none."""
     watching: bool
@@ -51,7 +51,7 @@ class CacheRecords:
         self._replace("order", os.fsencode(text))
 
     def order(self) -> dict[str, float]:
-        """What was saved last."""
+        """Return the order that was saved last."""
         used: dict[str, float] = {}
         with suppress(OSError):
             for entry in os.fsdecode((self._directory / "order").read_bytes()).split("\0"):
@@ -65,7 +65,7 @@ class CacheRecords:
         self._replace("status.json", json.dumps(asdict(status)).encode())
 
     def status(self) -> Status | None:
-        """What was saved last; None where there is nothing to read."""
+        """Return the status that was saved last; None if there is none."""
         try:
             read = json.loads((self._directory / "status.json").read_bytes())
             return Status(**{field.name: read[field.name] for field in fields(Status)})
@@ -80,7 +80,7 @@ class CacheRecords:
 
 
 def records_of(cache: Path, directory: str) -> CacheRecords:
-    """Those of a cache; ``directory`` where it is configured, else beside the cache. Raises ValueError."""
+    """Return the records of a cache: in ``directory``, or beside the cache if it is empty. Raises ValueError."""
     found = Path(directory) if directory else cache.with_name(f"{cache.name}.state")
     if found.resolve().is_relative_to(cache.resolve()):
         raise ValueError(f"{found} lies in the symbol cache {cache} itself: set state_path to another directory")
@@ -88,7 +88,7 @@ def records_of(cache: Path, directory: str) -> CacheRecords:
 
 
 def is_managed(cache: Path) -> bool:
-    """Whether a manager runs for this cache directory. Raises OSError."""
+    """Return True if a manager runs for this cache directory. Raises OSError."""
     descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""What happens in a tree of directories, as Linux's inotify tells it: a watch a directory."""
+"""Events in a tree of directories, by Linux's inotify (man 7 inotify): one watch a directory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Happened(Enum):
-    """What an event says of its path."""
+    """The kind of an event."""
 
     OPENED = auto()
     """A file was opened."""
@@ -33,7 +33,7 @@ class Happened(Enum):
 Event = tuple[Happened, str]
 
 _SETTINGS = {errno.ENOSPC: "fs.inotify.max_user_watches", errno.EMFILE: "fs.inotify.max_user_instances"}
-"""What limits inotify, by what it says then."""
+"""The kernel's settings that limit inotify, by the error that it gives."""
 
 # The integers, for the attributes of an enumeration are slow.
 _OPEN = int(flags.OPEN)
@@ -110,7 +110,7 @@ class Watches:
                         raise
 
     def read(self, timeout: float, delay: float = 0.0) -> Iterator[Event]:
-        """What has happened since, in order. Waits up to ``timeout`` seconds for the first event, and then ``delay``.
+        """Return the events since the last call, in order. Waits up to ``timeout`` seconds for the first event, and then ``delay``.
 
         The delay is for the others that come with it: to wake up for each costs more than to handle it.
         """

@@ -1,4 +1,4 @@
-"""Which build a binary is of: the debug file and debug id under which its symbols are looked for.
+"""Identify the build of a binary: the debug file and debug id under which its symbols are looked for.
 
     path = Path("build/app")
     for binary in identify(path, kind_of(path)):
@@ -38,7 +38,7 @@ class Binary:
     has_code: bool = True
     """False where it was split off another file, and has the debug information of that."""
     architecture: str = ""
-    """Of Mach-O, as dump_syms calls it."""
+    """The architecture of a Mach-O file, by dump_syms' name."""
 
 
 _MAGIC_SIZE = 32

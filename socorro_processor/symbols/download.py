@@ -22,7 +22,7 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _MAGIC = max(map(len, (_GZIP, _ZSTD)))
 _PIECE = 1 << 20
 _ZSTD_PIECE = 1 << 10
-"""Of what is compressed: a few bytes stand for 128 KB at most, so this for less than 64 MB."""
+"""Bytes of compressed data that are unpacked at once: a few stand for 128 KB at most, so this for less than 64 MB."""
 _ZSTD_WINDOW = 1 << 27
 _FIRST_LINE = 4_096
 _GUID = 32
@@ -99,7 +99,7 @@ def _checked(pieces: Iterator[bytes], wanted: SymbolFileID) -> Iterator[bytes]:
 
 
 def unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """What is compressed by gzip or zstd unpacked, all else as it is. Raises WrongSymbolFile where it is damaged."""
+    """Yield the data, unpacked where gzip or zstd compressed it. Raises WrongSymbolFile if it is damaged."""
     begin = b""
     for chunk in chunks:
         begin += chunk

@@ -43,10 +43,10 @@ _LARGEST = 4 << 30
 _FIRST_LINE = 4096
 _SAID = 300
 _FUNCTION = re.compile(rb"\nFUNC (?:m )?[0-9a-f]+ [0-9a-f]+ [0-9a-f]+ [^<\n]")
-"""Of a name that dump_syms did not make up."""
+"""A function whose name dump_syms did not make up."""
 _CHUNK = 1 << 20
 _CODEVIEW, _CODEVIEW_SIZE = b"RSDS", 24
-"""How a record begins that names a PDB, and bytes before the name."""
+"""The beginning of a record that names a PDB, and the bytes before the name."""
 _MAXIMUM_CODEVIEW = 1000
 _MAXIMUM_PATH = 4096
 """Bytes of a path that the system opens."""
@@ -60,7 +60,7 @@ class NotConverted(SocorroError):
 
 class Converted(NamedTuple):
     wanted: SymbolFileID
-    """What the symbol file is of."""
+    """The identity of the symbol file."""
     file: Path
 
 

@@ -46,7 +46,7 @@ class _Section(NamedTuple):
 
 
 class ElfFile:
-    """What is read of an open file. Every method raises NotUnderstood."""
+    """An open ELF file. Every method raises NotUnderstood."""
 
     def __init__(self, file: DumpFile) -> None:
         self._file = file

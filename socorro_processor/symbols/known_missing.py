@@ -1,4 +1,4 @@
-"""What a source was asked for and does not have: it is not asked again for a while.
+"""Files that a source does not have: it is not asked for them again for a while.
 
 One empty file for each, so that all processes know, and a later run does too.
 """

@@ -77,7 +77,7 @@ class SymbolFile(NamedTuple):
 
 
 class FileState(NamedTuple):
-    """What tells one state of a file from another."""
+    """The state of a file: another one after each change."""
 
     size: int
     mtime: int

@@ -25,7 +25,7 @@ class SymbolSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in messages, and remembered by. No secret is in it."""
+        """Its name in messages and in what is remembered of it. It holds no secret."""
 
     def chunks(self, path: str) -> Generator[bytes]:
         """The content of a file, piece by piece, maybe compressed: to be closed where it is not read to its end.

@@ -26,7 +26,7 @@ class Staging:
 
     @contextlib.contextmanager
     def alone(self, path: str, seconds: float, stopped: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-        """Whether nobody else, of any thread or process, is getting that file: waits for that up to ``seconds``."""
+        """Yield True if no other thread or process is getting that file; wait for that up to ``seconds``."""
         descriptor = self._lock(self._name(path) + _LOCK, seconds, stopped)
         if descriptor is None:
             yield False

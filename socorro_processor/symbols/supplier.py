@@ -40,7 +40,7 @@ from socorro_processor.symbols.supply_result import CACHED, FETCHED, MISSING, Su
 logger = logging.getLogger(__name__)
 
 S3 = "s3"
-"""What stands for the bucket in the list of sources."""
+"""The bucket, in the list of sources."""
 
 ENDED = "the processor ends"
 """Why a file does not come any more."""
@@ -200,7 +200,7 @@ class SymbolSupplier(RequiredConfig):
 
     @staticmethod
     def is_wanted(config: DotDict) -> bool:
-        """Whether there is a source."""
+        """Return True if a source is configured."""
         return bool(config.sources)
 
     def supply(
@@ -257,7 +257,7 @@ class SymbolSupplier(RequiredConfig):
         return None
 
     def has(self, wanted: SymbolFileID) -> bool:
-        """Whether it is in the cache, or in one of the other directories."""
+        """Return True if the file is in the cache or in one of the other directories."""
         return self._is_there(wanted.path)
 
     def forget(self, path: str) -> None:
@@ -273,7 +273,7 @@ class SymbolSupplier(RequiredConfig):
         return source.name
 
     def close(self) -> None:
-        """What is being got is left unfinished."""
+        """Close it; unfinished downloads are given up."""
         self._closed.set()
         for source, _ in self._sources:
             source.close()

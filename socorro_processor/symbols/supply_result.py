@@ -1,4 +1,4 @@
-"""What became of the symbol files that a dump needed."""
+"""The result of getting the symbol files that a dump needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SupplyResult:
 
     results: Mapping[SymbolFileID, str]
     late: Collection[SymbolFileID] = ()
-    """Those of ``failed`` that may be there at the next attempt: they had not come in time."""
+    """Files of ``failed`` that may be there at the next attempt: they had not come in time."""
 
     @property
     def cached(self) -> list[SymbolFileID]:
@@ -34,7 +34,7 @@ class SupplyResult:
 
     @property
     def failed(self) -> dict[SymbolFileID, str]:
-        """Those of which it is not known whether a source has them, and why."""
+        """Files of which it is not known whether a source has them, and why."""
         return {wanted: said for wanted, said in self.results.items() if said not in (CACHED, FETCHED, MISSING)}
 
     def notes(self) -> list[str]:

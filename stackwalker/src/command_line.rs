@@ -73,17 +73,17 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, lexop
         ask: None,
         patience: PATIENCE,
         stores: vec![],
+        index_path: None,
         evil_json: None,
         reference: false,
         dump: PathBuf::new(),
     };
     let mut dump: Option<OsString> = None;
-    let mut indexes: Option<PathBuf> = None;
     let (mut is_version, mut is_verbose, mut is_check) = (false, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("symbols-path") => options.stores.push(Store::new(arguments.value()?.into())),
-            Long("index-path") => indexes = Some(PathBuf::from(arguments.value()?)),
+            Long("index-path") => options.index_path = Some(arguments.value()?.into()),
             Long("ask") => options.ask = Some(arguments.value()?.parse()?),
             Long("ask-timeout") => options.patience = Duration::from_secs_f64(seconds(&arguments.value()?)?),
             Long("evil-json") => options.evil_json = Some(arguments.value()?.into()),
@@ -104,7 +104,8 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, lexop
     if is_verbose {
         return Err("--verbose goes with --version".into());
     }
-    options.stores = options.stores.drain(..).map(|store| store.with_indexes(indexes.as_deref())).collect();
+    let indexes = options.index_path.as_deref();
+    options.stores = options.stores.drain(..).map(|store| store.with_indexes(indexes)).collect();
     options.dump = dump.ok_or("no minidump is given")?.into();
     Ok(if is_check { Command::CheckSandbox(options) } else { Command::Walk(options) })
 }

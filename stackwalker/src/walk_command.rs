@@ -17,7 +17,7 @@ use minidump_unwind::{simple_symbol_supplier, MultiSymbolProvider, SymbolProvide
 use crate::asking::Asking;
 use crate::certificates::Annotations;
 use crate::dump_file::{self, not_mapped};
-use crate::failure::Failure;
+use crate::failure::{say, Failure};
 use crate::symbols::{OnDemand, Store};
 use crate::{bounds, crash, crashpad, report, sandbox, streams, view, walk};
 
@@ -25,6 +25,7 @@ pub struct Options {
     pub ask: Option<RawFd>,
     pub patience: Duration,
     pub stores: Vec<Store>,
+    pub index_path: Option<PathBuf>,
     pub evil_json: Option<PathBuf>,
     pub reference: bool,
     pub dump: PathBuf,
@@ -37,6 +38,17 @@ impl Options {
         symbols.chain(self.evil_json.as_deref()).collect()
     }
 
+    /// Nothing is read from what is no directory, as from one that is not there; but that is hardly meant.
+    fn say_what_is_no_directory(&self) {
+        let stores = self.stores.iter().map(|store| ("--symbols-path", &store.directory));
+        for (option, path) in stores.chain(self.index_path.iter().map(|path| ("--index-path", path))) {
+            if path.metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+                let path = path.display();
+                say(&format!("socorro-stackwalk: {option} {path} is not a directory, nothing is read from it"));
+            }
+        }
+    }
+
     fn asking(&self) -> Option<Asking> {
         self.ask.map(|descriptor| Asking::new(descriptor, self.patience))
     }
@@ -44,6 +56,7 @@ impl Options {
 
 pub fn run(options: &Options, out: impl Write) -> Result<(), Failure> {
     let file = dump_file::open(&options.dump)?;
+    options.say_what_is_no_directory();
     sandbox::enter(&options.readable());
     if options.reference {
         return reference(options, &file, out);

@@ -286,6 +286,14 @@ fn key(module: &(dyn Module + Sync)) -> Key {
     )
 }
 
+/// Where the symbol file of a module is in a store. None if it has no id, or if the name of its debug file is none that
+/// a directory could have.
+fn path_in_store(module: &(dyn Module + Sync)) -> Option<String> {
+    let path = breakpad_sym_lookup(module)?.cache_rel;
+    let is_name = !matches!(path.split('/').next(), None | Some("" | "." | ".."));
+    is_name.then_some(path)
+}
+
 impl ModuleSymbols {
     fn find(module: &(dyn Module + Sync), stores: &[Store], first_wanted: (usize, usize)) -> ModuleSymbols {
         let mut found = ModuleSymbols {
@@ -297,8 +305,7 @@ impl ModuleSymbols {
             name: last_part(&module.code_file()).to_string(),
             first_wanted,
         };
-        let Some(lookup) = breakpad_sym_lookup(module) else { return found };
-        let relative = lookup.cache_rel;
+        let Some(relative) = path_in_store(module) else { return found };
         found.path = Some(relative.clone());
         for store in stores {
             let path = store.directory.join(&relative);

@@ -145,6 +145,50 @@ def test_a_link_that_leads_out_of_the_symbol_directories_is_refused_and_said(
     assert printed["socorro_stackwalk"]["symbols"] == {path: {"used": "refused"}}
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_module_whose_debug_file_is_no_name_of_a_file_has_no_symbols(tmp_path: Path, name: str) -> None:
+    source, path = symbol_store(tmp_path / "symbols")
+    debug_file, debug_id, _ = path.split("/")
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "directory").mkdir()
+    file = store / name / debug_id / f"{name}.sym"
+    file.parent.mkdir()
+    file.write_bytes((tmp_path / "symbols" / path).read_bytes())
+    dump = tmp_path / "crash.dmp"
+    named = f"{debug_file}\0".encode()
+    assert source.read_bytes().count(named) == 1
+    dump.write_bytes(source.read_bytes().replace(named, name.encode().ljust(len(named), b"\0")))
+    printed = walk("--symbols-path", store, dump)
+    assert name in [module["debug_file"] for module in printed["modules"]]
+    assert (loaded(printed), printed["socorro_stackwalk"].get("symbols")) == (0, None)
+
+
+@pytest.mark.parametrize("options", [(), ("--reference",)], ids=["own", "reference"])
+@pytest.mark.parametrize("option", ["--symbols-path", "--index-path"])
+def test_a_directory_that_is_a_file_is_said_and_the_walk_goes_on_without(
+    file: Path, tmp_path: Path, option: str, options: tuple[str, ...]
+) -> None:
+    dump, _ = symbol_store(tmp_path / "store")
+    without = run(
+        *options,
+        "--symbols-path",
+        *((tmp_path / "none",) if option == "--symbols-path" else (tmp_path / "store",)),
+        dump,
+    )
+    odd = file.rename(tmp_path / "a\nfile")
+    stores = () if option == "--symbols-path" else ("--symbols-path", tmp_path / "store")
+    ended = run(*options, *stores, option, odd, dump)
+    assert (without.returncode, without.stderr, ended.returncode) == (0, "", 0)
+    assert (
+        ended.stderr == f"socorro-stackwalk: {option} {tmp_path}/a file is not a directory, nothing is read from it\n"
+    )
+    with_file, expected = json.loads(ended.stdout), json.loads(without.stdout)
+    with_file.pop("socorro_stackwalk", None)
+    expected.pop("socorro_stackwalk", None)
+    assert with_file == expected
+
+
 NOT_SUPPORTED = "not supported by this kernel"
 FORMER_KERNELS = {
     "without Landlock": (without_landlock(), NOT_SUPPORTED, "enforced"),
