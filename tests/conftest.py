@@ -41,11 +41,18 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Among several workers the longest modules begin first, so that none is left alone at the end."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: (-_limit(item), item.path.parent.name not in ("chaos", "system")))
+        items.sort(key=lambda item: (-_limit(item), not _is_long(item)))
 
 
 def _limit(item: pytest.Item) -> float:
     return max((mark.args[0] for mark in item.iter_markers("timeout")), default=0)
+
+
+def _is_long(item: pytest.Item) -> bool:
+    """Those that start servers or processes wait for them."""
+    return item.path.parent.name in ("chaos", "contract", "integration", "system") or bool(
+        item.get_closest_marker("long")
+    )
 
 
 def pytest_sessionfinish() -> None:

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from socorro_processor.serialization import MAXIMUM_DEPTH, PART, NotJSON, decode, encode
 
+pytestmark = pytest.mark.long
+
 MILLION = 1_000_000
 SECONDS = 30
 """Far more than any of the cases takes; what is quadratic takes hours."""

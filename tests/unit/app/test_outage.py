@@ -25,6 +25,8 @@ from socorro_processor.errors import CrashStorageError, PartlyAwayError, Permane
 from socorro_processor.monitoring.health import Health
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 
+pytestmark = pytest.mark.long
+
 CRASHES = 300
 HOUR = 3600.0
 STEP = 0.25

@@ -19,6 +19,8 @@ from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import CrashQueueError
 from tests.unit.crashqueue import processor_process
 
+pytestmark = pytest.mark.long
+
 DEADLINE = 60.0
 WAL_AND_SHM = ("-wal", "-shm")
 

@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
@@ -21,6 +22,8 @@ from tests.contract.queue_model import (
     as_modelled,
 )
 from tests.unit.crashqueue.machine import Machine
+
+pytestmark = pytest.mark.long
 
 LEASE_TIME = 60.0
 

@@ -20,6 +20,8 @@ from socorro_processor.errors import CrashQueueError
 from tests.unit.crashqueue import processor_process
 from tests.unit.crashqueue.machine import Machine
 
+pytestmark = pytest.mark.long
+
 DEADLINE = 60.0
 SOON = 10.0
 """Far less than the lease time, and far more than the second after which a death is noticed."""

@@ -14,6 +14,8 @@ from socorro_processor.crashqueue.base import KEPT_STATES, QUEUES, Delivery
 from socorro_processor.crashqueue.sqlite.strays import LONGEST_BODY
 from tests.unit.crashqueue.machine import Machine, Processor
 
+pytestmark = pytest.mark.long
+
 VALUES = {
     "NULL": "NULL",
     "a number": "7",
