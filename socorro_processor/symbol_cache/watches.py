@@ -110,9 +110,10 @@ class Watches:
                         raise
 
     def read(self, timeout: float, delay: float = 0.0) -> Iterator[Event]:
-        """Return the events since the last call, in order. Waits up to ``timeout`` seconds for the first event, and then ``delay``.
+        """Return the events since the last call, in order.
 
-        The delay is for the others that come with it: to wake up for each costs more than to handle it.
+        Waits up to ``timeout`` seconds for the first event, and then ``delay`` for the others that come with it: to
+        wake up for each costs more than to handle it.
         """
         pending, self._pending = self._pending, []
         yield from pending
