@@ -21,7 +21,7 @@ from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.deep_stacks import DeepStackCutter
 from socorro_processor.stackwalk.killed import Kills, killed_by_another
 from socorro_processor.stackwalk.result import prints_an_object
-from socorro_processor.stackwalk.sound_minidump import sound_minidump
+from socorro_processor.stackwalk.smallest_minidump import sound_minidump
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Has the indexes made that walks have missed, one after the other, in the background."""
+"""Have indexes of symbol files made, one after the other, in the background."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from socorro_processor.symbols.layout import FileState, SymbolFile
 
 logger = logging.getLogger(__name__)
 
-_MAXIMUM_WAITING = 1_000
+_MAXIMUM_WAITING = 10_000
 _MAXIMUM_FAILED = 10_000
 _PAUSE = 300.0
 """Seconds after which one that could not be made is tried again: a disk may have been full."""
@@ -26,10 +26,16 @@ _PAUSE = 300.0
 class IndexBuilder:
     """May be asked by several threads at once; never makes one wait."""
 
-    def __init__(self, index_path: str = "", clock: Callable[[], float] = time.monotonic) -> None:
-        """``index_path``: as ``index_directory`` has it."""
+    def __init__(
+        self,
+        index_path: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        tried: Callable[[SymbolFile], None] = lambda file: None,
+    ) -> None:
+        """``index_path``: as ``index_directory`` has it; ``tried`` is called, in another thread, after each file."""
         self._index_path = index_path
         self._clock = clock
+        self._tried = tried
         self._wanted: queue.Queue[tuple[SymbolFile, str] | None] = queue.Queue(_MAXIMUM_WAITING)
         self._lock = threading.Lock()
         self._asked: set[SymbolFile] = set()
@@ -90,10 +96,12 @@ class IndexBuilder:
             finally:
                 with self._lock:
                     self._asked.discard(wanted[0])
+                self._tried(wanted[0])
                 self._wanted.task_done()
 
     def _make(self, file: SymbolFile, stackwalker: str) -> None:
-        state = file.state()
+        if (state := file.state()) is None:
+            return
         try:
             index_directory(file.root, self._index_path).mkdir(parents=True, exist_ok=True)
         except OSError as error:

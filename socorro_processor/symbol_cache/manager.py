@@ -137,7 +137,7 @@ class SymbolLRUCacheManager(RequiredConfig):
     def _manage(self, directory: CacheDirectory, stopped: Callable[[], bool]) -> None:
         indexer = CacheIndexer(self._path, self._indexes, self._index_path)
         with closing(Watches()) as watches, closing(indexer):
-            listener = self._listener.and_also(Listener(indexer.arrived, indexer.gone))
+            listener = self._listener.and_also(Listener(indexer.arrived))
             cache = LRUCache(directory, watches, self._limit, listener, beside=self._indexes)
             self._indexes.scan()
             cache.scan(self._records.order())
@@ -161,9 +161,9 @@ class SymbolLRUCacheManager(RequiredConfig):
                         if self._verbosity:
                             logger.info("symbol cache: removed %.300r", path)
                     cache.remove_empty_directories()
-                    if (indexed := indexer.work(cache.files)) is not None:
-                        self._indexes.look_at(indexed)
-                        cache.look_at(indexed)
+                    for path in indexer.work(cache.files):
+                        self._indexes.look_at(path)
+                        cache.look_at(path)
                     if cache.lost_events or (not watches.complete and time.monotonic() >= next_scan):
                         cache.scan()
                         next_scan = time.monotonic() + self._scan_interval

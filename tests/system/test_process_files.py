@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from socorro_processor.stackwalk.sound_minidump import sound_minidump
+from socorro_processor.stackwalk.smallest_minidump import sound_minidump
 from tests.shared import SAMPLES, shared, stackwalker
 from tests.system.daemon import Installation, eventually
 from tests.terminal import Terminal

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.stackwalk.sound_minidump import sound_minidump
+from socorro_processor.stackwalk.smallest_minidump import sound_minidump
 from tests.system.daemon import DEADLINE, Installation
 from tests.terminal import Terminal
 

@@ -10,7 +10,7 @@ from socorro_processor.cli.main import main
 from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
-from socorro_processor.stackwalk.sound_minidump import sound_minidump
+from socorro_processor.stackwalk.smallest_minidump import sound_minidump
 
 MAIN = "upload_file_minidump"
 MINIDUMP = sound_minidump()

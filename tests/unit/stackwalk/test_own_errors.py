@@ -14,7 +14,7 @@ import pytest
 from socorro_processor.machine.bounded_program import Limits
 from socorro_processor.machine.bounded_program import run as run_limited
 from socorro_processor.stackwalk.result import stackwalk_result
-from socorro_processor.stackwalk.sound_minidump import sound_minidump
+from socorro_processor.stackwalk.smallest_minidump import sound_minidump
 from tests.own_stackwalker import run
 from tests.shared import own_stackwalker, shared
 from tests.unit.stackwalk.many_threads import minidump_of_threads

@@ -10,7 +10,7 @@ import pytest
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.machine.bounded_program import Limits, UnusableProgramError
 from socorro_processor.stackwalk.command_line import CommandLine
-from socorro_processor.stackwalk.sound_minidump import sound_minidump
+from socorro_processor.stackwalk.smallest_minidump import sound_minidump
 from socorro_processor.stackwalk.stackwalker import FIELDS, Stackwalker, find_stackwalker
 from tests.shared import stackwalker
 
