@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
@@ -12,6 +11,7 @@ import uuid
 from pathlib import Path
 
 from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.machine.locks import FileLock
 from socorro_processor.machine.orphans import kill_orphans
 from socorro_processor.machine.regular_file import NOT_OURS
 from socorro_processor.machine.writable_directory import check_room, check_writable
@@ -37,8 +37,8 @@ class ProcessDirectory:
             self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check_owner(base)
             self._remove_abandoned()
-            self._lock_file, self._lock = self._own_lock()
-            self.path = self._lock_file.with_suffix("")
+            self._lock = self._own_lock()
+            self.path = self._lock.path.with_suffix("")
             self.path.mkdir(mode=0o700)
         except OSError as error:
             raise _unusable(self._base, error) from error
@@ -54,31 +54,30 @@ class ProcessDirectory:
 
     def close(self) -> None:
         """Remove it, with all that is in it."""
-        _remove(self.path, self._lock_file)
-        os.close(self._lock)
+        _remove(self.path, self._lock)
+        self._lock.close()
 
-    def _own_lock(self) -> tuple[Path, int]:
+    def _own_lock(self) -> FileLock:
         while True:
-            path = self._base / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.lock"
-            lock = _locked(path, os.O_CREAT)
-            if lock is not None:
-                return path, lock
+            # One that starts at this moment may take it for abandoned.
+            with contextlib.suppress(BlockingIOError):
+                return FileLock(self._base / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.lock")
 
     def _remove_abandoned(self) -> None:
         for path in self._base.glob("*.lock"):
             try:
-                lock = _locked(path)
+                lock = FileLock(path, os.O_RDWR | os.O_NOFOLLOW)
+            except (BlockingIOError, FileNotFoundError):
+                continue
             except OSError as error:
                 if error.errno not in NOT_OURS:
                     raise
                 logger.warning("left as it is, because it cannot be opened: %s: %s", path, error.strerror)
                 continue
-            if lock is None:
-                continue
-            if orphans := kill_orphans(path.stem):
-                logger.warning("killed %d processes that a killed processor had left behind", orphans)
-            _remove(path.with_suffix(""), path)
-            os.close(lock)
+            with lock:
+                if orphans := kill_orphans(path.stem):
+                    logger.warning("killed %d processes that a killed processor had left behind", orphans)
+                _remove(path.with_suffix(""), lock)
             logger.info("removed the temporary files of a processor that was killed: %s", path.with_suffix(""))
 
 
@@ -115,26 +114,9 @@ def _unusable(path: Path, error: OSError) -> ProcessingEnvironmentError:
     )
 
 
-def _remove(directory: Path, lock_file: Path) -> None:
+def _remove(directory: Path, lock: FileLock) -> None:
     """The lock file last, and only once there is nothing left for a later start to remove."""
     shutil.rmtree(directory, ignore_errors=True)
     if not directory.exists():
         with contextlib.suppress(OSError):
-            lock_file.unlink(missing_ok=True)
-
-
-def _locked(path: Path, flags: int = 0) -> int | None:
-    """The descriptor of ``path``, locked; None where another process holds it, or has just removed it."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Between opening and locking, another process may have locked and removed this very file.
-        if path.stat().st_ino == os.fstat(descriptor).st_ino:
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(descriptor)
-    return None
+            lock.remove()

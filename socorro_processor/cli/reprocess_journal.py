@@ -7,8 +7,6 @@ died or lost it (``SUBMITTED_AHEAD``), and those are queued twice.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
+from socorro_processor.machine.locks import FileLock
 from socorro_processor.machine.regular_file import write_all
 
 _HEADING = b'"a journal of socorro reprocess"\n'
@@ -47,11 +46,15 @@ class Journal:
         """Raises SocorroError where another process has it, ConfigurationError where it cannot be used."""
         self.path = path.absolute()
         try:
-            self._descriptor = self._locked()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # An operator may have put a link there.
+            self._lock = FileLock(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        except BlockingIOError:
+            raise SocorroError(f"another socorro reprocess is at work with the journal {self.path}") from None
         except OSError as error:
             raise ConfigurationError(f"cannot write the journal {self.path}: {error.strerror}") from error
         try:
-            with os.fdopen(os.dup(self._descriptor), "rb") as file:
+            with os.fdopen(os.dup(self._lock.descriptor), "rb") as file:
                 content = file.read()
             self.queued = _entries(content, self.path)
             self._mend(content)
@@ -70,55 +73,30 @@ class Journal:
     def clear(self) -> None:
         """Begin anew."""
         self.queued.clear()
-        os.ftruncate(self._descriptor, len(_HEADING))
+        os.ftruncate(self._lock.descriptor, len(_HEADING))
 
     def remove(self) -> None:
         """It is of no use any more."""
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
+        self._lock.remove()
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        self._lock.close()
 
     def __str__(self) -> str:
         return f"the journal {self.path}"
 
-    def _locked(self) -> int:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Who had it before may have removed it.
-                if _is_at(descriptor, self.path):
-                    return descriptor
-            except BlockingIOError:
-                os.close(descriptor)
-                raise SocorroError(f"another socorro reprocess is at work with the journal {self.path}") from None
-            except BaseException:
-                os.close(descriptor)
-                raise
-            os.close(descriptor)
-
     def _mend(self, content: bytes) -> None:
         """Take away what is no whole line."""
         whole = content.rfind(b"\n") + 1
-        os.ftruncate(self._descriptor, whole)
+        os.ftruncate(self._lock.descriptor, whole)
         if not whole:
             self._write(_HEADING)
 
     def _write(self, data: bytes) -> None:
         try:
-            write_all(self._descriptor, data)
+            write_all(self._lock.descriptor, data)
         except OSError as error:
             raise SocorroError(f"cannot write the journal {self.path}: {error.strerror}") from error
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 class JournalInMemory(Journal):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 import time
@@ -29,6 +28,7 @@ from socorro_processor.errors import (
     PermanentStorageError,
     TransientStorageError,
 )
+from socorro_processor.machine.locks import FileLock, lock_open_file
 from socorro_processor.machine.writable_directory import check_room, check_writable
 
 TEMPORARY_SUFFIX = ".writing"
@@ -414,7 +414,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
             with os.fdopen(descriptor, "wb", 0) as file:
                 # Where locks cannot be had, nothing is swept either.
                 with contextlib.suppress(OSError):
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    lock_open_file(file.fileno())
                 yield file, temporary
         except BaseException:
             with contextlib.suppress(OSError):
@@ -468,12 +468,12 @@ def _sweep(directory: Path) -> int:
 
 
 def _remove_left_over(path: Path) -> bool:
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with contextlib.suppress(OSError), os.fdopen(os.open(path, flags), "r+b", 0) as file:
-        if time.time() - os.fstat(file.fileno()).st_mtime > LEFT_OVER_AGE:
+    with contextlib.suppress(OSError):
+        # Locked only if it is old, so that it does not get in the way of who has just begun to write it.
+        if time.time() - path.lstat().st_mtime > LEFT_OVER_AGE:
             # Whoever writes it still has the lock.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+            with FileLock(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK):
+                path.unlink()
             return True
     return False
 

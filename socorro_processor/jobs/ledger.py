@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -14,6 +12,7 @@ from typing import Any, Protocol
 
 from socorro_processor.errors import SocorroError
 from socorro_processor.jobs.job import Memory
+from socorro_processor.machine.locks import FileLock
 from socorro_processor.machine.regular_file import NotAFile, read_regular_file, replacing
 from socorro_processor.serialization import decode, encode
 
@@ -62,18 +61,15 @@ class FileLedger:
 
     @contextmanager
     def locked(self, name: str) -> Iterator[bool]:
-        with _as_ledger_error("lock"):
-            self._directory.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._directory / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
-        finally:
-            os.close(descriptor)
+        with contextlib.ExitStack() as held:
+            with _as_ledger_error("lock"):
+                self._directory.mkdir(parents=True, exist_ok=True)
+                try:
+                    held.enter_context(FileLock(self._directory / f"{name}.lock"))
+                    is_ours = True
+                except BlockingIOError:
+                    is_ours = False
+            yield is_ours
 
     def record(self, record: JobRecord) -> None:
         with _as_ledger_error("write"), replacing(self._directory / f"{record.name}.json") as file:

@@ -6,13 +6,14 @@ opened from the one before, so that whoever puts a link in its place leads nobod
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from socorro_processor.machine.locks import lock_open_file
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +35,15 @@ class CacheDirectory:
         self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def lock(self) -> bool:
-        """Make it ours, until it is closed or this process ends; False where it is another's."""
+        """Make it ours, until it is closed or this process ends.
+
+        False where it is another's, or no longer what its path leads to.
+        """
         try:
-            fcntl.flock(self._root, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_open_file(self._root)
         except BlockingIOError:
             return False
-        return True
+        return self.is_current()
 
     def is_current(self) -> bool:
         """Return True if its path still leads to it."""

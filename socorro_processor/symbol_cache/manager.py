@@ -127,7 +127,8 @@ class SymbolLRUCacheManager(RequiredConfig):
         """False where there is nothing to be locked any more."""
         if directory.lock():
             return True
-        logger.info("symbol cache %s: another manager is at it, this one waits", self._path)
+        if directory.is_current():
+            logger.info("symbol cache %s: another manager is at it, this one waits", self._path)
         while directory.is_current() and not stopped():
             if directory.lock():
                 return True

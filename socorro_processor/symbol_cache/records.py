@@ -6,13 +6,14 @@ damaged or missing one costs no more than what it says.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from socorro_processor.machine.locks import FileLock
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,8 @@ def records_of(cache: Path, directory: str) -> CacheRecords:
 
 def is_managed(cache: Path) -> bool:
     """Return True if a manager runs for this cache directory. Raises OSError."""
-    descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        FileLock(cache, os.O_RDONLY | os.O_DIRECTORY, shared=True).close()
     except BlockingIOError:
         return True
-    finally:
-        os.close(descriptor)
     return False

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from socorro_processor.machine.locks import FileLock
 
 _LOCK, _PART = ".lock", ".part"
 _INTERVAL = 0.02
@@ -27,17 +28,16 @@ class Staging:
     @contextlib.contextmanager
     def alone(self, path: str, seconds: float, stopped: Callable[[], bool] = lambda: False) -> Iterator[bool]:
         """Yield True if no other thread or process is getting that file; wait for that up to ``seconds``."""
-        descriptor = self._lock(self._name(path) + _LOCK, seconds, stopped)
-        if descriptor is None:
+        lock = self._lock(self._name(path) + _LOCK, seconds, stopped)
+        if lock is None:
             yield False
             return
-        try:
-            yield True
-        finally:
-            # While it is still held: a new file by that name is another lock.
-            with contextlib.suppress(OSError):
-                Path(self._name(path) + _LOCK).unlink()
-            os.close(descriptor)
+        with lock:
+            try:
+                yield True
+            finally:
+                with contextlib.suppress(OSError):
+                    lock.remove()
 
     def write(self, path: str, fill: Callable[[BinaryIO], object]) -> None:
         """Let ``fill`` write a file, then put it into the cache as ``path``. Only for who is alone at it."""
@@ -60,10 +60,9 @@ class Staging:
         """Remove what a process left that was killed."""
         self.directory.mkdir(parents=True, exist_ok=True)
         for left in {path.with_suffix("") for suffix in (_PART, _LOCK) for path in self.directory.glob(f"*{suffix}")}:
-            if (descriptor := self._lock(f"{left}{_LOCK}", 0.0)) is not None:
+            with contextlib.suppress(BlockingIOError), FileLock(Path(f"{left}{_LOCK}")) as lock:
                 Path(f"{left}{_PART}").unlink(missing_ok=True)
-                Path(f"{left}{_LOCK}").unlink(missing_ok=True)
-                os.close(descriptor)
+                lock.remove()
 
     def _move(self, part: Path, target: Path) -> None:
         for attempt in range(_ATTEMPTS):
@@ -77,24 +76,14 @@ class Staging:
                 if attempt == _ATTEMPTS - 1:
                     raise
 
-    def _lock(self, name: str, seconds: float, stopped: Callable[[], bool] = lambda: False) -> int | None:
+    def _lock(self, name: str, seconds: float, stopped: Callable[[], bool]) -> FileLock | None:
         end = time.monotonic() + seconds
         while True:
-            descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Who had it may have removed the file since it was opened.
-                if os.fstat(descriptor).st_nlink:
-                    return descriptor
-                os.close(descriptor)
-                continue
+                return FileLock(Path(name))
             except BlockingIOError:
-                os.close(descriptor)
-            except BaseException:
-                os.close(descriptor)
-                raise
-            if time.monotonic() >= end or stopped():
-                return None
+                if time.monotonic() >= end or stopped():
+                    return None
             time.sleep(_INTERVAL)
 
     def _name(self, path: str) -> str:

@@ -8,7 +8,6 @@ timeout to know that a killed processor's crashes are free.
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 import re
@@ -19,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from socorro_processor.machine.locks import FileLock
 from socorro_processor.machine.regular_file import NOT_OURS
 from socorro_processor.monitoring.log import stack_of
 
@@ -48,7 +48,7 @@ class OwnerFile:
     def __init__(self, directory: Path) -> None:
         self.name = uuid.uuid4().hex
         self._directory = directory
-        self._descriptor: int | None = None
+        self._lock: FileLock | None = None
 
     @property
     def path(self) -> Path:
@@ -56,27 +56,17 @@ class OwnerFile:
 
     def claim(self) -> None:
         """Create and lock the file; does nothing where that is done already."""
-        while self._descriptor is None:
+        if self._lock is None:
             self._directory.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                # Between the two calls another process may have found the file without a lock and
-                # removed it. A lock on a file that has no name protects nothing: once more.
-                if os.fstat(descriptor).st_nlink:
-                    self._descriptor, descriptor = descriptor, -1
-            finally:
-                if descriptor >= 0:
-                    os.close(descriptor)
+            # Who finds the file before it is locked, and buries it, is done in an instant.
+            self._lock = FileLock(self.path, wait=True)
 
     def give_up(self) -> None:
         """Remove the file and let go of its lock."""
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
-            try:
-                self.path.unlink(missing_ok=True)
-            finally:
-                os.close(descriptor)
+        if self._lock is not None:
+            lock, self._lock = self._lock, None
+            with lock:
+                lock.remove()
 
     def all_names(self) -> set[str]:
         """The owners that have a file, alive or not."""
@@ -92,24 +82,19 @@ class OwnerFile:
         to use it under the hands of one who takes it for dead. One without a file, or with one that
         cannot be opened, is not judged: only the end of its lease says that it is gone.
         """
-        path = self._directory / name
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            # Shared, so that two who ask at the same time do not take each other for the owner.
+            lock = FileLock(self._directory / name, os.O_RDWR | os.O_NOFOLLOW, shared=True)
+        except BlockingIOError:
+            return False
         except OSError as error:
             if error.errno in _CANNOT_BE_JUDGED:
                 return False
             raise
-        try:
-            # Shared, so that two who ask at the same time do not take each other for the owner.
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        else:
+        with lock:
             action()
-            path.unlink(missing_ok=True)
-            return True
-        finally:
-            os.close(descriptor)
+            lock.remove()
+        return True
 
 
 class Heartbeat:

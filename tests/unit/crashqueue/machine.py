@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +15,9 @@ from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile
 class MortalOwnerFile(OwnerFile):
     def die(self) -> None:
         """What the kernel does when a process ends: the file stays, its lock goes."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
 
 class StillHeartbeat(Heartbeat):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
+from tests.before_the_lock import do_before_the_lock
 from tests.unit.crashqueue.machine import MortalOwnerFile
 
 DEADLINE = 20.0
@@ -62,6 +63,19 @@ def test_two_may_bury_the_same_owner_at_the_same_time(directory):
     assert answers == [True]
 
 
+def test_an_owner_that_gives_up_and_claims_again_meanwhile_is_not_buried(directory, monkeypatch):
+    owner = OwnerFile(directory)
+    owner.claim()
+
+    def claimed_again() -> None:
+        owner.give_up()
+        owner.claim()
+
+    do_before_the_lock(monkeypatch, claimed_again)
+    assert not OwnerFile(directory).bury(owner.name, nothing)
+    assert owner.path.exists()
+
+
 def test_an_owner_without_a_file_is_not_judged(directory):
     assert not OwnerFile(directory).bury("nobody", nothing)
 
@@ -92,7 +106,7 @@ def test_the_file_of_another_user_is_not_judged(directory, monkeypatch):
     dead.claim()
     dead.die()
 
-    def refused(path: Path, flags: int) -> int:
+    def refused(path: Path, flags: int, mode: int) -> int:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     monkeypatch.setattr(os, "open", refused)

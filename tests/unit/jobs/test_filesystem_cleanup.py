@@ -1,5 +1,6 @@
 """``socorro cron filesystem-cleanup``: what goes, and all that stays."""
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.filesystem import LEFT_OVER_AGE, TEMPORARY_SUFFIX, FileSystemCrashStorage
 from socorro_processor.jobs.filesystem_cleanup import JOB
 from socorro_processor.jobs.retention import ClockNotTrusted, NotRemoved
+from tests.before_the_lock import do_before_the_lock
 from tests.job_run import JobRun, noon
 
 NOW = noon(2016, 11, 23)
@@ -162,6 +164,22 @@ def test_what_killed_writers_left_goes_and_what_is_being_written_stays(installat
         fcntl.flock(file, fcntl.LOCK_EX)
         assert "1 left-overs" in installation.job(JOB).summary
     assert (left.exists(), young.exists(), locked.exists()) == (False, True, True)
+
+
+def test_what_has_taken_the_place_of_a_left_over_stays(installation, monkeypatch):
+    left = installation.files(installation.crash(0))[0].parent / f".left{TEMPORARY_SUFFIX}"
+    left.write_bytes(b"")
+    long_ago = left.stat().st_mtime - LEFT_OVER_AGE - 60
+    os.utime(left, (long_ago, long_ago))
+    with contextlib.ExitStack() as writer:
+
+        def replaced() -> None:
+            left.unlink()
+            fcntl.flock(writer.enter_context(left.open("xb")), fcntl.LOCK_EX)
+
+        do_before_the_lock(monkeypatch, replaced)
+        assert "0 left-overs" in installation.job(JOB).summary
+        assert left.exists()
 
 
 def test_the_crashes_of_many_days_go_only_where_that_is_said(installation):

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from socorro_processor.symbol_cache.directory import MAXIMUM_DEPTH, CacheDirectory
+from tests.before_the_lock import do_before_the_lock
 
 
 @pytest.fixture
@@ -148,3 +149,12 @@ def test_one_that_is_replaced_is_not_current(directory):
     assert not directory.is_current()
     directory.path.mkdir()
     assert not directory.is_current()
+
+
+def test_one_that_is_replaced_before_it_is_locked_is_not_locked(directory, monkeypatch):
+    def replaced() -> None:
+        directory.path.rmdir()
+        directory.path.mkdir()
+
+    do_before_the_lock(monkeypatch, replaced)
+    assert not directory.lock()
