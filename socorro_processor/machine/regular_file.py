@@ -46,18 +46,25 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 @contextmanager
-def replacing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, mode: int = 0o666, *, temporary: Path | None = None, durable: bool = True
+) -> Iterator[BinaryIO]:
     """A new file that takes the place of ``path`` at the end of the block, with its mode; gone where that fails.
 
-    ``mode``: where there is no ``path``; the umask takes from it. Raises OSError.
+    ``mode``: where there is no ``path``; the umask takes from it. ``temporary``: where the file is until then; what a
+    killed writer left there is overwritten, so there may be only one writer at a time. Without it, each new file has a
+    name of its own beside ``path``. ``durable``: after a power cut it is the old file or the new one, whole; otherwise
+    it may be empty. Raises OSError.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    new = os.O_EXCL if temporary is None else os.O_TRUNC
+    temporary = temporary or path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | new
     try:
         with os.fdopen(os.open(temporary, flags, mode), "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         with suppress(FileNotFoundError):
             temporary.chmod(path.stat().st_mode & 0o777)
         temporary.replace(path)

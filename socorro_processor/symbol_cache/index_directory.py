@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from socorro_processor.machine.regular_file import replacing
 from socorro_processor.symbol_cache.records import is_managed
 
 SUFFIX = ".index"
@@ -95,9 +95,8 @@ class IndexDirectory:
         if (directory / name).exists():
             return
         directory.mkdir(parents=True, exist_ok=True)
-        unfinished = directory / f".{name}.{threading.get_native_id()}"
-        unfinished.write_text(json.dumps(request))
-        unfinished.replace(directory / name)
+        with replacing(directory / name, durable=False) as file:
+            file.write(json.dumps(request).encode())
 
     def requests(self) -> Iterator[IndexRequest]:
         """Take those that were left."""

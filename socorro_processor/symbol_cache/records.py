@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from socorro_processor.machine.locks import FileLock
+from socorro_processor.machine.regular_file import replacing
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ class CacheRecords:
 
     def _replace(self, name: str, content: bytes) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        unfinished = self._directory / f".{name}.writing"
-        unfinished.write_bytes(content)
-        unfinished.replace(self._directory / name)
+        temporary = self._directory / f".{name}.writing"
+        with replacing(self._directory / name, temporary=temporary, durable=False) as file:
+            file.write(content)
 
 
 def records_of(cache: Path, directory: str) -> CacheRecords:

@@ -65,6 +65,7 @@ class Staging:
                 lock.remove()
 
     def _move(self, part: Path, target: Path) -> None:
+        # Not by `replacing`, which removes the new file when it cannot be renamed: this one is tried again.
         for attempt in range(_ATTEMPTS):
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)

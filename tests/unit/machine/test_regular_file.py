@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,35 @@ def test_what_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path):
         file.write("no bytes")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_written_over_where_it_is_named(tmp_path: Path):
+    path, temporary = tmp_path / "data.json", tmp_path / "unfinished"
+    temporary.write_text("left by a killed writer")
+    with replacing(path, temporary=temporary, durable=False) as file:
+        file.write(b"new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path: Path):
+    path, temporary, precious = tmp_path / "data.json", tmp_path / "unfinished", tmp_path / "precious"
+    precious.write_text("data")
+    temporary.symlink_to(precious)
+    with pytest.raises(OSError, match="symbolic links"), replacing(path, temporary=temporary) as file:
+        file.write(b"new")
+    assert precious.read_text() == "data"
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_durable_one_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch, durable):
+    path = tmp_path / "data.json"
+    synchronized = []
+    monkeypatch.setattr(os, "fsync", lambda _: synchronized.append(path.exists()))
+    with replacing(path, durable=durable) as file:
+        file.write(b"new")
+    assert synchronized == [False] * durable
 
 
 def test_what_is_larger_than_it_may_be_is_not_read(tmp_path: Path):
