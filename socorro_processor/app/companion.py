@@ -12,7 +12,6 @@ import argparse
 import logging
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -32,7 +31,7 @@ from socorro_processor.configuration import (
     split_command_line,
 )
 from socorro_processor.errors import SocorroError
-from socorro_processor.machine.child_environment import child_environment
+from socorro_processor.machine.child import Child
 from socorro_processor.monitoring import health, log, prometheus, statsd
 from socorro_processor.monitoring.line_writer import keep_output_from_blocking
 from socorro_processor.monitoring.metrics import METRICS
@@ -96,8 +95,7 @@ def command(config: DotDict) -> list[str] | None:
 class CompanionProcess:
     """Runs a command beside this process: again when it dies, and never longer than this one lives.
 
-    The command gets ``--until-stdin-ends`` and a pipe there, which the kernel closes whatever becomes
-    of this process; and ``--metrics-to`` with the descriptor of another pipe.
+    The command gets ``--until-stdin-ends``, and ``--metrics-to`` with the descriptor of a pipe.
     """
 
     def __init__(self, command: Sequence[str], first_delay: float = _FIRST_DELAY) -> None:
@@ -106,7 +104,7 @@ class CompanionProcess:
         self._first_delay = first_delay
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._thread = threading.Thread(target=self._run, name="companion", daemon=True)
         self._thread.start()
 
@@ -114,14 +112,9 @@ class CompanionProcess:
         """End it."""
         with self._lock:
             self._closed.set()
-            process = self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
-            try:
-                process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                logger.warning("the companion process does not end, it is killed")
-                process.kill()
+            child = self._child
+        if child is not None and not child.end(_PATIENCE):
+            logger.warning("the companion process does not end, it is killed")
         self._thread.join()
 
     def _run(self) -> None:
@@ -144,26 +137,19 @@ class CompanionProcess:
             with self._lock:
                 if self._closed.is_set():
                     return "is to be no more"
-                self._process = self._started()
+                child = self._child = self._started()
         except (OSError, MemoryError, RuntimeError) as error:
             return f"could not be started: {str(error) or type(error).__name__}"
-        with self._process as process:
-            return f"has ended ({process.wait()})"
+        with closing(child):
+            return f"has ended ({child.process.wait()})"
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> Child:
         """Raises OSError, or RuntimeError where no thread can be had."""
         reading, writing = os.pipe()
         try:
             pipe = os.fdopen(reading, "rb")
             threading.Thread(target=relay, args=(pipe, METRICS), name="companion-metrics", daemon=True).start()
-            # A session of its own: Ctrl-C in a terminal is the processor's to answer.
-            return subprocess.Popen(
-                [*self._command, f"--metrics-to={writing}"],
-                stdin=subprocess.PIPE,
-                start_new_session=True,
-                env=child_environment(),
-                pass_fds=[writing],
-            )
+            return Child([*self._command, f"--metrics-to={writing}"], pass_fds=[writing])
         finally:
             os.close(writing)
 

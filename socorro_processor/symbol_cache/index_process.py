@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from socorro_processor.errors import SocorroError
 from socorro_processor.machine.bounded_program import Limits, set_limits
-from socorro_processor.machine.child_environment import child_environment
+from socorro_processor.machine.child import Child
 from socorro_processor.machine.memory_share import memory_share
-from socorro_processor.machine.process_tree import kill_tree
 
 TIME = 900.0
 """Seconds that one may take."""
@@ -49,56 +46,35 @@ class IndexProcess:
             options += ["--index-path", index_path]
         if anew:
             options += ["--anew"]
-        # Not a pipe of Popen's own, which `communicate` closes at once.
-        stdin, lifeline = os.pipe()
-        self._lifeline = os.fdopen(lifeline, "wb", buffering=0)
-        try:
-            self._process = subprocess.Popen(
-                [stackwalker, "index", *options, str(file)],
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=child_environment(),
-                start_new_session=True,
-            )
-        except BaseException:
-            self._lifeline.close()
-            raise
-        finally:
-            os.close(stdin)
-        set_limits(self._process.pid, _limits())
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
+        arguments = [stackwalker, "index", *options, str(file)]
+        self._child = Child(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        set_limits(self._child.process.pid, _limits())
 
     def has_ended(self) -> bool:
         """Without waiting for it."""
-        return self._process.poll() is not None
+        return self._child.process.poll() is not None
 
     def finish(self, timeout: float = TIME) -> Indexed:
         """Wait for its end. Raises NotIndexed."""
         try:
-            printed, said = self._process.communicate(timeout=timeout)
+            printed, said = self._child.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:
             self.end()
-            self._process.communicate()
+            self._child.process.communicate()
             raise NotIndexed(f"not done after {timeout:g} s") from error
         finally:
-            self._lifeline.close()
-        return _read(printed, said, self._process.returncode)
+            self._child.close()
+        return _read(printed, said, self._child.process.returncode)
 
     def end(self, patience: float = _PATIENCE) -> None:
         """Unfinished. ``finish`` comes after it, where no other thread is waiting there."""
-        self._lifeline.close()
-        try:
-            self._process.wait(patience)
-        except subprocess.TimeoutExpired:
-            kill_tree(self._process.pid)
+        self._child.end(patience)
 
 
 def _limits() -> Limits:
     """One symbol file is indexed at a time: it may take more memory than a walk."""
     memory = memory_share(1, largest=sys.maxsize).bytes
-    return Limits(timeout=TIME, cpu=int(TIME), memory=memory)
+    return Limits(timeout=TIME, cpu=int(TIME), memory=memory, niceness=_NICENESS)
 
 
 def _read(printed: bytes, said: bytes, return_code: int) -> Indexed:
