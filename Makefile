@@ -30,7 +30,7 @@ run: $(VENV)/.installed stackwalker ## process the bundled sample crash through 
 test: $(VENV)/.installed-for-tests stackwalker ## set up what tests need, and run all of them
 	bin/services install || test "$$CI" != true
 	$(call cargo,test --release --locked)
-	$(BIN)/python -m pytest --numprocesses=auto
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 services: $(VENV)/.made ## start RabbitMQ, PostgreSQL, S3 and Elasticsearch on this machine; bin/services --help
 	bin/services start

@@ -32,6 +32,7 @@ def _heed_signals() -> None:
             signal.signal(number, handler)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Most tests wait for others: for a server, or a process."""
     return 2 * len(os.sched_getaffinity(0))
