@@ -92,7 +92,11 @@ class RandomSymbols:
         if kind < 0.03:
             return f"{module}\n".encode()
         self._records(deep)
-        if random.random() < 0.9:
+        if random.random() < 0.03:
+            # The parser looks for what is missing in the next line.
+            beginnings = (f"MODULE Linux {self._cpu.name}//a", "MODULE Linux", "MODULE ", "MODULE")
+            self._lines.insert(0, random.choice(beginnings))
+        elif random.random() < 0.9:
             self._lines.insert(0, module)
         if random.random() < 0.08:
             self._damage_a_line()

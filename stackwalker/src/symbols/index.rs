@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 pub const PAGE: usize = 4096;
 const CONTENT: usize = PAGE - 4;
 const MAGIC: &[u8; 8] = b"symindex";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The version of the crates whose rules it holds.
 const RULES: &[u8; 8] = b"0.27.0\0\0";
 const RECORD: usize = 24;

@@ -66,7 +66,10 @@ impl Reading {
                 return Ok(Verdict::Whole);
             }
             let ends = length == 0 || begins_record(&line, &piece);
-            if ends && !piece.is_empty() && !self.add(&piece, piece_at) || ends && length == 0 && at == 0 {
+            if ends && !piece.is_empty() && !self.add(&piece, piece_at) {
+                return Ok(if goes_on(&piece, piece_at) { Verdict::Whole } else { Verdict::Corrupt });
+            }
+            if length == 0 && at == 0 {
                 return Ok(Verdict::Corrupt);
             }
             if length == 0 {
@@ -139,6 +142,13 @@ impl Reading {
             Table::Origins => last_definitions(take(&mut self.origins)),
         })
     }
+}
+
+/// True if what looks like the next record may belong to this one: of a MODULE line that lacks words, the parser looks
+/// for the system and the processor beyond the end of the line.
+fn goes_on(piece: &[u8], at: u64) -> bool {
+    let line = piece.split_inclusive(|byte| *byte == b'\n').next().unwrap_or(piece);
+    at == 0 && line.starts_with(b"MODULE") && SymbolFile::from_bytes(line).is_err()
 }
 
 /// Whether `line` begins another record than `piece`.
