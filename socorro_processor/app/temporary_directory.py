@@ -12,7 +12,7 @@ from pathlib import Path
 
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.machine.locks import FileLock
-from socorro_processor.machine.orphans import kill_orphans
+from socorro_processor.machine.orphans import kill_orphans, mark_children, unmark_children
 from socorro_processor.machine.regular_file import NOT_OURS
 from socorro_processor.machine.writable_directory import check_room, check_writable
 
@@ -40,6 +40,7 @@ class ProcessDirectory:
             self._lock = self._own_lock()
             self.path = self._lock.path.with_suffix("")
             self.path.mkdir(mode=0o700)
+            mark_children(self.path)
         except OSError as error:
             raise _unusable(self._base, error) from error
 
@@ -54,6 +55,7 @@ class ProcessDirectory:
 
     def close(self) -> None:
         """Remove it, with all that is in it."""
+        unmark_children()
         _remove(self.path, self._lock)
         self._lock.close()
 

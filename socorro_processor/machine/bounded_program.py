@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Protocol
 
 from socorro_processor.errors import ProcessingEnvironmentError
+from socorro_processor.machine.orphans import mark_of_children
 from socorro_processor.machine.pipes import Cutter, Pipes, readable
 from socorro_processor.machine.process_tree import children as children_of
 from socorro_processor.machine.process_tree import kill_tree, process_tree
@@ -224,7 +225,7 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
+            env={**mark_of_children(), **environment},
             cwd=directory,
             start_new_session=True,
             pass_fds=() if questions is None else (questions.descriptor,),

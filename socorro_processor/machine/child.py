@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Collection, Sequence
 
 from socorro_processor.machine.child_environment import child_environment
+from socorro_processor.machine.orphans import mark_of_children
 from socorro_processor.machine.process_tree import kill_tree
 
 
@@ -37,7 +38,7 @@ class Child:
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
-                env=child_environment(),
+                env={**mark_of_children(), **child_environment()},
                 start_new_session=True,
                 pass_fds=pass_fds,
             )

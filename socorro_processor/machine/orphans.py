@@ -1,8 +1,8 @@
-"""Stackwalkers, and others, that outlived their processor (``kill -9``): a sleeping one would stay for ever.
+"""Kill child processes that outlived their processor (``kill -9``): a sleeping one would stay for ever.
 
-Each is started with the directory of its crash in its environment, which its children inherit. So they
-are found without any record that would have to be written, and nobody else's process is taken for one,
-for the name of a processor's directory is never used again.
+Each has a directory of its processor in its environment, that of a crash where it was started for one, and its own
+children inherit that. So they are found without any record that would have to be written, and nobody else's process is
+taken for one, because the name of a processor's directory is never used again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,24 @@ from pathlib import Path
 from socorro_processor.machine.pipes import readable
 
 MARK = "SOCORRO_CRASH_DIRECTORY"
-"""The environment variable; it names a directory below that of the processor."""
+"""The environment variable; it names the directory of the processor with a slash behind it, or one below."""
 
 _ROUNDS = 5
 _PATIENCE = 1.0
+
+
+def mark_children(directory: Path) -> None:
+    """Have every child process started from now on marked with the directory of this processor."""
+    os.environ[MARK] = f"{directory.absolute()}/"
+
+
+def unmark_children() -> None:
+    os.environ.pop(MARK, None)
+
+
+def mark_of_children() -> dict[str, str]:
+    """Return the mark as a part of a child's environment; empty if this process has no directory."""
+    return {MARK: os.environ[MARK]} if MARK in os.environ else {}
 
 
 def kill_orphans(directory_name: str) -> int:

@@ -257,7 +257,7 @@ class Stackwalker:
                     raw_crash.write_text("{}")
                     values = {**values, "dump_file_pathname": [str(dump)], "raw_crash_pathname": [str(raw_crash)]}
                     timeout = min(self.limits.timeout, _TIME_FOR_A_TRIAL)
-                    outcome = self._run(values, replace(self.limits, timeout=timeout), Path(own))
+                    outcome = self._run(values, replace(self.limits, timeout=timeout), None)
             except OSError as error:
                 raise ProcessingEnvironmentError(
                     f"cannot write a minidump to try the stackwalker with: {error}"

@@ -27,6 +27,17 @@ walker = Stackwalker(
 walker.walk({"dump_file_pathname": [directory + "/dump"]}, "an id", Path(directory))
 """
 
+FOR_NO_CRASH = {
+    "the version of a stackwalker": """
+from socorro_processor.stackwalk.stackwalker import Stackwalker
+Stackwalker(program=command, environment={"PATH": os.environ["PATH"]}).version()
+""",
+    "a child that should end with its parent": """
+from socorro_processor.machine.child import Child
+Child([command]).process.wait()
+""",
+}
+
 
 @pytest.fixture
 def name() -> str:
@@ -84,6 +95,29 @@ def test_what_a_killed_processor_left_behind_is_killed(
     assert is_gone(walker)
     assert is_gone(within)
     assert kill_orphans(name) == 0
+
+
+@pytest.mark.parametrize("code", FOR_NO_CRASH.values(), ids=FOR_NO_CRASH)
+def test_what_a_killed_processor_had_started_for_no_crash_is_killed(
+    start: Callable[..., subprocess.Popen[bytes]], program: Callable[..., str], tmp_path: Path, name: str, code: str
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    hanging = program(f"echo $$ > {fifo}; exec /bin/sleep 60")
+    beginning = """
+import os, sys
+from pathlib import Path
+from socorro_processor.machine.orphans import mark_children
+command, directory = sys.argv[1:]
+mark_children(Path(directory))
+"""
+    processor = start(sys.executable, "-c", beginning + code, hanging, f"{tmp_path}/{name}")
+    left = int(fifo.read_text())
+    processor.kill()
+    processor.wait()
+    assert kill_orphans("1-of-another") == 0
+    assert kill_orphans(name) == 1
+    assert is_gone(left)
 
 
 def test_what_only_has_to_do_with_its_files_is_left_alone(
