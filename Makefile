@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test golden bench chaos endurance fuzz check check-pythons audit docs clean lock install-systemd \
+.PHONY: help install run test golden bench chaos endurance fuzz check check-pythons audit docs pictures clean lock install-systemd \
 	systemd-test services stackwalker stackwalker-own stackwalker-wheel stackwalker-from-source samples
 
 # $(call cargo,...) runs cargo for stackwalker/, offline and where bin/install-stackwalker builds. What has no cargo does
@@ -76,6 +76,9 @@ audit: $(VENV)/.installed-for-tests ## known vulnerabilities of the locked packa
 docs: $(VENV)/.installed-for-tests ## the docs as pages: docs/_build/index.html
 	$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going -b html docs docs/_build
 	@echo docs/_build/index.html
+
+pictures: ## draw the pictures of the docs from docs/pictures/*.dot (needs Graphviz)
+	$(PYTHON) docs/pictures/render.py
 
 lock: $(VENV)/.installed-for-tests ## renew the locked versions: requirements.txt, requirements-dev.txt
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
