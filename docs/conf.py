@@ -13,6 +13,8 @@ release = version = socorro_processor.__version__
 extensions = ["from_the_code"]
 exclude_patterns = ["extensions"]
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
 html_title = f"socorro-processor {version}"
 html_show_sourcelink = False
 html_show_copyright = False
