@@ -10,7 +10,7 @@ import socorro_processor  # noqa: E402  the extension's directory has to be on t
 
 project = "socorro-processor"
 release = version = socorro_processor.__version__
-extensions = ["from_the_code"]
+extensions = ["checkout_links", "from_the_code"]
 exclude_patterns = ["extensions"]
 html_theme = "furo"
 html_static_path = ["static"]

@@ -39,7 +39,9 @@ TYPES: Mapping[str, type | tuple[type, ...]] = {
 }
 NULL = " or null"
 
-_TABLE = re.compile(r"^\.\. csv-table::\n   :header: (.+)\n   :widths: auto\n   :class: fields\n\n((?:   .+\n)+)", re.MULTILINE)
+_TABLE = re.compile(
+    r"^\.\. csv-table::\n   :header: (.+)\n   :widths: auto\n   :class: fields\n\n((?:   .+\n)+)", re.MULTILINE
+)
 _NAME = re.compile(r"``([^`]+)``")
 
 
@@ -106,7 +108,8 @@ def as_threads(json_dump: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def pipeline() -> Iterator[MozillaProcessorAlgorithm2015]:
     stackwalker()
-    options = {"raw_to_processed_transform.BreakpadStackwalkerRule2015.symbols_path": str(SAMPLES / "symbols")}
+    rule = "raw_to_processed_transform.BreakpadStackwalkerRule2015"
+    options = {f"{rule}.symbols_path": str(SAMPLES / "symbols"), f"{rule}.make_indexes": "no"}
     algorithm = MozillaProcessorAlgorithm2015(defaults(MozillaProcessorAlgorithm2015, **options))
     yield algorithm
     algorithm.close()
