@@ -21,7 +21,7 @@ Dumps = Mapping[str, Path]
 """The files of a crash's dumps, by their names."""
 
 _MAGIC = b"MDMP"
-"""A minidump begins with it: the Signature of its MINIDUMP_HEADER."""
+"""A minidump begins with it: the Signature of its MINIDUMP_HEADER (Microsoft, minidumpapiset.h)."""
 _SUFFIX = ".dmp"
 
 

@@ -32,6 +32,7 @@ from socorro_processor.symbols.layout import SymbolFileID, can_have_symbols
 _SUFFIX = ".sym"
 _FIRST_LINE = 4096
 _MINIDUMP = b"MDMP"
+"""The Signature of a MINIDUMP_HEADER (Microsoft, minidumpapiset.h)."""
 _UNKNOWN = "neither a symbol file, nor a binary (ELF, PE, PDB or Mach-O), nor a minidump"
 
 

@@ -31,7 +31,7 @@ WAL, SHM = "-wal", "-shm"
 _LOOK_INTERVAL = 0.01
 
 _WAL_HEADER, _FRAME_HEADER = 32, 24
-"""Bytes before all frames of a ``-wal``, and before each page."""
+"""Bytes before all frames of a ``-wal``, and before each page (fileformat2, "WAL File Format")."""
 _INDEX_HEADER = struct.Struct("=12xBxHI")
 """The beginning of a ``-shm`` (walformat, "The WAL-Index File Format"): is it made; bytes of a page, 1 for 65536;
 frames of the ``-wal`` that are committed."""

@@ -1,4 +1,9 @@
-"""Minidumps as small as can be, to try a stackwalker with (Microsoft's ``minidumpapiset.h`` has the structures)."""
+"""Minidumps as small as can be, to try a stackwalker with.
+
+The structures are in Microsoft's ``minidumpapiset.h``: MINIDUMP_HEADER, MINIDUMP_DIRECTORY, MINIDUMP_SYSTEM_INFO,
+MINIDUMP_THREAD, MINIDUMP_MODULE. The number of Linux is Breakpad's (``minidump_format.h``, MD_OS_LINUX), the record of
+the module as in ``symbols/binary.py``.
+"""
 
 from __future__ import annotations
 

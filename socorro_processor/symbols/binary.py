@@ -41,6 +41,9 @@ class Binary:
     """The architecture of a Mach-O file, by dump_syms' name."""
 
 
+# How files begin. ELF: System V ABI, chapter 4, ELF Identification. PDB: LLVM, The MSF File Format, The Superblock.
+# Mach-O: Apple, loader.h (MH_MAGIC, MH_MAGIC_64) and fat.h (FAT_MAGIC with fat_arch, FAT_MAGIC_64 with fat_arch_64).
+
 _MAGIC_SIZE = 32
 _ELF_MAGIC = b"\x7fELF"
 _PDB_MAGIC = b"Microsoft C/C++ MSF 7.00\r\n\x1aDS\0\0\0"
@@ -49,7 +52,8 @@ _FAT_MAGIC = {b"\xca\xfe\xba\xbe": struct.Struct(">8xI8x"), b"\xca\xfe\xba\xbf":
 """With what is read of an entry: its offset."""
 
 _MAXIMUM_ARCHITECTURES = 16
-"""A Java class begins as a fat Mach-O file does; where this number is it has its version, 45 or more."""
+"""A Java class begins as a fat Mach-O file does; where this number is it has its version, 45 or more
+(Java Virtual Machine Specification, 4.1)."""
 _MAXIMUM_HEADERS = 1 << 16
 _MAXIMUM_PATH = 1024
 _MAXIMUM_DIRECTORY = 64 << 20
@@ -87,7 +91,10 @@ def identify(path: Path, kind: Kind) -> list[Binary]:
 
 
 def _debug_id(identifier: bytes, *, swapped: bool, age: int = 0) -> str:
-    """Return the debug id of an identifier of 16 bytes, whose first numbers may be little-endian."""
+    """Return the debug id of an identifier of 16 bytes, whose first numbers may be little-endian.
+
+    Breakpad, docs/symbol_files.md, MODULE records.
+    """
     order = "<" if swapped else ">"
     numbers = struct.pack(">IHH", *struct.unpack(f"{order}IHH", identifier[:8]))
     return f"{(numbers + identifier[8:]).hex().upper()}{age:x}"
@@ -102,7 +109,8 @@ def _elf(path: Path, file: DumpFile) -> Binary:
     return Binary(path, Kind.ELF, name, _debug_id(elf.build_id(), swapped=elf.is_little_endian), elf.has_code)
 
 
-# PE: Microsoft, PE Format: Optional Header Data Directories, The .debug Section
+# PE: Microsoft, PE Format: MS-DOS Stub, COFF File Header, Optional Header Data Directories, Section Table, The .debug
+# Section. The CodeView record: LLVM, llvm/Object/CVDebugRecord.h, PDB70DebugInfo
 
 _DEBUG_DIRECTORY = 6
 _CODEVIEW = 2
@@ -142,7 +150,8 @@ def _of_debug_directory(path: Path, file: DumpFile, at: int, size: int) -> Binar
     raise NotUnderstood("it has no debug id: link it with /DEBUG, or with --build-id")
 
 
-# PDB: LLVM, The MSF File Format; The PDB Info Stream; The PDB DBI Stream
+# PDB: LLVM, The MSF File Format: The Superblock, The Stream Directory; The PDB Info Stream: Stream Header; The PDB DBI
+# Stream: Stream Header
 
 _INFO, _DBI = 1, 3
 
@@ -174,7 +183,7 @@ def _pdb_id(file: DumpFile) -> str:
     return _debug_id(guid, swapped=True, age=age)
 
 
-# Mach-O: Apple, loader.h and fat.h
+# Mach-O: Apple, loader.h: mach_header, load_command, uuid_command; fat.h: fat_header, fat_arch; processors: machine.h
 
 _MH_OBJECT, _MH_DSYM = 1, 10
 _LC_UUID = 0x1B

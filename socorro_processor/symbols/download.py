@@ -19,6 +19,7 @@ from socorro_processor.symbols.layout import SymbolFileID, symbol_path
 from socorro_processor.symbols.source import SourceAway, WrongSymbolFile
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+"""RFC 1952, section 2.3.1; RFC 8878, section 3.1.1."""
 _MAGIC = max(map(len, (_GZIP, _ZSTD)))
 _PIECE = 1 << 20
 _ZSTD_PIECE = 1 << 10
@@ -28,6 +29,7 @@ _FIRST_LINE = 4_096
 _GUID = 32
 """Digits; one more at least is the age."""
 _MODULE = re.compile(rb"MODULE [^ \r\n]+ [^ \r\n]+ ([0-9A-Fa-f]+) ([^\r\n]+)\r?\n")
+"""Breakpad, docs/symbol_files.md, MODULE records."""
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,10 @@ _LARGEST = 4 << 30
 _FIRST_LINE = 4096
 _SAID = 300
 _FUNCTION = re.compile(rb"\nFUNC (?:m )?[0-9a-f]+ [0-9a-f]+ [0-9a-f]+ [^<\n]")
-"""A function whose name dump_syms did not make up."""
+"""A function whose name dump_syms did not make up (Breakpad, docs/symbol_files.md, FUNC records)."""
 _CHUNK = 1 << 20
 _CODEVIEW, _CODEVIEW_SIZE = b"RSDS", 24
-"""The beginning of a record that names a PDB, and the bytes before the name."""
+"""The beginning of a record that names a PDB, and the bytes before the name; ``binary`` names the source."""
 _MAXIMUM_CODEVIEW = 1000
 _MAXIMUM_PATH = 4096
 """Bytes of a path that the system opens."""

@@ -1,6 +1,10 @@
-"""An ELF file: its build id, and where its code has no name (System V ABI, chapters 4 and 5).
+"""An ELF file: its build id, and where its code has no name.
 
 A stranger may have written it: nothing is read beyond its end, and no count in it is believed.
+
+System V ABI, chapter 4: ELF Header, Sections, Symbol Table; chapter 5: Program Header, Note Section. STT_GNU_IFUNC and
+NT_GNU_BUILD_ID are GNU's (glibc, elf.h). What stands for a build id where there is none, the first page of ``.text``
+folded to 16 bytes, is Breakpad's (src/common/linux/file_id.cc).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The Breakpad layout, in which symbol files lie in a cache, a directory, a bucket and on a symbol server.
 
 ``<debug file>/<debug id>/<name>.sym``: ``xul.pdb/83CF4DC03621B778E931FC713889E8F10/xul.sym`` is the one
-of ``xul.pdb``, ``libxul.so/83CF4DC03621B778E931FC713889E8F10/libxul.so.sym`` that of ``libxul.so``.
+of ``xul.pdb``, ``libxul.so/83CF4DC03621B778E931FC713889E8F10/libxul.so.sym`` that of ``libxul.so``. Breakpad's
+src/processor/simple_symbol_supplier.h describes it, and its docs/symbol_files.md (MODULE records) the debug id.
 """
 
 from __future__ import annotations

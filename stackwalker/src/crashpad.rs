@@ -1,5 +1,7 @@
 //! The annotations that a client of Crashpad wrote into its dump. The crates read them whole or not at all; here what
 //! can be read counts, and no more of it than there are bounds.
+//!
+//! The sizes and places are those of Crashpad's minidump/minidump_extensions.h.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 use crate::bounds::{self, Bounded};
 use crate::report::last_part;
 
+// MinidumpCrashpadInfo
 const INFO: usize = 52;
 const REPORT_ID_AT: usize = 4;
 const CLIENT_ID_AT: usize = 20;
@@ -17,6 +20,7 @@ const ID: usize = 16;
 const SIMPLE_ANNOTATIONS_AT: usize = 36;
 const MODULES_AT: usize = 44;
 
+// MinidumpModuleCrashpadInfoLink, MinidumpModuleCrashpadInfo
 const LINK: usize = 12;
 const LINK_LOCATION_AT: usize = 4;
 const MODULE_INFO: usize = 28;
@@ -24,12 +28,14 @@ const MODULE_LIST_ANNOTATIONS_AT: usize = 4;
 const MODULE_SIMPLE_ANNOTATIONS_AT: usize = 12;
 const MODULE_OBJECTS_AT: usize = 20;
 
+// MinidumpRVAList, MinidumpSimpleStringDictionaryEntry, MinidumpAnnotation; types: client/annotation.h, Annotation::Type
 const PLACE: usize = 4;
 const PAIR: usize = 8;
 const OBJECT: usize = 12;
 const INVALID: u16 = 0;
 const STRING: u16 = 1;
 
+// MINIDUMP_MODULE (Microsoft, minidumpapiset.h)
 const MODULE: usize = 108;
 const MODULE_NAME_AT: usize = 20;
 

@@ -163,6 +163,7 @@ fn step(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
 /// Loads the number of the call, and has some fail as if the kernel had them not: those whose arguments stand in memory, where a filter cannot read them,
 /// and those of the x32 ABI, which are the same ones by other numbers.
 fn absent_calls() -> BpfProgram {
+    // Where `nr` stands in the seccomp_data of linux/seccomp.h; __X32_SYSCALL_BIT of asm/unistd.h.
     const NUMBER_OF_CALL: u32 = 0;
     const X32: u32 = 0x4000_0000;
     let absent = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
@@ -175,7 +176,7 @@ fn absent_calls() -> BpfProgram {
     ]
 }
 
-/// TIOCSTI, which C libraries give different types.
+/// TIOCSTI (asm-generic/ioctls.h), which C libraries give different types.
 const TYPE_INTO_TERMINAL: u64 = 0x5412;
 
 type Condition = (c_long, u8, SeccompCmpArgLen, SeccompCmpOp, u64);

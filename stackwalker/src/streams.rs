@@ -1,4 +1,4 @@
-//! Which streams a dump has, as its file says.
+//! Which streams a dump has, as its file says: MINIDUMP_HEADER and MINIDUMP_DIRECTORY of Microsoft's minidumpapiset.h.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

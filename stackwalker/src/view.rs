@@ -1,5 +1,8 @@
 //! A dump as the crates are given it: the file as it is, and behind it a directory of our own and the lists that were
 //! made shorter, so that what a stranger wrote into a count or a length acts on nothing.
+//!
+//! Header and directory are Microsoft's MINIDUMP_HEADER and MINIDUMP_DIRECTORY (minidumpapiset.h), the Breakpad stream is
+//! MDRawBreakpadInfo of Breakpad's src/google_breakpad/common/minidump_format.h.
 
 mod lists;
 mod texts;

@@ -3,6 +3,22 @@
 //! The first page says which file it belongs to and where the tables are; each page has a checksum of its own. A table
 //! holds, sorted by address (or by number), the records that count: of those that claim the same addresses the one
 //! that the crates keep.
+//!
+//! The format is this program's own. All numbers are little-endian, and each page of 4096 bytes ends with the CRC-32 of
+//! its number (8 bytes) and its content. The first page has, from byte 0 on:
+//!
+//! | at | bytes | |
+//! |---|---|---|
+//! | 0 | 8 | `symindex` |
+//! | 8 | 4 | the format's number, `FORMAT` |
+//! | 12 | 4 | the verdict: 0 usable, 1 corrupt, 2 to be read whole |
+//! | 16 | 8 | the version of the crates, `RULES` |
+//! | 24 | 32 | of the symbol file: size, inode, seconds and nanoseconds of its time, 8 bytes each |
+//! | 56 | 24 | the record of INFO URL; its length is 0 where there is none |
+//! | 80 | 56 | how many records each table has, in the order of `TABLES`, 8 bytes each |
+//!
+//! The tables follow in that order, each from a page of its own on, 170 records of 24 bytes a page: start (8 bytes), place
+//! in the symbol file (8), size (4), length (4).
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};

@@ -1,5 +1,7 @@
 //! Makes the index of a symbol file. The crates' own parser reads it, one record at a time, so what it takes for a
-//! record here is what it takes for one in a walk; only where a record begins is known here.
+//! record here is what it takes for one in a walk; only where a record begins is known here
+//! (Breakpad, docs/symbol_files.md: MODULE, FILE, INLINE_ORIGIN, FUNC, PUBLIC, STACK WIN, STACK CFI records; INFO, which
+//! it does not have, as the crates take it).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

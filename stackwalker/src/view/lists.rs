@@ -1,4 +1,9 @@
 //! The lists of a dump: how many records of each stay, and what their records may point to.
+//!
+//! Sizes and places are those of Microsoft's minidumpapiset.h: MINIDUMP_THREAD, MINIDUMP_MODULE, MINIDUMP_UNLOADED_MODULE,
+//! MINIDUMP_MEMORY_DESCRIPTOR, MINIDUMP_HANDLE_DESCRIPTOR and its successor with a 2, MINIDUMP_EXCEPTION_STREAM,
+//! MINIDUMP_SYSTEM_INFO, MINIDUMP_THREAD_NAME, MINIDUMP_MEMORY_INFO, MINIDUMP_MEMORY64_LIST. The boot arguments are
+//! Mozilla's: MINIDUMP_MAC_BOOTARGS in format.rs of the crate minidump-common.
 
 use std::collections::HashMap;
 

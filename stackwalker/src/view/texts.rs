@@ -1,4 +1,7 @@
 //! The texts of a dump: files of /proc, what the crash reporter could not do, and what macOS says of a crash.
+//!
+//! Sizes and places of the last are those of MINIDUMP_MAC_CRASH_INFO and its records, in format.rs of the crate
+//! minidump-common.
 
 use minidump::format::MINIDUMP_STREAM_TYPE as StreamType;
 
