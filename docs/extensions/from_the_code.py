@@ -1,13 +1,11 @@
 """Directives that write the reference from the code, so that it cannot say anything else.
 
-``.. commands::`` is every command with what its ``--help`` says, ``.. options:: FILE`` every option of the
+``.. commands::`` is every command with its ``--help``, ``.. options:: FILE`` every option of the
 configuration in FILE, a path beside the page, section by section.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 from pathlib import Path
 
 from docutils import nodes
@@ -16,21 +14,14 @@ from sphinx.application import Sphinx
 
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.cli.commands import every
-from socorro_processor.cli.main import main
 from socorro_processor.configuration import Configuration, read_ini
-
-_CONFIGURATION = "\nconfiguration (--SECTION.OPTION=VALUE"
-"""What the help of every command ends with: here it is a page of its own."""
 
 
 class CommandsDirective(Directive):
     """``.. commands::``"""
 
     def run(self) -> list[nodes.Node]:
-        return [
-            _section(f"socorro {name}", nodes.literal_block(text=_help(name)))
-            for name in (each.name for each in every())
-        ]
+        return [_section(f"socorro {each.name}", nodes.literal_block(text=each.help())) for each in every()]
 
 
 class OptionsDirective(Directive):
@@ -54,15 +45,6 @@ class OptionsDirective(Directive):
                 nodes.definition_list_item("", term, described)
             )
         return [_section(name, options) for name, options in sections.items()]
-
-
-def _help(name: str) -> str:
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        code = main([*name.split(), "--help"], environ={"COLUMNS": "100"})
-    if code != 0:
-        raise ValueError(f"socorro {name} --help ended with {code}")
-    return printed.getvalue().partition(_CONFIGURATION)[0].rstrip()
 
 
 def _section(title: str, content: nodes.Node) -> nodes.section:

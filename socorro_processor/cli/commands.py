@@ -15,7 +15,7 @@ COMMANDS = {
     "list": "list the newest crashes of the store",
     "show": "print a report of a processed crash",
     "fetch": "copy the raw files of a crash into a directory",
-    "queue": "look at the queues and at what was put aside, put it back",
+    "queue": "look at the queues and at what was set aside, put it back",
     "remove": "erase crashes from the source and from every destination",
     "signature": "sign processed crashes by the lists of today, and say why",
     "siglists": "check the signature lists, or preview what changed ones would change",
@@ -34,7 +34,7 @@ def load(name: str) -> Command:
 
 
 def every() -> Iterator[Command]:
-    """All of them, each before its subcommands."""
+    """Yield all commands, each before its subcommands."""
     for command in map(load, COMMANDS):
         yield command
         yield from command.subcommands.values()

@@ -1,4 +1,4 @@
-"""``socorro completion``: what makes a shell complete commands, options and keys of the configuration.
+"""``socorro completion``: a script by which a shell completes commands, options and keys of the configuration.
 
 The script is text and needs no Python at each tab. After ``--`` come the command's own options and the sections that it
 uses, ``--resource.``; after a section's dot its keys, ``--resource.filesystem.root=``.
@@ -18,28 +18,33 @@ from socorro_processor.configuration import Configuration
 
 @dataclass(frozen=True)
 class Words:
-    """What may stand behind a command."""
+    """The words that may stand behind a command."""
 
     command: str
     plain: tuple[str, ...]
     """Its subcommands, or what its arguments may be."""
     options: tuple[str, ...]
     values: Mapping[str, tuple[str, ...]]
-    """Of each option that takes one of some words: these."""
+    """The words of each option that takes one of some."""
 
 
 def words_of(command: Command, sections: Iterable[str]) -> Words:
-    """``sections``: all that there are."""
+    """Return the words of a command; ``sections`` are those of the whole configuration."""
     plain, options, values = list(command.subcommands), list[str](), dict[str, tuple[str, ...]]()
+    sections = tuple(sections)
     for action in command.parser()._actions:
-        choices = tuple(map(str, action.choices or ()))
+        if action.dest == "help_config":
+            choices = sections
+        elif action.help is argparse.SUPPRESS:
+            continue
+        else:
+            choices = tuple(map(str, action.choices or ()))
         if action.option_strings:
             options += action.option_strings
             values |= dict.fromkeys(action.option_strings, choices) if choices else {}
         else:
             plain += choices
-    used = ("admin", *(command.sections or sections))
-    options += (f"--{section}." for section in dict.fromkeys(used))
+    options += (f"--{section}." for section in sections if command.uses(section))
     return Words(command.name, tuple(plain), tuple(options), values)
 
 
@@ -140,7 +145,7 @@ def _fish(commands: list[Words], keys: Mapping[str, list[str]]) -> str:
 
 
 def _cases(commands: list[Words], quote: str, indent: str) -> str:
-    """A branch for each command that sets ``plain``, ``options`` and ``values``, ``--queue:priority,normal;``."""
+    """Return branches, one a command, that set ``plain``, ``options`` and ``values``, ``--queue:priority,normal;``."""
 
     def branch(words: Words) -> str:
         values = " ".join(f"{option}:{','.join(choices)};" for option, choices in words.values.items())
@@ -164,10 +169,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 COMMAND = Command(
     name="completion",
-    summary="Print what makes a shell complete commands, options and keys of the configuration.",
+    summary="Print a script by which a shell completes commands, options and keys of the configuration.",
     description=(
-        "Print what makes a shell complete commands, options, and the keys that the configuration in force knows.\n\n"
-        "bash: into the file of the example, or source <(socorro completion bash). zsh: into a file _socorro on its\n"
+        "The keys are those that the configuration in force knows.\n\n"
+        "bash: into the file of the example, or source <(socorro completion bash). zsh: into a file _socorro on its "
         "fpath. fish: into ~/.config/fish/completions/socorro.fish."
     ),
     example="socorro completion bash > ~/.local/share/bash-completion/completions/socorro",

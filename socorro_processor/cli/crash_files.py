@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import MAIN_DUMP, RawCrash, check_dump_name
@@ -43,7 +43,7 @@ def crashes_in(words: Sequence[str]) -> list[Dumps]:
     unnamed = [Path(word) for word in words if not _is_named(word)]
     if len(unnamed) > 1 or any(path.is_dir() for path in unnamed):
         raise ConfigurationError(
-            f"{plain(named[0])} names a dump of one crash: with it goes at most one file without a name, its main dump"
+            f"{plain(named[0])} names a dump of one crash, which has at most one file without a name, its main dump"
         )
     dumps = dict(zip((MAIN_DUMP,), unnamed, strict=False))
     for name, _, file in (word.partition("=") for word in named):
@@ -62,7 +62,7 @@ def names_files(word: str) -> bool:
 
 
 def check_minidumps(dumps: Dumps) -> None:
-    """Raise SocorroError where one of them that the stackwalker is given is no minidump."""
+    """Raise SocorroError where a dump for the stackwalker is not a minidump."""
     for name, path in dumps.items():
         if not name.startswith(MAIN_DUMP):
             continue
@@ -73,7 +73,7 @@ def check_minidumps(dumps: Dumps) -> None:
             raise SocorroError(f"cannot read {plain(str(path))}: {error.strerror}") from error
         if beginning != _MAGIC:
             reason = f"it begins with {beginning!r}, not with {_MAGIC!r}" if beginning else "it is empty"
-            raise SocorroError(f"{plain(str(path))} is no minidump: {reason}")
+            raise SocorroError(f"{plain(str(path))} is not a minidump: {reason}")
 
 
 def new_raw_crash(annotations: Mapping[str, Any]) -> RawCrash:
@@ -83,17 +83,17 @@ def new_raw_crash(annotations: Mapping[str, Any]) -> RawCrash:
 
 
 def read_annotations(path: Path | None) -> dict[str, Any]:
-    """The JSON object in a file; none without one. Raises SocorroError."""
+    """Return the JSON object in a file, empty without one. Raises SocorroError."""
     if path is None:
         return {}
     try:
-        annotations = decode(path.read_bytes(), lambda note: print(f"socorro: {path}: {note}", file=sys.stderr))
+        annotations = decode(path.read_bytes(), lambda note: say(f"{path}: {note}"))
     except OSError as error:
         raise SocorroError(f"cannot read {path}: {error.strerror}") from error
     except NotJSON as error:
         raise SocorroError(f"{path} is {error}") from error
     if not isinstance(annotations, dict):
-        raise SocorroError(f"{path} is no JSON object, but annotations by name are expected")
+        raise SocorroError(f"{path} is not a JSON object of annotations by name")
     return annotations
 
 
@@ -126,7 +126,8 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _check_file(path: Path) -> None:
     if not path.is_file():
-        raise SocorroError(f"{plain(str(path))} is no file that can be read")
+        reason = "it is not a regular file" if path.exists() else "no such file"
+        raise SocorroError(f"cannot read {plain(str(path))}: {reason}")
 
 
 def _raise(error: OSError) -> None:

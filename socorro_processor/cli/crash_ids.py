@@ -14,14 +14,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from socorro_processor.cli.untrusted import plain
+from socorro_processor.cli.standard_error import say
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
 
-_STANDARD_INPUT = "-"
+STANDARD_INPUT = "-"
 _SHOWN = 60
 _TOLD = 20
-"""So many that are no crash ids are named: a wrong file has thousands."""
+"""How many words that are not crash ids are named: a wrong file has thousands."""
 
 FORMS = "its id, also as bp-ID or the address of its report"
 """For the help of an argument."""
@@ -42,22 +42,22 @@ def crash_id_of(word: str) -> str:
 
 @dataclass
 class CrashIDs:
-    """Each crash id once, in the order in which they came; and how many words were none."""
+    """Crash ids, each once and in the order in which they came; and how many words were not crash ids."""
 
     valid: dict[str, None] = field(default_factory=dict)
     refused: int = 0
 
     def add(self, words: Iterable[str]) -> None:
-        """Standard error says why a word is no crash id."""
+        """Add the crash ids among ``words``; say why a word is not one."""
         for word in words:
             try:
                 self.valid[crash_id_of(word)] = None
             except InvalidCrashID as error:
                 self.refused += 1
                 if self.refused <= _TOLD:
-                    print(f"socorro: {plain(word[:_SHOWN])}: {plain(str(error))}", file=sys.stderr)
+                    say(f"{word[:_SHOWN]}: {error}")
                 elif self.refused == _TOLD + 1:
-                    print("socorro: there are more that are no crash ids", file=sys.stderr)
+                    say("there are more words that are not crash ids")
 
 
 def add_crash_id_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,10 +75,10 @@ def add_crash_id_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def given(arguments: argparse.Namespace) -> CrashIDs:
-    """What ``add_crash_id_arguments`` asked for. Raises ConfigurationError where a file cannot be read."""
+    """Return the crash ids of ``add_crash_id_arguments``. Raises ConfigurationError where a file cannot be read."""
     crash_ids = CrashIDs()
     for argument in arguments.crash_ids:
-        crash_ids.add(_words(sys.stdin.buffer) if argument == _STANDARD_INPUT else argument.split())
+        crash_ids.add(_words(sys.stdin.buffer) if argument == STANDARD_INPUT else argument.split())
     for path in arguments.file:
         try:
             with path.open("rb") as lines:

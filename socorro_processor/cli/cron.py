@@ -1,25 +1,23 @@
-"""``socorro cron JOB``: what is done now and then, by a timer; ``socorro cron status``: how it ended the last time."""
+"""``socorro cron JOB`` runs a job, as timers do; ``socorro cron status`` shows how the jobs ended the last time."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-from socorro_processor.cli.command import Command
-from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.command import Command, family
+from socorro_processor.cli.layout import Row, print_table
+from socorro_processor.cli.progress import spinner
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
-from socorro_processor.errors import ConfigurationError, SocorroError
+from socorro_processor.errors import SocorroError
 from socorro_processor.jobs import (
     elasticsearch_cleanup,
     filesystem_cleanup,
@@ -48,13 +46,11 @@ JOBS: tuple[Job, ...] = (
     verify_processed.JOB,
 )
 
+_WORDS = {"well": "succeeded", "badly": "failed"}
+"""The states of JSON as people read them."""
 _REFUSED_SINCE = "; refused on "
 _SHARES = (0.2, 0.2, 0.15, 0.15, 0.0)
-_SECTIONS = ("cron", "metrics", "resource", "secrets")
-
-
-def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    raise ConfigurationError(f"cron which job? There are {', '.join(job.name for job in JOBS)}, and status")
+_SECTIONS = ("cron", "metrics")
 
 
 def _run_job(job: Job, arguments: argparse.Namespace, configuration: Configuration) -> int:
@@ -64,7 +60,7 @@ def _run_job(job: Job, arguments: argparse.Namespace, configuration: Configurati
         sending_metrics(values.metrics),
         writing_metrics(values.metrics, job.name),
         closing(ledger_of(values)) as ledger,
-        _progress() as progress,
+        spinner() as progress,
     ):
 
         def work() -> Work:
@@ -81,7 +77,7 @@ def _run_job(job: Job, arguments: argparse.Namespace, configuration: Configurati
 
 
 def _recorded(job: Job, work: Work, ledger: JobLedger) -> bool:
-    """Run the job, and write down how it ends. Whether it succeeded.
+    """Run the job, and write down how it ends. Return True if it succeeded.
 
     Where it is refused, the record stays that of the run before, which says how the job's work stands.
     """
@@ -114,7 +110,7 @@ def _recorded(job: Job, work: Work, ledger: JobLedger) -> bool:
 
 
 def _refused(record: JobRecord, before: JobRecord | None, reason: str) -> JobRecord:
-    """The run before, where there was one, with a word on the refusal of this one."""
+    """Return the record of the run before, where there was one, with a word on the refusal of this one."""
     if before is None:
         return replace(record, ended=datetime.now(UTC), summary=f"refused: {reason}")
     first_line = before.summary.partition("\n")[0].partition(_REFUSED_SINCE)[0]
@@ -124,22 +120,6 @@ def _refused(record: JobRecord, before: JobRecord | None, reason: str) -> JobRec
 
 def _say(as_json: bool, text: str, words: Mapping[str, Any]) -> None:
     print(json.dumps(words) if as_json else plain(text))
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What shows on a terminal how far the job is."""
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(
-        *columns,
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-        redirect_stdout=Console().is_terminal,
-    ) as progress:
-        task = progress.add_task("")
-        yield lambda text: progress.update(task, description=text)
 
 
 def _status(arguments: argparse.Namespace, configuration: Configuration) -> int:
@@ -156,7 +136,7 @@ def _status(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 
 def _overdue(records: list[JobRecord]) -> set[str]:
-    """The jobs that have run before, and have not been begun again for half as long again as they should wait."""
+    """Return the jobs that have run before, and were not begun again for half as long again as they should wait."""
     begun = {record.name: record.started for record in records}
     return {job.name for job in JOBS if job.name in begun and datetime.now(UTC) - begun[job.name] > 1.5 * job.every}
 
@@ -170,7 +150,6 @@ def _is_at_work(name: str, records: list[JobRecord], ledger: JobLedger) -> bool:
 
 
 def _print_table(records: list[JobRecord], overdue: set[str]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
     rows: list[Row] = [
         [
             (record.name, ""),
@@ -183,14 +162,12 @@ def _print_table(records: list[JobRecord], overdue: set[str]) -> None:
     ]
     never = sorted({job.name for job in JOBS} - {record.name for record in records})
     rows += [[(name, ""), ("never", ""), ("", ""), ("", ""), ("", "")] for name in never]
-    rows.insert(0, [(heading, "dim") for heading in ("job", "last begun", "on", "ended", "result")])
-    for line in table(rows, _SHARES, console.width if console.is_terminal else None):
-        console.print(line)
+    print_table(("job", "last begun", "on", "ended", "result"), rows, _SHARES)
 
 
 def _shown(record: JobRecord, overdue: bool) -> tuple[str, str]:
-    """How it ended, with its colour."""
-    state = f"{_state(record)}, overdue" if overdue else _state(record)
+    """Return how a job ended, with its colour."""
+    state = _WORDS.get(_state(record), _state(record)) + ", overdue" * overdue
     if record.succeeded is False:
         return state, "bold red"
     return state, "bold yellow" if overdue else "green" if record.succeeded else "yellow"
@@ -219,6 +196,7 @@ def _command(job: Job) -> Command:
         name=f"cron {job.name}",
         summary=job.summary,
         description=job.description,
+        exit_codes=job.exit_codes,
         example=job.example,
         run=partial(_run_job, job),
         add_arguments=partial(_add_arguments, job),
@@ -230,28 +208,24 @@ _STATUS = Command(
     name="cron status",
     summary="Show when each job was run the last time, where, and how it ended.",
     description=(
-        "Show when each job was run the last time, where, and how it ended. A job that has run before is overdue once\n"
-        "half as much time again has passed as it should be begun after. A run that was refused, for one is at work\n"
-        "already or by a guard of the job's own, is no bad end: what is shown is the run before.\n\n"
-        "Exit code: 0 all is well; 1 one ended badly or is overdue, or it cannot be told; 2 wrong arguments or\n"
-        "configuration."
+        "A job that has run before is overdue once half as much time again has passed as it should be begun after. A "
+        "run that was refused, because one is at work already or by a guard of the job's own, does not count as "
+        "failed: the run before is shown."
     ),
+    exit_codes={0: "all is well", 1: "a job failed or is overdue, or it cannot be told"},
     example="socorro cron status",
     run=_status,
     add_arguments=_add_json,
     sections=_SECTIONS,
 )
 
-COMMAND = Command(
+COMMAND = family(
     name="cron",
     summary="Run a job, or show how the jobs ended.",
-    description="Run a job, or show how the jobs ended:\n\n"
-    + "\n".join(f"  {job.name:<23}{job.summary}" for job in JOBS)
-    + f"\n  {'status':<23}{_STATUS.summary}\n\n"
-    "Each may be run twice, and by the timers of several hosts: while one is at it, the others leave it to that one.\n"
-    "`socorro cron JOB --help` says more of each.",
+    description=(
+        "Each may be run twice, and by the timers of several hosts: while one is at it, the others leave it to that "
+        "one."
+    ),
     example="socorro cron verify-processed --reprocess",
-    run=run,
     subcommands={job.name: _command(job) for job in JOBS} | {"status": _STATUS},
-    sections=_SECTIONS,
 )

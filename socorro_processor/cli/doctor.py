@@ -1,11 +1,10 @@
-"""``socorro doctor``: whether all that the processor needs is there, and what to do where it is not."""
+"""``socorro doctor`` checks that all the processor needs is there, and says what to do where it is not."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -18,6 +17,7 @@ import socorro_processor
 from socorro_processor.app import temporary_directory
 from socorro_processor.app.fetch_transform_save import threads_of
 from socorro_processor.cli.command import Command, build, class_of
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.symbol_checks import symbol_checks
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
@@ -26,17 +26,17 @@ from socorro_processor.errors import SocorroError
 
 
 class Finding(NamedTuple):
-    """What was found of one part."""
+    """The result of looking at one part."""
 
     part: str
     component: str
-    """What the part is made of."""
+    """The class, directory or address that the part is made of."""
     problem: str = ""
     """Empty where the part can do its work; else what is wrong, and what to do."""
     warnings: tuple[str, ...] = ()
-    """What works, but not as it should."""
+    """Faults with which the part works, but not as it should."""
     note: str = ""
-    """What else there is to know, such as what is going to be made once it is needed."""
+    """More to know, such as what will be made once it is needed."""
     checked: bool = True
     """False where the part cannot tell whether it can do its work."""
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     for warning in configuration.warnings:
-        print(f"socorro: {warning}", file=sys.stderr)
+        say(warning)
     findings = []
     console = Console(highlight=False, soft_wrap=True)
     for finding in examine(configuration):
@@ -79,7 +79,7 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
 
 
 def _tried(part: str, check: Check, component: str) -> Finding:
-    """What is warned of in the log is for whoever asks now. ``component`` is what a part is called that fails."""
+    """Return the finding of a check, with the warnings that it logged. ``component`` names a part that fails."""
     with _warnings() as warnings:
         finding = _found(part, check, component)
     return finding._replace(warnings=tuple(warnings))
@@ -99,7 +99,7 @@ def _found(part: str, check: Check, component: str) -> Finding:
 
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
-    """What is logged as a warning within the block, and is not printed by the log then."""
+    """Collect the warnings that are logged within the block, in place of printing them."""
     warnings: list[str] = []
 
     class Listener(logging.Handler):
@@ -135,7 +135,7 @@ def _processor(configuration: Configuration) -> tuple[str, str]:
 
 
 def _stores(name: str, configuration: Configuration) -> Iterator[Finding]:
-    """The store of a section; where there are others behind it, each of these."""
+    """Yield findings on the store of a section, and on each store behind it."""
     try:
         store: CrashStorageBase = build(name, configuration)
     except SocorroError as error:
@@ -175,13 +175,12 @@ COMMAND = Command(
     name="doctor",
     summary="Check the configuration and each service that it names; say what to do.",
     description=(
-        "Check the configuration, each service that it names, the stackwalker and what is in force of its sandbox, the "
-        "signature lists, the reference data, symbols, their cache and their sources, and the directory for temporary "
-        "files; say what to do. Nothing is changed; what a processor makes once it needs it is said to be made "
-        "then.\n\n"
-        "A warning is of what works, but not as it should. What cannot be checked has -- in front.\n\n"
-        "Exit code: 0 all can work; 1 something is not; 2 wrong arguments or configuration."
+        "Checked are also the stackwalker and what is in force of its sandbox, the signature lists, the reference "
+        "data, symbols, their cache and their sources, and the directory for temporary files. Nothing is changed; what "
+        "a processor makes once it needs it is said to be made then.\n\n"
+        "A warning is about what works, but not as it should. What cannot be checked has -- in front."
     ),
+    exit_codes={0: "all can work", 1: "something cannot"},
     example="socorro doctor --admin.conf=config/processor-production.ini",
     run=run,
     add_arguments=add_arguments,

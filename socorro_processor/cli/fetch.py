@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
+from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
 from socorro_processor.errors import SocorroError
 from socorro_processor.serialization import encode
@@ -22,16 +22,13 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     crash_id = crash_id_of(arguments.crash_id)
     directory: Path = arguments.directory
 
-    def note(text: str) -> None:
-        print(f"socorro: {text}", file=sys.stderr)
-
     store = build("source", configuration)
     try:
-        raw_crash = store.get_raw_crash(crash_id, note)
+        raw_crash = store.get_raw_crash(crash_id, say)
         directory.mkdir(parents=True, exist_ok=True)
         raw_crash_file = directory / "raw_crash.json"
         raw_crash_file.write_bytes(encode(raw_crash))
-        files = [raw_crash_file, *store.get_raw_dumps_as_files(crash_id, directory, note).values()]
+        files = [raw_crash_file, *store.get_raw_dumps_as_files(crash_id, directory, say).values()]
     except OSError as error:
         raise SocorroError(f"cannot write to {directory}: {error.strerror}") from error
     finally:
@@ -44,8 +41,9 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 COMMAND = Command(
     name="fetch",
     summary="Copy the raw crash and the dumps of a crash into a directory; print their paths.",
+    exit_codes={0: "copied", 1: "there is no such crash, or it cannot be copied"},
     example="socorro fetch 0bba61c5-dfc3-43e7-dead-8afd20161123 here/",
     run=run,
     add_arguments=add_arguments,
-    sections=("source", "resource"),
+    sections=("source",),
 )

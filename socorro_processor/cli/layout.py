@@ -1,4 +1,4 @@
-"""The lines of which the report is laid out: fields, sections, tables.
+"""The lines of reports and tables: fields, sections, rows of columns.
 
 A ``width`` is that of the terminal, in cells: a table is cut to it, prose goes on in further lines. In a pipe it
 is None, and a line is as long as it is. Either way the middle of a very long stretch of lines is left out.
@@ -7,9 +7,10 @@ is None, and a line is as long as it is. Either way the middle of a very long st
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import Console
 from rich.text import Text
 
 from socorro_processor.cli.untrusted import plain
@@ -24,19 +25,24 @@ _FIRST, _LAST = 80, 20  # lines that are shown of a stack, or of the notes, that
 
 
 def joined(separator: str, *parts: str | bool) -> str:
-    """The parts that there are."""
+    """Return the parts that are not empty, joined."""
     return separator.join(part for part in parts if isinstance(part, str) and part)
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """Return a number with what it counts: ``1 crash id``, ``2 crash ids``."""
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
+
+
 def field(label: str, value: str, style: str = "", width: int | None = None) -> Iterator[Text]:
-    """With a ``width`` in as many lines as it needs; what is to be copied had better be in one."""
+    """Yield a label and its value: with a ``width`` in as many lines as it needs, else in one, to be copied."""
     for line in _wrapped(value, width, _LABEL):
         yield Text.assemble((f"{label:<{_LABEL - 1}} ", "dim"), (line, style))
         label = ""
 
 
 def section(title: str, contents: Iterable[object], width: int | None) -> Iterator[Text]:
-    """A title with each of the contents below it; nothing where they are empty."""
+    """Yield a title with each of the contents below it; nothing where they are empty."""
     lines = []
     for content in map(plain, contents):
         first, *more = _wrapped(content, width, 4)
@@ -47,17 +53,36 @@ def section(title: str, contents: Iterable[object], width: int | None) -> Iterat
 
 
 def excerpt(lines: list[Text]) -> Iterator[Text]:
-    """The lines; of very many the first and the last, and how many are left out."""
+    """Yield the lines; where there are very many, the first and the last, and how many are left out."""
     left_out = len(lines) - _FIRST - _LAST
     if left_out > 0:
         lines[_FIRST:-_LAST] = [Text(f"... {left_out} more lines, which --json has ...", "dim")]
     yield from lines
 
 
-def table(rows: list[Row], shares: tuple[float, ...], width: int | None) -> Iterator[Text]:
-    """Rows as lines of columns.
+def print_table(headings: Sequence[str], rows: Sequence[Row], shares: tuple[float, ...]) -> None:
+    """Print rows below their headings on standard output; see ``table``."""
+    console = Console(highlight=False, soft_wrap=True)
+    for line in table([titles(headings), *rows], shares, width_of(console)):
+        console.print(line)
 
-    ``shares`` says which part of the width each column takes at most; 0 for the one that takes the rest.
+
+def titles(headings: Iterable[str]) -> Row:
+    return [(heading, "dim") for heading in headings]
+
+
+def width_of(console: Console) -> int | None:
+    """Return the width of a terminal; None for a file or a pipe."""
+    return console.width if console.is_terminal else None
+
+
+def table(
+    rows: Sequence[Row], shares: tuple[float, ...], width: int | None, numbers: Collection[int] = ()
+) -> Iterator[Text]:
+    """Yield rows as lines of columns.
+
+    ``shares`` says which part of the width each column takes at most; 0 for the one that takes the rest. ``numbers``:
+    the columns that are aligned on the right.
     """
     widths = [max(cell_len(cell) for cell, _ in column) for column in zip(*rows, strict=True)]
     if width is None:
@@ -69,17 +94,18 @@ def table(rows: list[Row], shares: tuple[float, ...], width: int | None) -> Iter
         widths[rest] = min(widths[rest], max(10, width - others))
     for row in rows:
         line = Text()
-        for (cell, style), cells in zip(row, widths, strict=True):
+        for column, ((cell, style), cells) in enumerate(zip(row, widths, strict=True)):
             too_long = width is not None and cell_len(cell) > cells
             shown = set_cell_size(cell, cells - 1) + "…" if too_long else cell
-            line.append(shown, style)
-            line.append(" " * (max(0, cells - cell_len(shown)) + 2))
+            padding = " " * max(0, cells - cell_len(shown))
+            line.append(f"{padding}{shown}" if column in numbers else f"{shown}{padding}", style)
+            line.append("  ")
         line.rstrip()
         yield line
 
 
 def _wrapped(text: str, width: int | None, indent: int) -> list[str]:
-    """At least one line."""
+    """Return at least one line."""
     if width is None:
         return [text]
     shown = text if len(text) <= LONGEST_LINE else text[:LONGEST_LINE] + "…"

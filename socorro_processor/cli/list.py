@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -14,7 +13,8 @@ from itertools import islice
 from rich.console import Console
 
 from socorro_processor.cli.command import Command, build
-from socorro_processor.cli.layout import Row, joined, table
+from socorro_processor.cli.layout import Row, joined, table, titles, width_of
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.untrusted import moment_of, plain, text_of
 from socorro_processor.configuration import Configuration, WholeNumber, argument
 from socorro_processor.crashstorage.newest import CrashSummary
@@ -29,7 +29,7 @@ _LONGEST = 500  # characters of a cell
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--limit", type=argument(WholeNumber(1)), default=_LIMIT, metavar="N", help=f"so many; default: {_LIMIT}"
+        "--limit", type=argument(WholeNumber(1)), default=_LIMIT, metavar="N", help=f"how many; default: {_LIMIT}"
     )
     parser.add_argument(
         "--signature", metavar="TEXT", type=argument(_utf8), help="only crashes of this signature, to the letter"
@@ -53,8 +53,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
                 count = print_crashes(crashes, Console(highlight=False, soft_wrap=True))
             if not count:
                 chosen = arguments.signature is not None or arguments.product is not None
-                text = f"there is no {'such ' if chosen else ''}crash in {plain(str(store))}"
-                print(f"socorro: {text}", file=sys.stderr)
+                say(f"there is no {'such ' if chosen else ''}crash in {store}")
             return 0
     raise SocorroError(
         f"the newest crashes cannot be listed: {'; '.join(reasons)}. FileSystemCrashStorage, PostgreSQLCrashStorage "
@@ -63,7 +62,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 
 def _utf8(text: str) -> str:
-    """Of bytes that are no UTF-8 Python makes what no store takes."""
+    """Return the text. Raises ValueError where it was made of bytes that are not UTF-8: no store takes it."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -72,13 +71,13 @@ def _utf8(text: str) -> str:
 
 
 def print_crashes(crashes: Iterator[CrashSummary], console: Console) -> int:
-    """A table, a piece at a time; how many there were."""
+    """Print a table, a piece at a time; return how many crashes there were."""
     count = 0
     while batch := list(islice(crashes, _ROWS_AT_ONCE)):
         rows = list(map(_row, batch))
         if not count:
-            rows.insert(0, [(heading, "dim") for heading in ("crash id", "submitted", "product", "signature")])
-        for line in table(rows, _SHARES, console.width if console.is_terminal else None):
+            rows.insert(0, titles(("crash id", "submitted", "product", "signature")))
+        for line in table(rows, _SHARES, width_of(console)):
             console.print(line)
         count += len(batch)
     return count
@@ -110,15 +109,14 @@ COMMAND = Command(
     name="list",
     summary="List the newest crashes of the store: crash id, when submitted, product, signature.",
     description=(
-        "List the newest crashes of the store: crash id, when submitted, product, signature. The newest day, by the\n"
-        "crash ids, comes first; of a day the crash that came, or was processed, last.\n\n"
-        "The crashes are those of the destination store or, where that cannot list them, of the source. A bucket has\n"
-        "no order by time, and cannot.\n\n"
-        "Exit code: 0 listed, be there none; 1 no store can list its crashes, or it is away; 2 wrong arguments or\n"
-        "configuration."
+        "The newest day, by the crash ids, comes first, and on each day the crash that came, or was processed, "
+        "last.\n\n"
+        "The crashes are those of the destination store or, where that cannot list them, of the source. A bucket has "
+        "no order by time, and cannot."
     ),
+    exit_codes={0: "listed, even if there are none", 1: "no store can list its crashes, or it is away"},
     example="socorro list --limit=5 --product=Lightbox",
     run=run,
     add_arguments=add_arguments,
-    sections=("source", "destination", "resource", "secrets"),
+    sections=("source", "destination"),
 )

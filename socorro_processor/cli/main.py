@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 not done, or not all of it; 2 the command line or the conf
 
 from __future__ import annotations
 
+import argparse
 import errno
 import io
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 import socorro_processor
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.commands import COMMANDS, load
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import (
     Configuration,
@@ -39,7 +41,7 @@ _ADMIN = (
 )
 
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What a file that standard output goes to may say to a write."""
+"""The errors of a write to the file behind standard output."""
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -52,13 +54,10 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
-    except ConfigurationError as error:
-        for line in str(error).splitlines():
-            print(f"socorro: {line}", file=sys.stderr)
-        return 2
     except SocorroError as error:
-        print(f"socorro: {error}", file=sys.stderr)
-        return 1
+        for line in str(error).split("\n"):
+            say(line)
+        return 2 if isinstance(error, ConfigurationError) else 1
     except BrokenPipeError:
         # The reader of the output, `head` for one, has seen enough.
         _print_no_more()
@@ -66,7 +65,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     except OSError as error:
         if error.filename is not None or error.errno not in _OUTPUT_ERRORS:
             raise
-        print(f"socorro: cannot write the output: {error.strerror}", file=sys.stderr)
+        say(f"cannot write the output: {error.strerror}")
         _print_no_more()
         return 1
     except KeyboardInterrupt:
@@ -84,7 +83,7 @@ def _answer(arguments: list[str], environ: Mapping[str, str]) -> int:
 
 
 def _print_no_more() -> None:
-    """What is left in the buffer would fail again at the interpreter's end."""
+    """Drop the rest of the output: it would fail again at the interpreter's end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -105,32 +104,16 @@ def _command(name: str) -> Command:
 
 
 def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> int:
-    if arguments and arguments[0] in command.subcommands:
-        command, arguments = command.subcommands[arguments[0]], arguments[1:]
-    elif arguments and command.subcommands and not arguments[0].startswith("-"):
-        there = ", ".join(command.subcommands)
-        raise ConfigurationError(f"there is no command '{command.name} {plain(arguments[0])}'; there are {there}")
+    command, arguments = _subcommand(command, arguments)
     if command.is_service:
         keep_output_from_blocking()
     command_line, own = split_command_line(arguments)
-    parser = command.parser()
     if "-h" in own or "--help" in own:
-        configuration = _configuration(command_line, environ)[0]
-        parts = [
-            f"{parser.format_help()}\nexample:\n  {command.example}",
-            "\n".join(
-                [
-                    "configuration (--SECTION.OPTION=VALUE, or in the ini file), with the values in force:",
-                    *(f"  --{key}\n      {doc}" for key, doc in _ADMIN),
-                    as_help(configuration, command.sections),
-                ]
-            ),
-        ]
-        # The configuration may be hundreds of lines: what is seen of it all at a terminal is its end.
-        print("\n\n".join(reversed(parts) if sys.stdout.isatty() else parts))
-        _print_warnings(configuration)
+        print(command.help())
         return 0
-    parsed = parser.parse_intermixed_args(own)
+    if any(word.partition("=")[0] == "--help-config" for word in own):
+        return _print_options(command, own, command_line, environ)
+    parsed = command.parser().parse_intermixed_args(own)
     configuration, admin = _configuration(command_line, environ)
     if admin["print_conf"] or admin["dump_conf"]:
         _write_configuration(configuration, admin["print_conf"], admin["dump_conf"])
@@ -139,8 +122,44 @@ def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> 
     return command.run(parsed, configuration)
 
 
+def _subcommand(command: Command, arguments: list[str]) -> tuple[Command, list[str]]:
+    """Return the command of a family that the arguments name, and its arguments; options may precede its name."""
+    if not arguments or not command.subcommands:
+        return command, arguments
+    if not arguments[0].startswith("-") and arguments[0] not in command.subcommands:
+        there = ", ".join(command.subcommands)
+        raise ConfigurationError(f"there is no command '{command.name} {plain(arguments[0])}'; there are {there}")
+    for place, word in enumerate(arguments):
+        if word in command.subcommands:
+            return command.subcommands[word], arguments[:place] + arguments[place + 1 :]
+    return command, arguments
+
+
+def _print_options(command: Command, own: list[str], command_line: Source, environ: Mapping[str, str]) -> int:
+    """Answer ``--help-config [SECTION] [--all]``."""
+    parser = argparse.ArgumentParser(prog=f"socorro {command.name}", add_help=False, allow_abbrev=False)
+    parser.add_argument("--help-config", nargs="?", metavar="SECTION")
+    parser.add_argument("--all", action="store_true")
+    asked = parser.parse_known_args(own)[0]
+    configuration = _configuration(command_line, environ)[0]
+    sections = asked.help_config or command.uses
+    # A section may have shared values only.
+    options = as_help(configuration, sections, everything=asked.all) or as_help(
+        configuration, sections, everything=True
+    )
+    if not options:
+        there = ", ".join(dict.fromkeys(key.partition(".")[0] for key, _ in configuration.options()))
+        raise ConfigurationError(f"the configuration has no section '{plain(asked.help_config)}'; it has {there}")
+    print("Options of the configuration (--SECTION.OPTION=VALUE, or in the ini file), with the values in force.")
+    if not asked.all:
+        print("A value that several share is listed in resource or secrets; --all lists it everywhere.")
+    print(f"\n{options}")
+    _print_warnings(configuration)
+    return 0
+
+
 def _configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Configuration, dict[str, str]]:
-    """The configuration, and the values of the ``admin`` options."""
+    """Return the configuration, and the values of the ``admin`` options."""
     # Not before now: a command line that is wrong is answered without loading any component.
     from socorro_processor.app.processor_app import ProcessorApp
 
@@ -157,9 +176,9 @@ def _configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Co
 
 
 def _print_warnings(configuration: Configuration) -> None:
-    """To whoever looks at the configuration. The daemon logs them, the other commands do their work."""
+    """Print them for a reader of the configuration; the daemon logs them, other commands do their work."""
     for warning in configuration.warnings:
-        print(f"socorro: {warning}", file=sys.stderr)
+        say(warning)
 
 
 def _write_configuration(configuration: Configuration, form: str, path: str) -> None:

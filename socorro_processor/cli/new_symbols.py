@@ -1,4 +1,4 @@
-"""Symbols that somebody has and a store has not: ``.sym`` files, and binaries of which dump_syms makes such files.
+"""Symbols that a store does not have yet: ``.sym`` files, and binaries of which dump_syms makes such files.
 
 maker = SymbolFileMaker(rule)
 for found in find_symbols(["build"]):
@@ -8,7 +8,7 @@ for found in find_symbols(["build"]):
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from socorro_processor.cli.untrusted import plain
+from socorro_processor.cli.standard_error import say
 from socorro_processor.errors import ProcessingEnvironmentError, SocorroError
 from socorro_processor.stackwalk.modules import Module
 from socorro_processor.stackwalk.modules import modules_of as modules_of_dump
@@ -38,24 +38,34 @@ _UNKNOWN = "neither a symbol file, nor a binary (ELF, PE, PDB or Mach-O), nor a 
 
 @dataclass(frozen=True)
 class FoundSymbols:
-    """What one symbol file is, or is made of."""
+    """A symbol file, or the files that one is made of."""
 
     files: tuple[Path, ...]
     binaries: tuple[Binary, ...] = ()
-    """All of one build: a program or library, and what was split off it. None where the file is a symbol file."""
+    """The files of one build: a program or library, and what was split off it; empty for a symbol file."""
     refused: str = ""
-    """Why there is no symbol file."""
+    """The reason why there is no symbol file."""
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.files))
 
 
 class SymbolsRefused(SocorroError):
-    """They are put nowhere; the message says why."""
+    """A symbol file is put nowhere; the message says why."""
+
+
+def add_binaries_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "items",
+        metavar="FILE",
+        nargs="+",
+        help="a binary with debug information (ELF, PE with its PDB, Mach-O; dump_syms converts it), a .sym file, a "
+        "directory of both, or a minidump: the binaries that it names, as far as this machine has them",
+    )
 
 
 def find_symbols(items: Sequence[str]) -> list[FoundSymbols]:
-    """Look through files and directories; in a directory what cannot have symbols is passed over.
+    """Find symbols in files and directories; in a directory what cannot have symbols is passed over.
 
     A minidump, where it is named itself, stands for its modules, as far as this machine has them.
 
@@ -87,7 +97,7 @@ def find_symbols(items: Sequence[str]) -> list[FoundSymbols]:
 
 
 def modules_of(item: str) -> Iterator[Module]:
-    """The modules of a minidump that can have symbols; none where the item is not a minidump, or is broken."""
+    """Yield the modules of a minidump that can have symbols; none where the item is not a minidump, or is broken."""
     path = Path(item)
     with suppress(OSError, SocorroError):
         if path.is_file() and _begins(path, _MINIDUMP):
@@ -95,7 +105,7 @@ def modules_of(item: str) -> Iterator[Module]:
 
 
 class SymbolFileMaker:
-    """Gives each of what was found as a symbol file that the stackwalker takes."""
+    """Makes symbol files that the stackwalker takes of what was found."""
 
     def __init__(self, command_pathname: str) -> None:
         """``command_pathname``: the stackwalker."""
@@ -103,7 +113,7 @@ class SymbolFileMaker:
 
     @contextmanager
     def symbol_file(self, found: FoundSymbols) -> Iterator[Converted]:
-        """What it is the symbol file of, and the file, for the length of the block. Raises SymbolsRefused.
+        """Yield what the symbol file is of, and the file, for the length of the block. Raises SymbolsRefused.
 
         Raises ProcessingEnvironmentError where this machine cannot make one.
         """
@@ -131,16 +141,10 @@ class SymbolFileMaker:
         try:
             corrupt = is_corrupt(file, str(find_stackwalker(self._command_pathname)))
         except (NoVerdict, ProcessingEnvironmentError) as error:
-            print(
-                f"socorro: {plain(str(found))} was not tried with the stackwalker: {plain(str(error))}",
-                file=sys.stderr,
-            )
+            say(f"{found} was not tried with the stackwalker: {error}")
             return
         if corrupt:
-            raise SymbolsRefused(
-                "it is corrupt: the stackwalker rejects it, for a line that is not as it should be; "
-                "make it anew with dump_syms"
-            )
+            raise SymbolsRefused("it is corrupt: the stackwalker rejects a line of it; make it anew with dump_syms")
 
 
 def _files(path: Path) -> Iterable[Path]:
@@ -180,7 +184,7 @@ def _of_minidump(file: Path) -> list[Binary]:
                     if binary.debug_id.casefold() == module.debug_id.casefold()
                 ]
     if not found:
-        raise NotUnderstood("none of its modules is on this machine, in the same build")
+        raise NotUnderstood("this machine has none of its modules in the same build")
     return found
 
 
@@ -213,7 +217,7 @@ def _build(binaries: Sequence[Binary]) -> FoundSymbols:
 
 
 def _checked(file: Path) -> SymbolFileID:
-    """Return what it is the symbol file of. Raises SymbolsRefused."""
+    """Return the module that a symbol file is of. Raises SymbolsRefused."""
     try:
         with file.open("rb") as opened:
             module = module_line(opened.read(_FIRST_LINE))
@@ -224,7 +228,7 @@ def _checked(file: Path) -> SymbolFileID:
     if module is None:
         raise SymbolsRefused("it does not begin with a MODULE line")
     if not ended:
-        raise SymbolsRefused("its last line has no end, it was cut off")
+        raise SymbolsRefused("its last line was cut off")
     if not module[1].strip("0"):
         raise SymbolsRefused("it has no debug id, and so no dump asks for it")
     try:

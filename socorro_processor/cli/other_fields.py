@@ -32,12 +32,12 @@ KNOWN = frozenset(
         *("moz_crash_reason", "moz_crash_reason_raw"),
     )
 )
-"""What the processor's own rules write: shown elsewhere in the report, or of little use to who reads it, or not for
-everyone's eyes (``email``)."""
+"""The fields that the processor's own rules write: shown elsewhere in the report, of little use to its reader, or not
+for everyone's eyes (``email``)."""
 
 
 def other_fields(crash: Mapping[str, Any]) -> Iterator[str]:
-    """Each other field that has a value as ``name: value``, in order of their names; of very many the first ones."""
+    """Yield each other field with a value as ``name: value``, in order of their names; the first ones of very many."""
     known = {*KNOWN, *(name for name in list_of(crash, "additional_minidumps") if isinstance(name, str))}
     names = sorted(
         name

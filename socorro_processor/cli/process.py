@@ -14,6 +14,7 @@ from socorro_processor.cli.crash_files import add_annotations_argument, names_fi
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
 from socorro_processor.cli.process_files import process_files
 from socorro_processor.cli.report import add_report_arguments
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.history import FORCE, NOTHING, History
@@ -58,16 +59,18 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     if not any(names_files(word) for word in arguments.crashes if word not in ids):
         return _process_ids(arguments, configuration)
     if ids:
-        raise ConfigurationError(f"process crash ids or minidumps: {plain(ids[0])} is a crash id, and others are files")
+        raise ConfigurationError(
+            f"cannot process crash ids and minidumps at once: {plain(ids[0])} is a crash id, others are files"
+        )
     if arguments.force:
-        raise ConfigurationError("--force is for crash ids: of a minidump there is no earlier result")
+        raise ConfigurationError("--force is for crash ids: a minidump has no earlier result")
     return process_files(arguments, configuration)
 
 
 def _process_ids(arguments: argparse.Namespace, configuration: Configuration) -> int:
     of_dumps = ("symbols", "raw_crash", "all_threads", "modules", "json")
     if told := [name for name in of_dumps if getattr(arguments, name)]:
-        raise ConfigurationError(f"--{told[0].replace('_', '-')} is for minidumps, and there is none of these names")
+        raise ConfigurationError(f"--{told[0].replace('_', '-')} is for minidumps, and no file has any of these names")
     app = FetchTransformSaveApp(configuration.values)
     history = History(work=FORCE) if arguments.force else NOTHING
     failed = 0
@@ -82,10 +85,10 @@ def _process_ids(arguments: argparse.Namespace, configuration: Configuration) ->
                 result = app.steps.run(crash_id, history=history)
             except InvalidCrashID as error:
                 failed += 1
-                print(f"socorro: {plain(crash_id)}: {error}; and there is no such file", file=sys.stderr)
+                say(f"{crash_id}: {error}; and there is no such file")
             except SocorroError as error:
                 failed += 1
-                print(f"socorro: {crash_id}: {error}", file=sys.stderr)
+                say(f"{crash_id}: {error}")
             else:
                 if result.kept_because:
                     # The file is not made before there is something to write: it may be the processor's user's to make.
@@ -93,10 +96,7 @@ def _process_ids(arguments: argparse.Namespace, configuration: Configuration) ->
                         closing(AuditLog(configuration.values.logging, needs_file=False))
                     )
                     audit.write_kept(crash_id, result.kept_because)
-                    print(
-                        f"socorro: {crash_id} keeps its earlier result (--force replaces it): {result.kept_because}",
-                        file=sys.stderr,
-                    )
+                    say(f"{crash_id} keeps its earlier result (--force replaces it): {result.kept_because}")
                 print(f"{crash_id} {plain(result.signature)}")
     return 1 if failed else 0
 
@@ -113,20 +113,21 @@ COMMAND = Command(
     name="process",
     summary="Process crashes in the foreground, without a queue; or print the report of a minidump.",
     description=(
-        "Process crashes in the foreground, without a queue; print the signature of each. Or process minidumps that\n"
-        "are in no store, by the same rules, and print the report of each: nothing is saved, and no configuration is\n"
-        "needed.\n\n"
-        "A new result that is worse than the earlier one does not replace it: where the dump has expired, the stack\n"
-        "cannot be walked any more, or symbols for fewer modules were found. Standard error says so, and the\n"
-        "signature printed is the earlier result's.\n\n"
-        "Exit code: 0 each crash has its result in every store, be it the earlier one, or its report was printed;\n"
-        "1 some could not be processed, or are no minidumps; 2 wrong arguments or configuration."
+        "The signature of each crash is printed. Minidumps that are in no store are processed by the same rules, "
+        "and the report of each is printed: nothing is saved, and no configuration is needed.\n\n"
+        "A new result that is worse than the earlier one does not replace it: where the dump has expired, the stack "
+        "cannot be walked any more, or symbols for fewer modules were found. Standard error says so, and the signature "
+        "printed is the earlier result's."
     ),
+    exit_codes={
+        0: "every store has the result of each crash, or the report of each minidump was printed",
+        1: "some could not be processed, or are not minidumps",
+    },
     example=(
         "socorro process 0bba61c5-dfc3-43e7-dead-8afd20161123\n"
-        "  socorro process crash.dmp --symbols=symbols/ --raw-crash=crash.json"
+        "socorro process crash.dmp --symbols=symbols/ --raw-crash=crash.json"
     ),
     run=run,
     add_arguments=add_arguments,
-    sections=("source", "destination", "processor", "app", "logging", "resource"),
+    sections=("source", "destination", "processor", "app", "logging"),
 )

@@ -18,6 +18,7 @@ from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.cli.crash_files import Dumps, check_minidumps, crashes_in, new_raw_crash, read_annotations
 from socorro_processor.cli.report import print_report
 from socorro_processor.cli.show import as_json
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.symbol_places import SymbolPlaces
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
@@ -50,7 +51,7 @@ def process_files(arguments: argparse.Namespace, configuration: Configuration) -
                 processed = _processed(pipeline, directory, new_raw_crash(annotations), dumps)
             except SocorroError as error:
                 failed += 1
-                print(f"socorro: {error}", file=sys.stderr)
+                say(str(error))
             else:
                 _print(processed, dumps, arguments, annotations, places, is_first=number == 0)
     return 1 if failed else 0

@@ -26,10 +26,13 @@ COMMAND = Command(
     name="processor",
     summary="Run the processor: take crash ids from the queues until told to stop.",
     description=(
-        "Run the processor: take crash ids from the queues until told to stop.\n\n"
-        "SIGTERM or SIGINT: finish what is begun, give the rest back, end with 0; a second one ends at once.\n"
-        "SIGHUP: read signature lists and reference data again."
+        "SIGTERM or SIGINT: finish what is begun, give the rest back, end with 0; a second one ends at once. SIGHUP: "
+        "read signature lists and reference data again."
     ),
+    exit_codes={
+        0: "ended when it was told to",
+        70: "a crash hung, or the file of the queue was removed: start it again",
+    },
     example="socorro processor --admin.conf=config/processor.ini --health.port=8000",
     run=run,
     is_service=True,

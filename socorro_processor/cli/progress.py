@@ -1,19 +1,33 @@
-"""How far long work is, for who looks at a terminal."""
+"""Progress of long work, for a reader at a terminal: gone at the end, invisible where there is no terminal."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+_DESCRIPTION = "{task.description}"
 
 
 def progress_bar(*columns: ProgressColumn) -> Progress:
-    """On standard error, and gone at the end; nothing where that is no terminal. ``columns`` stand behind the bar."""
+    """Return a bar on standard error. ``columns`` stand behind it."""
+    return _progress(TextColumn(_DESCRIPTION), BarColumn(), *columns)
+
+
+@contextmanager
+def spinner() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows how far work is whose end is not known."""
+    with _progress(SpinnerColumn(), TextColumn(_DESCRIPTION), TimeElapsedColumn()) as progress:
+        task = progress.add_task("")
+        yield lambda text: progress.update(task, description=text)
+
+
+def _progress(*columns: ProgressColumn) -> Progress:
     console = Console(stderr=True)
-    before = (TextColumn("{task.description}"), BarColumn())
     return Progress(
-        *before,
         *columns,
         console=console,
         disable=not console.is_terminal,

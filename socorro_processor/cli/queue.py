@@ -1,4 +1,4 @@
-"""``socorro queue``: what waits, what is in work, what was put aside and how to put it back."""
+"""``socorro queue`` shows what waits, is in work or was set aside, and puts it back."""
 
 from __future__ import annotations
 
@@ -10,23 +10,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime, time
 from functools import partial
 
-from rich.console import Console
-
 from socorro_processor.cli import queue_purge, queue_status
-from socorro_processor.cli.command import Command, queue_to_look
+from socorro_processor.cli.command import Command, family, queue_to_look
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
-from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.layout import Row, counted, print_table
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, read_day
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, KeptCrash, KeptState
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
 
 _SHARES = (0.25, 0.15, 0.1, 0.05, 0.0)
-_SECTIONS = ("new_crash_source", "resource", "secrets")
-
-
-def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    raise ConfigurationError(f"queue what? There are {', '.join(COMMAND.subcommands)}")
+_SECTIONS = ("new_crash_source",)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
@@ -34,15 +28,15 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="TEXT", default="", help="only crashes in whose reason this text is")
     parser.add_argument("--queue", choices=QUEUES, help="only crashes that came from this queue")
     parser.add_argument(
-        "--since", metavar="DATE", type=read_day, help="only crashes put aside on this day (UTC) or later"
+        "--since", metavar="DATE", type=read_day, help="only crashes set aside on this day (UTC) or later"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_requeue_arguments(parser: argparse.ArgumentParser) -> None:
     _add_choice(parser)
-    parser.add_argument("--rejected", action="store_true", help="rejected ones, not parked ones")
-    parser.add_argument("--all", action="store_true", help="all that are put aside")
+    parser.add_argument("--rejected", action="store_true", help="put back rejected crashes, not parked ones")
+    parser.add_argument("--all", action="store_true", help="put back all of them")
     parser.add_argument("--dry-run", action="store_true", help="only say how many")
 
 
@@ -55,14 +49,14 @@ def _run_list(state: KeptState, arguments: argparse.Namespace, configuration: Co
 def _run_requeue(arguments: argparse.Namespace, configuration: Configuration) -> int:
     chosen = any((arguments.crash_ids, arguments.reason, arguments.queue, arguments.since))
     if not chosen and not arguments.all:
-        raise ConfigurationError("requeue which? Name crash ids, --reason, --queue or --since, or say --all")
+        raise ConfigurationError("no crashes to put back: name crash ids, --reason, --queue or --since, or say --all")
     queue = queue_to_look(configuration)
     with closing(queue):
         return _requeue(queue, arguments)
 
 
 def _kept(queue: CrashQueueBase, state: KeptState, arguments: argparse.Namespace) -> Iterator[KeptCrash]:
-    """Those put aside, as the arguments choose among them."""
+    """Yield the crashes that were set aside, as far as the arguments choose them."""
     crash_ids = {name for word in arguments.crash_ids for name in _names(word)}
     since = arguments.since and datetime.combine(arguments.since, time.min, UTC)
     for crash in queue.kept(state):
@@ -76,7 +70,7 @@ def _kept(queue: CrashQueueBase, state: KeptState, arguments: argparse.Namespace
 
 
 def _names(word: str) -> set[str]:
-    """Under which names a crash may have been put aside: what was rejected need be no crash id."""
+    """Return the names under which a crash may have been set aside: a rejected one need not be a crash id."""
     try:
         return {word.strip(), crash_id_of(word)}
     except InvalidCrashID:
@@ -90,7 +84,8 @@ def _requeue(queue: CrashQueueBase, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"state": state, "requeued": requeued, "dry_run": arguments.dry_run}))
     else:
-        print(f"{requeued} {state} crashes {'would be' if arguments.dry_run else 'were'} put back")
+        were = "would be" if arguments.dry_run else "was" if requeued == 1 else "were"
+        print(f"{counted(requeued, f'{state} crash', f'{state} crashes')} {were} put back")
     found = {crash.crash_id for crash in chosen}
     missing = {word for word in arguments.crash_ids if found.isdisjoint(_names(word))}
     for word in sorted(missing):
@@ -113,11 +108,8 @@ def _list(kept: Iterable[KeptCrash], as_json: bool) -> int:
         ]
         for crash in kept
     ]
-    console = Console(highlight=False, soft_wrap=True)
     if rows:
-        rows.insert(0, [(heading, "dim") for heading in ("crash id", "since", "queue", "attempts", "reason")])
-    for line in table(rows, _SHARES, console.width if console.is_terminal else None):
-        console.print(line)
+        print_table(("crash id", "since", "queue", "attempts", "reason"), rows, _SHARES)
     return 0
 
 
@@ -125,8 +117,8 @@ def _list_command(state: KeptState, description: str) -> Command:
     return Command(
         name=f"queue {state}",
         summary=f"List the {state} crashes, oldest first, with their reasons.",
-        description=f"List the {state} crashes, oldest first, with their reasons. {description}\n\n"
-        "Exit code: 0 done; 1 the queue is away; 2 wrong arguments or configuration.",
+        description=description,
+        exit_codes={1: "the queue is away"},
         example=f"socorro queue {state} --since=2016-11-23 --json",
         run=partial(_run_list, state),
         add_arguments=_add_choice,
@@ -136,36 +128,24 @@ def _list_command(state: KeptState, description: str) -> Command:
 
 _REQUEUE = Command(
     name="queue requeue",
-    summary="Put parked crashes, or rejected ones, back into the queue they came from.",
-    description=(
-        "Put parked crashes, or rejected ones, back into the queue they came from, as if they were new.\n\n"
-        "Exit code: 0 done; 1 not done, or not for all crash ids that were named; 2 wrong arguments or configuration."
-    ),
+    summary="Put parked crashes, or rejected ones, back into the queue they came from, as if they were new.",
+    exit_codes={1: "not done, or not for all crash ids that were named"},
     example="socorro queue requeue --reason='too large' --since=2016-11-23",
     run=_run_requeue,
     add_arguments=_add_requeue_arguments,
     sections=_SECTIONS,
 )
 
-_SUBCOMMANDS = {
-    "status": queue_status.COMMAND,
-    "parked": _list_command("parked", "Each failed of its own in every attempt, and stays until it is put back."),
-    "rejected": _list_command("rejected", "Each is no crash id, or was not found; in the end the oldest go."),
-    "requeue": _REQUEUE,
-    "purge": queue_purge.COMMAND,
-}
-
-COMMAND = Command(
+COMMAND = family(
     name="queue",
-    summary="Look at the queues, and at what was put aside; put it back.",
-    description=(
-        "Look at the queues, and at what was put aside; put it back:\n\n"
-        + "\n".join(f"  {name:<10}{command.summary}" for name, command in _SUBCOMMANDS.items())
-        + "\n\nA suspect crash was in work when processors died, and is tried alone.\n"
-        "`socorro queue NAME --help` says more of each."
-    ),
+    summary="Look at the queues, and at what was set aside; put it back.",
+    description="A suspect crash was in work when processors died, and is tried alone.",
     example="socorro queue status",
-    run=run,
-    subcommands=_SUBCOMMANDS,
-    sections=_SECTIONS,
+    subcommands={
+        "status": queue_status.COMMAND,
+        "parked": _list_command("parked", "Each failed of its own in every attempt, and stays until it is put back."),
+        "rejected": _list_command("rejected", "Each is not a crash id, or was not found; in the end the oldest go."),
+        "requeue": _REQUEUE,
+        "purge": queue_purge.COMMAND,
+    },
 )

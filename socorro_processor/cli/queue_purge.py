@@ -1,4 +1,4 @@
-"""``socorro queue purge``: forget what waits in a queue, or what was put aside."""
+"""``socorro queue purge``: forget what waits in a queue, or what was set aside."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 
 from socorro_processor.cli.command import Command, queue_to_look
+from socorro_processor.cli.layout import counted
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.base import KEPT_STATES, QUEUES, CrashQueueBase, Depths
 from socorro_processor.errors import ConfigurationError, CrashQueueError
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "name",
         metavar="QUEUE",
         choices=(*QUEUES, *KEPT_STATES),
-        help=f"{', '.join(QUEUES)}: what waits there, or is delayed; parked, rejected: what was put aside",
+        help=f"{', '.join(QUEUES)}: what waits there, or is delayed; parked, rejected: what was set aside",
     )
     parser.add_argument("--dry-run", action="store_true", help="purge nothing, only say how many")
     parser.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal to ask at")
@@ -51,7 +52,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     if arguments.json:
         print(json.dumps({"queue": arguments.name, "purged": count, "dry_run": arguments.dry_run}))
     else:
-        print(f"{count} crash ids {'would be' if arguments.dry_run else 'were'} purged from {arguments.name}")
+        were = "would be" if arguments.dry_run else "was" if count == 1 else "were"
+        print(f"{counted(count, 'crash id')} {were} purged from {arguments.name}")
         if count:
             print(f"{'would be' if arguments.dry_run else 'are'} lost: {_LOST[arguments.name]}")
     return 0
@@ -66,13 +68,13 @@ def _count(depths: Depths, name: str) -> int:
 
 
 def _is_confirmed(name: str, count: int) -> bool:
-    print(f"{count} crash ids in {name}. Lost would be: {_LOST[name]}.", file=sys.stderr)
+    print(f"{counted(count, 'crash id')} in {name}. This would be lost: {_LOST[name]}.", file=sys.stderr)
     print(f"To purge them type the name of the queue, {name}: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip() == name
 
 
 def _purged(queue: CrashQueueBase, name: str, configuration: Configuration) -> int:
-    """How many; written down, also where it goes wrong half-way."""
+    """Purge; return how many. The audit log has it, also where it goes wrong half-way."""
     set_up_logging(configuration.values.logging)
     with closing(AuditLog(configuration.values.logging)) as audit:
         try:
@@ -88,14 +90,14 @@ COMMAND = Command(
     name="queue purge",
     summary="Forget what waits in a queue, or what was parked or rejected.",
     description=(
-        "Forget the crash ids that wait in a queue or are delayed there, or those that were parked or rejected. What\n"
-        "processors have taken stays. Nothing is removed from any store: a raw crash can be queued again by\n"
-        "`socorro reprocess`. Who purged what is written to the log, and to logging.audit_file.\n\n"
-        "Asks on a terminal; elsewhere --yes is needed.\n\n"
-        "Exit code: 0 done; 1 not done, or in part; 2 wrong arguments or configuration, and nothing was purged."
+        "Forgotten are the crash ids that wait in the queue or are delayed there, or those that were parked or "
+        "rejected. What processors have taken stays. Nothing is removed from any store: a raw crash can be queued "
+        "again by `socorro reprocess`. Who purged what is written to the log, and to logging.audit_file.\n\n"
+        "Asks on a terminal; elsewhere --yes is needed."
     ),
+    exit_codes={1: "not done, or in part", 2: "wrong arguments or configuration; nothing was purged"},
     example="socorro queue purge rejected --dry-run",
     run=run,
     add_arguments=add_arguments,
-    sections=("new_crash_source", "logging", "resource", "secrets"),
+    sections=("new_crash_source", "logging"),
 )

@@ -1,23 +1,22 @@
-"""``socorro queue status``: how many crash ids are where, once or again and again; and which, since when and why."""
+"""``socorro queue status`` shows how many crash ids are where, once or repeatedly; and which, since when and why."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from socorro_processor.cli.command import Command, queue_to_look
-from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.layout import Row, table, titles, width_of
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, Seconds, argument
 from socorro_processor.crashqueue.base import (
@@ -47,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=argument(Seconds(above=True)),
         const=_INTERVAL,
-        help=f"look again every so many seconds ({_INTERVAL:g}), until Ctrl-C: on a terminal in one place, in a pipe "
+        help=f"look again every SECONDS ({_INTERVAL:g}), until Ctrl-C: on a terminal in one place, in a pipe "
         "one table after the other",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object, each time on a line")
@@ -61,8 +60,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
             if arguments.json:
                 print(json.dumps(_as_json(status)))
             else:
-                console = _console()
-                _print(console, _shown(status, None, _width(console)))
+                console = Console(highlight=False)
+                _print(console, _shown(status, None, width_of(console)))
             return 0
         with suppress(KeyboardInterrupt):
             _watch(queue, arguments)
@@ -71,7 +70,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 @dataclass(frozen=True)
 class _Status:
-    """What one look has found."""
+    """The result of one look."""
 
     depths: Depths
     in_flight: InFlight
@@ -99,22 +98,14 @@ def _look(queue: CrashQueueBase, ids: bool) -> _Status:
     return _Status(depths, queue.in_flight(ids=ids), ids)
 
 
-def _console() -> Console:
-    return Console(highlight=False)
-
-
-def _width(console: Console) -> int | None:
-    return console.width if console.is_terminal else None
-
-
-def _print(console: Console, renderables: list[RenderableType]) -> None:
-    for renderable in renderables:
-        console.print(renderable, soft_wrap=isinstance(renderable, Text))
+def _print(console: Console, lines: Iterable[Text]) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True)
 
 
 def _watch(queue: CrashQueueBase, arguments: argparse.Namespace) -> None:
-    """For ever. A queue that is away is said, and looked for again."""
-    console = _console()
+    """Look for ever. A queue that is away is said, and looked for again."""
+    console = Console(highlight=False)
     if arguments.json:
         _look_for_ever(queue, arguments, lambda moment, found, _: _print_json(moment, found))
     elif console.is_terminal:
@@ -129,7 +120,7 @@ def _look_for_ever(
     arguments: argparse.Namespace,
     show: Callable[[datetime, _Status | CrashQueueError, Depths | None], None],
 ) -> None:
-    """``show`` is given what was found, and what the first look had found."""
+    """Look for ever; give ``show`` what was found, and what the first look had found."""
     first: Depths | None = None
     while True:
         moment = datetime.now(UTC)
@@ -150,7 +141,7 @@ def _print_json(moment: datetime, found: _Status | CrashQueueError) -> None:
 
 
 def _as_json(status: _Status) -> dict[str, Any]:
-    """A number that is not known is None."""
+    """Return the status as JSON; a number that is not known is None."""
     found = status.in_flight
     values = asdict(status.depths)
     for queue in QUEUES:
@@ -183,45 +174,45 @@ def _print_lines(console: Console, moment: datetime, found: _Status | CrashQueue
     console.file.flush()
 
 
-def _titled(
-    console: Console, moment: datetime, found: _Status | CrashQueueError, first: Depths | None
-) -> list[RenderableType]:
+def _titled(console: Console, moment: datetime, found: _Status | CrashQueueError, first: Depths | None) -> list[Text]:
     title = Text(moment.isoformat(sep=" ", timespec="seconds"), "dim")
     if isinstance(found, CrashQueueError):
         return [title, Text(plain(str(found)), "bold red")]
-    return [title, *_shown(found, first, _width(console))]
+    return [title, *_shown(found, first, width_of(console))]
 
 
-def _shown(status: _Status, first: Depths | None, width: int | None) -> list[RenderableType]:
+def _shown(status: _Status, first: Depths | None, width: int | None) -> Iterator[Text]:
     """``first``: how it was when the watch began, for what has changed since."""
     depths, found = status.depths, status.in_flight
     prefetches = found.prefetched is not None
-    columns = Table("queue", box=None, pad_edge=False)
-    headings = ["waiting", "delayed", "in work", *(["prefetched"] if prefetches else [])]
-    for heading in (*headings, *(["since the start"] if first else [])):
-        columns.add_column(heading, justify="right")
+    headings = ["queue", "waiting", "delayed", "in work"]
+    if prefetches:
+        headings.append("prefetched")
+    if first:
+        headings.append("since the start")
+    rows = [titles(headings)]
     for name in QUEUES:
         depth = depths.queues[name]
-        row = [str(depth.waiting), str(depth.delayed), status.in_work(name)]
+        row = [name, str(depth.waiting), str(depth.delayed), status.in_work(name)]
         if prefetches:
             row.append(status.prefetched(name))
         if first:
             before = first.queues[name]
             row.append(f"{depth.waiting + depth.delayed - before.waiting - before.delayed:+}")
-        columns.add_row(name, *row)
+        rows.append([(cell, "") for cell in row])
+    yield from table(rows, (0, *(1.0 for _ in row[1:])), width, numbers=range(1, len(row)))
     aside = Text(f"parked: {depths.parked}, rejected: {depths.rejected}, suspect: {depths.suspect}")
     if depths.parked or depths.suspect:
         aside.stylize("yellow")
-    shown: list[RenderableType] = [columns, aside]
+    yield aside
     if prefetches:
-        shown += _processes(found)
+        yield from _processes(found)
     if status.with_ids:
-        shown += _crashes(status, width)
-    return shown
+        yield from _crashes(status, width)
 
 
 def _processes(found: InFlight) -> Iterator[Text]:
-    """Each process that has something or takes nothing, and how many others there are."""
+    """Yield a line for each process that has something or takes nothing, and how many others there are."""
     idle = 0
     for each in found.processes:
         words = [_counted(each, queue) for queue in QUEUES]
@@ -263,7 +254,7 @@ def _crashes(status: _Status, width: int | None) -> Iterator[Text]:
     ]
     yield Text()
     if rows:
-        rows.insert(0, [(heading, "dim") for heading in ("crash id", "queue", "since", "process", "why")])
+        rows.insert(0, titles(("crash id", "queue", "since", "process", "why")))
     yield from table(rows, _SHARES, width)
     delayed = sum(depth.delayed for depth in status.depths.queues.values())
     held = sum(found.in_work.values()) + sum((found.prefetched or {}).values())
@@ -299,23 +290,22 @@ def _why(crash: PendingCrash, pause: str) -> str:
 
 COMMAND = Command(
     name="queue status",
-    summary="Say how many crash ids are where.",
+    summary="Show how many crash ids wait, are delayed, are in work and were set aside.",
     description=(
-        "Say how many crash ids wait, are delayed until their next attempt, and are in work; and how many were put\n"
-        "aside. With RabbitMQ also how many were prefetched: given to a processor that has not taken them yet. The\n"
-        "broker does not tell what processors have, so they are asked, and answer within two seconds. Where one does\n"
-        "not, the number is not known: `?`, or `3+?` where the others have three; null in JSON.\n\n"
-        "With --ids each crash that is in work, prefetched or delayed is listed, with why it was tried again, or why\n"
-        "its processor takes none. With RabbitMQ those that are delayed are known as long as the processor runs that\n"
-        "has put them off.\n\n"
-        "With --json there is the age of the oldest id of each queue, too, in seconds; null where it is not known, as\n"
-        "with RabbitMQ, which does not tell it.\n\n"
-        "With --watch the last column says by how much more, or less, waits or is delayed than at the start; a queue\n"
-        "that is away is said, and looked for again.\n\n"
-        "Exit code: 0 done; 1 the queue is away; 2 wrong arguments or configuration."
+        "With RabbitMQ it is shown, too, how many were prefetched: given to a processor that has not taken them "
+        "yet. The broker does not tell what processors have, so they are asked, and answer within two seconds. "
+        "Where one does not, the number is not known: `?`, or `3+?` where the others have three; null in JSON.\n\n"
+        "With --ids each crash that is in work, prefetched or delayed is listed, with why it was tried again, or "
+        "why its processor takes none. With RabbitMQ a delayed crash is known as long as the processor runs that "
+        "put it off.\n\n"
+        "JSON has the age of the oldest id of each queue, too, in seconds; null where it is not known, as with "
+        "RabbitMQ.\n\n"
+        "With --watch the last column says by how much more, or less, waits or is delayed than at the start; a queue "
+        "that is away is said, and looked for again."
     ),
+    exit_codes={1: "the queue is away"},
     example="socorro queue status --ids",
     run=run,
     add_arguments=add_arguments,
-    sections=("new_crash_source", "resource", "secrets"),
+    sections=("new_crash_source",),
 )

@@ -1,4 +1,4 @@
-"""One crash after the other out of every store; what each had of it, and what became of that."""
+"""Removal of crashes from every store; what each had of them, and what became of that."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ State = Literal["held", "nothing", "removed", "failed"]
 
 @dataclass
 class Found:
-    """What a store had of a crash, and what became of that."""
+    """The parts of a crash that a store had, and what became of them."""
 
     state: State
     held: list[str] = field(default_factory=list)
@@ -39,11 +39,11 @@ class Crash:
 
     crash_id: str
     stores: dict[str, Found] = field(default_factory=dict)
-    """By the section of each store."""
+    """The result in each store, by its section."""
     queue: list[str] = field(default_factory=list)
-    """Where in the queue its id is: pending, parked, rejected."""
+    """The places of its id in the queue: pending, parked, rejected."""
     again: bool = False
-    """Whether this is what came back after it had been removed."""
+    """True for a crash that came back after it had been removed."""
 
     @property
     def has_failed(self) -> bool:
@@ -71,7 +71,7 @@ class Removal:
 
     @property
     def places(self) -> str:
-        """Where crashes are looked for, for people."""
+        """The stores in which crashes are looked for, in words."""
         return ", ".join(dict.fromkeys(map(str, self._stores.values())))
 
     def run(self, crash_id: str) -> Crash:
@@ -113,7 +113,7 @@ class Removal:
 
 
 def _held(store: CrashStorageBase, crash_id: str) -> list[str] | None:
-    """None where it cannot tell."""
+    """Return the parts of a crash that the store has; None where it cannot tell."""
     try:
         return store.held(crash_id)
     except NotImplementedError:

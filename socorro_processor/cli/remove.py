@@ -16,6 +16,7 @@ from socorro_processor.cli.command import Command, build, queue_to_look
 from socorro_processor.cli.crash_ids import add_crash_id_arguments, given
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.removal import Crash, Removal
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.base import KEPT_STATES, CrashQueueBase
@@ -26,7 +27,7 @@ from socorro_processor.monitoring.log import set_up_logging
 _COMPONENTS = ("source", "destination")
 
 _MARGIN = 1.1
-"""By how much a crash may be in work for longer than it may: until its processor has noticed."""
+"""A factor: a crash may be in work for longer than it may, until its processor has noticed."""
 
 _PAUSE = 0.5
 
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     if not (arguments.crash_ids or arguments.file):
-        raise ConfigurationError("remove which crashes? Name them: CRASH_ID, - or --file")
+        raise ConfigurationError("no crashes to remove: name them by CRASH_ID, - or --file")
     crash_ids = given(arguments)
     values = configuration.values
     with ExitStack() as stack:
@@ -59,11 +60,11 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
             queue = stack.enter_context(closing(queue_to_look(configuration)))
             _look_in(queue, crashes)
         except CrashQueueError as error:
-            _say(f"it is not known whether they are in the queue: {error}")
+            say(f"it is not known whether they are in the queue: {error}")
         for crash in crashes:
             _print(crash, arguments.json)
             if crash.is_nowhere:
-                _say(f"{crash.crash_id} is not in {removal.places}")
+                say(f"{crash.crash_id} is not in {removal.places}")
         if in_work := _may_be_in_work(queue, removed):
             seconds = values.app.maximum_crash_time * _MARGIN
             if _wait(queue, in_work, seconds, arguments.no_wait):
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 
 def _look_in(queue: CrashQueueBase, crashes: Sequence[Crash]) -> None:
-    """Say of each where in the queue its id is."""
+    """Note of each crash where in the queue its id is."""
     by_id = {crash.crash_id: crash for crash in crashes}
     for crash_id in queue.pending(by_id) or ():
         by_id[crash_id].queue.append("pending")
@@ -87,7 +88,7 @@ def _look_in(queue: CrashQueueBase, crashes: Sequence[Crash]) -> None:
 
 
 def _may_be_in_work(queue: CrashQueueBase | None, crash_ids: Collection[str]) -> list[str]:
-    """Those that a processor may have fetched before they were removed, as far as the queue can tell.
+    """Return the crashes that a processor may have fetched before they were removed, as far as the queue can tell.
 
     One that is fetched from now on is not found.
     """
@@ -103,13 +104,13 @@ def _may_be_in_work(queue: CrashQueueBase | None, crash_ids: Collection[str]) ->
 
 
 def _wait(queue: CrashQueueBase | None, crash_ids: list[str], seconds: float, not_now: bool) -> bool:
-    """Until none of them can be in work any more: a processor ends itself rather than be at one for longer."""
+    """Wait until none of them can be in work any more: a processor ends itself rather than be at one for longer."""
     doubt = f"{len(crash_ids)} may be in work, and be saved after all"
     later = f"{doubt}: after {seconds:.0f} s remove them once more"
     if not_now:
-        _say(later)
+        say(later)
         return False
-    _say(f"{doubt}: looking again in {seconds:.0f} s (--no-wait leaves that to you)")
+    say(f"{doubt}: looking again in {seconds:.0f} s (--no-wait leaves that to you)")
     end = time.monotonic() + seconds
     try:
         with progress_bar(TimeRemainingColumn()) as progress:
@@ -118,7 +119,7 @@ def _wait(queue: CrashQueueBase | None, crash_ids: list[str], seconds: float, no
                 time.sleep(min(_PAUSE, left))
                 progress.update(task, completed=seconds - left)
     except KeyboardInterrupt:
-        _say(later)
+        say(later)
         raise
     return True
 
@@ -136,24 +137,23 @@ def _print(crash: Crash, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _say(text: str) -> None:
-    print(f"socorro: {plain(text)}", file=sys.stderr)
-
-
 COMMAND = Command(
     name="remove",
     summary="Erase crashes from the source and from every destination.",
     description=(
-        "Erase crashes from the source store and from every store of the destination: raw crash, dumps, processed\n"
-        "crash, rows, documents. A store that is away keeps no other from it; run the command again for the rest.\n"
-        "Who removed what is written to the log, and to logging.audit_file.\n\n"
-        "A processor may have a crash in work, and save it after it was removed: where the queue cannot tell, the\n"
-        "command waits for as long as that is possible (app.maximum_crash_time), and removes it again.\n\n"
-        "Exit code: 0 no store has them any more; 1 not so, or some were no crash ids; 2 wrong arguments or\n"
-        "configuration, and nothing was removed; 130 interrupted."
+        "Erased are raw crash, dumps, processed crash, rows and documents. A store that is away keeps no other "
+        "from it; run the command again for the rest. Who removed what is written to the log, and to "
+        "logging.audit_file.\n\n"
+        "A processor may have a crash in work, and save it after it was removed: where the queue cannot tell, the "
+        "command waits for as long as that is possible (app.maximum_crash_time), and removes it again."
     ),
-    example=("socorro remove 0bba61c5-dfc3-43e7-dead-8afd20161123 --dry-run\n  socorro remove --file=crash_ids.txt"),
+    exit_codes={
+        0: "no store has them any more",
+        1: "some are left, or some words were not crash ids",
+        2: "wrong arguments or configuration; nothing was removed",
+    },
+    example="socorro remove 0bba61c5-dfc3-43e7-dead-8afd20161123 --dry-run\nsocorro remove --file=crash_ids.txt",
     run=run,
     add_arguments=add_arguments,
-    sections=("source", "destination", "new_crash_source", "app", "logging", "resource", "secrets"),
+    sections=("source", "destination", "new_crash_source", "app", "logging"),
 )

@@ -36,7 +36,7 @@ _EMPTY_SIGNATURES = {
 # These signatures are made of thread 0, whichever thread crashed.
 _HANGS = ("shutdownhang |", "chromehang |")
 _NEAR_NULL = re.compile("0x[0-9a-f]{1,5}")
-"""Offsets of what a null pointer is dereferenced for: with a larger one the other register is as likely to be wrong."""
+"""Offsets that are taken for those of a null pointer: with a larger one the other register is as likely wrong."""
 _UNKNOWN_ADDRESSES = ("0xffffffffffffffff", "0x0")
 """Windows reports the first, Linux the second, where an x86-64 address was not canonical: the processor does not say
 which one. Some programs that write minidumps write the second whatever the address is."""
@@ -45,7 +45,7 @@ _SENT_SIGNAL = re.compile(r"SIGABRT\b.*|SIG\w+ / SI_(?:USER|QUEUE|TKILL)", re.DO
 _NOT_ACCESSED = "crashing_access_not_found_in_memory_accesses"
 _MAXIMUM_ACCESSES = 3
 _UNKNOWN_TIME = "not known: the annotations have no CrashTime"
-"""Of a minidump that was not submitted: the time of its processing, which stands for it elsewhere, says nothing."""
+"""Shown for a minidump that was not submitted: the time of its processing, shown elsewhere, says nothing."""
 
 
 def add_report_arguments(parser: argparse._ActionsContainer) -> None:
@@ -152,12 +152,12 @@ class _Report:
         yield from field("result", result, style, self.width)
 
     def _dump(self, dump: Mapping[str, Any], *, hang: bool = False) -> Iterator[Text]:
-        """What there is of a dump: ``dump`` is the crash itself, or what it has of a further dump."""
+        """Yield the lines on a dump: ``dump`` is the crash itself, or what it has of a further dump."""
         crash_id = text_of(self.crash, "uuid") or "CRASH_ID"
         json_dump = mapping_of(dump, "json_dump")
         if not json_dump:
             status = text_of(dump, "mdsw_status_string") or "no status: there was no dump, or it was not walked"
-            yield Text(f"No stack: nothing is there of the stackwalker's ({status}).", "yellow")
+            yield Text(f"No stack: there is no output of the stackwalker ({status}).", "yellow")
             if not self.file:
                 yield Text(f"To look at the dump itself: socorro fetch {crash_id} DIRECTORY")
             return
@@ -173,7 +173,7 @@ class _Report:
 
 
 def _address(crash: Mapping[str, Any]) -> str:
-    """The address that the system reported, and the one that was accessed where the system could not know it.
+    """Return the address that the system reported, and the one accessed where the system could not know it.
 
     Empty where the signal has none.
     """
@@ -195,7 +195,7 @@ def _address(crash: Mapping[str, Any]) -> str:
 
 
 def _classified(crash: Mapping[str, Any]) -> str:
-    """What each kind of classifier found."""
+    """Return what each kind of classifier found."""
     kinds = mapping_of(crash, "classifications")
     found = {kind: text_of(kinds, kind, "classification") or text_of(kinds, kind, "category") for kind in kinds}
     return ", ".join(f"{plain(kind)}: {name}" for kind, name in found.items() if name)

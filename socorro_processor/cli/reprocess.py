@@ -6,7 +6,6 @@ import argparse
 import hashlib
 import json
 import math
-import sys
 import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -24,7 +23,7 @@ from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.reprocess_journal import Journal, JournalInMemory, Queued, read_journal
 from socorro_processor.cli.reprocess_search import add_search_arguments, found, query
 from socorro_processor.cli.reprocess_summary import Reprocessed, Summary
-from socorro_processor.cli.untrusted import plain
+from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, Seconds, argument
 from socorro_processor.crashqueue.base import CrashQueueBase, QueueName
 from socorro_processor.crashqueue.history import FORCE
@@ -43,29 +42,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queue", choices=("reprocessing", "priority"), default="reprocessing", help="default: reprocessing"
     )
-    parser.add_argument("--rate", metavar="N", type=argument(_rate), help="queue no more than so many a second")
+    parser.add_argument("--rate", metavar="N", type=argument(_rate), help="queue at most N a second")
     parser.add_argument(
         "--resume",
         metavar="FILE",
         type=Path,
-        help="a journal: what it says was queued is not queued again, and what is queued is added to it. Without this "
-        "there is one in cron.directory, for as long as not all of what was asked for is queued",
+        help="a journal: crashes in it are not queued again, queued ones are added; without this there is one in "
+        "cron.directory until all are queued",
     )
     parser.add_argument(
         "--force",
         action="store_true",
-        help="have the new results saved also where they are worse than the earlier ones",
+        help="save the new results also where they are worse",
     )
-    parser.add_argument("--anew", action="store_true", help="queue also what an interrupted run has queued")
-    parser.add_argument(
-        "--summary", action="store_true", help="wait until all are done, and say which signatures have changed"
-    )
+    parser.add_argument("--anew", action="store_true", help="queue also what an interrupted run queued")
+    parser.add_argument("--summary", action="store_true", help="wait for the results, and say which signatures changed")
     parser.add_argument(
         "--patience",
         metavar="SECONDS",
         type=argument(Seconds()),
         default=300.0,
-        help="--summary: give up when none was done for so long; default: 300",
+        help="--summary: give up when none was done for so long (300)",
     )
     parser.add_argument("--dry-run", action="store_true", help="queue nothing, only say how many would be queued")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
@@ -73,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass
 class _Report:
-    """What is printed at the end, whichever end it is."""
+    """The counts that are printed at the end, whichever end it is."""
 
     queue: QueueName
     dry_run: bool
@@ -134,11 +131,11 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 def _chosen(
     arguments: argparse.Namespace, asked: CrashQuery | None, configuration: Configuration
 ) -> tuple[CrashIDs, str]:
-    """The crashes that are asked for, and a name for what was asked: the next time it is the same."""
+    """Return the crashes that are asked for, and a name for what was asked: the next time it is the same."""
     if bool(arguments.crash_ids or arguments.file) == bool(asked):
         raise ConfigurationError(
-            "reprocess which crashes? Name them: CRASH_ID, - or --file; or look for them: --signature, --product, "
-            "--version, --processor-version, --date; not both"
+            "no crashes to reprocess: either name them by CRASH_ID, - or --file, or look for them by --signature, "
+            "--product, --version, --processor-version or --date"
         )
     crash_ids = given(arguments)
     words = "\n".join([arguments.queue, repr(asked), *sorted(crash_ids.valid)] + ["--force"] * arguments.force)
@@ -154,18 +151,18 @@ def _journal(path: Path, *, is_named: bool) -> Journal:
     except ConfigurationError as error:
         if is_named:
             raise
-        _say(f"{error}: this run cannot be resumed; set cron.directory, or name a journal by --resume")
+        say(f"{error}: this run cannot be resumed; set cron.directory, or name a journal by --resume")
         return JournalInMemory()
 
 
 def _reprocess(
     arguments: argparse.Namespace, configuration: Configuration, crash_ids: list[str], journal: Journal, report: _Report
 ) -> bool:
-    """Whether nothing is left to do."""
+    """Queue them; return True if nothing is left to do."""
     left = [crash_id for crash_id in crash_ids if crash_id not in journal.queued]
     report.count(crash_ids, journal.queued)
     if report.queued_before:
-        _say(f"{report.queued_before} were queued before (--anew queues them again), says {journal}")
+        say(f"{report.queued_before} were queued before (--anew queues them again), says {journal}")
     connect = partial(build, "new_crash_source", configuration)
     with ExitStack() as stack:
         stack.callback(report.print, arguments.json)
@@ -183,11 +180,11 @@ def _reprocess(
                     report.summary = reprocessed.wait(queued, arguments.patience, lambda: progress.advance(task))
         except (SocorroError, KeyboardInterrupt):
             done = f"{report.queued_before + report.queued} of {report.valid} are queued"
-            _say(f"{done}; the same command goes on from there, by {journal}")
+            say(f"{done}; the same command goes on from there, by {journal}")
             raise
     waiting = report.summary.waiting if report.summary else 0
     if waiting:
-        _say(f"none was done in {arguments.patience:g} s; the same command waits again for the {waiting} that are left")
+        say(f"no crash was done in {arguments.patience:g} s, {waiting} left: the same command waits for them again")
     return not waiting
 
 
@@ -208,10 +205,10 @@ class _Submission:
         self._reprocessed = reprocessed
         self._interval = 1 / rate if rate else 0.0
         self._submitted: dict[str, Queued] = {}
-        """What is on its way, as it is written down later."""
+        """The crashes on their way, as they are written down later."""
 
     def run(self, crash_ids: Sequence[str]) -> None:
-        """A queue that has never taken a crash is not waited for: its address may be wrong."""
+        """Submit all. A queue that has never taken a crash is not waited for: its address may be wrong."""
         left = deque(crash_ids)
         began: float | None = None
         with _progress() as progress:
@@ -230,11 +227,11 @@ class _Submission:
                     if not self._report.queued or time.monotonic() - began > _OUTAGE:
                         raise
                     if first:
-                        _say(f"{plain(str(error))}: waiting for it, up to {_OUTAGE:g} s")
+                        say(f"{error}: waiting for it, up to {_OUTAGE:g} s")
                     time.sleep(_TRY_AGAIN)
 
     def _due(self, crash_ids: Iterable[str]) -> Iterator[str]:
-        """Each when it is its turn."""
+        """Yield each crash id when it is its turn."""
         due = time.monotonic()
         for crash_id in crash_ids:
             time.sleep(max(0.0, due - time.monotonic()))
@@ -258,28 +255,22 @@ def _progress() -> Progress:
     return progress_bar(MofNCompleteColumn(), TimeRemainingColumn())
 
 
-def _say(text: str) -> None:
-    print(f"socorro: {text}", file=sys.stderr)
-
-
 COMMAND = Command(
     name="reprocess",
     summary="Put crashes into the reprocessing queue again.",
     description=(
-        "Put crashes into the reprocessing queue: the processor makes each of them anew, by the rules and lists of\n"
-        "today. Crashes are named, or looked for in Elasticsearch.\n\n"
-        "A new result that is worse than the earlier one (its dump has expired, symbols for fewer modules were found)\n"
-        "does not replace it without --force.\n\n"
-        "After an interruption the same command goes on where it was.\n\n"
-        "Exit code: 0 all are queued (--summary: and processed well); 1 not all; 2 wrong arguments or configuration;\n"
-        "130 interrupted."
+        "The processor makes each of them anew, by the rules and lists of today. Crashes are named, or looked for in "
+        "Elasticsearch. A new result that is worse than the earlier one (its dump has expired, symbols for fewer "
+        "modules were found) does not replace it without --force. After an interruption the same command goes on where "
+        "it was."
     ),
+    exit_codes={0: "all are queued (--summary: and processed well)", 1: "not all"},
     example=(
         "socorro reprocess 0bba61c5-dfc3-43e7-dead-8afd20161123 --summary\n"
-        "  socorro reprocess - --rate=50 < crash_ids.txt\n"
-        "  socorro reprocess --product=Lightbox --date=2016-11-20..2016-11-23 --dry-run"
+        "socorro reprocess - --rate=50 < crash_ids.txt\n"
+        "socorro reprocess --product=Lightbox --date=2016-11-20..2016-11-23 --dry-run"
     ),
     run=run,
     add_arguments=add_arguments,
-    sections=("new_crash_source", "destination", "cron", "resource", "secrets"),
+    sections=("new_crash_source", "destination", "cron"),
 )

@@ -1,4 +1,4 @@
-"""What ``socorro reprocess`` has queued, so that after an interruption it goes on where it was.
+"""The crashes that ``socorro reprocess`` has queued, so that after an interruption it goes on where it was.
 
 A file: a line that says what it is, then one for each crash, written once the queue has confirmed it. So what
 is in it was queued; what was queued is in it, but for the few that were on their way to the queue when the process
@@ -76,7 +76,7 @@ class Journal:
         os.ftruncate(self._lock.descriptor, len(_HEADING))
 
     def remove(self) -> None:
-        """It is of no use any more."""
+        """Remove the file."""
         self._lock.remove()
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class Journal:
 
 
 class JournalInMemory(Journal):
-    """Where none can be written."""
+    """A journal where no file can be written."""
 
     def __init__(self) -> None:
         self.queued = {}
@@ -115,14 +115,14 @@ class JournalInMemory(Journal):
         """There is no file."""
 
     def __str__(self) -> str:
-        return "nothing, for there is no journal"
+        return "nothing, because there is no journal"
 
     def _write(self, data: bytes) -> None:
         """There is no file."""
 
 
 def read_journal(path: Path) -> dict[str, Queued]:
-    """What was queued, by a journal that another process may be writing; nothing where there is none."""
+    """Return what was queued, by a journal that another process may be writing; nothing where there is none."""
     try:
         return _entries(path.read_bytes(), path)
     except FileNotFoundError:
@@ -132,9 +132,10 @@ def read_journal(path: Path) -> dict[str, Queued]:
 
 
 def _entries(content: bytes, path: Path) -> dict[str, Queued]:
-    """By crash id. A last line that was cut off says nothing. Raises ConfigurationError where it is none."""
+    """Return the entries by crash id, without a last line that was cut off. Raises ConfigurationError where there is no
+    journal."""
     if not (content.startswith(_HEADING) or _HEADING.startswith(content)):
-        raise ConfigurationError(f"{path} is no journal of socorro reprocess: name another file")
+        raise ConfigurationError(f"{path} is not a journal of socorro reprocess: name another file")
     lines = content.removeprefix(_HEADING).split(b"\n")[:-1]
     try:
         return {queued.crash_id: queued for queued in map(_entry, lines)}

@@ -17,9 +17,7 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--signature", metavar="TEXT", help="all of the signature, to the letter")
     search.add_argument("--product", metavar="NAME", help="the product")
     search.add_argument("--version", metavar="VERSION", help="the product's version")
-    search.add_argument(
-        "--processor-version", metavar="VERSION", help="the version of the processor that made the processed crash"
-    )
+    search.add_argument("--processor-version", metavar="VERSION", help="the version of the processor that made it")
     search.add_argument(
         "--date",
         metavar="DAYS",
@@ -31,7 +29,7 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def query(arguments: argparse.Namespace) -> CrashQuery | None:
-    """What ``add_search_arguments`` asked for; None where nothing is looked for."""
+    """Return what ``add_search_arguments`` asked for; None where nothing is looked for."""
     since, until = arguments.date
     asked = CrashQuery(
         arguments.signature, arguments.product, arguments.version, arguments.processor_version, since, until
@@ -40,7 +38,7 @@ def query(arguments: argparse.Namespace) -> CrashQuery | None:
 
 
 def found(asked: CrashQuery, configuration: Configuration) -> Iterator[str]:
-    """The ids as Elasticsearch has them. Raises CrashStorageError."""
+    """Yield the crash ids that Elasticsearch has. Raises CrashStorageError."""
     found = next(components(configuration.values.destination, ESCrashStorage), None)
     if found is None:
         raise ConfigurationError("there is no Elasticsearch to look for crashes in: no store of the destination is one")

@@ -1,4 +1,4 @@
-"""What became of the crashes that ``socorro reprocess`` has queued: their signatures before and after."""
+"""The results of the crashes that ``socorro reprocess`` has queued: their signatures before and after."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from socorro_processor.errors import (
 Outcome = Literal["changed", "same", "new", "done", "kept", "failed", "parked", "rejected", "waiting"]
 
 WORDS: dict[Outcome, str] = {
-    "changed": "have another signature",
-    "same": "have the same signature",
-    "new": "had not been processed before",
-    "done": "are processed, their signatures before are not known",
-    "kept": "keep their earlier results, the new ones were worse (--force replaces them)",
-    "failed": "could not be processed well (success is false): socorro show says why",
-    "parked": "are parked: socorro queue parked says why",
-    "rejected": "are rejected: socorro queue rejected says why",
-    "waiting": "are not done yet",
+    "changed": "with another signature",
+    "same": "with the same signature",
+    "new": "not processed before",
+    "done": "processed, the signature before is not known",
+    "kept": "with the earlier result, the new one was worse (--force replaces it)",
+    "failed": "not processed well (success is false): socorro show says why",
+    "parked": "parked: socorro queue parked says why",
+    "rejected": "rejected: socorro queue rejected says why",
+    "waiting": "not done yet",
 }
 
 NOT_WELL: frozenset[Outcome] = frozenset(("failed", "parked", "rejected", "waiting"))
@@ -50,7 +50,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Comparison:
-    """A crash, and what came of it."""
+    """A crash and its result."""
 
     crash_id: str
     outcome: Outcome
@@ -60,7 +60,7 @@ class Comparison:
 
 @dataclass
 class Summary:
-    """What came of all of them."""
+    """The results of all of them."""
 
     crashes: list[Comparison] = field(default_factory=list)
 
@@ -142,7 +142,7 @@ class Reprocessed:
         return summary
 
     def _looked_at(self, waiting: deque[Queued]) -> list[Comparison]:
-        """Those that are done among the next few; the next time others are looked at."""
+        """Return the crashes that are done among the next few; the next time others are looked at."""
         found = []
         for _ in range(min(_AT_ONCE, len(waiting))):
             waiting.rotate(-1)
@@ -172,7 +172,7 @@ class Reprocessed:
         return Comparison(queued.crash_id, outcome, _signature(queued), after)
 
     def _put_aside(self, waiting: Iterable[Queued], *, anyway: bool) -> list[Comparison]:
-        """Those that are parked or rejected since they were queued; looked for where there are more, or ``anyway``."""
+        """Return the crashes parked or rejected since they were queued; look where there are more, or ``anyway``."""
         times = {each.crash_id: each for each in waiting}
         found: dict[str, Comparison] = {}
         with suppress(CrashQueueError):
@@ -189,7 +189,7 @@ class Reprocessed:
         return list(found.values())
 
     def _kept_earlier(self, waiting: Collection[Queued], over: bool) -> list[Comparison]:
-        """Those that have left the queue and are as they were: the new result was worse.
+        """Return the crashes that have left the queue and are as they were: the new result was worse.
 
         A queue that cannot tell which crashes it has does not tell it before patience is ``over``, and only where it
         has none at all.

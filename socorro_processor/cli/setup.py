@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 
 from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, DotDict, class_name
 from socorro_processor.errors import SocorroError
 from socorro_processor.reference.provider import set_up_providers
@@ -24,14 +24,14 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
             component = set_up()
         except SocorroError as error:
             failed += 1
-            print(f"socorro: {name}: {error}", file=sys.stderr)
+            say(f"{name}: {error}")
         else:
             print(f"{name}: {component} has what it needs")
     return 1 if failed else 0
 
 
 def _parts(configuration: Configuration) -> Iterator[tuple[str, Callable[[], str]]]:
-    """Each part by its name, and what sets it up and returns what that is."""
+    """Yield each part by its name, with the function that sets it up and returns its class."""
     for name in _PARTS:
         yield name, partial(_set_up, name, configuration)
     for rule in rules_with_symbols(configuration.values.processor):
@@ -63,14 +63,13 @@ def _make_bucket(symbols: DotDict) -> str:
 
 COMMAND = Command(
     name="setup",
-    summary="Make what queues, stores and rules need: queues, buckets, schema and partitions, index template.",
+    summary="Make what queues, stores and rules need.",
     description=(
-        "Make what queues, stores and rules need: queues, buckets (of crashes, and of symbols where these are a "
-        "source), schema and partitions, index template, tables of reference data. "
-        "Nothing that is there is lost; run it again after each upgrade.\n\n"
-        "Exit code: 0 all is there; 1 not all could be made; 2 wrong arguments or configuration."
+        "Made are queues, buckets (of crashes, and of symbols where these are a source), schema and partitions, index "
+        "template, tables of reference data. Nothing that is there is lost; run it again after each upgrade."
     ),
+    exit_codes={0: "all is there", 1: "not all could be made"},
     example="socorro setup --admin.conf=config/processor-production.ini",
     run=run,
-    sections=(*_PARTS, "resource", "secrets"),
+    sections=_PARTS,
 )

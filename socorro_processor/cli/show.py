@@ -13,8 +13,8 @@ from rich.console import Console
 from socorro_processor.cli.command import Command, build
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
 from socorro_processor.cli.report import add_report_arguments, print_report
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.symbol_places import SymbolPlaces
-from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError, SocorroError
@@ -32,10 +32,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     crash_id = crash_id_of(arguments.crash_id)
     stores = (lambda: build("destination", configuration), lambda: build("source", configuration))
 
-    def note(text: str) -> None:
-        print(f"socorro: {plain(text)}", file=sys.stderr)
-
-    crash = find(crash_id, stores, note, redacted=arguments.redacted)
+    crash = find(crash_id, stores, say, redacted=arguments.redacted)
     if arguments.json:
         print(as_json(crash, indent=2 if sys.stdout.isatty() else None))
     else:
@@ -48,7 +45,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 def find(
     crash_id: str, stores: Iterable[Callable[[], CrashStorageBase]], note: Note, *, redacted: bool = False
 ) -> ProcessedCrash:
-    """The processed crash of the first store that gives it back; SocorroError where none does.
+    """Return the processed crash of the first store that gives it back; SocorroError where none does.
 
     Takes what builds each store: a later one is not built where an earlier one has the crash.
     ``note`` is told of a store that should have been able to and was not.
@@ -79,7 +76,7 @@ def find(
 
 
 def as_json(crash: ProcessedCrash, indent: int | None = None) -> str:
-    """The crash as a JSON text in ASCII, so that nothing in it can steer a terminal."""
+    """Return the crash as a JSON text in ASCII, so that nothing in it can steer a terminal."""
     text = json.dumps(json.loads(encode(crash)), indent=indent)
     return text.replace("\x7f", "\\u007f")
 
@@ -87,13 +84,10 @@ def as_json(crash: ProcessedCrash, indent: int | None = None) -> str:
 COMMAND = Command(
     name="show",
     summary="Print a report of a processed crash: the stack of the thread that crashed, signature, notes.",
-    description=(
-        "Print a report of a processed crash: the stack of the thread that crashed, signature, notes.\n\n"
-        "The crash comes from the destination store or, where that cannot give it back, from the source.\n"
-        "Exit code: 0 shown; 1 no such processed crash, or a store is away; 2 wrong arguments or configuration."
-    ),
+    description="The crash comes from the destination store or, where that cannot give it back, from the source.",
+    exit_codes={0: "shown", 1: "there is no such processed crash, or a store is away"},
     example="socorro show 0bba61c5-dfc3-43e7-dead-8afd20161123 --all-threads --modules",
     run=run,
     add_arguments=add_arguments,
-    sections=("source", "destination", "resource"),
+    sections=("source", "destination"),
 )

@@ -1,4 +1,4 @@
-"""``socorro siglists preview``: which stored crashes other signature lists would sign otherwise."""
+"""``socorro siglists preview`` shows which stored crashes other signature lists would sign otherwise."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
 from socorro_processor.cli.command import Command
-from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.crash_ids import STANDARD_INPUT
+from socorro_processor.cli.layout import Row, print_table
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.signature import check_rules, sign, signature_rules
-from socorro_processor.cli.stored_crashes import STANDARD_INPUT, StoredCrashes
+from socorro_processor.cli.standard_error import say
+from socorro_processor.cli.stored_crashes import StoredCrashes
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict, WholeNumber, argument, read_day
 from socorro_processor.errors import SocorroError
@@ -40,7 +41,7 @@ class Changes:
     looked_at: int = 0
     unreadable: int = 0
     outdated: int = 0
-    """Those that today's lists would sign otherwise already."""
+    """Crashes that today's lists would sign otherwise already."""
 
     @property
     def changed(self) -> int:
@@ -70,14 +71,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--days",
         type=argument(WholeNumber(1)),
         metavar="N",
-        help="so many days up to that one; default: 1 with --date, else 2: after midnight today has few crashes",
+        help="N days up to that one; default: 1 with --date, else 2: after midnight today has few crashes",
     )
     parser.add_argument(
         "--sample",
         type=argument(WholeNumber(1)),
         default=_SAMPLE,
         metavar="N",
-        help=f"so many processed crashes, evenly from these days; default: {_SAMPLE}",
+        help=f"N processed crashes, evenly from these days; default: {_SAMPLE}",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--ids", action="store_true", help="print the ids of the crashes that would change, to reprocess")
@@ -102,7 +103,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 
 def _with_lists(config: DotDict, directory: Path) -> DotDict:
-    """A rule's options with other lists."""
+    """Return a rule's options with other lists."""
     if "c_signature" not in config:
         return config
     changed: DotDict = copy.copy(config)
@@ -121,7 +122,7 @@ def _given(names: list[str]) -> list[str]:
 
 
 def _sampled(arguments: argparse.Namespace, crashes: StoredCrashes) -> Iterator[str]:
-    """Crash ids begin with random digits: the first of a day are as good as any."""
+    """Yield the first of each day: crash ids begin with random digits, so they are as good as any."""
     last: date = arguments.date or datetime.now(UTC).date()
     count = arguments.days or (1 if arguments.date else 2)
     days = [last - timedelta(days=number) for number in range(count)]
@@ -139,7 +140,7 @@ def _sampled(arguments: argparse.Namespace, crashes: StoredCrashes) -> Iterator[
 
 
 def _processed(crashes: StoredCrashes, day: date) -> Iterator[str]:
-    """The raw crashes of a day that were processed."""
+    """Yield the raw crashes of a day that were processed."""
     destination = crashes.store("destination")
     try:
         ids = crashes.store("source").raw_crash_ids(day)
@@ -156,7 +157,7 @@ def _look_at(name: str, crashes: StoredCrashes, today: list[Rule], others: list[
     try:
         crash = crashes.crash(name)
     except (SocorroError, OSError, ValueError) as error:
-        print(f"socorro: {plain(name)}: {plain(str(error))}", file=sys.stderr)
+        say(f"{name}: {error}")
         changes.unreadable += 1
         return
     stored = crash.processed["signature"]
@@ -182,29 +183,28 @@ def _print(arguments: argparse.Namespace, changes: Changes) -> None:
     if arguments.ids:
         for _, ids in changes.by_count():
             print(*map(plain, ids), sep="\n")
-        print(f"socorro: {changes}", file=sys.stderr)
+        say(str(changes))
         return
-    console = Console(highlight=False, soft_wrap=True)
     if changes.crash_ids:
-        lines: list[Row] = [[(heading, "dim") for heading in ("crashes", "before", "after")]]
-        for (before, after), ids in changes.by_count():
-            lines.append([(str(len(ids)), "bold"), (plain(before), "red"), (plain(after), "green")])
-        for line in table(lines, _SHARES, console.width if console.is_terminal else None):
-            console.print(line)
-    console.print(str(changes), markup=False)
+        lines: list[Row] = [
+            [(str(len(ids)), "bold"), (plain(before), "red"), (plain(after), "green")]
+            for (before, after), ids in changes.by_count()
+        ]
+        print_table(("crashes", "before", "after"), lines, _SHARES)
+    print(changes)
 
 
 COMMAND = Command(
     name="siglists preview",
-    summary="Which stored crashes would change their signature with the lists in DIR.",
+    summary="Show which stored crashes would change their signature with the lists in DIR.",
     description=(
-        "Sign stored crashes by the lists of today and by those in DIR, and say which signatures would change into\n"
-        "which, and how many crashes that are. Nothing is changed.\n\n"
-        "The crashes are those that are named, or a sample of the processed ones of some days.\n\n"
-        "Exit code: 0 done; 1 some crashes could not be read; 2 wrong arguments or configuration."
+        "Crashes are signed by the lists of today and by those in DIR; printed is which signatures would change into "
+        "which, and of how many crashes. Nothing is changed. The crashes are those that are named, or a sample of the "
+        "processed ones of some days."
     ),
+    exit_codes={1: "some crashes could not be read"},
     example="socorro siglists preview my-siglists/ --days=7 --ids | socorro reprocess -",
     run=run,
     add_arguments=add_arguments,
-    sections=("source", "destination", "processor", "resource", "secrets"),
+    sections=("source", "destination", "processor"),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from socorro_processor.cli.command import Command
-from socorro_processor.cli.layout import Row, table
+from socorro_processor.cli.layout import Row, print_table
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.stored_crashes import StoredCrashes
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "crashes", metavar="CRASH", nargs="+", help="a crash id, or a file with a processed crash; - is standard input"
     )
-    parser.add_argument("--explain", action="store_true", help="what each frame is to the signature, by which entry")
+    parser.add_argument(
+        "--explain", action="store_true", help="explain what each frame is to the signature, by which entry"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON object a line")
 
 
@@ -50,7 +52,7 @@ def _signed(name: str, arguments: argparse.Namespace, crashes: StoredCrashes, ru
     try:
         crash = crashes.crash(name)
     except (SocorroError, OSError, ValueError) as error:
-        print(f"socorro: {plain(name)}: {plain(str(error))}", file=sys.stderr)
+        say(f"{name}: {error}")
         return False
     before = crash.processed.get("signature")
     explanation = sign(crash, rules)
@@ -70,7 +72,7 @@ def check_rules(rules: list[Rule]) -> None:
 
 
 def signature_rules(configuration: Configuration) -> Iterator[tuple[type[Rule], DotDict]]:
-    """The rules that make signatures, in their order, each with its options."""
+    """Yield the rules that make signatures, in their order, each with its options."""
     processor = configuration.values.processor
     for rule_set in processor.rule_sets.rule_sets:
         for rule in rule_set.rule_classes:
@@ -134,13 +136,12 @@ def _print_explanation(crash: Crash, before: object, explanation: Explanation | 
         if explanation.signature != crash.processed["signature"]:
             console.print(f"  of the stack: {plain(explanation.signature)}", markup=False, soft_wrap=True)
         console.print(f"  begins {explanation.begins}\n  ends {explanation.ends}", markup=False)
-        rows: list[Row] = [[(heading, "dim") for heading in _TITLES]]
+        rows: list[Row] = []
         for position, (choice, walked, entries) in enumerate(_explained(explanation)):
             matched = "; ".join(map(plain, map(place, entries)))
             cells = (str(position), choice.part.value, plain(walked), plain(choice.name), matched)
             rows.append([(cell, "bold" if choice.taken else "") for cell in cells])
-        for line in table(rows, _SHARES, console.width if console.is_terminal else None):
-            console.print(line, soft_wrap=True)
+        print_table(_TITLES, rows, _SHARES)
     for note in crash.notes:
         console.print(f"  {plain(note)}", markup=False, soft_wrap=True)
 
@@ -149,13 +150,12 @@ COMMAND = Command(
     name="signature",
     summary="Sign processed crashes by the lists of today; --explain says why.",
     description=(
-        "Sign processed crashes by the lists of today; --explain says why.\n\n"
-        "A crash id is looked for in the destination store, its annotations in the source. Of a crash in a\n"
-        "file there are no annotations: what they would add (OOM, Abort, IPCError) is missing then.\n"
-        "Exit code: 0 all signed; 1 some could not be read; 2 wrong arguments or configuration."
+        "A crash id is looked for in the destination store, its annotations in the source. A crash in a file has no "
+        "annotations: what they would add (OOM, Abort, IPCError) is missing then."
     ),
+    exit_codes={0: "all are signed", 1: "some could not be read"},
     example="socorro signature 0bba61c5-dfc3-43e7-dead-8afd20161123 --explain",
     run=run,
     add_arguments=add_arguments,
-    sections=("source", "destination", "processor", "resource"),
+    sections=("source", "destination", "processor"),
 )

@@ -1,4 +1,4 @@
-"""What the stackwalker said of a dump: the stack of the thread that crashed, other threads, the modules.
+"""A dump as the stackwalker saw it: the stack of the thread that crashed, other threads, the modules.
 
     dump = WalkedDump(processed_crash["json_dump"], ["Once a symbol store has them: ..."], width=None)
     for line in dump.crashing_thread():
@@ -17,7 +17,7 @@ from typing import Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from socorro_processor.cli.layout import Row, excerpt, joined, table
+from socorro_processor.cli.layout import Row, excerpt, joined, table, titles
 from socorro_processor.cli.untrusted import hex_of, list_of, mapping_of, mappings_of, plain, text_of, value_of
 from socorro_processor.stackwalk.deep_stacks import is_cut, is_cut_mark
 
@@ -25,7 +25,7 @@ from socorro_processor.stackwalk.deep_stacks import is_cut, is_cut_mark
 _SOURCE_SHARE = 0.25
 _FRAME_SHARES = (0.1, 0.1, 0, _SOURCE_SHARE, 0.2)
 _MODULE_SHARES = (0, 0.2, 0.45, 0.1)
-_MODULE_TITLES = [(title, "dim") for title in ("module", "version", "debug id", "symbols")]
+_MODULE_TITLES = titles(("module", "version", "debug id", "symbols"))
 
 _NARROW = 100  # cells of a terminal below which the module of a frame gives way to its source
 _NAMED_MODULES = 5
@@ -54,7 +54,7 @@ class WalkedDump:
         self._number, self._crashing = _crashing_thread(json_dump, self._threads)
 
     def crashing_thread(self) -> Iterator[Text]:
-        """Its stack, and which symbols that lacks; or that there is none."""
+        """Yield its stack, and which symbols that lacks; or that there is none."""
         if self._crashing:
             yield from self._thread(joined(" ", "Crashing thread", plain(self._number)), self._crashing)
             yield from self._missing_symbols()
@@ -63,14 +63,14 @@ class WalkedDump:
             yield Text(f"No crashing thread: the stackwalker named none, in a dump of {there}.", "yellow")
 
     def other_threads(self, only: int | None = None) -> Iterator[Text]:
-        """The stack of each thread but the crashing one; with ``only``, of the one of them with that number."""
+        """Yield the stack of each thread but the crashing one; with ``only``, of the one of them with that number."""
         for index, thread in enumerate(self._threads):
             if only in (None, index) and not (self._crashing and index == self._number):
                 yield Text()
                 yield from self._thread(f"Thread {index}", thread)
 
     def modules_in_short(self) -> Iterator[Text]:
-        """How many there are, and of how many the stackwalker had symbols, or looked for them in vain."""
+        """Yield how many there are, and for how many the stackwalker had symbols, or looked for them in vain."""
         if self._modules:
             found = Counter(_symbols(module) for module in self._modules)
             counts = [f"{found[word]} {word}" for word in ("missing", "corrupt") if found[word]]
@@ -96,7 +96,7 @@ class WalkedDump:
             yield Text(guess, "yellow")
 
     def _frame_rows(self, index: int, frame: Mapping[str, Any]) -> Iterator[Row]:
-        """The frame, and above it what is inlined in it: innermost first, as the stackwalker gives them."""
+        """Yield the frame, and above it what is inlined in it: innermost first, as the stackwalker gives them."""
         number = frame.get("frame")
         label = f"{number if isinstance(number, int) and 0 <= number < 10**6 else index:>3}"
         module = text_of(frame, "module")
@@ -112,7 +112,7 @@ class WalkedDump:
             yield row
 
     def _missing_symbols(self) -> Iterator[Text]:
-        """Which symbols the crashing thread lacks, under the names that they would have in a symbol store."""
+        """Yield the symbols that the crashing thread lacks, under the names that they would have in a symbol store."""
         frames = _frames(self._crashing)
         lacking = dict.fromkeys(text_of(frame, "module") for frame in frames if self._lack_of_symbols(frame))
         if not lacking:
@@ -129,7 +129,7 @@ class WalkedDump:
         yield from map(Text, self._advice)
 
     def _lack_of_symbols(self, frame: Mapping[str, Any]) -> str:
-        """In a word why there is no function, empty where there are symbols for the frame's module."""
+        """Return in a word why there is no function, empty where there are symbols for the frame's module."""
         name = text_of(frame, "module")
         symbols = _symbols(self._by_name.get(name, {}))
         if not name or not (frame.get("missing_symbols") is True or symbols in ("missing", "corrupt")):
@@ -138,7 +138,7 @@ class WalkedDump:
 
 
 def _folded(rows: list[Row]) -> Iterator[Row]:
-    """The rows; of a recursion the first rounds, how many follow that are the same, and the last one."""
+    """Yield the rows; of a recursion the first rounds, how many follow that are the same, and the last one."""
     begin = 0
     while begin < len(rows):
         length, rounds = _recursion(rows, begin)
@@ -157,7 +157,7 @@ def _folded(rows: list[Row]) -> Iterator[Row]:
 
 
 def _recursion(rows: list[Row], begin: int) -> tuple[int, int]:
-    """How many rows the shortest round has that is repeated from here on often enough to be folded, and how often."""
+    """Return the rows of the shortest round that is repeated from here on often enough to be folded, and how often."""
     for length in range(1, _LONGEST_ROUND + 1):
         end = begin + length
         while end < len(rows) and rows[end][1:] == rows[end - length][1:]:
@@ -170,7 +170,7 @@ def _recursion(rows: list[Row], begin: int) -> tuple[int, int]:
 def _crashing_thread(
     json_dump: Mapping[str, Any], threads: list[Mapping[str, Any]]
 ) -> tuple[object, Mapping[str, Any]]:
-    """Its number, which may be anything, and the thread, which is empty where none is known."""
+    """Return its number, which may be anything, and the thread, which is empty where none is known."""
     number = value_of(json_dump, "crash_info", "crashing_thread")
     if not isinstance(number, int):
         number = value_of(json_dump, "crashing_thread", "threads_index")

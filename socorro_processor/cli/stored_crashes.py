@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from socorro_processor.cli.command import build
-from socorro_processor.cli.crash_ids import crash_id_of
+from socorro_processor.cli.crash_ids import STANDARD_INPUT, crash_id_of
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashstorage.base import CrashStorageBase
@@ -19,11 +20,9 @@ from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.json_dump import frames_of
 from socorro_processor.serialization import NotJSON, decode
 
-STANDARD_INPUT = "-"
-
 
 class StoredCrashes:
-    """The stores are opened when they are needed, and closed at the end of the ``with``."""
+    """Stored crashes; the stores are opened when they are needed, and closed at the end of the ``with``."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -39,9 +38,9 @@ class StoredCrashes:
         self._closing.close()
 
     def crash(self, name: str) -> Crash:
-        """The crash as its processed crash has it, with the annotations where its raw crash is at hand.
+        """Return a crash as its processed crash has it, with the annotations where its raw crash is at hand.
 
-        Of an id in the stores, or else in the file of this name. Raises SocorroError, OSError or ValueError.
+        ``name``: an id in the stores, or else a file. Raises SocorroError, OSError or ValueError.
         """
         try:
             crash_id = crash_id_of(name)
@@ -55,7 +54,7 @@ class StoredCrashes:
         try:
             raw = self.store("source").get_raw_crash(crash_id)
         except CrashStorageError as error:
-            print(f"socorro: {crash_id}: signed without its annotations: {plain(str(error))}", file=sys.stderr)
+            say(f"{crash_id}: signed without its annotations: {error}")
         return _as_crash(crash_id, raw, processed)
 
     def store(self, section: str) -> CrashStorageBase:
@@ -68,7 +67,7 @@ def _read(name: str) -> dict[str, Any]:
     content = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
     processed = decode(content)
     if not isinstance(processed, dict):
-        raise NotJSON("it is JSON, but no object")
+        raise NotJSON("it is JSON, but not an object")
     return processed
 
 

@@ -1,10 +1,9 @@
-"""``socorro submit``: what a collector does with crashes, from the shell."""
+"""``socorro submit`` does with crashes what a collector does, from the shell."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from contextlib import closing, suppress
 from typing import Any
 
@@ -20,7 +19,7 @@ from socorro_processor.cli.crash_files import (
     read_annotations,
 )
 from socorro_processor.cli.progress import progress_bar
-from socorro_processor.cli.untrusted import plain
+from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase, RawCrash
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "than its main dump, NAME=FILE names the others, and all are dumps of this one crash",
     )
     add_annotations_argument(parser)
-    parser.add_argument("--any-file", action="store_true", help="submit also what is no minidump")
+    parser.add_argument("--any-file", action="store_true", help="submit also files that are not minidumps")
     parser.add_argument("--queue", choices=QUEUES, default="normal", help="which queue (default: normal)")
     parser.add_argument(
         "--json", action="store_true", help="print a JSON object for each crash instead of the bare crash id"
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
                     _say_how_many(submitted, crashes, dumps)
                     raise
                 refused += 1
-                _say(str(error))
+                say(str(error))
             else:
                 submitted += 1
                 _print(raw_crash["uuid"], dumps, arguments)
@@ -79,7 +78,7 @@ def _check(dumps: Dumps, *, any_file: bool) -> None:
         return
     for path in dumps.values():
         if path.stat().st_size == 0:
-            _say(f"{plain(str(path))} is empty")
+            say(f"{path} is empty")
 
 
 def _submit(store: CrashStorageBase, queue: CrashQueueBase, raw_crash: RawCrash, dumps: Dumps, name: Any) -> None:
@@ -109,28 +108,24 @@ def _print(crash_id: str, dumps: Dumps, arguments: argparse.Namespace) -> None:
 def _say_how_many(submitted: int, crashes: list[Dumps], dumps: Dumps) -> None:
     if len(crashes) > 1:
         path = next(iter(dumps.values()))
-        _say(f"{submitted} of {len(crashes)} crashes were submitted; the first that was not: {plain(str(path))}")
-
-
-def _say(text: str) -> None:
-    print(f"socorro: {text}", file=sys.stderr)
+        say(f"{submitted} of {len(crashes)} crashes were submitted; the first that was not: {path}")
 
 
 COMMAND = Command(
     name="submit",
     summary="Put minidumps into the store and their crash ids into the queue; print the crash ids.",
     description=(
-        "Put minidumps into the store and their crash ids into the queue; print the crash ids, a line each.\n\n"
-        "Each file is a crash of its own, and so is each *.dmp below a directory. With NAME=FILE all files are dumps\n"
-        "of one crash. What is no minidump (it does not begin with MDMP) is refused, and the others are submitted.\n\n"
-        "Exit code: 0 all are submitted; 1 some are not; 2 wrong arguments or configuration."
+        "Each file is a crash of its own, and so is each *.dmp below a directory. With NAME=FILE all files are dumps "
+        "of one crash. A file that is not a minidump (it does not begin with MDMP) is refused, and the others are "
+        "submitted."
     ),
+    exit_codes={0: "all are submitted", 1: "some are not"},
     example=(
         "socorro submit crash.dmp --raw-crash=crash.json\n"
-        "  socorro submit dumps/ more.dmp > crash_ids.txt\n"
-        "  socorro submit plugin.dmp upload_file_minidump_browser=browser.dmp"
+        "socorro submit dumps/ more.dmp > crash_ids.txt\n"
+        "socorro submit plugin.dmp upload_file_minidump_browser=browser.dmp"
     ),
     run=run,
     add_arguments=add_arguments,
-    sections=("source", "new_crash_source", "resource"),
+    sections=("source", "new_crash_source"),
 )

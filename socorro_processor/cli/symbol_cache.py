@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import time
@@ -9,9 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from socorro_processor.app import companion
+from socorro_processor.cli.command import Command
+from socorro_processor.cli.layout import table
 from socorro_processor.configuration import Configuration
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.symbol_cache.records import Status, is_managed, records_of
@@ -22,8 +24,8 @@ _SIZES = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k"), (1, ""))
 _AGES = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 
-def manage(configuration: Configuration) -> int:
-    """Become the manager of the symbol cache; returns only where there is none to manage."""
+def _manage(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    """Become the manager of the symbol cache."""
     command = companion.command(configuration.values)
     if command is None:
         raise ConfigurationError("there is no symbol cache: set companion_process.symbol_cache_path")
@@ -31,8 +33,11 @@ def manage(configuration: Configuration) -> int:
     os.execv(command[0], command)
 
 
-def status(configuration: Configuration, as_json: bool) -> int:
-    """Print it. Returns 1 where no manager runs."""
+def _add_status_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
+
+
+def _status(arguments: argparse.Namespace, configuration: Configuration) -> int:
     config = configuration.values.companion_process
     if not config.get("symbol_cache_path"):
         raise ConfigurationError("there is no symbol cache: set companion_process.symbol_cache_path")
@@ -42,7 +47,7 @@ def status(configuration: Configuration, as_json: bool) -> int:
         found = records_of(cache, config.state_path).status()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"symbol cache {cache}: {error}") from error
-    if as_json:
+    if arguments.json:
         print(json.dumps({"path": str(cache), "managed": managed} | (asdict(found) if found else {})))
     else:
         _print(cache, managed, found)
@@ -60,10 +65,7 @@ def _print(cache: Path, managed: bool, status: Status | None) -> None:
     full = round(min(share, 1.0) * _BAR_WIDTH)
     bar = f"[{'#' * full}{'-' * (_BAR_WIDTH - full)}]"
     console.print(f"{bar} {share:.0%}, {_size(status.bytes)} of {_size(status.limit)}", markup=False)
-    rows = Table.grid(padding=(0, 2))
-    rows.add_column(style="dim")
-    rows.add_column(justify="right")
-    for label, value in (
+    rows = (
         ("files", f"{status.files:,}"),
         ("opened, since the start", f"{status.hits:,}"),
         ("removed for room", f"{status.evictions:,} ({_size(status.evicted_bytes)})"),
@@ -71,9 +73,9 @@ def _print(cache: Path, managed: bool, status: Status | None) -> None:
         ("manager", f"pid {status.pid}, for {_age(time.time() - status.started)}" if managed else "none"),
         ("events lost", f"{status.overflows:,} times"),
         ("inotify", "watches every directory" if status.watching else "too few watches, see the log"),
-    ):
-        rows.add_row(label, value)
-    console.print(rows)
+    )
+    for line in table([[(label, "dim"), (value, "")] for label, value in rows], (1.0, 0), None, numbers=(1,)):
+        console.print(line)
 
 
 def _size(size: int) -> str:
@@ -84,3 +86,24 @@ def _size(size: int) -> str:
 def _age(seconds: float) -> str:
     unit, name = next((each for each in _AGES if seconds >= 2 * each[0]), _AGES[-1])
     return f"{max(seconds, 0) / unit:.0f} {name}"
+
+
+STATUS = Command(
+    name="symbols status",
+    summary="Show how full the symbol cache is, and whether it is managed.",
+    exit_codes={0: "a manager runs", 1: "no manager runs"},
+    example="socorro symbols status --json",
+    run=_status,
+    add_arguments=_add_status_arguments,
+    sections=("companion_process",),
+)
+
+MANAGE = Command(
+    name="symbols manage",
+    summary="Keep the symbol cache to its size until told to stop, as the processor's companion process does.",
+    description="There is one manager for each cache: a second one ends.",
+    exit_codes={0: "ended when it was told to"},
+    example="socorro symbols manage --companion_process.symbol_cache_size=4G",
+    run=_manage,
+    sections=("companion_process", "health", "logging", "metrics"),
+)

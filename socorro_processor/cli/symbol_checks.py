@@ -1,4 +1,4 @@
-"""What ``socorro doctor`` looks at of symbols: the cache with its manager, and each source."""
+"""The checks of ``socorro doctor`` for symbols: the cache with its manager, and each source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SymbolCheck(NamedTuple):
 
 
 def symbol_checks(configuration: Configuration) -> Iterator[SymbolCheck]:
-    """Those of what is configured. A source that is away may take as long as its time-out."""
+    """Yield the checks of what is configured. A source that is away may take as long as its time-out."""
     companion = configuration.values.companion_process
     rules = list(rules_with_symbols(configuration.values.processor))
     if companion.get("symbol_cache_path"):
@@ -79,7 +79,7 @@ def _check_inotify(directories: int) -> None:
     allowed = int(_MAXIMUM_WATCHES.read_text())
     if directories >= allowed:
         raise ProcessingEnvironmentError(
-            f"the symbol cache has {directories} directories, of which inotify may watch {allowed} only, and is looked "
+            f"inotify may watch only {allowed} of the {directories} directories of the symbol cache, which is looked "
             "through once a minute instead: raise the sysctl fs.inotify.max_user_watches"
         )
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -11,10 +12,11 @@ from pathlib import Path
 
 from rich.progress import MofNCompleteColumn
 
-from socorro_processor.cli.command import build
-from socorro_processor.cli.crash_ids import crash_id_of
-from socorro_processor.cli.new_symbols import SymbolFileMaker, SymbolsRefused, find_symbols
+from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.crash_ids import FORMS, STANDARD_INPUT, crash_id_of
+from socorro_processor.cli.new_symbols import SymbolFileMaker, SymbolsRefused, add_binaries_argument, find_symbols
 from socorro_processor.cli.progress import progress_bar
+from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
@@ -25,11 +27,19 @@ from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_symbols
 from socorro_processor.symbols.supply_result import CACHED, FETCHED, SupplyResult
 
-_STANDARD_INPUT = "-"
+
+def _add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "items",
+        metavar="DEBUG_FILE/DEBUG_ID|CRASH_ID",
+        nargs="+",
+        help=f"a symbol file; or a crash in the source store, {FORMS}: what its dumps need; - reads both from standard "
+        "input",
+    )
+    _add_json(parser)
 
 
-def fetch(configuration: Configuration, items: list[str], as_json: bool) -> int:
-    """Get what is named, or what the dumps of a crash need, into the cache."""
+def _fetch(arguments: argparse.Namespace, configuration: Configuration) -> int:
     rule = symbols_rule(configuration)
     if not SymbolSupplier.is_wanted(rule.symbols):
         raise ConfigurationError("there are no sources of symbols: set resource.symbols.sources")
@@ -37,24 +47,23 @@ def fetch(configuration: Configuration, items: list[str], as_json: bool) -> int:
         closing(SymbolSupplier(rule.symbols, rule.symbol_cache_path)) as supplier,
         progress_bar(MofNCompleteColumn()) as progress,
     ):
-        results = dict(_wanted(configuration, items, supplier))
+        results = dict(_wanted(configuration, arguments.items, supplier))
         wanted = [each for each, result in results.items() if result not in (CACHED, FETCHED)]
         for each in wanted:
             supplier.forget(each.path)
         task = progress.add_task("got", total=len(wanted))
         results |= supplier.supply_all(wanted, lambda _: progress.advance(task)).results
         supplied = SupplyResult(results)
-    _print(supplied, as_json)
+    _print(supplied, arguments.json)
     return 0 if all(result in (CACHED, FETCHED) for result in supplied.results.values()) else 1
 
 
-def upload(configuration: Configuration, items: list[str], as_json: bool) -> int:
-    """Put what is found into the bucket, each symbol file where its MODULE line says.
+def _add_upload_arguments(parser: argparse.ArgumentParser) -> None:
+    add_binaries_argument(parser)
+    _add_json(parser)
 
-    One that the stackwalker rejects is refused: no walk would have anything of it.
-    """
-    if not items:
-        raise SocorroError("upload what? name .sym files, binaries with debug information, or directories of them")
+
+def _upload(arguments: argparse.Namespace, configuration: Configuration) -> int:
     rule = symbols_rule(configuration)
     results: dict[SymbolFileID, str] = {}
     refused = 0
@@ -64,25 +73,29 @@ def upload(configuration: Configuration, items: list[str], as_json: bool) -> int
         closing(S3Source(rule.symbols[S3], rule.symbols.download_timeout)) as source,
         progress_bar(MofNCompleteColumn()) as progress,
     ):
-        for found in progress.track(find_symbols(items), description="uploaded"):
+        for found in progress.track(find_symbols(arguments.items), description="uploaded"):
             try:
                 with maker.symbol_file(found) as (wanted, file):
                     source.bucket.put(wanted.path, file)
             except SymbolsRefused as error:
                 refused += 1
-                print(f"socorro: not uploaded: {plain(str(found))}: {plain(str(error))}", file=sys.stderr)
+                say(f"not uploaded: {found}: {error}")
                 continue
             results[wanted] = "uploaded"
             if supplier is not None:
                 supplier.forget(wanted.path)
     if supplier is not None:
         supplier.close()
-    _print(SupplyResult(results), as_json)
+    _print(SupplyResult(results), arguments.json)
     return 1 if refused or not results else 0
 
 
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print a JSON list of objects")
+
+
 def symbols_rule(configuration: Configuration) -> DotDict:
-    """The options of the rule that has dumps walked."""
+    """Return the options of the rule that has dumps walked."""
     found = next(rules_with_symbols(configuration.values.processor), None)
     if found is None:
         raise ConfigurationError("no rule of the processor gets symbols; BreakpadStackwalkerRule2015 does")
@@ -92,14 +105,14 @@ def symbols_rule(configuration: Configuration) -> DotDict:
 def _wanted(
     configuration: Configuration, items: list[str], supplier: SymbolSupplier
 ) -> Iterator[tuple[SymbolFileID, str]]:
-    """What is wanted, and what has become of it so far; empty for what was not asked for."""
+    """Yield what is wanted, and what has become of it so far; empty for what was not asked for."""
     for item in _given(items):
         try:
             crash_id = crash_id_of(item)
         except InvalidCrashID as error:
             debug_file, slash, debug_id = item.rpartition("/")
             if not slash:
-                raise SocorroError(f"{error}; a crash id, or DEBUG_FILE/DEBUG_ID, is expected") from error
+                raise SocorroError(f"{error}; name a crash id, or DEBUG_FILE/DEBUG_ID") from error
             try:
                 yield SymbolFileID.of(debug_file, debug_id), ""
             except ValueError as mistake:
@@ -109,10 +122,8 @@ def _wanted(
 
 
 def _given(items: list[str]) -> Iterator[str]:
-    if not items:
-        raise SocorroError("a crash id, or DEBUG_FILE/DEBUG_ID, is expected; - reads them from standard input")
     for item in items:
-        if item == _STANDARD_INPUT:
+        if item == STANDARD_INPUT:
             yield from (line.strip() for line in sys.stdin if line.strip())
         else:
             yield item
@@ -121,7 +132,7 @@ def _given(items: list[str]) -> Iterator[str]:
 def _of_crash(
     configuration: Configuration, crash_id: str, supplier: SymbolSupplier
 ) -> Iterator[tuple[SymbolFileID, str]]:
-    """What walks of all its dumps look for; it is got meanwhile, for what they look for next depends on it."""
+    """Yield what walks of all its dumps look for; it is got meanwhile: what they look for next depends on it."""
     rule = symbols_rule(configuration)
     stackwalker = Stackwalker(program=rule.command_pathname, environment=BASE_ENVIRONMENT)
     walker = DumpWalker(stackwalker, [rule.symbol_cache_path], supplier, makes_indexes=False)
@@ -131,13 +142,10 @@ def _of_crash(
         "questions_timeout": (f"{rule.symbols.download_timeout:g}",),
     }
 
-    def note(text: str) -> None:
-        print(f"socorro: {plain(text)}", file=sys.stderr)
-
     with closing(walker), closing(build("source", configuration)) as store, tempfile.TemporaryDirectory() as directory:
-        dumps = store.get_raw_dumps_as_files(crash_id, Path(directory), note)
+        dumps = store.get_raw_dumps_as_files(crash_id, Path(directory), say)
         if not dumps:
-            note(f"{crash_id} has no dumps")
+            say(f"{crash_id} has no dumps")
         for name, dump in dumps.items():
             walk = walker.walk(Dump(crash_id, name, {**settings, "dump_file_pathname": (str(dump),)}))
             yield from walk.supplied.results.items()
@@ -146,7 +154,7 @@ def _of_crash(
                 if (there := SymbolFileID(debug_file, debug_id, path)) not in walk.supplied.results:
                     yield there, CACHED
             if not walk.result.success:
-                note(f"{name}: {walk.result.status}")
+                say(f"{name}: {walk.result.status}")
 
 
 def _print(supplied: SupplyResult, as_json: bool) -> None:
@@ -155,3 +163,28 @@ def _print(supplied: SupplyResult, as_json: bool) -> None:
         return
     for each, result in supplied.results.items():
         print(f"{plain(each.debug_file)}/{each.debug_id}: {plain(result)}")
+
+
+FETCH = Command(
+    name="symbols fetch",
+    summary="Get symbol files from their sources into the cache, also those that were missing a while ago.",
+    exit_codes={0: "all are in the cache", 1: "some are not"},
+    example=(
+        "socorro symbols fetch xul.pdb/83CF4DC03621B778E931FC713889E8F10\n"
+        "socorro symbols fetch 0bba61c5-dfc3-43e7-dead-8afd20161123"
+    ),
+    run=_fetch,
+    add_arguments=_add_fetch_arguments,
+    sections=("source", "processor"),
+)
+
+UPLOAD = Command(
+    name="symbols upload",
+    summary="Put symbol files into the bucket for them, each where its MODULE line says.",
+    description="A file that the stackwalker rejects is refused: no walk could use it.",
+    exit_codes={0: "all are uploaded", 1: "some are not"},
+    example="socorro symbols upload build",
+    run=_upload,
+    add_arguments=_add_upload_arguments,
+    sections=("processor",),
+)

@@ -1,4 +1,4 @@
-"""Where this configuration looks for symbols, and what to do where a stack lacks some."""
+"""The places where this configuration looks for symbols, and what to do where a stack lacks some."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SymbolPlaces:
         return cls(tuple(str(Path(each).absolute()) for each in kept))
 
     def advice_for_file(self, file: str) -> Iterator[str]:
-        """Lines: where the symbols of a minidump that is in no store were looked for, and how it has them."""
+        """Yield lines: where the symbols of a minidump in no store were looked for, and how it gets them."""
         searched = f"They were looked for in {self._named(self.directories)}. "
         if self.are_given:
             options = [f"--symbols={_shown(each)}" for each in self.directories]
@@ -49,7 +49,7 @@ class SymbolPlaces:
             yield f"  socorro process {_shown(file)} --symbols=DIRECTORY"
 
     def advice_for_crash(self, crash_id: str) -> Iterator[str]:
-        """Lines: how a crash of a store has them. Where they were looked for when it was processed is not known."""
+        """Yield lines: how a crash of a store gets them. Where its processor looked for them is not known."""
         if self.directories:
             yield f"To add them to {plain(self.directories[0])}, and to walk the crash again:"
             yield "  socorro symbols add PROGRAM"

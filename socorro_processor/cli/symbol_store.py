@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,10 +11,19 @@ from typing import NamedTuple
 
 from rich.progress import MofNCompleteColumn
 
-from socorro_processor.cli.new_symbols import FoundSymbols, SymbolFileMaker, SymbolsRefused, find_symbols, modules_of
+from socorro_processor.cli.command import Command
+from socorro_processor.cli.new_symbols import (
+    FoundSymbols,
+    SymbolFileMaker,
+    SymbolsRefused,
+    add_binaries_argument,
+    find_symbols,
+    modules_of,
+)
 from socorro_processor.cli.progress import progress_bar
+from socorro_processor.cli.symbol_files import symbols_rule
 from socorro_processor.cli.untrusted import plain
-from socorro_processor.configuration import DotDict
+from socorro_processor.configuration import Configuration
 from socorro_processor.errors import ConfigurationError, SocorroError
 from socorro_processor.machine.regular_file import replacing
 from socorro_processor.symbols.dump_syms import Converted, has_functions
@@ -34,27 +44,27 @@ class Result(NamedTuple):
     reason: str = ""
 
 
-def add(rule: DotDict, items: list[str], as_json: bool) -> int:
-    """Put what is found into the store, and say what became of each.
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_binaries_argument(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON list of objects")
 
-    1 where something was refused, or is not of the build that a minidump among the items names.
-    """
-    if not items:
-        raise SocorroError("add what? name binaries with debug information, .sym files, or directories of them")
+
+def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    rule = symbols_rule(configuration)
     if not rule.symbols_path:
         raise ConfigurationError("there is no local store of symbols: set symbols_path of the rule")
     store = Path(rule.symbols_path[0])
     maker = SymbolFileMaker(rule.command_pathname)
-    found = find_symbols(items)
+    found = find_symbols(arguments.items)
     results: list[Result] = []
     try:
         with progress_bar(MofNCompleteColumn()) as progress:
             for each in progress.track(found, description="added"):
                 results.append(_add(store, each, maker))
-        results += _other_builds(store, items, results)
+        results += _other_builds(store, arguments.items, results)
     finally:
         # Also of those before an interruption.
-        _print(results, as_json)
+        _print(results, arguments.json)
     return 1 if any(each.result in (REFUSED, OTHER_BUILD) for each in results) else 0
 
 
@@ -123,3 +133,19 @@ def _put(store: Path, made: Converted) -> str:
     except OSError as error:
         raise SocorroError(f"cannot write {target}: {error.strerror}") from error
     return REPLACED if is_there else ADDED
+
+
+COMMAND = Command(
+    name="symbols add",
+    summary="Add symbols of your own binaries to the local store, the directory in which walks look first.",
+    description=(
+        "It is printed what became of each file: added; already there; replaced, where the one there had no functions; "
+        "or refused, and why. Where a minidump names another build of a file that was added, this is said: the build "
+        "that crashed is needed."
+    ),
+    exit_codes={1: "not all was added, or something is of another build than a minidump names"},
+    example="socorro symbols add build\nsocorro symbols add ./app app.dmp",
+    run=run,
+    add_arguments=_add_arguments,
+    sections=("processor",),
+)

@@ -17,9 +17,9 @@ _FRACTION_OF_SECOND = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)\.\d+")
 
 
 def plain(value: object) -> str:
-    """``value`` on one line that is safe to print.
+    """Return ``value`` on one line that is safe to print.
 
-    What is no printable character is shown as in ``\\x1b``: control characters, with which escape
+    A character that is not printable is shown as in ``\\x1b``: control characters, with which escape
     sequences begin, line ends, marks that turn the direction of writing, lone surrogates.
     """
     if isinstance(value, str):
@@ -34,7 +34,7 @@ def plain(value: object) -> str:
 
 
 def value_of(mapping: object, *keys: Any) -> Any:
-    """What stands below these keys, each a step deeper; None where there is no such place."""
+    """Return what stands below these keys, each a step deeper; None where there is no such place."""
     for key in keys:
         mapping = mapping.get(key) if isinstance(mapping, Mapping) and isinstance(key, str) else None
     return mapping
@@ -45,13 +45,13 @@ def text_of(mapping: object, *keys: Any) -> str:
 
 
 def hex_of(mapping: object, *keys: Any) -> str:
-    """The text, a hexadecimal number without its leading zeros."""
+    """Return the text there, a hexadecimal number without its leading zeros."""
     text = text_of(mapping, *keys)
     return hex(int(text, 16)) if re.fullmatch("0x[0-9a-fA-F]{1,32}", text) else text
 
 
 def moment_of(mapping: object, *keys: Any) -> str:
-    """A time to the second."""
+    """Return the time there, to the second."""
     return _FRACTION_OF_SECOND.sub(r"\1", text_of(mapping, *keys))
 
 
@@ -66,5 +66,5 @@ def list_of(mapping: object, *keys: Any) -> list[Any]:
 
 
 def mappings_of(mapping: object, *keys: Any) -> list[Mapping[str, Any]]:
-    """The mappings that are in the list there."""
+    """Return the mappings that are in the list there."""
     return [item for item in list_of(mapping, *keys) if isinstance(item, Mapping)]

@@ -23,7 +23,7 @@ from socorro_processor.configuration.same_server import with_symbols_beside_cras
 from socorro_processor.configuration.sources import Source, SourcedValue
 from socorro_processor.errors import ConfigurationError, raise_if_of_this_machine
 
-_SHARED_VALUES = ("resource", "secrets")
+SHARED_VALUES = ("resource", "secrets")
 
 
 class Configuration:
@@ -136,7 +136,7 @@ def _nearest(key: str, known_keys: set[str]) -> str:
 
 def _of_an_unused_resource(key: str, known_keys: set[str]) -> bool:
     """Shared values may be there for other programs: an error only beside those that are used here."""
-    if key.split(".")[0] not in _SHARED_VALUES:
+    if key.split(".")[0] not in SHARED_VALUES:
         return False
     section = key.rpartition(".")[0] + "."
     return not any(known.startswith(section) for known in known_keys)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from configman.converters import to_str
 
 from socorro_processor.configuration.class_names import class_name
 from socorro_processor.configuration.configman_compat import Option
-from socorro_processor.configuration.loading import Configuration
+from socorro_processor.configuration.loading import SHARED_VALUES, Configuration
 from socorro_processor.configuration.sources import SourcedValue
 
 MASK = "****************"
+_LISTED_CLASSES = ("rule_class", "crashstorage_class")
+"""Options below the top of a section that another option sets, one for each class of its list."""
 
 
 def as_ini(configuration: Configuration) -> str:
@@ -21,15 +23,38 @@ def as_ini(configuration: Configuration) -> str:
     return "\n".join(_ini_lines(configuration)) + "\n"
 
 
-def as_help(configuration: Configuration, sections: tuple[str, ...] = ()) -> str:
-    """Every option of these sections (of all where none is named) but ``admin``, with its doc and its value."""
-    lines = []
-    for key, option in configuration.options():
-        section = key.split(".")[0]
-        if section != "admin" and (not sections or section in sections):
-            lines.append(f"  --{key}={_one_line(_text(option))}")
-            lines += textwrap.wrap(option.doc or "", 100, initial_indent="      ", subsequent_indent="      ")
+def as_help(configuration: Configuration, sections: str | Callable[[str], bool], *, everything: bool = False) -> str:
+    """Return the options with their docs and values; empty where there are none.
+
+    ``sections``: one, such as ``resource`` or ``resource.symbols``; or what tells of each at the top whether it is
+    listed. Without ``everything`` an option whose value is a shared one is only listed where that is, and the classes
+    that another option lists are left out.
+    """
+    every = dict(configuration.options())
+    chosen = {key: option for key, option in every.items() if _is_in(key, sections)}
+    shared = {f"{option.reference_value_from}.{key.rpartition('.')[2]}" for key, option in chosen.items()}
+    lines: list[str] = []
+    section = ""
+    for key, option in chosen.items():
+        top, *within, name = key.split(".")
+        if not everything:
+            of_all = every.get(f"{option.reference_value_from}.{name}")
+            if (name in _LISTED_CLASSES and within) or (of_all is not None and _text(of_all) == _text(option)):
+                continue
+            if callable(sections) and top in SHARED_VALUES and key not in shared:
+                continue
+        if top != section:
+            lines += ["", f"{top}:"] if lines else [f"{top}:"]
+            section = top
+        lines.append(f"  --{key}={_one_line(_text(option))}")
+        lines += textwrap.wrap(option.doc or "", 80, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines)
+
+
+def _is_in(key: str, sections: str | Callable[[str], bool]) -> bool:
+    if callable(sections):
+        return sections(key.partition(".")[0])
+    return key.startswith(f"{sections.strip('.')}.")
 
 
 def _ini_lines(configuration: Configuration) -> Iterator[str]:

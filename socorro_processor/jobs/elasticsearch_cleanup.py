@@ -51,13 +51,13 @@ JOB = Job(
     name="elasticsearch-cleanup",
     summary="Delete the Elasticsearch indexes that are older than the retention.",
     description=(
-        "Delete the indexes whose last day is more than cron.elasticsearch_cleanup.retention_days ago. The retention\n"
-        "is off until it is set. Only indexes with a name that elasticsearch_index makes of a day are looked at; that\n"
+        "Delete the indexes whose last day is more than cron.elasticsearch_cleanup.retention_days ago. The retention "
+        "is off until it is set. Only indexes with a name that elasticsearch_index makes of a day are looked at; that "
         "of crashes of unlikely dates (socorro-other) stays.\n\n"
-        "Nothing is deleted where this host's clock seems to be wrong, or more than --maximum indexes would go.\n\n"
-        "Exit code: 0 done; 1 not done, or refused; 2 wrong arguments or configuration."
+        "Nothing is deleted where this host's clock seems to be wrong, or more than --maximum indexes would go."
     ),
-    example="socorro cron elasticsearch-cleanup --dry-run --cron.elasticsearch_cleanup.retention_days=180",
+    exit_codes={1: "not done, or refused"},
+    example="socorro cron elasticsearch-cleanup --dry-run \\\n  --cron.elasticsearch_cleanup.retention_days=180",
     run=run,
     add_arguments=add_arguments,
     sections=("destination",),

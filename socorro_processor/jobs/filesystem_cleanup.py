@@ -153,14 +153,14 @@ JOB = Job(
     name="filesystem-cleanup",
     summary="Remove the crashes in directories that are older than the retention, and what killed writers left.",
     description=(
-        "Remove from the FileSystemCrashStorages of source and destination each crash (raw, dumps, processed) whose\n"
-        "id and files are all more than cron.filesystem_cleanup.retention_days old. The retention is off until it is\n"
+        "Remove from the FileSystemCrashStorages of source and destination each crash (raw, dumps, processed) whose "
+        "id and files are all more than cron.filesystem_cleanup.retention_days old. The retention is off until it is "
         "set; files that killed writers left an hour ago or longer are removed in any case.\n\n"
-        "What waits in the queue, is in work or is parked stays. Nothing is removed where this host's clock seems to\n"
-        "be wrong, or the crashes of more than --maximum days would go.\n\n"
-        "Exit code: 0 done; 1 not done, or refused; 2 wrong arguments or configuration."
+        "What waits in the queue, is in work or is parked stays. Nothing is removed where this host's clock seems to "
+        "be wrong, or the crashes of more than --maximum days would go."
     ),
-    example="socorro cron filesystem-cleanup --dry-run --cron.filesystem_cleanup.retention_days=90",
+    exit_codes={1: "not done, or refused"},
+    example="socorro cron filesystem-cleanup --dry-run \\\n  --cron.filesystem_cleanup.retention_days=90",
     run=run,
     add_arguments=add_arguments,
     sections=("source", "destination", "new_crash_source"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -84,5 +84,8 @@ class Job:
     sections: tuple[str, ...] = ()
     """The sections of the configuration that it uses."""
     description: str = ""
+    """Paragraphs that follow the summary in the help."""
+    exit_codes: Mapping[int, str] = field(default_factory=dict)
+    """The meaning of exit codes, where it is not just done and not done."""
     every: timedelta = timedelta(days=1)
     """How often timers begin it. Once half as much again is over, ``socorro cron status`` calls it overdue."""

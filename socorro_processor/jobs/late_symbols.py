@@ -115,9 +115,8 @@ JOB = Job(
     name="late-symbols",
     summary="Look again for the symbol files that crashes missed; queue these crashes again when any have come.",
     description=(
-        "Look again for the symbol files that the crashes of the last days missed, at the sources of symbols, and put\n"
-        "the crashes whose files have come into the reprocessing queue, the newest first.\n\n"
-        "Exit code: 0 done; 1 not done; 2 wrong arguments or configuration."
+        "Look again for the symbol files that the crashes of the last days missed, at the sources of symbols, and put "
+        "the crashes whose files have come into the reprocessing queue, the newest first."
     ),
     example="socorro cron late-symbols --days=7",
     run=run,

@@ -74,10 +74,9 @@ JOB = Job(
     name="missing-symbols",
     summary="Write the symbol files that a day's crashes missed to a bucket or directory, as CSV.",
     description=(
-        "Write each symbol file that the crashes of a day missed, once, as missing_symbols/YYYYMMDD.csv to the bucket\n"
-        "or directory of cron.missing_symbols. The columns are debug_file, debug_id, code_file and code_id.\n"
-        "A day that is written again replaces what was written before.\n\n"
-        "Exit code: 0 done; 1 not done; 2 wrong arguments or configuration."
+        "Write each symbol file that the crashes of a day missed, once, as missing_symbols/YYYYMMDD.csv to the bucket "
+        "or directory of cron.missing_symbols. The columns are debug_file, debug_id, code_file and code_id. "
+        "A day that is written again replaces what was written before."
     ),
     example="socorro cron missing-symbols --date=2016-11-23",
     run=run,

@@ -83,12 +83,12 @@ JOB = Job(
     name="partitions",
     summary="Make the PostgreSQL partitions of the next weeks, drop those older than the retention.",
     description=(
-        "Make the partitions of this and the next weeks (cron.partitions.weeks_ahead) in the PostgreSQL of source and\n"
-        "destination, and drop those whose last day is more than cron.partitions.retention_days ago, with all crashes\n"
+        "Make the partitions of this and the next weeks (cron.partitions.weeks_ahead) in the PostgreSQL of source and "
+        "destination, and drop those whose last day is more than cron.partitions.retention_days ago, with all crashes "
         "in them. The retention is off until it is set. The default partitions stay as they are.\n\n"
-        "Nothing is dropped where this host's clock seems to be wrong, or more than --maximum weeks would go.\n\n"
-        "Exit code: 0 done; 1 not done, or refused; 2 wrong arguments or configuration."
+        "Nothing is dropped where this host's clock seems to be wrong, or more than --maximum weeks would go."
     ),
+    exit_codes={1: "not done, or refused"},
     example="socorro cron partitions --dry-run --cron.partitions.retention_days=400",
     run=run,
     add_arguments=add_arguments,

@@ -146,14 +146,14 @@ JOB = Job(
     name="reference-data",
     summary="Bring product ids, releases of betas and Windows versions up to date from a file or an address.",
     description=(
-        "Read the JSON of the reference data (the form is that of config/reference_data.json) from a file or an\n"
-        "address, check all of it, and write the rows that differ to where the rules look them up: PostgreSQL or the\n"
-        "file resource.reference.reference_file. All of it is changed, or nothing. What is too large, damaged, no\n"
+        "Read the JSON of the reference data (the form is that of config/reference_data.json) from a file or an "
+        "address, check all of it, and write the rows that differ to where the rules look them up: PostgreSQL or the "
+        "file resource.reference.reference_file. All of it is changed, or nothing. What is too large, damaged, no "
         "JSON, or lacks many of the rows that are there is refused.\n\n"
-        "Running processors read the data again every resource.reference.reference_refresh seconds, and at SIGHUP.\n\n"
-        "Exit code: 0 done; 1 not done, or refused; 2 wrong arguments or configuration."
+        "Running processors read the data again every resource.reference.reference_refresh seconds, and at SIGHUP."
     ),
-    example="socorro cron reference-data --origin=https://releases.example.org/reference_data.json --dry-run",
+    exit_codes={1: "not done, or refused"},
+    example="socorro cron reference-data --origin=reference_data.json --dry-run",
     run=run,
     add_arguments=add_arguments,
     sections=("processor",),

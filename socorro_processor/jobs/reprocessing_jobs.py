@@ -132,11 +132,13 @@ JOB = Job(
     name="reprocessing-jobs",
     summary="Put the crashes of the table reprocessing_jobs into the reprocessing queue.",
     description=(
-        "Put the crashes of the table reprocessing_jobs into the reprocessing queue. A row is deleted once the queue\n"
-        "has confirmed its crash. What is no crash id is moved to the table reprocessing_jobs_refused.\n\n"
-        "Exit code: 0 all are queued; 1 some were no crash ids, or database or queue are away (what is left in the\n"
-        "table is queued the next time); 2 wrong arguments or configuration."
+        "A row is deleted once the queue has confirmed its crash. A word that is not a crash id is moved to the table "
+        "reprocessing_jobs_refused."
     ),
+    exit_codes={
+        0: "all are queued",
+        1: "some were not crash ids, or database or queue are away; what is left in the table is queued the next time",
+    },
     example="socorro cron reprocessing-jobs --dry-run",
     run=run,
     sections=("destination", "source", "new_crash_source"),

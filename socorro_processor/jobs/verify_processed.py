@@ -250,14 +250,13 @@ JOB = Job(
     name="verify-processed",
     summary="Look for crashes that never became a processed crash, or that a store has lost.",
     description=(
-        "Compare the raw crashes of a day in the source store with the processed ones in each destination store.\n"
-        "Prints each crash that is missing, and where. Parked ones are missing too, and said to be parked; those that\n"
-        "wait in a queue are only counted, where the queue can tell. RabbitMQ cannot: run it some hours after the\n"
-        "day's end. Today may be named too; with RabbitMQ what is missing of it is called unfinished then, and is not\n"
-        "queued. A day whose processed crashes were dropped for age misses all.\n\n"
-        "Exit code: 0 nothing is missing, or all of it is parked or queued; 1 something is missing; 2 wrong arguments\n"
-        "or configuration."
+        "Compare the raw crashes of a day in the source store with the processed ones in each destination store. "
+        "Prints each crash that is missing, and where. Parked ones are missing too, and said to be parked; those that "
+        "wait in a queue are only counted, where the queue can tell. RabbitMQ cannot: run it some hours after the "
+        "day's end. Today may be named too; with RabbitMQ what is missing of it is called unfinished then, and is not "
+        "queued. A day whose processed crashes were dropped for age misses all."
     ),
+    exit_codes={0: "nothing is missing, or all of it is parked or queued", 1: "something is missing"},
     example="socorro cron verify-processed --date=2016-11-23 --reprocess",
     run=run,
     add_arguments=add_arguments,

@@ -75,7 +75,7 @@ def test_parked_and_rejected_crashes_are_listed_with_their_reasons_and_stay(soco
 
 
 def test_those_that_are_chosen_are_put_back_and_the_others_stay(socorro, processor):
-    assert socorro("queue", "requeue", "--reason=timed out") == (0, "1 parked crashes were put back\n")
+    assert socorro("queue", "requeue", "--reason=timed out") == (0, "1 parked crash was put back\n")
     delivery = processor.take()
     assert (delivery.crash_id, delivery.queue, delivery.attempt) == (SLOW, "priority", 1)
     assert processor.queue.depths().parked == 1
@@ -84,7 +84,7 @@ def test_those_that_are_chosen_are_put_back_and_the_others_stay(socorro, process
 def test_all_are_put_back_where_that_is_said(socorro, processor):
     assert socorro("queue", "requeue", "--all") == (0, "2 parked crashes were put back\n")
     assert {delivery.crash_id for delivery in processor.take_all()} == {LARGE, SLOW}
-    assert socorro("queue", "requeue", "--all", "--rejected") == (0, "1 rejected crashes were put back\n")
+    assert socorro("queue", "requeue", "--all", "--rejected") == (0, "1 rejected crash was put back\n")
     assert [delivery.crash_id for delivery in processor.take_all()] == ["no id"]
 
 

@@ -83,7 +83,7 @@ def test_an_unknown_crash_id_is_tried_again_and_then_rejected(installation):
         (["process", "no-id"], "no-id: 'no-id' is no crash id"),
         (["process", "0bba61c5-dfc3-43e7-dead-8afd20161123"], "0bba61c5-dfc3-43e7-dead-8afd20161123"),
         (["fetch", "0bba61c5-dfc3-43e7-dead-8afd20161123", "here"], "0bba61c5-dfc3-43e7-dead-8afd20161123"),
-        (["submit", "absent.dmp"], "absent.dmp is no file that can be read"),
+        (["submit", "absent.dmp"], "cannot read absent.dmp: no such file"),
         (["submit", f"../../x={DUMP}"], "'../../x' is no dump name"),
         (["submit", str(DUMP), "--raw-crash", "absent.json"], "cannot read absent.json: No such file"),
         (["submit", str(DUMP), "--raw-crash", str(DUMP)], f"{DUMP} is no JSON: Expecting value"),

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from socorro_processor.cli.commands import every, load
+from socorro_processor.cli.commands import every
 from tests.integration.s3_bucket import as_symbol_bucket, bucket_options, object_keys
 from tests.shared import REPOSITORY, SAMPLES, stackwalker
 from tests.system.daemon import Installation, eventually, variables
 from tests.system.symbol_cache import SymbolCache
-from tests.terminal import Terminal
 
 SAMPLE = SAMPLES / "segfault"
-SYMBOL_ACTIONS = ("add", "missing", "fetch", "upload", "index", "status", "manage")
 LIGHTBOX = "lightbox/561F144541602F969DC91FFDB6C2F1E30"
 SYMBOLS_PATH = "processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.symbols_path"
 UNKNOWN = "0bba61c5-dfc3-43e7-dead-8afd20161123"
@@ -75,45 +73,50 @@ BAD = [
     (["process"], 2, "required: CRASH_ID"),
     (["process", "no-id"], 1, "'no-id' is no crash id"),
     (["process", "absent.dmp"], 1, "'absent.dmp' is no crash id"),
-    (["process", "CRASH", str(SAMPLE / "upload_file_minidump.dmp")], 2, "process crash ids or minidumps: "),
+    (
+        ["process", "CRASH", str(SAMPLE / "upload_file_minidump.dmp")],
+        2,
+        "cannot process crash ids and minidumps at once: ",
+    ),
     (["process", "CRASH", "--symbols=."], 2, "--symbols is for minidumps"),
     (["process", str(SAMPLE / "upload_file_minidump.dmp"), "--force"], 2, "--force is for crash ids"),
     (["process", str(SAMPLE / "upload_file_minidump.dmp"), "--symbols=absent"], 2, "there is no such directory"),
-    (["process", str(SAMPLE / "raw_crash.json")], 1, "raw_crash.json is no minidump: it begins with"),
-    (["reprocess"], 2, "reprocess which crashes?"),
+    (["process", str(SAMPLE / "raw_crash.json")], 1, "raw_crash.json is not a minidump: it begins with"),
+    (["reprocess"], 2, "no crashes to reprocess: "),
     (["reprocess", "no-id"], 1, "'no-id' is no crash id"),
     (["reprocess", "CRASH", "--rate=0"], 2, "'0' is not a number above 0"),
     (["submit"], 2, "required: DUMP"),
-    (["submit", "absent"], 1, "absent is no file that can be read"),
-    (["submit", str(SAMPLE / "raw_crash.json")], 1, "raw_crash.json is no minidump: it begins with"),
+    (["submit", "absent"], 1, "cannot read absent: no such file"),
+    (["submit", str(SAMPLE / "raw_crash.json")], 1, "raw_crash.json is not a minidump: it begins with"),
     (["list", "--limit=0"], 2, "'0' is not a whole number of at least 1"),
     (["show", "no-id"], 1, "'no-id' is no crash id"),
     (["show", UNKNOWN], 1, f"no processed crash {UNKNOWN} was found"),
     (["fetch", "CRASH"], 2, "required: DIR"),
     (["fetch", UNKNOWN, "there"], 1, UNKNOWN),
-    (["queue"], 2, "queue what? There are status, parked"),
+    (["queue"], 2, "queue needs a command: status, parked"),
     (["queue", "nothing"], 2, "there is no command 'queue nothing'; there are status, parked"),
     (["queue", "status", "--watch=0"], 2, "'0' is not"),
     (["queue", "parked", "--no"], 2, "unrecognized arguments: --no"),
     (["queue", "rejected", "--no"], 2, "unrecognized arguments: --no"),
-    (["queue", "requeue"], 2, "requeue which?"),
+    (["queue", "requeue"], 2, "no crashes to put back: "),
     (["queue", "purge", "nothing", "--yes"], 2, "invalid choice: 'nothing'"),
-    (["remove"], 2, "remove which crashes?"),
+    (["remove"], 2, "no crashes to remove: "),
     (["remove", "no-id"], 1, "'no-id' is no crash id"),
     (["signature", "no-id"], 1, "no-id: it is neither a crash id nor a file"),
-    (["siglists"], 2, "siglists what? There are check and preview"),
+    (["siglists"], 2, "siglists needs a command: check, preview"),
     (["siglists", "check", "absent"], 1, "cannot be read: No such file"),
     (["siglists", "preview", "absent"], 2, "cannot be read: No such file"),
-    (["symbols", "nothing"], 2, "invalid choice: 'nothing'"),
+    (["symbols"], 2, "symbols needs a command: add, missing"),
+    (["symbols", "nothing"], 2, "there is no command 'symbols nothing'; there are add, missing"),
     (["symbols", "missing", "--since=x"], 2, "'x' is no date of the form 2016-11-23"),
     (["symbols", "fetch", "CRASH"], 2, "there are no sources of symbols: set resource.symbols.sources"),
-    (["symbols", "add"], 1, "add what? name binaries"),
+    (["symbols", "add"], 2, "required: FILE"),
     (["symbols", "add", "absent"], 1, "absent is neither a file nor a directory"),
     (["symbols", "upload", "absent"], 1, "absent is neither a file nor a directory"),
     (["symbols", "index", "--since=x"], 2, "'x' is no date"),
     (["symbols", "status"], 2, "there is no symbol cache: set companion_process.symbol_cache_path"),
     (["symbols", "manage"], 2, "companion_process.symbol_cache_path"),
-    (["cron"], 2, "cron which job?"),
+    (["cron"], 2, "cron needs a command: reference-data, partitions"),
     (["cron", "nothing"], 2, "there is no command 'cron nothing'; there are reference-data, partitions"),
     (["cron", "reference-data", "--origin=absent"], 1, "absent: it cannot be read: No such file"),
     (["cron", "partitions", "--maximum=0"], 2, "'0' is not a whole number of at least 1"),
@@ -266,34 +269,13 @@ def test_the_symbol_cache_shows_how_full_it_is(site, tmp_path):
 
 
 def test_each_command_is_here_with_good_and_with_bad_input():
-    names = {command.name for command in every()} | {f"symbols {action}" for action in SYMBOL_ACTIONS}
+    names = {command.name for command in every()}
     groups = {"queue", "siglists", "symbols", "cron"}
     assert names - groups == GOOD.keys() | ELSEWHERE.keys() | BELOW
     bad = {" ".join(arguments[:length]) for arguments, *_ in BAD for length in (1, 2)}
     assert names - bad == set()
     for file in ELSEWHERE.values():
         assert (REPOSITORY / "tests" / f"{file}.py").exists()
-
-
-def test_the_actions_of_symbols_are_all_here(site):
-    action = next(each for each in load("symbols").parser()._actions if each.dest == "action")
-    assert tuple(action.choices) == SYMBOL_ACTIONS
-
-
-def test_at_a_terminal_help_ends_with_usage_and_example_and_in_a_pipe_it_begins_with_them(tmp_path):
-    installation = Installation(tmp_path)
-    installation.environment["COLUMNS"] = "100"
-    piped = installation.socorro("symbols", "--help").stdout
-    terminal = Terminal("symbols", "--help", environment=installation.environment, directory=tmp_path)
-    try:
-        assert terminal.end() == 0
-        shown = terminal.printed
-    finally:
-        terminal.close()
-    parts = ["usage: socorro symbols", "\nexample:\n", "configuration (--SECTION.OPTION=VALUE"]
-    assert sorted(parts, key=piped.index) == parts
-    assert sorted(parts, key=shown.index) == [parts[2], *parts[:2]]
-    assert sorted(shown.splitlines()) == sorted(piped.splitlines())
 
 
 def test_what_programs_read_is_json_and_nothing_else(site):

@@ -75,7 +75,7 @@ def test_a_rule_and_a_store_of_an_operators_own_work_as_the_docs_show(installati
 
 def test_help_lists_the_options_of_an_operators_own_classes(installation, tmp_path):
     write_examples("own-rules-and-stores", tmp_path)
-    done = installation.socorro("processor", "--admin.conf=own.ini", "--help")
+    done = installation.socorro("processor", "--admin.conf=own.ini", "--help-config")
     assert done.returncode == 0, done.stderr
     assert "--processor.lightbox.AlbumRule.maximum_length=20" in done.stdout
     assert "--destination.storage1.directory=socorro-data/dashboard" in done.stdout

@@ -12,7 +12,13 @@ from tests.system.daemon import Installation
 
 DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 
-COMMANDS = [["--help"], ["queue", "status"], ["queue", "status", "--json"], ["show", "--help"]]
+COMMANDS = [
+    ["--help"],
+    ["queue", "status"],
+    ["queue", "status", "--json"],
+    ["show", "--help"],
+    ["show", "--help-config"],
+]
 
 
 def socorro(

@@ -79,7 +79,7 @@ def _seen(installation: Production, directory: Path, statsd: StatsdServer) -> Si
                 ("queue", "status"),
                 ("doctor",),
                 ("processor", "--admin.print_conf=ini"),
-                ("processor", "--help"),
+                ("processor", "--help-config", "--all"),
                 ("processor", "--secrets.boto.secret_acces_key=marker"),
             )
         },

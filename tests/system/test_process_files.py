@@ -141,7 +141,7 @@ def test_each_file_and_each_dmp_of_a_directory_has_its_report(process, tmp_path)
     assert done.returncode == 1
     reports = [line.partition("      ")[2] for line in done.stdout.splitlines() if line.startswith("minidump ")]
     assert reports == [f"{path} (not saved)" for path in (dumps / "-a.dmp", dumps / "b.dmp", DUMP)]
-    assert f"socorro: {dumps}/c.dmp is no minidump: it begins with b'text', not with b'MDMP'" in done.stderr
+    assert f"socorro: {dumps}/c.dmp is not a minidump: it begins with b'text', not with b'MDMP'" in done.stderr
     objects = [json.loads(line) for line in process(dumps, "--json").stdout.splitlines()]
     assert [crash["success"] for crash in objects] == [True, True]
 

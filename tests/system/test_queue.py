@@ -80,7 +80,7 @@ def test_at_a_terminal_a_purge_asks_and_only_the_name_of_the_queue_is_a_yes(
     queue_two(installation)
     purge = at_a_terminal("queue", "purge", "normal")
     purge.wait_for("type the name of the queue, normal: ")
-    assert "2 crash ids in normal. Lost would be: " in purge.printed
+    assert "2 crash ids in normal. This would be lost: " in purge.printed
     purge.type(answer)
     assert purge.end() == code
     assert ("nothing was purged" in purge.printed) == (code == 1)

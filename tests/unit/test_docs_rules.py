@@ -94,7 +94,7 @@ def test_the_index_names_every_rule_set_with_its_way():
 
 def test_the_options_of_the_index_are_taken(tmp_path, capsys):
     write("rules/index.rst", tmp_path)
-    assert main(["processor", f"--admin.conf={tmp_path / 'rules.ini'}", "--help"], environ={}) == 0
+    assert main(["processor", f"--admin.conf={tmp_path / 'rules.ini'}", "--help-config", "--all"], environ={}) == 0
     shown = capsys.readouterr().out
     assert "BreakpadStackwalkerRule2015.kill_timeout=60\n" in shown
     assert "OutOfDateClassifier.firefox_out_of_date_version=38\n" in shown

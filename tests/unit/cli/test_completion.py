@@ -46,9 +46,22 @@ def test_the_word_behind_a_command_is_one_of_its_subcommands_or_choices(complete
     assert complete("symbols", "man") == ["manage"]
 
 
+def test_the_options_of_a_command_of_symbols_are_its_own(complete):
+    assert complete("symbols", "") == ["add", "missing", "fetch", "upload", "index", "status", "manage"]
+    assert complete("symbols", "missing", "--") == [
+        *("--help", "--help-config", "--since", "--json", "--csv"),
+        *("--admin.", "--destination.", "--resource.", "--secrets."),
+    ]
+    assert complete("symbols", "index", "--a") == ["--all", "--admin."]
+
+
+def test_sections_of_the_configuration_are_completed_for_their_help(complete):
+    assert complete("show", "--help-config", "res") == ["resource"]
+
+
 def test_dashes_are_completed_to_the_options_of_that_command_and_the_sections_that_it_uses(complete):
     assert complete("queue", "status", "--") == [
-        *("--help", "--ids", "--watch", "--json"),
+        *("--help", "--help-config", "--ids", "--watch", "--json"),
         *("--admin.", "--new_crash_source.", "--resource.", "--secrets."),
     ]
     assert complete("queue", "parked", "--re") == ["--reason", "--resource."]

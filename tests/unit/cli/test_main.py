@@ -45,16 +45,6 @@ def test_an_unknown_command_is_an_error_that_names_those_there_are(socorro):
     assert "there is no command 'proces'; there are processor, process" in err
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_and_its_configuration(socorro, command):
-    code, out, _ = socorro(command, "--help")
-    assert code == 0
-    assert f"usage: socorro {command}" in out
-    assert f"example:\n  socorro {command}" in out
-    assert "--admin.conf" in out
-    assert "--resource.filesystem.root=" in out
-
-
 def test_the_configuration_in_force_can_be_printed_and_written(socorro, tmp_path):
     file = tmp_path / "written.ini"
     code, out, _ = socorro(

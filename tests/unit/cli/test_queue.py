@@ -116,7 +116,7 @@ def test_parked_crashes_are_listed_with_their_reasons_and_cannot_paint_the_termi
 def test_a_crash_is_put_back_by_any_form_of_its_id_and_what_was_rejected_by_what_it_is(socorro, queue):
     address = f"https://crashes.example.com/report/index/{SLOW}"
     assert socorro("requeue", f"bp-{LARGE}", address)[:2] == (0, "2 parked crashes were put back\n")
-    assert socorro("requeue", "--rejected", "no id")[:2] == (0, "1 rejected crashes were put back\n")
+    assert socorro("requeue", "--rejected", "no id")[:2] == (0, "1 rejected crash was put back\n")
     assert socorro("requeue", f"bp-{LARGE}") == (1, f"0 parked crashes were put back\nbp-{LARGE} is not parked\n", "")
 
 
@@ -145,7 +145,7 @@ def test_what_is_listed_can_be_chosen(socorro, filters, found):
 
 
 def test_chosen_ones_are_put_back_and_the_others_stay(socorro, queue):
-    assert socorro("requeue", "--reason=timed out")[:2] == (0, "1 parked crashes were put back\n")
+    assert socorro("requeue", "--reason=timed out")[:2] == (0, "1 parked crash was put back\n")
     assert waiting(queue) == {"priority": 1}
     assert [crash.crash_id for crash in queue.kept("parked")] == [LARGE]
 
@@ -185,14 +185,14 @@ def test_rejected_ones_can_be_put_back_too(socorro, queue):
 def test_a_crash_id_that_is_not_parked_is_said(socorro):
     code, out, _ = socorro("requeue", LARGE, "nowhere")
     assert code == 1
-    assert "1 parked crashes were put back" in out
+    assert "1 parked crash was put back" in out
     assert "nowhere is not parked" in out
 
 
 def test_a_word_that_is_no_subcommand_is_refused(socorro):
     code, _, err = socorro()
     assert code == 2
-    assert err == "socorro: queue what? There are status, parked, rejected, requeue, purge\n"
+    assert err == "socorro: queue needs a command: status, parked, rejected, requeue, purge\n"
 
 
 # purge
@@ -204,7 +204,7 @@ def test_purging_says_how_many_and_what_is_lost_and_leaves_the_rest(socorro, que
         queue.submit(crash_id)
     code, out, _ = socorro("purge", name, "--yes")
     assert code == 0
-    assert out.startswith(f"{count} crash ids were purged from {name}\n")
+    assert out.startswith(f"{count} crash id{' was' if count == 1 else 's were'} purged from {name}\n")
     assert ("are lost: " in out) == (count > 0)
     depths = queue.depths()
     left = {"parked": depths.parked, "rejected": depths.rejected, "normal": depths.queues["normal"].waiting}

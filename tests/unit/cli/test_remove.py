@@ -215,7 +215,7 @@ def test_what_is_no_crash_id_is_told_and_the_others_are_removed(site):
 
 def test_without_a_crash_id_nothing_is_removed(site):
     code, _, err = site.remove()
-    assert (code, err) == (2, "socorro: remove which crashes? Name them: CRASH_ID, - or --file\n")
+    assert (code, err) == (2, "socorro: no crashes to remove: name them by CRASH_ID, - or --file\n")
 
 
 def test_an_id_that_is_put_aside_is_told(site):

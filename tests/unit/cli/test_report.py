@@ -237,7 +237,7 @@ class TestIncompleteCrashes:
     @pytest.mark.parametrize("json_dump", [None, {}, [], "text"])
     def test_without_a_stack_it_says_why_and_what_to_do(self, json_dump: object) -> None:
         text = report(processed(json_dump=json_dump, mdsw_status_string="ERROR_NO_MINIDUMP_HEADER"))
-        assert "No stack: nothing is there of the stackwalker's (ERROR_NO_MINIDUMP_HEADER).\n" in text
+        assert "No stack: there is no output of the stackwalker (ERROR_NO_MINIDUMP_HEADER).\n" in text
         assert f"socorro fetch {CRASH_ID} DIRECTORY\n" in text
 
     def test_without_a_crashing_thread_it_says_that_there_are_others(self) -> None:

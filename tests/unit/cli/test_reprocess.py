@@ -143,7 +143,7 @@ def test_what_was_queued_without_force_is_queued_again_with_it(reprocess, interr
 def test_crashes_are_either_named_or_looked_for(reprocess, arguments):
     code, _, err = reprocess(*arguments)
     assert code == 2
-    assert "reprocess which crashes? Name them" in err
+    assert "no crashes to reprocess: either name them" in err
 
 
 def test_without_elasticsearch_nothing_can_be_looked_for(reprocess):
@@ -253,7 +253,7 @@ def test_a_file_that_is_no_journal_is_left_as_it_is(reprocess, tmp_path, argumen
     file = tmp_path / "crash_ids.txt"
     file.write_text(FIRST)
     code, _, err = reprocess(FIRST, f"--resume={file}", *arguments)
-    assert (code, err) == (2, f"socorro: {file} is no journal of socorro reprocess: name another file\n")
+    assert (code, err) == (2, f"socorro: {file} is not a journal of socorro reprocess: name another file\n")
     assert file.read_text() == FIRST
     assert waiting(reprocess) == {}
 
@@ -302,11 +302,11 @@ def test_a_summary_that_was_given_up_goes_on_with_the_same_command(reprocess, tm
     store.setup()
     summary = (FIRST, "--summary", "--patience=0", f"--resource.filesystem.root={tmp_path}/crashes")
     code, out, err = reprocess(*summary)
-    assert (code, out) == (1, "1 queued as reprocessing\n      1 are not done yet\n")
-    assert err == "socorro: none was done in 0 s; the same command waits again for the 1 that are left\n"
+    assert (code, out) == (1, "1 queued as reprocessing\n      1 not done yet\n")
+    assert err == "socorro: no crash was done in 0 s, 1 left: the same command waits for them again\n"
     store.save_processed({"uuid": FIRST, "signature": "OOM", "completed_datetime": "now", "success": True})
     code, out, _ = reprocess(*summary)
-    assert (code, out.splitlines()[1:]) == (0, ["      1 had not been processed before"])
+    assert (code, out.splitlines()[1:]) == (0, ["      1 not processed before"])
     assert waiting(reprocess) == {"reprocessing": 1}
     assert list(reprocess.jobs.iterdir()) == []
 

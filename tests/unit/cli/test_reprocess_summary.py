@@ -113,7 +113,7 @@ def test_a_crash_that_has_left_the_queue_as_it_was_keeps_its_earlier_result_and_
     site.put_aside("ack")
     summary = site.reprocessed.wait([other], 5.0, lambda: None)
     assert summary.is_well
-    assert summary.lines() == ["      1 keep their earlier results, the new ones were worse (--force replaces them)"]
+    assert summary.lines() == ["      1 with the earlier result, the new one was worse (--force replaces it)"]
 
 
 @pytest.mark.parametrize(("end", "outcome"), [("ack", "kept"), ("park", "parked"), (None, "waiting")])
@@ -189,8 +189,8 @@ def test_people_see_the_counts_and_the_most_frequent_changes_first(site):
         site.process(crash.crash_id, "small")
     lines = site.reprocessed.wait(crashes, 0.0, lambda: None).lines()
     assert lines == [
-        "      3 have another signature",
-        "      1 are not done yet",
+        "      3 with another signature",
+        "      1 not done yet",
         "",
         "      2 before  OOM",
         "        after   small",

@@ -1,4 +1,4 @@
-"""``socorro submit`` of one crash, of several, of directories, and of what is no minidump."""
+"""``socorro submit`` of one crash, of several, of directories, and of files that are not minidumps."""
 
 import json
 import sqlite3
@@ -102,11 +102,11 @@ def test_with_names_all_files_are_dumps_of_one_crash(site, arguments, dumps):
         (["dumps", f"{MAIN}_browser=b"], 2, "names a dump of one crash"),
         (["a.dmp", f"{MAIN}=b"], 1, f"two dumps have the same name, {MAIN}"),
         (["a.dmp", "x=b", "x=a.dmp"], 1, "two dumps have the same name, x"),
-        (["a.dmp", "absent.dmp"], 1, "absent.dmp is no file that can be read"),
-        (["a.dmp", "x=absent"], 1, "absent is no file that can be read"),
-        (["a.dmp", "x=dumps"], 1, "dumps is no file that can be read"),
+        (["a.dmp", "absent.dmp"], 1, "cannot read absent.dmp: no such file"),
+        (["a.dmp", "x=absent"], 1, "cannot read absent: no such file"),
+        (["a.dmp", "x=dumps"], 1, "cannot read dumps: it is not a regular file"),
         (["a.dmp", "x\x1b=absent"], 1, "is no dump name"),
-        (["a.dmp", "dumps/deep/none"], 1, "dumps/deep/none is no file"),
+        (["a.dmp", "dumps/deep/none"], 1, "cannot read dumps/deep/none: no such file"),
     ],
 )
 def test_what_is_not_clear_or_not_there_is_told_before_anything_is_submitted(site, arguments, code, told):
@@ -127,8 +127,8 @@ def test_a_directory_without_minidumps_is_told(site, tmp_path):
     [("text.dmp", "it begins with b'Mini', not with b'MDMP'"), ("empty.dmp", "it is empty")],
 )
 def test_what_is_no_minidump_is_refused_unless_told(site, file, reason):
-    assert site.submit(file) == (1, [], f"socorro: {file} is no minidump: {reason}\n")
-    assert site.submit("a.dmp", f"{MAIN}_browser={file}") == (1, [], f"socorro: {file} is no minidump: {reason}\n")
+    assert site.submit(file) == (1, [], f"socorro: {file} is not a minidump: {reason}\n")
+    assert site.submit("a.dmp", f"{MAIN}_browser={file}") == (1, [], f"socorro: {file} is not a minidump: {reason}\n")
     assert not site.root.exists()
     code, crash_ids, _ = site.submit(file, "--any-file")
     assert code == 0
@@ -141,8 +141,8 @@ def test_a_refused_file_keeps_no_other_from_being_submitted(site, tmp_path):
     assert code == 1
     assert len(crash_ids) == site.waiting() == 3
     assert err.splitlines() == [
-        "socorro: dumps/deep/\\x1b[31m.dmp is no minidump: it begins with b'GIF8', not with b'MDMP'",
-        "socorro: text.dmp is no minidump: it begins with b'Mini', not with b'MDMP'",
+        "socorro: dumps/deep/\\x1b[31m.dmp is not a minidump: it begins with b'GIF8', not with b'MDMP'",
+        "socorro: text.dmp is not a minidump: it begins with b'Mini', not with b'MDMP'",
     ]
 
 

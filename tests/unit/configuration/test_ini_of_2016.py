@@ -130,7 +130,7 @@ def test_each_option_without_use_is_a_warning_that_says_where_it_is_and_what_bec
 
 
 @pytest.mark.parametrize(
-    "command", [["processor", "--admin.print_conf=ini"], ["submit", "--help"], ["doctor"], ["doctor", "--json"]]
+    "command", [["processor", "--admin.print_conf=ini"], ["submit", "--help-config"], ["doctor"], ["doctor", "--json"]]
 )
 def test_who_looks_at_the_configuration_is_told_of_them(capsys, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
