@@ -9,7 +9,7 @@ from typing import Any
 
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.configuration import Configuration, Source
-from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.job import Job, JobOutcome, Work
 
 
 class JobRun:
@@ -21,7 +21,7 @@ class JobRun:
         self.lines: list[str] = []
         self.objects: list[Mapping[str, Any]] = []
 
-    def __call__(self, job: Job, *arguments: str, dry_run: bool = False, **options: object) -> Outcome:
+    def __call__(self, job: Job, *arguments: str, dry_run: bool = False, **options: object) -> JobOutcome:
         """``options`` are named with ``__`` in the place of dots."""
         parser = argparse.ArgumentParser()
         job.add_arguments(parser)

@@ -13,7 +13,7 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 from socorro_processor.app.processor_app import ProcessorApp
-from socorro_processor.cli.commands import every
+from socorro_processor.cli.commands import all_commands
 from socorro_processor.configuration import Configuration, read_ini
 
 
@@ -21,7 +21,7 @@ class CommandsDirective(Directive):
     """``.. commands::``"""
 
     def run(self) -> list[nodes.Node]:
-        return [_section(f"socorro {each.name}", nodes.literal_block(text=each.help())) for each in every()]
+        return [_section(f"socorro {each.name}", nodes.literal_block(text=each.help())) for each in all_commands()]
 
 
 class OptionsDirective(Directive):

@@ -1,7 +1,7 @@
-"""The companion process: what works alongside the processor, in a process of its own.
+"""The companion process, which works alongside the processor.
 
-For now that is the manager of the symbol cache. This module is the whole program of that process, for
-the processor's own, with its stores and their clients, would take far more memory than the work does:
+For now that is the manager of the symbol cache. This module is the whole program of that process,
+because the processor's own, with its stores and their clients, would take far more memory than the work does:
 
     python -m socorro_processor.app.companion --companion_process.symbol_cache_path=DIRECTORY
 """
@@ -9,6 +9,7 @@ the processor's own, with its stores and their clients, would take far more memo
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import signal
@@ -16,11 +17,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from types import FrameType
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
-from socorro_processor.app.companion_metrics import PipeSink, relay
 from socorro_processor.app.service_manager import ServiceManager
 from socorro_processor.configuration import (
     Configuration,
@@ -34,7 +34,7 @@ from socorro_processor.errors import SocorroError
 from socorro_processor.machine.child import Child
 from socorro_processor.monitoring import health, log, prometheus, statsd
 from socorro_processor.monitoring.line_writer import keep_output_from_blocking
-from socorro_processor.monitoring.metrics import METRICS
+from socorro_processor.monitoring.metrics import METRICS, Labels, Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -43,25 +43,25 @@ _LONGEST_DELAY = 60.0
 _GOOD_TIME = 60.0
 """Seconds after which a companion has done well, and the next one need not wait."""
 _PATIENCE = 5.0
-"""Seconds that it may take to end."""
+"""Seconds for it to end."""
 _SECTIONS = ("companion_process", "health", "logging", "metrics", "plugins")
 
 
 class Companion(Protocol):
-    """What ``companion_process.companion_class`` may name; it has its options in that section, too."""
+    """The interface of the class that ``companion_process.companion_class`` names; its options are in that section."""
 
     def __init__(self, config: DotDict) -> None: ...
 
     @staticmethod
     def is_wanted(config: DotDict) -> bool:
-        """Whether ``config`` gives it anything to do."""
+        """Return True if ``config`` gives it anything to do."""
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Work until ``stopped``, which it looks at several times a second. Raises SocorroError."""
 
 
 def companion_options() -> Namespace:
-    """All that a companion process is configured by; no secret is among it."""
+    """Return all options of a companion process; no secret is among them."""
     options = Namespace()
     options.namespace("companion_process", doc="the companion process, which keeps the symbol cache to its size")
     options.companion_process.add_option(
@@ -83,7 +83,7 @@ def companion_options() -> Namespace:
 
 
 def command(config: DotDict) -> list[str] | None:
-    """How a companion process is started with the processor's configuration; None where none is wanted."""
+    """Return the command that starts a companion process with this configuration; None if none is wanted."""
     companion: type[Companion] | None = config.companion_process.companion_class
     if companion is None or not companion.is_wanted(config.companion_process):
         return None
@@ -109,7 +109,7 @@ class CompanionProcess:
         self._thread.start()
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         with self._lock:
             self._closed.set()
             child = self._child
@@ -132,7 +132,7 @@ class CompanionProcess:
             delay = min(delay * 2, _LONGEST_DELAY)
 
     def _run_once(self) -> str:
-        """Start it, wait for its end, and say how that came."""
+        """Start it and wait for its end; return how that came."""
         try:
             with self._lock:
                 if self._closed.is_set():
@@ -144,7 +144,7 @@ class CompanionProcess:
             return f"has ended ({child.process.wait()})"
 
     def _started(self) -> Child:
-        """Raises OSError, or RuntimeError where no thread can be had."""
+        """Start it. Raises OSError, or RuntimeError if there can be no thread."""
         reading, writing = os.pipe()
         try:
             pipe = os.fdopen(reading, "rb")
@@ -154,8 +154,47 @@ class CompanionProcess:
             os.close(writing)
 
 
+class PipeSink:
+    """Sends all that the companion measures to the processor: one statsd prefix and one ``/metrics`` for both.
+
+    Through a pipe, a line of JSON for each: ``["increment", "symbol_cache.hits", 3, []]``. What does not go into the
+    pipe at once is lost: the processor may hang.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+
+    def increment(self, name: str, value: int, labels: Labels) -> None:
+        self._send("increment", name, value, labels)
+
+    def gauge(self, name: str, value: float, labels: Labels) -> None:
+        self._send("gauge", name, value, labels)
+
+    def duration(self, name: str, seconds: float, labels: Labels) -> None:
+        self._send("duration", name, seconds, labels)
+
+    def _send(self, kind: str, name: str, value: float, labels: Labels) -> None:
+        # Lines of less than 4 kB go into a pipe as a whole or not at all.
+        with suppress(OSError):
+            os.write(self._descriptor, json.dumps([kind, name, value, labels]).encode() + b"\n")
+
+
+def relay(pipe: BinaryIO, metrics: Metrics) -> None:
+    """Take over into ``metrics`` what a ``PipeSink`` sends, until the companion has ended."""
+    tell: dict[str, Callable[..., None]] = {
+        "increment": metrics.increment,
+        "gauge": metrics.gauge,
+        "duration": metrics.duration,
+    }
+    with pipe:
+        for line in pipe:
+            kind, name, value, labels = json.loads(line)
+            tell[kind](name, value, **dict(labels))
+
+
 class _Stop:
-    """Whether the companion was told to stop."""
+    """Returns True once the companion was told to stop."""
 
     def __init__(self) -> None:
         self._told = False
@@ -178,7 +217,7 @@ class _Stop:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The companion process. Returns the exit code."""
+    """Run the companion process. Return the exit code."""
     command_line, own = split_command_line(arguments)
     parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description="Run a companion process.")
     parser.add_argument("--until-stdin-ends", action="store_true", help="end when standard input does")
@@ -203,7 +242,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run_alone(companion: Companion, config: DotDict, stop: Callable[[], bool]) -> None:
-    """As a service of its own."""
+    """Run it as a service of its own."""
     state = health.Health(config.health.maximum_silence)
     service = ServiceManager()
 

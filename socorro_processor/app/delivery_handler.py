@@ -1,4 +1,4 @@
-"""What becomes of a delivery: the no-loss rule, as a decision for every way in which a crash can end."""
+"""Handle a delivery: the no-loss rule, as a decision for every way in which a crash can end."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from socorro_processor.app.breaker import Breaker
-from socorro_processor.app.steps import SOURCE, Result, Steps
+from socorro_processor.app.blame_judge import FAILED_IN_A_ROW, MACHINE, BlameJudge
+from socorro_processor.app.crash_steps import SOURCE, CrashSteps, Result
+from socorro_processor.app.outage_breaker import OutageBreaker
 from socorro_processor.app.watchdog import Watchdog
-from socorro_processor.app.whose_fault import FAILED_IN_A_ROW, MACHINE, OTHERS, WhoseFault
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, Delivery
 from socorro_processor.crashqueue.history import names_of
@@ -27,6 +27,7 @@ from socorro_processor.errors import (
 )
 from socorro_processor.monitoring import log
 from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.blame_counter import OTHERS
 from socorro_processor.monitoring.log import stack_of
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 _NOT_FOUND_RETRIES = 3
 
 CAUSES = ("own", "transient", "not_found")
-"""Why a crash is tried again."""
+"""The causes for which a crash is tried again."""
 
 EXCHANGE_INTERVAL = 1.0
 """Seconds between two exchanges with the other processors of how crashes ended."""
@@ -50,8 +51,8 @@ class DeliveryHandler:
     def __init__(
         self,
         queue: CrashQueueBase,
-        steps: Steps,
-        breaker: Breaker,
+        steps: CrashSteps,
+        breaker: OutageBreaker,
         watchdog: Watchdog,
         maximum_attempts: int,
         *,
@@ -67,7 +68,7 @@ class DeliveryHandler:
         self._clock = clock
         self._wall_clock = wall_clock
         self._audit = audit
-        self._whose_fault = WhoseFault(wall_clock)
+        self._blame = BlameJudge(wall_clock)
         self._next_exchange = clock()
         self._exchanging = threading.Lock()
         for name in QUEUES:
@@ -88,8 +89,8 @@ class DeliveryHandler:
         with self._exchanging:
             self._next_exchange = self._clock() + EXCHANGE_INTERVAL
             for outcomes in self._queue.told():
-                self._whose_fault.hear(outcomes)
-            if news := self._whose_fault.news():
+                self._blame.hear(outcomes)
+            if news := self._blame.news():
                 self._queue.tell(news)
 
     def needs_a_store(self, delivery: Delivery) -> bool:
@@ -99,20 +100,20 @@ class DeliveryHandler:
     def handle(self, delivery: Delivery) -> None:
         """Take one crash to its end: saved and acknowledged, to be tried again, parked or rejected.
 
-        Raises nothing: where the queue itself cannot be told, the crash comes again by itself.
+        Raises nothing: if the queue cannot be told, the crash comes again.
         """
         try:
-            with self._watchdog.watching(_shown(delivery)), log.about(_shown(delivery)):
+            with self._watchdog.watching(_shown(delivery)), log.crash_context(_shown(delivery)):
                 self._handle(delivery)
         except CrashQueueError as error:
-            self._breaker.unknown(delivery.crash_id)
+            self._breaker.ended_without_result(delivery.crash_id)
             METRICS.increment("crash.untold", queue=delivery.queue)
             logger.error(
                 "%s: the queue could not be told what became of it, it will come again: %s", _shown(delivery), error
             )
 
     def died(self, delivery: Delivery) -> None:
-        """The thread that had the delivery died of a bug."""
+        """Note that the thread that had the delivery died of a bug."""
         try:
             self._own_failure(delivery, "a worker thread died of it")
         except CrashQueueError as error:
@@ -170,7 +171,7 @@ class DeliveryHandler:
             # Should the queue not be told, it is said twice, and not never.
             self._say_kept(delivery, result.kept_because)
         self._queue.ack(delivery)
-        self._whose_fault.saved()
+        self._blame.saved()
         self._breaker.succeeded()
         METRICS.increment("crash.saved", queue=delivery.queue)
         logger.info(
@@ -196,7 +197,7 @@ class DeliveryHandler:
             logger.warning("%s keeps its earlier result: %s", delivery.crash_id, because)
 
     def _handle_not_found(self, delivery: Delivery, reason: str) -> None:
-        """The collector may still be writing it: reject it only when it is looked for in vain again.
+        """Look for it again later, because the collector may still be writing it; reject it after some times.
 
         Counted apart from its attempts: these are none at the crash.
         """
@@ -204,13 +205,13 @@ class DeliveryHandler:
         if times > _NOT_FOUND_RETRIES:
             self._reject(delivery, reason)
             return
-        self._breaker.unknown(delivery.crash_id)
+        self._breaker.ended_without_result(delivery.crash_id)
         METRICS.increment("crash.retried", queue=delivery.queue, cause="not_found")
         logger.warning("%s is looked for again, time %d of %d: %s", _shown(delivery), times, _NOT_FOUND_RETRIES, reason)
         self._queue.retry(delivery, reason, transient=True, history=replace(delivery.history, not_found=times))
 
     def _not_saved(self, delivery: Delivery, error: NotSavedError) -> None:
-        self._whose_fault.took(error.took)
+        self._blame.took(error.took)
         history = replace(delivery.history, unsaved=",".join(error.unsaved), result=error.result)
         delivery = replace(delivery, history=history)
         if error.transient:
@@ -221,9 +222,9 @@ class DeliveryHandler:
     def _something_lacked(
         self, delivery: Delivery, reason: str, lacked: Sequence[str], partly_away: bool = False
     ) -> None:
-        """A store, or this machine, was not able to: its fault, unless it goes on serving other crashes."""
+        """Blame a store, or this machine, that was not able to, unless it went on serving other crashes."""
         before = delivery.history
-        alone = self._whose_fault.is_of_this_crash_alone(lacked, names_of(before.failed), before.failed_at)
+        alone = self._blame.is_of_this_crash_alone(lacked, names_of(before.failed), before.failed_at)
         history = replace(before, failed=",".join(lacked), failed_at=self._wall_clock())
         delivery = replace(delivery, history=history)
         if alone and not partly_away:
@@ -234,23 +235,23 @@ class DeliveryHandler:
     def _transient_failure(self, delivery: Delivery, reason: str) -> None:
         self._breaker.failed(delivery.crash_id, reason)
         METRICS.increment("crash.retried", queue=delivery.queue, cause="transient")
-        logger.warning("%s is tried again, it is not at fault: %s", delivery.crash_id, reason)
+        logger.warning("%s will be tried again, this attempt does not count: %s", delivery.crash_id, reason)
         self._queue.retry(delivery, reason, transient=True, history=delivery.history)
 
     def _died_each_time(self, delivery: Delivery) -> None:
-        """Once another is saved it is known not to be the processor, however many of these there are in a row."""
+        """Park a crash that killed each of its processors, once others were saved: so it is not the processor."""
         reason = f"the processor died in each of {delivery.attempt - 1} attempts"
-        if self._whose_fault.has_saved:
+        if self._blame.has_saved:
             self._park(delivery, reason)
         else:
             self._own_failure(delivery, reason)
 
     def _own_failure(self, delivery: Delivery, reason: str) -> None:
-        """The crash's own fault: unless as many different ones in a row fail of their own that it is ours."""
-        known = self._whose_fault.failed_of_its_own(delivery.crash_id)
+        """Blame the crash, unless so many different ones in a row failed of their own that the fault is ours."""
+        known = self._blame.failed_of_its_own(delivery.crash_id)
         # The others may have seen such failures within the last second.
         self._exchange_outcomes()
-        if self._whose_fault.none_is_at_fault:
+        if self._blame.none_is_at_fault:
             self._transient_failure(
                 delivery, f"{FAILED_IN_A_ROW} different crashes in a row failed; the last one: {reason}"
             )
@@ -262,20 +263,20 @@ class DeliveryHandler:
             self._park(delivery, reason)
 
     def _retry(self, delivery: Delivery, reason: str, *, counted: bool) -> None:
-        self._breaker.unknown(delivery.crash_id)
+        self._breaker.ended_without_result(delivery.crash_id)
         METRICS.increment("crash.retried", queue=delivery.queue, cause="own")
-        attempt = f"attempt {delivery.attempt} of {self._maximum_attempts}" if counted else "one attempt more"
-        logger.warning("%s is tried again, this was %s: %s", _shown(delivery), attempt, reason)
+        attempt = f"attempt {delivery.attempt} of {self._maximum_attempts}" if counted else "one more attempt"
+        logger.warning("%s will be tried again, this was %s: %s", _shown(delivery), attempt, reason)
         self._queue.retry(delivery, reason, transient=not counted, history=delivery.history)
 
     def _park(self, delivery: Delivery, reason: str) -> None:
-        self._breaker.unknown(delivery.crash_id)
+        self._breaker.ended_without_result(delivery.crash_id)
         METRICS.increment("crash.parked", queue=delivery.queue)
-        logger.error("%s is parked after %d attempts: %s", _shown(delivery), delivery.attempt, reason)
+        logger.error("%s is parked after attempt %d: %s", _shown(delivery), delivery.attempt, reason)
         self._queue.park(delivery, reason)
 
     def _reject(self, delivery: Delivery, reason: str) -> None:
-        self._breaker.unknown(delivery.crash_id)
+        self._breaker.ended_without_result(delivery.crash_id)
         METRICS.increment("crash.rejected", queue=delivery.queue)
         logger.warning("%s is rejected: %s", _shown(delivery), reason)
         self._queue.reject(delivery, reason)
@@ -291,5 +292,5 @@ def _mistake(delivery: Delivery) -> str:
 
 
 def _shown(delivery: Delivery) -> str:
-    """A crash id may be any text that a stranger sent."""
+    """Return the crash id for a log: it may be any text that a stranger sent."""
     return ascii(delivery.crash_id[:60])[1:-1]

@@ -1,4 +1,4 @@
-"""Where the earlier result of a crash is looked for."""
+"""Find the earlier result of a crash."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from socorro_processor.errors import DESTINATION, CrashIDNotFound, CrashStorageE
 class EarlierResults:
     """Asks the stores that may have a result of a crash, one after the other.
 
-    Where the source is among those that results are saved to, it has what the others have, unless it lost it. Else what
-    is in it are results of another installation, or of former times: they count where no other store has one.
+    If the source is among the stores that results are saved to, it has what the others have, unless it lost it. Else
+    its results are of another installation, or of former times: they count if no other store has one.
     """
 
     def __init__(self, source: CrashStorageBase, destination: CrashStorageBase) -> None:
@@ -50,7 +50,7 @@ class EarlierResults:
         return None, away
 
     def _in_order(self, everywhere: bool) -> Iterator[tuple[str, CrashStorageBase]]:
-        """Each store with its name."""
+        """Yield each store with its name."""
         source = ("source", self._source)
         if not self._source_has_all:
             yield from self._destinations.items()
@@ -63,7 +63,7 @@ class EarlierResults:
 
 
 def _by_name(store: CrashStorageBase, prefix: str = "") -> Iterator[tuple[str, CrashStorageBase]]:
-    """Each store within, by the name that it has where a save failed."""
+    """Yield each store within, with the name that it has when a save fails."""
     if not isinstance(store, PolyCrashStorage):
         yield prefix or DESTINATION, store
         return

@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.crash_steps import CrashSteps
 from socorro_processor.app.delivery_handler import DeliveryHandler
-from socorro_processor.app.steps import Steps
+from socorro_processor.app.outage_breaker import OutageBreaker
 from socorro_processor.app.store_queue import StoreCrashQueue
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.temporary_directory import ProcessDirectory
@@ -35,7 +35,7 @@ def threads_of(config: DotDict) -> int:
 
 
 class FetchTransformSaveApp(RequiredConfig):
-    """Source and crash ids from one store: what lies there without a processed crash is processed."""
+    """Takes crash ids and crashes from one store: what lies there without a processed crash is processed."""
 
     required_config = Namespace()
     required_config.namespace("source", doc="where raw crashes and dumps are fetched from")
@@ -93,22 +93,22 @@ class FetchTransformSaveApp(RequiredConfig):
         self.source: CrashStorageBase = config.source.crashstorage_class(config.source)
         self.destination: CrashStorageBase = config.destination.crashstorage_class(config.destination)
         self.pipeline: ProcessorPipeline = config.processor.processor_class(config.processor)
-        self.breaker = Breaker(self.health)
+        self.breaker = OutageBreaker(self.health)
         self.pipeline.clean_up()
         for said in self.pipeline.prepare(threads_of(config)):
             logger.info("%s", said)
         self.watchdog = Watchdog(config.app.maximum_crash_time)
         self.directory = ProcessDirectory(config.app.temporary_directory)
-        self.steps = Steps(self.source, self.pipeline, self.destination, self.directory)
+        self.steps = CrashSteps(self.source, self.pipeline, self.destination, self.directory)
 
     def crash_queue(self) -> CrashQueueBase:
-        """A new connection to the queue that crash ids come from."""
+        """Return a new connection to the queue that crash ids come from."""
         return StoreCrashQueue(self.source, self.directory.path)
 
     def task_manager(
         self, queue: CrashQueueBase, tick: Callable[[], None] = lambda: None, audit: AuditLog | None = None
     ) -> TaskManager:
-        """Return what handles the deliveries of ``queue``, once it is run.
+        """Return the task manager that handles the deliveries of ``queue`` once it is run.
 
         ``audit``: where it is written that a crash keeps its earlier result.
         """
@@ -121,7 +121,7 @@ class FetchTransformSaveApp(RequiredConfig):
         return manager
 
     def check(self, *, with_pipeline: bool = True) -> None:
-        """Tell ``health`` of each part that cannot do its work at this time.
+        """Tell ``health`` which parts cannot do their work at this time.
 
         ``with_pipeline``: look at the rules too, which takes a stackwalk.
         """
@@ -158,7 +158,7 @@ class FetchTransformSaveApp(RequiredConfig):
 
 
 class FetchTransformSaveWithSeparateNewCrashSourceApp(FetchTransformSaveApp):
-    """Crash ids from ``new_crash_source``, the crashes themselves from ``source``."""
+    """Takes crash ids from ``new_crash_source``, the crashes themselves from ``source``."""
 
     required_config = Namespace()
     required_config.namespace("new_crash_source", doc="the queues that crash ids come from")

@@ -29,7 +29,7 @@ def worse_because(processed_crash: Mapping[str, Any], earlier: Mapping[str, Any]
 
 
 def _walks(processed_crash: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """What a stackwalker has made of each dump, by the dump's name; the main one first."""
+    """Yield the name of each dump and what a stackwalker has made of it, the main one first."""
     yield MAIN_DUMP, _mapping(processed_crash.get("json_dump"))
     for name, value in processed_crash.items():
         if is_walk(value) and name != MAIN_DUMP:

@@ -156,14 +156,14 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             self._service.status(self._status())
 
     def _end_at_once(self, reason: str) -> None:
-        """What is in work comes again: its end could not be told to anybody."""
+        """End at once. What is in work comes again: its end could not be told to anybody."""
         logger.critical("%s; the processor ends with %d", reason, EXIT_CODE)
         kill_all()
         drain_output(_LAST_WORDS_TIME)
         os._exit(EXIT_CODE)
 
     def _status(self) -> str:
-        """A line for ``systemctl status``."""
+        """Return a line for ``systemctl status``."""
         if problems := self.health.problems():
             return "not ready: " + "; ".join(f"{part}: {problem}" for part, problem in problems.items())
         counters = METRICS.snapshot().counters
@@ -172,7 +172,7 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         return "ready; since the start " + ", ".join(f"{count} {end}" for count, end in counts)
 
     def _check_first(self, queue: CrashQueueBase) -> None:
-        """No crash is taken before every part was looked at once, unless that takes too long."""
+        """Wait until every part was looked at once, unless that takes too long: before that no crash is taken."""
         checking = self._check_aside()
         started = time.monotonic()
         while not self._stop_signal and (

@@ -1,4 +1,4 @@
-"""How many crashes wait, are in work and were put aside, as gauges: looked at every now and then."""
+"""Gauges of the crashes that wait, are in work and were set aside: looked at every now and then."""
 
 from __future__ import annotations
 

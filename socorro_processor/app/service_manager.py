@@ -1,4 +1,4 @@
-"""systemd: told when the processor is ready, what it does, and that it lives, where it has started the processor.
+"""Tell systemd, if it has started the processor, when that is ready, what it does, and that it lives.
 
 The protocol is a line or more in a datagram to the socket ``NOTIFY_SOCKET``, see sd_notify(3).
 """
@@ -20,7 +20,7 @@ CLOSING_TIME = 30.0
 
 
 class ServiceManager:
-    """The one of ``environ``, whose variables are taken out: they are not for the programs that are started here.
+    """The service manager that ``environ`` names. Its variables are taken out: they are not for child processes.
 
     Nothing happens where there is none. For one thread at a time; no call raises.
     """
@@ -39,26 +39,28 @@ class ServiceManager:
         self._status = ""
 
     def ready(self) -> None:
-        """It has started, or has read again what it was told to. Where it is a child of what was started, ``envconsul``
-        for one, it is the one that counts from now on."""
+        """Say that the processor has started, or has read its lists again.
+
+        It is the one that counts from now on, also as a child of what was started, such as ``envconsul``.
+        """
         self._send(f"READY=1\nMAINPID={os.getpid()}")
 
     def reloading(self) -> None:
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self, seconds: float) -> None:
-        """It ends, within so many seconds, ``TimeoutStopSec`` or not."""
+        """Say that it ends within so many seconds, whatever ``TimeoutStopSec`` is."""
         self._send(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
 
     def alive(self) -> None:
-        """There is progress. May be called as often as one likes."""
+        """Say that there is progress. May be called as often as one likes."""
         now = self._clock()
         if self._interval is not None and now >= self._next_sign:
             self._next_sign = now + self._interval
             self._send("WATCHDOG=1")
 
     def status(self, text: str) -> None:
-        """For ``systemctl status``."""
+        """Set the text of ``systemctl status``."""
         line = " ".join(text.split())
         if line != self._status:
             self._status = line

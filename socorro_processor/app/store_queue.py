@@ -20,7 +20,7 @@ SCAN_INTERVAL = 5.0
 
 
 class StoreCrashQueue(SQLiteCrashQueue):
-    """Lives as long as its process, in ``directory``: what is parked or was not finished by then is
+    """A queue that lives as long as its process, in ``directory``: what is parked or was not finished by then is
     still in the store without a processed crash, and so comes again at the next start."""
 
     def __init__(self, store: CrashStorageBase, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,4 +44,4 @@ class StoreCrashQueue(SQLiteCrashQueue):
                     self.submit(crash_id)
                     self._seen.add(crash_id)
         except (CrashStorageError, CrashQueueError) as error:
-            logger.warning("looking for new crashes failed, it is tried again: %s", error)
+            logger.warning("cannot look for new crashes, will try again: %s", error)

@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 
-from socorro_processor.app.breaker import Breaker
 from socorro_processor.app.delivery_handler import DeliveryHandler
+from socorro_processor.app.outage_breaker import OutageBreaker
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds
 from socorro_processor.crashqueue.base import CrashQueueBase, Delivery
 from socorro_processor.errors import CrashQueueError
@@ -41,7 +41,7 @@ class TaskManager(RequiredConfig):
         config: DotDict,
         queue: CrashQueueBase,
         handler: DeliveryHandler,
-        breaker: Breaker,
+        breaker: OutageBreaker,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         """``tick`` is called often, from the thread that calls ``run``."""
@@ -67,7 +67,7 @@ class TaskManager(RequiredConfig):
         self._breaker.wake()
 
     def _deliveries(self) -> Iterator[Delivery]:
-        """What the queue yields, as long as there is room for it and nothing that it needs is away."""
+        """Yield what the queue does, as long as there is room for it and nothing that it needs is away."""
         deliveries = self._queue.new_crashes()
         nothing_waits = False
         while True:
@@ -80,7 +80,7 @@ class TaskManager(RequiredConfig):
                 self._breaker.wait(self.config.idle_delay)
                 continue
             if self._breaker.is_open and (nothing_waits or self._breaker.leaves_new_crashes):
-                self._hasten()
+                self._probe()
             try:
                 delivery = next(deliveries)
             except StopIteration:
@@ -97,12 +97,12 @@ class TaskManager(RequiredConfig):
                 self._breaker.tries_none()
                 yield delivery
 
-    def _hasten(self) -> None:
-        """Have one of those that are delayed try whether it goes on."""
+    def _probe(self) -> None:
+        """Have one of the delayed crashes tried, to see whether what was away is back."""
         try:
-            self._queue.hasten()
+            self._queue.probe()
         except CrashQueueError as error:
-            logger.debug("no crash could be hastened: %s", error)
+            logger.debug("no delayed crash could be tried: %s", error)
 
     def _release(self, delivery: Delivery) -> None:
         try:

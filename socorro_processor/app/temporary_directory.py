@@ -1,4 +1,4 @@
-"""A directory of its own for each processor's temporary files, found and cleared up when one was killed."""
+"""A directory for the temporary files of each processor, removed at a later start if the processor was killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class ProcessDirectory:
-    """``<base>/<name>/``, owned by this process as long as it holds the lock of ``<base>/<name>.lock``.
+    """The directory ``<base>/<name>/``, this process's own as long as it holds the lock of ``<base>/<name>.lock``.
 
     The lock file comes first and goes last, so that a directory without a held lock is one whose
     process has ended. It is removed at the next start, after the stackwalkers that still run in it
@@ -54,7 +54,7 @@ class ProcessDirectory:
             raise ProcessingEnvironmentError(f"cannot make a directory in {self.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Remove it, with all that is in it."""
+        """Remove the directory, with all that is in it."""
         unmark_children()
         _remove(self.path, self._lock)
         self._lock.close()
@@ -74,17 +74,17 @@ class ProcessDirectory:
             except OSError as error:
                 if error.errno not in NOT_OURS:
                     raise
-                logger.warning("left as it is, because it cannot be opened: %s: %s", path, error.strerror)
+                logger.warning("cannot open %s, left as it is: %s", path, error.strerror)
                 continue
             with lock:
                 if orphans := kill_orphans(path.stem):
-                    logger.warning("killed %d processes that a killed processor had left behind", orphans)
+                    logger.warning("killed what a killed processor had left behind, processes: %d", orphans)
                 _remove(path.with_suffix(""), lock)
             logger.info("removed the temporary files of a processor that was killed: %s", path.with_suffix(""))
 
 
 def examine(base: str) -> tuple[Path, str]:
-    """Return the directory in which those of processes are, and what is going to be made of it; nothing is changed.
+    """Return the directory that those of processes are in, and what will be made there; change nothing.
 
     Raises ProcessingEnvironmentError as ProcessDirectory does.
     """
@@ -117,7 +117,7 @@ def _unusable(path: Path, error: OSError) -> ProcessingEnvironmentError:
 
 
 def _remove(directory: Path, lock: FileLock) -> None:
-    """The lock file last, and only once there is nothing left for a later start to remove."""
+    """Remove both: the lock file last, and only once nothing is left for a later start to remove."""
     shutil.rmtree(directory, ignore_errors=True)
     if not directory.exists():
         with contextlib.suppress(OSError):

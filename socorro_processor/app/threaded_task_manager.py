@@ -92,7 +92,7 @@ class ThreadedTaskManager(TaskManager):
 
 
 class _Worker(threading.Thread):
-    """Handles what is given until it is given None."""
+    """Handles the deliveries that it is given, until it is given None."""
 
     def __init__(self, number: int, manager: ThreadedTaskManager) -> None:
         # A daemon: one that hangs must not keep the process from its end.

@@ -15,7 +15,7 @@ MAXIMUM_SIZE = 32_000_000
 
 @dataclass(frozen=True)
 class _Kept:
-    """As JSON: as objects it would be five to ten times as much."""
+    """A crash as JSON: as objects it would take five to ten times the memory."""
 
     raw_crash: bytes
     processed_crash: bytes
@@ -28,7 +28,7 @@ class _Kept:
 
 
 class UnsavedCrashes:
-    """So that a retry writes only what is missing, without a second stackwalk. May be used from any thread.
+    """Keeps crashes for a retry, which then writes only what is missing. May be used from any thread.
 
     Bounded in size; what is gone is only made again.
     """

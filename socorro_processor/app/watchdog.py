@@ -25,7 +25,7 @@ EXIT_CODE = 70
 
 INTERVAL = 1.0
 STILLNESS = 60.0
-"""Seconds over ``maximum_time`` after which Python itself hangs: no thread of its runs, not even this one."""
+"""Seconds over ``maximum_time`` after which Python itself hangs: none of its threads runs, not even this one."""
 LAST_WORDS_TIME = 2.0
 """Seconds for the stacks to be written: the reader of the log may have stopped."""
 LAST_RESORT = 15.0
@@ -57,7 +57,7 @@ class Watchdog:
 
     @contextmanager
     def watching(self, crash_id: str) -> Iterator[None]:
-        """While the block runs, this thread is at that crash."""
+        """Note that this thread is at that crash while the block runs."""
         with self._lock:
             self._in_work[threading.get_ident()] = (crash_id, self._clock())
         try:
@@ -67,11 +67,11 @@ class Watchdog:
                 del self._in_work[threading.get_ident()]
 
     def alive(self) -> None:
-        """A sign of life of the main loop."""
+        """Note a sign of life of the main loop."""
         self._last_sign = self._clock()
 
     def start(self) -> None:
-        """Raises OSError."""
+        """Begin to watch. Raises OSError."""
         # In memory, where no write waits; and now, for at a hang there may be no descriptor left.
         self._stacks = os.memfd_create("stacks")
         self._last_sign = self._last_look = self._clock()
@@ -86,7 +86,7 @@ class Watchdog:
             os.close(self._stacks)
 
     def look(self) -> str | None:
-        """What hangs; None where nothing does."""
+        """Return what hangs, in words; None if nothing does."""
         now = self._clock()
         with self._lock:
             for crash_id, since in self._in_work.values():
@@ -102,7 +102,7 @@ class Watchdog:
         try:
             while not self._stopped.wait(INTERVAL):
                 self._last_look = self._clock()
-                # Where there is no memory for one of these, there may be in the next round.
+                # If there is no memory for one of these, there may be in the next round.
                 with suppress(RuntimeError, MemoryError):
                     self._be_watched()
                 with suppress(MemoryError):

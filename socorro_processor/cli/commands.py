@@ -33,7 +33,7 @@ def load(name: str) -> Command:
     return command
 
 
-def every() -> Iterator[Command]:
+def all_commands() -> Iterator[Command]:
     """Yield all commands, each before its subcommands."""
     for command in map(load, COMMANDS):
         yield command

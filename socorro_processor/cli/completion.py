@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from socorro_processor.cli.command import Command
-from socorro_processor.cli.commands import COMMANDS, every
+from socorro_processor.cli.commands import COMMANDS, all_commands
 from socorro_processor.configuration import Configuration
 
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     keys: defaultdict[str, list[str]] = defaultdict(list)
     for key in sorted(key for key, _ in configuration.options()):
         keys[key.partition(".")[0]].append(f"--{key}=")
-    print(_SHELLS[arguments.shell]([words_of(command, keys) for command in every()], keys), end="")
+    print(_SHELLS[arguments.shell]([words_of(command, keys) for command in all_commands()], keys), end="")
     return 0
 
 

@@ -74,8 +74,11 @@ def add_crash_id_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def given(arguments: argparse.Namespace) -> CrashIDs:
-    """Return the crash ids of ``add_crash_id_arguments``. Raises ConfigurationError where a file cannot be read."""
+def read_crash_ids(arguments: argparse.Namespace) -> CrashIDs:
+    """Read the crash ids that the arguments of ``add_crash_id_arguments`` name.
+
+    Raises ConfigurationError where a file cannot be read.
+    """
     crash_ids = CrashIDs()
     for argument in arguments.crash_ids:
         crash_ids.add(_words(sys.stdin.buffer) if argument == STANDARD_INPUT else argument.split())

@@ -12,8 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
+from socorro_processor.app.crash_steps import CrashSteps
 from socorro_processor.app.fetch_transform_save import threads_of
-from socorro_processor.app.steps import Steps
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.cli.crash_files import Dumps, check_minidumps, crashes_in, new_raw_crash, read_annotations
 from socorro_processor.cli.report import print_report
@@ -92,7 +92,7 @@ def _processed(
     pipeline: ProcessorPipeline, directory: ProcessDirectory, raw_crash: RawCrash, dumps: Dumps
 ) -> ProcessedCrash:
     store = _FilesOfOneCrash(raw_crash, dumps)
-    Steps(store, pipeline, store, directory).run(raw_crash["uuid"], is_new=True)
+    CrashSteps(store, pipeline, store, directory).run(raw_crash["uuid"], is_new=True)
     return store.processed
 
 

@@ -16,7 +16,7 @@ from socorro_processor.cli.crash_ids import FORMS, crash_id_of
 from socorro_processor.cli.layout import Row, counted, print_table
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, read_day
-from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, KeptCrash, KeptState
+from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, SetAsideCrash, SetAsideState
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
 
 _SHARES = (0.25, 0.15, 0.1, 0.05, 0.0)
@@ -40,10 +40,10 @@ def _add_requeue_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say how many")
 
 
-def _run_list(state: KeptState, arguments: argparse.Namespace, configuration: Configuration) -> int:
+def _run_list(state: SetAsideState, arguments: argparse.Namespace, configuration: Configuration) -> int:
     queue = queue_to_look(configuration)
     with closing(queue):
-        return _list(_kept(queue, state, arguments), arguments.json)
+        return _list(_chosen(queue, state, arguments), arguments.json)
 
 
 def _run_requeue(arguments: argparse.Namespace, configuration: Configuration) -> int:
@@ -55,11 +55,11 @@ def _run_requeue(arguments: argparse.Namespace, configuration: Configuration) ->
         return _requeue(queue, arguments)
 
 
-def _kept(queue: CrashQueueBase, state: KeptState, arguments: argparse.Namespace) -> Iterator[KeptCrash]:
+def _chosen(queue: CrashQueueBase, state: SetAsideState, arguments: argparse.Namespace) -> Iterator[SetAsideCrash]:
     """Yield the crashes that were set aside, as far as the arguments choose them."""
     crash_ids = {name for word in arguments.crash_ids for name in _names(word)}
     since = arguments.since and datetime.combine(arguments.since, time.min, UTC)
-    for crash in queue.kept(state):
+    for crash in queue.set_aside(state):
         if (
             (not crash_ids or crash.crash_id in crash_ids)
             and arguments.reason in crash.reason
@@ -78,8 +78,8 @@ def _names(word: str) -> set[str]:
 
 
 def _requeue(queue: CrashQueueBase, arguments: argparse.Namespace) -> int:
-    state: KeptState = "rejected" if arguments.rejected else "parked"
-    chosen = list(_kept(queue, state, arguments))
+    state: SetAsideState = "rejected" if arguments.rejected else "parked"
+    chosen = list(_chosen(queue, state, arguments))
     requeued = len(chosen) if arguments.dry_run else sum(queue.requeue(crash) for crash in chosen)
     if arguments.json:
         print(json.dumps({"state": state, "requeued": requeued, "dry_run": arguments.dry_run}))
@@ -93,9 +93,9 @@ def _requeue(queue: CrashQueueBase, arguments: argparse.Namespace) -> int:
     return 1 if missing else 0
 
 
-def _list(kept: Iterable[KeptCrash], as_json: bool) -> int:
+def _list(crashes: Iterable[SetAsideCrash], as_json: bool) -> int:
     if as_json:
-        for crash in kept:
+        for crash in crashes:
             print(json.dumps(asdict(crash) | {"time": crash.time.isoformat()}))
         return 0
     rows: list[Row] = [
@@ -106,14 +106,14 @@ def _list(kept: Iterable[KeptCrash], as_json: bool) -> int:
             (str(crash.attempts), ""),
             (plain(crash.reason), ""),
         ]
-        for crash in kept
+        for crash in crashes
     ]
     if rows:
         print_table(("crash id", "since", "queue", "attempts", "reason"), rows, _SHARES)
     return 0
 
 
-def _list_command(state: KeptState, description: str) -> Command:
+def _list_command(state: SetAsideState, description: str) -> Command:
     return Command(
         name=f"queue {state}",
         summary=f"List the {state} crashes, oldest first, with their reasons.",

@@ -10,7 +10,7 @@ from contextlib import closing
 from socorro_processor.cli.command import Command, queue_to_look
 from socorro_processor.cli.layout import counted
 from socorro_processor.configuration import Configuration
-from socorro_processor.crashqueue.base import KEPT_STATES, QUEUES, CrashQueueBase, Depths
+from socorro_processor.crashqueue.base import QUEUES, SET_ASIDE_STATES, CrashQueueBase, Depths
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.monitoring.log import set_up_logging
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name",
         metavar="QUEUE",
-        choices=(*QUEUES, *KEPT_STATES),
+        choices=(*QUEUES, *SET_ASIDE_STATES),
         help=f"{', '.join(QUEUES)}: what waits there, or is delayed; parked, rejected: what was set aside",
     )
     parser.add_argument("--dry-run", action="store_true", help="purge nothing, only say how many")
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 
 def _count(depths: Depths, name: str) -> int:
-    if name in KEPT_STATES:
+    if name in SET_ASIDE_STATES:
         count: int = getattr(depths, name)
         return count
     (depth,) = (depth for queue, depth in depths.queues.items() if queue == name)

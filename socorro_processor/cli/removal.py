@@ -34,8 +34,8 @@ class Found:
 
 
 @dataclass
-class Crash:
-    """A crash, and where it was found."""
+class CrashToRemove:
+    """A crash, and where it is or was."""
 
     crash_id: str
     stores: dict[str, Found] = field(default_factory=dict)
@@ -74,8 +74,8 @@ class Removal:
         """The stores in which crashes are looked for, in words."""
         return ", ".join(dict.fromkeys(map(str, self._stores.values())))
 
-    def run(self, crash_id: str) -> Crash:
-        crash = Crash(crash_id)
+    def run(self, crash_id: str) -> CrashToRemove:
+        crash = CrashToRemove(crash_id)
         try:
             for name, store in self._stores.items():
                 crash.stores[name] = self._dealt_with(name, store, crash_id)
@@ -106,7 +106,7 @@ class Removal:
             logger.error("%s (%s) has a bug: %s", name, type(store).__name__, stack_of(error))
             return Found("failed", error=f"{type(store).__name__} has a bug, {type(error).__name__}: see the log")
 
-    def _write_down(self, audit: AuditLog, crash: Crash) -> None:
+    def _write_down(self, audit: AuditLog, crash: CrashToRemove) -> None:
         what = "removal failed" if crash.has_failed else "removed" if crash.was_removed else "nothing to remove"
         places = {"from": crash.names("removed"), "not_from": crash.names("failed"), "not_in": crash.names("nothing")}
         audit.write(f"{crash.crash_id} {what}", {key: names for key, names in places.items() if names})

@@ -13,13 +13,13 @@ from dataclasses import asdict, replace
 from rich.progress import TimeRemainingColumn
 
 from socorro_processor.cli.command import Command, build, queue_to_look
-from socorro_processor.cli.crash_ids import add_crash_id_arguments, given
+from socorro_processor.cli.crash_ids import add_crash_id_arguments, read_crash_ids
 from socorro_processor.cli.progress import progress_bar
-from socorro_processor.cli.removal import Crash, Removal
+from socorro_processor.cli.removal import CrashToRemove, Removal
 from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
-from socorro_processor.crashqueue.base import KEPT_STATES, CrashQueueBase
+from socorro_processor.crashqueue.base import SET_ASIDE_STATES, CrashQueueBase
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.monitoring.log import set_up_logging
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     if not (arguments.crash_ids or arguments.file):
         raise ConfigurationError("no crashes to remove: name them by CRASH_ID, - or --file")
-    crash_ids = given(arguments)
+    crash_ids = read_crash_ids(arguments)
     values = configuration.values
     with ExitStack() as stack:
         set_up_logging(values.logging)
@@ -75,15 +75,15 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     return 1 if crash_ids.refused or any(crash.has_failed for crash in crashes) else 0
 
 
-def _look_in(queue: CrashQueueBase, crashes: Sequence[Crash]) -> None:
+def _look_in(queue: CrashQueueBase, crashes: Sequence[CrashToRemove]) -> None:
     """Note of each crash where in the queue its id is."""
     by_id = {crash.crash_id: crash for crash in crashes}
     for crash_id in queue.pending(by_id) or ():
         by_id[crash_id].queue.append("pending")
     depths = queue.depths()
-    for state in KEPT_STATES:
+    for state in SET_ASIDE_STATES:
         if getattr(depths, state):
-            for crash_id in {kept.crash_id for kept in queue.kept(state)} & by_id.keys():
+            for crash_id in {crash.crash_id for crash in queue.set_aside(state)} & by_id.keys():
                 by_id[crash_id].queue.append(state)
 
 
@@ -124,7 +124,7 @@ def _wait(queue: CrashQueueBase | None, crash_ids: list[str], seconds: float, no
     return True
 
 
-def _print(crash: Crash, as_json: bool) -> None:
+def _print(crash: CrashToRemove, as_json: bool) -> None:
     if as_json:
         print(json.dumps(asdict(crash)), flush=True)
         return

@@ -18,10 +18,10 @@ from pathlib import Path
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from socorro_processor.cli.command import Command, build
-from socorro_processor.cli.crash_ids import CrashIDs, add_crash_id_arguments, given
+from socorro_processor.cli.crash_ids import CrashIDs, add_crash_id_arguments, read_crash_ids
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.reprocess_journal import Journal, JournalInMemory, Queued, read_journal
-from socorro_processor.cli.reprocess_search import add_search_arguments, found, query
+from socorro_processor.cli.reprocess_search import add_search_arguments, find_crash_ids, query
 from socorro_processor.cli.reprocess_summary import Reprocessed, Summary
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, Seconds, argument
@@ -137,11 +137,11 @@ def _chosen(
             "no crashes to reprocess: either name them by CRASH_ID, - or --file, or look for them by --signature, "
             "--product, --version, --processor-version or --date"
         )
-    crash_ids = given(arguments)
+    crash_ids = read_crash_ids(arguments)
     words = "\n".join([arguments.queue, repr(asked), *sorted(crash_ids.valid)] + ["--force"] * arguments.force)
     if asked:
         with _progress() as progress:
-            crash_ids.add(progress.track(found(asked, configuration), total=None, description="found"))
+            crash_ids.add(progress.track(find_crash_ids(asked, configuration), total=None, description="found"))
     return crash_ids, hashlib.sha256(words.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 

@@ -37,7 +37,7 @@ def query(arguments: argparse.Namespace) -> CrashQuery | None:
     return None if asked == CrashQuery() else asked
 
 
-def found(asked: CrashQuery, configuration: Configuration) -> Iterator[str]:
+def find_crash_ids(asked: CrashQuery, configuration: Configuration) -> Iterator[str]:
     """Yield the crash ids that Elasticsearch has. Raises CrashStorageError."""
     found = next(components(configuration.values.destination, ESCrashStorage), None)
     if found is None:

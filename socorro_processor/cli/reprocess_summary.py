@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from socorro_processor.cli.reprocess_journal import Before, Queued
 from socorro_processor.cli.untrusted import plain
-from socorro_processor.crashqueue.base import CrashQueueBase, Depths, KeptState
+from socorro_processor.crashqueue.base import CrashQueueBase, Depths, SetAsideState
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
 from socorro_processor.errors import (
     ConfigurationError,
@@ -109,7 +109,7 @@ class Reprocessed:
         self._connect = connect
         self._clock = clock
         self._sleep = sleep
-        self._kept: dict[KeptState, int] = {}
+        self._aside_counts: dict[SetAsideState, int] = {}
         """How many there were when they were looked through."""
 
     def before(self, crash_id: str) -> Before:
@@ -125,7 +125,7 @@ class Reprocessed:
         while waiting:
             over = self._clock() - last >= patience
             found = (
-                self._looked_at(waiting) or self._put_aside(waiting, anyway=over) or self._kept_earlier(waiting, over)
+                self._looked_at(waiting) or self._set_aside(waiting, anyway=over) or self._kept_earlier(waiting, over)
             )
             if found:
                 last = self._clock()
@@ -171,21 +171,21 @@ class Reprocessed:
             outcome = "failed"
         return Comparison(queued.crash_id, outcome, _signature(queued), after)
 
-    def _put_aside(self, waiting: Iterable[Queued], *, anyway: bool) -> list[Comparison]:
+    def _set_aside(self, waiting: Iterable[Queued], *, anyway: bool) -> list[Comparison]:
         """Return the crashes parked or rejected since they were queued; look where there are more, or ``anyway``."""
         times = {each.crash_id: each for each in waiting}
         found: dict[str, Comparison] = {}
         with suppress(CrashQueueError):
             depths = self._queue.depths()
-            counts: dict[KeptState, int] = {"parked": depths.parked, "rejected": depths.rejected}
+            counts: dict[SetAsideState, int] = {"parked": depths.parked, "rejected": depths.rejected}
             for state, count in counts.items():
-                if count == self._kept.get(state, 0) and not anyway:
+                if count == self._aside_counts.get(state, 0) and not anyway:
                     continue
                 with closing(self._connect()) as queue:
-                    for crash in queue.kept(state):
+                    for crash in queue.set_aside(state):
                         if (each := times.get(crash.crash_id)) and crash.time >= each.time:
                             found[crash.crash_id] = Comparison(crash.crash_id, state, _signature(each))
-                self._kept[state] = count
+                self._aside_counts[state] = count
         return list(found.values())
 
     def _kept_earlier(self, waiting: Collection[Queued], over: bool) -> list[Comparison]:
@@ -203,7 +203,7 @@ class Reprocessed:
                 pending = set()
             gone = [each for each in waiting if each.crash_id not in pending]
             # Between the look at the stores and the one at the queue it may have come to either end.
-            aside = {crash.crash_id: crash for crash in self._put_aside(gone, anyway=True)} if gone else {}
+            aside = {crash.crash_id: crash for crash in self._set_aside(gone, anyway=True)} if gone else {}
             for each in gone:
                 if comparison := self._compared(each) or aside.get(each.crash_id):
                     found.append(comparison)

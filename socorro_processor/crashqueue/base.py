@@ -1,4 +1,4 @@
-"""What every crash queue does: crash ids in, deliveries out, and nothing lost between."""
+"""The interface of every crash queue: crash ids in, deliveries out, and nothing lost between."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from socorro_processor.crashqueue.outcomes import Outcomes
 
 QueueName = Literal["normal", "priority", "reprocessing"]
 QUEUES: tuple[QueueName, ...] = ("priority", "normal", "reprocessing")
-KeptState = Literal["parked", "rejected"]
-KEPT_STATES: tuple[KeptState, ...] = ("parked", "rejected")
+SetAsideState = Literal["parked", "rejected"]
+SET_ASIDE_STATES: tuple[SetAsideState, ...] = ("parked", "rejected")
 PendingState = Literal["in work", "taken", "prefetched", "delayed"]
-"""In work; taken by a process, which has no thread free for it; given to a process ahead of need; in its delay."""
+"""In work; taken by a process that has no thread free for it; given to a process ahead of need; in its delay."""
 
 SUBMITTED_AHEAD = 100
-"""Crash ids that ``submit_all`` has on their way at once, where the backend can."""
+"""Crash ids that ``submit_all`` has on their way at once, if the backend can."""
 
 MOST_PENDING = 10_000
-"""Crash ids that ``in_flight`` lists at most."""
+"""The largest number of crash ids that ``in_flight`` lists."""
 
 LONGEST_PENDING_ID = 100
 """Characters of a crash id that ``in_flight`` lists, which has 36; a body in its place may be any text."""
+
+LONGEST_DELAY = 60.0
+"""Seconds until a crash is tried again, at most."""
 
 LONGEST_REASON = 1_000
 LONGEST_REJECTED_BODY = 1_000
@@ -39,25 +42,25 @@ class Delivery:
     """One crash, handed to this process until it says what became of it."""
 
     crash_id: str
-    """As it was submitted: it may be no crash id at all."""
+    """As it was submitted: any text."""
     queue: QueueName
     attempt: int = 1
     """1 the first time. Only attempts that the crash itself failed, or that killed the processor, count."""
     retries: int = 0
-    """How often it was tried again for whatever reason: the delay before the next time grows with it."""
-    alone: bool = False
-    """Nothing else may be in flight with it: it may have killed its processor before."""
+    """The number of times that it was tried again for any reason: the next delay grows with it."""
+    suspect: bool = False
+    """It may have killed processors: nothing else may be in flight with it."""
     history: History = NOTHING
     tag: object = None
     """The backend's own."""
 
 
 @dataclass(frozen=True)
-class KeptCrash:
+class SetAsideCrash:
     """A crash id that was parked or rejected, where an operator can see it and put it back."""
 
     crash_id: str
-    state: KeptState
+    state: SetAsideState
     reason: str
     time: datetime
     attempts: int
@@ -65,8 +68,8 @@ class KeptCrash:
     work: str = ""
     """The kind of work, as in its ``History``: it is that again once it is put back."""
 
-    def cut(self) -> KeptCrash:
-        """What is kept of it: a reason, and the body of a rejected one, up to 1,000 characters of them."""
+    def cut(self) -> SetAsideCrash:
+        """Return it with at most 1,000 characters of its reason, and of the body of a rejected one."""
         body, note = self.crash_id, ""
         if self.state == "rejected" and len(body) > LONGEST_REJECTED_BODY:
             note = f" (only the first {LONGEST_REJECTED_BODY} of its {len(body)} characters are kept)"
@@ -78,7 +81,7 @@ class KeptCrash:
 
 @dataclass(frozen=True)
 class Depth:
-    """How many crash ids of one queue wait, wait for their next attempt, and are being processed."""
+    """The numbers of crash ids of one queue that wait, are delayed, and are in flight."""
 
     waiting: int
     delayed: int
@@ -93,7 +96,7 @@ class Depths:
     parked: int
     rejected: int
     suspect: int = 0
-    """Those that wait to be processed alone, where a backend has a queue of its own for them."""
+    """Suspects that wait to be processed alone, if the backend has a queue of its own for them."""
 
 
 @dataclass(frozen=True)
@@ -101,46 +104,57 @@ class PendingCrash:
     """A crash id that is in flight or delayed: where it is, since when and why."""
 
     crash_id: str
-    """Of a longer text, the beginning."""
+    """The beginning of a longer text."""
     queue: QueueName
     state: PendingState
     process: str = ""
-    """Who has it, or has delayed it; empty where that is not known."""
+    """The process that has it, or has delayed it; empty if that is not known."""
     since: datetime | None = None
-    """When this state began, where that is known."""
+    """When this state began; None if that is not known."""
     due: datetime | None = None
-    """Of one in a delay, its end."""
+    """The end of its delay."""
     reason: str = ""
-    """Why its latest attempt was none that ended it; empty where it was not tried again."""
+    """Why it is tried again; empty if it is at its first attempt."""
 
 
 @dataclass(frozen=True)
 class InFlightAt:
-    """How many crash ids one process has."""
+    """The numbers of crash ids that one process has."""
 
     process: str
     """Its host and its pid."""
     in_work: Mapping[QueueName, int]
     prefetched: Mapping[QueueName, int]
     pause: str = ""
-    """Why it takes no crash at this time; empty where it takes them."""
+    """Why it takes no crash at this time; empty if it takes them."""
 
 
 @dataclass(frozen=True)
 class InFlight:
-    """How many crash ids processes have, over all processes, as far as that is known."""
+    """The numbers of crash ids that all processes have, as far as that is known."""
 
     in_work: Mapping[QueueName, int]
     """In work or taken."""
     prefetched: Mapping[QueueName, int] | None = None
-    """None where a backend gives out nothing ahead of need."""
+    """None if the backend gives out nothing ahead of need."""
     silent: Mapping[QueueName, int] = field(default_factory=dict)
-    """Consumers that did not say what they have: where there are any, the numbers above may be too small."""
+    """Consumers that did not say what they have: if there are any, the numbers above may be too small."""
     failure: str = ""
     """Why processors could not be asked."""
     processes: tuple[InFlightAt, ...] = ()
     crashes: tuple[PendingCrash, ...] = ()
-    """Where they were asked for, those whose ids are known."""
+    """The crashes whose ids are known, if ids were asked for."""
+
+
+def parse_delays(text: str) -> tuple[float, ...]:
+    """Read delays like ``1, 5, 15``: seconds, growing, at most 60. Raises ValueError."""
+    try:
+        delays = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"retry_delays {text!r}: seconds with commas between are expected, e.g. '1, 5, 15'") from None
+    if list(delays) != sorted(delays) or not 0 < delays[0] <= delays[-1] <= LONGEST_DELAY:
+        raise ValueError(f"retry_delays {text!r}: each must be at least the one before, over 0 and up to 60 s")
+    return delays
 
 
 def reason_of(text: str, longest: int = LONGEST_REASON) -> str:
@@ -149,7 +163,7 @@ def reason_of(text: str, longest: int = LONGEST_REASON) -> str:
 
 
 def this_process() -> str:
-    """The name of this process, for those who look at the queue."""
+    """Return the name of this process, for those who look at the queue."""
     return f"{socket.gethostname()}, pid {os.getpid()}"
 
 
@@ -158,13 +172,13 @@ class CrashQueueBase(RequiredConfig):
 
     Delivery is at least once: what a process that died had taken is delivered again. Every method
     may be called from any thread, but ``new_crashes`` is for one thread at a time. A backend that
-    cannot be reached makes ``submit``, ``hasten``, ``depths``, ``in_flight``, ``kept``, ``requeue`` and ``purge``
-    raise CrashQueueError; ``new_crashes`` goes on by itself until it can be reached again, and what was delivered
-    meanwhile comes again.
+    cannot be reached makes ``submit``, ``probe``, ``depths``, ``in_flight``, ``set_aside``, ``requeue`` and ``purge``
+    raise CrashQueueError; ``new_crashes`` goes on until it can be reached again, and what was delivered meanwhile
+    comes again.
 
     ``begin``, ``ack``, ``retry``, ``park``, ``reject`` and ``release`` may raise CrashQueueError too. The
-    caller then forgets the delivery: the crash comes again. Ending a delivery that is this process's
-    no more (ended before, or given to another process meanwhile) changes nothing.
+    caller then forgets the delivery: the crash comes again. To end a delivery that is not this process's
+    any more (ended before, or given to another process meanwhile) changes nothing.
     """
 
     required_config = Namespace()
@@ -173,19 +187,19 @@ class CrashQueueBase(RequiredConfig):
         self.config = config
 
     def new_crashes(self) -> Iterator[Delivery | None]:
-        """Deliveries for ever, in fair order; None when there is none, so that the caller can look
-        after other things. The same crash id is never in flight twice at once."""
+        """Yield deliveries for ever, in fair order; None when there is none, so that the caller can do
+        other things. The same crash id is never in flight twice at once."""
         raise NotImplementedError
 
     def begin(self, delivery: Delivery) -> None:
-        """The attempt begins now: should this process die of it, it counts.
+        """Note that the attempt begins now: should this process die of it, it counts.
 
-        Raises CrashQueueError where that cannot be written, or where the crash is this process's
-        no more: it is then not to be processed, and comes again.
+        Raises CrashQueueError if that cannot be written, or if the crash is not this process's any
+        more: it must not be processed then, and comes again.
         """
 
     def ack(self, delivery: Delivery) -> None:
-        """Every destination has the crash."""
+        """Note that every destination has the crash: it leaves the queue."""
         raise NotImplementedError
 
     def retry(self, delivery: Delivery, reason: str, *, transient: bool, history: History | None = None) -> None:
@@ -196,20 +210,19 @@ class CrashQueueBase(RequiredConfig):
         """
         raise NotImplementedError
 
-    def hasten(self) -> None:
+    def probe(self) -> None:
         """End the delay of one crash: of those that were retried as ``transient``, the one that is due first.
 
-        It is delivered next, to this process. For a caller that wants to know whether what was away is back. Where
-        no such crash is delayed, or where a queue cannot do it, nothing happens: the crash comes when its delay
-        is over.
+        It is delivered next, to this process, whose caller wants to know whether what was away is back. If no such
+        crash is delayed, or a queue cannot do it, nothing happens: the crash comes when its delay is over.
         """
 
     def park(self, delivery: Delivery, reason: str) -> None:
-        """Give up on the crash, but keep it where an operator sees it and can put it back."""
+        """Set aside a crash that is given up, where an operator sees it and can put it back."""
         raise NotImplementedError
 
     def reject(self, delivery: Delivery, reason: str) -> None:
-        """It is no crash. Kept too, but strangers may fill that: the oldest over the limit go."""
+        """Set aside what is not a crash. Strangers may fill that: the oldest over the limit go."""
         raise NotImplementedError
 
     def release(self, delivery: Delivery) -> None:
@@ -217,62 +230,62 @@ class CrashQueueBase(RequiredConfig):
         raise NotImplementedError
 
     def submit(self, crash_id: str, queue: QueueName = "normal", work: str = "") -> None:
-        """Queue a crash; returns once it is certain to be kept. Raises CrashQueueError.
+        """Queue a crash; return once it is certain not to be lost. Raises CrashQueueError.
 
         ``work``: the kind of work, as in its ``History``.
         """
         raise NotImplementedError
 
     def submit_all(self, crash_ids: Iterable[str], queue: QueueName = "normal", work: str = "") -> Iterator[str]:
-        """Queue them; gives back each, in their order, once it is certain to be kept.
+        """Queue them; yield each, in their order, once it is certain not to be lost.
 
-        Up to SUBMITTED_AHEAD may be on their way meanwhile. Where CrashQueueError is raised, the queue may have
-        some of those that were not given back.
+        Up to SUBMITTED_AHEAD may be on their way meanwhile. If CrashQueueError is raised, the queue may have
+        some of those that were not yielded.
         """
         for crash_id in crash_ids:
             self.submit(crash_id, queue, work)
             yield crash_id
 
     def depths(self) -> Depths:
-        """How much there is in each queue, at this time."""
+        """Return how much there is in each queue, at this time."""
         raise NotImplementedError
 
     def in_flight(self, *, ids: bool = False) -> InFlight:
-        """What each process has at this time. Other processes may be asked, which takes up to a few seconds.
+        """Return what each process has at this time. Other processes may be asked, which takes up to a few seconds.
 
         ``ids``: with the crash ids that are in flight or delayed, up to MOST_PENDING of them.
         """
         raise NotImplementedError
 
     def pauses(self, reason: str) -> None:
-        """This process takes no crash at this time, for this reason, or, where it is empty, takes them again.
+        """Note why this process takes no crash at this time; an empty reason: it takes them again.
 
-        For those who look. Called again and again; raises nothing.
+        Shown to those who look into the queue. Called again and again; raises nothing.
         """
 
     def pending(self, crash_ids: Collection[str]) -> set[str] | None:
-        """Those of them that wait, are delayed or in flight here, in whichever process.
+        """Return those of them that wait, are delayed or in flight, in whichever process.
 
-        None where a queue cannot tell: a broker cannot be asked for a crash id.
+        None if the queue cannot tell: a broker cannot be asked for a crash id.
         """
         return None
 
-    def kept(self, state: KeptState) -> Iterator[KeptCrash]:
-        """The parked or the rejected ones, oldest first."""
+    def set_aside(self, state: SetAsideState) -> Iterator[SetAsideCrash]:
+        """Yield the crashes that were set aside as parked, or as rejected, oldest first."""
         raise NotImplementedError
 
-    def requeue(self, crash: KeptCrash) -> bool:
-        """Put a parked or rejected crash back into the queue it came from, as if it were new.
+    def requeue(self, crash: SetAsideCrash) -> bool:
+        """Put a crash that was set aside back into the queue it came from, as if it were new.
 
-        False where it is not kept any more.
+        Return False if it is not there any more.
         """
         raise NotImplementedError
 
-    def purge(self, name: QueueName | KeptState) -> int:
-        """Forget the crash ids that wait in a queue, or for their next attempt, or that are kept in a state; how many.
+    def purge(self, name: QueueName | SetAsideState) -> int:
+        """Forget the crash ids that wait in a queue or are delayed, or that were set aside; return how many.
 
-        Those in work stay, in whichever process, and what is submitted meanwhile may go or stay. After an error some
-        may be gone.
+        Those in work stay, in whichever process; what is submitted meanwhile may go or stay. After an error some may
+        be gone.
         """
         raise NotImplementedError
 
@@ -287,33 +300,33 @@ class CrashQueueBase(RequiredConfig):
         """Make what the queue needs. Safe to run again."""
 
     def unavailable(self) -> str:
-        """Why ``new_crashes`` has nothing to give at this time, whatever waits; empty where it has.
+        """Return why ``new_crashes`` has nothing to give at this time, whatever waits; empty if it has.
 
-        Asked again and again, also while it is so: it tells what is known, and waits for nothing.
+        Asked again and again: it tells what is known, and waits for nothing.
         """
         return ""
 
     def lost(self) -> str:
-        """Why this process can never use the queue again, and what to do; empty where it can.
+        """Return why this process can never use the queue again, and what to do; empty if it can.
 
-        Asked as often as ``unavailable``. Whoever runs a processor ends it.
+        Asked as often as ``unavailable``. The processor then ends.
         """
         return ""
 
     def check(self) -> None:
-        """Raise CrashQueueError where the queue cannot be used at this time, saying what to do."""
+        """Raise CrashQueueError, which says what to do, if the queue cannot be used at this time."""
         self.depths()
 
     @classmethod
     def to_look(cls, config: DotDict) -> CrashQueueBase:
-        """The queue, for whoever looks into it: a file that it needs is not made before something is written."""
+        """Return the queue for looking into it: a file that it needs is not made before something is written."""
         return cls(config)
 
     @classmethod
     def examine(cls, config: DotDict) -> str:
-        """Look at the queue for whoever sets it up, and change nothing: what is going to be made once it is needed.
+        """Return what will be made once the queue is needed; change nothing.
 
-        Raises CrashQueueError or ConfigurationError where the queue cannot be used at this time. A queue that makes
+        Raises CrashQueueError or ConfigurationError if the queue cannot be used at this time. A queue that makes
         something when it is opened does not do so here.
         """
         with closing(cls(config)) as queue:

@@ -1,4 +1,4 @@
-"""In which order the three queues are served, and the crashes of each.
+"""The order in which the three queues are served, and the crashes of each.
 
 Each queue has a *turn*, a point on a common line. The queue with the earliest turn is served, and
 its turn moves on by a step: the heavier its weight, the shorter the step. With 6, 3 and 1 the
@@ -22,10 +22,10 @@ from socorro_processor.crashqueue.base import QUEUES, QueueName
 DEFAULT_WEIGHTS = "priority=6, normal=3, reprocessing=1"
 
 MAXIMUM_JUMPS = 9
-"""How many priority crashes in a row may jump the line while others wait."""
+"""The number of priority crashes in a row that may jump the line while others wait."""
 
 UNTRIED_IN_A_ROW = 3
-"""How many crashes of one queue that were not tried yet go before one that is due to be tried again."""
+"""The number of untried crashes of a queue that go before one that is due to be tried again."""
 
 
 def parse_weights(text: str) -> dict[QueueName, int]:
@@ -34,7 +34,7 @@ def parse_weights(text: str) -> dict[QueueName, int]:
     for part in text.split(","):
         name, _, number = (word.strip() for word in part.partition("="))
         if name not in QUEUES:
-            raise ValueError(f"weights {text!r}: {name!r} is no queue; there are {', '.join(QUEUES)}")
+            raise ValueError(f"weights {text!r}: {name!r} is not a queue; there are {', '.join(QUEUES)}")
         if name in weights:
             raise ValueError(f"weights {text!r}: {name} is there twice")
         if not re.fullmatch(r"[1-9][0-9]{0,5}", number, re.ASCII):
@@ -66,7 +66,7 @@ class FairOrder:
         self._jumps = 0
 
     def take(self, waiting: Mapping[QueueName, int]) -> QueueName | None:
-        """The queue to take the next crash from, which counts as taken; None where none waits.
+        """Return the queue to take the next crash from, which counts as taken; None if none waits.
 
         ``waiting``: how many wait in each queue; whether none, one or more is all that matters,
         so that a caller need not count beyond two.
@@ -104,9 +104,9 @@ class RetryOrder:
         self._untried = dict.fromkeys(QUEUES, 0)
 
     def retried_first(self, queue: QueueName) -> bool:
-        """Whether a retried crash that is due goes before those of this queue that were not tried yet."""
+        """Return True if a retried crash that is due goes before those of this queue that were not tried yet."""
         return self._untried[queue] >= UNTRIED_IN_A_ROW
 
     def took(self, queue: QueueName, *, retried: bool) -> None:
-        """A crash of this queue was taken."""
+        """Note that a crash of this queue was taken."""
         self._untried[queue] = 0 if retried else self._untried[queue] + 1

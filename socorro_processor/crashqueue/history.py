@@ -1,4 +1,4 @@
-"""What became of a crash so far, as far as its fate depends on it.
+"""The history of a crash: what happened to it so far, as far as its fate depends on that.
 
 It travels with the crash, as headers of a message or columns of a row: a retry may come to another process, on another
 host, with another version of this program.
@@ -18,14 +18,14 @@ _LATEST = 2**40
 
 @dataclass(frozen=True)
 class History:
-    """What happened to one crash before this delivery of it; nothing so far, where no value is given."""
+    """The history of one crash before this delivery of it. The defaults say that nothing happened."""
 
     not_found: int = 0
-    """How often it was looked for in vain."""
+    """The number of times that it was looked for in vain."""
     failed: str = ""
-    """What was not able to take it the last time, names with commas between: stores, the source, the machine."""
+    """The names, with commas between, of what failed the last time: stores, the source, the machine."""
     failed_at: float = 0.0
-    """When that was, in seconds since 1970."""
+    """The time of that, in seconds since 1970."""
     unsaved: str = ""
     """The stores that lack its result while others have it, names with commas between."""
     result: str = ""
@@ -38,14 +38,14 @@ NOTHING = History()
 
 
 def names_of(text: str) -> list[str]:
-    """The names in ``failed`` or ``unsaved``."""
+    """Return the names in ``failed`` or ``unsaved``."""
     return [name for name in text.split(",") if name]
 
 
 def history_of(values: dict[str, object]) -> History:
-    """The history with these values, by the names of its fields.
+    """Return the history with these values, by the names of its fields.
 
-    Other programs write to the queues too: what is not as ours are counts as not there.
+    Other programs write to the queues too: a value of another form counts as missing.
     """
     return History(
         not_found=_whole(values.get("not_found")),

@@ -1,4 +1,4 @@
-"""What the processors of an installation tell each other of how crashes end.
+"""Outcomes: how crashes end, as the processors of an installation tell each other.
 
 One processor alone cannot judge whose fault a failure is: with eight of them each sees an eighth of what happens.
 What is told may be lost, or come late; nothing but a judgement depends on it.
@@ -19,12 +19,12 @@ _MOST_CRASHES = 1_000_000
 
 @dataclass(frozen=True)
 class Outcomes:
-    """How crashes ended at one processor within a moment."""
+    """The ends of crashes at one processor within a moment."""
 
     saved: int = 0
     """Crashes that every store took."""
     took: Mapping[str, int] = field(default_factory=dict)
-    """By store, crashes that it took and another store did not."""
+    """The number of crashes that a store took and another did not, by its name."""
     failed: tuple[str, ...] = ()
     """Ids of crashes that failed of their own since the last of ``saved``."""
 
@@ -38,7 +38,7 @@ def encode_outcomes(outcomes: Outcomes) -> bytes:
 
 
 def decode_outcomes(data: bytes) -> Outcomes:
-    """What was encoded, cut to what makes sense; nothing of what another program may have sent."""
+    """Return what was encoded, cut to what makes sense; empty if another program sent it."""
     values = object_of(data)
     if values is None:
         return Outcomes()
@@ -59,7 +59,7 @@ def decode_outcomes(data: bytes) -> Outcomes:
 
 
 def object_of(data: bytes) -> dict[str, Any] | None:
-    """Return a JSON object that anybody may have sent; None where it is none."""
+    """Return a JSON object that anybody may have sent; None if it is not one."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):

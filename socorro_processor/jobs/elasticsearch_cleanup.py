@@ -7,7 +7,7 @@ from contextlib import closing
 
 from socorro_processor.configuration import components
 from socorro_processor.jobs import retention
-from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.job import Job, JobOutcome, Work
 from socorro_processor.jobs.retention import Retention
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     retention.add_arguments(parser, "indexes", 4)
 
 
-def run(work: Work) -> Outcome:
+def run(work: Work) -> JobOutcome:
     # Not before now: the other jobs need no Elasticsearch.
     from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 
@@ -44,7 +44,7 @@ def run(work: Work) -> Outcome:
     if not days:
         text += ": cron.elasticsearch_cleanup.retention_days is 0, for ever"
     work.say(text, {"deleted": deleted, "kept": kept, "dry_run": work.dry_run})
-    return Outcome(True, text)
+    return JobOutcome(True, text)
 
 
 JOB = Job(

@@ -21,7 +21,7 @@ from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.keys import dump_names_key
 from socorro_processor.jobs import retention
-from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.job import Job, JobOutcome, Work
 from socorro_processor.jobs.retention import NotRemoved, Retention
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     retention.add_arguments(parser, "days", 14)
 
 
-def run(work: Work) -> Outcome:
+def run(work: Work) -> JobOutcome:
     values = work.values
     found = {
         config.root: (store_class, config)
@@ -67,7 +67,7 @@ def run(work: Work) -> Outcome:
     elif not crashes:
         text += f"; looked in {', '.join(str(Path(root).absolute()) for root in found)}"
     work.say(text, {"removed": crashes, "left_overs": left_overs, "dry_run": work.dry_run})
-    return Outcome(True, text)
+    return JobOutcome(True, text)
 
 
 class Cleanup:
@@ -79,7 +79,7 @@ class Cleanup:
         self._queue = queue
         self._rule = Retention("days", days, "cron.filesystem_cleanup.retention_days")
         self._oldest = work.today - timedelta(days=days)
-        self._parked = {crash.crash_id for crash in queue.kept("parked")}
+        self._parked = {crash.crash_id for crash in queue.set_aside("parked")}
 
     def run(self) -> int:
         """How many were removed."""

@@ -1,8 +1,8 @@
 """What a job of ``socorro cron`` is made of:
 
-    def run(work: Work) -> Outcome:
+    def run(work: Work) -> JobOutcome:
         work.say("all partitions are there", {"made": 0})
-        return Outcome(True, "none had to be made")
+        return JobOutcome(True, "none had to be made")
 
     JOB = Job("partitions", "Make the partitions of the next weeks.", "socorro cron partitions", run)
 
@@ -48,11 +48,11 @@ class Work:
         """In UTC, as the dates of crash ids are."""
         return self.now().astimezone(UTC).date()
 
-    def nothing_to_do(self, why: str) -> Outcome:
+    def nothing_to_do(self, why: str) -> JobOutcome:
         """Timers may be the same everywhere, also where the configuration has none of what a job is for."""
         text = f"nothing to do: {why}"
         self.say(text, {"nothing_to_do": why})
-        return Outcome(True, text)
+        return JobOutcome(True, text)
 
 
 class Refused(SocorroError):
@@ -64,7 +64,7 @@ class DayRefused(Refused, ConfigurationError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """How a job ended. A SocorroError that it raises is an end too."""
 
     succeeded: bool
@@ -79,7 +79,7 @@ class Job:
     name: str
     summary: str
     example: str
-    run: Callable[[Work], Outcome]
+    run: Callable[[Work], JobOutcome]
     add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
     sections: tuple[str, ...] = ()
     """The sections of the configuration that it uses."""

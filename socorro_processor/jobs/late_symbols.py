@@ -16,7 +16,7 @@ from itertools import count
 from socorro_processor.configuration import DotDict, WholeNumber, argument
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashstorage.missed_symbols import MissedModule, MissingSymbolsSource, source_in
-from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.job import Job, JobOutcome, Work
 from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.supplier import SymbolSupplier, rules_with_symbols
 from socorro_processor.symbols.supply_result import CACHED, FETCHED
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(work: Work) -> Outcome:
+def run(work: Work) -> JobOutcome:
     since = work.today - timedelta(days=work.arguments.days)
     source = source_in(work.values.destination)
     if source is None:
@@ -58,7 +58,7 @@ def run(work: Work) -> Outcome:
     text = f"{len(arrived)} symbol files have come, {len(chosen)} crashes that missed them {verb}{left}"
     words = {"arrived": len(arrived), "queued": len(chosen), "left": len(late) - len(chosen), "dry_run": work.dry_run}
     work.say(text, words)
-    return Outcome(True, text)
+    return JobOutcome(True, text)
 
 
 def _missed(source: MissingSymbolsSource, since: date) -> dict[str, set[SymbolFileID]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from socorro_processor.configuration import read_day
 from socorro_processor.crashstorage.missed_symbols import MissedModule, MissingSymbolsSource, source_in
-from socorro_processor.jobs.job import DayRefused, Job, Outcome, Work
+from socorro_processor.jobs.job import DayRefused, Job, JobOutcome, Work
 from socorro_processor.monitoring.metrics import METRICS
 
 _TOLD_AFTER = 1000
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--date", type=read_day, help="the day, in UTC, of the crash ids; default: yesterday")
 
 
-def run(work: Work) -> Outcome:
+def run(work: Work) -> JobOutcome:
     day: date = work.arguments.date or work.today - timedelta(days=1)
     if day >= work.today:
         raise DayRefused(f"--date {day}: that day is not over (in UTC), more of its crashes are to come")
@@ -47,7 +47,7 @@ def run(work: Work) -> Outcome:
         text += f"{key} in {target}" + (f", {left_out} with impossible names left out" if left_out else "")
     words = {"date": day.isoformat(), "rows": written, "left_out": left_out, "key": key, "dry_run": work.dry_run}
     work.say(text, words)
-    return Outcome(True, text)
+    return JobOutcome(True, text)
 
 
 def _write(work: Work, source: MissingSymbolsSource, day: date, path: Path) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from socorro_processor.configuration import components
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from socorro_processor.crashstorage.postgresql.partitions import TABLES, week_of
 from socorro_processor.jobs import retention
-from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.job import Job, JobOutcome, Work
 from socorro_processor.jobs.retention import ClockNotTrusted, NotRemoved, Retention
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     retention.add_arguments(parser, "weeks", 4)
 
 
-def run(work: Work) -> Outcome:
+def run(work: Work) -> JobOutcome:
     stores: dict[str, PostgreSQLCrashStorage] = {}
     for section in ("destination", "source"):
         for store_class, config in components(work.values[section], PostgreSQLCrashStorage):
@@ -37,7 +37,7 @@ def run(work: Work) -> Outcome:
     made_words, dropped_words = ("to be made", "to be dropped") if work.dry_run else ("made", "dropped")
     text = f"{made} partitions {made_words}, {dropped} {dropped_words}"
     work.say(text, {"made": made, "dropped": dropped, "dry_run": work.dry_run})
-    return Outcome(True, text)
+    return JobOutcome(True, text)
 
 
 def _run(work: Work, store: PostgreSQLCrashStorage) -> tuple[int, int]:

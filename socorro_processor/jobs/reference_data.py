@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from socorro_processor.configuration import WholeNumber, argument
 from socorro_processor.errors import SocorroError
-from socorro_processor.jobs.job import Job, Outcome, Refused, Work
+from socorro_processor.jobs.job import Job, JobOutcome, Refused, Work
 from socorro_processor.machine.regular_file import read_regular_file
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.reference.changes import TableChanges, check_rows
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(work: Work) -> Outcome:
+def run(work: Work) -> JobOutcome:
     options = work.values.cron.reference_data
     origin = work.arguments.origin or options.origin
     if not origin:
@@ -77,7 +77,7 @@ def run(work: Work) -> Outcome:
         seconds = sections[0].reference_refresh
         text += f"; running processors use them {f'within {seconds:g} s, or ' if seconds else ''}after SIGHUP"
     work.say(text, {"rows": rows, "dry_run": work.dry_run})
-    return Outcome(True, text)
+    return JobOutcome(True, text)
 
 
 def _without_secrets(origin: str) -> str:

@@ -17,7 +17,7 @@ from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
 from socorro_processor.errors import CrashQueueError, InvalidCrashID
-from socorro_processor.jobs.job import Job, Outcome, Work
+from socorro_processor.jobs.job import Job, JobOutcome, Work
 from socorro_processor.jobs.postgresql_ledger import database_of
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -47,7 +47,7 @@ class Counts:
         return {"queued": self.queued, "refused": self.refused}
 
 
-def run(work: Work) -> Outcome:
+def run(work: Work) -> JobOutcome:
     database = database_of(work.values)
     if database is None:
         return work.nothing_to_do("there is no PostgreSQL in the configuration to have a table reprocessing_jobs")
@@ -61,7 +61,7 @@ def run(work: Work) -> Outcome:
                 while _queue_some(pool, queue, work, counts):
                     work.progress(str(counts))
     work.say(str(counts), counts.as_json())
-    return Outcome(not counts.refused, str(counts))
+    return JobOutcome(not counts.refused, str(counts))
 
 
 def _look(pool: ConnectionPool, work: Work, counts: Counts) -> None:

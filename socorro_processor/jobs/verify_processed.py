@@ -21,7 +21,7 @@ from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
-from socorro_processor.jobs.job import DayRefused, Job, Outcome, Work
+from socorro_processor.jobs.job import DayRefused, Job, JobOutcome, Work
 from socorro_processor.monitoring.metrics import METRICS
 
 BATCH = 1000
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(work: Work) -> Outcome:
+def run(work: Work) -> JobOutcome:
     last: date = work.arguments.date or work.today - timedelta(days=1)
     if last > work.today:
         raise DayRefused(f"--date {last}: that day has not begun (in UTC)")
@@ -131,7 +131,7 @@ class Verification:
         self._can_tell = queue.pending([]) is not None
         self._may_queue = bool(work.arguments.reprocess) and (self._can_tell or self._little_waits())
 
-    def run(self, days: Iterable[date]) -> Outcome:
+    def run(self, days: Iterable[date]) -> JobOutcome:
         for day in days:
             counted = self._counts.raw
             for batch in _batches(self._source.raw_crash_ids(day)):
@@ -141,7 +141,7 @@ class Verification:
             self._measure()
         where = "" if self._counts.raw else f": there is none of these days in {self._source}"
         self._work.say(f"{self._counts}{where}", self._counts.as_json())
-        return Outcome(not self._counts.left, str(self._counts))
+        return JobOutcome(not self._counts.left, str(self._counts))
 
     def _measure(self) -> None:
         METRICS.increment("verify.raw", self._counts.raw)
@@ -229,7 +229,7 @@ def _stores(destination: CrashStorageBase) -> dict[str, CrashStorageBase]:
 def _parked(queue: CrashQueueBase, days: set[date]) -> set[str]:
     """The parked crashes of these days."""
     parked = set()
-    for crash in queue.kept("parked"):
+    for crash in queue.set_aside("parked"):
         with suppress(InvalidCrashID):
             if crash_date(crash.crash_id) in days:
                 parked.add(crash.crash_id)

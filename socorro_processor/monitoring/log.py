@@ -106,7 +106,7 @@ _crash_id: ContextVar[str | None] = ContextVar("crash_id", default=None)
 
 
 @contextmanager
-def about(crash_id: str) -> Iterator[None]:
+def crash_context(crash_id: str) -> Iterator[None]:
     """Mark what this thread logs within the block with that crash, for machines."""
     token = _crash_id.set(crash_id)
     try:

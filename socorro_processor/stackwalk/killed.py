@@ -12,9 +12,12 @@ from __future__ import annotations
 import resource
 import signal
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from socorro_processor.machine.bounded_program import SIGNAL_BASE, Limits, Outcome
+from socorro_processor.monitoring.blame_counter import OTHERS, BlameCounter
 
 _SENT_BY_OTHERS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGKILL}
 """No fault of a program raises them; memory that it is refused (its own limit) ends it by SIGABRT."""
@@ -23,7 +26,6 @@ _CPU_COUNT_IS_EXACT_TO = 0.9
 """The kernel counts by ticks for the limit, and more exactly for what it tells afterwards."""
 
 _MAXIMUM_KILLS = 3
-_OTHER_WALKS = 20
 _REMEMBERED = 1000
 
 
@@ -45,30 +47,30 @@ def killed_by_another(outcome: Outcome, limits: Limits) -> bool:
 
 
 class Kills:
-    """Crashes whose walks were killed by another process. Threads may share it."""
+    """Counts by crash the walks that were killed by another. May be used from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
-        self._others = 0
-        self._killed: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._others = BlameCounter(clock)
+        self._killed: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def ended(self) -> None:
-        """A walk came to its end."""
+        """Note that a walk came to its end."""
         with self._lock:
-            self._others += 1
+            self._others.went_well()
 
     def is_own_fault(self, crash_id: str) -> bool:
-        """Count a walk of this crash that was killed. True where that is to be put down to the crash.
+        """Count a walk of this crash that was killed. Return True if the crash is to blame.
 
-        That is where it was killed in three attempts, and twenty other walks came to their end
-        meanwhile: then it is not the machine. While nothing else is walked nobody can tell, and
-        nobody is kept waiting.
+        It is if it was killed in three attempts, and OTHERS walks came to their end meanwhile: then it is not the
+        machine. While nothing else is walked nobody can tell, and nobody is kept waiting.
         """
         with self._lock:
-            times, others = self._killed.pop(crash_id, (0, self._others))
-            if times + 1 >= _MAXIMUM_KILLS and self._others - others >= _OTHER_WALKS:
+            times, since = self._killed.pop(crash_id, (0, self._clock()))
+            if times + 1 >= _MAXIMUM_KILLS and self._others.others_since(since) >= OTHERS:
                 return True
-            self._killed[crash_id] = times + 1, others
+            self._killed[crash_id] = times + 1, since
             while len(self._killed) > _REMEMBERED:
                 self._killed.popitem(last=False)
             return False

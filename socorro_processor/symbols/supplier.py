@@ -23,9 +23,9 @@ from pathlib import Path
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber, sections, size
 from socorro_processor.errors import ConfigurationError, raise_if_of_this_machine
 from socorro_processor.machine.writable_directory import check_writable
+from socorro_processor.monitoring.circuit_breaker import CircuitBreaker
 from socorro_processor.monitoring.log import stack_of
 from socorro_processor.monitoring.metrics import METRICS
-from socorro_processor.symbols.circuit_breaker import CircuitBreaker
 from socorro_processor.symbols.directory_source import DirectorySource
 from socorro_processor.symbols.download import DownloadLimits, receive
 from socorro_processor.symbols.download_threads import DownloadThreads
@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 S3 = "s3"
 """The bucket, in the list of sources."""
+
+PAUSES = (5.0, 15.0, 60.0, 300.0)
+"""Seconds in which a source is not asked, after it was found away once, twice, ..."""
 
 ENDED = "the processor ends"
 """Why a file does not come any more."""
@@ -178,7 +181,7 @@ class SymbolSupplier(RequiredConfig):
         self.timeout: float = config.supply_timeout
         """Seconds that a dump waits for files."""
         self._sources = [
-            (source, CircuitBreaker(config.failures_allowed, clock))
+            (source, CircuitBreaker(PAUSES, failures=config.failures_allowed, clock=clock))
             for source in map(partial(_source, config), config.sources)
         ]
         self._configured: tuple[str, ...] = config.sources
@@ -313,7 +316,7 @@ class SymbolSupplier(RequiredConfig):
         for source, breaker in self._sources:
             if self._missing.knows(source.name, path):
                 continue
-            if not breaker.reason:
+            if breaker.may_try_now:
                 return ""
             reason = breaker.reason if reason == MISSING else reason
         return reason
@@ -356,7 +359,7 @@ class SymbolSupplier(RequiredConfig):
         for source, breaker in self._sources:
             if self._missing.knows(source.name, wanted.path):
                 continue
-            if not breaker.may_ask():
+            if not breaker.may_try():
                 result = breaker.reason
                 continue
             try:
@@ -423,5 +426,5 @@ def _source(config: DotDict, text: str) -> SymbolSource:
 
 
 def _answered(source: SymbolSource, breaker: CircuitBreaker) -> None:
-    if breaker.answered():
+    if breaker.succeeded():
         logger.info("symbol source %s answers again", source.name)

@@ -137,7 +137,7 @@ class Chaos:
         changed, left, fewest = time.monotonic(), poison, sys.maxsize
         while left and time.monotonic() < changed + STILL_FOR:
             with closing(self._site.queue()) as queue:
-                parked = {crash.crash_id for crash in queue.kept("parked")}
+                parked = {crash.crash_id for crash in queue.set_aside("parked")}
                 waiting = queued(queue.depths())
             # Behind a thousand others a crash comes to its next attempt late.
             if left & parked or waiting < fewest:

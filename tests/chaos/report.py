@@ -53,8 +53,8 @@ class Tally:
         return {each: notes for each, notes in self._without.items() if each not in self.symbols}
 
     def count(self, submitted: Iterable[Submitted], queue: CrashQueueBase) -> None:
-        self.parked = {crash.crash_id: crash.reason for crash in queue.kept("parked")}
-        self.rejected = {crash.crash_id: crash.reason for crash in queue.kept("rejected")}
+        self.parked = {crash.crash_id: crash.reason for crash in queue.set_aside("parked")}
+        self.rejected = {crash.crash_id: crash.reason for crash in queue.set_aside("rejected")}
         for crash in submitted:
             if crash.fate != "rejected":
                 self._look_for(crash)

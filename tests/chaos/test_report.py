@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from socorro_processor.crashqueue.base import KeptCrash
+from socorro_processor.crashqueue.base import SetAsideCrash
 from socorro_processor.errors import CrashIDNotFound
 from tests.chaos.report import Report, Tally
 from tests.chaos.submitter import HEALTHY, UNKNOWN, Submitted
@@ -18,9 +18,9 @@ class Queue:
     def __init__(self, parked: list[str], rejected: list[str]) -> None:
         self._kept = {"parked": parked, "rejected": rejected}
 
-    def kept(self, state: Any) -> Any:
+    def set_aside(self, state: Any) -> Any:
         now = datetime.now(UTC)
-        return iter([KeptCrash(crash_id, state, "a reason", now, 5, "normal") for crash_id in self._kept[state]])
+        return iter([SetAsideCrash(crash_id, state, "a reason", now, 5, "normal") for crash_id in self._kept[state]])
 
 
 class NoWalks:
@@ -66,7 +66,7 @@ def test_a_crash_that_one_store_lacks_is_lost():
 
 
 @pytest.mark.parametrize(("kind", "where"), [(POISON, "parked"), (UNKNOWN, "rejected")])
-def test_what_must_be_put_aside_is_lost_where_it_is_not(kind, where):
+def test_what_must_be_set_aside_is_lost_where_it_is_not(kind, where):
     crash = Submitted("a", kind)
 
     assert report([crash], {}, **{where: ("a",)}).is_clean
@@ -74,7 +74,7 @@ def test_what_must_be_put_aside_is_lost_where_it_is_not(kind, where):
 
 
 @pytest.mark.parametrize("where", ["parked", "rejected"])
-def test_a_healthy_crash_that_is_put_aside_is_wronged_even_if_it_is_saved_too(where):
+def test_a_healthy_crash_that_is_set_aside_is_wronged_even_if_it_is_saved_too(where):
     found = report([Submitted("a", HEALTHY)], {"a": GOOD}, **{where: ("a",)})
 
     assert found.wronged == {"a": f"{where}: a reason"}

@@ -14,17 +14,17 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from socorro_processor.crashqueue.base import QUEUES, Delivery, KeptCrash, KeptState, QueueName
+from socorro_processor.crashqueue.base import QUEUES, Delivery, QueueName, SetAsideCrash, SetAsideState
 from tests.contract.queue_backends import Processor, QueueBackend
 
 IDS = ["one", "two", "three"]
-KEPT: tuple[KeptState, ...] = ("parked", "rejected")
+SET_ASIDE: tuple[SetAsideState, ...] = ("parked", "rejected")
 DEATH_NOTICED = 1.1
 LONGEST_DELAY = 60.0
-DELIVERIES_UNTIL_ALONE = 2
+DELIVERIES_UNTIL_SUSPECT = 2
 """Those that came to no end."""
 
-KeptAsModelled = tuple[str, QueueName, str, int]
+SetAsideAsModelled = tuple[str, QueueName, str, int]
 Looks = tuple[str, QueueName, int, int]
 """crash id, queue, attempts, retries"""
 
@@ -85,9 +85,9 @@ class CrashQueueModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.crashes: list[ModelCrash] = []
-        self.kept: list[KeptAsModelled] = []
+        self.set_aside: list[SetAsideAsModelled] = []
         self.may_come_early = 0
-        self.hastens = False
+        self.probes = False
         self.moved: set[Looks] = set()
         """Those that a processor may have been moving to the suspects when it ended: they may be there twice."""
         self.clock = itertools.count(1)
@@ -119,8 +119,8 @@ class CrashQueueModel(RuleBasedStateMachine):
             self.end_one(crash, "ack")
         lost = [crash for crash in self.crashes if not crash.superfluous]
         assert lost == []
-        assert sorted(self.kept) == sorted(
-            as_modelled(crash) for state in KEPT for crash in self.processors[0].queue.kept(state)
+        assert sorted(self.set_aside) == sorted(
+            as_modelled(crash) for state in SET_ASIDE for crash in self.processors[0].queue.set_aside(state)
         )
 
     def at(self, processor: Processor) -> list[ModelCrash]:
@@ -148,12 +148,12 @@ class CrashQueueModel(RuleBasedStateMachine):
             self.nothing_came(processor)
             return None
         mine = self.at(processor)
-        assert not any(crash.delivery and crash.delivery.alone for crash in mine), "not left alone"
+        assert not any(crash.delivery and crash.delivery.suspect for crash in mine), "not left alone"
         assert delivery.crash_id not in [crash.crash_id for crash in mine if crash.delivery], "twice at once"
         crash = self.crash_of(processor, delivery)
-        assert mine in ([], [crash]) or not delivery.alone, "delivered although others are in flight"
+        assert mine in ([], [crash]) or not delivery.suspect, "delivered although others are in flight"
         crash.owner, crash.delivery, crash.taken = processor, delivery, next(self.clock)
-        crash.suspect = delivery.alone
+        crash.suspect = delivery.suspect
         return crash
 
     def nothing_came(self, processor: Processor) -> None:
@@ -168,10 +168,10 @@ class CrashQueueModel(RuleBasedStateMachine):
             if not crash.owner
             and crash.looks() == crash_looks(delivery)
             and (crash.due <= now or (crash.transient and self.may_come_early))
-            and self.may_be_alone(crash, delivery.alone)
+            and self.may_be_suspect(crash, delivery.suspect)
         ]
         if not alike:
-            moved = delivery.alone and crash_looks(delivery) in self.moved
+            moved = delivery.suspect and crash_looks(delivery) in self.moved
             assert moved, f"{delivery} is not to come now"
             self.crashes.append(copy := ModelCrash(*crash_looks(delivery), suspect=True, superfluous=True))
             return copy
@@ -185,17 +185,17 @@ class CrashQueueModel(RuleBasedStateMachine):
         return crash
 
     @staticmethod
-    def may_be_alone(crash: ModelCrash, alone: bool) -> bool:
-        if alone:
-            return crash.suspect or crash.unended_most >= DELIVERIES_UNTIL_ALONE
-        return not crash.suspect and crash.unended_least < DELIVERIES_UNTIL_ALONE
+    def may_be_suspect(crash: ModelCrash, suspect: bool) -> bool:
+        if suspect:
+            return crash.suspect or crash.unended_most >= DELIVERIES_UNTIL_SUSPECT
+        return not crash.suspect and crash.unended_least < DELIVERIES_UNTIL_SUSPECT
 
     @rule(which=st.integers(0, 5))
     def begin(self, which: int) -> None:
         for crash in self.in_flight()[which : which + 1]:
             self.begin_one(crash)
 
-    @rule(which=st.integers(0, 5), ending=st.sampled_from(["ack", "release", "own failure", "transient", *KEPT]))
+    @rule(which=st.integers(0, 5), ending=st.sampled_from(["ack", "release", "own failure", "transient", *SET_ASIDE]))
     def end(self, which: int, ending: str) -> None:
         for crash in self.in_flight()[which : which + 1]:
             self.end_one(crash, ending)
@@ -218,12 +218,12 @@ class CrashQueueModel(RuleBasedStateMachine):
             self.remove(crash)
         elif ending == "release":
             queue.release(delivery)
-            if self.counts_every_delivery and not delivery.alone:
+            if self.counts_every_delivery and not delivery.suspect:
                 self.unended(crash, surely=True)
             crash.give_back()
-        elif ending in KEPT:
+        elif ending in SET_ASIDE:
             (queue.park if ending == "parked" else queue.reject)(delivery, "the reason")
-            self.kept.append((crash.crash_id, crash.queue, ending, crash.attempts + crash.begun))
+            self.set_aside.append((crash.crash_id, crash.queue, ending, crash.attempts + crash.begun))
             self.remove(crash)
         else:
             now = self.backend.now()
@@ -243,20 +243,20 @@ class CrashQueueModel(RuleBasedStateMachine):
                 other.superfluous = True
 
     @rule(index=st.integers(0, 1))
-    def hasten(self, index: int) -> None:
-        self.processors[index].queue.hasten()
-        self.hastened(self.processors[index])
+    def probe(self, index: int) -> None:
+        self.processors[index].queue.probe()
+        self.probed(self.processors[index])
 
-    def hastened(self, processor: Processor) -> None:
+    def probed(self, processor: Processor) -> None:
         self.may_come_early += 1
-        self.hastens = True
+        self.probes = True
 
-    @rule(state=st.sampled_from(KEPT))
-    def requeue_the_oldest(self, state: KeptState) -> None:
-        crash = next(self.processors[0].queue.kept(state), None)
+    @rule(state=st.sampled_from(SET_ASIDE))
+    def requeue_the_oldest(self, state: SetAsideState) -> None:
+        crash = next(self.processors[0].queue.set_aside(state), None)
         if crash:
             assert self.processors[0].queue.requeue(crash)
-            self.kept.remove(as_modelled(crash))
+            self.set_aside.remove(as_modelled(crash))
             self.crashes.append(ModelCrash(crash.crash_id, crash.queue, submitted=next(self.clock)))
 
     @rule(index=st.integers(0, 1))
@@ -269,21 +269,21 @@ class CrashQueueModel(RuleBasedStateMachine):
 
     def unended(self, crash: ModelCrash, *, surely: bool) -> None:
         crash.unended(surely=surely)
-        if crash.transient and self.hastens:
+        if crash.transient and self.probes:
             # It may be in its delay again, where deliveries are not counted.
             crash.unended_least = 0
 
     def count_deliveries(self, ended: Processor) -> None:
         """Whatever waits may have been prefetched by the one that has ended."""
         for crash in self.crashes if self.counts_every_delivery else ():
-            if crash.unended_most >= DELIVERIES_UNTIL_ALONE and not crash.owner:
+            if crash.unended_most >= DELIVERIES_UNTIL_SUSPECT and not crash.owner:
                 self.moved.add(crash.looks())
             if not crash.suspect:
                 self.unended(crash, surely=crash.owner is ended)
 
     @rule(index=st.integers(0, 1))
     def make_suspects(self, index: int) -> None:
-        for _ in range(DELIVERIES_UNTIL_ALONE):
+        for _ in range(DELIVERIES_UNTIL_SUSPECT):
             self.take_and_begin_all(index)
             self.kill(index)
 
@@ -308,5 +308,5 @@ def crash_looks(delivery: Delivery) -> Looks:
     return delivery.crash_id, delivery.queue, delivery.attempt - 1, delivery.retries
 
 
-def as_modelled(crash: KeptCrash) -> KeptAsModelled:
+def as_modelled(crash: SetAsideCrash) -> SetAsideAsModelled:
     return crash.crash_id, crash.queue, crash.state, crash.attempts

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.crash_steps import Result
 from socorro_processor.app.delivery_handler import EXCHANGE_INTERVAL, DeliveryHandler
-from socorro_processor.app.steps import Result
+from socorro_processor.app.outage_breaker import OutageBreaker
 from socorro_processor.app.watchdog import Watchdog
-from socorro_processor.app.whose_fault import OTHERS
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashqueue.history import History
@@ -25,6 +24,7 @@ from socorro_processor.errors import (
     ProcessingEnvironmentError,
     TransientStorageError,
 )
+from socorro_processor.monitoring.blame_counter import OTHERS
 from socorro_processor.monitoring.health import Health
 from tests.contract.queue_backends import Processor, QueueBackend
 from tests.integration.rabbitmq_broker import Broker
@@ -48,7 +48,7 @@ BACKENDS: dict[str, Callable[[Path], QueueBackend]] = {
 }
 
 
-class Steps:
+class CrashSteps:
     """Ends the crashes in ``errors`` as they say, and saves the others."""
 
     def __init__(self) -> None:
@@ -70,20 +70,22 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[QueueBac
 
 
 @pytest.fixture
-def steps() -> Steps:
-    return Steps()
+def steps() -> CrashSteps:
+    return CrashSteps()
 
 
 def handler_of(
     processor: Processor,
-    steps: Steps,
+    steps: CrashSteps,
     clock: Callable[[], float] = time.monotonic,
     maximum_attempts: int = MAXIMUM_ATTEMPTS,
 ) -> DeliveryHandler:
-    return DeliveryHandler(processor.queue, steps, Breaker(Health()), Watchdog(900.0), maximum_attempts, clock=clock)
+    return DeliveryHandler(
+        processor.queue, steps, OutageBreaker(Health()), Watchdog(900.0), maximum_attempts, clock=clock
+    )
 
 
-def process(backend: QueueBackend, processor: Processor, steps: Steps, deliveries: int) -> None:
+def process(backend: QueueBackend, processor: Processor, steps: CrashSteps, deliveries: int) -> None:
     """Handle as many, as long as there are any; delays end where nothing else is left."""
     handler = handler_of(processor, steps)
     for _ in range(deliveries):
@@ -99,7 +101,7 @@ def process(backend: QueueBackend, processor: Processor, steps: Steps, deliverie
 class Installation:
     """Eight processors that take turns, and hear from each other how crashes ended."""
 
-    def __init__(self, backend: QueueBackend, steps: Steps) -> None:
+    def __init__(self, backend: QueueBackend, steps: CrashSteps) -> None:
         self._backend = backend
         self._now = 0.0
         self.processors = [backend.start() for _ in range(8)]
@@ -186,7 +188,7 @@ def test_how_often_a_crash_is_tried_and_where_it_ends(backend, steps, error, att
     process(backend, processor, steps, deliveries=8)
     assert steps.attempts == attempts
     assert_left(processor.queue, expected)
-    kept = [*processor.queue.kept("parked"), *processor.queue.kept("rejected")]
+    kept = [*processor.queue.set_aside("parked"), *processor.queue.set_aside("rejected")]
     assert [(crash.crash_id, crash.queue) for crash in kept] == [(crash_id, "priority")] * sum(expected[1:])
     for crash in kept:
         assert str(error).strip("'") in crash.reason or type(error).__name__ in crash.reason
@@ -197,7 +199,7 @@ def test_what_is_no_crash_id_is_rejected_with_the_reason(backend, steps):
     processor = backend.start()
     processor.queue.submit("../../etc/passwd")
     process(backend, processor, steps, deliveries=1)
-    (kept,) = processor.queue.kept("rejected")
+    (kept,) = processor.queue.set_aside("rejected")
     assert (kept.crash_id, kept.queue) == ("../../etc/passwd", "normal")
     assert "no crash id" in kept.reason
     assert_left(processor.queue, (0, 0, 1))
@@ -217,7 +219,7 @@ def test_a_crash_over_which_every_processor_dies_is_parked_after_its_attempts(ba
     handler.handle(delivery)
     backend.wait(LONGEST_DELAY)
     handler.handle(processor.take())
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     assert (kept.crash_id, kept.reason) == (crash_id, "the processor died in each of 5 attempts")
     assert deaths == MAXIMUM_ATTEMPTS + (0 if backend.knows_what_had_begun else 2)
 
@@ -246,7 +248,7 @@ EIGHT_ON = {
 
 
 @pytest.fixture(params=EIGHT_ON)
-def installation(request: pytest.FixtureRequest, tmp_path: Path, steps: Steps) -> Iterator[Installation]:
+def installation(request: pytest.FixtureRequest, tmp_path: Path, steps: CrashSteps) -> Iterator[Installation]:
     backend = EIGHT_ON[request.param](tmp_path)
     yield Installation(backend, steps)
     backend.close()
@@ -274,7 +276,7 @@ def test_with_eight_processors_a_crash_that_alone_always_times_out_is_parked(ins
         installation.end_delays()
     installation.rounds(2)  # of what is left
     installation.assert_left((0, 1, 0))
-    (kept,) = installation.queue.kept("parked")
+    (kept,) = installation.queue.set_aside("parked")
     assert kept.crash_id == guilty
     assert "of this crash alone" in kept.reason
 

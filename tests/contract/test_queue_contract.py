@@ -18,8 +18,8 @@ from socorro_processor.crashqueue.base import (
     Delivery,
     Depth,
     InFlight,
-    KeptCrash,
     QueueName,
+    SetAsideCrash,
     this_process,
 )
 from socorro_processor.crashqueue.history import FORCE, History
@@ -77,7 +77,7 @@ def test_an_empty_queue_yields_none_again_and_again(processor):
 @pytest.mark.parametrize("queue", QUEUES)
 def test_what_was_submitted_to_a_queue_is_delivered_from_it_as_its_first_attempt(processor, queue):
     processor.queue.submit(CRASH, queue)
-    assert replace(taken(processor), tag=None) == Delivery(CRASH, queue, attempt=1, retries=0, alone=False)
+    assert replace(taken(processor), tag=None) == Delivery(CRASH, queue, attempt=1, retries=0, suspect=False)
 
 
 def test_many_that_are_submitted_are_given_back_in_their_order_and_are_there(processor):
@@ -99,7 +99,7 @@ def test_a_crash_is_submitted_as_normal_where_no_queue_is_named(processor):
 
 
 def test_a_queue_that_does_not_exist_is_refused_by_name(processor):
-    with pytest.raises(CrashQueueError, match=r"'express' is no queue; there are priority, normal, reprocessing"):
+    with pytest.raises(CrashQueueError, match=r"'express' is not a queue; there are priority, normal, reprocessing"):
         processor.queue.submit(CRASH, "express")
 
 
@@ -183,43 +183,43 @@ def delayed(processor: Processor, *transient: bool) -> list[str]:
     return crash_ids
 
 
-def test_hastening_delivers_no_more_than_one_crash_that_was_not_at_fault(processor):
+def test_probing_delivers_no_more_than_one_crash_that_was_not_at_fault(processor):
     _, second, _ = delayed(processor, False, True, True)
-    processor.queue.hasten()
-    hastened = [delivery.crash_id for delivery in iter(processor.take, None)]
-    assert hastened in ([second], [])
-    assert processor.queue.depths().queues["normal"] == Depth(0, delayed=3 - len(hastened), in_flight=len(hastened))
+    processor.queue.probe()
+    probed = [delivery.crash_id for delivery in iter(processor.take, None)]
+    assert probed in ([second], [])
+    assert processor.queue.depths().queues["normal"] == Depth(0, delayed=3 - len(probed), in_flight=len(probed))
 
 
-def test_a_hastened_crash_is_the_next_one_before_all_that_wait(processor):
+def test_a_probed_crash_is_the_next_one_before_all_that_wait(processor):
     (crash_id,) = delayed(processor, True)
     submitted(processor, 5, "priority")
     submitted(processor, 5, "normal")
-    processor.queue.hasten()
+    processor.queue.probe()
     assert taken(processor).crash_id == crash_id
 
 
-def test_a_hastened_crash_whose_processor_dies_comes_again(backend, processor):
+def test_a_probed_crash_whose_processor_dies_comes_again(backend, processor):
     (crash_id,) = delayed(processor, True)
-    processor.queue.hasten()
+    processor.queue.probe()
     processor.queue.begin(taken(processor))
     processor.die()
     backend.wait(LONGEST_DELAY)
     assert taken_at_last(backend.start()).crash_id == crash_id
 
 
-def test_hastening_where_nothing_can_be_hastened_changes_nothing(backend, processor):
-    processor.queue.hasten()
+def test_probing_where_nothing_can_be_probed_changes_nothing(backend, processor):
+    processor.queue.probe()
     delayed(processor, False)
-    processor.queue.hasten()
+    processor.queue.probe()
     assert processor.take() is None
     backend.wait(LONGEST_DELAY)
     assert taken(processor).attempt == 2
 
 
-def test_a_crash_that_was_hastened_may_be_retried_again(backend, processor):
+def test_a_crash_that_was_probed_may_be_retried_again(backend, processor):
     (crash_id,) = delayed(processor, True)
-    processor.queue.hasten()
+    processor.queue.probe()
     if again := processor.take():
         processor.queue.retry(again, "still away", transient=True)
     assert processor.take() is None
@@ -250,13 +250,13 @@ def test_a_crash_that_was_begun_at_two_deaths_is_delivered_alone(backend, proces
     processor.queue.submit(CRASH)
     for _ in range(2):
         delivery = taken(processor)
-        assert not delivery.alone
+        assert not delivery.suspect
         processor.queue.begin(delivery)
         processor.die()
         backend.wait(DEATH_NOTICED)
         processor = backend.start()
     suspect = taken(processor)
-    assert (suspect.alone, suspect.attempt) == (True, 3 if backend.knows_what_had_begun else 1)
+    assert (suspect.suspect, suspect.attempt) == (True, 3 if backend.knows_what_had_begun else 1)
 
 
 def test_each_death_over_a_crash_that_is_delivered_alone_is_an_attempt(backend, processor):
@@ -264,7 +264,7 @@ def test_each_death_over_a_crash_that_is_delivered_alone_is_an_attempt(backend, 
     attempts = []
     for _ in range(5):
         processor.queue.begin(delivery := taken(processor))
-        if delivery.alone:
+        if delivery.suspect:
             attempts.append(delivery.attempt)
         processor.die()
         backend.wait(DEATH_NOTICED)
@@ -301,15 +301,15 @@ def test_an_id_that_waits_for_its_twin_keeps_no_other_crash_waiting(processor):
 
 
 @pytest.mark.parametrize("state", ["parked", "rejected"])
-def test_a_kept_crash_has_its_reason_time_attempts_and_origin(backend, processor, state):
+def test_a_crash_that_was_set_aside_has_its_reason_time_attempts_and_origin(backend, processor, state):
     processor.queue.submit(CRASH, "reprocessing")
     processor.queue.begin(delivery := taken(processor))
     processor.queue.retry(delivery, "once", transient=False)
     backend.wait(LONGEST_DELAY)
     processor.queue.begin(delivery := taken(processor))
     {"parked": processor.queue.park, "rejected": processor.queue.reject}[state](delivery, "the reason")
-    (kept,) = processor.queue.kept(state)
-    assert kept == KeptCrash(CRASH, state, "the reason", kept.time, attempts=2, queue="reprocessing")
+    (kept,) = processor.queue.set_aside(state)
+    assert kept == SetAsideCrash(CRASH, state, "the reason", kept.time, attempts=2, queue="reprocessing")
     assert kept.time.tzinfo is UTC
     depths = processor.queue.depths()
     assert (depths.parked, depths.rejected) == (int(state == "parked"), int(state == "rejected"))
@@ -322,16 +322,16 @@ def test_a_requeued_crash_is_back_in_its_queue_as_if_it_were_new(backend, proces
     processor.queue.retry(taken(processor), "once", transient=False)
     backend.wait(LONGEST_DELAY)
     {"parked": processor.queue.park, "rejected": processor.queue.reject}[state](taken(processor), "the reason")
-    (kept,) = processor.queue.kept(state)
+    (kept,) = processor.queue.set_aside(state)
     assert processor.queue.requeue(kept)
     assert replace(taken(processor), tag=None) == Delivery(CRASH, "priority", attempt=1, retries=0)
-    assert list(processor.queue.kept(state)) == []
+    assert list(processor.queue.set_aside(state)) == []
 
 
-def test_requeueing_what_is_not_kept_any_more_says_so_and_queues_nothing(processor):
+def test_requeueing_what_is_not_set_aside_any_more_says_so_and_queues_nothing(processor):
     processor.queue.submit(CRASH)
     processor.queue.park(taken(processor), "the reason")
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     assert processor.queue.requeue(kept)
     assert not processor.queue.requeue(kept)
     assert not processor.queue.requeue(replace(kept, time=datetime.now(UTC) + timedelta(days=1)))
@@ -339,11 +339,11 @@ def test_requeueing_what_is_not_kept_any_more_says_so_and_queues_nothing(process
     assert processor.take() is None
 
 
-def test_kept_crashes_can_be_put_back_while_they_are_read_oldest_first(processor):
+def test_crashes_that_were_set_aside_can_be_put_back_while_they_are_read_oldest_first(processor):
     crash_ids = submitted(processor, 20)
     for _ in crash_ids:
         processor.queue.park(taken(processor), "the reason")
-    read = [crash.crash_id for crash in processor.queue.kept("parked") if processor.queue.requeue(crash)]
+    read = [crash.crash_id for crash in processor.queue.set_aside("parked") if processor.queue.requeue(crash)]
     assert read == crash_ids
     assert processor.queue.depths().parked == 0
 
@@ -368,14 +368,14 @@ def test_purging_a_queue_forgets_what_waits_and_is_delayed_there_and_nothing_els
 
 
 @pytest.mark.parametrize("state", ["parked", "rejected"])
-def test_purging_what_was_put_aside_in_one_way_leaves_the_other(backend, processor, state):
+def test_purging_what_was_set_aside_in_one_way_leaves_the_other(backend, processor, state):
     submitted(processor, 4)
     for _ in range(2):
         processor.queue.park(taken(processor), "the reason")
         processor.queue.reject(taken(processor), "the reason")
     other = backend.start().queue
     assert other.purge(state) == 2
-    assert list(other.kept(state)) == []
+    assert list(other.set_aside(state)) == []
     depths = other.depths()
     assert (depths.parked, depths.rejected) == ((0, 2) if state == "parked" else (2, 0))
 
@@ -391,7 +391,7 @@ def test_a_crash_in_work_survives_the_purge_of_its_queue(processor):
 def test_a_reason_is_cut_to_a_thousand_characters(processor):
     processor.queue.submit(CRASH)
     processor.queue.park(taken(processor), "x" * 5_000)
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     assert kept.reason == "x" * 1_000
 
 
@@ -401,7 +401,7 @@ def test_a_body_that_is_no_crash_id_is_delivered_as_it_is_for_the_caller_to_reje
     delivery = taken(processor)
     assert delivery.crash_id == body
     processor.queue.reject(delivery, "no crash id")
-    (kept,) = processor.queue.kept("rejected")
+    (kept,) = processor.queue.set_aside("rejected")
     assert kept.crash_id == body
 
 
@@ -459,7 +459,7 @@ def test_a_crash_that_is_put_back_has_waited_since_then(backend, processor):
     backend.wait(LONGEST_DELAY)
     processor.queue.park(taken(processor), "the reason")
     backend.wait(LONGEST_DELAY)
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     before = backend.now()
     assert processor.queue.requeue(kept)
     taken(processor)
@@ -559,10 +559,10 @@ def test_a_closed_queue_refuses_what_it_cannot_do_any_more(processor):
         lambda: processor.queue.submit(CRASH),
         processor.queue.depths,
         processor.queue.in_flight,
-        lambda: list(processor.queue.kept("parked")),
+        lambda: list(processor.queue.set_aside("parked")),
         lambda: processor.queue.purge("normal"),
         lambda: processor.queue.purge("parked"),
-        lambda: processor.queue.requeue(KeptCrash(CRASH, "parked", "", datetime.now(UTC), 1, "normal")),
+        lambda: processor.queue.requeue(SetAsideCrash(CRASH, "parked", "", datetime.now(UTC), 1, "normal")),
     ):
         with pytest.raises(CrashQueueError, match="closed"):
             action()
@@ -646,7 +646,7 @@ def test_the_kind_of_work_is_kept_and_put_back_and_nothing_else_of_the_history(b
     processor.queue.retry(taken(processor), "the reason", transient=True, history=HISTORY)
     backend.wait(LONGEST_DELAY)
     {"parked": processor.queue.park, "rejected": processor.queue.reject}[state](taken(processor), "the reason")
-    (kept,) = processor.queue.kept(state)
+    (kept,) = processor.queue.set_aside(state)
     assert kept.work == FORCE
     assert processor.queue.requeue(kept)
     assert taken(processor).history == History(work=FORCE)

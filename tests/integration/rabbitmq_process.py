@@ -18,5 +18,5 @@ if __name__ == "__main__":
         delivery = next(crashes)
         if sys.argv[3] == "begin":
             queue.begin(delivery)
-        print(json.dumps([delivery.crash_id, delivery.attempt, delivery.alone]), flush=True)
+        print(json.dumps([delivery.crash_id, delivery.attempt, delivery.suspect]), flush=True)
     sys.stdin.read()

@@ -57,7 +57,7 @@ def socorro(broker: Broker, processor: Processor, capsys: pytest.CaptureFixture[
     return run
 
 
-def test_the_status_counts_what_was_put_aside(socorro):
+def test_the_status_counts_what_was_set_aside(socorro):
     code, out = socorro("queue", "status", "--json")
     status = json.loads(out)
     assert (code, status["parked"], status["rejected"]) == (0, 2, 1)

@@ -286,10 +286,10 @@ def test_a_broker_that_is_away_is_an_error_for_whoever_asks_it_and_names_the_pla
     for action in (
         lambda: processor.queue.submit("one"),
         processor.queue.depths,
-        processor.queue.hasten,
+        processor.queue.probe,
         processor.queue.setup,
         processor.queue.check,
-        lambda: list(processor.queue.kept("parked")),
+        lambda: list(processor.queue.set_aside("parked")),
     ):
         with pytest.raises(CrashQueueError, match=place):
             action()
@@ -347,7 +347,7 @@ def test_a_broker_that_ends_and_starts_again_has_lost_nothing(own_broker, how):
     again = {delivery.crash_id: delivery for delivery in [next_of(crashes) for _ in range(3)]}
     assert again.keys() == {"in flight", "delayed", "waiting"}
     assert (again["delayed"].attempt, again["delayed"].retries) == (2, 1)
-    assert [crash.crash_id for crash in processor.queue.kept("parked")] == ["parked"]
+    assert [crash.crash_id for crash in processor.queue.set_aside("parked")] == ["parked"]
 
 
 # Heartbeats
@@ -456,7 +456,7 @@ def test_a_crash_that_cannot_be_parked_comes_again(broker, processor):
     crashes = submitted(processor, "one").queue.new_crashes()
     delivery = next_of(crashes)
     blocked(processor)
-    with pytest.raises(CrashQueueError, match="keep 'one' as parked: RabbitMQ takes no messages now"):
+    with pytest.raises(CrashQueueError, match="set aside 'one' as parked: RabbitMQ takes no messages now"):
         processor.queue.park(delivery, "the reason")
     assert next_of(crashes).crash_id == "one"
 
@@ -464,11 +464,11 @@ def test_a_crash_that_cannot_be_parked_comes_again(broker, processor):
 def test_a_parked_crash_that_cannot_be_put_back_stays_parked(processor):
     crashes = submitted(processor, "one").queue.new_crashes()
     processor.queue.park(next_of(crashes), "the reason")
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     blocked(processor)
     with pytest.raises(CrashQueueError, match="requeue 'one': RabbitMQ takes no messages now"):
         processor.queue.requeue(kept)
-    assert list(processor.queue.kept("parked")) == [kept]
+    assert list(processor.queue.set_aside("parked")) == [kept]
     assert processor.queue.depths().parked == 1
     unblocked(processor)
     until(lambda: processor.queue.requeue(kept))

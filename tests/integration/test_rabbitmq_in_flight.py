@@ -155,7 +155,7 @@ def test_what_another_processor_took_before_it_was_due_is_told_once(broker, proc
     assert crash.state == "delayed"
     other = broker.start()
     assert other.take() is None
-    other.queue.hasten()
+    other.queue.probe()
     until(lambda: other.take() is not None)
     found = told(asking, lambda told: told.in_work == NONE | {"normal": 1} and len(told.processes) == 2)
     assert [(crash.crash_id, crash.state) for crash in found.crashes] == [("one", "taken")]

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import Delivery, Depth, KeptCrash
+from socorro_processor.crashqueue.base import Delivery, Depth, SetAsideCrash
 from socorro_processor.crashqueue.rabbitmq.messages import DELIVERY_COUNT, SUBMITTED
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
 from socorro_processor.errors import CrashQueueError
@@ -54,7 +54,7 @@ def submitted(processor: Processor, *crash_ids: str) -> Processor:
 def test_a_body_of_any_bytes_is_delivered_kept_and_put_back_as_it_was(broker, processor, body):
     broker.publish(broker.queues.origins["normal"], body)
     processor.queue.park(taken(processor), "no crash id")
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     processor.queue.requeue(kept)
     processor.queue.close()
     assert broker.body(broker.queues.origins["normal"]) == body
@@ -70,7 +70,7 @@ def test_a_body_of_any_bytes_is_delivered_kept_and_put_back_as_it_was(broker, pr
 def test_headers_that_are_not_as_ours_are_count_for_nothing(broker, processor, headers):
     broker.publish(broker.queues.origins["priority"], b"one", headers=headers)
     delivery = taken(processor)
-    assert (delivery.crash_id, delivery.queue, delivery.attempt, delivery.alone) == ("one", "priority", 1, False)
+    assert (delivery.crash_id, delivery.queue, delivery.attempt, delivery.suspect) == ("one", "priority", 1, False)
 
 
 def test_what_a_collector_sends_without_any_property_is_a_crash(broker, processor):
@@ -118,7 +118,7 @@ def test_a_collector_whose_clock_is_ahead_makes_nothing_younger_than_new(broker,
 
 def test_a_reason_that_quotes_what_is_no_text_is_kept(processor):
     processor.queue.park(taken(submitted(processor, "one")), "what \ud800\x00 is this")
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     assert kept.reason == "what \\ud800\x00 is this"
 
 
@@ -234,7 +234,7 @@ def test_a_crash_that_waits_too_long_to_be_taken_goes_to_the_longest_delay_for_o
         time.sleep(0.02)
     processor.queue.ack(delivery)
     # It counts as one that was not at fault.
-    processor.queue.hasten()
+    processor.queue.probe()
     again = taken(processor)
     assert (again.crash_id, again.attempt, again.retries) == ("waiting", 1, 0)
 
@@ -274,20 +274,22 @@ def kill(broker: Broker, count: int, begin: str = "-") -> list[Delivery]:
     ) as child:
         lines = [child.stdout.readline() for _ in range(count)]
         child.kill()
-    return [Delivery(crash_id, "normal", attempt, alone=alone) for crash_id, attempt, alone in map(json.loads, lines)]
+    return [
+        Delivery(crash_id, "normal", attempt, suspect=suspect) for crash_id, attempt, suspect in map(json.loads, lines)
+    ]
 
 
 def test_a_crash_whose_processor_is_killed_is_delivered_to_another(broker, processor):
     submitted(processor, "one")
     assert kill(broker, 1, "begin") == [Delivery("one", "normal")]
     again = taken(processor)
-    assert (again.crash_id, again.attempt, again.alone) == ("one", 1, False)
+    assert (again.crash_id, again.attempt, again.suspect) == ("one", 1, False)
 
 
 def test_a_crash_that_kills_every_processor_is_alone_from_the_third_and_each_death_there_is_an_attempt(broker):
     broker.start().queue.submit("poison")
     deliveries = [kill(broker, 1, "begin")[0] for _ in range(5)]
-    assert [(delivery.attempt, delivery.alone) for delivery in deliveries] == [
+    assert [(delivery.attempt, delivery.suspect) for delivery in deliveries] == [
         (1, False),
         (1, False),
         (1, True),
@@ -304,7 +306,7 @@ def test_bystanders_of_two_deaths_have_no_attempt_and_are_processed_alone_one_af
     seen = []
     while len(seen) < len(names):
         delivery = taken(processor)
-        assert (delivery.attempt, delivery.alone) == (1, True)
+        assert (delivery.attempt, delivery.suspect) == (1, True)
         assert processor.take() is None
         processor.queue.ack(delivery)
         seen.append(delivery.crash_id)
@@ -333,7 +335,7 @@ def test_a_busy_processor_takes_no_more_until_all_has_ended_and_then_the_suspect
         processor.queue.ack(delivery)
     processor.queue.ack(first)
     suspect = taken(processor)
-    assert (suspect.crash_id, suspect.queue, suspect.alone) == ("suspect", "priority", True)
+    assert (suspect.crash_id, suspect.queue, suspect.suspect) == ("suspect", "priority", True)
     processor.queue.ack(suspect)
     assert taken(processor).crash_id == f"later {number}"
 
@@ -341,7 +343,7 @@ def test_a_busy_processor_takes_no_more_until_all_has_ended_and_then_the_suspect
 def test_one_that_has_nothing_to_do_takes_a_suspect_from_one_that_is_busy(broker, processor):
     taken(submitted(processor, "first"))
     broker.publish(broker.queues.suspect, b"suspect")
-    assert taken(broker.start()).alone
+    assert taken(broker.start()).suspect
 
 
 def test_nothing_is_delivered_beside_a_suspect(broker):
@@ -359,7 +361,7 @@ def test_a_suspect_that_was_released_or_that_a_closed_queue_gave_back_is_no_wors
     processor.queue.begin(taken(processor))
     processor.queue.close()
     suspect = taken(broker.start())
-    assert (suspect.attempt, suspect.alone) == (1, True)
+    assert (suspect.attempt, suspect.suspect) == (1, True)
 
 
 @pytest.mark.parametrize(("transient", "attempt"), [(True, 1), (False, 2)])
@@ -369,7 +371,7 @@ def test_a_suspect_that_is_tried_again_is_still_alone_and_still_of_its_queue(bro
     assert processor.queue.depths().suspect == 1
     broker.wait(1)
     again = taken(processor)
-    assert replace(again, tag=None) == Delivery("suspect", "normal", attempt, retries=1, alone=True)
+    assert replace(again, tag=None) == Delivery("suspect", "normal", attempt, retries=1, suspect=True)
 
 
 def test_suspects_take_turns_with_the_others_where_there_are_any(broker, processor):
@@ -381,9 +383,9 @@ def test_suspects_take_turns_with_the_others_where_there_are_any(broker, process
     assert processor.take() is None
     processor.queue.ack(suspect)
     other = taken(processor)
-    assert (suspect.alone, other.alone) == (True, False)
+    assert (suspect.suspect, other.suspect) == (True, False)
     processor.queue.ack(other)
-    assert taken(processor).alone
+    assert taken(processor).suspect
 
 
 # Kept crashes
@@ -398,12 +400,12 @@ def parked(processor: Processor, *crash_ids: str) -> Processor:
 
 def test_requeueing_one_keeps_all_others_in_their_order(broker, processor):
     parked(processor, *(f"crash {number}" for number in range(6)))
-    for crash in list(processor.queue.kept("parked")):
+    for crash in list(processor.queue.set_aside("parked")):
         if crash.crash_id == "crash 2":
             assert processor.queue.requeue(crash)
     processor.queue.close()
     other = broker.start()
-    assert [crash.crash_id[-1] for crash in other.queue.kept("parked")] == ["0", "1", "3", "4", "5"]
+    assert [crash.crash_id[-1] for crash in other.queue.set_aside("parked")] == ["0", "1", "3", "4", "5"]
     assert taken(other).crash_id == "crash 2"
 
 
@@ -411,34 +413,34 @@ def test_reading_many_times_loses_none(broker, processor):
     parked(processor, "one", "two")
     for _ in range(25):
         reader = broker.start()
-        assert len(list(reader.queue.kept("parked"))) == 2
+        assert len(list(reader.queue.set_aside("parked"))) == 2
         reader.close()
 
 
 def test_what_one_process_reads_another_may_not_read_and_is_told_so(broker, processor):
     parked(processor, "one")
-    list(processor.queue.kept("parked"))
+    list(processor.queue.set_aside("parked"))
     other = broker.start()
     with pytest.raises(CrashQueueError, match="read the parked crashes: another process reads them: try again"):
-        list(other.queue.kept("parked"))
+        list(other.queue.set_aside("parked"))
     processor.queue.close()
-    assert len(list(other.queue.kept("parked"))) == 1
+    assert len(list(other.queue.set_aside("parked"))) == 1
 
 
 def test_what_was_parked_after_the_reading_is_read_the_next_time(processor):
     parked(processor, "one")
-    assert len(list(processor.queue.kept("parked"))) == 1
+    assert len(list(processor.queue.set_aside("parked"))) == 1
     parked(processor, "two")
-    assert [crash.crash_id for crash in processor.queue.kept("parked")] == ["one", "two"]
+    assert [crash.crash_id for crash in processor.queue.set_aside("parked")] == ["one", "two"]
     assert processor.queue.depths().parked == 2
 
 
 def test_a_reader_that_dies_gives_all_back(broker, processor):
     parked(processor, "one", "two")
     reader = broker.start()
-    list(reader.queue.kept("parked"))
+    list(reader.queue.set_aside("parked"))
     reader.die()
-    assert len(list(broker.start().queue.kept("parked"))) == 2
+    assert len(list(broker.start().queue.set_aside("parked"))) == 2
 
 
 def test_the_oldest_rejected_go_where_there_are_too_many_and_are_counted(broker):
@@ -447,23 +449,23 @@ def test_the_oldest_rejected_go_where_there_are_too_many_and_are_counted(broker)
     submitted(processor, *(f"crash {number}" for number in range(5)))
     for _ in range(5):
         processor.queue.reject(taken(processor), "no crash id")
-    assert [crash.crash_id for crash in processor.queue.kept("rejected")] == ["crash 2", "crash 3", "crash 4"]
+    assert [crash.crash_id for crash in processor.queue.set_aside("rejected")] == ["crash 2", "crash 3", "crash 4"]
     assert METRICS.snapshot().counters[("queue.rejected_dropped", ())] == before + 2
 
 
 def test_a_long_rejected_body_is_cut_and_its_reason_says_so(processor):
     submitted(processor, "x" * 5_000)
     processor.queue.reject(taken(processor), "no crash id")
-    (kept,) = processor.queue.kept("rejected")
+    (kept,) = processor.queue.set_aside("rejected")
     assert kept.crash_id == "x" * 1_000
     assert kept.reason == "no crash id (only the first 1000 of its 5000 characters are kept)"
 
 
 def test_a_crash_that_was_never_kept_is_not_put_back(processor):
     parked(processor, "one")
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     assert not processor.queue.requeue(replace(kept, crash_id="two"))
-    assert isinstance(kept, KeptCrash)
+    assert isinstance(kept, SetAsideCrash)
     assert processor.take() is None
 
 
@@ -480,23 +482,23 @@ def test_each_retry_waits_in_the_queue_of_its_step(broker):
     assert taken(processor).retries == 3
 
 
-def test_crashes_that_failed_of_their_own_are_not_in_the_way_of_one_that_can_be_hastened(broker):
+def test_crashes_that_failed_of_their_own_are_not_in_the_way_of_one_that_can_be_probed(broker):
     processor = submitted(broker.start(retry_delays="30"), *(f"own {number}" for number in range(5)), "other")
     for number in range(6):
         processor.queue.retry(taken(processor), "the reason", transient=number == 5)
-    processor.queue.hasten()
+    processor.queue.probe()
     assert [delivery.crash_id for delivery in processor.take_all()] == ["other"]
     assert processor.queue.depths().queues["normal"] == Depth(waiting=0, delayed=5, in_flight=1)
 
 
-def test_hastening_brings_the_one_that_is_due_first_of_those_that_were_not_at_fault(broker):
+def test_probing_brings_the_one_that_is_due_first_of_those_that_were_not_at_fault(broker):
     processor = broker.start(retry_delays="20, 30")
     broker.publish(broker.queues.origins["normal"], b"late", headers={"socorro-retries": 1})
     submitted(processor, "soon", "own")
     for transient in (True, True, False):
         processor.queue.retry(taken(processor), "the reason", transient=transient)
     for expected in (["soon"], ["late"], []):
-        processor.queue.hasten()
+        processor.queue.probe()
         assert [delivery.crash_id for delivery in processor.take_all()] == expected
 
 
@@ -517,7 +519,7 @@ def test_headers_that_this_version_does_not_know_are_handed_on_with_every_copy(b
     processor.queue.retry(taken(processor), "the reason", transient=True)
     broker.wait(1)
     processor.queue.park(taken(processor), "the reason")
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     assert processor.queue.requeue(kept)
     processor.queue.close()
     headers = headers_of_the_next(broker, broker.queues.origins["normal"])

@@ -45,7 +45,7 @@ def test_what_is_there_is_not_lost_by_a_setup(broker):
 
 
 def test_a_check_names_what_is_missing_and_makes_nothing(broker):
-    with pytest.raises(CrashQueueError, match=r"26 queues are missing, such as \S+: run `socorro setup`"):
+    with pytest.raises(CrashQueueError, match=r"missing queues: 26, such as \S+: run `socorro setup`"):
         broker.start().queue.check()
     assert not any(broker.exists(name) for name in broker.queues.arguments)
 
@@ -91,9 +91,9 @@ def test_queues_as_a_collector_of_2016_makes_them_are_used_as_classic_ones_with_
         processor.queue.release(delivery)
         delivery = processor.take()
         assert delivery is not None
-        assert not delivery.alone
+        assert not delivery.suspect
     processor.queue.park(delivery, "the reason")
-    assert [crash.crash_id for crash in processor.queue.kept("parked")] == ["one"]
+    assert [crash.crash_id for crash in processor.queue.set_aside("parked")] == ["one"]
 
 
 def test_a_wrong_password_is_told_without_it(broker):

@@ -69,7 +69,7 @@ def test_the_crashes_of_all_rows_are_queued_and_the_rows_are_gone(database, job)
     assert job() == (0, ["0 queued"], "")
 
 
-def test_what_is_no_crash_id_is_put_aside_with_the_reason_and_holds_nothing_up(database, job):
+def test_what_is_no_crash_id_is_set_aside_with_the_reason_and_holds_nothing_up(database, job):
     crash_id = new_crash_id()
     ask_for(database, "no id", crash_id.upper(), "")
     code, lines, _ = job()

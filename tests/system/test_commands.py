@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from socorro_processor.cli.commands import every
+from socorro_processor.cli.commands import all_commands
 from tests.integration.s3_bucket import as_symbol_bucket, bucket_options, object_keys
 from tests.shared import REPOSITORY, SAMPLES, stackwalker
 from tests.system.daemon import Installation, eventually, variables
@@ -269,7 +269,7 @@ def test_the_symbol_cache_shows_how_full_it_is(site, tmp_path):
 
 
 def test_each_command_is_here_with_good_and_with_bad_input():
-    names = {command.name for command in every()}
+    names = {command.name for command in all_commands()}
     groups = {"queue", "siglists", "symbols", "cron"}
     assert names - groups == GOOD.keys() | ELSEWHERE.keys() | BELOW
     bad = {" ".join(arguments[:length]) for arguments, *_ in BAD for length in (1, 2)}

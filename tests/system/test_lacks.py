@@ -40,7 +40,7 @@ def test_while_the_stackwalker_is_missing_nothing_is_saved_and_the_processor_is_
         port = listener.getsockname()[1]
     crash_id = installation.submit(DUMP)
     daemon = installation.start(f"--health.port={port}")
-    daemon.wait_for_log("is tried again, it is not at fault")
+    daemon.wait_for_log("will be tried again, this attempt does not count")
     with pytest.raises(urllib.error.HTTPError) as answer:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5)
     assert answer.value.code == 503
@@ -61,7 +61,7 @@ def test_while_the_stackwalker_refuses_everything_nothing_is_saved(installation,
     installation.walker(command_pathname=str(walker))
     crash_id = installation.submit(DUMP)
     daemon = installation.start()
-    daemon.wait_for_log("is tried again, it is not at fault")
+    daemon.wait_for_log("will be tried again, this attempt does not count")
     assert f"{walker} prints no JSON for a sound minidump, exit code 2" in daemon.log
     assert not installation.is_processed(crash_id)
 
@@ -85,7 +85,9 @@ def test_a_stackwalker_that_is_replaced_by_a_broken_one_makes_no_empty_crashes(i
     broken.chmod(0o755)
     broken.rename(walker)
     crash_id = installation.submit(DUMP)
-    daemon.wait_for_log(f"{crash_id} is tried again, it is not at fault: {walker} prints no JSON for a sound minidump")
+    daemon.wait_for_log(
+        f"{crash_id} will be tried again, this attempt does not count: {walker} prints no JSON for a sound minidump"
+    )
     assert not installation.is_processed(crash_id)
 
     broken.symlink_to(stackwalker())
@@ -118,7 +120,7 @@ def test_a_full_disk_for_temporary_files_keeps_the_crash_until_there_is_room(ins
     (tmpfs / "ballast").write_bytes(b"x" * 1_000_000)
     crash_id = installation.submit(DUMP)
     daemon = installation.start()
-    daemon.wait_for_log("is tried again, it is not at fault")
+    daemon.wait_for_log("will be tried again, this attempt does not count")
     assert "No space left" in daemon.log
     (tmpfs / "ballast").unlink()
     daemon.wait_for_log(f"{crash_id} saved")
@@ -131,7 +133,7 @@ def test_a_full_disk_of_a_destination_keeps_the_crash_until_there_is_room(instal
     (tmpfs / "ballast").write_bytes(b"x" * 1_040_000)
     crash_id = installation.submit(DUMP)
     daemon = installation.start()
-    daemon.wait_for_log("is tried again, it is not at fault")
+    daemon.wait_for_log("will be tried again, this attempt does not count")
     (tmpfs / "ballast").unlink()
     daemon.wait_for_log(f"{crash_id} saved")
     assert daemon.stop() == 0
@@ -143,7 +145,7 @@ def test_a_directory_that_cannot_be_written_is_named_and_keeps_the_crash(install
     subprocess.run(["mount", "-o", "remount,ro", tmpfs], check=True)
     crash_id = installation.submit(DUMP)
     daemon = installation.start()
-    daemon.wait_for_log("is tried again, it is not at fault")
+    daemon.wait_for_log("will be tried again, this attempt does not count")
     assert str(tmpfs) in daemon.log
     subprocess.run(["mount", "-o", "remount,rw", tmpfs], check=True)
     daemon.wait_for_log(f"{crash_id} saved")
@@ -156,7 +158,7 @@ def test_while_the_store_is_not_mounted_no_crash_is_rejected(installation, tmp_p
     installation.crashes.rename(mounted)
     installation.crashes.mkdir()
     daemon = installation.start()
-    daemon.wait_for_log("is tried again, it is not at fault")
+    daemon.wait_for_log("will be tried again, this attempt does not count")
     assert f"there is no directory {installation.crashes}" in daemon.log
     assert "not ready: " in daemon.log
     installation.crashes.rmdir()

@@ -104,7 +104,7 @@ def test_a_crash_that_alone_lacks_what_this_machine_has_for_others_is_parked_wit
     eventually(all_parked, lambda: f"{queue.depths()}\n{daemon.log[-3000:]}")
     eventually(lambda: all(map(installation.is_processed, others)), lambda: daemon.log[-3000:])
     assert daemon.stop() == 0
-    parked = {crash.crash_id: crash.reason for crash in queue.kept("parked")}
+    parked = {crash.crash_id: crash.reason for crash in queue.set_aside("parked")}
     assert parked.keys() == lacking.keys()
     for crash_id, what in lacking.items():
         assert REASONS[what] in parked[crash_id]
@@ -116,7 +116,10 @@ def test_a_crash_that_lacks_something_while_nothing_is_saved_is_tried_for_ever(t
     with installed("sqlite", tmp_path) as installation:
         crash_id = installation.submit_crash(Lacks=what)
         daemon = installation.start("--health.port=0", "--app.maximum_attempts=1")
-        eventually(lambda: daemon.log.count(f"{crash_id} is tried again, it is not at fault") == 4, lambda: daemon.log)
+        eventually(
+            lambda: daemon.log.count(f"{crash_id} will be tried again, this attempt does not count") == 4,
+            lambda: daemon.log,
+        )
         assert REASONS[what] in daemon.log
         assert installation.queue_of_its_own.depths().parked == 0
         assert daemon.stop() == 0
@@ -160,7 +163,9 @@ def good_after(installation: EmbeddedInstallation, database: Database, proxy: Pr
     proxy.refuse()
     proxy.cut()
     failing = [installation.submit_crash() for _ in range(5)]
-    eventually(lambda: daemon.log.count(" is tried again, it is not at fault") >= 2, lambda: daemon.log[-3000:])
+    eventually(
+        lambda: daemon.log.count(" will be tried again, this attempt does not count") >= 2, lambda: daemon.log[-3000:]
+    )
     junk = [new_crash_id() if number % 2 else str(uuid.uuid4())[:35] for number in range(JUNK)]
     list(installation.queue_of_its_own.submit_all(junk))
     good = installation.submit_crash()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.app.watchdog import EXIT_CODE
-from socorro_processor.crashqueue.base import Depths, KeptCrash
+from socorro_processor.crashqueue.base import Depths, SetAsideCrash
 from tests.system.daemon import Daemon
 from tests.system.embedded import EmbeddedInstallation, embedded_installation, supervise
 
@@ -32,7 +32,7 @@ class Poison(Rule):
         return True
 """
 
-DEATHS_UNTIL_ALONE = {"sqlite": 0, "rabbitmq": 2}
+DEATHS_UNTIL_SUSPECT = {"sqlite": 0, "rabbitmq": 2}
 """Deaths that are no attempt of the crash, for the queue does not know which of several crashes was to blame."""
 
 
@@ -53,7 +53,7 @@ def in_order(depths: Depths) -> bool:
 
 def run_until_parked(
     installation: EmbeddedInstallation, healthy: list[str], *arguments: str
-) -> tuple[list[KeptCrash], list[int], str]:
+) -> tuple[list[SetAsideCrash], list[int], str]:
     """What is parked in the end, with what codes daemons ended before, and all that they said."""
     daemons: list[Daemon] = []
 
@@ -67,7 +67,7 @@ def run_until_parked(
     )
     assert daemon.stop() == 0
     assert in_order(queue.depths())
-    return list(queue.kept("parked")), ended, "".join(daemon.log for daemon in daemons)
+    return list(queue.set_aside("parked")), ended, "".join(daemon.log for daemon in daemons)
 
 
 def test_a_crash_that_kills_the_processor_is_parked_and_200_healthy_ones_are_saved(request, installation):
@@ -79,7 +79,7 @@ def test_a_crash_that_kills_the_processor_is_parked_and_200_healthy_ones_are_sav
         (poison, "the processor died in each of 5 attempts", "normal")
     ]
     assert parked[0].attempts == 5
-    assert ended == [-signal.SIGKILL] * (5 + DEATHS_UNTIL_ALONE[queue_of(request)])
+    assert ended == [-signal.SIGKILL] * (5 + DEATHS_UNTIL_SUSPECT[queue_of(request)])
     assert not installation.is_processed(poison)
 
 
@@ -93,7 +93,7 @@ def test_a_crash_that_hangs_ends_the_processor_with_all_stacks_in_its_log_and_is
     assert [(crash.crash_id, crash.reason) for crash in parked] == [
         (poison, "the processor died in each of 2 attempts")
     ]
-    assert ended == [EXIT_CODE] * (2 + DEATHS_UNTIL_ALONE[queue_of(request)])
+    assert ended == [EXIT_CODE] * (2 + DEATHS_UNTIL_SUSPECT[queue_of(request)])
     assert f"{poison} is in work for" in log
     assert 'poison_rule.py", line' in log
 

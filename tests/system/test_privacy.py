@@ -66,7 +66,7 @@ def _seen(installation: Production, directory: Path, statsd: StatsdServer) -> Si
     # What PostgreSQL says of a row that it refuses quotes the row.
     installation.database.execute("ALTER TABLE raw_crashes ADD CHECK (raw_crash::text NOT LIKE '%marker%') NOT VALID")
     assert installation.socorro("reprocess", saved).returncode == 0
-    daemon.wait_for_log(f"{saved} is tried again")
+    daemon.wait_for_log(f"{saved} will be tried again")
     with pytest.raises(urllib.error.HTTPError) as not_ready:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5)
     told = {

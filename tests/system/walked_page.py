@@ -42,7 +42,7 @@ _VARYING = {
     "pid": r"(?<=pid )\d+",
     "host_and_pid": r"\b\w+:\d{4,}$",
     "directory": r"(?<= )/\S*/(?=socorro-data)|(?<= in )/\S*(?=:$)",
-    "crashes": r"\d+(?= crashes that it had)",
+    "crashes": r"(?<=in flight come back: )\d+",
     "anything": r" +\.\.\.(?= |$)",
     "gap": r" {2,}",
 }

@@ -1,4 +1,4 @@
-"""docs/failures.rst quotes what the code says."""
+"""docs/failures.rst and docs/upgrading.rst quote what the code says."""
 
 import ast
 import re
@@ -28,6 +28,10 @@ def quoted() -> Iterator[str]:
 MESSAGES = sorted(set(quoted()))
 
 
+UPGRADING = (REPOSITORY / "docs" / "upgrading.rst").read_text()
+MESSAGES_OF_TODAY = re.findall(r"^     - ``(.+?)``", UPGRADING.partition("Messages\n===")[2], re.MULTILINE)
+
+
 def texts(node: ast.AST) -> Iterator[str]:
     """All texts in a module, with NUL for what is put into them."""
     for each in ast.walk(node):
@@ -51,6 +55,18 @@ def test_many_messages_are_quoted():
 def test_each_message_that_is_quoted_is_in_the_code(message, said):
     # Behind a colon or comma there may stand another message, and a number may be put in.
     parts = [part.strip(" :") for part in re.split(r"\.\.\.|: |, |\b[0-9]+\b", _LEVEL.sub("", message))]
+    parts = [part for part in parts if len(part) > 3]
+    assert parts
+    assert [part for part in parts if not any(part in text for text in said)] == []
+
+
+def test_messages_of_today_are_listed_for_who_upgrades():
+    assert len(MESSAGES_OF_TODAY) > 10
+
+
+@pytest.mark.parametrize("message", MESSAGES_OF_TODAY)
+def test_each_message_that_an_upgrade_brings_is_in_the_code(message, said):
+    parts = [part.strip(" :") for part in re.split(r"\.\.\.|[:,;'] ?|\b[0-9]+\b|cannot ", message)]
     parts = [part for part in parts if len(part) > 3]
     assert parts
     assert [part for part in parts if not any(part in text for text in said)] == []

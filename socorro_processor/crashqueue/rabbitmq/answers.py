@@ -1,4 +1,4 @@
-"""What a processor on RabbitMQ answers when it is asked which crashes it has.
+"""The answer of a processor on RabbitMQ that is asked which crashes it has.
 
 Questions and answers are JSON objects. Whoever may use the broker may send others: of these nothing is believed
 beyond what fits.
@@ -41,20 +41,20 @@ Numbers = Mapping[QueueName, int]
 
 @dataclass(frozen=True)
 class CrashHeld:
-    """A crash that a processor has, or has put off; times are in seconds, for clocks differ between hosts."""
+    """A crash that a processor has, or has delayed; times are in seconds, because clocks differ between hosts."""
 
     crash_id: str
     queue: QueueName
     state: PendingState
     age: float | None = None
-    """Since it is in this state."""
+    """Since it came into this state."""
     due_in: float | None = None
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one processor has."""
+    """The crashes of one processor."""
 
     number: str
     """Its own, and no other's."""
@@ -71,7 +71,7 @@ class Answer:
         return InFlightAt(self.process, self.in_work, self.prefetched, self.pause)
 
     def pending(self, now: datetime) -> list[PendingCrash]:
-        """Its crashes, by the clock of whoever has asked, who heard of them at ``now``."""
+        """Return its crashes with times by the clock of whoever has asked, who heard of them at ``now``."""
         return [
             PendingCrash(
                 crash.crash_id,
@@ -91,7 +91,7 @@ def encode_question(*, ids: bool) -> bytes:
 
 
 def decode_question(data: bytes) -> bool | None:
-    """Whether crash ids are asked for; None where it is no question."""
+    """Return True if crash ids are asked for; None if it is not a question."""
     question = _object(data, LONGEST_QUESTION)
     return None if question is None else question.get("ids") is True
 
@@ -121,7 +121,7 @@ def encode_answer(answer: Answer) -> bytes:
 
 
 def decode_answer(data: bytes) -> Answer | None:
-    """What was encoded, cut to what makes sense; None where it is nothing like it."""
+    """Return what was encoded, cut to what makes sense; None if it is nothing like it."""
     values = _object(data, LONGEST_ANSWER)
     if values is None:
         return None

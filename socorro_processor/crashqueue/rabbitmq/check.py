@@ -1,4 +1,4 @@
-"""Is everything at the broker as the crash queue needs it?"""
+"""Check that everything at the broker is as the crash queue needs it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_broker(config: DotDict, queues: BrokerQueues) -> None:
-    """Connect, look at each queue, and have a message confirmed that goes nowhere; make nothing.
+    """Connect, look at each queue, have a message confirmed that goes nowhere; make nothing.
 
     Raises CrashQueueError, saying what is wrong; what works, but not as it should, is a warning in the log.
     """
@@ -65,7 +65,7 @@ def _check_queues(connection: pika.BlockingConnection, queues: BrokerQueues) -> 
             channel.queue_declare(name, durable=True, arguments=arguments)
             channel.close()
     if missing:
-        raise CrashQueueError(f"{len(missing)} queues are missing, such as {missing[0]}: run `socorro setup`")
+        raise CrashQueueError(f"missing queues: {len(missing)}, such as {missing[0]}: run `socorro setup`")
 
 
 def _check_confirm(connection: pika.BlockingConnection) -> None:

@@ -1,4 +1,4 @@
-"""A connection to RabbitMQ that is always there again: opened, looked after and reopened by a thread of its own.
+"""A connection to RabbitMQ that a thread of its own opens, looks after and opens again.
 
 The thread does nothing but wait for the socket, so that heartbeats go on whatever else the process
 does, and nothing that the broker leaves unanswered can stop it. All that is said to the broker is
@@ -35,7 +35,7 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
 def connection_parameters(config: DotDict, purpose: str) -> pika.ConnectionParameters:
-    """What to connect to, and as whom."""
+    """Return where to connect to, and as whom."""
     return pika.ConnectionParameters(
         host=config.host,
         port=config.port,
@@ -50,7 +50,7 @@ def connection_parameters(config: DotDict, purpose: str) -> pika.ConnectionParam
 
 
 def place_of(config: DotDict) -> str:
-    """For messages."""
+    """Return the broker's address, for messages."""
     return f"RabbitMQ at {config.host}:{config.port}{config.virtual_host}"
 
 
@@ -126,21 +126,23 @@ class BrokerConnection:
             self._calls.add(future)
         try:
             if not self.post(lambda: self._begin(action, future)):
-                raise CrashQueueError(f"{doing}: {self._place}: the connection was lost")
+                raise CrashQueueError(f"cannot {doing}: {self._place}: the connection was lost")
             try:
                 return future.result(self._timeout)
             except TimeoutError:
                 if future.cancel():
-                    raise CrashQueueError(f"{doing}: {self._place} did not answer in {self._timeout:g} s") from None
+                    raise CrashQueueError(
+                        f"cannot {doing}: {self._place} did not answer in {self._timeout:g} s"
+                    ) from None
                 return future.result()
             except CrashQueueError as error:
-                raise CrashQueueError(f"{doing}: {error}") from error
+                raise CrashQueueError(f"cannot {doing}: {error}") from error
         finally:
             with self._condition:
                 self._calls.discard(future)
 
     def unavailable(self) -> str:
-        """Why there is no connection at this time; empty where there is one."""
+        """Return why there is no connection at this time; empty if there is one."""
         with self._condition:
             return "" if self._ready else self._reason or f"{self._place}: no connection yet"
 
@@ -158,11 +160,11 @@ class BrokerConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether channels can be opened."""
+        """True if channels can be opened."""
         return self._connection is not None and bool(self._connection.is_open)
 
     def ready(self) -> None:
-        """What was opened can be used."""
+        """Note that what was opened can be used."""
         with self._condition:
             self._ready = True
             self._condition.notify_all()
@@ -177,7 +179,7 @@ class BrokerConnection:
             self._connection.close()
 
     def open_channel(self, opened: Callable[[Channel], None], closed: Callable[[BaseException], None]) -> None:
-        """``closed`` is called once the channel is no more, whoever closed it."""
+        """Open a channel. ``closed`` is called once it is no more, whoever closed it."""
 
         def prepared(channel: Channel) -> None:
             channel.add_on_close_callback(lambda _, reason: closed(reason))
@@ -190,12 +192,12 @@ class BrokerConnection:
         self._connection.ioloop.call_later(seconds, self._unless_closing(action))
 
     def on_blocked(self, blocked: Callable[[str], None], unblocked: Callable[[], None]) -> None:
-        """Be told when the broker takes no more messages, and when it takes them again."""
+        """Call these when the broker takes no more messages, and when it takes them again."""
         self._connection.add_on_connection_blocked_callback(lambda _, frame: blocked(frame.method.reason))
         self._connection.add_on_connection_unblocked_callback(lambda *_: unblocked())
 
     def _unless_closing(self, action: Callable[[], None]) -> Callable[[], None]:
-        """Between goodbye and the end the loop goes on, but the client refuses whatever is said."""
+        """Leave out the action while the connection is closing: the loop goes on, but the client refuses them."""
 
         def act() -> None:
             if self.is_open:
@@ -211,10 +213,10 @@ class BrokerConnection:
                 lambda: self._ready or self._closing.is_set() or self._failed_attempts > seen, self._timeout
             )
             if self._closing.is_set():
-                raise CrashQueueError(f"{doing}: the queue is closed")
+                raise CrashQueueError(f"cannot {doing}: the queue is closed")
             if not self._ready:
                 reason = self._reason or f"{self._place}: no connection in {self._timeout:g} s"
-                raise CrashQueueError(f"{doing}: {reason}")
+                raise CrashQueueError(f"cannot {doing}: {reason}")
 
     def _begin(self, action: Callable[[Future[T]], None], future: Future[T]) -> None:
         try:
@@ -277,7 +279,7 @@ class BrokerConnection:
             logger.debug("%s: no clean end of the connection", self._place, exc_info=True)
 
     def _end(self) -> None:
-        """The connection is no more, or never was."""
+        """Note that the connection is no more, or never was."""
         error = self._error or CrashQueueError("the connection was closed")
         reason = f"{self._place}: {in_words(error)}"
         if not self._closing.is_set():

@@ -1,4 +1,4 @@
-"""The connection that crashes come on, and on which their ends are told."""
+"""The connection on which crashes come, and on which the broker is told of their ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pika.channel import Channel
 from pika.spec import Basic
 
 from socorro_processor.configuration import DotDict
-from socorro_processor.crashqueue.base import QUEUES, QueueName
+from socorro_processor.crashqueue.base import LONGEST_DELAY, QUEUES, QueueName
 from socorro_processor.crashqueue.rabbitmq.answers import Answer, Numbers
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq.counter import QueueCounter
@@ -27,10 +27,9 @@ from socorro_processor.crashqueue.rabbitmq.prefetch import Prefetch
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
 from socorro_processor.crashqueue.rabbitmq.questions import QuestionListener
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
-from socorro_processor.crashqueue.retry_delays import LONGEST_DELAY
 
 DELIVERIES_UNTIL_SUSPECT = 2
-"""After so many deliveries without an end a crash is a suspect.
+"""So many deliveries without an end make a crash a suspect.
 
 It may have killed its processors, or was only there when they died: the next death hits no bystander.
 """
@@ -101,20 +100,20 @@ class Consumer:
             self.connection.post(self._declare_and_consume)
 
     def ack(self, message: Message) -> None:
-        """The broker may forget it. Where the connection that it came on is lost, it comes again."""
+        """Have the broker forget it. If the connection that it came on is lost, it comes again."""
         self.connection.post(lambda: self._tell(message, lambda channel: channel.basic_ack(message.tag)))
 
     def give_back(self, message: Message) -> None:
-        """The broker delivers it again, at once, to any processor."""
+        """Have the broker deliver it again, at once, to any processor."""
         self.connection.post(lambda: self._tell(message, lambda channel: channel.basic_nack(message.tag, requeue=True)))
 
     def ack_superfluous(self) -> None:
-        """Twins of crashes in work, beside the one twin that waits."""
+        """Acknowledge twins of crashes in work, all but the one twin that waits."""
         for message in self._prefetch.superfluous():
             self.ack(message)
 
-    def look_after(self, queue: QueueName) -> None:
-        """One was taken: see to it that enough wait here."""
+    def keep_filled(self, queue: QueueName) -> None:
+        """Note that one was taken from the queue, and see to it that enough wait here."""
         self.connection.post(lambda: self._add_consumer_where_needed(queue))
 
     @property
@@ -123,11 +122,11 @@ class Consumer:
 
     @property
     def must_drain(self) -> bool:
-        """Whether a busy processor is to end all else, so that it can take a suspect."""
+        """True if a busy processor has to end all else, so that it can take a suspect."""
         return self._suspects_wait and time.monotonic() >= self._drain_at
 
     def next_suspect(self) -> Message | None:
-        """The next suspect, for a processor that has nothing in work. Raises CrashQueueError."""
+        """Take the next suspect, for a processor that has nothing in work. Raises CrashQueueError."""
         message = self.first_of(self.queues.suspect, None, "look for a suspect crash")
         if message is None:
             self._suspects_wait = False
@@ -159,11 +158,11 @@ class Consumer:
 
     @property
     def moving(self) -> list[Message]:
-        """Those on their way to another queue, of which the broker waits to hear too."""
+        """The messages on their way to another queue, which are not yet acknowledged."""
         return list(self._moving)
 
     def close(self) -> None:
-        """All that was not ended is the broker's again."""
+        """Close the connection: all that was not ended is the broker's again."""
         self._questions.close()
         self.connection.close()
 
@@ -224,14 +223,14 @@ class Consumer:
         self.ack_superfluous()
 
     def _on_cancel(self, frame: Any) -> None:
-        """The broker says that the queue of a consumer is gone: somebody has deleted it."""
+        """Make a queue again that somebody has deleted: the broker says so to its consumer."""
         queue, limit = self._consumers.pop(frame.method.consumer_tag)
         name = self.queues.origins[queue]
         logger.warning("queue %s was deleted, it is made again", name)
         self.queues.declare(self._channel, [name], lambda _: self._add_consumer(queue, limit))
 
     def _look(self) -> None:
-        """Again and again, as long as the connection is there."""
+        """Look again and again, as long as the connection is there."""
         self.counter.count_soon(self.queues.suspect, lambda count: self._on_suspect() if count else None)
         for message in self._prefetch.take_away_old():
             self._move(message, self.queues.delayed(self.queues.origins[message.queue], self.queues.delays[-1]))
@@ -244,7 +243,7 @@ class Consumer:
             self._prefetch.wake()
 
     def _move(self, message: Message, name: str, moved: Callable[[], None] = lambda: None) -> None:
-        """To another queue. Until that is sure, the broker waits to hear of it."""
+        """Move it to another queue, and acknowledge it once it is sure to be there."""
 
         def on_published(future: Future[None]) -> None:
             if future.exception() is None:

@@ -1,11 +1,12 @@
-"""How many messages wait in which queue at the broker, and how many consumers it has."""
+"""Count the messages that wait in queues at the broker, and their consumers; purge queues."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 from pika.channel import Channel
 
@@ -29,7 +30,7 @@ class _Question:
 
 
 class QueueCounter:
-    """Asks on a channel of its own, for the broker closes it when a queue is not there.
+    """Counts on a channel of its own, because the broker closes it when a queue is not there.
 
     That queue is made then. Counts are of what nobody has been given: AMQP tells nothing of the rest.
     """
@@ -42,7 +43,7 @@ class QueueCounter:
         self._questions: deque[_Question] = deque()
 
     def count(self, names: Iterable[str], doing: str, *, consumers: bool = False) -> Counts:
-        """From any thread. ``consumers``: count these instead of messages. Raises CrashQueueError."""
+        """Count, from any thread. ``consumers``: count these instead of messages. Raises CrashQueueError."""
 
         def ask(future: Future[Counts]) -> None:
             # Nobody waits for the answer to a cancelled one.
@@ -58,11 +59,11 @@ class QueueCounter:
         return self._connection.call(ask, doing)
 
     def count_soon(self, name: str, answer: Callable[[int], None]) -> None:
-        """From the connection's thread; no answer where there is none."""
+        """Count, from the connection's thread; if that fails there is no answer."""
         self._ask(_Question([name], lambda counts: answer(counts[name]), lambda error: None))
 
     def forget(self) -> None:
-        """The connection is lost, and whoever asked is told so by it."""
+        """Note that the connection is lost; it tells whoever asked."""
         self._channel = None
         self._questions.clear()
 
@@ -102,3 +103,38 @@ class QueueCounter:
             self._questions.popleft().fail(CrashQueueError(in_words(reason)))
         if self._questions and self._connection.is_open:
             self._put_first()
+
+
+def purge(connection: BrokerConnection, names: Sequence[str], doing: str) -> int:
+    """Empty one queue after the other; return how many messages there were. Those that somebody was given stay.
+
+    From any thread but the connection's. Raises CrashQueueError.
+    """
+
+    def begin(future: Future[int]) -> None:
+        left = list(names)
+        purged = 0
+
+        def opened(channel: Channel) -> None:
+            def next_one() -> None:
+                if left:
+                    channel.queue_purge(left.pop(0), callback=done)
+                    return
+                if not future.done():
+                    future.set_result(purged)
+                channel.close()
+
+            def done(frame: Any) -> None:
+                nonlocal purged
+                purged += frame.method.message_count
+                next_one()
+
+            next_one()
+
+        def closed(reason: BaseException) -> None:
+            if not future.done():
+                future.set_exception(CrashQueueError(in_words(reason)))
+
+        connection.open_channel(opened, closed)
+
+    return connection.call(begin, doing)

@@ -20,9 +20,10 @@ from socorro_processor.crashqueue.base import (
     Depth,
     Depths,
     InFlight,
-    KeptCrash,
-    KeptState,
     QueueName,
+    SetAsideCrash,
+    SetAsideState,
+    parse_delays,
 )
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, parse_weights
 from socorro_processor.crashqueue.history import History
@@ -30,8 +31,8 @@ from socorro_processor.crashqueue.outcomes import Outcomes
 from socorro_processor.crashqueue.rabbitmq.answers import Answer, Numbers
 from socorro_processor.crashqueue.rabbitmq.check import check_broker
 from socorro_processor.crashqueue.rabbitmq.consumer import Consumer
+from socorro_processor.crashqueue.rabbitmq.counter import purge
 from socorro_processor.crashqueue.rabbitmq.in_flight import Whereabouts, in_flight
-from socorro_processor.crashqueue.rabbitmq.kept import KeptReader
 from socorro_processor.crashqueue.rabbitmq.messages import (
     DUE,
     TRANSIENT,
@@ -39,15 +40,14 @@ from socorro_processor.crashqueue.rabbitmq.messages import (
     age_of,
     body_of,
     due_in,
-    headers_of_kept,
     headers_of_submission,
+    set_aside_headers,
     short_reason,
 )
 from socorro_processor.crashqueue.rabbitmq.prefetch import LONGEST_WAIT, Prefetch
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
-from socorro_processor.crashqueue.rabbitmq.purging import purge
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
-from socorro_processor.crashqueue.retry_delays import parse_delays
+from socorro_processor.crashqueue.rabbitmq.set_aside import SetAsideReader
 from socorro_processor.errors import CrashQueueError
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -55,7 +55,7 @@ UNTOLD_DELAY = 5.0
 """Seconds until a crash whose end could not be told is taken again."""
 
 LOOKS_INTO_A_DELAY = 20
-"""So many crashes that are delayed by the same time are looked at for one that can be hastened."""
+"""So many crashes with the same delay are looked at for one that can be tried ahead of time."""
 
 QUEUE_TYPES = ("quorum", "classic")
 
@@ -66,22 +66,23 @@ class RabbitMQCrashQueue(CrashQueueBase):
     """Queues in RabbitMQ (3.10 or later), for any number of processes; what is in them see ``queues``.
 
     Bodies are crash ids and may be any bytes. The same id twice is processed twice, one after the
-    other, within one process; between processes nobody can know. Of three or more the ones between may be left out.
+    other, within one process; between processes nobody can know. If it is there three times or more, those between
+    may be left out.
 
     The broker counts deliveries, but cannot say which of a dead processor's crashes had begun. A first death counts
-    for none of them; one that has seen two, or was given back as often, goes to the suspects, is delivered alone from
+    for none of them; one that has seen two, or was given back twice, goes to the suspects, is delivered alone from
     there, and every delivery there that does not end counts as an attempt. Classic queues count no deliveries.
 
-    A retry, a park or a reject is a message to another queue and then an acknowledgement. Where the first
-    fails the crash stays with this process and is delivered again by it.
+    A retry, a park or a reject is a message to another queue and then an acknowledgement. If the first
+    fails, the crash stays with this process, which delivers it again.
 
     ``depths`` knows what waits at the broker and what this process has; what others have taken is in
     none of its numbers: ``in_flight`` asks them. ``purge`` leaves it, as it does suspects. The broker does not tell
     how old its messages are: ``oldest`` is the oldest of those that this process has, which were the first of their
     queue, if all of them tell when they were submitted (in a header of ours, or in the property ``timestamp``). What
-    was read by ``kept`` is given back by ``close``; until then no other process can read.
+    was read by ``set_aside`` is given back by ``close``; until then no other process can read.
 
-    ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None. Not to be used across ``os.fork``.
+    ``new_crashes`` waits on its own, up to ``idle_delay`` seconds before each None. Not to be used across ``os.fork``.
     ``longest_wait`` is for tests.
     """
 
@@ -214,13 +215,13 @@ class RabbitMQCrashQueue(CrashQueueBase):
         self._publisher = Publisher(config, self._queues)
         self._whereabouts = Whereabouts(self._prefetch)
         self._consumer = Consumer(config, self._queues, self._prefetch, self._publisher, self._answer)
-        self._readers: dict[KeptState, KeptReader] = {
-            "parked": KeptReader(self._consumer.connection, self._queues, "parked"),
-            "rejected": KeptReader(self._consumer.connection, self._queues, "rejected"),
+        self._readers: dict[SetAsideState, SetAsideReader] = {
+            "parked": SetAsideReader(self._consumer.connection, self._queues, "parked"),
+            "rejected": SetAsideReader(self._consumer.connection, self._queues, "rejected"),
         }
         self._closing = threading.Event()
-        self._alone: Message | None = None
-        self._alone_since = 0.0
+        self._suspect: Message | None = None
+        self._suspect_since = 0.0
         self._no_suspect_before = 0.0
 
     def setup(self) -> None:
@@ -251,23 +252,23 @@ class RabbitMQCrashQueue(CrashQueueBase):
         message = _message_of(delivery)
         message.begun = True
         if not self._prefetch.is_mine(message):
-            self._prefetch.end(message)
+            self._prefetch.begin_settling(message)
             raise CrashQueueError(
-                f"begin {delivery.crash_id[:60]!r}: the connection it came on was lost; it is delivered again: drop it"
+                f"cannot begin {delivery.crash_id[:60]!r}: the connection it came on was lost; it comes again"
             )
 
     def ack(self, delivery: Delivery) -> None:
         message = _message_of(delivery)
-        if self._prefetch.end(message):
-            self._ended(message)
+        if self._prefetch.begin_settling(message):
+            self._settled(message)
 
     def retry(self, delivery: Delivery, reason: str, *, transient: bool, history: History | None = None) -> None:
         message = _message_of(delivery)
-        if not self._prefetch.end(message):
+        if not self._prefetch.begin_settling(message):
             return
         message.history = history or message.history
         delay = self._queues.delay_after(message.retries)
-        logger.debug("%.60r is tried again in %g s: %s", delivery.crash_id, delay, reason)
+        logger.debug("%.60r will be tried again in %g s: %s", delivery.crash_id, delay, reason)
         message.attempts += not transient
         message.retries += 1
         message.reason = short_reason(reason)
@@ -279,25 +280,25 @@ class RabbitMQCrashQueue(CrashQueueBase):
             )
         except CrashQueueError as error:
             # It is tried again all the same, only by this process and no other.
-            logger.warning("%s; it is kept here until then", error)
-            self._prefetch.keep(message, delay)
+            logger.warning("%s; it waits in this processor until then", error)
+            self._prefetch.wait_again(message, delay)
         else:
-            self._ended(message)
+            self._settled(message)
             self._whereabouts.put_off(message, delay)
 
-    def hasten(self) -> None:
+    def probe(self) -> None:
         delayed = {
             self._queues.delayed(self._queues.origins[queue], delay): queue
             for queue in QUEUES
             for delay in self._queues.delays
         }
-        counts = self._consumer.counter.count(delayed, "hasten a crash")
+        counts = self._consumer.counter.count(delayed, "try a delayed crash")
         seen: list[Message] = []
         candidates: list[Message] = []
         for name, queue in delayed.items():
             # Those that failed of their own may be in front.
             for _ in range(min(counts[name], LOOKS_INTO_A_DELAY)):
-                message = self._consumer.first_of(name, queue, "hasten a crash")
+                message = self._consumer.first_of(name, queue, "try a delayed crash")
                 if message is None:
                     break
                 seen.append(message)
@@ -309,17 +310,17 @@ class RabbitMQCrashQueue(CrashQueueBase):
             if message is not chosen:
                 self._consumer.give_back(message)
         if chosen is not None:
-            self._prefetch.hasten(chosen)
+            self._prefetch.probe(chosen)
 
     def park(self, delivery: Delivery, reason: str) -> None:
-        self._keep(delivery, "parked", reason)
+        self._set_aside(delivery, "parked", reason)
 
     def reject(self, delivery: Delivery, reason: str) -> None:
-        self._keep(delivery, "rejected", reason)
+        self._set_aside(delivery, "rejected", reason)
 
     def release(self, delivery: Delivery) -> None:
         message = _message_of(delivery)
-        if not self._prefetch.end(message):
+        if not self._prefetch.begin_settling(message):
             return
         if message.suspect:
             # To give it back would count as an attempt: a copy takes its place.
@@ -328,10 +329,10 @@ class RabbitMQCrashQueue(CrashQueueBase):
             except CrashQueueError as error:
                 logger.warning("%s; it is given back, which counts as an attempt", error)
             else:
-                self._ended(message)
+                self._settled(message)
                 return
         self._consumer.give_back(message)
-        self._prefetch.ended(message)
+        self._prefetch.settled(message)
 
     def submit(self, crash_id: str, queue: QueueName = "normal", work: str = "") -> None:
         for _ in self.submit_all([crash_id], queue, work):
@@ -343,7 +344,9 @@ class RabbitMQCrashQueue(CrashQueueBase):
         unconfirmed: deque[tuple[str, Future[None]]] = deque()
         for crash_id in crash_ids:
             if queue not in QUEUES:
-                raise CrashQueueError(f"submit {crash_id[:60]!r}: {queue!r} is no queue; there are {', '.join(QUEUES)}")
+                raise CrashQueueError(
+                    f"cannot submit {crash_id[:60]!r}: {queue!r} is not a queue; there are {', '.join(QUEUES)}"
+                )
             unconfirmed.append(
                 (crash_id, self._publisher.post(self._queues.origins[queue], body_of(crash_id), headers))
             )
@@ -367,11 +370,11 @@ class RabbitMQCrashQueue(CrashQueueBase):
             )
             for queue, name in self._queues.origins.items()
         }
-        kept = {state: counts[self._queues.kept[state]] + reader.held for state, reader in self._readers.items()}
+        aside = {state: counts[self._queues.set_aside[state]] + reader.held for state, reader in self._readers.items()}
         return Depths(
             queues,
-            parked=kept["parked"],
-            rejected=kept["rejected"],
+            parked=aside["parked"],
+            rejected=aside["rejected"],
             suspect=counts[self._queues.suspect] + delayed_for(self._queues.suspect),
         )
 
@@ -381,10 +384,10 @@ class RabbitMQCrashQueue(CrashQueueBase):
     def pauses(self, reason: str) -> None:
         self._whereabouts.pause = reason
 
-    def kept(self, state: KeptState) -> Iterator[KeptCrash]:
+    def set_aside(self, state: SetAsideState) -> Iterator[SetAsideCrash]:
         return self._readers[state].read()
 
-    def requeue(self, crash: KeptCrash) -> bool:
+    def requeue(self, crash: SetAsideCrash) -> bool:
         reader = self._readers[crash.state]
         found = reader.take_out(crash)
         if found is None:
@@ -400,9 +403,9 @@ class RabbitMQCrashQueue(CrashQueueBase):
         reader.remove(found)
         return True
 
-    def purge(self, name: QueueName | KeptState) -> int:
+    def purge(self, name: QueueName | SetAsideState) -> int:
         if name == "parked" or name == "rejected":
-            names = [self._queues.kept[name]]
+            names = [self._queues.set_aside[name]]
         else:
             origin = self._queues.origins[name]
             # What becomes due meanwhile is in the last one.
@@ -422,19 +425,19 @@ class RabbitMQCrashQueue(CrashQueueBase):
         if not self._closing.is_set():
             self._closing.set()
             self._prefetch.wake()
-            if self._alone is not None:
-                self.release(self._alone.delivery())
+            if self._suspect is not None:
+                self.release(self._suspect.delivery())
             self._consumer.close()
             self._publisher.close()
 
     def _next(self) -> Delivery | None:
-        if self._alone is not None:
-            if self._prefetch.has_in_work(self._alone):
+        if self._suspect is not None:
+            if self._prefetch.has_in_work(self._suspect):
                 return None
-            # As much time for the others, if there are any, as it took.
+            # The others, if there are any, get as much time as it took.
             now = time.monotonic()
-            self._no_suspect_before = now + (now - self._alone_since)
-            self._alone = None
+            self._no_suspect_before = now + (now - self._suspect_since)
+            self._suspect = None
         if self._consumer.suspects_wait and self._may_take_a_suspect():
             if not self._prefetch.works:
                 if suspect := self._next_suspect():
@@ -445,7 +448,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         if message is None:
             return None
         self._consumer.ack_superfluous()
-        self._consumer.look_after(message.queue)
+        self._consumer.keep_filled(message.queue)
         return message.delivery()
 
     def _may_take_a_suspect(self) -> bool:
@@ -458,20 +461,20 @@ class RabbitMQCrashQueue(CrashQueueBase):
             logger.debug("%s", error)
             return None
         if message is not None:
-            self._prefetch.take_alone(message)
-            self._alone, self._alone_since = message, time.monotonic()
+            self._prefetch.take_suspect(message)
+            self._suspect, self._suspect_since = message, time.monotonic()
         return message
 
     def _confirmed(self, crash_id: str, submission: Future[None]) -> str:
         self._publisher.wait(submission, f"submit {crash_id[:60]!r}")
         return crash_id
 
-    def _keep(self, delivery: Delivery, state: KeptState, reason: str) -> None:
+    def _set_aside(self, delivery: Delivery, state: SetAsideState, reason: str) -> None:
         message = _message_of(delivery)
-        if not self._prefetch.end(message):
+        if not self._prefetch.begin_settling(message):
             return
         one_goes = state == "rejected" and self._has_no_room_for_rejected()
-        crash = KeptCrash(
+        crash = SetAsideCrash(
             delivery.crash_id,
             state,
             reason,
@@ -482,20 +485,20 @@ class RabbitMQCrashQueue(CrashQueueBase):
         ).cut()
         try:
             self._publisher.publish(
-                self._queues.kept[state],
+                self._queues.set_aside[state],
                 body_of(crash.crash_id),
-                message.carried | headers_of_kept(crash),
-                f"keep {delivery.crash_id[:60]!r} as {state}",
+                message.carried | set_aside_headers(crash),
+                f"set aside {delivery.crash_id[:60]!r} as {state}",
             )
         except CrashQueueError:
-            self._prefetch.keep(message, UNTOLD_DELAY)
+            self._prefetch.wait_again(message, UNTOLD_DELAY)
             raise
         if one_goes:
             METRICS.increment("queue.rejected_dropped")
-        self._ended(message)
+        self._settled(message)
 
     def _age_of_the_oldest(self, queue: QueueName, at_the_broker: int) -> float | None:
-        """Seconds; 0 where there is none, None where that is not known."""
+        """Return its age in seconds; 0 if there is none, None if it is not known."""
         submitted = self._prefetch.submitted(queue)
         known = [each for each in submitted if each is not None]
         if not submitted and not at_the_broker:
@@ -505,8 +508,8 @@ class RabbitMQCrashQueue(CrashQueueBase):
         return age_of(min(known))
 
     def _has_no_room_for_rejected(self) -> bool:
-        """Return True where the broker lets the oldest rejected one go for one more: it tells nobody."""
-        name = self._queues.kept["rejected"]
+        """Return True if the broker drops the oldest rejected one for one more: it tells nobody."""
+        name = self._queues.set_aside["rejected"]
         try:
             counts = self._consumer.counter.count([name], "count the rejected crashes")
         except CrashQueueError as error:
@@ -517,10 +520,10 @@ class RabbitMQCrashQueue(CrashQueueBase):
     def _answer(self, ids: bool, consumers: Numbers) -> Answer:
         return self._whereabouts.answer(self._consumer.moving, consumers, ids=ids)
 
-    def _ended(self, message: Message) -> None:
+    def _settled(self, message: Message) -> None:
         self._whereabouts.forget(message)
         self._consumer.ack(message)
-        self._prefetch.ended(message)
+        self._prefetch.settled(message)
 
 
 def _message_of(delivery: Delivery) -> Message:

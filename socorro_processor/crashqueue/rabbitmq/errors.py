@@ -1,4 +1,4 @@
-"""What RabbitMQ and its client say, in words that tell an operator what to do."""
+"""Errors of RabbitMQ and its client, in words that tell an operator what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DELIVERY_TIMEOUT = "delivery acknowledgement on channel"
 
 
 def in_words(error: BaseException) -> str:
-    """One line: what went wrong, and what to do. Never a secret: the client puts none into its errors."""
+    """Return a line: what went wrong, and what to do. No secret is in it: the client puts none into its errors."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, exceptions.ProbableAuthenticationError | exceptions.AuthenticationError):
@@ -63,7 +63,7 @@ def _of_reply(code: int, text: str) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and those that it was made of: the client wraps the real one several times."""
+    """Yield the error, and those that it was made of: the client wraps the real one several times."""
     yield error
     wrapped = [
         *getattr(error, "exceptions", ()),

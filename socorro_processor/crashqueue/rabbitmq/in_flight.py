@@ -1,4 +1,4 @@
-"""Which crashes are in flight on RabbitMQ: what this processor has, and what all of them say when they are asked."""
+"""Crashes in flight on RabbitMQ: those of this processor, and those that all tell of when they are asked."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _PutOff:
 
 
 class Whereabouts:
-    """What this processor can say of its crashes. May be used from any thread.
+    """Knows where the crashes of this processor are. May be used from any thread.
 
     The broker does not tell which crashes are in their delay: who has put one off remembers it until it is due.
     """
@@ -56,7 +56,7 @@ class Whereabouts:
         self._put_off: OrderedDict[str, _PutOff] = OrderedDict()
 
     def put_off(self, message: Message, delay: float) -> None:
-        """It waits for its next attempt at the broker."""
+        """Note that it waits for its next attempt at the broker."""
         with self._lock:
             now = self._clock()
             crash_id = message.crash_id[:LONGEST_PENDING_ID]
@@ -66,12 +66,12 @@ class Whereabouts:
                 self._put_off.popitem(last=False)
 
     def forget(self, message: Message) -> None:
-        """It was taken before it was due, and has ended."""
+        """Note that it was taken before it was due, and has ended."""
         with self._lock:
             self._put_off.pop(message.crash_id[:LONGEST_PENDING_ID], None)
 
     def answer(self, moving: Iterable[Message], consumers: Numbers, *, ids: bool) -> Answer:
-        """Return all that the broker waits to hear of from here; ``moving``: those that are in no prefetch any more."""
+        """Return all that is not yet acknowledged here; ``moving``: those that are not in the prefetch any more."""
         in_work: Counter[QueueName] = Counter()
         prefetched: Counter[QueueName] = Counter()
         crashes: list[CrashHeld] = []
@@ -99,7 +99,7 @@ class Whereabouts:
         )
 
     def _delayed(self, here: set[str]) -> list[CrashHeld]:
-        """Those that are not here again, nor due."""
+        """Return the delayed ones that are not here again, nor due."""
         with self._lock:
             now = self._clock()
             for crash_id in [each for each, crash in self._put_off.items() if crash.due <= now or each in here]:
@@ -143,7 +143,7 @@ def _delayed_at_the_broker(consumer: Consumer) -> Numbers:
 
 
 def _listed(crashes: list[PendingCrash], delayed: Numbers) -> list[PendingCrash]:
-    """All once, those in flight first, and no more delayed ones than there are.
+    """Return each once, those in flight first, and no more delayed ones than there are.
 
     One that was put off here may have been taken earlier by another processor, and have ended there: it is the one that
     was due first.

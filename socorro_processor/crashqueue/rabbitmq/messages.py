@@ -1,4 +1,4 @@
-"""A crash as a message: the body is its id, and what became of it so far is in headers of ours."""
+"""A crash as a message: the body is its id, and its history is in headers of ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pika.data
 from pika.exceptions import AMQPError
 
-from socorro_processor.crashqueue.base import QUEUES, Delivery, KeptCrash, KeptState, QueueName, reason_of
+from socorro_processor.crashqueue.base import QUEUES, Delivery, QueueName, SetAsideCrash, SetAsideState, reason_of
 from socorro_processor.crashqueue.history import NOTHING, History, history_of
 
 QUEUE = "socorro-queue"
@@ -31,7 +31,7 @@ WORK = "socorro-work"
 SUBMITTED = "socorro-submitted"
 """When, in microseconds since 1970: it goes with the copies that retries are."""
 DELIVERY_COUNT = "x-delivery-count"
-"""The broker's own: how often it was delivered before without an end. Only quorum queues tell."""
+"""The broker's count of deliveries without an end before this one. Only quorum queues tell."""
 
 _OURS = {
     QUEUE, ATTEMPTS, RETRIES, TRANSIENT, DUE, REASON, TIME, NOT_FOUND, FAILED, FAILED_AT, UNSAVED, RESULT, WORK,
@@ -53,7 +53,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def body_of(crash_id: str) -> bytes:
-    """Any text as a body; the one that was made of a body gives that body again."""
+    """Return any text as a body; a text that was made of a body gives that body again."""
     try:
         return crash_id.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -61,19 +61,19 @@ def body_of(crash_id: str) -> bytes:
 
 
 def crash_id_of(body: bytes) -> str:
-    """Any body as text."""
+    """Return any body as text."""
     return body.decode("utf-8", "surrogateescape")
 
 
 @dataclass(eq=False)
 class Message:
-    """A message that this process was given, and that the broker waits to hear of."""
+    """A message that was delivered to this process and is not yet acknowledged."""
 
     body: bytes
     queue: QueueName
     """Where it was submitted."""
     attempts: int
-    """Those that failed of its own, or that killed the processor while it was alone."""
+    """Attempts that failed of its own, or that killed the processor while it was alone."""
     retries: int
     deliveries: int
     session: int
@@ -86,13 +86,13 @@ class Message:
     submitted: int | None = None
     """In microseconds since 1970; None where nobody wrote it down."""
     reason: str = ""
-    """Why it is tried again; empty where that is not known."""
+    """Why it is tried again; empty if that is not known."""
     carried: Headers = field(default_factory=dict)
     """Headers that this version does not know: they are handed on."""
     since: float = 0.0
     """When it was taken, by the clock of whoever took it."""
     begun: bool = False
-    ended: bool = False
+    is_settling: bool = False
     crash_id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,13 +104,13 @@ class Message:
             self.queue,
             self.attempts + 1,
             self.retries,
-            alone=self.suspect,
+            suspect=self.suspect,
             history=self.history,
             tag=self,
         )
 
     def headers(self) -> Headers:
-        """For a copy of it. None of the broker's own: it would take what comes again for what goes round for ever."""
+        """Return the headers of a copy. With the broker's own it would look like a message that goes round for ever."""
         return (
             self.carried
             | {QUEUE: self.queue, ATTEMPTS: self.attempts, RETRIES: self.retries}
@@ -128,7 +128,7 @@ def message_of(
     tag: int,
     timestamp: object = None,
 ) -> Message:
-    """What was delivered. ``queue``: the one that it came from; None where it came as a suspect.
+    """Return what was delivered. ``queue``: the one that it came from; None if it came as a suspect.
 
     ``timestamp``: the property of this name, in seconds since 1970, by which other programs tell when they submitted
     it; or the broker, where it is configured to.
@@ -156,7 +156,7 @@ def message_of(
 
 
 def short_reason(value: object) -> str:
-    """As much of it as goes with a crash that is tried again; empty where it is no text."""
+    """Return as much of it as goes with a crash that is tried again; empty if it is not a text."""
     return reason_of(value, _LONGEST_REASON) if isinstance(value, str) else ""
 
 
@@ -165,11 +165,11 @@ def due_in(seconds: float) -> int:
 
 
 def age_of(submitted: int) -> float:
-    """Return the seconds since then; none where the clock of who submitted it is ahead."""
+    """Return the seconds since then; 0 if the clock of who submitted it is ahead."""
     return max(0.0, time.time() - submitted / 1_000_000)
 
 
-def headers_of_kept(crash: KeptCrash) -> Headers:
+def set_aside_headers(crash: SetAsideCrash) -> Headers:
     return {
         QUEUE: crash.queue,
         ATTEMPTS: crash.attempts,
@@ -179,7 +179,7 @@ def headers_of_kept(crash: KeptCrash) -> Headers:
 
 
 def headers_of_submission(work: str) -> Headers:
-    """For a crash that is submitted now."""
+    """Return the headers of a crash that is submitted now."""
     return {SUBMITTED: due_in(0.0)} | _headers_of_work(work)
 
 
@@ -202,7 +202,7 @@ def carried_headers(headers: Mapping[str, Any] | None) -> Headers:
 
 
 def _encoded_size(name: str, value: Any) -> int:
-    """Bytes; more than there is room for where the client, which reads more than it writes, cannot write it."""
+    """Return the size in bytes; more than there is room for if the client, which reads more types, cannot write it."""
     try:
         size: int = pika.data.encode_table([], {name: value})
     except (AMQPError, ValueError, TypeError, OverflowError, RecursionError, struct.error):
@@ -210,9 +210,9 @@ def _encoded_size(name: str, value: Any) -> int:
     return size
 
 
-def kept_of(body: bytes, headers: Mapping[str, Any] | None, state: KeptState) -> KeptCrash:
+def set_aside_crash(body: bytes, headers: Mapping[str, Any] | None, state: SetAsideState) -> SetAsideCrash:
     headers = headers or {}
-    return KeptCrash(
+    return SetAsideCrash(
         crash_id_of(body),
         state,
         str(headers.get(REASON, "")),
@@ -223,7 +223,7 @@ def kept_of(body: bytes, headers: Mapping[str, Any] | None, state: KeptState) ->
     )
 
 
-# Other programs may write to the queues too: a header that is not as ours are counts as not there.
+# Other programs may write to the queues too: a header of another form counts as missing.
 
 
 def _history(headers: Mapping[str, Any]) -> History:

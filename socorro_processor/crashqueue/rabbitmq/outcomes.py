@@ -1,4 +1,4 @@
-"""How the processors on one broker tell each other of outcomes: a fanout exchange, and a queue of its own for each."""
+"""A fanout exchange by which the processors on one broker tell each other of outcomes; each has a queue."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from socorro_processor.crashqueue.outcomes import Outcomes, decode_outcomes, enc
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq.errors import in_words
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
+from socorro_processor.crashqueue.rabbitmq.queues import Arguments, declare_fanout_queue
 
 _TOLD_AT_MOST = 1_000
-_QUEUE: dict[str, int | str] = {"x-max-length": _TOLD_AT_MOST, "x-message-ttl": 60_000}
+_QUEUE: Arguments = {"x-max-length": _TOLD_AT_MOST, "x-message-ttl": 60_000}
 
 logger = logging.getLogger(__name__)
 
 
 class OutcomeExchange:
-    """Messages here are neither confirmed nor kept: exchange and queues go with the last of the processors.
+    """Tells and hears of outcomes. Messages here may get lost: exchange and queues go with the last of the processors.
 
-    They go through the connection that publishes: the broker stops reading one that does while it is low on memory or
-    disk, and on this one crashes are acknowledged. A channel of its own to hear them: where the user may not make
-    these, the broker closes it, and this processor judges by what it sees alone. Methods may be called from any thread
-    but for ``begin`` and ``forget``, which are for the connection's.
+    They are sent on the connection that publishes, which the broker stops reading while it is low on memory or disk:
+    on this one crashes are acknowledged. They are heard on a channel of their own: if the user may not make exchange
+    or queue, the broker closes it, and this processor judges by what it sees alone. Methods may be called from any
+    thread, but ``begin`` and ``forget`` are for the connection's.
     """
 
     def __init__(self, connection: BrokerConnection, name: str, publisher: Publisher) -> None:
@@ -57,20 +58,17 @@ class OutcomeExchange:
         self._connection.open_channel(self._on_open, self._on_closed)
 
     def forget(self) -> None:
-        """The connection is lost."""
+        """Note that the connection is lost."""
         self._channel = None
 
     def _on_open(self, channel: Channel) -> None:
         name = f"{self._exchange}.{uuid.uuid4().hex}"
 
-        def bound(_: object) -> None:
+        def consume(_: object) -> None:
             channel.basic_consume(name, self._on_message, auto_ack=True)
             self._channel = channel
 
-        # The broker does these in their order.
-        channel.exchange_declare(self._exchange, "fanout", auto_delete=True)
-        channel.queue_declare(name, exclusive=True, auto_delete=True, arguments=_QUEUE)
-        channel.queue_bind(name, self._exchange, callback=bound)
+        declare_fanout_queue(channel, self._exchange, name, _QUEUE, consume)
 
     def _on_closed(self, reason: BaseException) -> None:
         self._channel = None

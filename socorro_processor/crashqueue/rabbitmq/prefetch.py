@@ -1,4 +1,4 @@
-"""Which messages this process has: those that wait here to be taken, and those in work.
+"""The messages that this process has: those that wait here to be taken, and those in work.
 
 The broker hands out a few of each queue ahead of need, so that a crash is taken without a way to it
 and back. Of these, one is taken at a time, in fair order over the three queues.
@@ -25,7 +25,7 @@ LONGEST_WAIT = 300.0
 
 
 class Prefetch:
-    """May be used from any thread.
+    """The messages of this process. May be used from any thread.
 
     A crash id is in work once at most. Of those that came while it was, one waits for its end; more
     would only do again what that one does: they are superfluous.
@@ -52,29 +52,29 @@ class Prefetch:
         """Counts what may make a crash ready to be taken."""
 
     def begin_session(self, session: int, with_work: set[QueueName]) -> None:
-        """A connection begins to deliver, soon from each of these queues."""
+        """Note that a connection begins to deliver, soon from each of these queues."""
         with self._condition:
             self._session = session
             self._expected = set(with_work)
             self._expected_until = self._clock() + FIRST_DELIVERIES_TIME
 
     def end_session(self) -> None:
-        """The connection is lost: what came on it is the broker's again."""
+        """Note that the connection is lost: what came on it is the broker's again."""
         with self._condition:
             self._session = 0
             self._waiting = {queue: [] for queue in QUEUES}
             self._superfluous.clear()
 
     def add(self, message: Message) -> None:
-        """It was delivered."""
+        """Add one that was delivered."""
         with self._condition:
             self._waiting[message.queue].append(_Waiting(message, self._clock()))
             self._expected.discard(message.queue)
             self._find_superfluous(message.crash_id)
             self._changed()
 
-    def hasten(self, message: Message) -> None:
-        """This one is taken next; it need not be one that a consumer was given."""
+    def probe(self, message: Message) -> None:
+        """Have this one taken next; it need not be one that a consumer was given."""
         with self._condition:
             self._waiting[message.queue].insert(0, _Waiting(message, self._clock()))
             self._first = message
@@ -82,7 +82,7 @@ class Prefetch:
             self._changed()
 
     def take(self) -> Message | None:
-        """The next one, now in work; None where none is ready."""
+        """Return the next one, now in work; None if none is ready."""
         with self._condition:
             now = self._clock()
             first, self._first = self._first, None
@@ -98,50 +98,53 @@ class Prefetch:
                 return None
             return self._begin_work(ready[queue][0])
 
-    def take_alone(self, message: Message) -> None:
-        """This one, which nobody has waited for, is in work."""
+    def take_suspect(self, message: Message) -> None:
+        """Note that this one, which did not wait here, is in work."""
         with self._condition:
             message.since = self._clock()
             self._in_work[message.crash_id] = message
 
     def superfluous(self) -> list[Message]:
-        """Those that are to be acknowledged without being taken; each is told once."""
+        """Return those that have to be acknowledged without being taken, each once."""
         with self._condition:
             found, self._superfluous = self._superfluous, []
             return found
 
     def is_mine(self, message: Message) -> bool:
-        """Whether it is in work and the broker waits to hear of it."""
+        """Return True if it is in work and not yet acknowledged."""
         with self._condition:
-            return not message.ended and message.session == self._session
+            return not message.is_settling and message.session == self._session
 
-    def end(self, message: Message) -> bool:
-        """Its end begins. False where there is nothing to be told to the broker: it is not in work any more, then."""
+    def begin_settling(self, message: Message) -> bool:
+        """Note that its end is about to be told to the broker.
+
+        False if there is nothing to be told: it is not in work any more, then.
+        """
         with self._condition:
-            if message.ended:
+            if message.is_settling:
                 return False
-            message.ended = True
+            message.is_settling = True
             if message.session != self._session:
                 self._leave_work(message)
                 return False
             return True
 
-    def ended(self, message: Message) -> None:
-        """Its end was told."""
+    def settled(self, message: Message) -> None:
+        """Note that its end was told: it is not in work any more."""
         with self._condition:
             self._leave_work(message)
 
-    def keep(self, message: Message, seconds: float) -> None:
-        """Its end could not be told: it waits here for so long, and is then taken again."""
+    def wait_again(self, message: Message, seconds: float) -> None:
+        """Have it wait here for so long, and then taken again: its end could not be told."""
         with self._condition:
             self._leave_work(message)
             if message.session == self._session:
-                message.ended = message.begun = False
+                message.is_settling = message.begun = False
                 now = self._clock()
                 self._waiting[message.queue].append(_Waiting(message, now, due=now + seconds))
 
     def take_away_old(self) -> list[Message]:
-        """Those that have waited for too long; they wait here no more."""
+        """Remove those that have waited here for too long, and return them."""
         with self._condition:
             before = self._clock() - self._longest_wait
             old = [waiting for queue in QUEUES for waiting in self._waiting[queue] if waiting.since < before]
@@ -150,7 +153,7 @@ class Prefetch:
             return [waiting.message for waiting in old]
 
     def waiting(self, queue: QueueName) -> int:
-        """How many wait here to be taken now, as soon as there is nothing in work with the same id."""
+        """Return how many wait here to be taken, as soon as there is nothing in work with the same id."""
         with self._condition:
             now = self._clock()
             return sum(waiting.due <= now for waiting in self._waiting[queue])
@@ -160,17 +163,17 @@ class Prefetch:
             return len(self._waiting[queue]) - self.waiting(queue)
 
     def ready(self, queue: QueueName) -> int:
-        """How many could be taken now."""
+        """Return how many could be taken now."""
         with self._condition:
             return len(self._ready(queue, self._clock()))
 
     def held(self, queue: QueueName) -> int:
-        """How many of it the broker waits to hear of, suspects aside."""
+        """Return how many of the queue are not yet acknowledged, without suspects."""
         with self._condition:
             return len(self._waiting[queue]) + self.in_work(queue)
 
     def submitted(self, queue: QueueName) -> list[int | None]:
-        """When each that the broker waits to hear of was submitted, suspects too, as ``Message.submitted`` has it."""
+        """Return when each that is not yet acknowledged was submitted, suspects too, as in ``Message.submitted``."""
         with self._condition:
             messages = [waiting.message for waiting in self._waiting[queue]]
             messages += [each for each in self._in_work.values() if each.queue == queue]
@@ -184,8 +187,8 @@ class Prefetch:
             )
 
     def messages(self) -> list[tuple[Message, bool, float, float]]:
-        """All that the broker waits to hear of: each with whether it is in work, for how many seconds it is so or has
-        waited, and in how many it may be taken."""
+        """Return all that is not yet acknowledged: each with True if it is in work, the seconds for which it is or has
+        waited, and the seconds until it may be taken."""
         with self._condition:
             now = self._clock()
             in_work = [
@@ -206,16 +209,16 @@ class Prefetch:
 
     @property
     def works(self) -> bool:
-        """Whether anything is in work, even if its connection was lost."""
+        """True if anything is in work, even if its connection was lost."""
         return bool(self._in_work)
 
     def wake(self) -> None:
-        """Something else has changed."""
+        """Note that something else has changed."""
         with self._condition:
             self._changed()
 
     def wait(self, seen: int, seconds: float) -> None:
-        """Until ``changes`` is another number than ``seen``, or something comes due, or that time is over."""
+        """Wait until ``changes`` is another number than ``seen``, or something comes due, or that time is over."""
         with self._condition:
             now = self._clock()
             dues = [waiting.due for queue in QUEUES for waiting in self._waiting[queue] if waiting.due > now]

@@ -1,4 +1,4 @@
-"""Messages to RabbitMQ, of which each is sure to be there once it is confirmed."""
+"""Send messages to RabbitMQ: each is sure to be there once it is confirmed."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class _Publication:
     future: Future[None] = field(default_factory=Future)
     exchange: str = ""
     properties: dict[str, str] = field(default_factory=dict)
-    kept: bool = True
-    """Whether it is persistent, and must have a queue."""
-    returned: bool = False
-    lost: bool = False
-    """Whether a connection was lost over it."""
+    is_persistent: bool = True
+    """It is on disk once it is confirmed, and must come into a queue."""
+    is_returned: bool = False
+    is_lost: bool = False
+    """A connection was lost while it was under way."""
 
     # The confirm of what was given up as blocked, or with its connection, comes all the same, later.
 
@@ -69,31 +69,31 @@ class Publisher:
         self._connection.start()
 
     def publish(self, queue: str, body: bytes, headers: Headers, doing: str) -> None:
-        """Returns once the broker has confirmed. Raises CrashQueueError where that is not certain."""
+        """Send it, and return once the broker has confirmed. Raises CrashQueueError if that is not certain."""
         self.wait(self.post(queue, body, headers), doing)
 
     def wait(self, future: Future[None], doing: str) -> None:
-        """For the confirm of what was posted. Raises as ``publish`` does."""
+        """Wait for the confirm of what was posted. Raises as ``publish`` does."""
         try:
             future.result(self._timeout)
         except CrashQueueError as error:
-            raise CrashQueueError(f"{doing}: {error}") from error
+            raise CrashQueueError(f"cannot {doing}: {error}") from error
         except TimeoutError:
             future.cancel()
             raise CrashQueueError(
-                f"{doing}: RabbitMQ did not confirm it in {self._timeout:g} s; it may have it all the same"
+                f"cannot {doing}: RabbitMQ did not confirm it in {self._timeout:g} s; it may have it all the same"
             ) from None
 
     def post(self, queue: str, body: bytes, headers: Headers) -> Future[None]:
-        """The same without waiting. What is done with the result is done in the connection's thread."""
+        """Send it without waiting. What is done with the result is done in the connection's thread."""
         return self._post(_Publication(queue, body, headers))
 
     def send(self, exchange: str, queue: str, body: bytes, **properties: str) -> Future[None]:
-        """Post a message that is neither kept nor sure to come to anybody; ``exchange`` must be there.
+        """Post a message that may get lost, and need not come to anybody; ``exchange`` must be there.
 
         On this connection, because the broker stops reading one that publishes while it is low on memory or disk.
         """
-        return self._post(_Publication(queue, body, {}, exchange=exchange, properties=properties, kept=False))
+        return self._post(_Publication(queue, body, {}, exchange=exchange, properties=properties, is_persistent=False))
 
     def close(self) -> None:
         with self._lock:
@@ -108,7 +108,7 @@ class Publisher:
                 return publication.future
             self._unsent.append(publication)
         self._connection.start()
-        # Where there is no connection yet, it is sent by the one that is being made, or fails with it.
+        # If there is no connection yet, the one that is being made sends it, or it fails with that.
         self._connection.post(self._send_all)
         return publication.future
 
@@ -150,17 +150,17 @@ class Publisher:
             publication.queue,
             publication.body,
             pika.BasicProperties(
-                delivery_mode=2 if publication.kept else 1,
+                delivery_mode=2 if publication.is_persistent else 1,
                 headers=dict(publication.headers),
                 # It comes back with a message that was returned, which has no other number.
                 message_id=str(self._number),
                 **publication.properties,
             ),
-            mandatory=publication.kept,
+            mandatory=publication.is_persistent,
         )
 
     def _on_return(self, channel: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
-        self._unconfirmed[int(properties.message_id)].returned = True
+        self._unconfirmed[int(properties.message_id)].is_returned = True
 
     def _on_confirm(self, frame: Any) -> None:
         number = frame.method.delivery_tag
@@ -169,7 +169,7 @@ class Publisher:
             publication = self._unconfirmed.pop(each)
             if isinstance(frame.method, Basic.Nack):
                 publication.fail(f"RabbitMQ does not take it into {publication.queue}")
-            elif not publication.returned:
+            elif not publication.is_returned:
                 publication.succeed()
             elif publication in self._sent_again or publication.queue not in self._queues.arguments:
                 publication.fail(f"RabbitMQ has no queue {publication.queue}: run `socorro setup`")
@@ -177,10 +177,10 @@ class Publisher:
                 self._declare_and_send_again(publication)
 
     def _declare_and_send_again(self, publication: _Publication) -> None:
-        publication.returned = False
+        publication.is_returned = False
         self._sent_again.add(publication)
         publication.future.add_done_callback(lambda _: self._sent_again.discard(publication))
-        # Where that fails the channel is closed, and the message fails with it.
+        # If that fails, the channel is closed, and the message fails with it.
         assert self._channel is not None
         self._queues.declare(self._channel, [publication.queue], lambda _: self._send(publication))
 
@@ -193,16 +193,18 @@ class Publisher:
         self._blocked = ""
 
     def _on_lost(self, reason: str) -> None:
-        """What was under way is sent once more: nobody knows whether the broker has it, and twice does no harm."""
+        """Send once more what was under way: nobody knows whether the broker has it, and twice does no harm."""
         under_way = {*self._unconfirmed.values(), *self._sent_again}
         self._unconfirmed.clear()
         with self._lock:
             under_way.update(self._unsent)
             self._unsent = [
-                each for each in under_way if each.kept and not (each.lost or self._closed or each.future.done())
+                each
+                for each in under_way
+                if each.is_persistent and not (each.is_lost or self._closed or each.future.done())
             ]
             failed = under_way.difference(self._unsent)
             for publication in self._unsent:
-                publication.lost, publication.returned = True, False
+                publication.is_lost, publication.is_returned = True, False
         for publication in failed:
             publication.fail(reason)

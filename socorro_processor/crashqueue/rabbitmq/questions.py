@@ -1,4 +1,4 @@
-"""How the processors on one broker are asked which crashes they have: a fanout exchange, and a queue for each of them.
+"""A fanout exchange by which the processors on one broker are asked which crashes they have.
 
 AMQP does not tell what a consumer was given and has not acknowledged: only the consumer itself can. Whoever asks makes
 a queue for the answers. How many are to come is known from the number of consumers, which the broker tells.
@@ -32,6 +32,7 @@ from socorro_processor.crashqueue.rabbitmq.answers import (
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq.errors import in_words
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
+from socorro_processor.crashqueue.rabbitmq.queues import Arguments, declare_fanout_queue
 
 ANSWER_TIME = 2.0
 """Seconds in which processors have to answer."""
@@ -40,19 +41,19 @@ ANSWER_INTERVAL = 0.05
 """Seconds between two questions that a processor looks at, however many ask."""
 
 _MOST_ANSWERS = 10_000
-_QUESTIONS: dict[str, int | str] = {"x-max-length": 10, "x-message-ttl": 5_000}
-_ANSWERS: dict[str, int | str] = {"x-max-length": _MOST_ANSWERS, "x-max-length-bytes": 100_000_000}
+_QUESTIONS: Arguments = {"x-max-length": 10, "x-message-ttl": 5_000}
+_ANSWERS: Arguments = {"x-max-length": _MOST_ANSWERS, "x-max-length-bytes": 100_000_000}
 _NUMBER = re.compile("[0-9a-f]{32}")
 
 logger = logging.getLogger(__name__)
 
 
 class QuestionListener:
-    """A processor's ear for questions. Methods are for the connection's thread, but for ``close``.
+    """Listens to questions and answers them. Methods are for the connection's thread, but for ``close``.
 
     The answer is made in a thread of its own, and goes through the connection that publishes: one that publishes is
     blocked while the broker is low on memory, and on this one crashes are acknowledged. The next question comes only
-    once this one is answered. Where the user may not make exchange or queue, this processor is silent.
+    once this one is answered. If the user may not make exchange or queue, this processor is silent.
     """
 
     def __init__(
@@ -86,9 +87,9 @@ class QuestionListener:
     def _on_open(self, channel: Channel) -> None:
         name = f"{self._exchange}.{uuid.uuid4().hex}"
         channel.basic_qos(prefetch_count=1)
-        channel.exchange_declare(self._exchange, "fanout", auto_delete=True)
-        channel.queue_declare(name, exclusive=True, auto_delete=True, arguments=_QUESTIONS)
-        channel.queue_bind(name, self._exchange, callback=lambda _: channel.basic_consume(name, self._on_question))
+        declare_fanout_queue(
+            channel, self._exchange, name, _QUESTIONS, lambda _: channel.basic_consume(name, self._on_question)
+        )
 
     def _on_closed(self, reason: BaseException) -> None:
         words = in_words(reason)
@@ -172,9 +173,7 @@ class Inquiry:
                 channels.append(channel)
                 name = _queue_of_answers(self._exchange, self._number)
                 # Bound as those of the processors are: so the exchange is there when it is asked, and goes afterwards.
-                channel.exchange_declare(self._exchange, "fanout", auto_delete=True)
-                channel.queue_declare(name, exclusive=True, auto_delete=True, arguments=_ANSWERS)
-                channel.queue_bind(name, self._exchange)
+                declare_fanout_queue(channel, self._exchange, name, _ANSWERS)
                 channel.basic_consume(name, on_answer, auto_ack=True, callback=lambda _: ask(name))
                 self._connection.call_later(self._timeout, end)
 
@@ -208,7 +207,7 @@ def _ack(channel: Channel, tag: int) -> None:
 
 
 def silent_consumers(consumers: Numbers, answers: list[Answer]) -> dict[QueueName, int]:
-    """Return how many of the consumers that the broker has counted are of nobody who has answered."""
+    """Return how many of the consumers that the broker has counted belong to processors that did not answer."""
     answered: Counter[QueueName] = Counter()
     for answer in answers:
         answered.update(answer.consumers)

@@ -1,4 +1,4 @@
-"""The queues at the broker: their names, and what they are declared with.
+"""The queues at the broker: their names and arguments.
 
 For ``socorro.normal``, ``socorro.priority`` and ``socorro.reprocessing``, and beside them
 
@@ -20,13 +20,26 @@ from typing import Any
 from pika.channel import Channel
 
 from socorro_processor.configuration import DotDict
-from socorro_processor.crashqueue.base import KeptState, QueueName
+from socorro_processor.crashqueue.base import QueueName, SetAsideState
 
 Arguments = dict[str, str | int]
 
 # From RabbitMQ 4 on, a quorum queue throws away what was given back 20 times, unless told otherwise.
 # No number is no limit everywhere, so this is the largest.
 QUORUM: Arguments = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
+
+
+def declare_fanout_queue(
+    channel: Channel, exchange: str, name: str, arguments: Arguments, bound: Callable[[object], object] | None = None
+) -> None:
+    """Declare a fanout exchange and a queue of this connection's own on it; then call ``bound``.
+
+    The queue goes with its consumer, the exchange with the last of its queues. The broker does all in this order, and
+    what is said on the channel afterwards too.
+    """
+    channel.exchange_declare(exchange, "fanout", auto_delete=True)
+    channel.queue_declare(name, exclusive=True, auto_delete=True, arguments=arguments)
+    channel.queue_bind(name, exchange, callback=bound)
 
 
 @dataclass
@@ -39,7 +52,7 @@ class BrokerQueues:
     """The exchange by which processors tell each other how crashes end."""
     status: str
     """The exchange by which processors are asked what they have."""
-    kept: dict[KeptState, str]
+    set_aside: dict[SetAsideState, str]
     delays: tuple[float, ...]
     arguments: dict[str, Arguments] = field(default_factory=dict)
     """All queues by name."""
@@ -58,15 +71,15 @@ class BrokerQueues:
             suspect=f"{prefix}.suspect",
             outcomes=f"{prefix}.outcomes",
             status=f"{prefix}.status",
-            kept={"parked": f"{prefix}.parked", "rejected": f"{prefix}.rejected"},
+            set_aside={"parked": f"{prefix}.parked", "rejected": f"{prefix}.rejected"},
             delays=config.retry_delays,
         )
         of_origins: Arguments = QUORUM if config.queue_type == "quorum" else {}
         queues.arguments = {
             **dict.fromkeys(origins.values(), of_origins),
             queues.suspect: QUORUM,
-            queues.kept["parked"]: QUORUM,
-            queues.kept["rejected"]: QUORUM | {"x-max-length": config.maximum_rejected, "x-overflow": "drop-head"},
+            queues.set_aside["parked"]: QUORUM,
+            queues.set_aside["rejected"]: QUORUM | {"x-max-length": config.maximum_rejected, "x-overflow": "drop-head"},
         }
         for target in (*origins.values(), queues.suspect):
             for delay in queues.delays:
@@ -81,11 +94,11 @@ class BrokerQueues:
         return queues
 
     def delayed(self, target: str, delay: float) -> str:
-        """Where a crash waits until it goes to ``target``."""
+        """Return the queue where a crash waits until it goes to ``target``."""
         return f"{target}.retry.{delay:g}s"
 
     def delay_after(self, retries: int) -> float:
-        """The delay of a crash that was tried again as often before."""
+        """Return the delay of a crash that was tried again so often before."""
         return self.delays[min(retries, len(self.delays) - 1)]
 
     def declare(

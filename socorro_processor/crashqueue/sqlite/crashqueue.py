@@ -23,28 +23,33 @@ from socorro_processor.crashqueue.base import (
     Depth,
     Depths,
     InFlight,
-    KeptCrash,
-    KeptState,
     QueueName,
+    SetAsideCrash,
+    SetAsideState,
+    parse_delays,
     reason_of,
 )
 from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, RetryOrder, parse_weights
 from socorro_processor.crashqueue.history import History, history_of
 from socorro_processor.crashqueue.outcomes import Outcomes, decode_outcomes, encode_outcomes
-from socorro_processor.crashqueue.retry_delays import parse_delays
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, examine_file, text_of
 from socorro_processor.crashqueue.sqlite.in_flight import in_flight
-from socorro_processor.crashqueue.sqlite.kept import keep, let_the_oldest_rejected_go, read_kept, remove
 from socorro_processor.crashqueue.sqlite.leases import GIVE_BACK, Lease, Leases
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile, boot_id, boot_time
+from socorro_processor.crashqueue.sqlite.set_aside import (
+    add_set_aside,
+    drop_oldest_rejected,
+    read_set_aside,
+    remove_set_aside,
+)
 from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE, has_strays, mend_strays, whole
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from socorro_processor.monitoring.metrics import METRICS
 
-DEATHS_UNTIL_ALONE = 2
-"""After so many deaths of its processor a crash is delivered alone.
+DEATHS_UNTIL_SUSPECT = 2
+"""So many deaths of its processor make a crash a suspect, which is delivered alone.
 
-It may be the cause of them, or was only in flight beside it: the next death hits no bystander.
+It may be the cause of them, or was only in flight meanwhile: the next death hits no bystander.
 """
 
 HEARTBEAT_INTERVAL = 1.0
@@ -76,7 +81,7 @@ DUE_NEXT = f"""
     SELECT id FROM crash WHERE state = 'delayed' AND due > ? AND transient AND {BODY} NOT IN ({IN_FLIGHT})
     ORDER BY due, id LIMIT 1
 """  # of our own words  # nosec B608
-HASTENED = f"""
+PROBED = f"""
     SELECT {QUEUE}, id, {BODY}, {FATE} FROM crash
     WHERE id = ? AND state = 'waiting' AND {BODY} NOT IN ({IN_FLIGHT})
 """  # of our own words  # nosec B608
@@ -114,7 +119,7 @@ class SQLiteCrashQueue(CrashQueueBase):
     each fourth crash of a queue at least is one of them. The same id submitted twice is processed twice, one after
     the other. A processor's death is noticed within a second (see ``leases``).
 
-    ``new_crashes`` waits by itself, up to ``idle_delay`` seconds before each None (longer only while
+    ``new_crashes`` waits on its own, up to ``idle_delay`` seconds before each None (longer only while
     another program keeps the file locked: ``busy_timeout``), so that its caller need not. It ends
     soon after ``close``.
 
@@ -192,7 +197,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         self._wall_clock = wall_clock
         self._order = FairOrder(config.weights)
         self._retry_order = RetryOrder()
-        self._hastened: int | None = None
+        self._probed: int | None = None
         self._heard: int | None = None
         self._suspect: Delivery | None = None
         self._suspect_is_out = False
@@ -245,9 +250,7 @@ class SQLiteCrashQueue(CrashQueueBase):
             mine = self._leases.change(connection, lease, "UPDATE crash SET begun = 1")
         if not mine:
             self._end(lease)
-            raise CrashQueueError(
-                f"begin {delivery.crash_id[:60]!r}: its lease ran out; it is delivered again: drop it"
-            )
+            raise CrashQueueError(f"cannot begin {delivery.crash_id[:60]!r}: its lease ran out; it comes again")
 
     def ack(self, delivery: Delivery) -> None:
         lease = self._lease_of(delivery)
@@ -259,7 +262,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         lease = self._lease_of(delivery)
         delays: tuple[float, ...] = self.config.retry_delays
         delay = delays[min(delivery.retries, len(delays) - 1)]
-        logger.debug("%.60r is tried again in %g s: %s", delivery.crash_id, delay, reason)
+        logger.debug("%.60r will be tried again in %g s: %s", delivery.crash_id, delay, reason)
         with self._dropped_on_error(delivery, "retry") as connection:
             self._leases.change(
                 connection,
@@ -276,21 +279,21 @@ class SQLiteCrashQueue(CrashQueueBase):
             )
         self._end(lease)
 
-    def hasten(self) -> None:
-        with self._file.transaction("hasten a crash") as connection:
+    def probe(self) -> None:
+        with self._file.transaction("try a delayed crash") as connection:
             now = self._clock()
-            hastened = connection.execute(
+            probed = connection.execute(
                 f"UPDATE crash SET due = ? WHERE id = ({DUE_NEXT}) RETURNING id",  # of our own words  # nosec B608
                 (now, now),
             ).fetchall()
-        self._hastened = hastened[0][0] if hastened else None
+        self._probed = probed[0][0] if probed else None
         self._woken.set()
 
     def park(self, delivery: Delivery, reason: str) -> None:
-        self._keep(delivery, "parked", reason)
+        self._set_aside(delivery, "parked", reason)
 
     def reject(self, delivery: Delivery, reason: str) -> None:
-        self._keep(delivery, "rejected", reason)
+        self._set_aside(delivery, "rejected", reason)
 
     def release(self, delivery: Delivery) -> None:
         lease = self._lease_of(delivery)
@@ -300,7 +303,9 @@ class SQLiteCrashQueue(CrashQueueBase):
 
     def submit(self, crash_id: str, queue: QueueName = "normal", work: str = "") -> None:
         if queue not in QUEUES:
-            raise CrashQueueError(f"submit {crash_id[:60]!r}: {queue!r} is no queue; there are {', '.join(QUEUES)}")
+            raise CrashQueueError(
+                f"cannot submit {crash_id[:60]!r}: {queue!r} is not a queue; there are {', '.join(QUEUES)}"
+            )
         with self._file.transaction(f"submit {crash_id[:60]!r}", durable=True) as connection:
             connection.execute(ADD, (body_of(crash_id), queue, work, self._wall_clock().timestamp()))
         self._woken.set()
@@ -318,13 +323,13 @@ class SQLiteCrashQueue(CrashQueueBase):
                 (self._clock(),),
             ):
                 counts[queue, "waiting" if due else "delayed"] += count
-            kept = dict(connection.execute("SELECT state, count(*) FROM kept GROUP BY state").fetchall())
+            aside = dict(connection.execute("SELECT state, count(*) FROM kept GROUP BY state").fetchall())
             oldest = {queue: self._age_of_the_oldest(connection, queue) for queue in QUEUES}
         queues = {
             queue: Depth(counts[queue, "waiting"], counts[queue, "delayed"], counts[queue, "in flight"], oldest[queue])
             for queue in QUEUES
         }
-        return Depths(queues, parked=kept.get("parked", 0), rejected=kept.get("rejected", 0))
+        return Depths(queues, parked=aside.get("parked", 0), rejected=aside.get("rejected", 0))
 
     def in_flight(self, *, ids: bool = False) -> InFlight:
         return in_flight(self._file, self._clock(), self._wall_clock(), ids=ids)
@@ -339,12 +344,12 @@ class SQLiteCrashQueue(CrashQueueBase):
                 found.update(text_of(body) for (body,) in connection.execute(query, asked))
         return found
 
-    def kept(self, state: KeptState) -> Iterator[KeptCrash]:
-        return read_kept(self._file, state)
+    def set_aside(self, state: SetAsideState) -> Iterator[SetAsideCrash]:
+        return read_set_aside(self._file, state)
 
-    def requeue(self, crash: KeptCrash) -> bool:
+    def requeue(self, crash: SetAsideCrash) -> bool:
         with self._file.transaction(f"requeue {crash.crash_id[:60]!r}", durable=True) as connection:
-            if not remove(connection, crash):
+            if not remove_set_aside(connection, crash):
                 return False
             connection.execute(ADD, (body_of(crash.crash_id), crash.queue, crash.work, self._wall_clock().timestamp()))
         self._woken.set()
@@ -375,7 +380,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         self._heard = last
         return [decode_outcomes(body) for owner, body in rows if owner != self._leases.owner_name]
 
-    def purge(self, name: QueueName | KeptState) -> int:
+    def purge(self, name: QueueName | SetAsideState) -> int:
         if name in QUEUES:
             query = "DELETE FROM crash WHERE queue = ? AND state <> 'in flight'"
         else:
@@ -400,7 +405,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         return max(0.0, self._wall_clock().timestamp() - submitted)
 
     def _next_or_none(self) -> Delivery | None:
-        """The next delivery. An error of the file is logged once; it is tried again with backoff."""
+        """Return the next delivery. An error of the file is logged once; it is tried again with backoff."""
         self._woken.clear()
         if self._failures and self._clock() < self._look_again_at:
             return None
@@ -422,7 +427,7 @@ class SQLiteCrashQueue(CrashQueueBase):
     def _wait_for_change(self, deadline: float) -> bool:
         """Return once something may have changed, or False at the deadline (of ``time.monotonic``)."""
         while not self._closing.is_set() and (left := deadline - time.monotonic()) > 0:
-            # Not a wait for the event: it costs twice the processor time, and wakes no sooner for
+            # No wait for the event: it costs twice the processor time, and wakes no sooner for
             # what other processes do.
             time.sleep(min(left, POLL_INTERVAL))
             if self._woken.is_set() or self._file.changed():
@@ -437,7 +442,7 @@ class SQLiteCrashQueue(CrashQueueBase):
             self._suspect = None
         if self._suspect is None:
             delivery = self._take()
-            if delivery is None or not delivery.alone:
+            if delivery is None or not delivery.suspect:
                 return delivery
             # In flight from now on, so that other processes pass by it. It waits here until all
             # else has ended, and as nothing more is taken, that is bound to happen.
@@ -457,11 +462,13 @@ class SQLiteCrashQueue(CrashQueueBase):
         if found:
             with self._file.transaction("mend rows that no processor wrote") as connection:
                 mended = mend_strays(connection, now)
-            logger.warning("%d crashes in the queue %s were in no order that delivers them", mended, self.config.path)
+            logger.warning(
+                "mended rows of the queue %s that would never have been delivered: %d", self.config.path, mended
+            )
         self._strays_looked_for_at = now
 
     def _take(self) -> Delivery | None:
-        hastened, self._hastened = self._hastened, None
+        probed, self._probed = self._probed, None
         with self._file.reading("look for crashes") as connection:
             # A look needs no lock on the file: idle processors do not get into the way of others.
             held = {lease.body for lease in self._leases.held}
@@ -476,29 +483,29 @@ class SQLiteCrashQueue(CrashQueueBase):
                 return None
             due = f"UPDATE crash SET state = 'waiting' WHERE id IN ({DUE})"  # of our own words  # nosec B608
             connection.execute(due, (self._clock(),))
-            chosen = self._hastened_one(connection, hastened, held) or self._next_one(connection, held)
+            chosen = self._probed_one(connection, probed, held) or self._next_one(connection, held)
             if chosen is None:
                 return None
             queue, (row, body, attempts, retries, deaths, *history) = chosen
             lease = self._leases.take(connection, row, body)
         self._leases.hold(lease)
         self._retry_order.took(queue, retried=retries > 0)
-        alone = deaths >= DEATHS_UNTIL_ALONE
+        suspect = deaths >= DEATHS_UNTIL_SUSPECT
         return Delivery(
             text_of(body),
             queue,
             attempts + 1,
             retries,
-            alone,
+            suspect,
             history_of(dict(zip(HISTORY, history, strict=True))),
             tag=lease,
         )
 
     @staticmethod
-    def _hastened_one(
+    def _probed_one(
         connection: sqlite3.Connection, row: int | None, held: set[bytes]
     ) -> tuple[QueueName, Candidate] | None:
-        for queue, *candidate in connection.execute(HASTENED, (row,)).fetchall():
+        for queue, *candidate in connection.execute(PROBED, (row,)).fetchall():
             if candidate[1] not in held:
                 return queue, tuple(candidate)
         return None
@@ -521,20 +528,20 @@ class SQLiteCrashQueue(CrashQueueBase):
     def _first(
         connection: sqlite3.Connection, query: str, queue: QueueName, held: set[bytes], count: int
     ) -> list[Candidate]:
-        """Up to ``count`` crashes, without those that this process is still at, although it lost them meanwhile:
+        """Return up to ``count`` crashes, without those that this process is still at, although it lost them meanwhile:
         its disk may have stood still for longer than a lease."""
         with closing(connection.execute(query, (queue,))) as rows:
             return list(islice((row for row in rows if row[1] not in held), count))
 
-    def _keep(self, delivery: Delivery, state: KeptState, reason: str) -> None:
+    def _set_aside(self, delivery: Delivery, state: SetAsideState, reason: str) -> None:
         lease = self._lease_of(delivery)
         maximum: int = self.config.maximum_rejected
         gone = 0
-        with self._dropped_on_error(delivery, f"keep as {state}") as connection:
+        with self._dropped_on_error(delivery, f"set aside as {state}") as connection:
             for (attempts,) in self._leases.change(connection, lease, "DELETE FROM crash"):
-                number = keep(
+                number = add_set_aside(
                     connection,
-                    KeptCrash(
+                    SetAsideCrash(
                         delivery.crash_id,
                         state,
                         reason,
@@ -546,7 +553,7 @@ class SQLiteCrashQueue(CrashQueueBase):
                 )
                 # At each hundredth of them: to count a hundred thousand takes longer than all else that is done here.
                 if number % max(1, maximum // 100) == 0:
-                    gone = let_the_oldest_rejected_go(connection, maximum)
+                    gone = drop_oldest_rejected(connection, maximum)
         if gone:
             METRICS.increment("queue.rejected_dropped", gone)
         self._end(lease)
@@ -570,7 +577,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         return cast(Lease, delivery.tag)
 
     def _end_delays_from_before_a_reboot(self) -> None:
-        """Their times mean nothing any more: they were due before all that comes."""
+        """End the delays from before a reboot: their times mean nothing any more."""
         with self._file.reading("look for crashes delayed before a reboot") as connection:
             found = connection.execute("SELECT 1 FROM crash WHERE due_boot <> ? LIMIT 1", (self._boot,)).fetchone()
         if found:

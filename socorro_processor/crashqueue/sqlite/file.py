@@ -63,11 +63,11 @@ SCHEMA_2 = (
     "DROP INDEX crash_waiting",
     # Those that were not tried yet come first: NULL is less than any time.
     "CREATE INDEX crash_waiting ON crash (queue, due, id) WHERE state = 'waiting'",
-    # Whether its latest retry was.
+    # 1: its latest retry was for a transient failure.
     "ALTER TABLE crash ADD COLUMN transient INTEGER NOT NULL DEFAULT 0",
 )
 SCHEMA = (SCHEMA_1, SCHEMA_2)
-"""What brings a file from each version to the next; a new one has version 0."""
+"""The statements that bring a file from each version to the next; a new one has version 0."""
 
 # A version that does not know these works on with a file that has them, so that one processor after the other can be
 # upgraded on the same file: no new number for them.
@@ -109,7 +109,7 @@ REMEDIES = (
     ("SQLITE_IOERR", "its disk cannot be read or written: see the kernel's log"),
     ("SQLITE_READONLY", "this user must be allowed to write the file and its directory"),
     ("SQLITE_CANTOPEN", "its directory must exist, and this user must be allowed to write there"),
-    ("SQLITE_NOTADB", "it is no SQLite file: name another path, or move it away while no processor runs"),
+    ("SQLITE_NOTADB", "it is not an SQLite file: name another path, or move it away while no processor runs"),
     (
         "SQLITE_CORRUPT",
         "it is damaged: stop all processors, move it away, save what `sqlite3 FILE .recover` can read, start again",
@@ -124,7 +124,7 @@ def _in_words(error: sqlite3.Error) -> str:
 
 
 def _missing_additions(connection: sqlite3.Connection) -> list[str]:
-    """Statements that add what the file lacks."""
+    """Return statements that add what the file lacks."""
     missing: list[str] = []
     for table, columns in ADDED_COLUMNS.items():
         there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
@@ -137,7 +137,7 @@ def _missing_additions(connection: sqlite3.Connection) -> list[str]:
 
 
 def _empty() -> sqlite3.Connection:
-    """A file in memory, in which nothing is."""
+    """Return an empty file in memory."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     for statements in SCHEMA:
         for statement in statements:
@@ -148,12 +148,12 @@ def _empty() -> sqlite3.Connection:
 
 
 def body_of(text: str) -> bytes:
-    """A crash id as it is stored: any text, even one that is no valid Unicode."""
+    """Return a crash id as it is stored: any text, even one that is not valid Unicode."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def text_of(body: bytes) -> str:
-    """A body as text. One that no ``body_of`` made is given in a readable form, which is no crash id."""
+    """Return a body as text. One that no ``body_of`` made comes in a readable form, which is not a crash id."""
     try:
         return body.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -165,7 +165,7 @@ def _readable(text: bytes) -> str:
 
 
 def examine_file(path: Path, busy_timeout: float) -> str:
-    """Look at the file, which stays as it is, and at what there is beside it: what is going to be made.
+    """Look at the file and what there is beside it; return what will be made. Nothing is changed.
 
     Raises as SQLiteFile does where that could not open it.
     """
@@ -210,7 +210,7 @@ class SQLiteFile:
     def __init__(self, path: Path, busy_timeout: float, *, create: bool = True) -> None:
         self.path = path
         self.lost = ""
-        """Why the file can never be used again by this process; empty as long as it can: see ``sqlite_guard``."""
+        """Why this process can never use the file again; empty as long as it can: see ``sqlite_guard``."""
         self._busy_timeout = busy_timeout
         self._lock = threading.Lock()
         self._seen_version = 0
@@ -240,7 +240,7 @@ class SQLiteFile:
             yield connection
 
     def changed(self) -> bool:
-        """Whether another process may have changed the file since the last call. Costs microseconds."""
+        """Return True if another process may have changed the file since the last call. Costs microseconds."""
         try:
             with self._lock:
                 if self._connection is None:
@@ -279,7 +279,7 @@ class SQLiteFile:
                 self._is_absent = False
             connection = self._connection
             if connection is None:
-                raise CrashQueueError(f"{doing}: {self.lost or f'the queue {self.path} is closed'}")
+                raise CrashQueueError(f"cannot {doing}: {self.lost or f'the queue {self.path} is closed'}")
             self._check(doing)
             try:
                 connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -287,7 +287,7 @@ class SQLiteFile:
                 yield connection
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise CrashQueueError(f"{doing}: the queue {self.path}: {_in_words(error)}") from error
+                raise CrashQueueError(f"cannot {doing}: the queue {self.path}: {_in_words(error)}") from error
             finally:
                 if connection.in_transaction:
                     with suppress(sqlite3.Error):
@@ -299,12 +299,12 @@ class SQLiteFile:
         try:
             self._guard.check()
         except OSError as error:
-            raise CrashQueueError(f"{doing}: the queue {self.path} cannot be looked at: {error}") from error
+            raise CrashQueueError(f"cannot {doing}: the queue {self.path} cannot be looked at: {error}") from error
         except SQLiteFileLost as error:
             self.lost = f"the queue {self.path} is lost: {error}; nothing more is confirmed; {self._guard.rescue()}"
             self._guard.leave()
             self._connection = None
-            raise CrashQueueError(f"{doing}: {self.lost}") from error
+            raise CrashQueueError(f"cannot {doing}: {self.lost}") from error
 
     def _open(self) -> tuple[sqlite3.Connection, FileGuard]:
         try:

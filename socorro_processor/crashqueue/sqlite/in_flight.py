@@ -1,4 +1,4 @@
-"""Which crashes of the embedded queue are in flight or delayed: the file knows all of them."""
+"""The crashes of the embedded queue that are in flight or delayed: the file knows all of them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _DELAYED = f"""
 
 
 def in_flight(file: SQLiteFile, now: float, wall_now: datetime, *, ids: bool) -> InFlight:
-    """``now``: by the clock of leases and delays. Raises CrashQueueError."""
+    """Return what is in flight. ``now``: by the clock of leases and delays. Raises CrashQueueError."""
     in_work = _none()
     by_process: defaultdict[str, dict[QueueName, int]] = defaultdict(_none)
     crashes: list[PendingCrash] = []

@@ -36,11 +36,11 @@ GIVE_BACK = "UPDATE crash SET state = 'waiting', owner = NULL, begun = 0"
 
 @dataclass(frozen=True)
 class Lease:
-    """One delivery of a crash: another delivery of it is another lease."""
+    """One delivery of a crash; another delivery of it is another lease."""
 
     row: int
     takes: int
-    """How often the row was taken."""
+    """The number of times that the row was taken."""
     body: bytes
 
 
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 
 class Leases:
-    """The leases of one owner, and its eyes on the others.
+    """Holds the leases of one owner, and frees those of owners that died.
 
     ``given_back`` is called when crashes that were dropped wait again. Methods raise
     CrashQueueError; they may be called from any thread, but for ``free_the_dead``.
@@ -83,12 +83,12 @@ class Leases:
 
     @property
     def owner_name(self) -> str:
-        """Names this owner among those of the file."""
+        """The name of this owner among those of the file."""
         return self._owner.name
 
     @property
     def held(self) -> frozenset[Lease]:
-        """Those that were taken and have not ended."""
+        """The leases that were taken and have not ended."""
         with self._lock:
             return frozenset(self._held)
 
@@ -118,7 +118,7 @@ class Leases:
     def change(
         self, connection: sqlite3.Connection, lease: Lease, statement: str, parameters: tuple[object, ...] = ()
     ) -> list[tuple[int]]:
-        """Do this to a leased crash. Its attempts, or nothing where the lease is void."""
+        """Do this to a leased crash; return its attempts, or nothing if the lease is void."""
         return connection.execute(
             f"{statement} WHERE id = ? AND takes = ? AND state = 'in flight'"  # of our own words  # nosec B608
             f" RETURNING {whole('attempts')} + {whole('begun')}",
@@ -126,18 +126,18 @@ class Leases:
         ).fetchall()
 
     def end(self, lease: Lease) -> None:
-        """The caller is done with it, and the file says so."""
+        """Note that the caller is done with it, and that the file says so."""
         with self._lock:
             self._held.discard(lease)
 
     def drop(self, lease: Lease) -> None:
-        """The caller is done with it, but could not say so in the file: it is given back later."""
+        """Note that the caller is done with it, but could not say so in the file: it is given back later."""
         with self._lock:
             self._held.discard(lease)
             self._dropped.add(lease)
 
     def close(self) -> None:
-        """Give everything back and be no owner any more. Raises nothing: the others would notice."""
+        """Give everything back and cease to be an owner. Raises nothing: the others would notice."""
         self._heartbeat.stop()
         # Whoever only submits or looks has nothing to give back, and may not even be allowed to write.
         if self._claimed:
@@ -169,7 +169,7 @@ class Leases:
         owners: dict[str, tuple[str, float]] = {name: (boot, expires) for name, boot, expires in rows}
         with _owner_files():
             for name in (owners.keys() | self._owner.all_names()) - {self._owner.name}:
-                if self._owner.bury(name, partial(self._free, name)) or name not in owners:
+                if self._owner.remove_if_dead(name, partial(self._free, name)) or name not in owners:
                     continue
                 boot, expires = owners[name]
                 expired = expires <= now and now >= self._expiry_counts_from
@@ -191,7 +191,7 @@ class Leases:
                 (owner,),
             ).rowcount
         if freed:
-            logger.warning("a processor died or hangs: the %d crashes that it had in flight come back", freed)
+            logger.warning("a processor died or hangs, crashes that it had in flight come back: %d", freed)
 
     def _renew(self, connection: sqlite3.Connection) -> None:
         now = self._clock()

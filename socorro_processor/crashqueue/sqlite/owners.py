@@ -1,4 +1,4 @@
-"""Which processors on this machine are alive: what the leases of the embedded queue rest on.
+"""The processors that are alive on this machine: the leases of the embedded queue rest on it.
 
 A processor holds a lock (flock) on a file of its own for as long as it lives. The kernel lets go
 of it at the very moment the process ends, however it ends, so that nobody has to wait for a
@@ -30,17 +30,17 @@ _CANNOT_BE_JUDGED = NOT_OURS | {errno.ENOENT}
 
 
 def boot_time() -> float:
-    """Seconds since this machine booted, sleep included. No change of the wall clock moves it."""
+    """Return the seconds since this machine booted, sleep included. No change of the wall clock moves it."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def boot_id() -> str:
-    """Another one after each boot: boot times compare only under the same id."""
+    """Return the id of this boot: boot times compare only under the same id."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 class OwnerFile:
-    """The file whose lock says that its owner lives, and the questions about those of others.
+    """The file whose lock says that its owner lives; it also tells about those of others.
 
     Each file's name in ``directory`` is the name of its owner. All methods raise OSError.
     """
@@ -69,14 +69,14 @@ class OwnerFile:
                 lock.remove()
 
     def all_names(self) -> set[str]:
-        """The owners that have a file, alive or not."""
+        """Return the owners that have a file, alive or not."""
         try:
             return {entry.name for entry in self._directory.iterdir() if _NAME.fullmatch(entry.name)}
         except FileNotFoundError:
             return set()
 
-    def bury(self, name: str, action: Callable[[], None]) -> bool:
-        """Where nobody locks the file of this owner: do ``action``, remove the file, say True.
+    def remove_if_dead(self, name: str, action: Callable[[], None]) -> bool:
+        """Do ``action`` and remove the file, if nobody locks the file of this owner; return True if it was so.
 
         The lock is held meanwhile, so that an owner that has only just made its file cannot begin
         to use it under the hands of one who takes it for dead. One without a file, or with one that
@@ -127,7 +127,7 @@ class Heartbeat:
                 beat()
                 broke_off = False
             except Exception as error:
-                # Once, not each second. Where memory is short, the log may get none either.
+                # Once, not each second. If memory is short, the log may get none either.
                 if not broke_off:
                     with suppress(MemoryError):
                         logger.error("the queue's heartbeat broke off, it goes on: %s", stack_of(error))

@@ -1,4 +1,4 @@
-"""Rows of the embedded queue that a stranger's hand wrote, or damage: any type may be in any column.
+"""Rows of the embedded queue from other hands, or from damage: any type may be in any column.
 
 SQLite stores a text where a number belongs, and text that is no UTF-8. A row must neither end the processor nor stand
 in the way of others: what can be delivered is, and rejected there like any body that is no crash id.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import sqlite3
 from itertools import pairwise
 
-from socorro_processor.crashqueue.base import QUEUES
-from socorro_processor.crashqueue.retry_delays import LONGEST_DELAY
+from socorro_processor.crashqueue.base import LONGEST_DELAY, QUEUES
 
 LONGEST_BODY = 1 << 20
 """Bytes of a body that are read. A crash id has 36."""
@@ -45,7 +44,7 @@ _MENDINGS = (
 
 
 def whole(column: str) -> str:
-    """The column as a small whole number that is not negative, whatever is in it."""
+    """Return SQL that reads a column as a whole number from 0 to 1,000,000, whatever is in it."""
     return f"min(max(coalesce(CAST({column} AS INTEGER), 0), 0), 1000000)"
 
 
@@ -58,7 +57,7 @@ def has_strays(connection: sqlite3.Connection, now: float) -> bool:
 
 
 def mend_strays(connection: sqlite3.Connection, now: float) -> int:
-    """Have them delivered, from the normal queue where theirs is none; how many there were."""
+    """Have them delivered, from the normal queue if theirs does not exist; return how many there were."""
     return sum(
         connection.execute(f"UPDATE crash SET {mending} WHERE {which}", _parameters(now)).rowcount  # nosec B608
         for which, mending in _MENDINGS

@@ -23,7 +23,10 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 _SILENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 """A server that has vanished without a word is given up after a minute."""
 
-_PATIENCE = 2
+LOCK_TIMEOUT = "2s"
+"""How long a change of tables or indexes may keep others waiting; it takes milliseconds itself."""
+
+_HANG = 2
 """Times ``statement_timeout``, which a server may give to each statement of a text: after that it hangs itself."""
 
 
@@ -165,7 +168,7 @@ class ConnectionPool:
             connection.cursor(cursor_factory=_TimedCursor) as timed,
         ):
             deadline.guard(connection)
-            timed.deadline, timed.seconds = deadline, self._statement_timeout * _PATIENCE
+            timed.deadline, timed.seconds = deadline, self._statement_timeout * _HANG
             return work(timed)
 
     @contextmanager

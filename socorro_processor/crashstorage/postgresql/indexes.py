@@ -15,7 +15,7 @@ from typing import NamedTuple
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
+from socorro_processor.crashstorage.postgresql.connections import LOCK_TIMEOUT, ConnectionPool
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +38,6 @@ INDEXES = (
 
 _LOCK = 0x50C0_4404
 """The advisory lock of whoever makes indexes."""
-
-_PATIENCE = "2s"
-"""How long processors may be kept waiting by what cannot be done concurrently, which itself takes milliseconds."""
 
 _PAUSE = 0.5
 """Seconds between two looks at whether another host has done."""
@@ -137,5 +134,5 @@ def _creation(index: Index, statement: str, table: str, name: str) -> sql.Compos
 def _at_once(cursor: Cursor, statement: sql.Composable) -> None:
     """Execute what locks out processors, or give up while others do not let go."""
     with cursor.connection:
-        cursor.execute("SET LOCAL lock_timeout = %s", (_PATIENCE,))
+        cursor.execute("SET LOCAL lock_timeout = %s", (LOCK_TIMEOUT,))
         cursor.execute(statement)

@@ -13,7 +13,7 @@ from functools import partial
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
+from socorro_processor.crashstorage.postgresql.connections import LOCK_TIMEOUT, ConnectionPool
 from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed
 from socorro_processor.errors import CrashStorageError
 from socorro_processor.monitoring.metrics import METRICS
@@ -29,9 +29,6 @@ _DAYS_AHEAD = 2
 
 _LOOK_AGAIN = 60.0
 """Seconds after which a partition is looked for again: it may have been dropped, or could not be made."""
-
-_PATIENCE = "2s"
-"""How long the tables may be locked against everyone for a partition to be made."""
 
 _BOUNDS = re.compile(r"FOR VALUES FROM \('(\d{4}-\d\d-\d\d)'\) TO \('(\d{4}-\d\d-\d\d)'\)", re.ASCII)
 
@@ -127,7 +124,7 @@ def _make(cursor: Cursor, table: str, name: str, week: date, in_passing: bool) -
     if _is_partition(cursor, table, name):
         return False
     with cursor.connection:
-        cursor.execute("SET LOCAL lock_timeout = %s", (_PATIENCE,))
+        cursor.execute("SET LOCAL lock_timeout = %s", (LOCK_TIMEOUT,))
         if not in_passing:
             cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -175,7 +172,7 @@ def _weeks(cursor: Cursor) -> dict[date, list[str]]:
 
 def _drop(cursor: Cursor, name: str) -> None:
     with cursor.connection:
-        cursor.execute("SET LOCAL lock_timeout = %s", (_PATIENCE,))
+        cursor.execute("SET LOCAL lock_timeout = %s", (LOCK_TIMEOUT,))
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
 

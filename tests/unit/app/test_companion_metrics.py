@@ -2,7 +2,7 @@
 
 import os
 
-from socorro_processor.app.companion_metrics import PipeSink, relay
+from socorro_processor.app.companion import PipeSink, relay
 from socorro_processor.monitoring.metrics import Metrics
 
 

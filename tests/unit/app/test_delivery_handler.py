@@ -8,11 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.crash_steps import Result
 from socorro_processor.app.delivery_handler import DeliveryHandler
-from socorro_processor.app.steps import Result
+from socorro_processor.app.outage_breaker import OutageBreaker
 from socorro_processor.app.watchdog import Watchdog
-from socorro_processor.app.whose_fault import OTHERS
 from socorro_processor.configuration import RequiredConfig, defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
@@ -29,6 +28,7 @@ from socorro_processor.errors import (
 )
 from socorro_processor.monitoring import log
 from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.blame_counter import OTHERS
 from socorro_processor.monitoring.health import Health
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -88,7 +88,7 @@ def steps():
 def new_handler(queue, steps, health, clock):
     """The handler of a processor that starts."""
     return lambda **options: DeliveryHandler(
-        queue, steps, Breaker(health, clock), Watchdog(900.0), MAXIMUM_ATTEMPTS, **options
+        queue, steps, OutageBreaker(health, clock), Watchdog(900.0), MAXIMUM_ATTEMPTS, **options
     )
 
 
@@ -142,7 +142,10 @@ def test_what_is_no_crash_id_is_rejected_with_the_reason_and_never_fetched(queue
     queue.submit(body)
     deliver()
     assert left(queue) == NOTHING | {"rejected": 1}
-    assert "no crash id" in next(queue.kept("rejected")).reason or "no date" in next(queue.kept("rejected")).reason
+    assert (
+        "no crash id" in next(queue.set_aside("rejected")).reason
+        or "no date" in next(queue.set_aside("rejected")).reason
+    )
     assert steps.runs == []
 
 
@@ -216,7 +219,7 @@ def test_a_crash_that_alone_times_out_at_a_store_which_saves_others_is_parked(qu
             queue.submit(new_crash_id())
         deliver()
     assert left(queue) == NOTHING | {"parked": 1}
-    assert "of this crash alone" in next(queue.kept("parked")).reason
+    assert "of this crash alone" in next(queue.set_aside("parked")).reason
 
 
 def test_a_crash_that_needs_a_part_of_a_store_which_is_away_is_not_at_fault(queue, deliver, steps):
@@ -274,7 +277,7 @@ def test_a_crash_that_fails_of_its_own_is_parked_after_all_attempts(queue, deliv
     deliver(10)
     assert [attempt for attempt, _ in steps.runs] == [1, 2, 3, 4, 5]
     assert left(queue) == NOTHING | {"parked": 1}
-    parked = next(queue.kept("parked"))
+    parked = next(queue.set_aside("parked"))
     assert parked.attempts == MAXIMUM_ATTEMPTS
     assert parked.queue == "priority"
 
@@ -284,7 +287,7 @@ def test_a_crash_that_cannot_be_read_is_parked_at_once_with_the_reason(queue, de
     queue.submit(new_crash_id())
     deliver()
     assert len(steps.runs) == 1
-    assert next(queue.kept("parked")).reason == "the raw crash is no JSON object"
+    assert next(queue.set_aside("parked")).reason == "the raw crash is no JSON object"
 
 
 def test_ten_different_crashes_in_a_row_that_fail_of_their_own_pause_the_processor_and_park_none_more(
@@ -303,7 +306,7 @@ def test_a_requeued_crash_begins_anew(queue, deliver, steps):
     queue.submit(new_crash_id())
     deliver()
     steps.error = None
-    assert queue.requeue(next(queue.kept("parked")))
+    assert queue.requeue(next(queue.set_aside("parked")))
     deliver()
     assert left(queue) == NOTHING
     assert steps.runs == [(1, True), (1, True)]
@@ -316,7 +319,7 @@ def test_a_crash_that_killed_the_processor_in_every_attempt_is_parked_without_an
     handler.handle(next(deliveries))
     handler.handle(replace(next(deliveries), attempt=MAXIMUM_ATTEMPTS + 1))
     assert len(steps.runs) == 1
-    assert "the processor died" in next(queue.kept("parked")).reason
+    assert "the processor died" in next(queue.set_aside("parked")).reason
 
 
 def test_any_number_of_crashes_that_killed_processors_are_parked_once_another_is_saved(queue, handler, clock, health):
@@ -334,7 +337,7 @@ def test_any_number_of_crashes_that_killed_processors_are_parked_once_another_is
     clock.now += 61
     while (delivery := next(deliveries)) is not None:
         handler.handle(replace(delivery, attempt=MAXIMUM_ATTEMPTS + 1))
-    assert {crash.crash_id for crash in queue.kept("parked")} == set(poison)
+    assert {crash.crash_id for crash in queue.set_aside("parked")} == set(poison)
     assert health.problems() == {}
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from socorro_processor.app.steps import Steps
+from socorro_processor.app.crash_steps import CrashSteps
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.unsaved import UnsavedCrashes
 from socorro_processor.configuration import class_name, defaults
@@ -82,8 +82,8 @@ class Site:
         self.steps = self.new_process()
         self.collect(b"3")
 
-    def new_process(self) -> Steps:
-        return Steps(self.source, self.pipeline, self.destination, self.directory, UnsavedCrashes())
+    def new_process(self) -> CrashSteps:
+        return CrashSteps(self.source, self.pipeline, self.destination, self.directory, UnsavedCrashes())
 
     def collect(self, dump: bytes) -> None:
         self.source.save_raw_crash({"ProductName": "Lightbox"}, {MAIN_DUMP: dump}, CRASH_ID)

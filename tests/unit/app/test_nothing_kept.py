@@ -11,10 +11,10 @@ from typing import ClassVar
 
 import pytest
 
-from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.crash_steps import CrashSteps
 from socorro_processor.app.delivery_handler import DeliveryHandler
 from socorro_processor.app.earlier_results import EarlierResults
-from socorro_processor.app.steps import Steps
+from socorro_processor.app.outage_breaker import OutageBreaker
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.unsaved import UnsavedCrashes
 from socorro_processor.app.watchdog import Watchdog
@@ -145,10 +145,10 @@ def test_a_crash_that_could_not_be_saved_leaves_nothing_but_what_is_kept_for_its
     destination = around(kind, closed_port, tmp_path)
     directory = ProcessDirectory(str(tmp_path / "temporary"))
     queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(tmp_path / "queue.sqlite"), retry_delays="0.001"))
-    steps = Steps(source, pipeline, destination, directory, UnsavedCrashes(0))
+    steps = CrashSteps(source, pipeline, destination, directory, UnsavedCrashes(0))
     # The store that is away is not asked for one: the crash gets as far as the save.
     steps._earlier_results = EarlierResults(source, source)
-    handler = DeliveryHandler(queue, steps, Breaker(Health()), Watchdog(900), 100)
+    handler = DeliveryHandler(queue, steps, OutageBreaker(Health()), Watchdog(900), 100)
     queue.submit(CRASH_ID)
     deliveries = (delivery for delivery in queue.new_crashes() if delivery is not None)
     for _ in range(3):

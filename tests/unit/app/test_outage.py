@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.app.breaker import ENOUGH_TRIED, NEW_ONE_EVERY, PAUSES, Breaker
+from socorro_processor.app.crash_steps import CrashSteps
 from socorro_processor.app.delivery_handler import DeliveryHandler
-from socorro_processor.app.steps import Steps
+from socorro_processor.app.outage_breaker import ENOUGH_TRIED, NEW_ONE_EVERY, PAUSES, OutageBreaker
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.unsaved import UnsavedCrashes
@@ -74,8 +74,10 @@ class Processor:
         )
         self.pipeline = CountingPipeline(installation.walks)
         self.temporary = ProcessDirectory(str(installation.directory / "temporary"))
-        steps = Steps(installation.source, self.pipeline, installation.destination, self.temporary, UnsavedCrashes())
-        breaker = Breaker(self.health, clock)
+        steps = CrashSteps(
+            installation.source, self.pipeline, installation.destination, self.temporary, UnsavedCrashes()
+        )
+        breaker = OutageBreaker(self.health, clock)
         handler = DeliveryHandler(
             self.queue, steps, breaker, Watchdog(900.0), maximum_attempts=5, clock=clock, wall_clock=clock
         )
@@ -230,7 +232,7 @@ def test_with_eight_processors_a_crash_that_alone_always_times_out_is_parked(eig
         for _ in range(24):
             eight.submit()
         eight.run(10.0)
-    assert [crash.crash_id for crash in eight.queue.kept("parked")] == [guilty]
+    assert [crash.crash_id for crash in eight.queue.set_aside("parked")] == [guilty]
     assert eight.saved() == 60 * 24
     assert eight.walks[guilty] <= len(eight.processors) + 1
 
@@ -304,5 +306,5 @@ def test_a_crash_that_a_store_refuses_is_parked_though_another_store_was_away_me
     assert processor.queue.depths().parked == 0
     processor.away.error = lambda crash_id: None
     processor.run(HOUR)
-    assert [crash.crash_id for crash in processor.queue.kept("parked")] == [refused]
+    assert [crash.crash_id for crash in processor.queue.set_aside("parked")] == [refused]
     assert processor.saved() == 6

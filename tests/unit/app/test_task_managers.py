@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from socorro_processor.app.breaker import Breaker
+from socorro_processor.app.outage_breaker import OutageBreaker
 from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.threaded_task_manager import ThreadedTaskManager
 from socorro_processor.configuration import defaults
@@ -72,7 +72,7 @@ def handler(queue):
 
 @pytest.fixture
 def breaker():
-    return Breaker(Health())
+    return OutageBreaker(Health())
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_after_an_outage_a_crash_that_waits_for_its_delay_is_tried_at_once(tmp_p
     queue = SQLiteCrashQueue(config)
     queue.submit(new_crash_id())
     handler.queue = queue
-    breaker = Breaker(Health(), pauses=[0.05])
+    breaker = OutageBreaker(Health(), pauses=[0.05])
 
     def away(delivery):
         handler.handle = handled

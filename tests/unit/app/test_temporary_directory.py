@@ -114,7 +114,7 @@ def test_what_else_lies_in_the_base_keeps_no_processor_from_its_start(tmp_path, 
     with closing(ProcessDirectory(str(tmp_path))) as mine:
         assert mine.path.is_dir()
     assert {path.name for path in tmp_path.iterdir()} == {"directory.lock", "link.lock"}
-    assert f"left as it is, because it cannot be opened: {tmp_path}/directory.lock: Is a directory" in caplog.text
+    assert f"cannot open {tmp_path}/directory.lock, left as it is: Is a directory" in caplog.text
 
 
 def test_a_base_that_cannot_be_used_is_named_with_what_to_do(tmp_path):

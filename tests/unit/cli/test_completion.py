@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from socorro_processor.cli.commands import COMMANDS, every
+from socorro_processor.cli.commands import COMMANDS, all_commands
 from socorro_processor.cli.main import main
 from tests.shared import require
 
@@ -125,7 +125,7 @@ def test_the_other_shells_complete_the_same(shell, arguments, capsys, tmp_path):
 def test_each_command_is_completed_in_each_shell_whose_syntax_it_is(shell, capsys, tmp_path):
     script = tmp_path / "socorro"
     script.write_text(printed(shell, capsys))
-    for command in every():
+    for command in all_commands():
         assert command.name.split()[-1] in script.read_text()
     if program := shutil.which(shell):
         checked = subprocess.run([program, "-n", script], capture_output=True, text=True, timeout=60)

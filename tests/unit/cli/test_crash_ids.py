@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from socorro_processor.cli.crash_ids import add_crash_id_arguments, crash_id_of, given
+from socorro_processor.cli.crash_ids import add_crash_id_arguments, crash_id_of, read_crash_ids
 from socorro_processor.errors import InvalidCrashID
 
 CRASH_ID = "6eeb8ac5-9a8e-4b6c-8f31-1f2d40161123"
@@ -81,7 +81,7 @@ def test_arguments_files_and_standard_input_may_have_any_form_and_each_crash_is_
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(f"{REPORT}?a=b\n".encode())))
     parser = ArgumentParser()
     add_crash_id_arguments(parser)
-    crash_ids = given(parser.parse_args(["-", REPORT, f"--file={tmp_path}/ids"]))
+    crash_ids = read_crash_ids(parser.parse_args(["-", REPORT, f"--file={tmp_path}/ids"]))
     assert list(crash_ids.valid) == [CRASH_ID, other]
     assert crash_ids.refused == 1
     assert capsys.readouterr().err.startswith("socorro: bp-nothing: 'bp-nothing' is no crash id")

@@ -10,7 +10,7 @@ import pytest
 from socorro_processor.cli import cron
 from socorro_processor.cli.main import main
 from socorro_processor.errors import CrashQueueError
-from socorro_processor.jobs.job import DayRefused, Job, Outcome
+from socorro_processor.jobs.job import DayRefused, Job, JobOutcome
 from socorro_processor.jobs.ledger import FileLedger, JobRecord
 from socorro_processor.jobs.retention import NotRemoved
 from socorro_processor.monitoring.metrics import METRICS
@@ -22,7 +22,7 @@ class Run:
     """What the job of these tests does, and what it was given."""
 
     def __init__(self) -> None:
-        self.does = lambda work: Outcome(True, "12 partitions made")
+        self.does = lambda work: JobOutcome(True, "12 partitions made")
         self.given = []
 
     def __call__(self, work):
@@ -72,7 +72,7 @@ def test_a_job_that_never_ran_is_shown_too(socorro_cron):
 
 
 def test_a_job_that_does_not_succeed_ends_with_1_and_so_does_the_status(socorro_cron, job):
-    job.does = lambda work: Outcome(False, "3 are missing")
+    job.does = lambda work: JobOutcome(False, "3 are missing")
     assert socorro_cron("sweep")[0] == 1
     code, out, _ = socorro_cron("status")
     assert code == 1
@@ -102,7 +102,7 @@ def test_of_a_bug_the_record_quotes_nothing(socorro_cron, job, ledger):
 
 def test_while_it_runs_and_where_it_died_it_has_not_ended(socorro_cron, job):
     said = []
-    job.does = lambda work: said.append(socorro_cron("status")[1]) or Outcome(True, "")
+    job.does = lambda work: said.append(socorro_cron("status")[1]) or JobOutcome(True, "")
     socorro_cron("sweep")
     assert "at work, or died" in said[0]
 
@@ -123,7 +123,7 @@ def test_a_job_that_is_at_work_elsewhere_is_left_to_that_one(socorro_cron, job, 
 
 
 def test_a_dry_run_leaves_no_trace_and_waits_for_nobody(socorro_cron, job, ledger):
-    job.does = lambda work: work.remember({"a": 1}) or Outcome(True, "")
+    job.does = lambda work: work.remember({"a": 1}) or JobOutcome(True, "")
     with ledger.locked("sweep"):
         assert socorro_cron("sweep", "--dry-run")[0] == 0
     assert job.given[0].dry_run
@@ -137,14 +137,14 @@ def test_a_job_is_given_what_it_remembered_also_from_a_run_that_failed(socorro_c
 
     job.does = remember_and_fail
     socorro_cron("sweep")
-    job.does = lambda work: Outcome(True, "")
+    job.does = lambda work: JobOutcome(True, "")
     socorro_cron("sweep")
     socorro_cron("sweep")
     assert [work.memory for work in job.given] == [{}, {"made": ["20161121"]}, {"made": ["20161121"]}]
 
 
 def test_what_a_job_says_is_safe_to_print_and_json_where_that_is_asked_for(socorro_cron, job):
-    job.does = lambda work: work.say("made \x1b[31m", {"made": "\x1b[31m"}) or Outcome(True, "")
+    job.does = lambda work: work.say("made \x1b[31m", {"made": "\x1b[31m"}) or JobOutcome(True, "")
     assert socorro_cron("sweep")[1] == "made \\x1b[31m\n"
     assert json.loads(socorro_cron("sweep", "--json")[1]) == {"made": "\x1b[31m"}
 
@@ -156,7 +156,7 @@ def test_how_jobs_end_is_counted(socorro_cron, job):
 
     before = counts()
     socorro_cron("sweep")
-    job.does = lambda work: Outcome(False, "")
+    job.does = lambda work: JobOutcome(False, "")
     socorro_cron("sweep")
     assert [after - earlier for after, earlier in zip(counts(), before, strict=True)] == [1, 1]
 
@@ -191,7 +191,7 @@ def test_a_refused_job_is_not_what_turns_the_status_red(socorro_cron, job, ledge
 
 @pytest.mark.parametrize("succeeded", [True, False])
 def test_after_a_refusal_the_status_is_still_that_of_the_run_before(socorro_cron, job, ledger, succeeded):
-    job.does = lambda work: Outcome(succeeded, "12 partitions")
+    job.does = lambda work: JobOutcome(succeeded, "12 partitions")
     socorro_cron("sweep")
     (before,) = ledger.records()
     job.does = refuse

@@ -235,7 +235,7 @@ sys.stdin.readline()
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"no database" * 100, "it is no SQLite file: name another path"),
+        (b"no database" * 100, "it is not an SQLite file: name another path"),
         ("PRAGMA user_version = 99", "made by a newer socorro-processor"),
         ("CREATE TABLE theirs (a)", "is another program's SQLite file"),
         (None, "Not a directory"),

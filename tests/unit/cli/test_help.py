@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from socorro_processor.cli.commands import COMMANDS, every
+from socorro_processor.cli.commands import COMMANDS
 from socorro_processor.cli.main import main
 from tests.shared import REPOSITORY
 
 LONGEST = 60  # lines of a help, at 80 columns
-NAMES = [command.name for command in every()]
+NAMES = [command.name for command in all_commands()]
 SYMBOLS = ("add", "missing", "fetch", "upload", "index", "status", "manage")
 
 
@@ -44,7 +44,7 @@ def test_the_help_of_a_command_fits_on_a_screen_and_has_all_its_parts(name, prin
 
 
 def test_a_family_lists_its_commands_with_their_summaries(printed):
-    for family in (command for command in every() if command.subcommands):
+    for family in (command for command in all_commands() if command.subcommands):
         out = printed(family.name, "--help")
         for name, command in family.subcommands.items():
             assert re.search(rf"^  {name} +{re.escape(command.summary[:20])}", out, re.MULTILINE)

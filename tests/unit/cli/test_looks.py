@@ -45,7 +45,7 @@ def test_a_queue_that_is_made_after_the_first_look_is_seen_by_the_next(tmp_path:
     config = defaults(SQLiteCrashQueue, path=str(tmp_path / "data" / "queue.sqlite"))
     watching = SQLiteCrashQueue.to_look(config)
     assert watching.depths().queues["normal"].waiting == 0
-    assert (watching.in_flight(ids=True).crashes, list(watching.kept("parked"))) == ((), [])
+    assert (watching.in_flight(ids=True).crashes, list(watching.set_aside("parked"))) == ((), [])
 
     other = SQLiteCrashQueue(config)
     other.submit(CRASH_ID)

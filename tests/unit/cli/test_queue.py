@@ -49,7 +49,7 @@ def waiting(queue) -> dict[str, int]:
     return {name: depth.waiting for name, depth in queue.depths().queues.items() if depth.waiting}
 
 
-def test_the_status_counts_what_was_put_aside(socorro):
+def test_the_status_counts_what_was_set_aside(socorro):
     code, out, _ = socorro("status")
     assert code == 0
     assert "parked: 2, rejected: 1" in out
@@ -147,7 +147,7 @@ def test_what_is_listed_can_be_chosen(socorro, filters, found):
 def test_chosen_ones_are_put_back_and_the_others_stay(socorro, queue):
     assert socorro("requeue", "--reason=timed out")[:2] == (0, "1 parked crash was put back\n")
     assert waiting(queue) == {"priority": 1}
-    assert [crash.crash_id for crash in queue.kept("parked")] == [LARGE]
+    assert [crash.crash_id for crash in queue.set_aside("parked")] == [LARGE]
 
 
 def test_a_crash_that_is_forced_is_shown_so_and_put_back_so(socorro, queue):

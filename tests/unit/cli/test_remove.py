@@ -218,7 +218,7 @@ def test_without_a_crash_id_nothing_is_removed(site):
     assert (code, err) == (2, "socorro: no crashes to remove: name them by CRASH_ID, - or --file\n")
 
 
-def test_an_id_that_is_put_aside_is_told(site):
+def test_an_id_that_is_set_aside_is_told(site):
     parked, rejected = site.crash(), site.crash()
     site.queue.submit(parked)
     site.queue.park(site.take(), "too large")

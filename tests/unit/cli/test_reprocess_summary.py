@@ -96,7 +96,7 @@ def test_a_crash_that_is_done_later_is_waited_for(site):
 
 
 @pytest.mark.parametrize(("how", "outcome"), [("park", "parked"), ("reject", "rejected")])
-def test_a_crash_that_is_put_aside_is_not_waited_for(site, how, outcome):
+def test_a_crash_that_is_set_aside_is_not_waited_for(site, how, outcome):
     crash = site.crash("OOM")
     site.happens = [lambda: site.put_aside(how)]
     assert site.outcomes(crash) == [(crash.crash_id, outcome, "OOM", "")]

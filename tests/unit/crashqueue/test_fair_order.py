@@ -109,9 +109,9 @@ def test_single_priority_crashes_without_end_do_not_starve_the_others():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "'' is no queue; there are priority, normal, reprocessing"),
+        ("", "'' is not a queue; there are priority, normal, reprocessing"),
         ("priority=6, normal=3", "reprocessing missing; expected e.g."),
-        ("priority=6, normal=3, reprocesing=1", "'reprocesing' is no queue"),
+        ("priority=6, normal=3, reprocesing=1", "'reprocesing' is not a queue"),
         ("priority=6, normal=3, reprocessing=1, normal=2", "normal is there twice"),
         ("priority=6, normal=0, reprocessing=1", "normal needs a whole number from 1 to 999999, not '0'"),
         ("priority=6, normal, reprocessing=1", "normal needs a whole number from 1 to 999999, not ''"),

@@ -31,7 +31,7 @@ def nothing() -> None:
 def test_an_owner_that_lives_is_not_buried(directory):
     living = OwnerFile(directory)
     living.claim()
-    assert not OwnerFile(directory).bury(living.name, nothing)
+    assert not OwnerFile(directory).remove_if_dead(living.name, nothing)
     assert OwnerFile(directory).all_names() == {living.name}
 
 
@@ -40,7 +40,7 @@ def test_a_dead_owner_is_buried_and_its_file_goes_after_what_is_to_be_done(direc
     dead.claim()
     dead.die()
     seen: list[bool] = []
-    assert OwnerFile(directory).bury(dead.name, lambda: seen.append(dead.path.exists()))
+    assert OwnerFile(directory).remove_if_dead(dead.name, lambda: seen.append(dead.path.exists()))
     assert seen == [True]
     assert not dead.path.exists()
 
@@ -50,16 +50,18 @@ def test_the_file_of_a_dead_owner_stays_where_what_is_to_be_done_fails(directory
     dead.claim()
     dead.die()
     with pytest.raises(ZeroDivisionError):
-        OwnerFile(directory).bury(dead.name, lambda: print(1 / 0))
-    assert OwnerFile(directory).bury(dead.name, nothing)
+        OwnerFile(directory).remove_if_dead(dead.name, lambda: print(1 / 0))
+    assert OwnerFile(directory).remove_if_dead(dead.name, nothing)
 
 
-def test_two_may_bury_the_same_owner_at_the_same_time(directory):
+def test_two_may_remove_the_same_dead_owner_at_the_same_time(directory):
     dead = MortalOwnerFile(directory)
     dead.claim()
     dead.die()
     answers: list[bool] = []
-    OwnerFile(directory).bury(dead.name, lambda: answers.append(OwnerFile(directory).bury(dead.name, nothing)))
+    OwnerFile(directory).remove_if_dead(
+        dead.name, lambda: answers.append(OwnerFile(directory).remove_if_dead(dead.name, nothing))
+    )
     assert answers == [True]
 
 
@@ -72,12 +74,12 @@ def test_an_owner_that_gives_up_and_claims_again_meanwhile_is_not_buried(directo
         owner.claim()
 
     do_before_the_lock(monkeypatch, claimed_again)
-    assert not OwnerFile(directory).bury(owner.name, nothing)
+    assert not OwnerFile(directory).remove_if_dead(owner.name, nothing)
     assert owner.path.exists()
 
 
 def test_an_owner_without_a_file_is_not_judged(directory):
-    assert not OwnerFile(directory).bury("nobody", nothing)
+    assert not OwnerFile(directory).remove_if_dead("nobody", nothing)
 
 
 def make_socket(path: Path) -> None:
@@ -97,7 +99,7 @@ def test_what_is_no_file_in_the_place_of_one_is_not_judged(directory, make):
     path = directory / uuid.uuid4().hex
     directory.mkdir()
     make(path)
-    assert not OwnerFile(directory).bury(path.name, nothing)
+    assert not OwnerFile(directory).remove_if_dead(path.name, nothing)
 
 
 def test_the_file_of_another_user_is_not_judged(directory, monkeypatch):
@@ -110,7 +112,7 @@ def test_the_file_of_another_user_is_not_judged(directory, monkeypatch):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     monkeypatch.setattr(os, "open", refused)
-    assert not OwnerFile(directory).bury(dead.name, nothing)
+    assert not OwnerFile(directory).remove_if_dead(dead.name, nothing)
 
 
 def test_what_else_is_in_the_directory_is_no_owner(directory):
@@ -138,7 +140,7 @@ def test_an_owner_taken_for_dead_before_it_had_its_lock_makes_another_file(direc
     os.close(descriptor)
     claiming.join(DEADLINE)
     assert owner.path.exists()
-    assert not OwnerFile(directory).bury(owner.name, nothing)
+    assert not OwnerFile(directory).remove_if_dead(owner.name, nothing)
 
 
 def test_a_program_started_by_an_owner_does_not_keep_it_alive(directory):
@@ -148,7 +150,7 @@ def test_a_program_started_by_an_owner_does_not_keep_it_alive(directory):
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False) as child:
         assert child.stdout.readline() == b"started\n"
         owner.die()
-        assert OwnerFile(directory).bury(owner.name, nothing)
+        assert OwnerFile(directory).remove_if_dead(owner.name, nothing)
         child.communicate(b"\n")
 
 

@@ -44,16 +44,16 @@ def test_a_message_is_taken_once_in_the_order_of_arrival(hand):
 def test_an_end_is_told_once(hand):
     message = hand.add("one")
     hand.prefetch.take()
-    assert hand.prefetch.end(message)
-    assert not hand.prefetch.end(message)
+    assert hand.prefetch.begin_settling(message)
+    assert not hand.prefetch.begin_settling(message)
 
 
 def test_a_twin_waits_while_the_end_of_the_first_is_being_told(hand):
     message, twin = hand.add("one"), hand.add("one")
     hand.prefetch.take()
-    hand.prefetch.end(message)
+    hand.prefetch.begin_settling(message)
     assert hand.prefetch.take() is None
-    hand.prefetch.ended(message)
+    hand.prefetch.settled(message)
     assert hand.prefetch.take() is twin
 
 
@@ -82,7 +82,7 @@ def test_what_is_in_work_when_its_connection_is_lost_keeps_its_id_busy_until_its
     assert not hand.prefetch.is_mine(message)
     again = hand.add("one")
     assert hand.prefetch.take() is None
-    assert not hand.prefetch.end(message)
+    assert not hand.prefetch.begin_settling(message)
     assert hand.prefetch.take() is again
     assert not hand.prefetch.is_mine(waiting)
 
@@ -90,22 +90,22 @@ def test_what_is_in_work_when_its_connection_is_lost_keeps_its_id_busy_until_its
 def test_what_is_kept_for_a_while_is_taken_again_after_it(hand):
     message = hand.add("one")
     hand.prefetch.take()
-    hand.prefetch.end(message)
-    hand.prefetch.keep(message, 5.0)
+    hand.prefetch.begin_settling(message)
+    hand.prefetch.wait_again(message, 5.0)
     assert (hand.prefetch.waiting("normal"), hand.prefetch.delayed("normal")) == (0, 1)
     assert hand.prefetch.take() is None
     hand.now += 5.0
     assert hand.prefetch.take() is message
-    assert hand.prefetch.end(message)
+    assert hand.prefetch.begin_settling(message)
 
 
 def test_what_would_be_kept_of_a_lost_connection_is_dropped(hand):
     message = hand.add("one")
     hand.prefetch.take()
-    hand.prefetch.end(message)
+    hand.prefetch.begin_settling(message)
     hand.prefetch.end_session()
     hand.connect()
-    hand.prefetch.keep(message, 5.0)
+    hand.prefetch.wait_again(message, 5.0)
     hand.now += 5.0
     assert hand.prefetch.take() is None
     assert not hand.prefetch.works

@@ -13,8 +13,7 @@ import pytest
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import Delivery, this_process
-from socorro_processor.crashqueue.retry_delays import parse_delays
+from socorro_processor.crashqueue.base import Delivery, parse_delays, this_process
 from socorro_processor.crashqueue.sqlite.crashqueue import OLDEST, SQLiteCrashQueue
 from socorro_processor.crashqueue.sqlite.file import SCHEMA_1
 from socorro_processor.errors import ConfigurationError, CrashQueueError
@@ -299,7 +298,7 @@ def test_delays_from_before_a_reboot_put_no_crash_behind_those_of_today(machine)
     assert [delivery.crash_id for delivery in processor.take_all()] == ["after", "before"]
 
 
-def test_hastening_brings_the_crash_that_is_due_first_of_those_that_were_not_at_fault(machine):
+def test_probing_brings_the_crash_that_is_due_first_of_those_that_were_not_at_fault(machine):
     processor = submitted(machine.start(retry_delays="1, 30"), "late", "soon", "own")
     fail(processor, "late")
     machine.wait(1.0)
@@ -308,30 +307,30 @@ def test_hastening_brings_the_crash_that_is_due_first_of_those_that_were_not_at_
     processor.queue.retry(soon, "the reason", transient=True)
     processor.queue.retry(own, "the reason", transient=False)
     for expected in (["soon"], ["late"], []):
-        processor.queue.hasten()
+        processor.queue.probe()
         assert [delivery.crash_id for delivery in processor.take_all()] == expected
 
 
-def test_hastening_passes_by_a_crash_whose_twin_is_in_flight(machine):
+def test_probing_passes_by_a_crash_whose_twin_is_in_flight(machine):
     processor = submitted(machine.start(), "twin", "other")
     fail(processor, "twin", "other")
     submitted(processor, "twin")
     taken(processor)
-    processor.queue.hasten()
+    processor.queue.probe()
     assert taken(processor).crash_id == "other"
 
 
-def test_hastening_moves_no_crash_that_is_due_already_behind_others(machine):
+def test_probing_moves_no_crash_that_is_due_already_behind_others(machine):
     processor = submitted(machine.start(), "one", "two")
     fail(processor, "one")
     machine.wait(0.5)
     fail(processor, "two")
     machine.wait(1.0)
-    processor.queue.hasten()
+    processor.queue.probe()
     assert [delivery.crash_id for delivery in processor.take_all()] == ["one", "two"]
 
 
-def test_hastening_wakes_the_thread_that_waits_for_crashes(tmp_path):
+def test_probing_wakes_the_thread_that_waits_for_crashes(tmp_path):
     config = defaults(
         SQLiteCrashQueue, path=str(tmp_path / "queue.sqlite"), idle_delay=10 * DEADLINE, retry_delays=(60,)
     )
@@ -342,7 +341,7 @@ def test_hastening_wakes_the_thread_that_waits_for_crashes(tmp_path):
     again: list[Delivery | None] = []
     thread = threading.Thread(target=lambda: again.append(next(crashes)))
     thread.start()
-    queue.hasten()
+    queue.probe()
     thread.join(DEADLINE)
     assert [delivery.crash_id for delivery in again] == ["one"]
     queue.close()
@@ -374,7 +373,7 @@ def test_a_suspect_waits_until_all_else_has_ended_and_nothing_more_is_taken_mean
     assert [processor.take() for _ in range(3)] == [None] * 3
     processor.queue.ack(first)
     suspect = taken(processor)
-    assert (suspect.crash_id, suspect.alone) == ("suspect", True)
+    assert (suspect.crash_id, suspect.suspect) == ("suspect", True)
     assert [processor.take() for _ in range(3)] == [None] * 3
     processor.queue.ack(suspect)
     assert taken(processor).crash_id == "later"
@@ -400,7 +399,7 @@ def test_a_suspect_whose_processor_dies_or_closes_before_its_turn_is_no_worse_fo
         processor = machine.start()
         processor.queue.ack(taken(processor))
         suspect = taken(processor)
-        assert (suspect.crash_id, suspect.attempt, suspect.alone) == ("suspect", 3, True)
+        assert (suspect.crash_id, suspect.attempt, suspect.suspect) == ("suspect", 3, True)
         processor.queue.release(suspect)
 
 
@@ -408,7 +407,7 @@ def test_a_suspect_that_failed_and_comes_again_is_still_alone(machine):
     processor = suspects(machine, "suspect")
     processor.queue.retry(taken(processor), "the reason", transient=True)
     machine.wait(1.0)
-    assert taken(processor).alone
+    assert taken(processor).suspect
 
 
 def test_two_hundred_crashes_survive_a_poisonous_neighbour_that_is_parked_in_the_end(machine):
@@ -441,7 +440,7 @@ def test_two_hundred_crashes_survive_a_poisonous_neighbour_that_is_parked_in_the
             saved.append(finished.crash_id)
             processor.queue.ack(finished)
     assert sorted(saved) == sorted(healthy)
-    assert [crash.crash_id for crash in processor.queue.kept("parked")] == ["poison"]
+    assert [crash.crash_id for crash in processor.queue.set_aside("parked")] == ["poison"]
     assert deaths == 5
     assert highest_attempt <= 3
 
@@ -457,7 +456,7 @@ def test_whatever_a_stranger_submits_is_kept_as_it_is(machine, body):
     delivery = taken(processor)
     assert delivery.crash_id == body
     processor.queue.park(delivery, f"no crash id: {body}")
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     assert kept.crash_id == body
     assert processor.queue.requeue(kept)
 
@@ -465,7 +464,7 @@ def test_whatever_a_stranger_submits_is_kept_as_it_is(machine, body):
 def test_a_long_body_is_cut_when_it_is_rejected_and_the_reason_says_so(machine):
     processor = submitted(machine.start(), "x" * 1_000_000)
     processor.queue.reject(taken(processor), "no crash id")
-    (kept,) = processor.queue.kept("rejected")
+    (kept,) = processor.queue.set_aside("rejected")
     assert kept.crash_id == "x" * 1_000
     assert kept.reason == "no crash id (only the first 1000 of its 1000000 characters are kept)"
 
@@ -477,7 +476,11 @@ def test_of_too_many_rejected_the_oldest_go_and_are_counted_but_no_parked_one(ma
         submitted(processor, f"parked {number}", f"rejected {number}")
         processor.queue.park(taken(processor), "the reason")
         processor.queue.reject(taken(processor), "the reason")
-    assert [crash.crash_id for crash in processor.queue.kept("rejected")] == ["rejected 3", "rejected 4", "rejected 5"]
+    assert [crash.crash_id for crash in processor.queue.set_aside("rejected")] == [
+        "rejected 3",
+        "rejected 4",
+        "rejected 5",
+    ]
     assert METRICS.snapshot().counters[("queue.rejected_dropped", ())] == before + 3
     assert processor.queue.depths().parked == 6
 
@@ -491,10 +494,10 @@ def test_many_rejected_are_no_more_than_a_hundredth_over_what_is_kept(machine):
     assert processor.queue.depths().rejected >= 200
 
 
-def test_a_kept_crash_has_the_time_on_the_wall_to_the_microsecond(machine):
+def test_a_crash_that_was_set_aside_has_the_time_on_the_wall_to_the_microsecond(machine):
     processor = submitted(machine.start(), "one")
     processor.queue.park(taken(processor), "the reason")
-    (kept,) = processor.queue.kept("parked")
+    (kept,) = processor.queue.set_aside("parked")
     assert kept.time == datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -607,8 +610,8 @@ def test_closing_while_the_file_is_locked_leaves_the_rest_to_the_others(machine,
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"This is a letter, and no database. " * 200, "no SQLite file"),
-        (b"SQLite format 3\0" + b"\xff" * 8_000, "no SQLite file|damaged"),
+        (b"This is a letter, and no database. " * 200, "not an SQLite file"),
+        (b"SQLite format 3\0" + b"\xff" * 8_000, "not an SQLite file|damaged"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_what_to_do(machine, content, complaint):

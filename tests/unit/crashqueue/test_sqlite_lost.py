@@ -126,7 +126,7 @@ def test_a_crash_whose_commit_went_into_a_removed_wal_is_not_confirmed(queue, pa
         lambda queue, delivery: queue.park(delivery, "the reason"),
         lambda queue, delivery: queue.depths(),
         lambda queue, delivery: queue.purge("normal"),
-        lambda queue, delivery: list(queue.kept("parked")),
+        lambda queue, delivery: list(queue.set_aside("parked")),
     ],
 )
 def test_nothing_is_done_with_a_lost_queue(queue, path, say: Callable[[SQLiteCrashQueue, object], object]):

@@ -15,8 +15,8 @@ from socorro_processor.crashqueue.base import QUEUES, Delivery, QueueName
 from tests.contract.queue_backends import Processor
 from tests.contract.queue_model import (
     DEATH_NOTICED,
-    DELIVERIES_UNTIL_ALONE,
-    KEPT,
+    DELIVERIES_UNTIL_SUSPECT,
+    SET_ASIDE,
     CrashQueueModel,
     ModelCrash,
     as_modelled,
@@ -36,7 +36,7 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
         self.first: dict[Processor, ModelCrash | None] = {}
-        """What each processor has hastened, and takes next."""
+        """What each processor has probed, and takes next."""
         self.untried: Counter[tuple[Processor, QueueName]] = Counter()
 
     def new_backend(self) -> Machine:
@@ -62,13 +62,13 @@ class SQLiteCrashQueueModel(CrashQueueModel):
             delivery.queue,
             delivery.attempt,
             delivery.retries,
-            delivery.alone,
+            delivery.suspect,
         )
         return crash
 
     def nothing_came(self, processor: Processor) -> None:
         mine = self.at(processor)
-        if any(crash.delivery and crash.delivery.alone for crash in mine):
+        if any(crash.delivery and crash.delivery.suspect for crash in mine):
             return
         if any(crash.delivery is None for crash in mine):
             assert len(mine) > 1, "the suspect could run"
@@ -107,7 +107,7 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         return retried[0] if retried and self.untried[processor, queue] >= 3 else ready[0]
 
     def heads(self, processor: Processor) -> list[ModelCrash]:
-        """What this processor may take next: one of each queue, in fair order; but first what it has hastened."""
+        """What this processor may take next: one of each queue, in fair order; but first what it has probed."""
         if (first := self.first.get(processor)) in self.ready():
             return [first]
         return [self.head(processor, queue) for queue in {crash.queue for crash in self.ready()}]
@@ -117,7 +117,7 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         place = processor, crash.queue
         self.untried[place] = 0 if crash.retries else self.untried[place] + 1
 
-    def hastened(self, processor: Processor) -> None:
+    def probed(self, processor: Processor) -> None:
         now = self.backend.now()
         busy = {crash.crash_id for crash in self.crashes if crash.owner}
         delayed = [
@@ -158,8 +158,8 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         for queue, depth in depths.queues.items():
             expected = [crash for crash in self.crashes if crash.queue == queue]
             assert depth.waiting + depth.delayed + depth.in_flight == len(expected)
-        assert sorted(self.kept) == sorted(
-            as_modelled(crash) for state in KEPT for crash in self.processors[0].queue.kept(state)
+        assert sorted(self.set_aside) == sorted(
+            as_modelled(crash) for state in SET_ASIDE for crash in self.processors[0].queue.set_aside(state)
         )
 
     @invariant()
@@ -169,7 +169,7 @@ class SQLiteCrashQueueModel(CrashQueueModel):
 
 
 def is_suspect(crash: ModelCrash) -> bool:
-    return crash.unended_least >= DELIVERIES_UNTIL_ALONE
+    return crash.unended_least >= DELIVERIES_UNTIL_SUSPECT
 
 
 TestSQLiteCrashQueue = SQLiteCrashQueueModel.TestCase

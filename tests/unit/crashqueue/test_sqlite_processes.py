@@ -73,7 +73,7 @@ def test_a_crash_that_kills_every_processor_comes_alone_and_its_attempts_grow_by
             child.stdout.readline()
             child.kill()
     again = first_of(queue, time.monotonic() + SOON)
-    assert (again.crash_id, again.attempt, again.alone) == ("poison", 4, True)
+    assert (again.crash_id, again.attempt, again.suspect) == ("poison", 4, True)
 
 
 def test_eight_processes_ack_each_of_eight_thousand_crashes_once_and_have_no_id_in_flight_twice(path, tmp_path):

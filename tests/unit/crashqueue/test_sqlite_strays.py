@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import KEPT_STATES, QUEUES, Delivery
+from socorro_processor.crashqueue.base import QUEUES, SET_ASIDE_STATES, Delivery
 from socorro_processor.crashqueue.sqlite.strays import LONGEST_BODY
 from tests.unit.crashqueue.machine import Machine, Processor
 
@@ -68,7 +68,7 @@ def take_all(machine: Machine, processor: Processor) -> list[Delivery]:
 def look_at_everything(processor: Processor) -> int:
     """As the commands of ``socorro queue`` do; how many crashes there are."""
     depths = processor.queue.depths()
-    kept = [crash for state in KEPT_STATES for crash in processor.queue.kept(state)]
+    kept = [crash for state in SET_ASIDE_STATES for crash in processor.queue.set_aside(state)]
     for crash in kept:
         assert isinstance(crash.crash_id, str)
         assert isinstance(crash.reason, str)
@@ -126,10 +126,10 @@ def test_a_body_that_is_no_crash_id_is_rejected_and_listed_in_a_readable_form_an
     write(machine, f"INSERT INTO crash (body, queue) VALUES ({stored}, 'priority')")
     (delivery,) = processor.take_all()
     processor.queue.reject(delivery, "not a crash id")
-    (kept,) = processor.queue.kept("rejected")
+    (kept,) = processor.queue.set_aside("rejected")
     assert (kept.crash_id, kept.queue) == (shown, "priority")
     assert processor.queue.requeue(kept)
-    assert list(processor.queue.kept("rejected")) == []
+    assert list(processor.queue.set_aside("rejected")) == []
 
 
 def test_a_crash_id_that_was_written_as_text_is_never_in_flight_beside_its_twin(machine):
@@ -148,7 +148,7 @@ def test_a_crash_id_that_was_written_as_text_is_never_in_flight_beside_its_twin(
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_no_value_in_any_column_of_a_kept_crash_keeps_it_from_being_listed_and_put_back(machine, value):
+def test_no_value_in_any_column_of_a_crash_that_was_set_aside_keeps_it_from_being_listed_and_put_back(machine, value):
     processor = machine.start()
     odd = 0
     for column in columns(machine, "kept"):
@@ -167,7 +167,7 @@ def test_no_value_in_any_column_of_a_kept_crash_keeps_it_from_being_listed_and_p
         except sqlite3.IntegrityError:
             write(machine, "DELETE FROM kept WHERE body = x'6f6464'")
     assert look_at_everything(processor) == odd
-    for crash in list(processor.queue.kept("rejected")):
+    for crash in list(processor.queue.set_aside("rejected")):
         assert processor.queue.requeue(crash)
     assert len(take_all(machine, processor)) == odd
 

@@ -204,7 +204,7 @@ class Broker(CrashQueueBase):
 
     waiting = 1
 
-    def kept(self, state):
+    def set_aside(self, state):
         return iter(())
 
     def depths(self):

@@ -90,7 +90,7 @@ def test_logging_is_set_up_as_configured(capsys):
 
 
 def test_what_is_logged_of_a_crash_in_work_has_its_id_for_machines():
-    with log.about("the id"):
+    with log.crash_context("the id"):
         line = json.loads(log.JSONFormatter().format(record("disk full")))
         assert "the id" not in log.PlainFormatter().format(record("disk full"))
     assert line["crash_id"] == "the id"

@@ -22,12 +22,11 @@ import zstandard
 from socorro_processor.configuration import defaults
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.monitoring.metrics import METRICS
-from socorro_processor.symbols.circuit_breaker import PAUSES
 from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.s3_source import S3Source
 from socorro_processor.symbols.source import SourceAway
 from socorro_processor.symbols.staging import Staging
-from socorro_processor.symbols.supplier import SymbolSupplier, parse_sources
+from socorro_processor.symbols.supplier import PAUSES, SymbolSupplier, parse_sources
 from tests.certificates import Authority
 from tests.symbol_server import Answer, Request, SymbolServer, always
 from tests.tcp_proxy import TCPProxy

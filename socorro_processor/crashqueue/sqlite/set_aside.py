@@ -1,4 +1,4 @@
-"""The parked and rejected crashes of the embedded queue."""
+"""Crashes that were set aside, parked or rejected, in the embedded queue: the table ``kept``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from socorro_processor.crashqueue.base import LONGEST_REASON, KeptCrash, KeptState, QueueName
+from socorro_processor.crashqueue.base import LONGEST_REASON, QueueName, SetAsideCrash, SetAsideState
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, text_of
 from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE, whole
 
@@ -15,8 +15,8 @@ MICROSECOND = timedelta(microseconds=1)
 LATEST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 
-def keep(connection: sqlite3.Connection, crash: KeptCrash) -> int:
-    """Write it down, cut to what is kept of it; return its number, one more each time."""
+def add_set_aside(connection: sqlite3.Connection, crash: SetAsideCrash) -> int:
+    """Set it aside, cut to what is stored of it; return its number, one more each time."""
     crash = crash.cut()
     added = connection.execute(
         "INSERT INTO kept (state, body, queue, attempts, reason, time, work) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -33,8 +33,8 @@ def keep(connection: sqlite3.Connection, crash: KeptCrash) -> int:
     return added.lastrowid or 0
 
 
-def let_the_oldest_rejected_go(connection: sqlite3.Connection, maximum: int) -> int:
-    """Keep no more than ``maximum`` rejected; return how many went. They are counted for it, one by one."""
+def drop_oldest_rejected(connection: sqlite3.Connection, maximum: int) -> int:
+    """Drop the oldest rejected ones over ``maximum``; return how many. They are counted for it, one by one."""
     return connection.execute(
         "DELETE FROM kept WHERE state = 'rejected' AND id <= (SELECT id FROM kept WHERE state = 'rejected'"
         " ORDER BY id DESC LIMIT 1 OFFSET ?)",
@@ -42,8 +42,8 @@ def let_the_oldest_rejected_go(connection: sqlite3.Connection, maximum: int) -> 
     ).rowcount
 
 
-def remove(connection: sqlite3.Connection, crash: KeptCrash) -> bool:
-    """Keep it no longer; False where it is not there. Of two that are equal, one goes."""
+def remove_set_aside(connection: sqlite3.Connection, crash: SetAsideCrash) -> bool:
+    """Remove it; return False if it is not there. Of two that are equal, one goes."""
     removed = connection.execute(
         "DELETE FROM kept WHERE id = (SELECT id FROM kept WHERE time = ? AND state = ? AND body = ?"
         " AND queue = ? AND reason = ? AND attempts = ? AND work = ? LIMIT 1)",
@@ -60,8 +60,8 @@ def remove(connection: sqlite3.Connection, crash: KeptCrash) -> bool:
     return bool(removed) or _remove_stray(connection, crash)
 
 
-def read_kept(file: SQLiteFile, state: KeptState, page: int = 500) -> Iterator[KeptCrash]:
-    """All in this state, oldest first, read by the page: whoever reads may put some back meanwhile."""
+def read_set_aside(file: SQLiteFile, state: SetAsideState, page: int = 500) -> Iterator[SetAsideCrash]:
+    """Yield all in this state, oldest first, read by the page: whoever reads may put some back meanwhile."""
     last = 0
     while True:
         with file.reading(f"list the {state} crashes") as connection:
@@ -81,12 +81,12 @@ _ROWS = f"""
 """  # of our own words  # nosec B608
 
 
-def _crash_of(row: tuple[int, bytes, str, int, int, QueueName, str], state: KeptState) -> KeptCrash:
+def _crash_of(row: tuple[int, bytes, str, int, int, QueueName, str], state: SetAsideState) -> SetAsideCrash:
     _, body, reason, time, attempts, queue, work = row
-    return KeptCrash(text_of(body), state, reason, EPOCH + time * MICROSECOND, attempts, queue, work)
+    return SetAsideCrash(text_of(body), state, reason, EPOCH + time * MICROSECOND, attempts, queue, work)
 
 
-def _remove_stray(connection: sqlite3.Connection, crash: KeptCrash) -> bool:
+def _remove_stray(connection: sqlite3.Connection, crash: SetAsideCrash) -> bool:
     """Remove one that is not written down as it is read."""
     for row in connection.execute(_ROWS, (crash.state,)):
         if _crash_of(row, crash.state) == crash:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from socorro_processor.app.breaker import ENOUGH_TRIED, HOPELESS_TRIALS, NEW_ONE_EVERY, PAUSES, TRIAL_TIME, Breaker
+from socorro_processor.app.outage_breaker import (
+    ENOUGH_TRIED,
+    NEW_ONE_EVERY,
+    PAUSES,
+    TRIAL_TIME,
+    TRIALS_WITHOUT_RESULT,
+    OutageBreaker,
+)
 from socorro_processor.monitoring.health import Health
 
 
@@ -28,7 +35,7 @@ def health():
 
 @pytest.fixture
 def breaker(health, clock):
-    return Breaker(health, clock)
+    return OutageBreaker(health, clock)
 
 
 def test_closed_every_crash_may_begin(breaker):
@@ -77,7 +84,7 @@ def test_a_trial_that_says_nothing_lets_another_try(breaker, clock):
     clock.now += PAUSES[0]
     breaker.may_begin()
     breaker.tries("another crash")
-    breaker.unknown("another crash")
+    breaker.ended_without_result("another crash")
     assert breaker.may_begin()
 
 
@@ -86,7 +93,7 @@ def test_a_crash_that_is_no_trial_does_not_end_one(breaker, clock):
     clock.now += PAUSES[0]
     breaker.may_begin()
     breaker.tries("a trial")
-    breaker.unknown("one from before")
+    breaker.ended_without_result("one from before")
     assert not breaker.may_begin()
 
 
@@ -104,11 +111,11 @@ def trials_without_a_word(breaker, clock, count):
     for number in range(count):
         assert breaker.may_begin()
         breaker.tries(f"junk {number}")
-        breaker.unknown(f"junk {number}")
+        breaker.ended_without_result(f"junk {number}")
 
 
 def test_where_trials_tell_nothing_and_all_parts_look_well_crashes_begin(breaker, clock, health):
-    trials_without_a_word(breaker, clock, HOPELESS_TRIALS)
+    trials_without_a_word(breaker, clock, TRIALS_WITHOUT_RESULT)
     clock.now += PAUSES[-1]
     breaker.looked_well(clock.now)
     assert [breaker.may_begin() for _ in range(3)] == [True, True, True]
@@ -124,7 +131,7 @@ def test_where_trials_tell_nothing_and_all_parts_look_well_crashes_begin(breaker
 
 
 def test_a_look_that_began_before_the_last_failure_could_be_seen_says_nothing(breaker, clock, health):
-    trials_without_a_word(breaker, clock, HOPELESS_TRIALS)
+    trials_without_a_word(breaker, clock, TRIALS_WITHOUT_RESULT)
     breaker.looked_well(clock.now)
     assert health.problems().keys() == {"processing"}
     assert breaker.may_begin()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.app.steps import Steps
+from socorro_processor.app.crash_steps import CrashSteps
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.unsaved import UnsavedCrashes
 from socorro_processor.configuration import defaults
@@ -103,7 +103,7 @@ def directory(tmp_path):
 def steps(source, destination, directory):
     rule_sets = json.dumps([["own", "", "", "apply_all_rules", f"{__name__}.CountingRule"]])
     pipeline = ProcessorPipeline(defaults(ProcessorPipeline, rule_sets=rule_sets))
-    return Steps(source, pipeline, destination, directory, UnsavedCrashes())
+    return CrashSteps(source, pipeline, destination, directory, UnsavedCrashes())
 
 
 def test_a_crash_is_fetched_transformed_and_saved_everywhere(steps, stores):

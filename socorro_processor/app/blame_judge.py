@@ -1,4 +1,4 @@
-"""Whose fault a failure is: the crash's own, a store's, this machine's, or that of a bug that every crash meets.
+"""Judge who is to blame for a failure: the crash, a store, this machine, or a bug that every crash meets.
 
 Judged by how other crashes end, here and at the other processors of the installation.
 """
@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
 from socorro_processor.crashqueue.outcomes import Outcomes
-
-OTHERS = 20
-"""Crashes that a store took between two attempts at one show that it was not away."""
+from socorro_processor.monitoring.blame_counter import OTHERS, BlameCounter
 
 FAILED_IN_A_ROW = 10
-"""Different crashes that fail of their own without one being saved between are no crash's fault."""
+"""So many different crashes in a row that fail of their own are no crash's fault."""
 
 MACHINE = "machine"
 """The name, beside those of stores, of what a crash needs of this machine: memory, space, a stackwalker."""
@@ -25,8 +23,8 @@ _MOST_FAILED = 1_000
 _MOST_STORES = 100
 
 
-class WhoseFault:
-    """Keeps the outcomes that a judgement needs. May be used from any thread.
+class BlameJudge:
+    """Judges by the outcomes of other crashes, and keeps as many as it needs. May be used from any thread.
 
     ``clock``: seconds since 1970, comparable between the machines of an installation.
     """
@@ -34,9 +32,9 @@ class WhoseFault:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._saved: deque[float] = deque(maxlen=OTHERS)
-        self._saved_here: deque[float] = deque(maxlen=OTHERS)
-        self._took: dict[str, deque[float]] = {}
+        self._saved = BlameCounter(clock)
+        self._saved_here = BlameCounter(clock)
+        self._took: dict[str, BlameCounter] = {}
         self._failed_in_a_row: dict[str, None] = {}
         self._failed_in_a_row_here: set[str] = set()
         self._knows = False
@@ -45,16 +43,16 @@ class WhoseFault:
         self._news_failed: dict[str, None] = {}
 
     def saved(self) -> None:
-        """Every store took a crash."""
+        """Note that every store took a crash."""
         with self._lock:
             self._note_saved(1)
-            self._saved_here.append(self._clock())
+            self._saved_here.went_well()
             self._failed_in_a_row_here.clear()
             self._news_saved += 1
             self._news_failed.clear()
 
     def took(self, stores: Iterable[str]) -> None:
-        """These stores took a crash that another one did not."""
+        """Note that these stores took a crash that another one did not."""
         with self._lock:
             for store in stores:
                 self._note_took(store, 1)
@@ -85,7 +83,7 @@ class WhoseFault:
         return self._knows
 
     def is_of_this_crash_alone(self, failed: Collection[str], before: Collection[str], since: float) -> bool:
-        """Return True where what ``failed`` now, and ``before`` at the time ``since``, took enough others meanwhile.
+        """Return True if what ``failed`` now, and ``before`` at the time ``since``, took enough others meanwhile.
 
         Both name stores, or MACHINE. Of several that fail now each must have: one of them may really be away.
         """
@@ -95,7 +93,7 @@ class WhoseFault:
             )
 
     def hear(self, outcomes: Outcomes) -> None:
-        """Take in what another processor told."""
+        """Take in the outcomes that another processor tells."""
         with self._lock:
             if outcomes.saved:
                 self._note_saved(outcomes.saved)
@@ -118,11 +116,11 @@ class WhoseFault:
     def _note_saved(self, count: int) -> None:
         self._knows = True
         self._failed_in_a_row.clear()
-        self._saved.extend([self._clock()] * min(count, OTHERS))
+        self._saved.went_well(count)
 
     def _note_took(self, store: str, count: int) -> None:
         if store in self._took or len(self._took) < _MOST_STORES:
-            self._took.setdefault(store, deque(maxlen=OTHERS)).extend([self._clock()] * min(count, OTHERS))
+            self._took.setdefault(store, BlameCounter(self._clock)).went_well(count)
 
     def _note_failed(self, crash_id: str) -> None:
         if len(self._failed_in_a_row) < _MOST_FAILED:
@@ -131,9 +129,6 @@ class WhoseFault:
     def _taken_since(self, name: str, since: float) -> int:
         if name == MACHINE:
             # That another machine has memory and space says nothing of this one.
-            return _later(self._saved_here, since)
-        return _later(self._saved, since) + _later(self._took.get(name, ()), since)
-
-
-def _later(times: Iterable[float], than: float) -> int:
-    return sum(time > than for time in times)
+            return self._saved_here.others_since(since)
+        took = self._took.get(name)
+        return self._saved.others_since(since) + (took.others_since(since) if took else 0)

@@ -1,8 +1,8 @@
-"""The parked and rejected crashes in RabbitMQ.
+"""Crashes that were set aside, parked or rejected, in RabbitMQ.
 
 AMQP cannot browse: to read a queue is to be given its messages, and to give them back. So a reader
-keeps what it was given, for one of them may be put back, and holds a lock meanwhile, or another one
-would see a part of them only. The lock is an exclusive queue, for quorum queues know no exclusive consumers.
+keeps what it was given, because one of them may be put back, and holds a lock meanwhile: another one
+would see only a part of them. The lock is an exclusive queue, because quorum queues know no exclusive consumers.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 import pika
 from pika.channel import Channel
 
-from socorro_processor.crashqueue.base import KeptCrash, KeptState
+from socorro_processor.crashqueue.base import SetAsideCrash, SetAsideState
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
 from socorro_processor.crashqueue.rabbitmq.errors import in_words
-from socorro_processor.crashqueue.rabbitmq.messages import Headers, carried_headers, kept_of
+from socorro_processor.crashqueue.rabbitmq.messages import Headers, carried_headers, set_aside_crash
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 
@@ -33,41 +33,41 @@ LONGEST_SILENCE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class KeptMessage:
-    """A parked or rejected crash, as it was read."""
+class SetAsideMessage:
+    """A crash that was set aside, as it was read."""
 
-    crash: KeptCrash
+    crash: SetAsideCrash
     tag: int
     body: bytes
     carried: Headers
     """Headers that this version does not know."""
 
 
-class KeptReader:
-    """Those of one state. Methods may be called from any thread but the connection's, unless they say so.
+class SetAsideReader:
+    """Reads the crashes of one state. Methods may be called from any thread but the connection's, unless they say so.
 
     What was read is given back when the queue is closed, or when its processor dies.
     """
 
-    def __init__(self, connection: BrokerConnection, queues: BrokerQueues, state: KeptState) -> None:
+    def __init__(self, connection: BrokerConnection, queues: BrokerQueues, state: SetAsideState) -> None:
         self._connection = connection
         self._queues = queues
         self._state = state
-        self._name = queues.kept[state]
+        self._name = queues.set_aside[state]
         self._condition = threading.Condition()
         self._reading = threading.Lock()
         self._channel: Channel | None = None
-        self._messages: dict[int, KeptMessage] = {}
-        self._tags: defaultdict[KeptCrash, list[int]] = defaultdict(list)
+        self._messages: dict[int, SetAsideMessage] = {}
+        self._tags: defaultdict[SetAsideCrash, list[int]] = defaultdict(list)
         self._limit = 0
 
     @property
     def held(self) -> int:
-        """How many were read, and so are not counted by the broker."""
+        """The number of those that were read, and so are not counted by the broker."""
         return len(self._messages)
 
-    def read(self) -> Iterator[KeptCrash]:
-        """All, oldest first; those that were taken out meanwhile are left out."""
+    def read(self) -> Iterator[SetAsideCrash]:
+        """Yield all, oldest first, without those that were taken out meanwhile."""
         self._read_all()
         with self._condition:
             tags = list(self._messages)
@@ -75,8 +75,8 @@ class KeptReader:
             if found := self._messages.get(tag):
                 yield found.crash
 
-    def take_out(self, crash: KeptCrash) -> KeptMessage | None:
-        """Its message, if it is still there: for one caller alone, who ends with ``remove`` or ``put_back``."""
+    def take_out(self, crash: SetAsideCrash) -> SetAsideMessage | None:
+        """Return its message if it is still there: for one caller alone, who ends with ``remove`` or ``put_back``."""
         if crash not in self._tags:
             self._read_all()
         with self._condition:
@@ -87,19 +87,19 @@ class KeptReader:
                 del self._tags[crash]
             return self._messages.pop(tag)
 
-    def put_back(self, message: KeptMessage) -> None:
-        """It is kept as before."""
+    def put_back(self, message: SetAsideMessage) -> None:
+        """Leave it set aside as before."""
         with self._condition:
             if self._channel is not None:
                 self._add(message)
 
-    def remove(self, message: KeptMessage) -> None:
-        """Keep it no longer."""
+    def remove(self, message: SetAsideMessage) -> None:
+        """Remove it."""
         channel = self._channel
         self._connection.post(lambda: channel.basic_ack(message.tag) if channel and channel.is_open else None)
 
     def forget(self) -> None:
-        """From the connection's thread: it is lost, and what was read on it is the broker's again."""
+        """Note, from the connection's thread, that it is lost: what was read on it is the broker's again."""
         with self._condition:
             self._channel = None
             self._messages.clear()
@@ -119,7 +119,7 @@ class KeptReader:
                     if len(self._messages) == before:
                         break
                 if self._channel is None:
-                    raise CrashQueueError(f"{doing}: the connection was lost")
+                    raise CrashQueueError(f"cannot {doing}: the connection was lost")
 
     # In the connection's thread
 
@@ -161,8 +161,8 @@ class KeptReader:
         self._channel.basic_consume(self._name, self._on_delivery)
 
     def _on_delivery(self, _: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
-        message = KeptMessage(
-            kept_of(body, properties.headers, self._state),
+        message = SetAsideMessage(
+            set_aside_crash(body, properties.headers, self._state),
             method.delivery_tag,
             body,
             carried_headers(properties.headers),
@@ -173,6 +173,6 @@ class KeptReader:
         if len(self._messages) >= self._limit:
             self._add_consumer()
 
-    def _add(self, message: KeptMessage) -> None:
+    def _add(self, message: SetAsideMessage) -> None:
         self._messages[message.tag] = message
         self._tags[message.crash].append(message.tag)

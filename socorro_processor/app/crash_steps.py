@@ -30,12 +30,12 @@ from socorro_processor.monitoring.metrics import METRICS, collected_durations
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 
 SOURCE = "source"
-"""Its name among those of the stores that failed."""
+"""The name of the source among the stores that failed."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What there is to say of a crash that was saved everywhere."""
+    """The result of a crash that was saved everywhere."""
 
     signature: str
     success: bool
@@ -58,7 +58,7 @@ class _Crash:
     kept_because: str = ""
 
 
-class Steps:
+class CrashSteps:
     """Takes a crash id through fetch, transform and save. May be used by several threads at once."""
 
     def __init__(
@@ -113,7 +113,7 @@ class Steps:
         )
 
     def _unsaved_crash(self, crash_id: str, history: History, new_directory: Callable[[], Path]) -> _Crash | None:
-        """The result that an earlier attempt in this process has begun to save."""
+        """Return the result that an earlier attempt in this process has begun to save; None if there is none."""
         kept = self._unsaved.get(crash_id, history.result) if history.result else None
         if kept is None:
             return None
@@ -199,7 +199,7 @@ class Steps:
             )
 
     def _failed_to_save(self, crash_id: str, crash: _Crash) -> Mapping[str, CrashStorageError]:
-        """Save it; the error of each store that failed, by its name."""
+        """Save it; return the error of each store that failed, by its name."""
         try:
             with METRICS.timer("saves"):
                 if crash.unsaved:
@@ -207,7 +207,7 @@ class Steps:
                 else:
                     self._destination.save_raw_and_processed(crash.raw, crash.dumps, crash.processed, crash_id)
         except CrashIDNotFound as error:
-            # Of the source it would mean that there is no such crash.
+            # From the source it would mean that there is no such crash.
             raise PermanentStorageError(f"the destination failed to save: {error}") from None
         except CrashStorageError as error:
             return failed_stores(without_frames(error))
@@ -232,7 +232,7 @@ def _better(
 
 
 def _started(processed_crash: ProcessedCrash) -> str:
-    """Earlier results are of other programs too, and may say nothing of it."""
+    """Return when it was processed; empty if it does not say so, as the results of other programs may."""
     started = processed_crash.get("started_datetime")
     return started if isinstance(started, str) else ""
 

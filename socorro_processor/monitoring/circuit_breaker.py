@@ -1,0 +1,116 @@
+"""A circuit breaker: what is away is left alone for a while, then one trial shows whether it is back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+
+class CircuitBreaker:
+    """Closed, all may try. Failures in a row open it: nobody may for a pause, then one at a time, until one succeeds.
+
+    May be used from any thread.
+    """
+
+    def __init__(
+        self,
+        pauses: Sequence[float],
+        *,
+        failures: int = 1,
+        trial_time: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Seconds: ``pauses`` after it opens and after each failed trial, the last of them for all later ones;
+        ``trial_time`` until a trial without a result makes room for another (None: as long as the pause before it).
+        ``failures`` in a row open it."""
+        self._all_pauses = pauses
+        self._failures_to_open = failures
+        self._trial_time = trial_time
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._pauses = 0
+        self._paused_until = 0.0
+        self._trial_until = 0.0
+        self._all_may_try = False
+        self._reason = ""
+
+    @property
+    def pauses(self) -> int:
+        """The number of pauses since it was last closed."""
+        return self._pauses
+
+    @property
+    def paused_until(self) -> float:
+        """The end of the latest pause, by the clock."""
+        return self._paused_until
+
+    @property
+    def is_open(self) -> bool:
+        return self._pauses > 0 and not self._all_may_try
+
+    @property
+    def reason(self) -> str:
+        """The reason of the latest failure, while it is open; else empty."""
+        return self._reason if self.is_open else ""
+
+    @property
+    def may_try_now(self) -> bool:
+        """True where ``may_try`` would allow it."""
+        return not self.is_open or self._clock() >= max(self._paused_until, self._trial_until)
+
+    @property
+    def is_at_a_trial(self) -> bool:
+        return self._clock() < self._trial_until
+
+    def may_try(self) -> bool:
+        """Return True where the caller may try now. While it is open that begins a trial."""
+        with self._lock:
+            if not self.may_try_now:
+                return False
+            if self.is_open:
+                self._trial_until = self._clock() + (self._trial_time or self._pause())
+            return True
+
+    def succeeded(self) -> bool:
+        """Close it; return True if it was open."""
+        with self._lock:
+            was_open = self._pauses > 0
+            self._failures = self._pauses = 0
+            self._paused_until = self._trial_until = 0.0
+            self._all_may_try = False
+            return was_open
+
+    def failed(self, reason: str, *, of_trial: bool = True) -> float:
+        """Count a failure; return the seconds of the pause that it opens with, 0 where it does not open by that.
+
+        ``of_trial``: False where it is known not to be the trial under way, but one that began before. Such a failure
+        begins the pause anew, and makes it no longer.
+        """
+        with self._lock:
+            self._failures += 1
+            self._reason = reason
+            ends_trial = of_trial and self._trial_until > 0
+            enough = self._failures >= self._failures_to_open
+            opens = (ends_trial or self._all_may_try) if self._pauses else enough
+            if ends_trial:
+                self._trial_until = 0.0
+            self._all_may_try = False
+            self._pauses += opens
+            if self._pauses:
+                self._paused_until = self._clock() + self._pause()
+            return self._pause() if opens else 0.0
+
+    def end_trial(self) -> None:
+        """End the trial without a result: another may begin."""
+        with self._lock:
+            self._trial_until = 0.0
+
+    def let_all_try(self) -> None:
+        """Let all try, although no trial has succeeded: a failure opens it again, with the next longer pause."""
+        with self._lock:
+            self._all_may_try = True
+
+    def _pause(self) -> float:
+        return self._all_pauses[min(self._pauses, len(self._all_pauses)) - 1]
