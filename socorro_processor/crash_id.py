@@ -15,13 +15,13 @@ _FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{6}
 
 
 def new_crash_id(day: date | None = None) -> str:
-    """Make a crash id dated ``day``: today in UTC where none is given."""
+    """Make a crash id dated ``day``; without one, today in UTC."""
     day = day or datetime.now(UTC).date()
     return f"{str(uuid.uuid4())[:-7]}0{day:%y%m%d}"
 
 
 def check_crash_id(text: str) -> str:
-    """Return ``text`` where it is a crash id; raise InvalidCrashID where it is none.
+    """Return ``text`` if it is a crash id; raise InvalidCrashID if it is not.
 
     Whatever passes is safe as a part of a path, a key or a query.
     """
@@ -30,10 +30,12 @@ def check_crash_id(text: str) -> str:
 
 
 def crash_date(crash_id: str) -> date:
-    """The day (UTC) on which the crash was submitted. Raises InvalidCrashID."""
+    """Return the day (UTC) on which the crash was submitted. Raises InvalidCrashID."""
     if not _FORM.fullmatch(crash_id):
-        raise InvalidCrashID(f"{crash_id[:60]!r} is no crash id: 8-4-4-4-12 lower-case hex digits, the last six yymmdd")
+        raise InvalidCrashID(
+            f"{crash_id[:60]!r} is not a crash id: 8-4-4-4-12 lower-case hex digits, the last six yymmdd"
+        )
     try:
         return date(2000 + int(crash_id[-6:-4]), int(crash_id[-4:-2]), int(crash_id[-2:]))
     except ValueError:
-        raise InvalidCrashID(f"{crash_id!r} ends in {crash_id[-6:]}, which is no date (yymmdd)") from None
+        raise InvalidCrashID(f"{crash_id!r} ends in {crash_id[-6:]}, which is not a date (yymmdd)") from None

@@ -1,7 +1,7 @@
 """Every error that one room of the processor raises for another to handle.
 
-The question that each of them answers is *whose fault is it*: this crash's own, or the world's
-(a store that is away, a machine without space). Only a crash's own failures count against it.
+Each of them says who is at fault: the crash itself, or something else, such as a store that is away or a machine
+without space. Only failures that are its own fault count against a crash.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 
 class SocorroError(Exception):
-    """The root of all of them: what a command prints as one line, without a traceback."""
+    """The root of all of them. A command prints it as one line, without a traceback."""
 
 
 class ConfigurationError(SocorroError):
@@ -21,14 +21,14 @@ class ConfigurationError(SocorroError):
 
 
 class InvalidCrashID(SocorroError):
-    """A string that is no crash id, or one dated on an impossible day."""
+    """A string that is not a crash id, or one that is dated on an impossible day."""
 
 
 class ProcessingEnvironmentError(SocorroError):
     """Something is wrong with this machine, not with this crash.
 
-    The stackwalker cannot be executed; no space, memory or descriptors are left. The one exception
-    that leaves a rule: nothing is saved, the crash is tried again, the processor is not ready.
+    For example, the stackwalker cannot be executed, or no space, memory or descriptors are left. It is the only
+    exception that leaves a rule: nothing is saved, the crash is tried again, and the processor is not ready.
     """
 
 
@@ -42,15 +42,15 @@ _OF_THE_MACHINE = {
     errno.EROFS,
 }
 _NO_THREAD = "can't start new thread"
-"""What threading says, for want of memory or by a limit of tasks."""
+"""The message of threading if memory is short, or the limit of tasks is reached."""
 _NO_LIBRARY = ("failed to map segment from shared object", "Cannot allocate memory", "Too many open files")
-"""How the dynamic loader ends where memory or descriptors are all that a library lacks."""
+"""The ends of the dynamic loader's messages if only memory or descriptors are lacking."""
 
 
 def raise_if_of_this_machine(error: Exception, what: str) -> None:
-    """Raise ProcessingEnvironmentError where ``error`` says what this machine lacks.
+    """Raise ProcessingEnvironmentError if ``error`` says that this machine lacks something.
 
-    Memory, space, descriptors, threads: no crash's fault. ``what`` is what lacked them.
+    Memory, space, descriptors or threads: that is not the fault of a crash. ``what`` needed them.
     """
     if isinstance(error, ProcessingEnvironmentError):
         raise error
@@ -65,10 +65,10 @@ def raise_if_of_this_machine(error: Exception, what: str) -> None:
 
 
 class CrashStorageError(SocorroError):
-    """A store could not do what it was asked. Raised only as one of the kinds below."""
+    """A store could not do what it was asked to do. Raised only as one of the kinds below."""
 
     transient = False
-    """True where the store or the machine is at fault, and not the crash."""
+    """True if the store or the machine is at fault, and not the crash."""
 
 
 class CrashIDNotFound(CrashStorageError):
@@ -82,24 +82,24 @@ class TransientStorageError(CrashStorageError):
 
 
 class NoStoreYetError(TransientStorageError):
-    """The store was not made so far, as far as this process knows: the first crash that is saved there makes it."""
+    """As far as this process knows, the store has not been made yet: the first crash that is saved makes it."""
 
 
 class PartlyAwayError(TransientStorageError):
-    """A part of the store is away that some crashes need and others do not, such as the index of a week.
+    """A part of the store is away that only some crashes need, such as the index of a week.
 
-    That others are saved meanwhile says nothing of a crash that needs it.
+    That others are saved meanwhile says nothing about a crash that needs it.
     """
 
 
 class PermanentStorageError(CrashStorageError):
-    """The store says of this crash's content that it cannot take or give it."""
+    """The store says that it cannot take, or give back, the content of this crash."""
 
 
 class MalformedCrash(PermanentStorageError):
-    """What is stored under this id is no crash: its raw crash is no JSON object, or far too large for one.
+    """The raw crash that is stored under this id is not a JSON object, or is far too large for one.
 
-    No later attempt would read anything else, so it is parked without further ones.
+    A later attempt would read the same, so the crash is parked at once.
     """
 
 
@@ -116,16 +116,19 @@ class PolyStorageError(CrashStorageError):
 
 
 DESTINATION = "destination"
-"""The name of a single store that crashes are saved to, among those of stores that failed."""
+"""The name of the store that crashes are saved to, if it is the only one."""
 
 
 class NotSavedError(CrashStorageError):
-    """A processed crash was not saved everywhere. It holds no other error, and so nothing of that one's frames.
+    """A processed crash was not saved everywhere. It holds no other error, so that it keeps no frames alive.
 
-    ``unsaved``: the stores that lack it; ``away``: those of them that were not able to take it; ``took``: those
-    that have it now. Names as in ``PolyStorageError``, with dots where one is behind another; DESTINATION for a
-    single store. ``result`` names the result that the others have. ``partly_away``: one of those that were not able
-    to take it is so for some crashes only.
+    - ``unsaved``: the stores that lack the crash
+    - ``away``: the stores among them that were not able to take it
+    - ``took``: the stores that have it now
+    - ``result``: the name of the result that these have
+    - ``partly_away``: a store that was not able to take it is away for some crashes only
+
+    Names are as in ``PolyStorageError``, with dots where one store is behind another; DESTINATION for a single store.
     """
 
     def __init__(
@@ -165,11 +168,11 @@ E = TypeVar("E", bound=Exception)
 
 
 def without_frames(error: E) -> E:
-    """Return the error as what it says alone, for whoever keeps it for later.
+    """Strip an error of its frames and causes, and return it: for a caller that keeps it.
 
-    An error holds the frames that it came through, with the crash and each copy of it that they had, and the errors
-    before it with theirs. Where one of these frames holds the error they hold each other, until Python collects
-    garbage, which it does the more seldom the more there is in memory.
+    An error holds the frames that it came through, with each copy of the crash that they had, and the errors before
+    it with theirs. If one of these frames holds the error, they keep each other alive until Python collects garbage,
+    and the more is in memory, the more seldom it does.
     """
     left: list[object] = [error]
     seen: set[int] = set()
@@ -180,7 +183,7 @@ def without_frames(error: E) -> E:
         elif isinstance(one, BaseException) and id(one) not in seen:
             seen.add(id(one))
             traceback.clear_frames(one.__traceback__)
-            # Clients have the errors of earlier tries in attributes of their own.
+            # Clients keep the errors of earlier tries in attributes of their own.
             left += [one.__cause__, one.__context__, *one.args, *vars(one).values()]
             one.__traceback__ = one.__cause__ = one.__context__ = None
     return error

@@ -1,12 +1,12 @@
-"""JSON, in and out, that no stranger's input can break.
+"""Read and write JSON so that no input can break it.
 
     annotations = decode(data, crash.note)
     data = encode(annotations)
 
-orjson does the work. What it refuses, or would silently lose, the standard library reads and this
-module mends: lone surrogates become U+FFFD, NaN and infinities null, integers beyond 64 bit text,
-what is nested deeper than 200 null, each with one note a kind. What ``decode`` returns, ``encode``
-takes without a note.
+orjson does the work. It refuses some input and would silently lose some values: these the standard
+library reads and this module mends. Lone surrogates become U+FFFD; NaN and infinities become null;
+integers beyond 64 bits become text; values nested deeper than 200 become null. There is one note for each
+kind. ``encode`` takes what ``decode`` returns without a note.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from typing import Any
 import orjson
 
 Note = Callable[[str], None]
-"""Told, in words for the reader of a crash, what had to be mended or left out."""
+"""A function that is told what had to be mended or left out, in words for the reader of the crash."""
 
 
 def ignore(text: str) -> None:
-    """The Note of those who need none."""
+    """Do nothing: the Note of a caller that needs none."""
 
 
 MAXIMUM_DEPTH = 200
-"""Arrays and objects within each other; the next one is cut."""
+"""Arrays and objects within each other; a deeper one is cut."""
 
 _INTEGERS = range(-(2**63), 2**64)
-"""What orjson takes as an integer."""
+"""The integers that orjson takes."""
 
 
 class NotJSON(ValueError):
-    """The bytes are no JSON, however kindly read."""
+    """The bytes are not JSON, and cannot be mended."""
 
 
 def decode(data: bytes, note: Note = ignore) -> Any:
-    """The value of a JSON text in UTF-8, mended where need be. Raises NotJSON, and nothing else."""
+    """Return the value of a JSON text in UTF-8, mended if need be. Raises NotJSON, and nothing else."""
     try:
         value = _decode_if_shallow(data)
     except ValueError:
@@ -57,10 +57,10 @@ def decode(data: bytes, note: Note = ignore) -> Any:
 
 
 def encode(value: Any, note: Note = ignore) -> bytes:
-    """``value`` as JSON in UTF-8, mended where need be; it is not changed.
+    """Return ``value`` as JSON in UTF-8, mended if need be; ``value`` itself is not changed.
 
-    Dates and times are written in ISO 8601, bytes as text, sets as arrays. Of an object of another
-    kind the name of its kind is written, with a note: a crash is not lost for what a rule left in it.
+    Dates and times are written in ISO 8601, bytes as text, sets as arrays. Any other object is written as the
+    name of its type, with a note: no crash is lost because a rule left an odd object in it.
     """
     try:
         if _is_plain(value):
@@ -79,29 +79,29 @@ _PLAIN = frozenset((str, int, bool, type(None)))
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether ``value`` is an object of texts and whole numbers alone, as most annotations are.
+    """Return True for an object of texts, whole numbers, booleans and nulls alone, as most annotations are.
 
-    Nothing is nested and nothing is a float: orjson loses nothing, in either direction.
+    Nothing is nested and nothing is a float, so orjson loses nothing in either direction.
     """
     return type(value) is dict and _PLAIN.issuperset(map(type, value.values()))
 
 
-# orjson's own limits on depth (1024 to read, 254 to write) are brought down to ours by putting the
-# text or value into as many arrays more: that is much cheaper than to look for the depth ourselves.
+# orjson has its own limits on depth: 1024 to read, 254 to write. The text or value is put into as many more arrays
+# as bring them down to ours: that is much cheaper than measuring the depth.
 _READ_WRAPPING = 1024 - MAXIMUM_DEPTH
 _WRITE_WRAPPING = 254 - MAXIMUM_DEPTH
 _SMALL = 64 * 1024
 
 
 def _decode_if_shallow(data: bytes) -> Any:
-    """What orjson reads; ValueError where that is nothing, or is nested too deeply."""
+    """Decode by orjson alone. Raises ValueError if it cannot read the text, or the text is nested too deeply."""
     if len(data) < _SMALL:
         value = orjson.loads(data)
         if _is_plain(value) or data.count(b"[") + data.count(b"{") <= MAXIMUM_DEPTH:
             return value
     value = orjson.loads(b"".join((b"[" * _READ_WRAPPING, data, b"]" * _READ_WRAPPING)))
     for _ in range(_READ_WRAPPING):
-        # Text that is JSON only within our arrays (`1],[2`) gives one of them another item.
+        # Text that is JSON only within our arrays (`1],[2`) gives one of them a second item.
         (value,) = value
     return value
 
@@ -110,13 +110,13 @@ _DIGITS = bytes(byte in b"0123456789" for byte in range(256))
 _LONG_RUN = b"\1" * len(str(2**63))
 _NO_DIGIT = re.compile(rb"[^0-9]")
 PART = 1 << 20
-"""Bytes that are looked at together for large integers."""
+"""Bytes that are searched at once for large integers."""
 
 
 def _has_large_integer(data: bytes) -> bool:
-    """Whether valid JSON has an integer beyond 64 bit, of which orjson makes a float without a word.
+    """Return True if valid JSON has an integer beyond 64 bits, which orjson silently turns into a float.
 
-    One within a text counts too where it looks the same; that costs time and nothing else.
+    One within a text counts too if it looks the same; that costs time and nothing else.
     """
     for start in _long_runs(data):
         end = match.start() if (match := _NO_DIGIT.search(data, start)) else len(data)
@@ -132,7 +132,7 @@ def _has_large_integer(data: bytes) -> bool:
 
 
 def _long_runs(data: bytes) -> Iterator[int]:
-    """Where each run of digits begins that is long enough, looked for a part at a time: what is made of it is small."""
+    """Yield the offset of each run of digits that is long enough; search part by part, so that copies are small."""
     found_to = 0
     for first in range(0, len(data), PART):
         digits = data[first : first + PART + len(_LONG_RUN) - 1].translate(_DIGITS)
@@ -147,29 +147,29 @@ def _long_runs(data: bytes) -> Iterator[int]:
 def _decode_mending(data: bytes, note: Note) -> Any:
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
     mends = _Mends()
-    mends["bytes that are no UTF-8 became U+FFFD"] = text.count("\ufffd") - data.count("\ufffd".encode())
+    mends["bytes that are not UTF-8 became U+FFFD"] = text.count("\ufffd") - data.count("\ufffd".encode())
     text = mends.without_depth(text)
     try:
         value = json.loads(text, strict=False, parse_int=mends.integer)
     except ValueError as error:
-        # The message of a JSONDecodeError quotes nothing of the text; its `doc` is all of it.
-        raise NotJSON(f"no JSON: {error}") from None
+        # The message of a JSONDecodeError quotes nothing of the text, but its `doc` is the whole text.
+        raise NotJSON(f"not JSON: {error}") from None
     value = mends.mended(value)
     mends.tell(note)
     return value
 
 
-# As marshal writes them, without the byte before for their type. Their last byte is no text in UTF-8
-# (but for 7F, delete), so that few places have to be looked at.
+# As marshal writes them, without the byte before that gives their type. Their last byte does not occur in UTF-8 text
+# (except 7F, delete), so few places have to be looked at.
 _LOSSY_FLOATS = frozenset(marshal.dumps(lossy)[1:] for lossy in (math.nan, -math.nan, math.inf, -math.inf))
 _LAST_BYTES = (b"\x7f", b"\xff")
 
 
 def _has_lossy_float(value: Any) -> bool:
-    """Whether there may be a NaN or an infinity, of which orjson makes null without a word.
+    """Return True if there may be a NaN or an infinity, which orjson silently turns into null.
 
-    marshal is the quickest way to see every float. It also refuses, with a ValueError, what orjson
-    would die of: tuples nested some ten thousand deep.
+    marshal is the quickest way to see every float. It also refuses, with a ValueError, what would crash orjson:
+    tuples nested some ten thousand deep.
     """
     data = marshal.dumps(value)
     for last in _LAST_BYTES:
@@ -182,7 +182,7 @@ def _has_lossy_float(value: Any) -> bool:
 
 
 def _encode_if_shallow(value: Any) -> bytes:
-    """What orjson writes; TypeError where it cannot, or where value is nested too deeply."""
+    """Encode by orjson alone. Raises TypeError if it cannot write ``value``, or ``value`` is nested too deeply."""
     for _ in range(_WRITE_WRAPPING):
         value = [value]
     return orjson.dumps(value)[_WRITE_WRAPPING:-_WRITE_WRAPPING]
@@ -192,13 +192,13 @@ _STRUCTURE = re.compile(r'[\[{]+|[\]}]+|"|\\.', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _MAXIMUM_DECIMAL_BITS = 2048
-"""Larger integers are written in hexadecimal: Python refuses, or takes quadratic time, for decimal."""
+"""Larger integers are written in hexadecimal: in decimal Python refuses, or takes quadratic time."""
 
 _CUT = f"values nested deeper than {MAXIMUM_DEPTH} became null"
 
 
 class _Mends(Counter[str]):
-    """What had to be mended in one value: how often, by kind."""
+    """The number of things that were mended in one value, by kind."""
 
     def tell(self, note: Note) -> None:
         for kind, count in self.items():
@@ -206,7 +206,7 @@ class _Mends(Counter[str]):
                 note(f"JSON: {kind} ({count})")
 
     def without_depth(self, text: str) -> str:
-        """JSON text, null in place of what is nested too deeply (of which the recursive json would die)."""
+        """Return JSON text with null for values that are nested too deeply, which the recursive json cannot read."""
         if text.count("[") + text.count("{") <= MAXIMUM_DEPTH:
             return text
         kept: list[str] = []
@@ -233,14 +233,14 @@ class _Mends(Counter[str]):
         return "".join(kept)
 
     def integer(self, digits: str) -> int | str:
-        """The integer, or its digits where it is beyond 64 bit."""
+        """Return the integer, or its digits if it is beyond 64 bits."""
         if len(digits) <= len(str(2**64)) and (number := int(digits)) in _INTEGERS:
             return number
-        self["integers beyond 64 bit became text"] += 1
+        self["integers beyond 64 bits became text"] += 1
         return digits
 
     def mended(self, value: Any) -> Any:
-        """A copy of ``value``, all of it JSON. Not recursive: the caller's stack is not ours to fill."""
+        """Return a copy of ``value`` that is all JSON. Not recursive: the caller's stack may be nearly full."""
         top = [value]
         copies: list[tuple[Any, int, Any]] = [(top, 0, None)]
         around: set[int] = set()
@@ -268,13 +268,13 @@ class _Mends(Counter[str]):
         return top[0]
 
     def _mapping(self, mapping: Mapping[Any, Any]) -> dict[str, Any]:
-        """A copy whose keys are text, and whose values are still to be mended."""
+        """Return a copy whose keys are text; its values are still to be mended."""
         return {self._key(key): value for key, value in mapping.items()}
 
     def _key(self, key: Any) -> str:
         if isinstance(key, str):
             return self._text(key)
-        self["keys that are no text became text"] += 1
+        self["keys that are not text became text"] += 1
         key = self._scalar(key) if isinstance(key, (int, float, type(None))) else self._object(key)
         return key if isinstance(key, str) else json.dumps(key)
 
@@ -282,7 +282,7 @@ class _Mends(Counter[str]):
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, int) and value not in _INTEGERS:
-            self["integers beyond 64 bit became text"] += 1
+            self["integers beyond 64 bits became text"] += 1
             return str(value) if value.bit_length() <= _MAXIMUM_DECIMAL_BITS else hex(value)
         if isinstance(value, float) and not math.isfinite(value):
             self["NaN and infinite numbers became null"] += 1

@@ -30,7 +30,7 @@ from socorro_processor.jobs import (
 )
 from socorro_processor.jobs.job import Job, Memory, Refused, Work
 from socorro_processor.jobs.ledger import JobLedger, JobRecord
-from socorro_processor.jobs.postgresql_ledger import ledger_of
+from socorro_processor.jobs.postgresql_ledger import configured_ledger
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.monitoring.prometheus import writing_metrics
 from socorro_processor.monitoring.statsd import sending_metrics
@@ -59,7 +59,7 @@ def _run_job(job: Job, arguments: argparse.Namespace, configuration: Configurati
     with (
         sending_metrics(values.metrics),
         writing_metrics(values.metrics, job.name),
-        closing(ledger_of(values)) as ledger,
+        closing(configured_ledger(values)) as ledger,
         spinner() as progress,
     ):
 
@@ -123,7 +123,7 @@ def _say(as_json: bool, text: str, words: Mapping[str, Any]) -> None:
 
 
 def _status(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    with closing(ledger_of(configuration.values)) as ledger:
+    with closing(configured_ledger(configuration.values)) as ledger:
         records = ledger.records()
         overdue = {name for name in _overdue(records) if not _is_at_work(name, records, ledger)}
     if arguments.json:
@@ -138,7 +138,7 @@ def _status(arguments: argparse.Namespace, configuration: Configuration) -> int:
 def _overdue(records: list[JobRecord]) -> set[str]:
     """Return the jobs that have run before, and were not begun again for half as long again as they should wait."""
     begun = {record.name: record.started for record in records}
-    return {job.name for job in JOBS if job.name in begun and datetime.now(UTC) - begun[job.name] > 1.5 * job.every}
+    return {job.name for job in JOBS if job.name in begun and datetime.now(UTC) - begun[job.name] > 1.5 * job.interval}
 
 
 def _is_at_work(name: str, records: list[JobRecord], ledger: JobLedger) -> bool:

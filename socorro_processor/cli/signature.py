@@ -22,7 +22,7 @@ from socorro_processor.rules import signature, signature_rewriting
 from socorro_processor.rules.json_dump import crashing_thread
 from socorro_processor.rules.signature import SignatureGenerationRule, SignatureRunWatchDog, hang_type
 from socorro_processor.signature.c_signature import Choice
-from socorro_processor.signature.explain import Explanation, explain, place
+from socorro_processor.signature.explain import Explanation, describe_entry, explain
 from socorro_processor.signature.frames import as_walked
 from socorro_processor.signature.siglists import Entry
 
@@ -91,8 +91,8 @@ def sign(crash: Crash, rules: list[Rule]) -> Explanation | None:
             thread = 0
         if isinstance(rule, SignatureGenerationRule) and not crash.raw.get("JavaStackTrace"):
             lists = rule.c_signature.lists.current
-            walked = list(map(as_walked, rule.frames(crash, thread)))
-            names = rule.names(crash, thread, lists)
+            walked = list(map(as_walked, rule.frames_to_sign(crash, thread)))
+            names = rule.name_frames(crash, thread, lists)
             explanation = explain(rule.c_signature, walked, names, lists, hang_type(crash), thread)
         rule.act(crash)
     return explanation
@@ -138,7 +138,7 @@ def _print_explanation(crash: Crash, before: object, explanation: Explanation | 
         console.print(f"  begins {explanation.begins}\n  ends {explanation.ends}", markup=False)
         rows: list[Row] = []
         for position, (choice, walked, entries) in enumerate(_explained(explanation)):
-            matched = "; ".join(map(plain, map(place, entries)))
+            matched = "; ".join(map(plain, map(describe_entry, entries)))
             cells = (str(position), choice.part.value, plain(walked), plain(choice.name), matched)
             rows.append([(cell, "bold" if choice.taken else "") for cell in cells])
         print_table(_TITLES, rows, _SHARES)

@@ -13,7 +13,7 @@ from socorro_processor.cli.command import Command, family
 from socorro_processor.cli.layout import print_table
 from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, read_day
-from socorro_processor.crashstorage.missed_symbols import MissedModule, most_missed, source_in
+from socorro_processor.crashstorage.missed_symbols import MissedModule, missing_symbols_source, most_missed
 from socorro_processor.errors import ConfigurationError
 
 _COLUMNS = (*MissedModule._fields, "crashes")
@@ -30,7 +30,7 @@ def _add_missing_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _missing(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    source = source_in(configuration.values.destination)
+    source = missing_symbols_source(configuration.values.destination)
     if source is None:
         raise ConfigurationError(
             "no store of the destination can be asked for missing symbols;"

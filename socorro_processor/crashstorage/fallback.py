@@ -1,4 +1,4 @@
-"""Two stores behind one: a new one with the old one behind it, or a second one for what can wait."""
+"""Two stores behind one: a new one with the old one behind it, or a second one for crashes that can wait."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from socorro_processor.serialization import Note, ignore
 T = TypeVar("T")
 
 
-def _store_in(namespace: Namespace, doc: str) -> None:
+def _add_store_option(namespace: Namespace, doc: str) -> None:
     namespace.add_option("storage_class", default=None, doc=doc, from_string_converter=class_converter)
 
 
 class _TwoStores(CrashStorageBase):
-    """Reads from the first store, and from the second what the first says that it does not have."""
+    """Reads from the first store, and from the second one if the first says that it does not have the crash."""
 
     names: tuple[str, str]
     """The namespaces of the two; each has a ``storage_class`` and that class's options."""
@@ -74,7 +74,7 @@ class _TwoStores(CrashStorageBase):
         return (crash_id for crash_id, _ in groupby(merged))
 
     def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
-        """Those of the first store; of the second where that one does not list its crashes."""
+        """Return the newest crashes of the first store; of the second if the first does not list its crashes."""
         try:
             return self._first.newest(limit, signature, product)
         except NotImplementedError:
@@ -85,11 +85,11 @@ class _TwoStores(CrashStorageBase):
         return self._second.missing_processed(sorted(missing)) if missing else missing
 
     def held(self, crash_id: str) -> list[str]:
-        """What each of them holds, with its name."""
+        """Name what each store holds, after the name of the store."""
         return [f"{name}: {what}" for name, store in self.stores.items() for what in store.held(crash_id)]
 
     def remove(self, crash_id: str) -> None:
-        """Remove it from both, also where one of them fails; CrashIDNotFound where neither has it."""
+        """Remove the crash from both, even if one of them fails. Raises CrashIDNotFound if neither has it."""
         removed: list[CrashStorageBase] = []
 
         def remove(store: CrashStorageBase) -> None:
@@ -120,7 +120,7 @@ class _TwoStores(CrashStorageBase):
             self._second.close()
 
     def _both(self, do: Callable[[CrashStorageBase], None]) -> None:
-        """Do it with both, also where the first of them fails; then one PolyStorageError has all failures."""
+        """Do it with both, even if the first fails; then raise one PolyStorageError with all failures."""
         failures: dict[str, CrashStorageError] = {}
         for name, store in self.stores.items():
             try:
@@ -138,18 +138,18 @@ class _TwoStores(CrashStorageBase):
 
 
 class FallbackCrashStorage(_TwoStores):
-    """For a move from one store to another: all is saved to the new one, ``primary``.
+    """Moves from one store to another: everything is saved to the new one, ``primary``.
 
-    What it does not have is read from the old one, ``secondary``.
+    A crash that it does not have is read from the old one, ``secondary``.
     """
 
     names = ("primary", "secondary")
 
     required_config = Namespace()
     required_config.namespace("primary", doc="the store that crashes are saved to")
-    _store_in(required_config.primary, "the store that crashes are saved to, and read from first")
+    _add_store_option(required_config.primary, "the store that crashes are saved to, and read from first")
     required_config.namespace("secondary", doc="the store that is read from only")
-    _store_in(required_config.secondary, "the store that is asked for what the primary one does not have")
+    _add_store_option(required_config.secondary, "the store that is asked for what the primary one does not have")
 
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         self._first.save_raw_crash(raw_crash, dumps, crash_id)
@@ -183,7 +183,7 @@ class FallbackCrashStorage(_TwoStores):
 
 
 class LegacyProcessing(RequiredConfig):
-    """Defers what the collector's throttling marked as not to be processed at once."""
+    """Defers the crashes that the collector's throttling marked as not to be processed at once."""
 
     required_config = Namespace()
 
@@ -191,15 +191,15 @@ class LegacyProcessing(RequiredConfig):
         pass
 
     def __call__(self, crash: Mapping[str, Any]) -> bool:
-        """Whether ``legacy_processing`` is there and neither 0 (accepted) nor false."""
+        """Return True if ``legacy_processing`` is there and is neither 0 (accepted) nor false."""
         return crash.get("legacy_processing") not in (None, False, 0, "", "0")
 
 
 class PrimaryDeferredStorage(_TwoStores):
-    """Saves what can wait to ``deferred``, all else to ``primary``; reads from either.
+    """Saves crashes that can wait to ``deferred``, all others to ``primary``; reads from either.
 
-    ``predicate_class`` is built with this store's configuration. Called with a raw crash (where only a
-    processed one is saved, with that), it says whether the crash is deferred.
+    ``predicate_class`` is built with this store's configuration. It is called with a raw crash, or with the
+    processed crash if only that is saved, and says whether the crash is deferred.
     """
 
     names = ("primary", "deferred")
@@ -212,9 +212,9 @@ class PrimaryDeferredStorage(_TwoStores):
         from_string_converter=class_converter,
     )
     required_config.namespace("primary", doc="the store of crashes that are processed at once")
-    _store_in(required_config.primary, "the store of crashes that are processed at once")
+    _add_store_option(required_config.primary, "the store of crashes that are processed at once")
     required_config.namespace("deferred", doc="the store of crashes that can wait")
-    _store_in(required_config.deferred, "the store of crashes that can wait")
+    _add_store_option(required_config.deferred, "the store of crashes that can wait")
 
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)

@@ -18,7 +18,7 @@ from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import Dump, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_key, raw_crash_keys
-from socorro_processor.crashstorage.newest import Age, CrashSummary, Newest, chosen, in_batches
+from socorro_processor.crashstorage.newest import Age, CrashSummary, Newest, crash_ids_in_batches, select_summaries
 from socorro_processor.crashstorage.objects import NoSuchObject, ObjectCrashStorage, ObjectTooLarge
 from socorro_processor.errors import (
     CrashIDNotFound,
@@ -32,10 +32,10 @@ from socorro_processor.machine.locks import FileLock, lock_open_file
 from socorro_processor.machine.writable_directory import check_room, check_writable
 
 TEMPORARY_SUFFIX = ".writing"
-"""Ends the name of a file that is being written, and locked meanwhile."""
+"""The end of the name of a file that is being written; the file is locked meanwhile."""
 
 LEFT_OVER_AGE = 3600.0
-"""Seconds since the last change of an unlocked one: a writer that was killed has left it."""
+"""Seconds since its last change after which an unlocked temporary file is one that a killed writer left."""
 
 _TOPS = ("v1", "v2")
 """The directories of a store; without them it is not there."""
@@ -43,18 +43,18 @@ _TOPS = ("v1", "v2")
 _CHUNK = 1 << 20
 
 _DIRECTORY_TRIES = 100
-"""How often a removal may take away a directory, empty as it was in that instant, before a file is in it."""
+"""Times that a removal may take away a new directory, which is still empty, before there is a file in it."""
 
 _PROCESSED = "v1/processed_crash"
 
 _BATCH = 10_000
-"""Crashes that are in memory at once, some 3 MB, where some of them are looked for."""
+"""Crashes that are in memory at once, some 3 MB, while some of them are looked for."""
 
 _AHEAD = 2 * 86_400.0
-"""Seconds. A crash id dated further in the future is a stranger's: only its file says how old it is."""
+"""Seconds. A crash id that is dated further in the future is made up: only its file says how old it is."""
 
 _PERMANENT = frozenset((errno.ENAMETOOLONG, errno.EFBIG, errno.ELOOP))
-"""What a file system says of this one object; everything else it says of itself."""
+"""The errors of a file system that are about one object; all others are about the file system."""
 
 _ADVICE = {
     errno.EACCES: "let the processor's user read and write there",
@@ -75,17 +75,15 @@ _ADVICE = {
 
 
 class FileSystemCrashStorage(ObjectCrashStorage):
-    """Keeps each object in a file below ``root``, its key the path; see ``keys``.
+    """Keeps each object in a file below ``root``; its key is the path, see ``keys``.
 
-    ``setup`` or the first save makes the store: ``root`` and in it ``v1``, a raw crash ``v2`` too. Nothing else makes
-    them, and a save does not once they were there: where they are missing, the file system of the store
-    is not mounted, or ``root`` names a wrong place. That is the store's fault, and says of no crash that
-    it does not exist.
+    ``setup`` or the first save makes the store: ``root`` and in it ``v1``; a raw crash makes ``v2`` too. Nothing else
+    makes them, and a save does not make them again. If they are missing, the file system of the store is not mounted,
+    or ``root`` names a wrong place. That is the store's fault, and does not mean that a crash does not exist.
 
-    An object appears, and is replaced, by the renaming of a finished file, and both file and directory
-    are on the disk before a save returns. Files are for the owner and the group only. What a killed
-    writer left is removed by the first ``check`` in ``v1``, and in ``v2`` by the next raw crash that is
-    saved beside it.
+    An object appears, and is replaced, by the renaming of a finished file. Both file and directory are on the disk
+    before a save returns. Files are for the owner and the group only. The files that a killed writer left are
+    removed by the first ``check`` in ``v1``, and in ``v2`` by the next raw crash that is saved beside them.
     """
 
     required_config = Namespace()
@@ -101,65 +99,68 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         self._root = Path(config.root).absolute()
         self._seen: set[str] = set()
         self._swept = False
-        # What is wrong at this time, `check` will say.
+        # `check` will say what is wrong at this time.
         with contextlib.suppress(CrashStorageError, OSError):
             self._check_tops()
 
     def new_crashes(self) -> Iterator[str]:
-        """The ids of the raw crashes here of which there is no processed crash."""
-        with _sorted_errors("list the crashes in", self._root):
+        """Return the ids of the raw crashes here that have no processed crash."""
+        with _translate_errors("list the crashes in", self._root):
             self._check_tops("v2")
             for path in self._root.glob("v2/raw_crash/*/*/*"):
-                # What else lies there is being written, or is none of ours.
+                # Any other file there is being written, or is not ours.
                 with contextlib.suppress(InvalidCrashID):
                     if not self._path(processed_crash_key(path.name)).exists():
                         yield check_crash_id(path.name)
 
     def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
-        """Within a day by when their files were written; crashes that are not processed yet are among them."""
+        """Return the newest crashes; within a day, by when their files were written.
+
+        Crashes that are not processed yet are among them, unless ``signature`` or ``product`` is given.
+        """
         self._check_tops("v1")
         is_for_all = signature is None and product is None
         size = min(limit, _BATCH) if is_for_all else _BATCH
-        crash_ids = in_batches(lambda before: self._newest_ages(size, before, with_raw=is_for_all), size)
+        crash_ids = crash_ids_in_batches(lambda before: self._newest_ages(size, before, with_raw=is_for_all), size)
         summaries = (summary for crash_id in crash_ids if (summary := self._summary(crash_id)))
-        return islice(chosen(summaries, signature, product), limit)
+        return islice(select_summaries(summaries, signature, product), limit)
 
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         self._make(*_TOPS)
         super().save_raw_crash(raw_crash, dumps, crash_id)
-        # There are few files: those of one day and three digits.
+        # The directory has few files: those of one day with the same three digits.
         _sweep(self._path(raw_crash_keys(crash_id)[0]).parent)
 
     def put(self, key: str, content: Dump) -> None:
         path = self._path(key)
         self._make(self._top_of(path))
         if isinstance(content, bytes):
-            with _sorted_errors("write", path), self._replacing(path) as target:
+            with _translate_errors("write", path), self._replacing(path) as target:
                 _write(content, target)
             return
         source_path = Path(content)
-        with _sorted_errors("read the dump", source_path):
+        with _translate_errors("read the dump", source_path):
             source = source_path.open("rb", buffering=0)
-        with source, _sorted_errors("write", path), self._replacing(path) as target:
+        with source, _translate_errors("write", path), self._replacing(path) as target:
             _copy(source, target)
 
     def get(self, key: str, maximum_size: int | None = None) -> bytes:
         path = self._path(key)
-        with _sorted_errors("read", path), self._opened(path, maximum_size) as source:
+        with _translate_errors("read", path), self._opened(path, maximum_size) as source:
             return source.read()
 
     def fetch(self, key: str, path: Path, maximum_size: int) -> None:
-        # Copied, not linked: the reader may do with its file what it likes.
+        # Copied, not linked, because the reader may change its file.
         stored = self._path(key)
-        with _sorted_errors("read", stored):
+        with _translate_errors("read", stored):
             source = self._opened(stored, maximum_size)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with source, _sorted_errors("write", path), os.fdopen(os.open(path, flags, 0o600), "wb", 0) as target:
+        with source, _translate_errors("write", path), os.fdopen(os.open(path, flags, 0o600), "wb", 0) as target:
             _copy(source, target)
 
     def delete(self, key: str) -> bool:
         path = self._path(key)
-        with _sorted_errors("remove", path):
+        with _translate_errors("remove", path):
             try:
                 path.unlink()
             except FileNotFoundError:
@@ -173,10 +174,10 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                 break
         return True
 
-    def absent(self, keys: Iterable[str]) -> Iterator[bool]:
+    def are_absent(self, keys: Iterable[str]) -> Iterator[bool]:
         for key in keys:
             path = self._path(key)
-            with _sorted_errors("look for", path):
+            with _translate_errors("look for", path):
                 try:
                     is_absent = not stat.S_ISREG(path.lstat().st_mode)
                 except FileNotFoundError:
@@ -184,7 +185,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                     is_absent = True
             yield is_absent
 
-    def names(self, folder: str) -> Iterator[str]:
+    def list_folder(self, folder: str) -> Iterator[str]:
         parent, many, rest = folder.partition("/*/")
         self._check_tops(folder.partition("/")[0])
         if not many:
@@ -195,7 +196,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     def _listed(self, folder: str) -> list[str]:
         path = self._path(folder)
-        with _sorted_errors("list", path):
+        with _translate_errors("list", path):
             try:
                 return sorted(each.name for each in path.iterdir())
             except (FileNotFoundError, NotADirectoryError):
@@ -204,7 +205,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def _newest_ages(self, size: int, before: Age | None, *, with_raw: bool) -> list[Age]:
         newest = Newest(size, before)
         ahead = f"{datetime.fromtimestamp(time.time() + _AHEAD, UTC):%y%m%d}"
-        with _sorted_errors("list the crashes in", self._root):
+        with _translate_errors("list the crashes in", self._root):
             for folder in self._folders_of_ages(newest, ahead, with_raw=with_raw):
                 for entry in self._entries(folder):
                     with contextlib.suppress(InvalidCrashID, FileNotFoundError):
@@ -214,12 +215,12 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def _add_to(self, newest: Newest, entry: os.DirEntry[str], folder: str, ahead: str) -> None:
         day = entry.name[-6:]
         if day <= ahead and not newest.may_take(day):
-            return  # so it is with nearly all, which is why no more is looked at first
+            return  # as for nearly all crashes: that is why this is checked first
         check_crash_id(entry.name)
         status = entry.stat(follow_symlinks=False)
         if day > ahead:
             day = f"{datetime.fromtimestamp(status.st_mtime, UTC):%y%m%d}"
-        # The age of a raw crash that is processed is that of its result.
+        # A processed crash is as old as its result, not as its raw crash.
         is_elsewhere = folder != _PROCESSED and self._path(processed_crash_key(entry.name)).exists()
         if stat.S_ISREG(status.st_mode) and not is_elsewhere:
             newest.add(Age(day, status.st_mtime, entry.name))
@@ -234,17 +235,17 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                         yield f"v2/raw_crash/{digits}/{day}"
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
-        """Without all their names in memory, as ``_listed`` has them."""
+        """Yield the entries of a folder; unlike ``_listed``, it does not hold all names in memory."""
         path = self._path(folder)
         with (
-            _sorted_errors("list", path),
+            _translate_errors("list", path),
             contextlib.suppress(FileNotFoundError, NotADirectoryError),
             os.scandir(path) as entries,
         ):
             yield from entries
 
     def _summary(self, crash_id: str) -> CrashSummary | None:
-        """None where it was removed since it was listed."""
+        """Return the summary of a crash; None if it was removed since it was listed."""
         try:
             return CrashSummary.of_processed(crash_id, self.get_unredacted_processed(crash_id))
         except CrashIDNotFound:
@@ -259,7 +260,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
             return CrashSummary(crash_id, is_processed=False)
 
     def _folders(self, *, of_raw_crashes: bool = True) -> Iterator[str]:
-        """Where the objects of crashes are."""
+        """Yield the folders of the objects of crashes."""
         if of_raw_crashes:
             for digits in self._listed("v2/raw_crash"):
                 yield from (f"v2/raw_crash/{digits}/{day}" for day in self._listed(f"v2/raw_crash/{digits}"))
@@ -270,8 +271,8 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         self._make(*_TOPS)
 
     def check(self) -> None:
-        """A store in which nobody has saved a crash yet is well where the first save can make it."""
-        with _sorted_errors("write in", self._root):
+        """Raise TransientStorageError if a save would fail. A store without a crash is fine if a save can make it."""
+        with _translate_errors("write in", self._root):
             self._check_tops()
             if not check_writable(self._root / "v1"):
                 return
@@ -286,42 +287,42 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     def examine(self) -> str:
         directories = [self._root / top for top in _TOPS]
-        with _sorted_errors("list", self._root), contextlib.suppress(FileNotFoundError):
+        with _translate_errors("list", self._root), contextlib.suppress(FileNotFoundError):
             self._check_tops()
             directories += [path for path in (self._root / "v1").iterdir() if path.is_dir()]
         there = []
         for directory in directories:
-            with _sorted_errors("write in", directory):
+            with _translate_errors("write in", directory):
                 there.append(check_writable(directory))
                 check_room(directory)
         return "" if any(there) else f"{self._root} will be made"
 
     def object_keys(self) -> Iterator[str]:
-        """The keys of all that is a crash's, those of the raw crashes first."""
+        """Yield the keys of all objects of crashes, those of raw crashes first."""
         self._check_tops("v1")
         for folder in self._folders():
             for name in self._listed(folder):
-                # What else lies there is being written, or is none of ours.
+                # Any other file there is being written, or is not ours.
                 with contextlib.suppress(InvalidCrashID):
                     yield f"{folder}/{check_crash_id(name)}"
 
     def files_of(self, crash_id: str) -> dict[str, float]:
-        """When each file of a crash was changed the last time (as ``time.time`` tells it), by its key.
+        """Return the time of the last change (as ``time.time``) of each file of a crash, by its key.
 
-        In the order of ``object_keys``; those of dumps that no list of dump names has are among them.
+        They are in the order of ``object_keys``, and include dumps that no list of dump names has.
         """
         keys = [*raw_crash_keys(crash_id), *(f"{folder}/{crash_id}" for folder in self._folders(of_raw_crashes=False))]
         changed = {}
         for key in keys:
             with (
-                _sorted_errors("look for", self._path(key)),
+                _translate_errors("look for", self._path(key)),
                 contextlib.suppress(FileNotFoundError, NotADirectoryError),
             ):
                 changed[key] = self._path(key).lstat().st_mtime
         return changed
 
     def sweep(self) -> int:
-        """Remove what killed writers left, an hour ago or longer; how many files that were."""
+        """Remove the files that killed writers left an hour ago or longer. Return their number."""
         return sum(_sweep(self._path(folder)) for folder in ("v1", *self._folders()))
 
     def places(self) -> set[str]:
@@ -331,9 +332,11 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         return f"{type(self).__name__} in {self._root}"
 
     def _make(self, *tops: str) -> None:
-        """Make those of a new store. Where one that was there is missing, a file system is not mounted
-        any more, and nothing may be written in its place."""
-        with _sorted_errors("make the store in", self._root):
+        """Make these directories of a new store.
+
+        If one that was there is missing, a file system is not mounted any more: nothing may be written in its place.
+        """
+        with _translate_errors("make the store in", self._root):
             self._check_tops()
             for top in tops:
                 if top not in self._seen:
@@ -342,8 +345,10 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                     _synchronize(self._root.parent)
 
     def _check_tops(self, *needed: str) -> None:
-        """Raise TransientStorageError where the store itself is not there: one of the directories that
-        are needed, or that were there before."""
+        """Raise TransientStorageError if the store itself is not there.
+
+        That is so if one of the directories is missing that are needed, or that were there before.
+        """
         for top in _TOPS:
             if (self._root / top).is_dir():
                 self._seen.add(top)
@@ -371,7 +376,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         return path.relative_to(self._root).parts[0]
 
     def _opened(self, path: Path, maximum_size: int | None) -> FileIO:
-        # No link is followed, and no pipe or device, whoever put it there, is waited for.
+        # Follow no link, and wait for no pipe or device, whoever put it there.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             descriptor = os.open(path, flags)
@@ -384,12 +389,12 @@ class FileSystemCrashStorage(ObjectCrashStorage):
             return os.fdopen(descriptor, "rb", 0)
         os.close(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise PermanentStorageError(f"{path} is no regular file: remove it")
+            raise PermanentStorageError(f"{path} is not a regular file: remove it")
         raise ObjectTooLarge(f"{status.st_size} bytes, more than {maximum_size}")
 
     @contextlib.contextmanager
     def _replacing(self, path: Path) -> Iterator[FileIO]:
-        """A file that takes the place of ``path`` once it is written, and vanishes where that fails."""
+        """Yield a file that takes the place of ``path`` once it is written, and vanishes if that fails."""
         with self._temporary_file(path) as (file, temporary):
             yield file
             os.fsync(file.fileno())
@@ -398,7 +403,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     @contextlib.contextmanager
     def _temporary_file(self, path: Path) -> Iterator[tuple[FileIO, Path]]:
-        """A new file beside ``path``, and its own path; gone at the end unless it was renamed."""
+        """Yield a new file beside ``path``, and its own path; it is removed if the block fails."""
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         for tries_left in reversed(range(_DIRECTORY_TRIES)):
@@ -412,7 +417,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                     raise
         try:
             with os.fdopen(descriptor, "wb", 0) as file:
-                # Where locks cannot be had, nothing is swept either.
+                # If locks cannot be had, nothing is swept either.
                 with contextlib.suppress(OSError):
                     lock_open_file(file.fileno())
                 yield file, temporary
@@ -424,31 +429,31 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def _make_directory(self, directory: Path) -> None:
         if not directory.exists():
             self._make_directory(directory.parent)
-            # Another writer may have been first; or the parent was removed again, which is seen later.
+            # Another writer may have been first, or the parent was removed again, which the caller notices.
             with contextlib.suppress(FileExistsError, FileNotFoundError):
                 directory.mkdir(mode=0o750)
                 _synchronize(directory.parent)
 
 
 def _copy(source: FileIO, target: FileIO) -> None:
-    """Copy from where both stand to the end: within the kernel where that can be, else in chunks."""
+    """Copy from the present positions to the end: within the kernel if possible, else in chunks."""
     with contextlib.suppress(OSError):
         while os.copy_file_range(source.fileno(), target.fileno(), _CHUNK * 64):
             pass
-    # What the kernel could not do, and the reason why where it is more than that, comes out here.
+    # This copies what the kernel could not copy; if there was a more serious reason, it raises that error again.
     while chunk := source.read(_CHUNK):
         _write(chunk, target)
 
 
 def _write(data: bytes, target: FileIO) -> None:
-    """Write all of it: one call may write only a part, as it does where a disk fills up."""
+    """Write all of it: one call may write only a part, for example when a disk fills up."""
     rest = memoryview(data)
     while rest:
         rest = rest[target.write(rest) :]
 
 
 def _synchronize(directory: Path) -> None:
-    """Have the names in a directory on the disk. One that a removal found empty has none."""
+    """Write the names in a directory to the disk. A directory that a removal took away has none."""
     with contextlib.suppress(FileNotFoundError):
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -458,7 +463,10 @@ def _synchronize(directory: Path) -> None:
 
 
 def _sweep(directory: Path) -> int:
-    """Remove what killed writers left in a directory. What cannot be removed may be by the next one."""
+    """Remove the files that killed writers left in a directory. Return their number.
+
+    A later sweep may remove what cannot be removed now.
+    """
     removed = 0
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
@@ -469,9 +477,9 @@ def _sweep(directory: Path) -> int:
 
 def _remove_left_over(path: Path) -> bool:
     with contextlib.suppress(OSError):
-        # Locked only if it is old, so that it does not get in the way of who has just begun to write it.
+        # It is locked only if it is old, so that a writer that has just begun does not find it locked.
         if time.time() - path.lstat().st_mtime > LEFT_OVER_AGE:
-            # Whoever writes it still has the lock.
+            # A writer that is still at it has the lock.
             with FileLock(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK):
                 path.unlink()
             return True
@@ -479,8 +487,8 @@ def _remove_left_over(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _sorted_errors(doing: str, path: Path) -> Iterator[None]:
-    """Whose fault an OSError is: the file system's nearly always."""
+def _translate_errors(doing: str, path: Path) -> Iterator[None]:
+    """Raise an OSError as a CrashStorageError: nearly always the file system is at fault, not the crash."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Where the parts of a crash lie: one layout for S3 and for directories.
+"""Keys of the parts of a crash: one layout for S3 and for directories.
 
 | thing | key |
 |---|---|
@@ -8,7 +8,7 @@
 | processed crash | ``v1/processed_crash/{id}`` |
 | crash report (a subset, for telemetry) | ``v1/crash_report/{yyyymmdd}/{id}`` |
 
-Every function raises InvalidCrashID for what is no crash id, so that each key is safe as a path.
+Every function raises InvalidCrashID if it is not given a crash id, so each key is safe as a path.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from socorro_processor.serialization import Note, NotJSON, decode
 
 _MAIN_DUMP_KEY = "dump"
 _TAKEN = frozenset((_MAIN_DUMP_KEY, "crash_report", "dump_names", "processed_crash", "raw_crash"))
-"""What lies beside the dumps: a dump of such a name would replace it."""
+"""Names of the other objects beside the dumps: a dump of such a name would replace one."""
 
 _NAMES_TOLD = 3
 
 
 def raw_crash_keys(crash_id: str) -> tuple[str, ...]:
-    """Where a raw crash is written, and where one of former times may be."""
+    """Return the key that a raw crash is written to, then the key where an old one may be."""
     return (
         f"v2/raw_crash/{crash_id[:3]}/{crash_date(crash_id):%Y%m%d}/{crash_id}",
         f"v1/raw_crash/{crash_id}",
@@ -38,22 +38,22 @@ def raw_crash_keys(crash_id: str) -> tuple[str, ...]:
 
 
 def raw_crash_folders(day: date) -> tuple[str, ...]:
-    """Where the raw crashes of a day are; ``*`` is the first 3 of their ids."""
+    """Return the folders of the raw crashes of a day; ``*`` is the first 3 characters of their ids."""
     return (f"v2/raw_crash/*/{day:%Y%m%d}",)
 
 
 class KeyBuilder:
-    """Where raw crashes lie, which collectors of different times put in different places.
+    """Keys of raw crashes, which collectors of different times put in different places.
 
-    This one writes them where they were first.
+    This one writes them to their oldest place.
     """
 
     def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
-        """The key that a raw crash is written to, then where else one may be."""
+        """Return the key that a raw crash is written to, then the other keys where one may be."""
         return raw_crash_keys(crash_id)[::-1]
 
     def raw_crash_folders(self, day: date) -> tuple[str, ...]:
-        """Where the raw crashes of a day may be. This one has those of all days in one folder: a long list."""
+        """Return the folders where raw crashes of a day may be. Here one folder has all days: a long list."""
         return ("v1/raw_crash", *raw_crash_folders(day))
 
 
@@ -68,7 +68,7 @@ class DatePrefixKeyBuilder(KeyBuilder):
 
 
 class SimpleDatePrefixKeyBuilder(KeyBuilder):
-    """``v1/raw_crash/{yyyymmdd}/{id}``, where later collectors put them."""
+    """The layout ``v1/raw_crash/{yyyymmdd}/{id}`` of later collectors."""
 
     def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
         return (f"v1/raw_crash/{crash_date(crash_id):%Y%m%d}/{crash_id}", *raw_crash_keys(crash_id))
@@ -86,15 +86,15 @@ def dump_names_key(crash_id: str) -> str:
 
 
 def dump_key(crash_id: str, name: str | None) -> str:
-    """The key of one dump: of the main one where no name is given.
+    """Return the key of one dump; without a name, of the main one.
 
-    Raises PermanentStorageError for a name that is none, or that stands for something else here.
+    Raises PermanentStorageError for an impossible name, or one that stands for something else here.
     """
     check_crash_id(crash_id)
     if name in (None, "", MAIN_DUMP):
         return f"v1/{_MAIN_DUMP_KEY}/{crash_id}"
     if check_dump_name(name) in _TAKEN:
-        raise PermanentStorageError(f"{name!r} is no name for a dump: crash stores keep something else under it")
+        raise PermanentStorageError(f"{name!r} cannot be the name of a dump: crash stores keep something else under it")
     return f"v1/{name}/{crash_id}"
 
 
@@ -103,7 +103,7 @@ def processed_crash_key(crash_id: str) -> str:
 
 
 def processed_crash_id(processed_crash: Mapping[str, Any]) -> str:
-    """The crash id within a processed crash. Raises InvalidCrashID where there is none."""
+    """Return the crash id within a processed crash. Raises InvalidCrashID if there is none."""
     crash_id = processed_crash.get("uuid")
     if not isinstance(crash_id, str):
         raise InvalidCrashID(f"a processed crash whose uuid is of type {type(crash_id).__name__}, not a crash id")
@@ -111,9 +111,9 @@ def processed_crash_id(processed_crash: Mapping[str, Any]) -> str:
 
 
 def decode_dump_names(data: bytes, crash_id: str, note: Note) -> list[str]:
-    """The names in a stored list, the main dump by its full one.
+    """Return the names in a stored list; the main dump has its full name.
 
-    Clients chose them: what cannot be a name is left out, and ``note`` is told.
+    Clients chose the names: an impossible one is left out, and ``note`` is told.
     """
     try:
         stored = decode(data, note)
@@ -133,5 +133,5 @@ def decode_dump_names(data: bytes, crash_id: str, note: Note) -> list[str]:
         except PermanentStorageError:
             impossible.append(repr(item)[:60])
     if impossible:
-        note(f"dumps left out for their impossible names ({len(impossible)}): {', '.join(impossible[:_NAMES_TOLD])}")
+        note(f"dumps left out because of impossible names ({len(impossible)}): {', '.join(impossible[:_NAMES_TOLD])}")
     return list(names)

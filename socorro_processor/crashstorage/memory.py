@@ -15,7 +15,7 @@ from socorro_processor.errors import TransientStorageError
 
 
 class InMemoryCrashStorage(ObjectCrashStorage):
-    """Keeps crashes as the bytes that another store would write: what it gives back is a copy.
+    """Keeps crashes as the bytes that another store would write, so each reader gets a copy.
 
     Unlike the other object stores it keeps raw crashes and dumps with each processed crash.
     """
@@ -31,7 +31,7 @@ class InMemoryCrashStorage(ObjectCrashStorage):
         CrashStorageBase.save_raw_and_processed(self, raw_crash, dumps, processed_crash, crash_id)
 
     def new_crashes(self) -> Iterator[str]:
-        """The ids of the raw crashes here of which there is no processed crash."""
+        """Return the ids of the raw crashes here that have no processed crash."""
         with self._lock:
             keys = set(self._objects)
         crash_ids = [key.rpartition("/")[2] for key in keys if key.startswith("v2/raw_crash/")]
@@ -61,11 +61,11 @@ class InMemoryCrashStorage(ObjectCrashStorage):
         except OSError as error:
             raise TransientStorageError(f"cannot write {path}: {error.strerror}") from error
 
-    def absent(self, keys: Iterable[str]) -> Iterator[bool]:
+    def are_absent(self, keys: Iterable[str]) -> Iterator[bool]:
         with self._lock:
             return iter([key not in self._objects for key in keys])
 
-    def names(self, folder: str) -> Iterator[str]:
+    def list_folder(self, folder: str) -> Iterator[str]:
         with self._lock:
             keys = [key for key in self._objects if fnmatchcase(key.rpartition("/")[0], folder)]
         return iter(sorted(key.rpartition("/")[2] for key in keys))

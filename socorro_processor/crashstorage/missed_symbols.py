@@ -1,9 +1,9 @@
-"""Which symbol files crashes missed, as the stores of processed crashes recorded it.
+"""The symbol files that crashes missed, as the stores of processed crashes record them.
 
-Every processed crash says so itself, in ``processing.missing_symbols``: a row ``[debug_file, debug_id,
-code_file, code_id]`` a module. A store that keeps the rows in a table answers from there; for the
-embedded default, crashes in files, these files are the record. So a crash counts once however often
-it is processed, one that is removed counts no more, and saving costs nothing.
+Every processed crash lists them in ``processing.missing_symbols``: one row ``[debug_file, debug_id,
+code_file, code_id]`` for each module. A store that keeps the rows in a table answers from there. For the
+embedded default, crashes in files, these files are the record. So a crash counts once however often it is
+processed, a crash that is removed does not count any more, and saving costs nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class MissedModule(NamedTuple):
-    """A module whose symbols a crash missed, by what they are looked up by."""
+    """A module whose symbols a crash missed, by the names and ids that symbols are looked up by."""
 
     debug_file: str
     debug_id: str
@@ -34,7 +34,7 @@ class MissedModule(NamedTuple):
 
     @property
     def has_debug_id(self) -> bool:
-        """False where it is zeros alone, as of a font or of Android's ``boot.art``: nobody has symbols for it."""
+        """False if it is all zeros, as for a font or Android's ``boot.art``: nobody has symbols for it."""
         return bool(self.debug_id.strip("0"))
 
 
@@ -42,8 +42,8 @@ Missed = tuple[str, list[MissedModule]]
 """A crash id, and the symbol files that this crash missed."""
 
 
-def recorded(processed_crash: ProcessedCrash) -> list[MissedModule]:
-    """The rows of a processed crash; what is none is left out."""
+def missed_modules(processed_crash: ProcessedCrash) -> list[MissedModule]:
+    """Return the rows of a processed crash; a malformed one is left out."""
     processing = processed_crash.get("processing")
     rows = processing.get("missing_symbols") if isinstance(processing, dict) else None
     return [MissedModule(*row) for row in rows if _is_row(row)] if isinstance(rows, list) else []
@@ -60,26 +60,26 @@ def _is_row(row: Any) -> bool:
 
 @runtime_checkable
 class MissingSymbolsSource(Protocol):
-    """What a crash store is that can be asked for missing symbols. Built with the store's configuration."""
+    """A crash store that can be asked for missing symbols. Built with the store's configuration."""
 
     def __init__(self, config: DotDict) -> None: ...
 
     def missing_symbols(self, since: date | None = None) -> Iterator[Missed]:
-        """Every crash submitted on this day or later, with what it missed. Raises CrashStorageError."""
+        """Yield each crash submitted on this day or later, and what it missed. Raises CrashStorageError."""
 
     def missing_symbols_of(self, day: date) -> Iterator[MissedModule]:
-        """What the crashes of this day missed, each file once, in ascending order. Raises CrashStorageError."""
+        """Yield the files that crashes of this day missed, each once, in ascending order. Raises CrashStorageError."""
 
     def close(self) -> None: ...
 
     def __str__(self) -> str:
-        """Where the crashes are, for people."""
+        """Name the place of the crashes, for people."""
 
 
 class ProcessedCrashFiles:
-    """Reads the rows in the processed crashes of a FileSystemCrashStorage: some hundred of them a second.
+    """Reads the rows from the processed crashes of a FileSystemCrashStorage, some hundred crashes a second.
 
-    Crash ids say the day, so that crashes of earlier days are not even opened.
+    Crash ids have the day in them, so crashes of earlier days are not even opened.
     """
 
     def __init__(self, config: DotDict) -> None:
@@ -96,7 +96,7 @@ class ProcessedCrashFiles:
     def _missed_by(self, crash_ids: Iterable[str]) -> Iterator[Missed]:
         for crash_id in crash_ids:
             try:
-                yield crash_id, recorded(self._store.get_unredacted_processed(crash_id))
+                yield crash_id, missed_modules(self._store.get_unredacted_processed(crash_id))
             except CrashIDNotFound:  # removed since it was listed
                 continue
             except PermanentStorageError as error:
@@ -114,16 +114,16 @@ class ProcessedCrashFiles:
         except FileNotFoundError:  # nothing was ever processed
             return
         except OSError as error:
-            raise TransientStorageError(f"list the crashes in {self._directory}: {error.strerror}") from error
+            raise TransientStorageError(f"cannot list the crashes in {self._directory}: {error.strerror}") from error
         for name in names:
             try:
                 yield check_crash_id(name)
-            except InvalidCrashID:  # being written, or none of ours
+            except InvalidCrashID:  # being written, or not ours
                 continue
 
 
-def source_in(config: DotDict) -> MissingSymbolsSource | None:
-    """The first store configured in ``config``, or in a section of it, that can be asked; None where none can."""
+def missing_symbols_source(config: DotDict) -> MissingSymbolsSource | None:
+    """Return the first store configured in ``config`` or a section of it that can be asked; None if none can."""
     for store_class, section in components(config, CrashStorageBase):
         if issubclass(store_class, FileSystemCrashStorage):
             return ProcessedCrashFiles(section)
@@ -133,7 +133,7 @@ def source_in(config: DotDict) -> MissingSymbolsSource | None:
 
 
 def most_missed(crashes: Iterable[Missed]) -> list[tuple[MissedModule, int]]:
-    """Return each symbol file that there may be with the number of crashes that missed it, the most missed first."""
+    """Return each symbol file that may exist, and the number of crashes that missed it, the most missed first."""
     counts: Counter[MissedModule] = Counter()
     for _, files in crashes:
         counts.update({file for file in files if file.has_debug_id})

@@ -1,4 +1,4 @@
-"""The newest crashes of a store, and as much of each as a list shows."""
+"""The newest crashes of a store, with the part of each that a list shows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Self
 
 @dataclass(frozen=True)
 class CrashSummary:
-    """Who crashed, when, and of what. The texts are strangers' words; None is what is not known, or is no text."""
+    """A crash as a list shows it. The texts come from strangers; None means unknown, or not a text."""
 
     crash_id: str
     submitted: str | None = None
-    """When a collector received it, in ISO 8601."""
+    """The time when a collector received it, in ISO 8601."""
     product: str | None = None
     version: str | None = None
     signature: str | None = None
@@ -28,18 +28,18 @@ class CrashSummary:
 
     @classmethod
     def of_raw(cls, crash_id: str, raw: Mapping[str, Any]) -> Self:
-        """Of a crash that is not processed yet."""
+        """Make the summary of a crash that is not processed yet."""
         submitted, product, version = (_text(raw, name) for name in ("submitted_timestamp", "ProductName", "Version"))
         return cls(crash_id, submitted, product, version, is_processed=False)
 
 
 class Age(NamedTuple):
-    """The greater, the newer."""
+    """The age of a crash; the greater one is newer."""
 
     day: str
     """``yymmdd``"""
     changed: float
-    """When it was written the last time, as ``time.time`` tells it."""
+    """The time when it was last written, as ``time.time``."""
     crash_id: str
 
 
@@ -47,13 +47,13 @@ class Newest:
     """The newest ``size`` of any number of crashes; no others are kept in memory."""
 
     def __init__(self, size: int, before: Age | None) -> None:
-        """``before``: only those that are older than this one."""
+        """``before``: take only crashes that are older than this one."""
         self._size = size
         self._before = before
         self._heap: list[Age] = []
 
     def may_take(self, day: str) -> bool:
-        """False where a crash of this day is not among them, whenever it was written."""
+        """Return False if a crash of this day cannot be among them, whenever it was written."""
         if self._before is not None and day > self._before.day:
             return False
         return len(self._heap) < self._size or day >= self._heap[0].day
@@ -67,12 +67,12 @@ class Newest:
             heapq.heappushpop(self._heap, age)
 
     def in_order(self) -> list[Age]:
-        """The newest first."""
+        """Return them, the newest first."""
         return sorted(self._heap, reverse=True)
 
 
-def in_batches(batch: Callable[[Age | None], list[Age]], size: int) -> Iterator[str]:
-    """The ids of all crashes, the newest first: ``batch`` returns the next ones that are older than the one given."""
+def crash_ids_in_batches(batch: Callable[[Age | None], list[Age]], size: int) -> Iterator[str]:
+    """Yield the ids of all crashes, the newest first. ``batch`` returns the next ``size`` older than the given one."""
     before: Age | None = None
     while ages := batch(before):
         yield from (age.crash_id for age in ages)
@@ -81,8 +81,10 @@ def in_batches(batch: Callable[[Age | None], list[Age]], size: int) -> Iterator[
         before = ages[-1]
 
 
-def chosen(crashes: Iterable[CrashSummary], signature: str | None, product: str | None) -> Iterator[CrashSummary]:
-    """Those with this signature and product; None is any."""
+def select_summaries(
+    crashes: Iterable[CrashSummary], signature: str | None, product: str | None
+) -> Iterator[CrashSummary]:
+    """Yield the crashes with this signature and product; None stands for any."""
     for crash in crashes:
         if signature in (None, crash.signature) and product in (None, crash.product):
             yield crash

@@ -16,7 +16,7 @@ class NullCrashStorage(CrashStorageBase):
     """Every save succeeds and keeps nothing; no crash is ever found."""
 
     def new_crashes(self) -> Iterator[str]:
-        """No crash ids."""
+        """Return no crash ids."""
         return iter(())
 
     def get_raw_crash(self, crash_id: str, note: Note = ignore) -> RawCrash:

@@ -1,4 +1,4 @@
-"""A crash as a handful of objects, each under a key: what S3, a directory and memory have in common."""
+"""Stores that keep a crash as a handful of objects, each under a key: S3, a directory, memory."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ T = TypeVar("T")
 
 
 MAXIMUM_DUMPS = 50
-"""So many dumps of a crash are fetched: more are an attack, for a client sends up to five."""
+"""The number of dumps of a crash that are fetched: a client sends up to five, so more are an attack."""
 
 _MAXIMUM_DUMP_NAMES_SIZE = 1_000_000
 
 
 class NoSuchObject(Exception):
-    """There is nothing under this key, and the place for it can be reached."""
+    """There is no object under this key, although the place for objects can be reached."""
 
 
 class ObjectTooLarge(PermanentStorageError):
-    """There is more under this key than may be read."""
+    """The object under this key is larger than may be read."""
 
 
 class ObjectCrashStorage(CrashStorageBase):
-    """The methods of a store, made of six on objects; ``keys`` says what lies where.
+    """Makes the methods of a store from six methods on objects; for the layout see ``keys``.
 
-    A backend implements ``put``, ``get``, ``fetch``, ``delete``, ``absent`` and ``names``, and sorts the exceptions
-    of its service there. The processor's result is saved without the raw crash: that came from such a store.
+    A backend implements ``put``, ``get``, ``fetch``, ``delete``, ``are_absent`` and ``list_folder``; these translate
+    the exceptions of its service. The processor's result is saved without the raw crash, which came from such a store.
     """
 
     required_config = Namespace()
@@ -93,11 +93,11 @@ class ObjectCrashStorage(CrashStorageBase):
         self._redactor: Redactor = config.redactor_class(config)
 
     def put(self, key: str, content: Dump) -> None:
-        """Store an object, at once and as a whole, in place of the one that may be there."""
+        """Store an object, as a whole or not at all, in place of the one that may be there."""
         raise NotImplementedError
 
     def get(self, key: str, maximum_size: int | None = None) -> bytes:
-        """An object. Raises NoSuchObject, and ObjectTooLarge over ``maximum_size`` bytes."""
+        """Return an object. Raises NoSuchObject, and ObjectTooLarge over ``maximum_size`` bytes."""
         raise NotImplementedError
 
     def fetch(self, key: str, path: Path, maximum_size: int) -> None:
@@ -105,35 +105,35 @@ class ObjectCrashStorage(CrashStorageBase):
         raise NotImplementedError
 
     def delete(self, key: str) -> bool:
-        """Remove an object; False where there was none."""
+        """Remove an object. Return False if there was none."""
         raise NotImplementedError
 
-    def absent(self, keys: Iterable[str]) -> Iterator[bool]:
-        """Of each key whether there is nothing under it. Raises where the place for objects is not there."""
+    def are_absent(self, keys: Iterable[str]) -> Iterator[bool]:
+        """Yield for each key True if there is no object under it. Raises if the place for objects is not there."""
         raise NotImplementedError
 
-    def names(self, folder: str) -> Iterator[str]:
-        """What is directly in a folder, in ascending order; nothing where there is no such folder.
+    def list_folder(self, folder: str) -> Iterator[str]:
+        """Yield the names of the objects directly in a folder, in ascending order; none if there is no such folder.
 
-        Where ``*`` stands for a folder within, of all of them, one after the other.
+        If ``*`` stands for an inner folder, the names in all of these follow each other.
         """
         raise NotImplementedError
 
     def raw_crash_folders(self, day: date) -> tuple[str, ...]:
-        """Where the raw crashes of a day may be, as ``names`` takes it."""
+        """Return the folders where raw crashes of a day may be, for ``list_folder``."""
         return raw_crash_folders(day)
 
     def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
-        """The key that a raw crash is written to, then where else one may be."""
+        """Return the key that a raw crash is written to, then the other keys where one may be."""
         return raw_crash_keys(crash_id)
 
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         # All is checked before anything is written.
         encoded = self._encoded(raw_crash, crash_id, "raw crash")
         objects = {dump_key(crash_id, check_dump_name(name)): dump for name, dump in dumps.items()}
-        # A dump of an earlier save goes while it is still named, and a new one comes once it is named:
-        # wherever this process dies, `remove` finds all of them. The raw crash comes last: who sees
-        # it sees its dumps.
+        # A dump of an earlier save is deleted while it is still in the list of names; a new one is written once it
+        # is in the list. So `remove` finds all of them, wherever this process dies. The raw crash comes last: a
+        # reader that sees it sees its dumps.
         for name in self._earlier_dump_names(crash_id):
             if (key := dump_key(crash_id, name)) not in objects:
                 self.delete(key)
@@ -201,35 +201,35 @@ class ObjectCrashStorage(CrashStorageBase):
         except NotJSON as error:
             raise PermanentStorageError(f"the processed crash {crash_id} in {self} is {error}") from None
         if not isinstance(processed_crash, dict):
-            raise PermanentStorageError(f"the processed crash {crash_id} in {self} is no JSON object")
+            raise PermanentStorageError(f"the processed crash {crash_id} in {self} is not a JSON object")
         return processed_crash
 
     def raw_crash_ids(self, day: date) -> Iterator[str]:
-        merged = heapq.merge(*map(self.names, self.raw_crash_folders(day)))
+        merged = heapq.merge(*map(self.list_folder, self.raw_crash_folders(day)))
         for name, _ in groupby(merged):
-            # What else lies there is being written, or is none of ours.
+            # Any other object there is being written, or is not ours.
             with suppress(InvalidCrashID):
                 if crash_date(name) == day:
                     yield name
 
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
-        absent = self.absent(map(processed_crash_key, crash_ids))
+        absent = self.are_absent(map(processed_crash_key, crash_ids))
         return {crash_id for crash_id, is_absent in zip(crash_ids, absent, strict=True) if is_absent}
 
     def held(self, crash_id: str) -> list[str]:
         objects = self._parts(crash_id)
-        absent = self.absent(objects)
+        absent = self.are_absent(objects)
         return [what for what, is_absent in zip(objects.values(), absent, strict=True) if not is_absent]
 
     def remove(self, crash_id: str) -> None:
-        # The raw crash first, so that nobody begins to read it; the dumps' names last, so that a
-        # removal that was broken off can be done again.
+        # The raw crash goes first, so that nobody begins to read it. The names of the dumps go last, so that a
+        # removal that was interrupted can be done again.
         found = [self.delete(key) for key in self._parts(crash_id)]
         if not any(found):
             raise CrashIDNotFound(f"{self} has no crash {crash_id}")
 
     def _parts(self, crash_id: str) -> dict[str, str]:
-        """What each key is that something of the crash may be under."""
+        """Return the keys that parts of the crash may be under, each with the name of the part."""
         return {
             **dict.fromkeys(self.raw_crash_keys(crash_id), "raw crash"),
             processed_crash_key(crash_id): "processed crash",
@@ -238,7 +238,7 @@ class ObjectCrashStorage(CrashStorageBase):
         }
 
     def _encoded(self, crash: Mapping[str, Any], crash_id: str, what: str) -> bytes:
-        """Raise PermanentStorageError for what could not be read again."""
+        """Encode a crash. Raises PermanentStorageError if it is too large to be read again."""
         data = encode(crash, lambda note: logger.warning("%s of crash %s in %s", note, crash_id, self))
         option = f"maximum_{what.replace(' ', '_')}_size"
         if len(data) > (maximum := self.config[option]):

@@ -1,4 +1,4 @@
-"""Several stores behind one: what is saved goes to each of them."""
+"""Several stores behind one: every crash is saved to each of them."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ T = TypeVar("T")
 
 
 class PolyCrashStorage(CrashStorageBase):
-    """Saves to each of its stores in order; a failing one does not keep the others from being tried.
+    """Saves to each of its stores in order, even if one of them fails.
 
         storage_classes = my.FirstStore, my.SecondStore
         [storage0]
         root = crashes
 
-    Then one PolyStorageError names all that failed. Reads give what the first store can that can.
+    Then one PolyStorageError names all that failed. A read returns the result of the first store that has one.
     """
 
     required_config = Namespace()
@@ -134,7 +134,7 @@ class PolyCrashStorage(CrashStorageBase):
         return self._first(lambda store: store.newest(limit, signature, product))
 
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
-        """Those that are missing in any store that can tell."""
+        """Return the crash ids that are missing in at least one of the stores that can tell."""
         told: list[set[str]] = []
         for store in self._stores.values():
             with suppress(NotImplementedError):
@@ -144,7 +144,7 @@ class PolyCrashStorage(CrashStorageBase):
         return set().union(*told)
 
     def held(self, crash_id: str) -> list[str]:
-        """What each store that can tell holds, with its name."""
+        """Name what each store that can tell holds, after the name of the store."""
         check_crash_id(crash_id)
         found: list[str] = []
 
@@ -156,7 +156,7 @@ class PolyCrashStorage(CrashStorageBase):
         return found
 
     def remove(self, crash_id: str) -> None:
-        """Remove it from every store that can; CrashIDNotFound where none of them has it."""
+        """Remove the crash from every store that can. Raises CrashIDNotFound if none of them has it."""
         check_crash_id(crash_id)
         removed: list[str] = []
 
@@ -184,7 +184,7 @@ class PolyCrashStorage(CrashStorageBase):
         return ", ".join(map(str, self._stores.values()))
 
     def store_names(self) -> list[str]:
-        """With dots where one is behind another: ``storage1.storage0``."""
+        """Return the names of all stores, with dots where one is behind another: ``storage1.storage0``."""
         names: list[str] = []
         for name, store in self._stores.items():
             names += [f"{name}.{within}" for within in store.store_names()] or [name]
@@ -203,9 +203,9 @@ class PolyCrashStorage(CrashStorageBase):
                 _log_bug(name, store, error)
 
     def _by_store(self, names: Collection[str]) -> dict[str, list[str]]:
-        """Each of these stores with the names within it; nothing where one of them is not ours.
+        """Return each of these stores with the names within it; empty if one of the names is not ours.
 
-        Such a name came from another configuration: nothing is known of it.
+        Such a name came from another configuration, so nothing is known about it.
         """
         named: dict[str, list[str]] = {}
         for name in names:
@@ -232,7 +232,10 @@ class PolyCrashStorage(CrashStorageBase):
             raise PolyStorageError(failures)
 
     def _first(self, read: Callable[[CrashStorageBase], T]) -> T:
-        """What the first store gives that can. Else the error that leaves most hope: a later try, then a search."""
+        """Return the result of the first store that has one.
+
+        If none has, raise the most hopeful error: a transient one, else one other than CrashIDNotFound.
+        """
         errors: list[CrashStorageError] = []
         for store in self._stores.values():
             try:
@@ -247,7 +250,7 @@ class PolyCrashStorage(CrashStorageBase):
         try:
             raise hopeful
         finally:
-            # It holds this frame: what is in it must not hold the error.
+            # The error holds this frame, so this frame must not hold the error.
             del hopeful, errors
 
 

@@ -1,4 +1,4 @@
-"""What not everyone may see of a processed crash, and the copy without it."""
+"""Remove from a copy of a processed crash the keys that not everyone may see."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _Forbidden = dict[str, "_Forbidden"]
 
 
 class Redactor(RequiredConfig):
-    """Removes ``forbidden_keys``, which are dotted where they lead into an inner object.
+    """Removes ``forbidden_keys``; a dot in a key leads into an inner object.
 
-    What the walk of another minidump came to is kept below that one's name, which a stranger has chosen: there
-    the same keys are removed.
+    The walk of an additional minidump is stored under the name of the minidump, which comes from a stranger. The
+    same keys are removed there.
     """
 
     required_config = Namespace()
@@ -36,7 +36,7 @@ class Redactor(RequiredConfig):
         self._forbidden = _tree(key.strip() for key in config.forbidden_keys.split(",") if key.strip())
 
     def redact(self, crash: Mapping[str, Any]) -> dict[str, Any]:
-        """A copy without the forbidden keys.
+        """Return a copy without the forbidden keys.
 
         Only the objects that lose a key are copied. All the rest, which may be megabytes, is shared
         with ``crash``: change neither.
@@ -54,7 +54,7 @@ def is_walk(value: object) -> TypeGuard[Mapping[str, Any]]:
 
 
 def redactor_options() -> Namespace:
-    """The options of a store that redacts: the redactor's class, with the options of that.
+    """Return the options of a store that redacts: the class of its redactor, and the options of that class.
 
     All stores share their values, in ``resource.redactor``.
     """
@@ -71,7 +71,7 @@ def redactor_options() -> Namespace:
 
 def _tree(keys: Iterable[str]) -> _Forbidden:
     tree: _Forbidden = {}
-    # The shorter first: what is forbidden as a whole needs no word about its parts.
+    # The shorter ones first: where a whole object is forbidden, nothing need be said about its parts.
     for key in sorted(keys, key=len):
         *path, last = key.split(".")
         inner = tree

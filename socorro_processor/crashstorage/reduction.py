@@ -1,11 +1,11 @@
-"""What a JSON Schema names of a value, and nothing else.
+"""Reduce an object to the properties that a JSON Schema names.
 
     reduction = read_schema(path)
-    report = reduction.of(crash)
+    report = reduction.reduce(crash)
 
-Of the schema ``type``, ``properties``, ``items`` and ``$ref`` (to a place within it) are read; the rest is
-for people and validators. Names that it does not have are left out, and so are values of another type:
-a stranger could put anything into an object where the schema says that there is a text.
+Only ``type``, ``properties``, ``items`` and ``$ref`` (to a place within the schema) are read; the rest is for
+people and validators. Properties that the schema does not name are left out, and so are values of another type:
+a stranger could put an object full of anything where the schema has a text.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LEFT_OUT = object()
 
 @dataclass(frozen=True)
 class Reduction:
-    """One place of a schema: what may be there."""
+    """One place of a schema, and the values that may be there."""
 
     types: frozenset[str]
     properties: Mapping[str, Reduction] = field(default_factory=dict)
     items: Reduction | None = None
 
-    def of(self, crash: Mapping[str, Any]) -> dict[str, Any]:
-        """A copy of an object with what is named here."""
+    def reduce(self, crash: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a copy of an object with the properties that are named here."""
         return {
             name: reduced
             for name, place in self.properties.items()
@@ -44,7 +44,7 @@ class Reduction:
         if self.types.isdisjoint(_types_of(value)):
             return _LEFT_OUT
         if isinstance(value, Mapping):
-            return self.of(value)
+            return self.reduce(value)
         if isinstance(value, (list, tuple)) and self.items is not None:
             reduced = map(self.items._reduced, value)
             return [item for item in reduced if item is not _LEFT_OUT]
@@ -52,7 +52,7 @@ class Reduction:
 
 
 def read_schema(path: Path) -> Reduction:
-    """The reduction to a schema for objects. Raises ConfigurationError, which names the place in the file."""
+    """Read the reduction to a schema for objects. Raises ConfigurationError, which names the place in the file."""
     try:
         schema = decode(path.read_bytes())
     except OSError as error:
@@ -60,7 +60,7 @@ def read_schema(path: Path) -> Reduction:
     except NotJSON as error:
         raise ConfigurationError(f"the JSON Schema {path} is {error}") from None
     try:
-        reduction = _Reader(schema).place(schema, "#", ())
+        reduction = _Reader(schema).read_place(schema, "#", ())
         if reduction.types != {"object"}:
             raise ValueError("#: a crash report is an object, so the type must be object")
     except ValueError as error:
@@ -69,18 +69,18 @@ def read_schema(path: Path) -> Reduction:
 
 
 class _Reader:
-    """Reads a schema place by place. Raises ValueError with the place where it cannot."""
+    """Reads a schema place by place. Raises ValueError, which names the place that it cannot use."""
 
     def __init__(self, schema: Any) -> None:
         self._schema = schema
 
-    def place(self, schema: Any, where: str, within: tuple[str, ...]) -> Reduction:
+    def read_place(self, schema: Any, where: str, within: tuple[str, ...]) -> Reduction:
         if not isinstance(schema, dict):
             raise ValueError(f"{where}: an object was expected")
         if (reference := schema.get("$ref")) is not None:
             if reference in within:
-                raise ValueError(f"{where}: {reference} has no end, it is within itself")
-            return self.place(self._referred(reference, where), str(reference), (*within, str(reference)))
+                raise ValueError(f"{where}: {reference} has no end: it refers to itself")
+            return self.read_place(self._referred(reference, where), str(reference), (*within, str(reference)))
         types = schema.get("type")
         types = types if isinstance(types, list) else [types]
         if not types or any(name not in _TYPES for name in types):
@@ -92,9 +92,9 @@ class _Reader:
             if not isinstance(named, dict) or not named:
                 raise ValueError(f"{where}: an object needs properties, or nothing of it is kept")
             for name, inner in named.items():
-                properties[name] = self.place(inner, f"{where}/properties/{name}", within)
+                properties[name] = self.read_place(inner, f"{where}/properties/{name}", within)
         if "array" in types:
-            items = self.place(schema.get("items"), f"{where}/items", within)
+            items = self.read_place(schema.get("items"), f"{where}/items", within)
         return Reduction(frozenset(types), properties, items)
 
     def _referred(self, reference: Any, where: str) -> Any:

@@ -14,7 +14,7 @@ from socorro_processor.crashstorage.s3_bucket import S3Bucket
 
 
 class StorageInBucket(CrashStorageBase):
-    """What all stores in a bucket have in common."""
+    """The base of all stores in a bucket."""
 
     required_config = Namespace()
     required_config.add_option(
@@ -46,10 +46,9 @@ class StorageInBucket(CrashStorageBase):
 
 
 class BotoS3CrashStorage(StorageInBucket, ObjectCrashStorage):
-    """Keeps each object under ``{prefix}/{key}`` of its bucket, its key as ``keys`` says.
+    """Keeps each object under ``{prefix}/{key}`` of its bucket; for the keys see ``keys``.
 
-    Dumps are streamed, in both directions, between the network and files. S3 puts an object in its place
-    as a whole or not at all.
+    Dumps are streamed between the network and files in both directions. S3 stores an object as a whole or not at all.
     """
 
     required_config = Namespace()
@@ -83,8 +82,8 @@ class BotoS3CrashStorage(StorageInBucket, ObjectCrashStorage):
     def delete(self, key: str) -> bool:
         return self._bucket.delete(key)
 
-    def absent(self, keys: Iterable[str]) -> Iterator[bool]:
-        return self._bucket.absent(keys)
+    def are_absent(self, keys: Iterable[str]) -> Iterator[bool]:
+        return self._bucket.are_absent(keys)
 
-    def names(self, folder: str) -> Iterator[str]:
-        return self._bucket.names(folder)
+    def list_folder(self, folder: str) -> Iterator[str]:
+        return self._bucket.list_folder(folder)

@@ -32,7 +32,7 @@ from urllib3 import HTTPResponse
 from socorro_processor.configuration import DotDict, RequiredConfig
 from socorro_processor.crashstorage.base import Dump
 from socorro_processor.crashstorage.objects import NoSuchObject, ObjectTooLarge
-from socorro_processor.crashstorage.s3_errors import NO_SUCH_BUCKET, http_status, sorted_errors
+from socorro_processor.crashstorage.s3_errors import NO_SUCH_BUCKET, http_status, translate_s3_errors
 from socorro_processor.crashstorage.s3_options import bucket_options
 from socorro_processor.errors import ConfigurationError, CrashStorageError, TransientStorageError
 from socorro_processor.machine.request_deadline import (
@@ -52,18 +52,18 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 
 _AHEAD = 2
-"""Requests of a list that are sent, or answered and not yet read, for each connection."""
+"""Requests for each connection that are sent, or answered and not yet read, while a list is worked through."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class _Connection(DeadlineConnection, AWSHTTPConnection):  # type: ignore[misc] # stubs of two packages differ
-    """HTTP."""
+    """A connection by HTTP with a deadline."""
 
 
 class _TLSConnection(DeadlineConnection, AWSHTTPSConnection):  # type: ignore[misc] # as above
-    """HTTPS."""
+    """A connection by HTTPS with a deadline."""
 
 
 class _Pool(AWSHTTPConnectionPool):
@@ -77,12 +77,12 @@ class _TLSPool(AWSHTTPSConnectionPool):
 class S3Bucket(RequiredConfig):
     """Objects below ``prefix`` in one bucket; its methods are those of ``ObjectCrashStorage``.
 
-    - Without ``access_key`` and ``secret_access_key`` the SDK looks for credentials itself:
+    - Without ``access_key`` and ``secret_access_key`` the SDK looks for credentials on its own:
       environment, profile, role of the machine.
-    - A request is tried ``number_of_tries`` times, as botocore's standard mode does: at once, then after
-      fractions of a second (after up to seconds where S3 throttles). All tries together have the time of so many
-      connections and reads; what is large goes and comes at 100 KB a second at least.
-    - In a bucket with versions, what is replaced or deleted stays until the bucket's lifecycle ends it.
+    - A request is tried ``number_of_tries`` times by botocore's standard mode: at once, then after fractions
+      of a second, or up to some seconds if S3 throttles. All tries together have the time of as many
+      connections and reads. Large objects must be sent and received at 100 KB a second or more.
+    - In a bucket with versions, replaced and deleted objects stay until the bucket's lifecycle removes them.
     """
 
     required_config = bucket_options()
@@ -104,7 +104,7 @@ class S3Bucket(RequiredConfig):
 
     @property
     def client(self) -> S3Client:
-        """The one client, which any thread may use. Made when it is needed: that takes 0.1 s of CPU."""
+        """The client, which all threads share. It is made when it is needed, which takes 0.1 s of CPU."""
         with _MAKING_CLIENTS:
             if self._client is None:
                 self._client = _new_client(self._config)
@@ -113,11 +113,11 @@ class S3Bucket(RequiredConfig):
 
     @property
     def place(self) -> str:
-        """Where the objects lie, down to the prefix of their keys."""
+        """The place of the objects: the bucket and the prefix of their keys."""
         return f"{self._prefix}/ in {self}"
 
     def key(self, key: str) -> str:
-        """The key in the bucket of an object here: never with a slash at the beginning."""
+        """Return the key in the bucket of an object here; it never begins with a slash."""
         return f"{self._prefix}/{key}" if self._prefix else key
 
     def put(self, key: str, content: Dump) -> None:
@@ -135,7 +135,7 @@ class S3Bucket(RequiredConfig):
 
     def fetch(self, key: str, path: Path, maximum_size: int) -> None:
         chunks = self.chunks(key, maximum_size)
-        # Where there is no such object, there will be no file.
+        # If there is no such object, no file is made.
         first = next(chunks, b"")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with (
@@ -148,26 +148,26 @@ class S3Bucket(RequiredConfig):
 
     def delete(self, key: str) -> bool:
         try:
-            with sorted_errors(f"remove {self.key(key)} from {self}"):
+            with translate_s3_errors(f"remove {self.key(key)} from {self}"):
                 found = self._has(key)
-                # Also where it was not found: only this answer tells a missing bucket from a missing key.
+                # Even if it was not found: only this answer tells a missing bucket from a missing key.
                 self.client.delete_object(Bucket=self._name, Key=self.key(key))
                 return found
         except NoSuchObject:
             return False
 
-    def absent(self, keys: Iterable[str]) -> Iterator[bool]:
-        with sorted_errors(f"look for objects in {self}"):
+    def are_absent(self, keys: Iterable[str]) -> Iterator[bool]:
+        with translate_s3_errors(f"look for objects in {self}"):
             checked = False
             for found in self._in_parallel(self._has, keys):
                 if not found and not checked:
-                    # S3 answers alike where the whole bucket is missing.
+                    # S3 gives the same answer if the whole bucket is missing.
                     self.check()
                     checked = True
                 yield not found
 
-    def names(self, folder: str) -> Iterator[str]:
-        """What is in many folders is asked for in parallel: a day's crashes are in 4,096."""
+    def list_folder(self, folder: str) -> Iterator[str]:
+        """Yield the names in a folder, or in many (a day's crashes are in 4,096), which are listed in parallel."""
         parent, many, rest = folder.partition("/*/")
         if not many:
             yield from self._listed(f"{folder}/")
@@ -176,20 +176,20 @@ class S3Bucket(RequiredConfig):
         yield from chain.from_iterable(self._in_parallel(lambda each: list(self._listed(each)), folders))
 
     def check(self) -> None:
-        """Raise TransientStorageError where there is no such bucket, or it cannot be reached with these credentials."""
+        """Raise TransientStorageError if there is no such bucket, or it cannot be reached with these credentials."""
         if not self._exists():
             raise TransientStorageError(f"there is no {self}: {NO_SUCH_BUCKET}")
 
     def make(self) -> None:
-        """Make the bucket, where there is none."""
+        """Make the bucket if there is none."""
         if self._exists():
             return
-        with sorted_errors(f"make {self}"):
+        with translate_s3_errors(f"make {self}"):
             region = self.client.meta.region_name
-            # S3 takes no name for its first region.
+            # S3 refuses the name of its first region here.
             unnamed = region in ("us-east-1", "aws-global")
             place: Any = {} if unnamed else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-            # Another host may be first.
+            # Another host may have made it first.
             with contextlib.suppress(self.client.exceptions.BucketAlreadyOwnedByYou):
                 self.client.create_bucket(Bucket=self._name, **place)
 
@@ -202,22 +202,22 @@ class S3Bucket(RequiredConfig):
         return f"bucket {self._name} at {self._config.endpoint_url or 'Amazon S3'}"
 
     def _put(self, key: str, body: BlobTypeDef) -> None:
-        with sorted_errors(f"write {self.key(key)} to {self}"):
+        with translate_s3_errors(f"write {self.key(key)} to {self}"):
             self.client.put_object(Bucket=self._name, Key=self.key(key), Body=body)
 
     def chunks(
         self, key: str, maximum_size: int | None, answered: Callable[[], object] = lambda: None
     ) -> Generator[bytes]:
-        """The content of an object. ``answered`` is called when its header is there.
+        """Yield the content of an object. ``answered`` is called when its header is there.
 
-        Within a deadline of the caller's that is the one that counts, else each chunk has its time.
+        A deadline of the caller applies to the whole object; without one, each chunk has its own time.
         """
         if is_here():
             yield from self._chunks(key, maximum_size, answered)
             return
         doing = f"read {self.key(key)} from {self}"
         chunks = self._chunks(key, maximum_size, answered)
-        with self._deadlines.within(ANY_TIME) as deadline, contextlib.closing(chunks), _telling(deadline, doing):
+        with self._deadlines.within(ANY_TIME) as deadline, contextlib.closing(chunks), _give_reason(deadline, doing):
             seconds = self._answer_time
             while True:
                 seconds += _CHUNK / LEAST_SPEED
@@ -225,9 +225,9 @@ class S3Bucket(RequiredConfig):
                 with deadline.here():
                     chunk = next(chunks, b"")
                 if deadline.reason:
-                    # Where no length was told, a connection that was cut looks like the end of the object.
+                    # If the answer has no length, a connection that was cut looks like the end of the object.
                     raise TransientStorageError(deadline.reason)
-                # Whoever reads may be at work with it as long as it takes.
+                # The caller may take any time over a chunk.
                 deadline.step(ANY_TIME, "")
                 if not chunk:
                     return
@@ -235,16 +235,16 @@ class S3Bucket(RequiredConfig):
                 seconds = self._config.read_timeout
 
     def _chunks(self, key: str, maximum_size: int | None, answered: Callable[[], object]) -> Generator[bytes]:
-        with sorted_errors(f"read {self.key(key)} from {self}"):
+        with translate_s3_errors(f"read {self.key(key)} from {self}"):
             answer = self.client.get_object(Bucket=self._name, Key=self.key(key))
             answered()
-            # A body that is not read to its end is closed with its connection.
+            # To close a body that was not read to its end closes its connection.
             with contextlib.closing(answer["Body"]) as body:
                 size = answer.get("ContentLength", 0)
                 if maximum_size is not None and size > maximum_size:
                     raise ObjectTooLarge(f"{size} bytes, more than {maximum_size}")
                 received = 0
-                # To the empty chunk: there botocore checks that all has come.
+                # Read up to the empty chunk: there botocore checks that everything has come.
                 while chunk := body.read(_CHUNK):
                     received += len(chunk)
                     if maximum_size is not None and received > maximum_size:
@@ -252,10 +252,10 @@ class S3Bucket(RequiredConfig):
                     yield chunk
 
     def _listed(self, beginning: str, *, folders: bool = False) -> Iterator[str]:
-        """What is directly below keys that begin so: objects, or else folders."""
+        """Yield the names directly below keys with this beginning: those of objects, or of folders."""
         prefix = self.key(beginning)
-        with sorted_errors(f"list {prefix} in {self}"):
-            # With a delimiter S3 passes over all that is deeper, however much that is.
+        with translate_s3_errors(f"list {prefix} in {self}"):
+            # With a delimiter S3 skips all deeper keys, however many there are.
             pages = self.client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._name, Prefix=prefix, Delimiter="/"
             )
@@ -266,7 +266,7 @@ class S3Bucket(RequiredConfig):
                     yield from (each["Key"].removeprefix(prefix) for each in page.get("Contents", []))
 
     def _in_parallel(self, ask: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """The answers in the order of the items, of which few more are asked for than were read."""
+        """Yield the answers in the order of the items; only a few are asked for ahead of the reader."""
         connections: int = self._config.maximum_connections
         with ThreadPoolExecutor(connections, "s3") as pool:
             asked: deque[Future[R]] = deque()
@@ -291,7 +291,7 @@ class S3Bucket(RequiredConfig):
         return True
 
     def _exists(self) -> bool:
-        with sorted_errors(f"reach {self}"):
+        with translate_s3_errors(f"reach {self}"):
             try:
                 self.client.head_bucket(Bucket=self._name)
             except ClientError as error:
@@ -302,12 +302,12 @@ class S3Bucket(RequiredConfig):
 
 
 _MAKING_CLIENTS = threading.Lock()
-"""Clients may be used by several threads, sessions may not."""
+"""The lock for making clients: threads may share a client, but not a session."""
 
 
 @functools.cache
 def _session() -> boto3.session.Session:
-    """One for all clients: it keeps the description of S3, which takes 13 MB and most of a client's 0.1 s."""
+    """Return the session of all clients: it keeps the description of S3, which takes 13 MB and most of the 0.1 s."""
     return boto3.session.Session()
 
 
@@ -326,15 +326,15 @@ def _new_client(config: DotDict) -> S3Client:
             tcp_keepalive=True,
             retries={"mode": "standard", "total_max_attempts": config.number_of_tries},
             s3={"addressing_style": config.calling_format},
-            # The signature covers what is written as it is; a second checksum of it costs CPU, and
-            # not every server knows the form in which it is sent.
+            # The signature already covers the body. A second checksum costs CPU, and not every server knows the
+            # form in which it is sent.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         ),
     )
     client.meta.events.register_last("before-call.s3", _send_at_once)
     client.meta.events.register_first("before-send.s3", _end_tries)
-    # botocore has no open way to its connections.
+    # botocore has no public way to its connections.
     session: Any = client
     session._endpoint.http_session._pool_classes_by_scheme.update(http=_Pool, https=_TLSPool)
     return client
@@ -345,8 +345,10 @@ class _TooSlow(HTTPClientError):
 
 
 def _give_time(client: S3Client, deadlines: Deadlines, answer_time: float) -> None:
-    """Have each request answered within ``answer_time`` seconds and what its body takes, unless its caller has a
-    deadline for it. botocore's own timeouts are for each read."""
+    """Give each request a deadline of ``answer_time`` seconds and the time for its body.
+
+    A deadline of the caller goes before it. botocore's own timeouts are for single reads.
+    """
     endpoint: Any = client
     endpoint = endpoint._endpoint
     make_request: Callable[[Any, dict[str, Any]], Any] = endpoint.make_request
@@ -370,8 +372,8 @@ def _give_time(client: S3Client, deadlines: Deadlines, answer_time: float) -> No
 
 
 @contextlib.contextmanager
-def _telling(deadline: Deadline, doing: str) -> Iterator[None]:
-    """Say of a connection that was cut why."""
+def _give_reason(deadline: Deadline, doing: str) -> Iterator[None]:
+    """Raise the reason of the deadline for a connection that was cut."""
     try:
         yield
     except CrashStorageError as error:
@@ -381,7 +383,7 @@ def _telling(deadline: Deadline, doing: str) -> Iterator[None]:
 
 
 def _end_tries(request: Any, **_: object) -> Any:
-    """Answer in the place of the server once the deadline of a request is over: the SDK would try again and again."""
+    """Answer in place of the server once the deadline of a request is over: else the SDK would go on trying."""
     if not is_over_here():
         return None
     nothing: Any = HeadersDict()
@@ -390,7 +392,7 @@ def _end_tries(request: Any, **_: object) -> Any:
 
 
 def _send_at_once(params: dict[str, Any], **_: object) -> None:
-    """Do not ask, in a round trip of its own, whether the body may be sent: of what is in memory, most is short."""
+    """Send a body in memory without asking first, which takes a round trip: most of them are short."""
     if isinstance(params.get("body"), io.BytesIO):
         params["headers"].pop("Expect", None)
 

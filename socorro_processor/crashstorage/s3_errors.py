@@ -1,6 +1,6 @@
-"""Whose fault it is what boto raises: the one place where that is decided for S3.
+"""Translate boto's exceptions: only here is it decided who is at fault for an error of S3.
 
-Nearly always it is that of the service, the network or the configuration, and of no crash.
+Nearly always it is the service, the network or the configuration, and not a crash.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from socorro_processor.crashstorage.objects import NoSuchObject
 from socorro_processor.errors import PermanentStorageError, TransientStorageError
 
 _OF_THE_OBJECT = frozenset(("EntityTooLarge", "InvalidObjectState", "KeyTooLongError", "MaxMessageLengthExceeded"))
-"""Codes by which S3 speaks of this one object; by all others of itself, the bucket or the credentials."""
+"""The codes of S3 that are about one object; all others are about S3, the bucket or the credentials."""
 
 _TOO_LARGE = 413
-"""The status by which a proxy in front of S3 says the same of an object."""
+"""The status by which a proxy in front of S3 refuses an object."""
 
 NO_SUCH_BUCKET = "make it with `socorro setup`, or correct bucket_name"
 _OTHER_REGION = "correct region: the bucket is in another one"
@@ -44,7 +44,7 @@ _ADVICE = {
     "SignatureDoesNotMatch": _OTHER_CREDENTIALS,
     "ExpiredToken": "give the processor new credentials",
     "AccessDenied": _MISSING_RIGHTS,
-    # HEAD, which looks at a bucket, is answered without words.
+    # The answer to HEAD, which looks at a bucket, has no error code.
     "400": f"{_OTHER_CREDENTIALS}, or region",
     "403": f"{_OTHER_CREDENTIALS}, or {_MISSING_RIGHTS}",
     "AuthorizationHeaderMalformed": _OTHER_REGION,
@@ -67,7 +67,7 @@ _SAID_AT_MOST = 300
 
 
 @contextlib.contextmanager
-def sorted_errors(doing: str) -> Iterator[None]:
+def translate_s3_errors(doing: str) -> Iterator[None]:
     """Raise NoSuchObject, TransientStorageError or PermanentStorageError for boto's exceptions.
 
     ``doing`` is what was tried, with which key and bucket: ``"write v1/dump/... to bucket crashes"``.
@@ -83,13 +83,13 @@ def sorted_errors(doing: str) -> Iterator[None]:
         kind = PermanentStorageError if of_the_object else TransientStorageError
         raise kind(_message(doing, f"{code} {answer.get('Message', '')}", _ADVICE.get(code))) from error
     except (BotoCoreError, ResponseParserError, HTTPError) as error:
-        # The last as it is where the connection is lost in the midst of a short answer: boto reads that unguarded.
+        # An HTTPError comes as it is if the connection is lost within a short answer: boto does not translate it.
         advice = next((text for classes, text in _ADVICE_WITHOUT_ANSWER if isinstance(error, classes)), None)
         raise TransientStorageError(_message(doing, str(error), advice)) from error
 
 
 def http_status(error: ClientError) -> int:
-    """The status of the answer; 0 where it is not known."""
+    """Return the status of the answer; 0 if it is not known."""
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 

@@ -1,4 +1,4 @@
-"""The options of a bucket of S3, apart from the SDK, which takes a quarter of a second to be loaded."""
+"""The options of a bucket of S3, in a file without the SDK, which takes a quarter of a second to load."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _CALLING_FORMATS = {
 
 
 def parse_endpoint(text: str) -> str:
-    """Read the address of a server; empty is Amazon's own. Raises ValueError."""
+    """Read the address of a server; empty stands for Amazon's own. Raises ValueError."""
     text = text.strip()
-    # What stands before an @ is a password: it would come out in messages.
+    # A password before an @ would appear in messages.
     if text and not (text.startswith(("http://", "https://")) and urlsplit(text).hostname and "@" not in text):
         raise ValueError("http://HOST:PORT or https://HOST:PORT was expected, without user or password")
     return text
@@ -32,7 +32,7 @@ def parse_calling_format(text: str) -> str:
 
 
 def bucket_options() -> Namespace:
-    """Those of ``S3Bucket``."""
+    """Return the options of ``S3Bucket``."""
     options = Namespace()
     options.add_option(
         "bucket_name", default="crashstats", doc="the name of the bucket", reference_value_from="resource.boto"

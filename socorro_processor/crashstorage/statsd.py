@@ -1,4 +1,4 @@
-"""Stores that tell statsd what is asked of them: one counts it, the other times another store."""
+"""Stores that tell statsd about calls: one counts them, the other times those of another store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from socorro_processor.errors import ConfigurationError, CrashIDNotFound
 from socorro_processor.monitoring.statsd import StatsdClient, metric_name, statsd_call_options
 
 CALLS = tuple(name for name, call in vars(CrashStorageBase).items() if callable(call) and not name.startswith("_"))
-"""All that can be asked of a store."""
+"""The names of all methods of a store."""
 
 
 class _StatsdStore(CrashStorageBase):
@@ -27,7 +27,7 @@ class _StatsdStore(CrashStorageBase):
 class StatsdCounter(_StatsdStore):
     """Saves nothing, and counts the calls that ``active_list`` names: ``processor.save_raw_and_processed``.
 
-    Behind other stores of a poly store it counts every crash once; not again where these are retried.
+    Behind the other stores of a poly store it counts every crash once, even if the others are retried.
     """
 
     required_config = Namespace()
@@ -40,7 +40,7 @@ class StatsdCounter(_StatsdStore):
     def save_raw_and_processed(
         self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
     ) -> None:
-        """No other call comes of it."""
+        """Do nothing, so that no other call is counted."""
 
     def save_again(
         self,
@@ -50,7 +50,7 @@ class StatsdCounter(_StatsdStore):
         crash_id: str,
         unsaved: Collection[str],
     ) -> None:
-        """No other call comes of it."""
+        """Do nothing, so that no other call is counted."""
 
     def held(self, crash_id: str) -> list[str]:
         check_crash_id(crash_id)
@@ -71,10 +71,10 @@ class StatsdCounter(_StatsdStore):
 
 
 class StatsdBenchmarkingWrapper(_StatsdStore):
-    """Another store, ``wrapped_crashstore``, whose calls in ``active_list`` are timed, also where they fail.
+    """Another store, ``wrapped_crashstore``, whose calls in ``active_list`` are timed, even if they fail.
 
-    ``processor.FileSystemCrashStorage.save_raw_and_processed`` is the name of one. All that the other
-    store has is there, and its options are beside those of the wrapper.
+    A timer is called ``processor.FileSystemCrashStorage.save_raw_and_processed``, for example. The wrapper has all
+    attributes of the other store, whose options are beside its own.
     """
 
     required_config = Namespace()
@@ -101,7 +101,7 @@ class StatsdBenchmarkingWrapper(_StatsdStore):
         return self._wrapped.stores
 
     def __getattr__(self, name: str) -> Any:
-        """What a store has beyond the contract."""
+        """Return an attribute that the wrapped store has beyond the contract."""
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._wrapped, name)

@@ -1,4 +1,4 @@
-"""A small public part of each crash, for those who count crashes by the million."""
+"""Save a small public part of each crash, for statistics on millions of crashes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 class TelemetryBotoS3CrashStorage(StorageInBucket):
-    """Saves of each crash what a JSON Schema names, to ``{prefix}/v1/crash_report/{yyyymmdd}/{id}``.
+    """Saves the part of each crash that a JSON Schema names, to ``{prefix}/v1/crash_report/{yyyymmdd}/{id}``.
 
-    A crash report has annotations and fields of the processed crash side by side; where both have a name,
-    the processed crash's is taken. See ``reduction`` for how the schema is read. Nothing is read back:
-    this is no whole crash.
+    A crash report has annotations and fields of the processed crash side by side; where both have the same name, the
+    field of the processed crash is taken. For how the schema is read see ``reduction``. Nothing is read back: a
+    report is not a whole crash.
     """
 
     required_config = Namespace()
@@ -48,12 +48,12 @@ class TelemetryBotoS3CrashStorage(StorageInBucket):
         self._save(raw_crash, processed_crash)
 
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
-        """Those without a crash report."""
-        absent = self._bucket.absent(map(crash_report_key, crash_ids))
+        """Return the crash ids that have no crash report."""
+        absent = self._bucket.are_absent(map(crash_report_key, crash_ids))
         return {crash_id for crash_id, is_absent in zip(crash_ids, absent, strict=True) if is_absent}
 
     def held(self, crash_id: str) -> list[str]:
-        (is_absent,) = self._bucket.absent([crash_report_key(crash_id)])
+        (is_absent,) = self._bucket.are_absent([crash_report_key(crash_id)])
         return [] if is_absent else ["crash report"]
 
     def remove(self, crash_id: str) -> None:
@@ -62,13 +62,13 @@ class TelemetryBotoS3CrashStorage(StorageInBucket):
 
     def _save(self, raw_crash: RawCrash, processed_crash: ProcessedCrash) -> None:
         crash_id = processed_crash_id(processed_crash)
-        report = self._reduction.of(raw_crash | processed_crash)
+        report = self._reduction.reduce(raw_crash | processed_crash)
         data = encode(report, lambda note: logger.warning("%s of crash report %s in %s", note, crash_id, self))
         self._bucket.put(crash_report_key(crash_id), data)
 
 
 def default_schema() -> Path:
-    """The project's own: beside the package in a checkout, within it where installed."""
+    """Return the path of the project's own schema: beside the package in a checkout, within it if installed."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "config" / "crash_report_schema.json"
     return installed if installed.is_file() else package.parent / "config" / "crash_report_schema.json"

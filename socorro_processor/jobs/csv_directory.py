@@ -1,4 +1,4 @@
-"""Files of the jobs in a directory, in place of a bucket: for one machine."""
+"""A directory for the files of jobs, in place of a bucket, for one machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from socorro_processor.machine.regular_file import replacing
 
 
 class CSVDirectory(RequiredConfig):
-    """What S3Bucket is to this job: ``put`` writes a file as a whole, in place of the one that may be there."""
+    """A directory with the methods of S3Bucket that jobs use; ``put`` replaces a file as a whole."""
 
     required_config = Namespace()
     required_config.add_option("directory", default="socorro-data", doc="the directory that the files are written in")
@@ -29,10 +29,10 @@ class CSVDirectory(RequiredConfig):
             raise TransientStorageError(f"cannot write {path}: {error.strerror}") from error
 
     def check(self) -> None:
-        """The first file makes the directory."""
+        """Do nothing: the first file makes the directory."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
     def __str__(self) -> str:
         return f"directory {self._directory}"

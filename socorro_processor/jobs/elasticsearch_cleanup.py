@@ -1,4 +1,4 @@
-"""``elasticsearch-cleanup``: indexes whose crashes are all older than the retention are deleted."""
+"""``elasticsearch-cleanup``: delete the indexes whose crashes are all older than the retention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(work: Work) -> JobOutcome:
-    # Not before now: the other jobs need no Elasticsearch.
+    # Imported only here, because the other jobs need no Elasticsearch.
     from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 
     found = {

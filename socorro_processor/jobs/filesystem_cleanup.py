@@ -1,8 +1,7 @@
-"""``filesystem-cleanup``: crashes in directories that are older than the retention are removed, and what killed
-writers left.
+"""``filesystem-cleanup``: remove old crashes from directories, and the files that killed writers left.
 
-A crash is as old as its id says, and no older than its youngest file: what is being written, or was processed again
-a while ago, stays. So does what waits in the queue, is in work or is parked.
+A crash is as old as its id says, and no older than its youngest file: one that is being written, or was recently
+processed again, stays. So does a crash that waits in the queue, is in work or is parked.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ from socorro_processor.jobs.retention import NotRemoved, Retention
 from socorro_processor.monitoring.metrics import METRICS
 
 _BATCH = 1000
-"""Crash ids that the queue is asked for at once."""
+"""Crash ids that the queue is asked about at once."""
 
 _AHEAD = timedelta(days=2)
-"""A crash id dated further in the future is a stranger's: only its files say how old it is."""
+"""A crash id that is dated further in the future is made up: only its files say how old it is."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +81,7 @@ class Cleanup:
         self._parked = {crash.crash_id for crash in queue.set_aside("parked")}
 
     def run(self) -> int:
-        """How many were removed."""
+        """Remove the old crashes. Return their number."""
         days: set[date] = set()
         expired: set[date] = set()
         for key in self._store.object_keys():
@@ -93,7 +92,7 @@ class Cleanup:
         removed: Counter[date] = Counter()
         keys = (key for key in self._store.object_keys() if self._day(key) in expired and self._is_expired(key))
         while batch := list(islice(keys, _BATCH)):
-            for key in self._not_awaited(batch):
+            for key in self._unneeded_keys(batch):
                 removed[self._day(key)] += 1
                 if not self._work.dry_run:
                     self._remove(_crash_id(key))
@@ -106,19 +105,19 @@ class Cleanup:
         return removed.total()
 
     def _day(self, key: str) -> date:
-        """Of which day the crash is."""
+        """Return the day of a crash by one of its keys: that of its id, or of its files if the id is in the future."""
         day = crash_date(_crash_id(key))
         if day <= self._work.today + _AHEAD:
             return day
         return max(map(_date, self._store.files_of(_crash_id(key)).values()), default=day)
 
     def _is_expired(self, key: str) -> bool:
-        """Whether it may go; true for one of its keys only."""
+        """Return True if the crash may be removed; that is so for the first of its keys only."""
         files = self._store.files_of(_crash_id(key))
         return next(iter(files), "") == key and max(map(_date, files.values())) < self._oldest
 
-    def _not_awaited(self, keys: list[str]) -> Iterator[str]:
-        """Those whose crash no processor is going to need."""
+    def _unneeded_keys(self, keys: list[str]) -> Iterator[str]:
+        """Yield the keys of crashes that no processor will need."""
         pending = self._queue.pending([_crash_id(key) for key in keys])
         if pending is None:
             depths = self._queue.depths()
@@ -134,8 +133,11 @@ class Cleanup:
         yield from (key for key in keys if _crash_id(key) not in pending and _crash_id(key) not in self._parked)
 
     def _remove(self, crash_id: str) -> None:
-        """The raw crash first, so that nobody begins to read it; the names of the dumps last, so that a removal that
-        was broken off goes on the next time."""
+        """Remove all files of a crash.
+
+        The raw crash goes first, so that nobody begins to read it. The names of the dumps go last, so that a removal
+        that was interrupted goes on the next time.
+        """
         keys = list(self._store.files_of(crash_id))
         for key in sorted(keys, key=lambda key: key == dump_names_key(crash_id)):
             self._store.delete(key)

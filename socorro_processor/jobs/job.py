@@ -1,4 +1,4 @@
-"""What a job of ``socorro cron`` is made of:
+"""The parts of a job of ``socorro cron``:
 
     def run(work: Work) -> JobOutcome:
         work.say("all partitions are there", {"made": 0})
@@ -6,7 +6,7 @@
 
     JOB = Job("partitions", "Make the partitions of the next weeks.", "socorro cron partitions", run)
 
-One file a job, beside this one.
+Each job has a file of its own beside this one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError, SocorroError
 
 Memory = dict[str, Any]
-"""What a job remembers from one run to the next: small, and JSON."""
+"""The memory of a job from one run to the next: small, and JSON."""
 
 
 @dataclass(frozen=True)
@@ -32,49 +32,49 @@ class Work:
     values: DotDict
     """The whole configuration."""
     dry_run: bool
-    """Change nothing, only say what would be done."""
+    """True: change nothing, only say what would be done."""
     memory: Memory
-    """What the last run remembered."""
+    """The memory of the last run."""
     remember: Callable[[Memory], None]
-    """Remember this from now on, whatever becomes of this run. Nothing happens in a dry run."""
+    """Remember this from now on, however this run ends. Does nothing in a dry run."""
     say: Callable[[str, Mapping[str, Any]], None]
     """Print a line: the text for people, or the object for programs."""
     progress: Callable[[str], None]
-    """How far it is, for whoever looks at a terminal."""
+    """Show the progress, for people at a terminal."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property
     def today(self) -> date:
-        """In UTC, as the dates of crash ids are."""
+        """The date in UTC, like the dates of crash ids."""
         return self.now().astimezone(UTC).date()
 
     def nothing_to_do(self, why: str) -> JobOutcome:
-        """Timers may be the same everywhere, also where the configuration has none of what a job is for."""
+        """Report that there is nothing to do: timers may run a job where the configuration has nothing for it."""
         text = f"nothing to do: {why}"
         self.say(text, {"nothing_to_do": why})
         return JobOutcome(True, text)
 
 
 class Refused(SocorroError):
-    """A guard keeps the job from its work, which is no failure of it; the message says which, and what goes over it."""
+    """A guard stopped the job, which is not a failure. The message names it, and the option that overrides it."""
 
 
 class DayRefused(Refused, ConfigurationError):
-    """That is no day to do it for."""
+    """The job cannot be done for that day."""
 
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """How a job ended. A SocorroError that it raises is an end too."""
+    """The end of a job; a SocorroError that it raises is another."""
 
     succeeded: bool
     summary: str
-    """A line that ``socorro cron status`` shows."""
+    """The line that ``socorro cron status`` shows."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Safe to be run twice, and from two hosts at once: the second of them lets the first do it."""
+    """A job. It is safe to run it twice, and on two hosts at once: the second leaves the work to the first."""
 
     name: str
     summary: str
@@ -87,5 +87,5 @@ class Job:
     """Paragraphs that follow the summary in the help."""
     exit_codes: Mapping[int, str] = field(default_factory=dict)
     """The meaning of exit codes, where it is not just done and not done."""
-    every: timedelta = timedelta(days=1)
-    """How often timers begin it. Once half as much again is over, ``socorro cron status`` calls it overdue."""
+    interval: timedelta = timedelta(days=1)
+    """The time between two runs by timers; after one and a half times that, ``socorro cron status`` says overdue."""

@@ -1,6 +1,6 @@
-"""``late-symbols``: crashes whose symbols came after them are put into the reprocessing queue.
+"""``late-symbols``: put crashes whose symbols have come since into the reprocessing queue.
 
-A crash is queued once, however many of its files have come, and once more when others come later.
+A crash is queued once, however many of its files have come, and once more if others come later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import count
 
 from socorro_processor.configuration import DotDict, WholeNumber, argument
 from socorro_processor.crash_id import crash_date
-from socorro_processor.crashstorage.missed_symbols import MissedModule, MissingSymbolsSource, source_in
+from socorro_processor.crashstorage.missed_symbols import MissedModule, MissingSymbolsSource, missing_symbols_source
 from socorro_processor.jobs.job import Job, JobOutcome, Work
 from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.supplier import SymbolSupplier, rules_with_symbols
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(work: Work) -> JobOutcome:
     since = work.today - timedelta(days=work.arguments.days)
-    source = source_in(work.values.destination)
+    source = missing_symbols_source(work.values.destination)
     if source is None:
         return work.nothing_to_do("the destination has neither a PostgreSQLCrashStorage nor a FileSystemCrashStorage")
     rule = next(
@@ -62,7 +62,7 @@ def run(work: Work) -> JobOutcome:
 
 
 def _missed(source: MissingSymbolsSource, since: date) -> dict[str, set[SymbolFileID]]:
-    """The files that each crash missed and that may be got."""
+    """Return the files that each crash missed, if they may exist."""
     return {crash_id: set(_wanted(files)) for crash_id, files in source.missing_symbols(since)}
 
 
@@ -72,12 +72,12 @@ def _wanted(files: list[MissedModule]) -> Iterator[SymbolFileID]:
             continue
         try:
             yield SymbolFileID.of(file.debug_file, file.debug_id)
-        except ValueError:  # a trick, or a name that no file can have
+        except ValueError:  # an attack, or a name that no file can have
             continue
 
 
 def _arrived(work: Work, rule: DotDict, wanted: Mapping[SymbolFileID, int]) -> set[SymbolFileID]:
-    """Those that are there by now. A dry run only looks at what was got before."""
+    """Return the wanted files that are there by now. A dry run only looks for files that were fetched before."""
     files = sorted(wanted, key=lambda each: (-wanted[each], each))[: work.arguments.files]
     with closing(SymbolSupplier(rule.symbols, rule.symbol_cache_path, rule.symbols_path)) as supplier:
         if work.dry_run:
@@ -94,13 +94,13 @@ def _arrived(work: Work, rule: DotDict, wanted: Mapping[SymbolFileID, int]) -> s
 
 
 def _not_queued_before(queued: Mapping[str, str], late: Mapping[str, set[SymbolFileID]]) -> dict[str, str]:
-    """Those that these files, all of them, were not the reason to queue already; each with a word for its files."""
+    """Return the crashes that were not queued before because of exactly these files, each with a hash of its files."""
     words = {crash_id: f"{zlib.crc32(repr(sorted(files)).encode()):08x}" for crash_id, files in late.items()}
     return {crash_id: word for crash_id, word in words.items() if queued.get(crash_id) != word}
 
 
 def _queue(work: Work, queued: dict[str, str], chosen: Mapping[str, str]) -> None:
-    """Put them into the queue, and remember that beside what was queued before."""
+    """Put the crashes into the queue, and remember them together with those that were queued before."""
     config = work.values.new_crash_source
     with closing(config.new_crash_source_class(config)) as queue:
         try:

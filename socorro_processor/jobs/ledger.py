@@ -1,4 +1,4 @@
-"""Which job is at work, and how each ended the last time: kept in files here, and in PostgreSQL beside this."""
+"""The ledger of jobs: their locks, and the last run of each. Here it is in files; another is in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST_REASON = 100
 
 
 class LedgerError(SocorroError):
-    """What jobs leave behind cannot be read or written."""
+    """The records of jobs cannot be read or written."""
 
 
 @dataclass(frozen=True)
@@ -31,30 +31,30 @@ class JobRecord:
     host: str
     started: datetime
     ended: datetime | None = None
-    """None: it is at work, or died."""
+    """None if it is still running, or died."""
     succeeded: bool | None = None
-    """None also where it has ended: it was refused, and there was no run before."""
+    """None while it has not ended, and also if it was refused and there was no run before."""
     summary: str = ""
     memory: Memory = field(default_factory=dict)
 
 
 class JobLedger(Protocol):
-    """Raises a SocorroError where it cannot be read or written."""
+    """The locks and records of jobs. Every method raises a SocorroError if they cannot be read or written."""
 
     def locked(self, name: str) -> contextlib.AbstractContextManager[bool]:
-        """Whether this process has the job for itself within the block: not if another one has."""
+        """Lock the job within the block; yield False if another process has it."""
 
     def record(self, record: JobRecord) -> None:
-        """Write down a run in place of the one before."""
+        """Record a run in place of the one before."""
 
     def records(self) -> list[JobRecord]:
-        """The last run of each job that ever ran, by name."""
+        """Return the last run of each job that ever ran, ordered by name."""
 
     def close(self) -> None: ...
 
 
 class FileLedger:
-    """``JOB.json`` and, locked by whoever is at it, ``JOB.lock``."""
+    """A ledger in files: ``JOB.json``, and ``JOB.lock``, which is locked while the job runs."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -76,7 +76,7 @@ class FileLedger:
             file.write(encode(asdict(record) | _moments(record)))
 
     def records(self) -> list[JobRecord]:
-        """A record that is damaged is that of a run that ended badly: the other jobs have theirs."""
+        """Return the last run of each job. A damaged record counts as a failed run, so the other jobs keep theirs."""
         with _as_ledger_error("read"):
             return [_read(path) for path in sorted(self._directory.glob("[!.]*.json"))]
 
@@ -89,7 +89,7 @@ def _moments(record: JobRecord) -> dict[str, Any]:
 
 
 def _read(path: Path) -> JobRecord:
-    """Raises OSError."""
+    """Read a record; a damaged one stands for a failed run. Raises OSError."""
     try:
         return _record(path.stem, decode(read_regular_file(path)))
     except (NotAFile, ValueError, KeyError, TypeError) as error:
@@ -100,7 +100,7 @@ def _read(path: Path) -> JobRecord:
 
 
 def _record(name: str, read: Any) -> JobRecord:
-    """Raises ValueError, KeyError, TypeError where it is none of this job."""
+    """Make a record of decoded JSON. Raises ValueError, KeyError or TypeError if it is not one of this job."""
     started, ended = read["started"], read["ended"]
     record = JobRecord(
         **{**read, "started": datetime.fromisoformat(started), "ended": ended and datetime.fromisoformat(ended)}

@@ -1,4 +1,4 @@
-"""``missing-symbols``: the symbol files that a day's crashes missed, as CSV for whoever can get them."""
+"""``missing-symbols``: write the symbol files that a day's crashes missed as CSV, for people who can get them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from socorro_processor.configuration import read_day
-from socorro_processor.crashstorage.missed_symbols import MissedModule, MissingSymbolsSource, source_in
+from socorro_processor.crashstorage.missed_symbols import MissedModule, MissingSymbolsSource, missing_symbols_source
 from socorro_processor.jobs.job import DayRefused, Job, JobOutcome, Work
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -27,7 +27,7 @@ def run(work: Work) -> JobOutcome:
     day: date = work.arguments.date or work.today - timedelta(days=1)
     if day >= work.today:
         raise DayRefused(f"--date {day}: that day is not over (in UTC), more of its crashes are to come")
-    source = source_in(work.values.destination)
+    source = missing_symbols_source(work.values.destination)
     if source is None:
         return work.nothing_to_do("the destination has neither a PostgreSQLCrashStorage nor a FileSystemCrashStorage")
     options = work.values.cron.missing_symbols
@@ -51,7 +51,7 @@ def run(work: Work) -> JobOutcome:
 
 
 def _write(work: Work, source: MissingSymbolsSource, day: date, path: Path) -> tuple[int, int]:
-    """How many rows were written, and how many left out."""
+    """Write the rows. Return the number of rows that were written, and of those that were left out."""
     written = left_out = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -59,7 +59,7 @@ def _write(work: Work, source: MissingSymbolsSource, day: date, path: Path) -> t
         for symbol_file in source.missing_symbols_of(day):
             if not symbol_file.has_debug_id:
                 continue
-            # Strangers' words: a line end within a field would make a row of their own for many a reader.
+            # The names come from strangers: many programs take a line end within a field for a new row.
             if not any(_NOT_IN_A_LINE.search(part or "") for part in symbol_file):
                 writer.writerow(symbol_file)
                 written += 1

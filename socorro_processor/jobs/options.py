@@ -1,4 +1,4 @@
-"""The options of all jobs, in ``[cron]``: apart from the jobs, so that the processor need not load these."""
+"""The options of all jobs, in ``[cron]``; apart from the jobs, so that the processor need not load those."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from socorro_processor.configuration import Namespace, WholeNumber, class_conver
 _SHORTEST = 7
 
 
-def retention(text: str) -> int:
-    """Converts a number of days: none, or not so few that a slip of the finger removes everything."""
+def parse_retention(text: str) -> int:
+    """Convert a number of days: 0, or enough that a typing mistake does not remove everything. Raises ValueError."""
     days = WholeNumber(0)(text)
     if 0 < days < _SHORTEST:
         raise ValueError(f"0, or a number of days of at least {_SHORTEST}")
@@ -21,7 +21,7 @@ def _add_retention(job: str, what: str) -> None:
         "retention_days",
         default=0,
         doc=f"{what} are removed once their last day is as many days ago; 0: none ever",
-        from_string_converter=retention,
+        from_string_converter=parse_retention,
     )
 
 

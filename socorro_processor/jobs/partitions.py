@@ -1,4 +1,4 @@
-"""``partitions``: those of the next weeks are made before their crashes come, and those of weeks long ago dropped."""
+"""``partitions``: make the partitions of the next weeks before their crashes come, and drop old ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(work: Work) -> JobOutcome:
 
 
 def _run(work: Work, store: PostgreSQLCrashStorage) -> tuple[int, int]:
-    """How many were made and dropped."""
+    """Make and drop the partitions of one store. Return the number made, and the number dropped."""
     options = work.values.cron.partitions
     partitions = store.partitions
     weeks = partitions.weeks()
@@ -52,7 +52,7 @@ def _run(work: Work, store: PostgreSQLCrashStorage) -> tuple[int, int]:
         last_days = [(week + _WEEK - timedelta(days=1), week) for week in weeks]
         expired = rule.expired(work, last_days, partitions.server_time())
     except ClockNotTrusted:
-        # Nor are partitions made: of those of a wrong year the next run would conclude that all is well.
+        # No partitions are made either: from those of a wrong year the next run would conclude that all is well.
         raise
     except NotRemoved as error:
         refused = error
@@ -93,5 +93,5 @@ JOB = Job(
     run=run,
     add_arguments=add_arguments,
     sections=("source", "destination"),
-    every=_WEEK,
+    interval=_WEEK,
 )

@@ -1,4 +1,4 @@
-"""Which job is at work, and how each ended the last time, for all hosts that share a PostgreSQL."""
+"""The ledger of jobs in PostgreSQL, for all hosts that share it: their locks, and the last run of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from socorro_processor.jobs.ledger import FileLedger, JobLedger, JobRecord
 from socorro_processor.serialization import encode
 
 _LOCKS = 0x50C0_4403
-"""The first number of the jobs' advisory locks; the second is made of the job's name."""
+"""The first number of the advisory locks of jobs; the second is a hash of the job's name."""
 
 _SELECT = "SELECT name, host, started, ended, succeeded, summary, memory FROM jobs ORDER BY name"
 _RECORD = """
@@ -26,21 +26,21 @@ _RECORD = """
 """
 
 
-def ledger_of(values: DotDict) -> JobLedger:
-    """In the first PostgreSQL that a component of the configuration uses; where none does, in files."""
-    config = database_of(values)
+def configured_ledger(values: DotDict) -> JobLedger:
+    """Return the ledger in the first PostgreSQL of the configuration; without a PostgreSQL, that in files."""
+    config = first_database(values)
     return PostgreSQLLedger(config) if config else FileLedger(Path(values.cron.directory))
 
 
-def database_of(values: DotDict) -> DotDict | None:
-    """The options of the first PostgreSQL in destination, source or rules; None where there is none."""
+def first_database(values: DotDict) -> DotDict | None:
+    """Return the options of the first PostgreSQL in destination, source or rules; None if there is none."""
     options = set(connection_options())
     all_sections = (section for name in ("destination", "source", "processor") for section in sections(values[name]))
     return next((section for section in all_sections if options <= set(section)), None)
 
 
 class PostgreSQLLedger:
-    """The table ``jobs``, and a session's advisory lock: it ends with the connection, however that ends."""
+    """A ledger in the table ``jobs``. Locks are advisory locks of a session, which end with its connection."""
 
     def __init__(self, config: DotDict) -> None:
         self._pool = ConnectionPool(config)

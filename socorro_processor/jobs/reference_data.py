@@ -1,7 +1,7 @@
-"""``reference-data``: products, releases and Windows versions from a file or an address into what the rules read.
+"""``reference-data``: update products, releases and Windows versions from a file or an address.
 
-What comes is believed only as a whole, and only where it looks like what was there: a page of HTML, half an answer or
-an empty table changes nothing.
+New data are accepted only as a whole, and only if they resemble the present ones: a page of HTML, half an answer or an
+empty table changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TOO_LONG = "it takes too long (cron.reference_data.maximum_time)"
 
 
 class NotTaken(SocorroError):
-    """What came is not put in the place of what there is."""
+    """The new data are refused; the present ones stay."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def run(work: Work) -> JobOutcome:
     try:
         data = _read(origin, options.maximum_size, options.maximum_time)
         if data.lstrip()[:1] == b"<":
-            raise NotTaken("it is a page of HTML or XML, and no JSON")
+            raise NotTaken("it is a page of HTML or XML, not JSON")
         tables = decode_tables(data, "it")
         check_rows(tables, "it")
     except SocorroError as error:
@@ -81,18 +81,18 @@ def run(work: Work) -> JobOutcome:
 
 
 def _without_secrets(origin: str) -> str:
-    """An address that is refused may hold a password, or a token behind a ``?``."""
+    """Return an origin without the password, or the token behind a ``?``, that an address may hold."""
     return re.sub(r"(?<=://)[^/]*@|\?.*", "...", origin, flags=re.DOTALL) if "://" in origin else origin
 
 
 def _read(origin: str, maximum_size: int, maximum_time: float) -> bytes:
-    """All that is there. Raises a SocorroError."""
+    """Read all data of an origin. Raises a SocorroError."""
     if "://" not in origin:
         try:
             return read_regular_file(Path(origin), maximum_size)
         except OSError as error:
             raise NotTaken(f"it cannot be read: {error.strerror}") from error
-    # Not before now: the other jobs need no HTTP.
+    # Imported only here, because the other jobs need no HTTP.
     from socorro_processor.symbols.download import unpacked
     from socorro_processor.symbols.http_source import HTTPSource, parse_url
     from socorro_processor.symbols.source import SourceAway
@@ -127,7 +127,7 @@ def _joined(chunks: Iterator[bytes], maximum_size: int, end: float) -> bytes:
 
 
 def _approve(changes: list[TableChanges], maximum_loss: int) -> None:
-    """Raise Refused where too much would go."""
+    """Raise Refused if too many rows would be removed."""
     for each in changes:
         if len(each.removed) * 100 > maximum_loss * each.before:
             raise Refused(

@@ -1,7 +1,7 @@
-"""``reprocessing-jobs``: crash ids from the table ``reprocessing_jobs`` to the reprocessing queue.
+"""``reprocessing-jobs``: put the crash ids of the table ``reprocessing_jobs`` into the reprocessing queue.
 
-Programs that have the database and not the broker, a web application for one, ask so for a crash to be
-processed again: by a row.
+A program that can reach the database but not the broker, such as a web application, asks for a crash to be processed
+again by a row in that table.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
 from socorro_processor.errors import CrashQueueError, InvalidCrashID
 from socorro_processor.jobs.job import Job, JobOutcome, Work
-from socorro_processor.jobs.postgresql_ledger import database_of
+from socorro_processor.jobs.postgresql_ledger import first_database
 from socorro_processor.monitoring.metrics import METRICS
 
 BATCH = 100
-"""Rows that are locked at once. Where this process dies, no more than so many are queued twice."""
+"""Rows that are locked at once. If this process dies, no more of them than that are queued twice."""
 
 _DOING = "read reprocessing_jobs"
 
-# By its place in the table, which a row keeps while it is locked: the same crash id may be there more than once.
+# A row is named by its place in the table, which it keeps while it is locked, because a crash id may be there twice.
 _TAKE = "SELECT ctid::text, coalesce(crash_id::text, '') FROM reprocessing_jobs LIMIT %s FOR UPDATE SKIP LOCKED"
 _DELETE = "DELETE FROM reprocessing_jobs WHERE ctid = ANY(%s::tid[])"
 _REFUSE = "INSERT INTO reprocessing_jobs_refused (crash_id, reason) VALUES (%s, %s)"
@@ -48,7 +48,7 @@ class Counts:
 
 
 def run(work: Work) -> JobOutcome:
-    database = database_of(work.values)
+    database = first_database(work.values)
     if database is None:
         return work.nothing_to_do("there is no PostgreSQL in the configuration to have a table reprocessing_jobs")
     source = work.values.new_crash_source
@@ -75,9 +75,9 @@ def _look(pool: ConnectionPool, work: Work, counts: Counts) -> None:
 
 
 def _queue_some(pool: ConnectionPool, queue: CrashQueueBase, work: Work, counts: Counts) -> bool:
-    """Queue the crashes of some rows, and delete those that the queue has confirmed; False where there are no rows.
+    """Queue the crashes of some rows, and delete the rows that the queue has confirmed. Return False if there are none.
 
-    What another process has locked is that one's.
+    Rows that another process has locked are left to that process.
     """
     with pool.session(_DOING) as cursor:
         failed: BaseException | None = None
@@ -86,20 +86,20 @@ def _queue_some(pool: ConnectionPool, queue: CrashQueueBase, work: Work, counts:
             rows = cursor.fetchall()
             done: list[str] = []
             try:
-                for place in _dealt_with(cursor, rows, queue, work, counts):
+                for place in _queue_rows(cursor, rows, queue, work, counts):
                     done.append(place)
             except (CrashQueueError, KeyboardInterrupt) as error:
-                failed = error  # raised here it would undo what is done
+                failed = error  # raising it here would undo what is done
             cursor.execute(_DELETE, (done,))
         if failed:
             raise failed
     return bool(rows)
 
 
-def _dealt_with(
+def _queue_rows(
     cursor: Cursor, rows: list[tuple[str, str]], queue: CrashQueueBase, work: Work, counts: Counts
 ) -> Iterator[str]:
-    """The places of those that need not be kept any more."""
+    """Queue or refuse the crash of each row. Yield the places of the rows that can be deleted."""
     submitted = set()
     for place, text in rows:
         crash_id = text.strip().lower()

@@ -1,7 +1,7 @@
-"""What goes for its age, and what guards it: a clock or a number may be wrong, and what is gone stays gone.
+"""Decide what is old enough to be removed, with guards against a wrong clock or number: nothing brings it back.
 
-Three things keep a job from removing: another clock (the server's) that is not of its opinion; nothing new for
-two weeks, as it seems to a clock that is ahead; and more to remove than a job that runs regularly ever has.
+A job removes nothing in three cases: the clock of the server disagrees; there has been nothing new for two weeks, as
+it seems to a clock that is ahead; or there is more to remove than a job that runs regularly ever has.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class NotRemoved(Refused):
 
 
 class ClockNotTrusted(NotRemoved):
-    """Of what the clock says nothing may be concluded at all."""
+    """Nothing is removed because this host's clock cannot be trusted."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, what: str, maximum: int) -> None:
-    """``what`` is what is removed as a whole: indexes."""
+    """Add the options of the guards. ``what``: the word for the things that are removed, such as indexes."""
     parser.add_argument(
         "--maximum",
         type=argument(WholeNumber(1)),
@@ -45,14 +45,20 @@ def add_arguments(parser: argparse.ArgumentParser, what: str, maximum: int) -> N
 
 @dataclass(frozen=True)
 class Retention:
-    """What a job removes: ``what``, each with its last day, once that is ``days`` days ago."""
+    """The rule of a job: things (``what``) are removed once their last day is more than ``days`` days ago.
+
+    ``days`` is 0 if they are never removed; ``option`` is its name.
+    """
 
     what: str
     days: int
     option: str
 
     def expired(self, work: Work, found: Collection[tuple[date, Name]], clock: datetime | None) -> list[Name]:
-        """What is to be removed, the oldest first. ``clock``: what the server's says. Raises NotRemoved."""
+        """Return the names of the things to be removed, the oldest first. Raises NotRemoved.
+
+        ``found``: last day and name of each thing there is. ``clock``: the time of the server, if it has one.
+        """
         if not self.days:
             return []
         oldest = work.today - timedelta(days=self.days)

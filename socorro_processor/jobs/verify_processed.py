@@ -1,7 +1,7 @@
-"""``verify-processed``: whether every raw crash of a day has become a processed one, in each store.
+"""``verify-processed``: check that every raw crash of a day has become a processed crash in each store.
 
-A crash that its collector could not queue, or whose processed crash a store has lost, is nobody's until
-somebody looks: this job does, and with ``--reprocess`` queues it again.
+Nobody notices a crash that its collector could not queue, or whose processed crash a store has lost. This job finds
+it, and queues it again with ``--reprocess``.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from socorro_processor.jobs.job import DayRefused, Job, JobOutcome, Work
 from socorro_processor.monitoring.metrics import METRICS
 
 BATCH = 1000
-"""Crash ids that a store is asked for at once."""
+"""Crash ids that a store is asked about at once."""
 
 NOT_AGAIN_WITHIN = timedelta(hours=20)
-"""A crash that this job has queued waits, or is in work, for so long. Less than the day until it runs again."""
+"""The time for which a crash that this job has queued is not queued again: less than the day between two runs."""
 
 FEW = 1000
-"""Crash ids that always wait in a busy queue: those of a past day are not among so few."""
+"""Crashes that always wait in a busy queue: if no more wait, those of a past day are not among them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,16 +67,16 @@ def run(work: Work) -> JobOutcome:
 
 @dataclass
 class Counts:
-    """What was found of a day, or of all days."""
+    """The numbers of crashes of all days, by what was found."""
 
     raw: int = 0
     missing: int = 0
-    """In one store or more; the others below are among them, and nothing need be done of these but of what is left."""
+    """Missing in one store or more. The numbers below are parts of it; only the rest (``left``) is a problem."""
     parked: int = 0
     pending: int = 0
-    """Those that wait in a queue or are in work, as far as the queue can tell."""
+    """Crashes that wait in a queue or are in work, as far as the queue can tell."""
     unfinished: int = 0
-    """Those of today that may wait or be in work, where the queue cannot tell."""
+    """Crashes of today that may wait or be in work, if the queue cannot tell."""
     queued: int = 0
     queued_before: int = 0
     stores: Counter[str] = field(default_factory=Counter)
@@ -111,7 +111,7 @@ class Counts:
 
 
 class Verification:
-    """Looks for what is missing, tells it, and where it is asked to, queues it again."""
+    """Looks for missing crashes, reports them, and queues them again if asked to."""
 
     def __init__(
         self,
@@ -157,27 +157,27 @@ class Verification:
         if not missing:
             return
         pending = self._queue.pending(missing) or set()
-        # What was in work, and neither saved nor pending at the two moments, may be saved now.
+        # A crash in work may have been unsaved at the first look and not pending at the second: it may be saved now.
         missing = self._missing([crash_id for crash_id in missing if crash_id not in pending])
         self._counts.pending += len(pending)
         self._counts.missing += len(pending) + len(missing)
         try:
             for crash_id, stores in missing.items():
                 self._counts.stores.update(stores)
-                self._tell(crash_id, stores, self._dealt_with(crash_id))
+                self._tell(crash_id, stores, self._handle_missing(crash_id))
         finally:
             self._work.remember({"queued": self._queued_before})
 
     def _missing(self, crash_ids: Sequence[str]) -> dict[str, list[str]]:
-        """Where each that is missing somewhere is missing."""
+        """Return the crashes that are missing in at least one store, each with the names of these stores."""
         missing: dict[str, list[str]] = {}
         for name, store in self._stores.items():
             for crash_id in sorted(store.missing_processed(crash_ids)) if crash_ids else ():
                 missing.setdefault(crash_id, []).append(name)
         return missing
 
-    def _dealt_with(self, crash_id: str) -> str:
-        """Queue it, where that is to be done; what is to be told of it."""
+    def _handle_missing(self, crash_id: str) -> str:
+        """Queue the crash if it should be. Return its state, for people."""
         if crash_id in self._parked:
             self._counts.parked += 1
             return "parked"
@@ -202,7 +202,7 @@ class Verification:
         )
 
     def _little_waits(self) -> bool:
-        """Return True if what is missing of a past day is not among the crashes that wait, for these are few."""
+        """Return True if so few crashes wait that the missing ones of a past day are not among them."""
         depths = self._queue.depths()
         waiting = depths.suspect + sum(
             depth.waiting + depth.delayed for name, depth in depths.queues.items() if name != "reprocessing"
@@ -214,7 +214,7 @@ class Verification:
 
 
 def _stores(destination: CrashStorageBase) -> dict[str, CrashStorageBase]:
-    """Each store that can tell, by the name of its section."""
+    """Return each store that can tell, by the name of its section."""
     stores = destination.stores if isinstance(destination, PolyCrashStorage) else {"destination": destination}
     able: dict[str, CrashStorageBase] = {}
     for name, store in stores.items():
@@ -227,7 +227,7 @@ def _stores(destination: CrashStorageBase) -> dict[str, CrashStorageBase]:
 
 
 def _parked(queue: CrashQueueBase, days: set[date]) -> set[str]:
-    """The parked crashes of these days."""
+    """Return the ids of the parked crashes of these days."""
     parked = set()
     for crash in queue.set_aside("parked"):
         with suppress(InvalidCrashID):

@@ -1,4 +1,4 @@
-"""The pipeline: a raw crash and its dumps in, a processed crash out, whatever the rules do."""
+"""The pipeline: it makes a processed crash of a raw crash and its dumps, whatever the rules do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _now() -> datetime:
 
 
 class ProcessorPipeline(RequiredConfig):
-    """Ordered rule sets, all of them configuration. May be used by several threads at once."""
+    """Ordered rule sets, all from the configuration. Threads may share it."""
 
     required_config = Namespace()
     required_config.add_option(
@@ -63,10 +63,10 @@ class ProcessorPipeline(RequiredConfig):
         attempt: int = 1,
         temporary_directory: Path | None = None,
     ) -> Crash:
-        """Run all rule sets over a crash. ``raw_crash`` itself is changed by them.
+        """Run all rule sets on a crash. They change ``raw_crash`` itself.
 
-        ``earlier`` is the processed crash of an earlier time, ``notes`` what there is to say of how
-        this one was fetched. Raises only ProcessingEnvironmentError.
+        ``earlier``: the processed crash of an earlier time; ``notes``: notes about the fetching of this one. Raises
+        only ProcessingEnvironmentError.
         """
         # A stranger's annotation of that name must not decide under which id the crash is saved.
         raw_crash["uuid"] = crash_id
@@ -97,17 +97,17 @@ class ProcessorPipeline(RequiredConfig):
         return crash
 
     def prepare(self, threads: int) -> list[str]:
-        """Tell every rule how many crashes are in work at once; what they say of what follows from it."""
+        """Tell every rule how many crashes are in work at once. Return what they say about the consequences."""
         return [said for _, system in self._systems for rule in system.rules if (said := rule.prepare(threads))]
 
     def clean_up(self) -> None:
-        """Have every rule remove what a killed process left."""
+        """Have every rule remove the files that a killed process left."""
         for _, system in self._systems:
             for rule in system.rules:
                 rule.clean_up()
 
     def check(self) -> None:
-        """Raise ProcessingEnvironmentError, with all that the rules say, where this machine lacks what they need."""
+        """Raise ProcessingEnvironmentError, with the words of all rules, if this machine lacks what they need."""
         problems: dict[str, None] = {}  # in order; several rules may lack the same
         for _, system in self._systems:
             for rule in system.rules:
@@ -119,13 +119,13 @@ class ProcessorPipeline(RequiredConfig):
             raise ProcessingEnvironmentError("; ".join(problems))
 
     def examine(self) -> list[str]:
-        """What the rules tell of how well they can work on this machine; what is amiss is logged as a warning."""
+        """Return what the rules say about their work on this machine; problems are logged as warnings."""
         return [said for _, system in self._systems for rule in system.rules if (said := rule.examine())]
 
     def reload(self) -> bool:
         """Have every rule read again what an operator may have changed: signature lists, reference data.
 
-        What cannot be used is logged, and the rule goes on with what it had. Whether all could be used.
+        If that cannot be used, it is logged, and the rule goes on with what it had. Return True if all could be used.
         """
         all_good = True
         for _, system in self._systems:
@@ -141,7 +141,7 @@ class ProcessorPipeline(RequiredConfig):
         return all_good
 
     def close(self) -> None:
-        """Close every rule; what goes wrong in it is logged."""
+        """Close every rule; errors are logged."""
         for _, system in self._systems:
             try:
                 system.close()
@@ -161,13 +161,13 @@ class ProcessorPipeline(RequiredConfig):
 
 
 def _cut_deep_stacks(processed: Mapping[str, Any]) -> None:
-    """After all rules: a signature may be made of any number of frames. Also those of additional minidumps."""
+    """Cut the deep stacks of all minidumps. Called after all rules: signatures may need any number of frames."""
     for walked in (processed, *processed.values()):
         if isinstance(walked, Mapping):
             cut_deep_stacks(walked.get("json_dump"))
 
 
 def _earlier_notes(earlier: Mapping[str, Any] | None) -> str:
-    """The last run's own notes, to stand at the end: those of runs before it are not kept."""
+    """Return the last run's own notes, for the end of this run's; those of runs before it are not kept."""
     text = str((earlier or {}).get("processor_notes") or "").split(_EARLIER_NOTES_MARK)[0]
     return f"; {_EARLIER_NOTES_MARK}{text[:_EARLIER_NOTES_LIMIT]}" if text else ""

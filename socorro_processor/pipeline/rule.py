@@ -1,4 +1,4 @@
-"""A rule looks at one crash and changes its raw or its processed crash."""
+"""Rules: each looks at one crash, and changes its raw or its processed crash."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Crash:
 
     id: str
     raw: dict[str, Any]
-    """The annotations that the client sent; nothing of them is to be trusted."""
+    """The annotations that the client sent; none of them can be trusted."""
     dumps: Mapping[str, Path] = field(default_factory=dict)
-    """Name of each dump, to the file that holds it for as long as the rules run."""
+    """The files of the dumps, by the names of the dumps; they exist while the rules run."""
     processed: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    """What ends up in ``processor_notes``: for people who read the crash."""
+    """The notes that become ``processor_notes``, for people who read the crash."""
     temporary_directory: Path | None = None
-    """Where a rule may put files; removed with all that is in it once the crash is done."""
+    """The directory in which a rule may put files; it is removed with all that is in it once the crash is done."""
 
     def note(self, text: str) -> None:
-        """Tell the reader of the crash something about how it was processed."""
+        """Add a note about the processing for the reader of the crash."""
         self.notes.append(text)
 
 
 class Rule(RequiredConfig):
-    """The base of all rules: override ``action``, and ``predicate`` where it is not for every crash."""
+    """The base of all rules: override ``action``, and ``predicate`` if the rule is not for every crash."""
 
     required_config = Namespace()
     version = "1.0"
@@ -51,19 +51,19 @@ class Rule(RequiredConfig):
         return type(self).__name__
 
     def predicate(self, crash: Crash) -> bool:
-        """Whether this rule has something to do with ``crash``."""
+        """Return True if this rule has something to do for ``crash``."""
         return True
 
     def action(self, crash: Crash) -> bool | None:
-        """Do it. True says that it succeeded, to a rule set that goes on until one does."""
+        """Do the work of the rule. Return True if it succeeded, for rule sets that end with the first success."""
         raise NotImplementedError(f"{self.name} has no action")
 
     def act(self, crash: Crash) -> tuple[bool, bool | None]:
-        """``(False, None)`` where the predicate said no, else ``(True, what the action returned)``.
+        """Run the rule. Return ``(False, None)`` if the predicate said no, else ``(True, result of the action)``.
 
-        Whatever the rule raises is logged and noted, and counts as a no or as an action that
-        failed. What is no fault of the crash, memory or space that this machine lacks, leaves it as
-        ProcessingEnvironmentError: else one bad machine would make many bad processed crashes.
+        Any error of the rule is logged and noted, and counts as a no or as a failed action. Only an error that is not
+        the fault of the crash, such as a lack of memory or space, leaves the rule, as ProcessingEnvironmentError:
+        else one bad machine would make many bad processed crashes.
         """
         try:
             if not self.predicate(crash):
@@ -78,22 +78,22 @@ class Rule(RequiredConfig):
             return (True, False)
 
     def prepare(self, threads: int) -> str:
-        """Be told, once and before the first crash, how many crashes are in work at once.
+        """Prepare for ``threads`` crashes in work at once. Called once, before the first crash.
 
-        Returns what an operator should know of what follows from it, or nothing.
+        Returns the consequences that an operator should know, or an empty text.
         """
         return ""
 
     def clean_up(self) -> None:
-        """Remove what a killed process left. Called once, before the first crash."""
+        """Remove the files that a killed process left. Called once, before the first crash."""
 
     def check(self) -> None:
-        """Raise ProcessingEnvironmentError where this machine lacks what the rule needs."""
+        """Raise ProcessingEnvironmentError if this machine lacks what the rule needs."""
 
     def examine(self) -> str:
-        """Tell ``socorro doctor`` how well the rule can work on this machine; log a warning of what is amiss.
+        """Tell ``socorro doctor`` how well the rule can work on this machine; log a warning for each problem.
 
-        Nothing is changed. Returns nothing where there is nothing to tell.
+        It changes nothing. Returns an empty text if there is nothing to tell.
         """
         return ""
 
@@ -101,7 +101,7 @@ class Rule(RequiredConfig):
         """Read again what an operator may have changed (SIGHUP), while crashes are processed."""
 
     def close(self) -> None:
-        """Release what the rule holds. Called once, when no crash is processed any more."""
+        """Release the resources of the rule. Called once, when no crash is processed any more."""
 
     def _failed(self, crash: Crash, step: str, error: Exception) -> None:
         raise_if_of_this_machine(error, f"rule {self.name}")

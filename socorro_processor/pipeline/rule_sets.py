@@ -1,10 +1,10 @@
-"""Rule sets from configuration: which rules there are, in which order, applied in which way.
+"""Rule sets from the configuration: the rules, their order, and the way in which they are applied.
 
-Each is a list ``[name, tag, rule system class, way to apply, "rule class, rule class, ..."]``, or the name of
-one that the pipeline has by default. A plus sign before the list adds it to the default rule sets, behind them:
-``+[["lightbox", "", "", "apply_all_rules", "lightbox_rules.AlbumRule"]]``. JSON will do, and the Python of 2016
-too: tuples, comments, strings that go on in the next line. The options of a rule are in the section of its set:
-``processor.raw_transform.ProductRewrite``.
+Each is a list ``[name, tag, rule system class, way to apply, "rule class, rule class, ..."]``, or the name of one that
+the pipeline has by default. A plus sign before the list adds it behind the default rule sets:
+``+[["lightbox", "", "", "apply_all_rules", "lightbox_rules.AlbumRule"]]``. The text may be JSON, or Python as in 2016,
+with tuples, comments, and strings that continue on the next line. The options of a rule are in the section of its
+set: ``processor.raw_transform.ProductRewrite``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RuleSet:
 
     @classmethod
     def from_list(cls, items: object) -> RuleSet:
-        """Raises ValueError, which says which rule set is wrong and why."""
+        """Make a rule set of a list of five strings. Raises ValueError, which says which rule set is wrong and why."""
         if not isinstance(items, (list, tuple)) or len(items) != 5 or not all(isinstance(item, str) for item in items):
             raise ValueError(f"a rule set is a list of five strings, {_FORM}, not {str(items)[:200]!r}")
         name, tag, system_name, way, rule_names = items
@@ -58,9 +58,9 @@ class RuleSet:
                 raise ValueError("its name must be of letters, digits and '_'")
             system_class = class_converter(system_name) or TransformRuleSystem
             if not issubclass(system_class, TransformRuleSystem):
-                raise ValueError(f"{system_name!r} is no TransformRuleSystem")
+                raise ValueError(f"{system_name!r} is not a TransformRuleSystem")
             if way not in WAYS:
-                raise ValueError(f"{way!r} is no way to apply rules; there are {', '.join(WAYS)}")
+                raise ValueError(f"{way!r} is not a way to apply rules; there are {', '.join(WAYS)}")
             return cls(name, tag, system_class, way, tuple(_rule_classes(rule_names)))
         except ValueError as error:
             raise ValueError(f"rule set {name!r}: {error}") from error
@@ -70,7 +70,7 @@ class RuleSet:
         return [self.name, self.tag, class_name(self.system_class), self.way, rules]
 
     def build(self, config: DotDict) -> TransformRuleSystem:
-        """The rules, each with the options of its own section below ``config``, the pipeline's."""
+        """Make the rules, each with the options of its own section below ``config``, the pipeline's."""
         sections = [config[self.name][rule_class.__name__] for rule_class in self.rule_classes]
         rules = [section.rule_class(section) for section in sections]
         for rule in rules:
@@ -80,7 +80,7 @@ class RuleSet:
 
 
 class RuleSets:
-    """All rule sets of a pipeline, in order; brings in the options of every rule in them."""
+    """All rule sets of a pipeline, in order, and the options of all their rules."""
 
     def __init__(self, rule_sets: list[RuleSet]) -> None:
         self.rule_sets = rule_sets
@@ -96,9 +96,9 @@ class RuleSets:
                 )
 
     def problems(self, config: DotDict) -> list[str]:
-        """What keeps rules from their work on this machine, each rule made and looked at by itself.
+        """Return the problems that keep rules from working on this machine; each rule is made and checked on its own.
 
-        ``config`` is the pipeline's. Not for a running one: what a rule shares with others may be closed.
+        ``config`` is the pipeline's. Not for a running pipeline: resources that rules share may be closed.
         """
         problems: dict[str, None] = {}  # in order; several rules may lack the same
         for rule_set in self.rule_sets:
@@ -117,9 +117,9 @@ class RuleSets:
 
 
 def rule_sets_converter(known: Sequence[Sequence[str]] = ()) -> Callable[[str], RuleSets]:
-    """A converter of a list of rule sets, or of names of ``known`` ones, which are the default.
+    """Return a converter for a list of rule sets, or of names of ``known`` ones, which are the default.
 
-    With a plus sign before it, the list is added to the known ones. Raises ValueError.
+    A list with a plus sign before it is added to the known ones. The converter raises ValueError.
     """
     by_name = {each[0]: list(each) for each in known}
 
@@ -147,12 +147,12 @@ def rule_sets_converter(known: Sequence[Sequence[str]] = ()) -> Callable[[str], 
 
 
 def _literal(text: str) -> Sequence[Any]:
-    """A list as Python writes it, which JSON does too."""
+    """Read a list as Python or JSON writes it. Raises ValueError."""
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
         try:
-            # Rule sets one after another, without a list around them.
+            # It may be several rule sets without a list around them.
             tree = ast.parse(f"({text}\n)", mode="eval")
         except SyntaxError:
             raise ValueError(f"{_EXPECTED}: {error.msg}, in line {error.lineno}") from error
@@ -172,7 +172,7 @@ def _timed(rule: Rule, seconds: float) -> None:
 def _rule_class(name: str) -> type[Rule]:
     found = class_converter(name)
     if found is None or not issubclass(found, Rule):
-        raise ValueError(f"{name.strip()!r} is no Rule")
+        raise ValueError(f"{name.strip()!r} is not a Rule")
     return found
 
 

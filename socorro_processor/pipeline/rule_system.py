@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterable
 from socorro_processor.pipeline.rule import Crash, Rule
 
 Timed = Callable[[Rule, float], None]
-"""Told of each rule that was applied, and of the seconds that it took: on the thread of the crash."""
+"""A function that is told of each rule that was applied, and of its time in seconds, on the thread of the crash."""
 
 
 def _ignore(rule: Rule, seconds: float) -> None:
-    """The Timed of those who do not ask."""
+    """Do nothing: the Timed of a caller that needs none."""
 
 
 class TransformRuleSystem:
     """Rules in their order. Threads share it, so a rule keeps nothing of a crash.
 
-    The ways differ in what ends the list early; each returns whether what it is named after came to
-    pass (``apply_all_rules``: True). What goes wrong in a rule stays in it; ProcessingEnvironmentError
-    alone passes through, and the rules behind it are not applied.
+    The ways to apply the rules differ in the event that ends the list early. Each returns True if that event happened
+    (``apply_all_rules``: always). An error stays within its rule; only ProcessingEnvironmentError passes through, and
+    then no further rule is applied.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class TransformRuleSystem:
         return any(self._act(rule, crash)[1] for rule in self.rules)
 
     def apply_until_action_fails(self, crash: Crash) -> bool:
-        """An action that was not tried, because its predicate said no, did not fail."""
+        """Apply rules until an action fails. An action that was not tried, because of its predicate, did not fail."""
         outcomes = (self._act(rule, crash) for rule in self.rules)
         return any(applied and not result for applied, result in outcomes)
 
@@ -56,7 +56,7 @@ class TransformRuleSystem:
         return any(not self._act(rule, crash)[0] for rule in self.rules)
 
     def close(self) -> None:
-        """Close every rule, also those behind one that cannot be closed; raise all that went wrong."""
+        """Close every rule, even after one that cannot be closed; then raise all errors together."""
         errors = []
         for rule in self.rules:
             try:

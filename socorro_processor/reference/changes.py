@@ -1,4 +1,4 @@
-"""What new tables of reference data would change of those that there are; and whether they may."""
+"""Compare new tables of reference data with the present ones, and check that they can be kept."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _LARGEST = {"build_id": 2**63 - 1}
 _LARGEST_INTEGER = 2**31 - 1
 
 Values = tuple[Any, ...]
-"""Of a row, in the order of the table's columns."""
+"""The values of a row, in the order of the table's columns."""
 
 
 @dataclass(frozen=True)
 class TableChanges:
     table: str
     before: int
-    """How many rows there are."""
+    """The number of rows before the changes."""
     added: list[Values]
     changed: list[Values]
-    """As they are to be."""
+    """The changed rows with their new values."""
     removed: list[Values]
 
     def __bool__(self) -> bool:
@@ -44,24 +44,24 @@ class TableChanges:
 
 
 Approve = Callable[[list[TableChanges]], None]
-"""Told of the changes before the first is made; what it raises keeps everything as it is."""
+"""A function that is told of the changes before the first is made; if it raises an error, nothing is changed."""
 
 
-def changes(before: Tables, after: Tables) -> list[TableChanges]:
-    """Of each table."""
+def compare_tables(before: Tables, after: Tables) -> list[TableChanges]:
+    """Return the changes of each table."""
     return [_changes(table, before[table], after[table]) for table in TABLES]
 
 
-def values(table: str, row: Row) -> Values:
+def row_values(table: str, row: Row) -> Values:
     return tuple(row[column] for column in TABLES[table])
 
 
-def key(table: str, row: Values) -> Values:
+def row_key(table: str, row: Values) -> Values:
     return tuple(value for column, value in zip(TABLES[table], row, strict=True) if column in KEYS[table])
 
 
 def check_rows(tables: Tables, name: str) -> None:
-    """Of rows whose types are right, that each is one that every provider can keep. Raises ConfigurationError."""
+    """Raise ConfigurationError if a provider could not keep one of the rows, whose types are right."""
     mistakes = [mistake for table in TABLES for mistake in _mistakes(table, tables[table])]
     if mistakes:
         more = [f"{name}: {len(mistakes) - 10} more mistakes of that kind"] if len(mistakes) > 10 else []
@@ -69,8 +69,8 @@ def check_rows(tables: Tables, name: str) -> None:
 
 
 def _changes(table: str, before: Iterable[Row], after: Iterable[Row]) -> TableChanges:
-    old = {key(table, row): row for row in (values(table, row) for row in before)}
-    new = {key(table, row): row for row in (values(table, row) for row in after)}
+    old = {row_key(table, row): row for row in (row_values(table, row) for row in before)}
+    new = {row_key(table, row): row for row in (row_values(table, row) for row in after)}
     return TableChanges(
         table,
         len(old),
@@ -89,6 +89,6 @@ def _mistakes(table: str, rows: Iterable[Row]) -> Iterator[str]:
                 yield f"{table}, row {number}: {column} is empty, over {_LONGEST_TEXT} characters or not printable"
             if kind is int and not 0 <= value <= _LARGEST.get(column, _LARGEST_INTEGER):
                 yield f"{table}, row {number}: {column} is below 0 or too large"
-        first = seen.setdefault(key(table, values(table, row)), number)
+        first = seen.setdefault(row_key(table, row_values(table, row)), number)
         if first != number:
             yield f"{table}, row {number}: {' and '.join(KEYS[table])} are those of row {first}"

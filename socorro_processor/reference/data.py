@@ -1,4 +1,4 @@
-"""What the rules know of products, releases and versions of Windows."""
+"""The reference data: products, releases and versions of Windows, as the rules know them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ReferenceData:
-    """All of it, as it was when it was read. Shared by threads; never changes."""
+    """All reference data as they were when they were read. Threads share it; it never changes."""
 
     rewritten_products: Mapping[str, str]
-    """Product ids, to the name that crashes with them are to have, whatever name they came with."""
+    """The name that crashes of a product id are to have, whatever name they came with."""
     release_builds: Mapping[tuple[str, str, str, int], str]
-    """Product, version, channel in lower case and build id, to the version that was released as it."""
+    """The version that was released, by product, version, channel in lower case, and build id."""
     windows_versions: Mapping[tuple[int, int], str]
-    """Major and minor version, to the name under which Windows is sold."""
+    """The name under which Windows is sold, by major and minor version."""

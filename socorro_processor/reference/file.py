@@ -7,7 +7,7 @@
                               "build_id": 20160726073904, "version_string": "48.0b10"}]
     }
 
-A key beside these, and one more in a row, is for people and is not read.
+Other keys, beside these or in a row, are for people and are not read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.machine.regular_file import read_regular_file, replacing
-from socorro_processor.reference.changes import Approve, TableChanges, changes, values
+from socorro_processor.reference.changes import Approve, TableChanges, compare_tables, row_values
 from socorro_processor.reference.data import ReferenceData
 from socorro_processor.reference.provider import ReferenceDataProvider
 from socorro_processor.reference.tables import TABLES, Row, Tables, reference_data
@@ -43,20 +43,21 @@ class FileReferenceData(ReferenceDataProvider):
 
     @classmethod
     def replace(cls, config: DotDict, tables: Tables, approve: Approve, *, dry_run: bool = False) -> list[TableChanges]:
-        """What the file holds for people stays: keys beside the tables, and what is more in rows that stay."""
+        """Replace the tables in the file. Other keys stay, both beside the tables and in rows that stay."""
         if not config.reference_file:
             raise ConfigurationError(
                 "resource.reference.reference_file is empty, and the project's own file is not written to: name another"
             )
         path = Path(config.reference_file)
         content: dict[str, Any] = dict(read_tables(path)) if path.exists() else {table: [] for table in TABLES}
-        made = changes(content, tables)
+        made = compare_tables(content, tables)
         approve(made)
         if any(made) and not dry_run:
             for table, columns in TABLES.items():
-                stay = {values(table, row): row for row in content[table]}
+                stay = {row_values(table, row): row for row in content[table]}
                 content[table] = [
-                    stay.get(values(table, row), {column: row[column] for column in columns}) for row in tables[table]
+                    stay.get(row_values(table, row), {column: row[column] for column in columns})
+                    for row in tables[table]
                 ]
             _write(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
         return made
@@ -73,14 +74,14 @@ class FileReferenceData(ReferenceDataProvider):
 
 
 def default_file() -> Path:
-    """The project's own: beside the package in a checkout, within it where installed."""
+    """Return the path of the project's own file: beside the package in a checkout, within it if installed."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "config" / "reference_data.json"
     return installed if installed.is_file() else package.parent / "config" / "reference_data.json"
 
 
 def read_tables(path: Path) -> Mapping[str, list[Row]]:
-    """All tables of a file. Raises ConfigurationError."""
+    """Read all tables of a file. Raises ConfigurationError."""
     try:
         data = read_regular_file(path)
     except OSError as error:
@@ -89,13 +90,13 @@ def read_tables(path: Path) -> Mapping[str, list[Row]]:
 
 
 def decode_tables(data: bytes, name: str) -> Mapping[str, list[Row]]:
-    """All tables, every row checked. Raises ConfigurationError, which names each mistake."""
+    """Decode all tables and check the types in every row. Raises ConfigurationError, which names each mistake."""
     try:
         content = decode(data)
     except NotJSON as error:
         raise ConfigurationError(f"{name} is {error}") from error
     if not isinstance(content, dict):
-        raise ConfigurationError(f"{name} is no JSON object with the tables {', '.join(TABLES)}")
+        raise ConfigurationError(f"{name} is not a JSON object with the tables {', '.join(TABLES)}")
     mistakes = [mistake for name in TABLES for mistake in _mistakes(name, content.get(name))]
     if mistakes:
         if len(mistakes) > _MISTAKES_TOLD:
@@ -105,7 +106,7 @@ def decode_tables(data: bytes, name: str) -> Mapping[str, list[Row]]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """In place of the file, at once and as a whole, for the same readers."""
+    """Replace the file, as a whole or not at all; it keeps its readers."""
     try:
         with replacing(path) as file:
             file.write(data)
@@ -115,7 +116,7 @@ def _write(path: Path, data: bytes) -> None:
 
 def _mistakes(name: str, rows: object) -> list[str]:
     if not isinstance(rows, list):
-        return [f"{name} is missing, or is no list of rows"]
+        return [f"{name} is missing, or is not a list of rows"]
     return [
         f"{name}, row {number}: {column} is missing, or is not {_TYPES[kind]}"
         for number, row in enumerate(rows, start=1)

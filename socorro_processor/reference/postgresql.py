@@ -1,7 +1,7 @@
-"""Reference data from PostgreSQL: for many processors that are to know the same.
+"""Reference data from PostgreSQL, which many processors can share.
 
-The tables are those of the JSON file (``file``), each a table of the database; people, and the job
-that brings the releases, change them there.
+The database has the tables of the JSON file (``file``). People change them there, and so does the job
+``reference-data``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
 from socorro_processor.crashstorage.postgresql.schema import migrate
 from socorro_processor.errors import ConfigurationError, CrashStorageError, ProcessingEnvironmentError
-from socorro_processor.reference.changes import Approve, TableChanges, changes, key
+from socorro_processor.reference.changes import Approve, TableChanges, compare_tables, row_key
 from socorro_processor.reference.data import ReferenceData
 from socorro_processor.reference.file import default_file, read_tables
 from socorro_processor.reference.provider import ReferenceDataProvider
@@ -31,14 +31,14 @@ T = TypeVar("T")
 
 
 class PostgreSQLReferenceData(ReferenceDataProvider):
-    """Reads the tables at the start, and on each reload; between them it holds no connection."""
+    """Reads the tables at the start and on each reload; in between it holds no connection."""
 
     required_config = Namespace()
     required_config.update(connection_options())
 
     @classmethod
     def setup(cls, config: DotDict) -> None:
-        """Make the tables; where nothing is in any of them, put in what the project itself knows."""
+        """Make the tables; if all of them are empty, fill them with the project's own reference data."""
         _run(config, "make the tables", migrate)
         own = read_tables(default_file())
         if _run(config, "put in reference data", lambda cursor: _fill_if_empty(cursor, own)):
@@ -69,7 +69,7 @@ def _run(config: DotDict, doing: str, work: Callable[[Cursor], T]) -> T:
 
 def _read(cursor: Cursor) -> dict[str, list[Row]]:
     with cursor.connection:
-        # All tables as they were at one moment: somebody may be changing several of them.
+        # Read all tables as they were at one moment: somebody may be changing several of them.
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         return {table: _rows(cursor, table) for table in TABLES}
 
@@ -82,7 +82,7 @@ def _rows(cursor: Cursor, table: str) -> list[Row]:
 
 def _fill_if_empty(cursor: Cursor, tables: Tables) -> bool:
     with cursor.connection:
-        # Of two hosts at it, the second finds the tables filled.
+        # If two hosts do this at once, the second finds the tables filled.
         _lock(cursor)
         if any(_rows(cursor, table) for table in TABLES):
             return False
@@ -94,9 +94,9 @@ def _fill_if_empty(cursor: Cursor, tables: Tables) -> bool:
 
 def _replace(cursor: Cursor, tables: Tables, approve: Approve, dry_run: bool) -> list[TableChanges]:
     with cursor.connection:
-        # Processors go on reading the tables as they were, until all of them are changed.
+        # Until all tables are changed, processors go on reading them as they were.
         _lock(cursor)
-        made = changes({table: _rows(cursor, table) for table in TABLES}, tables)
+        made = compare_tables({table: _rows(cursor, table) for table in TABLES}, tables)
         approve(made)
         if not dry_run:
             for each in made:
@@ -119,7 +119,7 @@ def _change(cursor: Cursor, made: TableChanges) -> None:
     }
     if made.removed:
         statement = sql.SQL("DELETE FROM {table} WHERE ({keys}) IN (VALUES %s)").format(**names)
-        execute_values(cursor, statement, [key(made.table, row) for row in made.removed])
+        execute_values(cursor, statement, [row_key(made.table, row) for row in made.removed])
     if made.written:
         statement = sql.SQL(
             "INSERT INTO {table} ({columns}) VALUES %s ON CONFLICT ({keys}) DO UPDATE SET {new}"

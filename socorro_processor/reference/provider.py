@@ -1,4 +1,4 @@
-"""Reference data: what rules know of products, releases and systems that no crash says itself.
+"""Providers of reference data: facts about products, releases and systems that are not in a crash.
 
 A rule takes the options of ``reference_options`` into its own, and gets the provider for them:
 
@@ -31,11 +31,11 @@ logger = logging.getLogger(__name__)
 
 
 class ReferenceDataProvider(RequiredConfig):
-    """Answers the rules' questions. A provider says in ``load`` where the data come from.
+    """Answers the questions of rules. A subclass reads the data in ``load``.
 
     The data are read once, and again on ``reload`` and by ``refresh_providers``; every method may be called from any
-    thread. Where they cannot be reached at the start, each question raises ProcessingEnvironmentError until they
-    can be: no crash is processed without them.
+    thread. If they cannot be reached at the start, each question raises ProcessingEnvironmentError until they can
+    be: no crash is processed without them.
     """
 
     required_config = Namespace()
@@ -48,48 +48,51 @@ class ReferenceDataProvider(RequiredConfig):
     )
 
     def __init__(self, config: DotDict) -> None:
-        """Raises ConfigurationError where the data cannot be used."""
+        """Read the data. Raises ConfigurationError if they cannot be used."""
         self.config = config
         self._reloading = threading.Lock()
         self._current: ReferenceData | None = None
         self._next_refresh: float | None = None
         self._refreshing: threading.Thread | None = None
-        # What is away at this time, `check` will say.
+        # `check` will say what cannot be reached at this time.
         with suppress(ProcessingEnvironmentError):
             self._current = self.load()
 
     @classmethod
     def setup(cls, config: DotDict) -> None:
-        """Make what the provider needs: tables, and what is in them at first. Safe to run again."""
+        """Make the tables that the provider needs, with their first content. Safe to run again."""
 
     @classmethod
     def replace(cls, config: DotDict, tables: Tables, approve: Approve, *, dry_run: bool = False) -> list[TableChanges]:
-        """Put these tables in place of those that there are, all of them or none; only rows that differ are written.
+        """Replace the present tables by these, all or none; only rows that differ are written. Return the changes.
 
-        Raises a SocorroError, also one that ``approve`` raises.
+        Raises a SocorroError, including one that ``approve`` raises.
         """
         raise ConfigurationError(f"{cls.__name__} keeps no reference data that could be replaced")
 
     def load(self) -> ReferenceData:
-        """Read all of the data. Raises ConfigurationError where they cannot be used, and
-        ProcessingEnvironmentError where they cannot be reached at this time; each says why."""
+        """Read all of the data.
+
+        Raises ConfigurationError if they cannot be used, and ProcessingEnvironmentError if they cannot be reached at
+        this time; each says why.
+        """
         raise NotImplementedError(f"{type(self).__name__} reads no reference data")
 
     def product_name(self, product_id: str) -> str | None:
-        """The name that a product's crashes are to have; None where they keep their own."""
+        """Return the name that the crashes of a product are to have; None if they keep their own."""
         return self._data.rewritten_products.get(product_id)
 
     def released_version(self, product: str, version: str, channel: str, build_id: int) -> str | None:
-        """The version, such as 48.0b10, of the build that says 48.0 of itself; None where it is not known."""
+        """Return the version, such as 48.0b10, of a build that calls itself 48.0; None if it is not known."""
         return self._data.release_builds.get((product, version, channel.lower(), build_id))
 
     def windows_name(self, major: int, minor: int) -> str | None:
         return self._data.windows_versions.get((major, minor))
 
     def reload(self) -> None:
-        """Read the data again. Raises as ``load`` does, and keeps the old ones.
+        """Read the data again. Raises as ``load`` does, and then keeps the old ones.
 
-        Every rule that shares the provider asks for it: only data that differ are worth a word.
+        Every rule that shares the provider calls this, so only data that differ are logged.
         """
         with self._reloading:
             data = self.load()
@@ -98,7 +101,7 @@ class ReferenceDataProvider(RequiredConfig):
                 logger.info("%s has changed and is in use", self)
 
     def refresh(self, now: float) -> None:
-        """Read the data again, aside, where ``reference_refresh`` is over since the last time."""
+        """Read the data again, in a thread, if ``reference_refresh`` seconds have passed since the last time."""
         interval: float = self.config.reference_refresh
         if self._next_refresh is None:
             self._next_refresh = now + interval
@@ -109,7 +112,7 @@ class ReferenceDataProvider(RequiredConfig):
         self._refreshing.start()
 
     def check(self) -> None:
-        """Raise ProcessingEnvironmentError where there are no data, and none can be had at this time."""
+        """Raise ProcessingEnvironmentError if there are no data, and they cannot be read at this time."""
         _ = self._data
 
     def __str__(self) -> str:
@@ -133,7 +136,7 @@ class ReferenceDataProvider(RequiredConfig):
 
 
 def _provider_class(name: str) -> type[ReferenceDataProvider]:
-    """Raises ValueError."""
+    """Return the class of this name. Raises ValueError if it is not a ReferenceDataProvider."""
     found = class_converter(name)
     if found is None or not issubclass(found, ReferenceDataProvider):
         raise ValueError("the class of a ReferenceDataProvider")
@@ -141,7 +144,7 @@ def _provider_class(name: str) -> type[ReferenceDataProvider]:
 
 
 def reference_options() -> Namespace:
-    """The options of a rule that needs reference data: the provider's class, with the options of that.
+    """Return the options of a rule that needs reference data: the class of the provider, and the options of that class.
 
     All rules share their values, in ``resource.reference``.
     """
@@ -157,12 +160,12 @@ def reference_options() -> Namespace:
 
 
 _providers: WeakValueDictionary[tuple[Any, ...], ReferenceDataProvider] = WeakValueDictionary()
-"""Those that a rule holds; one is gone with the last of its rules."""
+"""The providers in use; a provider goes with the last rule that holds it."""
 _building = threading.Lock()
 
 
 def provider_for(config: DotDict) -> ReferenceDataProvider:
-    """The provider of ``config``: one and the same for all rules whose options of it are equal."""
+    """Return the provider of ``config``: the same one for all rules whose options for it are equal."""
     key = _key(config)
     with _building:
         provider = _providers.get(key)
@@ -172,27 +175,24 @@ def provider_for(config: DotDict) -> ReferenceDataProvider:
 
 
 def refresh_providers(clock: Callable[[], float] = time.monotonic) -> None:
-    """Have the data of each provider in use read again that is due for it. To be called every now and then."""
+    """Have each provider in use read its data again if it is time for that. To be called regularly."""
     for provider in list(_providers.values()):
         provider.refresh(clock())
 
 
 def set_up_providers(config: DotDict) -> None:
-    """Have each provider that is configured here, or in a section of it, make what it needs.
-
-    Raises a SocorroError.
-    """
+    """Set up each provider that is configured here or in a section of it. Raises a SocorroError."""
     for section in sections_with_providers(config):
         section.reference_class.setup(section)
 
 
 def sections_with_providers(config: DotDict) -> list[DotDict]:
-    """A section for each provider that is configured here, or in a section of it."""
+    """Return a section for each provider that is configured here or in a section of it."""
     return list({_key(section): section for section in sections(config) if "reference_class" in section}.values())
 
 
 def _key(config: DotDict) -> tuple[Any, ...]:
-    """A provider by what tells it from others: its class, and the values of its options."""
+    """Return the identity of a provider: its class, and the values of its options."""
     provider_class: type[ReferenceDataProvider] = config.reference_class
     options = provider_class.get_required_config().keys_breadth_first()
     return (provider_class, *((option, str(config[option])) for option in sorted(options)))

@@ -1,4 +1,4 @@
-"""The tables of which reference data are made, wherever they are kept: their columns, and what they stand for."""
+"""The tables of reference data, wherever they are kept: their columns, and the data that they stand for."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TABLES: Mapping[str, Mapping[str, type]] = {
         "version_string": str,
     },
 }
-"""Each table's columns."""
+"""The columns of each table."""
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "product_productid_map": ("productid",),
     "windows_versions": ("major", "minor"),
     "product_versions": ("product", "release_version", "build_type", "build_id"),
 }
-"""What no two rows of a table have in common."""
+"""The key of each table: columns whose values no two rows share."""
 
 Row = Mapping[str, Any]
 
@@ -33,7 +33,7 @@ Tables = Mapping[str, Iterable[Row]]
 
 
 def reference_data(tables: Tables) -> ReferenceData:
-    """The data that are in the rows of all TABLES."""
+    """Return the data in the rows of all TABLES."""
     return ReferenceData(
         rewritten_products={
             row["productid"]: row["product_name"] for row in tables["product_productid_map"] if row["rewrite"]

@@ -13,17 +13,17 @@ _ENCODED = re.compile("(?:%[0-9A-Fa-f]{2})+")
 
 
 class AddonsRule(Rule):
-    """List the add-ons, each with its version, and say whether they were checked to be compatible.
+    """List the add-ons, each with its version, and say whether their compatibility was checked.
 
-    Reads ``raw.EMCheckCompatibility``, ``raw.Add-ons``; writes ``addons_checked``, ``addons``; notes an
-    add-on that comes without a version, and how many are left out of very many.
+    Reads ``raw.EMCheckCompatibility``, ``raw.Add-ons``; writes ``addons_checked``, ``addons``; notes add-ons
+    without a version, and how many are left out if there are very many.
     """
 
     required_config = Namespace()
     required_config.add_option("collect_addon", default=True, doc="list the add-ons")
 
     maximum = 1000
-    """People have some dozens. A crash that claims 100,000 would weigh down every store that it is in."""
+    """The number of add-ons that are kept. People have some dozens; a crash that claims 100,000 would burden stores."""
 
     def action(self, crash: Crash) -> bool:
         checked = text(crash, "EMCheckCompatibility")
@@ -34,7 +34,7 @@ class AddonsRule(Rule):
 
     def _addons(self, crash: Crash) -> list[list[str]]:
         annotation = text(crash, "Add-ons")
-        # One split more than wanted: what is behind it is counted, not read.
+        # One split more than wanted: the rest behind it is counted, not read.
         items = annotation.split(",", self.maximum) if annotation else []
         if len(items) > self.maximum:
             left_out = items.pop().count(",") + 1
@@ -48,7 +48,7 @@ class AddonsRule(Rule):
 
 
 def _decoded(text: str) -> str:
-    """Percent-decoded, ``+`` a space; what is not encoded stays. urllib's takes a second for a megabyte of ``%``."""
+    """Percent-decode a text; ``+`` becomes a space. urllib's function takes a second for a megabyte of ``%``."""
     return _ENCODED.sub(_decoded_run, text.replace("+", " "))
 
 

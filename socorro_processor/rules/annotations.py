@@ -1,4 +1,4 @@
-"""What rules read from the raw crash: annotations are strings, as a rule, and nothing in them is to be trusted."""
+"""Read annotations from the raw crash: they should be strings, but may be anything and cannot be trusted."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ _DIGITS = 20
 
 
 def text(crash: Crash, annotation: str) -> str | None:
-    """Return the annotation, None where there is none.
+    """Return the text of the annotation; None if there is none.
 
-    A number or a boolean, which some clients send, is read as its text. What reads the processed crash would
-    stumble over anything else: it counts as absent. Both are noted.
+    A number or a boolean, which some clients send, is read as its text. Any other value counts as absent, because
+    readers of the processed crash could not deal with it. Both are noted.
     """
     value = crash.raw.get(annotation)
     text = as_text(value)
     if value is not text:
         read = "" if text is None else f": it is read as {text[:60]!r}"
-        note = f"{annotation} is no string, but {type(value).__name__}{read}"
+        note = f"{annotation} is not a string, but {type(value).__name__}{read}"
         if note not in crash.notes:  # several rules read some annotations
             crash.note(note)
     return text
 
 
 def as_text(value: object) -> str | None:
-    """Return a string as it is, a number or a boolean as JSON writes it, None for all else."""
+    """Return a string as it is, a number or a boolean as JSON writes it, and None for any other value."""
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     return value if isinstance(value, str) else None
 
 
 def carry_over(crash: Crash, fields: Mapping[str, tuple[str, str | None]]) -> None:
-    """Set each field to its annotation, or to what is given beside it where there is none."""
+    """Set each field to its annotation, or to the value beside it if there is no annotation."""
     for field, (annotation, absent) in fields.items():
         value = text(crash, annotation)
         crash.processed[field] = absent if value is None else value
 
 
 def integer(value: object, digits: int = _DIGITS) -> int | None:
-    """Return the whole number that ``value`` is or says; None where it is not one.
+    """Return the whole number that ``value`` is, or that its text says; None if it is not a number.
 
-    A float counts without its fraction. A text has no fraction, and at most this many ``digits``.
+    A float loses its fraction. A text must have no fraction, and no more than ``digits`` digits.
     """
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value) if len(value.strip().lstrip("+-")) <= digits else None

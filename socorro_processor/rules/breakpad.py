@@ -1,4 +1,4 @@
-"""The rule that has each minidump of a crash walked by the external stackwalker."""
+"""The rule that runs the external stackwalker on each minidump of a crash."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ from socorro_processor.symbols.supplier import SymbolSupplier
 logger = logging.getLogger(__name__)
 
 
-def template(text: str) -> CommandLine:
-    """Raises ValueError."""
+def parse_command_line(text: str) -> CommandLine:
+    """Read a command line with the fields of a stackwalker. Raises ValueError."""
     return CommandLine(text, FIELDS)
 
 
 class BreakpadStackwalkerRule2015(Rule):
-    """Run the stackwalker on every minidump, and keep what it says.
+    """Run the stackwalker on every minidump, and keep its output.
 
-    Symbols that it misses are got into the symbol cache meanwhile, where ``symbols.sources`` are set.
+    If ``symbols.sources`` are set, symbols that it misses are fetched into the symbol cache meanwhile.
     Reads the dumps whose name begins with ``dump_field``. Writes ``json_dump``, ``mdsw_return_code``,
-    ``mdsw_status_string`` and ``success``: of the main dump to the processed crash itself, of another
-    one below its name, which ``additional_minidumps`` lists. Whatever a walk comes to is a note, and so
-    are minidumps beyond ``maximum_minidumps``, of which a stranger may send any number. Raises
-    ProcessingEnvironmentError where none can be walked on this machine, or a walk is killed there.
+    ``mdsw_status_string`` and ``success``: for the main dump to the processed crash itself, for another one below its
+    name, which ``additional_minidumps`` lists. Notes each walk that failed, and minidumps beyond
+    ``maximum_minidumps``, because a stranger may send any number. Raises ProcessingEnvironmentError if this machine
+    cannot walk any dump, or kills a walk.
     """
 
     version = "2.0"
@@ -67,7 +67,7 @@ class BreakpadStackwalkerRule2015(Rule):
         doc=f"how the stackwalker is called (empty: as {OWN} or {STOCK} wants it): arguments as in a shell, but no "
         "shell runs; an argument whose field has no value drops out together with the switch before it, and is "
         "repeated where it has several; fields: " + " ".join(f"{{{field}}}" for field in FIELDS),
-        from_string_converter=template,
+        from_string_converter=parse_command_line,
     )
     required_config.add_option(
         "command_pathname",
@@ -82,7 +82,7 @@ class BreakpadStackwalkerRule2015(Rule):
         doc="a command that runs the stackwalker in a sandbox, with the same fields; it must let it read the dump and "
         "the symbols, and end with it, such as: bwrap --unshare-all --die-with-parent --ro-bind / / --dev /dev -- "
         "(docs/security.rst has one that hides all other files)",
-        from_string_converter=template,
+        from_string_converter=parse_command_line,
     )
     required_config.add_option(
         "environment",
@@ -202,7 +202,7 @@ class BreakpadStackwalkerRule2015(Rule):
     def __init__(
         self, config: DotDict | None = None, memory_share: Callable[[int], MemoryShare] = memory_share
     ) -> None:
-        """``memory_share``: what each of so many walks at once may use, where ``memory_limit`` does not say."""
+        """``memory_share``: returns the memory for each of a number of walks at once if ``memory_limit`` is auto."""
         super().__init__(config)
         self._refuse_to_verify_nothing()
         self._memory_share = memory_share
@@ -240,7 +240,7 @@ class BreakpadStackwalkerRule2015(Rule):
         )
 
     def _refuse_to_verify_nothing(self) -> None:
-        """Raise ConfigurationError where a command line of an operator's own would walk twice in the same way."""
+        """Raise ConfigurationError if an operator's own command line would walk twice in the same way."""
         line = self.config.command_line
         if not self.config.verify_walks or not line:
             return
@@ -252,7 +252,7 @@ class BreakpadStackwalkerRule2015(Rule):
             )
 
     def _asks_servers(self) -> bool:
-        """Whether the stackwalker itself is to ask symbol servers, which the own one does not."""
+        """Return True if the stackwalker itself is to ask symbol servers; our own one does not."""
         return bool(self.config.public_symbols_url or self.config.private_symbols_url)
 
     def prepare(self, threads: int) -> str:
@@ -275,7 +275,7 @@ class BreakpadStackwalkerRule2015(Rule):
         try:
             program, printed = self._stackwalker.version()
         except ProcessingEnvironmentError:
-            return  # as each walk will say
+            return  # each walk will say so
         if printed and not printed.startswith(OWN):
             logger.warning(
                 "verify_walks is %g, but no walk is verified: %s is not %s, which alone walks in two ways; "
@@ -289,7 +289,7 @@ class BreakpadStackwalkerRule2015(Rule):
         self._walker.remove_old()
 
     def examine(self) -> str:
-        """Say what of the stackwalker's own sandbox is in force here; what is not is warned of."""
+        """Name the parts of the stackwalker's own sandbox that are in force; log a warning for each that is not."""
         if not (enforcement := self._stackwalker.own_sandbox(self._settings())):
             return ""
         for name, said in enforcement.items():
@@ -298,7 +298,7 @@ class BreakpadStackwalkerRule2015(Rule):
         return "the stackwalker's own sandbox: " + ", ".join(f"{name} {said}" for name, said in enforcement.items())
 
     def check(self) -> None:
-        """Raises ProcessingEnvironmentError, saying what to do, where no stackwalk can succeed for now."""
+        """Raise ProcessingEnvironmentError, which says what to do, if no stackwalk can succeed at this time."""
         directory = self.config.temporary_file_system_storage_path
         self._stackwalker.check(self._settings(), Path(directory) if directory else None)
 
@@ -327,7 +327,7 @@ class BreakpadStackwalkerRule2015(Rule):
         return True
 
     def _minidumps(self, crash: Crash) -> list[str]:
-        """The names of those that are walked, in their order: in any case the main one."""
+        """Return the names of the minidumps to be walked, in their order; the main one is always among them."""
         main = self.config.dump_field
         names = [name for name in crash.dumps if name.startswith(main)]
         too_many = len(names) - self.config.maximum_minidumps
@@ -340,7 +340,7 @@ class BreakpadStackwalkerRule2015(Rule):
     def _walk(
         self, crash: Crash, name: str, raw_crash_pathname: Sequence[str], output_limit: int
     ) -> tuple[StackwalkResult, int]:
-        """Return the result of a dump, and how many bytes were printed for it."""
+        """Return the result of a dump, and the number of bytes that were printed for it."""
         path = crash.dumps[name]
         if _is_empty(path):
             result, printed = empty_minidump_result(name), 0
@@ -357,7 +357,7 @@ class BreakpadStackwalkerRule2015(Rule):
         return result, printed
 
     def _settings(self) -> dict[str, Sequence[str]]:
-        """What is the same for every dump."""
+        """Return the values for the command line that are the same for every dump."""
         return {
             "symbols_path": self.config.symbols_path,
             "symbol_cache_path": _value(self.config.symbol_cache_path),
@@ -372,7 +372,7 @@ class BreakpadStackwalkerRule2015(Rule):
 
     @contextmanager
     def _raw_crash_file(self, crash: Crash) -> Iterator[Sequence[str]]:
-        """The path of a file with the raw crash, for as long as it is needed; none where it is not."""
+        """Yield the path of a file with the raw crash, which exists within the block; nothing if it is not needed."""
         if not self._stackwalker.uses("raw_crash_pathname"):
             yield ()
             return

@@ -1,4 +1,4 @@
-"""What the stackwalker says about the crash itself."""
+"""Rules for the part of the stackwalker's output that is about the crash itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class CrashingThreadRule(Rule):
     """Say which thread crashed, why and where.
 
     Reads ``json_dump.crash_info``, ``json_dump.crashing_thread``; writes ``crashedThread``,
-    ``truncated``, ``address``, ``reason``; notes that no thread is known.
+    ``truncated``, ``address``, ``reason``; notes if no thread is known.
     """
 
     def action(self, crash: Crash) -> bool:
@@ -26,9 +26,9 @@ class CrashingThreadRule(Rule):
 
 
 class ExploitablityRule(Rule):
-    """Say how likely the crash can be exploited, as far as the stackwalker can tell.
+    """Say how likely it is that the crash can be exploited, as far as the stackwalker can tell.
 
-    Reads ``json_dump.sensitive``; writes ``exploitability``: ``unknown`` where the stackwalker does not say.
+    Reads ``json_dump.sensitive``; writes ``exploitability``: ``unknown`` if the stackwalker does not say.
     """
 
     def action(self, crash: Crash) -> bool:

@@ -1,4 +1,4 @@
-"""When a crash was submitted and when it happened, from the clocks of strangers."""
+"""The times at which a crash happened and was submitted, by the clocks of strangers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMES = range(
     int((datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()),
     int((datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds()),
 )
-"""The seconds since 1970 that are a date."""
+"""The seconds since 1970 that a date can have."""
 _BIGINT = range(-(2**63), 2**63)
 
 
@@ -26,13 +26,13 @@ class DatesAndTimesRule(Rule):
     Reads ``raw.submitted_timestamp``, ``raw.CrashTime``, ``raw.timestamp``, ``raw.StartupTime``,
     ``raw.InstallTime``, ``raw.SecondsSinceLastCrash``; writes ``submitted_timestamp``,
     ``date_processed``, ``crash_time``, ``client_crash_date``, ``install_age``, ``uptime``, ``last_crash``;
-    notes each value that is bad, and a crash of which no time is known.
+    notes each value that is bad, and a crash whose time is not known.
     """
 
     def action(self, crash: Crash) -> bool:
         submitted = _submitted(crash)
         submission_time = _seconds_since_1970(submitted)
-        # An absent time is taken from the one that must have been next: installed, started, crashed.
+        # In place of an absent time the next event's is taken: installed, started, crashed.
         timestamp = _time(crash, "timestamp", submission_time)  # CrashTime's old name
         if crash.raw.get("CrashTime") is None and crash.raw.get("timestamp") is None:
             crash.note(CRASH_TIME_MISSING)
@@ -54,19 +54,19 @@ class DatesAndTimesRule(Rule):
 
 
 def _submitted(crash: Crash) -> datetime:
-    """When the collector took the crash: what it wrote, else the day in the crash id."""
+    """Return the time at which the collector took the crash: the one that it wrote, else the day in the crash id."""
     value = crash.raw.get("submitted_timestamp")
     if value is not None:
         try:
             submitted = value if isinstance(value, datetime) else datetime.fromisoformat(value)
             return submitted.replace(tzinfo=submitted.tzinfo or UTC).astimezone(UTC)
         except (TypeError, ValueError, OverflowError):
-            crash.note(f"submitted_timestamp is no date: {_shown(value)}")
+            crash.note(f"submitted_timestamp is not a date: {_shown(value)}")
     return datetime.combine(crash_date(crash.id), time(), UTC)
 
 
 def _time(crash: Crash, annotation: str, absent: int, characters: int | None = None) -> int:
-    """Seconds since 1970: ``absent`` where there is no such annotation, 0 and a note where it is bad."""
+    """Return the annotation in seconds since 1970; ``absent`` if there is none; 0, with a note, if it is bad."""
     value = crash.raw.get(annotation)
     if value is None:
         return absent
@@ -74,7 +74,7 @@ def _time(crash: Crash, annotation: str, absent: int, characters: int | None = N
     whole = integer(value) if isinstance(value, float) else value
     seconds = integer(str(whole)[:characters] if isinstance(whole, int | str) else whole)
     if seconds is None or seconds not in _TIMES:
-        crash.note(f"{annotation} is no time in seconds: {_shown(value)}")
+        crash.note(f"{annotation} is not a time in seconds: {_shown(value)}")
         return 0
     return seconds
 
@@ -83,7 +83,7 @@ def _last_crash(crash: Crash) -> int | None:
     value = crash.raw.get("SecondsSinceLastCrash")
     seconds = integer(value)
     if seconds is None and value is not None:
-        crash.note(f"SecondsSinceLastCrash is no integer: {_shown(value)}")
+        crash.note(f"SecondsSinceLastCrash is not an integer: {_shown(value)}")
     elif seconds is not None and seconds not in _BIGINT:
         crash.note(f"SecondsSinceLastCrash is too large: {_shown(value)}")
         return None

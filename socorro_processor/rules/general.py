@@ -1,4 +1,4 @@
-"""Rules for crashes of any product: whose crash it is, and the machine that it happened on."""
+"""Rules for crashes of any product: the id of the crash, and the machine on which it happened."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ class IdentifierRule(Rule):
 class CPUInfoRule(Rule):
     """Describe the processor.
 
-    Reads ``json_dump.system_info``; writes ``cpu_name``, ``cpu_info``; fails, and notes it, where that
-    is missing.
+    Reads ``json_dump.system_info``; writes ``cpu_name``, ``cpu_info``; fails with a note if that is missing.
     """
 
     def action(self, crash: Crash) -> bool:
         system_info = section(crash, "system_info")
         cpu_info = system_info.get("cpu_info", "")
         if "cpu_info" in system_info and system_info.get("cpu_count") is not None:
-            # Of some ARM processors only the count is known: "None | 8".
+            # For some ARM processors only the count is known: "None | 8".
             cpu_info = f"{cpu_info} | {system_info['cpu_count']}"
         crash.processed["cpu_info"] = cpu_info or ""
         crash.processed["cpu_name"] = system_info.get("cpu_arch") or ""
@@ -37,8 +36,7 @@ class CPUInfoRule(Rule):
 class OSInfoRule(Rule):
     """Name the operating system.
 
-    Reads ``json_dump.system_info``; writes ``os_name``, ``os_version``; fails, and notes it, where that
-    is missing.
+    Reads ``json_dump.system_info``; writes ``os_name``, ``os_version``; fails with a note if that is missing.
     """
 
     def action(self, crash: Crash) -> bool:

@@ -1,6 +1,6 @@
-"""Classifiers of crashes in code that the JavaScript engine made while it ran.
+"""Classifiers of crashes in code that the JavaScript engine made at run time.
 
-No symbols describe such code; a program that knows what the engine makes looks at the dump itself.
+No symbols describe such code, so a program that knows the engine's code looks at the dump itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.machine.bounded_program import Limits, Outcome, run
 from socorro_processor.machine.memory_share import memory_share
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.rules.classifications import of_kind, record
+from socorro_processor.rules.classifications import classifications_of_kind, record_classification
 from socorro_processor.rules.json_dump import crashing_thread, frames_of, section, thread_frames
 from socorro_processor.signature.c_signature import truncate
 from socorro_processor.signature.characters import without_control_characters
@@ -29,19 +29,19 @@ _SIGNAL_BASE = 128
 _MOST_MEMORY = 2 << 30
 
 
-def _template(text: str) -> CommandLine:
-    """Raises ValueError."""
+def _parse_command_line(text: str) -> CommandLine:
+    """Read a command line with the fields of this program. Raises ValueError."""
     return CommandLine(text, (_PROGRAM_FIELD, _DUMP_FIELD))
 
 
 class JitCrashCategorizeRule(Rule):
-    """Have an external program say what kind of a JIT crash it is.
+    """Have an external program find the category of a JIT crash.
 
-    For Firefox on 32-bit Windows, where the crash is in code of no module that the engine had entered.
+    For Firefox on 32-bit Windows, if the crash is in code outside all modules that the engine had entered.
     Reads ``product``, ``os_name``, ``cpu_name``, ``signature``, ``json_dump``, the main dump; writes
-    ``classifications.jit.category``, what the program printed, and ``category_return_code``, its exit
-    code: 124 where it ran out of time, 128 and the number of the signal that it died of. Notes what
-    went wrong; raises ProcessingEnvironmentError where the program cannot be run on this machine.
+    ``classifications.jit.category``, the output of the program, and ``category_return_code``, its exit code: 124 if
+    it ran out of time, 128 plus the number of a signal that it died of. Notes a failure; raises
+    ProcessingEnvironmentError if the program cannot be run on this machine.
     """
 
     required_config = Namespace()
@@ -55,7 +55,7 @@ class JitCrashCategorizeRule(Rule):
         default="{command_pathname} {dump_file_pathname}",
         doc="how the program is called: arguments as in a shell, but no shell runs; "
         "fields: {command_pathname} {dump_file_pathname}",
-        from_string_converter=_template,
+        from_string_converter=_parse_command_line,
     )
     required_config.add_option(
         "command_pathname",
@@ -105,7 +105,7 @@ class JitCrashCategorizeRule(Rule):
         return ""
 
     def check(self) -> None:
-        """Raises ProcessingEnvironmentError where a program is configured and is not there."""
+        """Raise ProcessingEnvironmentError if a program is configured but is not there."""
         program = self.config.command_pathname
         if program and self._is_configured() and not shutil.which(program, path=self._environment.get("PATH")):
             raise ProcessingEnvironmentError(
@@ -135,7 +135,9 @@ class JitCrashCategorizeRule(Rule):
         code = _return_code(outcome)
         if code:
             crash.note(f"the program for JIT categories failed: {_end(outcome)}")
-        record(crash, "jit", of_kind(crash, "jit") | {"category": category, "category_return_code": code})
+        record_classification(
+            crash, "jit", classifications_of_kind(crash, "jit") | {"category": category, "category_return_code": code}
+        )
         return True
 
     def _is_configured(self) -> bool:
@@ -144,7 +146,7 @@ class JitCrashCategorizeRule(Rule):
 
 
 class SignatureJitCategory(Rule):
-    """Sign a JIT crash by its category alone: the frames say no more than that it is one.
+    """Sign a JIT crash by its category alone: the frames only say that it is a JIT crash.
 
     Reads ``classifications.jit.category``; rewrites ``signature``, and notes the old one.
     """
@@ -156,20 +158,20 @@ class SignatureJitCategory(Rule):
 
     def action(self, crash: Crash) -> bool:
         crash.note(f"the signature is that of a JIT category; it was: {crash.processed.get('signature')}")
-        # No rule behind this one mends or cuts it.
+        # No later rule cleans or cuts it.
         crash.processed["signature"] = truncate(f"jit | {without_control_characters(_category(crash))}", self.maximum)
         return True
 
 
 def _category(crash: Crash) -> str:
-    category = of_kind(crash, "jit").get("category")
+    category = classifications_of_kind(crash, "jit").get("category")
     return category if isinstance(category, str) else ""
 
 
 def _is_outside_of_modules(crash: Crash) -> bool:
-    """Whether the thread that crashed has a top frame, and that is in no module.
+    """Return True if the thread that crashed has a top frame that is outside all modules.
 
-    Without one the signature that looks like a JIT crash is another thread's, as that of a hang is.
+    Without such a frame, a signature that looks like a JIT crash is that of another thread, as for a hang.
     """
     frames = frames_of(section(crash, "crashing_thread"))
     thread = crashing_thread(crash)

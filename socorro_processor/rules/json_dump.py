@@ -1,7 +1,7 @@
-"""What rules read from ``json_dump``, the stackwalker's JSON of the main dump.
+"""Read parts of ``json_dump``, the stackwalker's JSON of the main dump.
 
-Two stackwalkers write it, and a rule may run where neither did: a part that is missing, null or of
-another type reads as empty.
+Two different stackwalkers write it, and a rule may run although neither did. A part that is missing, null or of
+another type is read as empty.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from socorro_processor.stackwalk.deep_stacks import is_cut_mark
 
 
 def section(crash: Crash, name: str) -> dict[str, Any]:
-    """The object ``json_dump.<name>``."""
+    """Return the object ``json_dump.<name>``."""
     return _object(_object(crash.processed.get("json_dump")).get(name))
 
 
 def crashing_thread(crash: Crash) -> int | None:
-    """The index among ``threads`` of the one that crashed; None where nobody knows."""
+    """Return the index in ``threads`` of the thread that crashed; None if it is not known."""
     index = section(crash, "crash_info").get("crashing_thread")
     if index is None:
         index = section(crash, "crashing_thread").get("threads_index")
@@ -27,7 +27,7 @@ def crashing_thread(crash: Crash) -> int | None:
 
 
 def thread_frames(crash: Crash, index: int) -> list[dict[str, Any]]:
-    """The frames of a thread, from the top."""
+    """Return the frames of a thread, from the top."""
     threads = _object(crash.processed.get("json_dump")).get("threads")
     if not isinstance(threads, list) or index >= len(threads):
         return []
@@ -35,12 +35,12 @@ def thread_frames(crash: Crash, index: int) -> list[dict[str, Any]]:
 
 
 def modules(crash: Crash) -> list[dict[str, Any]]:
-    """What was loaded: the program and its libraries."""
+    """Return the modules that were loaded: the program and its libraries."""
     return [module for module in _listed_modules(crash) or [] if isinstance(module, dict)]
 
 
 def has_modules(crash: Crash) -> bool:
-    """Whether the stackwalker came as far as listing the modules, though there be none."""
+    """Return True if the stackwalker listed the modules, even if the list is empty."""
     return _listed_modules(crash) is not None
 
 
@@ -50,7 +50,7 @@ def _listed_modules(crash: Crash) -> list[Any] | None:
 
 
 def frames_of(thread: Any) -> list[dict[str, Any]]:
-    """Those of a thread, from the top; in a crash that was processed before, its middle may have been cut out."""
+    """Return the frames of a thread, from the top; if the crash was processed before, the middle may be cut out."""
     frames = _object(thread).get("frames")
     frames = frames if isinstance(frames, list) else []
     return [frame for frame in frames if isinstance(frame, dict) and not is_cut_mark(frame)]

@@ -1,4 +1,4 @@
-"""The report on its memory that an application writes when it runs out of it."""
+"""The memory report that an application writes when it runs out of memory."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ DUMP_NAME = "memory_report"
 
 _GZIP = 16 + zlib.MAX_WBITS
 _CHUNK = 4096
-"""Small, for what is behind the end of a gzip member is copied: members of 20 bytes must not cost much."""
+"""Bytes that are read at once; few, because the rest behind a gzip member is copied, and members may be tiny."""
 _MAXIMUM_MEMBERS = 1000
-"""A report is one gzip member, or a few. A million empty ones would be work without end for nothing."""
+"""Gzip members of a report, which has one or a few; a million empty ones would be endless work."""
 
 _ENVIRONMENT = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO))
-"""Errors that say something of this machine, and nothing of the report."""
+"""Errors that are about this machine, and not about the report."""
 
 
 class OutOfMemoryBinaryRule(Rule):
@@ -56,7 +56,7 @@ class OutOfMemoryBinaryRule(Rule):
             data = gunzip(crash.dumps[DUMP_NAME], self.config.max_size_uncompressed)
             return decode(data, crash.note)
         except zlib.error as error:
-            raise _UnusableReport(f"it is no gzip: {error}") from error
+            raise _UnusableReport(f"it is not gzip: {error}") from error
         except NotJSON as error:
             raise _UnusableReport(f"it is {error}") from error
         except OSError as error:
@@ -66,14 +66,14 @@ class OutOfMemoryBinaryRule(Rule):
 
 
 class _UnusableReport(Exception):
-    """Says why, for the reader of the crash."""
+    """The memory report cannot be used; the message says why, for the reader of the crash."""
 
 
 def gunzip(path: Path, maximum: int) -> bytes:
-    """The content of a gzip file of one or several members.
+    """Return the content of a gzip file of one or more members.
 
-    Never holds more than ``maximum`` bytes and one. Raises zlib.error, OSError, and _UnusableReport
-    where there is more, or less than there should be.
+    Never holds more than ``maximum`` + 1 bytes. Raises zlib.error, OSError, and _UnusableReport if the content is
+    larger, or its end is missing.
     """
     too_large = _UnusableReport(f"it is larger than max_size_uncompressed, {maximum} bytes")
     if path.stat().st_size > maximum:
@@ -85,7 +85,7 @@ def gunzip(path: Path, maximum: int) -> bytes:
         while chunk := file.read(_CHUNK):
             while chunk:
                 if member.eof:
-                    # Zeros may fill up the last block of a medium.
+                    # Zeros may fill up the last block of a tape or disk.
                     if not (chunk := chunk.lstrip(b"\0")):
                         break
                     if members == _MAXIMUM_MEMBERS:

@@ -1,4 +1,4 @@
-"""Which symbols the stackwalker looked for and did not find."""
+"""The symbols that the stackwalker looked for and did not find."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from socorro_processor.rules.json_dump import has_modules, modules
 class MissingSymbolsRule(Rule):
     """List the modules whose symbols were missed, so that somebody can get them.
 
-    Reads ``json_dump.modules``; writes ``processing.missing_symbols``: a row ``[debug_file, debug_id, filename,
-    code_id]`` a module, the last two None where unknown. The crash's ``date_processed`` is the date of all.
-    Fails, and notes it, where it is not known what was loaded.
+    Reads ``json_dump.modules``; writes ``processing.missing_symbols``: for each module a row ``[debug_file, debug_id,
+    filename, code_id]``; the last two may be None. The date of all rows is the crash's ``date_processed``. Fails with
+    a note if there is no list of modules.
     """
 
     def action(self, crash: Crash) -> bool:

@@ -10,7 +10,7 @@ from socorro_processor.rules.json_dump import crashing_thread, frames_of, sectio
 class ProductRule(Rule):
     """Say which build of which product crashed.
 
-    Reads the annotations of its table; writes a field for each; notes one that is no string.
+    Reads the annotations of its table; writes a field for each; notes one that is not a string.
     """
 
     def action(self, crash: Crash) -> bool:
@@ -22,7 +22,7 @@ class ProductRule(Rule):
                 "productid": ("ProductID", ""),
                 "distributor": ("Distributor", None),
                 "distributor_version": ("Distributor_version", None),
-                # The second is how the store for searches has always known it.
+                # The store for searches has always had the second one.
                 "release_channel": ("ReleaseChannel", ""),
                 "ReleaseChannel": ("ReleaseChannel", ""),
                 "build": ("BuildID", ""),
@@ -32,10 +32,10 @@ class ProductRule(Rule):
 
 
 class UserDataRule(Rule):
-    """Carry over what tells something about the user.
+    """Carry over the annotations that tell something about the user.
 
     Reads ``raw.URL``, ``raw.Comments``, ``raw.Email``; writes ``url``, ``user_comments``, ``email``, and
-    ``user_id``, always empty; notes an annotation that is no string.
+    ``user_id``, always empty; notes an annotation that is not a string.
     """
 
     def action(self, crash: Crash) -> bool:
@@ -45,7 +45,7 @@ class UserDataRule(Rule):
 
 
 class EnvironmentRule(Rule):
-    """Carry over the product's own notes. Reads ``raw.Notes``; writes ``app_notes``; notes one that is no string."""
+    """Carry over the product's own notes. Reads ``raw.Notes``; writes ``app_notes``; notes one that is not a string."""
 
     def action(self, crash: Crash) -> bool:
         carry_over(crash, {"app_notes": ("Notes", "")})
@@ -55,7 +55,7 @@ class EnvironmentRule(Rule):
 class JavaProcessRule(Rule):
     """Carry over the stack of a Java exception, and say of every raw crash whether there is one.
 
-    Reads and writes ``raw.JavaStackTrace``; writes ``java_stack_trace``; notes one that is no string.
+    Reads and writes ``raw.JavaStackTrace``; writes ``java_stack_trace``; notes one that is not a string.
     """
 
     def action(self, crash: Crash) -> bool:
@@ -67,7 +67,7 @@ class JavaProcessRule(Rule):
 class Winsock_LSPRule(Rule):
     """Carry over the programs that are hooked into Windows' network layer.
 
-    Reads ``raw.Winsock_LSP``; writes ``Winsock_LSP``; notes one that is no string.
+    Reads ``raw.Winsock_LSP``; writes ``Winsock_LSP``; notes one that is not a string.
     """
 
     def action(self, crash: Crash) -> None:
@@ -77,13 +77,12 @@ class Winsock_LSPRule(Rule):
 class TopMostFilesRule(Rule):
     """Name the source file nearest to the crash.
 
-    Reads ``json_dump.threads``; writes ``topmost_filenames``: None where no frame of the thread that
-    crashed has a file.
+    Reads ``json_dump.threads``; writes ``topmost_filenames``: None if no frame of the thread that crashed has a file.
     """
 
     def action(self, crash: Crash) -> bool:
         thread = crashing_thread(crash)
-        # Breakpad's stackwalker puts the first ten frames alone into `crashing_thread`.
+        # Breakpad's stackwalker puts only the first ten frames into `crashing_thread`.
         frames = thread_frames(crash, thread) if thread is not None else []
         frames = frames or frames_of(section(crash, "crashing_thread"))
         files = (file for frame in frames if isinstance(file := frame.get("file"), str) and file)

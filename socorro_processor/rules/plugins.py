@@ -1,4 +1,4 @@
-"""Plugins: whether one hung, which one it was, and which Flash was loaded."""
+"""Rules about plugins: the plugin that hung or crashed, and the version of Flash that was loaded."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class PluginRule(Rule):
 
     Reads the annotations ``PluginHang``, ``HangID``, ``Hang``, ``ProcessType``, ``PluginFilename``,
     ``PluginName``, ``PluginVersion``; writes ``hangid``, ``hang_type``, ``process_type``, and for the process
-    of a plugin fields of the last three names; notes one that is no string.
+    of a plugin fields with the last three names; notes an annotation that is not a string.
     """
 
     def action(self, crash: Crash) -> bool:
         plugin_hangs = bool(integer(crash.raw.get("PluginHang")))
-        # The other half of a hang, the browser's own crash, is found by the same id. This one has none.
+        # A hang id is shared with the browser's own crash, the other half of a hang. Here there is no other half.
         hang_id = f"fake-{crash.id}" if plugin_hangs else text(crash, "HangID")
         crash.processed["hangid"] = hang_id
         if integer(crash.raw.get("Hang")):
@@ -40,10 +40,10 @@ FLASH_DEBUG_IDS = {
     "83CF4DC03621B778E931FC713889E8F10": "9.0.16.0",
     "C5B5651B46B7612E118339D19A6E66360": "9.0.45.0",
 }
-"""Builds of Flash that say their version nowhere, by debug id."""
+"""Versions of builds of Flash that do not name their version, by debug id."""
 
 _LONGEST_FILE_NAME = 255
-"""What is longer is no file of any system, and 5,000 of them would take time."""
+"""Characters of a file name; no system has longer ones, and 5,000 of them would take time."""
 
 _FLASH = re.compile(
     r"NPSWF32_?(?P<windows>.*)\.dll"
@@ -63,10 +63,10 @@ def _versions_by_debug_id(text: str) -> dict[str, str]:
 
 
 class FlashVersionRule(Rule):
-    """Say which version of the Flash plugin was loaded: by its module, the name of its file, or its debug id.
+    """Find the version of the Flash plugin that was loaded: by its module, the name of its file, or its debug id.
 
-    Reads ``json_dump.modules``; writes ``flash_version``: ``[blank]`` where there is none, or nobody knows;
-    empty, with a note, where it is not known what was loaded.
+    Reads ``json_dump.modules``; writes ``flash_version``: ``[blank]`` if there is no Flash, or its version is not
+    known; empty, with a note, if there is no list of modules.
     """
 
     required_config = Namespace()
@@ -88,7 +88,7 @@ class FlashVersionRule(Rule):
 
     def _version(self, module: dict[str, object]) -> str | None:
         filename = module.get("filename")
-        # There are hundreds of modules, and hardly one is.
+        # There are hundreds of modules, and hardly any of them is Flash.
         if not isinstance(filename, str) or not filename.startswith(_BEGINNINGS) or len(filename) > _LONGEST_FILE_NAME:
             return None
         if not (match := _FLASH.fullmatch(filename)):

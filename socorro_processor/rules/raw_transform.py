@@ -1,4 +1,4 @@
-"""Rules that put the raw crash right before anything is read from it."""
+"""Rules that correct the raw crash before other rules read it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from socorro_processor.rules.reference_rule import ReferenceRule
 
 
 class ProductRewrite(ReferenceRule):
-    """Give a product the name that its product id says, where the reference data ask for it.
+    """Give a product the name that belongs to its product id, if the reference data ask for it.
 
-    A crash that names no product gets none. Reads ``raw.ProductID``; writes ``raw.ProductName``; notes that there was
+    A crash without a product name gets none. Reads ``raw.ProductID``; writes ``raw.ProductName``; notes if there was
     nothing to rewrite.
     """
 
@@ -47,7 +47,7 @@ class ESRVersionRewrite(Rule):
 
 
 class PluginContentURL(Rule):
-    """Let the page that a plugin was showing stand for the browser's own.
+    """Replace the URL of the browser by the page that a plugin was showing.
 
     Reads ``raw.PluginContentURL``; writes ``raw.URL``.
     """
@@ -61,7 +61,7 @@ class PluginContentURL(Rule):
 
 
 class PluginUserComment(Rule):
-    """Let what a user says of a plugin stand for what they say of the browser.
+    """Replace the user's comment on the browser by that on a plugin.
 
     Reads ``raw.PluginUserComment``; writes ``raw.Comments``.
     """
@@ -75,7 +75,7 @@ class PluginUserComment(Rule):
 
 
 class FennecBetaError20150430(Rule):
-    """Put a beta of Fennec right that was built to say it is a release.
+    """Correct the channel of a beta of Fennec that was built as a release.
 
     Reads ``raw.ProductName``, ``raw.BuildID``; writes ``raw.ReleaseChannel``.
     """

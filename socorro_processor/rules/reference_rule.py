@@ -1,4 +1,4 @@
-"""The base of the rules that look something up in the reference data."""
+"""The base of rules that use the reference data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from socorro_processor.reference.provider import provider_for, reference_options
 
 
 class ReferenceRule(Rule):
-    """Has the reference data at ``self.reference``: one provider for all rules of equal options."""
+    """A rule with the reference data at ``self.reference``; rules with equal options share one provider."""
 
     required_config = Namespace()
     required_config.update(reference_options())

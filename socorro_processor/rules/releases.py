@@ -1,4 +1,4 @@
-"""Rules that look up what a version stands for: the release of a beta, the name of a system."""
+"""Rules that look up versions: the released version of a beta, and the name of an operating system."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _MAJOR_MINOR = re.compile(r"\s*([0-9]{1,9})\s*\.\s*([0-9]{1,9})\s*(?:\..*)?", re
 
 
 class BetaVersionRule(ReferenceRule):
-    """Give the build of a beta its real version: it calls itself 48.0, and was released as 48.0b10.
+    """Give a beta build its real version: it calls itself 48.0, and was released as 48.0b10.
 
-    Reads ``product``, ``release_channel``, ``build``; writes ``version``; notes that a build is not
-    known. Then the version ends in ``b0``, and a later processing can put it right.
+    Reads ``product``, ``release_channel``, ``build``; writes ``version``; notes an unknown build. Its version then
+    ends in ``b0``, and can be corrected when the crash is processed again.
     """
 
     def predicate(self, crash: Crash) -> bool:
@@ -32,9 +32,9 @@ class BetaVersionRule(ReferenceRule):
 
 
 class OSPrettyVersionRule(ReferenceRule):
-    """Name the system as people do: ``Windows 7``, ``OS X 10.11``.
+    """Name the operating system as people do: ``Windows 7``, ``OS X 10.11``.
 
-    Reads ``os_name``, ``os_version``; writes ``os_pretty_version``: None where the system is not known.
+    Reads ``os_name``, ``os_version``; writes ``os_pretty_version``: None if the system is not known.
     """
 
     def action(self, crash: Crash) -> bool:

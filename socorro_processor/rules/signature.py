@@ -1,4 +1,4 @@
-"""Rules that make the signature: by it crashes of one cause are found together."""
+"""Rules that make the signature, which crashes of the same cause share."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from socorro_processor.signature.siglists import SigLists
 
 
 class SignatureGenerationRule(Rule):
-    """Make the signature: of the Java stack where there is one, else of the thread that crashed.
+    """Make the signature: of the Java stack if there is one, else of the thread that crashed.
 
-    Where the browser hung (``hang_type`` 1) thread 0 stands for the one that crashed. Reads
-    ``raw.JavaStackTrace``, ``json_dump``, ``hang_type``; writes ``signature``,
-    ``processing.siglists_version``, and but for Java stacks ``proto_signature`` and ``normalized`` into
-    each frame; notes why there is no signature.
+    If the browser hung (``hang_type`` 1), thread 0 is taken for the one that crashed. Reads
+    ``raw.JavaStackTrace``, ``json_dump``, ``hang_type``; writes ``signature``, ``processing.siglists_version``, and,
+    except for Java stacks, ``proto_signature`` and ``normalized`` in each frame; notes why there is no signature.
     """
 
     required_config = Namespace()
@@ -38,42 +37,42 @@ class SignatureGenerationRule(Rule):
         return True
 
     def sign(self, crash: Crash, thread: int | None) -> str:
-        """The signature that ``crash`` has if it was ``thread`` that crashed."""
+        """Return the signature of ``crash`` if ``thread`` is the one that crashed."""
         lists = self.c_signature.lists.current
         crash.processed.setdefault("processing", {})["siglists_version"] = lists.version
         if java_stack_trace := crash.raw.get("JavaStackTrace"):
             signature, notes = self.java_signature.generate(java_stack_trace)
             crash.notes.extend(notes)
             return signature
-        names = self.names(crash, thread, lists)
+        names = self.name_frames(crash, thread, lists)
         crash.processed["proto_signature"] = DELIMITER.join(names)
         signature, notes = self.c_signature.generate(names, lists, hang_type(crash), thread)
         crash.notes.extend(notes)
         return signature
 
-    def names(self, crash: Crash, thread: int | None, lists: SigLists) -> list[str]:
-        """The normal forms of the frames that are considered, which are written into them."""
+    def name_frames(self, crash: Crash, thread: int | None, lists: SigLists) -> list[str]:
+        """Return the normal forms of the frames that are considered, and write them into the frames."""
         return self.c_signature.name_frames(
-            self.frames(crash, thread),
+            self.frames_to_sign(crash, thread),
             lists,
             lower_case_modules=_is_windows(section(crash, "system_info").get("os")),
         )
 
-    def frames(self, crash: Crash, thread: int | None) -> list[dict[str, Any]]:
-        """Return the frames of which the signature is made, as the stackwalker gave them."""
+    def frames_to_sign(self, crash: Crash, thread: int | None) -> list[dict[str, Any]]:
+        """Return the frames that make the signature, as the stackwalker gave them."""
         source = 0 if hang_type(crash) == 1 else thread
         return [] if source is None else thread_frames(crash, source)
 
     def reload(self) -> None:
-        """Read the signature lists again; where they are bad keep the old ones and raise ConfigurationError."""
+        """Read the signature lists again. If they are bad, keep the old ones and raise ConfigurationError."""
         self.c_signature.lists.reload()
 
 
 class SignatureRunWatchDog(SignatureGenerationRule):
     """Sign a crash of the watchdog, which ends a shutdown that hangs, by the thread that it waited for.
 
-    The watchdog runs in a thread of its own; what hung is thread 0. Reads ``signature``, and what
-    SignatureGenerationRule does; rewrites all that it writes.
+    The watchdog runs in a thread of its own; thread 0 is the one that hung. Reads ``signature`` and the same fields
+    as SignatureGenerationRule; rewrites all fields that it writes.
     """
 
     def predicate(self, crash: Crash) -> bool:
@@ -85,10 +84,10 @@ class SignatureRunWatchDog(SignatureGenerationRule):
 
 
 class SigTrunc(Rule):
-    """Make a signature fit to be stored and read, whatever rules it is from. Reads and writes ``signature``.
+    """Make a signature fit to be stored and read, whichever rules made it. Reads and writes ``signature``.
 
-    Control and format characters become a space: they would steer a terminal, end a line, or turn the direction of
-    writing. More than 255 characters are cut.
+    Control and format characters become a space: they would control a terminal, end a line, or change the direction
+    of writing. More than 255 characters are cut.
     """
 
     maximum = 255
@@ -104,7 +103,7 @@ class SigTrunc(Rule):
 
 
 def hang_type(crash: Crash) -> int:
-    """1 where the browser hung, -1 where a plugin did, else 0."""
+    """Return 1 if the browser hung, -1 if a plugin did, else 0."""
     value = crash.processed.get("hang_type")
     return value if isinstance(value, int) else 0
 

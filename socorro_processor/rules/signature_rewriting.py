@@ -1,6 +1,6 @@
-"""Rules that put into a signature what is known of the crash besides its stack.
+"""Rules that add to a signature facts about the crash that are not in its stack.
 
-Each rewrites ``signature`` as the rules before it left it, so that their order matters.
+Each rewrites ``signature`` as the rules before it left it, so their order matters.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from socorro_processor.signature.c_signature import truncate
 
 
 class StackwalkerErrorSignatureRule(Rule):
-    """Say in an empty signature what came of the stackwalk. Reads ``mdsw_status_string``; rewrites ``signature``."""
+    """Add the result of the stackwalk to an empty signature. Reads ``mdsw_status_string``; rewrites ``signature``."""
 
     def predicate(self, crash: Crash) -> bool:
         return _signature(crash).startswith("EMPTY")
@@ -25,17 +25,17 @@ class StackwalkerErrorSignatureRule(Rule):
 
 
 class OOMSignature(Rule):
-    """Mark a crash that ran out of memory, by how much it wanted.
+    """Mark a crash that ran out of memory by the size of the allocation that failed.
 
-    Where even a small allocation failed, memory was used up, and it says nothing whose turn it was:
-    the stack is left out. Reads ``raw.OOMAllocationSize``; rewrites ``signature``, but where the size is
-    no number, and keeps the old one as ``original_signature``; notes a size that is no number.
+    If even a small allocation failed, all memory was used up, and the stack says nothing about the cause: it is left
+    out. Reads ``raw.OOMAllocationSize``; rewrites ``signature``, and keeps the old one as ``original_signature``; a
+    size that is not a number is noted, and the signature stays.
     """
 
     frames = ("NS_ABORT_OOM", "mozalloc_handle_oom", "CrashAtUnhandlableOOM", "AutoEnterOOMUnsafeRegion")
-    """Functions that are called where no memory was left."""
+    """Functions that are called when no memory is left."""
     small = 256 * 1024
-    """Bytes, as many as count as few."""
+    """Bytes; an allocation up to this size is small."""
 
     def predicate(self, crash: Crash) -> bool:
         return "OOMAllocationSize" in crash.raw or any(frame in _signature(crash) for frame in self.frames)
@@ -47,7 +47,7 @@ class OOMSignature(Rule):
             return True
         size = integer(crash.raw["OOMAllocationSize"], digits=100)
         if size is None:
-            crash.note("OOMAllocationSize is no number: the signature stays as it was")
+            crash.note("OOMAllocationSize is not a number: the signature stays as it was")
             return False
         if size <= self.small:
             crash.processed["signature"] = "OOM | small"
@@ -57,7 +57,7 @@ class OOMSignature(Rule):
 
 
 class AbortSignature(Rule):
-    """Put the message with which the program aborted in front.
+    """Put the program's abort message in front of the signature.
 
     Reads ``raw.AbortMessage``; rewrites ``signature``, and keeps the old one as ``original_signature``.
     """
@@ -74,10 +74,10 @@ class AbortSignature(Rule):
         return True
 
     def _message(self, message: str) -> str | None:
-        """The message itself; None where there is none but the place, which changes with every build."""
+        """Return the message itself; None if there is only the place, which changes with every build."""
         if "###!!! ABORT: file " in message:
             return None
-        # In front of it stands the process: [Parent 1234] ###!!! ABORT: message: file a.cpp, line 1
+        # The process is in front of it: [Parent 1234] ###!!! ABORT: message: file a.cpp, line 1
         if "###!!! ABORT:" in message:
             message = message.partition("###!!! ABORT:")[2].strip()
         if ": file " in message:
@@ -86,10 +86,10 @@ class AbortSignature(Rule):
 
 
 class SignatureIPCChannelError(Rule):
-    """Sign a crash that was brought about because a process could not be talked to by that error alone.
+    """Sign a crash that was caused on purpose, because of an IPC channel error, by that error alone.
 
-    The stack is that of whoever was running. Reads ``raw.ipc_channel_error``,
-    ``raw.additional_minidumps``; rewrites ``signature``, and notes the old one.
+    The stack is that of any code that was running. Reads ``raw.ipc_channel_error``, ``raw.additional_minidumps``;
+    rewrites ``signature``, and notes the old one.
     """
 
     maximum = 100
@@ -111,5 +111,5 @@ def _signature(crash: Crash) -> str:
 
 
 def _text(crash: Crash, annotation: str) -> str:
-    """An annotation; empty where it is absent, or is nothing that has a text."""
+    """Return the text of an annotation; empty if it is absent or has no text."""
     return as_text(crash.raw.get(annotation)) or ""

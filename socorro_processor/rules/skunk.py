@@ -1,8 +1,8 @@
-"""The classifiers of the skunk works: what hangs of plugins look like in the stacks of their processes.
+"""The classifiers of the skunk works: they recognize hangs of plugins by the stacks of their processes.
 
-A plugin that hangs is killed, and comes with a dump of each process that has to do with it: that of the
-plugin, and those of Flash's own two. The first rule that knows the hang ends the search;
-``classifications.skunk_works`` is what it found. Frames are compared by their normal form.
+A plugin that hangs is killed, and its crash has a dump of each process involved: the plugin's, and Flash's own two.
+The first rule that knows the hang ends the search, and writes its result to ``classifications.skunk_works``. Frames
+are compared by their normal form.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.rules.classifications import classification, of_kind, record
+from socorro_processor.rules.classifications import classification, classifications_of_kind, record_classification
 from socorro_processor.rules.json_dump import frames_of, section
 from socorro_processor.signature.c_signature import CSignatureTool
 
 FLASH_DUMP = "upload_file_minidump_flash2"
-"""The process of Flash that draws and has windows."""
+"""The dump of the Flash process that draws and has windows."""
 PLUGIN_DUMP = "upload_file_minidump_plugin"
 
 _TOP = 5
-"""Frames, from the top, in which a hang shows."""
+"""Frames from the top in which a hang shows."""
 
 
 class SkunkClassificationRule(Rule):
-    """The base of them: says no where there is a classification already. Writes ``classifications.skunk_works``."""
+    """The base of all: it runs only if there is no classification yet. Writes ``classifications.skunk_works``."""
 
     version = "0.1"
 
     def predicate(self, crash: Crash) -> bool:
-        return not of_kind(crash, "skunk_works")
+        return not classifications_of_kind(crash, "skunk_works")
 
     def classify(self, crash: Crash, name: str, data: str | None = None) -> bool:
-        record(crash, "skunk_works", classification(name, self.version, data))
+        record_classification(crash, "skunk_works", classification(name, self.version, data))
         return True
 
 
 class StackRule(SkunkClassificationRule):
-    """The base of those that look at stacks; they write ``normalized`` into the frames that they look at."""
+    """The base of classifiers that look at stacks; they write ``normalized`` into the frames that they look at."""
 
     required_config = Namespace()
     required_config.namespace("c_signature")
@@ -50,11 +50,11 @@ class StackRule(SkunkClassificationRule):
         self.c_signature = CSignatureTool(self.config.c_signature)
 
     def shows(self, frames: Iterable[dict[str, Any]], beginning: str) -> bool:
-        """Whether the name of one of the top frames begins so. Frames below that one are not looked at."""
+        """Return True if the name of one of the top frames has this beginning. Frames below it are not looked at."""
         return any(name.startswith(beginning) for name in self._names(islice(frames, _TOP)))
 
     def reload(self) -> None:
-        """Read the signature lists again; where they are bad keep the old ones and raise ConfigurationError."""
+        """Read the signature lists again. If they are bad, keep the old ones and raise ConfigurationError."""
         self.c_signature.lists.reload()
 
     def _names(self, frames: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -65,10 +65,9 @@ class StackRule(SkunkClassificationRule):
 
 
 class UpdateWindowAttributes(StackRule):
-    """Find a plugin that waits for the browser, which waits for it while it changes its window.
+    """Find a plugin that waits for the browser, which in turn waits for the plugin to change its window.
 
-    Reads the plugin's stack: three frames in this order. The data is the frame that
-    UpdateWindowAttributes was called by.
+    Reads the plugin's stack: three frames in this order. The data is the frame that called UpdateWindowAttributes.
     """
 
     frames = (
@@ -88,7 +87,7 @@ class UpdateWindowAttributes(StackRule):
         return self.classify(crash, "adbe-3355131", self._name(frames[found[1] + 1]))
 
     def _is(self, frame: dict[str, Any], name: str) -> bool:
-        # The normal form of a function has no name that the function has not: most need none.
+        # Every name in the normal form is in the function, too: so most frames need no normal form.
         function = frame.get("function")
         return isinstance(function, str) and name in function and name in self._name(frame)
 
@@ -115,7 +114,7 @@ class SetWindowPos(StackRule):
 
 
 class SendWaitReceivePort(StackRule):
-    """Find a Flash that waits for an answer from another process."""
+    """Find a Flash process that waits for an answer from another process."""
 
     def action(self, crash: Crash) -> bool:
         return self.shows(dump_frames(crash, FLASH_DUMP), "NtAlpcSendWaitReceivePort") and self.classify(
@@ -124,7 +123,7 @@ class SendWaitReceivePort(StackRule):
 
 
 class Bug811804(SkunkClassificationRule):
-    """Find the hang of that bug by the signature of Flash's dump, where another rule has given it one."""
+    """Find the hang of that bug by the signature of Flash's dump, if another rule has given it one."""
 
     flash_signature = "hang | NtUserWaitMessage | F34033164________________________________"
 
@@ -136,7 +135,7 @@ class Bug811804(SkunkClassificationRule):
 
 
 class Bug812318(StackRule):
-    """Find a Flash that looks for messages, and say whether it is the hang of that bug."""
+    """Find a Flash process that looks for messages, and say whether it is the hang of that bug."""
 
     caller = "F849276792______________________________"
 
@@ -149,21 +148,21 @@ class Bug812318(StackRule):
 
 
 class NullClassification(SkunkClassificationRule):
-    """Say of what no rule before knew that it was looked at."""
+    """Mark a crash that no earlier rule knows as looked at."""
 
     def action(self, crash: Crash) -> bool:
         return self.classify(crash, "not classified")
 
 
 def plugin_frames(crash: Crash) -> list[dict[str, Any]]:
-    """The frames of the plugin's crashing thread: of the main dump where that is the plugin's."""
+    """Return the frames of the plugin's crashing thread; from the main dump if that is the plugin's."""
     if crash.processed.get("process_type") == "plugin":
         return frames_of(section(crash, "crashing_thread"))
     return dump_frames(crash, PLUGIN_DUMP)
 
 
 def dump_frames(crash: Crash, dump_name: str) -> list[dict[str, Any]]:
-    """The frames of an additional dump's crashing thread; none where there is no such dump."""
+    """Return the frames of an additional dump's crashing thread; empty if there is no such dump."""
     dump = crash.processed.get(dump_name)
     json_dump = dump.get("json_dump") if isinstance(dump, dict) else None
     return frames_of(json_dump.get("crashing_thread")) if isinstance(json_dump, dict) else []

@@ -1,4 +1,4 @@
-"""The rule that keeps all but one kind of crash away from the classifiers of the skunk works."""
+"""The rule that admits only one kind of crash to the classifiers of the skunk works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from socorro_processor.rules.json_dump import section
 _OLDEST_VERSION = 17
 _OLDEST_BUILDS = {18: date(2012, 10, 23)}
 _OLDEST_BUILD = date(2012, 10, 17)
-"""From then on builds have what the classifiers look for."""
+"""The first day whose builds have the functions that the classifiers look for."""
 
 _NO_PLUGIN_HANG = "not a plugin hang"
 _MAJOR = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -21,12 +21,11 @@ _BUILD_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
 
 
 class DontConsiderTheseFilter(Rule):
-    """End the search for all but the hangs of plugins of Firefox 17 and later that were walked in full.
+    """Reject all crashes except hangs of plugins of Firefox 17 and later whose dumps were all walked.
 
-    To the rule set, which ends with the first action that succeeds, this one's action is to reject
-    a crash. Reads ``raw.PluginHang``, ``raw.ProductName``, ``raw.Version``, ``raw.BuildID``,
-    ``json_dump``, ``success``, ``additional_minidumps`` and the dumps named there; notes why it rejects the hang of a
-    plugin.
+    The rule set ends with the first action that succeeds; to reject a crash is the action of this rule. Reads
+    ``raw.PluginHang``, ``raw.ProductName``, ``raw.Version``, ``raw.BuildID``, ``json_dump``, ``success``,
+    ``additional_minidumps`` and the dumps named there; notes why it rejects the hang of a plugin.
     """
 
     def predicate(self, crash: Crash) -> bool:
@@ -34,14 +33,14 @@ class DontConsiderTheseFilter(Rule):
 
     def action(self, crash: Crash) -> bool:
         reason = next(_reasons(crash))
-        if reason != _NO_PLUGIN_HANG:  # hardly any crash is one
+        if reason != _NO_PLUGIN_HANG:  # as nearly all crashes
             crash.note(f"not for the skunk classifiers: {reason}")
         return True
 
 
 def _reasons(crash: Crash) -> Iterator[str]:
-    """Why ``crash`` is not considered; nothing where it is."""
-    # Anything but a 0 has always counted here, also what is no number.
+    """Yield the reasons to reject ``crash``; nothing if it is considered."""
+    # Anything but 0 has always counted here, even a text that is not a number.
     if crash.raw.get("PluginHang") in (None, "", "0", 0):
         yield _NO_PLUGIN_HANG
     if (product := crash.raw.get("ProductName")) != "Firefox":

@@ -1,4 +1,4 @@
-"""A rule around another one, which tells statsd how long that one takes."""
+"""A rule around another one, which sends the times of the other one to statsd."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from socorro_processor.pipeline.rule import Crash, Rule
 
 
 class StatsdRuleBenchmarkWrapper(Rule):
-    """Does what ``wrapped_object_class`` does, under its name; ``act``, ``predicate`` or ``action`` is timed.
+    """Runs the rule ``wrapped_object_class``, under its name; times ``act``, ``predicate`` or ``action``.
 
         [processor]
         [[raw_transform]]
@@ -37,7 +37,7 @@ class StatsdRuleBenchmarkWrapper(Rule):
         self._statsd = StatsdClient(self.config)
         self._wrapped: Rule = rule_class(self.config)
         for name in self.config.active_list.intersection(("act", "predicate", "action")):
-            # On the rule itself, whose own act calls its predicate and its action.
+            # They are replaced in the rule itself, because its act calls its predicate and its action.
             timed = self._statsd.timed(metric_name(self.name, name), getattr(self._wrapped, name))
             setattr(self._wrapped, name, timed)
 

@@ -1,6 +1,6 @@
-"""Classifiers for the people who help users: crashes with a known way out.
+"""Classifiers for the people who help users: they recognize crashes with a known remedy.
 
-The first that knows one ends the search; ``classifications.support`` is what it found.
+The first one that knows the crash ends the search, and writes its result to ``classifications.support``.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import re
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.annotations import as_text
-from socorro_processor.rules.classifications import classification, record
+from socorro_processor.rules.classifications import classification, record_classification
 from socorro_processor.rules.json_dump import modules, section
 from socorro_processor.rules.toolkit_version import ToolkitVersion
 
 
 class BitguardClassifier(Rule):
-    """Find an adware that takes browsers down with it. Reads ``json_dump.modules``."""
+    """Find an adware that crashes browsers. Reads ``json_dump.modules``."""
 
     def action(self, crash: Crash) -> bool:
         if not any(module.get("filename") == "bitguard.dll" for module in modules(crash)):
             return False
-        record(crash, "support", classification("bitguard", self.version))
+        record_classification(crash, "support", classification("bitguard", self.version))
         return True
 
 
 class OutOfDateClassifier(Rule):
-    """Tell users of an old Firefox to update it, or that their system has none that is newer.
+    """Tell users of an old Firefox to update it, or that there is no newer one for their system.
 
     Reads ``raw.ProductName``, ``raw.Version``, ``json_dump.system_info``.
     """
@@ -58,12 +58,12 @@ class OutOfDateClassifier(Rule):
             advice = _windows(_version(system_info.get("os_ver")))
         elif system == "Mac OS X":
             advice = _mac(_version(system_info.get("os_ver")), system_info.get("cpu_arch"))
-        record(crash, "support", classification(advice or "update-firefox-latest-version", self.version))
+        record_classification(crash, "support", classification(advice or "update-firefox-latest-version", self.version))
         return True
 
 
 _Version = tuple[int, int, int]
-"""Major, minor, service pack."""
+"""Major version, minor version, service pack."""
 _WINDOWS_2000 = (5, 0)
 _WINDOWS_XP_SERVICE_PACK_3 = (5, 1, 3)
 _NUMBERS = re.compile(r"\s*([0-9]{1,9})\.([0-9]{1,9})", re.ASCII)
@@ -71,7 +71,7 @@ _SERVICE_PACK = re.compile(r"Service Pack ([0-9]{1,9})", re.ASCII)
 
 
 def _version(text: object) -> _Version | None:
-    """The version of a system (``5.1.2600 Service Pack 2``); None where it is not known."""
+    """Read the version of a system (``5.1.2600 Service Pack 2``); None if it is not known."""
     if not isinstance(text, str) or not (numbers := _NUMBERS.match(text)):
         return None
     service_pack = _SERVICE_PACK.search(text[:1000])

@@ -1,4 +1,4 @@
-"""The order of Mozilla's version numbers, which is not that of other programs.
+"""The order of Mozilla's version numbers, which differs from that of other programs.
 
     ToolkitVersion("17.0a1") < ToolkitVersion("17") == ToolkitVersion("17.0.0") < ToolkitVersion("17.0.1pre")
 
@@ -12,11 +12,11 @@ from functools import total_ordering
 
 _PARTS = 10
 _DIGITS = 20
-# A part is number, word, number, word, each of them optional: 0b12pre. Nothing may be ambiguous in it,
-# for versions come from anywhere.
+# A part is number, word, number, word, each of them optional: 0b12pre. The pattern must not be ambiguous, because
+# versions come from anywhere.
 _PART = re.compile(r"(-?[0-9]*)([^0-9+-]*)([+-]?[0-9]*)(.*)", re.ASCII | re.DOTALL)
 _WORD_AFTER_ALL = "\U0010ffff"
-"""Stands for no word: 1.0 is newer than 1.0a, and than every other word behind it."""
+"""The key of a missing word: 1.0 is newer than 1.0a, and than 1.0 with any other word behind it."""
 
 _Key = tuple[float, str, float, str]
 _NOTHING: _Key = (0, _WORD_AFTER_ALL, 0, _WORD_AFTER_ALL)
@@ -24,13 +24,13 @@ _NOTHING: _Key = (0, _WORD_AFTER_ALL, 0, _WORD_AFTER_ALL)
 
 @total_ordering
 class ToolkitVersion:
-    """A version that compares as the toolkit compares it. Any text is one: a word alone is 0 and the word."""
+    """A version that compares as the toolkit compares it. It takes any text: a word alone means 0 and the word."""
 
     def __init__(self, text: str) -> None:
         parts = [_key(part[:100]) for part in text.strip().split(".", _PARTS)[:_PARTS]]
         while parts and parts[-1] == _NOTHING:
             parts.pop()
-        # Of two versions the shorter one goes on in nothing; what is not nothing may be more or less.
+        # The shorter of two versions goes on with empty parts; a part that is not empty may be more or less.
         self._key = (*parts, *[_NOTHING] * (_PARTS - len(parts)))
 
     def __eq__(self, other: object) -> bool:
@@ -48,7 +48,7 @@ def _key(part: str) -> _Key:
         return (float("inf"), _WORD_AFTER_ALL, 0, _WORD_AFTER_ALL)
     number, word, second, rest = _PART.fullmatch(part).groups()  # type: ignore[union-attr] # it matches all
     if second == "+" and not word and not rest:
-        # 1.0+ is what leads up to 1.1: 1.1pre
+        # 1.0+ is the version that leads up to 1.1: 1.1pre
         return (_number(number) + 1, "pre", 0, _WORD_AFTER_ALL)
     return (_number(number), word or _WORD_AFTER_ALL, _number(second), rest or _WORD_AFTER_ALL)
 

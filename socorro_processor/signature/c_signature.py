@@ -20,12 +20,12 @@ NO_FRAMES = "EMPTY: no frame data available"
 
 
 class Part(Enum):
-    """What a frame is to the signature of its stack."""
+    """The part that a frame has in the signature of its stack."""
 
     ABOVE = "above the sentinel"
     IRRELEVANT = "irrelevant"
     REPEATED = "repeated"
-    """Of the same trimmed module as the one before."""
+    """It has the same trimmed module as the frame before."""
     PREFIX = "prefix"
     END = "end"
     BELOW = "below the end"
@@ -33,21 +33,21 @@ class Part(Enum):
 
 @dataclass(frozen=True)
 class Choice:
-    """What was made of one frame."""
+    """A frame, and its part in the signature."""
 
     name: str
     part: Part
     taken: str = ""
-    """What of it stands in the signature."""
+    """The text of the frame in the signature; empty if it is not in it."""
 
 
 def truncate(signature: str, maximum: int) -> str:
-    """``signature``, its end replaced by ``...`` where it is longer than ``maximum``."""
+    """Return ``signature``, its end replaced by ``...`` if it is longer than ``maximum``."""
     return signature if len(signature) <= maximum else signature[: max(0, maximum - 3)] + "..."
 
 
 class CSignatureTool(RequiredConfig):
-    """Names the frames of a thread, and chooses those that say what crashed."""
+    """Names the frames of a thread, and chooses those that make the signature."""
 
     required_config = Namespace()
     required_config.add_option(
@@ -78,17 +78,17 @@ class CSignatureTool(RequiredConfig):
     )
 
     def __init__(self, config: DotDict | None = None) -> None:
-        """Raises ConfigurationError where the lists are missing or bad."""
+        """Read the lists. Raises ConfigurationError if they are missing or bad."""
         self.config = defaults(type(self)) if config is None else config
         directory = self.config.siglists_directory
         self.lists = lists_in_use(Path(directory) if directory else default_directory())
-        """Shared by all that are configured with this directory."""
+        """The lists, shared by all tools of this directory."""
 
     def name_frames(self, frames: Sequence[dict[str, Any]], lists: SigLists, *, lower_case_modules: bool) -> list[str]:
-        """The normal form of each frame considered; writes it into the frame, as ``normalized``.
+        """Return the normal form of each frame considered, and write it into the frame, as ``normalized``.
 
-        With ``lower_case_modules`` the frame's ``module`` becomes lower case too: Windows does not
-        tell MozGlue.DLL from mozglue.dll, and reports now one, now the other.
+        With ``lower_case_modules`` the frame's ``module`` becomes lower case, too: for Windows MozGlue.DLL and
+        mozglue.dll are the same, and it reports now one, now the other.
         """
         names = []
         for frame in islice(frames, max(0, self.config.maximum_frames_to_consider)):
@@ -99,15 +99,15 @@ class CSignatureTool(RequiredConfig):
         return names
 
     def name_frame(self, frame: Mapping[str, Any], lists: SigLists) -> str:
-        """The normal form of a frame, which stays as it is."""
+        """Return the normal form of a frame; the frame itself stays as it is."""
         return normalize(frame, lists.line_numbers, collapse_arguments=self.config.collapse_arguments)
 
     def generate(
         self, names: Sequence[str], lists: SigLists, hang_type: int, crashing_thread: int | None
     ) -> tuple[str, list[str]]:
-        """The signature of a stack with these ``names``, and notes for the reader of the crash."""
+        """Return the signature of a stack with these ``names``, and notes for the reader of the crash."""
         notes: list[str] = []
-        choices = choose(names, lists)
+        choices = choose_frames(names, lists)
         chosen = [choice.taken for choice in choices if choice.taken]
         if hang_type in HANG_PREFIXES:
             chosen.insert(0, HANG_PREFIXES[hang_type])
@@ -125,8 +125,8 @@ class CSignatureTool(RequiredConfig):
         return truncate(signature, self.config.signature_max_len), notes
 
 
-def choose(names: Sequence[str], lists: SigLists) -> list[Choice]:
-    """What each frame is to the signature: it is made of what is ``taken`` here, in this order."""
+def choose_frames(names: Sequence[str], lists: SigLists) -> list[Choice]:
+    """Choose the frames of a signature: it is made of the texts ``taken`` here, in this order."""
     start = next((position for position, name in enumerate(names) if name in lists.sentinel_frames), 0)
     choices = [Choice(name, Part.ABOVE) for name in names[:start]]
     last = ""

@@ -1,4 +1,4 @@
-"""Characters that no signature has: those that are not seen, but do something.
+"""Remove characters that must not be in a signature: they are invisible, but have an effect.
 
 without_control_characters("Abort | a\n\x1b[31mb")  # "Abort | a [31mb"
 """
@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 _CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-"""Of Unicode: control and format characters, lone surrogates, separators of lines and paragraphs."""
+"""Categories of Unicode: control and format characters, lone surrogates, separators of lines and paragraphs."""
 _MARK = "\0"
 _RUN = re.compile(rf"[\s{_MARK}]+")
 
@@ -19,7 +19,7 @@ def has_control_characters(text: str) -> bool:
 
 
 def without_control_characters(text: str) -> str:
-    """Return ``text`` with one space in place of a run of them, and of the spaces around; with none at the ends."""
+    """Return ``text`` with one space in place of each run of them and the spaces around it; none at the ends."""
     if not has_control_characters(text):
         return text
     marked = "".join(_MARK if _is_one(character) else character for character in text)

@@ -1,6 +1,6 @@
-"""Why a signature is what it is: what each frame is to it, and which entry of which list says so.
+"""Explain a signature: the part that each frame has in it, and the entry of a list that gives it that part.
 
-It is made of the very choices that the signature is made of (``choose``), so that the two cannot differ.
+It uses the same choices as the signature (``choose_frames``), so the two cannot differ.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from socorro_processor.signature.c_signature import HANG_PREFIXES, Choice, CSignatureTool, Part, choose
+from socorro_processor.signature.c_signature import HANG_PREFIXES, Choice, CSignatureTool, Part, choose_frames
 from socorro_processor.signature.siglists import Entry, SigLists
 
 _LINE_NUMBER = re.compile(r":(?:[0-9]+|None)$")
@@ -18,14 +18,14 @@ _LINE_NUMBER = re.compile(r":(?:[0-9]+|None)$")
 
 @dataclass(frozen=True)
 class Explanation:
-    """The signature of a stack, and where it comes from."""
+    """The signature of a stack, and the reasons for it."""
 
     signature: str
     frames: tuple[Choice, ...]
     walked: tuple[str, ...]
-    """Of each frame what the stackwalker said, of which its name is the normal form."""
+    """The text of the stackwalker for each frame; the name of the frame is its normal form."""
     entries: tuple[tuple[Entry, ...], ...]
-    """Of each frame the entries that it matches, the first of each list."""
+    """The entries that each frame matches, the first of each list."""
     begins: str
     ends: str
     notes: tuple[str, ...]
@@ -39,9 +39,9 @@ def explain(
     hang_type: int,
     crashing_thread: int | None,
 ) -> Explanation:
-    """Of a stack of these frames (``as_walked``) with these ``names``, as ``CSignatureTool.generate`` signs it."""
+    """Explain the signature that ``CSignatureTool.generate`` makes of these frames (``as_walked``) and ``names``."""
     signature, notes = tool.generate(names, lists, hang_type, crashing_thread)
-    choices = choose(names, lists)
+    choices = choose_frames(names, lists)
     return Explanation(
         signature=signature,
         frames=tuple(choices),
@@ -53,8 +53,8 @@ def explain(
     )
 
 
-def place(entry: Entry) -> str:
-    """Where an entry is written, and what it is."""
+def describe_entry(entry: Entry) -> str:
+    """Return the file, line and text of an entry, for people."""
     return f"{Path(entry.file).name}, line {entry.line}: {entry.text}"
 
 
@@ -65,7 +65,7 @@ def _entries(name: str, lists: SigLists) -> Iterator[Entry]:
         lists.irrelevant.entry_for(name),
         trimmed_by,
         lists.prefix.entry_for(name.split("@", 1)[0] if trimmed_by else name),
-        # The line is what this list had added.
+        # The line number was added because of this list.
         lists.line_numbers.entry_for(_LINE_NUMBER.sub("", name)) if _LINE_NUMBER.search(name) else None,
     )
     yield from (entry for entry in found if entry is not None)
@@ -80,13 +80,13 @@ def _begins(choices: Sequence[Choice], lists: SigLists, hang_type: int) -> str:
     else:
         where = "at the top: no frame is a sentinel"
     prefix = HANG_PREFIXES.get(hang_type)
-    return f"{where}; in front, {prefix}, for hang_type is {hang_type}" if prefix else where
+    return f"{where}; in front, {prefix}, because hang_type is {hang_type}" if prefix else where
 
 
 def _ends(choices: Sequence[Choice], maximum: int) -> str:
     end = next((position for position, choice in enumerate(choices) if choice.part is Part.END), None)
     if end is not None:
-        return f"with frame {end}, the first that is no prefix"
+        return f"with frame {end}, the first that is not a prefix"
     if not any(choice.taken for choice in choices):
         return "no frame says anything"
     if len(choices) >= maximum:

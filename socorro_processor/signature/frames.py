@@ -1,9 +1,9 @@
-"""The normal form of a frame: what a signature calls it.
+"""The normal form of a frame: its name in signatures.
 
     nsTArray<RefPtr<Foo> >::Append(Foo *,int)  ->  nsTArray<T>::Append(Foo*, int)
 
-Function names come from symbol files and are as long and as twisted as somebody likes, so each step
-takes time in proportion to the length, and the length has a limit.
+Function names come from symbol files, and can be of any length and form. So each step takes time in proportion to
+the length, and the length has a limit.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from typing import Any
 from socorro_processor.signature.siglists import PatternList
 
 MAXIMUM_NAME_LENGTH = 4096
-"""Characters of a function's, a file's or a module's name that are looked at; the rest is as good as not there."""
+"""Characters of the name of a function, file or module that are looked at; the rest is ignored."""
 
 
 @dataclass(frozen=True)
 class Brackets:
-    """A pair of brackets, and what becomes of what it holds."""
+    """A pair of brackets, and the text that replaces its content."""
 
     opening: str
     closing: str
     opened: str
-    """Written where an outermost pair opens. Where it never closes, nothing more is written."""
+    """Text in place of the opening bracket of an outermost pair. If that never closes, nothing more is written."""
     closed: str
     exempt: tuple[str, ...]
-    """Words that, directly before or behind an opening bracket, keep it and the next closing one."""
+    """Words directly before or behind an opening bracket that protect it and the next closing one."""
     tokens: re.Pattern[str]
-    """Finds the brackets, and whole what only looks like one."""
+    """A pattern that finds the brackets, and as a whole any operator that only looks like one."""
 
 
 _PLACEHOLDER = re.compile(r"<(?:unknown|\.\S+ ELF section) in [^<>]*>")
-"""What symbol files call code of which they know no function."""
+"""The name that symbol files give to code whose function they do not know."""
 
 TEMPLATES = Brackets(
     opening="<",
@@ -56,14 +56,14 @@ ARGUMENTS = Brackets(
 
 
 def normalize(frame: Mapping[str, Any], with_line_numbers: PatternList, *, collapse_arguments: bool = False) -> str:
-    """The normal form of ``frame``, an object of the stackwalker's JSON; whatever it holds, a string comes back."""
+    """Return the normal form of ``frame``, an object of the stackwalker's JSON; a string, whatever the frame holds."""
     if cached := _text(frame, "normalized"):
         return cached
     line = frame.get("line")
     function = _text(frame, "function")[:MAXIMUM_NAME_LENGTH]
     if _PLACEHOLDER.fullmatch(function):
         function = ""
-    # Of a function that is one argument list, nothing may be left.
+    # If the function is nothing but an argument list, nothing may be left of it.
     if name := _function(function, line, with_line_numbers, collapse_arguments):
         return name
     if (file := _text(frame, "file")) and isinstance(line, int | str) and line:
@@ -74,7 +74,7 @@ def normalize(frame: Mapping[str, Any], with_line_numbers: PatternList, *, colla
 
 
 def as_walked(frame: object) -> str:
-    """Return what the stackwalker says of a frame, before anything is made of it: a function, or a module's address."""
+    """Return the text of the stackwalker for a frame, unchanged: a function, or an address in a module."""
     if not isinstance(frame, Mapping):
         return ""
     if function := _text(frame, "function"):
@@ -85,7 +85,7 @@ def as_walked(frame: object) -> str:
 
 
 def collapse(text: str, brackets: Brackets) -> str:
-    """Replace what the outermost brackets hold, nested ones and all."""
+    """Replace the content of the outermost brackets, including nested ones."""
     kept: list[str] = []
     done = 0  # up to here `text` is dealt with
     depth = 0
@@ -126,12 +126,12 @@ def _function(function: str, line: object, with_line_numbers: PatternList, colla
         function = f"{function}:{_scalar(line)}"
     for symbol in "*&,":
         function = function.replace(f" {symbol}", symbol)
-    # A space after each comma, without a second one where there is one already.
+    # One space after each comma, also if there is one already.
     return function.replace(", ", ",").replace(",", ", ")
 
 
 def _base_name(file: str) -> str:
-    # A file with a backslash comes from Windows; there a slash may stand within a name's last part.
+    # A path with a backslash comes from Windows, where a slash may be in the last part of the name.
     file = file[-MAXIMUM_NAME_LENGTH:].rstrip("/\\")
     return file.rsplit("\\" if "\\" in file else "/", 1)[-1]
 
@@ -142,5 +142,5 @@ def _text(frame: Mapping[str, Any], key: str) -> str:
 
 
 def _scalar(value: object) -> str:
-    """A number or a string as it is; what belongs into no signature, an object or a list, as None."""
+    """Return the text of a number or a string; ``None`` for an object or a list, which must not be in a signature."""
     return str(value)[:100] if isinstance(value, int | str) else "None"

@@ -4,8 +4,7 @@
         at org.mozilla.gecko.GeckoApp.onCreate(GeckoApp.java:1234)
 
 becomes ``java.lang.IllegalStateException: Display is taken by Display@<addr>: at
-org.mozilla.gecko.GeckoApp.onCreate(GeckoApp.java)``: what differs from crash to crash and from build to
-build is not in it.
+org.mozilla.gecko.GeckoApp.onCreate(GeckoApp.java)``. Details that differ between crashes or builds are left out.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ from socorro_processor.signature.c_signature import truncate
 NO_STACK = "EMPTY: Java stack trace not in expected format"
 
 _LOOKED_AT = 100_000
-"""Characters of a stack trace; its first lines are what counts."""
+"""Characters of a stack trace; only its first lines count."""
 _LINE_LENGTH = 4096
 _OBJECT_ADDRESS = re.compile(r"@[0-9a-fA-F]{8}")
 _ADDRESS = "<addr>"
 _FRAME = re.compile(r"at [^\s(]+\(.*\)")
-"""A line of the message may begin with `at` as well."""
+"""A frame; a line of the message may begin with `at`, too."""
 _LINE_NUMBER = re.compile(r":[0-9]+\)$")
 
 
 class JavaSignatureTool(RequiredConfig):
-    """Makes a signature of the first lines of a stack trace: what was thrown, why, and where."""
+    """Makes a signature of the first lines of a stack trace: the exception, its message, and the method."""
 
     required_config = Namespace()
     required_config.add_option(
@@ -43,9 +42,9 @@ class JavaSignatureTool(RequiredConfig):
         self.config = defaults(type(self)) if config is None else config
 
     def generate(self, stack_trace: object) -> tuple[str, list[str]]:
-        """The signature, and notes for the reader of the crash."""
+        """Return the signature, and notes for the reader of the crash."""
         if not isinstance(stack_trace, str):
-            return NO_STACK, [f"the Java stack trace is no string, but {type(stack_trace).__name__}"]
+            return NO_STACK, [f"the Java stack trace is not a string, but {type(stack_trace).__name__}"]
         notes: list[str] = []
         lines = [line.strip()[:_LINE_LENGTH] for line in stack_trace[:_LOOKED_AT].splitlines()] or [""]
         exception, colon, message = (part.strip() for part in lines[0].partition(":"))
@@ -68,12 +67,12 @@ class JavaSignatureTool(RequiredConfig):
 
 
 def _method(lines: list[str]) -> str:
-    """The first line that names a method; the second, whatever it is, where none says that it does."""
+    """Return the first line that looks like a method; if none does, the second line."""
     return next((line for line in lines[1:] if _FRAME.match(line)), lines[1] if len(lines) > 1 else "")
 
 
 def _joined(exception: str, message: str, method: str) -> str:
-    # Between a message and the method a colon has always stood only where the message ends with an
-    # address, and the signatures of today have to be those of earlier crashes.
+    # There has always been a colon between message and method only if the message ends with an address, and today's
+    # signatures must equal those of earlier crashes.
     separator = ": " if message.endswith(_ADDRESS) else " "
     return ": ".join(filter(None, (exception, separator.join(filter(None, (message, method))))))

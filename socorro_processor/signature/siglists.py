@@ -1,8 +1,8 @@
-"""The five lists by which an operator says what makes a signature.
+"""The five lists by which operators decide which frames make a signature.
 
-Each is a text file, one entry a line: a regular expression that is compared with the beginning of a
-frame, or, among the sentinels, the whole frame. ``#`` begins a comment where a line begins and after
-white space; within a word it is itself, for frames have it too: ``{lambda(int)#1}``, ``main.c#12``.
+Each is a text file with one entry on a line: a regular expression that is compared with the beginning of a frame, or,
+in the list of sentinels, a whole frame. ``#`` begins a comment at the beginning of a line and after white space;
+within a word it stands for itself, because frames have it too: ``{lambda(int)#1}``, ``main.c#12``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _GROUP_BY_NUMBER_OR_NAME = re.compile(r"\\[1-9]|\(\?P|\(\?\(")
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a list, and where it is written."""
+    """One entry of a list, with its file and line."""
 
     file: str
     line: int
@@ -49,7 +49,7 @@ class Entry:
 
 
 class PatternList:
-    """Entries that are regular expressions. Raises ConfigurationError for all that are none."""
+    """Entries that are regular expressions. Raises ConfigurationError, which names all that are not."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = tuple(entries)
@@ -57,11 +57,11 @@ class PatternList:
         self._combined = _combined(self._patterns)
 
     def matches(self, frame: str) -> bool:
-        """Whether ``frame`` begins with what one of the entries describes."""
+        """Return True if the beginning of ``frame`` matches one of the entries."""
         return any(pattern.match(frame) for pattern in self._combined)
 
     def entry_for(self, frame: str) -> Entry | None:
-        """The first entry that makes ``matches`` true; None where it is false."""
+        """Return the first entry that makes ``matches`` true; None if it is false."""
         for entry, pattern in zip(self.entries, self._patterns, strict=True):
             if pattern.match(frame):
                 return entry
@@ -70,24 +70,24 @@ class PatternList:
 
 @dataclass(frozen=True)
 class SigLists:
-    """All five, as they were when they were read. Shared by threads; never changes."""
+    """All five lists as they were when they were read. Threads share them; they never change."""
 
     irrelevant: PatternList
-    """Frames that say nothing, wherever they stand."""
+    """Frames that say nothing, wherever they are."""
     prefix: PatternList
-    """Frames that say something only together with the next."""
+    """Frames that say something only together with the next one."""
     sentinels: tuple[Entry, ...]
     """Frames at which a signature begins."""
     line_numbers: PatternList
-    """Functions so large that a signature needs the line."""
+    """Functions so large that a signature needs the line number."""
     trim_dll: PatternList
-    """Modules of which only the name counts, not the offset."""
+    """Modules whose name counts, but not the offset."""
     version: str
-    """Changes whenever the text of one of the files does."""
+    """A hash of the files: it changes whenever the text of one of them does."""
 
     @classmethod
     def load(cls, directory: Path) -> SigLists:
-        """Read and compile. Raises ConfigurationError with every bad line by file, number and reason."""
+        """Read and compile the lists. Raises ConfigurationError with file, number and reason of every bad line."""
         contents, mistakes = _read_all(directory)
         lists = {}
         for name in FILES:
@@ -115,17 +115,17 @@ class SigListsInUse:
     """The lists of a directory, read again on demand while other threads use them."""
 
     def __init__(self, directory: Path) -> None:
-        """Raises ConfigurationError: without lists there are no signatures to be had."""
+        """Read the lists. Raises ConfigurationError: without lists there are no signatures."""
         self._directory = directory
         self._reloading = threading.Lock()
         self.current = SigLists.load(directory)
-        """Take it once for each crash: a reload replaces it whole."""
+        """The lists at this time. Take them once for each crash: a reload replaces them as a whole."""
 
     def reload(self) -> None:
-        """Read the lists again. Raises ConfigurationError where they are bad, and keeps the old ones."""
+        """Read the lists again. Raises ConfigurationError if they are bad, and keeps the old ones."""
         with self._reloading:
             before = self.current
-            # Each rule that shares the lists asks for it: they are compiled anew only where they changed.
+            # Each rule that shares the lists calls this: they are compiled again only if they have changed.
             if _version(_contents(self._directory)) == before.version:
                 return
             self.current = SigLists.load(self._directory)
@@ -135,7 +135,7 @@ class SigListsInUse:
 
 
 def lists_in_use(directory: Path) -> SigListsInUse:
-    """The lists of a directory, the same for all who ask: read once, and again when one of them reloads.
+    """Return the lists of a directory, the same object for all callers: read once, and again on each reload.
 
     Raises ConfigurationError.
     """
@@ -152,46 +152,46 @@ _IN_USE_LOCK = threading.Lock()
 
 
 def default_directory() -> Path:
-    """Where the project's own lists are: beside the package in a checkout, within it where installed."""
+    """Return the directory of the project's own lists: beside the package in a checkout, within it if installed."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "siglists"
     return installed if installed.is_dir() else package.parent / "siglists"
 
 
 def mistakes_in(directory: Path) -> list[str]:
-    """Return every mistake in the lists by file, line and reason: what ``load`` refuses, and entries that fit every
-    frame."""
+    """Return every mistake in the lists with file, line and reason: those that ``load`` refuses, and entries that
+    match every frame."""
     contents, mistakes = _read_all(directory)
     for name in FILES:
         for entry in () if name == SENTINELS else _entries(directory / name, contents[name]):
             try:
                 if _compile(entry).match(""):
-                    mistakes[name].append(f"{_place(entry)} fits every frame")
+                    mistakes[name].append(f"{_describe_entry(entry)} fits every frame")
             except ConfigurationError as error:
                 mistakes[name].append(str(error))
     return list(chain.from_iterable(mistakes.values()))
 
 
 def _read(path: Path) -> tuple[str, list[str]]:
-    """Return the text of a list, and its mistakes: a line that is no text counts as an empty one."""
+    """Return the text of a list, and its mistakes; a line that is not UTF-8 counts as an empty one."""
     try:
         data = read_regular_file(path)
     except OSError as error:
         return "", [f"signature list {path} cannot be read: {error.strerror}"]
     lines, mistakes = [], []
-    # An editor may have left its mark in front.
+    # An editor may have put a byte order mark in front.
     data = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     for number, line in enumerate(data.split(b"\n"), start=1):
         try:
             lines.append(line.decode())
         except UnicodeDecodeError as error:
             lines.append("")
-            mistakes.append(f"{path}, line {number}: {line[:_BYTES_SHOWN]!r} is no UTF-8 text: {error.reason}")
+            mistakes.append(f"{path}, line {number}: {line[:_BYTES_SHOWN]!r} is not UTF-8 text: {error.reason}")
     return "\n".join(lines), mistakes
 
 
 def _read_all(directory: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Return the text of each list, and its mistakes, by its file's name."""
+    """Return the text of each list, and its mistakes, by the name of its file."""
     if not directory.is_dir():
         reason = os.strerror(errno.ENOTDIR if directory.exists() else errno.ENOENT)
         told = [f"signature lists {directory} cannot be read: {reason}"]
@@ -235,18 +235,18 @@ def _compile(entry: Entry) -> re.Pattern[str]:
     try:
         return re.compile(entry.text)
     except (re.error, RecursionError, OverflowError) as error:
-        raise ConfigurationError(f"{_place(entry)} is no regular expression: {error}") from error
+        raise ConfigurationError(f"{_describe_entry(entry)} is not a regular expression: {error}") from error
 
 
-def _place(entry: Entry) -> str:
+def _describe_entry(entry: Entry) -> str:
     return f"{entry.file}, line {entry.line}: {entry.text!r}"
 
 
 def _combined(patterns: Sequence[re.Pattern[str]]) -> list[re.Pattern[str]]:
-    """As few expressions as say the same.
+    """Return as few expressions as possible that match the same.
 
-    One that refers to its groups, or has flags, stays by itself: joined to others the numbers of its
-    groups would shift, and its flags would be theirs too.
+    An expression that refers to its groups, or has flags, stays alone: joined to others, the numbers of its groups
+    would shift, and its flags would apply to all.
     """
     joined = [p.pattern for p in patterns if p.flags == re.UNICODE and not _GROUP_BY_NUMBER_OR_NAME.search(p.pattern)]
     alone = [p for p in patterns if p.pattern not in joined]

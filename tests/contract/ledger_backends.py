@@ -12,7 +12,7 @@ from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.configuration import Configuration, Source, class_name
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from socorro_processor.jobs.ledger import JobLedger
-from socorro_processor.jobs.postgresql_ledger import ledger_of
+from socorro_processor.jobs.postgresql_ledger import configured_ledger
 from tests.integration.postgresql_database import new_database
 from tests.shared import REPOSITORY
 
@@ -52,7 +52,7 @@ class LedgerBackend:
 
 
 def opened(options: Mapping[str, str]) -> JobLedger:
-    return ledger_of(Configuration(ProcessorApp.get_required_config(), [Source(options)]).values)
+    return configured_ledger(Configuration(ProcessorApp.get_required_config(), [Source(options)]).values)
 
 
 @contextmanager

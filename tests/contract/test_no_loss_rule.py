@@ -201,7 +201,7 @@ def test_what_is_no_crash_id_is_rejected_with_the_reason(backend, steps):
     process(backend, processor, steps, deliveries=1)
     (kept,) = processor.queue.set_aside("rejected")
     assert (kept.crash_id, kept.queue) == ("../../etc/passwd", "normal")
-    assert "no crash id" in kept.reason
+    assert "not a crash id" in kept.reason
     assert_left(processor.queue, (0, 0, 1))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
-from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES, fields
+from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES, fields_with_values
 from socorro_processor.monitoring.metrics import METRICS
 from tests.integration.elasticsearch_indexes import own_indexes
 
@@ -20,7 +20,7 @@ SECRET = "https://example.com/secret"
 
 PROCESSED_FIELDS = {
     path.removeprefix("processed_crash."): field["type"]
-    for path, field in fields(PROPERTIES)
+    for path, field in fields_with_values(PROPERTIES)
     if path.startswith("processed_crash.") and path != "processed_crash.uuid"
 }
 OBJECTS = {path.rpartition(".")[0] for path in PROCESSED_FIELDS} - {""}

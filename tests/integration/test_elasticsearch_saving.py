@@ -18,7 +18,7 @@ from socorro_processor.crashstorage.elasticsearch.crashstorage import (
     ESCrashStorageRedactedJsonDump,
     ESCrashStorageRedactedSave,
 )
-from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids
+from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, find_crash_ids
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError
 from socorro_processor.monitoring.metrics import METRICS
 from tests.integration.elasticsearch_indexes import own_indexes
@@ -310,7 +310,10 @@ def test_what_the_cluster_never_has_room_for_is_cut(indexes, crash, store_class,
     assert saved["signature"] == "main"
     assert saved["own"] == {"few": [1]}
     assert f"crash {crash} is cut for Elasticsearch: " in caplog.text
-    assert "1 are left out of Elasticsearch, for the cluster has no room for them: processed_crash.own" in caplog.text
+    assert (
+        "fields left out of Elasticsearch because the cluster has no room for them (1): processed_crash.own"
+        in caplog.text
+    )
     counted = METRICS.snapshot().counter("elasticsearch.left_out", field="processed_crash.*")
     assert counted - before.counter("elasticsearch.left_out", field="processed_crash.*") == 1
 
@@ -368,7 +371,7 @@ def test_crash_ids_come_page_by_page_each_of_them_once(indexes, store):
         save(store, crash_id, signature=signature)
     indexes.refresh()
     patterns = [f"{indexes.template}-*"]
-    found = crash_ids(store._connection, patterns, CrashQuery(signature=signature), page=2)
+    found = find_crash_ids(store._connection, patterns, CrashQuery(signature=signature), page=2)
     assert sorted(found) == sorted(saved)
 
 

@@ -105,7 +105,7 @@ def test_elasticsearch_gives_them_in_pages(elasticsearch):
     # Many of the same moment: none is left out between two pages.
     crashes = [save(store, number // 7) for number in range(MANY)]
     elasticsearch.refresh()
-    found = search.newest(store._connection, store.indexes.patterns(), CrashQuery(), 15, page=4)
+    found = search.find_newest(store._connection, store.indexes.patterns(), CrashQuery(), 15, page=4)
     first = [crash.crash_id for crash in islice(found, 15)]
     assert len(set(first)) == 15
     assert {crash.crash_id for crash in crashes[:14]} <= set(first)

@@ -274,8 +274,8 @@ class TestAStrangersValues:
 
     @given(st.text(st.sampled_from('\\"u0f\0a/\n\ud800\U0001f600')))
     def test_in_json_nul_becomes_u_fffd_and_nothing_else_does(self, text):
-        mended = columns.storable(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
-        assert json.loads(columns.json({text: [text]}, lambda note: None)) == {mended: [mended]}
+        mended = columns.storable_text(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+        assert json.loads(columns.to_jsonb_text({text: [text]}, lambda note: None)) == {mended: [mended]}
 
 
 @pytest.fixture(scope="module")

@@ -74,11 +74,11 @@ def test_what_is_no_crash_id_is_set_aside_with_the_reason_and_holds_nothing_up(d
     ask_for(database, "no id", crash_id.upper(), "")
     code, lines, _ = job()
     assert (code, lines[-1]) == (1, "1 queued, 2 refused")
-    assert lines[0].startswith("refused: 'no id' is no crash id")
+    assert lines[0].startswith("refused: 'no id' is not a crash id")
     assert queued(job) == {crash_id}
     assert database.execute(ALL) == []
     refused = database.execute("SELECT crash_id, reason FROM reprocessing_jobs_refused ORDER BY crash_id")
-    assert [(text, "is no crash id" in reason) for text, reason in refused] == [("", True), ("no id", True)]
+    assert [(text, "is not a crash id" in reason) for text, reason in refused] == [("", True), ("no id", True)]
     assert database.execute("SELECT succeeded, summary FROM jobs") == [(False, "1 queued, 2 refused")]
 
 

@@ -78,15 +78,15 @@ def test_an_unknown_crash_id_is_tried_again_and_then_rejected(installation):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["show", "no-id"], "'no-id' is no crash id"),
+        (["show", "no-id"], "'no-id' is not a crash id"),
         (["show", "0bba61c5-dfc3-43e7-dead-8afd20161123"], "0bba61c5-dfc3-43e7-dead-8afd20161123"),
-        (["process", "no-id"], "no-id: 'no-id' is no crash id"),
+        (["process", "no-id"], "no-id: 'no-id' is not a crash id"),
         (["process", "0bba61c5-dfc3-43e7-dead-8afd20161123"], "0bba61c5-dfc3-43e7-dead-8afd20161123"),
         (["fetch", "0bba61c5-dfc3-43e7-dead-8afd20161123", "here"], "0bba61c5-dfc3-43e7-dead-8afd20161123"),
         (["submit", "absent.dmp"], "cannot read absent.dmp: no such file"),
-        (["submit", f"../../x={DUMP}"], "'../../x' is no dump name"),
+        (["submit", f"../../x={DUMP}"], "'../../x' is not a dump name"),
         (["submit", str(DUMP), "--raw-crash", "absent.json"], "cannot read absent.json: No such file"),
-        (["submit", str(DUMP), "--raw-crash", str(DUMP)], f"{DUMP} is no JSON: Expecting value"),
+        (["submit", str(DUMP), "--raw-crash", str(DUMP)], f"{DUMP} is not JSON: Expecting value"),
     ],
 )
 def test_a_command_that_cannot_do_it_says_why(installation, arguments, expected):

@@ -162,7 +162,7 @@ def test_lists_that_cannot_be_used_on_sighup_are_an_error_and_no_success(install
         file.write("(((\n")
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_for_log("not all signature lists and reference data could be read again")
-    assert "'(((' is no regular expression" in daemon.log
+    assert "'(((' is not a regular expression" in daemon.log
     assert "were read again" not in daemon.log
     crash_id = installation.submit(SAMPLE / "upload_file_minidump.dmp")
     daemon.wait_for_log(f"{crash_id} saved")

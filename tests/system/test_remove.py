@@ -95,7 +95,7 @@ def test_a_crash_that_is_removed_while_it_waits_is_rejected_and_nothing_is_saved
     ("arguments", "code", "told"),
     [
         ([], 2, "no crashes to remove: name them"),
-        (["no-id"], 1, "'no-id' is no crash id"),
+        (["no-id"], 1, "'no-id' is not a crash id"),
         (["--file", "absent"], 2, "cannot read absent: No such file or directory"),
     ],
 )

@@ -52,7 +52,7 @@ def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(si
     }  # fmt: skip
     done = site.socorro(*search, "--summary")
     assert done.returncode == 1
-    assert "'no id' is no crash id" in done.stderr
+    assert "'no id' is not a crash id" in done.stderr
     report = json.loads(done.stdout)
     assert (report["queued"], report["refused"]) == (3, 1)
     crashes = {crash.pop("crash_id"): crash for crash in report["summary"]["crashes"]}

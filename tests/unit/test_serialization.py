@@ -88,7 +88,7 @@ def test_whatever_is_encoded_is_decoded_without_a_note(value):
     [
         (rb'{"a": "x\ud800y"}', {"a": "x\ufffdy"}, "surrogates"),
         (rb'{"\udc00": 1}', {"\ufffd": 1}, "surrogates"),
-        (b'["\xff\xfe"]', ["\ufffd\ufffd"], "no UTF-8"),
+        (b'["\xff\xfe"]', ["\ufffd\ufffd"], "not UTF-8"),
         (b"[NaN, -Infinity, 1e400]", [None, None, None], r"null \(3\)"),
         (b"18446744073709551616", "18446744073709551616", "text"),
         (b"-9223372036854775809", "-9223372036854775809", "text"),
@@ -150,7 +150,7 @@ def test_what_can_be_kept_is_kept_without_a_note(data, value):
     ],
 )
 def test_what_is_no_json_is_said_to_be_none(data):
-    with pytest.raises(NotJSON, match="no JSON"):
+    with pytest.raises(NotJSON, match="not JSON"):
         decode(data)
 
 
@@ -174,7 +174,7 @@ def test_depth_is_the_same_whichever_way_it_was_read(depth, inside):
         pytest.param(b"1e" + b"9" * 10 * MILLION, id="long exponent"),
         pytest.param(b"[" * 201 + b'"' + b'\\"' * 5 * MILLION, id="open text of escapes"),
         pytest.param(b"[" * 201 + b'"' * 5 * MILLION, id="quotes"),
-        pytest.param(b'"' + b"\xff" * 20 * MILLION + b'"', id="no UTF-8"),
+        pytest.param(b'"' + b"\xff" * 20 * MILLION + b'"', id="not UTF-8"),
         pytest.param(b"[" + b"99999999999999999999," * MILLION + b"0]", id="many long integers"),
         pytest.param(b"[" + b"1111111111111111111," * MILLION + b"0]", id="many integers of 19 digits"),
         pytest.param(b"{" + b'"a":1,' * 3 * MILLION + b'"a":NaN}', id="one key"),
@@ -252,7 +252,7 @@ def test_each_kind_of_mend_is_one_note_with_its_count():
     decode(b'["\\ud800", NaN, NaN, "\\udfff", 99999999999999999999]', notes.append)
     assert sorted(notes) == [
         "JSON: NaN and infinite numbers became null (2)",
-        "JSON: integers beyond 64 bit became text (1)",
+        "JSON: integers beyond 64 bits became text (1)",
         "JSON: texts with lone surrogates got U+FFFD in their place (2)",
     ]
 

@@ -1,4 +1,4 @@
-"""Crash stores that save what several threads process at once in one bulk request."""
+"""Crash stores that save the crashes of several threads in one bulk request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from socorro_processor.crashstorage.elasticsearch.crashstorage import (
     ESCrashStorageRedactedJsonDump,
     ESCrashStorageRedactedSave,
 )
-from socorro_processor.crashstorage.elasticsearch.refusals import DocumentTooLarge, failure
+from socorro_processor.crashstorage.elasticsearch.refusals import DocumentTooLarge, to_storage_error
 from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError, without_frames
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -23,16 +23,16 @@ MAXIMUM_SIZE = 20_000_000
 """Bytes of documents that are sent together; a larger document is sent alone."""
 
 _SAVED = frozenset((200, 201))
-"""What the answer says of a document that was replaced, or is new."""
+"""The statuses of a document that was replaced, or is new."""
 
 
 @dataclass
 class Operation:
-    """A document on its way: what a bulk request says of it, and what became of it."""
+    """A document to be saved: its part of a bulk request, and the outcome."""
 
     alias: str
     elsewhere: Sequence[str]
-    """The indexes in which there must be no document of this crash any more."""
+    """The indexes that must not have a document of this crash any more."""
     crash_id: str
     document: bytes
     is_elsewhere: bool = False
@@ -44,16 +44,16 @@ class _Batch:
     operations: list[Operation] = field(default_factory=list)
     size: int = 0
     closed: bool = False
-    """No more operations are added: it is being sent, or about to be."""
+    """True if no more operations are added, because it is being sent or is about to be."""
     done: threading.Event = field(default_factory=threading.Event)
 
 
 class GroupCommit:
-    """Sends together what several threads bring, each of which waits until it is sent.
+    """Sends the operations of several threads together; each thread waits until its operation is sent.
 
-    The first thread of a batch sends it: when it holds ``maximum`` operations, ``interval`` seconds
-    after the first, or as soon as every thread that ever came waits here, for then no further one will
-    come. So one thread alone never waits for others. ``send`` sets the ``error`` of each that failed.
+    The first thread of a batch sends it: when it holds ``maximum`` operations, ``interval`` seconds after the
+    first one, or as soon as all threads that use this object wait here, because then no other will come. So a
+    single thread never waits for others. ``send`` sets the ``error`` of each operation that failed.
     """
 
     def __init__(self, send: Callable[[Sequence[Operation]], None], maximum: int, interval: float) -> None:
@@ -66,7 +66,7 @@ class GroupCommit:
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
     def put(self, operation: Operation) -> None:
-        """Return once it is saved, or raise what became of it."""
+        """Return once the document is saved, or raise its error."""
         with self._changed:
             self._threads.add(threading.current_thread())
             self._waiting += 1
@@ -84,7 +84,7 @@ class GroupCommit:
             try:
                 raise error
             finally:
-                # It holds this frame, and with it the document: what is in it must not hold the error.
+                # The error holds this frame, and so the document: this frame must not hold the error.
                 del error
 
     def _joined(self, operation: Operation) -> _Batch:
@@ -113,7 +113,7 @@ class GroupCommit:
                 self._close(batch)
             self._send(batch.operations)
         except BaseException:
-            # The others must neither wait for ever nor believe that they are saved.
+            # The other threads must neither wait for ever nor believe that their crashes are saved.
             for operation in batch.operations:
                 operation.error = TransientStorageError("the thread that sent a bulk request for others has failed")
             raise
@@ -122,7 +122,7 @@ class GroupCommit:
 
 
 class _Bulk(ESCrashStorage):
-    """Saves in bulk. A crash is saved once the answer to the bulk request says so of it; only then a save returns."""
+    """Saves in bulk. A save returns only after the answer to the bulk request says that its crash is saved."""
 
     required_config = Namespace()
     required_config.add_option(
@@ -153,7 +153,7 @@ class _Bulk(ESCrashStorage):
             if len(operations) == 1:
                 operations[0].error = without_frames(error)
                 return
-            # Of one of them, or of all together: each for itself will tell.
+            # It may be the fault of one of them, or of all together: each is sent alone to find out.
             for operation in operations:
                 self._send([operation])
             return
@@ -164,19 +164,19 @@ class _Bulk(ESCrashStorage):
         for operation, result in zip(operations, results, strict=True):
             if result["status"] not in _SAVED:
                 what = f"save crash {operation.crash_id} through alias {operation.alias}"
-                operation.error = failure(result["status"], result, what, documents)
+                operation.error = to_storage_error(result["status"], result, what, documents)
         self._look_elsewhere([operation for operation in operations if operation.error is None])
         if len(operations) > 1:
             for operation in operations:
                 if isinstance(operation.error, DocumentTooLarge):
-                    # There was no room for it together with others.
+                    # There was no room for it together with the others.
                     operation.error = None
                     self._send([operation])
 
     def _look_elsewhere(self, operations: Sequence[Operation]) -> None:
         places = [(index, operation.crash_id) for operation in operations for index in operation.elsewhere]
         try:
-            found = self._connection.found(places, ignored=NOT_SEARCHED)
+            found = self._connection.ids_with_document(places, ignored=NOT_SEARCHED)
         except CrashStorageError as error:
             for operation in operations:
                 operation.error = type(error)(str(error))

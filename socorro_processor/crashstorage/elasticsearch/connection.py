@@ -12,25 +12,25 @@ from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedPr
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
 from socorro_processor.crashstorage.elasticsearch.node import DeadlineNode
-from socorro_processor.crashstorage.elasticsearch.refusals import LONGEST_REASON, NO_INDEX, failure
+from socorro_processor.crashstorage.elasticsearch.refusals import LONGEST_REASON, NO_INDEX, to_storage_error
 from socorro_processor.errors import ConfigurationError, TransientStorageError
 
 logger = logging.getLogger(__name__)
 
-# The client tells of every request, and of every retry with a traceback. What comes of them, we say.
+# The client logs every request, and every retry with a traceback. We log the outcome ourselves.
 logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
 _CONNECTIONS = 64
-"""More than there are threads: who finds none free waits without a limit. They are made when they are needed."""
+"""More than there are threads, because a thread that finds none free waits without a limit. Made when needed."""
 
 _LONGEST_DEAD = 5.0
-"""Seconds for which one of several nodes that failed is not asked."""
+"""Seconds for which a node that failed is not asked if there are others."""
 
 _JSON = {"accept": "application/json", "content-type": "application/json"}
 _LINES = {"accept": "application/json", "content-type": "application/x-ndjson"}
 
 _ONLY_TO_AN_ALIAS = "?require_alias=true"
-"""Elasticsearch makes an index of any name that is written to. An alias it never makes."""
+"""A write to any name makes an index of that name, but never an alias."""
 
 _BULK = f"/_bulk{_ONLY_TO_AN_ALIAS}"
 
@@ -38,7 +38,7 @@ _UNAVAILABLE = 503
 
 
 class ElasticsearchConnection(RequiredConfig):
-    """One client for all threads. Its methods raise CrashStorageErrors, and say nothing of a crash's content."""
+    """One client for all threads. Its methods raise CrashStorageErrors, which quote nothing of a crash's content."""
 
     required_config = Namespace()
     required_config.add_option(
@@ -136,60 +136,60 @@ class ElasticsearchConnection(RequiredConfig):
         self._nodes = ", ".join(urls)
 
     def save(self, alias: str, crash_id: str, document: bytes) -> None:
-        """Put a document in place of the one that may be there. IndexMissing where ``alias`` is no alias."""
+        """Put a document in place of the one that may be there. Raises IndexMissing if ``alias`` is not an alias."""
         what = f"save crash {crash_id} through alias {alias}"
         target = f"/{alias}/_doc/{crash_id}{_ONLY_TO_AN_ALIAS}"
-        with self.sorted_errors(what, [len(document)]):
+        with self.translate_errors(what, [len(document)]):
             answer = self.client.perform_request("PUT", target, headers=_JSON, body=document).body
         if not isinstance(answer, dict) or answer.get("_id") != crash_id:
             raise self._no_answer(what)
 
     def bulk(self, lines: bytes, documents: Sequence[int]) -> list[Mapping[str, Any]]:
-        """Return the answer to each operation of a bulk request, in its order. Each must name an alias.
+        """Send a bulk request, and return the answer to each operation in order. Each must name an alias.
 
-        ``documents`` are their sizes in bytes.
+        ``documents``: the sizes of the documents in bytes.
         """
         what = f"save {len(documents)} crashes in bulk"
-        with self.sorted_errors(what, documents):
+        with self.translate_errors(what, documents):
             answer = self.client.perform_request("POST", _BULK, headers=_LINES, body=lines).body
         items = answer.get("items") if isinstance(answer, dict) else None
         if not isinstance(items, list) or len(items) != len(documents):
             raise self._no_answer(what)
         return [item["index"] for item in items]
 
-    def found(self, places: Sequence[tuple[str, str]], ignored: Collection[str] = (NO_INDEX,)) -> set[str]:
-        """Return those of crash ids, each with an index, of which there is a document, also one no search finds yet.
+    def ids_with_document(self, places: Sequence[tuple[str, str]], ignored: Collection[str] = (NO_INDEX,)) -> set[str]:
+        """Return the crash ids that have a document in the index beside them, even if no search finds it yet.
 
-        ``ignored`` are the kinds of errors that mean that it has none.
+        ``places``: pairs of index and crash id. ``ignored``: the kinds of errors that mean that there is none.
         """
         if not places:
             return set()  # Elasticsearch takes no empty request
         what = f"look for {len(places)} crashes"
-        with self.sorted_errors(what):
+        with self.translate_errors(what):
             answer = self.client.mget(
                 docs=[{"_index": index, "_id": crash_id} for index, crash_id in places], source=False
             ).body
         for document in answer["docs"]:
             if (error := document.get("error")) and error.get("type") not in ignored:
-                raise failure(_UNAVAILABLE, document, what)
+                raise to_storage_error(_UNAVAILABLE, document, what)
         return {document["_id"] for document in answer["docs"] if document.get("found")}
 
     def delete(self, index: str, crash_id: str) -> bool:
-        """Remove a document; False where there is none, or no such index."""
-        with self.sorted_errors(f"remove crash {crash_id} from index {index}"):
+        """Remove a document. Return False if there is none, or no such index."""
+        with self.translate_errors(f"remove crash {crash_id} from index {index}"):
             answer = self.client.options(ignore_status=404).delete(index=index, id=crash_id)
             return bool(answer.body.get("result") == "deleted")
 
     @contextmanager
-    def sorted_errors(self, what: str, documents: Sequence[int] = ()) -> Iterator[None]:
-        """Raise the client's errors as ours. ``documents``: sizes of those in the request, in bytes."""
+    def translate_errors(self, what: str, documents: Sequence[int] = ()) -> Iterator[None]:
+        """Raise the client's errors as ours. ``documents``: the sizes in bytes of the documents in the request."""
         try:
             yield
         except UnsupportedProductError:
             raise self._no_answer(what) from None
         except ApiError as error:
-            # Its message quotes the document: it must not even be printed as the cause of ours.
-            raise failure(error.meta.status, error.body, what, documents) from None
+            # Its message quotes the document, so it must not even be printed as the cause of ours.
+            raise to_storage_error(error.meta.status, error.body, what, documents) from None
         except TransportError as error:
             raise TransientStorageError(
                 f"cannot {what}: no answer from Elasticsearch at {self._nodes}: {error.message[:LONGEST_REASON]}"
@@ -199,7 +199,7 @@ class ElasticsearchConnection(RequiredConfig):
         self.client.close()
 
     def _no_answer(self, what: str) -> TransientStorageError:
-        return TransientStorageError(f"cannot {what}: what answers at {self._nodes} is no Elasticsearch")
+        return TransientStorageError(f"cannot {what}: what answers at {self._nodes} is not Elasticsearch")
 
 
 def _authentication(config: DotDict) -> dict[str, Any]:
@@ -216,6 +216,6 @@ def _tls(config: DotDict) -> dict[str, Any]:
         return {"verify_certs": False, "ssl_show_warn": False}
     if not config.ca_certs:
         return {"verify_certs": True}
-    # The client reads the file only once it connects; a mistake is to be told now.
+    # The client reads the file only when it connects, but a mistake should be reported now.
     ssl.create_default_context(cafile=config.ca_certs)
     return {"verify_certs": True, "ca_certs": config.ca_certs}

@@ -10,11 +10,11 @@ from typing import Any
 from socorro_processor.configuration import DotDict, Namespace, class_converter, names
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.elasticsearch.connection import ElasticsearchConnection
-from socorro_processor.crashstorage.elasticsearch.fitting import Misfit, cut, fit, misfits_of
+from socorro_processor.crashstorage.elasticsearch.fitting import Misfit, cut_to_size, fit_to_mapping, possible_misfits
 from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES
 from socorro_processor.crashstorage.elasticsearch.refusals import CLOSED, NO_INDEX, DocumentTooLarge, IndexMissing
-from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, crash_ids, newest
+from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, find_crash_ids, find_newest
 from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.crashstorage.redactor import Redactor, is_walk, redactor_options
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError, PermanentStorageError, TransientStorageError
@@ -25,23 +25,22 @@ logger = logging.getLogger(__name__)
 
 _FIELDS_TOLD = 10
 
-_COUNTED = frozenset(misfits_of(PROPERTIES))
-"""Other fields of a processed crash may have any name: a stranger names further dumps."""
+_COUNTED = frozenset(possible_misfits(PROPERTIES))
+"""The fields that metrics name. Others may have any name, because strangers name additional dumps."""
 
 _MOST_CUTS = 4
 _MARGIN = 0.9
-"""Of the size that would have room: what a document takes depends on its content, too."""
+"""The part of the available room that is used: the room that a document takes depends on its content, too."""
 
 NOT_SEARCHED = (NO_INDEX, CLOSED)
-"""Errors that mean of an index that no search finds a document in it."""
+"""The errors of an index in which no search finds a document."""
 
 
 class ESCrashStorage(CrashStorageBase):
-    """Saves raw and processed crash as one document, its id the crash id, in a weekly index.
+    """Saves the raw and processed crash as one document in a weekly index; its id is the crash id.
 
-    It is for searching: dumps are not saved, a raw or processed crash alone neither, and what is
-    saved is not given back. A value that does not fit its field's type costs that field; it is logged
-    and counted.
+    The store is for searching: it saves no dumps, and no raw or processed crash alone, and gives nothing back.
+    A value that does not fit the type of its field is left out, logged and counted.
     """
 
     required_config = Namespace()
@@ -85,51 +84,53 @@ class ESCrashStorage(CrashStorageBase):
         self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
     ) -> None:
         index = self.indexes.index_of(crash_id)
-        elsewhere = [place for place in self._places(crash_id) if place != index]
+        elsewhere = [place for place in self._possible_indexes(crash_id) if place != index]
         document = self._document(raw_crash, self.redacted(processed_crash), crash_id)
         if self._save_cut(index, elsewhere, crash_id, document):
             self._remove_from(elsewhere, crash_id, index)
 
     def redacted(self, processed_crash: ProcessedCrash) -> Mapping[str, Any]:
-        """What of a processed crash is saved; a copy where that is not all."""
+        """Return the part of a processed crash that is saved; a copy if it is not all of it."""
         return processed_crash
 
     def put(self, alias: str, elsewhere: Sequence[str], crash_id: str, document: bytes) -> bool:
-        """Save a document in place of the one that may be there; return True where an index ``elsewhere`` has one too.
+        """Save a document in place of the one that may be there; return True if an index ``elsewhere`` has one too.
 
-        It is looked for at each save: as days pass, and when ``oldest_crash_days`` or ``elasticsearch_index`` change,
-        a crash of any date may be due in another index than before.
+        Each save looks for it: as days pass, or when ``oldest_crash_days`` or ``elasticsearch_index`` changes, a crash
+        of any date may belong in another index than before.
         """
         self._connection.save(alias, crash_id, document)
-        return crash_id in self._connection.found([(index, crash_id) for index in elsewhere], ignored=NOT_SEARCHED)
+        return crash_id in self._connection.ids_with_document(
+            [(index, crash_id) for index in elsewhere], ignored=NOT_SEARCHED
+        )
 
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
-        """Those without a document. The crashes of an index that is not there are missing: a save makes it again."""
-        indexes = [(self.indexes.week_of(crash_id), crash_id) for crash_id in crash_ids]
-        missing = set(crash_ids) - self._connection.found(indexes)
-        for index in (self.indexes.other, *(self.indexes.former() if missing else ())):
-            missing -= self._connection.found([(index, crash_id) for crash_id in sorted(missing)])
+        """Return the crash ids without a document. If an index is missing, its crashes are: a save makes it again."""
+        indexes = [(self.indexes.dated_index_of(crash_id), crash_id) for crash_id in crash_ids]
+        missing = set(crash_ids) - self._connection.ids_with_document(indexes)
+        for index in (self.indexes.other, *(self.indexes.former_indexes() if missing else ())):
+            missing -= self._connection.ids_with_document([(index, crash_id) for crash_id in sorted(missing)])
         if missing:
-            # Another cluster than ours has none of the indexes either.
+            # A cluster that is not ours has none of the indexes either.
             self.indexes.check_template()
         return missing
 
     def held(self, crash_id: str) -> list[str]:
-        places = [(index, crash_id) for index in self._places(crash_id)]
-        return [f"document in {place[0]}" for place in places if self._connection.found([place])]
+        places = [(index, crash_id) for index in self._possible_indexes(crash_id)]
+        return [f"document in {place[0]}" for place in places if self._connection.ids_with_document([place])]
 
     def remove(self, crash_id: str) -> None:
-        found = [self._connection.delete(index, crash_id) for index in self._places(crash_id)]
+        found = [self._connection.delete(index, crash_id) for index in self._possible_indexes(crash_id)]
         if not any(found):
             raise CrashIDNotFound(f"{type(self).__name__} has no crash {crash_id}")
 
     def crash_ids(self, query: CrashQuery) -> Iterator[str]:
-        """The ids of the crashes that a query finds, those of the last second perhaps not. Raises CrashStorageError."""
-        return crash_ids(self._connection, self.indexes.patterns(), query)
+        """Yield the ids of the crashes that a query finds; it may miss the last second. Raises CrashStorageError."""
+        return find_crash_ids(self._connection, self.indexes.patterns(), query)
 
     def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
-        """By when they were submitted; those of the last second perhaps not."""
-        return newest(self._connection, self.indexes.patterns(), CrashQuery(signature, product), limit)
+        """Yield the newest crashes by the time of submission; crashes of the last second may be missing."""
+        return find_newest(self._connection, self.indexes.patterns(), CrashQuery(signature, product), limit)
 
     def setup(self) -> None:
         self.indexes.setup()
@@ -138,7 +139,7 @@ class ESCrashStorage(CrashStorageBase):
         self.indexes.check()
 
     def check_some(self, names: Collection[str]) -> None:
-        """Raise TransientStorageError where no cluster answers; template and indexes are made by a save."""
+        """Raise TransientStorageError if no cluster answers; a save makes template and indexes."""
         self.indexes.health()
 
     def close(self) -> None:
@@ -156,14 +157,14 @@ class ESCrashStorage(CrashStorageBase):
             except DocumentTooLarge as error:
                 logger.warning("crash %s is cut for Elasticsearch: %s", crash_id, error)
                 with self._telling_misfits(crash_id, "the cluster has no room for them") as misfit:
-                    document = cut(document, int(len(data) * error.share * _MARGIN), misfit)
+                    document = cut_to_size(document, int(len(data) * error.share * _MARGIN), misfit)
         raise PermanentStorageError(f"crash {crash_id} is too large for Elasticsearch, however much is left out")
 
     def _save(self, index: str, elsewhere: Sequence[str], crash_id: str, document: bytes) -> bool:
         try:
             return self._put_in(index, elsewhere, crash_id, document)
         except IndexMissing:
-            # Gone since it was last looked at, and nothing was written: now it is made again.
+            # The index has gone since we last looked, and nothing was written: now it is made again.
             return self._put_in(index, elsewhere, crash_id, document)
 
     def _put_in(self, index: str, elsewhere: Sequence[str], crash_id: str, document: bytes) -> bool:
@@ -173,30 +174,30 @@ class ESCrashStorage(CrashStorageBase):
         except CrashStorageError as error:
             self.indexes.forget()
             if not error.transient:
-                # An index without our mapping refuses sound crashes too: then it is at fault.
+                # An index without our mapping refuses sound crashes too; then `make` raises that error instead.
                 self.indexes.make(index)
             raise
 
     def _remove_from(self, elsewhere: Sequence[str], crash_id: str, index: str) -> None:
         """Remove the document of a crash that has just been saved in ``index`` from the others."""
         for other in elsewhere:
-            # That one of them has it is known; with indexes of a former pattern it is not known which.
-            if len(elsewhere) == 1 or self._connection.found([(other, crash_id)], ignored=NOT_SEARCHED):
+            # One of them is known to have it, but with indexes of a former pattern not which one.
+            if len(elsewhere) == 1 or self._connection.ids_with_document([(other, crash_id)], ignored=NOT_SEARCHED):
                 self._connection.delete(other, crash_id)
-        if not self._connection.found([(index, crash_id)]):
-            # Another processor, by whose date or configuration it is due elsewhere, did the same to this document.
+        if not self._connection.ids_with_document([(index, crash_id)]):
+            # By its date or configuration, another processor put it elsewhere, and removed this document.
             raise TransientStorageError(
                 f"crash {crash_id} was saved in another index at the same time, and removed from {index}"
             )
 
-    def _places(self, crash_id: str) -> tuple[str, ...]:
-        """The indexes in which it may be."""
-        return self.indexes.week_of(crash_id), self.indexes.other, *self.indexes.former()
+    def _possible_indexes(self, crash_id: str) -> tuple[str, ...]:
+        """Return the indexes in which the crash may be."""
+        return self.indexes.dated_index_of(crash_id), self.indexes.other, *self.indexes.former_indexes()
 
     def _document(self, raw_crash: RawCrash, processed_crash: Mapping[str, Any], crash_id: str) -> dict[str, Any]:
         forbidden: frozenset[str] = self.config.raw_forbidden_keys
         with self._telling_misfits(crash_id, "they do not fit its mapping") as misfit:
-            return fit(
+            return fit_to_mapping(
                 {
                     "crash_id": crash_id,
                     "processed_crash": processed_crash,
@@ -208,7 +209,7 @@ class ESCrashStorage(CrashStorageBase):
 
     @contextmanager
     def _telling_misfits(self, crash_id: str, why: str) -> Iterator[Misfit]:
-        """Count and log at the end of the block what was left out."""
+        """Count and log, at the end of the block, the fields that were left out."""
         misfits: dict[str, str] = {}
         yield lambda field, value: misfits.update({field: type(value).__name__})
         for field in misfits:
@@ -216,7 +217,7 @@ class ESCrashStorage(CrashStorageBase):
         if misfits:
             told = ", ".join(f"{field} ({kind})" for field, kind in list(misfits.items())[:_FIELDS_TOLD])
             logger.warning(
-                "of crash %s %d are left out of Elasticsearch, for %s: %s", crash_id, len(misfits), why, told
+                "crash %s: fields left out of Elasticsearch because %s (%d): %s", crash_id, why, len(misfits), told
             )
 
     def _encoded(self, document: Mapping[str, Any], crash_id: str) -> bytes:
@@ -242,7 +243,7 @@ class ESCrashStorageRedactedSave(ESCrashStorage):
     def redacted(self, processed_crash: ProcessedCrash) -> Mapping[str, Any]:
         redacted = self._redactor.redact(processed_crash)
         redacted.pop("json_dump", None)
-        # Those of the other dumps, whatever their names.
+        # Remove that of each additional dump, too, whatever its name.
         for name, value in redacted.items():
             if is_walk(value):
                 redacted[name] = {key: inner for key, inner in value.items() if key != "json_dump"}

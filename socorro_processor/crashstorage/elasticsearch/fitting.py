@@ -1,7 +1,7 @@
-"""What of a crash fits the mapping: the rest would cost the whole document, and so is left out.
+"""Leave out the parts of a crash that do not fit the mapping: for one of them the whole document is refused.
 
-Elasticsearch refuses a document for an object where a number is mapped, for a text where an object is, for
-an empty name. Here the mapping itself says what fits, so that the two cannot drift apart.
+Elasticsearch refuses a document because of an object where a number is mapped, a text where an object is mapped,
+or an empty name. The mapping itself says here what fits, so the two cannot drift apart.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from socorro_processor.crashstorage.elasticsearch.mapping import FLATTENED_DEPTH
 from socorro_processor.serialization import encode
 
 Misfit = Callable[[str, object], None]
-"""Told the field of what was left out, and what it was. ``raw_crash.*`` stands for names that clients chose."""
+"""A function that is told field and value of each one that is left out; ``raw_crash.*`` stands for any annotation."""
 
 _LONG = range(-(2**63), 2**63)
 _DAY = "0000-00-00"
@@ -24,8 +24,10 @@ _LISTS = (list, tuple, set, frozenset)
 _LIST_DEPTH = 4
 
 
-def fit(crash: Mapping[str, Any], properties: Properties, misfit: Misfit, within: str = "") -> dict[str, Any]:
-    """A copy of ``crash`` without what is no value of its field, or has a name that can be none."""
+def fit_to_mapping(
+    crash: Mapping[str, Any], properties: Properties, misfit: Misfit, within: str = ""
+) -> dict[str, Any]:
+    """Return a copy of ``crash`` without the values that do not fit their fields, and without impossible names."""
     fitting: dict[str, Any] = {}
     for name, value in crash.items():
         field = properties.get(name)
@@ -37,7 +39,7 @@ def fit(crash: Mapping[str, Any], properties: Properties, misfit: Misfit, within
         elif value is None:
             fitting[name] = None
         elif "properties" in field and isinstance(value, Mapping):
-            fitting[name] = fit(value, field["properties"], misfit, f"{within}{name}.")
+            fitting[name] = fit_to_mapping(value, field["properties"], misfit, f"{within}{name}.")
         elif field["type"] == "flattened" and isinstance(value, Mapping):
             fitting[name] = _flattened(value, f"{within}{name}.*", misfit)
         elif field["type"] in FITS and FITS[field["type"]](value):
@@ -47,10 +49,11 @@ def fit(crash: Mapping[str, Any], properties: Properties, misfit: Misfit, within
     return fitting
 
 
-def cut(document: Mapping[str, Any], size: int, misfit: Misfit) -> dict[str, Any]:
-    """A copy of a fitting document without its largest values: its JSON has ``size`` bytes at most, if that is enough.
+def cut_to_size(document: Mapping[str, Any], size: int, misfit: Misfit) -> dict[str, Any]:
+    """Return a copy of a fitting document without its largest values, so that its JSON has ``size`` bytes at most.
 
-    A value is one of an annotation, or one that is within two objects of the processed crash at the most.
+    Only annotations, and values of the processed crash that are at most one object deep, can be left out: that may
+    not be enough.
     """
     processed = document["processed_crash"].items()
     shorter = {
@@ -69,7 +72,7 @@ def cut(document: Mapping[str, Any], size: int, misfit: Misfit) -> dict[str, Any
 
 
 def _values(document: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, Any], str]]:
-    """The bytes of each value, its field, and the object that it is in, under which name."""
+    """Yield for each value its size in bytes, its field, the object that holds it, and its name there."""
     processed, raw = document["processed_crash"], document["raw_crash"]
     for name, value in processed.items():
         holder = value if isinstance(value, dict) else processed
@@ -79,26 +82,26 @@ def _values(document: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, A
         yield len(encode(value)) + _size(name), "raw_crash.*", raw, name
 
 
-def misfits_of(properties: Properties, within: str = "") -> Iterator[str]:
-    """Every field that the ``misfit`` of ``fit`` can be told."""
+def possible_misfits(properties: Properties, within: str = "") -> Iterator[str]:
+    """Yield each field that ``fit_to_mapping`` can report as a misfit."""
     yield f"{within}*"
     for name, field in properties.items():
         yield f"{within}{name}"
         if "properties" in field:
-            yield from misfits_of(field["properties"], f"{within}{name}.")
+            yield from possible_misfits(field["properties"], f"{within}{name}.")
         elif field["type"] == "flattened":
             yield f"{within}{name}.*"
 
 
 def _is_name(name: object) -> bool:
-    """Whether Elasticsearch takes it as a name beside mapped ones: there it reads dots as a path."""
+    """Return True if Elasticsearch takes the name beside mapped ones, where it reads dots as a path."""
     return isinstance(name, str) and "." not in name and bool(name.strip())
 
 
 def _flattened(
     value: Mapping[str, Any], field: str, misfit: Misfit, room: int = FLATTENED_PATH, depth: int = FLATTENED_DEPTH
 ) -> dict[str, Any]:
-    """A copy without the names that are too long, or hold the NUL that parts name and value in a term."""
+    """Return a copy without names that are too long, or that hold a NUL, which separates name and value in a term."""
     fitting: dict[str, Any] = {}
     for name, item in value.items():
         if not isinstance(name, str) or "\0" in name or (size := _size(name)) > room:
@@ -139,7 +142,7 @@ def _size(name: str) -> int:
 
 
 def _is_text(value: object, depth: int = _LIST_DEPTH) -> bool:
-    """Also a number, which becomes text, and a list of them, any of which is then found."""
+    """Return True for a text, for a number, which becomes text, and for a list of them, each of which is found."""
     if isinstance(value, _LISTS):
         return depth > 0 and all(_is_text(item, depth - 1) for item in value)
     return not isinstance(value, Mapping)
@@ -163,7 +166,7 @@ def _is_boolean(value: object) -> bool:
 
 
 def _is_date(value: object) -> bool:
-    """A date, or one in ISO 8601 with its dashes; Python reads more than Elasticsearch does."""
+    """Return True for a date, or its text in ISO 8601 with dashes; Python reads more than Elasticsearch does."""
     if isinstance(value, (date, datetime)):
         return True
     if not isinstance(value, str) or value[4:5] != "-" or value[7:8] != "-" or value[len(_DAY) :][:1] not in ("", "T"):
@@ -183,4 +186,4 @@ FITS: Mapping[str, Callable[[object], bool]] = {
     "boolean": _is_boolean,
     "date": _is_date,
 }
-"""By the type of a field, whether something can be its value. Objects and ``flattened`` are looked into."""
+"""The function for each type of field that returns True for a possible value. Objects and ``flattened`` have none."""

@@ -1,8 +1,8 @@
-"""The weekly indexes: which one a crash is in, and that nothing is written to one without the mapping.
+"""The weekly indexes: find the index of a crash, and never write to one without the mapping.
 
-Elasticsearch makes an index of any name that somebody writes to, with a field for each annotation where the template is
-gone too: so it is when a cluster is replaced by an empty one. So crashes are written through an alias, which no write
-makes: the template gives it to each index (``socorro201647.write``), and an index that is gone takes it along.
+Elasticsearch makes an index of any name that somebody writes to. If the template is gone too, as in an empty cluster
+in place of the old one, that index gets a field for each annotation. So crashes are written through an alias, which
+no write makes: the template gives it to each index (``socorro201647.write``), and it goes when the index goes.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from socorro_processor.errors import PartlyAwayError, TransientStorageError
 logger = logging.getLogger(__name__)
 
 DAYS_AHEAD = 2
-"""A crash id dated further in the future is in the index for others."""
+"""A crash whose id is dated further in the future goes to the index for others."""
 
 _PRIORITY = 200
-"""Of the template: over those that a cluster brings along."""
+"""The priority of the template, above those that a cluster has from the start."""
 
 KNOWN_FOR = 60.0
-"""Seconds for which a look at the template and at an index holds."""
+"""Seconds after which the template and an index are looked at again."""
 
 _MADE_WITHIN = "2s"
 _NOT_IN_TIME = 408
@@ -46,34 +46,33 @@ _NOT_IN_TIME = 408
 _SUFFIX = ".write"
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
-"""Of all crash ids."""
+"""The first and last day that a crash id can have."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,199}", re.ASCII)
 _DIRECTIVES = re.compile(r"%.*%-?\w|%-?\w", re.DOTALL)
 
 
 def index_pattern(text: str) -> str:
-    """Converts the option: a pattern for ``strftime`` that always makes the name of an index."""
+    """Convert the option: a pattern for ``strftime`` that always makes the name of an index. Raises ValueError."""
     if not _NAME.fullmatch(date(2016, 11, 23).strftime(text)):
         raise ValueError("a pattern such as socorro%Y%W: lower-case letters, digits, '_', '-', '.' and parts of a date")
     return text
 
 
 class ForeignIndex(PartlyAwayError):
-    """Another program put an index without our mapping, or an alias, in the place of ours. It is not written to."""
+    """Another program put an index without our mapping, or an alias, in place of ours. We do not write to it."""
 
 
 def today() -> date:
-    """In UTC, as the dates of crash ids are."""
+    """Return the date in UTC, like the dates of crash ids."""
     return datetime.now(UTC).date()
 
 
 class WeeklyIndexes(RequiredConfig):
-    """One index a week (or whatever ``elasticsearch_index`` makes of a date) by the dates of crash ids.
+    """One index for each week (or what ``elasticsearch_index`` makes of a date) by the dates of crash ids.
 
-    Crash ids are strangers' words: those of unlikely dates share one index, so that they do not make
-    an index each. With the default pattern that is ``socorro-other``, and the template ``socorro``
-    gives all of them the mapping.
+    Crash ids come from strangers: crashes of unlikely dates share one index, so that they do not make many. With the
+    default pattern it is called ``socorro-other``, and the template ``socorro`` gives all indexes the mapping.
     """
 
     required_config = Namespace()
@@ -108,66 +107,68 @@ class WeeklyIndexes(RequiredConfig):
         self._today = today
         self._clock = clock
         self._looked_at: dict[str, float] = {}
-        """By index, when it was last found to be as the template makes it."""
+        """The time, by index, at which it was last found to be as the template makes it."""
         self._former: list[str] = []
         self._looked_for_former = float("-inf")
         self._names: set[str] = set()
-        """Of all days, once they are needed."""
+        """The names of the indexes of all days; empty until they are needed."""
         pattern: str = config.elasticsearch_index
         self.template = pattern.partition("%")[0].rstrip("-_.") or "crashes"
         self.other = f"{self.template}-other"
 
     def index_of(self, crash_id: str) -> str:
-        """Where a crash is to be saved. Raises InvalidCrashID."""
+        """Return the index in which a crash is to be saved. Raises InvalidCrashID."""
         age = self._today() - crash_date(crash_id)
         if timedelta(days=-DAYS_AHEAD) <= age <= timedelta(days=self.config.oldest_crash_days):
-            return self.week_of(crash_id)
+            return self.dated_index_of(crash_id)
         return self.other
 
-    def week_of(self, crash_id: str) -> str:
-        """Where a crash was saved if its date was likely at that time. Raises InvalidCrashID."""
+    def dated_index_of(self, crash_id: str) -> str:
+        """Return the index in which a crash was saved if its date was likely at that time. Raises InvalidCrashID."""
         return crash_date(crash_id).strftime(self.config.elasticsearch_index)
 
     def patterns(self) -> list[str]:
-        """What matches the names of all indexes, and of no others whose names only begin alike."""
+        """Return patterns that match the names of all our indexes, and no others that only begin alike."""
         pattern: str = self.config.elasticsearch_index
         weeks = _DIRECTIVES.sub(lambda found: "2*" if found[0][:2] in ("%Y", "%G") else "*", pattern)
         return [weeks, self.other]
 
     def by_last_day(self) -> list[tuple[date, str]]:
-        """The indexes that there are, but for that of the others, each with the last day whose crashes it takes.
+        """Return the existing indexes of days, each after the last day whose crashes it takes, in order.
 
-        Only names that the pattern makes of a day are among them, and none that only look alike.
+        Only names that the pattern makes of a day are among them, not others that look alike.
         """
         last_days = self._last_days()
         return sorted(
-            (last_days[index], index) for index in self._there() if index in last_days and index != self.other
+            (last_days[index], index)
+            for index in self._existing_indexes()
+            if index in last_days and index != self.other
         )
 
-    def former(self) -> list[str]:
-        """The indexes that another ``elasticsearch_index`` has made, and whose names match ``patterns``.
+    def former_indexes(self) -> list[str]:
+        """Return the indexes that another ``elasticsearch_index`` has made, and whose names match ``patterns``.
 
         Crashes of any day may be in them. The cluster is asked as seldom as for ``make``.
         """
         now = self._clock()
         if now - self._looked_for_former >= KNOWN_FOR:
-            others = sorted(self._there() - {self.other} - self._usual())
+            others = sorted(self._existing_indexes() - {self.other} - self._indexes_in_use())
             if others and not self._names:
                 self._names = {self.other, *self._last_days()}
-            behind = self._behind(*others) if not self._names.issuperset(others) else {}
+            behind = self._look_up(*others) if not self._names.issuperset(others) else {}
             self._former = sorted(index for index, each in behind.items() if self._is_former(index, each))
             self._looked_for_former = now
         return self._former
 
     def drop(self, index: str) -> None:
-        """Delete an index, with all that is in it. One that is gone already is no error."""
-        with self._connection.sorted_errors(f"delete index {index}"), suppress(NotFoundError):
+        """Delete an index with all that is in it. It is not an error if it has gone already."""
+        with self._connection.translate_errors(f"delete index {index}"), suppress(NotFoundError):
             self._connection.client.indices.delete(index=index)
         self._looked_at.pop(index, None)
         logger.info("index %s deleted from Elasticsearch", index)
 
     def server_time(self) -> datetime:
-        with self._connection.sorted_errors("ask for the time"):
+        with self._connection.translate_errors("ask for the time"):
             statistics = self._connection.client.cluster.stats().body
         return datetime.fromtimestamp(statistics["timestamp"] / 1000, UTC)
 
@@ -183,10 +184,10 @@ class WeeklyIndexes(RequiredConfig):
         version = self._template_version() or 0
         if version < VERSION:
             self.put_template()
-        there = self._behind(index, alias)
+        there = self._look_up(index, alias)
         if not there:
             self._create(index, version)
-            there = self._behind(index, alias)
+            there = self._look_up(index, alias)
         self._refuse_foreign(there)
         target = _written_through(index, there)
         if target is None:
@@ -200,16 +201,16 @@ class WeeklyIndexes(RequiredConfig):
         return alias
 
     def forget(self) -> None:
-        """Have the cluster asked again: it may be another one, or indexes and template may be gone."""
+        """Have the cluster asked again: it may be another one, or may have lost indexes and template."""
         self._looked_at.clear()
         self._looked_for_former = float("-inf")
 
     def setup(self) -> None:
-        """Put the template, and give the indexes that there are the alias that older versions did not make."""
+        """Put the template, and give existing indexes the alias that older versions did not make."""
         self.put_template()
         self.forget()
         ours = [index for _, index in self.by_last_day()]
-        others = [self.other] if self._behind(self.other) else []
+        others = [self.other] if self._look_up(self.other) else []
         for index in [*ours, *others]:
             try:
                 self.make(index)
@@ -217,11 +218,11 @@ class WeeklyIndexes(RequiredConfig):
                 logger.warning("%s", error)
 
     def put_template(self) -> None:
-        """Put the index template, in place of the one that may be there."""
+        """Put the index template in place of the one that may be there."""
         settings = {**SETTINGS, "number_of_shards": self.config.elasticsearch_shards_per_index}
         aliases: dict[str, Any] = {f"{{index}}{_SUFFIX}": {}}
         template: dict[str, Any] = {"mappings": MAPPINGS, "settings": {"index": settings}, "aliases": aliases}
-        with self._connection.sorted_errors(f"put the index template {self.template}"):
+        with self._connection.translate_errors(f"put the index template {self.template}"):
             self._connection.client.indices.put_index_template(
                 name=self.template,
                 index_patterns=self.patterns(),
@@ -231,12 +232,12 @@ class WeeklyIndexes(RequiredConfig):
             )
 
     def check(self) -> None:
-        """Raise TransientStorageError where nothing could be saved today: the cluster is away, an index is foreign."""
+        """Raise TransientStorageError if nothing could be saved today: the cluster is away, or an index is foreign."""
         self.check_template()
-        self._refuse_foreign(self._behind(self._today().strftime(self.config.elasticsearch_index)))
+        self._refuse_foreign(self._look_up(self._today().strftime(self.config.elasticsearch_index)))
 
     def check_template(self) -> None:
-        """Raise TransientStorageError where some of the cluster, or the template, is not there."""
+        """Raise TransientStorageError if a part of the cluster, or the template, is not there."""
         if self.health() == "red":
             raise TransientStorageError("the Elasticsearch cluster is red: some of its data is not there")
         if self._template_version() is None:
@@ -246,55 +247,55 @@ class WeeklyIndexes(RequiredConfig):
             )
 
     def health(self) -> str:
-        """Return the color of the cluster; raise TransientStorageError where it does not answer.
+        """Return the color of the cluster. Raises TransientStorageError if it does not answer.
 
-        It is red for the moment in which an index is made: that is waited for.
+        A cluster is red for a moment while an index is made; the request waits for that to pass.
         """
-        with self._connection.sorted_errors("ask for the health of the cluster"):
+        with self._connection.translate_errors("ask for the health of the cluster"):
             answer = self._connection.client.options(ignore_status=_NOT_IN_TIME).cluster.health(
                 wait_for_status="yellow", timeout=_MADE_WITHIN
             )
         return str(answer.body["status"])
 
-    def _there(self) -> set[str]:
-        """The names of indexes that match ``patterns``."""
-        with self._connection.sorted_errors("list the indexes"):
+    def _existing_indexes(self) -> set[str]:
+        """Return the names of the existing indexes that match ``patterns``."""
+        with self._connection.translate_errors("list the indexes"):
             answer = self._connection.client.indices.get_settings(
                 index=self.patterns(), name="index.creation_date", ignore_unavailable=True, allow_no_indices=True
             )
         return set(answer.body)
 
     def _is_former(self, index: str, each: Mapping[str, Any]) -> bool:
-        # One behind an alias that somebody put in the place of an index is that of today.
+        # An index behind an alias that somebody put in place of one of today's is no former one.
         names = {index, *(alias.removesuffix(_SUFFIX) for alias in each["aliases"])}
         return self._names.isdisjoint(names) and _has_our_mapping(each["mappings"])
 
-    def _usual(self) -> set[str]:
-        """The names of all indexes to which a crash is saved today, but for that of the others."""
+    def _indexes_in_use(self) -> set[str]:
+        """Return the names of all indexes of days to which a crash may be saved today."""
         oldest: int = self.config.oldest_crash_days
         days = (self._today() - timedelta(days=age) for age in range(-DAYS_AHEAD, oldest + 1))
         return {day.strftime(self.config.elasticsearch_index) for day in days}
 
     def _last_days(self) -> dict[str, date]:
-        """By the name of an index, the last day whose crashes it takes."""
+        """Return the last day whose crashes an index takes, by the name of the index."""
         pattern: str = self.config.elasticsearch_index
         days = (_FIRST_DAY + timedelta(days=number) for number in range((_LAST_DAY - _FIRST_DAY).days + 1))
         return {day.strftime(pattern): day for day in days}
 
-    def _behind(self, *names: str) -> Mapping[str, Any]:
-        """Return the indexes that names of indexes or aliases stand for, each with its aliases and mappings."""
-        with self._connection.sorted_errors(f"look at index {names[0]}"):
+    def _look_up(self, *names: str) -> Mapping[str, Any]:
+        """Return the indexes that these names of indexes or aliases stand for, each with its aliases and mappings."""
+        with self._connection.translate_errors(f"look at index {names[0]}"):
             answer = self._connection.client.indices.get(
                 index=list(names), features=["aliases", "mappings"], ignore_unavailable=True
             )
         return dict(answer.body)
 
     def _create(self, index: str, version: int) -> None:
-        """Make an index by the template, of which ``version`` was there; it may be deleted at this very moment."""
+        """Make an index by the template, whose ``version`` was there; it may be deleted at this very moment."""
         same: dict[str, Any] = (
             {"mappings": MAPPINGS, "settings": {"index": SETTINGS_OF_THE_MAPPING}} if version <= VERSION else {}
         )
-        with self._connection.sorted_errors(f"make index {index}"):
+        with self._connection.translate_errors(f"make index {index}"):
             try:
                 self._connection.client.indices.create(index=index, **same)
             except BadRequestError as error:
@@ -311,14 +312,14 @@ class WeeklyIndexes(RequiredConfig):
             )
 
     def _put_alias(self, alias: str, index: str) -> None:
-        """Give an alias to an index that was made before there was one, or was put in the place of another."""
-        with self._connection.sorted_errors(
+        """Give an alias to an index that was made before there were aliases, or was put in place of another."""
+        with self._connection.translate_errors(
             f"put alias {alias} on index {index}, as `socorro setup` does where its user has the privilege `manage`"
         ):
             self._connection.client.indices.put_alias(index=index, name=alias, is_write_index=True)
 
     def _template_version(self) -> int | None:
-        with self._connection.sorted_errors(f"look for the index template {self.template}"):
+        with self._connection.translate_errors(f"look for the index template {self.template}"):
             try:
                 found = self._connection.client.indices.get_index_template(name=self.template).body
             except NotFoundError:
@@ -331,7 +332,7 @@ def _has_our_mapping(mappings: Mapping[str, Any]) -> bool:
 
 
 def _written_through(name: str, there: Mapping[str, Any]) -> str | None:
-    """Return the index that a write to an index or alias goes to; None where it would be refused."""
+    """Return the index that a write to an index or alias goes to; None if it would be refused."""
     flags = {
         index: each["aliases"].get(name, {}).get("is_write_index")
         for index, each in there.items()

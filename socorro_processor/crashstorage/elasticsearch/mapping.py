@@ -1,8 +1,8 @@
-"""What Elasticsearch is told of a crash's fields: the mapping of every weekly index.
+"""The mapping of every weekly index: how Elasticsearch indexes the fields of a crash.
 
-A crash is the document ``{crash_id, processed_crash, raw_crash}``. What is not named here is kept in the
-document and not searched, but for annotations: these are all searched, in one ``flattened`` field, so that
-strangers' names never become fields of the index.
+A crash is the document ``{crash_id, processed_crash, raw_crash}``. A field that is not named here is kept in the
+document and not searched. Annotations are all searched, in one ``flattened`` field, so the names that strangers
+choose never become fields of the index.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 Properties = Mapping[str, Mapping[str, Any]]
 
 VERSION = 2
-"""Of the template. A change of it, or of the mapping, counts it up; an index keeps the mapping it was made with."""
+"""The version of the template. Add one for each change of template or mapping; an index keeps its first mapping."""
 
 META = "socorro_processor"
-"""Under this name the ``_meta`` of an index's mapping holds its VERSION."""
+"""The key of VERSION in the ``_meta`` of an index's mapping."""
 
 _LONGEST_TERM = 32766
 """Bytes; Lucene refuses a longer one, and the whole document with it."""
@@ -25,7 +25,7 @@ _IGNORE_ABOVE = 8191
 """Characters (of up to 3 bytes a UTF-16 unit); a longer value is kept and not searched."""
 
 FLATTENED_PATH = _LONGEST_TERM - 3 * _IGNORE_ABOVE - 1
-"""Bytes that the names on the way to a value in a flattened field may have: they are part of its term."""
+"""Bytes of the names on the way to a value in a flattened field, which are part of its term."""
 
 FLATTENED_DEPTH = 20
 """Objects within each other in a flattened field; Elasticsearch refuses more."""
@@ -88,7 +88,7 @@ _PROCESSED_CRASH: Properties = {
     "processing": _object(
         attempt=_LONG,
         durations=_object(fetch=_DOUBLE, rules=_DOUBLE, stackwalk=_DOUBLE),
-        # Rows [debug file, debug id, code file, code id]: a crash is found by any of the four.
+        # Rows [debug file, debug id, code file, code id]: a search finds a crash by any of the four.
         missing_symbols=_KEYWORD,
         processor_version=_KEYWORD,
         siglists_version=_KEYWORD,
@@ -122,7 +122,7 @@ PROPERTIES: Properties = {
 MAPPINGS: Mapping[str, Any] = {"dynamic": False, "_meta": {META: VERSION}, "properties": PROPERTIES}
 
 SETTINGS_OF_THE_MAPPING: Mapping[str, Any] = {
-    # What the check before each save leaves, a date of the year 300000, costs that field only.
+    # A value that only Elasticsearch refuses, such as a date in the year 300000, costs that field only.
     "mapping.ignore_malformed": True,
 }
 
@@ -133,10 +133,12 @@ SETTINGS: Mapping[str, Any] = {
 }
 
 
-def fields(properties: Properties = PROPERTIES, within: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every field that holds a value, by its dotted path."""
+def fields_with_values(
+    properties: Properties = PROPERTIES, within: str = ""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each field that holds a value, after its dotted path."""
     for name, field in properties.items():
         if "properties" in field:
-            yield from fields(field["properties"], f"{within}{name}.")
+            yield from fields_with_values(field["properties"], f"{within}{name}.")
         else:
             yield f"{within}{name}", field

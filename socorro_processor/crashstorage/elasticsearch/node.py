@@ -1,6 +1,6 @@
 """A node of the cluster whose answers have a deadline.
 
-The client's own timeout is for each read: an answer that comes by a byte every few seconds is never too late for it.
+The client's own timeout is for each read: an answer that sends a byte every few seconds never exceeds it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 _PATIENCE = 2
-"""Times the timeout of a read."""
+"""Multiple of the timeout of a read that a whole answer may take."""
 
 
 class DeadlineNode(Urllib3HttpNode):
-    """Its answer, to the end of the body, has the time of two reads, and what it takes to send the request."""
+    """A node whose whole answer has the time of two reads, and the time that it takes to send the request."""
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         self._deadlines = Deadlines()
-        # The one of https is the client's own.
+        # For https the class is the client's own.
         of_the_client: Any = self.pool.ConnectionCls
         self.pool.ConnectionCls = type(HTTPConnection.__name__, (DeadlineConnection, of_the_client), {})
 
@@ -49,6 +49,6 @@ class DeadlineNode(Urllib3HttpNode):
                     raise ConnectionTimeout(deadline.reason, errors=(error,)) from error
                 raise
             if deadline.reason:
-                # Where no length was told, a connection that was cut looks like the end of the answer.
+                # If the answer has no length, a connection that was cut looks like the end of the answer.
                 raise ConnectionTimeout(deadline.reason)
             return answer

@@ -1,7 +1,7 @@
-"""What an error that Elasticsearch answers with means: whose fault it is, and what may be told of it.
+"""Translate the errors that Elasticsearch answers with: decide who is at fault, and leave out quoted data.
 
-An error says in words why, and often quotes the document. Its words are told, and the names in our mapping; all
-else is left out: ``failed to parse field [processed_crash.uptime] of type [long] in document with id ...``.
+An error gives its reason in words, and often quotes the document. Only known words, and the names in our mapping,
+are passed on: ``failed to parse field [processed_crash.uptime] of type [long] in document with id ...``.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES, Properties, fields
+from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES, Properties, fields_with_values
 from socorro_processor.errors import CrashStorageError, PartlyAwayError, PermanentStorageError, TransientStorageError
 
 
 class IndexMissing(PartlyAwayError):
-    """There is no such index; or no such alias, where only an alias may be written to. Nothing was written."""
+    """There is no such index, or no such alias if only an alias may be written to. Nothing was written."""
 
 
 class DocumentTooLarge(PermanentStorageError):
-    """A request of one document, or of several, for which this cluster's memory for indexing never has room."""
+    """The cluster's memory for indexing never has room for this request of one document or several."""
 
     def __init__(self, message: str, share: float) -> None:
-        """``share`` of its size would have room."""
+        """``share``: the part of its size for which there would be room."""
         super().__init__(message)
         self.share = share
 
@@ -30,13 +30,13 @@ NO_INDEX = "index_not_found_exception"
 CLOSED = "index_closed_exception"
 
 _OF_THE_DOCUMENT = frozenset(("document_parsing_exception", "mapper_parsing_exception"))
-"""With a status of 400, said of the document that came. All else is said of the cluster, the index or the request."""
+"""Errors that, with a status of 400, are about the document. All others are about cluster, index or request."""
 
 _CAUSED_BY_THE_DOCUMENT = frozenset(("max_bytes_length_exceeded_exception",))
-"""Said of the document where it is a cause of any other error."""
+"""Errors that are about the document even as the cause of another error."""
 
 _MAPPING_IS_FULL = re.compile(r"Limit of [a-z ]+ \[\d+\] has been exceeded")
-"""A cause that says nothing of the document: our mapping never grows, so that this index has another one."""
+"""A cause that is not about the document: our mapping never grows, so this index must have another one."""
 
 _TOO_LARGE = 413
 
@@ -46,11 +46,11 @@ _NO_ROOM = re.compile(
     r"\b(?:coordinating|primary)_operation_bytes=(\d+), max_\w+_bytes=(\d+)\b"
     r"|\boperation of size \[(\d+)\] bytes, which exceeds the maximum allowed limit of \[(\d+)\]"
 )
-"""What a rejected operation would take, and what all operations together (``indexing_pressure.memory.limit``), or one
-(``...max_operation_size``), may take."""
+"""The bytes that a rejected operation would take, and those that all operations (``indexing_pressure.memory.limit``),
+or one of them (``...max_operation_size``), may take."""
 
 _BESIDE_DOCUMENTS = 10_000
-"""Bytes: more than Elasticsearch counts for an operation beside its document."""
+"""Bytes; more than Elasticsearch counts for an operation beside its document."""
 
 _TELLING = frozenset(
     (
@@ -68,7 +68,7 @@ _TELLING = frozenset(
 """Kinds of errors whose words quote nothing of a document."""
 
 _OF_THE_INDEX = _TELLING - {"circuit_breaking_exception", REJECTED}
-"""Kinds of errors that may be those of one index, while crashes of others are saved."""
+"""Kinds of errors that may concern one index, while crashes of other indexes are saved."""
 
 LONGEST_REASON = 300
 
@@ -101,12 +101,12 @@ _WORDS = frozenset(
         """,
     )
 )
-"""The words of Elasticsearch that are told; a value of a crash that is one of them tells nothing."""
+"""The words of Elasticsearch that are passed on; a value of a crash that is one of them reveals nothing."""
 
 
 def _names(properties: Properties) -> Iterator[str]:
-    """The names in our mapping: each field and what it is within, alone and by its path; and the types."""
-    for path, field in fields(properties):
+    """Yield the names in our mapping: each field and the objects around it, alone and by its path; and the types."""
+    for path, field in fields_with_values(properties):
         parts = path.split(".")
         yield from parts
         yield from (".".join(parts[:number]) for number in range(1, len(parts) + 1))
@@ -116,12 +116,11 @@ def _names(properties: Properties) -> Iterator[str]:
 _NAMES = frozenset(f"[{name}]" for name in _names(PROPERTIES))
 
 
-def failure(status: int, answer: object, what: str, documents: Sequence[int] = ()) -> CrashStorageError:
-    """Return the error that an answer means: to a request, or to one operation in a bulk request.
+def to_storage_error(status: int, answer: object, what: str, documents: Sequence[int] = ()) -> CrashStorageError:
+    """Return the error to raise for an answer to a request, or to one operation in a bulk request.
 
-    ``documents`` are the sizes, in bytes, of all documents that the request carried. Only with one can it be the
-    crash's own fault, and only for the few errors that are known to say so: whatever else Elasticsearch answers, the
-    crash is tried again.
+    ``documents``: the sizes in bytes of all documents in the request. Without any the crash cannot be at fault; with
+    some, only a few known errors mean that it is. After any other answer the crash is tried again.
     """
     error = answer.get("error", answer) if isinstance(answer, Mapping) else None
     causes = list(_causes(error))
@@ -130,8 +129,8 @@ def failure(status: int, answer: object, what: str, documents: Sequence[int] = (
     if causes and (not documents or kind in _TELLING):
         message += f": {causes[0][1][:LONGEST_REASON]}"
     else:
-        told = dict.fromkeys(filter(None, (told_of(reason) for _, reason in causes)))
-        # A cause is often quoted by what it caused.
+        told = dict.fromkeys(filter(None, (without_quoted_data(reason) for _, reason in causes)))
+        # An error often quotes its cause.
         message += "".join(f": {each}" for each in told if not any(each in other for other in told if other != each))
     if documents and (share := _share_with_room(causes, documents)) < 1:
         return DocumentTooLarge(message, share)
@@ -143,8 +142,8 @@ def failure(status: int, answer: object, what: str, documents: Sequence[int] = (
     return error_class(f"{message}; {_ADVICE[status]}" if status in _ADVICE else message)
 
 
-def told_of(reason: str) -> str:
-    """Return what may be told of a reason that may quote a document; an empty text where that is nothing."""
+def without_quoted_data(reason: str) -> str:
+    """Return a reason without the data that it may quote from a document; empty if nothing is left."""
     tokens = _TOKEN.findall(_POSITION.sub("", reason))
     told = _LEFT_OUT.sub("...", "".join(each if _may_be_told(each) else "..." for each in tokens)[:LONGEST_REASON])
     return told if re.search("[A-Za-z]", told) else ""
@@ -157,7 +156,7 @@ def _may_be_told(token: str) -> bool:
 
 
 def _causes(error: object) -> Iterator[tuple[str, str]]:
-    """Kind and reason of an error, then of its cause, and so on."""
+    """Yield kind and reason of an error, then of its cause, and so on."""
     for _ in range(_MOST_CAUSES):
         if not isinstance(error, Mapping) or "type" not in error:
             return
@@ -167,11 +166,11 @@ def _causes(error: object) -> Iterator[tuple[str, str]]:
 
 
 def _share_with_room(causes: list[tuple[str, str]], documents: Sequence[int]) -> float:
-    """The share of a rejected request that would have room in an idle cluster; 1 where that is all of it."""
+    """Return the part of a rejected request for which an idle cluster would have room; 1 if that is all of it."""
     for kind, reason in causes:
         if kind == REJECTED and (found := _NO_ROOM.search(reason)):
             taken, most = (int(number) for number in found.groups() if number is not None)
-            # Elasticsearch 9 takes four times the largest document, and that beside the request, which it has counted.
+            # Elasticsearch 9 takes four times the largest document, besides the request, which it has counted already.
             if taken > 2 * max(documents):
                 taken += sum(documents) + _BESIDE_DOCUMENTS
             if taken > most:

@@ -1,4 +1,4 @@
-"""Find crash ids: the crashes of a signature, a product, some days."""
+"""Search for crashes by signature, product, version and day."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.errors import CrashStorageError
 
 PAGE = 1000
-"""Crash ids that come with one answer."""
+"""Crash ids in one answer."""
 
 _KEEP_ALIVE = "5m"
-"""How long a reader may take over one page."""
+"""The time that a reader may take over one page."""
 
 
 @dataclass(frozen=True)
 class CrashQuery:
-    """What the crashes that are looked for have in common; None is anything."""
+    """A search: the values that the crashes must have; None stands for any."""
 
     signature: str | None = None
-    """All of it, to the letter."""
+    """The whole signature, exactly."""
     product: str | None = None
     version: str | None = None
-    """Of the product."""
+    """The version of the product."""
     processor_version: str | None = None
     since: date | None = None
     """The first day (UTC) of ``date_processed``."""
     until: date | None = None
-    """The last one."""
+    """The last day."""
 
     def as_filter(self) -> list[dict[str, Any]]:
         terms = {
@@ -52,17 +52,17 @@ class CrashQuery:
         return [*filters, {"range": {"processed_crash.date_processed": days}}] if days else filters
 
 
-def crash_ids(
+def find_crash_ids(
     connection: ElasticsearchConnection, patterns: list[str], query: CrashQuery, page: int = PAGE
 ) -> Iterator[str]:
-    """The ids of all crashes that were there when the first was asked for, in no order, a page at a time."""
+    """Yield the ids of all crashes that were there at the beginning, in no order; read a page at a time."""
     client = connection.client
-    with connection.sorted_errors("begin a search"):
+    with connection.translate_errors("begin a search"):
         point = client.open_point_in_time(index=patterns, keep_alive=_KEEP_ALIVE, ignore_unavailable=True).body["id"]
     try:
         after: list[Any] | None = None
         while True:
-            with connection.sorted_errors("search crashes"):
+            with connection.translate_errors("search crashes"):
                 answer = client.search(
                     query={"bool": {"filter": query.as_filter()}},
                     pit={"id": point, "keep_alive": _KEEP_ALIVE},
@@ -80,21 +80,21 @@ def crash_ids(
             yield from (hit["_id"] for hit in hits)
             after = hits[-1]["sort"]
     finally:
-        # Left open it ends by itself.
-        with suppress(CrashStorageError), connection.sorted_errors("end a search"):
+        # If it stays open, it ends on its own.
+        with suppress(CrashStorageError), connection.translate_errors("end a search"):
             client.close_point_in_time(id=point)
 
 
 _SHOWN = ("submitted_timestamp", "date_processed", "product", "version", "signature")
 
 
-def newest(
+def find_newest(
     connection: ElasticsearchConnection, patterns: list[str], query: CrashQuery, limit: int, page: int = PAGE
 ) -> Iterator[CrashSummary]:
-    """So many of the crashes that a query finds, the last submitted first, a page at a time."""
+    """Yield up to ``limit`` crashes that a query finds, the last submitted first; read a page at a time."""
     after: list[Any] | None = None
     while limit > 0:
-        with connection.sorted_errors("list the newest crashes"):
+        with connection.translate_errors("list the newest crashes"):
             hits = connection.client.search(
                 index=patterns,
                 ignore_unavailable=True,

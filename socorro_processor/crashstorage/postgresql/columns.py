@@ -1,4 +1,4 @@
-"""What the columns of the tables take of a processed crash, whatever a stranger has put into it."""
+"""Convert the values of a processed crash for the columns of the tables, whatever a stranger has put into it."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from socorro_processor.errors import PermanentStorageError
 from socorro_processor.serialization import Note, encode
 
 Converter = Callable[[Any], Any]
-"""The value as its column takes it. Raises Misfit."""
+"""A function that returns a value as its column takes it. Raises Misfit."""
 
 
 class Misfit(Exception):
-    """The column takes no such value: it is to be null."""
+    """The column does not take this value, and is to be null."""
 
 
 _BIGINT = range(-(2**63), 2**63)
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
-"""What is no text to PostgreSQL: NUL, and surrogates."""
+"""The characters that PostgreSQL does not take: NUL and surrogates."""
 
 _LARGEST_JSON = 2**28 - 1
-"""Bytes of what is within a JSONB value."""
+"""Bytes of the content of a JSONB value."""
 
 _LARGEST_TEXT = 2**30 - 1
-"""Bytes of a text, as which JSONB is read."""
+"""Bytes of a text; JSONB is read as text."""
 _SPACED = 1.5
-"""How much longer that is than ours, for its spaces: ``[],`` becomes ``[], ``."""
+"""The ratio of that text to ours, because it has spaces: ``[],`` becomes ``[], ``."""
 _EXPONENT = re.compile(rb"\de[+-]?\d\d")
 _DIGITS = 330
-"""So many has a number at most that we write with an exponent, and PostgreSQL without one."""
+"""The most digits of a number that we write with an exponent, and PostgreSQL without one."""
 _MAY_GROW_TOO_MUCH = _LARGEST_TEXT // 64
-"""Bytes; what is shorter does not, were it all of ``1e308,``."""
+"""Bytes; shorter JSON does not grow too much, even if it is nothing but ``1e308,``."""
 
 
 def text(maximum: int | None = None) -> Converter:
-    """Text of so many characters, the rest cut off; of a number its digits."""
+    """Return a converter to text, cut to ``maximum`` characters; a number becomes its digits."""
 
     def converter(value: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -46,13 +46,13 @@ def text(maximum: int | None = None) -> Converter:
             whole = str(value)
         except ValueError:  # Python refuses to write integers of thousands of digits
             raise Misfit from None
-        return storable(whole[:maximum])
+        return storable_text(whole[:maximum])
 
     return converter
 
 
-def storable(text: str) -> str:
-    """The text with U+FFFD in place of each character that PostgreSQL takes none of."""
+def storable_text(text: str) -> str:
+    """Return the text with U+FFFD in place of each character that PostgreSQL does not take."""
     return _NOT_TEXT.sub("\ufffd", text) if "\0" in text or not text.isascii() else text
 
 
@@ -69,7 +69,7 @@ def boolean(value: Any) -> bool:
 
 
 def timestamp(value: Any) -> datetime:
-    """A moment in UTC, from ISO 8601; without a time zone it is taken for UTC."""
+    """Return the time in UTC of a text in ISO 8601; without a time zone it is taken for UTC."""
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
@@ -116,16 +116,16 @@ REPORT: Mapping[str, Converter] = {
 }
 """The columns of ``reports`` that are fields of the processed crash, of the same name."""
 
-# With both in an index, a page of it takes 2,704 bytes at most.
+# An index entry may have 2,704 bytes at most, and has two of these.
 INDEXED = text(255)
-"""What is part of a unique key, and what stands beside it."""
+"""The converter for the columns of a unique key, and those beside it."""
 
 PLUGIN: Mapping[str, Converter] = {"PluginFilename": INDEXED, "PluginName": INDEXED, "PluginVersion": INDEXED}
-"""What is known of a plugin that crashed."""
+"""The columns about a plugin that crashed."""
 
 
-def row(crash: Mapping[str, Any], columns: Mapping[str, Converter]) -> tuple[dict[str, Any], list[str]]:
-    """The columns' values; and the names of those that hold null for a value they do not take."""
+def convert_row(crash: Mapping[str, Any], columns: Mapping[str, Converter]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of the columns, and the names of the columns that are null because of a misfit."""
     values: dict[str, Any] = {}
     misfits: list[str] = []
     for name, converter in columns.items():
@@ -139,11 +139,11 @@ def row(crash: Mapping[str, Any], columns: Mapping[str, Converter]) -> tuple[dic
 
 
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-"""Of a NUL that is written in JSON: after an odd number of backslashes it would be another thing."""
+"""A NUL as it is written in JSON; after an odd number of backslashes it would be something else."""
 
 
-def json(value: Mapping[str, Any], note: Note) -> str:
-    """``value`` as a JSON text that JSONB takes; ``note`` is told what was mended."""
+def to_jsonb_text(value: Mapping[str, Any], note: Note) -> str:
+    """Return ``value`` as a JSON text that JSONB takes; ``note`` is told what was mended."""
     data = encode(value, note)
     if len(data) > _LARGEST_JSON:
         raise PermanentStorageError(f"{len(data)} bytes of JSON are more than the {_LARGEST_JSON} that JSONB takes")
@@ -151,8 +151,8 @@ def json(value: Mapping[str, Any], note: Note) -> str:
         written = int(len(data) * _SPACED) + _DIGITS * sum(1 for _ in _EXPONENT.finditer(data))
         if written > _LARGEST_TEXT:
             raise PermanentStorageError(
-                f"{len(data)} bytes of JSON may be {written} once PostgreSQL has written them out, of which it reads "
-                f"{_LARGEST_TEXT}"
+                f"{len(data)} bytes of JSON may be {written} once PostgreSQL has written them out, more than the "
+                f"{_LARGEST_TEXT} that it can read"
             )
     if rb"\u0000" in data:
         data, count = _NUL.subn(rb"\1\\ufffd", data)

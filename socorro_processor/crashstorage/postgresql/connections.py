@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: their options, and the few that a process keeps."""
+"""Connections to PostgreSQL: their options, and the pool of a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from socorro_processor.configuration import DotDict, Namespace, OneOf
-from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed, failure
+from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed, to_storage_error
 from socorro_processor.errors import PermanentStorageError
 from socorro_processor.machine.request_deadline import ANY_TIME, LEAST_SPEED, Deadline, Deadlines
 
@@ -21,17 +21,17 @@ T = TypeVar("T")
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 _SILENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
-"""A server that has vanished without a word is given up after a minute."""
+"""The settings by which a server that vanished silently is given up after a minute."""
 
 LOCK_TIMEOUT = "2s"
-"""How long a change of tables or indexes may keep others waiting; it takes milliseconds itself."""
+"""The time that a change of tables or indexes may keep others waiting for its locks; the work takes milliseconds."""
 
 _HANG = 2
-"""Times ``statement_timeout``, which a server may give to each statement of a text: after that it hangs itself."""
+"""Multiple of ``statement_timeout``, which a server may give each statement of a text; after that, it hangs."""
 
 
 def connection_options() -> Namespace:
-    """The options of a component that uses a ConnectionPool."""
+    """Return the options of a component that uses a ConnectionPool."""
     options = Namespace()
 
     def add(section: str, name: str, default: Any, doc: str, **more: Any) -> None:
@@ -63,7 +63,7 @@ def connection_options() -> Namespace:
 
 
 class _TimedCursor(Cursor):
-    """Gives each statement its time. Beneath, libpq waits for ever for a server that was frozen, or drips."""
+    """A cursor that gives each statement a deadline: libpq waits for ever for a server that is frozen or very slow."""
 
     deadline: Deadline
     seconds: float
@@ -76,13 +76,13 @@ class _TimedCursor(Cursor):
 
 
 class ConnectionPool:
-    """Has one connection for each thread that is at work, and keeps it for the next.
+    """Has one connection for each thread that is at work, and keeps it for the next thread.
 
-    So there are never more than threads, and none has to wait. Connections commit by themselves:
-    a text of several statements is one transaction and one round trip; for what takes more than one,
-    use ``with connection:``.
+    So there are never more connections than threads, and no thread has to wait. Connections commit on their own:
+    a text of several statements is one transaction and one round trip. For a transaction of several texts use
+    ``with connection:``.
 
-    Every method may be called from any thread, and raises as ``failures`` sorts it.
+    Every method may be called from any thread; errors are translated by ``failures``.
     """
 
     def __init__(self, config: DotDict) -> None:
@@ -108,35 +108,35 @@ class ConnectionPool:
         self._closed = False
 
     def run(self, doing: str, work: Callable[[Cursor], T], *, keep: bool = True, patient: bool = False) -> T:
-        """What ``work`` gives, called with a cursor. ``doing`` is for the error's message.
+        """Call ``work`` with a cursor, and return its result. ``doing`` is for the message of an error.
 
-        ``keep``: False for what sends much, because a connection keeps memory for the most that it ever sent.
+        ``keep``: False for work that sends much, because a connection keeps memory for the most that it ever sent.
         ``patient``: a statement may take longer than ``statement_timeout``, which ``work`` sets aside.
 
-        ``work`` must be able to be done twice: where the server has closed a connection that was idle,
-        it is done again with a new one.
+        It must be possible to do ``work`` twice: if the server has closed an idle connection, it is done again with a
+        new one.
         """
         idle = self._take_idle()
         if idle is not None:
             try:
                 return self._done(idle, doing, work, keep=keep, patient=patient)
             except ConnectionFailed:
-                # The server was started anew, or ends what is idle: the others are gone too.
+                # The server was restarted, or closes idle connections: the others are gone too.
                 self._close_idle()
         return self._done(self._connect(doing), doing, work, keep=keep, patient=patient)
 
     @contextmanager
     def reading(self, doing: str, query: str, values: Sequence[Any], rows_at_once: int) -> Iterator[Iterator[Any]]:
-        """The rows of a query, however many: the server keeps them, and sends some at a time.
+        """Yield the rows of a query, however many: the server keeps them, and sends some at a time.
 
-        It has a connection of its own, which ends with the block.
+        The query has a connection of its own, which ends with the block.
         """
         connection = self._connect(doing)
         with self._using(connection, doing, keep=False):
-            # Where each statement is a transaction of its own, psycopg2 refuses such cursors.
+            # psycopg2 refuses such cursors if each statement is a transaction of its own.
             connection.autocommit = False
             with connection.cursor() as setting:
-                # Where the rows are sorted, the first may take as long as all.
+                # If the rows are sorted, the first may take as long as all.
                 setting.execute("SET LOCAL statement_timeout = 0")
             cursor = connection.cursor("reading")
             cursor.itersize = rows_at_once
@@ -145,13 +145,13 @@ class ConnectionPool:
 
     @contextmanager
     def session(self, doing: str) -> Iterator[Cursor]:
-        """A cursor of a connection of its own, which ends with the block, and its locks with it."""
+        """Yield a cursor of a connection of its own, which ends with the block, and its locks with it."""
         connection = self._connect(doing)
         with self._using(connection, doing, keep=False), connection.cursor() as cursor:
             yield cursor
 
     def close(self) -> None:
-        """Close what is idle now, and each other connection at the end of its work."""
+        """Close the idle connections now, and each other one at the end of its work."""
         self._closed = True
         self._close_idle()
 
@@ -175,9 +175,9 @@ class ConnectionPool:
     def _using(
         self, connection: Connection, doing: str, *, keep: bool = True, deadline: Deadline | None = None
     ) -> Iterator[None]:
-        """Keep the connection afterwards where it is sound: after nothing has failed, but for a crash's content.
+        """Translate errors; keep the connection afterwards if nothing failed, except because of a crash's content.
 
-        A new one may lead to another server, which has room or is the primary one.
+        Otherwise it is closed: a new one may lead to another server, which has room or is the primary one.
         """
         sound = False
         try:
@@ -185,7 +185,7 @@ class ConnectionPool:
             sound = True
         except psycopg2.Error as error:
             doing = f"{doing} in the database {self}"
-            failed = failure(error, doing, lost=bool(connection.closed))
+            failed = to_storage_error(error, doing, lost=bool(connection.closed))
             if deadline is not None and deadline.reason:
                 failed = ConnectionFailed(f"{doing}: {deadline.reason}")
             sound = isinstance(failed, PermanentStorageError)
@@ -203,7 +203,7 @@ class ConnectionPool:
             connection.autocommit = True
             return connection
         except psycopg2.Error as error:
-            raise failure(error, f"{doing} in the database {self}", lost=True) from None
+            raise to_storage_error(error, f"{doing} in the database {self}", lost=True) from None
 
     def _take_idle(self) -> Connection | None:
         with self._lock:

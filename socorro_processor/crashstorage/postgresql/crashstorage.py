@@ -1,4 +1,4 @@
-"""Crashes in PostgreSQL: a row of columns for reports, and all of them as JSONB."""
+"""Crashes in PostgreSQL: for each a row of columns for reports, and the whole crash as JSONB."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_id
-from socorro_processor.crashstorage.missed_symbols import Missed, MissedModule, recorded
+from socorro_processor.crashstorage.missed_symbols import Missed, MissedModule, missed_modules
 from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.crashstorage.postgresql import columns
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
@@ -42,7 +42,7 @@ _ROWS_AT_ONCE = 10_000
 
 
 def _insertion(table: str, names: Iterable[str]) -> str:
-    """Insert a row; where the crash has one, replace it."""
+    """Return a statement that inserts a row, or replaces the one that the crash has."""
     key = ("uuid", "crash_date")
     names = tuple(names)
     inserted = ", ".join(key + names)
@@ -56,7 +56,7 @@ _INSERT_REPORT = _insertion("reports", columns.REPORT)
 _INSERT_PROCESSED = _insertion("processed_crashes", ("date_processed", "processed_crash"))
 _INSERT_RAW = _insertion("raw_crashes", ("date_processed", "raw_crash"))
 
-# Looked for first: a row that is in conflict would cost a number of the sequence each time.
+# The plugin is looked for first: each insertion that is in conflict would use up a number of the sequence.
 _INSERT_PLUGIN = """
     INSERT INTO plugins (filename, name) SELECT %(PluginFilename)s, %(PluginName)s
     WHERE NOT EXISTS (SELECT FROM plugins WHERE filename = %(PluginFilename)s AND name = %(PluginName)s)
@@ -65,7 +65,7 @@ _INSERT_PLUGIN = """
     SELECT %(uuid)s, %(crash_date)s, id, %(date_processed)s, %(PluginVersion)s
     FROM plugins WHERE filename = %(PluginFilename)s AND name = %(PluginName)s
 """
-# One value for all rows: thousands of them cost the server's time, and next to none of the processor's.
+# One value for all rows: thousands of them take the server's time, and hardly any of the processor's.
 _INSERT_MISSING_SYMBOLS = """
     INSERT INTO missing_symbols (uuid, crash_date, date_processed, debug_file, debug_id, code_file, code_id)
     SELECT %(uuid)s, %(crash_date)s, %(date_processed)s, file.*
@@ -80,7 +80,7 @@ _SELECT_NEWEST = """
     ORDER BY crash_date DESC, date_processed DESC, uuid DESC LIMIT %(limit)s
 """
 _FIRST_DAY = date(2000, 1, 1)
-"""No crash id is dated before."""
+"""The first day that a crash id can have."""
 _SELECT_MISSING_SYMBOLS = """
     SELECT uuid, debug_file, debug_id, code_file, code_id FROM missing_symbols
     WHERE crash_date >= %s ORDER BY crash_date, uuid
@@ -98,27 +98,27 @@ def _today() -> date:
 
 
 _LARGE = 2_000_000
-"""Characters of a crash, of which there are five copies or more while it is sent: one such is sent at a time."""
+"""Characters of a large crash. It has five copies or more in memory while it is sent, so only one is sent at a time."""
 
 _LONGEST_WAIT = 30.0
 """Seconds that a large crash waits for others: a server that does not answer must not hold up all threads in turn."""
 
 
 class PostgreSQLCrashStorage(CrashStorageBase):
-    """Keeps raw and processed crashes, no dumps; and of each processed crash rows to report from.
+    """Keeps raw and processed crashes, without dumps, and for each processed crash rows for reports.
 
     | table | row |
     |---|---|
-    | ``reports`` | what is asked for often, each in a column of its own; see ``columns`` |
-    | ``processed_crashes``, ``raw_crashes`` | all of it, as JSONB |
-    | ``plugins``, ``plugins_reports`` | the plugin that crashed, where it was one |
+    | ``reports`` | the fields that are often asked for, each in its own column; see ``columns`` |
+    | ``processed_crashes``, ``raw_crashes`` | the whole crash, as JSONB |
+    | ``plugins``, ``plugins_reports`` | the plugin that crashed, if it was one |
     | ``missing_symbols`` | a module whose symbols were missed |
 
-    All rows of a crash are saved in one transaction, and replace those of an earlier one. All tables
-    but ``plugins`` are partitioned by ``crash_date``, the day in the crash id; see ``partitions``.
+    All rows of a crash are saved in one transaction, and replace those of an earlier save. All tables except
+    ``plugins`` are partitioned by ``crash_date``, the day in the crash id; see ``partitions``.
 
-    NUL and lone surrogates, which PostgreSQL does not take, become U+FFFD. A value that its column in
-    ``reports`` does not take is null there, and counted; the JSONB has it still.
+    NUL and lone surrogates, which PostgreSQL does not take, become U+FFFD. A value that its column in ``reports``
+    does not take is null there, and counted; it is still in the JSONB.
     """
 
     required_config = Namespace()
@@ -166,14 +166,14 @@ class PostgreSQLCrashStorage(CrashStorageBase):
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
         values = (list(crash_ids), list(set(map(crash_date, crash_ids))))
 
-        def found(cursor: Cursor) -> set[str]:
+        def saved_ids(cursor: Cursor) -> set[str]:
             cursor.execute(_SELECT_PROCESSED, values)
             return {crash_id for (crash_id,) in cursor}
 
-        return set(crash_ids) - self._pool.run("look for processed crashes", found)
+        return set(crash_ids) - self._pool.run("look for processed crashes", saved_ids)
 
     def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
-        """Of the last week, of the two before it, of the four before these: no index is sorted by date."""
+        """Yield the newest crashes: of the last week, then of two weeks, then of four. No index is sorted by date."""
         days = 7
         since, before = self._today() - timedelta(days=days), None
         while True:
@@ -188,14 +188,14 @@ class PostgreSQLCrashStorage(CrashStorageBase):
             since, before = max(since - timedelta(days=days), _FIRST_DAY), since
 
     def missing_symbols(self, since: date | None = None) -> Iterator[Missed]:
-        """Every crash submitted on this day or later that missed symbols, with what it missed."""
+        """Yield each crash submitted on this day or later that missed symbols, and what it missed."""
         values = (since or date.min,)
         with self._pool.reading("read the missing symbols", _SELECT_MISSING_SYMBOLS, values, _ROWS_AT_ONCE) as rows:
             for crash_id, group in groupby(rows, key=itemgetter(0)):
                 yield crash_id, [MissedModule(*file) for _, *file in group]
 
     def missing_symbols_of(self, day: date) -> Iterator[MissedModule]:
-        """What the crashes of this day missed, each file once."""
+        """Yield the files that the crashes of this day missed, each once."""
         with self._pool.reading("read the missing symbols", _SELECT_MISSING_SYMBOLS_OF, (day,), _ROWS_AT_ONCE) as rows:
             yield from itertools.starmap(MissedModule, rows)
 
@@ -228,9 +228,9 @@ class PostgreSQLCrashStorage(CrashStorageBase):
             raise CrashIDNotFound(f"{self} has no crash {crash_id}")
 
     def setup(self) -> None:
-        """Make the tables, or bring them up to date, the partitions of this and the next weeks, and the indexes.
+        """Make or update the tables, make the partitions of this and the next weeks, then the indexes.
 
-        The indexes are the last: crashes can be saved while they are made, and without them.
+        The indexes come last because crashes can be saved without them, and while they are made.
         """
         for name in self._pool.run("make the tables", migrate, patient=True):
             logger.info("migration %s applied to the database %s", name, self._pool)
@@ -257,7 +257,7 @@ class PostgreSQLCrashStorage(CrashStorageBase):
         large = any(isinstance(value, str) and len(value) > _LARGE for _, row in statements for value in row.values())
 
         def save(cursor: Cursor) -> None:
-            # All statements as one text: one transaction, and one round trip.
+            # All statements as one text are one transaction and one round trip.
             cursor.execute(b";\n".join(cursor.mogrify(*statement) for statement in statements))
 
         with self._one_large_at_a_time.entered() if large else nullcontext():
@@ -265,27 +265,29 @@ class PostgreSQLCrashStorage(CrashStorageBase):
 
     def _of_raw_crash(self, raw_crash: RawCrash, crash_id: str) -> list[Statement]:
         values = _key(crash_id, raw_crash.get("submitted_timestamp"))
-        values["raw_crash"] = columns.json(raw_crash, self._note(crash_id))
+        values["raw_crash"] = columns.to_jsonb_text(raw_crash, self._note(crash_id))
         return [(_INSERT_RAW, values)]
 
     def _of_processed_crash(self, processed_crash: ProcessedCrash) -> list[Statement]:
-        """In the order in which ``remove`` and other processors touch the tables: none waits for another in a
-        circle, and of two that save the same crash the second waits at ``reports``."""
+        """Return the statements that save a processed crash, in the order of the tables that ``remove`` has, too.
+
+        So no processors wait for each other in a circle. If two save the same crash, the second waits at ``reports``.
+        """
         crash_id = processed_crash_id(processed_crash)
         note = self._note(crash_id)
-        report, misfits = columns.row(processed_crash, columns.REPORT)
+        report, misfits = columns.convert_row(processed_crash, columns.REPORT)
         key = _key(crash_id, report["date_processed"])
         statements: list[Statement] = [
             (_INSERT_REPORT, report | key),
-            (_INSERT_PROCESSED, key | {"processed_crash": columns.json(processed_crash, note)}),
+            (_INSERT_PROCESSED, key | {"processed_crash": columns.to_jsonb_text(processed_crash, note)}),
             _deletion("plugins_reports", key),
         ]
         if report["process_type"] == "plugin":
-            plugin, more = columns.row(processed_crash, columns.PLUGIN)
+            plugin, more = columns.convert_row(processed_crash, columns.PLUGIN)
             misfits += more
             statements.append((_INSERT_PLUGIN, key | {name: value or "" for name, value in plugin.items()}))
         statements.append(_deletion("missing_symbols", key))
-        if files := recorded(processed_crash):
+        if files := missed_modules(processed_crash):
             rows = [
                 {name: value and columns.INDEXED(value) for name, value in file._asdict().items()} for file in files
             ]
@@ -315,7 +317,7 @@ class PostgreSQLCrashStorage(CrashStorageBase):
 
 
 def _key(crash_id: str, date_processed: object) -> Values:
-    """What each row of a crash has. Where it is not known when it came, the day in its id stands for that."""
+    """Return the values of all rows of a crash. If its time is not known, the day in its id is taken."""
     day = crash_date(crash_id)
     try:
         moment = columns.timestamp(date_processed)
@@ -334,12 +336,12 @@ def _deletion(table: str, key: Values) -> Statement:
 
 
 def _rows(table: str) -> str:
-    """Those of one crash."""
+    """Return the part of a statement that selects the rows of one crash."""
     return f"FROM {table} WHERE uuid = %(uuid)s AND crash_date = %(crash_date)s"
 
 
 def _mistake(cursor: Cursor) -> str | None:
-    """What keeps the database from taking crashes."""
+    """Return what keeps the database from taking crashes; None if nothing does."""
     cursor.execute("SELECT current_setting('server_encoding'), current_setting('transaction_read_only')")
     ((encoding, read_only),) = cursor.fetchall()
     if encoding != "UTF8":

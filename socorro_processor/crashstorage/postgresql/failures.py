@@ -1,7 +1,7 @@
-"""Whose fault an error of PostgreSQL is: every exception of psycopg2 is sorted here, by its SQLSTATE.
+"""Translate the exceptions of psycopg2: their SQLSTATE (PostgreSQL, appendix A) decides who is at fault.
 
-PostgreSQL's messages may quote what was to be stored, and its details do: a crash's URL, say. A
-message is passed on only where it is known to hold nothing but names of tables and settings.
+PostgreSQL's messages may quote the data that was to be stored, such as the URL of a crash, and its details do. A
+message is passed on only if it is known to hold nothing but names of tables and settings.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from socorro_processor.errors import CrashStorageError, PermanentStorageError, T
 
 
 class ConnectionFailed(TransientStorageError):
-    """There is no connection to the server, or none that is of use: a new one may be."""
+    """There is no connection to the server, or no usable one; a new one may be usable."""
 
 
 _LOST = ("08", "25006", "25P03", "57P01", "57P02", "57P03", "57P05")
-"""The server does not take connections, has ended this one, or is not the primary one (any more)."""
+"""States of a server that takes no connections, has ended this one, or is not the primary one (any more)."""
 
 _OF_THIS_CRASH = ("22", "54")
-"""Data exceptions, and the program's limits: what the server says of this content. All else it says of
-itself, or of a schema that is not ours."""
+"""States that are about this content: data exceptions and program limits. All others are about the server, or a
+schema that is not ours."""
 
 _NUMBERS_USED_UP = "2200H"
-"""A data exception, too, but of a sequence: each crash that needs its next number meets it."""
+"""A data exception, too, but about a sequence: every crash that needs its next number meets it."""
 
 _NAMES_ONLY = ("08", "23", "25", "28", "3D", "3F", "40", "42501", "42P01", "42P07", "42703", "53", "55", "57", "58")
-"""Whose message, other than its details, quotes nothing that was to be stored."""
+"""States whose message, unlike the details, quotes nothing that was to be stored."""
 
 _ADVICE = (
     ("25006", "name the primary server as database_hostname; this one takes no changes"),
@@ -43,17 +43,17 @@ _ADVICE = (
 )
 
 
-def failure(error: psycopg2.Error, doing: str, *, lost: bool = False) -> CrashStorageError:
-    """What to raise in place of ``error``. ``doing`` is for the message, ``lost``: the connection is gone.
+def to_storage_error(error: psycopg2.Error, doing: str, *, lost: bool = False) -> CrashStorageError:
+    """Return the error to raise in place of ``error``. ``doing``: for the message; ``lost``: the connection is gone.
 
-    Raise it ``from None``: the details of a psycopg2 error are for no log.
+    Raise it ``from None``: the details of a psycopg2 error must not get into a log.
     """
     state = error.pgcode or ""
     of_libpq = not state and isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
     message = f"{doing}: {' '.join(str(error).split()) if of_libpq else _in_words(error, state)}"
     if lost or of_libpq or state.startswith(_LOST):
         return ConnectionFailed(message)
-    # Without an SQLSTATE it is psycopg2 itself that cannot write the content down.
+    # Without an SQLSTATE, psycopg2 itself could not encode the content.
     if not state or (state.startswith(_OF_THIS_CRASH) and state != _NUMBERS_USED_UP):
         return PermanentStorageError(message)
     return TransientStorageError(message)

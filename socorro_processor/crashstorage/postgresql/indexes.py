@@ -1,8 +1,8 @@
 """Indexes for everyday questions, made while processors write and people read.
 
-Once a partitioned table has an index, PostgreSQL gives it to each new partition. Partitions that are older than
-the index get theirs one after the other, and concurrently: ``CREATE INDEX`` on the whole table would keep every
-processor waiting until the last partition is done.
+Once a partitioned table has an index, PostgreSQL gives it to each new partition. Older partitions get theirs one
+after the other, and concurrently: ``CREATE INDEX`` on the whole table would keep every processor waiting until the
+last partition is done.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Index(NamedTuple):
     columns: tuple[str, ...]
 
     def name(self, of: str) -> str:
-        """Return the name that PostgreSQL itself gives it on a partition ``of`` its table."""
+        """Return the name that PostgreSQL itself gives the index on a partition ``of`` its table."""
         return "_".join([of, *self.columns, "idx"])
 
 
@@ -34,13 +34,13 @@ INDEXES = (
     Index("reports", ("product", "version", "crash_date")),
     Index("reports", ("date_processed",)),
 )
-"""By ``crash_date`` rather than a time where both would do: of many equal entries PostgreSQL 13 keeps one."""
+"""The indexes. They have ``crash_date`` rather than a time if both would do: PostgreSQL 13 merges equal entries."""
 
 _LOCK = 0x50C0_4404
-"""The advisory lock of whoever makes indexes."""
+"""The advisory lock of a process that makes indexes."""
 
 _PAUSE = 0.5
-"""Seconds between two looks at whether another host has done."""
+"""Seconds after which we look again if another host has finished."""
 
 _TO_BE_DONE = """
     SELECT partition.oid::regclass::text, partition.relname
@@ -51,19 +51,19 @@ _TO_BE_DONE = """
     )
     ORDER BY partition.relname
 """
-"""The partitions without an index of their table: how to write them in a statement, and their names."""
+"""The partitions that lack an index of their table: their names as a statement has them, and plain."""
 
 
 def make_indexes(pool: ConnectionPool, sleep: Callable[[float], None] = time.sleep) -> list[str]:
-    """Make the indexes that are missing, one host at a time; return their names.
+    """Make the missing indexes, one host at a time. Return their names.
 
-    What fails in the middle leaves what is done, and the next call goes on from there.
+    After a failure the finished ones stay, and the next call goes on from there.
     """
     if not pool.run("look for the indexes", _are_missing):
         return []  # also for a user who could not make any
     with pool.session("make the indexes") as cursor:
         cursor.execute("SET statement_timeout = 0")
-        # It must not wait within a statement: CREATE INDEX CONCURRENTLY waits for all statements that are older.
+        # We must not wait within a statement: CREATE INDEX CONCURRENTLY waits for all older statements.
         while not _is_our_turn(cursor):
             sleep(_PAUSE)
         made = []
@@ -97,7 +97,7 @@ def _is_our_turn(cursor: Cursor) -> bool:
 
 
 def _make(cursor: Cursor, index: Index) -> Iterator[str]:
-    """Make an index on the table first, so that partitions made meanwhile come with theirs; then on each other one."""
+    """Make an index on the table first, so that new partitions come with theirs; then on each partition without it."""
     whole = index.name(index.table)
     if not _is_there(cursor, index):
         _at_once(cursor, _creation(index, "CREATE INDEX {index} ON ONLY {table} ({columns})", index.table, whole))
@@ -116,7 +116,7 @@ def _make(cursor: Cursor, index: Index) -> Iterator[str]:
 
 
 def _is_valid(cursor: Cursor, partition: str, name: str) -> bool | None:
-    """Return whether all rows are in the index of this name; None where the partition has none."""
+    """Return True if all rows are in the index of this name; None if the partition has no such index."""
     cursor.execute(
         "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s) AND indrelid = %s::regclass",
         (name, partition),
@@ -126,13 +126,13 @@ def _is_valid(cursor: Cursor, partition: str, name: str) -> bool | None:
 
 
 def _creation(index: Index, statement: str, table: str, name: str) -> sql.Composed:
-    """``table`` as it is written in a statement."""
+    """Return the statement that makes an index. ``table``: its name as a statement has it."""
     columns = sql.SQL(", ").join(map(sql.Identifier, index.columns))
     return sql.SQL(statement).format(index=sql.Identifier(name), table=sql.SQL(table), columns=columns)
 
 
 def _at_once(cursor: Cursor, statement: sql.Composable) -> None:
-    """Execute what locks out processors, or give up while others do not let go."""
+    """Execute a statement that locks out processors; give up if others hold their locks for long."""
     with cursor.connection:
         cursor.execute("SET LOCAL lock_timeout = %s", (LOCK_TIMEOUT,))
         cursor.execute(statement)

@@ -1,4 +1,4 @@
-"""A partition for each week, made when the first of its crashes comes, and dropped when somebody says so."""
+"""Partitions, one for each week: made for the first crash of the week, and dropped on request."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from socorro_processor.monitoring.metrics import METRICS
 logger = logging.getLogger(__name__)
 
 TABLES = ("reports", "processed_crashes", "plugins_reports", "missing_symbols", "raw_crashes")
-"""Those that are partitioned, by ``crash_date``. Whoever touches several does so in this order."""
+"""The tables that are partitioned by ``crash_date``. A transaction that touches several does so in this order."""
 
 _WEEK = timedelta(days=7)
 _DAYS_AHEAD = 2
-"""How far another clock, and the time zones, may be ahead."""
+"""Days that another clock, or a time zone, may be ahead."""
 
 _LOOK_AGAIN = 60.0
-"""Seconds after which a partition is looked for again: it may have been dropped, or could not be made."""
+"""Seconds after which a partition is looked for again: it may have been dropped, or not have been made."""
 
 _BOUNDS = re.compile(r"FOR VALUES FROM \('(\d{4}-\d\d-\d\d)'\) TO \('(\d{4}-\d\d-\d\d)'\)", re.ASCII)
 
 _LOCK = 0x50C0_4402
-"""The advisory lock of whoever makes a partition."""
+"""The advisory lock of a process that makes or drops a partition."""
 
 
 def week_of(day: date) -> date:
-    """The Monday of the week."""
+    """Return the Monday of the week."""
     return day - timedelta(days=day.weekday())
 
 
 class Partitions:
-    """Makes the partitions ``{table}_{Monday as yyyymmdd}``.
+    """Makes the partitions ``{table}_{Monday as yyyymmdd}``. Threads may share it.
 
-    A crash that is dated too far from today, which is to say by a stranger, gets none: it goes to the
-    default partition, unless its week has one already. So does a crash whose partition cannot be made
-    at this time, because somebody reads a table for long or the user may not: it is moved to its week
-    when that partition is made. May be used by any thread.
+    No partition is made for a crash that is dated too far from today, because strangers make up dates: it goes to
+    the default partition, unless its week has one already. So does a crash whose partition cannot be made at this
+    time, because somebody reads a table for long, or the user lacks the right: it is moved to its week when that
+    partition is made.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Partitions:
         self._looked: dict[date, float] = {}
 
     def prepare(self, day: date) -> None:
-        """See to it that crashes of this day have their partitions. Raises ConnectionFailed alone."""
+        """Make the partitions for crashes of this day if they are missing. Raises ConnectionFailed alone."""
         week = week_of(day)
         if not -self._oldest <= day - self._today() <= timedelta(days=_DAYS_AHEAD) or self._was_looked_for(week):
             return
@@ -82,13 +82,13 @@ class Partitions:
             self._looked[week] = self._clock()
 
     def make(self, week: date, *, in_passing: bool = False) -> list[str]:
-        """Make those that are missing; their names.
+        """Make the missing partitions of a week. Return their names.
 
-        ``in_passing``: moving the week's crashes may take no longer than any other statement.
+        ``in_passing``: moving the crashes of the week may take no longer than any other statement.
         """
         made = []
         for table in TABLES:
-            # A transaction for each table: who has locked one never waits for another.
+            # Each table has its own transaction, so nobody waits for one table with a lock on another.
             name = f"{table}_{week:%Y%m%d}"
             make = partial(_make, table=table, name=name, week=week, in_passing=in_passing)
             if self._pool.run(f"make the partition {name}", make, patient=not in_passing):
@@ -97,11 +97,11 @@ class Partitions:
         return made
 
     def weeks(self) -> dict[date, list[str]]:
-        """The partitions that there are, by the Monday of their week; not those that another hand made otherwise."""
+        """Return the existing partitions by the Monday of their week; others, made by hand, are left out."""
         return self._pool.run("list the partitions", _weeks)
 
     def drop(self, name: str) -> None:
-        """Drop a partition, with all that is in it. One that is gone already is no error."""
+        """Drop a partition with all that is in it. It is not an error if it has gone already."""
         self._pool.run(f"drop the partition {name}", partial(_drop, name=name))
         logger.info("partition %s dropped from the database %s", name, self._pool)
 
@@ -120,7 +120,7 @@ class Partitions:
 
 
 def _make(cursor: Cursor, table: str, name: str, week: date, in_passing: bool) -> bool:
-    """Make one where it is missing; whether it was."""
+    """Make a partition. Return False if it is there already."""
     if _is_partition(cursor, table, name):
         return False
     with cursor.connection:
@@ -130,8 +130,9 @@ def _make(cursor: Cursor, table: str, name: str, week: date, in_passing: bool) -
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         if _is_partition(cursor, table, name):
             return False  # another processor made it while this one waited
-        # Not at once as a partition: that would lock the whole table against everyone. Crashes of that
-        # week may be in the default partition, and would be a reason to refuse the new one.
+        # It is made as a table and attached afterwards: to make it as a partition would lock the whole table
+        # against everyone. Crashes of that week are moved first: while they are in the default partition,
+        # PostgreSQL refuses the new one.
         statement = sql.SQL(
             """
             CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);

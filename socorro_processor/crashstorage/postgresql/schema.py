@@ -1,8 +1,8 @@
 """The tables in the database: numbered SQL files, each applied once.
 
-A new one has the next number, and is never changed once it was released. ``socorro_migrations`` says
-which were applied. Processors of the version before go on beside a newer schema: a migration adds
-what is new, and takes away only what no processor in use still writes.
+A new file has the next number, and is never changed after its release. The table ``socorro_migrations`` lists the
+applied ones. Processors of the previous version go on working with a newer schema: a migration adds things, and
+takes away only what no processor in use still writes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from psycopg2.extensions import cursor as Cursor
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 _LOCK = 0x50C0_4401
-"""The advisory lock of whoever changes the schema: two hosts may be at it at once."""
+"""The advisory lock of a process that changes the schema: two hosts may try at once."""
 
 
 def migrate(cursor: Cursor) -> list[str]:
-    """Apply the migrations that are missing, all or none; their names."""
+    """Apply the missing migrations, all or none. Return their names."""
     if not missing_migrations(cursor):
         return []  # also for a user who could not apply any
     with cursor.connection:
@@ -35,7 +35,7 @@ def migrate(cursor: Cursor) -> list[str]:
 
 
 def missing_migrations(cursor: Cursor) -> list[str]:
-    """Those that this version of the processor needs, and that were not applied."""
+    """Return the migrations that this version of the processor needs and that have not been applied."""
     cursor.execute("SELECT to_regclass('socorro_migrations')")
     applied = set()
     if cursor.fetchone() != (None,):

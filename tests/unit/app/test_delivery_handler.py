@@ -143,8 +143,8 @@ def test_what_is_no_crash_id_is_rejected_with_the_reason_and_never_fetched(queue
     deliver()
     assert left(queue) == NOTHING | {"rejected": 1}
     assert (
-        "no crash id" in next(queue.set_aside("rejected")).reason
-        or "no date" in next(queue.set_aside("rejected")).reason
+        "not a crash id" in next(queue.set_aside("rejected")).reason
+        or "not a date" in next(queue.set_aside("rejected")).reason
     )
     assert steps.runs == []
 

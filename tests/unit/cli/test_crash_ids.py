@@ -84,4 +84,4 @@ def test_arguments_files_and_standard_input_may_have_any_form_and_each_crash_is_
     crash_ids = read_crash_ids(parser.parse_args(["-", REPORT, f"--file={tmp_path}/ids"]))
     assert list(crash_ids.valid) == [CRASH_ID, other]
     assert crash_ids.refused == 1
-    assert capsys.readouterr().err.startswith("socorro: bp-nothing: 'bp-nothing' is no crash id")
+    assert capsys.readouterr().err.startswith("socorro: bp-nothing: 'bp-nothing' is not a crash id")

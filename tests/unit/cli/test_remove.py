@@ -209,7 +209,7 @@ def test_crash_ids_come_from_files_and_standard_input_too(site):
 def test_what_is_no_crash_id_is_told_and_the_others_are_removed(site):
     code, _, err = site.remove(site.crash(), "../../etc/passwd")
     assert code == 1
-    assert "../../etc/passwd: '../../etc/passwd' is no crash id" in err
+    assert "../../etc/passwd: '../../etc/passwd' is not a crash id" in err
     assert site.files() == []
 
 

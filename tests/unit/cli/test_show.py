@@ -195,7 +195,7 @@ def test_the_command_refuses_what_is_no_crash_id(
     assert socorro_show(crashes, crash_id) == 1
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err.startswith(f"socorro: '{crash_id}' is no crash id: ")
+    assert output.err.startswith(f"socorro: '{crash_id}' is not a crash id: ")
 
 
 def test_a_configuration_file_that_does_not_exist_is_an_error_of_the_configuration(

@@ -65,7 +65,7 @@ def test_it_is_said_why(run, crash_file, capsys):
     assert run("signature", "--explain", crash_file(processed("abort", "load", "main"))) == 0
     out = capsys.readouterr().out
     assert "before: of then" in out
-    assert "ends with frame 1, the first that is no prefix" in out
+    assert "ends with frame 1, the first that is not a prefix" in out
     assert f"{PREFIX}, line 1: abort" in out
 
 
@@ -140,7 +140,7 @@ def test_good_lists_are_good(run, lists, capsys):
     assert str(lists) in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("line", "reason"), [("(", "no regular expression"), ("x*", "fits every frame")])
+@pytest.mark.parametrize(("line", "reason"), [("(", "not a regular expression"), ("x*", "fits every frame")])
 def test_a_bad_entry_is_named_by_file_line_and_reason(line, reason, run, lists, capsys):
     (lists / PREFIX).write_text(f"abort\n{line}\n")
 
@@ -170,7 +170,7 @@ def test_every_mistake_of_every_list_is_named_in_one_run(run, lists, tmp_path, c
             assert err.count(f"{directory / name}, line {line}: ") == 1
         assert err.count(f"signature list {directory / TRIM_DLL} cannot be read: No such file or directory") == 1
     assert len(err.splitlines()) == 16
-    assert err.count("no UTF-8 text") == 4
+    assert err.count("not UTF-8 text") == 4
     with pytest.raises(ConfigurationError) as caught:
         SigLists.load(lists)
     assert len(str(caught.value).splitlines()) == 5

@@ -105,7 +105,7 @@ def test_with_names_all_files_are_dumps_of_one_crash(site, arguments, dumps):
         (["a.dmp", "absent.dmp"], 1, "cannot read absent.dmp: no such file"),
         (["a.dmp", "x=absent"], 1, "cannot read absent: no such file"),
         (["a.dmp", "x=dumps"], 1, "cannot read dumps: it is not a regular file"),
-        (["a.dmp", "x\x1b=absent"], 1, "is no dump name"),
+        (["a.dmp", "x\x1b=absent"], 1, "is not a dump name"),
         (["a.dmp", "dumps/deep/none"], 1, "cannot read dumps/deep/none: no such file"),
     ],
 )

@@ -390,7 +390,7 @@ def test_saving_replaces_a_link_and_not_what_it_leads_to(store, root, tmp_path):
 def test_a_pipe_in_the_place_of_an_object_is_not_waited_for(store, root):
     (root / "v1/processed_crash").mkdir(parents=True)
     os.mkfifo(root / f"v1/processed_crash/{CRASH}")
-    with pytest.raises(PermanentStorageError, match="no regular file"):
+    with pytest.raises(PermanentStorageError, match="not a regular file"):
         store.get_unredacted_processed(CRASH)
 
 

@@ -12,9 +12,9 @@ from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.missed_symbols import (
     MissedModule,
     ProcessedCrashFiles,
+    missed_modules,
+    missing_symbols_source,
     most_missed,
-    recorded,
-    source_in,
 )
 from socorro_processor.crashstorage.null import NullCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
@@ -127,7 +127,7 @@ def test_a_store_that_cannot_be_listed_is_an_error(source, tmp_path):
     ],
 )
 def test_what_is_no_row_is_left_out(processed):
-    assert recorded(processed) == []
+    assert missed_modules(processed) == []
 
 
 def test_the_most_missed_file_comes_first_and_a_crash_counts_once_for_each():
@@ -158,7 +158,9 @@ class TestSource:
         save(store, crash_id(1), [XUL])
 
         assert list(
-            source_in(DotDict({**store.config, "crashstorage_class": FileSystemCrashStorage})).missing_symbols()
+            missing_symbols_source(
+                DotDict({**store.config, "crashstorage_class": FileSystemCrashStorage})
+            ).missing_symbols()
         )
 
     @pytest.mark.parametrize(
@@ -173,4 +175,4 @@ class TestSource:
         monkeypatch.chdir(tmp_path)
         config = defaults(PolyCrashStorage, storage_classes=", ".join(map(class_name, stores)))
 
-        assert type(source_in(config)) is kind
+        assert type(missing_symbols_source(config)) is kind

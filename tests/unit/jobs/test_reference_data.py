@@ -98,11 +98,11 @@ def test_the_projects_own_file_is_never_written_to(come):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "no JSON"),
+        (b"", "not JSON"),
         (b"\n<!DOCTYPE html><html>Sign in</html>", "a page of HTML"),
-        (json.dumps(DATA).encode()[:-100], "no JSON"),
-        (os.urandom(1000), "no JSON"),
-        (b"[" * 100_000, "no JSON"),
+        (json.dumps(DATA).encode()[:-100], "not JSON"),
+        (os.urandom(1000), "not JSON"),
+        (b"[" * 100_000, "not JSON"),
         ({}, "product_productid_map is missing"),
         (
             DATA | {"product_versions": ROWS[:7]},

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from socorro_processor.jobs import retention
-from socorro_processor.jobs.options import retention as read_retention
+from socorro_processor.jobs.options import parse_retention
 from socorro_processor.jobs.retention import ClockNotTrusted, NotRemoved, Retention
 from tests.job_run import noon
 
@@ -66,11 +66,11 @@ def test_a_clock_to_which_all_is_old_removes_nothing():
 @pytest.mark.parametrize("text", ["-1", "1", "6", "x", "1.5", ""])
 def test_a_retention_that_may_be_a_slip_is_refused(text):
     with pytest.raises(ValueError, match="number"):
-        read_retention(text)
+        parse_retention(text)
 
 
 def test_a_retention_is_off_or_a_week_and_more():
-    assert [read_retention(text) for text in ("0", "7", "400")] == [0, 7, 400]
+    assert [parse_retention(text) for text in ("0", "7", "400")] == [0, 7, 400]
 
 
 def test_what_is_dated_in_the_future_stays():

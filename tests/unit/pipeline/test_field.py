@@ -51,7 +51,7 @@ def test_a_time_that_is_a_float_is_the_time(pipeline: MozillaProcessorAlgorithm2
 def test_an_annotation_that_is_a_number_is_its_text(pipeline: MozillaProcessorAlgorithm2015) -> None:
     crash = annotated(pipeline, "number_annotation.json")
     assert (crash.processed["version"], crash.processed["build"]) == ("52", "20170101000000")
-    assert "Version is no string, but int: it is read as '52'" in crash.notes
+    assert "Version is not a string, but int: it is read as '52'" in crash.notes
 
 
 def test_a_line_of_a_java_message_is_no_frame(pipeline: MozillaProcessorAlgorithm2015) -> None:

@@ -68,7 +68,7 @@ def test_another_class_may_do_the_work_of_a_rule_such_as_one_that_wraps_it(stats
 
 
 def test_a_class_that_is_no_rule_does_no_work_of_one():
-    with pytest.raises(ConfigurationError, match=r"a\.Greeting\.rule_class: .*'json\.JSONDecoder' is no Rule"):
+    with pytest.raises(ConfigurationError, match=r"a\.Greeting\.rule_class: .*'json\.JSONDecoder' is not a Rule"):
         said(
             [["a", "", "", "apply_all_rules", GREETING]],
             **{"a.Greeting.rule_class": SourcedValue("json.JSONDecoder", "a.Greeting.rule_class")},
@@ -143,10 +143,10 @@ def test_what_is_wrong_behind_a_plus_sign_is_named_with_the_reason(rule_sets, ex
         ('[\n["a", "b" "c"]]]\n', "unmatched ']', in line 2"),
         ('["unknown"]', "a rule set is a list of five strings"),
         ('[["a", "", "", "apply_all_rules"]]', "a rule set is a list of five strings"),
-        ('[["a", "", "", "apply_some_rules", ""]]', "rule set 'a': 'apply_some_rules' is no way to apply rules"),
+        ('[["a", "", "", "apply_some_rules", ""]]', "rule set 'a': 'apply_some_rules' is not a way to apply rules"),
         ('[["a b", "", "", "apply_all_rules", ""]]', "its name must be"),
-        ('[["a", "", "json.JSONDecoder", "apply_all_rules", ""]]', "'json.JSONDecoder' is no TransformRuleSystem"),
-        ('[["a", "", "", "apply_all_rules", "json.JSONDecoder"]]', "'json.JSONDecoder' is no Rule"),
+        ('[["a", "", "json.JSONDecoder", "apply_all_rules", ""]]', "'json.JSONDecoder' is not a TransformRuleSystem"),
+        ('[["a", "", "", "apply_all_rules", "json.JSONDecoder"]]', "'json.JSONDecoder' is not a Rule"),
         ('[["a", "", "", "apply_all_rules", "no.such.Rule"]]', "rule set 'a': module no.such cannot be imported"),
         (f'[["a", "", "", "apply_all_rules", "{GREETING}, {GREETING}"]]', "two rules are named Greeting"),
         ('[["a", "", "", "apply_all_rules", ""], ["a", "", "", "apply_all_rules", ""]]', "two rule sets are named 'a'"),

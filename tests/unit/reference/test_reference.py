@@ -76,10 +76,10 @@ class TestFile:
     @pytest.mark.parametrize(
         ("content", "expected"),
         [
-            ("{", "is no JSON"),
-            ("[]", "is no JSON object with the tables product_productid_map"),
-            ("{}", "windows_versions is missing, or is no list of rows"),
-            (json.dumps(DATA | {"windows_versions": {}}), "windows_versions is missing, or is no list of rows"),
+            ("{", "is not JSON"),
+            ("[]", "is not a JSON object with the tables product_productid_map"),
+            ("{}", "windows_versions is missing, or is not a list of rows"),
+            (json.dumps(DATA | {"windows_versions": {}}), "windows_versions is missing, or is not a list of rows"),
             (json.dumps(DATA | {"windows_versions": ["x"]}), "windows_versions, row 1: name is missing"),
             (
                 json.dumps(DATA | {"windows_versions": [{"name": "Windows 7", "major": "6", "minor": 1}]}),

@@ -66,7 +66,7 @@ def test_a_submission_that_is_no_date_is_noted(timestamp):
     crash = crash_of(submitted_timestamp=timestamp)
 
     assert crash.processed["submitted_timestamp"] == "2016-11-23T00:00:00+00:00"
-    assert any("submitted_timestamp is no date" in note for note in crash.notes)
+    assert any("submitted_timestamp is not a date" in note for note in crash.notes)
 
 
 @pytest.mark.parametrize(
@@ -127,14 +127,14 @@ def test_an_absent_time_is_taken_from_the_next_and_a_bad_one_is_zero(annotations
         (7, 7, None),
         (str(2**63 - 1), 2**63 - 1, None),
         (str(2**63), None, "too large"),
-        ("q", None, "no integer"),
-        ("1.5", None, "no integer"),
+        ("q", None, "not an integer"),
+        ("1.5", None, "not an integer"),
         (None, None, None),
         (12.75, 12, None),
         (1e300, None, "too large"),
-        (float("nan"), None, "no integer"),
-        (True, None, "no integer"),
-        ("9" * 5000, None, "no integer"),
+        (float("nan"), None, "not an integer"),
+        (True, None, "not an integer"),
+        ("9" * 5000, None, "not an integer"),
     ],
 )
 def test_the_seconds_since_the_last_crash_fit_a_column_or_are_none(value, last_crash, note):
@@ -150,7 +150,7 @@ def test_each_bad_time_is_noted_with_a_piece_of_its_value(annotation):
     crash = crash_of(**{"CrashTime": "1469552466", "SecondsSinceLastCrash": "1", annotation: "x" * 1000})
 
     (note,) = crash.notes
-    assert note.startswith(f"{annotation} is no time in seconds: 'xxx")
+    assert note.startswith(f"{annotation} is not a time in seconds: 'xxx")
     assert len(note) < 120
 
 

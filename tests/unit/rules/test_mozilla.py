@@ -113,7 +113,7 @@ def test_an_annotation_without_a_text_counts_as_absent_and_is_noted(rule, annota
 
     assert rule.act(crash) == (True, True)
     assert crash.processed[field] == absent
-    assert crash.notes == [f"{annotation} is no string, but {type(value).__name__}"]
+    assert crash.notes == [f"{annotation} is not a string, but {type(value).__name__}"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_an_annotation_that_is_a_number_or_a_boolean_is_read_as_its_text_and_not
     assert ProductRule().act(crash) == (True, True)
     assert [crash.processed[field] for field in ("version", "release_channel", "ReleaseChannel")] == [text] * 3
     assert crash.notes == [
-        f"{name} is no string, but {type(value).__name__}: it is read as {text!r}"
+        f"{name} is not a string, but {type(value).__name__}: it is read as {text!r}"
         for name in ("Version", "ReleaseChannel")
     ]
 

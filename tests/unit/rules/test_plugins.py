@@ -75,7 +75,7 @@ def test_an_annotation_without_a_text_counts_as_absent_and_is_noted():
     crash = processed_by(PluginRule(), {"HangID": {}, "ProcessType": ["plugin"]})
 
     assert crash.processed == {"hangid": None, "hang_type": 0, "process_type": None}
-    assert crash.notes == ["HangID is no string, but dict", "ProcessType is no string, but list"]
+    assert crash.notes == ["HangID is not a string, but dict", "ProcessType is not a string, but list"]
 
 
 def flash_version(*modules: object, rule: FlashVersionRule | None = None) -> object:

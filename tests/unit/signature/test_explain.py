@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from socorro_processor.configuration import defaults
 from socorro_processor.signature.c_signature import DELIMITER, CSignatureTool, Part
-from socorro_processor.signature.explain import Explanation, explain, place
+from socorro_processor.signature.explain import Explanation, describe_entry, explain
 from socorro_processor.signature.siglists import FILES, IRRELEVANT, LINE_NUMBERS, PREFIX, SENTINELS, TRIM_DLL
 
 LISTS = {
@@ -47,7 +47,7 @@ def test_each_frame_has_its_part_and_the_entry_that_gave_it(tool):
         (Part.END, "interpret:12"),
         (Part.BELOW, ""),
     ]
-    assert [[place(entry) for entry in entries] for entries in explanation.entries] == [
+    assert [[describe_entry(entry) for entry in entries] for entries in explanation.entries] == [
         [f"{IRRELEVANT}, line 2: raise"],
         [f"{TRIM_DLL}, line 1: nvidia.*", f"{PREFIX}, line 2: nvidia"],
         [f"{TRIM_DLL}, line 1: nvidia.*", f"{PREFIX}, line 2: nvidia"],

@@ -142,8 +142,8 @@ def test_every_mistake_is_told_with_file_line_and_reason(directory):
     with pytest.raises(ConfigurationError) as raised:
         SigLists.load(directory)
     first, second = str(raised.value).split("\n")
-    assert first.startswith(f"{directory / PREFIX}, line 3: 'free(' is no regular expression: missing )")
-    assert second.startswith(f"{directory / TRIM_DLL}, line 1: '[a' is no regular expression: unterminated")
+    assert first.startswith(f"{directory / PREFIX}, line 3: 'free(' is not a regular expression: missing )")
+    assert second.startswith(f"{directory / TRIM_DLL}, line 1: '[a' is not a regular expression: unterminated")
 
 
 def test_a_sentinel_is_no_regular_expression(directory):

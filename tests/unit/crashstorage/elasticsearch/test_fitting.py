@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorro_processor.crashstorage.elasticsearch.fitting import FITS, fit, misfits_of
-from socorro_processor.crashstorage.elasticsearch.mapping import FLATTENED_PATH, PROPERTIES, fields
+from socorro_processor.crashstorage.elasticsearch.fitting import FITS, fit_to_mapping, possible_misfits
+from socorro_processor.crashstorage.elasticsearch.mapping import FLATTENED_PATH, PROPERTIES, fields_with_values
 
 MAPPING = {
     "keyword": {"type": "keyword"},
@@ -24,7 +24,7 @@ MAPPING = {
 
 def fitted(crash):
     misfits = []
-    return fit(crash, MAPPING, lambda field, value: misfits.append(field)), misfits
+    return fit_to_mapping(crash, MAPPING, lambda field, value: misfits.append(field)), misfits
 
 
 def all_misfits(properties, within=()):
@@ -47,13 +47,13 @@ def test_every_field_that_can_be_left_out_is_known_beforehand():
     told = []
     for document in all_misfits(PROPERTIES):
         before = len(told)
-        fit(document, PROPERTIES, lambda field, value: told.append(field))
+        fit_to_mapping(document, PROPERTIES, lambda field, value: told.append(field))
         assert len(told) == before + 1, document
-    assert sorted(told) == sorted(misfits_of(PROPERTIES))
+    assert sorted(told) == sorted(possible_misfits(PROPERTIES))
 
 
 def test_for_each_type_in_the_mapping_there_is_a_check():
-    assert {field["type"] for _, field in fields(PROPERTIES)} == {*FITS, "flattened"}
+    assert {field["type"] for _, field in fields_with_values(PROPERTIES)} == {*FITS, "flattened"}
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_a_crash_goes_by_the_day_in_its_id(day, index):
 
 
 def test_what_is_no_crash_id_has_no_index():
-    for of in (indexes().index_of, indexes().week_of):
+    for of in (indexes().index_of, indexes().dated_index_of):
         with pytest.raises(InvalidCrashID):
             of("x" * 36)
 

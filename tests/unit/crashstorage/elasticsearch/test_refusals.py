@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorro_processor.crashstorage.elasticsearch.refusals import DocumentTooLarge, failure, told_of
+from socorro_processor.crashstorage.elasticsearch.refusals import (
+    DocumentTooLarge,
+    to_storage_error,
+    without_quoted_data,
+)
 
 REASONS = [
     (
@@ -34,7 +38,7 @@ REASONS = [
 
 @pytest.mark.parametrize(("reason", "told"), REASONS)
 def test_words_of_elasticsearch_and_names_of_the_mapping_are_told(reason, told):
-    assert told_of(reason.replace("{}", "https://example.com/secret' [x] 1234")) == told
+    assert without_quoted_data(reason.replace("{}", "https://example.com/secret' [x] 1234")) == told
 
 
 @given(
@@ -44,7 +48,7 @@ def test_words_of_elasticsearch_and_names_of_the_mapping_are_told(reason, told):
     st.text("[]'\"{}:., \n\0", max_size=9),
 )
 def test_no_value_is_told_however_it_is_quoted(reason, value, before, after):
-    told = told_of(reason.replace("{}", f"{before}q{value}{after}"))
+    told = without_quoted_data(reason.replace("{}", f"{before}q{value}{after}"))
     assert f"q{value}" not in told
 
 
@@ -52,18 +56,18 @@ def test_no_value_is_told_however_it_is_quoted(reason, value, before, after):
     "answer", [None, b"", "text", [], {}, {"error": None}, {"error": []}, {"error": {"type": None}}]
 )
 def test_an_answer_of_another_form_is_no_crashs_fault(answer):
-    assert failure(400, answer, "save", [1]).transient
+    assert to_storage_error(400, answer, "save", [1]).transient
 
 
 def test_what_names_no_kind_of_error_is_not_told_as_one():
-    error = failure(400, {"error": {"type": "https://example.com/secret", "reason": "x"}}, "save", [1])
+    error = to_storage_error(400, {"error": {"type": "https://example.com/secret", "reason": "x"}}, "save", [1])
     assert "secret" not in str(error)
 
 
 def test_causes_of_causes_without_an_end_are_not_followed_for_ever():
     error = {"type": "a_exception", "reason": "failed"}
     error["caused_by"] = error
-    assert str(failure(400, {"error": error}, "save", [1])).endswith("400, a_exception: failed")
+    assert str(to_storage_error(400, {"error": error}, "save", [1])).endswith("400, a_exception: failed")
 
 
 MB = 1_000_000
@@ -99,7 +103,7 @@ def over_the_size_of_an_operation(operation, most):
     ],
 )
 def test_what_has_no_room_even_alone_is_too_large_and_its_share_with_room_is_told(answer, documents, share):
-    error = failure(429, answer, "save", documents)
+    error = to_storage_error(429, answer, "save", documents)
     assert isinstance(error, DocumentTooLarge)
     assert error.share == pytest.approx(share, rel=0.001)
 
@@ -115,10 +119,10 @@ def test_what_has_no_room_even_alone_is_too_large_and_its_share_with_room_is_tol
     ],
 )
 def test_what_has_no_room_beside_others_is_tried_again(answer, documents):
-    assert failure(429, answer, "save", documents).transient
+    assert to_storage_error(429, answer, "save", documents).transient
 
 
 def test_a_document_that_speaks_of_bytes_is_not_taken_for_a_rejection():
     quoted = "Preview of field's value: 'primary_operation_bytes=9, max_primary_bytes=1'"
-    error = failure(400, {"error": {"type": "document_parsing_exception", "reason": quoted}}, "save", [1])
+    error = to_storage_error(400, {"error": {"type": "document_parsing_exception", "reason": quoted}}, "save", [1])
     assert not isinstance(error, DocumentTooLarge)
