@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from socorro_processor.cli.commands import COMMANDS
+from socorro_processor.cli.commands import COMMANDS, all_commands
 from socorro_processor.cli.main import main
 from tests.shared import REPOSITORY
 
