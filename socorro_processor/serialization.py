@@ -21,7 +21,7 @@ import pathlib
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -109,39 +109,39 @@ def _decode_if_shallow(data: bytes) -> Any:
 _DIGITS = bytes(byte in b"0123456789" for byte in range(256))
 _LONG_RUN = b"\1" * len(str(2**63))
 _NO_DIGIT = re.compile(rb"[^0-9]")
+_BEFORE_A_NUMBER = frozenset((b"", b"[", b":", b",", b" ", b"\n", b"\r", b"\t"))
+_WITHIN_A_FLOAT = frozenset((b".", b"e", b"E"))
 PART = 1 << 20
 """Bytes that are searched at once for large integers."""
 
 
 def _has_large_integer(data: bytes) -> bool:
-    """Return True if valid JSON has an integer beyond 64 bits, which orjson silently turns into a float.
+    """Return True if valid JSON has an integer beyond 64 bits, which orjson would silently turn into a float.
 
-    One within a text counts too if it looks the same; that costs time and nothing else.
+    One within a text counts too if it looks the same; that costs time and nothing else. It looks at a part at a time,
+    so that what it makes of it is small.
     """
-    for start in _long_runs(data):
-        end = match.start() if (match := _NO_DIGIT.search(data, start)) else len(data)
-        if data[start - 1 : start] == b"-":
-            start -= 1
-        if data[max(start - 1, 0) : start] not in (b"", b"[", b":", b",", b" ", b"\n", b"\r", b"\t"):
-            continue
-        if data[end : end + 1] in (b".", b"e", b"E"):
-            continue
-        if end - start > len(str(2**64)) or int(data[start:end]) not in _INTEGERS:
-            return True
+    for first in range(0, len(data), PART):
+        digits = data[first : first + PART + len(_LONG_RUN) - 1].translate(_DIGITS)
+        at = digits.find(_LONG_RUN)
+        while at >= 0:
+            if _begins_large_integer(data, first + at):
+                return True
+            at = digits.find(_LONG_RUN, at + len(_LONG_RUN))
     return False
 
 
-def _long_runs(data: bytes) -> Iterator[int]:
-    """Yield the offset of each run of digits that is long enough; search part by part, so that copies are small."""
-    found_to = 0
-    for first in range(0, len(data), PART):
-        digits = data[first : first + PART + len(_LONG_RUN) - 1].translate(_DIGITS)
-        at = digits.find(_LONG_RUN, max(found_to - first, 0))
-        while at >= 0:
-            yield first + at
-            match = _NO_DIGIT.search(data, first + at)
-            found_to = match.start() if match else len(data)
-            at = digits.find(_LONG_RUN, found_to - first)
+def _begins_large_integer(data: bytes, start: int) -> bool:
+    """Return True if the many digits from ``start`` on are an integer beyond 64 bits."""
+    if data[start - 1 : start] == b"-":
+        start -= 1
+    if data[max(start - 1, 0) : start] not in _BEFORE_A_NUMBER:
+        return False
+    match = _NO_DIGIT.search(data, start + 1)
+    end = match.start() if match else len(data)
+    if data[end : end + 1] in _WITHIN_A_FLOAT:
+        return False
+    return end - start > len(str(2**64)) or int(data[start:end]) not in _INTEGERS
 
 
 def _decode_mending(data: bytes, note: Note) -> Any:

@@ -82,16 +82,18 @@ class FlashVersionRule(Rule):
             crash.processed["flash_version"] = ""
             crash.note("no Flash version: there is no list of modules")
             return False
-        versions = (self._version(module) for module in modules(crash))
+        # There are hundreds of modules, and hardly any of them is Flash.
+        named = ((module, module.get("filename")) for module in modules(crash))
+        versions = (
+            self._version(module, name)
+            for module, name in named
+            if isinstance(name, str) and name.startswith(_BEGINNINGS)
+        )
         crash.processed["flash_version"] = next(filter(None, versions), "[blank]")
         return True
 
-    def _version(self, module: dict[str, object]) -> str | None:
-        filename = module.get("filename")
-        # There are hundreds of modules, and hardly any of them is Flash.
-        if not isinstance(filename, str) or not filename.startswith(_BEGINNINGS) or len(filename) > _LONGEST_FILE_NAME:
-            return None
-        if not (match := _FLASH.fullmatch(filename)):
+    def _version(self, module: dict[str, object], filename: str) -> str | None:
+        if len(filename) > _LONGEST_FILE_NAME or not (match := _FLASH.fullmatch(filename)):
             return None
         version, debug_id = module.get("version"), module.get("debug_id")
         if isinstance(version, str) and version:
