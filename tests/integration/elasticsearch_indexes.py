@@ -5,15 +5,25 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from elasticsearch import Elasticsearch
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
+from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from tests.services import service
 
 URLS = "resource.elasticsearch.elasticsearch_urls"
+TODAY = datetime.now(UTC).date()
+"""The day of all tests of a run, also of one that goes on past midnight."""
+
+
+def on_day(store: Any, days: int) -> Any:
+    """The store, as it is in some days."""
+    store.indexes = WeeklyIndexes(store.config, store._connection, today=lambda: TODAY + timedelta(days=days))
+    return store
 
 
 class Indexes:
@@ -31,7 +41,7 @@ class Indexes:
         options = {"resource.elasticsearch.elasticsearch_index": self.pattern, **self.options, **values}
         store = store_class(defaults(store_class, **options))
         self._stores.append(store)
-        return store
+        return on_day(store, 0)
 
     def document(self, crash_id: str) -> dict[str, Any]:
         """What was saved of a crash, as whoever searches finds it."""

@@ -114,7 +114,7 @@ def test_when_a_save_returns_the_crash_is_there(indexes, front):
 def unchecked(monkeypatch):
     """A crash goes to the server as it is, as if a check had been forgotten."""
     monkeypatch.setattr(
-        "socorro_processor.crashstorage.elasticsearch.crashstorage.fit", lambda crash, *others: dict(crash)
+        "socorro_processor.crashstorage.elasticsearch.crashstorage.fit_to_mapping", lambda crash, *others: dict(crash)
     )
 
 

@@ -280,7 +280,7 @@ def test_an_alias_without_a_write_index_is_no_crashs_fault(indexes, store_class,
 def unchecked(monkeypatch):
     """A crash goes to the server as it is, as if a check had been forgotten."""
     monkeypatch.setattr(
-        "socorro_processor.crashstorage.elasticsearch.crashstorage.fit", lambda crash, *others: dict(crash)
+        "socorro_processor.crashstorage.elasticsearch.crashstorage.fit_to_mapping", lambda crash, *others: dict(crash)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -14,9 +14,7 @@ from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashSto
 from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES, VERSION
 from socorro_processor.errors import CrashIDNotFound, TransientStorageError
-from tests.integration.elasticsearch_indexes import own_indexes
-
-TODAY = datetime.now(UTC).date()
+from tests.integration.elasticsearch_indexes import TODAY, own_indexes
 
 
 @pytest.fixture

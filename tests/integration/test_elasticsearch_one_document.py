@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
-from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.search import CrashQuery
 from socorro_processor.errors import CrashIDNotFound, TransientStorageError
-from tests.integration.elasticsearch_indexes import URLS, own_indexes
+from tests.integration.elasticsearch_indexes import TODAY, URLS, on_day, own_indexes
 from tests.integration.test_elasticsearch_failures import failing
 
-TODAY = datetime.now(UTC).date()
 THREADS = 4
 
 
@@ -36,12 +34,6 @@ def week_of(indexes, crash_id):
 
 def save(store, crash_id, **processed):
     store.save_raw_and_processed({}, {}, {"uuid": crash_id, "signature": crash_id, **processed}, crash_id)
-
-
-def on_day(store, days):
-    """The store, as it is in some days."""
-    store.indexes = WeeklyIndexes(store.config, store._connection, today=lambda: TODAY + timedelta(days=days))
-    return store
 
 
 def everywhere(indexes, store, crash_id):

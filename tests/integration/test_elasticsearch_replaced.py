@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -11,10 +11,9 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.indexes import KNOWN_FOR, WeeklyIndexes
 from socorro_processor.crashstorage.elasticsearch.mapping import MAPPINGS, VERSION
 from socorro_processor.errors import CrashStorageError, PartlyAwayError, TransientStorageError
-from tests.integration.elasticsearch_indexes import URLS, own_indexes
+from tests.integration.elasticsearch_indexes import TODAY, URLS, own_indexes
 from tests.integration.test_elasticsearch_failures import failing
 
-TODAY = datetime.now(UTC).date()
 STORES = 4
 TIMES = 5
 

@@ -164,7 +164,7 @@ def test_a_binary_is_uploaded_as_the_symbol_file_that_is_made_of_it(symbols, tmp
         (SYM.replace(ID.encode(), b"12"), "no debug id"),
         (SYM.replace(b"xul.pdb", b".."), "no name of a debug file"),
         (b"", "Invalid argument"),
-        (SYM + b"INLINE_ORIGIN 5\n", "is corrupt: the stackwalker rejects it"),
+        (SYM + b"INLINE_ORIGIN 5\n", "is corrupt: the stackwalker rejects a line of it"),
     ],
 )
 def test_what_is_no_symbol_file_is_not_uploaded(symbols, tmp_path, content, reason):

@@ -288,10 +288,10 @@ def test_a_named_journal_that_cannot_be_written_is_an_error(reprocess, tmp_path)
 
 
 def test_a_search_that_goes_on_counts_what_it_had_found_before(reprocess, interrupted, monkeypatch):
-    monkeypatch.setattr(command, "found", lambda *_: iter([FIRST, SECOND]))
+    monkeypatch.setattr(command, "find_crash_ids", lambda *_: iter([FIRST, SECOND]))
     assert interrupted("--signature=OOM")[0] == 130
     # The first one has another signature by now.
-    monkeypatch.setattr(command, "found", lambda *_: iter([SECOND, THIRD]))
+    monkeypatch.setattr(command, "find_crash_ids", lambda *_: iter([SECOND, THIRD]))
     assert reprocess("--signature=OOM", "--dry-run")[1] == "2 would be queued as reprocessing, 1 had been before\n"
     assert reprocess("--signature=OOM")[1] == "2 queued as reprocessing, 1 had been before\n"
     assert waiting(reprocess) == {"reprocessing": 3}
