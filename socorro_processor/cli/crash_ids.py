@@ -21,7 +21,7 @@ from socorro_processor.errors import ConfigurationError, InvalidCrashID
 STANDARD_INPUT = "-"
 _SHOWN = 60
 _TOLD = 20
-"""How many words that are not crash ids are named: a wrong file has thousands."""
+"""The number of words that are not crash ids that are named: a wrong file has thousands."""
 
 FORMS = "its id, also as bp-ID or the address of its report"
 """For the help of an argument."""

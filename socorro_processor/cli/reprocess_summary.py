@@ -110,7 +110,7 @@ class Reprocessed:
         self._clock = clock
         self._sleep = sleep
         self._aside_counts: dict[SetAsideState, int] = {}
-        """How many there were when they were looked through."""
+        """The number of them when they were looked through."""
 
     def before(self, crash_id: str) -> Before:
         """Raises TransientStorageError where the stores that give it back are away."""

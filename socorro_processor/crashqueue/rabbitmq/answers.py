@@ -61,7 +61,7 @@ class Answer:
     process: str
     """Its host and its pid."""
     consumers: Numbers
-    """How many it has at the broker."""
+    """The number of its consumers at the broker."""
     in_work: Numbers
     prefetched: Numbers
     pause: str = ""
