@@ -13,10 +13,10 @@ from socorro_processor.machine.bounded_program import Limits, set_limits
 from socorro_processor.machine.child import Child
 from socorro_processor.machine.memory_share import memory_share
 
-TIME = 900.0
-"""Seconds that one may take."""
 CORRUPT = "corrupt"
 """The verdict on a file that the stackwalker rejects."""
+_TIME = 900.0
+"""Seconds that one may take."""
 _PATIENCE = 5.0
 """Seconds in which it must have ended when it is told to."""
 _NICENESS = 10
@@ -50,11 +50,7 @@ class IndexProcess:
         self._child = Child(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         set_limits(self._child.process.pid, _limits())
 
-    def has_ended(self) -> bool:
-        """Without waiting for it."""
-        return self._child.process.poll() is not None
-
-    def finish(self, timeout: float = TIME) -> Indexed:
+    def finish(self, timeout: float = _TIME) -> Indexed:
         """Wait for its end. Raises NotIndexed."""
         try:
             printed, said = self._child.process.communicate(timeout=timeout)
@@ -74,7 +70,7 @@ class IndexProcess:
 def _limits() -> Limits:
     """One symbol file is indexed at a time: it may take more memory than a walk."""
     memory = memory_share(1, largest=sys.maxsize).bytes
-    return Limits(timeout=TIME, cpu=int(TIME), memory=memory, niceness=_NICENESS)
+    return Limits(timeout=_TIME, cpu=int(_TIME), memory=memory, niceness=_NICENESS)
 
 
 def _read(printed: bytes, said: bytes, return_code: int) -> Indexed:
