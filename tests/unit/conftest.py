@@ -15,3 +15,18 @@ def program(tmp_path: Path) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+class Clock:
+    """Stands still; a test sets ``now``."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

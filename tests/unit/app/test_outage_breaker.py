@@ -13,19 +13,6 @@ from socorro_processor.app.outage_breaker import (
 from socorro_processor.monitoring.health import Health
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def health():
     health = Health()

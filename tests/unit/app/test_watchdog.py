@@ -14,18 +14,6 @@ import pytest
 from socorro_processor.app.watchdog import EXIT_CODE, INTERVAL, Watchdog
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def watchdog(clock):
     return Watchdog(900.0, clock)

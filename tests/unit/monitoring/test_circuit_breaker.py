@@ -7,19 +7,6 @@ from socorro_processor.monitoring.circuit_breaker import CircuitBreaker
 PAUSES = (5.0, 15.0, 60.0)
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 def opened(clock, failures=2, **options):
     breaker = CircuitBreaker(PAUSES, failures=failures, clock=clock, **options)
     for _ in range(failures):
