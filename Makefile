@@ -3,10 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := env --unset=PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test golden bench chaos endurance fuzz check check-pythons audit docs pictures clean lock install-systemd \
-	systemd-test services stackwalker stackwalker-own stackwalker-wheel stackwalker-from-source samples
+.PHONY: help install run test golden bench chaos endurance fuzz check check-stackwalker check-types check-security \
+	check-dead-code check-style check-imports check-pythons audit docs pictures clean lock install-systemd systemd-test \
+	services services-installed stackwalker stackwalker-built stackwalker-own stackwalker-wheel stackwalker-from-source \
+	tests-compiled samples
 
 # $(call cargo,...) runs cargo for stackwalker/, offline and where bin/install-stackwalker builds. What has no cargo does
 # without, but for CI.
@@ -27,13 +30,25 @@ install: $(VENV)/.installed stackwalker ## the command, .venv/bin/socorro, with 
 run: $(VENV)/.installed stackwalker ## process the bundled sample crash through the real daemon, and print its report
 	bin/process-sample
 
-test: $(VENV)/.installed-for-tests stackwalker ## set up what tests need, and run all of them
-	bin/services install || test "$$CI" != true
+test: ## set up what tests need, and run all of them
+	@# Of two at once, one has the network to wait for and the other the processors to use. Only one may use pip.
+	$(MAKE) --no-print-directory --jobs=2 $(VENV)/.installed-for-tests stackwalker-built
+	$(MAKE) --no-print-directory --jobs=3 stackwalker services-installed tests-compiled
 	$(call cargo,test --release --locked)
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+	$(PYTEST) --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 services: $(VENV)/.made ## start RabbitMQ, PostgreSQL, S3 and Elasticsearch on this machine; bin/services --help
 	bin/services start
+
+services-installed: $(VENV)/.made
+	bin/services install || test "$$CI" != true
+
+# Each worker reads from files what this compiles.
+tests-compiled: $(VENV)/.installed-for-tests
+	$(PYTEST) --collect-only -qq >/dev/null
+
+stackwalker-built:
+	$(call cargo,test --quiet --release --locked --no-run)
 
 golden: $(VENV)/.installed-for-tests ## run the golden cases, print each difference; CASES=FILE: others of the same form
 	$(BIN)/python -m tests.golden.run $(CASES)
@@ -57,15 +72,33 @@ endurance: $(VENV)/.installed-for-tests stackwalker ## whether the daemon grows 
 fuzz: $(VENV)/.installed-for-fuzzing stackwalker ## feed minidumps, symbol files and indexes that no one made to what reads them; SECONDS=3600
 	$(BIN)/python -m tests.fuzz --seconds=$(or $(SECONDS),3600)
 
-check: docs ## style, types, import contract, dead code, docs; of the stackwalker, too
+check: $(VENV)/.installed-for-tests ## style, types, import contract, dead code, docs; of the stackwalker, too
+	@# The longest first. Each prints what it has to say at its end, and after a failure the others go on to theirs.
+	$(MAKE) --no-print-directory --jobs=2 --output-sync --keep-going \
+		check-stackwalker check-types docs check-security check-dead-code check-style check-imports
+
+check-stackwalker:
 	$(call cargo,fmt --check)
 	$(call cargo,clippy --release --locked --all-targets -- -D warnings)
+
+check-types:
+	$(BIN)/mypy
+
+check-security:
+	@# On stderr it tells of each string beside one that is let through; findings are on stdout.
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml socorro_processor bin/services bin/servers \
+		2>$(VENV)/bandit.log \
+		|| { grep -v 'nosec encountered' $(VENV)/bandit.log; false; }
+
+check-dead-code:
+	$(BIN)/vulture
+
+check-style:
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
+
+check-imports:
 	$(BIN)/lint-imports
-	$(BIN)/vulture
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml socorro_processor bin/services
 
 check-pythons: stackwalker ## the unit tests with each of Python 3.11 to 3.13 that is on the PATH; says which are not; TESTS=
 	bin/check-pythons $(TESTS)
@@ -122,7 +155,8 @@ $(VENV)/.installed: requirements.txt setup.py $(VENV)/.made
 	touch $@
 
 $(VENV)/.installed-for-tests: requirements-dev.txt setup.py $(VENV)/.made
-	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
+	@# Python compiles what is imported, which is not half of it.
+	$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements-dev.txt
 	PYTHONWARNINGS='ignore:Editable installation' $(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@ $(VENV)/.installed
 

@@ -25,8 +25,9 @@ setup(
     package_data={
         "socorro_processor": ["py.typed"],
         "socorro_processor.crashstorage.postgresql": ["migrations/*.sql"],
+        "socorro_processor.testing": ["*.json"],
         "socorro_processor.config": ["*.ini", "*.json", "grafana/*", "prometheus/*", "systemd/*", "systemd/*/*"],
-        "socorro_processor.siglists": ["*.txt", "README.rst"],
+        "socorro_processor.siglists": ["*.txt", "2026/*.txt", "README.rst"],
     },
     install_requires=[
         "boto3>=1.35",
@@ -46,6 +47,7 @@ setup(
     extras_require={
         "dev": [
             "bandit",
+            "check-jsonschema",  # for the schema of compose files
             "coverage[toml]",
             "furo",
             "hypothesis",
@@ -67,6 +69,7 @@ setup(
             "types-psycopg2",
             "vulture",
         ],
+        "testing": ["hypothesis", "pytest"],
     },
     entry_points={"console_scripts": ["socorro = socorro_processor.cli.main:run"]},
 )

@@ -1,4 +1,4 @@
-"""The crashes that a benchmark is given: ``<name>/upload_file_minidump.dmp`` below a directory, and their symbols."""
+"""The crashes of a benchmark: ``<name>/upload_file_minidump.dmp`` below a directory, and their symbols."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add_crashes(parser: argparse.ArgumentParser) -> None:
 
 
 def crashes_of(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> tuple[list[Path], Path]:
-    """The dumps, and the directory of their symbols. Ends with a message where there are none."""
+    """Return the dumps, and the directory of their symbols. Exits with a message if there are none."""
     dumps = sorted(arguments.directory.glob("*/upload_file_minidump.dmp"))
     if not dumps:
         parser.error(f"no */upload_file_minidump.dmp in {arguments.directory}")

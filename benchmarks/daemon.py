@@ -1,4 +1,4 @@
-"""What a crash costs the daemon, and how many it processes: with each stackwalker, by its number of threads.
+"""Measure the CPU time of a crash in the daemon, and crashes a second, with each stackwalker and number of threads.
 
     python -m benchmarks.daemon [DIRECTORY_OF_CRASHES [SYMBOLS]] [--big MEGABYTES]
 
@@ -6,8 +6,8 @@ The embedded configuration, as a process of its own, with minidump-stackwalk and
 first table: all crashes of the directory with their symbols. The second: the one with the largest main library, for
 which a symbol file is generated. CPU time is the kernel's count: the stackwalker's, and the daemon's own. *Ideal* is
 the crashes a second as a share of what the cores could walk in that time if there was nothing else to do, from when all
-crashes are in the queue until the last of them is saved; it is told at the default number of threads, twice that of the
-cores. One process has Python on one core at a time: no more crashes a second than one by the daemon's own CPU time.
+crashes are in the queue until the last of them is saved, for the default number of threads, twice that of the cores.
+One process has Python on one core at a time: no more crashes a second than one by the daemon's own CPU time.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def main() -> int:
 
 
 class Bench:
-    """Daemons over crashes, each in a directory of its own."""
+    """Runs daemons over crashes, each in its own directory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -120,7 +120,7 @@ class Bench:
     def _run(
         self, dumps: Sequence[Path], stores: Sequence[Path], rounds: int, *, threads: int, program: str
     ) -> dict[str, Any]:
-        """Seconds of CPU a crash, crashes a second, and bytes of memory at the peak."""
+        """Return seconds of CPU a crash, crashes a second, and peak memory in bytes."""
         self._number += 1
         installation = Installation(self._directory / str(self._number))
         installation.directory.mkdir()
@@ -181,7 +181,7 @@ class _Daemon:
         eventually(lambda: "the processor runs" in self._log.read_text(), self._log.read_text)
 
     def process(self, dumps: Sequence[Path], rounds: int) -> float:
-        """Have each of them processed so many times; the seconds that takes, once all are in the queue."""
+        """Process each of them ``rounds`` times. Return the seconds from when all are in the queue."""
         crash_ids = []
         for _ in range(rounds):
             for dump in dumps:

@@ -1,4 +1,4 @@
-"""What the daemon costs a machine that it runs on for months: memory, threads and descriptors must not grow.
+"""Check that the memory, threads and descriptors of a daemon that runs for months do not grow.
 
     python -m benchmarks.endurance [--crashes=10000] [DIRECTORY_OF_CRASHES]
 
@@ -33,17 +33,17 @@ from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from tests.system.daemon import Daemon, Installation
 
 STEP = 1000
-"""Crashes between two looks. After the first of them all that is kept for good is there."""
+"""Crashes between two samples. At the first sample, everything that the daemon keeps for good is in memory."""
 
 GROWTH_BAR = 1.05
-"""Times the memory after the first thousand that it may have at any later look."""
+"""The largest later memory, as a multiple of that after the first thousand crashes."""
 
 IDLE_TIME = 30.0
 IDLE_BAR = 0.01
-"""Of a core, that the idle daemon may use."""
+"""Share of a core that the idle daemon may use."""
 
 BEGIN_BAR = 0.05
-"""Seconds until a crash that comes to an idle daemon is begun: nine of ten must be."""
+"""Seconds within which an idle daemon must begin nine of ten crashes."""
 CRASHES_WHEN_IDLE = 20
 
 SILENCE = 120.0
@@ -52,7 +52,7 @@ SILENCE = 120.0
 
 @dataclass(frozen=True)
 class Use:
-    """What a process has of its machine."""
+    """The memory, threads and descriptors that a process uses."""
 
     memory: int
     """Bytes of it that are in RAM."""
@@ -68,7 +68,7 @@ class Use:
 
 
 class Endurance:
-    """A daemon, and what submits to it and sees what becomes of that."""
+    """A daemon, to which crashes are submitted and from which results are read."""
 
     def __init__(self, directory: Path, outputs: list[dict[str, Any]]) -> None:
         installation = Installation(directory)
@@ -93,7 +93,7 @@ class Endurance:
         return crash_id
 
     def wait_for(self, crash_ids: set[str]) -> dict[str, Any]:
-        """Until all of them are saved; the log line of the last one."""
+        """Wait until all of them are saved. Return the log line of the last one."""
         left = set(crash_ids)
         line: dict[str, Any] = {}
         deadline = time.monotonic() + SILENCE
@@ -112,7 +112,7 @@ class Endurance:
         return line
 
     def remove(self, crash_ids: set[str]) -> None:
-        """They would fill the disk."""
+        """Remove crashes, which would fill the disk."""
         for crash_id in crash_ids:
             self._store.remove(crash_id)
 
@@ -152,7 +152,7 @@ def measure_growth(endurance: Endurance, crashes: int) -> bool:
 
 
 def _is_flat(pid: int, crashes: int, process: Callable[[], None]) -> bool:
-    """Whether a process is, over so many crashes, of which ``process`` does a step."""
+    """Return True if a process does not grow over so many crashes; each call of ``process`` processes ``STEP``."""
     print(f"{'crashes':>9}{'memory':>12}{'threads':>9}{'descriptors':>13}{'crashes a second':>18}", flush=True)
     looks: list[Use] = []
     for _ in range(crashes // STEP):
@@ -177,15 +177,15 @@ def measure_idle(endurance: Endurance) -> bool:
     before = _cpu_time(endurance.pid)
     time.sleep(IDLE_TIME)
     share = (_cpu_time(endurance.pid) - before) / IDLE_TIME
-    print(f"idle: {share:.2%} of a core over {IDLE_TIME:.0f} s; less than {IDLE_BAR:.0%} is asked", flush=True)
+    print(f"idle: {share:.2%} of a core over {IDLE_TIME:.0f} s; less than {IDLE_BAR:.0%} is required", flush=True)
     return share < IDLE_BAR
 
 
 def measure_begin(endurance: Endurance) -> bool:
-    """When a crash was begun is when it was saved, less the time that its steps took."""
+    """Measure the time until a crash is begun: the time of its save less the durations of its steps."""
     waits = []
     for number in range(CRASHES_WHEN_IDLE):
-        # So that they come at different moments of the daemon's rhythm.
+        # Crashes come at different moments of the daemon's rhythm.
         time.sleep(1 + number * 0.007)
         crash_id = endurance.submit()
         submitted = time.time()
@@ -203,13 +203,13 @@ def measure_begin(endurance: Endurance) -> bool:
 
 
 def _cpu_time(pid: int) -> float:
-    """Seconds of CPU that a process has used, and all its children that have ended."""
+    """Return the seconds of CPU that a process and its ended children have used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _lines(path: Path) -> Iterator[str | None]:
-    """The lines of a file that grows; None where there is no whole one more at this time."""
+    """Yield the lines of a growing file; None if it has no further whole line yet."""
     with path.open() as file:
         part = ""
         while True:

@@ -1,4 +1,4 @@
-"""The library for which a symbol file is generated."""
+"""Choose the library for which a symbol file is generated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class MainModule(NamedTuple):
 
 
 def main_module(dumps: Sequence[Path]) -> tuple[Path, MainModule]:
-    """The dump with the largest of the main libraries."""
+    """Return the dump with the largest main library, and that library."""
     found = [(dump, module) for dump in dumps for module in _modules(dump)]
     named = [each for each in found if each[1].debug_file == "libxul.so" and each[0].parent.name.startswith("linux")]
     return max(named or found, key=lambda each: each[1].size)

@@ -1,4 +1,4 @@
-"""``socorro processor``, which writes what it has used so far to a file, whenever it gets SIGUSR1.
+"""Run ``socorro processor``, and write its use of CPU and memory so far to a file at each SIGUSR1.
 
 python -m benchmarks.measured_daemon FILE [OPTIONS_OF_THE_PROCESSOR...]
 """

@@ -1,11 +1,11 @@
-"""How much memory an outage costs: a store is away while large crashes come, are tried again, and wait.
+"""Measure the memory of an outage: a store is away while large crashes come, are tried again, and wait.
 
     python -m benchmarks.outage [--seconds=180]
 
 The embedded queue, a directory and a real PostgreSQL as destinations, four threads, and a stackwalker that prints
-large JSON. First large crashes are saved with all stores there: what these alone take, whatever happens. Then
-PostgreSQL is away: five crashes of 15 MB, and then a hundred of several MB. At last it comes and goes, so that
-threads try at once, and comes back for good: every crash must be saved.
+large JSON. First large crashes are saved while all stores work, which shows their own memory. Then
+PostgreSQL is away: five crashes of 15 MB come, then a hundred of several MB. At last it comes and goes, so that
+all threads try at once, and comes back for good: every crash must be saved.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from tests.system.daemon import Installation, variables
 
 MEGABYTE = 1_000_000
 BAR = 400 * MEGABYTE
-"""Bytes above those of the idle daemon that it may have at any time."""
+"""Bytes that the daemon may use beyond its memory when idle."""
 
 THREADS = 4
 LARGEST = 15 * MEGABYTE
 SIZES = tuple(size * MEGABYTE for size in (15, 4, 8, 12))
-"""Of the JSON that the stackwalker prints, in turn."""
+"""Sizes of the JSON that the stackwalker prints, in turn."""
 LARGEST_FIRST = 5
 LARGE = 100
 FLAPS = 10
@@ -53,7 +53,7 @@ FRAMES_IN_A_STACK = 200
 
 
 class Outage:
-    """A daemon and a PostgreSQL that is reached through a proxy."""
+    """A daemon, and a PostgreSQL behind a proxy."""
 
     def __init__(self, directory: Path, database: Database, proxy: Proxy) -> None:
         self.database, self.proxy = database, proxy
@@ -118,7 +118,7 @@ class Outage:
 
 
 class Peak:
-    """The most memory that a process has, looked at again and again."""
+    """Samples the memory of a process, and keeps the largest value."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -136,7 +136,7 @@ class Peak:
             watching.join()
 
     def taken(self) -> int:
-        """Return it, and begin anew."""
+        """Return the peak, and begin a new one."""
         memory, self._memory = self._memory, 0
         return memory
 
@@ -146,7 +146,7 @@ class Peak:
 
 
 def printed(size: int) -> bytes:
-    """Return output of a stackwalker of this size at least: threads with stacks of ordinary frames."""
+    """Return a stackwalker's output of at least this size: threads with stacks of ordinary frames."""
     frame = {
         "frame": 0,
         "module": "libxul.so",
@@ -177,7 +177,9 @@ def printed(size: int) -> bytes:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure how much memory an outage of a store costs.")
-    parser.add_argument("--seconds", type=float, default=180.0, help="that each part of the outage lasts; default: 180")
+    parser.add_argument(
+        "--seconds", type=float, default=180.0, help="duration of each part of the outage; default: 180"
+    )
     seconds: float = parser.parse_args().seconds
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -229,7 +231,7 @@ def measure(outage: Outage, seconds: float) -> bool:
         told("PostgreSQL is back, all are saved")
     time.sleep(5.0)
     print(f"afterwards {(Use.of(outage.pid).memory - idle) / MEGABYTE:.1f} MB above idle ({idle / MEGABYTE:.1f} MB)")
-    print(f"at most {max(peaks) / MEGABYTE:.1f} MB above idle; less than {BAR / MEGABYTE:.0f} MB is asked")
+    print(f"at most {max(peaks) / MEGABYTE:.1f} MB above idle; less than {BAR / MEGABYTE:.0f} MB is required")
     return max(peaks) < BAR and outage.daemon.stop() == 0
 
 

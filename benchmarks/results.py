@@ -1,4 +1,4 @@
-"""Keeps what was measured: ``benchmarks/results/latest.json``, with the machine, and a picture of it."""
+"""Keep the figures in ``benchmarks/results/latest.json``, with the machine, and draw a picture of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEFT, _WIDTH, _HEIGHT, _ROW = 270, 840, 26, 34
 
 
 def record(name: str, figures: Any) -> None:
-    """Put these figures in the place of those that another run measured under this name."""
+    """Replace the figures that an earlier run recorded under this name."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "latest.json"
     results = json.loads(path.read_text()) if path.exists() else {}
@@ -41,7 +41,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _picture(results: dict[str, Any]) -> str:
-    """Crashes a second with two threads, with both stackwalkers, as bars."""
+    """Return bars of crashes a second with two threads, for both stackwalkers, as SVG."""
     bars = []
     for key, title in (("small", "real symbols"), ("big", "a 280 MB symbol file")):
         for row in results["daemon"][key]:
@@ -53,10 +53,10 @@ def _picture(results: dict[str, Any]) -> str:
         top = 50 + number * _ROW
         width = max(rate / most * (_WIDTH - _LEFT - 150), 2)
         colour = "#2a78b8" if is_own else "#9aa5ad"
-        said = f"{rate:.1f}/s" + (f", {ratio:.1f} times" if is_own else "")
+        label = f"{rate:.1f}/s" + (f", {ratio:.1f} times" if is_own else "")
         lines.append(f'<text x="{_LEFT - 8}" y="{top + 18}" text-anchor="end">{label}</text>')
         lines.append(f'<rect x="{_LEFT}" y="{top}" width="{width:.0f}" height="{_HEIGHT}" fill="{colour}"/>')
-        lines.append(f'<text x="{_LEFT + width + 8:.0f}" y="{top + 18}">{said}</text>')
+        lines.append(f'<text x="{_LEFT + width + 8:.0f}" y="{top + 18}">{label}</text>')
     machine = results["machine"]
     under = f"{machine['cpu']}, {machine['cores']} cores; {machine['stackwalker']}; {results['daemon']['date']}"
     height = 50 + len(bars) * _ROW + 34

@@ -1,4 +1,4 @@
-"""What the production services cost: the processor's own CPU for saving, and what more threads gain while they wait.
+"""Measure the production services: the processor's CPU time for saving, and the gain from more threads while they wait.
 
     python -m benchmarks.services [DIRECTORY_OF_CRASHES]
 
@@ -43,7 +43,7 @@ CPU_BAR = 0.012
 ANSWER_TIME = 0.02
 CRASHES = 80
 SPEEDUP_BAR = 2.5
-"""Times the crashes a second of one thread that four must reach."""
+"""The speed of four threads, as a multiple of that of one."""
 
 
 def main() -> int:
@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def measure_cpu(walked: dict[Path, dict[str, Any]]) -> dict[str, float]:
-    """Seconds that saving takes, by crash."""
+    """Return the CPU seconds of saving, by crash."""
     with ExitStack() as stack:
         installation = installed(stack)
         app = app_of(installation)
@@ -85,7 +85,7 @@ def measure_cpu(walked: dict[Path, dict[str, Any]]) -> dict[str, float]:
 
 
 def installed(stack: ExitStack) -> Production:
-    """A new installation with a stackwalker that prints the dump, which is its output of an earlier time."""
+    """Return a new installation, whose stackwalker prints the dump, which is the output of an earlier walk."""
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     statsd = stack.enter_context(StatsdServer())
     statsd_options = {"resource.statsd.statsd_host": statsd.host, "resource.statsd.statsd_port": str(statsd.port)}
@@ -103,7 +103,7 @@ def app_of(installation: Production) -> ProcessorApp:
 def processed(
     app: ProcessorApp, directory: Path, dump: Path, json_dump: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Raw and processed crash, as the pipeline makes them of what the stackwalker printed."""
+    """Return the raw and the processed crash that the pipeline makes from the stackwalker's output."""
     raw_crash_file = dump.with_name("raw_crash.json")
     raw_crash = decode(raw_crash_file.read_bytes()) if raw_crash_file.exists() else {}
     printed = directory / "printed.json"
@@ -124,13 +124,13 @@ def cpu_of(store: Any, raw_crash: dict[str, Any], processed_crash: dict[str, Any
 
 
 def measure_threads(walked: dict[Path, dict[str, Any]]) -> dict[int, float]:
-    """Crashes a second, by threads."""
+    """Return crashes a second, by the number of threads."""
     rates = {threads: crashes_a_second(walked, threads) for threads in (1, 4)}
     print(f"{'threads':<10}{'crashes a second':>18}")
     for threads, rate in rates.items():
         print(f"{threads:<10}{rate:>18.1f}")
     ratio = rates[4] / rates[1]
-    print(f"ratio {ratio:.2f} where services answer in {ANSWER_TIME * 1e3:.0f} ms; at least {SPEEDUP_BAR} is asked")
+    print(f"ratio {ratio:.2f} where services answer in {ANSWER_TIME * 1e3:.0f} ms; at least {SPEEDUP_BAR} is required")
     return rates
 
 
@@ -179,7 +179,7 @@ def delay_services(installation: Production, stack: ExitStack) -> None:
 
 
 def saved_at(log: str) -> list[float]:
-    """When each crash was saved, in seconds."""
+    """Return the time at which each crash was saved, in seconds."""
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     times = [line["time"] for line in lines if str(line.get("message", "")).endswith(" saved")]
     return [datetime.fromisoformat(text).timestamp() for text in times]

@@ -1,4 +1,4 @@
-"""What a stackwalk costs: the project's own stackwalker beside minidump-stackwalk.
+"""Compare a stackwalk by the project's own stackwalker with one by minidump-stackwalk.
 
     python -m benchmarks.stackwalk [DIRECTORY_OF_CRASHES [SYMBOLS]] [--big MEGABYTES] [--growth MEGABYTES,...]
 
@@ -31,7 +31,7 @@ _LIMITS = Limits(timeout=600, cpu=600, memory=1 << 36, output=1 << 26)
 
 
 class Cost(NamedTuple):
-    """Of one walk."""
+    """The cost of one walk."""
 
     cpu: float
     """Seconds."""
@@ -91,7 +91,7 @@ def index(store: Path, indexes: str) -> None:
 
 
 def _both(dump: Path, options: Sequence[str], indexes: str, repeat: int = REPEAT) -> tuple[Cost, Cost]:
-    """What the walk costs that minidump-stackwalk makes, and what the own one does; alternating."""
+    """Measure walks by minidump-stackwalk and by the project's own stackwalker, alternating."""
     commands = (
         [str(find_stackwalker(STOCK)), "--json", "--no-interactive", *options, str(dump)],
         [str(find_stackwalker(OWN)), "--index-path", indexes, *options, str(dump)],
@@ -105,7 +105,7 @@ def _both(dump: Path, options: Sequence[str], indexes: str, repeat: int = REPEAT
 
 
 def _walk(command: Sequence[str]) -> Cost:
-    # By a process of its own: the kernel counts what it shares with us until its exec.
+    # In its own process, because the kernel counts memory that it shares with this one until its exec.
     outcome = run([sys.executable, "-S", "-c", _MEASURE, *command], _LIMITS, BASE_ENVIRONMENT)
     code, cpu, memory = outcome.output.split()
     if code != b"0":

@@ -1,4 +1,4 @@
-"""What the manager of the symbol cache costs.
+"""Measure the manager of the symbol cache.
 
     python -m benchmarks.symbol_cache
 
@@ -25,12 +25,12 @@ FILES_A_CRASH = 40
 SECONDS = 20
 
 START_BAR = 5.0
-"""Seconds of CPU until the cache is watched: by the clock it is that on a machine that does nothing else."""
+"""Seconds of CPU until the cache is watched, which are seconds by the clock on an idle machine."""
 ANSWER_BAR = 1.0
 """Seconds."""
 MEMORY_BAR = 150 << 20
 SHARE_BAR = 0.02
-"""Of one core."""
+"""Share of one core."""
 
 CONTENT = b"MODULE windows x86_64\n"
 
@@ -76,7 +76,7 @@ def main() -> int:
 
 
 def symbol_files(cache: Path, number: int) -> list[Path]:
-    """Those of one name, made."""
+    """Make the files of one name."""
     files = []
     for each in range(IDS):
         directory = cache / f"library-{number:05}.pdb" / f"{number:016X}{each:016X}1"
@@ -87,7 +87,7 @@ def symbol_files(cache: Path, number: int) -> list[Path]:
 
 
 def seconds_until_one_goes(paths: list[Path]) -> float:
-    """The one that was made first; the new one stands in its place in ``paths``."""
+    """Add a file, and return the seconds until the oldest one is gone; the new one replaces it in ``paths``."""
     new = paths[0].with_name("new.sym")
     new.write_bytes(CONTENT)
     started = time.monotonic()
@@ -98,7 +98,7 @@ def seconds_until_one_goes(paths: list[Path]) -> float:
 
 
 def share_of_a_core(pid: int, paths: list[Path]) -> float:
-    """CPU time of the manager by the clock, while crashes open files."""
+    """Return the manager's share of a core while crashes open files."""
     started, before = time.monotonic(), cpu_seconds(pid)
     for crash in range(CRASHES_A_SECOND * SECONDS):
         for path in random.sample(paths, FILES_A_CRASH):

@@ -1,4 +1,4 @@
-"""Writes a symbol file of any size for a module of a real dump, shaped like one of a big C++ library."""
+"""Write a symbol file of any size for a module of a real dump, like that of a big C++ library."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from random import Random
 
 
 def write_symbols(path: Path, *, debug_id: str, name: str, module_size: int, size: int, inlines: bool = True) -> None:
-    """About ``size`` bytes: FUNC with lines and INLINE, STACK CFI for each, FILE, INLINE_ORIGIN and PUBLIC."""
+    """Write about ``size`` bytes: FUNC with lines and INLINE, STACK CFI for each, FILE, INLINE_ORIGIN and PUBLIC."""
     random = Random(1)
     path.parent.mkdir(parents=True, exist_ok=True)
     file_count, origin_count = 20_000, 100_000 if inlines else 0
-    # A function comes to so many bytes with all that belongs to it.
+    # Bytes of a function with its records.
     functions = max((size - 70 * file_count - 60 * origin_count) // 1_030, 100) if size > 20 << 20 else size // 1_500
     file_count, origin_count = min(file_count, functions), min(origin_count, functions)
     step = max(module_size // functions, 16)

@@ -1,4 +1,4 @@
-"""What the symbol supplier costs where there is nothing to get.
+"""Measure the symbol supplier when there is nothing to get.
 
     python -m benchmarks.symbol_supplier
 
@@ -21,7 +21,7 @@ from tests.symbol_server import SymbolServer, always
 CACHED, MISSING = 40, 20
 TIMES = 500
 BAR = 0.002
-"""Seconds for those that are cached."""
+"""Seconds for the cached modules."""
 
 _ID = "83CF4DC03621B778E931FC713889E8F10"
 

@@ -1,4 +1,4 @@
-"""A stackwalker that costs nothing: it prints the dump, which is what the real one printed at an earlier time."""
+"""A stackwalker without cost: it prints the dump, which is the output of an earlier real walk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ exec cat "$dump"
 
 
 def print_dumps(installation: Installation) -> None:
-    """Have the installation use it."""
+    """Let the installation use this stackwalker."""
     walker = installation.directory / "walker"
     walker.write_text(_WALKER)
     walker.chmod(0o755)

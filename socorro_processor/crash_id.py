@@ -13,10 +13,21 @@ from socorro_processor.errors import InvalidCrashID
 
 _FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{6}[0-9]{6}", re.ASCII)
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
+"""The first and last day that a crash id can have."""
+
+DAYS_AHEAD = 2
+"""Days that another clock, or a time zone, may be ahead; a crash dated later has an invented date."""
+
+
+def today() -> date:
+    """Return the date in UTC, as in crash ids."""
+    return datetime.now(UTC).date()
+
 
 def new_crash_id(day: date | None = None) -> str:
-    """Make a crash id dated ``day``; without one, today in UTC."""
-    day = day or datetime.now(UTC).date()
+    """Make a crash id dated ``day``; by default today, in UTC."""
+    day = day or today()
     return f"{str(uuid.uuid4())[:-7]}0{day:%y%m%d}"
 
 

@@ -1,7 +1,7 @@
-"""Every error that one room of the processor raises for another to handle.
+"""The errors that one package of the processor raises for another to handle.
 
-Each of them says who is at fault: the crash itself, or something else, such as a store that is away or a machine
-without space. Only failures that are its own fault count against a crash.
+Each tells whether the crash is at fault, or something else, such as a store that is away or a machine without space.
+Only own failures count against a crash.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 
 class SocorroError(Exception):
-    """The root of all of them. A command prints it as one line, without a traceback."""
+    """The base class of these errors. A command prints one as a line, without a traceback."""
 
 
 class ConfigurationError(SocorroError):
@@ -21,7 +21,7 @@ class ConfigurationError(SocorroError):
 
 
 class InvalidCrashID(SocorroError):
-    """A string that is not a crash id, or one that is dated on an impossible day."""
+    """A string is not a crash id, or is dated on an impossible day."""
 
 
 class ProcessingEnvironmentError(SocorroError):
@@ -32,7 +32,7 @@ class ProcessingEnvironmentError(SocorroError):
     """
 
 
-_OF_THE_MACHINE = {
+_MACHINE_ERRNOS = {
     errno.EDQUOT,
     errno.EIO,
     errno.EMFILE,
@@ -42,21 +42,21 @@ _OF_THE_MACHINE = {
     errno.EROFS,
 }
 _NO_THREAD = "can't start new thread"
-"""The message of threading if memory is short, or the limit of tasks is reached."""
+"""The message of ``threading`` if memory is short, or the limit of tasks is reached."""
 _NO_LIBRARY = ("failed to map segment from shared object", "Cannot allocate memory", "Too many open files")
 """The ends of the dynamic loader's messages if only memory or descriptors are lacking."""
 
 
 def raise_if_of_this_machine(error: Exception, what: str) -> None:
-    """Raise ProcessingEnvironmentError if ``error`` says that this machine lacks something.
+    """Raise ProcessingEnvironmentError if ``error`` means that the machine lacks memory, space, descriptors or threads.
 
-    Memory, space, descriptors or threads: that is not the fault of a crash. ``what`` needed them.
+    Then the crash is not at fault. ``what`` names in the message what needed them.
     """
     if isinstance(error, ProcessingEnvironmentError):
         raise error
     if isinstance(error, MemoryError):
         raise ProcessingEnvironmentError(f"{what} found no memory left") from error
-    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+    if isinstance(error, OSError) and error.errno in _MACHINE_ERRNOS:
         raise ProcessingEnvironmentError(f"{what}: {error.strerror}") from error
     if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
         raise ProcessingEnvironmentError(f"{what} found no room for another thread") from error
@@ -64,15 +64,27 @@ def raise_if_of_this_machine(error: Exception, what: str) -> None:
         raise ProcessingEnvironmentError(f"{what} found no room for a library: {error}") from error
 
 
+def is_of_this_machine(error: BaseException | None) -> bool:
+    """Return True if an error, or one that it comes from, means that the machine lacks something."""
+    while error is not None:
+        if isinstance(error, Exception):
+            try:
+                raise_if_of_this_machine(error, "")
+            except ProcessingEnvironmentError:
+                return True
+        error = error.__cause__
+    return False
+
+
 class CrashStorageError(SocorroError):
-    """A store could not do what it was asked to do. Raised only as one of the kinds below."""
+    """A store failed. Only the subclasses below are raised."""
 
     transient = False
     """True if the store or the machine is at fault, and not the crash."""
 
 
 class CrashIDNotFound(CrashStorageError):
-    """The store is there and says that it has no such crash."""
+    """The store works, and has no such crash."""
 
 
 class TransientStorageError(CrashStorageError):
@@ -86,25 +98,25 @@ class NoStoreYetError(TransientStorageError):
 
 
 class PartlyAwayError(TransientStorageError):
-    """A part of the store is away that only some crashes need, such as the index of a week.
+    """A part of the store that only some crashes need is away, such as the index of a week.
 
-    That others are saved meanwhile says nothing about a crash that needs it.
+    A crash that needs it is not at fault, even if others are saved meanwhile.
     """
 
 
 class PermanentStorageError(CrashStorageError):
-    """The store says that it cannot take, or give back, the content of this crash."""
+    """The store cannot take, or return, the content of this crash."""
 
 
 class MalformedCrash(PermanentStorageError):
-    """The raw crash that is stored under this id is not a JSON object, or is far too large for one.
+    """The stored raw crash is not a JSON object, or is far too large for one.
 
     A later attempt would read the same, so the crash is parked at once.
     """
 
 
 class PolyStorageError(CrashStorageError):
-    """Some of the stores behind a poly store failed.
+    """Some of the stores inside a poly store failed.
 
     ``failures`` maps the name of each (``storage1``) to its error. Transient if any of them is.
     """
@@ -120,15 +132,15 @@ DESTINATION = "destination"
 
 
 class NotSavedError(CrashStorageError):
-    """A processed crash was not saved everywhere. It holds no other error, so that it keeps no frames alive.
+    """A processed crash was not saved everywhere. It refers to no other error, so that it keeps no frames alive.
 
-    - ``unsaved``: the stores that lack the crash
-    - ``away``: the stores among them that were not able to take it
-    - ``took``: the stores that have it now
-    - ``result``: the name of the result that these have
-    - ``partly_away``: a store that was not able to take it is away for some crashes only
+    - ``unsaved`` names the stores that lack the crash; a store ``limited_to`` them saves it to no others
+    - ``away`` names those of them that were not able to take it
+    - ``took`` names the stores that have it now
+    - ``result`` is the name of the result that these have
+    - ``partly_away`` is True if a store that was not able to take it is away for some crashes only
 
-    Names are as in ``PolyStorageError``, with dots where one store is behind another; DESTINATION for a single store.
+    Names are as in ``PolyStorageError``, with dots for a store inside another; DESTINATION for a single store.
     """
 
     def __init__(
@@ -151,7 +163,7 @@ class NotSavedError(CrashStorageError):
 
 
 def failed_stores(error: CrashStorageError, prefix: str = "") -> dict[str, CrashStorageError]:
-    """Return the error of each store that failed, by its name."""
+    """Return the errors by the names of the stores that failed."""
     if not isinstance(error, PolyStorageError):
         return {prefix or DESTINATION: error}
     failed: dict[str, CrashStorageError] = {}
@@ -170,20 +182,20 @@ E = TypeVar("E", bound=Exception)
 def without_frames(error: E) -> E:
     """Strip an error of its frames and causes, and return it: for a caller that keeps it.
 
-    An error holds the frames that it came through, with each copy of the crash that they had, and the errors before
-    it with theirs. If one of these frames holds the error, they keep each other alive until Python collects garbage,
-    and the more is in memory, the more seldom it does.
+    An error refers to the frames that it came through, with each copy of the crash that they had, and to the errors
+    before it, with theirs. If one of these frames refers to the error, they keep each other alive until Python
+    collects garbage, which it does the more rarely the more is in memory.
     """
-    left: list[object] = [error]
+    unvisited: list[object] = [error]
     seen: set[int] = set()
-    while left:
-        one = left.pop()
-        if isinstance(one, list | tuple):
-            left += one
-        elif isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            traceback.clear_frames(one.__traceback__)
-            # Clients keep the errors of earlier tries in attributes of their own.
-            left += [one.__cause__, one.__context__, *one.args, *vars(one).values()]
-            one.__traceback__ = one.__cause__ = one.__context__ = None
+    while unvisited:
+        item = unvisited.pop()
+        if isinstance(item, list | tuple):
+            unvisited += item
+        elif isinstance(item, BaseException) and id(item) not in seen:
+            seen.add(id(item))
+            traceback.clear_frames(item.__traceback__)
+            # Clients keep the errors of earlier tries in their own attributes.
+            unvisited += [item.__cause__, item.__context__, *item.args, *vars(item).values()]
+            item.__traceback__ = item.__cause__ = item.__context__ = None
     return error

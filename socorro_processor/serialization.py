@@ -3,10 +3,10 @@
     annotations = decode(data, crash.note)
     data = encode(annotations)
 
-orjson does the work. It refuses some input and would silently lose some values: these the standard
-library reads and this module mends. Lone surrogates become U+FFFD; NaN and infinities become null;
-integers beyond 64 bits become text; values nested deeper than 200 become null. There is one note for each
-kind. ``encode`` takes what ``decode`` returns without a note.
+orjson does the work. It refuses some input and would silently lose some values: the standard library
+reads those, and this module mends them. Lone surrogates become U+FFFD; NaN and infinities become null;
+integers beyond 64 bits become text; values nested deeper than 200 become null. Each kind is noted once.
+``encode`` takes what ``decode`` returns without a note.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 import orjson
 
 Note = Callable[[str], None]
-"""A function that is told what had to be mended or left out, in words for the reader of the crash."""
+"""A function that receives what had to be mended or left out, in words for the reader of the crash."""
 
 
 def ignore(text: str) -> None:
@@ -35,7 +35,7 @@ def ignore(text: str) -> None:
 
 
 MAXIMUM_DEPTH = 200
-"""Arrays and objects within each other; a deeper one is cut."""
+"""Levels of arrays and objects; deeper ones are cut."""
 
 _INTEGERS = range(-(2**63), 2**64)
 """The integers that orjson takes."""
@@ -46,24 +46,24 @@ class NotJSON(ValueError):
 
 
 def decode(data: bytes, note: Note = ignore) -> Any:
-    """Return the value of a JSON text in UTF-8, mended if need be. Raises NotJSON, and nothing else."""
+    """Return the value of a JSON text in UTF-8, mended if necessary. Raises only NotJSON."""
     try:
         value = _decode_if_shallow(data)
     except ValueError:
         return _decode_mending(data, note)
-    if _is_plain(value) or not _has_large_integer(data):
+    if _is_flat(value) or not _has_large_integer(data):
         return value
     return _decode_mending(data, note)
 
 
 def encode(value: Any, note: Note = ignore) -> bytes:
-    """Return ``value`` as JSON in UTF-8, mended if need be; ``value`` itself is not changed.
+    """Return ``value`` as JSON in UTF-8, mended if necessary; ``value`` itself is not changed.
 
     Dates and times are written in ISO 8601, bytes as text, sets as arrays. Any other object is written as the
-    name of its type, with a note: no crash is lost because a rule left an odd object in it.
+    name of its type, with a note, so that no crash is lost because a rule left an odd object in it.
     """
     try:
-        if _is_plain(value):
+        if _is_flat(value):
             return orjson.dumps(value)
         if not _has_lossy_float(value):
             return _encode_if_shallow(value)
@@ -75,33 +75,33 @@ def encode(value: Any, note: Note = ignore) -> bytes:
     return data
 
 
-_PLAIN = frozenset((str, int, bool, type(None)))
+_FLAT_TYPES = frozenset((str, int, bool, type(None)))
 
 
-def _is_plain(value: Any) -> bool:
-    """Return True for an object of texts, whole numbers, booleans and nulls alone, as most annotations are.
+def _is_flat(value: Any) -> bool:
+    """Return True for an object of only texts, whole numbers, booleans and nulls, as most annotations are.
 
-    Nothing is nested and nothing is a float, so orjson loses nothing in either direction.
+    It has no nesting and no floats, so orjson loses nothing in either direction.
     """
-    return type(value) is dict and _PLAIN.issuperset(map(type, value.values()))
+    return type(value) is dict and _FLAT_TYPES.issuperset(map(type, value.values()))
 
 
-# orjson has its own limits on depth: 1024 to read, 254 to write. The text or value is put into as many more arrays
-# as bring them down to ours: that is much cheaper than measuring the depth.
+# orjson has its own limits on depth: 1024 to read, 254 to write. Wrapping the text or value in arrays brings them down
+# to MAXIMUM_DEPTH; that is much cheaper than measuring the depth.
 _READ_WRAPPING = 1024 - MAXIMUM_DEPTH
 _WRITE_WRAPPING = 254 - MAXIMUM_DEPTH
-_SMALL = 64 * 1024
+_SMALL = 64 * 1024  # bytes
 
 
 def _decode_if_shallow(data: bytes) -> Any:
     """Decode by orjson alone. Raises ValueError if it cannot read the text, or the text is nested too deeply."""
     if len(data) < _SMALL:
         value = orjson.loads(data)
-        if _is_plain(value) or data.count(b"[") + data.count(b"{") <= MAXIMUM_DEPTH:
+        if _is_flat(value) or data.count(b"[") + data.count(b"{") <= MAXIMUM_DEPTH:
             return value
     value = orjson.loads(b"".join((b"[" * _READ_WRAPPING, data, b"]" * _READ_WRAPPING)))
     for _ in range(_READ_WRAPPING):
-        # Text that is JSON only within our arrays (`1],[2`) gives one of them a second item.
+        # Text that is JSON only inside the wrapping (`1],[2`) adds a second item to one of its arrays.
         (value,) = value
     return value
 
@@ -112,14 +112,14 @@ _NO_DIGIT = re.compile(rb"[^0-9]")
 _BEFORE_A_NUMBER = frozenset((b"", b"[", b":", b",", b" ", b"\n", b"\r", b"\t"))
 _WITHIN_A_FLOAT = frozenset((b".", b"e", b"E"))
 PART = 1 << 20
-"""Bytes that are searched at once for large integers."""
+"""Bytes that are searched for large integers at once."""
 
 
 def _has_large_integer(data: bytes) -> bool:
     """Return True if valid JSON has an integer beyond 64 bits, which orjson would silently turn into a float.
 
-    One within a text counts too if it looks the same; that costs time and nothing else. It looks at a part at a time,
-    so that what it makes of it is small.
+    Digits in a text count too if they look the same, which costs only time. The data are searched in parts, so that
+    the copies are small.
     """
     for first in range(0, len(data), PART):
         digits = data[first : first + PART + len(_LONG_RUN) - 1].translate(_DIGITS)
@@ -132,7 +132,7 @@ def _has_large_integer(data: bytes) -> bool:
 
 
 def _begins_large_integer(data: bytes, start: int) -> bool:
-    """Return True if the many digits from ``start`` on are an integer beyond 64 bits."""
+    """Return True if the digits from ``start`` on are an integer beyond 64 bits."""
     if data[start - 1 : start] == b"-":
         start -= 1
     if data[max(start - 1, 0) : start] not in _BEFORE_A_NUMBER:
@@ -152,15 +152,15 @@ def _decode_mending(data: bytes, note: Note) -> Any:
     try:
         value = json.loads(text, strict=False, parse_int=mends.integer)
     except ValueError as error:
-        # The message of a JSONDecodeError quotes nothing of the text, but its `doc` is the whole text.
+        # The message of a JSONDecodeError quotes no text, but its `doc` is the whole text.
         raise NotJSON(f"not JSON: {error}") from None
     value = mends.mended(value)
     mends.tell(note)
     return value
 
 
-# As marshal writes them, without the byte before that gives their type. Their last byte does not occur in UTF-8 text
-# (except 7F, delete), so few places have to be looked at.
+# The floats as marshal writes them, without the byte for their type. Their last byte does not occur in UTF-8 text
+# (except 7F, delete), so there are few places to check.
 _LOSSY_FLOATS = frozenset(marshal.dumps(lossy)[1:] for lossy in (math.nan, -math.nan, math.inf, -math.inf))
 _LAST_BYTES = (b"\x7f", b"\xff")
 
@@ -168,8 +168,8 @@ _LAST_BYTES = (b"\x7f", b"\xff")
 def _has_lossy_float(value: Any) -> bool:
     """Return True if there may be a NaN or an infinity, which orjson silently turns into null.
 
-    marshal is the quickest way to see every float. It also refuses, with a ValueError, what would crash orjson:
-    tuples nested some ten thousand deep.
+    marshal is the fastest way to find every float. It also raises ValueError for values that would crash orjson:
+    tuples nested about ten thousand deep.
     """
     data = marshal.dumps(value)
     for last in _LAST_BYTES:
@@ -192,9 +192,9 @@ _STRUCTURE = re.compile(r'[\[{]+|[\]}]+|"|\\.', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _MAXIMUM_DECIMAL_BITS = 2048
-"""Larger integers are written in hexadecimal: in decimal Python refuses, or takes quadratic time."""
+"""Larger integers are written in hexadecimal; for decimal, Python refuses or takes quadratic time."""
 
-_CUT = f"values nested deeper than {MAXIMUM_DEPTH} became null"
+_CUT_NOTE = f"values nested deeper than {MAXIMUM_DEPTH} became null"
 
 
 class _Mends(Counter[str]):
@@ -206,7 +206,7 @@ class _Mends(Counter[str]):
                 note(f"JSON: {kind} ({count})")
 
     def without_depth(self, text: str) -> str:
-        """Return JSON text with null for values that are nested too deeply, which the recursive json cannot read."""
+        """Return JSON text with null for values nested too deeply, which the recursive ``json`` cannot read."""
         if text.count("[") + text.count("{") <= MAXIMUM_DEPTH:
             return text
         kept: list[str] = []
@@ -222,7 +222,7 @@ class _Mends(Counter[str]):
                 if depth <= MAXIMUM_DEPTH < depth + length:
                     kept.append(text[start : token.start() + MAXIMUM_DEPTH - depth])
                     kept.append("null")
-                    self[_CUT] += 1
+                    self[_CUT_NOTE] += 1
                 depth += length
             else:
                 if depth - length <= MAXIMUM_DEPTH < depth:
@@ -240,17 +240,17 @@ class _Mends(Counter[str]):
         return digits
 
     def mended(self, value: Any) -> Any:
-        """Return a copy of ``value`` that is all JSON. Not recursive: the caller's stack may be nearly full."""
+        """Return a copy of ``value`` that is valid JSON. Not recursive: the caller's stack may be nearly full."""
         top = [value]
         copies: list[tuple[Any, int, Any]] = [(top, 0, None)]
-        around: set[int] = set()
+        ancestors: set[int] = set()
         while copies:
             copy, depth, original = copies.pop()
             if copy is None:
-                around.discard(id(original))
+                ancestors.discard(id(original))
                 continue
             if original is not None:
-                around.add(id(original))
+                ancestors.add(id(original))
                 copies.append((None, depth, original))
             for key, item in copy.items() if isinstance(copy, dict) else enumerate(copy):
                 if isinstance(item, enum.Enum):
@@ -259,8 +259,8 @@ class _Mends(Counter[str]):
                     copy[key] = self._scalar(item)
                 elif not isinstance(item, (Mapping, list, tuple, set, frozenset)):
                     copy[key] = self._object(item)
-                elif depth == MAXIMUM_DEPTH or id(item) in around:
-                    self[_CUT] += 1
+                elif depth == MAXIMUM_DEPTH or id(item) in ancestors:
+                    self[_CUT_NOTE] += 1
                     copy[key] = None
                 else:
                     copy[key] = self._mapping(item) if isinstance(item, Mapping) else list(item)
@@ -268,7 +268,7 @@ class _Mends(Counter[str]):
         return top[0]
 
     def _mapping(self, mapping: Mapping[Any, Any]) -> dict[str, Any]:
-        """Return a copy whose keys are text; its values are still to be mended."""
+        """Return a copy whose keys are text and whose values are not yet mended."""
         return {self._key(key): value for key, value in mapping.items()}
 
     def _key(self, key: Any) -> str:

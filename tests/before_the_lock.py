@@ -1,4 +1,4 @@
-"""What happens between the opening of a file and its locking."""
+"""Run an action between the opening of a file and its locking."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def do_before_the_lock(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
-    """Have ``action`` done once, when the next file that is to be locked is open and not locked yet."""
+    """Run ``action`` once, when the next file to be locked is open and not locked yet."""
     flock = fcntl.flock
 
     def locked(descriptor: int, operation: int) -> None:

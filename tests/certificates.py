@@ -1,4 +1,4 @@
-"""Certificates for servers and clients of tests, by authorities that nobody knows but who is told of them."""
+"""Certificates for servers and clients of tests, by authorities that only those trust who are given them."""
 
 from __future__ import annotations
 

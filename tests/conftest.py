@@ -17,7 +17,7 @@ settings.register_profile("any machine", settings(), deadline=None, suppress_hea
 def pytest_configure(config: pytest.Config) -> None:
     watch()
     _heed_signals()
-    # How long an example takes is no matter of the code alone: the machine may have other things to do.
+    # No deadline: an example takes longer on a busy machine.
     settings.load_profile("any machine")
     if not hasattr(config, "workerinput"):
         run = ExitStack()
@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _heed_signals() -> None:
-    """`nohup` and a shell's `&` have SIGHUP and SIGINT ignored, and so would whatever tests start and signal."""
+    """Restore SIGHUP and SIGINT: `nohup` and a shell's `&` ignore them, and so would the tests' child processes."""
     for number, handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
@@ -34,13 +34,13 @@ def _heed_signals() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Most tests wait for others: for a server, or a process."""
-    return 2 * len(os.sched_getaffinity(0))
+    """Start more workers than processors: most tests wait for a server or a process."""
+    return 3 * len(os.sched_getaffinity(0))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Among several workers the longest modules begin first, so that none is left alone at the end."""
+    """Begin with the longest modules, so that no worker is left alone with one at the end."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: (-_limit(item), not _is_long(item)))
 
@@ -50,8 +50,8 @@ def _limit(item: pytest.Item) -> float:
 
 
 def _is_long(item: pytest.Item) -> bool:
-    """Those that start servers or processes wait for them."""
-    return item.path.parent.name in ("chaos", "contract", "integration", "system") or bool(
+    """Return True for tests that start servers or processes and wait for them."""
+    return item.path.parent.name in ("chaos", "contract", "endings", "integration", "system") or bool(
         item.get_closest_marker("long")
     )
 
@@ -62,14 +62,14 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_connection_left() -> Iterator[None]:
-    """Each test closes its SQLite connections."""
+    """Check that each test closes its SQLite connections."""
     with none_left():
         yield
 
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """What a test set up for its log is not that of the next one: the stream of it is closed by then."""
+    """Reset logging after each test: the stream that a test logged to is closed by then."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -79,6 +79,6 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def statsd_server() -> Iterator[StatsdServer]:
-    """What stands for statsd."""
+    """A server in place of statsd."""
     with StatsdServer() as server:
         yield server

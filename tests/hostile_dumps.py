@@ -1,6 +1,6 @@
 """Minidumps, annotations and symbol files that a stranger could send to make a walk cost gigabytes or hours.
 
-One function a kind, each small on disk for what it would cost. All walk well within the bounds of socorro-stackwalk.
+One function for each kind, small on disk for its cost. All are walked within the bounds of socorro-stackwalk.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ROOM = 16
 
 
 class Writer:
-    """A minidump as it grows: what is put has its place at once."""
+    """A minidump as it grows: each part has its final place at once."""
 
     def __init__(self, order: str = "<", platform: int = _LINUX) -> None:
         self.order = order
@@ -45,9 +45,14 @@ class Writer:
         self.data = bytearray(32 + 12 * _ROOM)
         self.streams: list[tuple[int, int, int]] = []
         self.service_pack = 0
+        # Many a dump has a million records of one layout.
+        self._packers: dict[str, Callable[..., bytes]] = {}
 
     def pack(self, layout: str, *values: int | bytes) -> bytes:
-        return struct.pack(self.order + layout, *values)
+        packer = self._packers.get(layout)
+        if packer is None:
+            packer = self._packers[layout] = struct.Struct(self.order + layout).pack
+        return packer(*values)
 
     def put(self, blob: bytes) -> int:
         self.data += blob
@@ -77,7 +82,7 @@ class Writer:
         return len(registers), self.put(bytes(registers))
 
     def chain(self, frames: int, address: Callable[[int], int], step: int = 16) -> bytes:
-        """A stack of frames that are found by their frame pointers."""
+        """A stack of frames that are found by frame pointers."""
         size = step * frames + 64
         stack = bytearray(size)
         for frame in range(1, frames):
@@ -86,7 +91,7 @@ class Writer:
         return bytes(stack)
 
     def thread(self, number: int, stack: tuple[int, int], context: tuple[int, int]) -> bytes:
-        """A record of a thread, with sizes and places."""
+        """A thread's record, with sizes and offsets."""
         return self.pack("I20xQ4I", number, _STACK, *stack, *context)
 
     def exception(self, thread: int) -> None:
@@ -129,13 +134,13 @@ def many_threads(order: str = "<", threads: int = 100_000, frames: int = 20, cra
 
 
 def thread_names(order: str = "<") -> bytes:
-    """Very many threads, each of a long name; the names overlap."""
+    """Very many threads with long, overlapping names."""
     writer = Writer(order)
     count = 50_000
     stack, context = writer.put(bytes(64)), writer.context()
     writer.records(_THREADS, [writer.thread(number, (64, stack), context) for number in range(1, count + 1)])
     names = _overlapping_names(writer, count, LONG)
-    # A place of 64 bits.
+    # An offset of 64 bits.
     writer.records(_NAMES, [writer.pack("IQ", number + 1, at) for number, at in enumerate(names)])
     writer.exception(_CRASHED)
     return writer.finish()
@@ -150,7 +155,7 @@ def modules_of_one_name(order: str = "<", letter: str = "a") -> bytes:
 
 
 def modules_of_control_characters(order: str = "<") -> bytes:
-    """A letter of these has six in JSON."""
+    """Each of these letters takes six bytes in JSON."""
     return modules_of_one_name(order, "\x01")
 
 
@@ -177,7 +182,7 @@ def overlapping_modules(order: str = "<") -> bytes:
 
 
 def debug_records(order: str = "<") -> bytes:
-    """Records that say which symbols a module has: megabytes, of every kind that there is."""
+    """Records of every kind that name the symbols of a module: megabytes."""
     writer = Writer(order, _WINDOWS)
     name = writer.put_name("app.dll")
     kinds = [
@@ -198,10 +203,10 @@ def debug_records(order: str = "<") -> bytes:
 def deep_stack(
     order: str = "<", *, name: str = "app", in_module: bool = True, crashed: bool = True, frames: int = 170_000
 ) -> bytes:
-    """Frames by frame pointers, of the thread that crashed or of another."""
+    """Frames found by frame pointers, of the thread that crashed or of another."""
     writer = Writer(order)
     module = writer.module(_MODULE if in_module else 0x10000, writer.put_name(name))
-    # Without a module a scan finds nothing, so frame pointers alone are followed.
+    # Without a module a scan finds nothing, so only frame pointers are followed.
     writer.records(_MODULES, [module])
     stack = writer.chain(frames, lambda frame: _MODULE + frame % _MODULE_SIZE)
     deep = writer.thread(1, (len(stack), writer.put(stack)), writer.context())
@@ -233,7 +238,7 @@ def deep_stacks_of_all_threads(order: str = "<") -> bytes:
 
 
 def scanned_stacks(order: str = "<") -> bytes:
-    """Stacks without frame pointers, of which most words could be a return address."""
+    """Stacks without frame pointers, in which most words could be a return address."""
     writer = Writer(order)
     words = [_MODULE + 16 + number % 512 if number % 39 == 38 else 0x1234 for number in range(40_000)]
     stack = b"".join(writer.pack("Q", word) for word in words)
@@ -292,7 +297,7 @@ def memory_info(order: str = "<") -> bytes:
         writer.pack("QQIIQIIII", 0x1000 * number, 0, 4, 0, 0x1000, 0x1000, 4, 0x20000, 0) for number in range(1_000_000)
     ]
     size = 16
-    # The count has 64 bits, of which the half that comes first is taken for all.
+    # The count has 64 bits; its first half is taken for the whole count.
     header = writer.pack("IIII", size, 48, len(region), 0)
     writer.stream(_MEMORY_INFO, header + b"".join(region))
     return writer.finish()
@@ -312,7 +317,7 @@ def memory_maps_of_one_line(order: str = "<") -> bytes:
 
 
 def memory_maps_with_much_of_each(order: str = "<") -> bytes:
-    """Lines of /proc/self/smaps, each of which has a place in a map."""
+    """Lines of /proc/self/smaps, each for an address in a map."""
     writer = Writer(order)
     lines = "".join(f"A{n}: {n} kB\n" for n in range(1_000_000))
     writer.stream(_MAPS, f"1000-2000 r-xp 00000000 00:00 1 /lib/a.so\n{lines}".encode())
@@ -342,7 +347,7 @@ def handle_whose_objects_never_end(order: str = "<") -> bytes:
 
 
 def handles_of_no_size(order: str = "<") -> bytes:
-    """Four billion records of no bytes, which have room in any stream."""
+    """Four billion records of zero bytes, which fit into any stream."""
     writer = Writer(order, _WINDOWS)
     writer.stream(_HANDLES, writer.pack("IIII", 16, 0, 0xFFFFFFFF, 0) + bytes(64))
     return writer.finish()
@@ -360,7 +365,7 @@ def streams(order: str = "<") -> bytes:
 
 
 def soft_errors(order: str = "<") -> bytes:
-    """Each two letters of these are a hundred bytes in memory."""
+    """Two of these letters take a hundred bytes in memory."""
     writer = Writer(order)
     writer.stream(_SOFT_ERRORS, b"[" + b'{"":[]},' * 1_000_000 + b"1]")
     return writer.finish()
@@ -379,7 +384,7 @@ def deep_soft_errors(order: str = "<") -> bytes:
 
 
 def mac_crash_info(order: str = "<") -> bytes:
-    """Twenty records that are one and the same, of strings that have megabytes."""
+    """Twenty records at the same place, with strings of megabytes."""
     writer = Writer(order, _MACOS)
     strings = b"".join("\x01é".encode() * 1_000_000 + b"\0" for _ in range(5))
     record = writer.pack("QQQQQ", _MAC_CRASH_INFO, 5, 1, 0, 0) + strings
@@ -409,7 +414,7 @@ def system_names(order: str = "<") -> bytes:
 
 
 def crashpad_annotations(order: str = "<") -> bytes:
-    """A dictionary of a hundred thousand entries, in each of a thousand modules, which all are one and the same."""
+    """A dictionary of a hundred thousand entries, shared by a thousand modules."""
     writer = Writer(order)
     count = 100_000
     key = writer.put(writer.pack("I", 1_000) + b"k" * 1_000 + b"\0")
@@ -430,7 +435,7 @@ def crashpad_annotations(order: str = "<") -> bytes:
 
 
 def all_at_once(order: str = "<") -> bytes:
-    """Whatever can be large is as large as counts, at the same time."""
+    """Everything as large as counts allow, at the same time."""
     writer = Writer(order)
     stack = writer.chain(600, lambda frame: _MODULE + _MODULE_SIZE * (frame % 300))
     place, context = writer.put(stack), writer.context()
@@ -495,11 +500,11 @@ KINDS: Final[dict[Callable[[str], bytes], tuple[str, ...]]] = {
     crashpad_annotations: (),
     all_at_once: ("threads", "modules", "handles", "memory_regions", "memory_maps", "memory_info", "names"),
 }
-"""The kinds, and by which names the walk must say what it bounded."""
+"""The kinds of dumps, each with the names of the bounds that the walk must report."""
 
 
 def certificates() -> bytes:
-    """Annotations in which one signer of a long name signed very many modules."""
+    """Annotations in which one signer with a long name signed very many modules."""
     modules = [f"m{number}" for number in range(200_000)]
     return json.dumps({"ModuleSignatureInfo": json.dumps({"s" * 1_000_000: modules, "t": ["app"]})}).encode()
 
@@ -526,7 +531,7 @@ def symbols_of_many_inlines(inlines: int = 10_000) -> bytes:
 
 
 def symbols_of_long_names(letters: int = 150_000) -> bytes:
-    """Names as long as a line may be, of all kinds of records."""
+    """Names that are as long as a line may be, in all kinds of records."""
     name = "é" * (letters // 2)
     lines = [f"MODULE Linux x86_64 {DEBUG_ID} app", f"FILE 0 {name}", f"INLINE_ORIGIN 0 {name}"]
     lines += [f"FUNC 0 1000 0 {name}", "INLINE 0 1 0 0 0 1000", "0 1000 1 0", ""]
@@ -539,7 +544,7 @@ def symbols_of_a_megabyte() -> bytes:
 
 
 def symbols_of_endless_rules() -> bytes:
-    """Rules by which a frame has its caller, of which each frame reads all."""
+    """Rules that give each frame a caller, and of which each frame reads all."""
     lines = [f"MODULE Linux x86_64 {DEBUG_ID} app", "FUNC 0 1000 0 app"]
     lines += ["STACK CFI INIT 0 1000 .cfa: $rsp 16 + .ra: .cfa 8 - ^"]
     lines += [f"STACK CFI 1 $rbx: .cfa {number} - ^" for number in range(100_000)]
@@ -555,7 +560,7 @@ SYMBOLS: Final[dict[Callable[[], bytes], tuple[str, ...]]] = {
 
 
 def _modules(writer: Writer, names: Sequence[int]) -> None:
-    """Put modules one behind the other."""
+    """Put modules one after the other."""
     writer.records(_MODULES, [writer.module(_MODULE + _MODULE_SIZE * number, at) for number, at in enumerate(names)])
 
 
@@ -566,8 +571,8 @@ def _frames_in_all_modules(writer: Writer) -> None:
 
 
 def _overlapping_names(writer: Writer, count: int, letters: int) -> list[int]:
-    """Put names that are all long and different, each of which begins within the one before."""
-    # Its letters are such that any four bytes say a length that there is.
+    """Put names that are all long and different; each begins within the one before."""
+    # Any four of its letters, read as a length, give a length that fits into the file.
     length = writer.pack("I", letters * 2)
     unit = {"<": b"\x61\x00", ">": b"\x00\x61"}[writer.order]
     blob = bytearray()

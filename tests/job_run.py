@@ -1,4 +1,4 @@
-"""A job of ``socorro cron`` run in this process, at whatever time a test says."""
+"""A job of ``socorro cron``, run in this process at the time that a test sets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from socorro_processor.jobs.job import Job, JobOutcome, Work
 
 
 class JobRun:
-    """Runs jobs with a configuration; ``lines`` are what people read, ``objects`` what programs do."""
+    """Runs jobs with a configuration; ``lines`` is the output for people, ``objects`` that for programs."""
 
     def __init__(self, options: Mapping[str, Any], now: datetime) -> None:
         self.options = {key: str(value) for key, value in options.items()}
@@ -22,7 +22,7 @@ class JobRun:
         self.objects: list[Mapping[str, Any]] = []
 
     def __call__(self, job: Job, *arguments: str, dry_run: bool = False, **options: object) -> JobOutcome:
-        """``options`` are named with ``__`` in the place of dots."""
+        """``options`` are named with ``__`` in place of dots."""
         parser = argparse.ArgumentParser()
         job.add_arguments(parser)
         more = {key.replace("__", "."): str(value) for key, value in options.items()}

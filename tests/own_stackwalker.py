@@ -40,6 +40,6 @@ def walk(*arguments: str | Path) -> dict[str, Any]:
 
 
 def own(*arguments: str | Path) -> dict[str, Any]:
-    """Return what only this stackwalker says of a dump."""
+    """Return the part of its output for a dump that only this stackwalker prints."""
     said: dict[str, Any] = walk(*arguments)["socorro_stackwalk"]
     return said

@@ -1,4 +1,4 @@
-"""Run socorro-stackwalk, the project's own stackwalker: what it printed, and at which cost."""
+"""Run socorro-stackwalk, the project's own stackwalker, and measure its cost."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Walk:
 
 
 def walk(program: Path, dump: Path, options: Sequence[str | Path] = ()) -> Walk:
-    """Run the program from a small process: what a big one that starts it had at its most would count as its own."""
+    """Run the program from a small process: the peak memory of a large parent would count as the program's."""
     with tempfile.NamedTemporaryFile() as report:
         measure = [sys.executable, "-IS", "-c", _MEASURE, report.name]
         ended = subprocess.run([*measure, program, *options, dump], capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""A kernel that lacks what the own stackwalker's sandbox is made of, for one child and all that it starts."""
+"""A kernel without the features of the own stackwalker's sandbox, for one child and all that it starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECCOMP = {"x86_64": 317, "aarch64": 277}
 
 
 def landlock_version() -> int:
-    """The ABI of this kernel's; -1 where it has none."""
+    """Return the ABI of this kernel's Landlock; -1 if it has none."""
     return int(ctypes.CDLL(None).syscall(_LANDLOCK_CREATE_RULESET, None, 0, 1))
 
 
@@ -23,7 +23,7 @@ def has_landlock() -> bool:
 
 
 def kernel_without(*calls: int, error: int = errno.ENOSYS) -> Callable[[], None]:
-    """Make the kernel of a child one that has not these system calls."""
+    """Hide these system calls from a child, as a kernel without them."""
     load_number, is_equal, end = 0x20, 0x15, 0x06
     allow, fail = 0x7FFF0000, 0x00050000 | error
     steps = [(load_number, 0, 0, 0)]

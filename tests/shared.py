@@ -1,4 +1,4 @@
-"""What tests need from outside of the project: shared data, a stackwalker, and what cargo builds."""
+"""Things that tests need from outside the project: shared data, a stackwalker, and programs that cargo builds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from socorro_processor.stackwalk.stackwalker import OWN, STOCK, find_stackwalker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SOCORRO_TEST_DATA") or REPOSITORY.parent / "shared")
-"""The test data, which is no part of the project."""
+"""The directory of the test data, which is not part of the project."""
 
 SAMPLES = REPOSITORY / "samples"
 
 
 def require(present: bool, missing: str) -> None:
-    """Skip the test where something is missing, and say so; with ``CI=true`` fail it."""
+    """Skip the test because something is missing, and say so; with ``CI=true`` fail it."""
     if present:
         return
     if os.environ.get("CI") == "true":
@@ -27,23 +27,23 @@ def require(present: bool, missing: str) -> None:
 
 
 def shared(name: str) -> Path:
-    """A directory of the shared data."""
+    """Return a directory of the shared data."""
     require((SHARED / name).is_dir(), f"no test data at {SHARED / name}: set SOCORRO_TEST_DATA")
     return SHARED / name
 
 
 def stackwalker() -> Path:
-    """The one that the processor uses by default."""
+    """Return the stackwalker that the processor uses by default."""
     return _found("")
 
 
 def own_stackwalker() -> Path:
-    """The project's own."""
+    """Return the project's own stackwalker."""
     return _found(OWN)
 
 
 def stock_stackwalker() -> Path:
-    """The one of rust-minidump."""
+    """Return the stackwalker of rust-minidump."""
     return _found(STOCK)
 
 

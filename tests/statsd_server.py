@@ -1,4 +1,4 @@
-"""What stands for statsd in tests: a UDP socket on loopback that keeps what it is sent."""
+"""A statsd server for tests: a UDP socket on loopback that keeps what it receives."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class StatsdServer:
         self._socket.close()
 
     def lines(self, *, last: bool = False) -> list[str]:
-        """All that was sent to it before this call, such as ``processor.crash.saved.normal:1|c``."""
-        # On loopback what is sent lies in the socket at once, so it is all there when the mark comes.
+        """Return all that was sent to it before this call, such as ``processor.crash.saved.normal:1|c``."""
+        # On loopback, sent data is in the socket at once, so all of it is there when the mark comes.
         mark = f"{'last-' if last else ''}mark-{uuid.uuid4()}"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, self._changed:
             sender.sendto(mark.encode(), (self.host, self.port))
@@ -42,12 +42,12 @@ class StatsdServer:
             return list(self._lines)
 
     def counter(self, name: str) -> int:
-        """What the counts of ``name`` come to."""
+        """Return the sum of the counts of ``name``."""
         values = [line.removeprefix(f"{name}:") for line in self.lines() if line.startswith(f"{name}:")]
         return sum(int(value.removesuffix("|c")) for value in values)
 
     def counters(self, prefix: str) -> dict[str, int]:
-        """What the counts of each name that begins so come to; by the rest of the name."""
+        """Return the sum of the counts of each name with this prefix, by the rest of the name."""
         counters: Counter[str] = Counter()
         for line in self.lines():
             name, _, value = line.removeprefix(prefix).partition(":")
@@ -56,7 +56,7 @@ class StatsdServer:
         return dict(counters)
 
     def timings(self, name: str) -> list[float]:
-        """Milliseconds."""
+        """Return times in milliseconds."""
         values = [line.removeprefix(f"{name}:") for line in self.lines() if line.startswith(f"{name}:")]
         return [float(value.removesuffix("|ms")) for value in values]
 

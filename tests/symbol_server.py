@@ -1,4 +1,4 @@
-"""A symbol server of a test's own: real HTTP, with answers as bad as a test wants them."""
+"""A symbol server of a test's own: real HTTP, with answers as bad as the test wants."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, Self
 
 Answer = Callable[["Request"], None]
-"""Answers one request, in whatever way."""
+"""Answers one request in some way."""
 
 DEADLINE = 60.0
 DRIP_INTERVAL = 0.05
 
 
 class Request(BaseHTTPRequestHandler):
-    """One that came, as ``http.server`` has it."""
+    """A received request, in the form of ``http.server``."""
 
     protocol_version = "HTTP/1.1"
     server: _Server
@@ -50,7 +50,7 @@ class _Server(ThreadingHTTPServer):
         return connection, address
 
     def handle_error(self, *_: object) -> None:
-        """A client that goes away is what tests are about."""
+        """Tests are about clients that go away."""
 
 
 class SymbolServer:
@@ -62,7 +62,7 @@ class SymbolServer:
         self._server.paths = []
         self._server.connections = []
         self.released = threading.Event()
-        """Set at the end: what an answer that hangs waits for."""
+        """Set at the end, for answers that hang."""
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
@@ -72,24 +72,24 @@ class SymbolServer:
 
     @property
     def paths(self) -> list[str]:
-        """What was asked for so far."""
+        """Return the requests so far."""
         return list(self._server.paths)
 
     @property
     def connections(self) -> int:
-        """How many there have been."""
+        """Return the number of connections so far."""
         return len(self._server.connections)
 
     def answers(self, answer: Answer) -> None:
         self._server.answer = answer
 
     def drip_header(self, request: Request) -> None:
-        """Sends a byte of a header every now and then, for as long as the server runs: there is always something."""
+        """Send a header byte by byte, slowly, as long as the server runs."""
         request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         self._drip(request)
 
     def drip_body(self, request: Request) -> None:
-        """The same with a file, of which nobody knows how long it is."""
+        """Send a file of unknown length in the same way."""
         request.send_response(200)
         request.send_header("Connection", "close")
         request.end_headers()
@@ -97,7 +97,7 @@ class SymbolServer:
         self._drip(request)
 
     def drip_chunk(self, request: Request) -> None:
-        """The same with the length of a chunk."""
+        """Send the length of a chunk in the same way."""
         request.send_response(200)
         request.send_header("Transfer-Encoding", "chunked")
         request.end_headers()
@@ -108,7 +108,7 @@ class SymbolServer:
             request.wfile.write(b"0")
 
     def hang(self, request: Request) -> None:
-        """Says nothing for as long as the server runs."""
+        """Send nothing as long as the server runs."""
         self.released.wait(DEADLINE)
 
     def __enter__(self) -> Self:
@@ -119,13 +119,13 @@ class SymbolServer:
         self._server.shutdown()
         self._thread.join(DEADLINE)
         self._server.server_close()
-        for connection in self._server.connections:  # those that are kept alive would be answered still
+        for connection in self._server.connections:  # kept-alive connections would still be answered
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
 def store(root: Path) -> Answer:
-    """The files below ``root``, 404 for all else."""
+    """Serve the files below ``root``, and 404 for everything else."""
 
     def answer(request: Request) -> None:
         file = root / request.path.removeprefix("/")

@@ -12,7 +12,7 @@ DEADLINE = 20.0
 
 
 class TCPProxy:
-    """Listens on ``port`` of this machine. With ``tls`` it speaks TLS to clients, and plain to the server."""
+    """Listens on ``port`` of this machine. With ``tls`` it speaks TLS to clients, and plain TCP to the server."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._server = (host, port)
@@ -25,7 +25,7 @@ class TCPProxy:
         self._listen()
 
     def cut(self) -> None:
-        """End all connections: what clients had sent goes through. Returns once the server has ended them too."""
+        """End all connections: data that clients had sent goes through. Returns once the server has ended them too."""
         links, self._links = self._links, []
         for link in links:
             with suppress(OSError):
@@ -34,7 +34,7 @@ class TCPProxy:
             link.join(DEADLINE)
 
     def refuse(self) -> None:
-        """Nobody listens any more."""
+        """Stop listening."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listening.join(DEADLINE)
@@ -52,7 +52,7 @@ class TCPProxy:
         self._flowing.set()
 
     def say_to_clients(self, data: bytes) -> None:
-        """As if the server had said it. Only while it says nothing itself."""
+        """Send data as if the server had sent it. Only while the server sends nothing itself."""
         for link in self._links:
             link.client.sendall(data)
 

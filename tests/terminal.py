@@ -8,23 +8,22 @@ import pty
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.system.daemon import DEADLINE, eventually
+from tests.system.daemon import DEADLINE, SOCORRO, eventually
 
 
 class Terminal:
-    """``socorro`` with a terminal as its standard input, output and error; to be closed."""
+    """``socorro`` with a terminal as its standard input, output and error; must be closed."""
 
     def __init__(self, *arguments: str, environment: Mapping[str, str], directory: Path, width: int = 120) -> None:
         self._terminal, its_end = pty.openpty()
         fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", *arguments],
+            [*SOCORRO, *arguments],
             cwd=directory,
             env={"TERM": "xterm-256color"} | dict(environment),
             stdin=its_end,
@@ -38,7 +37,7 @@ class Terminal:
 
     @property
     def printed(self) -> str:
-        """All so far, with what steers the terminal."""
+        """All output so far, with control sequences."""
         return self._printed.decode(errors="replace").replace("\r\n", "\n")
 
     def wait_for(self, text: str, times: int = 1) -> None:
@@ -48,11 +47,11 @@ class Terminal:
         os.write(self._terminal, text.encode())
 
     def interrupt(self) -> None:
-        """Ctrl-C."""
+        """Press Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
-        """Wait for the end; the exit code."""
+        """Wait for the end; return the exit code."""
         code = self.process.wait(DEADLINE)
         self._thread.join(DEADLINE)
         return code
@@ -68,5 +67,5 @@ class Terminal:
             while data := os.read(self._terminal, 65536):
                 self._printed += data
         except OSError:
-            # So does Linux tell that nobody has the other end any more.
+            # On Linux, this means that nobody has the other end any more.
             return

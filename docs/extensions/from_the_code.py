@@ -1,7 +1,7 @@
 """Directives that write the reference from the code, so that it cannot say anything else.
 
 ``.. commands::`` is every command with its ``--help``, ``.. options:: FILE`` every option of the
-configuration in FILE, a path beside the page, section by section.
+configuration in FILE, a path beside the page, section by section, ``.. fields::`` the table of fields.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.cli.commands import all_commands
 from socorro_processor.configuration import Configuration, read_ini
+from socorro_processor.fields import FIELDS, Field
 
 
 class CommandsDirective(Directive):
@@ -47,6 +49,39 @@ class OptionsDirective(Directive):
         return [_section(name, options) for name, options in sections.items()]
 
 
+class FieldsDirective(Directive):
+    """``.. fields::``"""
+
+    def run(self) -> list[nodes.Node]:
+        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 22 8 32 10 8 20", "   :class: fields", ""]
+        rows = [["field", "type", "from", "access", "search", "what it holds"], *map(_row, FIELDS)]
+        for first, *others in rows:
+            lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
+        parsed = nodes.Element()
+        self.state.nested_parse(StringList(lines, "the table of fields"), self.content_offset, parsed)
+        return parsed.children
+
+
+def _row(field: Field) -> list[str]:
+    """Return the cells of a field, in reStructuredText."""
+    sources = [f"``json_dump.{field.json_dump}``"] if field.json_dump else []
+    sources += [f"``{name}``" for name in field.annotations]
+    origin = f"{', '.join(sources)}{'; computed: ' if sources else 'computed: '}{field.computed}"
+    said = field.doc
+    if field.default is not None:
+        said += f"; default ``{field.default!r}``"
+    if field.name_of_2016:
+        said += f"; ``{field.name_of_2016}`` in 2016"
+    return [
+        f"``{field.name}``",
+        field.type,
+        origin if field.computed else ", ".join(sources),
+        field.access,
+        field.search,
+        said,
+    ]
+
+
 def _section(title: str, content: nodes.Node) -> nodes.section:
     identifier = nodes.make_id(title)
     return nodes.section(
@@ -58,4 +93,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_directive("commands", CommandsDirective)
     app.add_directive("options", OptionsDirective)
+    app.add_directive("fields", FieldsDirective)
     return {"parallel_read_safe": True}

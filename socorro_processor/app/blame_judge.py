@@ -1,6 +1,6 @@
-"""Judge who is to blame for a failure: the crash, a store, this machine, or a bug that every crash meets.
+"""Judge what is to blame for a failure: the crash, a store, this machine, or a bug that every crash meets.
 
-Judged by how other crashes end, here and at the other processors of the installation.
+The evidence is how other crashes end, here and in the other processors of the installation.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from socorro_processor.crashqueue.outcomes import Outcomes
 from socorro_processor.monitoring.blame_counter import OTHERS, BlameCounter
 
 FAILED_IN_A_ROW = 10
-"""So many different crashes in a row that fail of their own are no crash's fault."""
+"""If this many different crashes in a row fail, no crash is at fault."""
 
 MACHINE = "machine"
-"""The name, beside those of stores, of what a crash needs of this machine: memory, space, a stackwalker."""
+"""The name, next to those of stores, for what a crash needs of this machine: memory, space, a stackwalker."""
 
-_MOST_FAILED = 1_000
-_MOST_STORES = 100
+_MAXIMUM_FAILED = 1_000
+_MAXIMUM_STORES = 100
 
 
 class BlameJudge:
-    """Judges by the outcomes of other crashes, and keeps as many as it needs. May be used from any thread.
+    """Judges by the outcomes of other crashes, and keeps as many of them as it needs. May be used from any thread.
 
-    ``clock``: seconds since 1970, comparable between the machines of an installation.
+    ``clock`` is in seconds since 1970, comparable between the machines of an installation.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -37,7 +37,7 @@ class BlameJudge:
         self._took: dict[str, BlameCounter] = {}
         self._failed_in_a_row: dict[str, None] = {}
         self._failed_in_a_row_here: set[str] = set()
-        self._knows = False
+        self._has_saved = False
         self._news_saved = 0
         self._news_took: Counter[str] = Counter()
         self._news_failed: dict[str, None] = {}
@@ -46,7 +46,7 @@ class BlameJudge:
         """Note that every store took a crash."""
         with self._lock:
             self._note_saved(1)
-            self._saved_here.went_well()
+            self._saved_here.note_success()
             self._failed_in_a_row_here.clear()
             self._news_saved += 1
             self._news_failed.clear()
@@ -59,13 +59,13 @@ class BlameJudge:
                 self._news_took[store] += 1
 
     def failed_of_its_own(self, crash_id: str) -> bool:
-        """Note that a crash failed of its own; return True where this is known to be its own fault.
+        """Note an own failure of a crash; return True if the crash is known to be at fault.
 
-        A processor that has just started does not know of the crashes that failed before: it knows once one was saved,
-        or when it is not the first time that it hears of a failure of this crash.
+        A processor that has just started does not know which crashes failed before. It knows enough once a crash has
+        been saved, or when it has heard of a failure of this crash before.
         """
         with self._lock:
-            known = self._knows or crash_id in self._failed_in_a_row
+            known = self._has_saved or crash_id in self._failed_in_a_row
             self._note_failed(crash_id)
             if len(self._failed_in_a_row_here) < FAILED_IN_A_ROW:
                 self._failed_in_a_row_here.add(crash_id)
@@ -73,19 +73,19 @@ class BlameJudge:
             return known
 
     @property
-    def none_is_at_fault(self) -> bool:
-        """True while as many different crashes in a row failed of their own that it is a bug or a broken deploy."""
+    def no_crash_is_at_fault(self) -> bool:
+        """True while so many different crashes in a row have failed that the cause must be a bug or a broken deploy."""
         return max(len(self._failed_in_a_row), len(self._failed_in_a_row_here)) >= FAILED_IN_A_ROW
 
     @property
     def has_saved(self) -> bool:
-        """True once a processor of this installation has saved a crash, as far as this one has heard."""
-        return self._knows
+        """True once a processor of this installation is known to have saved a crash."""
+        return self._has_saved
 
-    def is_of_this_crash_alone(self, failed: Collection[str], before: Collection[str], since: float) -> bool:
-        """Return True if what ``failed`` now, and ``before`` at the time ``since``, took enough others meanwhile.
+    def only_this_crash_fails(self, failed: Collection[str], before: Collection[str], since: float) -> bool:
+        """Return True if whatever ``failed`` now, and ``before`` at the time ``since``, took enough others meanwhile.
 
-        Both name stores, or MACHINE. Of several that fail now each must have: one of them may really be away.
+        Both name stores, or MACHINE. Each of those in ``failed`` must have taken others: one may really be away.
         """
         with self._lock:
             return bool(failed) and all(
@@ -93,7 +93,7 @@ class BlameJudge:
             )
 
     def hear(self, outcomes: Outcomes) -> None:
-        """Take in the outcomes that another processor tells."""
+        """Add the outcomes that another processor reports."""
         with self._lock:
             if outcomes.saved:
                 self._note_saved(outcomes.saved)
@@ -114,21 +114,21 @@ class BlameJudge:
     # With the lock held
 
     def _note_saved(self, count: int) -> None:
-        self._knows = True
+        self._has_saved = True
         self._failed_in_a_row.clear()
-        self._saved.went_well(count)
+        self._saved.note_success(count)
 
     def _note_took(self, store: str, count: int) -> None:
-        if store in self._took or len(self._took) < _MOST_STORES:
-            self._took.setdefault(store, BlameCounter(self._clock)).went_well(count)
+        if store in self._took or len(self._took) < _MAXIMUM_STORES:
+            self._took.setdefault(store, BlameCounter(self._clock)).note_success(count)
 
     def _note_failed(self, crash_id: str) -> None:
-        if len(self._failed_in_a_row) < _MOST_FAILED:
+        if len(self._failed_in_a_row) < _MAXIMUM_FAILED:
             self._failed_in_a_row[crash_id] = None
 
     def _taken_since(self, name: str, since: float) -> int:
         if name == MACHINE:
-            # That another machine has memory and space says nothing of this one.
+            # The memory and space of another machine say nothing about this one.
             return self._saved_here.others_since(since)
         took = self._took.get(name)
         return self._saved.others_since(since) + (took.others_since(since) if took else 0)

@@ -1,7 +1,7 @@
-"""The companion process, which works alongside the processor.
+"""The companion process, which runs beside the processor.
 
-For now that is the manager of the symbol cache. This module is the whole program of that process,
-because the processor's own, with its stores and their clients, would take far more memory than the work does:
+It is the manager of the symbol cache. This module is that process's own program, because the
+processor's, with its stores and their clients, would take far more memory than the work does:
 
     python -m socorro_processor.app.companion --companion_process.symbol_cache_path=DIRECTORY
 """
@@ -40,10 +40,10 @@ logger = logging.getLogger(__name__)
 
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 60.0
-_GOOD_TIME = 60.0
-"""Seconds after which a companion has done well, and the next one need not wait."""
-_PATIENCE = 5.0
-"""Seconds for it to end."""
+_STABLE_TIME = 60.0
+"""Seconds after which a companion counts as stable, so that the next one starts after the first delay."""
+_CLOSING_TIME = 5.0
+"""Seconds that a companion has to end."""
 _SECTIONS = ("companion_process", "health", "logging", "metrics", "plugins")
 
 
@@ -57,7 +57,7 @@ class Companion(Protocol):
         """Return True if ``config`` gives it anything to do."""
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Work until ``stopped``, which it looks at several times a second. Raises SocorroError."""
+        """Work until ``stopped`` returns True; call it several times a second. Raises SocorroError."""
 
 
 def companion_options() -> Namespace:
@@ -67,7 +67,7 @@ def companion_options() -> Namespace:
     options.companion_process.add_option(
         "companion_class",
         default="socorro_processor.symbol_cache.manager.SymbolLRUCacheManager",
-        doc="what runs in the companion process (empty: there is none)",
+        doc="the class that runs in the companion process (empty: no such process)",
         from_string_converter=class_converter,
     )
     options.logging = log.required_config
@@ -93,13 +93,13 @@ def command(config: DotDict) -> list[str] | None:
 
 
 class CompanionProcess:
-    """Runs a command beside this process: again when it dies, and never longer than this one lives.
+    """Runs a command as long as this process lives, and again whenever it dies.
 
-    The command gets ``--until-stdin-ends``, and ``--metrics-to`` with the descriptor of a pipe.
+    The command receives ``--until-stdin-ends``, and ``--metrics-to`` with the descriptor of a pipe.
     """
 
     def __init__(self, command: Sequence[str], first_delay: float = _FIRST_DELAY) -> None:
-        """``first_delay`` is in seconds; after each death that follows it is doubled."""
+        """``first_delay`` is the seconds until the first restart; each further one takes twice as long."""
         self._command = [*command, "--until-stdin-ends"]
         self._first_delay = first_delay
         self._closed = threading.Event()
@@ -113,38 +113,38 @@ class CompanionProcess:
         with self._lock:
             self._closed.set()
             child = self._child
-        if child is not None and not child.end(_PATIENCE):
-            logger.warning("the companion process does not end, it is killed")
+        if child is not None and not child.end(_CLOSING_TIME):
+            logger.warning("the companion process does not end and is killed")
         self._thread.join()
 
     def _run(self) -> None:
         delay = self._first_delay
         while not self._closed.is_set():
             started = time.monotonic()
-            how = self._run_once()
+            end = self._run_once()
             if self._closed.is_set():
                 return
-            if time.monotonic() - started > _GOOD_TIME:
+            if time.monotonic() - started > _STABLE_TIME:
                 delay = self._first_delay
-            logger.error("the companion process %s, it is started again in %.1f s", how, delay)
+            logger.error("the companion process %s; it is started again in %.1f s", end, delay)
             METRICS.increment("companion.ended")
             self._closed.wait(delay)
             delay = min(delay * 2, _LONGEST_DELAY)
 
     def _run_once(self) -> str:
-        """Start it and wait for its end; return how that came."""
+        """Start the command and wait for its end; return how it ended."""
         try:
             with self._lock:
                 if self._closed.is_set():
-                    return "is to be no more"
-                child = self._child = self._started()
+                    return "is not started: closed"
+                child = self._child = self._start_child()
         except (OSError, MemoryError, RuntimeError) as error:
             return f"could not be started: {str(error) or type(error).__name__}"
         with closing(child):
             return f"has ended ({child.process.wait()})"
 
-    def _started(self) -> Child:
-        """Start it. Raises OSError, or RuntimeError if there can be no thread."""
+    def _start_child(self) -> Child:
+        """Start the command. Raises OSError, or RuntimeError if no thread can be started."""
         reading, writing = os.pipe()
         try:
             pipe = os.fdopen(reading, "rb")
@@ -157,8 +157,8 @@ class CompanionProcess:
 class PipeSink:
     """Sends all that the companion measures to the processor: one statsd prefix and one ``/metrics`` for both.
 
-    Through a pipe, a line of JSON for each: ``["increment", "symbol_cache.hits", 3, []]``. What does not go into the
-    pipe at once is lost: the processor may hang.
+    Each is a line of JSON in a pipe: ``["increment", "symbol_cache.hits", 3, []]``. A line for which the pipe has no
+    room is lost: the processor may hang.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -175,14 +175,14 @@ class PipeSink:
         self._send("duration", name, seconds, labels)
 
     def _send(self, kind: str, name: str, value: float, labels: Labels) -> None:
-        # Lines of less than 4 kB go into a pipe as a whole or not at all.
+        # A pipe takes a line of less than 4 kB as a whole or not at all.
         with suppress(OSError):
             os.write(self._descriptor, json.dumps([kind, name, value, labels]).encode() + b"\n")
 
 
 def relay(pipe: BinaryIO, metrics: Metrics) -> None:
-    """Take over into ``metrics`` what a ``PipeSink`` sends, until the companion has ended."""
-    tell: dict[str, Callable[..., None]] = {
+    """Add what a ``PipeSink`` sends to ``metrics``, until the companion has ended."""
+    methods: dict[str, Callable[..., None]] = {
         "increment": metrics.increment,
         "gauge": metrics.gauge,
         "duration": metrics.duration,
@@ -190,7 +190,7 @@ def relay(pipe: BinaryIO, metrics: Metrics) -> None:
     with pipe:
         for line in pipe:
             kind, name, value, labels = json.loads(line)
-            tell[kind](name, value, **dict(labels))
+            methods[kind](name, value, **dict(labels))
 
 
 class _Stop:
@@ -221,7 +221,7 @@ def main(arguments: Sequence[str]) -> int:
     command_line, own = split_command_line(arguments)
     parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description="Run a companion process.")
     parser.add_argument("--until-stdin-ends", action="store_true", help="end when standard input does")
-    parser.add_argument("--metrics-to", metavar="FD", type=int, help="descriptor of a pipe to who started this")
+    parser.add_argument("--metrics-to", metavar="FD", type=int, help="descriptor of a pipe to the starting process")
     parsed = parser.parse_args(own)
     try:
         config = Configuration(companion_options(), [command_line]).values
@@ -242,20 +242,20 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run_alone(companion: Companion, config: DotDict, stop: Callable[[], bool]) -> None:
-    """Run it as a service of its own."""
+    """Run the companion as a service, not started by a processor."""
     state = health.Health(config.health.maximum_silence)
     service = ServiceManager()
 
     def stopped() -> bool:
-        state.alive()
+        state.note_sign_of_life()
         service.alive()
         return stop()
 
     with statsd.sending_metrics(config.metrics), closing(health.HealthServer(config.health, state)):
-        state.resolved("start")
+        state.resolve("start")
         service.ready()
         companion.run(stopped)
-        service.stopping(_PATIENCE)
+        service.stopping(_CLOSING_TIME)
 
 
 if __name__ == "__main__":

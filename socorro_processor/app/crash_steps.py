@@ -13,7 +13,7 @@ from socorro_processor.app.earlier_results import EarlierResults
 from socorro_processor.app.never_worse import worse_because
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.unsaved import UnsavedCrashes
-from socorro_processor.crashqueue.history import FORCE, NOTHING, History, names_of
+from socorro_processor.crashqueue.history import FORCE, NO_HISTORY, History, split_names
 from socorro_processor.crashstorage.base import MAIN_DUMP, CrashStorageBase, ProcessedCrash, RawCrash
 from socorro_processor.errors import (
     DESTINATION,
@@ -26,7 +26,7 @@ from socorro_processor.errors import (
     failed_stores,
     without_frames,
 )
-from socorro_processor.monitoring.metrics import METRICS, collected_durations
+from socorro_processor.monitoring.metrics import METRICS, collecting_durations
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 
 SOURCE = "source"
@@ -41,20 +41,20 @@ class Result:
     success: bool
     durations: dict[str, float]
     kept_because: str = ""
-    """Why the earlier result was kept, in words; empty where this one took its place."""
+    """Why the earlier result was kept, in words; empty if this one replaced it."""
 
 
 @dataclass(frozen=True)
 class _Crash:
-    """A crash that was processed and is to be saved."""
+    """A crash that has been processed and is yet to be saved."""
 
     raw: RawCrash
     processed: ProcessedCrash
     dumps: dict[str, Path]
     result: str
-    """Names the result. One that is completed has the name of the attempt that began it."""
+    """The name of the result. A result that a later attempt completes keeps its name."""
     unsaved: Sequence[str]
-    """The stores that lack it; empty for all of them."""
+    """The stores that lack it; if empty, all do."""
     kept_because: str = ""
 
 
@@ -84,17 +84,17 @@ class CrashSteps:
         attempt: int = 1,
         first_time: bool = True,
         is_new: bool = False,
-        history: History = NOTHING,
+        history: History = NO_HISTORY,
     ) -> Result:
-        """Process a crash and save it to the destination; returns once every store there has it.
+        """Process a crash and save it to the destination; return once every store there has it.
 
-        ``first_time``: this is no retry, so that an earlier result makes it a reprocessing. ``is_new``: nobody asked
-        for it to be processed again. A result that is worse than the earlier one is not saved, unless the kind of work
-        in ``history`` is FORCE. Raises a CrashStorageError of the source, NotSavedError, or
-        ProcessingEnvironmentError: nothing is saved then, or not everywhere, and what was processed is kept for a while
-        so that the next attempt writes only what is missing.
+        ``first_time`` means that this is not a retry, so that an earlier result makes it a reprocessing; ``is_new``
+        that nobody asked for it to be processed again. A result worse than the earlier one is not saved, unless the
+        kind of work in ``history`` is FORCE. Raises a CrashStorageError of the source, NotSavedError, or
+        ProcessingEnvironmentError: then some stores, or all, lack the result, which is kept for a while so that the
+        next attempt writes only what is missing.
         """
-        with collected_durations() as durations, ExitStack() as closing:
+        with collecting_durations() as durations, ExitStack() as closing:
 
             def new_directory() -> Path:
                 return Path(closing.enter_context(self._directory.crash_directory()))
@@ -102,7 +102,7 @@ class CrashSteps:
             crash = self._unsaved_crash(crash_id, history, new_directory)
             if crash is None:
                 self._unsaved.forget(crash_id)
-                self._check_what_failed(history)
+                self._check_failed_stores(history)
                 crash = self._fetch_and_transform(
                     crash_id, attempt, first_time, is_new and first_time, history, new_directory, durations
                 )
@@ -113,7 +113,7 @@ class CrashSteps:
         )
 
     def _unsaved_crash(self, crash_id: str, history: History, new_directory: Callable[[], Path]) -> _Crash | None:
-        """Return the result that an earlier attempt in this process has begun to save; None if there is none."""
+        """Return the result that an earlier attempt in this process began to save, or None."""
         kept = self._unsaved.get(crash_id, history.result) if history.result else None
         if kept is None:
             return None
@@ -121,23 +121,23 @@ class CrashSteps:
         with METRICS.timer("fetch"):
             earlier = self._earlier(crash_id, history, [], everywhere=False)
             if earlier and _started(earlier) > _started(processed_crash):
-                return None  # it was processed once more meanwhile
+                return None  # the crash was processed again meanwhile
             dumps = self._source.get_raw_dumps_as_files(crash_id, new_directory())
-        return _Crash(raw_crash, processed_crash, dumps, history.result, names_of(history.unsaved), because)
+        return _Crash(raw_crash, processed_crash, dumps, history.result, split_names(history.unsaved), because)
 
-    def _check_what_failed(self, history: History) -> None:
-        """Look at the stores that failed before: a walk is in vain where they are still away."""
-        failed = names_of(history.failed)
+    def _check_failed_stores(self, history: History) -> None:
+        """Check the stores that failed before: a walk would be in vain while they are away."""
+        failed = split_names(history.failed)
         if SOURCE in failed:
             self._source.check()
-        if within := [name for name in failed if name in self._destinations]:
+        if failed_destinations := [name for name in failed if name in self._destinations]:
             try:
-                self._destination.check_some(within)
+                self._destination.limited_to(failed_destinations).check_before_retry()
             except CrashStorageError as error:
                 raise self._still_away(error, history) from None
 
     def _still_away(self, error: CrashStorageError, history: History) -> NotSavedError:
-        unsaved = names_of(history.unsaved) or self._destinations
+        unsaved = split_names(history.unsaved) or self._destinations
         failed = failed_stores(error)
         return NotSavedError(
             str(error),
@@ -161,10 +161,10 @@ class CrashSteps:
         notes: list[str] = []
         with METRICS.timer("fetch"):
             raw_crash = self._source.get_raw_crash(crash_id, notes.append)
-            # Not before: for an id without a raw crash it would be most of what that costs.
+            # Made only now: for an id without a raw crash it would be most of the cost.
             directory = new_directory()
             dumps = self._source.get_raw_dumps_as_files(crash_id, directory, notes.append)
-            # A store that lost it, or its dump, may be the source.
+            # The source itself may have lost the earlier result, or the dump.
             earlier = self._earlier(crash_id, history, notes, everywhere=not is_new or MAIN_DUMP not in dumps)
         started = time.perf_counter()
         crash = self._pipeline.process_crash(
@@ -176,18 +176,20 @@ class CrashSteps:
             attempt=attempt,
             temporary_directory=directory,
         )
+        if earlier:
+            _keep_earlier_signature(crash.processed, earlier)
         walked = durations.get("stackwalk", 0.0)
         durations["rules"] = time.perf_counter() - started - walked
         METRICS.duration("rules", durations["rules"])
         crash.processed["processing"]["durations"] = {
             step: round(durations[step], 6) for step in ("fetch", "stackwalk", "rules") if step in durations
         }
-        processed, because = _better(crash.processed, earlier if history.work != FORCE else None, dumps)
+        processed, because = _never_worse(crash.processed, earlier if history.work != FORCE else None, dumps)
         return _Crash(crash.raw, processed, dumps, uuid.uuid4().hex[:16], (), because)
 
     def _save(self, crash_id: str, crash: _Crash) -> None:
-        # No error is in a variable of this frame when one is raised: they would hold each other, and the crash.
-        if failed := self._failed_to_save(crash_id, crash):
+        # No variable of this frame holds an error when one is raised: they would keep each other, and the crash, alive.
+        if failed := self._save_to_stores(crash_id, crash):
             self._unsaved.keep(crash_id, crash.raw, crash.processed, crash.result, crash.kept_because)
             raise NotSavedError(
                 _in_words(failed),
@@ -198,16 +200,14 @@ class CrashSteps:
                 partly_away=_is_partly_away(failed.values()),
             )
 
-    def _failed_to_save(self, crash_id: str, crash: _Crash) -> Mapping[str, CrashStorageError]:
-        """Save it; return the error of each store that failed, by its name."""
+    def _save_to_stores(self, crash_id: str, crash: _Crash) -> Mapping[str, CrashStorageError]:
+        """Save the crash; return the errors by the names of the stores that failed."""
         try:
             with METRICS.timer("saves"):
-                if crash.unsaved:
-                    self._destination.save_again(crash.raw, crash.dumps, crash.processed, crash_id, crash.unsaved)
-                else:
-                    self._destination.save_raw_and_processed(crash.raw, crash.dumps, crash.processed, crash_id)
+                store = self._destination.limited_to(crash.unsaved)
+                store.save_raw_and_processed(crash.raw, crash.dumps, crash.processed, crash_id)
         except CrashIDNotFound as error:
-            # From the source it would mean that there is no such crash.
+            # Raised as it is, it would mean that the source has no such crash.
             raise PermanentStorageError(f"the destination failed to save: {error}") from None
         except CrashStorageError as error:
             return failed_stores(without_frames(error))
@@ -220,19 +220,28 @@ class CrashSteps:
         return earlier
 
 
-def _better(
+def _keep_earlier_signature(processed_crash: ProcessedCrash, earlier: ProcessedCrash) -> None:
+    """Note in ``processed_crash`` the signature that the crash had before it got another one."""
+    before = earlier.get("signature")
+    if before == processed_crash.get("signature"):
+        before = earlier.get("earlier_signature")
+    if isinstance(before, str) and before:
+        processed_crash["earlier_signature"] = before
+
+
+def _never_worse(
     processed_crash: ProcessedCrash, earlier: ProcessedCrash | None, dumps: Collection[str]
 ) -> tuple[ProcessedCrash, str]:
-    """Return what is to be saved, and where that is the earlier result, why.
+    """Return the result to save, and the reason if that is the earlier one.
 
-    Saved once more, it comes to a store that lacks it.
+    The earlier one is saved again for stores that lack it.
     """
     because = worse_because(processed_crash, earlier, dumps) if earlier else ""
     return (earlier, because) if earlier and because else (processed_crash, "")
 
 
 def _started(processed_crash: ProcessedCrash) -> str:
-    """Return when it was processed; empty if it does not say so, as the results of other programs may."""
+    """Return when processing started; empty if the result, perhaps another program's, does not tell."""
     started = processed_crash.get("started_datetime")
     return started if isinstance(started, str) else ""
 
@@ -242,5 +251,5 @@ def _is_partly_away(errors: Iterable[CrashStorageError]) -> bool:
 
 
 def _in_words(failed: Mapping[str, CrashStorageError]) -> str:
-    """Say which store failed, where there are several."""
+    """Return the errors as text, with the names of the stores if there are several."""
     return "; ".join(str(error) if name == DESTINATION else f"{name}: {error}" for name, error in failed.items())

@@ -1,4 +1,4 @@
-"""Handle a delivery: the no-loss rule, as a decision for every way in which a crash can end."""
+"""Handle a delivery: apply the no-loss rule to every way in which a crash can end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from socorro_processor.app.outage_breaker import OutageBreaker
 from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, Delivery
-from socorro_processor.crashqueue.history import names_of
+from socorro_processor.crashqueue.history import split_names
 from socorro_processor.errors import (
     CrashIDNotFound,
     CrashQueueError,
@@ -39,13 +39,13 @@ CAUSES = ("own", "transient", "not_found")
 """The causes for which a crash is tried again."""
 
 EXCHANGE_INTERVAL = 1.0
-"""Seconds between two exchanges with the other processors of how crashes ended."""
+"""Seconds between two exchanges of outcomes with the other processors."""
 
 
 class DeliveryHandler:
     """Processes deliveries and tells the queue what became of each. May be used by several threads.
 
-    ``clock`` tells intervals, ``wall_clock`` seconds since 1970.
+    ``clock`` measures intervals, ``wall_clock`` is in seconds since 1970.
     """
 
     def __init__(
@@ -81,26 +81,26 @@ class DeliveryHandler:
                 METRICS.expect("crash.retried", queue=name, cause=cause)
 
     def exchange_outcomes(self) -> None:
-        """Tell the other processors how crashes ended here, and hear of theirs, once a second."""
+        """Once a second, tell the other processors how crashes ended here, and hear about theirs."""
         if self._clock() >= self._next_exchange:
             self._exchange_outcomes()
 
     def _exchange_outcomes(self) -> None:
         with self._exchanging:
             self._next_exchange = self._clock() + EXCHANGE_INTERVAL
-            for outcomes in self._queue.told():
+            for outcomes in self._queue.take_outcomes():
                 self._blame.hear(outcomes)
             if news := self._blame.news():
-                self._queue.tell(news)
+                self._queue.tell_outcomes(news)
 
     def needs_a_store(self, delivery: Delivery) -> bool:
-        """Return False where no store is asked about the delivery: it tells nothing of whether one is away."""
+        """Return False if the delivery ends without asking a store, and so cannot tell whether one is away."""
         return delivery.attempt <= self._maximum_attempts and not _mistake(delivery)
 
     def handle(self, delivery: Delivery) -> None:
-        """Take one crash to its end: saved and acknowledged, to be tried again, parked or rejected.
+        """Process one crash until it is saved and acknowledged, parked, rejected, or to be tried again.
 
-        Raises nothing: if the queue cannot be told, the crash comes again.
+        Raises nothing: if the queue cannot be told, it delivers the crash again.
         """
         try:
             with self._watchdog.watching(_shown(delivery)), log.crash_context(_shown(delivery)):
@@ -109,11 +109,11 @@ class DeliveryHandler:
             self._breaker.ended_without_result(delivery.crash_id)
             METRICS.increment("crash.untold", queue=delivery.queue)
             logger.error(
-                "%s: the queue could not be told what became of it, it will come again: %s", _shown(delivery), error
+                "%s: the queue could not be told what became of it; it will come again: %s", _shown(delivery), error
             )
 
-    def died(self, delivery: Delivery) -> None:
-        """Note that the thread that had the delivery died of a bug."""
+    def worker_died(self, delivery: Delivery) -> None:
+        """Note that a bug ended the thread that had the delivery."""
         try:
             self._own_failure(delivery, "a worker thread died of it")
         except CrashQueueError as error:
@@ -145,13 +145,13 @@ class DeliveryHandler:
             self._not_saved(delivery, error)
         except CrashStorageError as error:
             if error.transient:
-                self._something_lacked(delivery, str(error), [SOURCE])
+                self._blame_for_failure(delivery, str(error), [SOURCE])
             else:
                 self._own_failure(delivery, str(error))
         except (ProcessingEnvironmentError, OSError) as error:
-            self._something_lacked(delivery, str(error) or type(error).__name__, [MACHINE])
+            self._blame_for_failure(delivery, str(error) or type(error).__name__, [MACHINE])
         except MemoryError:
-            self._something_lacked(delivery, "there was not enough memory for this crash", [MACHINE])
+            self._blame_for_failure(delivery, "there was not enough memory for this crash", [MACHINE])
         except Exception as error:
             self._unexpected(delivery, error)
         else:
@@ -161,15 +161,15 @@ class DeliveryHandler:
         try:
             raise_if_of_this_machine(error, "what comes before and after the rules")
         except ProcessingEnvironmentError as lack:
-            self._something_lacked(delivery, str(lack), [MACHINE])
+            self._blame_for_failure(delivery, str(lack), [MACHINE])
         else:
             logger.error("%s: a bug outside the rules: %s", delivery.crash_id, stack_of(error))
             self._own_failure(delivery, f"{type(error).__name__} outside the rules")
 
     def _saved(self, delivery: Delivery, result: Result, seconds: float) -> None:
         if result.kept_because:
-            # Should the queue not be told, it is said twice, and not never.
-            self._say_kept(delivery, result.kept_because)
+            # Before the acknowledgement: if that fails, this is written twice rather than never.
+            self._record_kept(delivery, result.kept_because)
         self._queue.ack(delivery)
         self._blame.saved()
         self._breaker.succeeded()
@@ -189,7 +189,7 @@ class DeliveryHandler:
             },
         )
 
-    def _say_kept(self, delivery: Delivery, because: str) -> None:
+    def _record_kept(self, delivery: Delivery, because: str) -> None:
         METRICS.increment("crash.kept_earlier", queue=delivery.queue)
         if self._audit is not None:
             self._audit.write_kept(delivery.crash_id, because)
@@ -197,38 +197,38 @@ class DeliveryHandler:
             logger.warning("%s keeps its earlier result: %s", delivery.crash_id, because)
 
     def _handle_not_found(self, delivery: Delivery, reason: str) -> None:
-        """Look for it again later, because the collector may still be writing it; reject it after some times.
+        """Try again a few times, because the collector may still be writing the crash; then reject the id.
 
-        Counted apart from its attempts: these are none at the crash.
+        These retries are not attempts at the crash, and are counted separately.
         """
-        times = delivery.history.not_found + 1
-        if times > _NOT_FOUND_RETRIES:
+        retries = delivery.history.not_found + 1
+        if retries > _NOT_FOUND_RETRIES:
             self._reject(delivery, reason)
             return
         self._breaker.ended_without_result(delivery.crash_id)
         METRICS.increment("crash.retried", queue=delivery.queue, cause="not_found")
-        logger.warning("%s is looked for again, time %d of %d: %s", _shown(delivery), times, _NOT_FOUND_RETRIES, reason)
-        self._queue.retry(delivery, reason, transient=True, history=replace(delivery.history, not_found=times))
+        logger.warning("%s was not found, retry %d of %d: %s", _shown(delivery), retries, _NOT_FOUND_RETRIES, reason)
+        self._queue.retry(delivery, reason, transient=True, history=replace(delivery.history, not_found=retries))
 
     def _not_saved(self, delivery: Delivery, error: NotSavedError) -> None:
         self._blame.took(error.took)
         history = replace(delivery.history, unsaved=",".join(error.unsaved), result=error.result)
         delivery = replace(delivery, history=history)
         if error.transient:
-            self._something_lacked(delivery, str(error), error.away, error.partly_away)
+            self._blame_for_failure(delivery, str(error), error.away, error.partly_away)
         else:
             self._own_failure(delivery, str(error))
 
-    def _something_lacked(
+    def _blame_for_failure(
         self, delivery: Delivery, reason: str, lacked: Sequence[str], partly_away: bool = False
     ) -> None:
-        """Blame a store, or this machine, that was not able to, unless it went on serving other crashes."""
+        """Blame the stores, or the machine, in ``lacked``; or the crash, if they went on serving others."""
         before = delivery.history
-        alone = self._blame.is_of_this_crash_alone(lacked, names_of(before.failed), before.failed_at)
+        alone = self._blame.only_this_crash_fails(lacked, split_names(before.failed), before.failed_at)
         history = replace(before, failed=",".join(lacked), failed_at=self._wall_clock())
         delivery = replace(delivery, history=history)
         if alone and not partly_away:
-            self._own_failure(delivery, f"{reason}; of this crash alone, {OTHERS} others were saved meanwhile")
+            self._own_failure(delivery, f"{reason}; this crash alone fails: {OTHERS} others were saved meanwhile")
         else:
             self._transient_failure(delivery, reason)
 
@@ -239,7 +239,7 @@ class DeliveryHandler:
         self._queue.retry(delivery, reason, transient=True, history=delivery.history)
 
     def _died_each_time(self, delivery: Delivery) -> None:
-        """Park a crash that killed each of its processors, once others were saved: so it is not the processor."""
+        """Park a crash that killed each of its processors, if others were saved: then processors can work."""
         reason = f"the processor died in each of {delivery.attempt - 1} attempts"
         if self._blame.has_saved:
             self._park(delivery, reason)
@@ -247,11 +247,11 @@ class DeliveryHandler:
             self._own_failure(delivery, reason)
 
     def _own_failure(self, delivery: Delivery, reason: str) -> None:
-        """Blame the crash, unless so many different ones in a row failed of their own that the fault is ours."""
+        """Blame the crash, unless so many different ones failed in a row that the fault is the processor's."""
         known = self._blame.failed_of_its_own(delivery.crash_id)
-        # The others may have seen such failures within the last second.
+        # Other processors may have seen such failures within the last second.
         self._exchange_outcomes()
-        if self._blame.none_is_at_fault:
+        if self._blame.no_crash_is_at_fault:
             self._transient_failure(
                 delivery, f"{FAILED_IN_A_ROW} different crashes in a row failed; the last one: {reason}"
             )
@@ -283,7 +283,7 @@ class DeliveryHandler:
 
 
 def _mistake(delivery: Delivery) -> str:
-    """Return what is wrong with the crash id, in words; empty where nothing is."""
+    """Return what is wrong with the crash id, in words; empty if nothing is."""
     try:
         check_crash_id(delivery.crash_id)
     except InvalidCrashID as error:
@@ -292,5 +292,5 @@ def _mistake(delivery: Delivery) -> str:
 
 
 def _shown(delivery: Delivery) -> str:
-    """Return the crash id for a log: it may be any text that a stranger sent."""
+    """Return the crash id for the log, as ASCII: it may be any text that a stranger sent."""
     return ascii(delivery.crash_id[:60])[1:-1]

@@ -12,41 +12,44 @@ from socorro_processor.errors import DESTINATION, CrashIDNotFound, CrashStorageE
 class EarlierResults:
     """Asks the stores that may have a result of a crash, one after the other.
 
-    If the source is among the stores that results are saved to, it has what the others have, unless it lost it. Else
-    its results are of another installation, or of former times: they count if no other store has one.
+    If results are saved to the source too, it has all that the others have, unless it lost some. Otherwise its results
+    are another installation's, or old: they count only if no other store has any.
     """
 
     def __init__(self, source: CrashStorageBase, destination: CrashStorageBase) -> None:
         self._source = source
-        self._destinations = dict(_by_name(destination))
+        self._destinations = dict(_named_stores(destination))
         self._source_has_all = not source.places().isdisjoint(destination.places())
 
     def find(
         self, crash_id: str, note: Callable[[str], object], *, everywhere: bool = True
     ) -> tuple[ProcessedCrash | None, dict[str, CrashStorageError]]:
-        """Return the earlier result, and the stores of the destination, by name, that could not be asked.
+        """Return the earlier result and, by name, the destination stores that could not be asked.
 
-        ``everywhere``: also those that have nothing if the source has nothing. ``note`` is told of a result that cannot
-        be read: it counts as none. Raises TransientStorageError where the source is away.
+        With ``everywhere`` the others are asked even if the source, which should have everything, has nothing.
+        ``note`` receives a message about a result that cannot be read or is another crash's, which does not count.
+        Raises TransientStorageError if the source is away.
         """
         away: dict[str, CrashStorageError] = {}
         for name, store in self._in_order(everywhere):
+            if not store.can("get_unredacted_processed"):
+                continue
             try:
                 earlier = store.get_unredacted_processed(crash_id)
-            except (CrashIDNotFound, NotImplementedError):
+            except CrashIDNotFound:
                 continue
             except CrashStorageError as error:
                 if not error.transient:
-                    note("the earlier processed crash cannot be read")
+                    note("the earlier result cannot be read")
                 elif store is self._source:
                     raise
                 elif not isinstance(error, NoStoreYetError):
                     away |= failed_stores(error, name)
             else:
-                # It is saved by the id that is in it.
+                # A result is saved under its own ``uuid``, which must be this crash's.
                 if isinstance(earlier, dict) and earlier.get("uuid") == crash_id:
                     return earlier, {}
-                note("the earlier processed crash is not of this crash")
+                note("the earlier result is another crash's")
         return None, away
 
     def _in_order(self, everywhere: bool) -> Iterator[tuple[str, CrashStorageBase]]:
@@ -62,10 +65,10 @@ class EarlierResults:
             yield from ((name, store) for name, store in self._destinations.items() if here.isdisjoint(store.places()))
 
 
-def _by_name(store: CrashStorageBase, prefix: str = "") -> Iterator[tuple[str, CrashStorageBase]]:
-    """Yield each store within, with the name that it has when a save fails."""
+def _named_stores(store: CrashStorageBase, prefix: str = "") -> Iterator[tuple[str, CrashStorageBase]]:
+    """Yield each store inside ``store``, with the name by which a failed save reports it."""
     if not isinstance(store, PolyCrashStorage):
         yield prefix or DESTINATION, store
         return
-    for name, within in store.stores.items():
-        yield from _by_name(within, f"{prefix}.{name}" if prefix else name)
+    for name, inner in store.stores.items():
+        yield from _named_stores(inner, f"{prefix}.{name}" if prefix else name)

@@ -1,4 +1,4 @@
-"""The apps: crash ids from a queue, through fetch, transform and save, on a task manager."""
+"""The apps that take crash ids from a queue, and fetch, transform and save the crashes on a task manager."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 logger = logging.getLogger(__name__)
 
 
-_STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
+_DEFAULT_STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
 
 
-def threads_of(config: DotDict) -> int:
-    """Return how many crashes are in work at once with this configuration."""
-    # A task manager of a single thread has no such option.
-    threads: int = config.producer_consumer.get("number_of_threads", 1)
-    return threads
+def number_of_threads(config: DotDict) -> int:
+    """Return how many crashes this configuration has in work at once."""
+    # A single-threaded task manager has no such option.
+    return int(config.producer_consumer.get("number_of_threads", 1))
 
 
 class FetchTransformSaveApp(RequiredConfig):
-    """Takes crash ids and crashes from one store: what lies there without a processed crash is processed."""
+    """Takes crash ids and crashes from one store, and processes each crash that has not been processed yet."""
 
     required_config = Namespace()
     required_config.namespace("source", doc="where raw crashes and dumps are fetched from")
     required_config.source.add_option(
         "crashstorage_class",
-        default=_STORE,
+        default=_DEFAULT_STORE,
         doc="the store that raw crashes and dumps are fetched from",
         from_string_converter=class_converter,
     )
     required_config.namespace("destination", doc="where processed crashes are saved")
     required_config.destination.add_option(
         "crashstorage_class",
-        default=_STORE,
+        default=_DEFAULT_STORE,
         doc="the store that processed crashes are saved to; PolyCrashStorage for several",
         from_string_converter=class_converter,
     )
-    required_config.namespace("processor", doc="the rules")
+    required_config.namespace("processor", doc="the pipeline and its rules")
     required_config.processor.add_option(
         "processor_class",
-        default="socorro_processor.pipeline.mozilla_2015.MozillaProcessorAlgorithm2015",
-        doc="the pipeline that makes a processed crash of a raw one",
+        default="socorro_processor.pipeline.algorithm_2026.ProcessorAlgorithm2026",
+        doc="the pipeline that turns a raw crash into a processed one; MozillaProcessorAlgorithm2015 if a "
+        "configuration sets other options of processor.*, or uses names of 2016, and does not name it",
         from_string_converter=class_converter,
     )
-    required_config.namespace("producer_consumer", doc="threads")
+    required_config.namespace("producer_consumer", doc="the task manager and its threads")
     required_config.producer_consumer.add_option(
         "producer_consumer_class",
         default="socorro_processor.app.threaded_task_manager.ThreadedTaskManager",
@@ -70,20 +70,20 @@ class FetchTransformSaveApp(RequiredConfig):
     required_config.app.add_option(
         "maximum_attempts",
         default="5",
-        doc="how often a crash may fail of its own before it is parked: at least once",
+        doc="attempts at a crash before it is parked: at least 1",
         from_string_converter=WholeNumber(1),
     )
     required_config.app.add_option(
         "maximum_crash_time",
         default="900",
-        doc="seconds in work after which a crash hangs: the processor writes all stacks to its log and ends with 70. "
-        "Longer than the stackwalker may take for all dumps of a crash.",
+        doc="seconds in work after which a crash counts as hanging: the processor logs all stacks and exits with code "
+        "70. Must exceed what the stackwalker may take for all dumps of a crash.",
         from_string_converter=Seconds(above=True),
     )
     required_config.app.add_option(
         "temporary_directory",
         default="",
-        doc="where the dumps of crashes in work are put (empty: a private directory in the system's own)",
+        doc="directory for dumps of crashes in work (empty: a private one in the system's temporary directory)",
     )
 
     def __init__(self, config: DotDict, health: Health | None = None) -> None:
@@ -94,11 +94,16 @@ class FetchTransformSaveApp(RequiredConfig):
         self.destination: CrashStorageBase = config.destination.crashstorage_class(config.destination)
         self.pipeline: ProcessorPipeline = config.processor.processor_class(config.processor)
         self.breaker = OutageBreaker(self.health)
-        self.pipeline.clean_up()
-        for said in self.pipeline.prepare(threads_of(config)):
-            logger.info("%s", said)
-        self.watchdog = Watchdog(config.app.maximum_crash_time)
+        # Before anything runs a program: with it, what a processor that is killed leaves is found.
         self.directory = ProcessDirectory(config.app.temporary_directory)
+        try:
+            self.pipeline.clean_up()
+            for line in self.pipeline.prepare(number_of_threads(config)):
+                logger.info("%s", line)
+        except BaseException:
+            self.directory.close()
+            raise
+        self.watchdog = Watchdog(config.app.maximum_crash_time)
         self.steps = CrashSteps(self.source, self.pipeline, self.destination, self.directory)
 
     def crash_queue(self) -> CrashQueueBase:
@@ -110,7 +115,7 @@ class FetchTransformSaveApp(RequiredConfig):
     ) -> TaskManager:
         """Return the task manager that handles the deliveries of ``queue`` once it is run.
 
-        ``audit``: where it is written that a crash keeps its earlier result.
+        ``audit`` records each crash that keeps its earlier result.
         """
         handler = DeliveryHandler(
             queue, self.steps, self.breaker, self.watchdog, self.config.app.maximum_attempts, audit=audit
@@ -121,9 +126,9 @@ class FetchTransformSaveApp(RequiredConfig):
         return manager
 
     def check(self, *, with_pipeline: bool = True) -> None:
-        """Tell ``health`` which parts cannot do their work at this time.
+        """Tell ``health`` which parts cannot work now.
 
-        ``with_pipeline``: look at the rules too, which takes a stackwalk.
+        With ``with_pipeline`` the rules are checked too, which takes a stackwalk.
         """
         begun = time.monotonic()
         parts: dict[str, CrashStorageBase | ProcessorPipeline] = {
@@ -132,24 +137,24 @@ class FetchTransformSaveApp(RequiredConfig):
         }
         if with_pipeline:
             parts["processor"] = self.pipeline
-        well = True
+        all_usable = True
         for name, part in parts.items():
             try:
                 part.check()
             except (CrashStorageError, ProcessingEnvironmentError) as error:
-                self.health.problem(name, str(error))
-                well = False
+                self.health.add_problem(name, str(error))
+                all_usable = False
             except Exception as error:
                 logger.debug("%s cannot be checked", name, exc_info=True)
-                self.health.problem(name, f"cannot be checked: {type(error).__name__}: {error}")
-                well = False
+                self.health.add_problem(name, f"cannot be checked: {type(error).__name__}: {error}")
+                all_usable = False
             else:
-                self.health.resolved(name)
-        if well and with_pipeline:
-            self.breaker.looked_well(begun)
+                self.health.resolve(name)
+        if all_usable and with_pipeline:
+            self.breaker.parts_are_usable(since=begun)
 
     def close(self) -> None:
-        """Release everything; what fails in it is logged, and the rest goes on."""
+        """Close every part. A failure is logged, and the others are still closed."""
         for part in (self.pipeline, self.destination, self.source, self.directory):
             try:
                 part.close()

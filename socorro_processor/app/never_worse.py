@@ -1,7 +1,7 @@
-"""A result that is worse than the earlier one does not take its place.
+"""Decide whether a result is worse than the earlier one, which it would replace.
 
-A crash is processed again after its dump has expired, or after its symbols were evicted: what comes of it then is less
-than what people have.
+A crash may be processed again after its dump has expired, or after its symbols were evicted: the new result then tells
+less than the old one.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.redactor import is_walk
 
 _READ_FROM_A_DUMP = ("threads", "crashing_thread", "modules", "system_info", "crash_info")
-_LONGEST_NAME = 60
+_LONGEST_DUMP_NAME = 60
 
 
 def worse_because(processed_crash: Mapping[str, Any], earlier: Mapping[str, Any], dumps: Collection[str]) -> str:
-    """Return why ``processed_crash`` is worse than the ``earlier`` one, in words; empty where it is not.
+    """Return why ``processed_crash`` is worse than the ``earlier`` one, in words; empty if it is not.
 
-    ``dumps``: the names of the dumps that it was made of. The earlier one may be anybody's, and hold anything.
+    ``dumps`` has the names of the dumps that it was made from. The earlier result may come from anywhere and contain
+    anything.
     """
     walks = dict(_walks(processed_crash))
     for name, walk in _walks(earlier):
-        if _is_read(walk) and (because := _walk_is_worse(walks.get(name, {}), walk, name in dumps)):
+        if _has_content(walk) and (because := _walk_is_worse(walks.get(name, {}), walk, name in dumps)):
             return f"{because}{_of_dump(name)}"
     return ""
 
 
 def _walks(processed_crash: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the name of each dump and what a stackwalker has made of it, the main one first."""
+    """Yield the name of each dump and the stackwalker's output for it, the main dump first."""
     yield MAIN_DUMP, _mapping(processed_crash.get("json_dump"))
     for name, value in processed_crash.items():
         if is_walk(value) and name != MAIN_DUMP:
@@ -41,13 +42,13 @@ def _walk_is_worse(walk: Mapping[str, Any], earlier: Mapping[str, Any], has_dump
         return "there is no dump any more, and the earlier result has what was read from it"
     if _has_stack(earlier) and not _has_stack(walk):
         return "the stack could not be walked, and the earlier result has one"
-    found, found_earlier = _modules_with_symbols(walk), _modules_with_symbols(earlier)
-    if found < found_earlier:
-        return f"modules with symbols: {found}, in the earlier result: {found_earlier}"
+    now, before = _modules_with_symbols(walk), _modules_with_symbols(earlier)
+    if now < before:
+        return f"modules with symbols: {now}, in the earlier result: {before}"
     return ""
 
 
-def _is_read(walk: Mapping[str, Any]) -> bool:
+def _has_content(walk: Mapping[str, Any]) -> bool:
     return any(walk.get(part) for part in _READ_FROM_A_DUMP)
 
 
@@ -67,4 +68,4 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _of_dump(name: str) -> str:
-    return "" if name == MAIN_DUMP else f" (dump {name[:_LONGEST_NAME]!r})"
+    return "" if name == MAIN_DUMP else f" (dump {name[:_LONGEST_DUMP_NAME]!r})"

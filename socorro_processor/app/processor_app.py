@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import ExitStack
 from types import FrameType
+from typing import NoReturn
 
 from socorro_processor import __version__
 from socorro_processor.app import companion
@@ -32,23 +33,24 @@ from socorro_processor.reference.provider import refresh_providers
 logger = logging.getLogger(__name__)
 
 _CHECK_INTERVAL = 5.0
-"""Seconds between two looks at the parts while one of them is not ready."""
+"""Seconds between two checks while a part is not ready."""
 _CHECK_INTERVAL_WHEN_READY = 10.0
-"""Seconds between two looks at the stores while all are: an idle processor learns it by no crash."""
+"""Seconds between two checks of the stores while all are ready: no crash tells an idle processor of a failure."""
 _FIRST_CHECK_TIME = 30.0
-"""Seconds that the first look may hold up the start."""
+"""Seconds that the first check may delay the start."""
 _FIRST_CONNECTION_TIME = 2.0
-"""Seconds that a first connection to the queue may."""
+"""Seconds that the first connection to the queue may delay it."""
 _STATUS_INTERVAL = 5.0
-"""Seconds between two words to the service manager."""
+"""Seconds between two status messages to the service manager."""
 _LAST_WORDS_TIME = 0.5
 """Seconds for the log to be written at a second signal."""
 
 
 class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
-    """Runs until SIGTERM or SIGINT: then it takes no more crashes, finishes those that are begun,
-    gives the rest back and ends. A second signal ends it at once. SIGHUP reloads signature lists
-    and reference data. Where systemd started it, it is told all of that, and of each sign of life."""
+    """Runs until SIGTERM or SIGINT: then takes no more crashes, finishes those in work, gives the rest back and ends.
+
+    A second signal ends it at once. SIGHUP reloads signature lists and reference data. If systemd started the
+    processor, it is told all that, and also that the processor is alive."""
 
     required_config = Namespace()
     required_config.health = health.required_config
@@ -65,19 +67,19 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         self._checking: threading.Thread | None = None
 
     def main(self) -> int:
-        """Process crashes until told to stop. Returns the exit code."""
+        """Process crashes until told to stop. Return the exit code."""
         signal.signal(signal.SIGTERM, self._on_stop_signal)
         signal.signal(signal.SIGINT, self._on_stop_signal)
         signal.signal(signal.SIGHUP, self._on_reload_signal)
-        # What came since the start began may be of lists that changed after they were read.
+        # A SIGHUP during the start may tell of lists that changed after they were read.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-        # The watchdog's last resort.
+        # The last resort of the watchdog must end the process.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        # A service manager that hears nothing more ends it by SIGABRT: the stacks say what hangs.
+        # A service manager that hears nothing any more sends SIGABRT: the stacks then show what hangs.
         faulthandler.enable(unblocking_stderr())
-        self.health.watched_by(self.watchdog.look)
+        self.health.watch_with(self.watchdog.look)
         self._service = ServiceManager()
-        # Also what is put anywhere by default must be found, and removed, when this process was killed.
+        # Files that libraries put in the default directory must also be found and removed if this process is killed.
         tempfile.tempdir = str(self.directory.path)
         with ExitStack() as closing:
             closing.callback(self.close)
@@ -103,33 +105,30 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         logger.info("the processor has ended")
         return EXIT_CODE if queue.lost() else 0
 
-    # Signal handlers interrupt the main thread anywhere, also where it holds a lock: they only leave a
-    # word for `_tick`.
+    # Signal handlers interrupt the main thread anywhere, even while it holds a lock: they only set a flag for `_tick`.
 
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stop_signal:
-            # At once: what is in work comes again, as after any other death of a processor.
-            kill_all()
-            drain_output(_LAST_WORDS_TIME)
-            os._exit(128 + number)
+            _end_at_once(128 + number)
         self._stop_signal = number
 
     def _on_reload_signal(self, number: int, frame: FrameType | None) -> None:
         self._reload = True
 
     def _tick(self, manager: TaskManager, queue: CrashQueueBase, gauges: QueueGauges) -> None:
-        self.health.alive()
+        self.health.note_sign_of_life()
         self.watchdog.alive()
         if self.watchdog.look() is None:
             self._service.alive()
         if lost := queue.lost():
-            self._end_at_once(lost)
+            logger.critical("%s; the processor ends with %d", lost, EXIT_CODE)
+            _end_at_once(EXIT_CODE)
         if self._stop_signal and not self._stopping:
             self._stopping = True
             name = signal.Signals(self._stop_signal).name
-            logger.info("%s: finishing what is begun, a second signal ends at once", name)
-            self.health.stops()
-            self._service.status("finishing what is begun")
+            logger.info("%s: finishing the crashes in work, a second signal ends at once", name)
+            self.health.note_stop()
+            self._service.status("finishing the crashes in work")
             self._service.stopping(self.config.producer_consumer.shutdown_timeout + CLOSING_TIME)
             manager.stop()
         if self._reload:
@@ -144,23 +143,16 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         if self._stopping:
             return
         if trouble := queue.unavailable() or gauges.failure:
-            self.health.problem("queue", trouble)
+            self.health.add_problem("queue", trouble)
         else:
-            self.health.resolved("queue")
+            self.health.resolve("queue")
         if time.monotonic() >= self._next_check:
             problems = self.health.problems()
             self._next_check = time.monotonic() + (_CHECK_INTERVAL if problems else _CHECK_INTERVAL_WHEN_READY)
-            self._check_aside(with_pipeline=bool(problems))
+            self._check_in_thread(with_pipeline=bool(problems))
         if time.monotonic() >= self._next_status:
             self._next_status = time.monotonic() + _STATUS_INTERVAL
             self._service.status(self._status())
-
-    def _end_at_once(self, reason: str) -> None:
-        """End at once. What is in work comes again: its end could not be told to anybody."""
-        logger.critical("%s; the processor ends with %d", reason, EXIT_CODE)
-        kill_all()
-        drain_output(_LAST_WORDS_TIME)
-        os._exit(EXIT_CODE)
 
     def _status(self) -> str:
         """Return a line for ``systemctl status``."""
@@ -172,23 +164,39 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
         return "ready; since the start " + ", ".join(f"{count} {end}" for count, end in counts)
 
     def _check_first(self, queue: CrashQueueBase) -> None:
-        """Wait until every part was looked at once, unless that takes too long: before that no crash is taken."""
-        checking = self._check_aside()
+        """Wait until every part has been checked once, unless that takes too long; no crash is taken before."""
+        checking = self._check_in_thread()
         started = time.monotonic()
         while not self._stop_signal and (
-            (checking.is_alive() and time.monotonic() < started + _FIRST_CHECK_TIME)
+            ((checking is None or checking.is_alive()) and time.monotonic() < started + _FIRST_CHECK_TIME)
             or (queue.unavailable() and time.monotonic() < started + _FIRST_CONNECTION_TIME)
         ):
             time.sleep(0.02)
-            self.health.alive()
+            self.health.note_sign_of_life()
+            checking = checking or self._check_in_thread()
 
-    def _check_aside(self, *, with_pipeline: bool = True) -> threading.Thread:
-        """Check every part in a thread of its own: services that time out must not hold up the main loop."""
+    def _check_in_thread(self, *, with_pipeline: bool = True) -> threading.Thread | None:
+        """Check every part in a separate thread: services that time out must not block the main loop.
+
+        Return the thread; None if the machine has no thread left for it.
+        """
         if self._checking is None or not self._checking.is_alive():
-            self._checking = threading.Thread(target=self._check, args=(with_pipeline,), name="check", daemon=True)
-            self._checking.start()
+            checking = threading.Thread(target=self._check, args=(with_pipeline,), name="check", daemon=True)
+            try:
+                checking.start()
+            except RuntimeError as error:
+                logger.warning("the parts cannot be checked now: %s", error)
+                return None
+            self._checking = checking
         return self._checking
 
     def _check(self, with_pipeline: bool) -> None:
         self.check(with_pipeline=with_pipeline)
-        self.health.resolved("start")
+        self.health.resolve("start")
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """End the process. Crashes in work are delivered again, as after any other death of a processor."""
+    kill_all()
+    drain_output(_LAST_WORDS_TIME)
+    os._exit(code)

@@ -1,4 +1,4 @@
-"""Gauges of the crashes that wait, are in work and were set aside: looked at every now and then."""
+"""Gauges of the crashes that wait, are in work or were set aside, updated regularly."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _CLOSING_TIME = 1.0
 
 
 class QueueGauges:
-    """Asks the queue for its depths in a thread of its own, so that a broker that is away holds up nothing.
+    """Asks the queue for its depths in a separate thread, so that a broker that is away blocks nothing.
 
-    A look that fails is left out: what the gauges said before, they say until the next one, which is soon; but for the
-    age of the oldest, which nobody knows then. ``failure`` says why; it is empty where the last look did not fail.
+    If that fails, it is soon tried again. Until then the gauges keep their values, except the age of the oldest crash,
+    which is unknown. ``failure`` is the reason; empty if the last try succeeded.
     """
 
     def __init__(self, queue: CrashQueueBase, metrics: Metrics = METRICS, interval: float = INTERVAL) -> None:
@@ -33,7 +33,7 @@ class QueueGauges:
         self._thread.start()
 
     def close(self) -> None:
-        """End soon: a look under way may be waiting for the broker, and ends when the queue is closed."""
+        """End soon: the thread may be waiting for the broker until the queue is closed."""
         self._closed.set()
         self._thread.join(_CLOSING_TIME)
 
@@ -41,19 +41,19 @@ class QueueGauges:
         while True:
             interval = self._interval
             try:
-                self._look()
+                self._update()
                 self.failure = ""
             except CrashQueueError as error:
                 logger.debug("the queue was not counted: %s", error)
                 self.failure = str(error)
-                # It grows meanwhile.
+                # The age grows meanwhile.
                 for name in QUEUES:
                     self._metrics.forget("queue.oldest", queue=name)
                 interval = min(interval, _INTERVAL_AFTER_FAILURE)
             if self._closed.wait(interval):
                 return
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         depths = self._queue.depths()
         for name, depth in depths.queues.items():
             self._metrics.gauge("queue.waiting", depth.waiting, queue=name)

@@ -1,6 +1,6 @@
-"""Tell systemd, if it has started the processor, when that is ready, what it does, and that it lives.
+"""Tell systemd, if it started the processor, when the processor is ready, what it does, and that it is alive.
 
-The protocol is a line or more in a datagram to the socket ``NOTIFY_SOCKET``, see sd_notify(3).
+The protocol is a datagram of one or more lines to the socket ``NOTIFY_SOCKET``, see sd_notify(3).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections.abc import Callable, MutableMapping
 logger = logging.getLogger(__name__)
 
 _SEND_TIME = 1.0
-"""Seconds that the main loop may be held up by a service manager that does not read."""
+"""Seconds that a service manager that does not read may block the main loop."""
 CLOSING_TIME = 30.0
-"""Seconds for what follows ``shutdown_timeout``: connections that are closed, each within its own time."""
+"""Seconds, after ``shutdown_timeout``, to close connections; each has a timeout of its own."""
 
 
 class ServiceManager:
-    """The service manager that ``environ`` names. Its variables are taken out: they are not for child processes.
+    """The service manager that ``environ`` names. Its variables are removed: they are not for child processes.
 
-    Nothing happens where there is none. For one thread at a time; no call raises.
+    If there is none, no call has an effect. For one thread at a time; no call raises.
     """
 
     def __init__(
@@ -30,18 +30,18 @@ class ServiceManager:
     ) -> None:
         self._clock = clock
         address = environ.pop("NOTIFY_SOCKET", "")
-        # A leading @ is that of an abstract socket, whose name begins with NUL.
+        # A leading @ means an abstract socket, whose name begins with NUL.
         self._address = "\0" + address[1:] if address.startswith("@") else address
         interval = environ.pop("WATCHDOG_USEC", "")
-        mine = environ.pop("WATCHDOG_PID", "") in ("", str(os.getpid()))
-        self._interval = int(interval) / 4e6 if mine and interval.isdecimal() else None
+        is_for_us = environ.pop("WATCHDOG_PID", "") in ("", str(os.getpid()))
+        self._interval = int(interval) / 4e6 if is_for_us and interval.isdecimal() else None
         self._next_sign = 0.0
         self._status = ""
 
     def ready(self) -> None:
         """Say that the processor has started, or has read its lists again.
 
-        It is the one that counts from now on, also as a child of what was started, such as ``envconsul``.
+        From now on it is the main process, even if systemd started another one, such as ``envconsul``.
         """
         self._send(f"READY=1\nMAINPID={os.getpid()}")
 
@@ -49,11 +49,11 @@ class ServiceManager:
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self, seconds: float) -> None:
-        """Say that it ends within so many seconds, whatever ``TimeoutStopSec`` is."""
+        """Say that the processor ends within ``seconds``, whatever ``TimeoutStopSec`` is."""
         self._send(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
 
     def alive(self) -> None:
-        """Say that there is progress. May be called as often as one likes."""
+        """Say that the processor is alive. May be called at any rate."""
         now = self._clock()
         if self._interval is not None and now >= self._next_sign:
             self._next_sign = now + self._interval

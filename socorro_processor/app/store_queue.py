@@ -1,4 +1,4 @@
-"""A crash queue filled from a store: what lies there without a processed crash."""
+"""A crash queue filled with the unprocessed crashes of a store."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from socorro_processor.errors import CrashQueueError, CrashStorageError
 logger = logging.getLogger(__name__)
 
 SCAN_INTERVAL = 5.0
-"""Seconds between two looks at what is new in the store."""
+"""Seconds between two searches of the store for new crashes."""
 
 
 class StoreCrashQueue(SQLiteCrashQueue):
-    """A queue that lives as long as its process, in ``directory``: what is parked or was not finished by then is
-    still in the store without a processed crash, and so comes again at the next start."""
+    """A queue in ``directory`` that lives as long as its process.
+
+    A crash that was parked or not finished has no processed crash in the store, and so comes again at the next start.
+    """
 
     def __init__(self, store: CrashStorageBase, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(defaults(SQLiteCrashQueue, path=str(directory / "crash_ids.sqlite")))

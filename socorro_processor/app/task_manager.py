@@ -1,4 +1,4 @@
-"""Deliveries in, work done: in the caller's own thread here, in several threads in its subclass."""
+"""Hand deliveries to a handler, in the caller's own thread; a subclass does so in several threads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 class TaskManager(RequiredConfig):
     """Handles one delivery after the other in the thread that calls ``run``.
 
-    For debugging: while a crash is in work there is no sign of life, and no ``shutdown_timeout``.
+    For debugging: while a crash is in work, it gives no sign of life and ignores ``shutdown_timeout``.
     """
 
     required_config = Namespace()
@@ -32,7 +32,7 @@ class TaskManager(RequiredConfig):
     required_config.add_option(
         "shutdown_timeout",
         default=60.0,
-        doc="seconds that crashes which were begun have to end once the processor is told to stop",
+        doc="seconds that crashes in work have to end once the processor is told to stop",
         from_string_converter=Seconds(),
     )
 
@@ -53,11 +53,11 @@ class TaskManager(RequiredConfig):
         self._stop = threading.Event()
 
     def run(self) -> None:
-        """Handle deliveries until ``stop`` is called; then finish what is begun and give back the rest."""
+        """Handle deliveries until ``stop`` is called; then finish those in work and give back the rest."""
         self._start()
         try:
             for delivery in self._deliveries():
-                self._give(delivery)
+                self._pass_on(delivery)
         finally:
             self._finish()
 
@@ -67,13 +67,13 @@ class TaskManager(RequiredConfig):
         self._breaker.wake()
 
     def _deliveries(self) -> Iterator[Delivery]:
-        """Yield what the queue does, as long as there is room for it and nothing that it needs is away."""
+        """Yield the deliveries of the queue while there is room for them and nothing that they need is away."""
         deliveries = self._queue.new_crashes()
         nothing_waits = False
         while True:
             self._tick()
             self._handler.exchange_outcomes()
-            self._queue.pauses(self._breaker.reason)
+            self._queue.note_pause(self._breaker.reason)
             if self._stop.is_set():
                 return
             if not self._has_room() or not self._breaker.may_begin():
@@ -98,7 +98,7 @@ class TaskManager(RequiredConfig):
                 yield delivery
 
     def _probe(self) -> None:
-        """Have one of the delayed crashes tried, to see whether what was away is back."""
+        """Have a delayed crash tried, to see whether what was away is back."""
         try:
             self._queue.probe()
         except CrashQueueError as error:
@@ -108,7 +108,7 @@ class TaskManager(RequiredConfig):
         try:
             self._queue.release(delivery)
         except CrashQueueError as error:
-            logger.warning("%s could not be given back, it will come again: %s", delivery.crash_id, error)
+            logger.warning("%s could not be given back; it will come again: %s", delivery.crash_id, error)
 
     def _start(self) -> None:
         pass
@@ -116,13 +116,13 @@ class TaskManager(RequiredConfig):
     def _has_room(self) -> bool:
         return True
 
-    def _give(self, delivery: Delivery) -> None:
+    def _pass_on(self, delivery: Delivery) -> None:
         try:
             self._handler.handle(delivery)
         except BaseException as error:
-            # A rule that calls sys.exit() must not end the processor as if all were well.
+            # A rule that calls sys.exit() must not end the processor with success.
             logger.critical("bug: %s", stack_of(error))
-            self._handler.died(delivery)
+            self._handler.worker_died(delivery)
 
     def _finish(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""A directory for the temporary files of each processor, removed at a later start if the processor was killed."""
+"""A directory for the temporary files of each processor; if that is killed, a later start removes it."""
 
 from __future__ import annotations
 
@@ -20,24 +20,23 @@ logger = logging.getLogger(__name__)
 
 
 class ProcessDirectory:
-    """The directory ``<base>/<name>/``, this process's own as long as it holds the lock of ``<base>/<name>.lock``.
+    """The directory ``<base>/<name>/``, owned by this process as long as it holds the lock of ``<base>/<name>.lock``.
 
-    The lock file comes first and goes last, so that a directory without a held lock is one whose
-    process has ended. It is removed at the next start, after the stackwalkers that still run in it
-    were killed.
+    The lock file is created first and removed last, so that a directory whose lock is free belongs to
+    a process that has ended. The next start kills the stackwalkers that still run in it, and removes it.
     """
 
     def __init__(self, base: str = "") -> None:
-        """``base`` is made where it is missing; empty, it is a private one below the system's own.
+        """Create ``base`` if it is missing; if empty, it is a private directory in the system's temporary one.
 
-        Raises ProcessingEnvironmentError where it cannot be used.
+        Raises ProcessingEnvironmentError if it cannot be used.
         """
         self._base = _path_of(base)
         try:
             self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check_owner(base)
             self._remove_abandoned()
-            self._lock = self._own_lock()
+            self._lock = self._new_lock()
             self.path = self._lock.path.with_suffix("")
             self.path.mkdir(mode=0o700)
             mark_children(self.path)
@@ -45,23 +44,26 @@ class ProcessDirectory:
             raise _unusable(self._base, error) from error
 
     def crash_directory(self) -> tempfile.TemporaryDirectory[str]:
-        """A new directory for one crash, removed at the end of its context."""
+        """Return a new directory for one crash, removed at the end of its context."""
         try:
-            # It may be gone: systemd-tmpfiles and others tidy up what was not used for days.
+            # It may be gone: systemd-tmpfiles and others remove what has not been used for days.
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             return tempfile.TemporaryDirectory(dir=self.path, ignore_cleanup_errors=True)
         except OSError as error:
             raise ProcessingEnvironmentError(f"cannot make a directory in {self.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Remove the directory, with all that is in it."""
+        """Remove the directory and everything in it, and kill the child processes that are left."""
         unmark_children()
+        # A companion that was killed may have left some, and no later start looks for them.
+        if orphans := kill_orphans(self.path.name):
+            logger.warning("killed child processes that were left behind: %d", orphans)
         _remove(self.path, self._lock)
         self._lock.close()
 
-    def _own_lock(self) -> FileLock:
+    def _new_lock(self) -> FileLock:
         while True:
-            # One that starts at this moment may take it for abandoned.
+            # A processor that starts at this moment may have locked the file as abandoned.
             with contextlib.suppress(BlockingIOError):
                 return FileLock(self._base / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.lock")
 
@@ -84,7 +86,7 @@ class ProcessDirectory:
 
 
 def examine(base: str) -> tuple[Path, str]:
-    """Return the directory that those of processes are in, and what will be made there; change nothing.
+    """Return the directory that contains those of processes, and what will be made there; change nothing.
 
     Raises ProcessingEnvironmentError as ProcessDirectory does.
     """
@@ -117,7 +119,7 @@ def _unusable(path: Path, error: OSError) -> ProcessingEnvironmentError:
 
 
 def _remove(directory: Path, lock: FileLock) -> None:
-    """Remove both: the lock file last, and only once nothing is left for a later start to remove."""
+    """Remove both; the lock file last, and only if nothing is left for a later start to remove."""
     shutil.rmtree(directory, ignore_errors=True)
     if not directory.exists():
         with contextlib.suppress(OSError):

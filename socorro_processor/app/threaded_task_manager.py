@@ -1,4 +1,4 @@
-"""Several worker threads, fed by the thread that reads the queue."""
+"""Several worker threads, which receive deliveries from the thread that reads the queue."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ logger = logging.getLogger(__name__)
 
 
 class ThreadedTaskManager(TaskManager):
-    """Hands deliveries to ``number_of_threads`` threads; one that dies of a bug is replaced."""
+    """Hands deliveries to ``number_of_threads`` threads; a thread that dies of a bug is replaced."""
 
     required_config = Namespace()
     required_config.add_option(
         "number_of_threads",
         default=4,
-        doc="how many crashes are processed at once; twice as many as there are cores keep these busy",
+        doc="how many crashes are processed at once; twice the number of cores keeps these busy",
         from_string_converter=WholeNumber(1, 1000),
     )
     required_config.add_option(
@@ -34,7 +34,7 @@ class ThreadedTaskManager(TaskManager):
 
     def _start(self) -> None:
         self._workers = [self._new_worker(number) for number in range(max(1, self.config.number_of_threads))]
-        self._given: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+        self._deliveries_for_workers: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(len(self._workers) + max(0, self.config.maximum_queue_size))
         for worker in self._workers:
             worker.start()
@@ -49,9 +49,9 @@ class ThreadedTaskManager(TaskManager):
         self._room.release()
         return True
 
-    def _give(self, delivery: Delivery) -> None:
+    def _pass_on(self, delivery: Delivery) -> None:
         self._room.acquire()
-        self._given.put(delivery)
+        self._deliveries_for_workers.put(delivery)
 
     def _replace_dead_workers(self) -> None:
         for index, worker in enumerate(self._workers):
@@ -60,26 +60,26 @@ class ThreadedTaskManager(TaskManager):
             logger.error("%s died of a bug and is replaced", worker.name)
             try:
                 if worker.delivery:
-                    self._handler.died(worker.delivery)
+                    self._handler.worker_died(worker.delivery)
                     worker.delivery = None
                     self._room.release()
                 self._workers[index] = self._new_worker(index)
                 self._workers[index].start()
             except Exception:
-                # No memory, or no thread to be had: at the next tick there may be.
+                # There may be memory, or a thread, at the next tick.
                 logger.exception("%s could not be replaced yet", worker.name)
                 self._workers[index] = worker
 
     def _finish(self) -> None:
         while True:
             try:
-                waiting = self._given.get_nowait()
+                waiting = self._deliveries_for_workers.get_nowait()
             except queue.Empty:
                 break
             if waiting:
                 self._release(waiting)
         for _ in self._workers:
-            self._given.put(None)
+            self._deliveries_for_workers.put(None)
         deadline = time.monotonic() + self.config.shutdown_timeout
         for worker in self._workers:
             while worker.is_alive() and time.monotonic() < deadline:
@@ -92,10 +92,10 @@ class ThreadedTaskManager(TaskManager):
 
 
 class _Worker(threading.Thread):
-    """Handles the deliveries that it is given, until it is given None."""
+    """Handles deliveries from the manager until it receives None."""
 
     def __init__(self, number: int, manager: ThreadedTaskManager) -> None:
-        # A daemon: one that hangs must not keep the process from its end.
+        # A daemon thread: one that hangs must not keep the process from ending.
         super().__init__(name=f"worker-{number}", daemon=True)
         self._manager = manager
         self.delivery: Delivery | None = None
@@ -103,11 +103,11 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         manager = self._manager
         try:
-            while (delivery := manager._given.get()) is not None:
+            while (delivery := manager._deliveries_for_workers.get()) is not None:
                 self.delivery = delivery
                 manager._handler.handle(delivery)
                 self.delivery = None
                 manager._room.release()
         except BaseException as error:
-            # The thread ends; what it had is looked after by the one that replaces it.
+            # The thread ends; the manager replaces it and takes care of its delivery.
             logger.critical("bug in %s: %s", self.name, stack_of(error))

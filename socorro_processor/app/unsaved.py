@@ -1,4 +1,4 @@
-"""Processed crashes that some store did not take, kept for their next attempt."""
+"""Keep processed crashes that some store did not take, for their next attempt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from socorro_processor.crashstorage.base import ProcessedCrash, RawCrash
 from socorro_processor.serialization import decode, encode
 
 MAXIMUM_SIZE = 32_000_000
-"""Bytes that are kept in all; the oldest go."""
+"""Bytes kept in all; beyond that the oldest crashes are dropped."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Kept:
 class UnsavedCrashes:
     """Keeps crashes for a retry, which then writes only what is missing. May be used from any thread.
 
-    Bounded in size; what is gone is only made again.
+    Bounded in size; a crash that was dropped is only processed again.
     """
 
     def __init__(self, maximum_size: int = MAXIMUM_SIZE) -> None:
@@ -40,9 +40,9 @@ class UnsavedCrashes:
         self._size = 0
 
     def get(self, crash_id: str, result: str) -> tuple[RawCrash, ProcessedCrash, str] | None:
-        """Return the raw and the processed crash of this result, and why that is an earlier one, where it is.
+        """Return the raw and the processed crash of this result, and the reason if it is an earlier one.
 
-        None where it is gone, or another one was kept.
+        None if it was dropped, or another result was kept.
         """
         with self._lock:
             kept = self._crashes.get(crash_id)
@@ -58,7 +58,7 @@ class UnsavedCrashes:
         result: str,
         kept_because: str = "",
     ) -> None:
-        """Keep what was to be saved, in the place of what was kept of this crash before."""
+        """Keep a crash that was to be saved, in place of an earlier result of it."""
         with self._lock:
             kept = self._crashes.get(crash_id)
             if kept is not None and kept.result == result:

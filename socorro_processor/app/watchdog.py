@@ -1,7 +1,7 @@
-"""A watchdog: a crash that hangs ends the process, so that another one can start.
+"""A watchdog that ends the process when a crash hangs, so that another process can start.
 
-A hang cannot be ended within a Python thread. Whoever supervises the processor starts it again, and the
-crash comes again, an attempt the more.
+Python cannot end a thread that hangs. The processor's supervisor starts it again, and the crash comes
+again, with one more attempt counted.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from socorro_processor.monitoring.log import LAST_WORDS
 logger = logging.getLogger(__name__)
 
 EXIT_CODE = 70
-"""An internal error, by sysexits.h."""
+"""EX_SOFTWARE, an internal error, in sysexits.h."""
 
 INTERVAL = 1.0
-STILLNESS = 60.0
-"""Seconds over ``maximum_time`` after which Python itself hangs: none of its threads runs, not even this one."""
+INTERPRETER_HANG_TIME = 60.0
+"""Seconds beyond ``maximum_time`` after which Python itself counts as hanging: none of its threads runs."""
 LAST_WORDS_TIME = 2.0
-"""Seconds for the stacks to be written: the reader of the log may have stopped."""
-LAST_RESORT = 15.0
-"""Seconds after which the kernel ends what does not even end without Python."""
+"""Seconds to write the stacks: the reader of the log may have stopped."""
+KERNEL_TIME = 15.0
+"""Further seconds after which the kernel ends the process, if faulthandler could not."""
 
 
 class Watchdog:
-    """Ends the process where a crash, or the main loop, takes longer than ``maximum_time`` seconds.
+    """Ends the process if a crash, or the main loop, takes longer than ``maximum_time`` seconds.
 
-    Before that the stacks of all threads go to the log, if that takes them. May be used from any thread.
+    First it logs the stacks of all threads, if it can. May be used from any thread.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Watchdog:
 
     @contextmanager
     def watching(self, crash_id: str) -> Iterator[None]:
-        """Note that this thread is at that crash while the block runs."""
+        """Note that this thread works on the crash while the block runs."""
         with self._lock:
             self._in_work[threading.get_ident()] = (crash_id, self._clock())
         try:
@@ -72,7 +72,7 @@ class Watchdog:
 
     def start(self) -> None:
         """Begin to watch. Raises OSError."""
-        # In memory, where no write waits; and now, for at a hang there may be no descriptor left.
+        # In memory, where no write blocks; and opened now, because there may be no descriptor left at a hang.
         self._stacks = os.memfd_create("stacks")
         self._last_sign = self._last_look = self._clock()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -91,43 +91,43 @@ class Watchdog:
         with self._lock:
             for crash_id, since in self._in_work.values():
                 if now - since > self._maximum_time:
-                    return f"{crash_id} is in work for {now - since:.0f} s"
+                    return f"{crash_id} has been in work for {now - since:.0f} s"
         if now - self._last_sign > self._maximum_time:
-            return f"the main loop gave no sign of life for {now - self._last_sign:.0f} s"
-        if self._thread and now - self._last_look > STILLNESS:
-            return f"the watchdog gave no sign of life for {now - self._last_look:.0f} s"
+            return f"the main loop has given no sign of life for {now - self._last_sign:.0f} s"
+        if self._thread and now - self._last_look > INTERPRETER_HANG_TIME:
+            return f"the watchdog has given no sign of life for {now - self._last_look:.0f} s"
         return None
 
     def _run(self) -> None:
         try:
             while not self._stopped.wait(INTERVAL):
                 self._last_look = self._clock()
-                # If there is no memory for one of these, there may be in the next round.
+                # If there is not enough memory now, there may be in the next round.
                 with suppress(RuntimeError, MemoryError):
-                    self._be_watched()
+                    self._postpone_last_resorts()
                 with suppress(MemoryError):
                     if hanging := self.look():
-                        self._bite(hanging)
+                        self._end_process(hanging)
                         return
         finally:
             faulthandler.cancel_dump_traceback_later()
             signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _be_watched(self) -> None:
-        """Put off what ends the process where no thread of Python runs, not even this one."""
-        seconds = self._maximum_time + STILLNESS
-        # Its default is to end the process, whatever that waits for.
-        signal.setitimer(signal.ITIMER_REAL, seconds + LAST_RESORT)
-        # A regular expression, or a library in C, may keep every thread of Python from running. This one does not
-        # need Python, and says which.
+    def _postpone_last_resorts(self) -> None:
+        """Postpone faulthandler and the kernel's timer, which end the process if no Python thread runs."""
+        seconds = self._maximum_time + INTERPRETER_HANG_TIME
+        # The default action of SIGALRM ends the process, whatever it waits for.
+        signal.setitimer(signal.ITIMER_REAL, seconds + KERNEL_TIME)
+        # A regular expression, or a library in C, may block every Python thread. The thread of faulthandler needs no
+        # Python, and writes the stacks.
         faulthandler.dump_traceback_later(seconds, exit=True, file=unblocking_stderr())
 
-    def _bite(self, hanging: str) -> None:
+    def _end_process(self, hanging: str) -> None:
         try:
-            # A handler of the operator's own may wait for whatever it sends to.
-            last = threading.Timer(2 * LAST_WORDS_TIME, self._end, (EXIT_CODE,))
-            last.daemon = True
-            last.start()
+            # A log handler of the operator's may wait for whatever it sends to.
+            timeout = threading.Timer(2 * LAST_WORDS_TIME, self._end, (EXIT_CODE,))
+            timeout.daemon = True
+            timeout.start()
             message = "%s, which is a hang: the processor ends with %d; the stacks follow\n%s"
             logger.critical(message, hanging, EXIT_CODE, self._all_stacks(), extra=LAST_WORDS)
             drain_output(LAST_WORDS_TIME)

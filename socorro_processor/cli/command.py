@@ -15,8 +15,10 @@ from socorro_processor.errors import ConfigurationError
 
 _MAXIMUM_WIDTH = 100  # columns
 _SHARED = ("resource", "secrets")
-"""The sections of values that others share."""
-_EXIT_CODES = {0: "done", 1: "not done", 2: "wrong arguments or configuration", 130: "interrupted"}
+"""The sections whose values other sections share."""
+_CLASS_OPTIONS = {"new_crash_source": "new_crash_source_class", "processor": "processor_class"}
+"""The options that name classes, by section; in other sections ``crashstorage_class``."""
+_EXIT_CODES = {0: "done", 1: "failed", 2: "wrong arguments or configuration", 130: "interrupted"}
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,18 @@ class Command:
     """Do the work; return the exit code."""
     add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
     sections: tuple[str, ...] = ()
-    """The sections of the configuration that it uses, but for shared values; all where none is named."""
+    """The sections of the configuration that it uses, besides the shared ones; if empty, all."""
     description: str = ""
     """Paragraphs that follow the summary in the help."""
     exit_codes: Mapping[int, str] = field(default_factory=dict)
-    """The meaning of exit codes, where it is another one than that of most commands."""
+    """The exit codes that mean something else than for most commands."""
     is_service: bool = False
-    """It goes on also where nobody reads its output."""
+    """True if it goes on even if nobody reads its output."""
     subcommands: Mapping[str, Command] = field(default_factory=dict)
-    """The commands of a family, by the word that follows its name."""
+    """The commands of a family, by the second word of their names."""
 
     def parser(self) -> argparse.ArgumentParser:
-        """Return a parser of the command's own arguments; it does not know those of the configuration."""
+        """Return a parser of the command's own arguments, without the configuration's."""
         parser = argparse.ArgumentParser(
             prog=f"socorro {self.name}",
             usage=f"socorro {self.name} COMMAND ..." if self.subcommands else None,
@@ -57,25 +59,25 @@ class Command:
 
     def help(self) -> str:
         """Return the text of ``--help``."""
-        names = f"\n`socorro {self.name} COMMAND --help` says more of each."
         parts = {
-            "commands": [*_rows({name: each.summary for name, each in self.subcommands.items()}), names],
             "example": [f"  {line}" for line in self.example.splitlines()],
             "exit codes": _rows({str(code): text for code, text in sorted({**_EXIT_CODES, **self.exit_codes}.items())}),
         }
-        if not self.subcommands:
-            del parts["commands"]
+        if self.subcommands:
+            hint = f"\n`socorro {self.name} COMMAND --help` shows more about each command."
+            rows = _rows({name: each.summary for name, each in self.subcommands.items()})
+            parts = {"commands": [*rows, hint]} | parts
         texts = ("\n".join([f"{title}:", *lines, ""]) for title, lines in parts.items())
-        configuration = "--help-config [SECTION] lists the options of the configuration."
+        configuration = "--help-config [SECTION] lists the configuration options."
         return "\n".join([self.parser().format_help(), *texts, configuration])
 
     def uses(self, section: str) -> bool:
-        """Return True if the command uses a section of the configuration, or may."""
+        """Return True if the command may use a section of the configuration."""
         return not self.sections or section in ("admin", *self.sections, *_SHARED)
 
 
 def family(name: str, summary: str, example: str, subcommands: Mapping[str, Command], description: str = "") -> Command:
-    """Return a command whose next word is one of ``subcommands``."""
+    """Return a command that is followed by the name of one of ``subcommands``."""
 
     def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
         raise ConfigurationError(f"{name} needs a command: {', '.join(subcommands)}")
@@ -101,7 +103,7 @@ def _width() -> int:
 
 
 def _rows(texts: Mapping[str, str]) -> list[str]:
-    """Lines: each name with its text beside it, wrapped."""
+    """Return lines with each name and its text beside it, wrapped."""
     indent = max(map(len, texts), default=0) + 4
     return [
         line
@@ -112,20 +114,19 @@ def _rows(texts: Mapping[str, str]) -> list[str]:
     ]
 
 
-def build(component: str, configuration: Configuration) -> Any:
-    """Return the component that a section names: ``build("source", configuration)`` is the source store."""
-    return class_of(component, configuration)(configuration.values[component])
+def build_component(component: str, configuration: Configuration) -> Any:
+    """Return a new component, such as the store of the section ``source``."""
+    return component_class(component, configuration)(configuration.values[component])
 
 
-def queue_to_look(configuration: Configuration) -> CrashQueueBase:
-    """Return the queue, for a command that looks first, and may have nothing to write."""
-    queue: CrashQueueBase = class_of("new_crash_source", configuration).to_look(configuration.values.new_crash_source)
+def queue_for_reading(configuration: Configuration) -> CrashQueueBase:
+    """Return the queue for reading; its file is made only when something is written."""
+    queue: CrashQueueBase = component_class("new_crash_source", configuration).without_creating(
+        configuration.values.new_crash_source
+    )
     return queue
 
 
-def class_of(component: str, configuration: Configuration) -> Any:
+def component_class(component: str, configuration: Configuration) -> Any:
     """Return the class of the component that a section names."""
-    name = {"new_crash_source": "new_crash_source_class", "processor": "processor_class"}.get(
-        component, "crashstorage_class"
-    )
-    return configuration.values[component][name]
+    return configuration.values[component][_CLASS_OPTIONS.get(component, "crashstorage_class")]

@@ -1,4 +1,4 @@
-"""The commands of ``socorro``. None is imported before it is asked for."""
+"""The commands of ``socorro``. Each is imported only when it is run."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ COMMANDS = {
     "list": "list the newest crashes of the store",
     "show": "print a report of a processed crash",
     "fetch": "copy the raw files of a crash into a directory",
-    "queue": "look at the queues and at what was set aside, put it back",
+    "queue": "show the queues and what was set aside, and put that back",
     "remove": "erase crashes from the source and from every destination",
-    "signature": "sign processed crashes by the lists of today, and say why",
-    "siglists": "check the signature lists, or preview what changed ones would change",
-    "symbols": "add symbols of your own binaries, say which ones crashes missed, get, upload and look after them",
+    "signature": "sign processed crashes by today's lists, and say why",
+    "siglists": "check the signature lists, or preview the effect of changed ones",
+    "symbols": "add symbols of your own binaries, list those that crashes missed, fetch, upload and manage them",
     "cron": "run a job, as timers do; or show how the jobs ended",
-    "setup": "make what queues and stores need: queues, buckets, schema, index template",
-    "doctor": "check the configuration and all that it names, and say what to do",
-    "completion": "print what makes a shell complete this command's words",
+    "setup": "create what queues and stores need: queues, buckets, schema, index template",
+    "doctor": "check the configuration and everything that it names, and say what to do",
+    "completion": "print a script by which a shell completes this command",
 }
-"""Each command by its name, with its summary; its module is ``socorro_processor.cli.NAME``."""
+"""The summaries of the commands, by name; the module of each is ``socorro_processor.cli.NAME``."""
 
 
 def load(name: str) -> Command:

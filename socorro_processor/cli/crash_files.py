@@ -1,41 +1,35 @@
-"""Crashes as commands are given them in files: minidumps, directories of them, annotations."""
+"""Read the crashes that a command line names by files: minidumps, directories of them, annotations."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from socorro_processor.app.submission import Dumps
 from socorro_processor.cli.standard_error import say
-from socorro_processor.cli.untrusted import plain
-from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashstorage.base import MAIN_DUMP, RawCrash, check_dump_name
+from socorro_processor.crashstorage.base import MAIN_DUMP, check_dump_name
 from socorro_processor.errors import ConfigurationError, SocorroError
 from socorro_processor.serialization import NotJSON, decode
+from socorro_processor.untrusted import plain
 
-Dumps = Mapping[str, Path]
-"""The files of a crash's dumps, by their names."""
-
-_MAGIC = b"MDMP"
-"""A minidump begins with it: the Signature of its MINIDUMP_HEADER (Microsoft, minidumpapiset.h)."""
 _SUFFIX = ".dmp"
 
 
 def add_annotations_argument(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
-        "--raw-crash", metavar="FILE", type=Path, help="the crash's annotations, a JSON object; of several, of each"
+        "--raw-crash", metavar="FILE", type=Path, help="the annotations, a JSON object; all crashes get them"
     )
 
 
 def crashes_in(words: Sequence[str]) -> list[Dumps]:
     """Return the crashes that arguments name: each file is one, and so is each ``*.dmp`` below a directory.
 
-    With NAME=FILE among them all are dumps of one crash, the file without a name its main one. Raises
-    ConfigurationError where that says too much, and SocorroError for what is not there.
+    If one has the form NAME=FILE, all are dumps of one crash, and the file without a name is the main dump. Raises
+    ConfigurationError if there are several of those, and SocorroError if a file is missing.
     """
     named = [word for word in words if _is_named(word)]
     if not named:
@@ -56,34 +50,13 @@ def crashes_in(words: Sequence[str]) -> list[Dumps]:
 
 
 def names_files(word: str) -> bool:
-    """Return True if a word is a file or a directory, or NAME= and a file."""
+    """Return True if a word names a file or a directory, with or without NAME= in front."""
     _, equals, file = word.partition("=")
     return _exists(word) or (bool(equals) and _exists(file))
 
 
-def check_minidumps(dumps: Dumps) -> None:
-    """Raise SocorroError where a dump for the stackwalker is not a minidump."""
-    for name, path in dumps.items():
-        if not name.startswith(MAIN_DUMP):
-            continue
-        try:
-            with path.open("rb") as file:
-                beginning = file.read(len(_MAGIC))
-        except OSError as error:
-            raise SocorroError(f"cannot read {plain(str(path))}: {error.strerror}") from error
-        if beginning != _MAGIC:
-            reason = f"it begins with {beginning!r}, not with {_MAGIC!r}" if beginning else "it is empty"
-            raise SocorroError(f"{plain(str(path))} is not a minidump: {reason}")
-
-
-def new_raw_crash(annotations: Mapping[str, Any]) -> RawCrash:
-    """Return what a collector makes of annotations that it receives now; the crash id is its ``uuid``."""
-    now = datetime.now(UTC)
-    return {"submitted_timestamp": now.isoformat(), **annotations, "uuid": new_crash_id(now.date())}
-
-
 def read_annotations(path: Path | None) -> dict[str, Any]:
-    """Return the JSON object in a file, empty without one. Raises SocorroError."""
+    """Return the JSON object in a file; an empty one without a file. Raises SocorroError."""
     if path is None:
         return {}
     try:
@@ -98,7 +71,7 @@ def read_annotations(path: Path | None) -> dict[str, Any]:
 
 
 def _exists(name: str) -> bool:
-    with suppress(OSError):  # the name is too long for one
+    with suppress(OSError):  # the name is too long
         return Path(name).exists()
     return False
 
@@ -112,15 +85,15 @@ def _files(path: Path) -> Iterator[Path]:
         _check_file(path)
         yield path
         return
-    found = False
+    is_empty = True
     for directory, subdirectories, names in os.walk(path, onerror=_raise):
         subdirectories.sort()
         for name in sorted(names):
             file = Path(directory, name)
             if name.lower().endswith(_SUFFIX) and file.is_file():
-                found = True
+                is_empty = False
                 yield file
-    if not found:
+    if is_empty:
         raise SocorroError(f"there is no *{_SUFFIX} below {plain(str(path))}")
 
 

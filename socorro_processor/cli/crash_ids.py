@@ -1,4 +1,4 @@
-"""Crash ids as commands are given them: arguments, files, standard input; bare, or as people copy them.
+"""Read crash ids from arguments, files or standard input, in any form in which people copy them:
 
 6eeb8ac5-9a8e-4b6c-8f31-1f2d40161123
 bp-6eeb8ac5-9a8e-4b6c-8f31-1f2d40161123
@@ -19,11 +19,11 @@ from socorro_processor.crash_id import check_crash_id
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
 
 STANDARD_INPUT = "-"
-_SHOWN = 60
-_TOLD = 20
-"""The number of words that are not crash ids that are named: a wrong file has thousands."""
+_SHOWN_CHARACTERS = 60
+_NAMED_MISTAKES = 20
+"""The number of words that are named as no crash ids: a wrong file has thousands."""
 
-FORMS = "its id, also as bp-ID or the address of its report"
+FORMS = "its id, bp-ID, or the address of its report"
 """For the help of an argument."""
 
 _ID = "(?:bp-)?([0-9a-f-]{36})"
@@ -31,9 +31,9 @@ _FORMS = re.compile(rf"{_ID}|https?://[^\s/?#]+/(?:[^\s?#]*/)?{_ID}/?(?:[?#]\S*)
 
 
 def crash_id_of(word: str) -> str:
-    """Return the crash id that a word is, or that is the last part of the path of a report's address.
+    """Return the crash id in a word: bare, after ``bp-``, or at the end of the path of a report's address.
 
-    In lower case, and without the ``bp-`` that Breakpad's clients put before it. Raises InvalidCrashID.
+    It is in lower case. ``bp-`` comes from Breakpad's clients. Raises InvalidCrashID.
     """
     text = word.strip().lower()
     form = _FORMS.fullmatch(text)
@@ -42,7 +42,7 @@ def crash_id_of(word: str) -> str:
 
 @dataclass
 class CrashIDs:
-    """Crash ids, each once and in the order in which they came; and how many words were not crash ids."""
+    """Distinct crash ids, in the order in which they came, and the number of words that were not crash ids."""
 
     valid: dict[str, None] = field(default_factory=dict)
     refused: int = 0
@@ -54,9 +54,9 @@ class CrashIDs:
                 self.valid[crash_id_of(word)] = None
             except InvalidCrashID as error:
                 self.refused += 1
-                if self.refused <= _TOLD:
-                    say(f"{word[:_SHOWN]}: {error}")
-                elif self.refused == _TOLD + 1:
+                if self.refused <= _NAMED_MISTAKES:
+                    say(f"{word[:_SHOWN_CHARACTERS]}: {error}")
+                elif self.refused == _NAMED_MISTAKES + 1:
                     say("there are more words that are not crash ids")
 
 
@@ -77,7 +77,7 @@ def add_crash_id_arguments(parser: argparse.ArgumentParser) -> None:
 def read_crash_ids(arguments: argparse.Namespace) -> CrashIDs:
     """Read the crash ids that the arguments of ``add_crash_id_arguments`` name.
 
-    Raises ConfigurationError where a file cannot be read.
+    Raises ConfigurationError if a file cannot be read.
     """
     crash_ids = CrashIDs()
     for argument in arguments.crash_ids:

@@ -1,4 +1,4 @@
-"""``socorro doctor`` checks that all the processor needs is there, and says what to do where it is not."""
+"""``socorro doctor`` checks that everything the processor needs is there, and says what to do if it is not."""
 
 from __future__ import annotations
 
@@ -8,42 +8,44 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
 import socorro_processor
 from socorro_processor.app import temporary_directory
-from socorro_processor.app.fetch_transform_save import threads_of
-from socorro_processor.cli.command import Command, build, class_of
+from socorro_processor.app.fetch_transform_save import number_of_threads
+from socorro_processor.app.former_crashes import former_crash_warning
+from socorro_processor.cli.command import Command, build_component, component_class
 from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.symbol_checks import symbol_checks
-from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashstorage.base import CrashStorageBase, each_store
 from socorro_processor.errors import SocorroError
+from socorro_processor.untrusted import plain
+
+logger = logging.getLogger(__name__)
 
 
 class Finding(NamedTuple):
-    """The result of looking at one part."""
+    """The result of checking one part."""
 
     part: str
     component: str
-    """The class, directory or address that the part is made of."""
+    """The class, directory or address of the part."""
     problem: str = ""
-    """Empty where the part can do its work; else what is wrong, and what to do."""
+    """Empty if the part can work; otherwise what is wrong, and what to do."""
     warnings: tuple[str, ...] = ()
-    """Faults with which the part works, but not as it should."""
+    """Faults that let the part work, but not as it should."""
     note: str = ""
-    """More to know, such as what will be made once it is needed."""
+    """Further information, such as what will be made once it is needed."""
     checked: bool = True
-    """False where the part cannot tell whether it can do its work."""
+    """False if the part has no check."""
 
 
-Check = Callable[[], tuple[str, str]]
-"""Returns what a part is made of, and the note on it. Raises a SocorroError that says what is wrong, and what to do;
-NotImplementedError where that cannot be told."""
+Check = Callable[[], tuple[object, str]]
+"""Returns component and note of a finding. Raises a SocorroError that says what is wrong, and what to do."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,41 +67,36 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 
 def examine(configuration: Configuration) -> Iterator[Finding]:
-    """Look at one part after the other; a part that is away may take as long as its time-out. Nothing is changed."""
-    queue = class_of("new_crash_source", configuration)
-    yield _tried("new_crash_source", partial(_queue, queue, configuration), queue.__name__)
+    """Check one part after the other, and change nothing. A part that is away may take as long as its timeout."""
+    values = configuration.values
+    queue, pipeline = (component_class(name, configuration) for name in ("new_crash_source", "processor"))
+    yield _finding("new_crash_source", queue.__name__, lambda: (queue.__name__, queue.examine(values.new_crash_source)))
     for name in ("source", "destination"):
         yield from _stores(name, configuration)
-    pipeline = class_of("processor", configuration).__name__
-    yield _tried("processor", partial(_processor, configuration), pipeline)
-    for part, component, check in symbol_checks(configuration):
-        yield _tried(part, check, component)
-    base = configuration.values.app.temporary_directory
-    yield _tried("app.temporary_directory", partial(_temporary_directory, base), base)
+    yield _finding("processor.processor_class", pipeline.__name__, partial(_algorithm, configuration))
+    yield _finding("processor", pipeline.__name__, partial(_processor, configuration))
+    for part, component, check in symbol_checks(values):
+        yield _finding(part, component, check)
+    base = values.app.temporary_directory
+    yield _finding("app.temporary_directory", base, partial(temporary_directory.examine, base))
 
 
-def _tried(part: str, check: Check, component: str) -> Finding:
-    """Return the finding of a check, with the warnings that it logged. ``component`` names a part that fails."""
+def _finding(part: str, component: str, check: Check) -> Finding:
+    """Return the finding of a check, with the warnings that it logged. ``component`` is used if the check fails."""
     with _warnings() as warnings:
-        finding = _found(part, check, component)
+        try:
+            checked_component, note = check()
+            finding = Finding(part, str(checked_component), note=note)
+        except SocorroError as error:
+            finding = Finding(part, component, str(error))
+        except Exception as error:
+            finding = Finding(part, component, f"cannot be checked: {type(error).__name__}: {error}")
     return finding._replace(warnings=tuple(warnings))
-
-
-def _found(part: str, check: Check, component: str) -> Finding:
-    try:
-        made_of, note = check()
-        return Finding(part, made_of, note=note)
-    except SocorroError as error:
-        return Finding(part, component, str(error))
-    except NotImplementedError as error:
-        return Finding(part, component, note=str(error) or "it has no check", checked=False)
-    except Exception as error:
-        return Finding(part, component, f"cannot be checked: {type(error).__name__}: {error}")
 
 
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
-    """Collect the warnings that are logged within the block, in place of printing them."""
+    """Collect the warnings that are logged within the block, instead of printing them."""
     warnings: list[str] = []
 
     class Listener(logging.Handler):
@@ -117,42 +114,45 @@ def _warnings() -> Iterator[list[str]]:
         package.propagate = propagated
 
 
-def _queue(queue_class: Any, configuration: Configuration) -> tuple[str, str]:
-    return queue_class.__name__, queue_class.examine(configuration.values.new_crash_source)
+def _algorithm(configuration: Configuration) -> tuple[str, str]:
+    if configuration.algorithm.is_default:
+        with closing(build_component("destination", configuration)) as destination:
+            if warning := former_crash_warning(destination):
+                logger.warning("%s", warning)
+    return component_class("processor", configuration).__name__, configuration.algorithm.reason
 
 
 def _processor(configuration: Configuration) -> tuple[str, str]:
     try:
-        with closing(build("processor", configuration)) as pipeline:
+        with closing(build_component("processor", configuration)) as pipeline:
             pipeline.check()
-            said = pipeline.prepare(threads_of(configuration.values))
-            return "; ".join([type(pipeline).__name__, *said]), "; ".join(pipeline.examine())
+            lines = pipeline.prepare(number_of_threads(configuration.values))
+            return "; ".join([type(pipeline).__name__, *lines]), "; ".join(pipeline.examine())
     except SocorroError as error:
-        # A rule that cannot be made hides what the others lack.
+        # A rule that cannot be built hides the problems of the others.
         processor = configuration.values.processor
         problems = processor.rule_sets.problems(processor) if "rule_sets" in processor else []
         raise SocorroError("\n".join(problems) or str(error)) from error
 
 
 def _stores(name: str, configuration: Configuration) -> Iterator[Finding]:
-    """Yield findings on the store of a section, and on each store behind it."""
+    """Yield findings on the store of a section, and on each store inside it."""
     try:
-        store: CrashStorageBase = build(name, configuration)
+        store: CrashStorageBase = build_component(name, configuration)
     except SocorroError as error:
-        yield Finding(name, class_of(name, configuration).__name__, str(error))
+        yield Finding(name, component_class(name, configuration).__name__, str(error))
         return
     with closing(store):
         for part, each in each_store({name: store}):
-            yield _tried(part, partial(_store, each), type(each).__name__)
+            component = type(each).__name__
+            if each.can("check") or each.can("examine"):
+                yield _finding(part, component, partial(_store, each))
+            else:
+                yield Finding(part, component, note=f"{component} has no check", checked=False)
 
 
 def _store(store: CrashStorageBase) -> tuple[str, str]:
     return type(store).__name__, store.examine()
-
-
-def _temporary_directory(base: str) -> tuple[str, str]:
-    path, note = temporary_directory.examine(base)
-    return str(path), note
 
 
 def _print(finding: Finding, console: Console) -> None:
@@ -175,12 +175,12 @@ COMMAND = Command(
     name="doctor",
     summary="Check the configuration and each service that it names; say what to do.",
     description=(
-        "Checked are also the stackwalker and what is in force of its sandbox, the signature lists, the reference "
-        "data, symbols, their cache and their sources, and the directory for temporary files. Nothing is changed; what "
-        "a processor makes once it needs it is said to be made then.\n\n"
-        "A warning is about what works, but not as it should. What cannot be checked has -- in front."
+        "It also checks the stackwalker and its sandbox, the signature lists, the reference data, symbols, their cache "
+        "and their sources, and the directory for temporary files. Nothing is changed; what a processor makes when it "
+        "needs it is listed as `will be made`.\n\n"
+        "A warning means that something works, but not as it should. Parts that have no check are marked with --."
     ),
-    exit_codes={0: "all can work", 1: "something cannot"},
+    exit_codes={0: "everything can work", 1: "something cannot"},
     example="socorro doctor --admin.conf=config/processor-production.ini",
     run=run,
     add_arguments=add_arguments,

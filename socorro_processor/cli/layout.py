@@ -1,7 +1,7 @@
-"""The lines of reports and tables: fields, sections, rows of columns.
+"""Lay out the lines of reports and tables: fields, sections, rows of columns.
 
-A ``width`` is that of the terminal, in cells: a table is cut to it, prose goes on in further lines. In a pipe it
-is None, and a line is as long as it is. Either way the middle of a very long stretch of lines is left out.
+A ``width`` is that of the terminal, in cells: tables are cut to it, prose is wrapped. In a pipe it is None, and lines
+are not limited. Either way the middle of a very long list of lines is left out.
 """
 
 from __future__ import annotations
@@ -13,20 +13,14 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from socorro_processor.cli.untrusted import plain
-
 Row = list[tuple[str, str]]
 """The cells of a line, each with its style."""
 
-LONGEST_LINE = 2000  # cells of what is shown of anything on a terminal
-_LABEL = 14
-_PADDED = 64  # cells to which a column is filled up in a pipe; what is longer shifts what follows it
-_FIRST, _LAST = 80, 20  # lines that are shown of a stack, or of the notes, that has more of them
-
-
-def joined(separator: str, *parts: str | bool) -> str:
-    """Return the parts that are not empty, joined."""
-    return separator.join(part for part in parts if isinstance(part, str) and part)
+LONGEST_LINE = 2000  # cells that a terminal shows of anything
+_LABEL_WIDTH = 14
+_NARROWEST = 20  # cells in which prose is wrapped, even if the terminal is narrower
+_MAXIMUM_PADDING = 64  # cells to which a column is padded in a pipe; a longer cell shifts the next ones
+_FIRST, _LAST = 80, 20  # lines that are shown of a longer stack, or of more notes
 
 
 def counted(number: int, thing: str, things: str = "") -> str:
@@ -34,18 +28,23 @@ def counted(number: int, thing: str, things: str = "") -> str:
     return f"{number} {thing if number == 1 else things or f'{thing}s'}"
 
 
+def counted_with_verb(number: int, thing: str, things: str = "", dry_run: bool = False) -> str:
+    """Return the beginning of a sentence: ``1 crash id was``, ``2 crash ids would be``."""
+    return f"{counted(number, thing, things)} {'would be' if dry_run else 'was' if number == 1 else 'were'}"
+
+
 def field(label: str, value: str, style: str = "", width: int | None = None) -> Iterator[Text]:
-    """Yield a label and its value: with a ``width`` in as many lines as it needs, else in one, to be copied."""
-    for line in _wrapped(value, width, _LABEL):
-        yield Text.assemble((f"{label:<{_LABEL - 1}} ", "dim"), (line, style))
+    """Yield a label and its value: wrapped to ``width``, or in one line, to be copied."""
+    for line in wrapped(value, width, _LABEL_WIDTH):
+        yield Text.assemble((f"{label:<{_LABEL_WIDTH - 1}} ", "dim"), (line, style))
         label = ""
 
 
-def section(title: str, contents: Iterable[object], width: int | None) -> Iterator[Text]:
-    """Yield a title with each of the contents below it; nothing where they are empty."""
+def section(title: str, contents: Iterable[str], width: int | None) -> Iterator[Text]:
+    """Yield a title with each of the contents below it; nothing if they are empty."""
     lines = []
-    for content in map(plain, contents):
-        first, *more = _wrapped(content, width, 4)
+    for content in contents:
+        first, *more = wrapped(content, width, 4)
         lines += [Text(f"  {first}"), *(Text(f"    {line}") for line in more)] if content else []
     if lines:
         yield Text(f"\n{title}", "bold")
@@ -53,7 +52,7 @@ def section(title: str, contents: Iterable[object], width: int | None) -> Iterat
 
 
 def excerpt(lines: list[Text]) -> Iterator[Text]:
-    """Yield the lines; where there are very many, the first and the last, and how many are left out."""
+    """Yield the lines; if there are very many, the first and the last, and how many are left out."""
     left_out = len(lines) - _FIRST - _LAST
     if left_out > 0:
         lines[_FIRST:-_LAST] = [Text(f"... {left_out} more lines, which --json has ...", "dim")]
@@ -81,12 +80,12 @@ def table(
 ) -> Iterator[Text]:
     """Yield rows as lines of columns.
 
-    ``shares`` says which part of the width each column takes at most; 0 for the one that takes the rest. ``numbers``:
-    the columns that are aligned on the right.
+    ``shares`` has the part of the width that each column takes at most; 0 for the column that takes the rest. The
+    columns in ``numbers`` are aligned on the right.
     """
     widths = [max(cell_len(cell) for cell, _ in column) for column in zip(*rows, strict=True)]
     if width is None:
-        widths = [min(natural, _PADDED) for natural in widths]
+        widths = [min(natural, _MAXIMUM_PADDING) for natural in widths]
     elif widths:
         rest = shares.index(0)
         widths = [min(natural, int(width * (share or 1))) for natural, share in zip(widths, shares, strict=False)]
@@ -104,9 +103,9 @@ def table(
         yield line
 
 
-def _wrapped(text: str, width: int | None, indent: int) -> list[str]:
-    """Return at least one line."""
+def wrapped(text: str, width: int | None, indent: int) -> list[str]:
+    """Return the lines of a text that stands ``indent`` cells from the left; at least one."""
     if width is None:
         return [text]
     shown = text if len(text) <= LONGEST_LINE else text[:LONGEST_LINE] + "…"
-    return textwrap.wrap(shown, width - indent, break_on_hyphens=False) or [""]
+    return textwrap.wrap(shown, max(_NARROWEST, width - indent), break_on_hyphens=False) or [""]

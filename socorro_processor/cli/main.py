@@ -1,6 +1,6 @@
 """The ``socorro`` command.
 
-Exit codes: 0 done; 1 not done, or not all of it; 2 the command line or the configuration is wrong;
+Exit codes: 0 done; 1 failed, or in part; 2 the command line or the configuration is wrong;
 130 interrupted.
 """
 
@@ -19,7 +19,6 @@ import socorro_processor
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.commands import COMMANDS, load
 from socorro_processor.cli.standard_error import say
-from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import (
     Configuration,
     EnvironmentSource,
@@ -30,49 +29,51 @@ from socorro_processor.configuration import (
     read_ini,
     split_command_line,
 )
-from socorro_processor.errors import ConfigurationError, SocorroError
+from socorro_processor.errors import ConfigurationError, SocorroError, is_of_this_machine
 from socorro_processor.machine.core_dumps import forbid_core_dumps
 from socorro_processor.monitoring.line_writer import keep_output_from_blocking
+from socorro_processor.untrusted import plain
 
 _ADMIN = (
     ("admin.conf", "FILE: the configuration, an ini file"),
-    ("admin.print_conf", "ini: print the configuration that is in force, secrets masked, and end"),
-    ("admin.dump_conf", "FILE: write it there, and end"),
+    ("admin.print_conf", "ini: print the configuration in force, secrets masked, and end"),
+    ("admin.dump_conf", "FILE: write it to a file, and end"),
 )
 
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""The errors of a write to the file behind standard output."""
+"""The errors that a write to standard output raises if it is a file."""
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Run a command. Returns its exit code."""
+    """Run a command. Return its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A crash may hold any character, and standard output may be for less than that.
+        # A crash may contain any character; the encoding of standard output may lack some.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = _answer(list(sys.argv[1:] if arguments is None else arguments), environ)
+        code = _run_words(list(sys.argv[1:] if arguments is None else arguments), environ)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except SocorroError as error:
         for line in str(error).split("\n"):
             say(line)
-        return 2 if isinstance(error, ConfigurationError) else 1
+        # A service is not started again after 2. What the machine lacks now, it may have later.
+        return 2 if isinstance(error, ConfigurationError) and not is_of_this_machine(error) else 1
     except BrokenPipeError:
-        # The reader of the output, `head` for one, has seen enough.
-        _print_no_more()
+        # The reader of the output, such as `head`, has seen enough.
+        _discard_output()
         return 1
     except OSError as error:
         if error.filename is not None or error.errno not in _OUTPUT_ERRORS:
             raise
         say(f"cannot write the output: {error.strerror}")
-        _print_no_more()
+        _discard_output()
         return 1
     except KeyboardInterrupt:
         return 130
 
 
-def _answer(arguments: list[str], environ: Mapping[str, str]) -> int:
+def _run_words(arguments: list[str], environ: Mapping[str, str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0 if arguments else 2
@@ -82,8 +83,8 @@ def _answer(arguments: list[str], environ: Mapping[str, str]) -> int:
     return _run(_command(arguments[0]), arguments[1:], environ)
 
 
-def _print_no_more() -> None:
-    """Drop the rest of the output: it would fail again at the interpreter's end."""
+def _discard_output() -> None:
+    """Discard the rest of the output: writing it at the interpreter's end would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -93,7 +94,7 @@ def _overview() -> str:
         "usage: socorro COMMAND [--admin.conf=FILE] ...\n\n"
         "The processor of a crash-reporting system.\n\n"
         f"{rows}\n\n"
-        "`socorro COMMAND --help` says more of each, with an example."
+        "`socorro COMMAND --help` shows more about each, with an example."
     )
 
 
@@ -123,12 +124,12 @@ def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> 
 
 
 def _subcommand(command: Command, arguments: list[str]) -> tuple[Command, list[str]]:
-    """Return the command of a family that the arguments name, and its arguments; options may precede its name."""
+    """Return the subcommand that the arguments name, and its arguments; options may precede its name."""
     if not arguments or not command.subcommands:
         return command, arguments
     if not arguments[0].startswith("-") and arguments[0] not in command.subcommands:
-        there = ", ".join(command.subcommands)
-        raise ConfigurationError(f"there is no command '{command.name} {plain(arguments[0])}'; there are {there}")
+        names = ", ".join(command.subcommands)
+        raise ConfigurationError(f"there is no command '{command.name} {plain(arguments[0])}'; there are {names}")
     for place, word in enumerate(arguments):
         if word in command.subcommands:
             return command.subcommands[word], arguments[:place] + arguments[place + 1 :]
@@ -143,16 +144,16 @@ def _print_options(command: Command, own: list[str], command_line: Source, envir
     asked = parser.parse_known_args(own)[0]
     configuration = _configuration(command_line, environ)[0]
     sections = asked.help_config or command.uses
-    # A section may have shared values only.
+    # A section may have only shared values.
     options = as_help(configuration, sections, everything=asked.all) or as_help(
         configuration, sections, everything=True
     )
     if not options:
-        there = ", ".join(dict.fromkeys(key.partition(".")[0] for key, _ in configuration.options()))
-        raise ConfigurationError(f"the configuration has no section '{plain(asked.help_config)}'; it has {there}")
-    print("Options of the configuration (--SECTION.OPTION=VALUE, or in the ini file), with the values in force.")
+        names = ", ".join(dict.fromkeys(key.partition(".")[0] for key, _ in configuration.options()))
+        raise ConfigurationError(f"the configuration has no section '{plain(asked.help_config)}'; it has {names}")
+    print("Configuration options (--SECTION.OPTION=VALUE, or in the ini file), with the values in force.")
     if not asked.all:
-        print("A value that several share is listed in resource or secrets; --all lists it everywhere.")
+        print("A value that sections share is listed in resource or secrets; --all lists it everywhere.")
     print(f"\n{options}")
     _print_warnings(configuration)
     return 0
@@ -160,7 +161,7 @@ def _print_options(command: Command, own: list[str], command_line: Source, envir
 
 def _configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Configuration, dict[str, str]]:
     """Return the configuration, and the values of the ``admin`` options."""
-    # Not before now: a command line that is wrong is answered without loading any component.
+    # Imported only here: a wrong command line is answered without loading any component.
     from socorro_processor.app.processor_app import ProcessorApp
 
     definitions = ProcessorApp.get_required_config()
@@ -176,7 +177,7 @@ def _configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Co
 
 
 def _print_warnings(configuration: Configuration) -> None:
-    """Print them for a reader of the configuration; the daemon logs them, other commands do their work."""
+    """Print the warnings for a reader of the configuration; the daemon logs them, other commands ignore them."""
     for warning in configuration.warnings:
         say(warning)
 
@@ -194,9 +195,9 @@ def _write_configuration(configuration: Configuration, form: str, path: str) -> 
 
 
 def run() -> None:
-    """The console script."""
+    """Run the console script."""
     forbid_core_dumps()
     if sys.argv[1:2] == ["processor"]:
-        # By default SIGHUP would end it. It waits until the processor can answer it.
+        # By default SIGHUP would end the process. Blocked, it waits until the processor can handle it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     sys.exit(main())

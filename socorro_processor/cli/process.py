@@ -1,4 +1,4 @@
-"""``socorro process``: the same steps as the daemon's, in the foreground; also for minidumps that are in no store."""
+"""``socorro process`` does the daemon's steps in the foreground, and processes minidumps that are in no store."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from socorro_processor.cli.crash_ids import FORMS, crash_id_of
 from socorro_processor.cli.process_files import process_files
 from socorro_processor.cli.report import add_report_arguments
 from socorro_processor.cli.standard_error import say
-from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
-from socorro_processor.crashqueue.history import FORCE, NOTHING, History
+from socorro_processor.crashqueue.history import FORCE, NO_HISTORY, History
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.monitoring.log import set_up_logging
 from socorro_processor.stackwalk import stackwalker
+from socorro_processor.untrusted import plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,27 +33,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "NAME=FILE for a further dump of one crash",
     )
     parser.add_argument(
-        "--force", action="store_true", help="save the new result also where it is worse than the earlier one"
+        "--force", action="store_true", help="save the new result even if it is worse than the earlier one"
     )
-    of_dumps = parser.add_argument_group("for minidumps")
-    of_dumps.add_argument(
+    for_minidumps = parser.add_argument_group("for minidumps")
+    for_minidumps.add_argument(
         "--symbols",
         metavar="DIR",
         action="append",
         default=[],
         type=Path,
-        help="a directory of symbol files in the Breakpad layout, in place of those of the configuration; may be given "
+        help="a directory of symbol files in the Breakpad layout, instead of the configured ones; may be given "
         "more than once",
     )
-    add_annotations_argument(of_dumps)
-    add_report_arguments(of_dumps)
-    of_dumps.add_argument("--json", action="store_true", help="print the processed crash itself, a JSON object")
+    add_annotations_argument(for_minidumps)
+    add_report_arguments(for_minidumps)
+    for_minidumps.add_argument("--json", action="store_true", help="print the processed crash itself, a JSON object")
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     set_up_logging(configuration.values.logging)
     if sys.stderr.isatty() and configuration.values.logging.level != "DEBUG":
-        # Which stackwalker it is comes between a report and its reader.
+        # A line about the stackwalker would come before each report.
         stackwalker.logger.setLevel(logging.WARNING)
     ids = [word for word in arguments.crashes if _is_crash_id(word)]
     if not any(names_files(word) for word in arguments.crashes if word not in ids):
@@ -68,16 +68,18 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 
 def _process_ids(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    of_dumps = ("symbols", "raw_crash", "all_threads", "modules", "json")
-    if told := [name for name in of_dumps if getattr(arguments, name)]:
-        raise ConfigurationError(f"--{told[0].replace('_', '-')} is for minidumps, and no file has any of these names")
+    dump_options = ("symbols", "raw_crash", "all_threads", "modules", "json")
+    if misplaced := [name for name in dump_options if getattr(arguments, name)]:
+        raise ConfigurationError(
+            f"--{misplaced[0].replace('_', '-')} is for minidumps, and no file has any of these names"
+        )
     app = FetchTransformSaveApp(configuration.values)
-    history = History(work=FORCE) if arguments.force else NOTHING
+    history = History(work=FORCE) if arguments.force else NO_HISTORY
     failed = 0
     with ExitStack() as stack:
         stack.callback(app.close)
         audit: AuditLog | None = None
-        # A stackwalker that is none would make each crash an empty one, over what was made of it before.
+        # A broken stackwalker would replace the result of each crash by an empty one.
         app.pipeline.check()
         for crash_id in arguments.crashes:
             try:
@@ -91,7 +93,7 @@ def _process_ids(arguments: argparse.Namespace, configuration: Configuration) ->
                 say(f"{crash_id}: {error}")
             else:
                 if result.kept_because:
-                    # The file is not made before there is something to write: it may be the processor's user's to make.
+                    # Made only when there is something to write: perhaps only the processor's user may make the file.
                     audit = audit or stack.enter_context(
                         closing(AuditLog(configuration.values.logging, needs_file=False))
                     )
@@ -113,14 +115,14 @@ COMMAND = Command(
     name="process",
     summary="Process crashes in the foreground, without a queue; or print the report of a minidump.",
     description=(
-        "The signature of each crash is printed. Minidumps that are in no store are processed by the same rules, "
-        "and the report of each is printed: nothing is saved, and no configuration is needed.\n\n"
-        "A new result that is worse than the earlier one does not replace it: where the dump has expired, the stack "
-        "cannot be walked any more, or symbols for fewer modules were found. Standard error says so, and the signature "
-        "printed is the earlier result's."
+        "It prints the signature of each crash. Minidumps that are in no store are processed by the same rules, and "
+        "the report of each is printed: nothing is saved, and no configuration is needed.\n\n"
+        "A new result that is worse than the earlier one does not replace it: if the dump has expired, the stack "
+        "cannot be walked any more, or fewer modules have symbols. Standard error says so, and the earlier result's "
+        "signature is printed."
     ),
     exit_codes={
-        0: "every store has the result of each crash, or the report of each minidump was printed",
+        0: "every store has the result of each crash; or the report of each minidump was printed",
         1: "some could not be processed, or are not minidumps",
     },
     example=(

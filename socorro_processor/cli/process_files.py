@@ -1,4 +1,4 @@
-"""Process minidumps that are in no store: the same steps and rules, and nothing is saved."""
+"""Process minidumps that are in no store, by the same steps and rules; nothing is saved."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from typing import Any
 from rich.console import Console
 
 from socorro_processor.app.crash_steps import CrashSteps
-from socorro_processor.app.fetch_transform_save import threads_of
+from socorro_processor.app.fetch_transform_save import number_of_threads
+from socorro_processor.app.submission import Dumps, check_minidumps, new_raw_crash
 from socorro_processor.app.temporary_directory import ProcessDirectory
-from socorro_processor.cli.crash_files import Dumps, check_minidumps, crashes_in, new_raw_crash, read_annotations
+from socorro_processor.cli.crash_files import crashes_in, read_annotations
 from socorro_processor.cli.report import print_report
 from socorro_processor.cli.show import as_json
 from socorro_processor.cli.standard_error import say
-from socorro_processor.cli.symbol_places import SymbolPlaces
-from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.errors import ConfigurationError, CrashIDNotFound, SocorroError, TransientStorageError
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
+from socorro_processor.report.crash_report import CrashReport
+from socorro_processor.report.symbol_places import SymbolPlaces
 from socorro_processor.serialization import Note, ignore
 from socorro_processor.symbols.supplier import rules_with_symbols
+from socorro_processor.untrusted import plain
 
 
 def process_files(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    """Print the report of each; the exit code."""
+    """Print the report of each minidump; return the exit code."""
     crashes = crashes_in(arguments.crashes)
     annotations = read_annotations(arguments.raw_crash)
     values = configuration.values
@@ -43,12 +45,12 @@ def process_files(arguments: argparse.Namespace, configuration: Configuration) -
         pipeline: ProcessorPipeline = values.processor.processor_class(values.processor)
         stack.callback(pipeline.close)
         pipeline.clean_up()
-        pipeline.prepare(threads_of(values))
+        pipeline.prepare(number_of_threads(values))
         pipeline.check()
         for number, dumps in enumerate(crashes):
             try:
                 check_minidumps(dumps)
-                processed = _processed(pipeline, directory, new_raw_crash(annotations), dumps)
+                processed = _process(pipeline, directory, new_raw_crash(annotations), dumps)
             except SocorroError as error:
                 failed += 1
                 say(str(error))
@@ -58,7 +60,7 @@ def process_files(arguments: argparse.Namespace, configuration: Configuration) -
 
 
 class _FilesOfOneCrash(CrashStorageBase):
-    """Has one crash, whose dumps are files, and keeps what it is processed to in memory."""
+    """A store of one crash, whose dumps are files; it keeps the processed crash in memory."""
 
     def __init__(self, raw_crash: RawCrash, dumps: Dumps) -> None:
         super().__init__(DotDict())
@@ -88,7 +90,7 @@ class _FilesOfOneCrash(CrashStorageBase):
         raise CrashIDNotFound(f"{crash_id} is new")
 
 
-def _processed(
+def _process(
     pipeline: ProcessorPipeline, directory: ProcessDirectory, raw_crash: RawCrash, dumps: Dumps
 ) -> ProcessedCrash:
     store = _FilesOfOneCrash(raw_crash, dumps)
@@ -97,7 +99,7 @@ def _processed(
 
 
 def _set_symbols(processor: DotDict, directories: Sequence[Path]) -> None:
-    """Have the rules that walk dumps look there for symbols, and leave no indexes beside these."""
+    """Make the rules that walk dumps look for symbols in ``directories``, and leave no indexes beside these."""
     for directory in directories:
         if not directory.is_dir():
             raise ConfigurationError(f"--symbols={plain(str(directory))}: there is no such directory")
@@ -124,14 +126,5 @@ def _print(
         return
     if not is_first:
         print()
-    file = str(next(iter(dumps.values())))
-    console = Console(highlight=False)
-    print_report(
-        processed,
-        console,
-        all_threads=arguments.all_threads,
-        modules=arguments.modules,
-        file=file,
-        places=places,
-        annotations=annotations,
-    )
+    report = CrashReport(processed, file=str(next(iter(dumps.values()))), places=places, annotations=annotations)
+    print_report(report, Console(highlight=False), all_threads=arguments.all_threads, with_modules=arguments.modules)

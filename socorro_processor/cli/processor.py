@@ -1,10 +1,11 @@
-"""``socorro processor``: the daemon."""
+"""``socorro processor`` runs the daemon."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 
+from socorro_processor.app.former_crashes import former_crash_warning
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.cli.command import Command
 from socorro_processor.configuration import Configuration
@@ -19,19 +20,22 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     for warning in configuration.warnings:
         logger.warning(warning)
     keep_memory_flat()
-    return ProcessorApp(configuration.values).main()
+    app = ProcessorApp(configuration.values)
+    if configuration.algorithm.is_default and (warning := former_crash_warning(app.destination)):
+        logger.warning("%s", warning)
+    return app.main()
 
 
 COMMAND = Command(
     name="processor",
     summary="Run the processor: take crash ids from the queues until told to stop.",
     description=(
-        "SIGTERM or SIGINT: finish what is begun, give the rest back, end with 0; a second one ends at once. SIGHUP: "
-        "read signature lists and reference data again."
+        "On SIGTERM or SIGINT it finishes the crashes in work, gives the rest back and ends with 0; a second signal "
+        "ends it at once. On SIGHUP it reads signature lists and reference data again."
     ),
     exit_codes={
-        0: "ended when it was told to",
-        70: "a crash hung, or the file of the queue was removed: start it again",
+        0: "stopped by a signal",
+        70: "a crash hung, or the queue's file was removed: start it again",
     },
     example="socorro processor --admin.conf=config/processor.ini --health.port=8000",
     run=run,

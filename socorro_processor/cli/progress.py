@@ -1,4 +1,4 @@
-"""Progress of long work, for a reader at a terminal: gone at the end, invisible where there is no terminal."""
+"""Show the progress of long work on a terminal; at the end it disappears. Without a terminal nothing is shown."""
 
 from __future__ import annotations
 
@@ -7,19 +7,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 _DESCRIPTION = "{task.description}"
 
 
 def progress_bar(*columns: ProgressColumn) -> Progress:
-    """Return a bar on standard error. ``columns`` stand behind it."""
-    return _progress(TextColumn(_DESCRIPTION), BarColumn(), *columns)
+    """Return a bar on standard error, followed by ``columns``; by default the number done and the time left."""
+    return _progress(TextColumn(_DESCRIPTION), BarColumn(), *(columns or (MofNCompleteColumn(), TimeRemainingColumn())))
 
 
 @contextmanager
 def spinner() -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows how far work is whose end is not known."""
+    """Yield a function that shows how far work is, if its end is not known."""
     with _progress(SpinnerColumn(), TextColumn(_DESCRIPTION), TimeElapsedColumn()) as progress:
         task = progress.add_task("")
         yield lambda text: progress.update(task, description=text)
@@ -32,6 +41,6 @@ def _progress(*columns: ProgressColumn) -> Progress:
         console=console,
         disable=not console.is_terminal,
         transient=True,
-        # What is printed meanwhile goes above the bar, and must not where standard output is a file or a pipe.
+        # On a terminal, output goes above the bar; a file or a pipe must get it as it is.
         redirect_stdout=sys.stdout.isatty(),
     )

@@ -1,31 +1,31 @@
-"""``socorro queue`` shows what waits, is in work or was set aside, and puts it back."""
+"""``socorro queue`` shows what waits, is in work or was set aside, and puts set-aside crashes back."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, time
 from functools import partial
 
 from socorro_processor.cli import queue_purge, queue_status
-from socorro_processor.cli.command import Command, family, queue_to_look
+from socorro_processor.cli.command import Command, family, queue_for_reading
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
-from socorro_processor.cli.layout import Row, counted, print_table
-from socorro_processor.cli.untrusted import plain
+from socorro_processor.cli.layout import Row, counted_with_verb, print_table
 from socorro_processor.configuration import Configuration, read_day
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, SetAsideCrash, SetAsideState
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
+from socorro_processor.untrusted import plain
 
-_SHARES = (0.25, 0.15, 0.1, 0.05, 0.0)
+_COLUMN_SHARES = (0.25, 0.15, 0.1, 0.05, 0.0)
 _SECTIONS = ("new_crash_source",)
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("crash_ids", metavar="CRASH_ID", nargs="*", help=f"only these crashes, each {FORMS}")
-    parser.add_argument("--reason", metavar="TEXT", default="", help="only crashes in whose reason this text is")
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("crash_ids", metavar="CRASH_ID", nargs="*", help=f"only these crashes: {FORMS}")
+    parser.add_argument("--reason", metavar="TEXT", default="", help="only crashes whose reason contains this text")
     parser.add_argument("--queue", choices=QUEUES, help="only crashes that came from this queue")
     parser.add_argument(
         "--since", metavar="DATE", type=read_day, help="only crashes set aside on this day (UTC) or later"
@@ -34,29 +34,14 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_requeue_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_choice(parser)
+    _add_filters(parser)
     parser.add_argument("--rejected", action="store_true", help="put back rejected crashes, not parked ones")
     parser.add_argument("--all", action="store_true", help="put back all of them")
-    parser.add_argument("--dry-run", action="store_true", help="only say how many")
+    parser.add_argument("--dry-run", action="store_true", help="only say how many would be put back")
 
 
-def _run_list(state: SetAsideState, arguments: argparse.Namespace, configuration: Configuration) -> int:
-    queue = queue_to_look(configuration)
-    with closing(queue):
-        return _list(_chosen(queue, state, arguments), arguments.json)
-
-
-def _run_requeue(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    chosen = any((arguments.crash_ids, arguments.reason, arguments.queue, arguments.since))
-    if not chosen and not arguments.all:
-        raise ConfigurationError("no crashes to put back: name crash ids, --reason, --queue or --since, or say --all")
-    queue = queue_to_look(configuration)
-    with closing(queue):
-        return _requeue(queue, arguments)
-
-
-def _chosen(queue: CrashQueueBase, state: SetAsideState, arguments: argparse.Namespace) -> Iterator[SetAsideCrash]:
-    """Yield the crashes that were set aside, as far as the arguments choose them."""
+def _selected(queue: CrashQueueBase, state: SetAsideState, arguments: argparse.Namespace) -> Iterator[SetAsideCrash]:
+    """Yield the set-aside crashes that the arguments select."""
     crash_ids = {name for word in arguments.crash_ids for name in _names(word)}
     since = arguments.since and datetime.combine(arguments.since, time.min, UTC)
     for crash in queue.set_aside(state):
@@ -77,39 +62,43 @@ def _names(word: str) -> set[str]:
         return {word.strip()}
 
 
-def _requeue(queue: CrashQueueBase, arguments: argparse.Namespace) -> int:
+def _requeue(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    if not any((arguments.crash_ids, arguments.reason, arguments.queue, arguments.since, arguments.all)):
+        raise ConfigurationError("no crashes to put back: name crash ids, --reason, --queue or --since, or give --all")
     state: SetAsideState = "rejected" if arguments.rejected else "parked"
-    chosen = list(_chosen(queue, state, arguments))
-    requeued = len(chosen) if arguments.dry_run else sum(queue.requeue(crash) for crash in chosen)
+    with closing(queue_for_reading(configuration)) as queue:
+        selected = list(_selected(queue, state, arguments))
+        requeued = len(selected) if arguments.dry_run else sum(queue.requeue(crash) for crash in selected)
     if arguments.json:
         print(json.dumps({"state": state, "requeued": requeued, "dry_run": arguments.dry_run}))
     else:
-        were = "would be" if arguments.dry_run else "was" if requeued == 1 else "were"
-        print(f"{counted(requeued, f'{state} crash', f'{state} crashes')} {were} put back")
-    found = {crash.crash_id for crash in chosen}
-    missing = {word for word in arguments.crash_ids if found.isdisjoint(_names(word))}
+        print(counted_with_verb(requeued, f"{state} crash", f"{state} crashes", arguments.dry_run), "put back")
+    selected_ids = {crash.crash_id for crash in selected}
+    missing = {word for word in arguments.crash_ids if selected_ids.isdisjoint(_names(word))}
     for word in sorted(missing):
         print(f"{plain(word)} is not {state}")
     return 1 if missing else 0
 
 
-def _list(crashes: Iterable[SetAsideCrash], as_json: bool) -> int:
-    if as_json:
-        for crash in crashes:
-            print(json.dumps(asdict(crash) | {"time": crash.time.isoformat()}))
-        return 0
-    rows: list[Row] = [
-        [
-            (plain(crash.crash_id), ""),
-            (crash.time.isoformat(timespec="seconds"), ""),
-            (crash.queue + (f" {plain(crash.work)}" if crash.work else ""), ""),
-            (str(crash.attempts), ""),
-            (plain(crash.reason), ""),
+def _list(state: SetAsideState, arguments: argparse.Namespace, configuration: Configuration) -> int:
+    with closing(queue_for_reading(configuration)) as queue:
+        crashes = _selected(queue, state, arguments)
+        if arguments.json:
+            for crash in crashes:
+                print(json.dumps(asdict(crash) | {"time": crash.time.isoformat()}))
+            return 0
+        rows: list[Row] = [
+            [
+                (plain(crash.crash_id), ""),
+                (crash.time.isoformat(timespec="seconds"), ""),
+                (crash.queue + (f" {plain(crash.work)}" if crash.work else ""), ""),
+                (str(crash.attempts), ""),
+                (plain(crash.reason), ""),
+            ]
+            for crash in crashes
         ]
-        for crash in crashes
-    ]
     if rows:
-        print_table(("crash id", "since", "queue", "attempts", "reason"), rows, _SHARES)
+        print_table(("crash id", "since", "queue", "attempts", "reason"), rows, _COLUMN_SHARES)
     return 0
 
 
@@ -120,8 +109,8 @@ def _list_command(state: SetAsideState, description: str) -> Command:
         description=description,
         exit_codes={1: "the queue is away"},
         example=f"socorro queue {state} --since=2016-11-23 --json",
-        run=partial(_run_list, state),
-        add_arguments=_add_choice,
+        run=partial(_list, state),
+        add_arguments=_add_filters,
         sections=_SECTIONS,
     )
 
@@ -129,22 +118,26 @@ def _list_command(state: SetAsideState, description: str) -> Command:
 _REQUEUE = Command(
     name="queue requeue",
     summary="Put parked crashes, or rejected ones, back into the queue they came from, as if they were new.",
-    exit_codes={1: "not done, or not for all crash ids that were named"},
+    exit_codes={1: "failed, or not all crash ids that were named were put back"},
     example="socorro queue requeue --reason='too large' --since=2016-11-23",
-    run=_run_requeue,
+    run=_requeue,
     add_arguments=_add_requeue_arguments,
     sections=_SECTIONS,
 )
 
 COMMAND = family(
     name="queue",
-    summary="Look at the queues, and at what was set aside; put it back.",
+    summary="Show the queues and what was set aside, and put that back.",
     description="A suspect crash was in work when processors died, and is tried alone.",
     example="socorro queue status",
     subcommands={
         "status": queue_status.COMMAND,
-        "parked": _list_command("parked", "Each failed of its own in every attempt, and stays until it is put back."),
-        "rejected": _list_command("rejected", "Each is not a crash id, or was not found; in the end the oldest go."),
+        "parked": _list_command(
+            "parked", "Each failed in every attempt through its own fault, and stays until it is put back."
+        ),
+        "rejected": _list_command(
+            "rejected", "Each is not a crash id, or its crash was not found. Only the newest are kept."
+        ),
         "requeue": _REQUEUE,
         "purge": queue_purge.COMMAND,
     },

@@ -1,44 +1,41 @@
-"""``socorro remove``: erase crashes from every store."""
+"""``socorro remove`` erases crashes from every store."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-import time
-from collections.abc import Collection, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from rich.progress import TimeRemainingColumn
 
-from socorro_processor.cli.command import Command, build, queue_to_look
+from socorro_processor.cli.command import Command, build_component, queue_for_reading
 from socorro_processor.cli.crash_ids import add_crash_id_arguments, read_crash_ids
+from socorro_processor.cli.layout import counted
 from socorro_processor.cli.progress import progress_bar
-from socorro_processor.cli.removal import CrashToRemove, Removal
 from socorro_processor.cli.standard_error import say
-from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration
-from socorro_processor.crashqueue.base import SET_ASIDE_STATES, CrashQueueBase
+from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.monitoring.log import set_up_logging
+from socorro_processor.removal import CrashToRemove, Removal, find_in_queue, may_be_in_work, wait_while_in_work
+from socorro_processor.untrusted import plain
 
 _COMPONENTS = ("source", "destination")
 
 _MARGIN = 1.1
-"""A factor: a crash may be in work for longer than it may, until its processor has noticed."""
-
-_PAUSE = 0.5
+"""A factor: a crash may be in work for longer than allowed, until its processor notices."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_crash_id_arguments(parser)
-    parser.add_argument("--dry-run", action="store_true", help="remove nothing, only say what is where")
+    parser.add_argument("--dry-run", action="store_true", help="only say which store has what")
     parser.add_argument(
         "--no-wait",
         action="store_true",
-        help="do not wait until no processor can have the crashes in work any more",
+        help="do not wait for processors that may have the crashes in work",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object for each crash")
 
@@ -50,74 +47,42 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     values = configuration.values
     with ExitStack() as stack:
         set_up_logging(values.logging)
-        stores = {name: stack.enter_context(closing(build(name, configuration))) for name in _COMPONENTS}
+        stores = {name: stack.enter_context(closing(build_component(name, configuration))) for name in _COMPONENTS}
         audit = None if arguments.dry_run else stack.enter_context(closing(AuditLog(values.logging)))
         removal = Removal(stores, audit)
         crashes = [removal.run(crash_id) for crash_id in crash_ids.valid]
-        removed = [crash.crash_id for crash in crashes if crash.was_removed]
         queue = None
         try:
-            queue = stack.enter_context(closing(queue_to_look(configuration)))
-            _look_in(queue, crashes)
+            queue = stack.enter_context(closing(queue_for_reading(configuration)))
+            find_in_queue(queue, crashes)
         except CrashQueueError as error:
-            say(f"it is not known whether they are in the queue: {error}")
+            say(f"cannot tell whether the crashes are in the queue: {error}")
         for crash in crashes:
             _print(crash, arguments.json)
-            if crash.is_nowhere:
+            if all(found.state == "nothing" for found in crash.stores.values()):
                 say(f"{crash.crash_id} is not in {removal.places}")
-        if in_work := _may_be_in_work(queue, removed):
-            seconds = values.app.maximum_crash_time * _MARGIN
-            if _wait(queue, in_work, seconds, arguments.no_wait):
-                for crash in map(removal.run, in_work):
-                    if crash.was_removed or crash.has_failed:
-                        crashes.append(replace(crash, again=True))
-                        _print(crashes[-1], arguments.json)
-    return 1 if crash_ids.refused or any(crash.has_failed for crash in crashes) else 0
-
-
-def _look_in(queue: CrashQueueBase, crashes: Sequence[CrashToRemove]) -> None:
-    """Note of each crash where in the queue its id is."""
-    by_id = {crash.crash_id: crash for crash in crashes}
-    for crash_id in queue.pending(by_id) or ():
-        by_id[crash_id].queue.append("pending")
-    depths = queue.depths()
-    for state in SET_ASIDE_STATES:
-        if getattr(depths, state):
-            for crash_id in {crash.crash_id for crash in queue.set_aside(state)} & by_id.keys():
-                by_id[crash_id].queue.append(state)
-
-
-def _may_be_in_work(queue: CrashQueueBase | None, crash_ids: Collection[str]) -> list[str]:
-    """Return the crashes that a processor may have fetched before they were removed, as far as the queue can tell.
-
-    One that is fetched from now on is not found.
-    """
-    if queue is None or not crash_ids:
-        return list(crash_ids)
-    try:
-        pending = queue.pending(crash_ids)
-        if pending is not None and not any(depth.in_flight for depth in queue.depths().queues.values()):
-            return []
-        return [crash_id for crash_id in crash_ids if pending is None or crash_id in pending]
-    except CrashQueueError:
-        return list(crash_ids)
+        in_work = may_be_in_work(queue, [crash.crash_id for crash in crashes if crash.names("removed")])
+        if in_work and _wait(queue, in_work, values.app.maximum_crash_time * _MARGIN, arguments.no_wait):
+            for crash_id in in_work:
+                crash = removal.run(crash_id, again=True)
+                if crash.names("removed") or crash.names("failed"):
+                    crashes.append(crash)
+                    _print(crash, arguments.json)
+    return 1 if crash_ids.refused or any(crash.names("failed") for crash in crashes) else 0
 
 
 def _wait(queue: CrashQueueBase | None, crash_ids: list[str], seconds: float, not_now: bool) -> bool:
-    """Wait until none of them can be in work any more: a processor ends itself rather than be at one for longer."""
-    doubt = f"{len(crash_ids)} may be in work, and be saved after all"
-    later = f"{doubt}: after {seconds:.0f} s remove them once more"
+    """Wait until none of the crashes can be in work any more; return False if that is left to the operator."""
+    doubt = f"{counted(len(crash_ids), 'crash', 'crashes')} may be in work, and be saved after all"
+    later = f"{doubt}: remove again after {seconds:.0f} s"
     if not_now:
         say(later)
         return False
     say(f"{doubt}: looking again in {seconds:.0f} s (--no-wait leaves that to you)")
-    end = time.monotonic() + seconds
     try:
         with progress_bar(TimeRemainingColumn()) as progress:
             task = progress.add_task("waiting", total=seconds)
-            while (left := end - time.monotonic()) > 0 and _may_be_in_work(queue, crash_ids):
-                time.sleep(min(_PAUSE, left))
-                progress.update(task, completed=seconds - left)
+            wait_while_in_work(queue, crash_ids, seconds, lambda waited: progress.update(task, completed=waited))
     except KeyboardInterrupt:
         say(later)
         raise
@@ -141,15 +106,15 @@ COMMAND = Command(
     name="remove",
     summary="Erase crashes from the source and from every destination.",
     description=(
-        "Erased are raw crash, dumps, processed crash, rows and documents. A store that is away keeps no other "
-        "from it; run the command again for the rest. Who removed what is written to the log, and to "
+        "This erases raw crash, dumps, processed crash, rows and documents. If a store is away, the others are still "
+        "erased; run the command again for the rest. Who removed what is written to the log, and to "
         "logging.audit_file.\n\n"
-        "A processor may have a crash in work, and save it after it was removed: where the queue cannot tell, the "
-        "command waits for as long as that is possible (app.maximum_crash_time), and removes it again."
+        "A processor may have a crash in work, and save it after it was removed. If the queue cannot tell, the command "
+        "waits as long as that is possible (app.maximum_crash_time), and removes it again."
     ),
     exit_codes={
         0: "no store has them any more",
-        1: "some are left, or some words were not crash ids",
+        1: "some crashes are left, or some words were not crash ids",
         2: "wrong arguments or configuration; nothing was removed",
     },
     example="socorro remove 0bba61c5-dfc3-43e7-dead-8afd20161123 --dry-run\nsocorro remove --file=crash_ids.txt",

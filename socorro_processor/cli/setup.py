@@ -1,4 +1,4 @@
-"""``socorro setup``: queues, buckets, schema, index template, reference data."""
+"""``socorro setup`` creates queues, buckets, schema, index template and reference data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 
-from socorro_processor.cli.command import Command, build
+from socorro_processor.cli.command import Command, build_component
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, DotDict, class_name
 from socorro_processor.errors import SocorroError
@@ -41,10 +41,10 @@ def _parts(configuration: Configuration) -> Iterator[tuple[str, Callable[[], str
 
 def _set_up(name: str, configuration: Configuration) -> str:
     if name == "processor":
-        # It cannot be built before its reference data are there.
+        # The pipeline cannot be built before its reference data exist.
         set_up_providers(configuration.values.processor)
         return class_name(configuration.values.processor.processor_class).rpartition(".")[2]
-    part = build(name, configuration)
+    part = build_component(name, configuration)
     try:
         part.setup()
     finally:
@@ -53,7 +53,7 @@ def _set_up(name: str, configuration: Configuration) -> str:
 
 
 def _make_bucket(symbols: DotDict) -> str:
-    # Not before now: few need it, and the SDK takes a quarter of a second.
+    # Imported only here: few need it, and the SDK takes a quarter of a second to load.
     from socorro_processor.symbols.s3_source import S3Source
 
     with closing(S3Source(symbols[S3], symbols.download_timeout)) as source:
@@ -63,12 +63,13 @@ def _make_bucket(symbols: DotDict) -> str:
 
 COMMAND = Command(
     name="setup",
-    summary="Make what queues, stores and rules need.",
+    summary="Create what queues, stores and rules need.",
     description=(
-        "Made are queues, buckets (of crashes, and of symbols where these are a source), schema and partitions, index "
-        "template, tables of reference data. Nothing that is there is lost; run it again after each upgrade."
+        "This creates the queues, the buckets (for crashes, and for symbols if they come from one), the schema and its "
+        "partitions, the index template and the tables of reference data. Nothing existing is lost; run it again after "
+        "each upgrade."
     ),
-    exit_codes={0: "all is there", 1: "not all could be made"},
+    exit_codes={0: "everything is there", 1: "something could not be created"},
     example="socorro setup --admin.conf=config/processor-production.ini",
     run=run,
     sections=_PARTS,

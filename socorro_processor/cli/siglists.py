@@ -1,4 +1,4 @@
-"""``socorro siglists check`` checks the signature lists; ``preview`` shows what others would change."""
+"""``socorro siglists check`` checks signature lists; ``preview`` shows what changed lists would change."""
 
 from __future__ import annotations
 
@@ -7,44 +7,41 @@ from pathlib import Path
 
 from socorro_processor.cli import siglists_preview
 from socorro_processor.cli.command import Command, family
-from socorro_processor.cli.signature import signature_rules
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
+from socorro_processor.signature.dead_entries import dead_entries
 from socorro_processor.signature.siglists import (
     IRRELEVANT,
     LINE_NUMBERS,
     PREFIX,
     TRIM_DLL,
     SigLists,
-    default_directory,
     mistakes_in,
 )
+from socorro_processor.signing.signer import lists_in_use, tool_for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "directories", metavar="DIR", nargs="*", type=Path, help="lists to check; without one, those of the rules"
+        "directories", metavar="DIR", nargs="*", type=Path, help="lists to check; by default those of the rules"
     )
 
 
 def check(arguments: argparse.Namespace, configuration: Configuration) -> int:
     mistakes = 0
-    for directory in arguments.directories or _configured(configuration):
-        found = mistakes_in(directory)
-        for mistake in found:
+    processor = configuration.values.processor
+    for directory in arguments.directories or lists_in_use(processor):
+        directory_mistakes = mistakes_in(directory)
+        for mistake in directory_mistakes:
             say(mistake)
-        mistakes += len(found)
-        if not found:
-            lists = SigLists.load(directory)
+        mistakes += len(directory_mistakes)
+        if not directory_mistakes:
+            tool = tool_for(processor, directory)
+            lists = tool.lists.current
+            for entry in dead_entries(tool, lists):
+                say(str(entry))
             print(f"{directory}: version {lists.version}, {_counts(lists)}")
     return 1 if mistakes else 0
-
-
-def _configured(configuration: Configuration) -> list[Path]:
-    directories = [
-        config.c_signature.siglists_directory for _, config in signature_rules(configuration) if "c_signature" in config
-    ]
-    return [Path(name) if name else default_directory() for name in dict.fromkeys(directories)]
 
 
 def _counts(lists: SigLists) -> str:
@@ -60,13 +57,18 @@ def _counts(lists: SigLists) -> str:
 
 COMMAND = family(
     name="siglists",
-    summary="Check the signature lists, or see what changed ones would change.",
+    summary="Check the signature lists, or preview the effect of changed ones.",
     example="socorro siglists check siglists/",
     subcommands={
         "check": Command(
             name="siglists check",
-            summary="Check the signature lists: every bad entry, by file, line and reason.",
-            exit_codes={0: "they can be used", 1: "they cannot"},
+            summary="Check the signature lists; print every bad entry with file, line and reason.",
+            description=(
+                "An entry that can match no frame, because the normal form takes away what it names, is printed too, "
+                "but the lists can be used with it. The normal form is that of the configured algorithm, or, for the "
+                "project's own lists, of theirs."
+            ),
+            exit_codes={0: "the lists can be used", 1: "they cannot"},
             example="socorro siglists check siglists/",
             run=check,
             add_arguments=add_arguments,

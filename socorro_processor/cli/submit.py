@@ -1,29 +1,21 @@
-"""``socorro submit`` does with crashes what a collector does, from the shell."""
+"""``socorro submit`` submits crashes from the shell, as a collector does."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from contextlib import closing, suppress
-from typing import Any
+from contextlib import closing
 
 from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
-from socorro_processor.cli.command import Command, build
-from socorro_processor.cli.crash_files import (
-    Dumps,
-    add_annotations_argument,
-    check_minidumps,
-    crashes_in,
-    new_raw_crash,
-    read_annotations,
-)
+from socorro_processor.app.submission import Dumps, NotQueued, check_minidumps, new_raw_crash, submit
+from socorro_processor.cli.command import Command, build_component
+from socorro_processor.cli.crash_files import add_annotations_argument, crashes_in, read_annotations
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
-from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase
-from socorro_processor.crashstorage.base import CrashStorageBase, RawCrash
-from socorro_processor.errors import CrashQueueError, CrashStorageError, SocorroError
+from socorro_processor.crashqueue.base import QUEUES
+from socorro_processor.errors import CrashStorageError, SocorroError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,12 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "dumps",
         metavar="DUMP",
         nargs="+",
-        help="a minidump, or a directory with *.dmp below it: each file is a crash of its own. Where a crash has more "
-        "than its main dump, NAME=FILE names the others, and all are dumps of this one crash",
+        help="a minidump, or a directory with *.dmp below it: each file is a crash of its own. If a crash has more "
+        "dumps than its main one, name the others as NAME=FILE: then all files are dumps of one crash",
     )
     add_annotations_argument(parser)
-    parser.add_argument("--any-file", action="store_true", help="submit also files that are not minidumps")
-    parser.add_argument("--queue", choices=QUEUES, default="normal", help="which queue (default: normal)")
+    parser.add_argument("--any-file", action="store_true", help="also submit files that are not minidumps")
+    parser.add_argument("--queue", choices=QUEUES, default="normal", help="the queue (default: normal)")
     parser.add_argument(
         "--json", action="store_true", help="print a JSON object for each crash instead of the bare crash id"
     )
@@ -47,18 +39,18 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     annotations = read_annotations(arguments.raw_crash)
     submitted = refused = 0
     with (
-        closing(build("source", configuration)) as store,
-        closing(build("new_crash_source", configuration)) as queue,
+        closing(build_component("source", configuration)) as store,
+        closing(build_component("new_crash_source", configuration)) as queue,
         progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress,
     ):
         for dumps in progress.track(crashes, description="submitted"):
             raw_crash = new_raw_crash(annotations)
             try:
                 _check(dumps, any_file=arguments.any_file)
-                _submit(store, queue, raw_crash, dumps, arguments.queue)
+                submit(store, queue, raw_crash, dumps, arguments.queue)
             except SocorroError as error:
-                if isinstance(error, _NotQueued) or (isinstance(error, CrashStorageError) and error.transient):
-                    _say_how_many(submitted, crashes, dumps)
+                if isinstance(error, NotQueued) or (isinstance(error, CrashStorageError) and error.transient):
+                    _report_progress(submitted, crashes, dumps)
                     raise
                 refused += 1
                 say(str(error))
@@ -66,10 +58,6 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
                 submitted += 1
                 _print(raw_crash["uuid"], dumps, arguments)
     return 1 if refused else 0
-
-
-class _NotQueued(SocorroError):
-    """The crash was saved, but the queue did not take its id."""
 
 
 def _check(dumps: Dumps, *, any_file: bool) -> None:
@@ -81,31 +69,14 @@ def _check(dumps: Dumps, *, any_file: bool) -> None:
             say(f"{path} is empty")
 
 
-def _submit(store: CrashStorageBase, queue: CrashQueueBase, raw_crash: RawCrash, dumps: Dumps, name: Any) -> None:
-    crash_id = raw_crash["uuid"]
-    try:
-        store.save_raw_crash(raw_crash, dumps, crash_id)
-    except CrashStorageError:
-        # Nobody will ever ask for what was saved of it.
-        with suppress(CrashStorageError, NotImplementedError):
-            store.remove(crash_id)
-        raise
-    try:
-        queue.submit(crash_id, name)
-    except CrashQueueError as error:
-        raise _NotQueued(
-            f"{crash_id} is in the store, but in no queue (`socorro process {crash_id}` does without): {error}"
-        ) from error
-
-
 def _print(crash_id: str, dumps: Dumps, arguments: argparse.Namespace) -> None:
     files = {name: str(path) for name, path in dumps.items()}
     line = json.dumps({"crash_id": crash_id, "queue": arguments.queue, "dumps": files}) if arguments.json else crash_id
-    # What is submitted is known also where the next one is waited for, or it is ended.
+    # Flushed at once: it must be known even if the next crash takes long, or the command is ended.
     print(line, flush=True)
 
 
-def _say_how_many(submitted: int, crashes: list[Dumps], dumps: Dumps) -> None:
+def _report_progress(submitted: int, crashes: list[Dumps], dumps: Dumps) -> None:
     if len(crashes) > 1:
         path = next(iter(dumps.values()))
         say(f"{submitted} of {len(crashes)} crashes were submitted; the first that was not: {path}")
@@ -116,10 +87,9 @@ COMMAND = Command(
     summary="Put minidumps into the store and their crash ids into the queue; print the crash ids.",
     description=(
         "Each file is a crash of its own, and so is each *.dmp below a directory. With NAME=FILE all files are dumps "
-        "of one crash. A file that is not a minidump (it does not begin with MDMP) is refused, and the others are "
-        "submitted."
+        "of one crash. A file that is not a minidump (does not begin with MDMP) is refused; the others are submitted."
     ),
-    exit_codes={0: "all are submitted", 1: "some are not"},
+    exit_codes={0: "all crashes were submitted", 1: "some were not"},
     example=(
         "socorro submit crash.dmp --raw-crash=crash.json\n"
         "socorro submit dumps/ more.dmp > crash_ids.txt\n"

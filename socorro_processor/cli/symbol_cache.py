@@ -1,4 +1,4 @@
-"""``socorro symbols manage`` and ``socorro symbols status``: the symbol cache and its manager."""
+"""``socorro symbols manage`` runs the manager of the symbol cache; ``socorro symbols status`` shows the cache."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from socorro_processor.symbol_cache.records import Status, is_managed, records_o
 
 _BAR_WIDTH = 40
 _SIZES = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k"), (1, ""))
-"""As in ``symbol_cache_size``."""
+"""The units of the option ``symbol_cache_size``."""
 _AGES = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 
 def _manage(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    """Become the manager of the symbol cache."""
+    """Replace this process by the manager of the symbol cache."""
     command = companion.command(configuration.values)
     if command is None:
         raise ConfigurationError("there is no symbol cache: set companion_process.symbol_cache_path")
-    # In place of this process, which has loaded every store that is configured: a lean one.
+    # The new process is lean; this one has loaded every store that is configured.
     os.execv(command[0], command)
 
 
@@ -44,13 +44,13 @@ def _status(arguments: argparse.Namespace, configuration: Configuration) -> int:
     cache = Path(config.symbol_cache_path).absolute()
     try:
         managed = is_managed(cache)
-        found = records_of(cache, config.state_path).status()
+        status = records_of(cache, config.state_path).status()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"symbol cache {cache}: {error}") from error
     if arguments.json:
-        print(json.dumps({"path": str(cache), "managed": managed} | (asdict(found) if found else {})))
+        print(json.dumps({"path": str(cache), "managed": managed} | (asdict(status) if status else {})))
     else:
-        _print(cache, managed, found)
+        _print(cache, managed, status)
     return 0 if managed else 1
 
 
@@ -67,7 +67,7 @@ def _print(cache: Path, managed: bool, status: Status | None) -> None:
     console.print(f"{bar} {share:.0%}, {_size(status.bytes)} of {_size(status.limit)}", markup=False)
     rows = (
         ("files", f"{status.files:,}"),
-        ("opened, since the start", f"{status.hits:,}"),
+        ("opened since the start", f"{status.hits:,}"),
         ("removed for room", f"{status.evictions:,} ({_size(status.evicted_bytes)})"),
         ("unused for longest", _age(time.time() - status.oldest) if status.oldest is not None else "-"),
         ("manager", f"pid {status.pid}, for {_age(time.time() - status.started)}" if managed else "none"),
@@ -90,7 +90,7 @@ def _age(seconds: float) -> str:
 
 STATUS = Command(
     name="symbols status",
-    summary="Show how full the symbol cache is, and whether it is managed.",
+    summary="Show how full the symbol cache is, and whether a manager runs.",
     exit_codes={0: "a manager runs", 1: "no manager runs"},
     example="socorro symbols status --json",
     run=_status,
@@ -101,8 +101,8 @@ STATUS = Command(
 MANAGE = Command(
     name="symbols manage",
     summary="Keep the symbol cache to its size until told to stop, as the processor's companion process does.",
-    description="There is one manager for each cache: a second one ends.",
-    exit_codes={0: "ended when it was told to"},
+    description="A cache has one manager: a second one ends.",
+    exit_codes={0: "stopped by a signal"},
     example="socorro symbols manage --companion_process.symbol_cache_size=4G",
     run=_manage,
     sections=("companion_process", "health", "logging", "metrics"),

@@ -1,4 +1,4 @@
-"""The checks of ``socorro doctor`` for symbols: the cache with its manager, and each source."""
+"""Check symbols for ``socorro doctor``: the cache with its manager, and each source."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from inotify_simple import INotify
 
-from socorro_processor.configuration import Configuration, DotDict
+from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.machine.writable_directory import check_room, check_writable
 from socorro_processor.symbol_cache.records import is_managed, records_of
@@ -20,23 +19,19 @@ from socorro_processor.symbols.supplier import S3, SymbolSupplier, rules_with_sy
 _MAXIMUM_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
-class SymbolCheck(NamedTuple):
-    part: str
-    component: str
-    check: Callable[[], tuple[str, str]]
-    """Returns what was found, and a note on it; raises SocorroError, saying what to do."""
+def symbol_checks(values: DotDict) -> Iterator[tuple[str, str, Callable[[], tuple[str, str]]]]:
+    """Yield part, component and check of everything configured; see ``doctor.Check``.
 
-
-def symbol_checks(configuration: Configuration) -> Iterator[SymbolCheck]:
-    """Yield the checks of what is configured. A source that is away may take as long as its time-out."""
-    companion = configuration.values.companion_process
-    rules = list(rules_with_symbols(configuration.values.processor))
+    The check of a source that is away may take as long as its timeout.
+    """
+    companion = values.companion_process
+    rules = list(rules_with_symbols(values.processor))
     if companion.get("symbol_cache_path"):
-        yield SymbolCheck("companion_process", companion.symbol_cache_path, partial(_cache, companion, rules))
+        yield "companion_process", companion.symbol_cache_path, partial(_cache, companion, rules)
     for rule in rules:
-        yield SymbolCheck("symbols", ", ".join(_kept_in(rule)), partial(_symbols, rule))
+        yield "symbols", ", ".join(_symbols_paths(rule)), partial(_symbols, rule)
         for name in rule.symbols.sources:
-            yield SymbolCheck("symbols.sources", name, partial(_source, rule, name))
+            yield "symbols.sources", name, partial(_source, rule, name)
 
 
 def _cache(config: DotDict, rules: list[DotDict]) -> tuple[str, str]:
@@ -48,8 +43,8 @@ def _cache(config: DotDict, rules: list[DotDict]) -> tuple[str, str]:
             check_room(cache)
     except OSError as error:
         raise ProcessingEnvironmentError(
-            f"the symbol cache {cache} cannot be written: {error.filename}: {error.strerror}: give it to the "
-            "processor's user, or set companion_process.symbol_cache_path to another directory"
+            f"cannot write to the symbol cache {cache}: {error.filename}: {error.strerror} (give it to the processor's "
+            "user, or set companion_process.symbol_cache_path to another directory)"
         ) from error
     manager = "no manager runs"
     if is_there and is_managed(cache):
@@ -61,17 +56,16 @@ def _cache(config: DotDict, rules: list[DotDict]) -> tuple[str, str]:
 
 
 def _refuse_kept_symbols(cache: Path, rules: list[DotDict]) -> None:
-    """Raise ConfigurationError where symbol files that somebody keeps by hand are in the cache, whose manager removes
-    them."""
+    """Raise ConfigurationError if a directory of symbol files is in the cache, whose manager would remove them."""
     for rule in rules:
         directories = [name for name in rule.symbols.sources if name != S3 and "://" not in name]
-        named = [("symbols_path", each) for each in _kept_in(rule)]
-        for option, directory in [*named, *(("symbols.sources", each) for each in directories)]:
+        paths = [("symbols_path", each) for each in _symbols_paths(rule)]
+        for option, directory in [*paths, *(("symbols.sources", each) for each in directories)]:
             if Path(directory).resolve().is_relative_to(cache.resolve()):
                 raise ConfigurationError(
-                    f"the symbol cache {cache} has {directory} of {option} in it, and its manager removes any file "
-                    "for room: set companion_process.symbol_cache_path to another directory, in resource.symbols for "
-                    "all who need it"
+                    f"the symbol cache {cache} contains {directory} of {option}, and its manager removes any file to "
+                    "make room: set companion_process.symbol_cache_path to another directory, in resource.symbols for "
+                    "every section that needs it"
                 )
 
 
@@ -79,35 +73,35 @@ def _check_inotify(directories: int) -> None:
     allowed = int(_MAXIMUM_WATCHES.read_text())
     if directories >= allowed:
         raise ProcessingEnvironmentError(
-            f"inotify may watch only {allowed} of the {directories} directories of the symbol cache, which is looked "
-            "through once a minute instead: raise the sysctl fs.inotify.max_user_watches"
+            f"inotify may watch only {allowed} of the {directories} directories of the symbol cache, so the manager "
+            "scans it once a minute instead: raise the sysctl fs.inotify.max_user_watches"
         )
     try:
         INotify().close()
     except OSError as error:
         raise ProcessingEnvironmentError(
-            f"inotify cannot be used: {error.strerror}; raise the sysctl fs.inotify.max_user_instances"
+            f"cannot use inotify: {error.strerror}; raise the sysctl fs.inotify.max_user_instances"
         ) from error
 
 
 def _symbols(rule: DotDict) -> tuple[str, str]:
-    """Look for symbol files in the directories, up to the first."""
-    directories = [Path(each).absolute() for each in (*_kept_in(rule), rule.symbol_cache_path) if each]
-    found = next((directory for directory in directories if _has_symbols(directory)), None)
-    if found is not None:
-        return f"there are some in {found}", ""
-    # A stackwalker that is given an address gets them itself.
+    """Look for a directory that has symbol files."""
+    directories = [Path(each).absolute() for each in (*_symbols_paths(rule), rule.symbol_cache_path) if each]
+    directory = next((each for each in directories if _has_symbols(each)), None)
+    if directory is not None:
+        return f"symbol files in {directory}", ""
+    # A stackwalker that has the address of a server downloads them itself.
     if rule.symbols.sources or rule.get("public_symbols_url") or rule.get("private_symbols_url"):
-        return "none yet, they come from their sources", ""
+        return "none yet; they come from their sources", ""
     where = f"in {directories[0]} as <debug file>/<debug id>/<name>.sym" if directories else "in a symbols_path"
-    return "none were found", (
+    return "none", (
         f"no symbol files were found, so frames have no names: put them {where} (`socorro symbols add "
         "FILE` does), or name sources (resource.symbols.sources)"
     )
 
 
-def _kept_in(rule: DotDict) -> tuple[str, ...]:
-    """Return the directories of symbols that somebody keeps by hand; a rule of an operator's own may have none."""
+def _symbols_paths(rule: DotDict) -> tuple[str, ...]:
+    """Return the directories of symbols that people maintain; an operator's own rule may lack the option."""
     directories: tuple[str, ...] = rule.get("symbols_path") or ()
     return directories
 

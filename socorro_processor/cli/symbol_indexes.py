@@ -1,4 +1,4 @@
-"""``socorro symbols index``: makes the indexes by which a walk reads only what it needs of a symbol file."""
+"""``socorro symbols index`` makes the indexes by which a walk reads only what it needs of a symbol file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from socorro_processor.symbol_cache.index_process import CORRUPT, IndexProcess, 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--all", action="store_true", help="also those that have an index")
+    parser.add_argument("--all", action="store_true", help="also index those that have an index")
 
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
@@ -33,13 +33,13 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
         for file in progress.track(files, description="indexed"):
             try:
                 process = IndexProcess(file, stackwalker, rule.get("symbol_index_path") or "", anew=arguments.all)
-                # Walks need this index too: by it they know what they reject.
+                # The index is kept: it tells walks that the file is corrupt.
                 if process.finish().verdict == CORRUPT:
-                    raise NotIndexed("it is corrupt: the stackwalker rejects it; make it anew with dump_syms")
+                    raise NotIndexed("it is corrupt: the stackwalker rejects it; make it again with dump_syms")
             except (NotIndexed, OSError) as error:
                 failed += 1
                 say(f"{file}: {error}")
-    places = "" if files else f": there is none in {', '.join(str(root.absolute()) for root in roots)}"
+    places = "" if files else f": there are none in {', '.join(str(root.absolute()) for root in roots)}"
     print(f"{len(files) - failed} of {len(files)} symbol files have an index{places}")
     return int(failed > 0)
 
@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 COMMAND = Command(
     name="symbols index",
     summary="Make the indexes by which walks read only what they need of symbol files.",
-    description="Indexed are the symbol files of the local store and of the cache that have no index.",
-    exit_codes={0: "all have an index", 1: "some have none, or are corrupt"},
+    description="This indexes the symbol files of the local store and of the cache that have no index.",
+    exit_codes={0: "all files have an index", 1: "some have none, or are corrupt"},
     example="socorro symbols index --all",
     run=run,
     add_arguments=add_arguments,

@@ -1,4 +1,4 @@
-"""``socorro symbols``: symbols that crashes miss, how to get them, and the symbol cache."""
+"""``socorro symbols`` lists the symbols that crashes missed, adds and fetches symbols, and manages their cache."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import replace
 from socorro_processor.cli import symbol_cache, symbol_files, symbol_indexes, symbol_store
 from socorro_processor.cli.command import Command, family
 from socorro_processor.cli.layout import print_table
-from socorro_processor.cli.untrusted import plain
 from socorro_processor.configuration import Configuration, read_day
 from socorro_processor.crashstorage.missed_symbols import MissedModule, missing_symbols_source, most_missed
 from socorro_processor.errors import ConfigurationError
+from socorro_processor.untrusted import plain
 
 _COLUMNS = (*MissedModule._fields, "crashes")
-_SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
+_COLUMN_SHARES = (0.1, 0.0, 0.4, 0.2, 0.2)
 
 
 def _add_missing_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def _missing(arguments: argparse.Namespace, configuration: Configuration) -> int
     source = missing_symbols_source(configuration.values.destination)
     if source is None:
         raise ConfigurationError(
-            "no store of the destination can be asked for missing symbols;"
+            "no store of the destination can list missing symbols;"
             " FileSystemCrashStorage and PostgreSQLCrashStorage can"
         )
     try:
@@ -47,18 +47,18 @@ def _missing(arguments: argparse.Namespace, configuration: Configuration) -> int
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([_COLUMNS, *([plain(value) for value in row] for row in rows)])
     elif not missed:
-        print(f"no symbols were missed by the crashes of {plain(str(source))}")
+        print(f"no crash in {plain(str(source))} missed symbols")
     else:
         print_table(
             ("crashes", "debug file", "debug id", "code file", "code id"),
             [[(str(crashes), ""), *((plain(part or ""), "") for part in file)] for file, crashes in missed],
-            _SHARES,
+            _COLUMN_SHARES,
         )
     return 0
 
 
 def _with_former_arguments(command: Command) -> Command:
-    """Return the command, which takes the arguments of its siblings, too: without effect, as they always were."""
+    """Return the command with its siblings' arguments too, which it has always accepted and ignored."""
 
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_arguments(parser)
@@ -86,7 +86,7 @@ _MISSING = Command(
 
 COMMAND = family(
     name="symbols",
-    summary="Add symbols of your own binaries; say which ones crashes missed; get, upload and look after them.",
+    summary="Add symbols of your own binaries; list those that crashes missed; fetch, upload and manage them.",
     example="socorro symbols add ./app app.dmp",
     subcommands={
         command.name.split()[1]: _with_former_arguments(command)

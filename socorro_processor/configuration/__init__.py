@@ -1,4 +1,4 @@
-"""Configuration by configman. Everything else imports its names from here.
+"""Configuration by configman. Other rooms import its names from here.
 
 A component declares its options beside itself and is built with their values:
 
@@ -6,7 +6,7 @@ A component declares its options beside itself and is built with their values:
         required_config = Namespace()
         required_config.add_option("root", default="crashes", doc="directory of the crashes")
 
-Values come from an ini file, over it the environment, over that the command line.
+Values come from an ini file; the environment overrides it, and the command line overrides both.
 """
 
 from socorro_processor.configuration.arguments import argument, read_day, read_days

@@ -1,4 +1,4 @@
-"""Components are named in the configuration by their dotted class names, also by those of 2016."""
+"""Find components by their dotted class names in the configuration, including the names of 2016."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STATSD = _EXTERNAL + "statsd."
 
 OLD_NAMES: dict[str, str] = {
     "socorrolib.lib.threaded_task_manager.ThreadedTaskManager": "app.threaded_task_manager.ThreadedTaskManager",
-    # the document's spelling
+    # as the architecture document of 2016 spells it
     "socorrolib.lib.threaded_task_manager.ThreadedTaskManater": "app.threaded_task_manager.ThreadedTaskManager",
     "socorrolib.lib.task_manager.TaskManager": "app.task_manager.TaskManager",
     "socorrolib.lib.transform_rules.TransformRuleSystem": "pipeline.rule_system.TransformRuleSystem",
@@ -41,7 +41,7 @@ OLD_NAMES: dict[str, str] = {
     ),
     "socorro.processor.symbol_cache_manager.SymbolLRUCacheManager": "symbol_cache.manager.SymbolLRUCacheManager",
     _EXTERNAL + "crashstorage_base.PolyCrashStorage": "crashstorage.poly.PolyCrashStorage",
-    # the document's spelling
+    # as the architecture document of 2016 spells it
     _EXTERNAL + "crashstorage_base.PolyCrashstorage": "crashstorage.poly.PolyCrashStorage",
     _EXTERNAL + "crashstorage_base.FallbackCrashStorage": "crashstorage.fallback.FallbackCrashStorage",
     _EXTERNAL + "crashstorage_base.PrimaryDeferredStorage": "crashstorage.fallback.PrimaryDeferredStorage",
@@ -51,7 +51,7 @@ OLD_NAMES: dict[str, str] = {
     _EXTERNAL + "fs.crashstorage.FSPermanentStorage": "crashstorage.filesystem.FileSystemCrashStorage",
     _BOTO + "crashstorage.BotoS3CrashStorage": "crashstorage.s3.BotoS3CrashStorage",
     _BOTO + "crashstorage.BotoCrashStorage": "crashstorage.s3.BotoS3CrashStorage",
-    # the document's spelling
+    # as the architecture document of 2016 spells it
     _BOTO + "crashstorage.BotoS3CrashStore": "crashstorage.s3.BotoS3CrashStorage",
     _BOTO + "crashstorage.TelemetryBotoS3CrashStorage": "crashstorage.telemetry.TelemetryBotoS3CrashStorage",
     _BOTO + "connection_context.S3ConnectionContext": "crashstorage.s3_bucket.S3Bucket",
@@ -61,7 +61,7 @@ OLD_NAMES: dict[str, str] = {
     _BOTO + "connection_context.DatePrefixKeyBuilder": "crashstorage.keys.DatePrefixKeyBuilder",
     _BOTO + "connection_context.SimpleDatePrefixKeyBuilder": "crashstorage.keys.SimpleDatePrefixKeyBuilder",
     _POSTGRESQL + "PostgreSQLCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
-    # the document's spelling
+    # as the architecture document of 2016 spells it
     _POSTGRESQL + "PostgresSQLCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
     _POSTGRESQL + "PostgreSQLBasicCrashStorage": "crashstorage.postgresql.crashstorage.PostgreSQLCrashStorage",
     _ES + "connection_context.ConnectionContext": _ELASTICSEARCH + "connection.ElasticsearchConnection",
@@ -97,7 +97,7 @@ OLD_NAMES: dict[str, str] = {
     _GENERAL + "CPUInfoRule": "rules.general.CPUInfoRule",
     _GENERAL + "OSInfoRule": "rules.general.OSInfoRule",
     _BREAKPAD + "BreakpadStackwalkerRule2015": "rules.breakpad.BreakpadStackwalkerRule2015",
-    # the document's spelling
+    # as the architecture document of 2016 spells it
     _BREAKPAD + "BreakdpadStaclkwalkerRule2015": "rules.breakpad.BreakpadStackwalkerRule2015",
     _BREAKPAD + "CrashingThreadRule": "rules.crash_info.CrashingThreadRule",
     _MOZILLA + "ProductRewrite": "rules.raw_transform.ProductRewrite",
@@ -139,29 +139,33 @@ OLD_NAMES: dict[str, str] = {
     _SKUNK + "Bug812318": "rules.skunk.Bug812318",
     _SKUNK + "NullClassification": "rules.skunk.NullClassification",
 }
-"""Names of the 2016 processor, to what does their work here, below ``socorro_processor``."""
+"""By names of the 2016 processor: the classes that do their work here, below ``socorro_processor``."""
 
 FORMER_NAMES = {
     "socorro_processor.symbols.lru_cache_manager.SymbolLRUCacheManager": "symbol_cache.manager.SymbolLRUCacheManager",
 }
-"""Names that earlier versions of this project had, to those of today, below ``socorro_processor``."""
+"""By names of earlier versions of this project: today's names, below ``socorro_processor``."""
 
 _OLD_MODULES = {
-    # the document's spelling
+    # as the architecture document of 2016 spells it
     "socorro.processer.": "socorro.processor.",
     # before and after there was a socorrolib
     "socorro.lib.": "socorrolib.lib.",
 }
 
 
+def is_former_class_name(name: str) -> bool:
+    """Return True for a class of the 2016 processor, or one that had another name in this project."""
+    name = _in_today_modules(name)
+    return name in OLD_NAMES or name in FORMER_NAMES
+
+
 def class_converter(name: str) -> type[Any] | None:
-    """The class of a dotted name; None for an empty one. Raises ValueError, saying what is not there."""
+    """Return the class with a dotted name; None if the name is empty. Raises ValueError, which says what is missing."""
     name = name.strip()
     if not name:
         return None
-    for old, new in _OLD_MODULES.items():
-        if name.startswith(old):
-            name = new + name.removeprefix(old)
+    name = _in_today_modules(name)
     if new_name := OLD_NAMES.get(name) or FORMER_NAMES.get(name):
         name = f"socorro_processor.{new_name}"
     module_name, _, class_name = name.rpartition(".")
@@ -174,14 +178,22 @@ def class_converter(name: str) -> type[Any] | None:
             raise ValueError("a class of the 2016 processor that has no counterpart in this one") from error
         raise_if_of_this_machine(error, f"importing {module_name}")
         raise ValueError(f"module {module_name} cannot be imported: {error}") from error
-    found = getattr(module, class_name, None)
-    if not isinstance(found, type):
+    component = getattr(module, class_name, None)
+    if not isinstance(component, type):
         raise ValueError(f"module {module_name} has no class {class_name}")
-    return found
+    return component
+
+
+def _in_today_modules(name: str) -> str:
+    """Return the name of a class of 2016 with the module in which ``OLD_NAMES`` has it."""
+    for old, new in _OLD_MODULES.items():
+        if name.startswith(old):
+            name = new + name.removeprefix(old)
+    return name
 
 
 def class_name(component: type[Any] | None) -> str:
-    """The dotted name by which ``component`` can be configured."""
+    """Return the dotted name by which ``component`` can be configured."""
     return "" if component is None else f"{component.__module__}.{component.__qualname__}"
 
 
@@ -189,7 +201,7 @@ class ClassList:
     """Several classes, each with a numbered namespace for its options: ``storage0``, ``storage1``."""
 
     def __init__(self, names: str, template: str, option_name: str) -> None:
-        self.classes = [found for name in names.split(",") if (found := class_converter(name)) is not None]
+        self.classes = [each for name in names.split(",") if (each := class_converter(name)) is not None]
         self.namespaces = [template % index for index in range(len(self.classes))]
         self.required_config = Namespace()
         for namespace, component in zip(self.namespaces, self.classes, strict=True):
@@ -206,5 +218,5 @@ class ClassList:
 
 
 def classes_in_namespaces(template: str, option_name: str) -> Callable[[str], ClassList]:
-    """A converter of ``"a.B, c.D"`` into a ClassList, its namespaces named by ``template`` (``"storage%d"``)."""
+    """Return a converter from ``"a.B, c.D"`` to a ClassList. ``template``, such as ``storage%d``, names namespaces."""
     return lambda names: ClassList(names, template, option_name)

@@ -1,4 +1,4 @@
-"""Find a kind of section in the configuration: of a store behind others, in a wrapper, or alone."""
+"""Find the sections of components in the configuration, at any depth: a store may be within another store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sections(config: DotDict) -> Iterator[DotDict]:
 
 
 def components(config: DotDict, kind: type[T]) -> Iterator[tuple[type[T], DotDict]]:
-    """Yield each class of this kind that a section names, with that section: the options of the class are there."""
+    """Yield each class of this kind that a section names, and that section, which has the options of the class."""
     for section in sections(config):
         for value in list(section.values()):
             if isinstance(value, type) and issubclass(value, kind):

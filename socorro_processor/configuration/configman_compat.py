@@ -1,12 +1,11 @@
-"""configman, made to work with today's Python. Nothing else imports it directly."""
+"""Make configman work with today's Python. Other modules import it from here."""
 
 from __future__ import annotations
 
 import collections
 import collections.abc
 
-# configman 1.3.0, the newest there is, was written before Python 3.10 moved the abstract base
-# classes out of `collections`; here it finds them there again.
+# configman 1.3.0, the newest version, imports the abstract base classes from `collections`, which Python 3.10 removed.
 for _name in ("Mapping", "MutableMapping", "MutableSet", "Sequence"):
     setattr(collections, _name, getattr(collections.abc, _name))
 
@@ -19,7 +18,7 @@ __all__ = ["ConfigurationManager", "DotDict", "Namespace", "Option", "RequiredCo
 
 
 def boolean(text: str) -> bool:
-    """``true`` or ``false``, and what else people write for them."""
+    """Read ``true``, ``false``, or a synonym. Raises ValueError."""
     match text.strip().lower():
         case "true" | "t" | "yes" | "y" | "on" | "1":
             return True
@@ -28,5 +27,5 @@ def boolean(text: str) -> bool:
     raise ValueError("neither true nor false")
 
 
-# configman's own takes every word that is not "true" for a no, misspelled ones too.
+# By default, configman reads every word except "true" as false, even a misspelled one.
 str_to_instance_of_type_converters[bool] = boolean

@@ -1,4 +1,4 @@
-"""Converters of options' texts: ``from_string_converter=WholeNumber(1, 1000)``."""
+"""Converters for the texts of options: ``from_string_converter=WholeNumber(1, 1000)``."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class WholeNumber:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Reads a time that ends. Raises ValueError."""
+    """Reads a number of seconds, not infinite. Raises ValueError."""
 
     minimum: float = 0.0
     above: bool = False
-    """True if it must be more than ``minimum``."""
+    """True if the number must be greater than ``minimum``."""
 
     def __call__(self, text: str) -> float:
         try:
@@ -59,7 +59,7 @@ class OneOf:
 
     words: tuple[str, ...]
     fold: Callable[[str], str] = str
-    """Applied to the text first: with ``str.lower`` capitals are accepted, too."""
+    """A function that is applied to the text first: with ``str.lower``, capitals are accepted too."""
 
     def __call__(self, text: str) -> str:
         if (word := self.fold(text)) not in self.words:
@@ -71,12 +71,12 @@ class OneOf:
 
 
 def names(text: str) -> frozenset[str]:
-    """Read names with commas between them."""
+    """Read comma-separated names."""
     return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
 def names_or_paths(text: str) -> tuple[str, ...]:
-    """Read names or paths with commas or colons between them."""
+    """Read names or paths, separated by commas or colons."""
     return tuple(each.strip() for each in re.split(f"[,{os.pathsep}]", text) if each.strip())
 
 
@@ -88,12 +88,12 @@ def share(text: str) -> float:
 
 
 def size_or_auto(text: str) -> int | None:
-    """Bytes, or None for ``auto``. Raises ValueError."""
+    """Read a number of bytes; None for ``auto``. Raises ValueError."""
     return None if text.strip().lower() in ("", "auto") else size(text)
 
 
 def size(text: str) -> int:
-    """Bytes, of a number with k, M or G behind it. Raises ValueError."""
+    """Read a number of bytes, which may end with k, M or G. Raises ValueError."""
     match = re.fullmatch(r"\s*(\d+)\s*([kmg]?)\s*", text, re.ASCII | re.IGNORECASE)
     if match is None or int(match[1]) == 0:
         raise ValueError("a size above 0 was expected, such as 500M or 4G")

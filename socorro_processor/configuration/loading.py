@@ -1,4 +1,4 @@
-"""From definitions and sources to the values that components are built with."""
+"""Combine definitions and sources to the values that components are built with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from socorro_processor.configuration.algorithm import OPTION, SECTIONS, with_algorithm
 from socorro_processor.configuration.class_names import class_converter
 from socorro_processor.configuration.configman_compat import (
     ConfigurationManager,
@@ -27,25 +28,39 @@ SHARED_VALUES = ("resource", "secrets")
 
 
 class Configuration:
-    """Every option with its value. ``values`` is what components are given, by section."""
+    """Every option with its value. Components are built with the sections of ``values``."""
 
-    def __init__(self, definitions: Namespace, sources: Sequence[Source]) -> None:
-        """Overlay ``sources``, the later ones winning. Raises ConfigurationError naming every mistake."""
+    def __init__(self, definitions: Namespace, sources: Sequence[Source], *, tolerated: tuple[str, ...] = ()) -> None:
+        """Read ``sources``; later ones override earlier ones. Raises ConfigurationError with all mistakes.
+
+        An unknown option whose name begins with one of ``tolerated`` is a warning and no mistake.
+        """
         _extend_python_path(sources)
+        self._definitions, self._sources = definitions.safe_copy(), sources
+        with_choice, self.algorithm = with_algorithm(sources, definitions)
         self._manager = _Manager(
             [definitions],
-            with_symbols_beside_crashes(sources),
+            with_symbols_beside_crashes(with_choice),
             argv_source=[],
             use_admin_controls=False,
             use_auto_help=False,
             value_source_object_hook=Source,
+            tolerated=tolerated,
         )
         self.values: DotDict = self._manager.get_config(mapping_class=DotDict)
         self.warnings: Sequence[str] = self._manager.retired
         """Messages about options that have no effect any more."""
 
+    def with_algorithm(self, name: str) -> Configuration:
+        """Return this configuration with another class of the pipeline. Raises ConfigurationError.
+
+        Options of rules that this pipeline does not have are left out, with a warning.
+        """
+        sources = [*self._sources, Source({OPTION: name})]
+        return Configuration(self._definitions.safe_copy(), sources, tolerated=SECTIONS)
+
     def options(self) -> Iterator[tuple[str, Option]]:
-        """Every option by its dotted key, section by section."""
+        """Yield every option with its dotted key, section by section."""
         definitions = self._manager.option_definitions
         for key in sorted(definitions.keys_breadth_first(), key=lambda key: (key.split(".")[:-1], key)):
             if isinstance(definitions[key], Option):
@@ -53,22 +68,22 @@ class Configuration:
 
 
 def defaults(component: type[RequiredConfig], **values: object) -> DotDict:
-    """Return the configuration of ``component`` with its defaults and ``values``."""
+    """Return the configuration of ``component``: its defaults, overridden by ``values``."""
     return Configuration(component.get_required_config(), [Source(values)]).values
 
 
 def _extend_python_path(sources: Iterable[Source]) -> None:
-    """Make the operator's own modules importable, before the first class name is looked up."""
-    written = [source["plugins.path"] for source in sources if "plugins.path" in source]
-    for directory in written[-1].split(",") if written else ():
-        if not directory.strip():
+    """Make the operator's modules importable, before the first class name is looked up."""
+    values = [source["plugins.path"] for source in sources if "plugins.path" in source]
+    for part in values[-1].split(",") if values else ():
+        if not part.strip():
             continue
-        found = Path(directory.strip()).absolute()
-        if not found.is_dir():
-            origin = getattr(written[-1], "origin", "plugins.path")
-            raise ConfigurationError(f"{origin}: there is no directory {found}")
-        if str(found) not in sys.path:
-            sys.path.append(str(found))
+        directory = Path(part.strip()).absolute()
+        if not directory.is_dir():
+            origin = getattr(values[-1], "origin", "plugins.path")
+            raise ConfigurationError(f"{origin}: there is no directory {directory}")
+        if str(directory) not in sys.path:
+            sys.path.append(str(directory))
 
 
 class _Manager(ConfigurationManager):
@@ -76,14 +91,17 @@ class _Manager(ConfigurationManager):
 
     retired: Sequence[str] = ()
 
+    def __init__(self, *arguments: Any, tolerated: tuple[str, ...], **options: Any) -> None:
+        self._tolerated = tolerated
+        super().__init__(*arguments, **options)
+
     def _overlay_expand(self) -> set[str]:
         try:
             known: set[str] = super()._overlay_expand()
         except Exception as error:
-            # configman stops at the first value that does not convert, without saying where it was
-            # written: find that out, and what else is wrong beside it.
+            # configman stops at the first value that it cannot convert, and does not say where that came from.
             mistakes = dict.fromkeys(mistake for key in self._keys() if (mistake := self._mistake(key)))
-            if not mistakes:  # it was but for a moment
+            if not mistakes:  # the error was temporary
                 raise_if_of_this_machine(error, "reading the configuration")
             raise ConfigurationError("\n".join(mistakes) or str(error)) from error
         return known | set(self._keys())
@@ -117,6 +135,8 @@ class _Manager(ConfigurationManager):
                     continue
                 if reason := of_2016(key, RETIRED):
                     retired.append(f"{place}: an option of the 2016 processor, without effect here: {reason}")
+                elif key.startswith(self._tolerated):
+                    retired.append(f"{place}: left out, because there is no option {key} with this algorithm")
                 elif instead := of_2016(key, MOVED):
                     mistakes.append(f"{place}: there is no option {key} any more; set {instead}")
                 else:
@@ -135,7 +155,7 @@ def _nearest(key: str, known_keys: set[str]) -> str:
 
 
 def _of_an_unused_resource(key: str, known_keys: set[str]) -> bool:
-    """Shared values may be there for other programs: an error only beside those that are used here."""
+    """Return True for a shared value in a section that nothing here uses: it may be for other programs."""
     if key.split(".")[0] not in SHARED_VALUES:
         return False
     section = key.rpartition(".")[0] + "."

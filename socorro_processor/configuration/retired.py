@@ -1,6 +1,7 @@
 """Options of the 2016 processor that have another name here, or none.
 
-A file of 2016 may hold them. Each is named by its last word, wherever it stands, or in full with ``*``.
+A file from 2016 may contain them. A pattern without a dot is the option's name in any section; one with a dot, which
+may have ``*``, is the whole key.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
-_RETRIES = "stores and queues retry by themselves"
+_RETRIES = "stores and queues retry on their own"
 _CONNECTIONS = "each store and queue keeps its own connections"
 _FILES = "files have the names that objects have in S3"
 _TEMPLATE = "`socorro setup` makes the index template"
@@ -16,7 +17,7 @@ _LISTS = "signature lists are files: see siglists_directory"
 _LOGS = "logs go to standard error: see logging.level and logging.format"
 _QUEUED = "every crash in a queue is processed"
 _WALKER = "the stackwalker does it, or nothing reads it"
-_SLICES = "socorro-stackwalk reads by itself what it needs of symbol files: there are no slices"
+_SLICES = "socorro-stackwalk reads only the parts of symbol files that it needs: there are no slices"
 
 RETIRED: dict[str, str] = {
     "application": "the command says what runs: socorro processor",
@@ -26,8 +27,8 @@ RETIRED: dict[str, str] = {
     "number_of_submissions": "the processor runs until it is told to stop",
     "quit_on_empty_queue": "the processor runs until it is told to stop",
     "worker_task.*": "fetch, transform and save are always the same three steps",
-    "registrar.*": "processors need not be known to one another",
-    "sentry.*": "what goes wrong is in the log and in the metrics",
+    "registrar.*": "processors need not know each other",
+    "sentry.*": "failures are in the log and in the metrics",
     # connections
     "transaction_executor_class": _RETRIES,
     "backoff_delays": _RETRIES,
@@ -39,7 +40,7 @@ RETIRED: dict[str, str] = {
     "elasticsearch_connection_wrapper_class": _CONNECTIONS,
     "resource_class": _CONNECTIONS,
     "calling_format": "boto3 finds out how a bucket is addressed",
-    "routing_key": "who submits a crash says which queue it goes to",
+    "routing_key": "the submitter of a crash chooses its queue",
     "filter_on_legacy_processing": _QUEUED,
     "throttle": _QUEUED,
     # stores
@@ -56,7 +57,7 @@ RETIRED: dict[str, str] = {
     "date_branch_base": _FILES,
     "minutes_per_slice": _FILES,
     "umask": "the umask is that of the process",
-    "elasticsearch_timeout_extended": "elasticsearch_timeout holds for every request",
+    "elasticsearch_timeout_extended": "elasticsearch_timeout applies to every request",
     "elasticsearch_doctype": "Elasticsearch 8 has no document types",
     "elasticsearch_index_settings": _TEMPLATE,
     "elasticsearch_index_alias": _TEMPLATE,
@@ -87,7 +88,7 @@ RETIRED: dict[str, str] = {
     "syslog_*": _LOGS,
     "stderr_*": _LOGS,
 }
-"""Without effect; where one is set, the log says what became of it."""
+"""Options without effect. If one is set, the log says what became of it."""
 
 MOVED: dict[str, str] = {
     "processor.*.rules_list": "processor.rule_sets",
@@ -96,12 +97,15 @@ MOVED: dict[str, str] = {
     "*.es_redactor.*": "forbidden_keys of the store itself",
     "storage_namespaces": "storage_classes, with the options in storage0, storage1, ...",
 }
-"""An error, since the processor would do something else without them; it says what to set now."""
+"""Options that are an error, because the processor would behave differently without them. It says what to set now."""
+
+_ALSO_OF_TODAY = ("calling_format", "elasticsearch_class", "elasticsearch_shards_per_index", "resource_class")
+"""Names of retired options that other sections of today have, too."""
 
 _FORMER_NAMES = {
     "root": "fs_root",
     "wrapped_crashstore": "wrapped_object_class",
-    # In 2016 the one read from the other.
+    # In 2016, a new crash source read its ids from a crash store.
     "new_crash_source_class": "crashstorage_class",
 }
 _FORMER_SECTIONS = {"resource.filesystem": "resource.fs"}
@@ -111,8 +115,18 @@ def of_2016(key: str, table: Mapping[str, str]) -> str | None:
     """Return the entry of ``table`` for the option ``key``."""
     name = key.rpartition(".")[2]
     return next(
-        (said for pattern, said in table.items() if fnmatchcase(key if "." in pattern else name, pattern)), None
+        (entry for pattern, entry in table.items() if fnmatchcase(key if "." in pattern else name, pattern)), None
     )
+
+
+def is_name_of_2016(key: str) -> bool:
+    """Return True if the option ``key`` was one of the 2016 processor, and has another name here, or none."""
+    section, _, name = key.rpartition(".")
+    if name == "crashstorage_class":
+        return section == "new_crash_source"
+    if name in _FORMER_NAMES.values():
+        return True
+    return name not in _ALSO_OF_TODAY and any(of_2016(key, table) for table in (RETIRED, MOVED))
 
 
 def former_names(key: str) -> Iterator[str]:

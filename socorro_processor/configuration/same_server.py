@@ -1,8 +1,8 @@
-"""The bucket with symbols is on the server of the crashes' bucket, where nothing else is said of it.
+"""Assume that the symbols' bucket is on the server of the crashes' bucket, unless the configuration says otherwise.
 
-So an option of ``resource.symbols.s3`` that no source sets has the value of the same one in ``resource.boto``, and the
-secret in ``secrets.symbols`` that of ``secrets.boto``: not the bucket's name, its prefix, or how long it is waited for.
-Where ``resource.symbols.s3.endpoint_url`` names another server, that one is told none of it.
+An option of ``resource.symbols.s3`` that no source sets has the value of the same option in ``resource.boto``, and the
+secret in ``secrets.symbols`` that of ``secrets.boto``. This does not apply to the bucket's name, its prefix, and
+timeouts. If ``resource.symbols.s3.endpoint_url`` names another server, nothing is copied.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ _KEYS = (
 
 
 def with_symbols_beside_crashes(sources: Sequence[Source]) -> list[Source]:
-    """Return the sources, and before them, so that each goes over it, one with what the symbols' bucket is not told."""
-    return [Source(dict(_borrowed(sources))), *sources]
+    """Return the sources, preceded by a source with the copied values, which every other source overrides."""
+    return [Source(dict(_copied_values(sources))), *sources]
 
 
-def _borrowed(sources: Sequence[Source]) -> Iterator[tuple[str, Any]]:
+def _copied_values(sources: Sequence[Source]) -> Iterator[tuple[str, Any]]:
     own, crashes = (_last(sources, f"{section}.{_ENDPOINT}") for section in (_SYMBOLS, _CRASHES))
     if own is not None and own != (crashes or ""):
         return
     pairs = [(f"{_SYMBOLS}.{name}", f"{_CRASHES}.{name}") for name in (_ENDPOINT, *_SERVER)]
-    # One key with the secret of another opens nothing.
+    # An access key with the secret of another key is useless.
     if all(_last(sources, key) is None for key, _ in _KEYS):
         pairs += _KEYS
-    for key, lender in pairs:
-        if _last(sources, key) is None and (value := _last(sources, lender)) is not None:
+    for key, origin in pairs:
+        if _last(sources, key) is None and (value := _last(sources, origin)) is not None:
             yield key, value
 
 
 def _last(sources: Sequence[Source], key: str) -> Any:
-    """Return the value of the last source that sets it; None if none does."""
+    """Return the value of ``key`` in the last source that sets it; None if no source does."""
     return next((source[key] for source in reversed(sources) if key in source), None)

@@ -19,7 +19,7 @@ _MAXIMUM_INCLUDE_DEPTH = 8
 
 
 class SourcedValue(str):
-    """The text of a value, which knows where it was written: for error messages."""
+    """The text of a value, with its place for error messages."""
 
     origin: str
 
@@ -30,7 +30,10 @@ class SourcedValue(str):
 
 
 class Source(Mapping[str, Any]):
-    """The values of one source, by dotted key; those under an option's name of 2016 are the option's."""
+    """The values of one source, by dotted key. An option is also found by its name of 2016."""
+
+    is_for_one_run = False
+    """True if a person gave the values for one run of a command, perhaps to try them."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
@@ -47,8 +50,16 @@ class Source(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def given(self) -> Iterator[tuple[str, Any]]:
+        """Yield every key and value, including those that may be for other programs."""
+        yield from self._values.items()
+
+    def is_shared(self, key: str) -> bool:
+        """Return True if ``key`` comes from a place where other programs have values, too."""
+        return False
+
     def unknown(self, known_keys: set[str]) -> set[str]:
-        """The keys that are meant for this program, but are not ``known_keys``."""
+        """Return the keys for this program that are not among ``known_keys``."""
         return self.keys() - _with_former_names(known_keys)
 
     def _find(self, key: str) -> Any:
@@ -56,10 +67,10 @@ class Source(Mapping[str, Any]):
 
 
 class EnvironmentSource(Source):
-    """``SOCORRO__A__B`` is option ``a.b``, in whatever case; a name with dots is the option's own.
+    """The environment: ``SOCORRO__A__B``, in upper or lower case, is the option ``a.b``; so is a variable ``a.b``.
 
-    The first form is meant for this program, and an unknown one is a mistake; names with dots come
-    from a shared store (``envconsul``), where other programs have theirs too.
+    An unknown name of the first form is a mistake. Names with dots come from a store (``envconsul``) that other
+    programs share, so an unknown one may be theirs.
     """
 
     PREFIX = "SOCORRO__"
@@ -78,6 +89,13 @@ class EnvironmentSource(Source):
             name: SourcedValue(text, f"environment variable {name}") for name, text in environ.items() if "." in name
         }
 
+    def given(self) -> Iterator[tuple[str, Any]]:
+        yield from super().given()
+        yield from self._dotted.items()
+
+    def is_shared(self, key: str) -> bool:
+        return key in self._dotted
+
     def unknown(self, known_keys: set[str]) -> set[str]:
         return self.keys() - {key.lower() for key in _with_former_names(known_keys)}
 
@@ -88,18 +106,24 @@ class EnvironmentSource(Source):
             return self._dotted[key]
 
 
+class CommandLineSource(Source):
+    """The command line: ``--a.b=value`` is the option ``a.b``."""
+
+    is_for_one_run = True
+
+
 def _with_former_names(keys: set[str]) -> set[str]:
     return keys.union(*(former_names(key) for key in keys))
 
 
 def read_ini(path: Path) -> Source:
-    """The values of an ini file with nested sections: ``[destination]``, within it ``[[storage0]]``.
+    """Return the values of an ini file with nested sections, such as ``[[storage0]]`` in ``[destination]``.
 
     Raises ConfigurationError with file and line.
     """
     try:
         lines = list(_lines(path))
-        # Values are taken as they stand: a comma makes no list, a percent sign no interpolation.
+        # Values are read literally: commas do not make lists, and percent signs are not interpolated.
         parsed = ConfigObj(lines, list_values=False, interpolation=False)
     except OSError as error:
         raise ConfigurationError(f"cannot read {error.filename or path}: {error.strerror}") from error
@@ -115,7 +139,7 @@ def read_ini(path: Path) -> Source:
 def _lines(path: Path, indent: str = "", depth: int = 0) -> Iterator[str]:
     if depth > _MAXIMUM_INCLUDE_DEPTH:
         raise ConfigurationError(f"{path}: more than {_MAXIMUM_INCLUDE_DEPTH} files include one another")
-    # Some editors put a byte order mark first.
+    # Some editors begin a file with a byte order mark.
     for line in path.read_text(encoding="utf-8-sig").splitlines():
         if include := _INCLUDE.fullmatch(line):
             yield from _lines(path.parent / include.group(2), indent + include.group(1), depth + 1)
@@ -139,7 +163,7 @@ def _unquoted(text: str) -> str:
 
 
 def split_command_line(arguments: Iterable[str]) -> tuple[Source, list[str]]:
-    """Take ``--a.b=value`` and ``--a.b value`` out of the arguments; the rest is the command's own."""
+    """Take ``--a.b=value`` and ``--a.b value`` out of the arguments; the rest is for the command."""
     values: dict[str, SourcedValue] = {}
     rest: list[str] = []
     remaining = iter(arguments)
@@ -153,4 +177,4 @@ def split_command_line(arguments: Iterable[str]) -> tuple[Source, list[str]]:
             if text is None and (text := next(remaining, None)) is None:
                 raise ConfigurationError(f"--{key} needs a value: --{key}=VALUE")
             values[key] = SourcedValue(text, f"command line, --{key}")
-    return Source(values), rest
+    return CommandLineSource(values), rest

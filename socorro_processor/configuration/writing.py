@@ -1,4 +1,4 @@
-"""The configuration as people read it: an ini file, and the list of options in a command's help."""
+"""Write the configuration for people: as an ini file, and as the list of options in a command's help."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from socorro_processor.configuration.sources import SourcedValue
 
 MASK = "****************"
 _LISTED_CLASSES = ("rule_class", "crashstorage_class")
-"""Options below the top of a section that another option sets, one for each class of its list."""
+"""Options within a section that another option sets, one for each class in its list."""
 
 
 def as_ini(configuration: Configuration) -> str:
-    """An ini file of every option: what was set, and as comments what is only a default."""
+    """Return an ini file with every option, in which defaults are comments."""
     return "\n".join(_ini_lines(configuration)) + "\n"
 
 
 def as_help(configuration: Configuration, sections: str | Callable[[str], bool], *, everything: bool = False) -> str:
-    """Return the options with their docs and values; empty where there are none.
+    """Return the options with their docs and values; empty if there are none.
 
-    ``sections``: one, such as ``resource`` or ``resource.symbols``; or what tells of each at the top whether it is
-    listed. Without ``everything`` an option whose value is a shared one is only listed where that is, and the classes
-    that another option lists are left out.
+    ``sections``: the name of a section, such as ``resource.symbols``, or a function that returns True for each top
+    section to list. Without ``everything``, an option with a shared value is listed only in the shared section, and
+    the classes that another option lists are left out.
     """
     every = dict(configuration.options())
     chosen = {key: option for key, option in every.items() if _is_in(key, sections)}
@@ -38,8 +38,10 @@ def as_help(configuration: Configuration, sections: str | Callable[[str], bool],
     for key, option in chosen.items():
         top, *within, name = key.split(".")
         if not everything:
-            of_all = every.get(f"{option.reference_value_from}.{name}")
-            if (name in _LISTED_CLASSES and within) or (of_all is not None and _text(of_all) == _text(option)):
+            shared_option = every.get(f"{option.reference_value_from}.{name}")
+            if (name in _LISTED_CLASSES and within) or (
+                shared_option is not None and _text(shared_option) == _text(option)
+            ):
                 continue
             if callable(sections) and top in SHARED_VALUES and key not in shared:
                 continue
@@ -62,7 +64,7 @@ def _ini_lines(configuration: Configuration) -> Iterator[str]:
     for key, option in configuration.options():
         *within, name = key.split(".")
         if within == ["admin"]:
-            continue  # what to do with the configuration is no part of it
+            continue  # it tells configman what to do with the configuration
         if within != section:
             yield ""
             shared = 0
@@ -80,11 +82,11 @@ def _ini_lines(configuration: Configuration) -> Iterator[str]:
 def _text(option: Option) -> str:
     if option.secret and option.value:
         return MASK
-    # As it was written, in the file or beside the class: only that is sure to be read back.
-    written: Any = option.default
-    if isinstance(written, str):
-        return str(written)
-    return class_name(written) if isinstance(written, type) else str(to_str(written))
+    # The original text, from the file or the default, is certain to be read back as the same value.
+    default: Any = option.default
+    if isinstance(default, str):
+        return str(default)
+    return class_name(default) if isinstance(default, type) else str(to_str(default))
 
 
 def _one_line(text: str) -> str:
@@ -92,7 +94,7 @@ def _one_line(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """So that ``read_ini`` reads the same text again."""
+    """Quote a text so that ``read_ini`` reads the same text again."""
     if "\n" in text or "#" in text or text != text.strip():
         for quotes in ("'''", '"""'):
             if quotes not in text:

@@ -1,7 +1,7 @@
-"""The history of a crash: what happened to it so far, as far as its fate depends on that.
+"""The history of a crash: everything so far that its fate depends on.
 
-It travels with the crash, as headers of a message or columns of a row: a retry may come to another process, on another
-host, with another version of this program.
+It travels with the crash, as headers of a message or columns of a row, because a retry may come to another process, on
+another host, with another version of this program.
 """
 
 from __future__ import annotations
@@ -9,41 +9,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FORCE = "force"
-"""A kind of work: the result is saved even where it is worse than the earlier one."""
+"""A kind of work: the result is saved even if it is worse than the earlier one."""
 
-_LONGEST_TEXT = 1_000
+_LONGEST_TEXT = 1_000  # characters
 _LATEST = 2**40
-"""Seconds since 1970 that no clock tells."""
+"""Seconds since 1970, too many for any clock."""
 
 
 @dataclass(frozen=True)
 class History:
-    """The history of one crash before this delivery of it. The defaults say that nothing happened."""
+    """The history of a crash before this delivery. With the defaults, nothing has happened."""
 
     not_found: int = 0
-    """The number of times that it was looked for in vain."""
+    """The number of times that no store had it."""
     failed: str = ""
-    """The names, with commas between, of what failed the last time: stores, the source, the machine."""
+    """Names of what failed the last time, comma-separated: stores, the source, the machine."""
     failed_at: float = 0.0
-    """The time of that, in seconds since 1970."""
+    """When that was, in seconds since 1970."""
     unsaved: str = ""
-    """The stores that lack its result while others have it, names with commas between."""
+    """Names of the stores that lack its result while others have it, comma-separated."""
     result: str = ""
-    """Names the result that those others have: only whoever made it can complete it."""
+    """A name for the result that the other stores have: only the process that made it can complete it."""
     work: str = ""
-    """The kind of work: empty is processing as usual. One that this version does not know is that, too."""
+    """The kind of work. Empty, or unknown to this version, means processing as usual."""
 
 
-NOTHING = History()
+NO_HISTORY = History()
 
 
-def names_of(text: str) -> list[str]:
+def split_names(text: str) -> list[str]:
     """Return the names in ``failed`` or ``unsaved``."""
     return [name for name in text.split(",") if name]
 
 
 def history_of(values: dict[str, object]) -> History:
-    """Return the history with these values, by the names of its fields.
+    """Return the history with these values by field name.
 
     Other programs write to the queues too: a value of another form counts as missing.
     """

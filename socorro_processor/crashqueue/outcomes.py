@@ -1,7 +1,7 @@
-"""Outcomes: how crashes end, as the processors of an installation tell each other.
+"""Outcomes: how crashes ended, as the processors of an installation tell each other.
 
-One processor alone cannot judge whose fault a failure is: with eight of them each sees an eighth of what happens.
-What is told may be lost, or come late; nothing but a judgement depends on it.
+One processor alone cannot judge whose fault a failure is: with eight of them, each sees an eighth of what happens.
+Outcomes may get lost or come late, because nothing but that judgement depends on them.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any
 
 _MOST_IDS = 100
 _MOST_STORES = 100
-_LONGEST_NAME = 200
+_LONGEST_NAME = 200  # characters
 _MOST_CRASHES = 1_000_000
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The ends of crashes at one processor within a moment."""
+    """How crashes ended in one processor lately."""
 
     saved: int = 0
-    """Crashes that every store took."""
+    """The number of crashes that every store took."""
     took: Mapping[str, int] = field(default_factory=dict)
-    """The number of crashes that a store took and another did not, by its name."""
+    """By name of a store: the number of crashes that it took while another store did not."""
     failed: tuple[str, ...] = ()
-    """Ids of crashes that failed of their own since the last of ``saved``."""
+    """The ids of crashes that failed through their own fault since the last one that was saved."""
 
     def __bool__(self) -> bool:
         return bool(self.saved or self.took or self.failed)
@@ -38,17 +38,17 @@ def encode_outcomes(outcomes: Outcomes) -> bytes:
 
 
 def decode_outcomes(data: bytes) -> Outcomes:
-    """Return what was encoded, cut to what makes sense; empty if another program sent it."""
-    values = object_of(data)
+    """Return the outcomes, cut to what makes sense; empty if another program sent the data."""
+    values = parse_object(data)
     if values is None:
         return Outcomes()
     took, failed = values.get("took"), values.get("failed")
     return Outcomes(
-        count_of(values.get("saved")),
+        bounded_count(values.get("saved")),
         {
-            name: count_of(count)
+            name: bounded_count(count)
             for name, count in list(took.items())[:_MOST_STORES]
-            if len(name) <= _LONGEST_NAME and count_of(count)
+            if len(name) <= _LONGEST_NAME and bounded_count(count)
         }
         if isinstance(took, dict)
         else {},
@@ -58,8 +58,8 @@ def decode_outcomes(data: bytes) -> Outcomes:
     )
 
 
-def object_of(data: bytes) -> dict[str, Any] | None:
-    """Return a JSON object that anybody may have sent; None if it is not one."""
+def parse_object(data: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that anybody may have sent; None if it is not one."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -67,6 +67,6 @@ def object_of(data: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def count_of(value: object) -> int:
+def bounded_count(value: object) -> int:
     """Return a number of crashes that anybody may have sent, cut to what makes sense."""
     return min(value, _MOST_CRASHES) if isinstance(value, int) and value > 0 else 0

@@ -1,4 +1,4 @@
-"""Crashes as files in a directory: the embedded default, for one machine or a shared file system."""
+"""Keep crashes as files in a directory: the embedded default, for one machine or a shared file system."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import FileIO
 from itertools import islice
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace
-from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crash_id import DAYS_AHEAD, check_crash_id, today
 from socorro_processor.crashstorage.base import Dump, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_key, raw_crash_keys
 from socorro_processor.crashstorage.newest import Age, CrashSummary, Newest, crash_ids_in_batches, select_summaries
@@ -29,29 +29,27 @@ from socorro_processor.errors import (
     TransientStorageError,
 )
 from socorro_processor.machine.locks import FileLock, lock_open_file
+from socorro_processor.machine.regular_file import write_all
 from socorro_processor.machine.writable_directory import check_room, check_writable
 
 TEMPORARY_SUFFIX = ".writing"
 """The end of the name of a file that is being written; the file is locked meanwhile."""
 
 LEFT_OVER_AGE = 3600.0
-"""Seconds since its last change after which an unlocked temporary file is one that a killed writer left."""
+"""Seconds since its last change after which an unlocked temporary file counts as left by a killed writer."""
 
 _TOPS = ("v1", "v2")
-"""The directories of a store; without them it is not there."""
+"""The directories of a store."""
 
 _CHUNK = 1 << 20
 
 _DIRECTORY_TRIES = 100
-"""Times that a removal may take away a new directory, which is still empty, before there is a file in it."""
+"""Tries to put a file into a new directory, which a removal may take away while it is empty."""
 
 _PROCESSED = "v1/processed_crash"
 
 _BATCH = 10_000
-"""Crashes that are in memory at once, some 3 MB, while some of them are looked for."""
-
-_AHEAD = 2 * 86_400.0
-"""Seconds. A crash id that is dated further in the future is made up: only its file says how old it is."""
+"""Crashes that a search has in memory at once, about 3 MB."""
 
 _PERMANENT = frozenset((errno.ENAMETOOLONG, errno.EFBIG, errno.ELOOP))
 """The errors of a file system that are about one object; all others are about the file system."""
@@ -69,21 +67,21 @@ _ADVICE = {
     errno.EISDIR: "remove the directory that is in the place of a file",
     errno.EMFILE: "raise the processor's limit of open files (LimitNOFILE)",
     errno.ENFILE: "raise the system's limit of open files (fs.file-max)",
-    errno.EFBIG: "the file system, or the processor's limit on file sizes, does not take such a large one",
-    errno.ELOOP: "a symbolic link in the place of a crash is not followed",
+    errno.EFBIG: "it is larger than the file system, or the processor's limit on file sizes, allows",
+    errno.ELOOP: "remove the symbolic link that is in the place of a crash",
 }
 
 
 class FileSystemCrashStorage(ObjectCrashStorage):
-    """Keeps each object in a file below ``root``; its key is the path, see ``keys``.
+    """Keeps each object in a file below ``root``; its key is the path, see the module ``keys``.
 
-    ``setup`` or the first save makes the store: ``root`` and in it ``v1``; a raw crash makes ``v2`` too. Nothing else
-    makes them, and a save does not make them again. If they are missing, the file system of the store is not mounted,
-    or ``root`` names a wrong place. That is the store's fault, and does not mean that a crash does not exist.
+    ``setup`` or the first save makes the store: ``root`` with ``v1`` in it; the first raw crash adds ``v2``. A save
+    does not make them again: if they are missing later, the file system of the store is not mounted, or ``root`` is
+    wrong. That is the store's fault, and does not mean that a crash does not exist.
 
-    An object appears, and is replaced, by the renaming of a finished file. Both file and directory are on the disk
-    before a save returns. Files are for the owner and the group only. The files that a killed writer left are
-    removed by the first ``check`` in ``v1``, and in ``v2`` by the next raw crash that is saved beside them.
+    An object is written to another file, which is then renamed. File and directory are on the disk before a save
+    returns. Only the owner and the group may read them. Files that a killed writer left are removed in ``v1`` by the
+    first ``check``, and in ``v2`` by the next save of a raw crash beside them.
     """
 
     required_config = Namespace()
@@ -99,7 +97,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         self._root = Path(config.root).absolute()
         self._seen: set[str] = set()
         self._swept = False
-        # `check` will say what is wrong at this time.
+        # `check` will report it.
         with contextlib.suppress(CrashStorageError, OSError):
             self._check_tops()
 
@@ -136,7 +134,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         self._make(self._top_of(path))
         if isinstance(content, bytes):
             with _translate_errors("write", path), self._replacing(path) as target:
-                _write(content, target)
+                write_all(target.fileno(), content)
             return
         source_path = Path(content)
         with _translate_errors("read the dump", source_path):
@@ -146,14 +144,14 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     def get(self, key: str, maximum_size: int | None = None) -> bytes:
         path = self._path(key)
-        with _translate_errors("read", path), self._opened(path, maximum_size) as source:
+        with _translate_errors("read", path), self._open(path, maximum_size) as source:
             return source.read()
 
     def fetch(self, key: str, path: Path, maximum_size: int) -> None:
         # Copied, not linked, because the reader may change its file.
         stored = self._path(key)
         with _translate_errors("read", stored):
-            source = self._opened(stored, maximum_size)
+            source = self._open(stored, maximum_size)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with source, _translate_errors("write", path), os.fdopen(os.open(path, flags, 0o600), "wb", 0) as target:
             _copy(source, target)
@@ -186,15 +184,15 @@ class FileSystemCrashStorage(ObjectCrashStorage):
             yield is_absent
 
     def list_folder(self, folder: str) -> Iterator[str]:
-        parent, many, rest = folder.partition("/*/")
+        parent, wildcard, rest = folder.partition("/*/")
         self._check_tops(folder.partition("/")[0])
-        if not many:
-            yield from self._listed(folder)
+        if not wildcard:
+            yield from self._list(folder)
             return
-        for name in self._listed(parent):
-            yield from self._listed(f"{parent}/{name}/{rest}")
+        for name in self._list(parent):
+            yield from self._list(f"{parent}/{name}/{rest}")
 
-    def _listed(self, folder: str) -> list[str]:
+    def _list(self, folder: str) -> list[str]:
         path = self._path(folder)
         with _translate_errors("list", path):
             try:
@@ -204,7 +202,8 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     def _newest_ages(self, size: int, before: Age | None, *, with_raw: bool) -> list[Age]:
         newest = Newest(size, before)
-        ahead = f"{datetime.fromtimestamp(time.time() + _AHEAD, UTC):%y%m%d}"
+        # The age of a crash id dated further in the future is that of its file.
+        ahead = f"{today() + timedelta(days=DAYS_AHEAD):%y%m%d}"
         with _translate_errors("list the crashes in", self._root):
             for folder in self._folders_of_ages(newest, ahead, with_raw=with_raw):
                 for entry in self._entries(folder):
@@ -215,7 +214,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def _add_to(self, newest: Newest, entry: os.DirEntry[str], folder: str, ahead: str) -> None:
         day = entry.name[-6:]
         if day <= ahead and not newest.may_take(day):
-            return  # as for nearly all crashes: that is why this is checked first
+            return  # the case of nearly all crashes, so it is checked first
         check_crash_id(entry.name)
         status = entry.stat(follow_symlinks=False)
         if day > ahead:
@@ -229,13 +228,13 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         yield _PROCESSED
         if with_raw:
             yield "v1/raw_crash"
-            for digits in self._listed("v2/raw_crash"):
-                for day in self._listed(f"v2/raw_crash/{digits}"):
-                    if day[2:] > ahead or newest.may_take(day[2:]):
-                        yield f"v2/raw_crash/{digits}/{day}"
+            for folder in self._dated_folders():
+                day = folder[-len("yymmdd") :]
+                if day > ahead or newest.may_take(day):
+                    yield folder
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
-        """Yield the entries of a folder; unlike ``_listed``, it does not hold all names in memory."""
+        """Yield the entries of a folder; unlike ``_list``, without all names in memory."""
         path = self._path(folder)
         with (
             _translate_errors("list", path),
@@ -262,10 +261,13 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def _folders(self, *, of_raw_crashes: bool = True) -> Iterator[str]:
         """Yield the folders of the objects of crashes."""
         if of_raw_crashes:
-            for digits in self._listed("v2/raw_crash"):
-                yield from (f"v2/raw_crash/{digits}/{day}" for day in self._listed(f"v2/raw_crash/{digits}"))
+            yield from self._dated_folders()
             yield "v1/raw_crash"
-        yield from (f"v1/{name}" for name in self._listed("v1") if name != "raw_crash")
+        yield from (f"v1/{name}" for name in self._list("v1") if name != "raw_crash")
+
+    def _dated_folders(self) -> Iterator[str]:
+        for digits in self._list("v2/raw_crash"):
+            yield from (f"v2/raw_crash/{digits}/{day}" for day in self._list(f"v2/raw_crash/{digits}"))
 
     def setup(self) -> None:
         self._make(*_TOPS)
@@ -290,39 +292,46 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         with _translate_errors("list", self._root), contextlib.suppress(FileNotFoundError):
             self._check_tops()
             directories += [path for path in (self._root / "v1").iterdir() if path.is_dir()]
-        there = []
+        exist = []
         for directory in directories:
             with _translate_errors("write in", directory):
-                there.append(check_writable(directory))
+                exist.append(check_writable(directory))
                 check_room(directory)
-        return "" if any(there) else f"{self._root} will be made"
+        return "" if any(exist) else f"{self._root} will be made"
 
     def object_keys(self) -> Iterator[str]:
         """Yield the keys of all objects of crashes, those of raw crashes first."""
         self._check_tops("v1")
         for folder in self._folders():
-            for name in self._listed(folder):
+            for name in self._list(folder):
                 # Any other file there is being written, or is not ours.
                 with contextlib.suppress(InvalidCrashID):
                     yield f"{folder}/{check_crash_id(name)}"
 
+    def processed_ids(self) -> Iterator[str]:
+        """Yield the ids of all processed crashes, in the order of the directory."""
+        for entry in self._entries(_PROCESSED):
+            # Any other file there is being written, or is not ours.
+            with contextlib.suppress(InvalidCrashID):
+                yield check_crash_id(entry.name)
+
     def files_of(self, crash_id: str) -> dict[str, float]:
         """Return the time of the last change (as ``time.time``) of each file of a crash, by its key.
 
-        They are in the order of ``object_keys``, and include dumps that no list of dump names has.
+        They are in the order of ``object_keys``, and include dumps that are in no list of dump names.
         """
         keys = [*raw_crash_keys(crash_id), *(f"{folder}/{crash_id}" for folder in self._folders(of_raw_crashes=False))]
-        changed = {}
+        times = {}
         for key in keys:
             with (
                 _translate_errors("look for", self._path(key)),
                 contextlib.suppress(FileNotFoundError, NotADirectoryError),
             ):
-                changed[key] = self._path(key).lstat().st_mtime
-        return changed
+                times[key] = self._path(key).lstat().st_mtime
+        return times
 
     def sweep(self) -> int:
-        """Remove the files that killed writers left an hour ago or longer. Return their number."""
+        """Remove the files that killed writers left an hour or more ago. Return their number."""
         return sum(_sweep(self._path(folder)) for folder in ("v1", *self._folders()))
 
     def places(self) -> set[str]:
@@ -334,7 +343,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def _make(self, *tops: str) -> None:
         """Make these directories of a new store.
 
-        If one that was there is missing, a file system is not mounted any more: nothing may be written in its place.
+        If one that existed is missing, its file system is not mounted any more: nothing may be written in its place.
         """
         with _translate_errors("make the store in", self._root):
             self._check_tops()
@@ -345,17 +354,14 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                     _synchronize(self._root.parent)
 
     def _check_tops(self, *needed: str) -> None:
-        """Raise TransientStorageError if the store itself is not there.
-
-        That is so if one of the directories is missing that are needed, or that were there before.
-        """
+        """Raise TransientStorageError if a directory of the store is missing that is needed, or was there before."""
         for top in _TOPS:
             if (self._root / top).is_dir():
                 self._seen.add(top)
             elif top in self._seen:
                 raise TransientStorageError(
                     f"there is no directory {self._root / top} any more: check that the file system of the store is "
-                    "mounted (or, where the store is to begin anew, make the directory)"
+                    "mounted (or, for a new store, make the directory)"
                 )
             elif top in needed and not self._root.parent.exists():
                 raise NoStoreYetError(
@@ -375,7 +381,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def _top_of(self, path: Path) -> str:
         return path.relative_to(self._root).parts[0]
 
-    def _opened(self, path: Path, maximum_size: int | None) -> FileIO:
+    def _open(self, path: Path, maximum_size: int | None) -> FileIO:
         # Follow no link, and wait for no pipe or device, whoever put it there.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
@@ -394,7 +400,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     @contextlib.contextmanager
     def _replacing(self, path: Path) -> Iterator[FileIO]:
-        """Yield a file that takes the place of ``path`` once it is written, and vanishes if that fails."""
+        """Yield a file that replaces ``path`` after the block, or is removed if the block fails."""
         with self._temporary_file(path) as (file, temporary):
             yield file
             os.fsync(file.fileno())
@@ -417,7 +423,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
                     raise
         try:
             with os.fdopen(descriptor, "wb", 0) as file:
-                # If locks cannot be had, nothing is swept either.
+                # Where files cannot be locked, none is swept either.
                 with contextlib.suppress(OSError):
                     lock_open_file(file.fileno())
                 yield file, temporary
@@ -436,24 +442,17 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
 
 def _copy(source: FileIO, target: FileIO) -> None:
-    """Copy from the present positions to the end: within the kernel if possible, else in chunks."""
+    """Copy from the present positions to the end: within the kernel if possible, otherwise in chunks."""
     with contextlib.suppress(OSError):
         while os.copy_file_range(source.fileno(), target.fileno(), _CHUNK * 64):
             pass
-    # This copies what the kernel could not copy; if there was a more serious reason, it raises that error again.
+    # Copy what the kernel could not copy. If it failed for a more serious reason, this raises the error again.
     while chunk := source.read(_CHUNK):
-        _write(chunk, target)
-
-
-def _write(data: bytes, target: FileIO) -> None:
-    """Write all of it: one call may write only a part, for example when a disk fills up."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[target.write(rest) :]
+        write_all(target.fileno(), chunk)
 
 
 def _synchronize(directory: Path) -> None:
-    """Write the names in a directory to the disk. A directory that a removal took away has none."""
+    """Write the names in a directory to the disk, unless the directory has been removed."""
     with contextlib.suppress(FileNotFoundError):
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -479,7 +478,7 @@ def _remove_left_over(path: Path) -> bool:
     with contextlib.suppress(OSError):
         # It is locked only if it is old, so that a writer that has just begun does not find it locked.
         if time.time() - path.lstat().st_mtime > LEFT_OVER_AGE:
-            # A writer that is still at it has the lock.
+            # A writer that is still alive has the lock.
             with FileLock(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK):
                 path.unlink()
             return True

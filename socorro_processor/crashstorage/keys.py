@@ -8,7 +8,7 @@
 | processed crash | ``v1/processed_crash/{id}`` |
 | crash report (a subset, for telemetry) | ``v1/crash_report/{yyyymmdd}/{id}`` |
 
-Every function raises InvalidCrashID if it is not given a crash id, so each key is safe as a path.
+Every function raises InvalidCrashID if its argument is not a crash id, so each key is safe as a path.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from socorro_processor.errors import InvalidCrashID, PermanentStorageError
 from socorro_processor.serialization import Note, NotJSON, decode
 
 _MAIN_DUMP_KEY = "dump"
-_TAKEN = frozenset((_MAIN_DUMP_KEY, "crash_report", "dump_names", "processed_crash", "raw_crash"))
-"""Names of the other objects beside the dumps: a dump of such a name would replace one."""
+_RESERVED = frozenset((_MAIN_DUMP_KEY, "crash_report", "dump_names", "processed_crash", "raw_crash"))
+"""Names of other objects: a dump with such a name would replace one."""
 
-_NAMES_TOLD = 3
+_NAMES_IN_NOTE = 3
 
 
 def raw_crash_keys(crash_id: str) -> tuple[str, ...]:
@@ -43,9 +43,9 @@ def raw_crash_folders(day: date) -> tuple[str, ...]:
 
 
 class KeyBuilder:
-    """Keys of raw crashes, which collectors of different times put in different places.
+    """Makes the keys of raw crashes, which collectors of different times put in different places.
 
-    This one writes them to their oldest place.
+    This class uses the oldest place.
     """
 
     def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
@@ -53,18 +53,15 @@ class KeyBuilder:
         return raw_crash_keys(crash_id)[::-1]
 
     def raw_crash_folders(self, day: date) -> tuple[str, ...]:
-        """Return the folders where raw crashes of a day may be. Here one folder has all days: a long list."""
+        """Return the folders where raw crashes of a day may be. Here one folder has the crashes of all days."""
         return ("v1/raw_crash", *raw_crash_folders(day))
 
 
 class DatePrefixKeyBuilder(KeyBuilder):
     """The layout above: the first digits of the ids spread a day's crashes over the bucket's partitions."""
 
-    def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
-        return raw_crash_keys(crash_id)
-
-    def raw_crash_folders(self, day: date) -> tuple[str, ...]:
-        return raw_crash_folders(day)
+    raw_crash_keys = staticmethod(raw_crash_keys)
+    raw_crash_folders = staticmethod(raw_crash_folders)
 
 
 class SimpleDatePrefixKeyBuilder(KeyBuilder):
@@ -88,12 +85,12 @@ def dump_names_key(crash_id: str) -> str:
 def dump_key(crash_id: str, name: str | None) -> str:
     """Return the key of one dump; without a name, of the main one.
 
-    Raises PermanentStorageError for an impossible name, or one that stands for something else here.
+    Raises PermanentStorageError for an impossible name, or that of another object.
     """
     check_crash_id(crash_id)
     if name in (None, "", MAIN_DUMP):
         return f"v1/{_MAIN_DUMP_KEY}/{crash_id}"
-    if check_dump_name(name) in _TAKEN:
+    if check_dump_name(name) in _RESERVED:
         raise PermanentStorageError(f"{name!r} cannot be the name of a dump: crash stores keep something else under it")
     return f"v1/{name}/{crash_id}"
 
@@ -106,14 +103,14 @@ def processed_crash_id(processed_crash: Mapping[str, Any]) -> str:
     """Return the crash id within a processed crash. Raises InvalidCrashID if there is none."""
     crash_id = processed_crash.get("uuid")
     if not isinstance(crash_id, str):
-        raise InvalidCrashID(f"a processed crash whose uuid is of type {type(crash_id).__name__}, not a crash id")
+        raise InvalidCrashID(f"the uuid of a processed crash is of type {type(crash_id).__name__}, not a crash id")
     return check_crash_id(crash_id)
 
 
 def decode_dump_names(data: bytes, crash_id: str, note: Note) -> list[str]:
     """Return the names in a stored list; the main dump has its full name.
 
-    Clients chose the names: an impossible one is left out, and ``note`` is told.
+    Clients chose the names: an impossible one is left out, with a note.
     """
     try:
         stored = decode(data, note)
@@ -133,5 +130,7 @@ def decode_dump_names(data: bytes, crash_id: str, note: Note) -> list[str]:
         except PermanentStorageError:
             impossible.append(repr(item)[:60])
     if impossible:
-        note(f"dumps left out because of impossible names ({len(impossible)}): {', '.join(impossible[:_NAMES_TOLD])}")
+        note(
+            f"dumps left out because of impossible names ({len(impossible)}): {', '.join(impossible[:_NAMES_IN_NOTE])}"
+        )
     return list(names)

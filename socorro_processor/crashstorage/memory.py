@@ -10,12 +10,11 @@ from pathlib import Path
 from socorro_processor.configuration import DotDict
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.keys import processed_crash_key
-from socorro_processor.crashstorage.objects import NoSuchObject, ObjectCrashStorage, ObjectTooLarge
-from socorro_processor.errors import TransientStorageError
+from socorro_processor.crashstorage.objects import NoSuchObject, ObjectCrashStorage, ObjectTooLarge, local_file_errors
 
 
 class InMemoryCrashStorage(ObjectCrashStorage):
-    """Keeps crashes as the bytes that another store would write, so each reader gets a copy.
+    """Keeps crashes as the bytes that another store would write, so each reader receives a copy.
 
     Unlike the other object stores it keeps raw crashes and dumps with each processed crash.
     """
@@ -38,12 +37,11 @@ class InMemoryCrashStorage(ObjectCrashStorage):
         return (crash_id for crash_id in crash_ids if processed_crash_key(crash_id) not in keys)
 
     def put(self, key: str, content: Dump) -> None:
-        try:
-            data = content if isinstance(content, bytes) else Path(content).read_bytes()
-        except OSError as error:
-            raise TransientStorageError(f"cannot read a dump: {error}") from error
+        if not isinstance(content, bytes):
+            with local_file_errors("read the dump", path := Path(content)):
+                content = path.read_bytes()
         with self._lock:
-            self._objects[key] = data
+            self._objects[key] = content
 
     def get(self, key: str, maximum_size: int | None = None) -> bytes:
         with self._lock:
@@ -56,10 +54,8 @@ class InMemoryCrashStorage(ObjectCrashStorage):
 
     def fetch(self, key: str, path: Path, maximum_size: int) -> None:
         data = self.get(key, maximum_size)
-        try:
+        with local_file_errors("write", path):
             path.write_bytes(data)
-        except OSError as error:
-            raise TransientStorageError(f"cannot write {path}: {error.strerror}") from error
 
     def are_absent(self, keys: Iterable[str]) -> Iterator[bool]:
         with self._lock:

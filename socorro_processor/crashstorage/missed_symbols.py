@@ -1,9 +1,9 @@
 """The symbol files that crashes missed, as the stores of processed crashes record them.
 
 Every processed crash lists them in ``processing.missing_symbols``: one row ``[debug_file, debug_id,
-code_file, code_id]`` for each module. A store that keeps the rows in a table answers from there. For the
+code_file, code_id]`` for each module. A store that keeps the rows in a table answers from there. With the
 embedded default, crashes in files, these files are the record. So a crash counts once however often it is
-processed, a crash that is removed does not count any more, and saving costs nothing.
+processed, a removed crash no longer counts, and saving costs nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class MissedModule(NamedTuple):
-    """A module whose symbols a crash missed, by the names and ids that symbols are looked up by."""
+    """A module whose symbols a crash missed, with the names and ids by which symbols are looked up."""
 
     debug_file: str
     debug_id: str
@@ -34,7 +34,7 @@ class MissedModule(NamedTuple):
 
     @property
     def has_debug_id(self) -> bool:
-        """False if it is all zeros, as for a font or Android's ``boot.art``: nobody has symbols for it."""
+        """False if the id is all zeros, as for a font or Android's ``boot.art``: nobody has symbols for those."""
         return bool(self.debug_id.strip("0"))
 
 
@@ -77,9 +77,9 @@ class MissingSymbolsSource(Protocol):
 
 
 class ProcessedCrashFiles:
-    """Reads the rows from the processed crashes of a FileSystemCrashStorage, some hundred crashes a second.
+    """Reads the rows from the processed crashes of a FileSystemCrashStorage, a few hundred crashes a second.
 
-    Crash ids have the day in them, so crashes of earlier days are not even opened.
+    Crash ids have the day in them, so crashes of earlier days are not opened.
     """
 
     def __init__(self, config: DotDict) -> None:
@@ -100,7 +100,7 @@ class ProcessedCrashFiles:
             except CrashIDNotFound:  # removed since it was listed
                 continue
             except PermanentStorageError as error:
-                logger.warning("not counted: %s", error)
+                logger.warning("crash %s is not counted: %s", crash_id, error)
 
     def close(self) -> None:
         self._store.close()
@@ -123,7 +123,7 @@ class ProcessedCrashFiles:
 
 
 def missing_symbols_source(config: DotDict) -> MissingSymbolsSource | None:
-    """Return the first store configured in ``config`` or a section of it that can be asked; None if none can."""
+    """Return the first store in ``config`` or a section of it that can be asked; None if there is none."""
     for store_class, section in components(config, CrashStorageBase):
         if issubclass(store_class, FileSystemCrashStorage):
             return ProcessedCrashFiles(section)

@@ -44,16 +44,16 @@ class Age(NamedTuple):
 
 
 class Newest:
-    """The newest ``size`` of any number of crashes; no others are kept in memory."""
+    """Keeps the newest ``size`` of any number of crashes in memory, and no others."""
 
     def __init__(self, size: int, before: Age | None) -> None:
-        """``before``: take only crashes that are older than this one."""
+        """Only crashes older than ``before`` are kept."""
         self._size = size
         self._before = before
         self._heap: list[Age] = []
 
     def may_take(self, day: str) -> bool:
-        """Return False if a crash of this day cannot be among them, whenever it was written."""
+        """Return False if a crash of this day cannot be among the newest, whenever it was written."""
         if self._before is not None and day > self._before.day:
             return False
         return len(self._heap) < self._size or day >= self._heap[0].day
@@ -67,12 +67,12 @@ class Newest:
             heapq.heappushpop(self._heap, age)
 
     def in_order(self) -> list[Age]:
-        """Return them, the newest first."""
+        """Return the crashes, the newest first."""
         return sorted(self._heap, reverse=True)
 
 
 def crash_ids_in_batches(batch: Callable[[Age | None], list[Age]], size: int) -> Iterator[str]:
-    """Yield the ids of all crashes, the newest first. ``batch`` returns the next ``size`` older than the given one."""
+    """Yield the ids of all crashes, the newest first. ``batch`` returns the next ``size`` older than its argument."""
     before: Age | None = None
     while ages := batch(before):
         yield from (age.crash_id for age in ages)

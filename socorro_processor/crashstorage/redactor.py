@@ -1,4 +1,4 @@
-"""Remove from a copy of a processed crash the keys that not everyone may see."""
+"""Copy a processed crash without the keys that not everyone may see."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
+from socorro_processor.fields import FieldTable, Protection, field_options, follows_table
 
 _Forbidden = dict[str, "_Forbidden"]
 """The forbidden keys as a tree; a key without any below it is itself forbidden."""
@@ -16,6 +17,9 @@ class Redactor(RequiredConfig):
 
     The walk of an additional minidump is stored under the name of the minidump, which comes from a stranger. The
     same keys are removed there.
+
+    A crash of ``ProcessorAlgorithm2026`` loses what the table of fields protects. There ``forbidden_keys`` adds to the
+    table and takes nothing from it; its default adds nothing that the table calls public.
     """
 
     required_config = Namespace()
@@ -29,21 +33,29 @@ class Redactor(RequiredConfig):
             "user_comments, memory_report, java_stack_trace"
         ),
         doc="keys of a processed crash that are not for everyone, separated by commas; dots lead into inner objects; "
-        "they hold below each additional minidump too",
+        "they apply to each additional minidump too",
     )
+    required_config.update(field_options())
 
     def __init__(self, config: DotDict) -> None:
-        self._forbidden = _tree(key.strip() for key in config.forbidden_keys.split(",") if key.strip())
+        keys = _keys(config.forbidden_keys)
+        self._forbidden = _tree(keys)
+        table = FieldTable.of(config)
+        if keys == _keys(Redactor.required_config.forbidden_keys.default):
+            keys = {key for key in keys if key not in table.by_name or table.by_name[key].is_protected}
+        self._protection = Protection(table, keys)
 
     def redact(self, crash: Mapping[str, Any]) -> dict[str, Any]:
         """Return a copy without the forbidden keys.
 
-        Only the objects that lose a key are copied. All the rest, which may be megabytes, is shared
-        with ``crash``: change neither.
+        Only the objects that lose a key are copied. The rest, which may be megabytes, is shared with ``crash``:
+        change neither.
         """
+        if follows_table(crash):
+            return self._protection.redact(crash)
         redacted = _without(crash, self._forbidden)
         for name, value in redacted.items():
-            if is_walk(value) and _holds(value, self._forbidden):
+            if is_walk(value) and _contains(value, self._forbidden):
                 redacted[name] = _without(value, self._forbidden)
         return redacted
 
@@ -62,16 +74,20 @@ def redactor_options() -> Namespace:
     options.add_option(
         "redactor_class",
         default=Redactor,
-        doc="what removes from a processed crash that which is not for everyone",
+        doc="the class that removes from a processed crash what is not for everyone",
         from_string_converter=class_converter,
         reference_value_from="resource.redactor",
     )
     return options
 
 
+def _keys(text: str) -> set[str]:
+    return {key.strip() for key in text.split(",") if key.strip()}
+
+
 def _tree(keys: Iterable[str]) -> _Forbidden:
     tree: _Forbidden = {}
-    # The shorter ones first: where a whole object is forbidden, nothing need be said about its parts.
+    # Shorter keys come first: if a whole object is forbidden, its parts need no entry.
     for key in sorted(keys, key=len):
         *path, last = key.split(".")
         inner = tree
@@ -89,14 +105,14 @@ def _without(crash: Mapping[str, Any], forbidden: _Forbidden) -> dict[str, Any]:
     for key, below in forbidden.items():
         if not below:
             copy.pop(key, None)
-        elif isinstance(inner := copy.get(key), Mapping) and _holds(inner, below):
+        elif isinstance(inner := copy.get(key), Mapping) and _contains(inner, below):
             copy[key] = _without(inner, below)
     return copy
 
 
-def _holds(crash: Mapping[str, Any], forbidden: _Forbidden) -> bool:
+def _contains(crash: Mapping[str, Any], forbidden: _Forbidden) -> bool:
     return any(
-        not below or (isinstance(crash[key], Mapping) and _holds(crash[key], below))
+        not below or (isinstance(crash[key], Mapping) and _contains(crash[key], below))
         for key, below in forbidden.items()
         if key in crash
     )

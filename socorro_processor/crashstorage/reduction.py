@@ -37,16 +37,16 @@ class Reduction:
         return {
             name: reduced
             for name, place in self.properties.items()
-            if name in crash and (reduced := place._reduced(crash[name])) is not _LEFT_OUT
+            if name in crash and (reduced := place._reduce_value(crash[name])) is not _LEFT_OUT
         }
 
-    def _reduced(self, value: Any) -> Any:
+    def _reduce_value(self, value: Any) -> Any:
         if self.types.isdisjoint(_types_of(value)):
             return _LEFT_OUT
         if isinstance(value, Mapping):
             return self.reduce(value)
         if isinstance(value, (list, tuple)) and self.items is not None:
-            reduced = map(self.items._reduced, value)
+            reduced = map(self.items._reduce_value, value)
             return [item for item in reduced if item is not _LEFT_OUT]
         return value
 
@@ -80,11 +80,11 @@ class _Reader:
         if (reference := schema.get("$ref")) is not None:
             if reference in within:
                 raise ValueError(f"{where}: {reference} has no end: it refers to itself")
-            return self.read_place(self._referred(reference, where), str(reference), (*within, str(reference)))
+            return self.read_place(self._resolve(reference, where), str(reference), (*within, str(reference)))
         types = schema.get("type")
         types = types if isinstance(types, list) else [types]
         if not types or any(name not in _TYPES for name in types):
-            raise ValueError(f"{where}: type must be one or several of {', '.join(_TYPES)}")
+            raise ValueError(f"{where}: type must be one or more of {', '.join(_TYPES)}")
         properties: dict[str, Reduction] = {}
         items = None
         if "object" in types:
@@ -97,29 +97,26 @@ class _Reader:
             items = self.read_place(schema.get("items"), f"{where}/items", within)
         return Reduction(frozenset(types), properties, items)
 
-    def _referred(self, reference: Any, where: str) -> Any:
-        found = self._schema
+    def _resolve(self, reference: Any, where: str) -> Any:
+        place = self._schema
         for name in str(reference).removeprefix("#/").split("/"):
-            found = found.get(name) if isinstance(found, dict) else None
-        if found is None or not str(reference).startswith("#/"):
+            place = place.get(name) if isinstance(place, dict) else None
+        if place is None or not str(reference).startswith("#/"):
             raise ValueError(f"{where}: there is nothing at {reference} in this file")
-        return found
+        return place
+
+
+_TYPES_OF: tuple[tuple[type | tuple[type, ...], tuple[str, ...]], ...] = (
+    (type(None), ("null",)),
+    (bool, ("boolean",)),
+    (int, ("integer", "number")),
+    (float, ("number",)),
+    ((str, datetime.date), ("string",)),
+    (Mapping, ("object",)),
+    ((list, tuple), ("array",)),
+)
+"""The types that a value has in a schema, by its class; the first class that fits counts."""
 
 
 def _types_of(value: Any) -> tuple[str, ...]:
-    match value:
-        case None:
-            return ("null",)
-        case bool():
-            return ("boolean",)
-        case int():
-            return ("integer", "number")
-        case float():
-            return ("number",)
-        case str() | datetime.date():
-            return ("string",)
-        case Mapping():
-            return ("object",)
-        case list() | tuple():
-            return ("array",)
-    return ()
+    return next((types for classes, types in _TYPES_OF if isinstance(value, classes)), ())

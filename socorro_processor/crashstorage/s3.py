@@ -1,14 +1,13 @@
-"""Crashes as objects in a bucket of S3, or of a server that speaks its protocol."""
+"""Keep crashes as objects in a bucket of S3, or of a compatible server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump
-from socorro_processor.crashstorage.keys import DatePrefixKeyBuilder, KeyBuilder
+from socorro_processor.crashstorage.keys import DatePrefixKeyBuilder
 from socorro_processor.crashstorage.objects import ObjectCrashStorage
 from socorro_processor.crashstorage.s3_bucket import S3Bucket
 
@@ -46,7 +45,7 @@ class StorageInBucket(CrashStorageBase):
 
 
 class BotoS3CrashStorage(StorageInBucket, ObjectCrashStorage):
-    """Keeps each object under ``{prefix}/{key}`` of its bucket; for the keys see ``keys``.
+    """Keeps each object under ``{prefix}/{key}`` of its bucket; for the keys see the module ``keys``.
 
     Dumps are streamed between the network and files in both directions. S3 stores an object as a whole or not at all.
     """
@@ -55,20 +54,14 @@ class BotoS3CrashStorage(StorageInBucket, ObjectCrashStorage):
     required_config.add_option(
         "keybuilder_class",
         default=DatePrefixKeyBuilder,
-        doc="what says where raw crashes lie, as the collector that writes them has it",
+        doc="the class that makes the keys of raw crashes, the one that the collector uses",
         from_string_converter=class_converter,
         reference_value_from="resource.boto",
     )
 
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)
-        self._keys: KeyBuilder = config.keybuilder_class()
-
-    def raw_crash_keys(self, crash_id: str) -> tuple[str, ...]:
-        return self._keys.raw_crash_keys(crash_id)
-
-    def raw_crash_folders(self, day: date) -> tuple[str, ...]:
-        return self._keys.raw_crash_folders(day)
+        self._keys = config.keybuilder_class()
 
     def put(self, key: str, content: Dump) -> None:
         self._bucket.put(key, content)

@@ -1,4 +1,4 @@
-"""Translate boto's exceptions: only here is it decided who is at fault for an error of S3.
+"""Translate boto's exceptions, and decide who is at fault for an error of S3.
 
 Nearly always it is the service, the network or the configuration, and not a crash.
 """
@@ -24,18 +24,18 @@ from urllib3.exceptions import HTTPError
 from socorro_processor.crashstorage.objects import NoSuchObject
 from socorro_processor.errors import PermanentStorageError, TransientStorageError
 
-_OF_THE_OBJECT = frozenset(("EntityTooLarge", "InvalidObjectState", "KeyTooLongError", "MaxMessageLengthExceeded"))
-"""The codes of S3 that are about one object; all others are about S3, the bucket or the credentials."""
+_OBJECT_ERRORS = frozenset(("EntityTooLarge", "InvalidObjectState", "KeyTooLongError", "MaxMessageLengthExceeded"))
+"""The error codes of S3 that are about one object; all others are about S3, the bucket or the credentials."""
 
 _TOO_LARGE = 413
-"""The status by which a proxy in front of S3 refuses an object."""
+"""The status with which a proxy in front of S3 refuses an object."""
 
 NO_SUCH_BUCKET = "make it with `socorro setup`, or correct bucket_name"
 _OTHER_REGION = "correct region: the bucket is in another one"
 _OTHER_CREDENTIALS = "correct access_key and secret_access_key"
 _MISSING_RIGHTS = (
-    "let this access key list the bucket, and get, put and delete its objects (S3 says this also of every object "
-    "that is not there to those who may not list)"
+    "let this access key list the bucket, and get, put and delete its objects (without the right to list, S3 says "
+    "this of missing objects too)"
 )
 _ADVICE = {
     "NoSuchBucket": NO_SUCH_BUCKET,
@@ -52,18 +52,18 @@ _ADVICE = {
     "PermanentRedirect": _OTHER_REGION,
     "301": _OTHER_REGION,
     "RequestTimeTooSkewed": "set this machine's clock",
-    "InvalidObjectState": "it was moved to an archive: restore it there",
+    "InvalidObjectState": "it was moved to an archive: restore it",
 }
 _ADVICE_WITHOUT_ANSWER: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     (
         (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError),
-        "set access_key and secret_access_key, or give the SDK credentials by environment, profile or role",
+        "set access_key and secret_access_key, or give the SDK credentials through environment, profile or role",
     ),
     ((SSLError,), "name the file of the certificate authority of that server in ca_bundle"),
     ((ConnectionError, HTTPClientError, HTTPError), "check that this server runs, and can be reached from here"),
 )
 
-_SAID_AT_MOST = 300
+_LONGEST_REASON = 300
 
 
 @contextlib.contextmanager
@@ -79,8 +79,8 @@ def translate_s3_errors(doing: str) -> Iterator[None]:
         code = answer.get("Code", "")
         if code == "NoSuchKey":
             raise NoSuchObject(doing) from None
-        of_the_object = code in _OF_THE_OBJECT or http_status(error) == _TOO_LARGE
-        kind = PermanentStorageError if of_the_object else TransientStorageError
+        is_object_error = code in _OBJECT_ERRORS or http_status(error) == _TOO_LARGE
+        kind = PermanentStorageError if is_object_error else TransientStorageError
         raise kind(_message(doing, f"{code} {answer.get('Message', '')}", _ADVICE.get(code))) from error
     except (BotoCoreError, ResponseParserError, HTTPError) as error:
         # An HTTPError comes as it is if the connection is lost within a short answer: boto does not translate it.
@@ -93,6 +93,6 @@ def http_status(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
-def _message(doing: str, said: str, advice: str | None) -> str:
-    message = f"cannot {doing}: {' '.join(said.split())[:_SAID_AT_MOST].rstrip('.')}"
+def _message(doing: str, reason: str, advice: str | None) -> str:
+    message = f"cannot {doing}: {' '.join(reason.split())[:_LONGEST_REASON].rstrip('.')}"
     return f"{message}: {advice}" if advice else message

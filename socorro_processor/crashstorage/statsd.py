@@ -1,7 +1,8 @@
-"""Stores that tell statsd about calls: one counts them, the other times those of another store."""
+"""Stores that report calls to statsd: one counts calls, the other times those of another store."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ class _StatsdStore(CrashStorageBase):
 class StatsdCounter(_StatsdStore):
     """Saves nothing, and counts the calls that ``active_list`` names: ``processor.save_raw_and_processed``.
 
-    Behind the other stores of a poly store it counts every crash once, even if the others are retried.
+    As the last store of a poly store it counts every crash once, even if the others are tried again.
     """
 
     required_config = Namespace()
@@ -35,20 +36,10 @@ class StatsdCounter(_StatsdStore):
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)
         for call in config.active_list.intersection(CALLS):
-            setattr(self, call, self._counted(call, getattr(self, call)))
+            setattr(self, call, self._count_calls(call, getattr(self, call)))
 
     def save_raw_and_processed(
         self, raw_crash: RawCrash, dumps: Mapping[str, Dump], processed_crash: ProcessedCrash, crash_id: str
-    ) -> None:
-        """Do nothing, so that no other call is counted."""
-
-    def save_again(
-        self,
-        raw_crash: RawCrash,
-        dumps: Mapping[str, Dump],
-        processed_crash: ProcessedCrash,
-        crash_id: str,
-        unsaved: Collection[str],
     ) -> None:
         """Do nothing, so that no other call is counted."""
 
@@ -62,7 +53,7 @@ class StatsdCounter(_StatsdStore):
     def close(self) -> None:
         self._statsd.close()
 
-    def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _count_calls(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **named: Any) -> Any:
             self._statsd.increment(metric_name(name))
             return call(*arguments, **named)
@@ -88,17 +79,29 @@ class StatsdBenchmarkingWrapper(_StatsdStore):
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)
         if config.wrapped_crashstore is None:
-            raise ConfigurationError("wrapped_crashstore names no store: StatsdBenchmarkingWrapper needs one")
-        self._wrapped: CrashStorageBase = config.wrapped_crashstore(config)
-        for name in set(CALLS) - {"close"}:
-            call = getattr(self._wrapped, name)
-            if name in config.active_list:
-                call = self._statsd.timed(metric_name(type(self._wrapped).__name__, name), call)
+            raise ConfigurationError(
+                "wrapped_crashstore is empty: StatsdBenchmarkingWrapper needs the class of a store"
+            )
+        self._wrap(config.wrapped_crashstore(config))
+
+    def _wrap(self, store: CrashStorageBase) -> None:
+        self._wrapped = store
+        for name in set(CALLS) - {"close", "limited_to"}:
+            call = getattr(store, name)
+            if name in self.config.active_list:
+                call = self._statsd.timed(metric_name(type(store).__name__, name), call)
             setattr(self, name, call)
 
     @property
     def stores(self) -> Mapping[str, CrashStorageBase]:
         return self._wrapped.stores
+
+    def limited_to(self, names: Collection[str]) -> CrashStorageBase:
+        if (within := self._wrapped.limited_to(names)) is self._wrapped:
+            return self
+        part = copy.copy(self)
+        part._wrap(within)
+        return part
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute that the wrapped store has beyond the contract."""

@@ -21,16 +21,16 @@ logger = logging.getLogger(__name__)
 class TelemetryBotoS3CrashStorage(StorageInBucket):
     """Saves the part of each crash that a JSON Schema names, to ``{prefix}/v1/crash_report/{yyyymmdd}/{id}``.
 
-    A crash report has annotations and fields of the processed crash side by side; where both have the same name, the
-    field of the processed crash is taken. For how the schema is read see ``reduction``. Nothing is read back: a
-    report is not a whole crash.
+    A crash report has annotations and fields of the processed crash side by side; of two with the same name, it has
+    the field of the processed crash. For how the schema is read see the module ``reduction``. Reports are not read
+    back, because they are not whole crashes.
     """
 
     required_config = Namespace()
     required_config.add_option(
         "crash_report_schema",
         default="",
-        doc="the file of the JSON Schema that names what a crash report has; empty: the project's own",
+        doc="the file of the JSON Schema of a crash report (empty: the project's own)",
         reference_value_from="resource.telemetry",
     )
 

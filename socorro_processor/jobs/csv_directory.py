@@ -11,10 +11,10 @@ from socorro_processor.machine.regular_file import replacing
 
 
 class CSVDirectory(RequiredConfig):
-    """A directory with the methods of S3Bucket that jobs use; ``put`` replaces a file as a whole."""
+    """A directory with the methods of S3Bucket that jobs use; ``put`` replaces a file atomically."""
 
     required_config = Namespace()
-    required_config.add_option("directory", default="socorro-data", doc="the directory that the files are written in")
+    required_config.add_option("directory", default="socorro-data", doc="the directory for the files")
 
     def __init__(self, config: DotDict) -> None:
         self._directory = Path(config.directory)
@@ -29,7 +29,7 @@ class CSVDirectory(RequiredConfig):
             raise TransientStorageError(f"cannot write {path}: {error.strerror}") from error
 
     def check(self) -> None:
-        """Do nothing: the first file makes the directory."""
+        """Do nothing: ``put`` creates the directory."""
 
     def close(self) -> None:
         """Do nothing: nothing is open."""

@@ -1,7 +1,7 @@
 """``filesystem-cleanup``: remove old crashes from directories, and the files that killed writers left.
 
-A crash is as old as its id says, and no older than its youngest file: one that is being written, or was recently
-processed again, stays. So does a crash that waits in the queue, is in work or is parked.
+The age of a crash is that of its id, or of its youngest file if that is less: a crash that is being written, or was
+processed again recently, stays. So does a crash that waits in the queue, is in work or is parked.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from socorro_processor.jobs.retention import NotRemoved, Retention
 from socorro_processor.monitoring.metrics import METRICS
 
 _BATCH = 1000
-"""Crash ids that the queue is asked about at once."""
+"""The number of crash ids that the queue is asked about at once."""
 
 _AHEAD = timedelta(days=2)
-"""A crash id that is dated further in the future is made up: only its files say how old it is."""
+"""A crash id with a date further in the future is made up: its files tell the age of the crash."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,20 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(work: Work) -> JobOutcome:
     values = work.values
-    found = {
+    stores = {
         config.root: (store_class, config)
         for section in ("source", "destination")
         for store_class, config in components(values[section], FileSystemCrashStorage)
     }
-    if not found:
+    if not stores:
         return work.nothing_to_do("neither source nor destination has a FileSystemCrashStorage")
     days = values.cron.filesystem_cleanup.retention_days
     crashes = left_overs = 0
     with ExitStack() as stack:
         queue = stack.enter_context(
-            closing(values.new_crash_source.new_crash_source_class.to_look(values.new_crash_source))
+            closing(values.new_crash_source.new_crash_source_class.without_creating(values.new_crash_source))
         )
-        for store_class, config in found.values():
+        for store_class, config in stores.values():
             store = stack.enter_context(closing(store_class(config)))
             if not work.dry_run:
                 left_overs += store.sweep()
@@ -62,9 +62,9 @@ def run(work: Work) -> JobOutcome:
     if not work.dry_run:
         text += f", {left_overs} left-overs of killed writers"
     if not days:
-        text += ": cron.filesystem_cleanup.retention_days is 0, crashes stay for ever"
+        text += ": cron.filesystem_cleanup.retention_days is 0, so crashes stay for ever"
     elif not crashes:
-        text += f"; looked in {', '.join(str(Path(root).absolute()) for root in found)}"
+        text += f"; looked in {', '.join(str(Path(root).absolute()) for root in stores)}"
     work.say(text, {"removed": crashes, "left_overs": left_overs, "dry_run": work.dry_run})
     return JobOutcome(True, text)
 
@@ -105,19 +105,19 @@ class Cleanup:
         return removed.total()
 
     def _day(self, key: str) -> date:
-        """Return the day of a crash by one of its keys: that of its id, or of its files if the id is in the future."""
+        """Return the day of the crash with this key: that of its id, or of its files if the id is in the future."""
         day = crash_date(_crash_id(key))
         if day <= self._work.today + _AHEAD:
             return day
         return max(map(_date, self._store.files_of(_crash_id(key)).values()), default=day)
 
     def _is_expired(self, key: str) -> bool:
-        """Return True if the crash may be removed; that is so for the first of its keys only."""
+        """Return True if the crash may be removed and ``key`` is its first."""
         files = self._store.files_of(_crash_id(key))
         return next(iter(files), "") == key and max(map(_date, files.values())) < self._oldest
 
     def _unneeded_keys(self, keys: list[str]) -> Iterator[str]:
-        """Yield the keys of crashes that no processor will need."""
+        """Yield the keys of the crashes that no processor will need."""
         pending = self._queue.pending([_crash_id(key) for key in keys])
         if pending is None:
             depths = self._queue.depths()
@@ -127,7 +127,7 @@ class Cleanup:
             if waiting:
                 raise NotRemoved(
                     f"nothing more is removed: {waiting} crashes wait, and the queue cannot tell which: "
-                    "run it when none do"
+                    "run the job when no crashes wait"
                 )
             pending = set()
         yield from (key for key in keys if _crash_id(key) not in pending and _crash_id(key) not in self._parked)
@@ -135,8 +135,8 @@ class Cleanup:
     def _remove(self, crash_id: str) -> None:
         """Remove all files of a crash.
 
-        The raw crash goes first, so that nobody begins to read it. The names of the dumps go last, so that a removal
-        that was interrupted goes on the next time.
+        The raw crash goes first, so that nobody begins to read it. The names of the dumps go last, so that the next run
+        finishes an interrupted removal.
         """
         keys = list(self._store.files_of(crash_id))
         for key in sorted(keys, key=lambda key: key == dump_names_key(crash_id)):
@@ -158,8 +158,8 @@ JOB = Job(
         "Remove from the FileSystemCrashStorages of source and destination each crash (raw, dumps, processed) whose "
         "id and files are all more than cron.filesystem_cleanup.retention_days old. The retention is off until it is "
         "set; files that killed writers left an hour ago or longer are removed in any case.\n\n"
-        "What waits in the queue, is in work or is parked stays. Nothing is removed where this host's clock seems to "
-        "be wrong, or the crashes of more than --maximum days would go."
+        "Crashes that wait in the queue, are in work or are parked stay. Nothing is removed if this host's clock seems "
+        "to be wrong, or if the crashes of more than --maximum days would go."
     ),
     exit_codes={1: "not done, or refused"},
     example="socorro cron filesystem-cleanup --dry-run \\\n  --cron.filesystem_cleanup.retention_days=90",

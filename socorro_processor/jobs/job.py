@@ -6,7 +6,7 @@
 
     JOB = Job("partitions", "Make the partitions of the next weeks.", "socorro cron partitions", run)
 
-Each job has a file of its own beside this one.
+Each job has its own file beside this one.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Work:
     values: DotDict
     """The whole configuration."""
     dry_run: bool
-    """True: change nothing, only say what would be done."""
+    """True if the job may change nothing, but only say what it would do."""
     memory: Memory
-    """The memory of the last run."""
+    """The memory that the last run left."""
     remember: Callable[[Memory], None]
-    """Remember this from now on, however this run ends. Does nothing in a dry run."""
+    """Replaces the memory, however this run ends. Does nothing in a dry run."""
     say: Callable[[str, Mapping[str, Any]], None]
     """Print a line: the text for people, or the object for programs."""
     progress: Callable[[str], None]
@@ -49,7 +49,7 @@ class Work:
         return self.now().astimezone(UTC).date()
 
     def nothing_to_do(self, why: str) -> JobOutcome:
-        """Report that there is nothing to do: timers may run a job where the configuration has nothing for it."""
+        """Report that there is nothing to do: timers may run a job for which the configuration has nothing."""
         text = f"nothing to do: {why}"
         self.say(text, {"nothing_to_do": why})
         return JobOutcome(True, text)
@@ -65,7 +65,7 @@ class DayRefused(Refused, ConfigurationError):
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """The end of a job; a SocorroError that it raises is another."""
+    """How a job ended, unless it raised a SocorroError."""
 
     succeeded: bool
     summary: str
@@ -74,7 +74,7 @@ class JobOutcome:
 
 @dataclass(frozen=True)
 class Job:
-    """A job. It is safe to run it twice, and on two hosts at once: the second leaves the work to the first."""
+    """A job. It may run twice, and on two hosts at once: the second leaves the work to the first."""
 
     name: str
     summary: str
@@ -86,6 +86,6 @@ class Job:
     description: str = ""
     """Paragraphs that follow the summary in the help."""
     exit_codes: Mapping[int, str] = field(default_factory=dict)
-    """The meaning of exit codes, where it is not just done and not done."""
+    """The meaning of exit codes, if it is not simply done and not done."""
     interval: timedelta = timedelta(days=1)
-    """The time between two runs by timers; after one and a half times that, ``socorro cron status`` says overdue."""
+    """The time between two runs by timers. After 1.5 times that, ``socorro cron status`` calls the job overdue."""

@@ -1,6 +1,6 @@
-"""``late-symbols``: put crashes whose symbols have come since into the reprocessing queue.
+"""``late-symbols``: put crashes into the reprocessing queue once symbol files that they missed have arrived.
 
-A crash is queued once, however many of its files have come, and once more if others come later.
+A crash is queued once, however many of its files have arrived, and once more if others arrive later.
 """
 
 from __future__ import annotations
@@ -24,12 +24,20 @@ from socorro_processor.symbols.supply_result import CACHED, FETCHED
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     number = argument(WholeNumber(1))
-    parser.add_argument("--days", type=number, default=7, metavar="N", help="how old crashes may be; default: 7 days")
+    parser.add_argument("--days", type=number, default=7, metavar="N", help="maximum age of crashes; default: 7 days")
     parser.add_argument(
-        "--files", type=number, default=2000, metavar="N", help="how many files are looked for, the most missed first"
+        "--files",
+        type=number,
+        default=2000,
+        metavar="N",
+        help="number of files to look for, the most missed first; default: 2000",
     )
     parser.add_argument(
-        "--maximum", type=number, default=1000, metavar="N", help="how many crashes are queued, the newest first"
+        "--maximum",
+        type=number,
+        default=1000,
+        metavar="N",
+        help="number of crashes to queue, the newest first; default: 1000",
     )
 
 
@@ -42,7 +50,7 @@ def run(work: Work) -> JobOutcome:
         (rule for rule in rules_with_symbols(work.values.processor) if SymbolSupplier.is_wanted(rule.symbols)), None
     )
     if rule is None:
-        return work.nothing_to_do("there are no sources of symbols, see resource.symbols.sources")
+        return work.nothing_to_do("there are no sources of symbols (see resource.symbols.sources)")
     with closing(source):
         missed = _missed(source, since)
     arrived = _arrived(work, rule, Counter(each for files in missed.values() for each in files))
@@ -55,7 +63,7 @@ def run(work: Work) -> JobOutcome:
         _queue(work, queued, {crash: late[crash] for crash in chosen})
     verb = "would be queued" if work.dry_run else "queued"
     left = f", {len(late) - len(chosen)} left for the next run" if len(late) > len(chosen) else ""
-    text = f"{len(arrived)} symbol files have come, {len(chosen)} crashes that missed them {verb}{left}"
+    text = f"{len(arrived)} symbol files have arrived, {len(chosen)} crashes that missed them {verb}{left}"
     words = {"arrived": len(arrived), "queued": len(chosen), "left": len(late) - len(chosen), "dry_run": work.dry_run}
     work.say(text, words)
     return JobOutcome(True, text)
@@ -72,12 +80,12 @@ def _wanted(files: list[MissedModule]) -> Iterator[SymbolFileID]:
             continue
         try:
             yield SymbolFileID.of(file.debug_file, file.debug_id)
-        except ValueError:  # an attack, or a name that no file can have
+        except ValueError:  # no file can have this name
             continue
 
 
 def _arrived(work: Work, rule: DotDict, wanted: Mapping[SymbolFileID, int]) -> set[SymbolFileID]:
-    """Return the wanted files that are there by now. A dry run only looks for files that were fetched before."""
+    """Return the wanted files that exist now. A dry run only looks for files that were fetched before."""
     files = sorted(wanted, key=lambda each: (-wanted[each], each))[: work.arguments.files]
     with closing(SymbolSupplier(rule.symbols, rule.symbol_cache_path, rule.symbols_path)) as supplier:
         if work.dry_run:
@@ -86,37 +94,37 @@ def _arrived(work: Work, rule: DotDict, wanted: Mapping[SymbolFileID, int]) -> s
             supplier.forget(each.path)
         numbers = count(1)
 
-        def tell(_: SymbolFileID) -> None:
+        def on_file(_: SymbolFileID) -> None:
             work.progress(f"{next(numbers)} of {len(files)} symbol files looked for")
 
-        results = supplier.supply_all(files, tell).results
+        results = supplier.supply_all(files, on_file).results
     return {each for each, result in results.items() if result in (CACHED, FETCHED)}
 
 
 def _not_queued_before(queued: Mapping[str, str], late: Mapping[str, set[SymbolFileID]]) -> dict[str, str]:
     """Return the crashes that were not queued before because of exactly these files, each with a hash of its files."""
-    words = {crash_id: f"{zlib.crc32(repr(sorted(files)).encode()):08x}" for crash_id, files in late.items()}
-    return {crash_id: word for crash_id, word in words.items() if queued.get(crash_id) != word}
+    hashes = {crash_id: f"{zlib.crc32(repr(sorted(files)).encode()):08x}" for crash_id, files in late.items()}
+    return {crash_id: files_hash for crash_id, files_hash in hashes.items() if queued.get(crash_id) != files_hash}
 
 
 def _queue(work: Work, queued: dict[str, str], chosen: Mapping[str, str]) -> None:
-    """Put the crashes into the queue, and remember them together with those that were queued before."""
+    """Put the crashes into the queue, and remember them with those that were queued before."""
     config = work.values.new_crash_source
     with closing(config.new_crash_source_class(config)) as queue:
         try:
-            for crash_id, word in chosen.items():
+            for crash_id, files_hash in chosen.items():
                 queue.submit(crash_id, "reprocessing")
-                queued[crash_id] = word
+                queued[crash_id] = files_hash
         finally:
             work.remember({"queued": queued})
 
 
 JOB = Job(
     name="late-symbols",
-    summary="Look again for the symbol files that crashes missed; queue these crashes again when any have come.",
+    summary="Look again for the symbol files that crashes missed; queue the crashes again if any have arrived.",
     description=(
-        "Look again for the symbol files that the crashes of the last days missed, at the sources of symbols, and put "
-        "the crashes whose files have come into the reprocessing queue, the newest first."
+        "Look again, at the sources of symbols, for the symbol files that the crashes of the last days missed, and put "
+        "the crashes whose files have arrived into the reprocessing queue, the newest first."
     ),
     example="socorro cron late-symbols --days=7",
     run=run,

@@ -1,4 +1,4 @@
-"""The ledger of jobs: their locks, and the last run of each. Here it is in files; another is in PostgreSQL."""
+"""The ledger of jobs: their locks, and the last run of each. This one is in files; another is in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from socorro_processor.machine.locks import FileLock
 from socorro_processor.machine.regular_file import NotAFile, read_regular_file, replacing
 from socorro_processor.serialization import decode, encode
 
-_LONGEST_REASON = 100
+_LONGEST_REASON = 100  # characters
 
 
 class LedgerError(SocorroError):
@@ -31,9 +31,9 @@ class JobRecord:
     host: str
     started: datetime
     ended: datetime | None = None
-    """None if it is still running, or died."""
+    """None if the job is still running, or died."""
     succeeded: bool | None = None
-    """None while it has not ended, and also if it was refused and there was no run before."""
+    """None if the run has not ended, or was refused and is the first."""
     summary: str = ""
     memory: Memory = field(default_factory=dict)
 
@@ -42,13 +42,13 @@ class JobLedger(Protocol):
     """The locks and records of jobs. Every method raises a SocorroError if they cannot be read or written."""
 
     def locked(self, name: str) -> contextlib.AbstractContextManager[bool]:
-        """Lock the job within the block; yield False if another process has it."""
+        """Lock the job within the block; yield False if another process has locked it."""
 
     def record(self, record: JobRecord) -> None:
-        """Record a run in place of the one before."""
+        """Record a run, in place of the previous one."""
 
     def records(self) -> list[JobRecord]:
-        """Return the last run of each job that ever ran, ordered by name."""
+        """Return the last run of each job, ordered by name."""
 
     def close(self) -> None: ...
 
@@ -61,22 +61,22 @@ class FileLedger:
 
     @contextmanager
     def locked(self, name: str) -> Iterator[bool]:
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as stack:
             with _as_ledger_error("lock"):
                 self._directory.mkdir(parents=True, exist_ok=True)
                 try:
-                    held.enter_context(FileLock(self._directory / f"{name}.lock"))
-                    is_ours = True
+                    stack.enter_context(FileLock(self._directory / f"{name}.lock"))
+                    is_locked = True
                 except BlockingIOError:
-                    is_ours = False
-            yield is_ours
+                    is_locked = False
+            yield is_locked
 
     def record(self, record: JobRecord) -> None:
         with _as_ledger_error("write"), replacing(self._directory / f"{record.name}.json") as file:
             file.write(encode(asdict(record) | _moments(record)))
 
     def records(self) -> list[JobRecord]:
-        """Return the last run of each job. A damaged record counts as a failed run, so the other jobs keep theirs."""
+        """Return the last run of each job. A damaged record counts as a failed run, so that others can be read."""
         with _as_ledger_error("read"):
             return [_read(path) for path in sorted(self._directory.glob("[!.]*.json"))]
 
@@ -89,18 +89,18 @@ def _moments(record: JobRecord) -> dict[str, Any]:
 
 
 def _read(path: Path) -> JobRecord:
-    """Read a record; a damaged one stands for a failed run. Raises OSError."""
+    """Read a record; a damaged one counts as a failed run. Raises OSError."""
     try:
         return _record(path.stem, decode(read_regular_file(path)))
     except (NotAFile, ValueError, KeyError, TypeError) as error:
         changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         what = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
-        summary = f"its record {path} is damaged ({what}): the next run replaces it, and begins anew"
+        summary = f"its record {path} is damaged ({what}): the next run replaces it, without a memory of earlier runs"
         return JobRecord(path.stem, "", changed, changed, succeeded=False, summary=summary)
 
 
 def _record(name: str, read: Any) -> JobRecord:
-    """Make a record of decoded JSON. Raises ValueError, KeyError or TypeError if it is not one of this job."""
+    """Convert decoded JSON to a record. Raises ValueError, KeyError or TypeError if it is not a record of this job."""
     started, ended = read["started"], read["ended"]
     record = JobRecord(
         **{**read, "started": datetime.fromisoformat(started), "ended": ended and datetime.fromisoformat(ended)}
@@ -113,7 +113,7 @@ def _record(name: str, read: Any) -> JobRecord:
         or record.succeeded not in (None, True, False)
         or any(moment is not None and moment.tzinfo is None for moment in (record.started, record.ended))
     ):
-        raise ValueError("a value of another type than is written")
+        raise ValueError("a value has the wrong type")
     return record
 
 
@@ -122,4 +122,4 @@ def _as_ledger_error(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LedgerError(f"cannot {doing} {error.filename}: {error.strerror}: correct cron.directory") from error
+        raise LedgerError(f"cannot {doing} {error.filename}: {error.strerror} (see cron.directory)") from error

@@ -1,4 +1,4 @@
-"""``missing-symbols``: write the symbol files that a day's crashes missed as CSV, for people who can get them."""
+"""``missing-symbols``: write, as CSV, the symbol files that a day's crashes missed, for people who can get them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from socorro_processor.crashstorage.missed_symbols import MissedModule, MissingS
 from socorro_processor.jobs.job import DayRefused, Job, JobOutcome, Work
 from socorro_processor.monitoring.metrics import METRICS
 
-_TOLD_AFTER = 1000
+_PROGRESS_EVERY = 1000  # rows
 _NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(work: Work) -> JobOutcome:
     day: date = work.arguments.date or work.today - timedelta(days=1)
     if day >= work.today:
-        raise DayRefused(f"--date {day}: that day is not over (in UTC), more of its crashes are to come")
+        raise DayRefused(f"--date {day}: that day is not over (in UTC), and more of its crashes will come")
     source = missing_symbols_source(work.values.destination)
     if source is None:
         return work.nothing_to_do("the destination has neither a PostgreSQLCrashStorage nor a FileSystemCrashStorage")
@@ -51,7 +51,7 @@ def run(work: Work) -> JobOutcome:
 
 
 def _write(work: Work, source: MissingSymbolsSource, day: date, path: Path) -> tuple[int, int]:
-    """Write the rows. Return the number of rows that were written, and of those that were left out."""
+    """Write the rows. Return the numbers of rows that were written, and left out."""
     written = left_out = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -59,13 +59,13 @@ def _write(work: Work, source: MissingSymbolsSource, day: date, path: Path) -> t
         for symbol_file in source.missing_symbols_of(day):
             if not symbol_file.has_debug_id:
                 continue
-            # The names come from strangers: many programs take a line end within a field for a new row.
+            # Names come from strangers, and many programs take a line end within a field for a new row.
             if not any(_NOT_IN_A_LINE.search(part or "") for part in symbol_file):
                 writer.writerow(symbol_file)
                 written += 1
             else:
                 left_out += 1
-            if written % _TOLD_AFTER == 0:
+            if written % _PROGRESS_EVERY == 0:
                 work.progress(f"{written} symbol files of {day}")
     return written, left_out
 
@@ -76,7 +76,7 @@ JOB = Job(
     description=(
         "Write each symbol file that the crashes of a day missed, once, as missing_symbols/YYYYMMDD.csv to the bucket "
         "or directory of cron.missing_symbols. The columns are debug_file, debug_id, code_file and code_id. "
-        "A day that is written again replaces what was written before."
+        "Writing a day again replaces its file."
     ),
     example="socorro cron missing-symbols --date=2016-11-23",
     run=run,

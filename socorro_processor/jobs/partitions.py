@@ -52,7 +52,7 @@ def _run(work: Work, store: PostgreSQLCrashStorage) -> tuple[int, int]:
         last_days = [(week + _WEEK - timedelta(days=1), week) for week in weeks]
         expired = rule.expired(work, last_days, partitions.server_time())
     except ClockNotTrusted:
-        # No partitions are made either: from those of a wrong year the next run would conclude that all is well.
+        # No partitions are made either: with those of a wrong year, the next run would trust the clock.
         raise
     except NotRemoved as error:
         refused = error
@@ -81,12 +81,12 @@ def _run(work: Work, store: PostgreSQLCrashStorage) -> tuple[int, int]:
 
 JOB = Job(
     name="partitions",
-    summary="Make the PostgreSQL partitions of the next weeks, drop those older than the retention.",
+    summary="Make the PostgreSQL partitions of the next weeks, and drop those older than the retention.",
     description=(
         "Make the partitions of this and the next weeks (cron.partitions.weeks_ahead) in the PostgreSQL of source and "
         "destination, and drop those whose last day is more than cron.partitions.retention_days ago, with all crashes "
         "in them. The retention is off until it is set. The default partitions stay as they are.\n\n"
-        "Nothing is dropped where this host's clock seems to be wrong, or more than --maximum weeks would go."
+        "Nothing is dropped if this host's clock seems to be wrong, or if more than --maximum weeks would go."
     ),
     exit_codes={1: "not done, or refused"},
     example="socorro cron partitions --dry-run --cron.partitions.retention_days=400",

@@ -1,4 +1,4 @@
-"""The ledger of jobs in PostgreSQL, for all hosts that share it: their locks, and the last run of each."""
+"""The ledger of jobs in PostgreSQL, for all hosts that share it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-
-from psycopg2.extensions import cursor as Cursor
 
 from socorro_processor.configuration import DotDict, sections
 from socorro_processor.crashstorage.postgresql.connections import ConnectionPool, connection_options
@@ -27,7 +25,7 @@ _RECORD = """
 
 
 def configured_ledger(values: DotDict) -> JobLedger:
-    """Return the ledger in the first PostgreSQL of the configuration; without a PostgreSQL, that in files."""
+    """Return the ledger in the first PostgreSQL of the configuration, or in files if there is no PostgreSQL."""
     config = first_database(values)
     return PostgreSQLLedger(config) if config else FileLedger(Path(values.cron.directory))
 
@@ -49,19 +47,15 @@ class PostgreSQLLedger:
     def locked(self, name: str) -> Iterator[bool]:
         with self._pool.session(f"lock the job {name}") as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_LOCKS, name))
-            ((is_mine,),) = cursor.fetchall()
-            yield is_mine
+            ((is_locked,),) = cursor.fetchall()
+            yield is_locked
 
     def record(self, record: JobRecord) -> None:
         values = asdict(record) | {"memory": encode(record.memory).decode()}
         self._pool.run(f"record the job {record.name}", lambda cursor: cursor.execute(_RECORD, values))
 
     def records(self) -> list[JobRecord]:
-        def read(cursor: Cursor) -> list[JobRecord]:
-            cursor.execute(_SELECT)
-            return [JobRecord(*row) for row in cursor]
-
-        return self._pool.run("read how the jobs ended", read)
+        return [JobRecord(*row) for row in self._pool.rows("read how the jobs ended", _SELECT)]
 
     def close(self) -> None:
         self._pool.close()

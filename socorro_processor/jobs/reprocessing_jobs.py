@@ -1,7 +1,7 @@
 """``reprocessing-jobs``: put the crash ids of the table ``reprocessing_jobs`` into the reprocessing queue.
 
-A program that can reach the database but not the broker, such as a web application, asks for a crash to be processed
-again by a row in that table.
+With a row in that table, a program that can reach the database but not the broker, such as a web application, asks for
+a crash to be processed again.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from socorro_processor.jobs.postgresql_ledger import first_database
 from socorro_processor.monitoring.metrics import METRICS
 
 BATCH = 100
-"""Rows that are locked at once. If this process dies, no more of them than that are queued twice."""
+"""The number of rows that are locked at once. If this process dies, at most this many are queued twice."""
 
 _DOING = "read reprocessing_jobs"
 
-# A row is named by its place in the table, which it keeps while it is locked, because a crash id may be there twice.
+# A crash id may be in the table twice, so a row is identified by its place, which it keeps while it is locked.
 _TAKE = "SELECT ctid::text, coalesce(crash_id::text, '') FROM reprocessing_jobs LIMIT %s FOR UPDATE SKIP LOCKED"
 _DELETE = "DELETE FROM reprocessing_jobs WHERE ctid = ANY(%s::tid[])"
 _REFUSE = "INSERT INTO reprocessing_jobs_refused (crash_id, reason) VALUES (%s, %s)"
@@ -50,7 +50,7 @@ class Counts:
 def run(work: Work) -> JobOutcome:
     database = first_database(work.values)
     if database is None:
-        return work.nothing_to_do("there is no PostgreSQL in the configuration to have a table reprocessing_jobs")
+        return work.nothing_to_do("the configuration has no PostgreSQL, and so no table reprocessing_jobs")
     source = work.values.new_crash_source
     counts = Counts(dry_run=work.dry_run)
     with closing(ConnectionPool(database)) as pool:
@@ -75,22 +75,22 @@ def _look(pool: ConnectionPool, work: Work, counts: Counts) -> None:
 
 
 def _queue_some(pool: ConnectionPool, queue: CrashQueueBase, work: Work, counts: Counts) -> bool:
-    """Queue the crashes of some rows, and delete the rows that the queue has confirmed. Return False if there are none.
+    """Queue the crashes of some rows, and delete the rows that the queue has confirmed.
 
-    Rows that another process has locked are left to that process.
+    Rows that another process has locked are left to that process. Return False if there are no more rows.
     """
     with pool.session(_DOING) as cursor:
         failed: BaseException | None = None
         with cursor.connection:
             cursor.execute(_TAKE, (BATCH,))
             rows = cursor.fetchall()
-            done: list[str] = []
+            done_places: list[str] = []
             try:
                 for place in _queue_rows(cursor, rows, queue, work, counts):
-                    done.append(place)
+                    done_places.append(place)
             except (CrashQueueError, KeyboardInterrupt) as error:
-                failed = error  # raising it here would undo what is done
-            cursor.execute(_DELETE, (done,))
+                failed = error  # raising it here would roll back what is done
+            cursor.execute(_DELETE, (done_places,))
         if failed:
             raise failed
     return bool(rows)
@@ -137,7 +137,7 @@ JOB = Job(
     ),
     exit_codes={
         0: "all are queued",
-        1: "some were not crash ids, or database or queue are away; what is left in the table is queued the next time",
+        1: "some were not crash ids, or database or queue are away; the next run queues what is left in the table",
     },
     example="socorro cron reprocessing-jobs --dry-run",
     run=run,

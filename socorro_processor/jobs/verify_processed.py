@@ -1,7 +1,7 @@
 """``verify-processed``: check that every raw crash of a day has become a processed crash in each store.
 
 Nobody notices a crash that its collector could not queue, or whose processed crash a store has lost. This job finds
-it, and queues it again with ``--reprocess``.
+such crashes and, with ``--reprocess``, queues them again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Literal, get_args
 
 from socorro_processor.configuration import WholeNumber, argument, read_day
 from socorro_processor.crash_id import crash_date
@@ -24,28 +24,36 @@ from socorro_processor.errors import ConfigurationError, InvalidCrashID
 from socorro_processor.jobs.job import DayRefused, Job, JobOutcome, Work
 from socorro_processor.monitoring.metrics import METRICS
 
+State = Literal["missing", "parked", "pending", "unfinished", "queued", "queued before"]
+"""*pending*: it waits in a queue or is in work; *unfinished*: it is from today and may be pending, but the queue cannot
+tell."""
+
 BATCH = 1000
-"""Crash ids that a store is asked about at once."""
+"""The number of crash ids that a store is asked about at once."""
 
 NOT_AGAIN_WITHIN = timedelta(hours=20)
-"""The time for which a crash that this job has queued is not queued again: less than the day between two runs."""
+"""The time within which this job does not queue a crash again: less than the day between two runs."""
 
 FEW = 1000
-"""Crashes that always wait in a busy queue: if no more wait, those of a past day are not among them."""
+"""The number of crashes that may always wait in a busy queue: if no more wait, none is from a past day."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--date", type=read_day, help="the (last) day, in UTC, of the crash ids; default: yesterday")
     parser.add_argument(
-        "--days", type=argument(WholeNumber(1)), default=1, metavar="N", help="so many days up to that one; default: 1"
+        "--days",
+        type=argument(WholeNumber(1)),
+        default=1,
+        metavar="N",
+        help="number of days, up to that one; default: 1",
     )
-    parser.add_argument("--reprocess", action="store_true", help="put what is missing into the reprocessing queue")
+    parser.add_argument("--reprocess", action="store_true", help="put missing crashes into the reprocessing queue")
     parser.add_argument(
         "--maximum",
         type=argument(WholeNumber(1)),
         default=10_000,
         metavar="N",
-        help="how many are queued at the most: more that are missing may be a store that somebody emptied; "
+        help="largest number of crashes to queue: if more are missing, somebody may have emptied a store; "
         "default: 10,000",
     )
 
@@ -60,58 +68,56 @@ def run(work: Work) -> JobOutcome:
         source = stack.enter_context(closing(values.source.crashstorage_class(values.source)))
         destination = stack.enter_context(closing(values.destination.crashstorage_class(values.destination)))
         queue = stack.enter_context(
-            closing(values.new_crash_source.new_crash_source_class.to_look(values.new_crash_source))
+            closing(values.new_crash_source.new_crash_source_class.without_creating(values.new_crash_source))
         )
         return Verification(work, source, _stores(destination), queue, set(days)).run(days)
 
 
 @dataclass
 class Counts:
-    """The numbers of crashes of all days, by what was found."""
+    """The numbers of crashes of all days."""
 
     raw: int = 0
-    missing: int = 0
-    """Missing in one store or more. The numbers below are parts of it; only the rest (``left``) is a problem."""
-    parked: int = 0
-    pending: int = 0
-    """Crashes that wait in a queue or are in work, as far as the queue can tell."""
-    unfinished: int = 0
-    """Crashes of today that may wait or be in work, if the queue cannot tell."""
-    queued: int = 0
-    queued_before: int = 0
+    states: Counter[State] = field(default_factory=Counter)
+    """The numbers of crashes that are missing from at least one store, by state."""
     stores: Counter[str] = field(default_factory=Counter)
+    """The numbers of missing crashes, by store."""
     dry_run: bool = False
 
     @property
     def left(self) -> int:
-        return self.missing - self.parked - self.pending - self.unfinished - self.queued - self.queued_before
+        """The number of missing crashes that are nowhere else: only these are a problem."""
+        return self.states["missing"]
 
     def __str__(self) -> str:
-        text = f"{self.raw} raw crashes, {self.missing} missing"
+        text = f"{self.raw} raw crashes, {self.states.total()} missing"
         if self.stores:
             text += f" ({', '.join(f'{name} {count}' for name, count in sorted(self.stores.items()))})"
-        parts = {
-            "parked": self.parked,
-            "in the queue": self.pending,
-            "of today, which may be in the queue": self.unfinished,
-            "would be queued again" if self.dry_run else "queued again": self.queued,
-            "queued again before": self.queued_before,
+        parts: dict[State, str] = {
+            "parked": "parked",
+            "pending": "in the queue",
+            "unfinished": "of today, which may be in the queue",
+            "queued": "would be queued again" if self.dry_run else "queued again",
+            "queued before": "queued again before",
         }
-        told = [f"{count} {words}" for words, count in parts.items() if count]
-        return f"{text}: {', '.join(told)}" if told else text
+        counts = [f"{self.states[state]} {words}" for state, words in parts.items() if self.states[state]]
+        return f"{text}: {', '.join(counts)}" if counts else text
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name) for name in ("raw", "missing", "parked", "pending", "unfinished", "queued")
-        } | {
-            "queued_before": self.queued_before,
-            "left": self.left,
-            "stores": dict(self.stores),
-        }
+        counts = {state.replace(" ", "_"): self.states[state] for state in get_args(State)}
+        return (
+            {"raw": self.raw}
+            | counts
+            | {
+                "missing": self.states.total(),
+                "left": self.left,
+                "stores": dict(self.stores),
+            }
+        )
 
 
 class Verification:
-    """Looks for missing crashes, reports them, and queues them again if asked to."""
+    """Finds missing crashes, reports them, and queues them again if asked to."""
 
     def __init__(
         self,
@@ -133,21 +139,22 @@ class Verification:
 
     def run(self, days: Iterable[date]) -> JobOutcome:
         for day in days:
-            counted = self._counts.raw
+            raw_before = self._counts.raw
             for batch in _batches(self._source.raw_crash_ids(day)):
                 self._verify(batch)
-                self._work.progress(f"{day}: {self._counts.raw - counted} looked at, {self._counts.missing} missing")
+                missing = self._counts.states.total()
+                self._work.progress(f"{day}: {self._counts.raw - raw_before} looked at, {missing} missing")
         if not self._work.dry_run:
             self._measure()
-        where = "" if self._counts.raw else f": there is none of these days in {self._source}"
+        where = "" if self._counts.raw else f": {self._source} has no raw crashes of these days"
         self._work.say(f"{self._counts}{where}", self._counts.as_json())
         return JobOutcome(not self._counts.left, str(self._counts))
 
     def _measure(self) -> None:
         METRICS.increment("verify.raw", self._counts.raw)
         METRICS.increment("verify.left", self._counts.left)
-        METRICS.increment("verify.parked", self._counts.parked)
-        METRICS.increment("verify.queued", self._counts.queued)
+        METRICS.increment("verify.parked", self._counts.states["parked"])
+        METRICS.increment("verify.queued", self._counts.states["queued"])
         for name in self._stores:
             METRICS.increment("verify.missing", self._counts.stores[name], store=name)
 
@@ -157,49 +164,43 @@ class Verification:
         if not missing:
             return
         pending = self._queue.pending(missing) or set()
-        # A crash in work may have been unsaved at the first look and not pending at the second: it may be saved now.
+        # A crash in work may have been saved after the first look at the stores, and before the look at the queue.
         missing = self._missing([crash_id for crash_id in missing if crash_id not in pending])
-        self._counts.pending += len(pending)
-        self._counts.missing += len(pending) + len(missing)
+        self._counts.states["pending"] += len(pending)
         try:
             for crash_id, stores in missing.items():
+                state = self._handle_missing(crash_id)
+                self._counts.states[state] += 1
                 self._counts.stores.update(stores)
-                self._tell(crash_id, stores, self._handle_missing(crash_id))
+                self._work.say(
+                    f"{crash_id}  {state:<13}  {', '.join(stores)}",
+                    {"crash_id": crash_id, "state": state, "missing_in": stores},
+                )
         finally:
             self._work.remember({"queued": self._queued_before})
 
     def _missing(self, crash_ids: Sequence[str]) -> dict[str, list[str]]:
-        """Return the crashes that are missing in at least one store, each with the names of these stores."""
+        """Return the crashes that are missing from at least one store, each with the names of these stores."""
         missing: dict[str, list[str]] = {}
         for name, store in self._stores.items():
             for crash_id in sorted(store.missing_processed(crash_ids)) if crash_ids else ():
                 missing.setdefault(crash_id, []).append(name)
         return missing
 
-    def _handle_missing(self, crash_id: str) -> str:
-        """Queue the crash if it should be. Return its state, for people."""
+    def _handle_missing(self, crash_id: str) -> State:
+        """Queue the crash if it should be queued. Return its state."""
         if crash_id in self._parked:
-            self._counts.parked += 1
             return "parked"
         if crash_id in self._queued_before:
-            self._counts.queued_before += 1
             return "queued before"
         if not self._can_tell and crash_date(crash_id) == self._work.today:
-            self._counts.unfinished += 1
             return "unfinished"
-        if not self._may_queue or self._counts.queued >= self._work.arguments.maximum:
+        if not self._may_queue or self._counts.states["queued"] >= self._work.arguments.maximum:
             return "missing"
         if not self._work.dry_run:
             self._queue.submit(crash_id, "reprocessing")
             self._queued_before[crash_id] = self._work.now().isoformat()
-        self._counts.queued += 1
         return "queued"
-
-    def _tell(self, crash_id: str, stores: list[str], state: str) -> None:
-        self._work.say(
-            f"{crash_id}  {state:<13}  {', '.join(stores)}",
-            {"crash_id": crash_id, "state": state, "missing_in": stores},
-        )
 
     def _little_waits(self) -> bool:
         """Return True if so few crashes wait that the missing ones of a past day are not among them."""
@@ -208,22 +209,18 @@ class Verification:
             depth.waiting + depth.delayed for name, depth in depths.queues.items() if name != "reprocessing"
         )
         if waiting > FEW:
-            text = f"nothing is queued: {waiting} crashes wait, and the queue cannot tell whether those are missing"
+            text = f"nothing is queued: {waiting} crashes wait, and the queue cannot tell which"
             self._work.say(text, {"not_queued": text})
         return waiting <= FEW
 
 
 def _stores(destination: CrashStorageBase) -> dict[str, CrashStorageBase]:
-    """Return each store that can tell, by the name of its section."""
-    stores = destination.stores if isinstance(destination, PolyCrashStorage) else {"destination": destination}
-    able: dict[str, CrashStorageBase] = {}
-    for name, store in stores.items():
-        with suppress(NotImplementedError):
-            store.missing_processed([])
-            able[name] = store
-    if not able:
-        raise ConfigurationError("no store of the destination says which processed crashes it has")
-    return able
+    """Return the stores that can tell which processed crashes they lack, by the names of their sections."""
+    all_stores = destination.stores if isinstance(destination, PolyCrashStorage) else {"destination": destination}
+    stores = {name: store for name, store in all_stores.items() if store.can("missing_processed")}
+    if not stores:
+        raise ConfigurationError("no store of the destination can tell which processed crashes it has")
+    return stores
 
 
 def _parked(queue: CrashQueueBase, days: set[date]) -> set[str]:
@@ -248,15 +245,15 @@ def _batches(crash_ids: Iterator[str]) -> Iterator[list[str]]:
 
 JOB = Job(
     name="verify-processed",
-    summary="Look for crashes that never became a processed crash, or that a store has lost.",
+    summary="Look for crashes that were never processed, or that a store has lost.",
     description=(
-        "Compare the raw crashes of a day in the source store with the processed ones in each destination store. "
-        "Prints each crash that is missing, and where. Parked ones are missing too, and said to be parked; those that "
-        "wait in a queue are only counted, where the queue can tell. RabbitMQ cannot: run it some hours after the "
-        "day's end. Today may be named too; with RabbitMQ what is missing of it is called unfinished then, and is not "
-        "queued. A day whose processed crashes were dropped for age misses all."
+        "Compare the raw crashes of a day in the source store with the processed crashes in each destination store. "
+        "Prints each missing crash, the stores that lack it, and whether it is parked. Crashes that wait in a queue "
+        "are only counted, if the queue can tell. RabbitMQ cannot: run the job some hours after the day's end. With "
+        "RabbitMQ, missing crashes of today are called unfinished, and are not queued. Once the processed crashes of "
+        "a day were dropped for their age, all its crashes are missing."
     ),
-    exit_codes={0: "nothing is missing, or all of it is parked or queued", 1: "something is missing"},
+    exit_codes={0: "no crash is missing, or all are parked or queued", 1: "crashes are missing"},
     example="socorro cron verify-processed --date=2016-11-23 --reprocess",
     run=run,
     add_arguments=add_arguments,

@@ -1,4 +1,4 @@
-"""Run a program that hostile input may turn against us: bounded, apart, and gone when we are done.
+"""Run a program that hostile input may hijack: with limits, isolated, and leaving no process behind.
 
 For example:
 
@@ -27,13 +27,13 @@ from socorro_processor.machine.pipes import Cutter, Pipes, readable
 from socorro_processor.machine.process_tree import children as children_of
 from socorro_processor.machine.process_tree import kill_tree, process_tree
 
-_PATIENCE_WITH_THE_KILLED = 10.0
+_PATIENCE_AFTER_KILL = 10.0  # seconds
 _CANNOT_EXECUTE = 126
 _NOT_FOUND = 127
 SIGNAL_BASE = 128
-"""The number that a shell or a sandbox adds to the signal that the program inside died of."""
+"""The number that a shell or a sandbox adds to the signal that killed its program."""
 _NO_MEMORY = re.compile(r"memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory")
-"""The words of Rust, C++ and the C library for it."""
+"""The messages of Rust, C++ and the C library."""
 
 
 class UnusableProgramError(ProcessingEnvironmentError):
@@ -42,24 +42,24 @@ class UnusableProgramError(ProcessingEnvironmentError):
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of a program. A limit that the processor itself has been given is never raised."""
+    """The limits of a program. They never raise a limit of the processor itself."""
 
     timeout: float = 120.0
-    """Seconds by the clock; after them it is killed with all that it started."""
+    """Seconds by the clock, after which the program is killed with everything that it started."""
     cpu: int = 120
-    """Seconds of CPU of each process; after them it gets SIGXCPU, a second later SIGKILL."""
+    """Seconds of CPU, after which a process receives SIGXCPU, and a second later SIGKILL."""
     memory: int = 4 << 30
-    """Bytes of address space of each process; beyond them its allocations fail."""
+    """Bytes of address space of each process; allocations beyond them fail."""
     output: int = 16 << 20
-    """Bytes on stdout that are kept (and held in memory); where there are more it is killed.
+    """Bytes on stdout that are kept, in memory; a program that prints more is killed.
 
-    Read as JSON they take far more: 16 MB of ``[{},{},...`` become objects of 0.5 GB.
+    Parsed as JSON they take far more: 16 MB of ``[{},{},...`` become objects of 0.5 GB.
     """
     file_size: int = 4 << 30
-    """Bytes of the largest file that it may write (it may fetch symbols)."""
+    """Bytes of the largest file that the program may write (it may fetch symbols)."""
     open_files: int = 1024
     niceness: int = 0
-    """Its niceness, 0 to 19 (man 7 sched)."""
+    """From 0 to 19 (man 7 sched)."""
 
 
 class Questions(Protocol):
@@ -67,14 +67,14 @@ class Questions(Protocol):
 
     @property
     def descriptor(self) -> int:
-        """The program's end of the socket, by the same number there."""
+        """The program's end of the socket; it has the same number there."""
 
     @property
     def patience(self) -> float:
-        """Seconds that answers may be waited for in all."""
+        """The total of seconds that the program may wait for answers."""
 
     def waited(self) -> float:
-        """Seconds in which there were questions without an answer so far. May be called by any thread."""
+        """Return the seconds that questions have waited for answers so far. May be called by any thread."""
 
     def handed_over(self) -> None:
         """Close ``descriptor`` here: the program has it."""
@@ -85,21 +85,21 @@ class Outcome:
     """The end of a program."""
 
     output: bytes
-    """Its output; incomplete if it was killed."""
+    """Incomplete if the program was killed."""
     return_code: int
-    """Its exit code, or the number of the signal it died of, negative."""
+    """The exit code, or the negative number of the signal that killed the program."""
     timed_out: bool
     output_too_large: bool
     memory_too_large: bool
-    """It wanted more than it may use: killed for what it had taken before its limit was set, else refused."""
+    """True if it wanted more memory than allowed: it was refused, or had taken it before the limit and was killed."""
     stderr: str
-    """The end of it, as plain text: no control characters but the line feed."""
+    """The last part, as plain text, without control characters except the line feed."""
     wall_seconds: float
     cpu_seconds: float
-    """User and system time of the program and of those of its children that it waited for."""
+    """User and system time of the program, and of its children that it waited for."""
     peak_memory: int | None
-    """Bytes. None where it used no more than the processor at its own peak: the kernel counts the memory
-    that a child shares with its parent until its exec, so a smaller figure cannot be told."""
+    """Bytes. None if the program used less than the processor at its own peak: the kernel also counts the memory that a
+    child shares with its parent before exec, so a smaller number cannot be known."""
 
 
 def run(
@@ -110,20 +110,19 @@ def run(
     cutter: Cutter | None = None,
     questions: Questions | None = None,
 ) -> Outcome:
-    """Run ``arguments`` to its end, without a shell, with nothing in its environment but what is given.
+    """Run ``arguments`` to the end, without a shell, with only ``environment`` in its environment.
 
-    It starts in ``directory``, or in that of this process. Once it prints more than it may, ``cutter`` is asked what
-    of it is to be kept.
+    The program starts in ``directory``, or in that of this process. Once it prints more than it may, ``cutter`` decides
+    what is kept.
 
-    The time in which ``questions`` wait for answers, up to their patience, is no part of its timeout.
+    The time in which ``questions`` wait for answers, up to their patience, does not count for the timeout.
 
-    It ends when the first process does: whatever that has started and left behind is killed, also when
-    the processor itself is interrupted. Only a process that has left both the session and the parent's
-    line (a daemon) escapes; a sandbox with its own process namespace holds that too. Any number of
-    threads may run programs at once.
+    The run ends with the first process: what that has started and left behind is killed, even if the processor itself
+    is interrupted. Only a process that has left the session and lost its parent (a daemon) escapes, except from a
+    sandbox with its own process namespace. Any number of threads may run programs at once.
 
-    Raises UnusableProgramError where it cannot be started, and other ProcessingEnvironmentErrors
-    where the machine lacks memory, processes or descriptors, or the processor ends (``kill_all``).
+    Raises UnusableProgramError if the program cannot be started, and other ProcessingEnvironmentErrors if the machine
+    lacks memory, processes or descriptors, or the processor ends (``kill_all``).
     """
     started = time.monotonic()
     running = _Running()
@@ -132,7 +131,7 @@ def run(
     _PROGRAMS.running.add(running)
     try:
         if _PROGRAMS.ended:
-            raise ProcessingEnvironmentError(f"{arguments[0]} is not started, for the processor ends")
+            raise ProcessingEnvironmentError(f"{arguments[0]} was not started because the processor ends")
         children = children_of(os.getpid())
         process = _start(arguments, environment or {}, directory, questions)
         running.pid = process.pid
@@ -144,7 +143,7 @@ def run(
         end = started + limits.timeout
         ended = not running.cancelled and pipes.read_until_exit(pidfd, lambda: end + _waited(questions))
     except OSError as error:
-        raise ProcessingEnvironmentError(f"cannot watch over {arguments[0]}: {error}") from error
+        raise ProcessingEnvironmentError(f"cannot watch {arguments[0]}: {error}") from error
     except MemoryError as error:
         raise ProcessingEnvironmentError(f"no memory left for the output of {arguments[0]}") from error
     finally:
@@ -153,12 +152,12 @@ def run(
             kill_tree(process.pid)
             status, usage = _wait(process, pidfd)
         elif children is not None:
-            # Not started; or it was, and an interrupt came before we were told its pid.
+            # It was not started, or an interrupt came before its pid was known.
             with suppress(OSError):
                 for child in children_of(os.getpid()) - children:
                     kill_tree(child)
     if running.cancelled:
-        raise ProcessingEnvironmentError(f"{arguments[0]} was killed, for the processor ends")
+        raise ProcessingEnvironmentError(f"{arguments[0]} was killed because the processor ends")
     stderr = pipes.stderr_text()
     outcome = Outcome(
         output=b"".join(pipes.output),
@@ -171,19 +170,19 @@ def run(
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_memory=_peak_memory(usage),
     )
-    # So a shell or a sandbox says that there is no such program, the dynamic loader that it lacks a library.
+    # With these a shell or a sandbox reports a missing program, and the dynamic loader a missing library.
     if ended and not outcome.output and outcome.return_code in (_CANNOT_EXECUTE, _NOT_FOUND):
-        said = outcome.stderr.strip() or "no message"
-        raise UnusableProgramError(f"{arguments[0]} did not run, exit code {outcome.return_code}: {said}")
+        message = outcome.stderr.strip() or "no message"
+        raise UnusableProgramError(f"{arguments[0]} did not run, exit code {outcome.return_code}: {message}")
     return outcome
 
 
 def kill_all() -> None:
-    """End every program that runs, for the processor ends: ``run`` raises, now and from now on.
+    """Kill every running program, because the processor ends: ``run`` raises now, and from now on.
 
-    Takes no lock, so that a signal handler may call it.
+    Takes no lock, so a signal handler may call it.
     """
-    # First: whoever looked before it was set is in `running` already.
+    # First: a thread that did not see it set is already in `running`.
     _PROGRAMS.ended = True
     for running in tuple(_PROGRAMS.running):
         running.cancelled = True
@@ -201,7 +200,7 @@ class _Running:
 
 @dataclass
 class _Programs:
-    """All that were started, and whether there may be more."""
+    """All programs that are running, and whether no more may start."""
 
     running: set[_Running] = field(default_factory=set)
     ended: bool = False
@@ -217,8 +216,8 @@ def _start(
     questions: Questions | None,
 ) -> subprocess.Popen[bytes]:
     try:
-        # Nothing here that runs Python between fork and exec (preexec_fn): with threads around it may
-        # deadlock, and it would keep subprocess from using vfork, which copies no page tables.
+        # Nothing here may run Python between fork and exec (preexec_fn): with other threads it may deadlock, and it
+        # would keep subprocess from using vfork, which copies no page tables.
         return subprocess.Popen(
             arguments,
             bufsize=0,
@@ -234,11 +233,11 @@ def _start(
         message = f"cannot start {arguments[0]}: {error}"
         match getattr(error, "errno", None):
             case errno.ENOENT if Path(arguments[0]).exists():
-                message += " (it is there, but not the interpreter or loader that it names)"
+                message += " (it exists, but the interpreter or loader that it names does not)"
                 raise UnusableProgramError(message) from error
             case errno.ENOENT | errno.ENOTDIR | errno.EACCES | errno.EPERM | errno.ENOEXEC | errno.ELOOP:
                 raise UnusableProgramError(message) from error
-        raise ProcessingEnvironmentError(f"{message} (the machine lacks something; it is tried again)") from error
+        raise ProcessingEnvironmentError(f"{message} (the machine lacks something; will try again)") from error
 
 
 def _waited(questions: Questions | None) -> float:
@@ -246,14 +245,13 @@ def _waited(questions: Questions | None) -> float:
 
 
 def set_limits(pid: int, limits: Limits) -> bool:
-    """Set the limits of a program that runs since an instant ago. False where that killed it.
+    """Set the limits of a program that has just started. Return False if that killed it.
 
-    On a busy machine that may be long enough for it to get somewhere, but not past them: its CPU time
-    counts from its start; where it holds more memory than it may, it is killed; what it holds of
-    the rest counts when it asks for more. A child that it has made already is limited too, and those
-    that it makes later inherit.
+    On a busy machine the program may have run for a while, but it cannot escape the limits: CPU time counts from its
+    start; if it already has too much memory, it is killed; other resources that it has count as soon as it asks for
+    more. Its present children are limited too, and later ones inherit the limits.
     """
-    within = True
+    is_within = True
     for process in process_tree(pid):
         with suppress(ProcessLookupError, FileNotFoundError):
             for which, soft, hard in (
@@ -273,25 +271,25 @@ def set_limits(pid: int, limits: Limits) -> bool:
             pages = int(Path(f"/proc/{process}/statm").read_bytes().split()[0])
             if pages * resource.getpagesize() > limits.memory:
                 os.kill(process, signal.SIGKILL)
-                within = False
-    return within
+                is_within = False
+    return is_within
 
 
 def _wait(process: subprocess.Popen[bytes], pidfd: int | None) -> tuple[int, resource.struct_rusage]:
-    """Release what a process holds that has ended or was killed; its exit status and what it used."""
+    """Release the resources of a process that has ended or was killed; return its exit status and its usage."""
     for file in (process.stdout, process.stderr):
         if file is not None:
             file.close()
     try:
-        if pidfd is not None and not readable(pidfd, _PATIENCE_WITH_THE_KILLED):
+        if pidfd is not None and not readable(pidfd, _PATIENCE_AFTER_KILL):
             raise ProcessingEnvironmentError(
                 f"process {process.pid} was killed and does not end: it may wait for a disk or mount that hangs"
             )
         _, status, usage = os.wait4(process.pid, 0)
     except ChildProcessError as error:
-        process.returncode = -1  # nobody knows it; Popen need not look for it any more
+        process.returncode = -1  # unknown, but Popen must not wait for it any more
         raise ProcessingEnvironmentError(
-            f"the exit status of process {process.pid} was taken by another: is SIGCHLD ignored in this process?"
+            f"the exit status of process {process.pid} is gone: is SIGCHLD ignored in this process?"
         ) from error
     finally:
         if pidfd is not None:
@@ -301,12 +299,12 @@ def _wait(process: subprocess.Popen[bytes], pidfd: int | None) -> tuple[int, res
 
 
 def _was_refused_memory(status: int, stderr: str) -> bool:
-    """Return True where it died of that, as it said itself: no signal is for it alone."""
+    """Return True if the program's own message says that it died of this: no signal tells it."""
     code = os.waitstatus_to_exitcode(status)
     return (code < 0 or code > SIGNAL_BASE) and bool(_NO_MEMORY.search(stderr))
 
 
 def _peak_memory(usage: resource.struct_rusage) -> int | None:
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # The kernel's two counts of the same pages differ a little.
+    # The kernel counts the same pages in two ways, with slightly different results.
     return usage.ru_maxrss * 1024 if usage.ru_maxrss > own + own // 16 else None

@@ -1,6 +1,6 @@
 """A program of this project that runs beside this process and never outlives it.
 
-It must end when its standard input does: that is a pipe, which the kernel closes whatever becomes of this process.
+It must end when its standard input ends: that is a pipe, which the kernel closes however this process ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from socorro_processor.machine.process_tree import kill_tree
 
 
 class Child:
-    """A process with an environment without secrets, in a session of its own: Ctrl-C in a terminal is not for it.
+    """A process whose environment has no secrets, in its own session: Ctrl-C in a terminal does not reach it.
 
     ``process`` is for waiting and for reading its output.
     """
@@ -28,8 +28,8 @@ class Child:
         stderr: int | None = None,
         pass_fds: Collection[int] = (),
     ) -> None:
-        """Start it; the arguments are those of ``subprocess.Popen``. Raises OSError."""
-        # Not a pipe of Popen's own, which `communicate` closes at once.
+        """Start the process; the arguments are those of ``subprocess.Popen``. Raises OSError."""
+        # Not Popen's own pipe, which `communicate` would close at once.
         stdin, lifeline = os.pipe()
         self._lifeline = os.fdopen(lifeline, "wb", buffering=0)
         try:
@@ -49,9 +49,9 @@ class Child:
             os.close(stdin)
 
     def end(self, patience: float) -> bool:
-        """Tell it to end. If it has not after ``patience`` seconds, kill it and all that it started: then False.
+        """Tell the process to end. If it takes longer than ``patience`` seconds, kill its tree and return False.
 
-        Another thread may be waiting for it.
+        Another thread may be waiting for the process.
         """
         self._lifeline.close()
         try:

@@ -14,8 +14,8 @@ from socorro_processor.machine.bounded_program import UnusableProgramError
 def find_program(
     name: str, advice: str, environment: Mapping[str, str] = os.environ, interpreter: str = sys.executable
 ) -> Path:
-    """Return the path of the program. Raises UnusableProgramError, with ``advice``."""
+    """Return the path of the program. Raises UnusableProgramError with ``advice``."""
     path = f"{environment.get('PATH', os.defpath)}{os.pathsep}{Path(interpreter).parent}"
-    if found := shutil.which(name, path=path):
-        return Path(found)
+    if program := shutil.which(name, path=path):
+        return Path(program)
     raise UnusableProgramError(f"{name} is neither on PATH ({path}) nor beside {interpreter}; {advice}")

@@ -1,4 +1,4 @@
-"""A lock on a file, which the kernel releases when its holder dies: a file that nobody holds was left by a dead one.
+"""A lock on a file, which the kernel releases when its holder dies: a file without a holder was left by a dead process.
 
 For example:
 
@@ -15,11 +15,11 @@ from pathlib import Path
 
 
 class FileLock:
-    """A lock (``flock(2)``) that is held until it is closed or this process ends, however it ends.
+    """A lock (``flock(2)``) that is held until it is closed, or this process ends in any way.
 
-    It is a lock on the file that the path leads to: if that was removed or replaced while this one was opened or
-    waited for, the new one is tried. Programs that this process starts do not inherit it. A second FileLock of this
-    process is another holder.
+    It locks the file that is at the path: if that is removed or replaced while it is being opened or waited for, the
+    new file is locked. Programs that this process starts do not inherit the lock. A second FileLock of this process is
+    another holder.
     """
 
     def __init__(
@@ -30,12 +30,12 @@ class FileLock:
         wait: bool = False,
         shared: bool = False,
     ) -> None:
-        """Open the file with ``flags`` (``open(2)``), a new one for its user only, and lock it.
+        """Open the file with ``flags`` (``open(2)``), and lock it. Only its user can open a new file.
 
-        ``wait``: wait for another holder to release it. ``shared``: several may hold it at once, if all of them share.
+        ``wait``: wait for another holder to release the lock. ``shared``: several may hold it at once, if all share.
 
-        Raises BlockingIOError if another holds it and there is no ``wait``, FileNotFoundError if there is no file and
-        ``flags`` do not create one, and other OSErrors if it cannot be opened or locked.
+        Raises BlockingIOError if there is another holder and no ``wait``, FileNotFoundError if there is no file and
+        ``flags`` do not create one, and other OSErrors if the file cannot be opened or locked.
         """
         self.path = path
         self.descriptor = -1
@@ -44,7 +44,7 @@ class FileLock:
             descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
             try:
                 lock_open_file(descriptor, wait=wait, shared=shared)
-                # A lock on a file that is no longer there protects nothing.
+                # A lock on a file that was removed protects nothing.
                 with suppress(FileNotFoundError):
                     if os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=follow)):
                         self.descriptor = descriptor
@@ -56,11 +56,11 @@ class FileLock:
                     os.close(descriptor)
 
     def remove(self) -> None:
-        """Remove the file, before ``close``: who waits for it locks a new one. Does nothing if it is gone."""
+        """Remove the file, if it exists. Call it before ``close``: whoever waits for the lock then locks a new file."""
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Release it. To be called once."""
+        """Release the lock. Call it only once."""
         os.close(self.descriptor)
 
     def __enter__(self) -> FileLock:
@@ -71,8 +71,9 @@ class FileLock:
 
 
 def lock_open_file(descriptor: int, *, wait: bool = False, shared: bool = False) -> None:
-    """Lock a file or directory that is already open, until it is closed; ``wait`` and ``shared`` as in FileLock.
+    """Lock an open file or directory until it is closed; ``wait`` and ``shared`` are as in FileLock.
 
-    The caller has to check that its path still leads to it. Raises BlockingIOError if another holds it, and OSError.
+    The caller must check that the path still leads to it. Raises BlockingIOError if there is another holder, else
+    OSError.
     """
     fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))

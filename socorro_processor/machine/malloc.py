@@ -1,36 +1,34 @@
-"""Memory that a crash needed is given back when it is done, whichever thread it was in."""
+"""Make malloc give memory back after each crash, in whichever thread."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 
-# Of glibc's malloc.h.
+# From glibc's malloc.h
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
 _LARGE = 4 << 20
-"""Bytes of a block that is the kernel's again as soon as it is free: Python's own table of texts is copied to a new one
-every some thousand crashes, and its old place would stay free in the heap."""
+"""The number of bytes from which on a block goes back to the kernel as soon as it is free. Every few thousand crashes,
+Python copies its table of interned strings to a new one, and the old one would stay in the heap."""
 _KEPT = 16 << 20
-"""Bytes at the end of the heap that are free and kept for the next crash."""
+"""The number of free bytes at the end of the heap to keep for the next crash."""
 
 
 def keep_memory_flat() -> None:
-    """Tell glibc's malloc not to hoard.
+    """Tell glibc's malloc not to hoard. Call it before the first thread is started.
 
-    To be called before the first thread is started.
-
-    By itself it has an arena for each thread, of which each grows to the largest crash that it has seen, and
-    keeps larger and larger blocks once such were freed. One arena is enough, for Python lets one thread run
-    at a time. What the operator sets (``MALLOC_ARENA_MAX`` and the like, see ``man mallopt``) stays, and
-    with another C library nothing happens.
+    By default, malloc has an arena for each thread, and each grows to the largest crash that it has seen; and it keeps
+    larger and larger blocks once such blocks were freed. One arena is enough, because Python runs one thread at a time.
+    Settings of the operator (``MALLOC_ARENA_MAX`` and the like, see ``man mallopt``) stay. With another C library,
+    nothing happens.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None or any(name.startswith("MALLOC_") for name in os.environ):
         return
     mallopt(_M_ARENA_MAX, 1)
     mallopt(_M_MMAP_THRESHOLD, _LARGE)
-    # With the one set, the other stays at 128 kB.
+    # Once the one is set, the other stays at 128 kB unless it is set too.
     mallopt(_M_TRIM_THRESHOLD, _KEPT)

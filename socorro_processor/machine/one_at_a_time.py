@@ -1,4 +1,4 @@
-"""Have work that needs much memory done by one thread after the other, unless a thread would wait too long."""
+"""Let threads do work that needs much memory one after the other, unless one would wait too long."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 
 class OneAtATime:
-    """Lets one thread in, and the next when it leaves. Who has waited for ``longest_wait`` seconds goes in all the
-    same: memory is saved where that can be, but nobody is held up without end."""
+    """Lets one thread in, and the next when it leaves. A thread that has waited for ``longest_wait`` seconds goes in
+    anyway: memory is saved if possible, but no thread waits for ever."""
 
     def __init__(self, longest_wait: float) -> None:
         self._longest_wait = longest_wait
@@ -17,9 +17,9 @@ class OneAtATime:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        mine = self._lock.acquire(timeout=self._longest_wait)
+        is_locked = self._lock.acquire(timeout=self._longest_wait)
         try:
             yield
         finally:
-            if mine:
+            if is_locked:
                 self._lock.release()

@@ -1,8 +1,7 @@
-"""Kill child processes that outlived their processor (``kill -9``): a sleeping one would stay for ever.
+"""Kill child processes that outlived their processor (``kill -9``): one that sleeps would stay for ever.
 
-Each has a directory of its processor in its environment, that of a crash where it was started for one, and its own
-children inherit that. So they are found without any record that would have to be written, and nobody else's process is
-taken for one, because the name of a processor's directory is never used again.
+The environment of each child names the directory of its processor, and its own children inherit that. So they are found
+without a record, and no other process is mistaken for one: the name of a processor's directory is never used again.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from pathlib import Path
 from socorro_processor.machine.pipes import readable
 
 MARK = "SOCORRO_CRASH_DIRECTORY"
-"""The environment variable; it names the directory of the processor with a slash behind it, or one below."""
+"""The environment variable with the directory of the processor, followed by a slash."""
 
 _ROUNDS = 5
-_PATIENCE = 1.0
+_PATIENCE = 1.0  # seconds
 
 
 def mark_children(directory: Path) -> None:
-    """Have every child process started from now on marked with the directory of this processor."""
+    """Mark every child process that is started from now on with the directory of this processor."""
     os.environ[MARK] = f"{directory.absolute()}/"
 
 
@@ -37,33 +36,33 @@ def mark_of_children() -> dict[str, str]:
 
 
 def kill_orphans(directory_name: str) -> int:
-    """Kill what was started for crashes below a processor's directory of this name; how many there were.
+    """Kill the processes that belong to a processor's directory of this name. Return their number.
 
-    The processor must have ended. Processes that we may not look into are left alone.
+    The processor must have ended. Processes that this user may not look into are left alone.
     """
     killed = 0
-    # They may start others meanwhile.
+    # Orphans may start other processes meanwhile.
     for _ in range(_ROUNDS):
         with ExitStack() as closing:
-            found = list(_found(directory_name, closing))
-            for pidfd in found:
+            pidfds = list(_find_orphans(directory_name, closing))
+            for pidfd in pidfds:
                 with suppress(ProcessLookupError):
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            for pidfd in found:
+            for pidfd in pidfds:
                 readable(pidfd, _PATIENCE)
-        if not found:
+        if not pidfds:
             break
-        killed += len(found)
+        killed += len(pidfds)
     return killed
 
 
-def _found(directory_name: str, closing: ExitStack) -> Iterator[int]:
-    """Descriptors of the processes that belong to it."""
+def _find_orphans(directory_name: str, closing: ExitStack) -> Iterator[int]:
+    """Yield the pidfds of the processes that belong to the directory."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
             continue
         with suppress(OSError):
-            # First: whatever becomes of the pid, from here on this is the process that we look at and kill.
+            # First: the pidfd stays with this process, even if the pid is given to another one.
             pidfd = os.pidfd_open(int(entry.name))
             belongs = False
             try:
@@ -77,13 +76,14 @@ def _found(directory_name: str, closing: ExitStack) -> Iterator[int]:
 
 
 def _belongs_to(process: Path, within: bytes) -> bool:
-    # Not of one that hides it.
+    # A process may hide its environment.
     with suppress(PermissionError):
         for variable in (process / "environ").read_bytes().split(b"\0"):
             name, _, value = variable.partition(b"=")
             if name == MARK.encode() and within in value:
                 return True
-    # A sandbox may have emptied the environment. Then the dump is among the arguments of what leads the
-    # session, which is ours alone: an operator's pager, with a left file, is in that of a shell.
+    # A sandbox may have emptied the environment. Then the leader of the session has the dump among its arguments. Only
+    # children of a processor are in such a session: an operator's pager that shows a file of the directory is in the
+    # session of a shell.
     leader = Path("/proc", str(os.getsid(int(process.name))))
     return within in (leader / "cmdline").read_bytes()

@@ -1,4 +1,4 @@
-"""Read what a program prints, up to a limit, for as long as the program runs."""
+"""Read the output of a program while it runs, up to a limit."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from contextlib import suppress
 from typing import Protocol
 
 STDERR_LIMIT = 8192
-"""Bytes of stderr that are kept: the last ones, for what a program says last is why it ended."""
+"""The number of bytes at the end of stderr that are kept, because a program says last why it ended."""
 
-_READ_SIZE = 1 << 20
-_BETWEEN_READS = 0.004
+_READ_SIZE = 1 << 20  # bytes
+_BETWEEN_READS = 0.004  # seconds
 
 
 class Cutter(Protocol):
-    """Leaves out a part of what is printed, while it is printed."""
+    """Leaves out a part of the output, while it is printed."""
 
     def feed(self, data: bytes) -> bytes:
-        """Return what is to be kept by now."""
+        """Take more output; return what can be kept by now."""
         ...
 
     def end(self) -> bytes:
-        """Return what else is to be kept: nothing more comes."""
+        """Return the rest that is kept, after the end of the output."""
         ...
 
 
 class Pipes:
-    """stdout and stderr of a process, read without ever waiting for their end.
+    """The stdout and stderr of a process, read without waiting for their end.
 
-    A grandchild may hold them open long after the process is gone.
+    A grandchild may keep them open long after the process has ended.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], limit: int, cutter: Cutter | None = None) -> None:
-        """``limit``: bytes on stdout from which on there are too many, also of what a ``cutter`` keeps of them."""
+        """``limit``: the number of bytes on stdout, or of those that ``cutter`` keeps, above which it is too much."""
         assert process.stdout is not None
         assert process.stderr is not None
         self._stdout = process.stdout.fileno()
@@ -51,14 +51,14 @@ class Pipes:
         self.output_too_large = False
         for descriptor in self._descriptors:
             os.set_blocking(descriptor, False)
-        # Room for what comes between two reads; without it (a limit of the system's) it just takes longer.
+        # Room for the output between two reads. If the system's limit forbids it, reading only takes longer.
         with suppress(PermissionError):
             fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, _READ_SIZE)
 
     def read_until_exit(self, pidfd: int, deadline: Callable[[], float]) -> bool:
-        """True once the process has ended; False where it is to be killed, late or with too much to say.
+        """Return True once the process has ended, or False if it must be killed: late, or with too much output.
 
-        ``deadline`` is asked again and again, because it may move.
+        ``deadline`` is called again and again, because it may change.
         """
         poll = select.poll()
         for descriptor in (pidfd, *self._descriptors):
@@ -70,18 +70,18 @@ class Pipes:
                     return True
                 if self._read(descriptor) == b"":
                     poll.unregister(descriptor)
-            # minidump-stackwalk prints 2 MB in writes of 1 kB: to wake up for each of them costs more
-            # than all the rest, so that some are let come together. Its exit is noticed at once.
+            # minidump-stackwalk prints 2 MB in writes of 1 kB. Waking up for each costs more than all the rest, so this
+            # lets some come together. Its exit is noticed at once.
             readable(pidfd, _BETWEEN_READS)
         return False
 
     def stderr_text(self) -> str:
-        """The end of stderr, as text that does no harm in a log or on a terminal."""
+        """Return the end of stderr, as text that is harmless in a log or on a terminal."""
         text = self._stderr.decode("utf-8", errors="replace")
         return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text)
 
     def _drain(self) -> None:
-        """Take what a process that has ended left behind."""
+        """Read what a process has left in the pipes."""
         for descriptor in self._descriptors:
             while not self.output_too_large and self._read(descriptor):
                 pass
@@ -89,7 +89,7 @@ class Pipes:
             self._keep(self._cutter.end())
 
     def _read(self, descriptor: int) -> bytes | None:
-        """Return the bytes that were there; empty at the end of the file, None if more may come later."""
+        """Return the bytes that are there: empty at the end of the file, None if more may come later."""
         try:
             data = os.read(descriptor, _READ_SIZE)
         except BlockingIOError:
@@ -101,7 +101,7 @@ class Pipes:
         return data
 
     def _take(self, data: bytes) -> None:
-        """Keep what came on stdout: all of it, for as long as there is not too much."""
+        """Keep data from stdout: all of it, until it is too much and the cutter decides."""
         if self._cutter is None or (not self._is_cut and self._size + len(data) <= self._limit):
             self._keep(data)
             return
@@ -120,7 +120,7 @@ class Pipes:
 
 
 def readable(descriptor: int, seconds: float) -> bool:
-    """Wait until there is something to be read from it; False where there was nothing for so long."""
+    """Wait until the descriptor is readable; return False if it is not within ``seconds``."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(seconds * 1000))

@@ -1,6 +1,6 @@
-"""Files that an operator names: read, where they are files, written to the end, and replaced as a whole.
+"""Read files that an operator names, if they are regular files; write files in full, and replace them atomically.
 
-Of what else may be in their place a pipe would be waited for for ever, and a device may have no end.
+Reading a pipe in the place of a file could block for ever, and a device may have no end.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-MAXIMUM_SIZE = 100_000_000
+MAXIMUM_SIZE = 100_000_000  # bytes
 
 NOT_OURS = frozenset((errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EPERM))
-"""Said to who opens for writing a file of another user, or what is none: a directory, a socket."""
+"""The errors of opening, for writing, another user's file, or a directory, socket or link."""
 
 
 class NotAFile(OSError):
-    """It is not a regular file, or is larger than any file that is meant."""
+    """The path leads to something other than a regular file, or to a file that is too large."""
 
 
 def read_regular_file(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
-    """All of it. Symbolic links are followed. Raises OSError."""
+    """Return the whole content. Follows symbolic links. Raises OSError."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise NotAFile(0, "it is no regular file", str(path))
+            raise NotAFile(0, "it is not a regular file", str(path))
         content = file.read(maximum_size + 1)
         if len(content) > maximum_size:
             raise NotAFile(0, f"it is larger than {maximum_size} bytes", str(path))
@@ -37,10 +37,7 @@ def read_regular_file(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """To its end: where there is room for a part, that is written, and the next write says why there is no more.
-
-    Raises OSError.
-    """
+    """Write all data. If there is room for only a part, that is written, and the next write raises OSError."""
     while data:
         data = data[os.write(descriptor, data) :]
 
@@ -49,11 +46,11 @@ def write_all(descriptor: int, data: bytes) -> None:
 def replacing(
     path: Path, mode: int = 0o666, *, temporary: Path | None = None, durable: bool = True
 ) -> Iterator[BinaryIO]:
-    """A new file that takes the place of ``path`` at the end of the block, with its mode; gone where that fails.
+    """Open a new file, which replaces ``path``, with its mode, at the end of the block, or is removed if that fails.
 
-    ``mode``: where there is no ``path``; the umask takes from it. ``temporary``: where the file is until then; what a
+    ``mode``: used, less the umask, if there is no ``path``. ``temporary``: the path of the file until then; what a
     killed writer left there is overwritten, so there may be only one writer at a time. Without it, each new file has a
-    name of its own beside ``path``. ``durable``: after a power cut it is the old file or the new one, whole; otherwise
+    unique name beside ``path``. ``durable``: after a power cut there is the whole old or the whole new file; otherwise
     it may be empty. Raises OSError.
     """
     new = os.O_EXCL if temporary is None else os.O_TRUNC

@@ -1,12 +1,12 @@
-"""A deadline on a whole request: connection, header, body.
+"""A deadline for a whole request: connection, header, body.
 
-Timeouts of HTTP clients are for each read. A server that sends a byte every few seconds is never too slow for them.
-Here a thread, one for all, cuts the connection when the time is over, whatever the one that asked waits for in it.
+Timeouts of HTTP clients apply to each read, so a server that sends a byte every few seconds is never too slow. Here one
+thread cuts the connections of each request whose time is over, whatever its caller waits for.
 
     with deadlines.within(300.0) as deadline:
         deadline.step(13.0, "did not answer")
         with deadline.here():
-            response = pool.request("GET", url)  # of connections that are DeadlineConnections
+            response = pool.request("GET", url)  # a pool of DeadlineConnections
 """
 
 from __future__ import annotations
@@ -27,40 +27,40 @@ else:
 _here = threading.local()
 
 LEAST_SPEED = 100_000
-"""Bytes a second at which a store takes and gives what is large. What is slower is as good as away."""
+"""Bytes per second at which a store must take and send large objects; a slower store counts as away."""
 
 ANY_TIME = 1e6
-"""Seconds in all, for a request each of whose steps has its time."""
+"""Seconds for a whole request if only its steps are limited."""
 
 
 class Connection(Protocol):
-    """A socket, or what has one."""
+    """A socket, or an object that has one."""
 
     def fileno(self) -> int: ...
 
 
 class Deadline:
-    """One request's, which may take several connections. ``cut`` may be called from any thread."""
+    """The deadline of one request, which may take several connections. Any thread may call ``cut``."""
 
     def __init__(self, seconds: float) -> None:
         self._last = time.monotonic() + seconds, f"was not done after {seconds:g} s"
         self.end = self._last
-        """When it is over, by the monotonic clock, and what the reason is then."""
+        """When the time is over, by the monotonic clock, and the reason to give then."""
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self.reason = ""
-        """Why it was cut; empty where it was not."""
+        """Why the request was cut; empty if it was not."""
 
-    def step(self, seconds: float, said: str) -> None:
-        """Allow ``seconds`` from now for what comes next, but no more than are left for all.
+    def step(self, seconds: float, reason: str) -> None:
+        """Allow ``seconds`` from now for the next step, but no more than are left for the request.
 
-        ``said`` is the reason if it does not come in that time.
+        ``reason`` is what to give if the step takes longer.
         """
-        self.end = min((time.monotonic() + seconds, said), self._last)
+        self.end = min((time.monotonic() + seconds, reason), self._last)
         _WATCH.look_at(self)
 
     def cut(self, reason: str) -> None:
-        """End its connections."""
+        """Shut down the connections of the request."""
         with self._lock:
             self.reason = self.reason or reason
             for each in self._sockets:
@@ -68,16 +68,16 @@ class Deadline:
                     each.shutdown(socket.SHUT_RDWR)
 
     def guard(self, connection: Connection) -> None:
-        """Cut this one, too. Raises OSError: the time is over, or there are no more descriptors."""
+        """Add a connection to those to cut. Raises OSError if the time is over, or no descriptor is free."""
         with self._lock:
             if self.reason:
                 raise TimeoutError(self.reason)
-            # A descriptor of its own: the client may close, or wrap, the one that it has.
+            # A duplicate, because the client may close or wrap its own descriptor.
             self._sockets.append(socket.socket(fileno=os.dup(connection.fileno())))
 
     @contextmanager
     def here(self) -> Iterator[None]:
-        """Guard what connections this thread uses within the block."""
+        """Guard the connections that this thread uses within the block."""
         outer: Deadline | None = getattr(_here, "deadline", None)
         _here.deadline = self
         try:
@@ -86,7 +86,7 @@ class Deadline:
             _here.deadline = outer
 
     def close(self) -> None:
-        """Let go of its connections: nothing more is to be cut."""
+        """Forget the connections: they need not be cut any more."""
         with self._lock:
             for each in self._sockets:
                 each.close()
@@ -94,16 +94,16 @@ class Deadline:
 
 
 class _Watch:
-    """The thread that cuts what is over. It wakes up at the end that was the next one when it went to sleep."""
+    """The thread that cuts requests whose time is over. It sleeps until the next known end."""
 
     _thread: threading.Thread | None
 
     def __init__(self) -> None:
-        self._begin_anew()
-        os.register_at_fork(after_in_child=self._begin_anew)
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
 
     def begin(self, deadline: Deadline) -> None:
-        """Raises RuntimeError where no thread can be had."""
+        """Watch a deadline. Raises RuntimeError if no thread can be started."""
         with self._changed:
             if self._thread is None or not self._thread.is_alive():
                 thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
@@ -113,16 +113,16 @@ class _Watch:
             self._look_at(deadline)
 
     def look_at(self, deadline: Deadline) -> None:
-        """Its end has changed."""
+        """Note that the end of a deadline has changed."""
         with self._changed:
             self._look_at(deadline)
 
     def end(self, deadline: Deadline) -> None:
-        """Once this has returned it is not cut."""
+        """Stop watching a deadline: after this returns, it is not cut."""
         with self._changed:
             self._running.discard(deadline)
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         self._changed = threading.Condition()
         self._running: set[Deadline] = set()
         self._thread = None
@@ -147,18 +147,18 @@ _WATCH = _Watch()
 
 
 def is_here() -> bool:
-    """Return True within the ``here`` of a deadline."""
+    """Return True within ``Deadline.here``."""
     return getattr(_here, "deadline", None) is not None
 
 
 def is_over_here() -> bool:
-    """Return True within the ``here`` of a deadline whose connections were cut."""
+    """Return True within ``Deadline.here`` if the connections of that deadline were cut."""
     deadline: Deadline | None = getattr(_here, "deadline", None)
     return deadline is not None and bool(deadline.reason)
 
 
 class Deadlines:
-    """The deadlines of all requests of a client, which can be ended at once."""
+    """The deadlines of all requests of a client, which can all be cut at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -167,7 +167,7 @@ class Deadlines:
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[Deadline]:
-        """Raises RuntimeError where no thread can be had."""
+        """Yield the deadline of a request. Raises RuntimeError if no thread can be started."""
         deadline = Deadline(seconds)
         _WATCH.begin(deadline)
         try:
@@ -183,7 +183,7 @@ class Deadlines:
             deadline.close()
 
     def close(self, reason: str) -> None:
-        """Cut those that run, and those to come."""
+        """Cut all current and future requests."""
         with self._lock:
             self._closed = reason
             for deadline in self._running:
@@ -191,7 +191,7 @@ class Deadlines:
 
 
 class DeadlineConnection(HTTPConnection):
-    """To be inherited from before a connection class of urllib3."""
+    """A mixin for a connection class of urllib3; name it before that class."""
 
     _guarded_by: Deadline | None = None
 
@@ -201,14 +201,14 @@ class DeadlineConnection(HTTPConnection):
         super().request(*arguments, **named)
 
     def _new_conn(self) -> socket.socket:
-        made = super()._new_conn()
+        connection = super()._new_conn()
         self._guarded_by = None
         try:
-            self._guard(made)
+            self._guard(connection)
         except BaseException:
-            made.close()
+            connection.close()
             raise
-        return made
+        return connection
 
     def _guard(self, connection: socket.socket) -> None:
         deadline: Deadline | None = getattr(_here, "deadline", None)

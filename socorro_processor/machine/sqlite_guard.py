@@ -1,16 +1,17 @@
-"""Every SQLite file of this project is guarded here: it may be removed or replaced while it is open.
+"""Guard the SQLite files of this project, which may be removed or replaced while they are open.
 
-A connection in WAL mode has three files open: the database, its ``-wal`` and its ``-shm``. Where a hand removes one of
-them or puts another in its place, SQLite goes on with the one that it has: what it commits then is seen by nobody,
-and gone at the end. Worse, the next process makes a new ``-wal``, and two of them over one database damage it. So:
+A connection in WAL mode has three files open: the database, its ``-wal`` and its ``-shm``. If somebody removes or
+replaces one of them, SQLite goes on with the file that it has open: nobody sees what it then commits, and it is lost at
+the end. Worse, the next process creates a new ``-wal``, and two of them over one database damage it. So:
 
-- ``wait_until_whole`` comes before a file is opened: it is not opened beside a connection whose files were removed;
-- ``FileGuard.check`` comes after a commit and before anybody is told of it. It also sees files that were emptied in
-  their places (``> queue.sqlite-wal``, the beginning of a ``cp`` over one): SQLite would go on behind the hole;
-- ``FileGuard.rescue`` brings what the connection still has to where it is found again.
+- ``wait_until_whole`` comes before a file is opened, so that it is not opened beside a connection whose files were
+  removed;
+- ``FileGuard.check`` comes after a commit, before anybody is told of it. It also notices files that were emptied in
+  place (``> queue.sqlite-wal``, the beginning of a ``cp`` over one): SQLite would go on writing behind the hole;
+- ``FileGuard.rescue`` saves what the connection still has to where it can be found.
 
-Nothing here opens a file of SQLite's by hand: to close any descriptor of the database would let go of the locks that
-SQLite has on it in this process.
+Nothing here opens a database file directly: closing any descriptor of it would release the locks that SQLite has on it
+in this process.
 """
 
 from __future__ import annotations
@@ -28,27 +29,27 @@ Identity = tuple[int, int]
 
 WAL, SHM = "-wal", "-shm"
 
-_LOOK_INTERVAL = 0.01
+_LOOK_INTERVAL = 0.01  # seconds
 
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 """Bytes before all frames of a ``-wal``, and before each page (fileformat2, "WAL File Format")."""
 _INDEX_HEADER = struct.Struct("=12xBxHI")
-"""The beginning of a ``-shm`` (walformat, "The WAL-Index File Format"): is it made; bytes of a page, 1 for 65536;
-frames of the ``-wal`` that are committed."""
+"""The beginning of a ``-shm`` (walformat, "The WAL-Index File Format"): whether it is initialized; bytes of a page, 1
+for 65536; committed frames of the ``-wal``."""
 
 
 class SQLiteFileLost(Exception):
-    """A file that a connection has open is no more what its name says."""
+    """A file that a connection has open is not the file at its path any more."""
 
 
 def wait_until_whole(path: Path, timeout: float) -> None:
-    """Return once the file may be opened; wait while others have it open whose ``-wal`` or ``-shm`` was removed.
+    """Return once the file may be opened; wait while a process has it open whose ``-wal`` or ``-shm`` was removed.
 
-    Raises SQLiteFileLost after so many seconds, sqlite3.Error where the file cannot be read, OSError.
+    Raises SQLiteFileLost after ``timeout`` seconds, sqlite3.Error if the file cannot be read, or OSError.
     """
     real = path.resolve()
     deadline = time.monotonic() + timeout
-    while not _is_whole(real) and not _is_nobodys(real):
+    while not _is_whole(real) and not _is_unused(real):
         if time.monotonic() > deadline:
             raise SQLiteFileLost(
                 f"{real}{WAL} or {real}{SHM} was removed while another process uses the file: end that process"
@@ -57,84 +58,84 @@ def wait_until_whole(path: Path, timeout: float) -> None:
 
 
 class FileGuard:
-    """Knows the files that a connection has open. For one thread at a time."""
+    """Watches the files that a connection has open. For one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        """The guard closes the connection: see ``leave``. Raises SQLiteFileLost, sqlite3.Error, OSError."""
+        """The guard closes the connection (see ``leave``). Raises SQLiteFileLost, sqlite3.Error or OSError."""
         self._connection = connection
         self._real = path.resolve()
-        # A link that leads elsewhere now is another file, too; what is beside it has the name of the real one.
+        # A link that now leads elsewhere is another file too. The files beside it are named after the real file.
         self._names = {"": path, WAL: _beside(self._real, WAL), SHM: _beside(self._real, SHM)}
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-        # What is beside the database is opened only when it is read for the first time.
+        # SQLite opens the other files only when it first reads the database.
         connection.execute("PRAGMA schema_version").fetchone()
         # A file system that cannot share memory between processes allows no WAL.
         suffixes = ("", WAL, SHM) if mode == "wal" else ("",)
-        held = _held()
+        open_files = _open_files()
         self._emptied: str | None = None
         self._identities: dict[str, Identity] = {}
         for suffix in suffixes:
             identity = _identity(self._names[suffix])
-            if identity is None or identity not in held:
+            if identity is None or identity not in open_files:
                 _never_close(connection)
                 raise SQLiteFileLost(f"{self._names[suffix]} was removed or replaced while it was opened")
             self._identities[suffix] = identity
-        # SQLite's own, which it has open for as long as the connection.
-        self._index = held[self._identities[SHM]] if SHM in self._identities else None
+        # SQLite's own descriptor, which is open as long as the connection.
+        self._index = open_files[self._identities[SHM]] if SHM in self._identities else None
 
     def check(self) -> None:
-        """Raise SQLiteFileLost where a file is not what is at its name; OSError where that cannot be known.
+        """Raise SQLiteFileLost if an open file is not the one at its path, or OSError if that cannot be known.
 
-        Costs microseconds. What was committed before a check that finds nothing is in the files that others see.
+        Costs microseconds. If it raises nothing, everything committed before is in the files that others see.
         """
         for suffix, identity in self._identities.items():
-            there = _identity(self._names[suffix])
-            if there != identity:
-                how = "was removed" if there is None else "was replaced by another file"
+            current = _identity(self._names[suffix])
+            if current != identity:
+                how = "was removed" if current is None else "was replaced by another file"
                 raise SQLiteFileLost(f"{self._names[suffix]} {how} while it was in use")
         self._emptied = self._find_emptied()
         if self._emptied is not None:
             raise SQLiteFileLost(f"{self._names[self._emptied]} was emptied or cut while it was in use")
 
     def rescue(self) -> str:
-        """Save what the connection has and the files may not; say in words where it is. Then ``leave`` it.
+        """Save what the connection has and the files may lack; return a sentence on where it is. Call ``leave`` next.
 
-        It goes into the database where that is safe: the database is still there, and no other process can have begun
-        another ``-wal``. Else into a whole copy beside it.
+        It is saved into the database if that is safe: if the database is still there, and no other process can have
+        begun another ``-wal``. Otherwise a whole copy is made beside it.
         """
         try:
             if self._emptied == WAL:
-                # What SQLite would bring into the database may be half of a transaction.
-                return f"what only that file had is gone, all else is in {self._real}: start again"
+                # SQLite might copy half of a transaction into the database.
+                return f"what only that file had is lost, everything else is in {self._real}: start again"
             if self._emptied is None and self._is_only_generation():
                 ((busy, pages, copied),) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                # Another process that is at work, or frozen in it, keeps the `-wal` from being emptied, and no more.
+                # Another process that reads or writes, or is frozen, only keeps the `-wal` from being emptied.
                 if not busy or pages == copied:
-                    return f"all that was confirmed is in {self._real}: start again"
+                    return f"everything confirmed is in {self._real}: start again"
             copy = f"{self._real}.rescued-{time.time_ns()}"
             try:
                 self._connection.execute("VACUUM INTO ?", (copy,))
             finally:
-                self._part_from_another_database()
+                self._protect_other_database()
         except (sqlite3.Error, OSError) as error:
-            return f"what only the lost file had could not be saved: {error}"
-        return f"all that was confirmed is in {copy}: see to it, and start again"
+            return f"cannot save what only the lost file had: {error}"
+        return f"everything confirmed is in {copy}: put it in place, and start again"
 
     def leave(self) -> None:
-        """Close the connection, without harm to the files of others."""
+        """Close the connection without harming the files of others."""
         if self._emptied is not None or (self._is_at("") and not self._is_only_generation()):
             _never_close(self._connection)
         else:
             self._connection.close()
 
     def _find_emptied(self) -> str | None:
-        """Return which file has less in it than there must be, by its suffix."""
+        """Return the suffix of a file that is shorter than it must be; None if there is none."""
         if self._index is None:
             return None
         if not self._names[""].stat().st_size:
             return ""
         before = None
-        # Asked again where another connection has just begun the `-wal` anew, and cut it.
+        # Look again if another connection has just restarted the `-wal`, and cut it.
         while (committed := self._committed()) != before:
             if self._names[WAL].stat().st_size >= committed:
                 return None
@@ -142,15 +143,15 @@ class FileGuard:
         return WAL
 
     def _committed(self) -> int:
-        """Bytes that the ``-wal`` has at least."""
+        """Return the smallest number of bytes that the ``-wal`` must have."""
         assert self._index is not None
-        is_made, page, frames = _INDEX_HEADER.unpack(os.pread(self._index, _INDEX_HEADER.size, 0))
+        is_initialized, page, frames = _INDEX_HEADER.unpack(os.pread(self._index, _INDEX_HEADER.size, 0))
         page_size = 1 << 16 if page == 1 else page
-        return _WAL_HEADER + frames * (_FRAME_HEADER + page_size) if is_made and frames else 0
+        return _WAL_HEADER + frames * (_FRAME_HEADER + page_size) if is_initialized and frames else 0
 
-    def _part_from_another_database(self) -> None:
-        """SQLite would apply the ``-wal`` of this one to the one that has taken its place, or begins empty in it, and
-        damage it."""
+    def _protect_other_database(self) -> None:
+        """Remove the ``-wal`` if another or an emptied database is in the place of this one: SQLite would apply it
+        there, and damage that database."""
         is_another = not self._is_at("") and _identity(self._names[""]) is not None
         if is_another or self._emptied == "":
             for suffix in (SHM, WAL):
@@ -168,10 +169,10 @@ class FileGuard:
 
 
 def _never_close(connection: sqlite3.Connection) -> None:
-    """Leave it to the end of the process.
+    """Keep a connection open until the process ends.
 
-    The last connection that is closed removes the ``-wal`` by its name, which may be another's. Python can only tell
-    SQLite not to from 3.12 on.
+    The last connection to be closed removes the ``-wal`` by name, which may now be another database's. Only from 3.12
+    on can Python keep SQLite from that.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
@@ -182,26 +183,26 @@ def _beside(real: Path, suffix: str) -> Path:
 
 def _is_whole(real: Path) -> bool:
     try:
-        # A database that is only being made has no `-wal` yet.
+        # A database that is just being created has no `-wal` yet.
         return not real.stat().st_size or all(_identity(_beside(real, suffix)) for suffix in (WAL, SHM))
     except FileNotFoundError:
         return True
 
 
-def _is_nobodys(real: Path) -> bool:
-    """Return True if no connection has the database open: each has a lock on it that excludes this one.
+def _is_unused(real: Path) -> bool:
+    """Return True if no connection has the database open: each would have a lock that excludes this one.
 
-    Where there is a ``-wal`` that nobody has open, its content is in the database afterwards.
+    If there is a ``-wal`` that nobody has open, its content is in the database afterwards.
     """
     with closing(sqlite3.connect(real, timeout=0.0, isolation_level=None)) as connection:
         try:
-            # So a first look at a database in WAL mode needs it alone; any other, such as one that is being made, may
-            # be shared.
+            # With this, the first read of a database in WAL mode needs it exclusively. One that is just being created
+            # is not in WAL mode, and may be shared.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA schema_version").fetchone()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-                # Whoever may only read makes no `-wal`.
+                # A user who may only read creates no `-wal`.
                 return True
             if error.sqlite_errorname.startswith("SQLITE_BUSY"):
                 return False
@@ -210,7 +211,7 @@ def _is_nobodys(real: Path) -> bool:
 
 
 def _identity(name: Path) -> Identity | None:
-    """Return None where there is no such file."""
+    """Return the identity of the file at a path; None if there is no file."""
     try:
         status = name.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -218,12 +219,12 @@ def _identity(name: Path) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _held() -> dict[Identity, int]:
-    """All that this process has open, each with a descriptor."""
-    held = {}
+def _open_files() -> dict[Identity, int]:
+    """Return a descriptor for each file that this process has open."""
+    descriptors = {}
     for descriptor in Path("/proc/self/fd").iterdir():
-        # Other threads close theirs meanwhile, and the one of this list is closed.
+        # Other threads may close theirs meanwhile, and that of this listing is closed.
         with suppress(OSError):
             status = os.fstat(int(descriptor.name))
-            held[status.st_dev, status.st_ino] = int(descriptor.name)
-    return held
+            descriptors[status.st_dev, status.st_ino] = int(descriptor.name)
+    return descriptors

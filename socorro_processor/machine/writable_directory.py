@@ -1,6 +1,6 @@
-"""Can a directory be written, or made where there is none? Nothing is written to find that out.
+"""Check, without writing, that a directory can be written, or made if it does not exist.
 
-The answers are those for this user and this moment. Quotas are not looked at.
+The answers are for this user and this moment. Quotas are not checked.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def check_writable(directory: Path) -> bool:
-    """Return False where the directory has yet to be made; raise OSError where it cannot be made, or not be written."""
+    """Return True if the directory exists. Raise OSError if it cannot be written or made."""
     nearest = _nearest(directory)
     if not nearest.is_dir():
         raise _error(errno.ENOTDIR, nearest)
@@ -23,16 +23,16 @@ def check_writable(directory: Path) -> bool:
 
 
 def check_room(directory: Path) -> None:
-    """Raise OSError where the file system of the directory is full."""
+    """Raise OSError if the file system of the directory is full."""
     nearest = _nearest(directory)
     status = os.statvfs(nearest)
-    # Some file systems do not count files, or anything.
+    # Some file systems do not count files, or do not count at all.
     if (status.f_blocks and not status.f_bavail) or (status.f_files and not status.f_favail):
         raise _error(errno.ENOSPC, nearest)
 
 
 def _nearest(path: Path) -> Path:
-    """Return what there is of a path: itself, or of its parents the last that is there."""
+    """Return the path, or its nearest parent, that exists."""
     nearest = path.absolute()
     while not os.path.lexists(nearest):
         nearest = nearest.parent

@@ -1,5 +1,4 @@
-"""A record of what is done to crashes beyond saving them: erased, or left with their earlier result; by whom, when,
-where and why."""
+"""A record of crashes that were erased, or that kept their earlier result: by whom, when, where and why."""
 
 from __future__ import annotations
 
@@ -20,37 +19,37 @@ from socorro_processor.monitoring.log import formatter_of
 logger = logging.getLogger(__name__)
 
 _complaints = logging.getLogger(__package__)
-"""Another logger: what is wrong with the file cannot be written to it."""
+"""Another logger, because a problem with the file cannot be written to the file."""
 
 
 class AuditLog:
-    """A line a crash: in the log, whatever its level, and in ``logging.audit_file`` where there is one."""
+    """Writes one line for each crash: to the log, whatever its level, and to ``logging.audit_file`` if it is set."""
 
     def __init__(self, config: DotDict, *, needs_file: bool = True) -> None:
-        """Raises ConfigurationError where the file cannot be written, but where the log is enough."""
+        """Raises ConfigurationError if the file cannot be written; without ``needs_file`` it only warns."""
         logger.setLevel(logging.INFO)
         self._handler: logging.Handler | None = None
         if config.audit_file:
             try:
                 self._handler = _AuditFile(config.audit_file)
             except OSError as error:
-                mistake = f"cannot write logging.audit_file {config.audit_file}: {error.strerror}"
+                problem = f"cannot write logging.audit_file {config.audit_file}: {error.strerror}"
                 if needs_file:
-                    raise ConfigurationError(f"{mistake}; nothing was done") from error
-                _complaints.warning("%s; this log has its lines", mistake)
+                    raise ConfigurationError(f"{problem}; nothing was done") from error
+                _complaints.warning("%s; its lines are only in this log", problem)
                 return
             self._handler.setFormatter(formatter_of(config))
             logger.addHandler(self._handler)
 
     def write_kept(self, crash_id: str, because: str) -> None:
-        """A crash keeps its earlier result. Raises nothing: where the file cannot be written, the log says so."""
+        """Write that a crash keeps its earlier result. Raises nothing: if the file cannot be written, it logs that."""
         try:
             self.write(f"{crash_id} keeps its earlier result", {"because": because})
         except SocorroError as error:
             _complaints.error("%s: %s", error, because)
 
     def write(self, message: str, fields: Mapping[str, str]) -> None:
-        """Raises SocorroError where it cannot be written to the file."""
+        """Write a line. Raises SocorroError if the file cannot be written."""
         who = {"by": _user(), "host": socket.gethostname()}
         try:
             logger.info("%s", message, extra={"fields": who | dict(fields)})
@@ -64,25 +63,25 @@ class AuditLog:
 
 
 class _AuditFile(logging.Handler):
-    """Raises where a line cannot be written: logging's own would go on.
+    """Raises if a line cannot be written, unlike the handlers of ``logging``.
 
-    Opened for each line: a service has few of them, and is not told when the file is rotated.
+    Opens the file for each line: a service writes few, and is not told when the file is rotated.
     """
 
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = Path(path).absolute()
-        os.close(self._opened())
+        os.close(self._open())
 
     def emit(self, record: logging.LogRecord) -> None:
-        descriptor = self._opened()
+        descriptor = self._open()
         try:
             write_all(descriptor, f"{self.format(record)}\n".encode("utf-8", "backslashreplace"))
         finally:
             os.close(descriptor)
 
-    def _opened(self) -> int:
-        # A pipe would be waited for, now or when it is full.
+    def _open(self) -> int:
+        # Opening a pipe, or writing to a full one, would block.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, 0o640)
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
@@ -92,7 +91,7 @@ class _AuditFile(logging.Handler):
 
 
 def _user() -> str:
-    """Who runs this, and who became that by sudo."""
+    """Return the user, and, under sudo, the user who called it."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

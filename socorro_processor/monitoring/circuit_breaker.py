@@ -1,4 +1,4 @@
-"""A circuit breaker: what is away is left alone for a while, then one trial shows whether it is back."""
+"""A circuit breaker: a part that is away is left alone for a while; then one trial shows whether it is back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 
 
 class CircuitBreaker:
-    """Closed, all may try. Failures in a row open it: nobody may for a pause, then one at a time, until one succeeds.
-
-    May be used from any thread.
+    """While the breaker is closed, everyone may try. Failures in a row open it: then there is a pause, and after it
+    one trial at a time, until one succeeds. May be used from any thread.
     """
 
     def __init__(
@@ -21,9 +20,9 @@ class CircuitBreaker:
         trial_time: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Seconds: ``pauses`` after it opens and after each failed trial, the last of them for all later ones;
-        ``trial_time`` until a trial without a result makes room for another (None: as long as the pause before it).
-        ``failures`` in a row open it."""
+        """``pauses``: seconds after it opens, and after each failed trial; later pauses are as long as the last one.
+        ``trial_time``: seconds until a trial without a result makes room for another (None: as long as the pause before
+        it). ``failures``: the number of failures in a row that opens it."""
         self._all_pauses = pauses
         self._failures_to_open = failures
         self._trial_time = trial_time
@@ -38,7 +37,7 @@ class CircuitBreaker:
 
     @property
     def pauses(self) -> int:
-        """The number of pauses since it was last closed."""
+        """The number of pauses since the breaker was last closed."""
         return self._pauses
 
     @property
@@ -52,12 +51,12 @@ class CircuitBreaker:
 
     @property
     def reason(self) -> str:
-        """The reason of the latest failure, while it is open; else empty."""
+        """The reason for the latest failure while the breaker is open; otherwise empty."""
         return self._reason if self.is_open else ""
 
     @property
     def may_try_now(self) -> bool:
-        """True where ``may_try`` would allow it."""
+        """True if ``may_try`` would return True."""
         return not self.is_open or self._clock() >= max(self._paused_until, self._trial_until)
 
     @property
@@ -65,7 +64,7 @@ class CircuitBreaker:
         return self._clock() < self._trial_until
 
     def may_try(self) -> bool:
-        """Return True where the caller may try now. While it is open that begins a trial."""
+        """Return True if the caller may try now. While the breaker is open, that begins a trial."""
         with self._lock:
             if not self.may_try_now:
                 return False
@@ -73,8 +72,8 @@ class CircuitBreaker:
                 self._trial_until = self._clock() + (self._trial_time or self._pause())
             return True
 
-    def succeeded(self) -> bool:
-        """Close it; return True if it was open."""
+    def note_success(self) -> bool:
+        """Close the breaker; return True if it was open."""
         with self._lock:
             was_open = self._pauses > 0
             self._failures = self._pauses = 0
@@ -82,18 +81,18 @@ class CircuitBreaker:
             self._all_may_try = False
             return was_open
 
-    def failed(self, reason: str, *, of_trial: bool = True) -> float:
-        """Count a failure; return the seconds of the pause that it opens with, 0 where it does not open by that.
+    def note_failure(self, reason: str, *, of_trial: bool = True) -> float:
+        """Count a failure. Return the seconds of the pause if this opens the breaker, otherwise 0.
 
-        ``of_trial``: False where it is known not to be the trial under way, but one that began before. Such a failure
-        begins the pause anew, and makes it no longer.
+        ``of_trial``: False if the failed try is known to have begun before the current trial. Such a failure starts the
+        pause again, but does not make it longer.
         """
         with self._lock:
             self._failures += 1
             self._reason = reason
             ends_trial = of_trial and self._trial_until > 0
-            enough = self._failures >= self._failures_to_open
-            opens = (ends_trial or self._all_may_try) if self._pauses else enough
+            is_enough = self._failures >= self._failures_to_open
+            opens = (ends_trial or self._all_may_try) if self._pauses else is_enough
             if ends_trial:
                 self._trial_until = 0.0
             self._all_may_try = False
@@ -103,12 +102,12 @@ class CircuitBreaker:
             return self._pause() if opens else 0.0
 
     def end_trial(self) -> None:
-        """End the trial without a result: another may begin."""
+        """End the trial without a result, so that another may begin."""
         with self._lock:
             self._trial_until = 0.0
 
     def let_all_try(self) -> None:
-        """Let all try, although no trial has succeeded: a failure opens it again, with the next longer pause."""
+        """Let everyone try, although no trial has succeeded. A failure opens the breaker again, with the next pause."""
         with self._lock:
             self._all_may_try = True
 

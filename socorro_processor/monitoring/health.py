@@ -1,5 +1,5 @@
-"""Answer whether the processor lives (``/healthz``), can work (``/readyz``), and what it measures of itself
-(``/metrics``), over HTTP."""
+"""Answer over HTTP whether the processor is alive (``/healthz``) and ready (``/readyz``), and with its metrics
+(``/metrics``)."""
 
 from __future__ import annotations
 
@@ -21,41 +21,43 @@ from socorro_processor.monitoring.metrics import METRICS
 logger = logging.getLogger(__name__)
 
 MAXIMUM_CONNECTIONS = 16
-"""With one more the oldest is cut off: who connects and says nothing keeps no probe from its answer."""
+"""Beyond this many, the oldest is cut off, so that silent clients cannot block a probe."""
+
+MAXIMUM_SILENCE = 60.0  # seconds
 
 required_config = Namespace()
 required_config.add_option(
     "port",
     default=0,
-    doc="port of /healthz, /readyz and /metrics; 0 is off. A port that is taken is a warning, no error.",
+    doc="port of /healthz, /readyz and /metrics (0: none); a port that is taken is a warning, not an error",
     from_string_converter=WholeNumber(0, 65535),
 )
 required_config.add_option("host", default="127.0.0.1", doc="address that the health server listens on")
 required_config.add_option(
     "maximum_silence",
-    default=60.0,
-    doc="seconds without a sign of life of the main loop after which /healthz says that the processor hangs",
+    default=MAXIMUM_SILENCE,
+    doc="seconds without a sign of life from the main loop after which /healthz reports a hang",
     from_string_converter=Seconds(above=True),
 )
 
 
 class Health:
-    """The problems at this time, by what has them. Threads may share it."""
+    """The current problems, by the part that has them. May be used from any thread."""
 
-    def __init__(self, maximum_silence: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, maximum_silence: float = MAXIMUM_SILENCE, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
-        self._problems: dict[str, str] = {"start": "is not over"}
+        self._problems: dict[str, str] = {"start": "has not finished"}
         self._maximum_silence = maximum_silence
         self._clock = clock
         self._last_sign = clock()
         self._hanging: Callable[[], str | None] = lambda: None
 
-    def watched_by(self, hanging: Callable[[], str | None]) -> None:
-        """Ask ``hanging``, a watchdog's, what hangs: None where nothing does."""
+    def watch_with(self, hanging: Callable[[], str | None]) -> None:
+        """Ask ``hanging``, a method of a watchdog, what hangs; it returns None if nothing does."""
         self._hanging = hanging
 
-    def problem(self, part: str, description: str) -> None:
-        """``part`` cannot do its work; the processor is not ready."""
+    def add_problem(self, part: str, description: str) -> None:
+        """Note that ``part`` cannot do its work: the processor is not ready."""
         with self._lock:
             known = self._problems.get(part) == description
             self._problems[part] = description
@@ -63,8 +65,8 @@ class Health:
         if not known:
             logger.warning("not ready: %s: %s", part, description)
 
-    def resolved(self, part: str) -> None:
-        """``part`` works (again)."""
+    def resolve(self, part: str) -> None:
+        """Note that ``part`` works, or works again."""
         with self._lock:
             known = self._problems.pop(part, None)
             ready = not self._problems
@@ -72,36 +74,31 @@ class Health:
         if known is not None and ready:
             logger.info("ready")
 
-    def stops(self) -> None:
-        """The processor is told to stop: it takes no more crashes."""
+    def note_stop(self) -> None:
+        """Note that the processor stops, and takes no more crashes."""
         with self._lock:
             self._problems["stop"] = "has begun"
             METRICS.gauge("ready", 0)
 
-    def alive(self) -> None:
-        """A sign of life of the main loop."""
+    def note_sign_of_life(self) -> None:
+        """Note a sign of life from the main loop."""
         self._last_sign = self._clock()
 
     def problems(self) -> dict[str, str]:
-        """Return what keeps the processor from its work; empty if it is ready."""
+        """Return what keeps the processor from working; empty if it is ready."""
         with self._lock:
             return dict(self._problems)
 
-    def silence(self) -> float | None:
-        """Seconds since the last sign of life, where those are too many."""
-        silence = self._clock() - self._last_sign
-        return silence if silence > self._maximum_silence else None
-
-    def hang(self) -> dict[str, object]:
-        """Return what hangs: the main loop, or what the watchdog sees. Empty if nothing does."""
-        if (silence := self.silence()) is not None:
+    def current_hang(self) -> dict[str, object]:
+        """Return how long the main loop has been silent, or what the watchdog sees; empty if nothing hangs."""
+        if (silence := self._clock() - self._last_sign) > self._maximum_silence:
             return {"seconds": round(silence, 1)}
         what = self._hanging()
         return {} if what is None else {"what": what}
 
 
 class HealthServer:
-    """Serves a Health on ``host:port`` from a thread of its own."""
+    """Serves a Health on ``host:port``, in its own thread."""
 
     def __init__(self, config: DotDict, health: Health) -> None:
         self._server: ThreadingHTTPServer | None = None
@@ -111,8 +108,13 @@ class HealthServer:
         try:
             self._server = _Server((config.host, config.port), handler)
         except (OSError, OverflowError) as error:
-            # Two processors on one host are normal; the second does its work all the same.
-            logger.warning("no health server: cannot listen on %s:%d: %s", config.host, config.port, error)
+            # Two processors on one host are normal; the second works without a health server.
+            logger.warning(
+                "no health server: cannot listen on %s:%d: %s (set another health.port)",
+                config.host,
+                config.port,
+                error,
+            )
             return
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health", daemon=True
@@ -120,7 +122,7 @@ class HealthServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on; 0 where it does not."""
+        """The port that it listens on; 0 if it does not."""
         return self._server.server_port if self._server else 0
 
     def close(self) -> None:
@@ -130,7 +132,7 @@ class HealthServer:
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread for each connection, of which there are but a few."""
+    """Serves each connection in its own thread, and only a few at once."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -147,7 +149,7 @@ class _Server(ThreadingHTTPServer):
             if oldest is not None:
                 del self._connections[oldest]
                 with suppress(OSError):
-                    # Its thread reads the end, and closes it.
+                    # Its thread then reads the end of the stream, and closes the connection.
                     oldest.shutdown(socket.SHUT_RDWR)
         super().process_request(request, client_address)
 
@@ -157,7 +159,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away, or was cut off, is no news."""
+        """Log nothing: clients disconnect, or are cut off."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -169,15 +171,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/healthz":
-            hang = self.health.hang()
+            hang = self.health.current_hang()
             self._answer(503 if hang else 200, {"status": "hangs" if hang else "ok", **hang})
         elif path == "/readyz":
             problems = self.health.problems()
             self._answer(503 if problems else 200, {"ready": not problems, "problems": problems})
         elif path == "/metrics":
-            self._send(200, prometheus.CONTENT_TYPE, prometheus.as_text())
+            self._send(200, prometheus.CONTENT_TYPE, prometheus.prometheus_text())
         else:
-            self._answer(404, {"error": "there are /healthz, /readyz and /metrics"})
+            self._answer(404, {"error": "no such page: try /healthz, /readyz or /metrics"})
 
     def _answer(self, status: int, body: dict[str, object]) -> None:
         self._send(status, "application/json", json.dumps(body).encode() + b"\n")
@@ -190,4 +192,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *_: object) -> None:
-        """A probe every few seconds is no news."""
+        """Log nothing: there is a probe every few seconds."""

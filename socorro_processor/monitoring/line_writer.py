@@ -1,7 +1,7 @@
-"""Standard output and standard error that keep nobody waiting.
+"""Standard output and standard error that never block the caller.
 
-A pipe is full when its reader has stopped: whoever writes there then waits, with whatever was to be done next, for as
-long as that lasts. A service, which must go on, puts lines into a queue; a thread that may wait writes them.
+When the reader of a pipe stops, the pipe fills up, and writers block. A service must go on: it puts lines into a queue,
+and a thread that may block writes them.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from collections.abc import Callable
 from contextlib import suppress
 
 LIMIT = 1 << 20
-"""Bytes that wait to be written; a line more is dropped."""
+"""The number of bytes that may wait to be written; further lines are dropped."""
 CLOSING_TIME = 2.0
-"""Seconds that the end of a process may be held up by a reader that has stopped."""
+"""Seconds by which a reader that has stopped may delay the end of a process."""
 
 _OVERHEAD = 64
-"""Bytes that a line takes in memory beside its text, so that many short ones are bounded too."""
+"""Bytes that a line counts beside its text, so that the memory of many short lines is bounded too."""
 _PIECE = 1 << 16
-"""Characters without an end of line from which on they are written all the same."""
+"""The number of characters after which a line is written although it has not ended."""
 
 
 class LineWriter:
-    """Writes lines to a descriptor from a thread of its own. Any thread may call; only ``drain`` and ``close`` wait.
+    """Writes lines to a descriptor, in its own thread. Any thread may call; only ``drain`` and ``close`` wait.
 
-    Where more than ``limit`` bytes wait, lines are dropped until half of it has been written. Then a line says how
-    many there were.
+    If more than ``limit`` bytes wait, lines are dropped until half of the bytes are written. Then a line tells the
+    number of dropped lines.
     """
 
     def __init__(self, descriptor: int, limit: int = LIMIT) -> None:
         self.descriptor = descriptor
         self.notice: Callable[[int], str] = lambda count: f"{count} lines of output were dropped: its reader stopped\n"
-        """Makes that line."""
+        """Returns that line."""
         self.on_drop: Callable[[], object] = lambda: None
         """Called for each line that is dropped."""
         self._limit = limit
         self._closed = False
-        self._begin_anew()
-        os.register_at_fork(after_in_child=self._begin_anew)
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
 
     def put(self, text: str, *, always: bool = False) -> None:
-        """Write ``text``, some whole lines, soon. ``always``: however many others wait."""
+        """Write ``text``, one or more whole lines, soon; with ``always``, even if too many bytes wait."""
         data = text.encode(errors="backslashreplace")
         if self._closed:
             self._write_now(data)
@@ -59,14 +59,14 @@ class LineWriter:
                 self._dropped += 1
             else:
                 if not self._failing:
-                    self._tell()
+                    self._add_notice()
                 self._add(data, 1)
             self._start()
         if dropped:
             self.on_drop()
 
     def drain(self, seconds: float) -> bool:
-        """Wait until all is written that was put before. Returns False where it was not done in time."""
+        """Wait until everything put before is written. Return False if that takes too long."""
         mark = threading.Event()
         with self._lock:
             if not self._start():
@@ -75,13 +75,13 @@ class LineWriter:
         return mark.wait(seconds)
 
     def close(self, seconds: float = CLOSING_TIME) -> None:
-        """Write what is left. A line that comes after this is written at once, or not at all."""
+        """Write what is left. Later lines are written at once, or not at all."""
         self.drain(seconds)
         self._closed = True
 
-    def _begin_anew(self) -> None:
-        """Also in a child that was forked: what waited is its parent's to write, and the thread is not there."""
-        # A finalizer may log while its own thread is at one of these.
+    def _reset(self) -> None:
+        """Forget what waits. A forked child has no thread, and its parent writes the lines."""
+        # Reentrant, because a finalizer may log in a thread that holds the lock.
         self._lock = threading.RLock()
         self._queue: queue.SimpleQueue[tuple[bytes, int] | threading.Event] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -93,7 +93,7 @@ class LineWriter:
     def _has_room(self, size: int) -> bool:
         if self._dropping and self._waiting > self._limit // 2:
             return False
-        # One that alone is more than the limit is not kept out for ever.
+        # While nothing waits, even a line larger than the limit is let in.
         self._dropping = self._waiting > 0 and self._waiting + size > self._limit
         return not self._dropping
 
@@ -101,14 +101,14 @@ class LineWriter:
         self._waiting += len(data) + _OVERHEAD
         self._queue.put((data, count))
 
-    def _tell(self) -> None:
-        """Say how many lines are missing here."""
+    def _add_notice(self) -> None:
+        """Add a line that tells how many lines are missing here."""
         if self._dropped:
             count, self._dropped = self._dropped, 0
             self._add(self.notice(count).encode(errors="backslashreplace"), count)
 
     def _start(self) -> bool:
-        """Return False where no thread can be had; the next line tries again."""
+        """Start the thread if it does not run. Return False if that fails; the next line tries again."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name=f"output-{self.descriptor}", daemon=True)
             try:
@@ -132,14 +132,14 @@ class LineWriter:
                 if not written:
                     self._dropped += count
                 elif not self._waiting:
-                    self._tell()
+                    self._add_notice()
             if not written:
                 self.on_drop()
 
     def _pass(self, mark: threading.Event) -> None:
         with self._lock:
             if self._dropped and not self._failing:
-                self._tell()
+                self._add_notice()
                 self._queue.put(mark)
             else:
                 mark.set()
@@ -150,7 +150,7 @@ class LineWriter:
             try:
                 rest = rest[os.write(self.descriptor, rest) :]
             except BlockingIOError:
-                # Another process that has it may have made it so.
+                # Another process that shares the descriptor may have set it to non-blocking.
                 _wait_for_room(self.descriptor, None)
             except OSError:
                 return False
@@ -163,25 +163,25 @@ class LineWriter:
 
 
 class LineStream(io.TextIOBase):
-    """Takes the place of ``sys.stderr``: what is printed there, a traceback among it, goes to a LineWriter."""
+    """A replacement for ``sys.stderr``: what is printed to it, tracebacks too, goes to a LineWriter."""
 
     def __init__(self, lines: LineWriter) -> None:
         self.lines = lines
         self._lock = threading.RLock()
-        self._begun = ""
+        self._unfinished = ""
 
     def write(self, text: str) -> int:
         with self._lock:
-            whole, end, self._begun = (self._begun + text).rpartition("\n")
-            if end or len(self._begun) > _PIECE:
-                self.lines.put(whole + end if end else self._take())
+            whole, end, self._unfinished = (self._unfinished + text).rpartition("\n")
+            if end or len(self._unfinished) > _PIECE:
+                self.lines.put(whole + end if end else self._take_unfinished())
         return len(text)
 
     def flush(self) -> None:
-        """Put what has no end of line yet, too. It is not waited for."""
+        """Put an unfinished line too. Does not wait until it is written."""
         with self._lock:
-            if self._begun:
-                self.lines.put(self._take())
+            if self._unfinished:
+                self.lines.put(self._take_unfinished())
 
     def fileno(self) -> int:
         return self.lines.descriptor
@@ -192,16 +192,16 @@ class LineStream(io.TextIOBase):
     def writable(self) -> bool:
         return True
 
-    def _take(self) -> str:
-        begun, self._begun = self._begun, ""
-        return begun
+    def _take_unfinished(self) -> str:
+        unfinished, self._unfinished = self._unfinished, ""
+        return unfinished
 
 
 def keep_output_from_blocking() -> None:
-    """Have all that this process prints and logs from now on written by threads of their own."""
+    """Let threads write everything that this process prints and logs from now on."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        # One that is not there, or that a test has put there, stays.
+        # A stream that is missing, or that a test has replaced, is left alone.
         if stream is None or stream is not getattr(sys, f"__{name}__"):
             continue
         stream.flush()
@@ -211,7 +211,7 @@ def keep_output_from_blocking() -> None:
 
 
 def drain_output(seconds: float) -> None:
-    """Wait until what was printed and logged is written, for up to so many seconds each."""
+    """Wait until everything printed and logged is written, at most ``seconds`` for each stream."""
     for stream in (sys.stderr, sys.stdout):
         if isinstance(stream, LineStream):
             stream.flush()
@@ -220,16 +220,16 @@ def drain_output(seconds: float) -> None:
 
 @functools.cache
 def unblocking_stderr() -> int:
-    """A descriptor of standard error for what is written without Python, such as the stacks of a hang.
+    """Return a descriptor of standard error for output that bypasses Python, such as the stacks of a hang.
 
-    No write waits there, where that can be had: a socket can only be made so for all who have it.
+    Writes to it do not block, except to a socket, which could only be set to non-blocking for all who share it.
     """
     try:
         mode = os.fstat(2).st_mode
     except OSError:
         return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-        # Opened anew: other processes have the one that is there, and expect it to wait.
+        # Opened again: other processes share the present one, and expect it to block.
         with suppress(OSError):
             return os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     return 2

@@ -1,6 +1,6 @@
-"""Logs on standard error: plain lines for people, or a JSON object a line for machines.
+"""The log on standard error: plain lines for people, or one JSON object per line for machines.
 
-In a service no log line waits for its reader: see ``line_writer``.
+In a service, logging never blocks (see ``line_writer``).
 
 Nothing personal is ever logged: no URL, e-mail, comment or other annotation of a crash.
 """
@@ -31,13 +31,13 @@ required_config = Namespace()
 required_config.add_option(
     "level",
     default="INFO",
-    doc=f"the least level that is logged: {', '.join(LEVELS)}",
+    doc=f"the lowest level that is logged: {', '.join(LEVELS)}",
     from_string_converter=OneOf(LEVELS, str.upper),
 )
 required_config.add_option(
     "format",
     default="plain",
-    doc="plain lines for people, or json: an object a line for machines",
+    doc="plain: lines for people; json: one object per line, for machines",
     from_string_converter=OneOf(FORMATS, str.lower),
 )
 
@@ -45,8 +45,8 @@ required_config.add_option(
 required_config.add_option(
     "audit_file",
     default="",
-    doc="a file to which is appended, beside the log, who had which crash removed or which queue purged, and which "
-    "crashes kept an earlier result that was better (empty: none)",
+    doc="file for lines, also in the log, about who removed which crash or purged which queue, and which crashes kept "
+    "an earlier, better result (empty: none)",
 )
 
 
@@ -63,13 +63,13 @@ def set_up_logging(config: DotDict) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.level)
-    # What they tell of each request at DEBUG buries all else, and holds the signature that makes the request valid.
+    # At DEBUG, libraries log each request with the signature that authorizes it.
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(max(logging.getLogger(library).level, logging.INFO))
 
 
 class _QueueingHandler(logging.Handler):
-    """Hands lines to a LineWriter. What it drops is counted, and said once there is room.
+    """Passes lines to a LineWriter. Dropped lines are counted, and a line tells their number once there is room.
 
     A record with ``extra=LAST_WORDS`` is never dropped.
     """
@@ -81,7 +81,7 @@ class _QueueingHandler(logging.Handler):
         lines.on_drop = lambda: METRICS.increment("log.dropped")
 
     def handle(self, record: logging.LogRecord) -> bool:
-        # Without the handler's lock: a thread that hangs in the midst of a line must not hold up the others.
+        # Without the handler's lock, because a thread that hangs in formatting a line must not block the others.
         if accepted := bool(self.filter(record)):
             self.emit(record)
         return accepted
@@ -100,14 +100,14 @@ class _QueueingHandler(logging.Handler):
 
 
 LAST_WORDS = {"last_words": True}
-"""``extra`` of what is logged before a process ends at once."""
+"""``extra`` of a record that is logged just before the process ends."""
 
 _crash_id: ContextVar[str | None] = ContextVar("crash_id", default=None)
 
 
 @contextmanager
 def crash_context(crash_id: str) -> Iterator[None]:
-    """Mark what this thread logs within the block with that crash, for machines."""
+    """Add the crash id to the JSON lines that this thread logs within the block."""
     token = _crash_id.set(crash_id)
     try:
         yield
@@ -116,27 +116,27 @@ def crash_context(crash_id: str) -> Iterator[None]:
 
 
 def stack_of(error: BaseException) -> str:
-    """Return the kind of an error and where it was raised, without its message, which may quote a crash."""
+    """Return the type of an error and its traceback, without its message, which may quote a crash."""
     return f"{type(error).__name__} at\n{''.join(traceback.format_tb(error.__traceback__))}".rstrip()
 
 
 class PlainFormatter(logging.Formatter):
-    """``2016-11-23T12:34:56.789Z INFO what happened key=value``"""
+    """Formats a record as ``2016-11-23T12:34:56.789Z INFO what happened key=value``."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = "".join(f" {key}={_plain(value)}" for key, value in _fields(record).items())
-        # One line a record: a message that quotes input cannot forge another, nor steer a terminal.
-        message = _escaped(record.getMessage(), but="\n\t").replace("\n", "\n    ")
+        # Continuation lines are indented: a message that quotes input cannot forge a record, nor steer a terminal.
+        message = _escape(record.getMessage(), keep="\n\t").replace("\n", "\n    ")
         text = f"{_time(record)} {record.levelname} {message}{fields}"
         if record.exc_info:
-            # It ends in the message of an exception, which may quote input too.
-            text += "\n    " + _escaped(self.formatException(record.exc_info), but="\n\t").replace("\n", "\n    ")
+            # This ends with the message of the exception, which may quote input too.
+            text += "\n    " + _escape(self.formatException(record.exc_info), keep="\n\t").replace("\n", "\n    ")
         return text
 
 
 class JSONFormatter(logging.Formatter):
-    """An object with ``time``, ``level``, ``logger``, ``message``, the record's own fields, and ``crash_id`` where a
-    crash is in work."""
+    """Formats a record as an object with ``time``, ``level``, ``logger``, ``message``, the record's own fields, and
+    ``crash_id`` if a crash is in work."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -157,7 +157,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """Return the fields that the caller gave as ``extra={"fields": {...}}``."""
+    """Return the fields that the caller passed as ``extra={"fields": {...}}``."""
     fields: dict[str, Any] = getattr(record, "fields", {})
     return fields
 
@@ -167,8 +167,8 @@ def _plain(value: object) -> str:
     return json.dumps(text) if not text or not text.isprintable() or any(c in ' "=' for c in text) else text
 
 
-def _escaped(text: str, but: str) -> str:
-    """With what is no printable character as in ``\\x1b``, ``but`` for these."""
+def _escape(text: str, keep: str) -> str:
+    """Return the text with unprintable characters, except those in ``keep``, escaped as ``\\x1b``."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in but else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)

@@ -1,7 +1,7 @@
-"""Counters, gauges and durations: what the processor tells of itself.
+"""Counters, gauges and durations: what the processor measures.
 
-Names are plain words with dots (``crash.saved``); labels are few and of few values. What is measured
-goes to every sink that was added; ``snapshot`` reads it without any.
+Names are plain words with dots (``crash.saved``); labels are few, and have few values. Each measurement goes to every
+sink; ``snapshot`` returns all so far.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from typing import Protocol
 Labels = tuple[tuple[str, str], ...]
 
 BUCKETS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-"""Seconds. What took no longer than one of them, but longer than the one before, is counted there: the range is
-from a rule to a large dump with large symbols."""
+"""Upper limits of a histogram's buckets, in seconds: from a rule to a large dump with large symbols."""
 
 
 class MetricsSink(Protocol):
-    """Where metrics go. Called from any thread; must neither block nor raise."""
+    """A receiver of metrics. Any thread may call it; it must neither block nor raise."""
 
     def increment(self, name: str, value: int, labels: Labels) -> None: ...
 
@@ -35,12 +34,12 @@ class MetricsSink(Protocol):
 
 @dataclass
 class Durations:
-    """The number of times that something was timed, and the sum of the times."""
+    """The number of measured times of something, their sum, and a histogram."""
 
     count: int = 0
     seconds: float = 0.0
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
-    """The number in each of ``BUCKETS``, and the number that took longer."""
+    """The number in each of ``BUCKETS``, and last the number that took longer."""
 
 
 @dataclass
@@ -51,14 +50,14 @@ class Snapshot:
     gauges: dict[tuple[str, Labels], float] = field(default_factory=dict)
     durations: dict[tuple[str, Labels], Durations] = field(default_factory=dict)
     expected: frozenset[tuple[str, Labels]] = frozenset()
-    """Counters and durations that are 0 as long as they are not among the above."""
+    """Counters and durations to report as 0 until they are first measured."""
 
     def counter(self, name: str, **labels: str) -> int:
-        return self.counters.get((name, _sorted(labels)), 0)
+        return self.counters.get((name, _sorted_labels(labels)), 0)
 
 
 class Metrics:
-    """A registry. May be used from any thread."""
+    """A registry of metrics. May be used from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,38 +71,37 @@ class Metrics:
         self._sinks.append(sink)
 
     def expect(self, name: str, **labels: str) -> None:
-        """Have the counter or duration ``name`` be 0 until it is first counted or timed.
+        """Report the counter or duration ``name`` as 0 until it is first measured.
 
-        Whoever reads it again and again then sees that first time as an increase. Sinks, which are told of each
-        change, are told nothing.
+        Then the first event shows as an increase. Sinks are not told.
         """
         with self._lock:
-            self._expected.add((name, _sorted(labels)))
+            self._expected.add((name, _sorted_labels(labels)))
 
     def increment(self, name: str, value: int = 1, **labels: str) -> None:
-        """Count ``value`` more of ``name``."""
-        key = (name, _sorted(labels))
+        """Add ``value`` to the counter ``name``."""
+        key = (name, _sorted_labels(labels))
         with self._lock:
             self._counters[key] += value
         for sink in self._sinks:
             sink.increment(name, value, key[1])
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
-        """``name`` is ``value`` from now on."""
-        key = (name, _sorted(labels))
+        """Set the gauge ``name``."""
+        key = (name, _sorted_labels(labels))
         with self._lock:
             self._gauges[key] = value
         for sink in self._sinks:
             sink.gauge(name, value, key[1])
 
     def forget(self, name: str, **labels: str) -> None:
-        """Nobody knows the gauge ``name`` any more. A sink keeps what it was told last."""
+        """Drop the gauge ``name``: its value is not known any more. Sinks keep its last value."""
         with self._lock:
-            self._gauges.pop((name, _sorted(labels)), None)
+            self._gauges.pop((name, _sorted_labels(labels)), None)
 
     def duration(self, name: str, seconds: float, **labels: str) -> None:
-        """``name`` took ``seconds``."""
-        key = (name, _sorted(labels))
+        """Add ``seconds`` to the duration ``name``."""
+        key = (name, _sorted_labels(labels))
         with self._lock:
             durations = self._durations[key]
             durations.count += 1
@@ -114,7 +112,7 @@ class Metrics:
 
     @contextmanager
     def timer(self, name: str, **labels: str) -> Iterator[None]:
-        """Time a block, also where it raises."""
+        """Time a block, even if it raises."""
         started = time.perf_counter()
         try:
             yield
@@ -139,8 +137,8 @@ _collected: ContextVar[dict[str, float] | None] = ContextVar("collected", defaul
 
 
 @contextmanager
-def collected_durations() -> Iterator[dict[str, float]]:
-    """Collect what is timed within this block, in this thread: seconds by name (``save.storage0``)."""
+def collecting_durations() -> Iterator[dict[str, float]]:
+    """Collect the times of all timers in this block and thread: seconds by name (``save.storage0``)."""
     durations: dict[str, float] = {}
     token = _collected.set(durations)
     try:
@@ -149,9 +147,9 @@ def collected_durations() -> Iterator[dict[str, float]]:
         _collected.reset(token)
 
 
-def _sorted(labels: dict[str, str]) -> Labels:
+def _sorted_labels(labels: dict[str, str]) -> Labels:
     return tuple(sorted(labels.items()))
 
 
 METRICS = Metrics()
-"""The process's own."""
+"""The registry of this process."""

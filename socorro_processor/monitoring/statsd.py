@@ -1,6 +1,6 @@
 """Metrics for statsd, over UDP.
 
-A statsd that is away, or whose host does not resolve, costs nothing but what would have been sent.
+If statsd is away, or its host does not resolve, only the metrics are lost.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from socorro_processor.monitoring.metrics import METRICS, Labels
 logger = logging.getLogger(__name__)
 
 LOOK_UP_INTERVAL = 60.0
-"""Seconds after which the host is looked up again: it may have come, or have moved."""
+"""Seconds after which the host is looked up again: it may be new, or have moved."""
 _FIRST_LOOK_UP_TIME = 1.0
-"""Seconds that the first look-up may hold up the start."""
+"""Seconds by which the first look-up may delay the start."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Address = tuple[bool, str]
-"""True for IPv6, and the address in text."""
+"""True for IPv6, and the address as text."""
 
 
 def statsd_options(shared: str | None = "resource.statsd") -> Namespace:
-    """Where statsd is; ``shared`` is the section of the values that all who count have in common."""
+    """Return the options of a statsd client; ``shared`` is the section for values that all components share."""
     options = Namespace()
     options.add_option(
         "statsd_host", default="", doc="the host of statsd (empty: nothing is sent)", reference_value_from=shared
@@ -49,20 +49,20 @@ def statsd_options(shared: str | None = "resource.statsd") -> Namespace:
     options.add_option(
         "statsd_prefix",
         default="processor",
-        doc="what each name begins with, before a dot (empty: nothing)",
+        doc="prefix of each name, followed by a dot (empty: none)",
         reference_value_from=shared,
     )
     return options
 
 
 def statsd_call_options() -> Namespace:
-    """Return the options of a component that tells statsd of calls."""
+    """Return the options of a component that reports calls to statsd."""
     options = statsd_options()
     options.add_option(
         "active_list",
         default="save_raw_and_processed, act",
-        doc="the calls that are counted or timed, separated by commas: those of a crash store, such as "
-        "save_raw_and_processed, and of a rule: act, predicate, action",
+        doc="the calls that are counted or timed, comma-separated: of a crash store, such as save_raw_and_processed; "
+        "of a rule, act, predicate and action",
         from_string_converter=names,
         reference_value_from="resource.statsd",
     )
@@ -70,7 +70,7 @@ def statsd_call_options() -> Namespace:
 
 
 def metric_name(name: str, *values: str) -> str:
-    """``name``, and behind dots the values; what statsd could misread in any of them becomes ``_``."""
+    """Join ``name`` and the values with dots; characters that statsd could misread become ``_``."""
     return ".".join((_UNSAFE.sub("_", name), *(_UNSAFE_VALUE.sub("_", value) for value in values)))
 
 
@@ -78,15 +78,15 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 _UNSAFE_VALUE = re.compile(r"[^A-Za-z0-9_-]")
 
 
-def _address(host: str, port: int) -> Address:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    # localhost is often both, and statsd listens on the old one.
-    family, *_, address = next((each for each in found if each[0] == socket.AF_INET), found[0])
+def _look_up_address(host: str, port: int) -> Address:
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    # localhost often has addresses of both kinds, while statsd listens on IPv4.
+    family, *_, address = next((each for each in addresses if each[0] == socket.AF_INET), addresses[0])
     return family == socket.AF_INET6, str(address[0])
 
 
-class _NeverWaiting(StatsClient):
-    """Drops what the network does not take at once: a device that is down or slow lets a datagram wait."""
+class _NonBlockingClient(StatsClient):
+    """Drops a datagram that the network does not take at once, rather than wait for a slow device."""
 
     def __init__(self, host: str, port: int, prefix: str, ipv6: bool) -> None:
         super().__init__(host, port, prefix, ipv6=ipv6)
@@ -96,15 +96,16 @@ class _NeverWaiting(StatsClient):
 class StatsdClient:
     """Sends to the statsd of ``config``. Any thread may call; no call blocks or raises.
 
-    The statsd package looks the host up once, in the constructor, and raises what comes of it. Here
-    that is done aside, and again every now and then.
+    The statsd package looks the host up only once, in its constructor, and raises if that fails. This class looks it up
+    in a thread, and again from time to time.
     """
 
     def __init__(
         self,
         config: DotDict,
         clock: Callable[[], float] = time.monotonic,
-        look_up: Callable[[str, int], Address] = _address,
+        look_up: Callable[[str, int], Address] = _look_up_address,
+        first_look_up_time: float = _FIRST_LOOK_UP_TIME,
     ) -> None:
         self._host: str = config.statsd_host.strip()
         self._port: int = config.statsd_port
@@ -116,8 +117,8 @@ class StatsdClient:
         self._address: Address | None = None
         self._failed = False
         self._next_look_up = clock()
-        if self._host:
-            self._find_aside().join(_FIRST_LOOK_UP_TIME)
+        if self._host and (thread := self._start_look_up()):
+            thread.join(first_look_up_time)
 
     def increment(self, name: str, value: int = 1) -> None:
         self._send(lambda client: client.incr(name, value))
@@ -126,23 +127,23 @@ class StatsdClient:
         self._send(lambda client: client.gauge(name, value))
 
     def timing(self, name: str, seconds: float) -> None:
-        """Statsd gets it in milliseconds."""
+        """Send a time. Statsd receives it in milliseconds."""
         self._send(lambda client: client.timing(name, seconds * 1000))
 
     def timed(self, name: str, call: Callable[P, T]) -> Callable[P, T]:
-        """``call``, of which each use is timed, also where it fails."""
+        """Return ``call``, with each use timed, even if it fails."""
 
         def timed(*arguments: P.args, **named: P.kwargs) -> T:
-            begun = time.perf_counter()
+            started = time.perf_counter()
             try:
                 return call(*arguments, **named)
             finally:
-                self.timing(name, time.perf_counter() - begun)
+                self.timing(name, time.perf_counter() - started)
 
         return timed
 
     def close(self) -> None:
-        """Close it; nothing is sent afterwards."""
+        """Send nothing from now on."""
         with self._lock:
             self._host = ""
             if self._client is not None:
@@ -153,27 +154,34 @@ class StatsdClient:
             if not self._host:
                 return
             if self._clock() >= self._next_look_up:
-                self._find_aside()
+                self._start_look_up()
             if self._client is not None:
                 send(self._client)
 
-    def _find_aside(self) -> threading.Thread:
-        """In a thread of its own: a name server that is away lets one wait for many seconds."""
-        self._next_look_up = self._clock() + LOOK_UP_INTERVAL
-        finding = threading.Thread(target=self._find, args=(self._host,), name="statsd-look-up", daemon=True)
-        finding.start()
-        return finding
+    def _start_look_up(self) -> threading.Thread | None:
+        """Look the host up in another thread, because without a name server it takes many seconds.
 
-    def _find(self, host: str) -> None:
+        Return None if the machine has no thread left for it.
+        """
+        self._next_look_up = self._clock() + LOOK_UP_INTERVAL
+        thread = threading.Thread(target=self._connect, args=(self._host,), name="statsd-look-up", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            logger.warning("statsd: cannot look up %s, will try again: %s", self._host, error)
+            return None
+        return thread
+
+    def _connect(self, host: str) -> None:
         try:
             address = self._look_up(host, self._port)
             client = None
             if address != self._address:
                 ipv6, number = address
-                client = _NeverWaiting(number, self._port, self._prefix, ipv6)
+                client = _NonBlockingClient(number, self._port, self._prefix, ipv6)
         except (OSError, ValueError) as error:
             if not self._failed:
-                logger.warning("statsd: looking up %s failed, it is tried again: %s", host, error)
+                logger.warning("statsd: cannot look up %s, will try again: %s", host, error)
             self._failed = True
             return
         if self._failed:
@@ -192,28 +200,28 @@ class StatsdClient:
 
 
 class StatsdSink:
-    """Takes what the metrics registry is told to statsd: counters, gauges, and durations as timings.
+    """Sends the measurements of the registry to statsd: counters, gauges, and durations as timings.
 
-    Statsd knows no labels: their values, in the order of the labels' names, are parts of the name. A
-    ``crash.retried`` of cause ``transient`` and queue ``normal`` is ``processor.crash.retried.transient.normal``.
+    Statsd has no labels: their values, in the order of the labels' names, become parts of the name. A
+    ``crash.retried`` with cause ``transient`` and queue ``normal`` is ``processor.crash.retried.transient.normal``.
     """
 
     def __init__(self, client: StatsdClient) -> None:
         self._client = client
 
     def increment(self, name: str, value: int, labels: Labels) -> None:
-        self._client.increment(_labelled(name, labels), value)
+        self._client.increment(_name_with_labels(name, labels), value)
 
     def gauge(self, name: str, value: float, labels: Labels) -> None:
-        self._client.gauge(_labelled(name, labels), value)
+        self._client.gauge(_name_with_labels(name, labels), value)
 
     def duration(self, name: str, seconds: float, labels: Labels) -> None:
-        self._client.timing(_labelled(name, labels), seconds)
+        self._client.timing(_name_with_labels(name, labels), seconds)
 
 
 @contextmanager
 def sending_metrics(config: DotDict) -> Iterator[None]:
-    """Send what the process measures to the statsd of ``config``, if that names one, as long as the block lasts."""
+    """Send what the process measures within the block to the statsd of ``config``, if it names one."""
     if not config.statsd_host:
         yield
         return
@@ -225,5 +233,5 @@ def sending_metrics(config: DotDict) -> Iterator[None]:
         client.close()
 
 
-def _labelled(name: str, labels: Labels) -> str:
+def _name_with_labels(name: str, labels: Labels) -> str:
     return metric_name(name, *(value for _, value in labels))

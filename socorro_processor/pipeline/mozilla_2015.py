@@ -6,9 +6,7 @@ import json
 
 from socorro_processor.configuration import Namespace
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
-from socorro_processor.pipeline.rule_sets import rule_sets_converter
-
-_SYSTEM = "socorro_processor.pipeline.rule_system.TransformRuleSystem"
+from socorro_processor.pipeline.rule_sets import default_rule_sets, rule_sets_converter
 
 RAW = (
     "raw_transform.ProductRewrite",
@@ -69,41 +67,20 @@ SKUNK = (
     "skunk.NullClassification",
 )
 
-
-def _rules(names: tuple[str, ...]) -> str:
-    return ", ".join(f"socorro_processor.rules.{name}" for name in names)
-
-
-RULE_SETS = [
-    ["raw_transform", "processor.json_rewrite", _SYSTEM, "apply_all_rules", _rules(RAW)],
-    [
-        "raw_to_processed_transform",
-        "processor.raw_to_processed",
-        _SYSTEM,
-        "apply_all_rules",
-        _rules(RAW_TO_PROCESSED),
-    ],
-    ["processed_transform", "processor.processed", _SYSTEM, "apply_all_rules", _rules(PROCESSED)],
-    [
-        "support_classifiers",
-        "processor.support_classifiers",
-        _SYSTEM,
-        "apply_until_action_succeeds",
-        _rules(SUPPORT),
-    ],
-    ["jit_classifiers", "processor.jit_classifiers", _SYSTEM, "apply_all_rules", _rules(JIT)],
-    [
-        "skunk_classifiers",
-        "processor.skunk_classifiers",
-        _SYSTEM,
-        "apply_until_action_succeeds",
-        _rules(SKUNK),
-    ],
-]
+RULE_SETS = default_rule_sets(
+    {
+        "raw_transform": RAW,
+        "raw_to_processed_transform": RAW_TO_PROCESSED,
+        "processed_transform": PROCESSED,
+        "support_classifiers": SUPPORT,
+        "jit_classifiers": JIT,
+        "skunk_classifiers": SKUNK,
+    }
+)
 
 
 class MozillaProcessorAlgorithm2015(ProcessorPipeline):
-    """The pipeline with the rule sets of the document as its default."""
+    """The pipeline whose default rule sets are those of the architecture document of 2016."""
 
     required_config = Namespace()
     required_config.add_option(

@@ -1,4 +1,4 @@
-"""Rules: each looks at one crash, and changes its raw or its processed crash."""
+"""The base class of rules, and the crash that they read and change."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ class Crash:
     raw: dict[str, Any]
     """The annotations that the client sent; none of them can be trusted."""
     dumps: Mapping[str, Path] = field(default_factory=dict)
-    """The files of the dumps, by the names of the dumps; they exist while the rules run."""
+    """The files of the dumps, by dump name; they exist while the rules run."""
     processed: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """The notes that become ``processor_notes``, for people who read the crash."""
+    stackwalker_logs: dict[str, str] = field(default_factory=dict)
+    """The end of what the stackwalker logged, by the names of the dumps that were walked."""
     temporary_directory: Path | None = None
-    """The directory in which a rule may put files; it is removed with all that is in it once the crash is done."""
+    """A directory for files of rules; it is removed, with its content, once the crash is done."""
 
     def note(self, text: str) -> None:
-        """Add a note about the processing for the reader of the crash."""
+        """Add a note for the reader of the crash."""
         self.notes.append(text)
 
 
@@ -43,7 +45,7 @@ class Rule(RequiredConfig):
     version = "1.0"
 
     def __init__(self, config: DotDict | None = None) -> None:
-        """``config`` holds the values of ``required_config``; None stands for its defaults."""
+        """``config`` has the values of ``required_config``; None stands for its defaults."""
         self.config = defaults(type(self)) if config is None else config
 
     @property
@@ -59,22 +61,22 @@ class Rule(RequiredConfig):
         raise NotImplementedError(f"{self.name} has no action")
 
     def act(self, crash: Crash) -> tuple[bool, bool | None]:
-        """Run the rule. Return ``(False, None)`` if the predicate said no, else ``(True, result of the action)``.
+        """Run the rule. Return ``(False, None)`` if the predicate is false, or ``(True, result of the action)``.
 
-        Any error of the rule is logged and noted, and counts as a no or as a failed action. Only an error that is not
-        the fault of the crash, such as a lack of memory or space, leaves the rule, as ProcessingEnvironmentError:
-        else one bad machine would make many bad processed crashes.
+        An error of the rule is logged and noted, and counts as a false predicate or a failed action. Only an error
+        that is not the fault of the crash, such as a lack of memory or space, is raised, as
+        ProcessingEnvironmentError; otherwise one bad machine would make many bad processed crashes.
         """
         try:
             if not self.predicate(crash):
                 return (False, None)
         except Exception as error:
-            self._failed(crash, "predicate", error)
+            self._record_failure(crash, "predicate", error)
             return (False, None)
         try:
             return (True, self.action(crash))
         except Exception as error:
-            self._failed(crash, "action", error)
+            self._record_failure(crash, "action", error)
             return (True, False)
 
     def prepare(self, threads: int) -> str:
@@ -91,9 +93,9 @@ class Rule(RequiredConfig):
         """Raise ProcessingEnvironmentError if this machine lacks what the rule needs."""
 
     def examine(self) -> str:
-        """Tell ``socorro doctor`` how well the rule can work on this machine; log a warning for each problem.
+        """Return, for ``socorro doctor``, how well the rule can work on this machine, or an empty text.
 
-        It changes nothing. Returns an empty text if there is nothing to tell.
+        It logs a warning for each problem, and changes nothing.
         """
         return ""
 
@@ -103,7 +105,7 @@ class Rule(RequiredConfig):
     def close(self) -> None:
         """Release the resources of the rule. Called once, when no crash is processed any more."""
 
-    def _failed(self, crash: Crash, step: str, error: Exception) -> None:
+    def _record_failure(self, crash: Crash, step: str, error: Exception) -> None:
         raise_if_of_this_machine(error, f"rule {self.name}")
         METRICS.increment("rule.failed", rule=self.name)
         logger.error("%s: rule %s failed in its %s: %s", crash.id, self.name, step, stack_of(error))

@@ -1,4 +1,4 @@
-"""Rule sets from the configuration: the rules, their order, and the way in which they are applied.
+"""Rule sets from the configuration: the rules, their order, and how they are applied.
 
 Each is a list ``[name, tag, rule system class, way to apply, "rule class, rule class, ..."]``, or the name of one that
 the pipeline has by default. A plus sign before the list adds it behind the default rule sets:
@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter, class_name
 from socorro_processor.errors import SocorroError
-from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.pipeline.rule import Rule
 from socorro_processor.pipeline.rule_system import TransformRuleSystem
 
@@ -42,20 +41,20 @@ _EXPECTED = f"a list of rule sets, each {_FORM}, or {_ADDITION} and such a list"
 class RuleSet:
     name: str
     tag: str
-    """A label of 2016's processor; kept, not used."""
+    """A label of the processor of 2016; it is kept, but not used."""
     system_class: type[TransformRuleSystem]
     way: str
     rule_classes: tuple[type[Rule], ...]
 
     @classmethod
     def from_list(cls, items: object) -> RuleSet:
-        """Make a rule set of a list of five strings. Raises ValueError, which says which rule set is wrong and why."""
+        """Make a rule set from a list of five strings. Raises ValueError, which says which one is wrong and why."""
         if not isinstance(items, (list, tuple)) or len(items) != 5 or not all(isinstance(item, str) for item in items):
             raise ValueError(f"a rule set is a list of five strings, {_FORM}, not {str(items)[:200]!r}")
         name, tag, system_name, way, rule_names = items
         try:
             if not name.isidentifier():
-                raise ValueError("its name must be of letters, digits and '_'")
+                raise ValueError("its name must consist of letters, digits and '_'")
             system_class = class_converter(system_name) or TransformRuleSystem
             if not issubclass(system_class, TransformRuleSystem):
                 raise ValueError(f"{system_name!r} is not a TransformRuleSystem")
@@ -70,13 +69,9 @@ class RuleSet:
         return [self.name, self.tag, class_name(self.system_class), self.way, rules]
 
     def build(self, config: DotDict) -> TransformRuleSystem:
-        """Make the rules, each with the options of its own section below ``config``, the pipeline's."""
+        """Make the rules, each with the options of its own section in ``config``, that of the pipeline."""
         sections = [config[self.name][rule_class.__name__] for rule_class in self.rule_classes]
-        rules = [section.rule_class(section) for section in sections]
-        for rule in rules:
-            METRICS.expect("rule", rule=rule.name)
-            METRICS.expect("rule.failed", rule=rule.name)
-        return self.system_class(rules, name=self.name, timed=_timed)
+        return self.system_class([section.rule_class(section) for section in sections], name=self.name)
 
 
 class RuleSets:
@@ -98,9 +93,9 @@ class RuleSets:
     def problems(self, config: DotDict) -> list[str]:
         """Return the problems that keep rules from working on this machine; each rule is made and checked on its own.
 
-        ``config`` is the pipeline's. Not for a running pipeline: resources that rules share may be closed.
+        ``config`` is that of the pipeline, which must not be running: resources that rules share may be closed.
         """
-        problems: dict[str, None] = {}  # in order; several rules may lack the same
+        problems: dict[str, None] = {}  # in order, each once
         for rule_set in self.rule_sets:
             for rule_class in rule_set.rule_classes:
                 section = config[rule_set.name][rule_class.__name__]
@@ -116,10 +111,31 @@ class RuleSets:
         return f"[{sets}]"
 
 
-def rule_sets_converter(known: Sequence[Sequence[str]] = ()) -> Callable[[str], RuleSets]:
-    """Return a converter for a list of rule sets, or of names of ``known`` ones, which are the default.
+def default_rule_sets(rules_by_set: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Return the six rule sets of an algorithm, as lists. ``rules_by_set`` names their rules, below ``rules``."""
+    return [
+        [
+            name,
+            tag,
+            class_name(TransformRuleSystem),
+            way,
+            ", ".join(f"socorro_processor.rules.{rule}" for rule in rules_by_set[name]),
+        ]
+        for name, tag, way in (
+            ("raw_transform", "processor.json_rewrite", "apply_all_rules"),
+            ("raw_to_processed_transform", "processor.raw_to_processed", "apply_all_rules"),
+            ("processed_transform", "processor.processed", "apply_all_rules"),
+            ("support_classifiers", "processor.support_classifiers", "apply_until_action_succeeds"),
+            ("jit_classifiers", "processor.jit_classifiers", "apply_all_rules"),
+            ("skunk_classifiers", "processor.skunk_classifiers", "apply_until_action_succeeds"),
+        )
+    ]
 
-    A list with a plus sign before it is added to the known ones. The converter raises ValueError.
+
+def rule_sets_converter(known: Sequence[Sequence[str]] = ()) -> Callable[[str], RuleSets]:
+    """Return a converter for a list of rule sets, or of names of ``known`` rule sets, which are the default.
+
+    A list with a plus sign before it is added to the default. The converter raises ValueError.
     """
     by_name = {each[0]: list(each) for each in known}
 
@@ -128,14 +144,14 @@ def rule_sets_converter(known: Sequence[Sequence[str]] = ()) -> Callable[[str], 
         is_addition = text.startswith(_ADDITION)
         items = _literal(text.removeprefix(_ADDITION))
         if len(items) == 5 and items[3] in WAYS:
-            items = [items]  # a single one
+            items = [items]  # a single rule set
         rule_sets = [RuleSet.from_list(by_name.get(item, item) if isinstance(item, str) else item) for item in items]
         names = [rule_set.name for rule_set in rule_sets]
         if is_addition:
             if taken := next((name for name in names if name in by_name), ""):
                 raise ValueError(
-                    f"rule set {taken!r} is one of the default, to which {_ADDITION} adds others; "
-                    f"to change the default, list all rule sets, without {_ADDITION}"
+                    f"rule set {taken!r} is a default one, and {_ADDITION} only adds others; "
+                    f"to change it, list all rule sets, without {_ADDITION}"
                 )
             rule_sets = [*map(RuleSet.from_list, by_name.values()), *rule_sets]
         for name in names:
@@ -147,7 +163,7 @@ def rule_sets_converter(known: Sequence[Sequence[str]] = ()) -> Callable[[str], 
 
 
 def _literal(text: str) -> Sequence[Any]:
-    """Read a list as Python or JSON writes it. Raises ValueError."""
+    """Parse a list in Python or JSON. Raises ValueError."""
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
@@ -157,23 +173,19 @@ def _literal(text: str) -> Sequence[Any]:
         except SyntaxError:
             raise ValueError(f"{_EXPECTED}: {error.msg}, in line {error.lineno}") from error
     try:
-        found = ast.literal_eval(tree)
+        value = ast.literal_eval(tree)
     except (ValueError, TypeError):
-        found = None
-    if not isinstance(found, (list, tuple)) or not text.strip():
+        value = None
+    if not isinstance(value, (list, tuple)) or not text.strip():
         raise ValueError(_EXPECTED)
-    return found
-
-
-def _timed(rule: Rule, seconds: float) -> None:
-    METRICS.duration("rule", seconds, rule=rule.name)
+    return value
 
 
 def _rule_class(name: str) -> type[Rule]:
-    found = class_converter(name)
-    if found is None or not issubclass(found, Rule):
+    rule_class = class_converter(name)
+    if rule_class is None or not issubclass(rule_class, Rule):
         raise ValueError(f"{name.strip()!r} is not a Rule")
-    return found
+    return rule_class
 
 
 def _rule_classes(names: str) -> list[type[Rule]]:

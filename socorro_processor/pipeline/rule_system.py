@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash, Rule
-
-Timed = Callable[[Rule, float], None]
-"""A function that is told of each rule that was applied, and of its time in seconds, on the thread of the crash."""
-
-
-def _ignore(rule: Rule, seconds: float) -> None:
-    """Do nothing: the Timed of a caller that needs none."""
 
 
 class TransformRuleSystem:
-    """Rules in their order. Threads share it, so a rule keeps nothing of a crash.
+    """Rules in their order. Threads share it, so a rule must not keep anything of a crash.
 
     The ways to apply the rules differ in the event that ends the list early. Each returns True if that event happened
     (``apply_all_rules``: always). An error stays within its rule; only ProcessingEnvironmentError passes through, and
     then no further rule is applied.
     """
 
-    def __init__(
-        self,
-        rules: Iterable[Rule],
-        name: str = "",
-        *,
-        timed: Timed = _ignore,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
+    def __init__(self, rules: Iterable[Rule], name: str = "") -> None:
         self.rules = tuple(rules)
         self.name = name
-        self._timed = timed
-        self._clock = clock
+        for rule in self.rules:
+            METRICS.expect("rule", rule=rule.name)
+            METRICS.expect("rule.failed", rule=rule.name)
 
     def apply_all_rules(self, crash: Crash) -> bool:
         for rule in self.rules:
@@ -68,8 +56,8 @@ class TransformRuleSystem:
             raise ExceptionGroup(f"rules of {self.name or 'a rule set'} could not be closed", errors)
 
     def _act(self, rule: Rule, crash: Crash) -> tuple[bool, bool | None]:
-        begun = self._clock()
+        start = time.perf_counter()
         try:
             return rule.act(crash)
         finally:
-            self._timed(rule, self._clock() - begun)
+            METRICS.duration("rule", time.perf_counter() - start, rule=rule.name)

@@ -1,4 +1,4 @@
-"""Compare new tables of reference data with the present ones, and check that they can be kept."""
+"""Compare new tables of reference data with the present ones, and check that a provider can keep them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from socorro_processor.errors import ConfigurationError
-from socorro_processor.reference.tables import KEYS, TABLES, Row, Tables
+from socorro_processor.reference.tables import PRIMARY_KEYS, TABLE_COLUMNS, Row, Tables, refuse_mistakes
 
 _LONGEST_TEXT = 255
 _LARGEST = {"build_id": 2**63 - 1}
@@ -44,28 +43,27 @@ class TableChanges:
 
 
 Approve = Callable[[list[TableChanges]], None]
-"""A function that is told of the changes before the first is made; if it raises an error, nothing is changed."""
+"""A function that receives the changes before they are made; if it raises an error, nothing is changed."""
 
 
 def compare_tables(before: Tables, after: Tables) -> list[TableChanges]:
     """Return the changes of each table."""
-    return [_changes(table, before[table], after[table]) for table in TABLES]
+    return [_changes(table, before[table], after[table]) for table in TABLE_COLUMNS]
 
 
 def row_values(table: str, row: Row) -> Values:
-    return tuple(row[column] for column in TABLES[table])
+    return tuple(row[column] for column in TABLE_COLUMNS[table])
 
 
 def row_key(table: str, row: Values) -> Values:
-    return tuple(value for column, value in zip(TABLES[table], row, strict=True) if column in KEYS[table])
+    return tuple(
+        value for column, value in zip(TABLE_COLUMNS[table], row, strict=True) if column in PRIMARY_KEYS[table]
+    )
 
 
 def check_rows(tables: Tables, name: str) -> None:
-    """Raise ConfigurationError if a provider could not keep one of the rows, whose types are right."""
-    mistakes = [mistake for table in TABLES for mistake in _mistakes(table, tables[table])]
-    if mistakes:
-        more = [f"{name}: {len(mistakes) - 10} more mistakes of that kind"] if len(mistakes) > 10 else []
-        raise ConfigurationError("\n".join([f"{name}: {mistake}" for mistake in mistakes[:10]] + more))
+    """Raise ConfigurationError if a provider could not keep one of the rows, whose types have been checked."""
+    refuse_mistakes(name, [mistake for table in TABLE_COLUMNS for mistake in _mistakes(table, tables[table])])
 
 
 def _changes(table: str, before: Iterable[Row], after: Iterable[Row]) -> TableChanges:
@@ -83,7 +81,7 @@ def _changes(table: str, before: Iterable[Row], after: Iterable[Row]) -> TableCh
 def _mistakes(table: str, rows: Iterable[Row]) -> Iterator[str]:
     seen: dict[Values, int] = {}
     for number, row in enumerate(rows, start=1):
-        for column, kind in TABLES[table].items():
+        for column, kind in TABLE_COLUMNS[table].items():
             value = row[column]
             if kind is str and not (value and len(value) <= _LONGEST_TEXT and value.isprintable()):
                 yield f"{table}, row {number}: {column} is empty, over {_LONGEST_TEXT} characters or not printable"
@@ -91,4 +89,4 @@ def _mistakes(table: str, rows: Iterable[Row]) -> Iterator[str]:
                 yield f"{table}, row {number}: {column} is below 0 or too large"
         first = seen.setdefault(row_key(table, row_values(table, row)), number)
         if first != number:
-            yield f"{table}, row {number}: {' and '.join(KEYS[table])} are those of row {first}"
+            yield f"{table}, row {number} has the same {' and '.join(PRIMARY_KEYS[table])} as row {first}"

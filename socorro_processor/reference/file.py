@@ -21,12 +21,17 @@ from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.machine.regular_file import read_regular_file, replacing
 from socorro_processor.reference.changes import Approve, TableChanges, compare_tables, row_values
-from socorro_processor.reference.data import ReferenceData
 from socorro_processor.reference.provider import ReferenceDataProvider
-from socorro_processor.reference.tables import TABLES, Row, Tables, reference_data
+from socorro_processor.reference.tables import (
+    TABLE_COLUMNS,
+    ReferenceData,
+    Row,
+    Tables,
+    refuse_mistakes,
+    to_reference_data,
+)
 from socorro_processor.serialization import NotJSON, decode
 
-_MISTAKES_TOLD = 20
 _TYPES = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
@@ -43,31 +48,31 @@ class FileReferenceData(ReferenceDataProvider):
 
     @classmethod
     def replace(cls, config: DotDict, tables: Tables, approve: Approve, *, dry_run: bool = False) -> list[TableChanges]:
-        """Replace the tables in the file. Other keys stay, both beside the tables and in rows that stay."""
+        """Replace the tables in the file. Keys beside the tables stay, and other keys in unchanged rows."""
         if not config.reference_file:
             raise ConfigurationError(
-                "resource.reference.reference_file is empty, and the project's own file is not written to: name another"
+                "cannot change the project's own reference data: set resource.reference.reference_file to another file"
             )
         path = Path(config.reference_file)
-        content: dict[str, Any] = dict(read_tables(path)) if path.exists() else {table: [] for table in TABLES}
-        made = compare_tables(content, tables)
-        approve(made)
-        if any(made) and not dry_run:
-            for table, columns in TABLES.items():
-                stay = {row_values(table, row): row for row in content[table]}
+        content: dict[str, Any] = dict(read_tables(path)) if path.exists() else {table: [] for table in TABLE_COLUMNS}
+        changes = compare_tables(content, tables)
+        approve(changes)
+        if any(changes) and not dry_run:
+            for table, columns in TABLE_COLUMNS.items():
+                present = {row_values(table, row): row for row in content[table]}
                 content[table] = [
-                    stay.get(row_values(table, row), {column: row[column] for column in columns})
+                    present.get(row_values(table, row), {column: row[column] for column in columns})
                     for row in tables[table]
                 ]
             _write(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
-        return made
+        return changes
 
     @property
     def path(self) -> Path:
         return Path(self.config.reference_file) if self.config.reference_file else default_file()
 
     def load(self) -> ReferenceData:
-        return reference_data(read_tables(self.path))
+        return to_reference_data(read_tables(self.path))
 
     def __str__(self) -> str:
         return f"reference data {self.path}"
@@ -85,7 +90,7 @@ def read_tables(path: Path) -> Mapping[str, list[Row]]:
     try:
         data = read_regular_file(path)
     except OSError as error:
-        raise ConfigurationError(f"reference data {path} cannot be read: {error.strerror}") from error
+        raise ConfigurationError(f"cannot read reference data {path}: {error.strerror}") from error
     return decode_tables(data, f"reference data {path}")
 
 
@@ -96,17 +101,13 @@ def decode_tables(data: bytes, name: str) -> Mapping[str, list[Row]]:
     except NotJSON as error:
         raise ConfigurationError(f"{name} is {error}") from error
     if not isinstance(content, dict):
-        raise ConfigurationError(f"{name} is not a JSON object with the tables {', '.join(TABLES)}")
-    mistakes = [mistake for name in TABLES for mistake in _mistakes(name, content.get(name))]
-    if mistakes:
-        if len(mistakes) > _MISTAKES_TOLD:
-            mistakes[_MISTAKES_TOLD:] = [f"{len(mistakes) - _MISTAKES_TOLD} more mistakes of that kind"]
-        raise ConfigurationError("\n".join(f"{name}: {mistake}" for mistake in mistakes))
+        raise ConfigurationError(f"{name} is not a JSON object with the tables {', '.join(TABLE_COLUMNS)}")
+    refuse_mistakes(name, [mistake for table in TABLE_COLUMNS for mistake in _mistakes(table, content.get(table))])
     return content
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Replace the file, as a whole or not at all; it keeps its readers."""
+    """Replace the file, as a whole or not at all; its permissions stay."""
     try:
         with replacing(path) as file:
             file.write(data)
@@ -120,6 +121,6 @@ def _mistakes(name: str, rows: object) -> list[str]:
     return [
         f"{name}, row {number}: {column} is missing, or is not {_TYPES[kind]}"
         for number, row in enumerate(rows, start=1)
-        for column, kind in TABLES[name].items()
+        for column, kind in TABLE_COLUMNS[name].items()
         if not isinstance(row, dict) or type(row.get(column)) is not kind
     ]

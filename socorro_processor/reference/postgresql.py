@@ -1,6 +1,6 @@
 """Reference data from PostgreSQL, which many processors can share.
 
-The database has the tables of the JSON file (``file``). People change them there, and so does the job
+The database has the tables of the JSON file (``file``). They are changed there by people and by the job
 ``reference-data``.
 """
 
@@ -20,10 +20,16 @@ from socorro_processor.crashstorage.postgresql.connections import ConnectionPool
 from socorro_processor.crashstorage.postgresql.schema import migrate
 from socorro_processor.errors import ConfigurationError, CrashStorageError, ProcessingEnvironmentError
 from socorro_processor.reference.changes import Approve, TableChanges, compare_tables, row_key
-from socorro_processor.reference.data import ReferenceData
 from socorro_processor.reference.file import default_file, read_tables
 from socorro_processor.reference.provider import ReferenceDataProvider
-from socorro_processor.reference.tables import KEYS, TABLES, Row, Tables, reference_data
+from socorro_processor.reference.tables import (
+    PRIMARY_KEYS,
+    TABLE_COLUMNS,
+    ReferenceData,
+    Row,
+    Tables,
+    to_reference_data,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +37,7 @@ T = TypeVar("T")
 
 
 class PostgreSQLReferenceData(ReferenceDataProvider):
-    """Reads the tables at the start and on each reload; in between it holds no connection."""
+    """Reads the tables at the start and on each reload, and keeps no connection in between."""
 
     required_config = Namespace()
     required_config.update(connection_options())
@@ -55,8 +61,8 @@ class PostgreSQLReferenceData(ReferenceDataProvider):
             kind = ProcessingEnvironmentError if error.transient else ConfigurationError
             raise kind(str(error)) from error
         if not any(tables.values()):
-            raise ConfigurationError(f"{self} is empty: run `socorro setup`, or fill {', '.join(TABLES)}")
-        return reference_data(tables)
+            raise ConfigurationError(f"{self} is empty: run `socorro setup`, or fill {', '.join(TABLE_COLUMNS)}")
+        return to_reference_data(tables)
 
     def __str__(self) -> str:
         return f"reference data in the database {self.config.database_name} at {self.config.database_hostname}"
@@ -69,13 +75,13 @@ def _run(config: DotDict, doing: str, work: Callable[[Cursor], T]) -> T:
 
 def _read(cursor: Cursor) -> dict[str, list[Row]]:
     with cursor.connection:
-        # Read all tables as they were at one moment: somebody may be changing several of them.
+        # Read a snapshot of all tables: somebody may be changing several of them.
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return {table: _rows(cursor, table) for table in TABLES}
+        return {table: _rows(cursor, table) for table in TABLE_COLUMNS}
 
 
 def _rows(cursor: Cursor, table: str) -> list[Row]:
-    columns = TABLES[table]
+    columns = TABLE_COLUMNS[table]
     cursor.execute(sql.SQL("SELECT {} FROM {}").format(_names(columns), sql.Identifier(table)))
     return [dict(zip(columns, row, strict=True)) for row in cursor]
 
@@ -84,9 +90,9 @@ def _fill_if_empty(cursor: Cursor, tables: Tables) -> bool:
     with cursor.connection:
         # If two hosts do this at once, the second finds the tables filled.
         _lock(cursor)
-        if any(_rows(cursor, table) for table in TABLES):
+        if any(_rows(cursor, table) for table in TABLE_COLUMNS):
             return False
-        for table, columns in TABLES.items():
+        for table, columns in TABLE_COLUMNS.items():
             statement = sql.SQL("INSERT INTO {} ({}) VALUES %s").format(sql.Identifier(table), _names(columns))
             execute_values(cursor, statement, [[row[column] for column in columns] for row in tables[table]])
     return True
@@ -96,40 +102,42 @@ def _replace(cursor: Cursor, tables: Tables, approve: Approve, dry_run: bool) ->
     with cursor.connection:
         # Until all tables are changed, processors go on reading them as they were.
         _lock(cursor)
-        made = compare_tables({table: _rows(cursor, table) for table in TABLES}, tables)
-        approve(made)
+        changes = compare_tables({table: _rows(cursor, table) for table in TABLE_COLUMNS}, tables)
+        approve(changes)
         if not dry_run:
-            for each in made:
-                _change(cursor, each)
-    return made
+            for table_changes in changes:
+                _change(cursor, table_changes)
+    return changes
 
 
-def _change(cursor: Cursor, made: TableChanges) -> None:
+def _change(cursor: Cursor, changes: TableChanges) -> None:
     """Write the rows that differ, and no others."""
-    keys = KEYS[made.table]
+    keys = PRIMARY_KEYS[changes.table]
     names = {
-        "table": sql.Identifier(made.table),
-        "columns": _names(TABLES[made.table]),
-        "keys": _names(column for column in TABLES[made.table] if column in keys),
+        "table": sql.Identifier(changes.table),
+        "columns": _names(TABLE_COLUMNS[changes.table]),
+        "keys": _names(column for column in TABLE_COLUMNS[changes.table] if column in keys),
         "new": sql.SQL(", ").join(
             sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(column))
-            for column in TABLES[made.table]
+            for column in TABLE_COLUMNS[changes.table]
             if column not in keys
         ),
     }
-    if made.removed:
+    if changes.removed:
         statement = sql.SQL("DELETE FROM {table} WHERE ({keys}) IN (VALUES %s)").format(**names)
-        execute_values(cursor, statement, [row_key(made.table, row) for row in made.removed])
-    if made.written:
+        execute_values(cursor, statement, [row_key(changes.table, row) for row in changes.removed])
+    if changes.written:
         statement = sql.SQL(
             "INSERT INTO {table} ({columns}) VALUES %s ON CONFLICT ({keys}) DO UPDATE SET {new}"
         ).format(**names)
-        execute_values(cursor, statement, made.written)
+        execute_values(cursor, statement, changes.written)
 
 
 def _lock(cursor: Cursor) -> None:
     cursor.execute(
-        sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(map(sql.Identifier, TABLES)))
+        sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(
+            sql.SQL(", ").join(map(sql.Identifier, TABLE_COLUMNS))
+        )
     )
 
 

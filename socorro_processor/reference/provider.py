@@ -1,6 +1,6 @@
 """Providers of reference data: facts about products, releases and systems that are not in a crash.
 
-A rule takes the options of ``reference_options`` into its own, and gets the provider for them:
+A rule adds the options of ``reference_options`` to its own, and asks for their provider:
 
     class ProductRewrite(Rule):
         required_config = Namespace()
@@ -24,14 +24,13 @@ from weakref import WeakValueDictionary
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, class_converter, sections
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.reference.changes import Approve, TableChanges
-from socorro_processor.reference.data import ReferenceData
-from socorro_processor.reference.tables import Tables
+from socorro_processor.reference.tables import ReferenceData, Tables
 
 logger = logging.getLogger(__name__)
 
 
 class ReferenceDataProvider(RequiredConfig):
-    """Answers the questions of rules. A subclass reads the data in ``load``.
+    """Looks up reference data for rules. A subclass reads the data in ``load``.
 
     The data are read once, and again on ``reload`` and by ``refresh_providers``; every method may be called from any
     thread. If they cannot be reached at the start, each question raises ProcessingEnvironmentError until they can
@@ -54,7 +53,7 @@ class ReferenceDataProvider(RequiredConfig):
         self._current: ReferenceData | None = None
         self._next_refresh: float | None = None
         self._refreshing: threading.Thread | None = None
-        # `check` will say what cannot be reached at this time.
+        # `check` will report it.
         with suppress(ProcessingEnvironmentError):
             self._current = self.load()
 
@@ -64,35 +63,35 @@ class ReferenceDataProvider(RequiredConfig):
 
     @classmethod
     def replace(cls, config: DotDict, tables: Tables, approve: Approve, *, dry_run: bool = False) -> list[TableChanges]:
-        """Replace the present tables by these, all or none; only rows that differ are written. Return the changes.
+        """Replace the present tables with these, all or none; only rows that differ are written. Return the changes.
 
         Raises a SocorroError, including one that ``approve`` raises.
         """
-        raise ConfigurationError(f"{cls.__name__} keeps no reference data that could be replaced")
+        raise ConfigurationError(f"{cls.__name__} has no reference data that can be replaced")
 
     def load(self) -> ReferenceData:
         """Read all of the data.
 
-        Raises ConfigurationError if they cannot be used, and ProcessingEnvironmentError if they cannot be reached at
-        this time; each says why.
+        Raises ConfigurationError if they cannot be used, and ProcessingEnvironmentError if they cannot be reached now;
+        each says why.
         """
         raise NotImplementedError(f"{type(self).__name__} reads no reference data")
 
     def product_name(self, product_id: str) -> str | None:
-        """Return the name that the crashes of a product are to have; None if they keep their own."""
+        """Return the product name for crashes of a product id; None if they keep their own."""
         return self._data.rewritten_products.get(product_id)
 
     def released_version(self, product: str, version: str, channel: str, build_id: int) -> str | None:
-        """Return the version, such as 48.0b10, of a build that calls itself 48.0; None if it is not known."""
+        """Return the version, such as 48.0b10, of a build that calls itself 48.0; None if the build is not known."""
         return self._data.release_builds.get((product, version, channel.lower(), build_id))
 
     def windows_name(self, major: int, minor: int) -> str | None:
         return self._data.windows_versions.get((major, minor))
 
     def reload(self) -> None:
-        """Read the data again. Raises as ``load`` does, and then keeps the old ones.
+        """Read the data again. Raises as ``load`` does; the old data then stay in use.
 
-        Every rule that shares the provider calls this, so only data that differ are logged.
+        Every rule that shares the provider calls this, so only a change is logged.
         """
         with self._reloading:
             data = self.load()
@@ -108,11 +107,16 @@ class ReferenceDataProvider(RequiredConfig):
         if not interval or now < self._next_refresh or (self._refreshing and self._refreshing.is_alive()):
             return
         self._next_refresh = now + interval
-        self._refreshing = threading.Thread(target=self._refresh, name="reference", daemon=True)
-        self._refreshing.start()
+        refreshing = threading.Thread(target=self._refresh, name="reference", daemon=True)
+        try:
+            refreshing.start()
+        except RuntimeError as error:
+            logger.warning("cannot reload %s now, the old data stay in use: %s", self, error)
+        else:
+            self._refreshing = refreshing
 
     def check(self) -> None:
-        """Raise ProcessingEnvironmentError if there are no data, and they cannot be read at this time."""
+        """Raise ProcessingEnvironmentError if there are no data, and they cannot be read now."""
         _ = self._data
 
     def __str__(self) -> str:
@@ -122,7 +126,7 @@ class ReferenceDataProvider(RequiredConfig):
         try:
             self.reload()
         except (ConfigurationError, ProcessingEnvironmentError) as error:
-            logger.warning("%s cannot be read again, the old ones stay in use: %s", self, error)
+            logger.warning("cannot reload %s, the old data stay in use: %s", self, error)
 
     @property
     def _data(self) -> ReferenceData:
@@ -137,10 +141,10 @@ class ReferenceDataProvider(RequiredConfig):
 
 def _provider_class(name: str) -> type[ReferenceDataProvider]:
     """Return the class of this name. Raises ValueError if it is not a ReferenceDataProvider."""
-    found = class_converter(name)
-    if found is None or not issubclass(found, ReferenceDataProvider):
+    provider_class = class_converter(name)
+    if provider_class is None or not issubclass(provider_class, ReferenceDataProvider):
         raise ValueError("the class of a ReferenceDataProvider")
-    return found
+    return provider_class
 
 
 def reference_options() -> Namespace:
@@ -152,7 +156,7 @@ def reference_options() -> Namespace:
     options.add_option(
         "reference_class",
         default="socorro_processor.reference.file.FileReferenceData",
-        doc="where products, releases and Windows versions are looked up",
+        doc="the class that looks up products, releases and Windows versions",
         from_string_converter=_provider_class,
         reference_value_from="resource.reference",
     )
@@ -160,7 +164,7 @@ def reference_options() -> Namespace:
 
 
 _providers: WeakValueDictionary[tuple[Any, ...], ReferenceDataProvider] = WeakValueDictionary()
-"""The providers in use; a provider goes with the last rule that holds it."""
+"""The providers in use; a provider is dropped together with the last rule that uses it."""
 _building = threading.Lock()
 
 
@@ -175,19 +179,19 @@ def provider_for(config: DotDict) -> ReferenceDataProvider:
 
 
 def refresh_providers(clock: Callable[[], float] = time.monotonic) -> None:
-    """Have each provider in use read its data again if it is time for that. To be called regularly."""
+    """Refresh each provider in use whose data are due. Must be called regularly."""
     for provider in list(_providers.values()):
         provider.refresh(clock())
 
 
 def set_up_providers(config: DotDict) -> None:
-    """Set up each provider that is configured here or in a section of it. Raises a SocorroError."""
+    """Set up each provider that is configured in ``config`` or a section of it. Raises a SocorroError."""
     for section in sections_with_providers(config):
         section.reference_class.setup(section)
 
 
 def sections_with_providers(config: DotDict) -> list[DotDict]:
-    """Return a section for each provider that is configured here or in a section of it."""
+    """Return a section for each provider that is configured in ``config`` or a section of it."""
     return list({_key(section): section for section in sections(config) if "reference_class" in section}.values())
 
 

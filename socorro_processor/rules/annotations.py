@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from socorro_processor.pipeline.rule import Crash
 
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-_DIGITS = 20
+_MAXIMUM_DIGITS = 20
 
 
 def text(crash: Crash, annotation: str) -> str | None:
@@ -22,8 +22,8 @@ def text(crash: Crash, annotation: str) -> str | None:
     value = crash.raw.get(annotation)
     text = as_text(value)
     if value is not text:
-        read = "" if text is None else f": it is read as {text[:60]!r}"
-        note = f"{annotation} is not a string, but {type(value).__name__}{read}"
+        reading = "" if text is None else f": it is read as {text[:60]!r}"
+        note = f"{annotation} is not a string, but {type(value).__name__}{reading}"
         if note not in crash.notes:  # several rules read some annotations
             crash.note(note)
     return text
@@ -37,14 +37,14 @@ def as_text(value: object) -> str | None:
 
 
 def carry_over(crash: Crash, fields: Mapping[str, tuple[str, str | None]]) -> None:
-    """Set each field to its annotation, or to the value beside it if there is no annotation."""
-    for field, (annotation, absent) in fields.items():
+    """Set each field to its annotation, or to its default if there is no annotation."""
+    for field, (annotation, default) in fields.items():
         value = text(crash, annotation)
-        crash.processed[field] = absent if value is None else value
+        crash.processed[field] = default if value is None else value
 
 
-def integer(value: object, digits: int = _DIGITS) -> int | None:
-    """Return the whole number that ``value`` is, or that its text says; None if it is not a number.
+def integer(value: object, digits: int = _MAXIMUM_DIGITS) -> int | None:
+    """Return ``value``, a number or its text, as a whole number; None if it is neither.
 
     A float loses its fraction. A text must have no fraction, and no more than ``digits`` digits.
     """

@@ -38,17 +38,17 @@ logger = logging.getLogger(__name__)
 
 
 def parse_command_line(text: str) -> CommandLine:
-    """Read a command line with the fields of a stackwalker. Raises ValueError."""
+    """Parse a command line with the fields of a stackwalker. Raises ValueError."""
     return CommandLine(text, FIELDS)
 
 
 class BreakpadStackwalkerRule2015(Rule):
     """Run the stackwalker on every minidump, and keep its output.
 
-    If ``symbols.sources`` are set, symbols that it misses are fetched into the symbol cache meanwhile.
+    If ``symbols.sources`` is set, symbols that the stackwalker misses are fetched into the symbol cache while it runs.
     Reads the dumps whose name begins with ``dump_field``. Writes ``json_dump``, ``mdsw_return_code``,
-    ``mdsw_status_string`` and ``success``: for the main dump to the processed crash itself, for another one below its
-    name, which ``additional_minidumps`` lists. Notes each walk that failed, and minidumps beyond
+    ``mdsw_status_string`` and ``success``: for the main dump into the processed crash itself, for each other dump below
+    its name, which ``additional_minidumps`` lists. Notes each walk that failed, and minidumps beyond
     ``maximum_minidumps``, because a stranger may send any number. Raises ProcessingEnvironmentError if this machine
     cannot walk any dump, or kills a walk.
     """
@@ -59,42 +59,42 @@ class BreakpadStackwalkerRule2015(Rule):
     required_config.add_option(
         "dump_field",
         default="upload_file_minidump",
-        doc="name of the main minidump, with which those of the others begin",
+        doc="name of the main minidump; the names of the others begin with it",
     )
     required_config.add_option(
         "command_line",
         default="",
-        doc=f"how the stackwalker is called (empty: as {OWN} or {STOCK} wants it): arguments as in a shell, but no "
-        "shell runs; an argument whose field has no value drops out together with the switch before it, and is "
-        "repeated where it has several; fields: " + " ".join(f"{{{field}}}" for field in FIELDS),
+        doc=f"how the stackwalker is called (empty: as {OWN} or {STOCK} expects it): arguments as in a shell, but no "
+        "shell runs; an argument whose field has no value is left out together with the switch before it, and one "
+        "whose field has several values is repeated; fields: " + " ".join(f"{{{field}}}" for field in FIELDS),
         from_string_converter=parse_command_line,
     )
     required_config.add_option(
         "command_pathname",
         default="",
-        doc=f"the stackwalker: a path, or a name (empty: {OWN}, else {STOCK}) that is looked for on PATH and beside "
-        "the Python that runs this (the environment variable SOCORRO_STACKWALKER comes before both); it is tried at "
-        "the start, when it must print a JSON object for a minidump without threads",
+        doc=f"the stackwalker: a path, or a name (empty: {OWN}, or {STOCK} if there is none) of a program on PATH or "
+        "beside the running Python; for a name, the environment variable SOCORRO_STACKWALKER comes first; at the start "
+        "of a processor, the program must print a JSON object for a minidump without threads",
     )
     required_config.add_option(
         "sandbox",
         default="",
-        doc="a command that runs the stackwalker in a sandbox, with the same fields; it must let it read the dump and "
-        "the symbols, and end with it, such as: bwrap --unshare-all --die-with-parent --ro-bind / / --dev /dev -- "
+        doc="a command that runs the stackwalker in a sandbox, with the same fields; the sandbox must let it read the "
+        "dump and the symbols, and end with it: bwrap --unshare-all --die-with-parent --ro-bind / / --dev /dev -- "
         "(docs/security.rst has one that hides all other files)",
         from_string_converter=parse_command_line,
     )
     required_config.add_option(
         "environment",
         default="PATH, TMPDIR",
-        doc="names of the environment variables that the stackwalker is given, where they are set "
-        "(https_proxy for one that fetches symbols, LD_LIBRARY_PATH for one that needs it)",
+        doc="names of environment variables that are passed to the stackwalker if they are set (https_proxy for one "
+        "that fetches symbols, LD_LIBRARY_PATH for one that needs it)",
         from_string_converter=names_or_paths,
     )
     required_config.add_option(
         "kill_timeout",
         default="120",
-        doc="seconds after which a stackwalker is killed, with all that it started",
+        doc="seconds after which a stackwalker is killed, with every process that it started",
         from_string_converter=Seconds(above=True),
     )
     required_config.add_option(
@@ -106,35 +106,35 @@ class BreakpadStackwalkerRule2015(Rule):
     required_config.add_option(
         "memory_limit",
         default="auto",
-        doc="memory (address space) that a stackwalker may use (k, M, G); auto: three quarters of what this machine or "
-        "its container has, over the threads, at least 256M and at most 4G; a symbol file that is read in full takes "
-        "up to three times its size",
+        doc="memory (address space) that a stackwalker may use (k, M, G); auto: three quarters of the memory of this "
+        "machine or its container, divided by the number of threads, at least 256M and at most 4G; a symbol file that "
+        "is read in full takes up to three times its size",
         from_string_converter=size_or_auto,
     )
     required_config.add_option(
         "output_limit",
         default="16M",
-        doc="how much a stackwalker may print for all minidumps of a crash (k, M, G): a big one comes to 2.5M; beyond "
-        "it deep stacks are cut as they are printed, and what is left of them counts; read as JSON, it takes up to 35 "
+        doc="how much a stackwalker may print for all minidumps of a crash (k, M, G): 2.5M for a big one; beyond the "
+        "limit, deep stacks are cut as they are printed, and only the rest counts; parsed, the output takes up to 35 "
         "times as much of the processor's own memory",
         from_string_converter=size,
     )
     required_config.add_option(
         "maximum_minidumps",
         default=6,
-        doc="how many minidumps of a crash are walked: times kill_timeout, it must be less than app.maximum_crash_time",
+        doc="how many minidumps of a crash are walked; times kill_timeout, it must be less than app.maximum_crash_time",
         from_string_converter=WholeNumber(1, 50),
     )
     required_config.add_option(
         "niceness",
         default=0,
-        doc="how far a stackwalker stands back for other programs, 0 to 19",
+        doc="niceness of a stackwalker, from 0 to 19 (which gives way to all other programs)",
         from_string_converter=WholeNumber(0, 19),
     )
     required_config.add_option(
         "symbols_path",
         default="socorro-data/symbols",
-        doc="directories of symbol files in the Breakpad layout, with commas between them",
+        doc="directories of symbol files in the Breakpad layout, separated by commas",
         from_string_converter=names_or_paths,
     )
     required_config.add_option(
@@ -146,63 +146,64 @@ class BreakpadStackwalkerRule2015(Rule):
     required_config.add_option(
         "symbol_tmp_path",
         default="",
-        doc="where a stackwalker that fetches symbols itself may put unfinished ones: on the file system of the cache",
+        doc="directory for unfinished files of a stackwalker that fetches symbols itself, on the cache's file system",
     )
     required_config.add_option(
         "public_symbols_url",
         default="",
-        doc=f"symbol server that the stackwalker is to ask, which {STOCK} then is (empty: none)",
+        doc=f"symbol server that the stackwalker asks; {STOCK} is then the default one (empty: none)",
         likely_to_be_changed=True,
     )
     required_config.add_option(
         "private_symbols_url",
         default="",
-        doc=f"another symbol server that the stackwalker is to ask, which {STOCK} then is (empty: none)",
+        doc=f"another symbol server that the stackwalker asks; {STOCK} is then the default one (empty: none)",
         likely_to_be_changed=True,
-        secret=True,  # it may hold a token
+        secret=True,  # it may contain a token
     )
     required_config.add_option(
         "symbol_index_path",
         default="",
-        doc="where the indexes of symbol files lie, by which a walk reads of them what it needs (empty: beside each "
-        "directory of symbols, with .index behind its name)",
+        doc="directory of the indexes of symbol files, with which a walk reads only what it needs (empty: beside each "
+        "directory of symbol files, under its name with .index appended)",
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "make_indexes",
         default=True,
-        doc="have the index made of each symbol file that a walk had to read in full",
+        doc="make an index of each symbol file that a walk had to read in full",
     )
     required_config.add_option(
         "verify_walks",
         default=0.0,
         doc=f"share of dumps (0 to 1) that {OWN} walks a second time with the whole symbol files, as {STOCK} does; "
-        "differences are counted, logged and kept; a command_line must have {command_pathname} and {switches} for it",
+        "differences are counted, logged and kept; a command_line must contain {command_pathname} and {switches}",
         from_string_converter=share,
     )
     required_config.add_option(
         "verify_walks_path",
         default="socorro-data/different-walks",
-        doc="the directory in which both walks of a dump are kept where they differ, for their owner alone: the newest "
-        f"{MAXIMUM_NUMBER}, up to {MAXIMUM_TOTAL >> 20} MB (empty: none are kept); they hold data of the crash",
+        doc="directory in which both walks of a dump are kept if they differ: the newest "
+        f"{MAXIMUM_NUMBER}, up to {MAXIMUM_TOTAL >> 20} MB (empty: none are kept); they contain data of the crash, so "
+        "only their owner may read them",
     )
     required_config.add_option(
         "verify_walks_days",
         default=7,
-        doc="days after which a walk that was kept is removed",
+        doc="days after which kept walks are removed",
         from_string_converter=WholeNumber(1, 365),
     )
     required_config.add_option(
         "temporary_file_system_storage_path",
         default="",
-        doc="where the raw crash is put for a stackwalker that reads it (empty: among the crash's other files)",
+        doc="directory for the raw crash, if the stackwalker reads it (empty: that of the crash's other files)",
     )
     required_config.symbols = SymbolSupplier.get_required_config()
 
     def __init__(
         self, config: DotDict | None = None, memory_share: Callable[[int], MemoryShare] = memory_share
     ) -> None:
-        """``memory_share``: returns the memory for each of a number of walks at once if ``memory_limit`` is auto."""
+        """``memory_share`` returns the memory of each of that many walks at once, for a ``memory_limit`` of auto."""
         super().__init__(config)
         self._refuse_to_verify_nothing()
         self._memory_share = memory_share
@@ -252,11 +253,11 @@ class BreakpadStackwalkerRule2015(Rule):
             )
 
     def _asks_servers(self) -> bool:
-        """Return True if the stackwalker itself is to ask symbol servers; our own one does not."""
+        """Return True if the stackwalker itself should ask symbol servers; our own cannot."""
         return bool(self.config.public_symbols_url or self.config.private_symbols_url)
 
     def prepare(self, threads: int) -> str:
-        self._warn_where_nothing_is_verified()
+        self._warn_if_nothing_is_verified()
         if self.config.memory_limit is not None:
             return f"a stackwalker may use {self.config.memory_limit >> 20} MB of memory (memory_limit)"
         share = self._memory_share(threads)
@@ -269,17 +270,17 @@ class BreakpadStackwalkerRule2015(Rule):
             )
         return f"a stackwalker may use {share} (memory_limit)"
 
-    def _warn_where_nothing_is_verified(self) -> None:
+    def _warn_if_nothing_is_verified(self) -> None:
         if not self.config.verify_walks:
             return
         try:
-            program, printed = self._stackwalker.version()
+            program, version = self._stackwalker.version()
         except ProcessingEnvironmentError:
-            return  # each walk will say so
-        if printed and not printed.startswith(OWN):
+            return  # each walk will report it
+        if version and not version.startswith(OWN):
             logger.warning(
-                "verify_walks is %g, but no walk is verified: %s is not %s, which alone walks in two ways; "
-                "`make install` builds it where there is Rust",
+                "verify_walks is %g, but no walk is verified: %s is not %s, the only one that walks in two ways; "
+                "`make install` builds it if Rust is installed",
                 self.config.verify_walks,
                 program,
                 OWN,
@@ -292,13 +293,13 @@ class BreakpadStackwalkerRule2015(Rule):
         """Name the parts of the stackwalker's own sandbox that are in force; log a warning for each that is not."""
         if not (enforcement := self._stackwalker.own_sandbox(self._settings())):
             return ""
-        for name, said in enforcement.items():
-            if not said.startswith(ENFORCED):
-                logger.warning("the stackwalker walks without %s of its own sandbox: %s", name, said)
-        return "the stackwalker's own sandbox: " + ", ".join(f"{name} {said}" for name, said in enforcement.items())
+        for part, state in enforcement.items():
+            if not state.startswith(ENFORCED):
+                logger.warning("the stackwalker walks without %s of its own sandbox: %s", part, state)
+        return "the stackwalker's own sandbox: " + ", ".join(f"{part} {state}" for part, state in enforcement.items())
 
     def check(self) -> None:
-        """Raise ProcessingEnvironmentError, which says what to do, if no stackwalk can succeed at this time."""
+        """Raise ProcessingEnvironmentError, which says what to do, if no stackwalk can succeed now."""
         directory = self.config.temporary_file_system_storage_path
         self._stackwalker.check(self._settings(), Path(directory) if directory else None)
 
@@ -317,8 +318,8 @@ class BreakpadStackwalkerRule2015(Rule):
         output_left = self.config.output_limit
         with self._raw_crash_file(crash) as raw_crash_pathname:
             for name in self._minidumps(crash):
-                result, printed = self._walk(crash, name, raw_crash_pathname, output_left)
-                output_left -= printed
+                result, output_size = self._walk(crash, name, raw_crash_pathname, output_left)
+                output_left -= output_size
                 if name == main:
                     crash.processed.update(result.as_processed())
                 else:
@@ -327,7 +328,7 @@ class BreakpadStackwalkerRule2015(Rule):
         return True
 
     def _minidumps(self, crash: Crash) -> list[str]:
-        """Return the names of the minidumps to be walked, in their order; the main one is always among them."""
+        """Return the names of the minidumps to walk, in their order; the main one is never left out."""
         main = self.config.dump_field
         names = [name for name in crash.dumps if name.startswith(main)]
         too_many = len(names) - self.config.maximum_minidumps
@@ -340,21 +341,22 @@ class BreakpadStackwalkerRule2015(Rule):
     def _walk(
         self, crash: Crash, name: str, raw_crash_pathname: Sequence[str], output_limit: int
     ) -> tuple[StackwalkResult, int]:
-        """Return the result of a dump, and the number of bytes that were printed for it."""
+        """Return the result of a dump, and the bytes that the stackwalker printed for it."""
         path = crash.dumps[name]
         if _is_empty(path):
-            result, printed = empty_minidump_result(name), 0
+            result, output_size = empty_minidump_result(name), 0
         else:
             values = {"dump_file_pathname": (str(path),), "raw_crash_pathname": raw_crash_pathname, **self._settings()}
-            walk = self._walker.walk(Dump(crash.id, name, values, crash.temporary_directory, output_limit))
+            walk = self._walker.walk(Dump(crash.id, name, values, output_limit))
             for note in walk.supplied.notes():
                 crash.note(f"{name}: {note}")
             _log(crash.id, name, walk)
-            result, printed = walk.result, len(walk.outcome.output)
+            crash.stackwalker_logs[name] = walk.outcome.stderr
+            result, output_size = walk.result, len(walk.outcome.output)
         for note in result.notes:
             crash.note(note)
         METRICS.increment("stackwalk.ended", outcome=result.counted_as)
-        return result, printed
+        return result, output_size
 
     def _settings(self) -> dict[str, Sequence[str]]:
         """Return the values for the command line that are the same for every dump."""
@@ -372,15 +374,21 @@ class BreakpadStackwalkerRule2015(Rule):
 
     @contextmanager
     def _raw_crash_file(self, crash: Crash) -> Iterator[Sequence[str]]:
-        """Yield the path of a file with the raw crash, which exists within the block; nothing if it is not needed."""
+        """Yield the path of a file with the raw crash; nothing if it is not needed.
+
+        It is removed with the directory of the crash, or, if it is elsewhere, after the block.
+        """
         if not self._stackwalker.uses("raw_crash_pathname"):
             yield ()
             return
-        parent = self.config.temporary_file_system_storage_path or crash.temporary_directory
+        elsewhere = self.config.temporary_file_system_storage_path
         with ExitStack() as cleanup:
             try:
-                directory = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="raw_crash-", dir=parent))
-                path = Path(directory, "raw_crash.json")
+                directory = crash.temporary_directory
+                if elsewhere or directory is None:
+                    temporary = tempfile.TemporaryDirectory(prefix="raw_crash-", dir=elsewhere or None)
+                    directory = Path(cleanup.enter_context(temporary))
+                path = directory / "raw_crash.json"
                 path.write_bytes(encode(crash.raw))
             except OSError as error:
                 raise ProcessingEnvironmentError(f"cannot write the raw crash for the stackwalker: {error}") from error
@@ -390,7 +398,7 @@ class BreakpadStackwalkerRule2015(Rule):
 def _is_empty(dump: Path) -> bool:
     try:
         return dump.stat().st_size == 0
-    except OSError:  # the walk will tell
+    except OSError:  # the walk will report it
         return False
 
 
@@ -408,5 +416,5 @@ def _log(crash_id: str, dump_name: str, walk: DumpWalk) -> None:
         outcome.wall_seconds,
         outcome.cpu_seconds,
     )
-    if said := outcome.stderr.strip():
-        logger.info("%s: stackwalk of %s: %s", crash_id, dump_name, " | ".join(said.split("\n")))
+    if stderr := outcome.stderr.strip():
+        logger.info("%s: stackwalk of %s: %s", crash_id, dump_name, " | ".join(stderr.split("\n")))

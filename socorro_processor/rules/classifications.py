@@ -10,16 +10,16 @@ from socorro_processor.pipeline.rule import Crash
 def classifications_of_kind(crash: Crash, kind: str) -> dict[str, Any]:
     """Return the result of the classifiers of a kind; empty if they have none."""
     classifications = crash.processed.get("classifications")
-    found = classifications.get(kind) if isinstance(classifications, dict) else None
-    return found if isinstance(found, dict) else {}
+    result = classifications.get(kind) if isinstance(classifications, dict) else None
+    return result if isinstance(result, dict) else {}
 
 
-def record_classification(crash: Crash, kind: str, found: dict[str, Any]) -> None:
-    """Set the result of the classifiers of a kind; those of other kinds stay as they are."""
+def record_classification(crash: Crash, kind: str, result: dict[str, Any]) -> None:
+    """Set the result of the classifiers of a kind; results of other kinds stay as they are."""
     classifications = crash.processed.get("classifications")
     if not isinstance(classifications, dict):
         classifications = crash.processed["classifications"] = {}
-    classifications[kind] = found
+    classifications[kind] = result
 
 
 def classification(name: str, version: str, data: str | None = None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ class CrashingThreadRule(Rule):
     """Say which thread crashed, why and where.
 
     Reads ``json_dump.crash_info``, ``json_dump.crashing_thread``; writes ``crashedThread``,
-    ``truncated``, ``address``, ``reason``; notes if no thread is known.
+    ``truncated``, ``address``, ``reason``; notes if the thread is not known.
     """
 
     def action(self, crash: Crash) -> bool:

@@ -1,4 +1,4 @@
-"""The times at which a crash happened and was submitted, by the clocks of strangers."""
+"""The rule that works out when a crash happened and was submitted, by the clocks of strangers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.annotations import integer
 
 CRASH_TIME_MISSING = "CrashTime is missing"
-CRASH_DATE_UNKNOWN = "client_crash_date is not known, the time of submission stands for it"
+CRASH_DATE_UNKNOWN = "client_crash_date is not known: it is set to the time of submission"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TIMES = range(
+TIMES = range(
     int((datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()),
     int((datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds()),
 )
-"""The seconds since 1970 that a date can have."""
+"""Seconds since 1970 that a datetime can represent."""
 _BIGINT = range(-(2**63), 2**63)
 
 
@@ -32,7 +32,7 @@ class DatesAndTimesRule(Rule):
     def action(self, crash: Crash) -> bool:
         submitted = _submitted(crash)
         submission_time = _seconds_since_1970(submitted)
-        # In place of an absent time the next event's is taken: installed, started, crashed.
+        # An absent time is replaced with that of the next event: installed, started, crashed.
         timestamp = _time(crash, "timestamp", submission_time)  # CrashTime's old name
         if crash.raw.get("CrashTime") is None and crash.raw.get("timestamp") is None:
             crash.note(CRASH_TIME_MISSING)
@@ -54,27 +54,27 @@ class DatesAndTimesRule(Rule):
 
 
 def _submitted(crash: Crash) -> datetime:
-    """Return the time at which the collector took the crash: the one that it wrote, else the day in the crash id."""
+    """Return the time at which the collector received the crash; the day in the crash id if it wrote no time."""
     value = crash.raw.get("submitted_timestamp")
     if value is not None:
         try:
             submitted = value if isinstance(value, datetime) else datetime.fromisoformat(value)
             return submitted.replace(tzinfo=submitted.tzinfo or UTC).astimezone(UTC)
         except (TypeError, ValueError, OverflowError):
-            crash.note(f"submitted_timestamp is not a date: {_shown(value)}")
+            crash.note(f"submitted_timestamp is not a date: {_quote(value)}")
     return datetime.combine(crash_date(crash.id), time(), UTC)
 
 
-def _time(crash: Crash, annotation: str, absent: int, characters: int | None = None) -> int:
-    """Return the annotation in seconds since 1970; ``absent`` if there is none; 0, with a note, if it is bad."""
+def _time(crash: Crash, annotation: str, default: int, characters: int | None = None) -> int:
+    """Return the annotation in seconds since 1970; ``default`` if there is none; 0, with a note, if it is bad."""
     value = crash.raw.get(annotation)
     if value is None:
-        return absent
+        return default
     # Old collectors wrote their times as floats.
     whole = integer(value) if isinstance(value, float) else value
     seconds = integer(str(whole)[:characters] if isinstance(whole, int | str) else whole)
-    if seconds is None or seconds not in _TIMES:
-        crash.note(f"{annotation} is not a time in seconds: {_shown(value)}")
+    if seconds is None or seconds not in TIMES:
+        crash.note(f"{annotation} is not a time in seconds: {_quote(value)}")
         return 0
     return seconds
 
@@ -83,9 +83,9 @@ def _last_crash(crash: Crash) -> int | None:
     value = crash.raw.get("SecondsSinceLastCrash")
     seconds = integer(value)
     if seconds is None and value is not None:
-        crash.note(f"SecondsSinceLastCrash is not an integer: {_shown(value)}")
+        crash.note(f"SecondsSinceLastCrash is not an integer: {_quote(value)}")
     elif seconds is not None and seconds not in _BIGINT:
-        crash.note(f"SecondsSinceLastCrash is too large: {_shown(value)}")
+        crash.note(f"SecondsSinceLastCrash is too large: {_quote(value)}")
         return None
     return seconds
 
@@ -94,5 +94,5 @@ def _seconds_since_1970(moment: datetime) -> int:
     return int((moment - _EPOCH).total_seconds())
 
 
-def _shown(value: object) -> str:
+def _quote(value: object) -> str:
     return repr(value)[:60] if isinstance(value, int | float | str | None) else type(value).__name__

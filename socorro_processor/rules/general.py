@@ -9,7 +9,7 @@ from socorro_processor.rules.json_dump import section
 
 
 class IdentifierRule(Rule):
-    """Name the crash. Reads ``raw.uuid``; writes ``crash_id``, ``uuid``."""
+    """Write the crash id. Reads ``raw.uuid``; writes ``crash_id``, ``uuid``."""
 
     def action(self, crash: Crash) -> bool:
         crash.processed["crash_id"] = crash.processed["uuid"] = crash.raw["uuid"]

@@ -1,4 +1,4 @@
-"""Classifiers of crashes in code that the JavaScript engine made at run time.
+"""Classifiers of crashes in code that the JavaScript engine generated at run time.
 
 No symbols describe such code, so a program that knows the engine's code looks at the dump itself.
 """
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from socorro_processor.configuration import DotDict, Namespace, Seconds, names_or_paths, size, size_or_auto
 from socorro_processor.errors import ProcessingEnvironmentError
-from socorro_processor.machine.bounded_program import Limits, Outcome, run
+from socorro_processor.machine.bounded_program import Limits, run
 from socorro_processor.machine.memory_share import memory_share
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.classifications import classifications_of_kind, record_classification
@@ -20,27 +20,26 @@ from socorro_processor.rules.json_dump import crashing_thread, frames_of, sectio
 from socorro_processor.signature.c_signature import truncate
 from socorro_processor.signature.characters import without_control_characters
 from socorro_processor.stackwalk.command_line import CommandLine
+from socorro_processor.stackwalk.result import exit_code, limit_reached
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT
 
 _PROGRAM_FIELD = "command_pathname"
 _DUMP_FIELD = "dump_file_pathname"
-_TIMED_OUT = 124
-_SIGNAL_BASE = 128
-_MOST_MEMORY = 2 << 30
+_MAXIMUM_MEMORY = 2 << 30  # bytes
 
 
 def _parse_command_line(text: str) -> CommandLine:
-    """Read a command line with the fields of this program. Raises ValueError."""
+    """Parse a command line with the fields of this program. Raises ValueError."""
     return CommandLine(text, (_PROGRAM_FIELD, _DUMP_FIELD))
 
 
 class JitCrashCategorizeRule(Rule):
     """Have an external program find the category of a JIT crash.
 
-    For Firefox on 32-bit Windows, if the crash is in code outside all modules that the engine had entered.
-    Reads ``product``, ``os_name``, ``cpu_name``, ``signature``, ``json_dump``, the main dump; writes
-    ``classifications.jit.category``, the output of the program, and ``category_return_code``, its exit code: 124 if
-    it ran out of time, 128 plus the number of a signal that it died of. Notes a failure; raises
+    It runs for Firefox on 32-bit Windows, if the engine had entered the code of the crash, which is outside all
+    modules. Reads ``product``, ``os_name``, ``cpu_name`` (``cpu_arch`` of 2026), ``signature``, ``json_dump``, the main
+    dump; writes ``classifications.jit.category``, the output of the program, and ``category_return_code``, its exit
+    code: 124 if it ran out of time, 128 plus the number of the signal that killed it. Notes a failure; raises
     ProcessingEnvironmentError if the program cannot be run on this machine.
     """
 
@@ -48,7 +47,7 @@ class JitCrashCategorizeRule(Rule):
     required_config.add_option(
         "dump_field",
         default="upload_file_minidump",
-        doc="name of the minidump that the program is given",
+        doc="name of the minidump that is passed to the program",
     )
     required_config.add_option(
         "command_line",
@@ -65,25 +64,25 @@ class JitCrashCategorizeRule(Rule):
     required_config.add_option(
         "environment",
         default="PATH, TMPDIR",
-        doc="names of the environment variables that the program is given, where they are set",
+        doc="names of environment variables that are passed to the program if they are set",
         from_string_converter=names_or_paths,
     )
     required_config.add_option(
         "kill_timeout",
         default="30",
-        doc="seconds after which the program is killed, with all that it started",
+        doc="seconds after which the program is killed, with every process that it started",
         from_string_converter=Seconds(above=True),
     )
     required_config.add_option(
         "memory_limit",
         default="auto",
-        doc="memory (address space) that the program may use (k, M, G); auto: as a stackwalker, but at most 2G",
+        doc="memory (address space) that the program may use (k, M, G); auto: as for a stackwalker, but at most 2G",
         from_string_converter=size_or_auto,
     )
     required_config.add_option(
         "output_limit",
         default="64k",
-        doc="how much the program may print (k, M, G): a category is a word or a few",
+        doc="how much the program may print (k, M, G); a category is a few words",
         from_string_converter=size,
     )
 
@@ -92,7 +91,7 @@ class JitCrashCategorizeRule(Rule):
         self._limits = Limits(
             timeout=self.config.kill_timeout,
             cpu=math.ceil(self.config.kill_timeout),
-            memory=self.config.memory_limit or memory_share(1, _MOST_MEMORY).bytes,
+            memory=self.config.memory_limit or memory_share(1, _MAXIMUM_MEMORY).bytes,
             output=self.config.output_limit,
         )
         self._environment = BASE_ENVIRONMENT | {
@@ -101,11 +100,11 @@ class JitCrashCategorizeRule(Rule):
 
     def prepare(self, threads: int) -> str:
         if self.config.memory_limit is None:
-            self._limits = replace(self._limits, memory=memory_share(threads, _MOST_MEMORY).bytes)
+            self._limits = replace(self._limits, memory=memory_share(threads, _MAXIMUM_MEMORY).bytes)
         return ""
 
     def check(self) -> None:
-        """Raise ProcessingEnvironmentError if a program is configured but is not there."""
+        """Raise ProcessingEnvironmentError if a program is configured but does not exist."""
         program = self.config.command_pathname
         if program and self._is_configured() and not shutil.which(program, path=self._environment.get("PATH")):
             raise ProcessingEnvironmentError(
@@ -118,7 +117,7 @@ class JitCrashCategorizeRule(Rule):
             self._is_configured()
             and processed.get("product") == "Firefox"
             and str(processed.get("os_name")).startswith("Windows")
-            and processed.get("cpu_name") == "x86"
+            and processed.get("cpu_name", processed.get("cpu_arch")) == "x86"
             and str(processed.get("signature")).endswith(("EnterBaseline", "EnterIon"))
             and _is_outside_of_modules(crash)
         )
@@ -132,9 +131,9 @@ class JitCrashCategorizeRule(Rule):
         values = {_PROGRAM_FIELD: (program,) if program else (), _DUMP_FIELD: (str(dump),)}
         outcome = run(self.config.command_line.fill(values), self._limits, self._environment)
         category = outcome.output.decode("utf-8", errors="replace").strip()
-        code = _return_code(outcome)
+        code = exit_code(outcome)
         if code:
-            crash.note(f"the program for JIT categories failed: {_end(outcome)}")
+            crash.note(f"the program for JIT categories failed: {limit_reached(outcome) or f'exit code {code}'}")
         record_classification(
             crash, "jit", classifications_of_kind(crash, "jit") | {"category": category, "category_return_code": code}
         )
@@ -178,19 +177,3 @@ def _is_outside_of_modules(crash: Crash) -> bool:
     if not frames and thread is not None:
         frames = thread_frames(crash, thread)
     return bool(frames) and not frames[0].get("module")
-
-
-def _return_code(outcome: Outcome) -> int:
-    if outcome.timed_out:
-        return _TIMED_OUT
-    return outcome.return_code if outcome.return_code >= 0 else _SIGNAL_BASE - outcome.return_code
-
-
-def _end(outcome: Outcome) -> str:
-    if outcome.timed_out:
-        return f"killed, it was not done after {outcome.wall_seconds:.1f} s"
-    if outcome.output_too_large:
-        return "killed, its output was too large (output_limit)"
-    if outcome.memory_too_large:
-        return "it wanted more memory than it may use (memory_limit)"
-    return f"exit code {_return_code(outcome)}"

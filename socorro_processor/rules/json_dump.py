@@ -28,15 +28,20 @@ def crashing_thread(crash: Crash) -> int | None:
 
 def thread_frames(crash: Crash, index: int) -> list[dict[str, Any]]:
     """Return the frames of a thread, from the top."""
+    return frames_of(thread_of(crash, index))
+
+
+def thread_of(crash: Crash, index: int | None) -> dict[str, Any]:
+    """Return the object of a thread in ``threads``; empty if it is not there."""
     threads = _object(crash.processed.get("json_dump")).get("threads")
-    if not isinstance(threads, list) or index >= len(threads):
-        return []
-    return frames_of(threads[index])
+    if index is None or not isinstance(threads, list) or index >= len(threads):
+        return {}
+    return _object(threads[index])
 
 
 def modules(crash: Crash) -> list[dict[str, Any]]:
     """Return the modules that were loaded: the program and its libraries."""
-    return [module for module in _listed_modules(crash) or [] if isinstance(module, dict)]
+    return objects_in(_listed_modules(crash))
 
 
 def has_modules(crash: Crash) -> bool:
@@ -45,15 +50,18 @@ def has_modules(crash: Crash) -> bool:
 
 
 def _listed_modules(crash: Crash) -> list[Any] | None:
-    found = _object(crash.processed.get("json_dump")).get("modules")
-    return found if isinstance(found, list) else None
+    listed = _object(crash.processed.get("json_dump")).get("modules")
+    return listed if isinstance(listed, list) else None
+
+
+def objects_in(value: object) -> list[dict[str, Any]]:
+    """Return the objects of a list; none if ``value`` is not a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def frames_of(thread: Any) -> list[dict[str, Any]]:
     """Return the frames of a thread, from the top; if the crash was processed before, the middle may be cut out."""
-    frames = _object(thread).get("frames")
-    frames = frames if isinstance(frames, list) else []
-    return [frame for frame in frames if isinstance(frame, dict) and not is_cut_mark(frame)]
+    return [frame for frame in objects_in(_object(thread).get("frames")) if not is_cut_mark(frame)]
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The memory report that an application writes when it runs out of memory."""
+"""The rule that unpacks the memory report, which an application writes when it runs out of memory."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ DUMP_NAME = "memory_report"
 
 _GZIP = 16 + zlib.MAX_WBITS
 _CHUNK = 4096
-"""Bytes that are read at once; few, because the rest behind a gzip member is copied, and members may be tiny."""
+"""Bytes read at once; few, because what follows a gzip member is copied each time, and members may be tiny."""
 _MAXIMUM_MEMBERS = 1000
-"""Gzip members of a report, which has one or a few; a million empty ones would be endless work."""
+"""Gzip members of a report. It has one or a few; a million empty ones would take too long."""
 
-_ENVIRONMENT = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO))
-"""Errors that are about this machine, and not about the report."""
+_ENVIRONMENT_ERRORS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO))
+"""Errors that are about this machine, not about the report."""
 
 
 class OutOfMemoryBinaryRule(Rule):
     """Unpack the memory report that came with the crash.
 
     Reads the dump ``memory_report``, JSON in gzip; writes ``memory_report``: the report, or
-    ``{"ERROR": reason}``, which is noted too.
+    ``{"ERROR": reason}``, with the reason as a note too.
     """
 
     required_config = Namespace()
     required_config.add_option(
         "max_size_uncompressed",
         default=20 * 1024 * 1024,
-        doc="bytes; a memory report that is larger, unpacked, is not kept",
+        doc="maximum size of an unpacked memory report, in bytes; a larger one is not kept",
         from_string_converter=WholeNumber(1),
     )
 
@@ -60,8 +60,8 @@ class OutOfMemoryBinaryRule(Rule):
         except NotJSON as error:
             raise _UnusableReport(f"it is {error}") from error
         except OSError as error:
-            if error.errno in _ENVIRONMENT:
-                raise ProcessingEnvironmentError(f"the memory report cannot be read: {error.strerror}") from error
+            if error.errno in _ENVIRONMENT_ERRORS:
+                raise ProcessingEnvironmentError(f"cannot read the memory report: {error.strerror}") from error
             raise _UnusableReport(f"it cannot be read: {error.strerror}") from error
 
 
@@ -72,8 +72,8 @@ class _UnusableReport(Exception):
 def gunzip(path: Path, maximum: int) -> bytes:
     """Return the content of a gzip file of one or more members.
 
-    Never holds more than ``maximum`` + 1 bytes. Raises zlib.error, OSError, and _UnusableReport if the content is
-    larger, or its end is missing.
+    Never keeps more than ``maximum`` + 1 bytes in memory. Raises zlib.error, OSError, and _UnusableReport if the
+    content is larger, or its end is missing.
     """
     too_large = _UnusableReport(f"it is larger than max_size_uncompressed, {maximum} bytes")
     if path.stat().st_size > maximum:

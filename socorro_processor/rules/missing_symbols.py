@@ -1,4 +1,4 @@
-"""The symbols that the stackwalker looked for and did not find."""
+"""The rule that lists the symbols that the stackwalker looked for and did not find."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from socorro_processor.rules.json_dump import has_modules, modules
 
 
 class MissingSymbolsRule(Rule):
-    """List the modules whose symbols were missed, so that somebody can get them.
+    """List the modules whose symbols were missing, so that somebody can get them.
 
     Reads ``json_dump.modules``; writes ``processing.missing_symbols``: for each module a row ``[debug_file, debug_id,
-    filename, code_id]``; the last two may be None. The date of all rows is the crash's ``date_processed``. Fails with
-    a note if there is no list of modules.
+    filename, code_id]``, of which the last two may be None. The date of all rows is the crash's ``date_processed``.
+    Fails with a note if there is no list of modules.
     """
 
     def action(self, crash: Crash) -> bool:

@@ -10,7 +10,7 @@ from socorro_processor.rules.json_dump import crashing_thread, frames_of, sectio
 class ProductRule(Rule):
     """Say which build of which product crashed.
 
-    Reads the annotations of its table; writes a field for each; notes one that is not a string.
+    Reads the annotations in its table; writes a field for each; notes an annotation that is not a string.
     """
 
     def action(self, crash: Crash) -> bool:
@@ -22,7 +22,7 @@ class ProductRule(Rule):
                 "productid": ("ProductID", ""),
                 "distributor": ("Distributor", None),
                 "distributor_version": ("Distributor_version", None),
-                # The store for searches has always had the second one.
+                # Searches have always known it by the second name.
                 "release_channel": ("ReleaseChannel", ""),
                 "ReleaseChannel": ("ReleaseChannel", ""),
                 "build": ("BuildID", ""),
@@ -32,7 +32,7 @@ class ProductRule(Rule):
 
 
 class UserDataRule(Rule):
-    """Carry over the annotations that tell something about the user.
+    """Carry over the annotations about the user.
 
     Reads ``raw.URL``, ``raw.Comments``, ``raw.Email``; writes ``url``, ``user_comments``, ``email``, and
     ``user_id``, always empty; notes an annotation that is not a string.
@@ -45,7 +45,10 @@ class UserDataRule(Rule):
 
 
 class EnvironmentRule(Rule):
-    """Carry over the product's own notes. Reads ``raw.Notes``; writes ``app_notes``; notes one that is not a string."""
+    """Carry over the product's own notes.
+
+    Reads ``raw.Notes``; writes ``app_notes``; notes an annotation that is not a string.
+    """
 
     def action(self, crash: Crash) -> bool:
         carry_over(crash, {"app_notes": ("Notes", "")})
@@ -53,9 +56,9 @@ class EnvironmentRule(Rule):
 
 
 class JavaProcessRule(Rule):
-    """Carry over the stack of a Java exception, and say of every raw crash whether there is one.
+    """Carry over the stack of a Java exception; if there is none, set it to None.
 
-    Reads and writes ``raw.JavaStackTrace``; writes ``java_stack_trace``; notes one that is not a string.
+    Reads and writes ``raw.JavaStackTrace``; writes ``java_stack_trace``; notes an annotation that is not a string.
     """
 
     def action(self, crash: Crash) -> bool:
@@ -65,9 +68,9 @@ class JavaProcessRule(Rule):
 
 
 class Winsock_LSPRule(Rule):
-    """Carry over the programs that are hooked into Windows' network layer.
+    """Carry over the list of programs hooked into the network layer of Windows.
 
-    Reads ``raw.Winsock_LSP``; writes ``Winsock_LSP``; notes one that is not a string.
+    Reads ``raw.Winsock_LSP``; writes ``Winsock_LSP``; notes an annotation that is not a string.
     """
 
     def action(self, crash: Crash) -> None:

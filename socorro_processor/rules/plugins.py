@@ -17,13 +17,13 @@ class PluginRule(Rule):
     """Say what hung, if anything did, and which plugin crashed.
 
     Reads the annotations ``PluginHang``, ``HangID``, ``Hang``, ``ProcessType``, ``PluginFilename``,
-    ``PluginName``, ``PluginVersion``; writes ``hangid``, ``hang_type``, ``process_type``, and for the process
-    of a plugin fields with the last three names; notes an annotation that is not a string.
+    ``PluginName``, ``PluginVersion``; writes ``hangid``, ``hang_type``, ``process_type``, and, for a plugin's
+    process, ``PluginFilename``, ``PluginName``, ``PluginVersion``; notes an annotation that is not a string.
     """
 
     def action(self, crash: Crash) -> bool:
         plugin_hangs = bool(integer(crash.raw.get("PluginHang")))
-        # A hang id is shared with the browser's own crash, the other half of a hang. Here there is no other half.
+        # A hang id links to the browser's own crash, the other half of a hang. With PluginHang there is no other half.
         hang_id = f"fake-{crash.id}" if plugin_hangs else text(crash, "HangID")
         crash.processed["hangid"] = hang_id
         if integer(crash.raw.get("Hang")):
@@ -43,7 +43,7 @@ FLASH_DEBUG_IDS = {
 """Versions of builds of Flash that do not name their version, by debug id."""
 
 _LONGEST_FILE_NAME = 255
-"""Characters of a file name; no system has longer ones, and 5,000 of them would take time."""
+"""Characters. No system allows longer names, and to match one of 5,000 characters would take time."""
 
 _FLASH = re.compile(
     r"NPSWF32_?(?P<windows>.*)\.dll"
@@ -55,15 +55,15 @@ _FLASH = re.compile(
 _BEGINNINGS = ("NPSWF32", "FlashPlayerPlugin", "libflashplayer", "Flash Player-")
 
 
-def _versions_by_debug_id(text: str) -> dict[str, str]:
-    versions = json.loads(text)
+def _parse_versions(value: str) -> dict[str, str]:
+    versions = json.loads(value)
     if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
         raise ValueError("a JSON object of debug ids, each with a version")
     return versions
 
 
 class FlashVersionRule(Rule):
-    """Find the version of the Flash plugin that was loaded: by its module, the name of its file, or its debug id.
+    """Find the version of the loaded Flash plugin, from its module, file name or debug id.
 
     Reads ``json_dump.modules``; writes ``flash_version``: ``[blank]`` if there is no Flash, or its version is not
     known; empty, with a note, if there is no list of modules.
@@ -73,8 +73,8 @@ class FlashVersionRule(Rule):
     required_config.add_option(
         "known_flash_identifiers",
         default=json.dumps(FLASH_DEBUG_IDS),
-        doc="versions of Flash that are known by their debug ids alone: a JSON object",
-        from_string_converter=_versions_by_debug_id,
+        doc="versions of Flash that are known only by debug id, as a JSON object",
+        from_string_converter=_parse_versions,
     )
 
     def action(self, crash: Crash) -> bool:
@@ -98,8 +98,8 @@ class FlashVersionRule(Rule):
         version, debug_id = module.get("version"), module.get("debug_id")
         if isinstance(version, str) and version:
             return version
-        in_name = next(filter(None, match.groups()), "")
-        if in_name:
-            return in_name.replace("_", ".")
+        version_in_name = next(filter(None, match.groups()), "")
+        if version_in_name:
+            return version_in_name.replace("_", ".")
         known: dict[str, str] = self.config.known_flash_identifiers
         return known.get(debug_id) if isinstance(debug_id, str) else None

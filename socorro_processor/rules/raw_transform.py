@@ -8,10 +8,9 @@ from socorro_processor.rules.reference_rule import ReferenceRule
 
 
 class ProductRewrite(ReferenceRule):
-    """Give a product the name that belongs to its product id, if the reference data ask for it.
+    """Replace the product's name with that of its product id, if the reference data ask for it.
 
-    A crash without a product name gets none. Reads ``raw.ProductID``; writes ``raw.ProductName``; notes if there was
-    nothing to rewrite.
+    Reads ``raw.ProductID``; writes ``raw.ProductName``; notes a missing name, which stays missing.
     """
 
     def predicate(self, crash: Crash) -> bool:
@@ -47,7 +46,7 @@ class ESRVersionRewrite(Rule):
 
 
 class PluginContentURL(Rule):
-    """Replace the URL of the browser by the page that a plugin was showing.
+    """Replace the URL of the browser with that of the page that a plugin was showing.
 
     Reads ``raw.PluginContentURL``; writes ``raw.URL``.
     """
@@ -61,7 +60,7 @@ class PluginContentURL(Rule):
 
 
 class PluginUserComment(Rule):
-    """Replace the user's comment on the browser by that on a plugin.
+    """Replace the user's comment on the browser with the one on a plugin.
 
     Reads ``raw.PluginUserComment``; writes ``raw.Comments``.
     """

@@ -8,7 +8,7 @@ from socorro_processor.reference.provider import provider_for, reference_options
 
 
 class ReferenceRule(Rule):
-    """A rule with the reference data at ``self.reference``; rules with equal options share one provider."""
+    """A rule with a provider of reference data, ``self.reference``; rules with equal options share one."""
 
     required_config = Namespace()
     required_config.update(reference_options())

@@ -7,29 +7,30 @@ from __future__ import annotations
 
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules.annotations import as_text, integer
-from socorro_processor.signature.c_signature import truncate
+from socorro_processor.signature.abort_message import without_place
+from socorro_processor.signature.c_signature import DELIMITER, truncate
 
 
 class StackwalkerErrorSignatureRule(Rule):
     """Add the result of the stackwalk to an empty signature. Reads ``mdsw_status_string``; rewrites ``signature``."""
 
     def predicate(self, crash: Crash) -> bool:
-        return _signature(crash).startswith("EMPTY")
+        return signature_of(crash).startswith("EMPTY")
 
     def action(self, crash: Crash) -> bool:
         status = crash.processed.get("mdsw_status_string")
         if not isinstance(status, str):
             return False
-        crash.processed["signature"] = f"{_signature(crash)}; {status}"
+        crash.processed["signature"] = f"{signature_of(crash)}; {status}"
         return True
 
 
 class OOMSignature(Rule):
-    """Mark a crash that ran out of memory by the size of the allocation that failed.
+    """Mark the signature of a crash that ran out of memory with the size of the allocation that failed.
 
-    If even a small allocation failed, all memory was used up, and the stack says nothing about the cause: it is left
-    out. Reads ``raw.OOMAllocationSize``; rewrites ``signature``, and keeps the old one as ``original_signature``; a
-    size that is not a number is noted, and the signature stays.
+    If even a small allocation failed, all memory was used up, and the stack, which says nothing about the cause, is
+    left out. Reads ``raw.OOMAllocationSize``; rewrites ``signature``, and keeps the old one as ``original_signature``;
+    notes a size that is not a number, and keeps the signature.
     """
 
     frames = ("NS_ABORT_OOM", "mozalloc_handle_oom", "CrashAtUnhandlableOOM", "AutoEnterOOMUnsafeRegion")
@@ -38,10 +39,10 @@ class OOMSignature(Rule):
     """Bytes; an allocation up to this size is small."""
 
     def predicate(self, crash: Crash) -> bool:
-        return "OOMAllocationSize" in crash.raw or any(frame in _signature(crash) for frame in self.frames)
+        return "OOMAllocationSize" in crash.raw or any(frame in signature_of(crash) for frame in self.frames)
 
     def action(self, crash: Crash) -> bool:
-        signature = crash.processed["original_signature"] = _signature(crash)
+        signature = crash.processed["original_signature"] = signature_of(crash)
         if "OOMAllocationSize" not in crash.raw:
             crash.processed["signature"] = f"OOM | unknown | {signature}"
             return True
@@ -68,27 +69,17 @@ class AbortSignature(Rule):
         return bool(_text(crash, "AbortMessage"))
 
     def action(self, crash: Crash) -> bool:
-        signature = crash.processed["original_signature"] = _signature(crash)
-        message = self._message(_text(crash, "AbortMessage"))
-        crash.processed["signature"] = f"Abort | {signature}" if message is None else f"Abort | {message} | {signature}"
+        signature = crash.processed["original_signature"] = signature_of(crash)
+        message = without_place(_text(crash, "AbortMessage"))
+        parts = ("Abort", signature) if message is None else ("Abort", truncate(message, self.maximum), signature)
+        crash.processed["signature"] = DELIMITER.join(parts)
         return True
-
-    def _message(self, message: str) -> str | None:
-        """Return the message itself; None if there is only the place, which changes with every build."""
-        if "###!!! ABORT: file " in message:
-            return None
-        # The process is in front of it: [Parent 1234] ###!!! ABORT: message: file a.cpp, line 1
-        if "###!!! ABORT:" in message:
-            message = message.partition("###!!! ABORT:")[2].strip()
-        if ": file " in message:
-            message = message.partition(": file ")[0].strip()
-        return truncate(message, self.maximum)
 
 
 class SignatureIPCChannelError(Rule):
     """Sign a crash that was caused on purpose, because of an IPC channel error, by that error alone.
 
-    The stack is that of any code that was running. Reads ``raw.ipc_channel_error``, ``raw.additional_minidumps``;
+    The stack is that of whatever code was running. Reads ``raw.ipc_channel_error``, ``raw.additional_minidumps``;
     rewrites ``signature``, and notes the old one.
     """
 
@@ -100,12 +91,13 @@ class SignatureIPCChannelError(Rule):
     def action(self, crash: Crash) -> bool:
         process = "browser" if crash.raw.get("additional_minidumps") == "browser" else "content"
         error = _text(crash, "ipc_channel_error")[: self.maximum]
-        crash.note(f"the signature is that of an IPC channel error; it was: {_signature(crash)}")
+        crash.note(f"the signature is that of an IPC channel error; it was: {signature_of(crash)}")
         crash.processed["signature"] = f"IPCError-{process} | {error}"
         return True
 
 
-def _signature(crash: Crash) -> str:
+def signature_of(crash: Crash) -> str:
+    """Return the signature as the rules before left it."""
     signature: str = crash.processed["signature"]
     return signature
 

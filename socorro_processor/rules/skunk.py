@@ -26,7 +26,10 @@ _TOP = 5
 
 
 class SkunkClassificationRule(Rule):
-    """The base of all: it runs only if there is no classification yet. Writes ``classifications.skunk_works``."""
+    """The base of these classifiers, which run only if there is no classification yet.
+
+    Writes ``classifications.skunk_works``.
+    """
 
     version = "0.1"
 
@@ -50,7 +53,7 @@ class StackRule(SkunkClassificationRule):
         self.c_signature = CSignatureTool(self.config.c_signature)
 
     def shows(self, frames: Iterable[dict[str, Any]], beginning: str) -> bool:
-        """Return True if the name of one of the top frames has this beginning. Frames below it are not looked at."""
+        """Return True if the name of one of the top frames has this beginning. Frames below that one are not read."""
         return any(name.startswith(beginning) for name in self._names(islice(frames, _TOP)))
 
     def reload(self) -> None:
@@ -77,17 +80,17 @@ class UpdateWindowAttributes(StackRule):
     )
 
     def action(self, crash: Crash) -> bool:
-        found: list[int] = []
+        positions: list[int] = []
         frames = plugin_frames(crash)[: self.c_signature.config.maximum_frames_to_consider]
         for position, frame in enumerate(frames):
-            if len(found) < len(self.frames) and self._is(frame, self.frames[len(found)]):
-                found.append(position)
-        if len(found) < len(self.frames):
+            if len(positions) < len(self.frames) and self._contains(frame, self.frames[len(positions)]):
+                positions.append(position)
+        if len(positions) < len(self.frames):
             return False
-        return self.classify(crash, "adbe-3355131", self._name(frames[found[1] + 1]))
+        return self.classify(crash, "adbe-3355131", self._name(frames[positions[1] + 1]))
 
-    def _is(self, frame: dict[str, Any], name: str) -> bool:
-        # Every name in the normal form is in the function, too: so most frames need no normal form.
+    def _contains(self, frame: dict[str, Any], name: str) -> bool:
+        # A name in the normal form is in the function too, so most frames need no normal form.
         function = frame.get("function")
         return isinstance(function, str) and name in function and name in self._name(frame)
 
@@ -102,11 +105,11 @@ class SetWindowPos(StackRule):
     flash_callers = ("F455544145",)
 
     def action(self, crash: Crash) -> bool:
-        return self._found(crash, plugin_frames(crash), self.plugin_callers) or self._found(
+        return self._classify_caller(crash, plugin_frames(crash), self.plugin_callers) or self._classify_caller(
             crash, dump_frames(crash, FLASH_DUMP), self.flash_callers
         )
 
-    def _found(self, crash: Crash, frames: list[dict[str, Any]], callers: tuple[str, ...]) -> bool:
+    def _classify_caller(self, crash: Crash, frames: list[dict[str, Any]], callers: tuple[str, ...]) -> bool:
         if not self.shows(frames, "NtUserSetWindowPos"):
             return False
         caller = next((caller for caller in callers if self.shows(frames, caller)), "other")
@@ -123,7 +126,7 @@ class SendWaitReceivePort(StackRule):
 
 
 class Bug811804(SkunkClassificationRule):
-    """Find the hang of that bug by the signature of Flash's dump, if another rule has given it one."""
+    """Find the hang of bug 811804 by the signature of Flash's dump, if another rule has made one."""
 
     flash_signature = "hang | NtUserWaitMessage | F34033164________________________________"
 
@@ -135,7 +138,7 @@ class Bug811804(SkunkClassificationRule):
 
 
 class Bug812318(StackRule):
-    """Find a Flash process that looks for messages, and say whether it is the hang of that bug."""
+    """Find a Flash process that looks for messages, and say whether it is the hang of bug 812318."""
 
     caller = "F849276792______________________________"
 
@@ -148,7 +151,7 @@ class Bug812318(StackRule):
 
 
 class NullClassification(SkunkClassificationRule):
-    """Mark a crash that no earlier rule knows as looked at."""
+    """Mark a crash that no earlier rule knows as not classified."""
 
     def action(self, crash: Crash) -> bool:
         return self.classify(crash, "not classified")

@@ -23,7 +23,7 @@ _BUILD_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
 class DontConsiderTheseFilter(Rule):
     """Reject all crashes except hangs of plugins of Firefox 17 and later whose dumps were all walked.
 
-    The rule set ends with the first action that succeeds; to reject a crash is the action of this rule. Reads
+    The rule set ends with the first action that succeeds, and the action of this rule is to reject the crash. Reads
     ``raw.PluginHang``, ``raw.ProductName``, ``raw.Version``, ``raw.BuildID``, ``json_dump``, ``success``,
     ``additional_minidumps`` and the dumps named there; notes why it rejects the hang of a plugin.
     """
@@ -33,31 +33,31 @@ class DontConsiderTheseFilter(Rule):
 
     def action(self, crash: Crash) -> bool:
         reason = next(_reasons(crash))
-        if reason != _NO_PLUGIN_HANG:  # as nearly all crashes
+        if reason != _NO_PLUGIN_HANG:  # the reason for nearly all crashes
             crash.note(f"not for the skunk classifiers: {reason}")
         return True
 
 
 def _reasons(crash: Crash) -> Iterator[str]:
-    """Yield the reasons to reject ``crash``; nothing if it is considered."""
+    """Yield the reasons to reject ``crash``, if there are any."""
     # Anything but 0 has always counted here, even a text that is not a number.
     if crash.raw.get("PluginHang") in (None, "", "0", 0):
         yield _NO_PLUGIN_HANG
     if (product := crash.raw.get("ProductName")) != "Firefox":
-        yield f"product {_shown(product)} is not Firefox"
+        yield f"product {_quote(product)} is not Firefox"
     version = as_text(crash.raw.get("Version"))
     major = _major(version)
     if not version:
         yield "Version is missing"
     elif major is None:
-        yield f"bad Version {_shown(version)}"
+        yield f"bad Version {_quote(version)}"
     elif major < _OLDEST_VERSION:
-        yield f"version {_shown(version)} is older than {_OLDEST_VERSION}"
+        yield f"version {_quote(version)} is older than {_OLDEST_VERSION}"
     build_id = as_text(crash.raw.get("BuildID"))
     build = _build_date(build_id)
     oldest = _OLDEST_BUILDS.get(major or 0, _OLDEST_BUILD)
     if build is None:
-        yield f"bad BuildID {_shown(build_id)}"
+        yield f"bad BuildID {_quote(build_id)}"
     elif build < oldest:
         yield f"build of {build}, before {oldest}"
     if not crash.processed.get("json_dump"):
@@ -95,5 +95,5 @@ def _additional_minidumps(crash: Crash) -> list[str]:
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
-def _shown(value: object) -> str:
+def _quote(value: object) -> str:
     return repr(value[:100]) if isinstance(value, str) else f"of type {type(value).__name__}"

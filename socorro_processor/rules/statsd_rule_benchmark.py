@@ -1,11 +1,11 @@
-"""A rule around another one, which sends the times of the other one to statsd."""
+"""A rule that wraps another, and sends the times of its calls to statsd."""
 
 from __future__ import annotations
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.monitoring.statsd import StatsdClient, metric_name, statsd_call_options
-from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.pipeline.rule import Rule
 
 
 class StatsdRuleBenchmarkWrapper(Rule):
@@ -17,7 +17,7 @@ class StatsdRuleBenchmarkWrapper(Rule):
         rule_class = socorro_processor.rules.statsd_rule_benchmark.StatsdRuleBenchmarkWrapper
         wrapped_object_class = socorro_processor.rules.raw_transform.ProductRewrite
 
-    The time is ``processor.ProductRewrite.act``.
+    The metric is ``processor.ProductRewrite.act``.
     """
 
     required_config = Namespace()
@@ -33,41 +33,19 @@ class StatsdRuleBenchmarkWrapper(Rule):
         super().__init__(config)
         rule_class = self.config.wrapped_object_class
         if rule_class is None or not issubclass(rule_class, Rule):
-            raise ConfigurationError("wrapped_object_class names no rule: StatsdRuleBenchmarkWrapper needs one")
+            raise ConfigurationError("wrapped_object_class of StatsdRuleBenchmarkWrapper is not the class of a rule")
         self._statsd = StatsdClient(self.config)
         self._wrapped: Rule = rule_class(self.config)
         for name in self.config.active_list.intersection(("act", "predicate", "action")):
-            # They are replaced in the rule itself, because its act calls its predicate and its action.
+            # The methods are replaced in the rule itself, because its act calls its predicate and its action.
             timed = self._statsd.timed(metric_name(self.name, name), getattr(self._wrapped, name))
             setattr(self._wrapped, name, timed)
+        for name in ("predicate", "action", "act", "prepare", "clean_up", "check", "examine", "reload"):
+            setattr(self, name, getattr(self._wrapped, name))
 
     @property
     def name(self) -> str:
         return self._wrapped.name
-
-    def predicate(self, crash: Crash) -> bool:
-        return self._wrapped.predicate(crash)
-
-    def action(self, crash: Crash) -> bool | None:
-        return self._wrapped.action(crash)
-
-    def act(self, crash: Crash) -> tuple[bool, bool | None]:
-        return self._wrapped.act(crash)
-
-    def prepare(self, threads: int) -> str:
-        return self._wrapped.prepare(threads)
-
-    def clean_up(self) -> None:
-        self._wrapped.clean_up()
-
-    def check(self) -> None:
-        self._wrapped.check()
-
-    def examine(self) -> str:
-        return self._wrapped.examine()
-
-    def reload(self) -> None:
-        self._wrapped.reload()
 
     def close(self) -> None:
         try:

@@ -16,7 +16,7 @@ _DIGITS = 20
 # versions come from anywhere.
 _PART = re.compile(r"(-?[0-9]*)([^0-9+-]*)([+-]?[0-9]*)(.*)", re.ASCII | re.DOTALL)
 _WORD_AFTER_ALL = "\U0010ffff"
-"""The key of a missing word: 1.0 is newer than 1.0a, and than 1.0 with any other word behind it."""
+"""The key of a missing word: 1.0 is newer than 1.0 followed by any word, such as 1.0a."""
 
 _Key = tuple[float, str, float, str]
 _NOTHING: _Key = (0, _WORD_AFTER_ALL, 0, _WORD_AFTER_ALL)
@@ -24,13 +24,13 @@ _NOTHING: _Key = (0, _WORD_AFTER_ALL, 0, _WORD_AFTER_ALL)
 
 @total_ordering
 class ToolkitVersion:
-    """A version that compares as the toolkit compares it. It takes any text: a word alone means 0 and the word."""
+    """A version that compares as in the toolkit. Any text is a version: a word alone means 0 and the word."""
 
     def __init__(self, text: str) -> None:
         parts = [_key(part[:100]) for part in text.strip().split(".", _PARTS)[:_PARTS]]
         while parts and parts[-1] == _NOTHING:
             parts.pop()
-        # The shorter of two versions goes on with empty parts; a part that is not empty may be more or less.
+        # A shorter version is continued with empty parts, which other parts may be above or below.
         self._key = (*parts, *[_NOTHING] * (_PARTS - len(parts)))
 
     def __eq__(self, other: object) -> bool:
@@ -46,7 +46,7 @@ class ToolkitVersion:
 def _key(part: str) -> _Key:
     if part == "*":
         return (float("inf"), _WORD_AFTER_ALL, 0, _WORD_AFTER_ALL)
-    number, word, second, rest = _PART.fullmatch(part).groups()  # type: ignore[union-attr] # it matches all
+    number, word, second, rest = _PART.fullmatch(part).groups()  # type: ignore[union-attr] # it matches any text
     if second == "+" and not word and not rest:
         # 1.0+ is the version that leads up to 1.1: 1.1pre
         return (_number(number) + 1, "pre", 0, _WORD_AFTER_ALL)

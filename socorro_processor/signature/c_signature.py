@@ -11,6 +11,7 @@ from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, WholeNumber, defaults
 from socorro_processor.signature.frames import normalize
+from socorro_processor.signature.normal_form import Step
 from socorro_processor.signature.siglists import SigLists, default_directory, lists_in_use
 
 DELIMITER = " | "
@@ -25,7 +26,7 @@ class Part(Enum):
     ABOVE = "above the sentinel"
     IRRELEVANT = "irrelevant"
     REPEATED = "repeated"
-    """It has the same trimmed module as the frame before."""
+    """It has the same text as the frame chosen before."""
     PREFIX = "prefix"
     END = "end"
     BELOW = "below the end"
@@ -37,7 +38,7 @@ class Choice:
 
     name: str
     part: Part
-    taken: str = ""
+    text: str = ""
     """The text of the frame in the signature; empty if it is not in it."""
 
 
@@ -53,13 +54,13 @@ class CSignatureTool(RequiredConfig):
     required_config.add_option(
         "siglists_directory",
         default="",
-        doc="directory of the five signature lists; empty: the project's own",
+        doc="directory of the five signature lists (empty: the project's own)",
         reference_value_from="resource.signature",
     )
     required_config.add_option(
         "maximum_frames_to_consider",
         default=40,
-        doc="how many frames of a thread are looked at, from the top",
+        doc="number of frames of a thread that are considered, from the top",
         from_string_converter=WholeNumber(1),
         reference_value_from="resource.signature",
     )
@@ -72,23 +73,35 @@ class CSignatureTool(RequiredConfig):
     required_config.add_option(
         "signature_max_len",
         default=255,
-        doc="a longer signature is cut, and ends in ...",
+        doc="maximum length of a signature; a longer one is cut, and ends in ...",
         from_string_converter=WholeNumber(4),
         reference_value_from="resource.signature",
     )
+
+    own_lists = staticmethod(default_directory)
+    """Returns the directory of the project's own lists."""
+
+    hang_prefixes: Mapping[int, str] = HANG_PREFIXES
+    """The text in front of the signature of a hang, by ``hang_type``."""
+
+    drops_equal_frames = False
+    """True if no chosen frame has the text of the one chosen before. Otherwise only no trimmed one has."""
+
+    has_steps = False
+    """True if ``explain_frames`` knows the steps to a normal form."""
 
     def __init__(self, config: DotDict | None = None) -> None:
         """Read the lists. Raises ConfigurationError if they are missing or bad."""
         self.config = defaults(type(self)) if config is None else config
         directory = self.config.siglists_directory
-        self.lists = lists_in_use(Path(directory) if directory else default_directory())
+        self.lists = lists_in_use(Path(directory) if directory else self.own_lists())
         """The lists, shared by all tools of this directory."""
 
     def name_frames(self, frames: Sequence[dict[str, Any]], lists: SigLists, *, lower_case_modules: bool) -> list[str]:
         """Return the normal form of each frame considered, and write it into the frame, as ``normalized``.
 
-        With ``lower_case_modules`` the frame's ``module`` becomes lower case, too: for Windows MozGlue.DLL and
-        mozglue.dll are the same, and it reports now one, now the other.
+        With ``lower_case_modules``, the frame's ``module`` becomes lower case too: Windows reports the same module now
+        as MozGlue.DLL, now as mozglue.dll.
         """
         names = []
         for frame in islice(frames, max(0, self.config.maximum_frames_to_consider)):
@@ -102,15 +115,50 @@ class CSignatureTool(RequiredConfig):
         """Return the normal form of a frame; the frame itself stays as it is."""
         return normalize(frame, lists.line_numbers, collapse_arguments=self.config.collapse_arguments)
 
+    def explain_frames(self, frames: Sequence[Mapping[str, Any]], *, lower_case_modules: bool) -> list[list[Step]]:
+        """Return the steps to the normal form of each frame; nothing if they are not known."""
+        return []
+
+    def choose_frames(self, names: Sequence[str], lists: SigLists) -> list[Choice]:
+        """Choose the frames of a signature, which is made from their ``text``, in this order.
+
+        An empty name says nothing, and is never chosen.
+        """
+        start = next((position for position, name in enumerate(names) if name in lists.sentinel_frames), 0)
+        choices = [Choice(name, Part.ABOVE) for name in names[:start]]
+        previous = ""
+        for position, name in enumerate(names[start:], start=start):
+            if not name or lists.irrelevant.matches(name):
+                choices.append(Choice(name, Part.IRRELEVANT))
+                continue
+            is_trimmed = lists.trim_dll.matches(name)
+            text = self.without_offset(name) if is_trimmed else name
+            if text == previous and (is_trimmed or self.drops_equal_frames):
+                choices.append(Choice(name, Part.REPEATED))
+                continue
+            previous = text
+            if lists.prefix.matches(text):
+                choices.append(Choice(name, Part.PREFIX, text))
+                continue
+            choices.append(Choice(name, Part.END, text))
+            choices += [Choice(below, Part.BELOW) for below in names[position + 1 :]]
+            break
+        return choices
+
+    @staticmethod
+    def without_offset(name: str) -> str:
+        """Return the name of a frame in a module of the trim list without the offset."""
+        return name.split("@", 1)[0]
+
     def generate(
         self, names: Sequence[str], lists: SigLists, hang_type: int, crashing_thread: int | None
     ) -> tuple[str, list[str]]:
         """Return the signature of a stack with these ``names``, and notes for the reader of the crash."""
         notes: list[str] = []
-        choices = choose_frames(names, lists)
-        chosen = [choice.taken for choice in choices if choice.taken]
-        if hang_type in HANG_PREFIXES:
-            chosen.insert(0, HANG_PREFIXES[hang_type])
+        choices = self.choose_frames(names, lists)
+        chosen = [choice.text for choice in choices if choice.text]
+        if hang_type in self.hang_prefixes:
+            chosen.insert(0, self.hang_prefixes[hang_type])
         signature = DELIMITER.join(chosen)
         if not signature and crashing_thread is None:
             notes.append("no signature: it is not known which thread crashed")
@@ -123,28 +171,3 @@ class CSignatureTool(RequiredConfig):
         if len(signature) > self.config.signature_max_len:
             notes.append(f"signature cut to {self.config.signature_max_len} characters")
         return truncate(signature, self.config.signature_max_len), notes
-
-
-def choose_frames(names: Sequence[str], lists: SigLists) -> list[Choice]:
-    """Choose the frames of a signature: it is made of the texts ``taken`` here, in this order."""
-    start = next((position for position, name in enumerate(names) if name in lists.sentinel_frames), 0)
-    choices = [Choice(name, Part.ABOVE) for name in names[:start]]
-    last = ""
-    for position, name in enumerate(names[start:], start=start):
-        if lists.irrelevant.matches(name):
-            choices.append(Choice(name, Part.IRRELEVANT))
-            continue
-        taken = name
-        if lists.trim_dll.matches(name):
-            taken = name.split("@", 1)[0]
-            if taken == last:
-                choices.append(Choice(name, Part.REPEATED))
-                continue
-        last = taken
-        if lists.prefix.matches(taken):
-            choices.append(Choice(name, Part.PREFIX, taken))
-            continue
-        choices.append(Choice(name, Part.END, taken))
-        choices += [Choice(below, Part.BELOW) for below in names[position + 1 :]]
-        break
-    return choices

@@ -15,16 +15,16 @@ _RUN = re.compile(rf"[\s{_MARK}]+")
 
 
 def has_control_characters(text: str) -> bool:
-    return not text.isprintable() and any(map(_is_one, text))
+    return not text.isprintable() and any(map(_is_control, text))
 
 
 def without_control_characters(text: str) -> str:
-    """Return ``text`` with one space in place of each run of them and the spaces around it; none at the ends."""
+    """Replace each run of control characters, and the spaces around it, with one space; strip those at the ends."""
     if not has_control_characters(text):
         return text
-    marked = "".join(_MARK if _is_one(character) else character for character in text)
+    marked = "".join(_MARK if _is_control(character) else character for character in text)
     return _RUN.sub(lambda run: " " if _MARK in run[0] else run[0], marked).strip()
 
 
-def _is_one(character: str) -> bool:
+def _is_control(character: str) -> bool:
     return unicodedata.category(character) in _CATEGORIES

@@ -2,8 +2,8 @@
 
     nsTArray<RefPtr<Foo> >::Append(Foo *,int)  ->  nsTArray<T>::Append(Foo*, int)
 
-Function names come from symbol files, and can be of any length and form. So each step takes time in proportion to
-the length, and the length has a limit.
+Function names come from symbol files, and can be of any length and form. Therefore each step takes time in proportion
+to the length, and the length has a limit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Brackets:
     exempt: tuple[str, ...]
     """Words directly before or behind an opening bracket that protect it and the next closing one."""
     tokens: re.Pattern[str]
-    """A pattern that finds the brackets, and as a whole any operator that only looks like one."""
+    """A pattern that finds the brackets, and operators that only look like them, as a whole."""
 
 
 _PLACEHOLDER = re.compile(r"<(?:unknown|\.\S+ ELF section) in [^<>]*>")
@@ -56,7 +56,7 @@ ARGUMENTS = Brackets(
 
 
 def normalize(frame: Mapping[str, Any], with_line_numbers: PatternList, *, collapse_arguments: bool = False) -> str:
-    """Return the normal form of ``frame``, an object of the stackwalker's JSON; a string, whatever the frame holds."""
+    """Return the normal form of ``frame``, an object of the stackwalker's JSON; always a string."""
     if cached := _text(frame, "normalized"):
         return cached
     line = frame.get("line")
@@ -87,7 +87,7 @@ def as_walked(frame: object) -> str:
 def collapse(text: str, brackets: Brackets) -> str:
     """Replace the content of the outermost brackets, including nested ones."""
     kept: list[str] = []
-    done = 0  # up to here `text` is dealt with
+    done = 0  # the position up to which `text` is handled
     depth = 0
     exempt = False  # the next closing bracket belongs to an exempt opening one
     words = tuple(word for word in brackets.exempt if word in text)
@@ -126,7 +126,7 @@ def _function(function: str, line: object, with_line_numbers: PatternList, colla
         function = f"{function}:{_scalar(line)}"
     for symbol in "*&,":
         function = function.replace(f" {symbol}", symbol)
-    # One space after each comma, also if there is one already.
+    # One space after each comma, even if there is one already.
     return function.replace(", ", ",").replace(",", ", ")
 
 

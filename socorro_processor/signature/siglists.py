@@ -1,8 +1,8 @@
-"""The five lists by which operators decide which frames make a signature.
+"""The five lists with which operators decide which frames make a signature.
 
 Each is a text file with one entry on a line: a regular expression that is compared with the beginning of a frame, or,
 in the list of sentinels, a whole frame. ``#`` begins a comment at the beginning of a line and after white space;
-within a word it stands for itself, because frames have it too: ``{lambda(int)#1}``, ``main.c#12``.
+within a word it stands for itself, because frames contain it too: ``{lambda(int)#1}``, ``main.c#12``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from socorro_processor.errors import ConfigurationError
+from socorro_processor.errors import ConfigurationError, is_of_this_machine
 from socorro_processor.machine.regular_file import read_regular_file
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Entry:
 
 
 class PatternList:
-    """Entries that are regular expressions. Raises ConfigurationError, which names all that are not."""
+    """Entries that are regular expressions. Raises ConfigurationError, which names each entry that is not."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = tuple(entries)
@@ -57,11 +57,11 @@ class PatternList:
         self._combined = _combined(self._patterns)
 
     def matches(self, frame: str) -> bool:
-        """Return True if the beginning of ``frame`` matches one of the entries."""
+        """Return True if the beginning of ``frame`` matches an entry."""
         return any(pattern.match(frame) for pattern in self._combined)
 
     def entry_for(self, frame: str) -> Entry | None:
-        """Return the first entry that makes ``matches`` true; None if it is false."""
+        """Return the first entry that the beginning of ``frame`` matches; None if there is none."""
         for entry, pattern in zip(self.entries, self._patterns, strict=True):
             if pattern.match(frame):
                 return entry
@@ -70,7 +70,7 @@ class PatternList:
 
 @dataclass(frozen=True)
 class SigLists:
-    """All five lists as they were when they were read. Threads share them; they never change."""
+    """A snapshot of all five lists. It never changes, so threads share it."""
 
     irrelevant: PatternList
     """Frames that say nothing, wherever they are."""
@@ -81,9 +81,9 @@ class SigLists:
     line_numbers: PatternList
     """Functions so large that a signature needs the line number."""
     trim_dll: PatternList
-    """Modules whose name counts, but not the offset."""
+    """Modules whose names count, but not their offsets."""
     version: str
-    """A hash of the files: it changes whenever the text of one of them does."""
+    """A hash of the text of the files."""
 
     @classmethod
     def load(cls, directory: Path) -> SigLists:
@@ -119,13 +119,13 @@ class SigListsInUse:
         self._directory = directory
         self._reloading = threading.Lock()
         self.current = SigLists.load(directory)
-        """The lists at this time. Take them once for each crash: a reload replaces them as a whole."""
+        """The present lists. Read this once for each crash: a reload replaces it."""
 
     def reload(self) -> None:
         """Read the lists again. Raises ConfigurationError if they are bad, and keeps the old ones."""
         with self._reloading:
             before = self.current
-            # Each rule that shares the lists calls this: they are compiled again only if they have changed.
+            # Each rule that shares the lists calls this, so they are compiled again only if they have changed.
             if _version(_contents(self._directory)) == before.version:
                 return
             self.current = SigLists.load(self._directory)
@@ -158,6 +158,11 @@ def default_directory() -> Path:
     return installed if installed.is_dir() else package.parent / "siglists"
 
 
+def default_directory_of_2026() -> Path:
+    """Return the directory of the project's own lists for names in the normal form of 2026."""
+    return default_directory() / "2026"
+
+
 def mistakes_in(directory: Path) -> list[str]:
     """Return every mistake in the lists with file, line and reason: those that ``load`` refuses, and entries that
     match every frame."""
@@ -166,18 +171,24 @@ def mistakes_in(directory: Path) -> list[str]:
         for entry in () if name == SENTINELS else _entries(directory / name, contents[name]):
             try:
                 if _compile(entry).match(""):
-                    mistakes[name].append(f"{_describe_entry(entry)} fits every frame")
+                    mistakes[name].append(f"{_describe_entry(entry)} matches every frame")
             except ConfigurationError as error:
                 mistakes[name].append(str(error))
     return list(chain.from_iterable(mistakes.values()))
 
 
 def _read(path: Path) -> tuple[str, list[str]]:
-    """Return the text of a list, and its mistakes; a line that is not UTF-8 counts as an empty one."""
+    """Return the text of a list, and its mistakes; a line that is not UTF-8 counts as an empty one.
+
+    Raises ConfigurationError if the machine is at fault, and not the list.
+    """
     try:
         data = read_regular_file(path)
     except OSError as error:
-        return "", [f"signature list {path} cannot be read: {error.strerror}"]
+        mistake = f"cannot read signature list {path}: {error.strerror}"
+        if is_of_this_machine(error):
+            raise ConfigurationError(mistake) from error
+        return "", [mistake]
     lines, mistakes = [], []
     # An editor may have put a byte order mark in front.
     data = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -194,10 +205,10 @@ def _read_all(directory: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Return the text of each list, and its mistakes, by the name of its file."""
     if not directory.is_dir():
         reason = os.strerror(errno.ENOTDIR if directory.exists() else errno.ENOENT)
-        told = [f"signature lists {directory} cannot be read: {reason}"]
-        return dict.fromkeys(FILES, ""), {name: told if name == FILES[0] else [] for name in FILES}
-    read = {name: _read(directory / name) for name in FILES}
-    return {name: text for name, (text, _) in read.items()}, {name: mistakes for name, (_, mistakes) in read.items()}
+        mistakes = [f"cannot read signature lists {directory}: {reason}"]
+        return dict.fromkeys(FILES, ""), {name: mistakes if name == FILES[0] else [] for name in FILES}
+    lists = {name: _read(directory / name) for name in FILES}
+    return {name: text for name, (text, _) in lists.items()}, {name: mistakes for name, (_, mistakes) in lists.items()}
 
 
 def _contents(directory: Path) -> dict[str, str]:

@@ -1,11 +1,12 @@
-"""Answers the questions for symbols that stackwalkers ask while they walk: one thread for all walks of a process.
+"""Answer the questions for symbols that stackwalkers ask while they walk, in one thread for all walks.
 
     answers = SymbolAnswers(supplier)
     with answers.session() as session:
         run([.., "--ask", str(session.descriptor), ..], limits, questions=session)
     session.supplied
 
-A stackwalker may have been turned against us by its dump: whatever it sends, or does not read, costs it its answers.
+A hostile dump may have taken over its stackwalker: one that sends nonsense, or does not read, only loses its own
+answers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import selectors
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from socorro_processor.errors import ProcessingEnvironmentError
@@ -32,20 +33,24 @@ from socorro_processor.symbols.supply_result import CACHED, FETCHED
 logger = logging.getLogger(__name__)
 
 MAXIMUM_QUESTIONS = 500
-"""A walk's limit: the stackwalker asks no more."""
+"""Questions in a walk, at most; our stackwalker never asks more."""
 
 _REMOVED = "removed from the symbol cache before it was opened"
-_LACKING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+_OUT_OF_RESOURCES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 _PAUSE_AFTER_A_FAULT = 1.0
-_CLOSING_TIME = 2.0
+"""Seconds."""
+_CLOSING_TIMEOUT = 2.0
 """Seconds for the thread to end."""
 
 
 class SymbolAnswers:
-    """May be used by several threads at once. The first session begins the thread."""
+    """Answers the questions of all walks in one thread, which the first session starts.
+
+    May be used by several threads at once.
+    """
 
     def __init__(self, supplier: SymbolSupplier, index_path: str = "") -> None:
-        """``index_path`` is where indexes of symbol files lie; empty, beside each directory of these."""
+        """``index_path`` is where indexes of symbol files are; if empty, beside each directory of symbol files."""
         self._supplier = supplier
         self._directories = SymbolDirectories(supplier.directories, index_path)
         # Reentrant, because the supplier may call back at once.
@@ -56,20 +61,20 @@ class SymbolAnswers:
         self._wake: int
         self._sessions: set[Session] = set()
         self._awaited: dict[str, set[Asked]] = {}
-        """Who waits for a file that is being got, by its path; nobody, where all have ended or given up."""
-        self._came: deque[tuple[str, str]] = deque()
+        """The questions that wait for a file on its way, by its path; empty if all have ended or given up."""
+        self._arrived: deque[tuple[str, str]] = deque()
         self._buffer = bytearray(LONGEST_QUESTION)
 
     def session(self, patience: float | None = None) -> Session:
         """Return the questions of one walk, as a context manager.
 
-        Answers are waited for ``patience`` seconds in all, or as long as the supplier's timeout.
-        Raises ProcessingEnvironmentError where descriptors, memory or threads lack.
+        It waits ``patience`` seconds in all for answers, by default the supplier's timeout.
+        Raises ProcessingEnvironmentError if the machine has run out of descriptors, memory or threads.
         """
         try:
             session = Session(self._supplier.timeout if patience is None else patience, self._end)
             try:
-                self._begin(session)
+                self._add(session)
             except BaseException:
                 session.close()
                 raise
@@ -78,7 +83,7 @@ class SymbolAnswers:
         return session
 
     def close(self) -> None:
-        """End the thread. Stackwalkers that have asked, or will, are told that nothing comes any more."""
+        """End the thread. Stackwalkers that have asked, or will, see that no more answers come."""
         with self._lock:
             self._closed = True
             for session in tuple(self._sessions):
@@ -87,33 +92,27 @@ class SymbolAnswers:
             if thread is not None and thread.is_alive():
                 self._wake_up()
         if thread is not None:
-            thread.join(_CLOSING_TIME)
+            thread.join(_CLOSING_TIMEOUT)
 
-    def _begin(self, session: Session) -> None:
+    def _add(self, session: Session) -> None:
         with self._lock:
             if self._closed:
                 self._drop(session, ENDED)
                 return
             if self._thread is None:
-                self._begin_thread()
+                self._start_thread()
             self._selector.register(session.connection, selectors.EVENT_READ, session)
             self._sessions.add(session)
 
-    def _begin_thread(self) -> None:
-        selector = selectors.DefaultSelector()
-        try:
+    def _start_thread(self) -> None:
+        with ExitStack() as opened:
+            self._selector = opened.enter_context(selectors.DefaultSelector())
             self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            try:
-                selector.register(self._wake, selectors.EVENT_READ)
-                self._selector = selector
-                thread = threading.Thread(target=self._run, name="symbol-answers", daemon=True)
-                thread.start()
-            except BaseException:
-                os.close(self._wake)
-                raise
-        except BaseException:
-            selector.close()
-            raise
+            opened.callback(os.close, self._wake)
+            self._selector.register(self._wake, selectors.EVENT_READ)
+            thread = threading.Thread(target=self._run, name="symbol-answers", daemon=True)
+            thread.start()
+            opened.pop_all()
         self._thread = thread
 
     def _end(self, session: Session) -> None:
@@ -131,24 +130,24 @@ class SymbolAnswers:
             events = self._selector.select(pause)
             try:
                 with self._lock:
-                    self._turn(events)
-                    pause = self._give_up()
-            except Exception as error:  # for all walks to come
-                logger.error("a question of a stackwalker for symbols may go without an answer: %s", stack_of(error))
+                    self._handle_events(events)
+                    pause = self._answer_late_questions()
+            except Exception as error:  # the thread must live on for later walks
+                logger.error("a stackwalker's question for symbols may get no answer: %s", stack_of(error))
                 pause = _PAUSE_AFTER_A_FAULT
         with self._lock:
             self._selector.close()
             os.close(self._wake)
 
-    def _turn(self, events: Sequence[tuple[selectors.SelectorKey, int]]) -> None:
+    def _handle_events(self, events: Sequence[tuple[selectors.SelectorKey, int]]) -> None:
         for key, mask in events:
             if key.data is None:
                 os.eventfd_read(self._wake)
             else:
                 with self._dropped_at_fault(key.data):
                     self._serve(key.data, mask)
-        while self._came:
-            path, result = self._came.popleft()
+        while self._arrived:
+            path, result = self._arrived.popleft()
             for asked in self._awaited.pop(path, ()):
                 self._decide(asked, result)
 
@@ -163,7 +162,7 @@ class SymbolAnswers:
             self._drop(session, WALK_ENDED)
         except Exception as error:
             logger.error("cannot answer a stackwalker's questions for symbols: %s", stack_of(error))
-            self._drop(session, type(error).__name__)
+            self._drop(session, "cannot answer the stackwalker's questions")
 
     def _serve(self, session: Session, mask: int) -> None:
         if mask & selectors.EVENT_WRITE and not session.is_dropped:
@@ -177,47 +176,50 @@ class SymbolAnswers:
                 if question is None:
                     self._drop(session, WALK_ENDED)
                 else:
-                    self._take(session, question)
+                    self._accept(session, question)
 
-    def _take(self, session: Session, question: Question) -> None:
+    def _accept(self, session: Session, question: Question) -> None:
         if question.number in session.numbers:
-            raise BadQuestion("two have the same number")
+            raise BadQuestion("two questions have the same number")
         if len(session.numbers) >= MAXIMUM_QUESTIONS:
-            raise BadQuestion(f"there are more than {MAXIMUM_QUESTIONS}")
+            raise BadQuestion(f"more than {MAXIMUM_QUESTIONS} questions")
         session.numbers.add(question.number)
         try:
             wanted = SymbolFileID.of(question.debug_file, question.debug_id)
         except ValueError:  # a trick, or a name that no file can have
             wanted = None
         if wanted is None or not can_have_symbols(wanted.debug_file, wanted.debug_id):
-            self._put(session, Ready(question.number, Answer.NONE, None))
+            self._queue_answer(session, Ready(question.number, Answer.NONE, None))
             return
         asked = Asked(session, question.number, wanted)
         if session.is_full(wanted, self._supplier.maximum_files):
-            self._decide(asked, f"more than {self._supplier.maximum_files} files")
+            self._decide(asked, f"the walk asked for more files than the limit of {self._supplier.maximum_files}")
         else:
-            self._look(asked)
+            self._request(asked)
 
-    def _look(self, asked: Asked) -> None:
+    def _request(self, asked: Asked) -> None:
         path = asked.wanted.path
         asked.session.open(asked)
         if path not in self._awaited:
-            result = self._supplier.ask(asked.wanted, partial(self._comes, path))
+            result = self._supplier.ask(asked.wanted, partial(self._on_arrival, path))
             if result is not None:
                 self._decide(asked, result)
                 return
             self._awaited[path] = set()
         self._awaited[path].add(asked)
 
-    def _comes(self, path: str, result: str) -> None:
-        """Called by any thread: what was being got has come, or will not."""
+    def _on_arrival(self, path: str, result: str) -> None:
+        """Note that a requested file has come, or will not. Any thread may call it."""
         with self._lock:
             if not self._closed:
-                self._came.append((path, result))
+                self._arrived.append((path, result))
                 self._wake_up()
 
-    def _give_up(self) -> float | None:
-        """Answer the questions that have waited long enough. Returns the seconds until the next will have."""
+    def _answer_late_questions(self) -> float | None:
+        """Answer the questions that have waited long enough.
+
+        Return the seconds until the next one has; None if none waits.
+        """
         pauses = []
         for session in self._sessions:
             if not session.unanswered:
@@ -236,25 +238,24 @@ class SymbolAnswers:
             return
         asked.session.settle(asked, result, is_late)
         if result in (CACHED, FETCHED):
-            self._put(asked.session, Ready(asked.number, Answer.FILE, asked))
+            self._queue_answer(asked.session, Ready(asked.number, Answer.FILE, asked))
         else:
-            self._put(asked.session, Ready(asked.number, Answer.LATER if is_late else Answer.NONE, None))
+            self._queue_answer(asked.session, Ready(asked.number, Answer.LATER if is_late else Answer.NONE, None))
 
-    def _put(self, session: Session, ready: Ready) -> None:
-        """Have an answer sent once there is room for it: to a stackwalker that reads none, none is."""
+    def _queue_answer(self, session: Session, ready: Ready) -> None:
+        """Queue an answer until there is room for it: a stackwalker that does not read gets no answers."""
         session.ready.append(ready)
         self._selector.modify(session.connection, selectors.EVENT_READ | selectors.EVENT_WRITE, session)
 
     def _send(self, session: Session) -> None:
         number, answer, asked = session.ready.popleft()
         descriptors: list[int] = []
-        try:
-            if asked is not None:
+        if asked is not None:
+            try:
                 descriptors = self._directories.open(asked.wanted.path)
-        except OSError as error:
-            assert asked is not None
-            self._could_not_open(asked, error)
-            return
+            except OSError as error:
+                self._could_not_open(asked, error)
+                return
         try:
             send(session.connection, number, answer, descriptors)
         finally:
@@ -263,19 +264,19 @@ class SymbolAnswers:
 
     def _could_not_open(self, asked: Asked, error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
-            self._decide(asked, f"cannot be opened: {error.strerror}", is_late=error.errno in _LACKING)
+            self._decide(asked, f"cannot be opened: {error.strerror}", is_late=error.errno in _OUT_OF_RESOURCES)
         elif asked.is_asked_again:
             self._decide(asked, _REMOVED)
         else:
             asked.is_asked_again = True
-            self._look(asked)
+            self._request(asked)
 
     def _forget(self, asked: Asked) -> None:
         if waiting := self._awaited.get(asked.wanted.path):
             waiting.discard(asked)
 
     def _drop(self, session: Session, reason: str) -> None:
-        """Answer it no more, which its stackwalker sees. A second time this does nothing."""
+        """Stop answering a session; its stackwalker sees that. A second call does nothing."""
         if session.is_dropped:
             return
         for asked in tuple(session.unanswered.values()):

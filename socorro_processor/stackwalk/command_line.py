@@ -1,12 +1,12 @@
-"""The template of a command line, and what it becomes for one dump.
+"""The template of a command line, filled in for each dump.
 
     {command_pathname} --json --symbols-url {public_symbols_url} --symbols-path {symbols_path} {dump_file_pathname}
 
-- It is cut into arguments first, with a shell's quotes, and filled in afterwards: a path stays one
-  argument, whatever is in it. No shell runs, so that pipes and redirections are refused.
-- A field may have several values, or none. Its argument is repeated for each value, and drops out where
-  there is none, together with the switch (``-x``, ``--xyz``) that stands alone before it: above, two
-  symbol directories and no symbol server give ``--symbols-path A --symbols-path B``.
+- It is split into arguments first, with a shell's quotes, and filled in afterwards: a path stays one
+  argument, whatever its characters. No shell runs, so pipes and redirections are refused.
+- A field may have any number of values. Its argument is repeated for each value, and without values left
+  out, together with a separate switch (``-x``, ``--xyz``) before it: above, two symbol directories and no
+  symbol server give ``--symbols-path A --symbols-path B``.
 - ``{{`` and ``}}`` stand for braces.
 """
 
@@ -28,31 +28,31 @@ class CommandLine:
     """A template that has been checked. Immutable."""
 
     def __init__(self, template: str, fields: Collection[str]) -> None:
-        """Raises ValueError where ``template`` is none, or names something that is not in ``fields``."""
+        """Raises ValueError if ``template`` cannot be split, or names a field that is not in ``fields``."""
         self._template = template
         try:
             words = shlex.split(template)
         except ValueError as error:
             raise ValueError(f"{error} in the command line {template!r}") from error
-        # 2016's templates end with it. What it asks for holds: stderr never mixes with the output.
+        # 2016's templates end with it. It is not needed: stderr never mixes with the output.
         words = [word for word in words if word != _DISCARDED_STDERR]
         for word in words:
             if _SHELL_OPERATOR.fullmatch(word):
-                raise ValueError(f"{word!r} in the command line {template!r} means nothing: no shell runs it")
+                raise ValueError(f"{word!r} in the command line {template!r} has no effect: no shell runs it")
         self._groups = _with_switches([_parse(word, fields) for word in words])
 
     def __bool__(self) -> bool:
         return bool(self._groups)
 
     def to_str(self) -> str:
-        """The template, as configman prints it."""
+        """Return the template, as configman prints it."""
         return self._template
 
     def uses(self, field: str) -> bool:
         return any(name == field for group in self._groups for word in group for _, name in word)
 
     def fill(self, values: Mapping[str, Sequence[str]]) -> list[str]:
-        """The arguments. ``values`` has those of each field that the template uses."""
+        """Return the arguments. ``values`` has the values of each field that the template uses."""
         arguments = []
         for group in self._groups:
             names = sorted({name for word in group for _, name in word if name is not None})
@@ -75,7 +75,7 @@ def _parse(word: str, fields: Collection[str]) -> _Word:
 
 
 def _with_switches(words: Sequence[_Word]) -> list[tuple[_Word, ...]]:
-    """Each argument by itself, but a value that holds a field together with its switch."""
+    """Group each value that has a field with its switch; any other argument is a group of its own."""
     groups: list[tuple[_Word, ...]] = []
     for word in words:
         if groups and _has_field(word) and _belongs_to(groups[-1], word):

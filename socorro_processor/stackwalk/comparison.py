@@ -1,4 +1,4 @@
-"""Two walks of one dump, by the project's own stackwalker and as minidump-stackwalk does it, compared."""
+"""Compare two walks of one dump: our stackwalker's and one as minidump-stackwalk makes it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 from socorro_processor.stackwalk.deep_stacks import cut_deep_stacks
 
 OWN_KEY = "socorro_stackwalk"
-"""Below it the own stackwalker says what others do not."""
+"""The key of what only our stackwalker prints."""
 
-_SHOWN = 100
-"""Characters of a value that go into a message."""
+_LONGEST_VALUE = 100
+"""Characters of a value that a message quotes."""
 
 
 def comparable(json_dump: Mapping[str, Any]) -> Any:
-    """A walk's JSON without what is said in another way each time, or by one program only; deep stacks are cut."""
+    """Return a walk's JSON without what differs from run to run or between programs; deep stacks are cut."""
     compared = json.loads(json.dumps({name: value for name, value in json_dump.items() if name != OWN_KEY}))
     cut_deep_stacks(compared)
     limits = compared.get("proc_limits")
     if isinstance(limits, dict) and isinstance(limits.get("limits"), list):
         limits["limits"].sort(key=lambda limit: json.dumps(limit, sort_keys=True))
     for module in compared.get("modules") or ():
-        # Of several signers that a raw crash names for a module, any may be taken.
+        # If a raw crash names several signers of a module, a stackwalker may take any.
         if isinstance(module, dict):
             module.pop("cert_subject", None)
     return compared
 
 
 def first_difference(reference: Any, other: Any, path: str = "") -> str | None:
-    """Where two JSON values differ first, and how: ``.threads[0].frames[3].line: 4 != 5``; None if they are equal."""
+    """Return the first difference of two JSON values, ``.threads[0].frames[3].line: 4 != 5``; None if equal."""
     if type(reference) is not type(other):
         return f"{path}: {_shown(reference)} != {_shown(other)}"
     if isinstance(reference, dict):
@@ -53,4 +53,4 @@ def first_difference(reference: Any, other: Any, path: str = "") -> str | None:
 
 def _shown(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

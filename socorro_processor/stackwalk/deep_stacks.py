@@ -1,4 +1,4 @@
-"""Deep stacks, cut in the middle: endless recursion gives frames by the hundred thousand, all alike.
+"""Cut deep stacks in the middle: endless recursion gives hundreds of thousands of frames, all alike.
 
 {"frames": [... 250 frames, {"truncated": {"msg": "9,500 frames truncated"}}, ... 250 frames], "truncated": True}
 """
@@ -11,22 +11,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 LONGEST = 500
-"""Frames; of more the first and the last half stay."""
+"""Frames. Of a deeper stack the first and the last ``LONGEST / 2`` stay."""
 
 _HALF = LONGEST // 2
 _MARK = "truncated"
 
 _LARGEST_FRAME = 1 << 16
-"""Bytes. With a larger frame the cutter gives up: half of ``LONGEST`` of them are held back."""
+"""Bytes. The cutter gives up at a larger frame, because it holds back half of ``LONGEST`` frames."""
 _OPENING = re.compile(rb'"frames"\s{0,8}:\s{0,8}\[')
 _LONGEST_OPENING = len(b'"frames":[') + 16
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _DEPTH = 4
-"""Levels of brackets within a frame; it has two, for what is inlined there."""
+"""Levels of brackets within a frame. Today's frames have two, for inlined calls."""
 
 
 def cut_deep_stacks(json_dump: object) -> None:
-    """Cut the stacks in a stackwalker's JSON: in ``threads`` and in ``crashing_thread``. One that is cut stays so."""
+    """Cut the stacks in a stackwalker's JSON: in ``threads`` and in ``crashing_thread``. Idempotent."""
     if not isinstance(json_dump, dict):
         return
     threads = json_dump.get("threads")
@@ -34,13 +34,13 @@ def cut_deep_stacks(json_dump: object) -> None:
         frames = thread.get("frames") if isinstance(thread, dict) else None
         if not isinstance(frames, list) or len(frames) <= LONGEST + is_cut(thread):
             continue
-        mark = {_MARK: {"msg": _said(len(frames))}}
+        mark = {_MARK: {"msg": _cut_message(len(frames))}}
         thread["frames"] = [*frames[:_HALF], mark, *frames[-_HALF:]]
         thread[_MARK] = True
 
 
 def is_cut_mark(frame: object) -> bool:
-    """Return True for what stands in a list of frames in place of those that were cut."""
+    """Return True for the entry that stands for frames that were cut."""
     return isinstance(frame, Mapping) and frame.keys() == {_MARK}
 
 
@@ -48,12 +48,12 @@ def is_cut(thread: Mapping[str, Any]) -> bool:
     return thread.get(_MARK) is True
 
 
-def _said(count: int) -> str:
+def _cut_message(count: int) -> str:
     return f"{count - LONGEST:,} frames truncated"
 
 
 def _bracketed(depth: int) -> bytes:
-    """The pattern of an object or array, with others in it."""
+    """Return the pattern of an object or array that nests others ``depth`` levels deep."""
     nested = b"|" + _bracketed(depth - 1) if depth else b""
     return rb"[{\[](?:[^\"{}\[\]]++|" + _STRING + nested + rb")*+[}\]]"
 
@@ -64,12 +64,12 @@ _CLOSING = re.compile(rb"\s*+\]")
 
 
 class DeepStackCutter:
-    """Cuts the stacks in a stackwalker's JSON as it is printed, where ``cut_deep_stacks`` would have to hold it all.
+    """Cuts the stacks in a stackwalker's JSON as it is printed; ``cut_deep_stacks`` needs all of it in memory.
 
         cutter = DeepStackCutter()
         kept = b"".join([*map(cutter.feed, pieces), cutter.end()])
 
-    What is no JSON comes out as it went in.
+    What is not JSON comes out unchanged.
     """
 
     def __init__(self) -> None:
@@ -81,16 +81,16 @@ class DeepStackCutter:
         self._last: deque[bytes] = deque(maxlen=_HALF)
 
     def feed(self, data: bytes) -> bytes:
-        """Return what is to be kept of the next piece and of what was held back of earlier ones."""
-        return b"".join(self._kept(self._pending + data))
+        """Return what stays of the next piece and of the bytes held back before."""
+        return b"".join(self._cut(self._pending + data))
 
     def end(self) -> bytes:
-        """Return what was held back: nothing more comes."""
+        """Return the bytes still held back, at the end of the output."""
         held = [*self._end_of_stack(), self._pending] if self._inside else [self._pending]
         self._pending, self._inside = b"", False
         return b"".join(held)
 
-    def _kept(self, data: bytes) -> Iterator[bytes]:
+    def _cut(self, data: bytes) -> Iterator[bytes]:
         at = 0
         while not self._gave_up:
             if not self._inside:
@@ -126,6 +126,6 @@ class DeepStackCutter:
 
     def _end_of_stack(self) -> Iterator[bytes]:
         if self._count > LONGEST:
-            yield b',{"%b":{"msg":"%b"}}' % (_MARK.encode(), _said(self._count).encode())
+            yield b',{"%b":{"msg":"%b"}}' % (_MARK.encode(), _cut_message(self._count).encode())
         yield from self._last
         self._last.clear()

@@ -1,7 +1,7 @@
-"""Walks that came to something else than the reference, kept for whoever looks into them.
+"""Walks whose result differs from the reference, kept for whoever looks into them.
 
-Each is a file, ``<crash id>.<dump name>.json``: the first difference, and what both walks printed. It holds as much of
-a crash as its processed crash does, so it is for its owner alone, and goes after some days.
+Each is a file, ``<crash id>.<dump name>.json``: the first difference, and what both walks printed. It tells as
+much about a crash as its processed crash does, so only its owner may read it, and it is removed after some days.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 MAXIMUM_NUMBER = 20
 MAXIMUM_SIZE = 16 << 20
-"""Bytes of a file: of a walk that prints more only the difference is kept."""
+"""Bytes of a file; for a larger walk only the difference is kept."""
 MAXIMUM_TOTAL = 64 << 20
 """Bytes of all files."""
 
@@ -37,6 +37,8 @@ _SUFFIX = ".json"
 
 
 class DifferentWalk(NamedTuple):
+    """A walk and its reference. The names of the fields are those of the JSON."""
+
     crash_id: str
     dump: str
     """The dump's name."""
@@ -48,24 +50,24 @@ class DifferentWalk(NamedTuple):
 
 
 class DifferentWalks:
-    """A directory of them, made with the first. May be used by several threads and processors at once.
+    """A directory of different walks, made with the first. May be used by several threads and processors at once.
 
-    Where it cannot be written or read, that is logged, once until it can be; nothing is raised for it.
+    A directory that cannot be written or read is logged, once until it can be; no method raises for that.
     """
 
     def __init__(self, directory: Path, days: int, clock: Callable[[], float] = time.time) -> None:
-        """``days`` after which one is removed."""
+        """``days``: the age at which a walk is removed."""
         self._directory = directory
         self._days = days
         self._clock = clock
         self._lock = threading.Lock()
-        self._looked = 0.0
+        self._last_look = 0.0
         self._failed = False
 
     def keep(self, walk: DifferentWalk) -> Path | None:
-        """Keep it, in place of an earlier one of the same dump, and remove others that are too much.
+        """Keep a walk, in place of an earlier one of the same dump, and remove those over the limits.
 
-        Returns where it is; None where it could not be kept.
+        Return the path of its file; None if it could not be kept.
         """
         with self._lock:
             try:
@@ -82,10 +84,10 @@ class DifferentWalks:
             return path
 
     def remove_old(self) -> None:
-        """Remove those that are too old, or too many; it looks once an hour."""
+        """Remove walks over the limits of age, number and size; it looks once an hour."""
         with self._lock:
             # A clock may be set back.
-            if abs(self._clock() - self._looked) < _HOUR:
+            if abs(self._clock() - self._last_look) < _HOUR:
                 return
             try:
                 self._remove_old()
@@ -96,21 +98,21 @@ class DifferentWalks:
 
     def _content(self, walk: DifferentWalk) -> bytes:
         kept = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
-        told = {"kept": kept, **walk._asdict(), "difference": walk.difference[:_LONGEST_DIFFERENCE]}
-        content = encode(told)
+        record = {"kept": kept, **walk._asdict(), "difference": walk.difference[:_LONGEST_DIFFERENCE]}
+        content = encode(record)
         if len(content) <= MAXIMUM_SIZE:
             return content
         left_out = f"the walks, which are over {MAXIMUM_SIZE >> 20} MB together"
-        return encode({**told, "own": None, "reference": None, "left_out": left_out})
+        return encode({**record, "own": None, "reference": None, "left_out": left_out})
 
     def _remove_old(self) -> None:
-        """The newest stay, as far as there is room for them."""
-        now = self._looked = self._clock()
+        """Keep the newest walks that the limits allow."""
+        now = self._last_look = self._clock()
         number = size = 0
         for path, status in sorted(self._files(), key=lambda file: file[1].st_mtime_ns, reverse=True):
             age = abs(now - status.st_mtime)
             if path.name.startswith("."):
-                # One that another processor is writing, or was killed at.
+                # Another processor is writing this file, or was killed while it did.
                 stays = age < _HOUR
             else:
                 number += 1
@@ -120,7 +122,7 @@ class DifferentWalks:
                 path.unlink(missing_ok=True)
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """Return our files in the directory; others may have put theirs there."""
+        """Yield our files in the directory, which may have others too."""
         for path in list(self._directory.iterdir()):
             try:
                 check_crash_id(path.name.removeprefix(".").partition(".")[0])

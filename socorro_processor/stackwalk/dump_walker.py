@@ -1,7 +1,7 @@
 """Walks dumps with the symbols that their stacks need.
 
-The project's own stackwalker asks for symbols while it walks, and says which files want an index. Another one is walked
-once more if symbols that its first walk missed could be got.
+Our stackwalker asks for symbols while it walks, and reports which files need an index. Another stackwalker walks a
+second time if symbols that its first walk missed could be fetched.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from socorro_processor.symbols.supply_result import SupplyResult
 logger = logging.getLogger(__name__)
 
 REFERENCE = "--reference"
-"""Has it walk as minidump-stackwalk does."""
-_WANT_AN_INDEX = ("whole", "whole_for_damaged_index")
+"""The switch that makes our stackwalker walk as minidump-stackwalk does."""
+_NEED_AN_INDEX = ("whole", "whole_for_damaged_index")
 """Uses of a symbol file whose index is missing or damaged."""
 _LATER = "later"
 SYMBOL_USES = (
@@ -53,10 +53,8 @@ class Dump(NamedTuple):
     name: str
     values: Mapping[str, Sequence[str]]
     """Values for the command line (``FIELDS``), the path of the dump among them."""
-    crash_directory: Path | None = None
-    """By it the stackwalker is found if it outlives this process."""
     output_limit: int | None = None
-    """Bytes that may be printed; None: as the stackwalker's limits say."""
+    """Bytes that may be printed; None for the stackwalker's own limit."""
 
 
 class DumpWalk(NamedTuple):
@@ -65,7 +63,7 @@ class DumpWalk(NamedTuple):
     outcome: Outcome
     result: StackwalkResult
     supplied: SupplyResult = SupplyResult({})
-    """The symbol files that were not there, and what became of them."""
+    """The symbol files that the walk missed, and what became of them."""
 
 
 class DumpWalker:
@@ -82,8 +80,8 @@ class DumpWalker:
         share_to_verify: float = 0.0,
         different: DifferentWalks | None = None,
     ) -> None:
-        """``stores`` are searched in this order; ``index_path``: as ``index_directory`` has it; ``different``: where
-        walks that differ from the reference are kept."""
+        """``stores`` are searched in this order. ``index_path`` is as in ``index_directory``. ``different`` keeps
+        walks that differ from the reference."""
         self._stackwalker = stackwalker
         self._stores = [Path(store).absolute() for store in stores]
         self._supplier = supplier
@@ -97,18 +95,21 @@ class DumpWalker:
             METRICS.expect("symbols.used", how=how)
 
     def walk(self, dump: Dump) -> DumpWalk:
-        """Raises ProcessingEnvironmentError where the stackwalker cannot be run here, or was killed by another."""
+        """Walk a dump.
+
+        Raises ProcessingEnvironmentError if the stackwalker cannot be run here, or somebody killed it.
+        """
         self.remove_old()
-        program = self._stackwalker.own_program(dump.crash_directory)
+        program = self._stackwalker.own_program()
         if not program or (self._answers is not None and not self._stackwalker.uses("questions")):
-            return self._walk_by_another(dump)
-        walk = self._walk_by_own(dump, program)
+            return self._walk_with_another(dump)
+        walk = self._walk_with_ours(dump, program)
         if walk.result.json_dump and random.random() < self._share_to_verify:  # no secret  # nosec B311
             self._verify(dump, walk.result, self._run(dump, switches=[REFERENCE]).result)
         return walk
 
     def remove_old(self) -> None:
-        """Remove walks that were kept long enough; it looks once an hour."""
+        """Remove kept walks that are too old; it looks once an hour."""
         if self._different is not None:
             self._different.remove_old()
 
@@ -117,14 +118,14 @@ class DumpWalker:
             self._answers.close()
         self._builder.close()
 
-    def _walk_by_another(self, dump: Dump) -> DumpWalk:
+    def _walk_with_another(self, dump: Dump) -> DumpWalk:
         walk = self._run(dump)
         if self._supplier is None:
             return walk
         supplied = self._supplier.supply(list(_missed(walk.result.json_dump)))
         return (self._run(dump) if supplied.fetched else walk)._replace(supplied=supplied)
 
-    def _walk_by_own(self, dump: Dump, program: str) -> DumpWalk:
+    def _walk_with_ours(self, dump: Dump, program: str) -> DumpWalk:
         if self._answers is None:
             walk = self._run(dump)
         else:
@@ -136,19 +137,19 @@ class DumpWalker:
             if how in SYMBOL_USES:
                 METRICS.increment("symbols.used", how=how)
         if self._makes_indexes:
-            for path in (path for path, how in used.items() if how in _WANT_AN_INDEX):
+            for path in (path for path, how in used.items() if how in _NEED_AN_INDEX):
                 self._want_index(path, program)
         return walk
 
     def _run(self, dump: Dump, questions: Questions | None = None, switches: Sequence[str] = ()) -> DumpWalk:
         values = {**dump.values, "switches": switches}
         with METRICS.timer("stackwalk"):
-            outcome = self._stackwalker.walk(values, dump.crash_id, dump.crash_directory, dump.output_limit, questions)
+            outcome = self._stackwalker.walk(values, dump.crash_id, dump.output_limit, questions)
         METRICS.duration("stackwalk.cpu", outcome.cpu_seconds)
         return DumpWalk(outcome, stackwalk_result(dump.name, outcome))
 
     def _want_index(self, path: str, program: str) -> None:
-        """Have an index made: by the manager of a symbol cache, which counts their size, or by the builder."""
+        """Have an index made by the manager of the symbol cache, which counts its size, or by the builder."""
         for root in self._stores:
             file = SymbolFile(root, path)
             if file.state() is None:
@@ -159,9 +160,10 @@ class DumpWalker:
             return
 
     def _verify(self, dump: Dump, own: StackwalkResult, reference: StackwalkResult) -> None:
-        """Count a walk that was made both ways, and whether they differ; keep them where they do."""
-        # It may be killed, knows no bounds, and files may have come or gone since: then it says nothing.
-        if not reference.json_dump or _said_by_own(own.json_dump).get("bounded"):
+        """Count a walk that was made both ways; count and keep it if the two differ."""
+        # The two cannot be compared if the reference was killed, if our walk reached its bounds, which the reference
+        # does not have, or if symbol files have come or gone in between.
+        if not reference.json_dump or _own_part(own.json_dump).get("bounded"):
             return
         if _LATER in how_symbols_were_used(own.json_dump).values() or _loaded(own.json_dump) != _loaded(
             reference.json_dump
@@ -171,33 +173,33 @@ class DumpWalker:
         compared, expected = comparable(own.json_dump), comparable(reference.json_dump)
         if difference := first_difference(expected, compared):
             METRICS.increment("stackwalk.differences")
-            said_by_own = {OWN_KEY: _said_by_own(own.json_dump)}
+            own_part = {OWN_KEY: _own_part(own.json_dump)}
             version = self._stackwalker.version()[1].strip()
-            walk = DifferentWalk(dump.crash_id, dump.name, version, difference, compared | said_by_own, expected)
+            walk = DifferentWalk(dump.crash_id, dump.name, version, difference, compared | own_part, expected)
             path = self._different.keep(walk) if self._different else None
             kept = f"; kept in {path}" if path else ""
             logger.error("%s: the stackwalk differs from the reference: %.500s%s", dump.crash_id, difference, kept)
 
 
 def _missed(json_dump: Mapping[str, Any]) -> Iterator[SymbolFileID]:
-    """The symbol files that a walk looked for and did not find."""
+    """Yield the symbol files that a walk looked for and did not find."""
     modules = json_dump.get("modules")
     for module in modules if isinstance(modules, list) else ():
         if isinstance(module, dict) and module.get("missing_symbols") is True:
-            # A name that is a trick names no file.
+            # A hostile name is not a path.
             with suppress(ValueError, KeyError, TypeError):
                 yield SymbolFileID.of(module["debug_file"], module["debug_id"])
 
 
 def how_symbols_were_used(json_dump: Mapping[str, Any]) -> dict[str, str]:
     """Return how each symbol file was used, by its path in a store."""
-    symbols = _said_by_own(json_dump).get("symbols")
+    symbols = _own_part(json_dump).get("symbols")
     files = symbols.items() if isinstance(symbols, dict) else ()
     return {path: str(file.get("used")) for path, file in files if isinstance(file, dict)}
 
 
-def _said_by_own(json_dump: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the part that only the own stackwalker writes; empty for another one."""
+def _own_part(json_dump: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part that only our stackwalker writes; empty for another one."""
     own = json_dump.get(OWN_KEY)
     return own if isinstance(own, dict) else {}
 

@@ -11,15 +11,18 @@ from socorro_processor.machine.bounded_program import Limits, run
 from socorro_processor.machine.find_program import find_program
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, OWN, Stackwalker
 
+MINIDUMP = b"MDMP"
+"""The first bytes of a minidump: the Signature of its MINIDUMP_HEADER (Microsoft, minidumpapiset.h)."""
+
 _ADVICE = (
-    "nothing else lists the modules of a minidump: `make install` builds it where there is Rust, and hosts without "
+    "only it lists the modules of a minidump: `make install` builds it on hosts with Rust, and hosts without "
     "Rust install its wheel (docs/production.rst)"
 )
 _LIMITS = Limits(timeout=60, cpu=60)
 
 
 class Module(NamedTuple):
-    """A program or library. What is not known is empty."""
+    """A program or library. Unknown fields are empty."""
 
     code_file: str
     """Its path on the machine that crashed."""
@@ -29,8 +32,11 @@ class Module(NamedTuple):
 
 
 def modules_of(dump: Path) -> list[Module]:
-    """Raises SocorroError where it is no minidump, and ProcessingEnvironmentError where it cannot be read here."""
-    # SOCORRO_STACKWALKER may name it, or another one.
+    """Return the modules of a minidump.
+
+    Raises SocorroError if it is not a minidump, and ProcessingEnvironmentError if this machine cannot read it.
+    """
+    # SOCORRO_STACKWALKER may name ours, or another.
     program = Stackwalker(environment=BASE_ENVIRONMENT).own_program() or str(find_program(OWN, _ADVICE))
     outcome = run([program, "modules", str(dump)], _LIMITS, BASE_ENVIRONMENT)
     if outcome.return_code != 0:
@@ -38,4 +44,4 @@ def modules_of(dump: Path) -> list[Module]:
     try:
         return [Module(**fields) for fields in json.loads(outcome.output)]
     except (ValueError, TypeError) as error:
-        raise ProcessingEnvironmentError(f"{program} prints no list of modules: {error}") from error
+        raise ProcessingEnvironmentError(f"{program} does not print a list of modules: {error}") from error

@@ -1,4 +1,4 @@
-"""Symbol files opened for a process that is given no path of them."""
+"""Open symbol files for a process that does not know their paths."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class SymbolDirectories:
-    """Directories of symbol files, the first that has a file counts, and where the indexes of each lie."""
+    """Directories of symbol files, searched in order, and the directory of each one's indexes."""
 
     def __init__(self, directories: Iterable[str], index_path: str = "") -> None:
-        """``index_path`` is where indexes lie; empty, beside each directory."""
+        """``index_path`` is where indexes are; if empty, beside each directory."""
         self._directories = [(each, str(index_directory(Path(each), index_path))) for each in directories]
 
     def open(self, path: str) -> list[int]:
-        """Return the descriptor of a symbol file, and behind it that of its index where there is one.
+        """Return the descriptor of a symbol file, followed by that of its index if it has one.
 
-        Raises FileNotFoundError, or OSError where there is something that cannot be opened or is no regular file.
+        Raises FileNotFoundError; another OSError if the file cannot be opened or is not a regular file.
         """
         for directory, indexes in self._directories:
             with suppress(FileNotFoundError, NotADirectoryError):
@@ -39,7 +39,7 @@ def _open(path: str) -> int:
     descriptor = os.open(path, _FLAGS)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NotAFile(0, "it is no regular file", path)
+            raise NotAFile(0, "it is not a regular file", path)
     except BaseException:
         os.close(descriptor)
         raise

@@ -1,4 +1,4 @@
-"""The questions for symbols of one walk: which are open, what is known of the others, how long they have waited."""
+"""The questions for symbols of one walk: which are open, how the others ended, how long they have waited."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ WALK_ENDED = "not done when the walk ended"
 
 @dataclass(eq=False)
 class Asked:
-    """A question for a file that there may be."""
+    """A question for a file that may exist."""
 
     session: Session
     number: int
     wanted: SymbolFileID
     is_asked_again: bool = False
-    """The file had come, and was gone before it was opened."""
+    """True if the file had come, and was gone before it was opened."""
 
 
 class Ready(NamedTuple):
@@ -34,7 +34,7 @@ class Ready(NamedTuple):
     number: int
     answer: Answer
     asked: Asked | None
-    """Not None where the answer is a file: it is opened when it is sent."""
+    """Not None if the answer is a file, which is opened when it is sent."""
 
 
 class Session:
@@ -46,9 +46,9 @@ class Session:
     def __init__(self, patience: float, end: Callable[[Session], object]) -> None:
         """``end`` is called at the end. Raises OSError."""
         self.patience = patience
-        """Seconds that answers are waited for in all."""
+        """Seconds to wait for answers, in all."""
         self.connection, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        # The least there is, so that few descriptors are on their way to one that does not read.
+        # The smallest buffer, so that few descriptors are on their way to a stackwalker that does not read.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
         self._end = end
         self.is_dropped = False
@@ -68,7 +68,7 @@ class Session:
         count_supplied(self.supplied)
 
     def close(self) -> None:
-        """End it. A second time this does nothing."""
+        """End the session. A second call does nothing."""
         self._theirs.close()
         self._end(self)
 
@@ -78,11 +78,11 @@ class Session:
         return self._theirs.fileno()
 
     def handed_over(self) -> None:
-        """Close ``descriptor`` here: the stackwalker has it."""
+        """Close our copy of ``descriptor``, now that the stackwalker has its own."""
         self._theirs.close()
 
     def waited(self) -> float:
-        """Seconds in which there were questions without an answer so far, up to ``patience``."""
+        """Return the seconds in which any question had no answer so far, up to ``patience``."""
         seconds, since = self._wait
         if since is not None:
             seconds += time.monotonic() - since
@@ -90,23 +90,23 @@ class Session:
 
     @property
     def supplied(self) -> SupplyResult:
-        """Return what became of each symbol file that was asked for. To be called after the end of the session."""
+        """Return what became of each symbol file that was asked for. Call it after the end of the session."""
         return SupplyResult(dict(self._results), frozenset(self._late))
 
     def is_full(self, wanted: SymbolFileID, number_of_files: int) -> bool:
-        """Return True where ``wanted`` would be one file too many."""
+        """Return True if ``wanted`` would be one file too many."""
         return wanted not in self._results and len(self._results) >= number_of_files
 
     def open(self, asked: Asked) -> None:
-        """Wait for what becomes of a file."""
+        """Begin to wait for a file."""
         if not self.unanswered:
             self._wait = (self.waited(), time.monotonic())
         self.unanswered[asked.number] = asked
-        # It counts from now on, and stands where it was asked for.
+        # It counts from now on, and keeps its place in the order of the questions.
         self._results.setdefault(asked.wanted, WALK_ENDED)
 
     def settle(self, asked: Asked, result: str, is_late: bool) -> None:
-        """Wait no longer."""
+        """Stop waiting for a file."""
         self._results[asked.wanted] = result
         if is_late:
             self._late.add(asked.wanted)

@@ -1,8 +1,8 @@
-"""Minidumps as small as can be, to try a stackwalker with.
+"""The smallest minidumps to try a stackwalker with.
 
 The structures are in Microsoft's ``minidumpapiset.h``: MINIDUMP_HEADER, MINIDUMP_DIRECTORY, MINIDUMP_SYSTEM_INFO,
-MINIDUMP_THREAD, MINIDUMP_MODULE. The number of Linux is Breakpad's (``minidump_format.h``, MD_OS_LINUX), the record of
-the module as in ``symbols/binary.py``.
+MINIDUMP_THREAD, MINIDUMP_MODULE. The number for Linux is Breakpad's (``minidump_format.h``, MD_OS_LINUX);
+``symbols/binary.py`` cites the specification of the module's record.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _HEADER = struct.Struct("<4s5IQ")
 _DIRECTORY_ENTRY = struct.Struct("<3I")
 
 MODULE_NAME, MODULE_ID = "judged", "0403020106050807090A0B0C0D0E0F100"
-"""The debug file and the debug id of the one module of ``minidump_with_a_module``."""
+"""The debug file and the debug id of the module of ``minidump_with_a_module``."""
 _GUID = bytes(range(1, 17))
 _BASE, _SIZE = 0x400000, 0x1000
 _CONTEXT_FLAGS, _RIP = 0x30, 0xF8
@@ -25,12 +25,12 @@ _CONTEXT_FLAGS, _RIP = 0x30, 0xF8
 
 
 def sound_minidump() -> bytes:
-    """Return the minidump of an x86-64 Linux process without threads and modules: every stackwalker can read it."""
+    """Return the minidump of an x86-64 Linux process without threads and modules, which every stackwalker can read."""
     return _Minidump().with_streams({_THREAD_LIST: _list(), _MODULE_LIST: _list()})
 
 
 def minidump_with_a_module() -> bytes:
-    """Return the minidump of a thread in the one module that there is, whose symbol file a walk reads."""
+    """Return the minidump of a thread in the only module, whose symbol file a walk reads."""
     dump = _Minidump()
     name = MODULE_NAME.encode("utf-16-le")
     name_at = dump.put(struct.pack("<I", len(name)) + name)
@@ -52,15 +52,18 @@ class _Minidump:
         self._data = bytearray(_HEADER.size + 3 * _DIRECTORY_ENTRY.size)
 
     def put(self, data: bytes) -> int:
-        """Return where it lies."""
+        """Append data and return its offset."""
         self._data += data
         return len(self._data) - len(data)
 
     def with_streams(self, streams: Mapping[int, bytes]) -> bytes:
-        """Return the whole file, with the system's information and these two streams."""
-        every = {_SYSTEM_INFO: struct.pack("<HHHBB5IHH24x", _AMD64, 0, 0, 1, 0, 0, 0, 0, _LINUX, 0, 0, 0), **streams}
-        _HEADER.pack_into(self._data, 0, b"MDMP", _VERSION, len(every), _HEADER.size, 0, 0, 0)
-        for number, (kind, stream) in enumerate(every.items()):
+        """Return the whole file, with the system's information and two more streams, by their type."""
+        all_streams = {
+            _SYSTEM_INFO: struct.pack("<HHHBB5IHH24x", _AMD64, 0, 0, 1, 0, 0, 0, 0, _LINUX, 0, 0, 0),
+            **streams,
+        }
+        _HEADER.pack_into(self._data, 0, b"MDMP", _VERSION, len(all_streams), _HEADER.size, 0, 0, 0)
+        for number, (kind, stream) in enumerate(all_streams.items()):
             at = _HEADER.size + number * _DIRECTORY_ENTRY.size
             place = self.put(stream)
             _DIRECTORY_ENTRY.pack_into(self._data, at, kind, len(stream), place)

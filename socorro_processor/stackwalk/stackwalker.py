@@ -16,7 +16,6 @@ from pathlib import Path
 from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.machine.bounded_program import Limits, Outcome, Questions, UnusableProgramError, run
 from socorro_processor.machine.find_program import find_program
-from socorro_processor.machine.orphans import MARK
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.deep_stacks import DeepStackCutter
 from socorro_processor.stackwalk.killed import Kills, killed_by_another
@@ -26,11 +25,11 @@ from socorro_processor.stackwalk.smallest_minidump import sound_minidump
 logger = logging.getLogger(__name__)
 
 OWN = "socorro-stackwalk"
-"""The project's own."""
+"""The project's own stackwalker."""
 STOCK = "minidump-stackwalk"
-"""rust-minidump's."""
+"""rust-minidump's stackwalker."""
 PROGRAM_VARIABLE = "SOCORRO_STACKWALKER"
-ADVICE = f"bin/install-stackwalker gets one, {PROGRAM_VARIABLE} or command_pathname names another"
+ADVICE = f"install one with bin/install-stackwalker, or name another with {PROGRAM_VARIABLE} or command_pathname"
 
 FIELDS = (
     "command_pathname",
@@ -71,33 +70,34 @@ STOCK_COMMAND_LINE = CommandLine(
 
 BASE_ENVIRONMENT = {
     "LANG": "C.UTF-8",
-    # Else each thread reserves 64 MB of address space, which a memory limit counts though nothing uses it.
+    # Otherwise each thread reserves 64 MB of address space, which a memory limit counts though nothing uses it.
     "MALLOC_ARENA_MAX": "2",
-    # It works in one thread: others cost their start, a fifth of a small walk.
+    # A stackwalker works in one thread: starting others costs a fifth of a small walk.
     "TOKIO_WORKER_THREADS": "1",
 }
 """The environment of every stackwalker."""
 
 ENFORCED = "enforced"
-"""The first word that the own stackwalker prints for a part of its sandbox that is in force."""
+"""The first word that our stackwalker prints for a part of its sandbox that is in force."""
 
 _PROGRAM_FIELD = "command_pathname"
 _OF_A_CRASH = ("raw_crash_pathname", "dump_file_pathname", "switches", "questions")
 _REFUSES_ITS_ARGUMENTS = 2
-"""By convention; also of minidump-stackwalk, where a dump that it cannot read gives 1."""
-_TIME_FOR_A_TRIAL = 10.0
-_SAID = 500
-"""Characters of what it said that go into a message."""
+"""The usual exit code, also of minidump-stackwalk, which exits with 1 if it cannot read a dump."""
+_TRIAL_TIMEOUT = 10.0
+"""Seconds."""
+_QUOTED_OUTPUT = 500
+"""Characters of a program's output that a message quotes."""
 
 
 def find_stackwalker(
     name: str = "", environment: Mapping[str, str] = os.environ, interpreter: str = sys.executable
 ) -> Path:
-    """The program of that name; where it is empty, the own one, else rust-minidump's.
+    """Return the path of the program; without a name, that of the project's own, or else of rust-minidump's.
 
-    With a slash in it ``name`` is the path; else ``SOCORRO_STACKWALKER`` names the program, where
-    it is set; else it is looked for on ``PATH``, then beside the Python that runs us (a virtual
-    environment). Raises UnusableProgramError.
+    A ``name`` with a slash is the path. Otherwise ``SOCORRO_STACKWALKER`` names the program if it is set. Without it
+    the search goes over ``PATH``, then beside the Python that runs us (a virtual environment).
+    Raises UnusableProgramError.
     """
     if "/" in name:
         wanted, origin = name, "command_pathname"
@@ -125,8 +125,8 @@ class Stackwalker:
         limits: Limits | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """``command_line``: None, as the program that is found wants it; ``sandbox`` is a command that runs the one
-        behind it; ``environment`` is all that both are given."""
+        """``command_line``: None stands for the one that fits the program. ``sandbox``: a command that runs the
+        command line after it. ``environment``: all variables of both."""
         self.limits = limits or Limits()
         self._command_line = command_line
         self._program = program
@@ -135,6 +135,7 @@ class Stackwalker:
         self._kills = Kills()
         self._trying = threading.Lock()
         self._must_be_good = False
+        self._directory: Path | None = None
         self._good: tuple[int, ...] | None = None
         self._found: str | None = None
         self._logged: str | None = None
@@ -146,39 +147,37 @@ class Stackwalker:
         lines = [self._command_line] if self._command_line else [OWN_COMMAND_LINE, STOCK_COMMAND_LINE]
         return any(line.uses(field) for line in [*lines, self._sandbox])
 
-    def own_program(self, crash_directory: Path | None = None) -> str:
-        """The path of the program, where it is the project's own; else empty."""
-        path, printed = self.version(crash_directory)
+    def own_program(self) -> str:
+        """Return the path of the program if it is the project's own; an empty text otherwise."""
+        path, printed = self.version()
         return path if printed.startswith(OWN) else ""
 
-    def _template(self, crash_directory: Path | None) -> CommandLine:
+    def _template(self) -> CommandLine:
         if self._command_line:
             return self._command_line
-        return OWN_COMMAND_LINE if self.own_program(crash_directory) else STOCK_COMMAND_LINE
+        return OWN_COMMAND_LINE if self.own_program() else STOCK_COMMAND_LINE
 
     def walk(
         self,
         values: Mapping[str, Sequence[str]],
         crash_id: str = "",
-        crash_directory: Path | None = None,
         output_limit: int | None = None,
         questions: Questions | None = None,
     ) -> Outcome:
-        """Run it once, with the values of FIELDS (but the program's own path), for this crash.
+        """Run the stackwalker once, with the values of FIELDS (but the program's own path), for this crash.
 
-        ``output_limit``: how many bytes it may print this time, where that is not as in its limits; where it prints
-        more, its deep stacks are cut; ``questions``: who answers what it asks.
-        By ``crash_directory`` it is found where it outlives us (``kill_orphans``).
-        Raises ProcessingEnvironmentError where it cannot be run on this machine, or was killed there.
+        ``output_limit`` overrides the bytes of ``limits`` that it may print, after its deep stacks are cut.
+        ``questions`` answers what it asks.
+        Raises ProcessingEnvironmentError if it cannot be run on this machine, or was killed there.
         """
         if self._must_be_good:
-            self._try(values, crash_directory)
+            self._try(values)
         limits = self.limits if output_limit is None else replace(self.limits, output=output_limit)
-        outcome = self._run(values, limits, crash_directory, questions)
+        outcome = self._run(values, limits, questions)
         if outcome.return_code > 0 and not outcome.output:
-            self._check_sandbox(values, crash_directory)
+            self._check_sandbox(values)
             if outcome.return_code == _REFUSES_ITS_ARGUMENTS:
-                self._try(values, crash_directory)
+                self._try(values)
         if not killed_by_another(outcome, self.limits):
             self._kills.ended()
         elif not self._kills.is_own_fault(crash_id):
@@ -188,22 +187,19 @@ class Stackwalker:
             )
         return outcome
 
-    def version(self, crash_directory: Path | None = None) -> tuple[str, str]:
-        """The program's path, and what it prints for ``--version``; empty where it is not known or cannot be run.
-
-        ``crash_directory`` is as in ``walk``.
-        """
+    def version(self) -> tuple[str, str]:
+        """Return the program's path and what it prints for ``--version``; empty if it is not known or cannot be run."""
         try:
             located = self._located()
             if not located:
                 return "", ""
             file = (located[0], _identity(located[0]))
             if self._version_of != file:
-                limits = replace(self.limits, timeout=min(self.limits.timeout, _TIME_FOR_A_TRIAL))
-                outcome = run([located[0], "--version"], limits, self._marked(crash_directory))
-                printed = outcome.output[:_SAID].decode(errors="replace")
+                limits = replace(self.limits, timeout=min(self.limits.timeout, _TRIAL_TIMEOUT))
+                outcome = run([located[0], "--version"], limits, self._environment)
+                printed = outcome.output[:_QUOTED_OUTPUT].decode(errors="replace")
                 if outcome.return_code != 0 or "\ufffd" in printed:
-                    # It may be but for now: there is no memory, or the machine is ending.
+                    # The cause may pass: memory may be short, or the processor may be stopping.
                     return located[0], printed
                 self._version_printed, self._version_of = printed, file
             return located[0], self._version_printed
@@ -211,38 +207,39 @@ class Stackwalker:
             return "", ""
 
     def own_sandbox(self, values: Mapping[str, Sequence[str]]) -> dict[str, str]:
-        """Return the state of each part of the own stackwalker's sandbox: ``ENFORCED``, or why it is not.
+        """Return the state of each part of our stackwalker's sandbox: ``ENFORCED``, or why it is not.
 
-        ``values`` are as in ``walk``, without a dump. Empty where the program is another, or cannot be run.
+        ``values`` are as in ``walk``, without a dump. Empty if the program is another one, or cannot be run.
         """
         try:
             if not (program := self.own_program()):
                 return {}
             here = {_PROGRAM_FIELD: (program,), **dict.fromkeys(_OF_A_CRASH, ())}
             arguments = [*self._sandbox.fill({**values, **here}), program, "--version", "--verbose"]
-            limits = replace(self.limits, timeout=min(self.limits.timeout, _TIME_FOR_A_TRIAL))
-            outcome = run(arguments, limits, self._marked(None))
+            limits = replace(self.limits, timeout=min(self.limits.timeout, _TRIAL_TIMEOUT))
+            outcome = run(arguments, limits, self._environment)
         except UnusableProgramError:
             return {}
-        _, *parts = outcome.output[:_SAID].decode(errors="replace").splitlines() or [""]
-        return {name: said for name, colon, said in (part.partition(": ") for part in parts) if colon}
+        _, *parts = outcome.output[:_QUOTED_OUTPUT].decode(errors="replace").splitlines() or [""]
+        return {name: state for name, colon, state in (part.partition(": ") for part in parts) if colon}
 
     def check(self, values: Mapping[str, Sequence[str]] | None = None, directory: Path | None = None) -> None:
-        """Raises ProcessingEnvironmentError, saying what to do, where no walk can succeed for now.
+        """Raise ProcessingEnvironmentError, which says what to do, if no walk can succeed now.
 
-        The program that ``{command_pathname}`` stands for must print a JSON object for a sound minidump
-        of our own (in ``directory``, or in the system's for temporary files): one that is none, or of a
-        version with other arguments, fails for every dump as if the dump were at fault. From now on no
-        ``walk`` is made until it does. One that was good is tried again only once it is another file.
+        The program that ``{command_pathname}`` stands for must print a JSON object for a sound minidump (made in
+        ``directory``, by default the system's for temporary files): a program that is not a stackwalker, or takes
+        other arguments, fails for every dump as if the dump were at fault. From now on ``walk`` raises the same error
+        until the program passes. One that passed is tried again only if its file has changed.
         """
         self._must_be_good = True
         self._found = None
-        self._try(values or {}, directory)
+        self._directory = directory
+        self._try(values or {})
 
-    def _try(self, values: Mapping[str, Sequence[str]], directory: Path | None) -> None:
+    def _try(self, values: Mapping[str, Sequence[str]]) -> None:
         with self._trying:
             if not (program := self._located()):
-                return  # another command altogether, of which nothing is known
+                return  # the command line names its program itself
             try:
                 file = _identity(program[0])
             except UnusableProgramError:
@@ -251,23 +248,23 @@ class Stackwalker:
             if file == self._good:
                 return
             try:
-                with tempfile.TemporaryDirectory(prefix="stackwalker-check-", dir=directory) as own:
+                with tempfile.TemporaryDirectory(prefix="stackwalker-check-", dir=self._directory) as own:
                     dump, raw_crash = Path(own, "sound.dmp"), Path(own, "raw_crash.json")
                     dump.write_bytes(sound_minidump())
                     raw_crash.write_text("{}")
                     values = {**values, "dump_file_pathname": [str(dump)], "raw_crash_pathname": [str(raw_crash)]}
-                    timeout = min(self.limits.timeout, _TIME_FOR_A_TRIAL)
-                    outcome = self._run(values, replace(self.limits, timeout=timeout), None)
+                    timeout = min(self.limits.timeout, _TRIAL_TIMEOUT)
+                    outcome = self._run(values, replace(self.limits, timeout=timeout))
             except OSError as error:
                 raise ProcessingEnvironmentError(
                     f"cannot write a minidump to try the stackwalker with: {error}"
                 ) from error
             if not prints_an_object(outcome):
-                ended = "not done" if outcome.timed_out else f"exit code {outcome.return_code}"
-                said = " | ".join(outcome.stderr.split("\n")).strip(" |") or "it said nothing"
+                end = "not done" if outcome.timed_out else f"exit code {outcome.return_code}"
+                printed = " | ".join(outcome.stderr.split("\n")).strip(" |") or "no output"
                 raise ProcessingEnvironmentError(
-                    f"{program[0]} prints no JSON for a sound minidump, {ended} after {outcome.wall_seconds:.1f} s: "
-                    f"{said[:_SAID]}; {ADVICE}; its arguments are command_line's"
+                    f"{program[0]} prints no JSON for a sound minidump, {end} after {outcome.wall_seconds:.1f} s: "
+                    f"{printed[:_QUOTED_OUTPUT]}; {ADVICE}; command_line sets its arguments"
                 )
             self._good = file
 
@@ -275,24 +272,17 @@ class Stackwalker:
         self,
         values: Mapping[str, Sequence[str]],
         limits: Limits,
-        crash_directory: Path | None,
         questions: Questions | None = None,
     ) -> Outcome:
         try:
-            asked = (str(questions.descriptor),) if questions else ()
-            values = {"switches": (), **values, _PROGRAM_FIELD: self._located(), "questions": asked}
-            arguments = [*self._sandbox.fill(values), *self._template(crash_directory).fill(values)]
-            environment = self._marked(crash_directory)
-            return run(arguments, limits, environment, cutter=DeepStackCutter(), questions=questions)
+            descriptors = (str(questions.descriptor),) if questions else ()
+            values = {"switches": (), **values, _PROGRAM_FIELD: self._located(), "questions": descriptors}
+            arguments = [*self._sandbox.fill(values), *self._template().fill(values)]
+            return run(arguments, limits, self._environment, cutter=DeepStackCutter(), questions=questions)
         except UnusableProgramError as error:
-            # Looked for again the next time: an operator may be putting it right just now.
+            # Look for it again next time: an operator may be mending it just now.
             self._found = self._good = None
             raise error if ADVICE in str(error) else UnusableProgramError(f"{error}; {ADVICE}") from error
-
-    def _marked(self, crash_directory: Path | None) -> dict[str, str]:
-        """The environment of whatever is run for a crash: by it ``kill_orphans`` finds what hangs."""
-        mark = {MARK: str(crash_directory.absolute())} if crash_directory else {}
-        return {**self._environment, **mark}
 
     def _located(self) -> Sequence[str]:
         if self._command_line and not self._command_line.uses(_PROGRAM_FIELD):
@@ -304,18 +294,18 @@ class Stackwalker:
                 self._logged = self._found
         return (self._found,)
 
-    def _check_sandbox(self, values: Mapping[str, Sequence[str]], crash_directory: Path | None) -> None:
-        """A sandbox that cannot be set up looks like a dump that cannot be read: the one is no crash's fault."""
+    def _check_sandbox(self, values: Mapping[str, Sequence[str]]) -> None:
+        """Raise ProcessingEnvironmentError if the sandbox cannot be set up, which would look like a dump's fault."""
         if not self._sandbox:
             return
-        outcome = run([*self._sandbox.fill(values), "true"], self.limits, self._marked(crash_directory))
+        outcome = run([*self._sandbox.fill(values), "true"], self.limits, self._environment)
         if outcome.return_code != 0:
-            said = outcome.stderr.strip() or f"exit code {outcome.return_code}"
-            raise ProcessingEnvironmentError(f"the sandbox does not even run `true`: {said}")
+            reason = outcome.stderr.strip() or f"exit code {outcome.return_code}"
+            raise ProcessingEnvironmentError(f"the sandbox does not even run `true`: {reason}")
 
 
 def _identity(program: str) -> tuple[int, ...]:
-    """Another one once another file has taken its place."""
+    """Return a value that changes when another file takes the program's place."""
     try:
         status = Path(program).stat()
     except OSError as error:

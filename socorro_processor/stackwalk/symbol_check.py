@@ -1,4 +1,4 @@
-"""Check a symbol file with the stackwalker, which takes nothing of a file with one bad line."""
+"""Check a symbol file with the stackwalker, which rejects all of a file for one bad line."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, Stackwalke
 from socorro_processor.symbol_cache.index_process import CORRUPT, IndexProcess
 from socorro_processor.symbols.layout import symbol_path
 
-_TIME = 600
+_TIMEOUT = 600
 """Seconds for one symbol file, which is read in full."""
-_OUTPUT = 1 << 20
-_SAID = 300
+_MAXIMUM_OUTPUT = 1 << 20
+"""Bytes."""
+_QUOTED_OUTPUT = 300
+"""Characters that a message quotes."""
 
 
 class NoVerdict(SocorroError):
-    """The stackwalker could not be asked."""
+    """The stackwalker could not check a symbol file."""
 
 
 def is_corrupt(file: Path, stackwalker: str) -> bool:
-    """Return True where the stackwalker (a path) takes nothing of a symbol file. Raises NoVerdict.
+    """Return True if the stackwalker (a path) rejects the symbol file. Raises NoVerdict.
 
-    The own one says so itself. Another one is asked by a minidump that makes it read the file.
+    Our stackwalker has a command for this. Another one walks a minidump that makes it read the file.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="verdict-") as directory:
@@ -40,7 +42,7 @@ def is_corrupt(file: Path, stackwalker: str) -> bool:
             link.symlink_to(file.absolute())
             dump = Path(directory, "dump")
             dump.write_bytes(minidump_with_a_module())
-            printed = _ask([stackwalker, "--json", "--symbols-path", str(link.parents[2]), str(dump)])
+            printed = _walk([stackwalker, "--json", "--symbols-path", str(link.parents[2]), str(dump)])
         module = json.loads(printed)["modules"][0]
         if module["loaded_symbols"] is not True:
             raise NoVerdict(f"{stackwalker} did not read {file}")
@@ -48,24 +50,24 @@ def is_corrupt(file: Path, stackwalker: str) -> bool:
     except NoVerdict:
         raise
     except (OSError, SocorroError, ValueError, LookupError, TypeError) as error:
-        raise NoVerdict(f"{stackwalker} could not be asked about {file}: {error}") from error
+        raise NoVerdict(f"{stackwalker} cannot check {file}: {error}") from error
 
 
-def _ask(arguments: Sequence[str]) -> bytes:
-    """Run a stackwalker and return what it printed. Raises SocorroError where it failed.
+def _walk(arguments: Sequence[str]) -> bytes:
+    """Run a stackwalker and return what it printed. Raises NoVerdict if it failed.
 
-    One symbol file is judged at a time, in full: it may take more memory than a walk.
+    It reads the whole symbol file, which may take more memory than a walk.
     """
     memory = memory_share(1, largest=sys.maxsize).bytes
-    limits = Limits(timeout=_TIME, cpu=_TIME, memory=memory, output=_OUTPUT, file_size=_OUTPUT)
+    limits = Limits(timeout=_TIMEOUT, cpu=_TIMEOUT, memory=memory, output=_MAXIMUM_OUTPUT, file_size=_MAXIMUM_OUTPUT)
     outcome = run(arguments, limits, BASE_ENVIRONMENT)
     if outcome.timed_out:
-        raise NoVerdict(f"killed, it was not done after {outcome.wall_seconds:.0f} s")
+        raise NoVerdict(f"killed: not done after {outcome.wall_seconds:.0f} s")
     if outcome.output_too_large:
-        raise NoVerdict("killed, its output was too large")
+        raise NoVerdict("killed: its output was too large")
     if outcome.memory_too_large:
-        raise NoVerdict(f"it wanted more than {memory >> 20} MB of memory")
+        raise NoVerdict(f"wanted more than {memory >> 20} MB of memory")
     if outcome.return_code != 0:
-        said = " | ".join(outcome.stderr.splitlines())[-_SAID:]
-        raise NoVerdict(f"exit code {outcome.return_code}: {said or 'it said nothing'}")
+        printed = " | ".join(outcome.stderr.splitlines())[-_QUOTED_OUTPUT:]
+        raise NoVerdict(f"exit code {outcome.return_code}: {printed or 'no output'}")
     return outcome.output

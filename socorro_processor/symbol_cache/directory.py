@@ -1,7 +1,7 @@
 """The directory of the symbol cache, in which no link is ever followed.
 
 Paths are relative to it, with ``/`` between their parts; ``""`` is the directory itself. Each part is
-opened from the one before, so that whoever puts a link in its place leads nobody out of the cache.
+opened from the one before, so that a link put in its place never leads out of the cache.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from socorro_processor.machine.locks import lock_open_file
 logger = logging.getLogger(__name__)
 
 MAXIMUM_DEPTH = 32
-"""Directories that lie deeper are left alone. The Breakpad layout has two levels."""
+"""Deeper directories are left alone. The Breakpad layout has two levels."""
 
 # A descriptor that only names a directory: opening one makes no inotify event.
 _NAME = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -26,18 +26,18 @@ _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class CacheDirectory:
-    """An open cache directory. Every method raises OSError; what is just gone is no error."""
+    """An open cache directory. Every method raises OSError, but not if a file or directory is gone."""
 
     def __init__(self, path: Path) -> None:
-        """The directory is made where it is missing."""
+        """Open the directory, and make it if it is missing."""
         path.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def lock(self) -> bool:
-        """Make it ours, until it is closed or this process ends.
+        """Lock the directory until it is closed or this process ends.
 
-        False where it is another's, or no longer what its path leads to.
+        Return False if another process has the lock, or the path no longer leads to it.
         """
         try:
             lock_open_file(self._root)
@@ -56,7 +56,7 @@ class CacheDirectory:
         os.close(self._root)
 
     def file(self, path: str) -> os.stat_result | None:
-        """The status of a regular file; None where there is none."""
+        """Return the status of a regular file; None if there is none."""
         with suppress(FileNotFoundError, NotADirectoryError), self._parent(path) as (parent, name):
             status = os.stat(name, dir_fd=parent, follow_symlinks=False)
             return status if stat.S_ISREG(status.st_mode) else None
@@ -68,13 +68,13 @@ class CacheDirectory:
             os.unlink(name, dir_fd=parent)
 
     def changed(self, path: str) -> float | None:
-        """When anything last came into a directory or left it, in seconds since 1970; None where it is gone."""
+        """Return when an entry last came into a directory or left it, in seconds since 1970; None if it is gone."""
         with suppress(FileNotFoundError, NotADirectoryError), self._named(path) as descriptor:
             return os.fstat(descriptor).st_mtime
         return None
 
     def remove_empty(self, path: str) -> bool:
-        """Remove a directory, unless there is anything in it: then False. To the kernel that is one step."""
+        """Remove a directory if it is empty, in one step of the kernel. Return False if it stays."""
         try:
             with self._parent(path) as (parent, name):
                 os.rmdir(name, dir_fd=parent)
@@ -83,7 +83,7 @@ class CacheDirectory:
         return True
 
     def walk(self, path: str, watch: Callable[[int, str], None]) -> Iterator[tuple[str, os.stat_result | None]]:
-        """Every regular file at and below ``path``, and with None in place of a status every empty directory.
+        """Yield every regular file at and below ``path`` and, with None as status, every empty directory.
 
         ``watch`` is called with an open descriptor of each directory and its path, before it is read.
         """
@@ -94,7 +94,7 @@ class CacheDirectory:
         self, parent: int, name: str, path: str, watch: Callable[[int, str], None]
     ) -> Iterator[tuple[str, os.stat_result | None]]:
         if path.count("/") >= MAXIMUM_DEPTH:
-            logger.warning("left alone, for it lies too deep in the symbol cache: %.200r", path)
+            logger.warning("left alone because it is too deep in the symbol cache: %.200r", path)
             return
         try:
             descriptor = os.open(name, _LIST, dir_fd=parent)
@@ -124,7 +124,7 @@ class CacheDirectory:
 
     @contextmanager
     def _named(self, path: str) -> Iterator[int]:
-        """A descriptor of the directory at ``path``."""
+        """Open the directory at ``path``."""
         descriptor = self._root
         try:
             for part in path.split("/") if path else ():
@@ -139,7 +139,7 @@ class CacheDirectory:
 
     @contextmanager
     def _parent(self, path: str) -> Iterator[tuple[int, str]]:
-        """A descriptor of the directory that ``path`` lies in, and its name there."""
+        """Open the parent of ``path``; yield its descriptor and the name in it."""
         parent, _, name = path.rpartition("/")
         with self._named(parent) as descriptor:
             yield descriptor, name

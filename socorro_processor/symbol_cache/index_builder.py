@@ -1,4 +1,4 @@
-"""Have indexes of symbol files made, one after the other, in the background."""
+"""Make indexes of symbol files, one after the other, in the background."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ logger = logging.getLogger(__name__)
 
 _MAXIMUM_WAITING = 10_000
 _MAXIMUM_FAILED = 10_000
-_PAUSE = 300.0
-"""Seconds after which one that could not be made is tried again: a disk may have been full."""
+_RETRY_PAUSE = 300.0
+"""Seconds until an index that could not be made is tried again: a disk may have been full."""
 
 
 class IndexBuilder:
-    """May be asked by several threads at once; never makes one wait."""
+    """Makes indexes in a thread of its own. Any thread may ask for one, and does not wait."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class IndexBuilder:
         clock: Callable[[], float] = time.monotonic,
         tried: Callable[[SymbolFile], None] = lambda file: None,
     ) -> None:
-        """``index_path``: as ``index_directory`` has it; ``tried`` is called, in another thread, after each file."""
+        """``index_path`` is as in ``index_directory``. Another thread calls ``tried`` after each file."""
         self._index_path = index_path
         self._clock = clock
         self._tried = tried
         self._wanted: queue.Queue[tuple[SymbolFile, str] | None] = queue.Queue(_MAXIMUM_WAITING)
         self._lock = threading.Lock()
         self._asked: set[SymbolFile] = set()
-        """Waiting, or being made."""
+        """Files whose index is wanted, or being made."""
         self._failed: dict[SymbolFile, tuple[float, FileState | None]] = {}
         """Files whose index could not be made: when it is tried again, and the state of the file until then."""
         self._thread: threading.Thread | None = None
@@ -50,7 +50,7 @@ class IndexBuilder:
     def want(self, file: SymbolFile, stackwalker: str) -> None:
         """Have the index of a symbol file made.
 
-        With too many waiting, or without a thread for them, nothing is done: it will be asked for again.
+        It does nothing if too many wait, or no thread can be started: later walks will ask again.
         """
         with self._lock:
             if self._closed or file in self._asked or self._has_failed(file) or not self._has_thread():
@@ -60,17 +60,17 @@ class IndexBuilder:
                 self._asked.add(file)
 
     def wait(self) -> None:
-        """Until all that was wanted is made, or could not be."""
+        """Wait until each wanted index is made, or has failed."""
         self._wanted.join()
 
     def close(self) -> None:
-        """Also ends what is being made."""
+        """End the thread, and the process that makes an index."""
         with self._lock:
             self._closed = True
             if self._process is not None:
                 self._process.end()
         if self._thread is not None:
-            while True:  # room for the end, and nothing before it
+            while True:  # make room for the None that ends the thread, and put it first
                 try:
                     self._wanted.get_nowait()
                 except queue.Empty:
@@ -91,7 +91,7 @@ class IndexBuilder:
             try:
                 self._make(*wanted)
             except Exception:
-                # The next ones must not wait for ever for want of this thread.
+                # The thread must live on, or the next files would wait for ever.
                 logger.exception("no index of %s", wanted[0].path)
             finally:
                 with self._lock:
@@ -135,7 +135,7 @@ class IndexBuilder:
         with self._lock:
             if len(self._failed) >= _MAXIMUM_FAILED:
                 self._failed.clear()
-            self._failed[file] = self._clock() + _PAUSE, state
+            self._failed[file] = self._clock() + _RETRY_PAUSE, state
 
     def _cannot_be_written(self, file: SymbolFile, error: OSError) -> None:
         METRICS.increment("symbols.index_failed")
@@ -143,8 +143,8 @@ class IndexBuilder:
         if file.root not in self._unwritable:
             self._unwritable.add(file.root)
             logger.warning(
-                "the symbol files in %s are read in full, for their indexes cannot be written: %s; "
-                "set symbol_index_path to a directory that can",
+                "the symbol files in %s are read in full, because their indexes cannot be written: %s; "
+                "set symbol_index_path to a directory that can be written",
                 file.root,
                 error,
             )

@@ -1,6 +1,6 @@
-"""The directory in which the indexes of one store of symbols lie, as the manager of a symbol cache sees it.
+"""The directory of the indexes of one store of symbols, as the manager of a symbol cache sees it.
 
-Who misses one leaves a request in the directory, for the manager to have it made.
+A processor that lacks an index leaves a request in the directory, and the manager has it made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REQUESTS = ".requests"
 
 
 def index_directory(root: Path, directory: str = "") -> Path:
-    """Where the indexes of the symbol files below ``root`` lie: below that path in ``directory``; empty, beside it."""
+    """Return the directory of the indexes for ``root``: below that path in ``directory`` or, if empty, beside it."""
     root = root.absolute()
     if not directory:
         return root.with_name(root.name + SUFFIX)
@@ -29,7 +29,7 @@ def index_directory(root: Path, directory: str = "") -> Path:
 
 
 class IndexRequest(NamedTuple):
-    """An index that was missed, and the stackwalker that is to make it."""
+    """A missing index, and the stackwalker to make it."""
 
     path: str
     """The path of the symbol file in its store."""
@@ -37,7 +37,7 @@ class IndexRequest(NamedTuple):
 
 
 def ask_the_manager(root: Path, indexes: Path, request: IndexRequest) -> bool:
-    """Leave a request for it; False where ``root`` is no managed symbol cache, or nothing can be left."""
+    """Leave a request. Return False if ``root`` is not a managed symbol cache, or the request cannot be written."""
     try:
         if not is_managed(root):
             return False
@@ -48,37 +48,37 @@ def ask_the_manager(root: Path, indexes: Path, request: IndexRequest) -> bool:
 
 
 class IndexDirectory:
-    """Indexes by the paths of their symbol files. What each comes to is known without a look at the disk."""
+    """Indexes by the paths of their symbol files. Their sizes are known without a look at the disk."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._sizes: dict[str, int] = {}
 
     def file(self, path: str) -> Path:
-        """Where the index of a symbol file lies."""
+        """Return the path of a symbol file's index."""
         return self._directory / (path + SUFFIX)
 
     def scan(self) -> None:
-        """See which there are. Raises OSError."""
+        """Find all indexes. Raises OSError."""
         self._sizes = dict(self._walk(str(self._directory)))
 
     def __iter__(self) -> Iterator[str]:
-        """The symbol files that have one."""
+        """Yield the symbol files that have an index."""
         return iter(tuple(self._sizes))
 
     def size(self, path: str) -> int:
-        """In bytes; 0 where there is none."""
+        """Return the size of an index in bytes; 0 if there is none."""
         return self._sizes.get(path, 0)
 
     def look_at(self, path: str) -> None:
-        """See what has become of one."""
+        """Update the size of an index from the disk."""
         try:
             self._sizes[path] = self.file(path).stat().st_size
         except OSError:
             self._sizes.pop(path, None)
 
     def remove(self, path: str) -> None:
-        """It, and the directories that are empty without it. One that cannot be removed still counts, as an orphan."""
+        """Remove an index and the directories that this empties. If that fails, the orphan still counts."""
         if path not in self._sizes:
             return
         file = self.file(path)
@@ -99,7 +99,7 @@ class IndexDirectory:
             file.write(json.dumps(request).encode())
 
     def requests(self) -> Iterator[IndexRequest]:
-        """Take those that were left."""
+        """Take and yield the requests."""
         directory = f"{self._directory}/{_REQUESTS}"
         with suppress(FileNotFoundError), os.scandir(directory) as entries:
             for entry in entries:

@@ -1,4 +1,4 @@
-"""Makes the index of one symbol file: the stackwalker does it, under limits, in a process that ends with this one."""
+"""Make the index of a symbol file with the stackwalker, under limits, in a process that ends with this one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from socorro_processor.machine.memory_share import memory_share
 
 CORRUPT = "corrupt"
 """The verdict on a file that the stackwalker rejects."""
-_TIME = 900.0
-"""Seconds that one may take."""
-_PATIENCE = 5.0
-"""Seconds in which it must have ended when it is told to."""
+_TIMEOUT = 900.0
+"""Seconds for one index."""
+_END_TIMEOUT = 5.0
+"""Seconds for the process to end when told to."""
 _NICENESS = 10
-_SAID = 300
+_QUOTED_OUTPUT = 300
+"""Characters that a message quotes."""
 
 
 class NotIndexed(SocorroError):
@@ -33,14 +34,14 @@ class Indexed(NamedTuple):
     verdict: str
     """``usable``, ``corrupt``, or ``whole``: the file has to be read in full."""
     made: bool
-    """False where it was there already."""
+    """False if the index existed already."""
 
 
 class IndexProcess:
-    """Makes one index, where there is none of this state of the file."""
+    """Makes one index, unless the current state of the file has one."""
 
     def __init__(self, file: Path, stackwalker: str, index_path: str = "", *, anew: bool = False) -> None:
-        """Start. ``index_path``: as ``index_directory`` has it. Raises OSError."""
+        """Start the process. ``index_path`` is as in ``index_directory``. Raises OSError."""
         options = ["--end-with-stdin"]
         if index_path:
             options += ["--index-path", index_path]
@@ -50,8 +51,8 @@ class IndexProcess:
         self._child = Child(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         set_limits(self._child.process.pid, _limits())
 
-    def finish(self, timeout: float = _TIME) -> Indexed:
-        """Wait for its end. Raises NotIndexed."""
+    def finish(self, timeout: float = _TIMEOUT) -> Indexed:
+        """Wait for the end of the process. Raises NotIndexed."""
         try:
             printed, said = self._child.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:
@@ -62,24 +63,24 @@ class IndexProcess:
             self._child.close()
         return _read(printed, said, self._child.process.returncode)
 
-    def end(self, patience: float = _PATIENCE) -> None:
-        """Unfinished. ``finish`` comes after it, where no other thread is waiting there."""
+    def end(self, patience: float = _END_TIMEOUT) -> None:
+        """End the process early. Call ``finish`` afterwards, unless another thread is in it."""
         self._child.end(patience)
 
 
 def _limits() -> Limits:
-    """One symbol file is indexed at a time: it may take more memory than a walk."""
+    """Return limits with more memory than for a walk, because files are indexed one at a time."""
     memory = memory_share(1, largest=sys.maxsize).bytes
-    return Limits(timeout=_TIME, cpu=int(_TIME), memory=memory, niceness=_NICENESS)
+    return Limits(timeout=_TIMEOUT, cpu=int(_TIMEOUT), memory=memory, niceness=_NICENESS)
 
 
 def _read(printed: bytes, said: bytes, return_code: int) -> Indexed:
-    """Raises NotIndexed."""
+    """Read the result. Raises NotIndexed."""
     try:
         line = json.loads(printed)
         if error := line.get("error"):
-            raise NotIndexed(str(error)[:_SAID])
+            raise NotIndexed(str(error)[:_QUOTED_OUTPUT])
         return Indexed(str(line["verdict"]), bool(line["made"]))
     except (ValueError, TypeError, AttributeError, KeyError):
-        message = said.decode(errors="replace").strip().rsplit("\n", 1)[-1][:_SAID]
+        message = said.decode(errors="replace").strip().rsplit("\n", 1)[-1][:_QUOTED_OUTPUT]
         raise NotIndexed(message or f"exit code {return_code}") from None

@@ -1,6 +1,6 @@
 """Have the indexes of a symbol cache made, one after the other.
 
-The first request tells which stackwalker makes them. From then on each file that comes is indexed, too.
+The first request names the stackwalker that makes them. From then on each new file is indexed, too.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from socorro_processor.symbols.layout import SymbolFile
 
 
 class CacheIndexer:
-    """To be used from one thread, which never waits here."""
+    """The indexer of a cache, for one thread, which never waits here."""
 
     def __init__(self, cache: Path, indexes: IndexDirectory, index_path: str = "") -> None:
-        """``index_path``: as ``index_directory`` has it."""
+        """``index_path`` is as in ``index_directory``."""
         self._cache = cache
         self._indexes = indexes
         self._stackwalker = ""
@@ -26,7 +26,7 @@ class CacheIndexer:
         self._builder = IndexBuilder(index_path, tried=self._tried.put)
 
     def arrived(self, path: str) -> None:
-        """Have a file indexed that has come."""
+        """Have a new file indexed."""
         if self._stackwalker and path.endswith(".sym"):
             self._builder.want(SymbolFile(self._cache, path), self._stackwalker)
 
@@ -40,5 +40,5 @@ class CacheIndexer:
             yield self._tried.get().relative
 
     def close(self) -> None:
-        """Close it; an unfinished index is given up."""
+        """Close the indexer, which abandons an unfinished index."""
         self._builder.close()

@@ -1,7 +1,7 @@
-"""One symbol cache, kept to its size while its files come, are used and go.
+"""Keep a symbol cache to its size while its files come, are used and go.
 
-Events say where to look and what was used; what is there, and how large, the disk says. So it does no
-harm that an event may be old when it is read.
+Events say where to look, and which files were used; the disk says which files exist, and their sizes. Events may
+therefore be out of date when they are read.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from socorro_processor.symbol_cache.watches import Event, Happened, Watches
 logger = logging.getLogger(__name__)
 
 EMPTY_DIRECTORY_TIME = 5.0
-"""Seconds that a directory stays though it is empty: somebody may be about to move a file into it."""
+"""Seconds that an empty directory stays: somebody may be about to move a file into it."""
 _COLLECT_EVERY = 256
-"""Directories that a scan opens before it empties inotify's queue: each makes an event, too."""
+"""Directories that a scan opens before it empties inotify's queue, because each opening makes an event."""
 _EVENTS_AGE = 0.01
-"""Seconds for which it removes files by what it knows, before it looks which were opened meanwhile."""
+"""Seconds for which files are removed before new events are read."""
 _LOG_INTERVAL = 60.0
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Who is to know which files there are, by their paths in the cache.
+    """Functions that receive the path in the cache of each file that comes or goes.
 
-    Called in the manager's own thread, by a scan for each file there is: it must be quick.
+    They must be quick: a scan calls ``arrived`` for each file, in the manager's own thread.
     """
 
     arrived: Callable[[str], object] = lambda path: None
-    """A file is there and complete, newly or again."""
+    """Called if a file is complete, newly or again."""
     gone: Callable[[str], object] = lambda path: None
 
     def and_also(self, other: Listener) -> Listener:
-        """Both are told."""
+        """Return a listener that calls both."""
         return Listener(
             lambda path: (self.arrived(path), other.arrived(path)), lambda path: (self.gone(path), other.gone(path))
         )
 
 
 class Beside(Protocol):
-    """Files that belong to those of the cache without lying in it: they count with them, and go with them."""
+    """Files outside the cache that belong to its files: they count, and are removed, with them."""
 
     def size(self, path: str) -> int:
-        """Bytes that belong to a file. Quick, for it is asked of every file."""
+        """Return the bytes that belong to a file. It must be quick, because it is called for every file."""
 
     def remove(self, path: str) -> object: ...
 
@@ -83,7 +83,7 @@ class LRUCache:
         """``limit`` is in bytes."""
         self.files = LRUFiles()
         self.lost_events = False
-        """Only a ``scan`` can tell what is there now."""
+        """True if only a ``scan`` can tell which files exist."""
         self._directory = directory
         self._watches = watches
         self._limit = limit
@@ -97,7 +97,7 @@ class LRUCache:
         self._next_log = 0.0
 
     def scan(self, last_used: Mapping[str, float] = MappingProxyType({})) -> None:
-        """Look through it all, and watch it. ``last_used`` holds what is known of uses, in seconds since 1970."""
+        """Find all files, and watch their directories. ``last_used``: times by path, in seconds since 1970."""
         self.lost_events = False
         self._watches.begin()
         now, today = self._clock(), time.time()
@@ -117,16 +117,16 @@ class LRUCache:
         self.files.sort()
 
     def handle(self, events: Iterable[Event]) -> None:
-        """Take in what has happened."""
+        """Update the files after events."""
         now = self._handled = self._clock()
         touched: dict[str, None] = {}
-        """In the order of their last event: else what came would seem younger than all that was opened since."""
+        """Paths in the order of their last event, so that a new file does not seem younger than those opened since."""
         changed: dict[str, bool] = {}
         walked: set[str] = set()
         hits = 0
         for happened, path in events:
             if happened is Happened.OPENED:
-                # One that has only just come is opened by who writes it.
+                # A file that has only just come was opened by its writer.
                 if path in changed or path in self.files:
                     hits += path not in changed
                     touched.pop(path, None)
@@ -136,7 +136,7 @@ class LRUCache:
                 touched.pop(path, None)
                 touched[path] = None
             elif happened is Happened.DIRECTORY_CAME:
-                # Not one that the walk through the directory above it has met since.
+                # A walk through its parent may have met it already.
                 if path not in walked:
                     for each, _ in self._walk(path, walked):
                         changed.setdefault(each, True)
@@ -158,7 +158,7 @@ class LRUCache:
             METRICS.increment("symbol_cache.hits", hits)
 
     def look_at(self, path: str) -> None:
-        """Look again at what lies beside a file. That does not count as a use of the file."""
+        """Update the size of what is beside a file. That does not count as a use of the file."""
         file = self.files.get(path)
         status = self._directory.file(path)
         if file is None or status is None:
@@ -167,7 +167,7 @@ class LRUCache:
             self.files.resize(path, status.st_size + self._beside.size(path))
 
     def evict(self) -> Iterator[str]:
-        """Remove the files unused for longest until the others keep to the limit; their paths."""
+        """Remove the files unused for longest until the others keep to the limit. Yield their paths."""
         while self.files.bytes > self._limit:
             if self._clock() - self._handled > _EVENTS_AGE:
                 self.handle(self._watches.read(0))
@@ -178,11 +178,11 @@ class LRUCache:
             try:
                 self._directory.remove(path)
             except OSError as error:
-                # The others must not wait for it; this one comes up again after them.
+                # The others must not wait for this file, which moves behind them.
                 self.files.use(path, self._clock())
                 if self._clock() >= self._next_log:
                     self._next_log = self._clock() + _LOG_INTERVAL
-                    logger.warning("symbol cache: %.200r cannot be removed: %s", path, error.strerror)
+                    logger.warning("symbol cache: cannot remove %.200r: %s", path, error.strerror)
                 return
             METRICS.increment("symbol_cache.evictions")
             METRICS.increment("symbol_cache.evicted_bytes", file.size)
@@ -190,7 +190,7 @@ class LRUCache:
             yield path
 
     def remove_empty_directories(self) -> None:
-        """Remove those that have stayed empty."""
+        """Remove the directories that have stayed empty."""
         now, today = self._clock(), time.time()
         due = [path for path, due in self._perhaps_empty.items() if due <= now]
         for path in due:
@@ -204,7 +204,7 @@ class LRUCache:
                 self._may_be_empty(path.rpartition("/")[0])
 
     def _walk(self, top: str, walked: set[str] | None = None) -> Iterator[tuple[str, stat_result]]:
-        """Every file at and below ``top``; its directories are watched, and added to ``walked``."""
+        """Yield every file at and below ``top``; watch its directories, and add them to ``walked``."""
 
         def watch(descriptor: int, path: str) -> None:
             self._watches.add(descriptor, path)

@@ -1,4 +1,4 @@
-"""The files of the symbol cache in the order in which they were used, and what they come to."""
+"""The files of the symbol cache in the order of their last use, and their total size."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class CachedFile:
-    """Slots, for there are a hundred thousand of them."""
+    """A file of the cache. It has slots, because there are a hundred thousand of them."""
 
     size: int
     """Bytes, as ``ls`` shows them; blocks on the disk may be more."""
     used: float
-    """When it was last opened or written, by the clock of the one who keeps them."""
+    """The time when it was last opened or written, by the clock of the cache, in seconds."""
 
 
 class LRUFiles:
@@ -23,7 +23,7 @@ class LRUFiles:
     def __init__(self) -> None:
         self._files: OrderedDict[str, CachedFile] = OrderedDict()
         self.bytes = 0
-        """The sum of their sizes."""
+        """The sum of the sizes."""
 
     def __len__(self) -> int:
         return len(self._files)
@@ -32,7 +32,7 @@ class LRUFiles:
         return path in self._files
 
     def __iter__(self) -> Iterator[str]:
-        """Their paths, in order."""
+        """Yield the paths, in order."""
         return iter(self._files)
 
     def items(self) -> Iterator[tuple[str, CachedFile]]:
@@ -45,7 +45,7 @@ class LRUFiles:
         return next(self.items(), None)
 
     def use(self, path: str, now: float) -> bool:
-        """It is the youngest now; False where it is not among them."""
+        """Move a file to the end of the order. Return False if it is unknown."""
         file = self._files.get(path)
         if file is None:
             return False
@@ -54,7 +54,7 @@ class LRUFiles:
         return True
 
     def put(self, path: str, size: int, used: float) -> None:
-        """It is there with this size, and the youngest (``sort`` puts one right that is not)."""
+        """Add or update a file, at the end of the order (``sort`` corrects that)."""
         file = self._files.get(path)
         if file is None:
             self._files[path] = CachedFile(size, used)
@@ -65,13 +65,13 @@ class LRUFiles:
             self._files.move_to_end(path)
 
     def resize(self, path: str, size: int) -> None:
-        """One that is there; its place in the order is kept."""
+        """Change the size of a known file, which keeps its place in the order."""
         file = self._files[path]
         self.bytes += size - file.size
         file.size = size
 
     def drop(self, path: str) -> bool:
-        """It is gone; False where it was not among them."""
+        """Forget a file. Return False if it is unknown."""
         file = self._files.pop(path, None)
         if file is None:
             return False
@@ -83,5 +83,5 @@ class LRUFiles:
         return [path for path in self._files if path.startswith(prefix)]
 
     def sort(self) -> None:
-        """Put them in the order of their use."""
+        """Sort the files by their last use."""
         self._files = OrderedDict(sorted(self._files.items(), key=lambda item: item[1].used))

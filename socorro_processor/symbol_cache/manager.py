@@ -1,6 +1,6 @@
-"""The manager of the symbol cache: what was unused for longest goes when the cache is over its size.
+"""The manager of the symbol cache: if the cache is over its size, it removes the files unused for longest.
 
-It is a process of its own (``socorro symbols manage``, or the processor's companion), so that no
+It is a separate process (``socorro symbols manage``, or the processor's companion), so that no
 stackwalk ever waits for it.
 """
 
@@ -26,16 +26,16 @@ from socorro_processor.symbol_cache.watches import Watches
 
 logger = logging.getLogger(__name__)
 
-_IDLE = 0.25
-"""Seconds after which it looks whether to stop, where nothing happens."""
-_BATCH = 0.1
-"""Seconds for which events gather before they are handled: to wake up costs more than to handle one."""
+_STOP_INTERVAL = 0.25
+"""Seconds between two checks whether to stop, while no events come."""
+_EVENT_DELAY = 0.1
+"""Seconds for which events gather before they are handled: waking up costs more than handling one."""
 _LOCK_INTERVAL = 0.25
 SCAN_INTERVAL = 60.0
-"""Seconds between two scans, where inotify has too few watches."""
-_PRIORITY = -10
-"""Its niceness, where it may choose: on a machine whose cores are all taken the cache would else outgrow its limit
-before the manager has its turn. What it does is little."""
+"""Seconds between two scans if inotify has too few watches."""
+_NICENESS = -10
+"""Used if permitted: if all cores are busy, the cache would otherwise outgrow its limit before the manager runs.
+It uses little CPU time."""
 _STATUS_INTERVAL = 1.0
 _ORDER_INTERVAL = 60.0
 
@@ -44,51 +44,53 @@ class SymbolLRUCacheManager(RequiredConfig):
     """Manages one symbol cache.
 
     Everything below ``symbol_cache_path`` is the cache's: each regular file counts, with its size as
-    ``ls`` shows it, and may be removed; links and other kinds of files are let be. Who moves a file in
-    must be ready to make its directory once more: one that stays empty is removed.
+    ``ls`` shows it, and may be removed; links and other kinds of files are left alone. A program that moves a
+    file in must be ready to make its directory again: a directory that stays empty is removed.
     """
 
     required_config = Namespace()
     required_config.add_option(
         "symbol_cache_path",
         default="",
-        doc="the directory of the symbol cache (empty: none is managed); what lies in it is removed when it was "
-        "unused for longest",
+        doc="the directory of the symbol cache (empty: none is managed); any file in it may be removed, those unused "
+        "for longest first",
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "symbol_cache_size",
         default="1G",
-        doc="what the files of the symbol cache may come to (k, M, G)",
+        doc="the largest total size of the files in the symbol cache, in bytes (k, M, G)",
         from_string_converter=size,
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "symbol_index_path",
         default="",
-        doc="where the indexes of symbol files lie, as the rule that runs the stackwalker has it; they count with "
-        "their files and go with them",
+        doc="the directory of the indexes of symbol files, the same as in the rule that runs the stackwalker; an index "
+        "counts, and is removed, with its file",
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "state_path",
         default="",
-        doc="where the order of use and the status are kept, outside of the cache (empty: beside it, with .state "
-        "behind its name)",
+        doc="the directory for the order of use and the status, outside the cache (empty: the cache's path with "
+        ".state appended)",
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "verbosity",
         default="0",
-        doc="which files are logged: 0 none, 1 those that are removed for room, 2 those that come and go, too",
+        doc="which files are logged: 0 none, 1 those removed for room, 2 also those that come and go",
         from_string_converter=WholeNumber(0),
     )
 
     def __init__(self, config: DotDict, listener: Listener | None = None, scan_interval: float = SCAN_INTERVAL) -> None:
-        """``listener`` is told which files there are. Raises ConfigurationError."""
+        """``listener`` learns which files there are. Raises ConfigurationError."""
         self._path = Path(config.symbol_cache_path).absolute()
         if not config.symbol_cache_path or self._path == Path("/"):
-            raise ConfigurationError("which symbol cache? Set companion_process.symbol_cache_path to its directory")
+            raise ConfigurationError(
+                "no symbol cache to manage: set companion_process.symbol_cache_path to its directory"
+            )
         try:
             self._records: CacheRecords = records_of(self._path, config.state_path)
         except ValueError as error:
@@ -109,12 +111,12 @@ class SymbolLRUCacheManager(RequiredConfig):
         return bool(config.symbol_cache_path)
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Manage the cache until ``stopped``; before that, wait for as long as another manager does.
+        """Manage the cache until ``stopped``; first wait until no other manager does.
 
         Raises ProcessingEnvironmentError.
         """
-        with suppress(OSError):  # not everybody may
-            os.setpriority(os.PRIO_PROCESS, 0, min(_PRIORITY, os.getpriority(os.PRIO_PROCESS, 0)))
+        with suppress(OSError):  # it takes a permission
+            os.setpriority(os.PRIO_PROCESS, 0, min(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
         try:
             while not stopped():
                 with closing(CacheDirectory(self._path)) as directory:
@@ -124,11 +126,11 @@ class SymbolLRUCacheManager(RequiredConfig):
             raise ProcessingEnvironmentError(f"cannot manage the symbol cache {self._path}: {error}") from error
 
     def _lock(self, directory: CacheDirectory, stopped: Callable[[], bool]) -> bool:
-        """False where there is nothing to be locked any more."""
+        """Wait for the lock. Return False if stopped, or if the directory was replaced."""
         if directory.lock():
             return True
         if directory.is_current():
-            logger.info("symbol cache %s: another manager is at it, this one waits", self._path)
+            logger.info("symbol cache %s: another manager runs, this one waits", self._path)
         while directory.is_current() and not stopped():
             if directory.lock():
                 return True
@@ -145,7 +147,7 @@ class SymbolLRUCacheManager(RequiredConfig):
             for path in self._indexes:
                 if path not in cache.files:
                     self._indexes.remove(path)
-            gc.freeze()  # what is there from the start need not be looked through for garbage
+            gc.freeze()  # what exists from the start needs no garbage collection
             logger.info(
                 "symbol cache %s: %d files, %d of %d bytes",
                 self._path,
@@ -157,7 +159,7 @@ class SymbolLRUCacheManager(RequiredConfig):
             next_scan = time.monotonic() + self._scan_interval
             try:
                 while not stopped() and directory.is_current():
-                    cache.handle(watches.read(_IDLE, _BATCH))
+                    cache.handle(watches.read(_STOP_INTERVAL, _EVENT_DELAY))
                     for path in cache.evict():
                         if self._verbosity:
                             logger.info("symbol cache: removed %.300r", path)
@@ -172,11 +174,11 @@ class SymbolLRUCacheManager(RequiredConfig):
             finally:
                 reports.write(cache, watches.complete, at_once=True)
         if not stopped():
-            logger.warning("symbol cache %s: the directory was replaced by another one, starting anew", self._path)
+            logger.warning("symbol cache %s: the directory was replaced by another one, starting again", self._path)
 
 
 class _Reports:
-    """Writes down, now and then, what there is to tell of a cache."""
+    """Saves the order and the status of a cache from time to time."""
 
     def __init__(self, records: CacheRecords, started: float, limit: int) -> None:
         self._records = records
@@ -190,7 +192,7 @@ class _Reports:
         self._failed = False
 
     def write(self, cache: LRUCache, watching: bool, at_once: bool = False) -> None:
-        """Do so where it is time to and anything is new."""
+        """Save what has changed, if it is time to."""
         now = time.monotonic()
         if now < self._next_status and not at_once:
             return
@@ -208,7 +210,7 @@ class _Reports:
             self._failed = False
         except OSError as error:
             if not self._failed:
-                logger.warning("the order and status of the symbol cache cannot be saved: %s", error)
+                logger.warning("cannot save the order and status of the symbol cache: %s", error)
             self._failed = True
 
     def _current(self, cache: LRUCache, watching: bool) -> Status:

@@ -1,7 +1,7 @@
-"""Records of the manager of a symbol cache, beside the cache: the order of use, and its own status.
+"""Records that the manager keeps beside a symbol cache: the order of use, and its status.
 
-Neither lies in the cache, where it would be a file like any other. Both are replaced in one step; a
-damaged or missing one costs no more than what it says.
+They are outside the cache, because every file in it is a symbol file. Each is replaced in one step; if one is
+damaged or missing, nothing else is lost.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ class Status:
 
     pid: int
     started: float
-    """Seconds since 1970, as all times here."""
+    """Seconds since 1970, like all times here."""
     limit: int
     bytes: int
     files: int
     hits: int
-    """Opened files that were there, since the start; several openings at once count once."""
+    """Uses of files that were there, since the start; several openings at once count once."""
     evictions: int
-    """Files removed for room, since the start."""
+    """Files removed to make room, since the start."""
     evicted_bytes: int
     overflows: int
-    """Times that events were lost, and the cache was looked through instead."""
+    """Times that events were lost, and the cache was scanned instead."""
     oldest: float | None
-    """When the file that goes next was last used; None where there is none."""
+    """The last use of the file to be removed next; None if there is no file."""
     watching: bool
-    """False where inotify has too few watches, and the cache is looked through once a minute."""
+    """False if inotify has too few watches, and the cache is scanned once a minute."""
 
 
 class CacheRecords:
@@ -47,8 +47,8 @@ class CacheRecords:
         self._directory = directory
 
     def save_order(self, used: Iterable[tuple[str, float]]) -> None:
-        """Paths with the time of their last use. Raises OSError."""
-        # A name may hold any byte but NUL, line ends too.
+        """Save paths, each with the time of its last use. Raises OSError."""
+        # A name may contain any byte but NUL, even line ends.
         text = "\0".join(f"{time:.3f} {path}" for path, time in used)
         self._replace("order", os.fsencode(text))
 
@@ -63,7 +63,7 @@ class CacheRecords:
         return used
 
     def save_status(self, status: Status) -> None:
-        """Raises OSError."""
+        """Save the status. Raises OSError."""
         self._replace("status.json", json.dumps(asdict(status)).encode())
 
     def status(self) -> Status | None:
@@ -82,11 +82,11 @@ class CacheRecords:
 
 
 def records_of(cache: Path, directory: str) -> CacheRecords:
-    """Return the records of a cache: in ``directory``, or beside the cache if it is empty. Raises ValueError."""
-    found = Path(directory) if directory else cache.with_name(f"{cache.name}.state")
-    if found.resolve().is_relative_to(cache.resolve()):
-        raise ValueError(f"{found} lies in the symbol cache {cache} itself: set state_path to another directory")
-    return CacheRecords(found)
+    """Return the records of a cache, in ``directory`` or, if that is empty, beside the cache. Raises ValueError."""
+    records = Path(directory) if directory else cache.with_name(f"{cache.name}.state")
+    if records.resolve().is_relative_to(cache.resolve()):
+        raise ValueError(f"{records} is in the symbol cache {cache} itself: set state_path to another directory")
+    return CacheRecords(records)
 
 
 def is_managed(cache: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Events in a tree of directories, by Linux's inotify (man 7 inotify): one watch a directory."""
+"""Watch a tree of directories with Linux's inotify (man 7 inotify), with one watch per directory."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Happened(Enum):
     CHANGED = auto()
     """A file may have come, grown, shrunk or gone: only the disk knows."""
     ARRIVED = auto()
-    """As above, and whoever wrote it, or moved it here, is done."""
+    """Like CHANGED, and the file is complete: it was closed after writing, or moved here."""
     DIRECTORY_CAME = auto()
     DIRECTORY_LEFT = auto()
-    """It was moved away, with all that is in it. (One that is deleted was empty before.)"""
+    """A directory was moved away with its content. (A deleted directory was empty before.)"""
     OVERFLOWED = auto()
     """Events were lost."""
 
@@ -35,7 +35,7 @@ Event = tuple[Happened, str]
 _SETTINGS = {errno.ENOSPC: "fs.inotify.max_user_watches", errno.EMFILE: "fs.inotify.max_user_instances"}
 """The kernel's settings that limit inotify, by the error that it gives."""
 
-# The integers, for the attributes of an enumeration are slow.
+# Integers, because the attributes of an enumeration are slow.
 _OPEN = int(flags.OPEN)
 _IS_DIRECTORY = int(flags.ISDIR)
 _IGNORED = int(flags.IGNORED)
@@ -56,10 +56,10 @@ _MASK = (
 
 
 class Watches:
-    """The watches of a tree, from one thread.
+    """The watches of a tree, for one thread.
 
-    Where the kernel refuses one, the log says which setting to raise, ``complete`` is false, and who
-    wants to know what happens must look at the disk. Raises OSError for what is no such limit.
+    If the kernel's limits refuse a watch, the log says which setting to raise, ``complete`` is false, and the
+    caller must scan the disk. Other failures raise OSError.
     """
 
     def __init__(self) -> None:
@@ -77,16 +77,16 @@ class Watches:
         return len(self._paths)
 
     def begin(self) -> None:
-        """All directories are going to be added, again where they were before."""
+        """Prepare for a scan, which adds all directories, known ones again."""
         self._was_told = self._was_told and not self.complete
         self.complete = self._inotify is not None
 
     def add(self, descriptor: int, path: str) -> None:
-        """Watch an open directory, which events are to call ``path``."""
+        """Watch an open directory, whose name in events is ``path``."""
         if self._inotify is None:
             return
         try:
-            # The very directory that was opened, whatever its path leads to by now.
+            # Not the path, which may lead to another directory by now.
             watch = self._inotify.add_watch(f"/proc/self/fd/{descriptor}", _MASK)
         except FileNotFoundError:  # it was deleted
             return
@@ -96,7 +96,7 @@ class Watches:
         self._paths[watch] = path
 
     def remove_below(self, path: str) -> None:
-        """Watch a directory, and those in it, no more."""
+        """Stop watching a directory and those in it."""
         assert self._inotify is not None
         prefix = f"{path}/"
         for watch, watched in list(self._paths.items()):
@@ -110,10 +110,10 @@ class Watches:
                         raise
 
     def read(self, timeout: float, delay: float = 0.0) -> Iterator[Event]:
-        """Return the events since the last call, in order.
+        """Yield the events since the last call, in order.
 
-        Waits up to ``timeout`` seconds for the first event, and then ``delay`` for the others that come with it: to
-        wake up for each costs more than to handle it.
+        Wait up to ``timeout`` seconds for the first event, then ``delay`` seconds for others: waking up for each
+        costs more than handling it.
         """
         pending, self._pending = self._pending, []
         yield from pending
@@ -122,7 +122,7 @@ class Watches:
         yield from self._events(0 if pending else int(timeout * 1000), int(delay * 1000))
 
     def collect(self) -> None:
-        """Take what has happened out of the kernel's queue, which holds only so much, for the next ``read``."""
+        """Empty the kernel's queue, whose size is limited, and keep the events for the next ``read``."""
         if self._inotify is not None:
             self._pending += self._events(0, 0)
 
@@ -156,7 +156,7 @@ class Watches:
         if not self._was_told:
             self._was_told = True
             logger.warning(
-                "inotify refused a watch after %d: %s; the symbol cache is looked through once a minute instead. "
+                "inotify refused a watch after %d: %s; the symbol cache is scanned once a minute instead. "
                 "Raise the sysctl %s (now %s) above the number of directories in the cache",
                 len(self),
                 os.strerror(error.errno or 0),

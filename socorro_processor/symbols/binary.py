@@ -1,11 +1,11 @@
-"""Identify the build of a binary: the debug file and debug id under which its symbols are looked for.
+"""Identify the build of a binary: the debug file and debug id under which its symbols are stored.
 
     path = Path("build/app")
     for binary in identify(path, kind_of(path)):
         binary.debug_file, binary.debug_id    # "app", "E4DF04A6765287CCEA3F3C2A8BD10C440"
 
-ELF, PE, PDB and Mach-O are read as far as that needs. A stranger may have written them: nothing is read beyond the
-end of the file, and no count in it is believed.
+It reads ELF, PE, PDB and Mach-O as far as that needs. The file may be hostile: nothing is read beyond its end, and no
+count in it is trusted.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Binary:
     path: Path
     kind: Kind
     debug_file: str
-    """Its name in a store of symbols, as far as can be told here: an ELF file may have another, its SONAME."""
+    """The likely name in a store of symbols: an ELF file may have another, its SONAME."""
     debug_id: str
     has_code: bool = True
-    """False where it was split off another file, and has the debug information of that."""
+    """False if it holds debug information split off another file."""
     architecture: str = ""
-    """The architecture of a Mach-O file, by dump_syms' name."""
+    """The architecture of a Mach-O file, as dump_syms names it."""
 
 
 # How files begin. ELF: System V ABI, chapter 4, ELF Identification. PDB: LLVM, The MSF File Format, The Superblock.
@@ -49,10 +49,10 @@ _ELF_MAGIC = b"\x7fELF"
 _PDB_MAGIC = b"Microsoft C/C++ MSF 7.00\r\n\x1aDS\0\0\0"
 _MACHO_MAGIC = {b"\xce\xfa\xed\xfe": "<", b"\xcf\xfa\xed\xfe": "<", b"\xfe\xed\xfa\xce": ">", b"\xfe\xed\xfa\xcf": ">"}
 _FAT_MAGIC = {b"\xca\xfe\xba\xbe": struct.Struct(">8xI8x"), b"\xca\xfe\xba\xbf": struct.Struct(">8xQ16x")}
-"""With what is read of an entry: its offset."""
+"""The layout of an entry; only its offset is read."""
 
 _MAXIMUM_ARCHITECTURES = 16
-"""A Java class begins as a fat Mach-O file does; where this number is it has its version, 45 or more
+"""A Java class begins like a fat Mach-O file, with its version, 45 or more, in place of this number
 (Java Virtual Machine Specification, 4.1)."""
 _MAXIMUM_HEADERS = 1 << 16
 _MAXIMUM_PATH = 1024
@@ -60,7 +60,7 @@ _MAXIMUM_DIRECTORY = 64 << 20
 
 
 def kind_of(path: Path) -> Kind | None:
-    """Return what kind of binary a file is by its first bytes; None where it is none. Raises NotUnderstood."""
+    """Return the kind of binary that a file begins like; None if it is not a binary. Raises NotUnderstood."""
     with DumpFile(path) as file:
         begin = file.read(0, min(_MAGIC_SIZE, file.size), "its first bytes")
     if begin.startswith(_ELF_MAGIC):
@@ -77,7 +77,7 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def identify(path: Path, kind: Kind) -> list[Binary]:
-    """Return the binary, or each one that a fat Mach-O file has. Raises NotUnderstood."""
+    """Return the binary, or each binary in a fat Mach-O file. Raises NotUnderstood."""
     with DumpFile(path) as file:
         match kind:
             case Kind.ELF:
@@ -131,11 +131,11 @@ def _pe(path: Path, file: DumpFile) -> Binary:
             "<12xIII", file.read(optional + optional_size + 40 * each, 24, "a section header")
         )
         if start <= address < start + raw_size:
-            return _of_debug_directory(path, file, address - start + raw, size)
+            return _read_debug_directory(path, file, address - start + raw, size)
     raise NotUnderstood("it has no debug id: link it with /DEBUG, or with --build-id")
 
 
-def _of_debug_directory(path: Path, file: DumpFile, at: int, size: int) -> Binary:
+def _read_debug_directory(path: Path, file: DumpFile, at: int, size: int) -> Binary:
     limit(size // 28, _MAXIMUM_HEADERS, "entries of a debug directory")
     for each in range(size // 28):
         type_, length, record = struct.unpack("<12xII4xI", file.read(at + 28 * each, 28, "a debug directory"))
@@ -196,7 +196,7 @@ _ARCHITECTURES = {
     (0x100000C, None): "arm64",
     (0x100000C, 2): "arm64e",
 }
-"""By processor and variant, with None for any other."""
+"""Architectures by processor and variant; None stands for any other variant."""
 
 
 def _offsets(file: DumpFile) -> list[int]:
@@ -210,7 +210,7 @@ def _offsets(file: DumpFile) -> list[int]:
 def _macho(path: Path, file: DumpFile, at: int) -> Binary:
     order = _MACHO_MAGIC.get(magic := file.read(at, 4, "the Mach-O header"))
     if order is None:
-        raise NotUnderstood("a fat Mach-O file with something else in it")
+        raise NotUnderstood("a fat Mach-O file with an entry that is not Mach-O")
     processor, variant, kind, count = struct.unpack(f"{order}4I", file.read(at + 4, 16, "the Mach-O header"))
     variant &= 0xFFFFFF
     architecture = _ARCHITECTURES.get((processor, variant)) or _ARCHITECTURES.get((processor, None))

@@ -1,4 +1,4 @@
-"""Symbol files in a directory, of this machine or of another's file system."""
+"""Symbol files in a directory, local or on a network file system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SUFFIXES = ("", ".gz", ".zst")
 
 
 class DirectorySource:
-    """Files as they are, or with ``.gz`` or ``.zst`` behind the name, compressed."""
+    """A directory of symbol files, plain or compressed (``.gz`` or ``.zst`` appended to the name)."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -24,7 +24,7 @@ class DirectorySource:
                 raise SourceAway(f"there is no directory {self.name}")
             for suffix in _SUFFIXES:
                 file = self._root / f"{path}{suffix}"
-                if file.is_file():  # and no pipe, which would block
+                if file.is_file():  # not a pipe, which would block
                     with file.open("rb") as opened:
                         while chunk := opened.read(_CHUNK):
                             yield chunk

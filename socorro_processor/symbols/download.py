@@ -1,7 +1,7 @@
-"""From what a source sends to a symbol file that is known to be the right one.
+"""Turn what a source sends into a symbol file that is known to be the right one.
 
-It is unpacked (gzip, zstd), limited in size and time, and checked while it comes: the first line must
-be ``MODULE`` with the debug id that was asked for, and, where that is no GUID, with the debug file too.
+The data is decompressed (gzip, zstd), limited in size and time, and checked while it comes: the first line must
+be ``MODULE`` with the debug id that was asked for and, if that is not a GUID, with the debug file too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 import zstandard
@@ -23,11 +24,12 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _MAGIC = max(map(len, (_GZIP, _ZSTD)))
 _PIECE = 1 << 20
 _ZSTD_PIECE = 1 << 10
-"""Bytes of compressed data that are unpacked at once: a few stand for 128 KB at most, so this for less than 64 MB."""
+"""Compressed bytes that are decompressed at once, to less than 64 MB: a block of a few bytes can hold 128 KB."""
 _ZSTD_WINDOW = 1 << 27
-_FIRST_LINE = 4_096
-_GUID = 32
-"""Digits; one more at least is the age."""
+_LONGEST_MODULE_LINE = 4_096
+"""Bytes."""
+_GUID_DIGITS = 32
+"""A debug id that begins with a GUID has at least one more digit, the age."""
 _MODULE = re.compile(rb"MODULE [^ \r\n]+ [^ \r\n]+ ([0-9A-Fa-f]+) ([^\r\n]+)\r?\n")
 """Breakpad, docs/symbol_files.md, MODULE records."""
 
@@ -35,7 +37,7 @@ _MODULE = re.compile(rb"MODULE [^ \r\n]+ [^ \r\n]+ ([0-9A-Fa-f]+) ([^\r\n]+)\r?\
 @dataclass(frozen=True)
 class DownloadLimits:
     size: int
-    """Bytes, unpacked."""
+    """Bytes, decompressed."""
     seconds: float
 
 
@@ -47,7 +49,10 @@ def receive(
     stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Write the symbol file; its size. Raises WrongSymbolFile, SourceAway (it was too slow) or OSError."""
+    """Write the symbol file and return its size.
+
+    Raises WrongSymbolFile; SourceAway if the source is too slow, or the processor stops; or OSError.
+    """
     end = clock() + limits.seconds
 
     def in_time() -> Iterator[bytes]:
@@ -60,20 +65,20 @@ def receive(
 
     size = 0
     last = b""
-    for piece in _checked(unpacked(in_time()), wanted):
+    for piece in _checked(decompressed(in_time()), wanted):
         size += len(piece)
         if size > limits.size:
             raise WrongSymbolFile(f"more than {limits.size} bytes")
         last = piece
         file.write(piece)
-    # Nor would the stackwalker take one that was cut off.
+    # The stackwalker would reject a file that was cut off.
     if not last.endswith(b"\n"):
-        raise WrongSymbolFile("its last line has no end")
+        raise WrongSymbolFile("its last line was cut off")
     return size
 
 
 def module_line(data: bytes) -> tuple[str, str] | None:
-    """Debug file and debug id of the symbol file that begins with ``data``; None where none does."""
+    """Return debug file and debug id from the start of a symbol file; None if ``data`` does not begin one."""
     match = _MODULE.match(data)
     return (match[2].decode("utf-8", "replace"), match[1].decode("ascii")) if match else None
 
@@ -82,42 +87,37 @@ def _checked(pieces: Iterator[bytes], wanted: SymbolFileID) -> Iterator[bytes]:
     begin = b""
     for piece in pieces:
         begin += piece
-        if b"\n" in begin or len(begin) >= _FIRST_LINE or not b"MODULE ".startswith(begin[:7]):
+        if b"\n" in begin or len(begin) >= _LONGEST_MODULE_LINE or not b"MODULE ".startswith(begin[:7]):
             break
-    module = module_line(begin[:_FIRST_LINE])
+    module = module_line(begin[:_LONGEST_MODULE_LINE])
     if module is None:
-        raise WrongSymbolFile("no symbol file: it does not begin with a MODULE line")
+        raise WrongSymbolFile("not a symbol file: it does not begin with a MODULE line")
     try:
-        found = symbol_path(*module)
+        path = symbol_path(*module)
     except ValueError as error:
-        raise WrongSymbolFile(f"no symbol file: {error}") from None
-    # An id of a whole GUID is that of one build. Its file may have another name: a dump says libc.so.6, the MODULE
-    # line libc-2.32.so. Names of Windows' files, and ids, are written in any case.
-    same = module[1].casefold() == wanted.debug_id.casefold()
-    if not same or (len(wanted.debug_id) <= _GUID and found.casefold() != wanted.path.casefold()):
+        raise WrongSymbolFile(f"not a symbol file: {error}") from None
+    # A whole GUID identifies one build, whose file may have another name: libc.so.6 in a dump, libc-2.32.so in the
+    # MODULE line. Windows' file names, and ids, may be in any case.
+    is_same_id = module[1].casefold() == wanted.debug_id.casefold()
+    if not is_same_id or (len(wanted.debug_id) <= _GUID_DIGITS and path.casefold() != wanted.path.casefold()):
         raise WrongSymbolFile("the symbol file of another module or build")
     yield begin
     yield from pieces
 
 
-def unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the data, unpacked where gzip or zstd compressed it. Raises WrongSymbolFile if it is damaged."""
+def decompressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the data, decompressed if it is gzip or zstd. Raises WrongSymbolFile if it is damaged."""
     begin = b""
     for chunk in chunks:
         begin += chunk
         if len(begin) >= _MAGIC:
             break
     if begin.startswith(_GZIP):
-        yield from _gunzipped(_after(begin, chunks))
+        yield from _gunzipped(chain((begin,), chunks))
     elif begin.startswith(_ZSTD):
-        yield from _unzstandard(_after(begin, chunks))
+        yield from _unzstd(chain((begin,), chunks))
     else:
-        yield from _after(begin, chunks)
-
-
-def _after(begin: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    yield begin
-    yield from chunks
+        yield from chain((begin,), chunks)
 
 
 def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -126,7 +126,7 @@ def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             rest = chunk
             while rest:
-                if unpacker.eof:  # gzip files may stand one behind another
+                if unpacker.eof:  # gzip members may follow one another
                     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
                 if piece := unpacker.decompress(rest, _PIECE):
                     yield piece
@@ -137,7 +137,7 @@ def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise WrongSymbolFile("gzip that was cut off")
 
 
-def _unzstandard(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
     def new() -> zstandard.ZstdDecompressionObj:
         return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
 

@@ -1,4 +1,4 @@
-"""Threads that download, and that nobody waits for at the end: one may hang in a name server, or a dead disk."""
+"""Threads for downloads, which may hang on a name server or a dead disk without delaying the end of the process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 
 class DownloadThreads:
-    """Up to ``number`` threads. Unlike those of a ThreadPoolExecutor they do not hold up the end of the process."""
+    """Up to ``number`` threads. Unlike those of a ThreadPoolExecutor they do not delay the end of the process."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -22,9 +22,9 @@ class DownloadThreads:
         self._tasks: queue.SimpleQueue[tuple[Future[str], Callable[[], str]] | None] = queue.SimpleQueue()
 
     def submit(self, call: Callable[[], str]) -> Future[str]:
-        """Have ``call`` called; once this is closed, it is cancelled at once.
+        """Have a thread call ``call``; after ``close`` the future is cancelled at once.
 
-        Raises RuntimeError where not even one thread can be had.
+        Raises RuntimeError if not even one thread can be started.
         """
         future: Future[str] = Future()
         with self._lock:
@@ -32,14 +32,14 @@ class DownloadThreads:
                 _cancel(future)
                 return future
             if not self._idle and len(self._threads) < self._number:
-                self._begin_thread()
+                self._start_thread()
             else:
                 self._idle = max(0, self._idle - 1)
             self._tasks.put((future, call))
         return future
 
     def close(self, seconds: float) -> bool:
-        """Cancel what is not begun, and wait up to ``seconds`` for the rest. Returns False where some goes on."""
+        """Cancel calls that have not begun, and wait up to ``seconds`` for the rest. Return False if any goes on."""
         with self._lock:
             self._closed = True
         with suppress(queue.Empty):
@@ -52,7 +52,7 @@ class DownloadThreads:
             thread.join(max(0.0, end - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _begin_thread(self) -> None:
+    def _start_thread(self) -> None:
         thread = threading.Thread(target=self._run, name=f"symbols-{len(self._threads)}", daemon=True)
         try:
             thread.start()
@@ -77,5 +77,5 @@ class DownloadThreads:
 
 def _cancel(future: Future[str]) -> None:
     future.cancel()
-    # Without it those who wait for the future are not told.
+    # It wakes those who wait for the future.
     future.set_running_or_notify_cancel()

@@ -1,4 +1,4 @@
-"""The file of a minidump or a binary, whatever is written in it: nothing is read beyond its end."""
+"""Read a binary that may be hostile: nothing is read beyond its end."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from pathlib import Path
 
 from socorro_processor.errors import SocorroError
 
-_AHEAD = 32 << 10
+_READ_AHEAD_SIZE = 32 << 10
+"""Bytes."""
 
 
 class NotUnderstood(SocorroError):
-    """The file is no minidump or binary, is damaged, or is of a kind that is not known here."""
+    """The file is not a minidump or binary, is damaged, or is of an unknown kind."""
 
 
 class DumpFile:
-    """A context, which closes it."""
+    """An open file, which its context closes."""
 
     def __init__(self, path: Path) -> None:
         """Raises NotUnderstood."""
@@ -36,7 +37,7 @@ class DumpFile:
         os.close(self._descriptor)
 
     def read(self, at: int, size: int, what: str) -> bytes:
-        """Exactly ``size`` bytes. Raises NotUnderstood."""
+        """Return exactly ``size`` bytes. Raises NotUnderstood."""
         if not 0 <= at <= self.size - size:
             raise NotUnderstood(f"{what}: {size} bytes at {at} of a file of {self.size}")
         try:
@@ -49,7 +50,7 @@ class DumpFile:
 
 
 class ReadAhead:
-    """Reads of a file of which the next one most likely stands close behind the last."""
+    """Reads a file ahead, because the next read is likely just after the last one."""
 
     def __init__(self, file: DumpFile, what: str) -> None:
         self._file = file
@@ -57,18 +58,18 @@ class ReadAhead:
         self._at, self._data = 0, b""
 
     def read(self, at: int, size: int) -> bytes:
-        """Exactly ``size`` bytes. Raises NotUnderstood."""
+        """Return exactly ``size`` bytes. Raises NotUnderstood."""
         offset = at - self._at
         if not 0 <= offset <= len(self._data) - size:
-            self._data = self._file.read(at, max(size, min(_AHEAD, self._file.size - at)), self._what)
+            self._data = self._file.read(at, max(size, min(_READ_AHEAD_SIZE, self._file.size - at)), self._what)
             self._at, offset = at, 0
         return self._data[offset : offset + size]
 
 
 def limit(count: int, maximum: int, what: str) -> None:
-    """Raises NotUnderstood."""
+    """Raise NotUnderstood if ``count`` is over ``maximum``."""
     if count > maximum:
-        raise NotUnderstood(f"{count} {what}, {maximum} at most are read")
+        raise NotUnderstood(f"{count} {what}, but at most {maximum} are read")
 
 
 def _why(error: Exception) -> str:

@@ -1,10 +1,10 @@
-"""An ELF file: its build id, and where its code has no name.
+"""Read the build id of an ELF file, and where its code has no name.
 
-A stranger may have written it: nothing is read beyond its end, and no count in it is believed.
+The file may be hostile: nothing is read beyond its end, and no count in it is trusted.
 
 System V ABI, chapter 4: ELF Header, Sections, Symbol Table; chapter 5: Program Header, Note Section. STT_GNU_IFUNC and
-NT_GNU_BUILD_ID are GNU's (glibc, elf.h). What stands for a build id where there is none, the first page of ``.text``
-folded to 16 bytes, is Breakpad's (src/common/linux/file_id.cc).
+NT_GNU_BUILD_ID are GNU's (glibc, elf.h). Without a build id Breakpad uses the first page of ``.text``, folded to 16
+bytes (src/common/linux/file_id.cc).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAXIMUM_GAPS = 1 << 20
 
 
 class NotLinked(NotUnderstood):
-    """A file with code that nothing can run: an object file, or a core dump."""
+    """The file has code, but cannot be loaded: it is an object file or a core dump."""
 
 
 class _Segment(NamedTuple):
@@ -67,25 +67,25 @@ class ElfFile:
 
     @property
     def has_code(self) -> bool:
-        """False where it was split off another file, and has the debug information of that."""
+        """False if the file holds debug information split off another file."""
         return self._text is None or self._text.kind != _SHT_NOBITS
 
     def build_id(self) -> bytes:
-        """Return 16 bytes: the begin of the build id, or what stands for one in dumps as in symbol files."""
+        """Return 16 bytes: the beginning of the build id, or what dumps and symbol files use in its place."""
         notes = [(each.at, each.size) for each in self._segments if each.kind == _PT_NOTE]
         notes += [(each.at, each.size) for each in self._sections if each.kind == _SHT_NOTE]
         limit(len(notes), _MAXIMUM_NOTES, "places of notes")
         build_id = next(filter(None, (self._build_id(at, size) for at, size in notes)), b"")
         if not build_id and self._text is not None and self.has_code:
-            build_id = _folded(self._file.read(self._text.at, min(self._text.size, _PAGE), "the code"))
+            build_id = _fold(self._file.read(self._text.at, min(self._text.size, _PAGE), "the code"))
         if not build_id:
             raise NotUnderstood("it has no build id: link it with --build-id")
         return build_id[:16].ljust(16, b"\0")
 
     def ends_of_names(self) -> list[int]:
-        """Return the addresses, from the first one loaded on, at which named code ends and unnamed code begins.
+        """Return where named code ends and unnamed code begins, as addresses relative to the first one loaded.
 
-        To a stackwalker a name goes on until the next one. In a stripped library most functions have none.
+        A stackwalker extends a name to the next one. In a stripped library most functions have no name.
         """
         code: dict[int, int] = {}
         for start, size in self._functions():
@@ -95,7 +95,7 @@ class ElfFile:
         ends = []
         end = 0
         for start, next_start in zip_longest(starts, starts[1:]):
-            # One without a size, of assembly, has all up to the next name.
+            # A function without a size, written in assembly, extends to the next name.
             end = max(end, start + code[start] if code[start] else next_start or 0)
             if end and (next_start is None or end < next_start):
                 ends.append(end - base)
@@ -103,7 +103,7 @@ class ElfFile:
         return [each for each in ends if 0 <= each < 1 << 64]
 
     def _functions(self) -> Iterator[tuple[int, int]]:
-        """Address and size of each symbol that may be a function."""
+        """Yield the address and size of each symbol that may be a function."""
         # Info, section, value and size.
         layout = struct.Struct(f"{self._order}4xBxHQQ" if self._is_64 else f"{self._order}4xIIBxH")
         tables = [each for each in self._sections if each.kind in (_SHT_SYMTAB, _SHT_DYNSYM)]
@@ -133,17 +133,17 @@ class ElfFile:
 
     @cached_property
     def _text(self) -> _Section | None:
-        """The section of this name."""
+        """The section ``.text``."""
         name = b".text\0"
         if self._names >= len(self._sections):
             return None
         names = self._sections[self._names]
         named = (each for each in self._sections if each.name <= names.size - len(name))
         read = ((each, self._file.read(names.at + each.name, len(name), "a section's name")) for each in named)
-        return next((section for section, found in read if found == name), None)
+        return next((section for section, text in read if text == name), None)
 
     def _build_id(self, at: int, size: int) -> bytes:
-        """Return the build id that is among these notes, or nothing."""
+        """Return the build id among these notes; empty if there is none."""
         notes = self._file.read(at, size, "notes") if size <= min(_LARGEST_NOTES, self._file.size - at) else b""
         place = 0
         while place + 12 <= len(notes):
@@ -163,7 +163,7 @@ def entries(file: DumpFile, at: int, count: int, size: int, layout: struct.Struc
         yield layout.unpack(file.read(at + each * size, layout.size, "an entry of a table"))
 
 
-def _folded(code: bytes) -> bytes:
+def _fold(code: bytes) -> bytes:
     folded = bytearray(16)
     for position, byte in enumerate(code):
         folded[position % 16] ^= byte

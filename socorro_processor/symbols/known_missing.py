@@ -1,6 +1,6 @@
-"""Files that a source does not have: it is not asked for them again for a while.
+"""Remember the files that a source does not have, so as not to ask for them again for a while.
 
-One empty file for each, so that all processes know, and a later run does too.
+Each has an empty file, so that all processes know it, and later runs too.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from pathlib import Path
 
 
 class KnownMissing:
-    """May be used by several threads and processes at once. Where the directory fails, nothing is known."""
+    """A directory of missing files. May be used by several threads and processes at once.
+
+    If the directory cannot be used, nothing is known.
+    """
 
     def __init__(self, directory: Path, ttl: float, clock: Callable[[], float] = time.time) -> None:
         """``ttl``: seconds until a source is asked again."""
         self._directory = directory
         self._ttl = ttl
         self._clock = clock
-        self._swept = 0.0
+        self._last_sweep = 0.0
 
     def knows(self, source: str, path: str) -> bool:
         try:
@@ -46,11 +49,11 @@ class KnownMissing:
         return f"{self._directory}/{hashlib.blake2b(f'{source} {path}'.encode(), digest_size=16).hexdigest()}"
 
     def _sweep(self) -> None:
-        """Remove what is outdated, once in the time in which all becomes so."""
+        """Remove expired entries, once per ``ttl``."""
         now = self._clock()
-        if now - self._swept < self._ttl:
+        if now - self._last_sweep < self._ttl:
             return
-        self._swept = now
+        self._last_sweep = now
         with contextlib.suppress(OSError), os.scandir(self._directory) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):

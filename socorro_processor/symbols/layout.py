@@ -1,4 +1,4 @@
-"""The Breakpad layout, in which symbol files lie in a cache, a directory, a bucket and on a symbol server.
+"""The Breakpad layout of symbol files in a cache, a directory, a bucket and on a symbol server.
 
 ``<debug file>/<debug id>/<name>.sym``: ``xul.pdb/83CF4DC03621B778E931FC713889E8F10/xul.sym`` is the one
 of ``xul.pdb``, ``libxul.so/83CF4DC03621B778E931FC713889E8F10/libxul.so.sym`` that of ``libxul.so``. Breakpad's
@@ -13,30 +13,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 MAXIMUM_NAME = 255
-"""Bytes that a file system takes as a name."""
+"""Bytes of a file name."""
 
 _DEBUG_ID = re.compile(r"[0-9A-Fa-f]{9,40}", re.ASCII)
-"""A GUID, or a timestamp of eight digits, with the age behind it."""
+"""A GUID, or a timestamp of eight digits, followed by the age."""
 _NOT_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and halves of a character. File names have spaces of all kinds, and marks of direction."""
+"""Control characters and lone surrogates. Other spaces and direction marks do occur in file names."""
 
 
 def can_have_symbols(debug_file: str, debug_id: str) -> bool:
-    """True where a store could have a file for the module: it has a name, and an id that is not all zeros."""
+    """Return True if a store could have a file for the module: it has a name, and an id that is not all zeros."""
     return bool(debug_file and debug_id.strip("0"))
 
 
 def symbol_path(debug_file: str, debug_id: str) -> str:
-    """Where the symbol file of a module lies, below the root of a store of symbols.
+    """Return the path of a module's symbol file in a store of symbols.
 
-    Both come out of a minidump, so from a stranger. Of a ``debug_file`` with directories the last part
-    counts, as it does for the stackwalker. Raises ValueError for what names no file in this layout.
+    The arguments may be hostile, since they come from a minidump. Only the last part of a ``debug_file`` with
+    directories counts, as for the stackwalker. Raises ValueError if they name no file in this layout.
     """
     if not _DEBUG_ID.fullmatch(debug_id):
-        raise ValueError(f"no debug id: {debug_id[:40]!r}")
+        raise ValueError(f"not a debug id: {debug_id[:40]!r}")
     name = re.split(r"[/\\]", debug_file)[-1]
     if name in ("", ".", "..") or _NOT_IN_A_NAME.search(name):
-        raise ValueError(f"no name of a debug file: {name[:40]!r}")
+        raise ValueError(f"not the name of a debug file: {name[:40]!r}")
     file = f"{name[:-4] if name.lower().endswith('.pdb') else name}.sym"
     if max(len(each.encode()) for each in (name, file)) > MAXIMUM_NAME:
         raise ValueError(f"a debug file with too long a name: {name[:40]!r}...")
@@ -44,7 +44,7 @@ def symbol_path(debug_file: str, debug_id: str) -> str:
 
 
 class SymbolFileID(NamedTuple):
-    """A symbol file, by what a minidump says of its module."""
+    """The identity of a symbol file, as a minidump names its module."""
 
     debug_file: str
     debug_id: str
@@ -53,7 +53,7 @@ class SymbolFileID(NamedTuple):
 
     @classmethod
     def of(cls, debug_file: str, debug_id: str) -> SymbolFileID:
-        """Raises ValueError for what names no file in the layout."""
+        """Raises ValueError if the arguments name no file in the layout."""
         return cls(debug_file, debug_id, symbol_path(debug_file, debug_id))
 
 
@@ -69,7 +69,7 @@ class SymbolFile(NamedTuple):
         return self.root / self.relative
 
     def state(self) -> FileState | None:
-        """None where there is no such file."""
+        """Return the state of the file; None if there is no such file."""
         try:
             status = self.path.stat()
         except OSError:
@@ -78,7 +78,7 @@ class SymbolFile(NamedTuple):
 
 
 class FileState(NamedTuple):
-    """The state of a file: another one after each change."""
+    """The state of a file, which differs after each change."""
 
     size: int
     mtime: int

@@ -1,4 +1,4 @@
-"""The options of a bucket with symbols."""
+"""The options of a bucket of symbols."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from socorro_processor.configuration import Namespace
 from socorro_processor.crashstorage.s3_options import bucket_options
 
 _DEFAULTS = {"bucket_name": "symbols", "number_of_tries": 1}
-"""Where they differ from those of the crash store."""
+"""Defaults that differ from those of the crash store."""
 
 
 def s3_options() -> Namespace:
-    """The options of the bucket with symbols. Server and keys that are not set are those of ``resource.boto``."""
+    """Return the options of the bucket of symbols. If unset, server and keys are those of ``resource.boto``."""
     options = Namespace()
     for name, option in bucket_options().items():
         options.add_option(

@@ -1,4 +1,4 @@
-"""Symbol files in a bucket of S3, or of a server that speaks its protocol: private symbols."""
+"""Symbol files in a bucket on S3, or on a server that speaks its protocol: private symbols."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from socorro_processor.symbols.source import SourceAway, SymbolsNotThere
 
 
 class S3Source:
-    """Objects whose key is the path in the layout, below ``prefix``."""
+    """A bucket of symbol files. A key is the path in the layout, after ``prefix``."""
 
     def __init__(self, config: DotDict, download_timeout: float) -> None:
-        """``config`` holds the values of ``s3_options``. Raises ConfigurationError."""
+        """``config`` has the options of ``s3_options``. Raises ConfigurationError."""
         self.bucket = S3Bucket(config)
         self._answer_time: float = config.number_of_tries * (config.connection_timeout + config.read_timeout)
         self._download_timeout = download_timeout
@@ -42,7 +42,7 @@ class S3Source:
                 with deadline.here():
                     chunk = next(chunks, b"")
                 if deadline.reason:
-                    # Where no length was told, a connection that was cut looks like the end of the file.
+                    # Without a length, a connection that was cut looks like the end of the file.
                     raise SourceAway(f"{self.name}: {deadline.reason}")
                 if not chunk:
                     return

@@ -1,4 +1,4 @@
-"""Where symbol files come from: what every kind of source does, and the three ways in which it may not."""
+"""The contract of a symbol source, and its errors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from socorro_processor.errors import SocorroError
 
 
 class SymbolsNotThere(SocorroError):
-    """The source was asked, and has no such file. That is remembered."""
+    """The source does not have the file. The supplier remembers that."""
 
 
 class WrongSymbolFile(SymbolsNotThere):
-    """The source gave something, but not this symbol file: a page of HTML, or the file of another build."""
+    """The source sent something else than the symbol file: a page of HTML, or the file of another build."""
 
 
 class SourceAway(SocorroError):
-    """The source gave no answer that tells whether it has the file: it is away, overloaded or refuses us."""
+    """The source did not tell if it has the file: it is away, overloaded or refuses us."""
 
 
 class SymbolSource(Protocol):
@@ -25,12 +25,12 @@ class SymbolSource(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in messages and in what is remembered of it. It holds no secret."""
+        """Its name in messages and for what is remembered about it; contains no secret."""
 
     def chunks(self, path: str) -> Generator[bytes]:
-        """The content of a file, piece by piece, maybe compressed: to be closed where it is not read to its end.
+        """Yield the content of a file in pieces, maybe compressed. Close it if you do not read it to its end.
 
-        ``path`` is that of ``symbol_path``. Each piece comes after a limited time.
+        ``path`` is from ``symbol_path``. The wait for each piece is limited.
         Raises SymbolsNotThere or SourceAway, at any piece.
         """
 

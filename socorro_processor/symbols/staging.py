@@ -1,4 +1,4 @@
-"""The directory beside the symbol cache in which symbol files are until they are whole."""
+"""The directory beside the symbol cache for symbol files that are not yet whole."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from typing import BinaryIO
 from socorro_processor.machine.locks import FileLock
 
 _LOCK, _PART = ".lock", ".part"
-_INTERVAL = 0.02
-_ATTEMPTS = 100
+_LOCK_INTERVAL = 0.02
+"""Seconds."""
+_MOVE_ATTEMPTS = 100
 
 
 class Staging:
-    """Every method raises OSError. May be used by several threads and processes at once."""
+    """A staging directory. Every method raises OSError. May be used by several threads and processes at once."""
 
     def __init__(self, directory: Path, cache: Path) -> None:
-        """Both are on one file system."""
+        """``directory`` and ``cache`` are on one file system."""
         self.directory = directory
         self._cache = cache
 
     @contextlib.contextmanager
     def alone(self, path: str, seconds: float, stopped: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-        """Yield True if no other thread or process is getting that file; wait for that up to ``seconds``."""
+        """Wait up to ``seconds`` to be the only thread on this machine that gets a file. Yield False if that fails."""
         lock = self._lock(self._name(path) + _LOCK, seconds, stopped)
         if lock is None:
             yield False
@@ -40,7 +41,7 @@ class Staging:
                     lock.remove()
 
     def write(self, path: str, fill: Callable[[BinaryIO], object]) -> None:
-        """Let ``fill`` write a file, then put it into the cache as ``path``. Only for who is alone at it."""
+        """Let ``fill`` write a file, then put it into the cache as ``path``. Call it within ``alone``."""
         part = Path(self._name(path) + _PART)
         try:
             # The stackwalker may run as another user, in a sandbox.
@@ -48,7 +49,7 @@ class Staging:
             with os.fdopen(descriptor, "wb") as file:
                 fill(file)
                 file.flush()
-                # Else it may be an empty one in the cache after a power cut, for ever.
+                # Otherwise a power cut may leave an empty file in the cache for ever.
                 os.fsync(file.fileno())
             self._move(part, self._cache / path)
         except BaseException:
@@ -57,7 +58,7 @@ class Staging:
             raise
 
     def clean(self) -> None:
-        """Remove what a process left that was killed."""
+        """Remove the files of processes that were killed."""
         self.directory.mkdir(parents=True, exist_ok=True)
         for left in {path.with_suffix("") for suffix in (_PART, _LOCK) for path in self.directory.glob(f"*{suffix}")}:
             with contextlib.suppress(BlockingIOError), FileLock(Path(f"{left}{_LOCK}")) as lock:
@@ -65,16 +66,15 @@ class Staging:
                 lock.remove()
 
     def _move(self, part: Path, target: Path) -> None:
-        # Not by `replacing`, which removes the new file when it cannot be renamed: this one is tried again.
-        for attempt in range(_ATTEMPTS):
+        # Not with `replacing`, which removes a new file that it cannot rename: this one is tried again.
+        for attempt in range(_MOVE_ATTEMPTS):
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 part.replace(target)
                 return
             except (FileNotFoundError, FileExistsError):
-                # The manager of the cache removes directories that are empty: then the one that was there just now
-                # is none any more.
-                if attempt == _ATTEMPTS - 1:
+                # The manager of the cache may have removed the empty directory in between.
+                if attempt == _MOVE_ATTEMPTS - 1:
                     raise
 
     def _lock(self, name: str, seconds: float, stopped: Callable[[], bool]) -> FileLock | None:
@@ -85,7 +85,7 @@ class Staging:
             except BlockingIOError:
                 if time.monotonic() >= end or stopped():
                     return None
-            time.sleep(_INTERVAL)
+            time.sleep(_LOCK_INTERVAL)
 
     def _name(self, path: str) -> str:
         return f"{self.directory}/{hashlib.blake2b(path.encode(), digest_size=16).hexdigest()}"

@@ -1,9 +1,9 @@
-"""The symbol supplier: gets symbol files from the sources into the symbol cache.
+"""Get symbol files from the sources into the symbol cache.
 
     supplier = SymbolSupplier(config, cache)
     supplied = supplier.supply([SymbolFileID.of("xul.pdb", "83CF4DC03621B778E931FC713889E8F10")])
 
-It never fails: what could not be got, and why, is in what ``supply`` returns.
+It never fails: the result of ``supply`` says which files did not come, and why.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.symbols.directory_source import DirectorySource
 from socorro_processor.symbols.download import DownloadLimits, receive
 from socorro_processor.symbols.download_threads import DownloadThreads
-from socorro_processor.symbols.http_source import HTTPSource, parse_url
 from socorro_processor.symbols.known_missing import KnownMissing
 from socorro_processor.symbols.layout import SymbolFileID, symbol_path
 from socorro_processor.symbols.s3_options import s3_options
@@ -40,23 +39,28 @@ from socorro_processor.symbols.supply_result import CACHED, FETCHED, MISSING, Su
 logger = logging.getLogger(__name__)
 
 S3 = "s3"
-"""The bucket, in the list of sources."""
+"""The name of the bucket in the list of sources."""
 
 PAUSES = (5.0, 15.0, 60.0, 300.0)
-"""Seconds in which a source is not asked, after it was found away once, twice, ..."""
+"""Seconds to leave a source alone after it was away once, twice, ..."""
 
 ENDED = "the processor ends"
-"""Why a file does not come any more."""
+"""The reason why no more files come."""
 
-_NOWHERE = symbol_path("socorro-doctor", "0" * 33)
+_ABSENT_FILE = symbol_path("socorro-doctor", "0" * 33)
 _OUTCOMES = (CACHED, FETCHED, MISSING, "failed")
-_CLOSING_TIME = 2.0
-"""Seconds that downloads have to end, once their connections are cut."""
+_CLOSING_TIMEOUT = 2.0
+"""Seconds for downloads to end, once their connections are cut."""
 
 
 def parse_sources(text: str) -> tuple[str, ...]:
     """Read a list of sources. Raises ValueError."""
     sources = tuple(each.strip() for each in text.split(",") if each.strip())
+    if not any("://" in each for each in sources):
+        return sources
+    # Imported only here and where a source is made: most commands need no HTTP, and would start a tenth slower.
+    from socorro_processor.symbols.http_source import parse_url
+
     return tuple(parse_url(each) if "://" in each else each for each in sources)
 
 
@@ -68,74 +72,74 @@ def rules_with_symbols(section: DotDict) -> Iterator[DotDict]:
 class SymbolSupplier(RequiredConfig):
     """Gets symbol files from the sources, in their order, into the cache. One for all threads of a process.
 
-    - Several files at a time; each once, however many threads and processes want it.
-    - What a source does not have is remembered for ``negative_ttl``; one that is away is left alone for a while.
-    - A file comes into the cache whole and checked, by a rename, or not at all.
+    - It gets several files at a time, and each only once, however many threads and processes want it.
+    - It remembers for ``negative_ttl`` what a source does not have, and leaves a source that is away alone for a while.
+    - It renames a file into the cache once it is whole and checked.
     """
 
     required_config = Namespace()
     required_config.add_option(
         "sources",
         default="",
-        doc="where symbol files are got from before a stackwalk, in this order, with commas between them: addresses "
-        f"(https://HOST/PATH), {S3} for the bucket below, directories (empty: none are got)",
+        doc="the sources of symbol files, tried in this order, separated by commas: addresses (https://HOST/PATH), "
+        f"{S3} for the bucket below, directories (empty: no symbol files are fetched)",
         from_string_converter=parse_sources,
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "staging_path",
         default="",
-        doc="where symbol files are until they are whole, on the file system of the cache, but not in it (empty: "
-        "beside it, with .staging behind its name)",
+        doc="the directory for incomplete symbol files, outside the cache but on its file system (empty: the cache's "
+        "path with .staging appended)",
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "number_of_downloads",
         default=8,
-        doc="how many files are got at a time",
+        doc="how many files are downloaded at a time",
         from_string_converter=WholeNumber(1, 100),
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "maximum_symbol_size",
         default="4G",
-        doc="how large a symbol file may be, unpacked (k, M, G)",
+        doc="the largest symbol file, in bytes, decompressed (k, M, G)",
         from_string_converter=size,
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "maximum_files",
         default=500,
-        doc="how many files are got for one dump at most",
+        doc="how many files are fetched for one dump at most",
         from_string_converter=WholeNumber(1),
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "connection_timeout",
         default=3.0,
-        doc="seconds for a connection to a symbol server to be made",
+        doc="seconds to connect to a symbol server",
         from_string_converter=Seconds(above=True),
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "read_timeout",
         default=10.0,
-        doc="seconds in which a symbol server has to send something; with those for the connection also those in "
-        "which the whole header of its answer has to be there",
+        doc="seconds that a symbol server may send nothing; together with connection_timeout, the limit for the whole "
+        "header of its answer",
         from_string_converter=Seconds(above=True),
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "download_timeout",
         default=300.0,
-        doc="seconds for one file to come, from the connection to its end",
+        doc="seconds to download one file, connection included",
         from_string_converter=Seconds(above=True),
         reference_value_from="resource.symbols",
     )
     required_config.add_option(
         "supply_timeout",
         default=60.0,
-        doc="seconds after which a crash goes on without what has not come; it is got for the next one",
+        doc="seconds after which a crash goes on without the files that have not come; later crashes get them",
         from_string_converter=Seconds(above=True),
         reference_value_from="resource.symbols",
     )
@@ -163,7 +167,7 @@ class SymbolSupplier(RequiredConfig):
         also_in: Iterable[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``cache`` is the directory of the symbol cache; what lies in one of ``also_in`` is not got.
+        """``cache`` is the directory of the symbol cache; files in one of ``also_in`` are not fetched.
 
         Raises ConfigurationError.
         """
@@ -172,9 +176,11 @@ class SymbolSupplier(RequiredConfig):
         self._cache = Path(cache).absolute()
         staging = Path(config.staging_path or f"{self._cache}.staging").absolute()
         if staging.is_relative_to(self._cache):
-            raise ConfigurationError(f"staging_path {staging} is in the symbol cache, where files count and may go")
+            raise ConfigurationError(
+                f"staging_path {staging} is in the symbol cache, where files count and may be removed"
+            )
         self.directories = (str(self._cache), *also_in)
-        """Where a file that is there is: in the cache, else in one of the others."""
+        """The directories that are searched for a file: the cache, then the others."""
         self._limits = DownloadLimits(config.maximum_symbol_size, config.download_timeout)
         self.maximum_files: int = config.maximum_files
         """For one dump."""
@@ -189,7 +195,7 @@ class SymbolSupplier(RequiredConfig):
         self._missing = KnownMissing(staging / "missing", config.negative_ttl)
         self._lock = threading.Lock()
         self._cleaning = threading.Lock()
-        self._getting: dict[str, Future[str]] = {}
+        self._downloads: dict[str, Future[str]] = {}
         self._closed = threading.Event()
         self._pool = DownloadThreads(config.number_of_downloads)
         for outcome in _OUTCOMES:
@@ -212,9 +218,9 @@ class SymbolSupplier(RequiredConfig):
         timeout: float | None = None,
         progress: Callable[[SymbolFileID], object] = lambda _: None,
     ) -> SupplyResult:
-        """Get what is not there. Returns after ``timeout`` (or that of the configuration) at the latest.
+        """Get the files that are not there. Return within ``timeout`` seconds, by default ``supply_timeout``.
 
-        ``progress`` is called for each that needs no more waiting.
+        ``progress`` is called for each file whose result is known.
         """
         self._clean()
         results: dict[SymbolFileID, str] = {}
@@ -224,7 +230,7 @@ class SymbolSupplier(RequiredConfig):
                 if number >= self.maximum_files:
                     results[each] = f"more than {self.maximum_files} files"
                     continue
-                results[each] = CACHED if self._is_there(each.path) else self._cannot_be_got(each.path)
+                results[each] = CACHED if self._is_there(each.path) else self._reason_not_to_ask(each.path)
                 if results[each]:
                     progress(each)
                 else:
@@ -238,7 +244,7 @@ class SymbolSupplier(RequiredConfig):
         return supplied
 
     def supply_all(self, wanted: Sequence[SymbolFileID], progress: Callable[[SymbolFileID], object]) -> SupplyResult:
-        """Get however many there are, however long it takes."""
+        """Get any number of files, however long it takes."""
         results: dict[SymbolFileID, str] = {}
         for start in range(0, len(wanted), self.maximum_files):
             some = wanted[start : start + self.maximum_files]
@@ -246,11 +252,11 @@ class SymbolSupplier(RequiredConfig):
         return SupplyResult(results)
 
     def ask(self, wanted: SymbolFileID, came: Callable[[str], object]) -> str | None:
-        """Return what became of a file as ``supply`` would; None where it is being got, which is not waited for.
+        """Return the result for a file as in ``supply``, or None if it is on its way; this does not wait for it.
 
-        Then ``came`` is called with what became of it, by any thread: by this one before it returns, too.
+        After None, any thread calls ``came`` with the result, maybe this one before it returns.
         """
-        if result := CACHED if self._is_there(wanted.path) else self._cannot_be_got(wanted.path):
+        if result := CACHED if self._is_there(wanted.path) else self._reason_not_to_ask(wanted.path):
             return result
         try:
             future = self._get_once(wanted)
@@ -264,27 +270,27 @@ class SymbolSupplier(RequiredConfig):
         return self._is_there(wanted.path)
 
     def forget(self, path: str) -> None:
-        """Ask for this file again, also where it was missing: it may have come."""
+        """Ask for this file again even if it was missing: it may have come."""
         for source, _ in self._sources:
             self._missing.forget(source.name, path)
 
     def check(self, configured: str) -> str:
-        """Ask one of the sources for a file that it does not have; what it is called. Raises SourceAway."""
+        """Ask a source for a file that it does not have, and return its name. Raises SourceAway."""
         source, _ = self._sources[self._configured.index(configured)]
-        with suppress(SymbolsNotThere), closing(source.chunks(_NOWHERE)) as chunks:
+        with suppress(SymbolsNotThere), closing(source.chunks(_ABSENT_FILE)) as chunks:
             next(chunks, b"")
         return source.name
 
-    def close(self) -> None:
-        """Close it; unfinished downloads are given up."""
+    def close(self, seconds: float = _CLOSING_TIMEOUT) -> None:
+        """Close the supplier. Downloads that do not end within ``seconds`` are abandoned."""
         self._closed.set()
         for source, _ in self._sources:
             source.close()
-        if not self._pool.close(_CLOSING_TIME):
-            logger.warning("a download of symbols does not end, it is left behind")
+        if not self._pool.close(seconds):
+            logger.warning("a download of symbols does not end, it is abandoned")
 
     def _clean(self) -> None:
-        """Before the first file is got, remove what a killed process left; where that fails, the next time."""
+        """Before the first download, remove what killed processes left; if that fails, before the next."""
         with self._cleaning, suppress(OSError):
             if not self._is_clean:
                 self._staging.clean()
@@ -310,8 +316,8 @@ class SymbolSupplier(RequiredConfig):
                 return True
         return False
 
-    def _cannot_be_got(self, path: str) -> str:
-        """Why it is of no use to ask for it now; empty where it is."""
+    def _reason_not_to_ask(self, path: str) -> str:
+        """Return why no source can be asked for a file now; empty if one can."""
         reason = MISSING
         for source, breaker in self._sources:
             if self._missing.knows(source.name, path):
@@ -323,26 +329,26 @@ class SymbolSupplier(RequiredConfig):
 
     def _get_once(self, wanted: SymbolFileID) -> Future[str]:
         with self._lock:
-            if future := self._getting.get(wanted.path):
+            if future := self._downloads.get(wanted.path):
                 return future
-            future = self._getting[wanted.path] = self._pool.submit(partial(self._get, wanted))
-        # Not with the lock, which it takes: of one that is done already it is called at once.
-        future.add_done_callback(lambda _: self._got(wanted.path))
+            future = self._downloads[wanted.path] = self._pool.submit(partial(self._get, wanted))
+        # Without the lock, because the callback takes it, and runs at once if the future is done.
+        future.add_done_callback(lambda _: self._forget_download(wanted.path))
         return future
 
-    def _got(self, path: str) -> None:
+    def _forget_download(self, path: str) -> None:
         with self._lock:
-            self._getting.pop(path, None)
+            self._downloads.pop(path, None)
 
     def _get(self, wanted: SymbolFileID) -> str:
-        """CACHED, FETCHED, MISSING, or why it did not come."""
+        """Return CACHED, FETCHED, MISSING, or the reason why the file did not come."""
         self._clean()
         try:
             with self._staging.alone(wanted.path, self._limits.seconds, self._closed.is_set) as alone:
                 if self._closed.is_set():
                     return ENDED
                 if not alone:
-                    return "another process has been at it for too long"
+                    return "another process takes too long to download it"
                 if self._is_there(wanted.path):  # it came while we waited
                     return CACHED
                 return self._from_sources(wanted)
@@ -350,7 +356,7 @@ class SymbolSupplier(RequiredConfig):
             logger.error("cannot write symbols below %s: %s", self._cache, error)
             return f"cannot write below the symbol cache: {error.strerror}"
         except Exception as error:
-            # No crash may be lost for want of symbols.
+            # A crash must not fail for lack of symbols.
             logger.error("cannot get %s: %s", wanted.path, stack_of(error))
             return type(error).__name__
 
@@ -369,22 +375,22 @@ class SymbolSupplier(RequiredConfig):
                 if isinstance(error, WrongSymbolFile):
                     logger.warning("%s at %s: %s", wanted.path, source.name, error)
                 self._missing.remember(source.name, wanted.path)
-                _answered(source, breaker)
+                _note_success(source, breaker)
             except SourceAway as error:
                 if self._closed.is_set():
                     return ENDED
                 result = str(error)
                 METRICS.increment("symbols.source_failed")
-                if pause := breaker.failed(result):
+                if pause := breaker.note_failure(result):
                     logger.warning("symbol source away, asked again in %g s: %s", pause, error)
             else:
-                _answered(source, breaker)
+                _note_success(source, breaker)
                 return FETCHED
         return result
 
     def _download(self, source: SymbolSource, wanted: SymbolFileID) -> None:
         with closing(source.chunks(wanted.path)) as chunks:
-            # Where there is no such file none is begun.
+            # Begin no file before the source has sent something.
             first = next(chunks, b"")
             self._staging.write(
                 wanted.path,
@@ -393,14 +399,14 @@ class SymbolSupplier(RequiredConfig):
 
 
 def count_supplied(supplied: SupplyResult) -> None:
-    """Have it in the metrics."""
+    """Count the results in the metrics."""
     for outcome in _OUTCOMES:
         if number := len(getattr(supplied, outcome)):
             METRICS.increment("symbols.supplied", number, outcome=outcome)
 
 
 def not_done_after(seconds: float) -> str:
-    """Say why a file has not come."""
+    """Return the reason why a file has not come in time."""
     return f"not done after {seconds:g} s"
 
 
@@ -410,11 +416,13 @@ def _result(future: Future[str]) -> str:
 
 def _source(config: DotDict, text: str) -> SymbolSource:
     if text == S3:
-        # Not before now: few need it, and the SDK takes a quarter of a second.
+        # Imported late, because few need it and the SDK takes a quarter of a second.
         from socorro_processor.symbols.s3_source import S3Source
 
         return S3Source(config[S3], config.download_timeout)
     if "://" in text:
+        from socorro_processor.symbols.http_source import HTTPSource
+
         return HTTPSource(
             text,
             connection_timeout=config.connection_timeout,
@@ -425,6 +433,6 @@ def _source(config: DotDict, text: str) -> SymbolSource:
     return DirectorySource(Path(text).absolute())
 
 
-def _answered(source: SymbolSource, breaker: CircuitBreaker) -> None:
-    if breaker.succeeded():
+def _note_success(source: SymbolSource, breaker: CircuitBreaker) -> None:
+    if breaker.note_success():
         logger.info("symbol source %s answers again", source.name)

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from socorro_processor.symbols.layout import SymbolFileID
 
 CACHED, FETCHED, MISSING = "cached", "fetched", "missing"
-"""It was there; it has come; no source has it. Whatever else is said of a file is why it did not come."""
+"""The file was in the cache; it was fetched; no source has it. Any other result says why the file did not come."""
 
 
 @dataclass(frozen=True)
 class SupplyResult:
-    """Each file that was asked for, in that order, and what became of it."""
+    """The result for each file that was asked for, in order."""
 
     results: Mapping[SymbolFileID, str]
     late: Collection[SymbolFileID] = ()
-    """Files of ``failed`` that may be there at the next attempt: they had not come in time."""
+    """Files of ``failed`` that may be there at the next attempt: they did not come in time."""
 
     @property
     def cached(self) -> list[SymbolFileID]:
@@ -34,11 +34,11 @@ class SupplyResult:
 
     @property
     def failed(self) -> dict[SymbolFileID, str]:
-        """Files of which it is not known whether a source has them, and why."""
-        return {wanted: said for wanted, said in self.results.items() if said not in (CACHED, FETCHED, MISSING)}
+        """The files that did not come, although a source may have them, each with the reason."""
+        return {file: result for file, result in self.results.items() if result not in (CACHED, FETCHED, MISSING)}
 
     def notes(self) -> list[str]:
-        """For people who read the crash."""
+        """Return notes for people who read the crash."""
         notes = []
         if self.missing:
             notes.append(f"symbols of {_modules(self.missing)} are at no source")
@@ -47,7 +47,7 @@ class SupplyResult:
         return notes
 
     def _of(self, result: str) -> list[SymbolFileID]:
-        return [wanted for wanted, said in self.results.items() if said == result]
+        return [file for file, each in self.results.items() if each == result]
 
 
 def _modules(which: Sequence[object]) -> str:

@@ -1,8 +1,8 @@
 //! Asks the program that started this one for symbols that no directory has, over a socket that it left open.
 //!
-//! Each message is one JSON object. Asked for is `{"number": 3, "debug_file": "xul.pdb", "debug_id": "..", "code_file":
+//! Each message is one JSON object. A question is `{"number": 3, "debug_file": "xul.pdb", "debug_id": "..", "code_file":
 //! "xul.dll", "code_id": ".."}`; the answers come in any order: `{"number": 3, "answer": "file"}` with the descriptor of
-//! the symbol file, and perhaps that of its index behind it; `none`, there are no such symbols; `later`, they do not
+//! the symbol file, perhaps followed by that of its index; `none` if there are no such symbols; `later` if they do not
 //! come in time.
 
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use crate::report::last_part;
 
 /// Questions of one dump.
 const MOST: usize = 500;
-/// Questions without an answer. So many fit into the socket: neither side has to wait for the other to read.
+/// Questions without an answer. This many fit into the socket, so that neither side waits for the other to read.
 const MOST_OUTSTANDING: usize = 16;
 const LONGEST_NAME: usize = 4096;
 const LONGEST_ANSWER: usize = 4096;
@@ -47,13 +47,13 @@ pub enum Answer {
     Later,
 }
 
-/// The socket and what was asked on it.
+/// The socket and the questions asked on it.
 pub struct Asking {
     socket: OwnedFd,
     asked: usize,
     outstanding: Vec<usize>,
     waiting: VecDeque<Question>,
-    /// How long answers may still be waited for.
+    /// The time left to wait for answers.
     patience: Duration,
     pub waited: Duration,
 }
@@ -65,7 +65,7 @@ impl Asking {
         Asking { socket, asked: 0, outstanding: vec![], waiting: VecDeque::new(), patience, waited: Duration::ZERO }
     }
 
-    /// Asks for the symbols of a module, which is `number` to the caller. False where that is of no use.
+    /// Asks for the symbols of a module, which the caller knows as `number`. False if that is useless.
     pub fn ask(&mut self, number: usize, module: &dyn Module) -> bool {
         let question = Question {
             number,
@@ -88,7 +88,7 @@ impl Asking {
         !self.outstanding.is_empty() || !self.waiting.is_empty()
     }
 
-    /// Waits for one answer. What was not answered in time is answered with `Later`.
+    /// Waits for one answer. A question without an answer in time gets `Later`.
     pub fn wait(&mut self) -> Vec<(usize, Answer)> {
         let started = Instant::now();
         let answer = self.receive();
@@ -118,13 +118,13 @@ impl Asking {
             let Some(question) = self.waiting.pop_front() else { return };
             let message = serde_json::to_vec(&question).unwrap_or_default();
             let flags = libc::MSG_NOSIGNAL;
-            // One that cannot be sent is not answered: its time passes.
+            // A question that cannot be sent has no answer until its time is over.
             unsafe { libc::send(self.socket.as_raw_fd(), message.as_ptr().cast(), message.len(), flags) };
             self.outstanding.push(question.number);
         }
     }
 
-    /// The next answer; None where none comes in time, or none will come any more.
+    /// The next answer; None if none comes in time, or no more will come.
     fn receive(&mut self) -> io::Result<Option<(usize, Answer)>> {
         let deadline = Instant::now() + self.patience;
         loop {
@@ -158,7 +158,7 @@ impl Asking {
 /// One message, with the descriptors that came with it.
 fn receive(socket: RawFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut text = vec![0; LONGEST_ANSWER];
-    // Aligned for the headers that stand in it.
+    // Aligned for the headers in it.
     let mut control = [0_u64; 16];
     let mut part = libc::iovec { iov_base: text.as_mut_ptr().cast(), iov_len: text.len() };
     let mut header: libc::msghdr = unsafe { mem::zeroed() };

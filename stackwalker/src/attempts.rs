@@ -1,4 +1,4 @@
-//! Tries what the sandbox denies, and what it must not deny: what is said to be enforced was tried.
+//! Tries what the sandbox denies, and what it must not deny: only what was tried is reported as enforced.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -13,15 +13,15 @@ use std::ptr;
 
 use libc::c_long;
 
-/// By what was tried, the number of the error that it failed with; 0 where it was done.
+/// The number of the error of each attempt, by its name; 0 if it succeeded.
 pub type Outcomes = BTreeMap<&'static str, i32>;
 
-/// Those that seccomp denies wherever it is.
+/// Attempts that seccomp denies on every machine that has it.
 pub const DENIED_BY_SECCOMP: [&str; 5] = ["exec", "fork", "io_uring", "ptrace", "socket"];
-/// The one that only Landlock denies.
+/// The attempt that only Landlock denies.
 pub const DENIED_BY_LANDLOCK: &str = "read";
 
-/// A pair of connected sockets, as one that this program is given: it cannot make one in the sandbox.
+/// A pair of connected sockets, which cannot be made in the sandbox.
 pub struct Sockets(UnixStream, UnixStream);
 
 impl Sockets {
@@ -30,7 +30,7 @@ impl Sockets {
     }
 }
 
-/// Tries those that are `wanted`. `path` is that of a file that there is: it stays as it is also where nothing is denied.
+/// Makes the attempts that are `wanted`. `path` is an existing file, which stays unchanged even if nothing is denied.
 pub fn attempt(wanted: impl Fn(&str) -> bool, path: &Path, sockets: Option<&Sockets>) -> Outcomes {
     let null = ptr::null::<u8>();
     let parent = unsafe { libc::getppid() };
@@ -47,7 +47,7 @@ pub fn attempt(wanted: impl Fn(&str) -> bool, path: &Path, sockets: Option<&Sock
         ("openat2", &|| call(libc::SYS_openat2, [0, 0, 0, 0])),
         ("fork", &fork),
         ("clone3", &|| call(libc::SYS_clone3, [0, 0, 0, 0])),
-        // A file that no one could run: it comes back.
+        // A file that cannot be run, so that the call returns.
         ("exec", &|| call(libc::SYS_execve, [c"/".as_ptr() as c_long, 0, 0, 0])),
         ("ptrace", &|| call(libc::SYS_ptrace, [libc::PTRACE_DETACH as c_long, parent.into(), 0, 0])),
         ("signal", &|| call(libc::SYS_kill, [parent.into(), 0, 0, 0])),
@@ -72,7 +72,7 @@ fn call(number: c_long, [first, second, third, fourth]: [c_long; 4]) -> io::Resu
     checked(unsafe { libc::syscall(number, first, second, third, fourth) }).map(drop)
 }
 
-/// A call that gives a descriptor.
+/// A call that returns a descriptor.
 fn descriptor(number: c_long, [first, second, third, fourth]: [c_long; 4]) -> io::Result<()> {
     let descriptor = checked(unsafe { libc::syscall(number, first, second, third, fourth) })?;
     unsafe { libc::close(descriptor as i32) };
@@ -108,7 +108,7 @@ fn map() -> io::Result<()> {
     Ok(())
 }
 
-/// Sends a descriptor to ourselves, and takes it.
+/// Sends a descriptor to this process, and receives it.
 fn send_descriptor(sockets: Option<&Sockets>) -> io::Result<()> {
     let Some(Sockets(one, other)) = sockets else { return Err(io::ErrorKind::NotConnected.into()) };
     let mut byte = 1u8;

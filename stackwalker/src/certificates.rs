@@ -1,4 +1,4 @@
-//! What a walk takes from a crash's annotations: who signed which module, and the microcode version.
+//! Reads a crash's annotations for a walk: who signed which module, and the microcode version.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ pub struct Annotations {
 }
 
 impl Annotations {
-    /// Reads a JSON file of annotations. Of one that cannot be read nothing is taken.
+    /// Reads a JSON file of annotations; empty if that fails.
     pub fn read(path: &Path, bounded: &mut Bounded) -> Annotations {
         let Ok(file) = File::open(path) else { return Annotations::default() };
         let seen = Cell::new(0);
@@ -39,7 +39,7 @@ impl Annotations {
         annotations
     }
 
-    /// As it is printed: the annotation counts only where the dump has none.
+    /// The microcode version as it is printed.
     pub fn microcode_version(&self) -> Option<Value> {
         let digits = self.microcode_version.as_deref()?.strip_prefix("0x")?;
         let number = u64::from_str_radix(digits, 16).ok()?;
@@ -47,7 +47,7 @@ impl Annotations {
     }
 }
 
-/// The two annotations that count, of all.
+/// The two annotations that are read.
 struct Top<'a>(&'a Cell<usize>);
 
 impl<'de> Visitor<'de> for Top<'_> {
@@ -91,7 +91,7 @@ impl Part {
         }
     }
 
-    /// A map of lists, which may be written as a text of JSON.
+    /// The map of lists in this part, which may also be a string of JSON.
     fn map(self, seen: &Cell<usize>) -> Option<Vec<(String, Vec<String>)>> {
         match self {
             Part::Map(map) => Some(map),
@@ -108,7 +108,7 @@ impl Part {
     }
 }
 
-/// Reads one part; counts the texts of all lists, and keeps no more than there may be.
+/// Reads one part. Counts the texts of all lists, and keeps no more than the bound.
 #[derive(Clone, Copy)]
 struct Reader<'a>(&'a Cell<usize>);
 

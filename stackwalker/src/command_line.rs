@@ -1,4 +1,4 @@
-//! The arguments of this program: which of its commands they ask for.
+//! Parses the arguments of this program into one of its commands.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,40 +15,40 @@ Usage: socorro-stackwalk [options] DUMP
        socorro-stackwalk modules DUMP
        socorro-stackwalk --version [--verbose]
 
-Prints as JSON what a minidump says: the crash, the stacks of all threads, modules, the system.
-Below the key socorro_stackwalk stands what minidump-stackwalk does not say: Crashpad's
-annotations, the streams of the dump, what of it was too much, CPU time.
+Prints a minidump as JSON: the crash, the stacks of all threads, modules, the system. The key
+socorro_stackwalk has what only this program prints: Crashpad's annotations, the
+streams of the dump, exceeded bounds, CPU time.
 
   --symbols-path DIR   where symbol files are, as <debug file>/<debug id>/<name>.sym; may be given
-                       several times, the first that has a file counts; a link that leads out of
-                       its directory is refused
+                       several times, to be searched in this order; a link that leads out of its
+                       directory is refused
   --index-path DIR     where the indexes of symbol files are, below the whole path of their directory;
-                       else beside each directory, in one of its name with .index behind
-  --ask DESCRIPTOR     ask for symbols that no directory has over this socket, which the program that
-                       starts this one left open
-  --ask-timeout N      seconds that answers are waited for in all, 60 else
+                       without it, beside each directory, in one of that name with .index appended
+  --ask DESCRIPTOR     the socket, left open by the program that starts this one, over which to ask
+                       for symbols that no directory has
+  --ask-timeout N      seconds to wait for answers, in all (default 60)
   --evil-json FILE     annotations: certificates of modules (ModuleSignatureInfo), microcode version
   --json, --no-interactive, --no-color, --symbols-cache DIR, --symbols-tmp DIR
-                       as minidump-stackwalk has them: without effect
+                       options of minidump-stackwalk, without effect here
   --reference          walk as minidump-stackwalk does, with whole symbol files; for comparison
   --version            versions of this program and of the crates that read the dump
-  --verbose            with --version: what of its sandbox this machine enforces, too
+  --verbose            with --version: also what this machine enforces of the sandbox
   --help               this text
 
 Example: socorro-stackwalk --symbols-path /var/cache/symbols crash.dmp
 
-What goes wrong is said in one line on stderr that begins with ERROR and its name, for example:
+An error is one line on stderr that begins with ERROR and the name of the error, for example:
   ERROR MissingThreadList - Error processing dump: The thread list stream was not found
 
 Exit codes:
-  0  well
-  1  the dump cannot be read: there is no such file, it is no minidump, or it lacks too much
+  0  success
+  1  the dump cannot be read: there is no such file, it is not a minidump, or it lacks too much
   2  wrong arguments
-  3  the output could not be written, or this program has a fault
-Where there is not enough memory it says so (memory allocation of N bytes failed) and dies of SIGABRT.
+  3  the output could not be written, or this program has a bug
+If memory runs out, it says so (memory allocation of N bytes failed) and dies of SIGABRT.
 ";
 
-/// How long answers are waited for where the arguments do not say.
+/// The default time to wait for answers.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub enum Command {

@@ -1,4 +1,4 @@
-//! All that the crates say of a crash but its threads and modules.
+//! The crates' output for a crash, without its threads and modules.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 
 use crate::certificates::Annotations;
 
-/// What `print_json` says of the crash and of its system.
+/// The output of `print_json` for the crash and its system.
 pub struct Crash {
     pub fields: Map<String, Value>,
     pub state: ProcessState,
 }
 
-/// `dump` must be one that shows the crash only.
+/// Reads the crash. `dump` must be a view that shows only the crash.
 pub fn read(dump: &Minidump<'_, &[u8]>) -> Result<Crash, ProcessError> {
     let nothing = Symbolizer::new(string_symbol_supplier(Default::default()));
     let mut state = ready(process_minidump(dump, &nothing))?;
@@ -29,7 +29,7 @@ pub fn read(dump: &Minidump<'_, &[u8]>) -> Result<Crash, ProcessError> {
 }
 
 impl Crash {
-    /// Adds what comes from annotations.
+    /// Adds the fields that come from annotations.
     pub fn complete(&mut self, dump: &Minidump<'_, &[u8]>, annotations: &Annotations) {
         let has_certificates = !annotations.certificates.is_empty();
         self.fields.insert("modules_contains_cert_info".to_string(), has_certificates.into());
@@ -42,7 +42,7 @@ impl Crash {
     }
 }
 
-/// What a future gives that never waits.
+/// The result of a future that never waits.
 pub fn ready<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {

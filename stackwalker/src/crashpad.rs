@@ -1,5 +1,5 @@
-//! The annotations that a client of Crashpad wrote into its dump. The crates read them whole or not at all; here what
-//! can be read counts, and no more of it than there are bounds.
+//! Reads the annotations that a client of Crashpad wrote into its dump. The crates read them whole or not at all; this
+//! reads whatever it can, within bounds.
 //!
 //! The sizes and places are those of Crashpad's minidump/minidump_extensions.h.
 
@@ -41,13 +41,13 @@ const MODULE_NAME_AT: usize = 20;
 
 #[derive(Serialize)]
 pub struct Crashpad {
-    /// By name, all that are text: of the process first, then of its modules; of several of a name the first. So
-    /// Crashpad puts them beside a dump that it uploads.
+    /// All text annotations by name. The first of a name counts: those of the process, then those of its modules in their
+    /// order, as when Crashpad uploads a dump.
     annotations: BTreeMap<String, String>,
     client_id: Option<String>,
     modules: Vec<ModuleAnnotations>,
     report_id: Option<String>,
-    /// Those of the process.
+    /// The annotations of the process.
     simple_annotations: BTreeMap<String, String>,
 }
 
@@ -56,7 +56,7 @@ struct ModuleAnnotations {
     annotation_objects: Vec<Object>,
     list_annotations: Vec<String>,
     module: Option<String>,
-    /// In the dump's list of modules.
+    /// The module's index in the dump's list.
     module_index: u32,
     simple_annotations: BTreeMap<String, String>,
 }
@@ -64,14 +64,14 @@ struct ModuleAnnotations {
 #[derive(Serialize)]
 struct Object {
     name: String,
-    /// `string`, `invalid`, or the number of a type that only the client knows.
+    /// `string`, `invalid`, or the number of a type of the client's own.
     #[serde(rename = "type")]
     kind: String,
-    /// Text of a string, else hexadecimal digits.
+    /// The text of a string; hexadecimal digits for other types.
     value: String,
 }
 
-/// What Crashpad says in `dump`, of which `all` are the bytes. What had to be left out is told to `bounded`.
+/// Reads Crashpad's data from `dump`, whose bytes are `all`. Counts in `bounded` what was left out.
 pub fn read(dump: &Minidump<'_, &[u8]>, all: &[u8], bounded: &mut Bounded) -> Option<Crashpad> {
     let info = dump.get_raw_stream(StreamType::CrashpadInfoStream as u32).ok()?.get(..INFO)?;
     let modules = dump.get_raw_stream(StreamType::ModuleListStream as u32).unwrap_or_default();
@@ -84,7 +84,7 @@ pub fn read(dump: &Minidump<'_, &[u8]>, all: &[u8], bounded: &mut Bounded) -> Op
         bounded,
     };
     if reader.u32_in(info, 0) == 0 {
-        // The version of none.
+        // Version 0 marks an unused structure.
         return None;
     }
     let simple_annotations = reader.simple_annotations(info, SIMPLE_ANNOTATIONS_AT);
@@ -114,7 +114,7 @@ struct Reader<'a> {
     all: &'a [u8],
     is_little: bool,
     module_list: &'a [u8],
-    /// Annotations, and bytes of them, that may still be read.
+    /// The numbers of annotations, and of bytes of their text, that may still be read.
     annotations: usize,
     text: usize,
     bounded: &'a mut Bounded,
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
         records.chunks_exact(record_size).take(kept)
     }
 
-    /// The records behind the count of the list whose size and place stand at `place` of `info`.
+    /// The records of a list, without its count. Its size and pointer are at offset `place` of `info`.
     fn records(&self, info: &[u8], place: usize, record_size: usize) -> &'a [u8] {
         let (size, at) = (self.u32_in(info, place) as usize, self.u32_in(info, place + 4) as usize);
         let Some((count, records)) = self.bytes(at, size).and_then(|list| list.split_at_checked(4)) else {
@@ -213,7 +213,7 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self, at: u32, longest: usize, name: &'static str) -> Option<String> {
         let bytes = self.counted(at, longest, name)?;
-        // The character at the bound is whole, or cut away.
+        // Decode a whole character beyond the bound, which is then cut off.
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(longest + 4)]);
         let text = bounds::beginning(&text, longest).to_string();
         self.pay(text.len()).then_some(text)
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
         self.pay(2 * bytes.len()).then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// The bytes behind the count of them that stands at `at`; more than `longest` of them are told to be too many.
+    /// The bytes after their count, which is at `at`. A count above `longest` is noted in `bounded`.
     fn counted(&mut self, at: u32, longest: usize, name: &'static str) -> Option<&'a [u8]> {
         let count = self.u32_in(self.bytes(at as usize, 4)?, 0) as usize;
         let bytes = self.bytes(at as usize + 4, count)?;
@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
         Some(bytes)
     }
 
-    /// Takes `bytes` from what may still be read. False where there is not so much left.
+    /// Takes `bytes` from the budget of text. False if less is left.
     fn pay(&mut self, bytes: usize) -> bool {
         if bytes > self.text {
             self.bounded.count("annotation_text", bounds::ANNOTATION_TEXT - self.text + bytes);
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// The file name of a module by its place in the dump's list, from which the crates leave some out.
+    /// The file name of a module by its index in the dump's own list, because the crates leave modules out of theirs.
     fn module_name(&self, index: usize) -> Option<String> {
         let count = self.u32_in(self.module_list.get(..4)?, 0) as usize;
         let records = self.module_list.get(self.module_list.len().checked_sub(count.checked_mul(MODULE)?)?..)?;
@@ -257,7 +257,7 @@ impl<'a> Reader<'a> {
         Some(last_part(&String::from_utf16_lossy(&units)).to_string())
     }
 
-    /// As Crashpad writes it. None where it is all zeros, which stand for none.
+    /// An id as Crashpad prints it; None if it is all zeros.
     fn id(&self, guid: &[u8]) -> Option<String> {
         if guid.iter().all(|byte| *byte == 0) {
             return None;

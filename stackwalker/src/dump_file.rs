@@ -1,4 +1,4 @@
-//! The file of a minidump, as it is opened and mapped.
+//! Opens and maps the file of a minidump.
 
 use std::alloc::{handle_alloc_error, Layout};
 use std::fs::{File, OpenOptions};
@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::failure::Failure;
 
 pub fn open(path: &Path) -> Result<File, Failure> {
-    // Else a pipe that no one writes to would be waited for.
+    // Otherwise it would wait for a pipe that nobody writes to.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(Failure::File)?;
     if !file.metadata().map_err(Failure::File)?.is_file() {
         return Err(Failure::File(io::Error::other("it is not a regular file")));
@@ -17,7 +17,7 @@ pub fn open(path: &Path) -> Result<File, Failure> {
     Ok(file)
 }
 
-/// Where memory runs out we end as everywhere else where it does.
+/// If memory runs out, ends like any failed allocation.
 pub fn not_mapped(file: &File, error: io::Error) -> Failure {
     if error.raw_os_error() == Some(libc::ENOMEM) {
         let length = file.metadata().map_or(0, |metadata| metadata.len());

@@ -1,4 +1,4 @@
-//! What goes wrong, as it is said: one line on stderr, and the exit code.
+//! Errors of this program: each is one line on stderr, and an exit code.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -14,21 +14,21 @@ const FAULT: u8 = 3;
 
 pub enum Failure {
     Arguments(lexopt::Error),
-    /// The file of the dump.
+    /// The dump's file cannot be read.
     File(io::Error),
     Unreadable(minidump::Error),
     Unprocessable(ProcessError),
     Output(io::Error),
-    /// With what it says.
+    /// The message of the panic.
     Panic(String),
 }
 
 impl Failure {
-    /// Says it, and returns the code that this program is to end with.
+    /// Prints the error, and returns the exit code.
     pub fn report(&self) -> ExitCode {
         match self {
             Failure::Arguments(_) => say(&format!("socorro-stackwalk: {self}; see socorro-stackwalk --help")),
-            // No one reads what is printed any more.
+            // Nobody reads the output any more.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => (),
             _ => say(&format!("ERROR {self}")),
         }
@@ -40,7 +40,7 @@ impl Failure {
     }
 }
 
-/// As minidump-stackwalk logs it, by the names that the crates have for errors.
+/// Formats errors like the log of minidump-stackwalk, with the crates' names.
 impl fmt::Display for Failure {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
         match self {
@@ -75,7 +75,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Prints one line on stderr, whatever stands in it.
+/// Prints one line on stderr, whatever its characters.
 pub fn say(line: &str) {
     let line = bounds::beginning(line, 2 * bounds::MESSAGE);
     let plain = line.chars().map(|character| if character.is_control() { ' ' } else { character });

@@ -96,9 +96,9 @@ pub fn run(options: &Options, out: &mut impl Write) -> io::Result<ExitCode> {
     Ok(code)
 }
 
-/// What the index of `path` says, and whether it was made now.
+/// Makes the index of `path` if necessary. Returns its verdict, and true if it was made now.
 fn index(path: &Path, options: &Options) -> io::Result<(Verdict, bool)> {
-    let (store, relative) = Store::of(path).ok_or(io::Error::other("it lies in no store of symbols"))?;
+    let (store, relative) = Store::of(path).ok_or(io::Error::other("it is not in a symbol store"))?;
     let target = store.with_indexes(options.index_path.as_deref()).index_path(&relative);
     let file = File::open(path)?;
     let state = FileState::from(&file.metadata()?);
@@ -112,7 +112,7 @@ fn index(path: &Path, options: &Options) -> io::Result<(Verdict, bool)> {
     Ok((verdict, true))
 }
 
-/// Puts a whole file into its place.
+/// Writes a temporary file, and moves it into its place once it is complete.
 fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(directory) = target.parent() {
         fs::create_dir_all(directory)?;
@@ -132,7 +132,7 @@ fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
 fn end_with_stdin() {
     let mut buffer = [0; 64];
     while io::stdin().read(&mut buffer).is_ok_and(|count| count > 0) {}
-    // Held to the end: nothing is begun any more.
+    // Keep the lock until the process ends, so that no new file is begun.
     let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = &*unfinished {
         let _ = fs::remove_file(path);

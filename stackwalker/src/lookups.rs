@@ -1,9 +1,9 @@
-//! Symbols as a walk is given them: names that are not too long, not too many inlined functions, and all counted.
+//! Bounds the symbols that a walk uses: the length of names, the number of inlined functions and of look-ups.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use minidump::Module;
@@ -19,6 +19,7 @@ pub struct Lookups<'a, P> {
     /// How many look-ups are left, of this thread and of others.
     left: &'a AtomicUsize,
     too_much: &'a TooMuch,
+    cpu_time: CpuTime,
 }
 
 /// The longest name of those that were cut, and the most inlined functions of a frame.
@@ -29,7 +30,7 @@ pub struct TooMuch {
 }
 
 impl TooMuch {
-    pub fn say(&self, bounded: &mut Bounded) {
+    pub fn report_bounds(&self, bounded: &mut Bounded) {
         for (name, most) in [("symbol_names", &self.longest_name), ("inlines", &self.most_inlines)] {
             let most = most.load(Ordering::Relaxed);
             if most > 0 {
@@ -41,7 +42,7 @@ impl TooMuch {
 
 impl<'a, P: SymbolProvider + Sync> Lookups<'a, P> {
     pub fn new(symbols: &'a P, left: &'a AtomicUsize, too_much: &'a TooMuch) -> Self {
-        Lookups { symbols, left, too_much }
+        Lookups { symbols, left, too_much, cpu_time: CpuTime::new() }
     }
 
     fn count(&self, lookups: usize) {
@@ -49,9 +50,8 @@ impl<'a, P: SymbolProvider + Sync> Lookups<'a, P> {
     }
 }
 
-/// How many look-ups the rules of one frame cost that took so long; none where they are like those of a compiler.
+/// How many look-ups to charge for the rules of a frame that took this long; none for a compiler's rules.
 fn lookups_in(spent: Duration) -> usize {
-    const USUAL: Duration = Duration::from_millis(1);
     const LOOKUPS_IN_A_MICROSECOND: usize = 2;
     if spent < USUAL {
         return 0;
@@ -59,11 +59,39 @@ fn lookups_in(spent: Duration) -> usize {
     spent.as_micros() as usize * LOOKUPS_IN_A_MICROSECOND
 }
 
-/// CPU time of this thread: on the clock, a machine that has other work would count too.
-fn cpu_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+/// The longest time for a frame's rules that a compiler wrote.
+const USUAL: Duration = Duration::from_millis(1);
+
+/// The CPU time of this thread between one slow frame and the next.
+///
+/// Reading it is a system call, and reading the clock is not. But the clock counts other work of the machine too. So
+/// CPU time is read only if the clock says that a frame was slow, and all such frames are charged no more than it.
+struct CpuTime {
+    /// CPU time at the end of the last slow frame, in nanoseconds.
+    charged: AtomicU64,
+}
+
+impl CpuTime {
+    fn new() -> Self {
+        CpuTime { charged: AtomicU64::new(Self::used()) }
+    }
+
+    /// The CPU time of a frame that began at `begun` and ends now; zero if it was not slow.
+    fn since(&self, begun: Instant) -> Duration {
+        let elapsed = begun.elapsed();
+        if elapsed < USUAL {
+            return Duration::ZERO;
+        }
+        let used = Self::used();
+        elapsed.min(Duration::from_nanos(used.saturating_sub(self.charged.swap(used, Ordering::Relaxed))))
+    }
+
+    /// CPU time of this thread, in nanoseconds.
+    fn used() -> u64 {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
 }
 
 #[async_trait]
@@ -86,9 +114,9 @@ impl<P: SymbolProvider + Sync> SymbolProvider for Lookups<'_, P> {
 
     async fn walk_frame(&self, module: &(dyn Module + Sync), walker: &mut (dyn FrameWalker + Send)) -> Option<()> {
         // The symbols are there already: the frame was looked up before.
-        let begun = cpu_time();
+        let begun = Instant::now();
         let result = self.symbols.walk_frame(module, walker).await;
-        self.count(1 + lookups_in(cpu_time().saturating_sub(begun)));
+        self.count(1 + lookups_in(self.cpu_time.since(begun)));
         result
     }
 
@@ -101,7 +129,7 @@ impl<P: SymbolProvider + Sync> SymbolProvider for Lookups<'_, P> {
     }
 }
 
-/// Hands on to a frame what its names have room for.
+/// Passes names on to a frame, as far as there is room for them.
 struct ShortNames<'a> {
     frame: &'a mut (dyn FrameSymbolizer + Send),
     room: usize,
@@ -136,7 +164,7 @@ impl FrameSymbolizer for ShortNames<'_> {
         self.frame.set_source_file(file, line, base);
     }
 
-    /// Those that are called first are the outer ones, and they stay.
+    /// Adds an inlined function. The outermost come first, so they are kept.
     fn add_inline_frame(&mut self, name: &str, file: Option<&str>, line: Option<u32>) {
         self.inlines += 1;
         if self.inlines <= bounds::INLINES_OF_A_FRAME {
@@ -152,13 +180,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_that_take_long_cost_look_ups_and_one_stop_of_the_process_does_not_cost_all() {
+    fn slow_rules_cost_look_ups_and_a_single_stop_of_the_process_does_not_cost_all() {
         assert_eq!(lookups_in(Duration::from_micros(900)), 0);
         assert_eq!(lookups_in(Duration::from_millis(10)), 20_000);
     }
 
     #[test]
-    fn a_frame_is_given_names_that_are_not_too_long_and_the_outer_inlined_functions() {
+    fn a_frame_that_waits_is_charged_with_the_cpu_time_that_was_used_since_the_last_slow_one() {
+        let cpu_time = CpuTime::new();
+        let begun = Instant::now();
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(cpu_time.since(begun) < Duration::from_millis(100));
+        let begun = Instant::now();
+        // Longer than is asserted: what was used before `begun` counts as CPU time and not as time of the frame.
+        while CpuTime::used() < cpu_time.charged.load(Ordering::Relaxed) + 40_000_000 {}
+        assert!(cpu_time.since(begun) >= Duration::from_millis(20));
+        assert!(cpu_time.since(begun) < Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_frame_gets_bounded_names_and_the_outer_inlined_functions() {
         struct Frame(Vec<usize>);
         impl FrameSymbolizer for Frame {
             fn get_instruction(&self) -> u64 {

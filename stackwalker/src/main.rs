@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Ok(command) => command,
         Err(error) => return Failure::Arguments(error).report(),
     };
-    // A panic is an error of one line like others.
+    // A panic is printed as one line, like any error.
     set_hook(Box::new(|_| ()));
     match catch_unwind(|| run(&command)) {
         Ok(Ok(code)) => code,

@@ -1,5 +1,5 @@
-//! The JSON: the fields of minidump-stackwalk, and what only this program knows below a key of its own. Threads are
-//! printed as they are walked; what is said of modules comes behind them.
+//! Writes the JSON: the fields of minidump-stackwalk and, below a key of its own, those that only this program has.
+//! Each thread is printed once it is walked, and the modules after all threads.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
@@ -20,10 +20,10 @@ use crate::streams::Stream;
 use crate::symbols::UseReport;
 use crate::walk::Stack;
 
-/// The key below which stands what minidump-stackwalk does not say.
+/// The key of everything that minidump-stackwalk does not print.
 pub const OWN_KEY: &str = "socorro_stackwalk";
 
-/// What stands below `OWN_KEY`.
+/// The value of `OWN_KEY`.
 #[derive(Serialize)]
 pub struct Own<'a> {
     #[serde(skip_serializing_if = "Bounded::is_empty")]
@@ -34,24 +34,24 @@ pub struct Own<'a> {
     pub errors: &'a [WalkError],
     pub seconds: Seconds,
     pub streams: &'a [Stream],
-    /// The file names of modules that only frames have that were cut: symbols were looked up in them.
+    /// The file names of modules that occur only in cut frames: symbols were looked up in them.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub modules_in_cut_frames: &'a [&'a str],
-    /// What became of the symbols of modules, by their path in a store.
+    /// How the symbols of modules were used, by their path in a store.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub symbols: BTreeMap<String, UseReport>,
 }
 
-/// A thread whose walk ended before its end.
+/// The error of a thread whose walk failed.
 #[derive(Serialize)]
 pub struct WalkError {
     error: String,
-    /// Its number in `threads`.
+    /// The thread's index in `threads`.
     thread: usize,
 }
 
 impl WalkError {
-    /// None where the walk of `stack`, that of the thread of this number, did not fail.
+    /// The error of the walk of `stack`, the stack of thread number `thread`; None if the walk did not fail.
     pub fn of(thread: usize, stack: &Stack) -> Option<Self> {
         let why = stack.failed.as_ref()?;
         Some(WalkError { error: bounds::beginning(why, bounds::MESSAGE).to_string(), thread })
@@ -62,7 +62,7 @@ impl WalkError {
 #[derive(Default, Serialize)]
 pub struct Seconds {
     pub total: f64,
-    /// Of it that of the walks alone.
+    /// The part of `total` that the walks took.
     pub walking: f64,
 }
 
@@ -73,15 +73,15 @@ impl Seconds {
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32).as_secs_f64()
     }
 
-    /// To the microsecond.
+    /// Rounds to microseconds.
     pub fn new(total: f64, walking: f64) -> Self {
         let rounded = |seconds: f64| (seconds * 1e6).round() / 1e6;
         Seconds { total: rounded(total), walking: rounded(walking) }
     }
 }
 
-/// Of what became of symbols as much as may be printed.
-pub fn few_symbols(mut symbols: BTreeMap<String, UseReport>, bounded: &mut Bounded) -> BTreeMap<String, UseReport> {
+/// Drops the uses of symbols that exceed the bound of the output.
+pub fn bounded_symbols(mut symbols: BTreeMap<String, UseReport>, bounded: &mut Bounded) -> BTreeMap<String, UseReport> {
     let (count, mut size) = (symbols.len(), 0);
     symbols.retain(|path, _| {
         size += printed_size(path);
@@ -93,7 +93,7 @@ pub fn few_symbols(mut symbols: BTreeMap<String, UseReport>, bounded: &mut Bound
     symbols
 }
 
-/// What frames of one dump have in common.
+/// Facts that all frames and modules of a dump share.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     pub width: PointerWidth,
@@ -152,7 +152,7 @@ impl<W: Write> Report<W> {
         serde_json::to_writer(&mut self.out, value).map_err(io::Error::from)
     }
 
-    /// Writes items until they have `most` bytes. Says how many they are, and `name`, where some are left out.
+    /// Writes items until they take `most` bytes. If some are left out, counts all of them as `name` in `bounded`.
     pub fn items<T: Serialize>(
         &mut self,
         items: impl ExactSizeIterator<Item = T>,
@@ -171,7 +171,7 @@ impl<W: Write> Report<W> {
         Ok(())
     }
 
-    /// Bytes that were written so far.
+    /// The number of bytes written so far.
     pub fn written(&self) -> usize {
         self.out.written
     }
@@ -201,7 +201,7 @@ impl<W: Write> Report<W> {
     }
 }
 
-/// Takes from the fields of a crash those that this module writes itself.
+/// Removes from the fields of a crash those that this module writes.
 pub fn without_lists(mut fields: Map<String, Value>) -> Map<String, Value> {
     for key in ["crashing_thread", "handles", "modules", "thread_count", "threads", "unloaded_modules"] {
         fields.remove(key);
@@ -209,7 +209,7 @@ pub fn without_lists(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
-/// One thread: as an entry of `threads`, or with its number and registers as the `crashing_thread`.
+/// One thread: an entry of `threads`, or the `crashing_thread`, which also has its index and registers.
 pub struct ThreadReport<'a> {
     pub stack: &'a Stack,
     pub crashed: Option<usize>,
@@ -257,7 +257,7 @@ impl Serialize for FramesReport<'_> {
     }
 }
 
-/// What stands in a list of frames in place of those that were cut.
+/// The entry in place of frames that were cut.
 struct Gap(usize);
 
 impl Serialize for Gap {
@@ -317,7 +317,7 @@ impl Serialize for FrameReport<'_> {
     }
 }
 
-/// How many bytes a frame has when it is printed, or a little more.
+/// The size of a printed frame in bytes, or slightly more.
 pub fn frame_size(frame: &StackFrame) -> usize {
     const NUMBERS_AND_KEYS: usize = 320;
     const INLINE: usize = 50;
@@ -336,7 +336,7 @@ pub fn frame_size(frame: &StackFrame) -> usize {
     NUMBERS_AND_KEYS + module + function + inlines.sum::<usize>() + unloaded_modules.sum::<usize>()
 }
 
-/// Bytes of a text in JSON.
+/// The size of a text in JSON, in bytes.
 fn printed_size(text: &str) -> usize {
     let size_of = |byte: u8| match byte {
         b'"' | b'\\' => 2,
@@ -393,7 +393,7 @@ impl Serialize for Registers<'_> {
     }
 }
 
-/// Writes what is said of each module; `statistics` tells by file name what became of its symbols.
+/// Writes the fields of each module. `statistics`, by file name, says what became of its symbols.
 pub fn write_modules<W: Write>(
     report: &mut Report<W>,
     modules: &MinidumpModuleList,
@@ -507,7 +507,7 @@ pub fn write_handles<W: Write>(
     report.end_array()
 }
 
-/// An address or an offset, as wide as those of the dump's system.
+/// An address or an offset, with as many digits as addresses of the dump's system have.
 #[derive(Clone, Copy)]
 pub struct Hex {
     pub value: u64,
@@ -528,7 +528,7 @@ impl Serialize for Hex {
     }
 }
 
-/// What stands behind the last separator of a path of either system.
+/// The part of a path after its last separator, `/` or `\`.
 pub fn last_part(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
@@ -538,14 +538,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_as_large_as_it_is_printed() {
+    fn the_printed_size_of_a_text_is_not_underestimated() {
         for text in ["", "a", "\"\\/", "\0\n\t\u{8}\u{1f}", "\u{7f}é\u{2028}\u{1f600}"] {
             assert!(printed_size(text) >= serde_json::to_string(text).unwrap().len() - 2, "{text:?}");
         }
     }
 
     #[test]
-    fn items_end_where_they_are_too_large_and_their_number_is_told() {
+    fn items_are_left_out_above_their_bound_and_their_number_is_reported() {
         let mut bounded = Bounded::default();
         let mut report = Report::new(vec![]).unwrap();
         report.begin_array("few").unwrap();

@@ -1,9 +1,9 @@
-//! What this program denies itself before it reads a dump. Landlock leaves it the files that it has open, and what
-//! stands in the symbol directories, to read. seccomp leaves it what a walk needs of the kernel. Where the kernel has
-//! one or both of them not, the walk goes on without.
+//! Restricts this program before it reads a dump. Landlock allows only the files that are open already, and reading
+//! from the symbol directories. seccomp denies system calls that a walk does not need. On a kernel that lacks either, the walk
+//! goes on without it.
 //!
-//! seccomp's is a list of what is denied: C libraries differ, from version to version, in what they call. What is denied
-//! fails with EPERM; what the C library tries first and has another way for, with ENOSYS.
+//! The filter lists denied calls, not allowed ones, because C libraries differ in the calls that they make. A denied
+//! call fails with EPERM, or with ENOSYS if the C library then tries another.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,14 +18,14 @@ use seccompiler::{SeccompCondition, SeccompFilter, SeccompRule};
 
 use crate::attempts::{Outcomes, DENIED_BY_LANDLOCK, DENIED_BY_SECCOMP};
 
-/// What is in force.
+/// The state of both restrictions.
 pub struct Sandbox {
     pub landlock: Enforcement,
     pub seccomp: Enforcement,
 }
 
 impl Sandbox {
-    /// Believes no more than what attempts have shown.
+    /// Marks a restriction as failed if an attempt that it should have denied was possible.
     pub fn doubt(&mut self, attempts: &Outcomes) {
         let denied = |name: &str, error: i32| attempts.get(name) == Some(&error);
         if self.landlock.is_enforced() && !denied(DENIED_BY_LANDLOCK, libc::EACCES) {
@@ -39,7 +39,7 @@ impl Sandbox {
 }
 
 pub enum Enforcement {
-    /// With the version of what the kernel has.
+    /// With the version of Landlock that the kernel has.
     Enforced(Option<ABI>),
     Missing(&'static str),
     Failed(String),
@@ -65,8 +65,8 @@ impl fmt::Display for Enforcement {
 const NOT_SUPPORTED: &str = "not supported by this kernel";
 const NOT_ENABLED: &str = "not enabled in this kernel";
 
-/// Leaves this process what stands at or below `readable`, to read, and no other path. Must be called before there is
-/// another thread.
+/// Restricts this process: of all paths it may only read those at or below `readable`. Must be called before another
+/// thread is started.
 pub fn enter(readable: &[&Path]) -> Sandbox {
     Sandbox { landlock: restrict_paths(readable), seccomp: restrict_calls() }
 }
@@ -109,7 +109,7 @@ fn restrict_calls() -> Enforcement {
     }
 }
 
-/// The filter. None where it does not know the calls of this architecture.
+/// The seccomp filter; None if the numbers of this architecture's calls are not known here.
 fn program() -> Result<Option<BpfProgram>, BackendError> {
     if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         return Ok(None);
@@ -127,8 +127,8 @@ fn program() -> Result<Option<BpfProgram>, BackendError> {
     Ok(Some(program))
 }
 
-/// Denies calls by their number, which is loaded. The kernel tries a filter once for each call that there is, and
-/// translates all of it: in one list, or as long as the crate writes it, that takes half a millisecond.
+/// Denies calls by their number, which must be loaded. Calls are grouped because the kernel runs a new filter once for
+/// every system call and compiles it: with a single list, or the longer code of the crate, that takes half a millisecond.
 fn denied_calls() -> BpfProgram {
     const CALLS_A_GROUP: usize = 12;
     const AROUND_CALLS: usize = 3;
@@ -160,10 +160,10 @@ fn step(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
     sock_filter { code, jt, jf, k }
 }
 
-/// Loads the number of the call, and has some fail as if the kernel had them not: those whose arguments stand in memory, where a filter cannot read them,
-/// and those of the x32 ABI, which are the same ones by other numbers.
+/// Loads the number of the call, and lets some calls fail as if the kernel did not have them: those with arguments in
+/// memory, which a filter cannot read, and those of the x32 ABI, which are the same calls under other numbers.
 fn absent_calls() -> BpfProgram {
-    // Where `nr` stands in the seccomp_data of linux/seccomp.h; __X32_SYSCALL_BIT of asm/unistd.h.
+    // The offset of `nr` in the seccomp_data of linux/seccomp.h; __X32_SYSCALL_BIT of asm/unistd.h.
     const NUMBER_OF_CALL: u32 = 0;
     const X32: u32 = 0x4000_0000;
     let absent = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
@@ -176,19 +176,19 @@ fn absent_calls() -> BpfProgram {
     ]
 }
 
-/// TIOCSTI (asm-generic/ioctls.h), which C libraries give different types.
+/// TIOCSTI (asm-generic/ioctls.h). C libraries declare it with different types.
 const TYPE_INTO_TERMINAL: u64 = 0x5412;
 
 type Condition = (c_long, u8, SeccompCmpArgLen, SeccompCmpOp, u64);
 
-/// Calls that are denied by one of their arguments: its number, and what it must be.
+/// Calls that are denied if an argument matches: call, number of the argument, its size, comparison and value.
 fn conditions() -> Vec<Condition> {
     use SeccompCmpArgLen::{Dword, Qword};
     let own = std::process::id().into();
     let mut conditions = vec![
-        // A thread is no process.
+        // Threads are allowed, processes are not.
         (libc::SYS_clone, 0, Qword, MaskedEq(libc::CLONE_THREAD as u64), 0),
-        // An abort is a signal to itself.
+        // An abort sends a signal to its own process.
         (libc::SYS_kill, 0, Dword, Ne, own),
         (libc::SYS_tkill, 0, Dword, Ne, own),
         (libc::SYS_tgkill, 0, Dword, Ne, own),
@@ -233,7 +233,7 @@ const DENIED: &[c_long] = &[
     libc::SYS_sched_setattr,
     libc::SYS_sched_setparam,
     libc::SYS_sched_setscheduler,
-    // sockets; one that it was given may send and receive
+    // sockets; an inherited one may send and receive
     libc::SYS_socket,
     libc::SYS_socketpair,
     libc::SYS_bind,
@@ -241,13 +241,13 @@ const DENIED: &[c_long] = &[
     libc::SYS_listen,
     libc::SYS_accept,
     libc::SYS_accept4,
-    // rings, which do unseen what the calls here do
+    // asynchronous calls, which a filter does not see
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
     libc::SYS_io_setup,
     libc::SYS_io_submit,
-    // changes of files
+    // changes to files
     libc::SYS_truncate,
     libc::SYS_mkdirat,
     libc::SYS_mknodat,
@@ -270,7 +270,7 @@ const DENIED: &[c_long] = &[
     libc::SYS_open_by_handle_at,
     libc::SYS_inotify_init1,
     libc::SYS_fanotify_init,
-    // who it is, and where
+    // user, privileges, namespaces and mounts
     libc::SYS_setuid,
     libc::SYS_setgid,
     libc::SYS_setreuid,
@@ -295,7 +295,7 @@ const DENIED: &[c_long] = &[
     libc::SYS_fsconfig,
     libc::SYS_fsmount,
     libc::SYS_fspick,
-    // what all processes share
+    // resources that processes share
     libc::SYS_shmget,
     libc::SYS_shmat,
     libc::SYS_msgget,
@@ -305,7 +305,7 @@ const DENIED: &[c_long] = &[
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
-    // the kernel
+    // the kernel and the machine
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
@@ -369,6 +369,6 @@ const KEXEC_FILE_LOAD: c_long = 294;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const DENIED_BY_ARCHITECTURE: &[c_long] = &[];
 
-/// Not every C library's list has it.
+/// Not declared for every C library.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const FCHMODAT2: c_long = 452;

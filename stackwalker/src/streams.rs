@@ -1,4 +1,4 @@
-//! Which streams a dump has, as its file says: MINIDUMP_HEADER and MINIDUMP_DIRECTORY of Microsoft's minidumpapiset.h.
+//! Lists the streams of a dump, from its file: MINIDUMP_HEADER and MINIDUMP_DIRECTORY of Microsoft's minidumpapiset.h.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -17,12 +17,12 @@ const DIRECTORY_ENTRY: usize = 12;
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Stream {
     pub size: u32,
-    /// The name of a known type, the number of another.
+    /// The name of a known type, or the number of another.
     #[serde(rename = "type")]
     pub kind: String,
 }
 
-/// The streams in the order of the directory; none where it cannot be read.
+/// The streams in the order of the directory; none if it cannot be read.
 pub fn read(file: &File) -> Vec<Stream> {
     let mut header = [0; HEADER];
     if file.read_exact_at(&mut header, 0).is_err() {

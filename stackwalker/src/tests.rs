@@ -1,4 +1,4 @@
-//! What only a build of this program itself can show.
+//! Tests that need the program's own code: dependencies as they were built, and walks that panic.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ fn keys_of_maps_are_sorted() {
     assert_eq!(Value::Object(map).to_string(), r#"{"a":3,"b":{"c":2,"d":1}}"#);
 }
 
-/// Fails wherever it is asked.
+/// Panics with a message at every question.
 struct Panicking(&'static str);
 
 #[async_trait]
@@ -68,7 +68,7 @@ fn dump() -> Vec<u8> {
 }
 
 #[test]
-fn a_walk_that_panics_is_told_and_what_it_found_stays() {
+fn a_walk_that_panics_is_reported_and_keeps_its_frames() {
     let bytes = dump();
     let dump = Minidump::read(&bytes[..]).unwrap();
     let crash = crash::read(&dump).unwrap();
@@ -82,7 +82,7 @@ fn a_walk_that_panics_is_told_and_what_it_found_stays() {
 }
 
 #[test]
-fn what_is_said_of_a_walk_is_bounded_in_whole_characters() {
+fn a_message_is_cut_between_characters() {
     assert_eq!(bounds::beginning("aä", 2), "a");
     assert_eq!(bounds::beginning("aä", 3), "aä");
     assert_eq!(bounds::beginning("aä", 100), "aä");

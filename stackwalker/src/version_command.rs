@@ -1,4 +1,4 @@
-//! `socorro-stackwalk --version`, and what of its sandbox is enforced.
+//! `socorro-stackwalk --version`, and the parts of the sandbox that are enforced.
 
 use std::env;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ pub fn run(is_verbose: bool, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints what fails, and how, in the sandbox of a walk with these options; for tests.
+/// Prints which attempts fail, and how, in the sandbox of a walk with these options; for tests.
 pub fn check_sandbox(options: &walk_command::Options, out: &mut impl Write) -> io::Result<()> {
     let sockets = attempts::Sockets::new().ok();
     let sandbox = sandbox::enter(&options.readable());

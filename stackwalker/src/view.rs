@@ -1,5 +1,5 @@
-//! A dump as the crates are given it: the file as it is, and behind it a directory of our own and the lists that were
-//! made shorter, so that what a stranger wrote into a count or a length acts on nothing.
+//! The view of a dump that the crates read: the unchanged file, followed by a new directory and the shortened lists, so
+//! that hostile counts and lengths have no effect.
 //!
 //! Header and directory are Microsoft's MINIDUMP_HEADER and MINIDUMP_DIRECTORY (minidumpapiset.h), the Breakpad stream is
 //! MDRawBreakpadInfo of Breakpad's src/google_breakpad/common/minidump_format.h.
@@ -17,21 +17,21 @@ use minidump::{Endian, Error, Minidump};
 
 use crate::bounds::{self, Bounded};
 
-/// Address space behind the file, of which only what is written becomes memory.
+/// Bytes of address space after the file. Only written pages take memory.
 const ROOM: usize = 64 << 20;
 const PAGE: usize = 4096;
-/// Bytes of a file: what stands behind it must be in reach of its 32-bit places.
+/// Bytes of a file: its 32-bit pointers must reach the data after it.
 const LONGEST_FILE: usize = u32::MAX as usize + 1 - ROOM - PAGE;
 const HEADER: usize = 32;
 const DIRECTORY_ENTRY: usize = 12;
 const STREAM_COUNT_AT: usize = 8;
 const DIRECTORY_AT: usize = 12;
-/// A place where nothing can be read. It stands for those that are outside of the file.
+/// The pointer that replaces pointers out of the file: nothing can be read there.
 const NOWHERE: u32 = u32::MAX;
 const BREAKPAD_DUMP_THREAD_VALID: u32 = 1;
 const BREAKPAD_REQUESTING_THREAD_VALID: u32 = 2;
 
-/// Where something of the dump stands.
+/// The size and the offset of a part of the dump.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Location {
     size: u32,
@@ -48,20 +48,20 @@ pub struct View {
     start: *mut u8,
     room: usize,
     file_length: usize,
-    /// The end of what is written behind the file.
+    /// The end of the data written after the file.
     end: usize,
     endian: Endian,
     streams: Vec<Stream>,
     pub bounded: Bounded,
 }
 
-/// Whether there is no view of a file, for what stands behind it would be out of reach.
+/// True if a file cannot have a view, because data after it would be out of reach.
 pub fn is_too_large(file: &File) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.len() > LONGEST_FILE as u64)
 }
 
 impl View {
-    /// Maps `file`. An error of its own where it is no minidump.
+    /// Maps `file`. Fails if it is not a minidump.
     pub fn open(file: &File) -> io::Result<Result<View, Error>> {
         let file_length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(LONGEST_FILE);
         if file_length < HEADER {
@@ -88,13 +88,13 @@ impl View {
         }))
     }
 
-    /// The dump, with lists that are not too long.
+    /// The dump, with bounded lists.
     pub fn bytes(&self) -> &[u8] {
         unsafe { std::slice::from_raw_parts(self.start, self.end) }
     }
 
-    /// Shows the crates a dump with no thread but the one that crashed, which the dump says to have written it, and
-    /// without modules: they then say all of the crash itself, and walk nothing. Undone by `show_all`.
+    /// Hides all modules, and all threads but the crashed one, which is declared as the thread that wrote the dump: the
+    /// crates then report everything about the crash and walk no stack. Undone by `show_all`.
     pub fn show_crash_only(&mut self) {
         let mut streams = self.streams.clone();
         const LATER: [StreamType; 5] = [
@@ -122,7 +122,7 @@ impl View {
         self.write_directory(&self.streams.clone());
     }
 
-    /// The thread that the dump says to have crashed, or to have asked for the dump.
+    /// The id of the thread that crashed or, without an exception, of the one that asked for the dump.
     fn crashed_thread(&self) -> Option<u32> {
         if let Some(exception) = self.stream(StreamType::ExceptionStream) {
             return self.u32_at(exception.at as usize);
@@ -132,7 +132,7 @@ impl View {
     }
 
     fn read_directory(&mut self) -> Result<Vec<Stream>, Error> {
-        // The header alone: the directory of most is behind it, and so missing then.
+        // Check the header alone: without the rest, the crates miss the directory of most dumps.
         match Minidump::read(&self.file()[..HEADER]) {
             Ok(_) | Err(Error::MissingDirectory) => (),
             Err(error) => return Err(error),
@@ -153,14 +153,14 @@ impl View {
             let location = Location { size: self.u32_in(entry, 4), at: self.u32_in(entry, 8) };
             let location = match location {
                 _ if !self.is_in_file(location) => Location { at: NOWHERE, ..location },
-                // It may have the part of the header that is written anew.
+                // This stream may overlap the part of the header that is rewritten.
                 Location { at, size } if (at as usize) < HEADER && size < 4096 => {
                     let stream = self.bytes_at(location).to_vec();
                     self.append(&stream)
                 }
                 _ => location,
             };
-            // Of several of a kind the last one counts.
+            // If there are several of a kind, the last one counts.
             streams.retain(|stream| stream.kind != kind);
             streams.push(Stream { kind, location });
         }
@@ -302,7 +302,7 @@ mod tests {
         values.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
 
-    /// A dump of `streams`, which stand one behind the other at its end, behind `rest`, which stands behind the directory.
+    /// A dump: header, directory, `rest`, and `streams` one after the other.
     fn dump(rest: &[u8], streams: &[(u32, Vec<u8>)]) -> Vec<u8> {
         let mut dump = b"MDMP".to_vec();
         dump.extend(words(&[0xa793, streams.len() as u32, HEADER as u32, 0, 0, 0, 0]));
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_minidump_has_the_error_of_the_crates() {
+    fn a_file_that_is_not_a_minidump_gives_the_error_of_the_crates() {
         assert_eq!(open(b"").err(), Some(Error::MissingHeader));
         assert_eq!(open(&[0; 100]).err(), Some(Error::HeaderMismatch));
         let whole = dump(b"", &[(THREADS, thread_list([].into_iter()))]);
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_threads_the_one_that_crashed_stays() {
+    fn the_crashed_one_of_too_many_threads_stays() {
         let threads = (0..10_000).map(|number| thread(number, Location { size: 0, at: 0 }));
         let mut exception = words(&[9_000]);
         exception.resize(168, 0);
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_the_end_of_the_file_is_nowhere() {
+    fn a_pointer_beyond_the_end_of_the_file_is_removed() {
         let stacks = [Location { size: 8, at: 44 }, Location { size: 4_000, at: 44 }, Location { size: 1, at: 4_096 }];
         let threads = stacks.into_iter().map(|stack| thread(1, stack));
         let view = open(&dump(&[1; 8], &[(THREADS, thread_list(threads))])).unwrap();
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_entries_of_a_directory_are_looked_at() {
+    fn entries_of_a_directory_are_bounded() {
         let mut streams = vec![(THREADS, thread_list([].into_iter()))];
         streams.extend((0..5_000).map(|number| (0x10000 + number, vec![])));
         let view = open(&dump(b"", &streams)).unwrap();

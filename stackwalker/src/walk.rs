@@ -1,5 +1,5 @@
-//! The stacks of a dump, one thread at a time: none is kept once it is printed, and none is longer in memory than
-//! what is printed of it.
+//! Walks the stacks of a dump, one thread at a time: no stack is kept once it is printed, or is longer in memory than
+//! in the output.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
@@ -21,7 +21,7 @@ use crate::report;
 
 const HALF: usize = bounds::FRAMES / 2;
 
-/// The threads of a dump, and what is needed to walk them.
+/// The threads of a dump, and everything needed to walk them.
 pub struct Threads<'a> {
     threads: MinidumpThreadList<'a>,
     names: MinidumpThreadNames,
@@ -29,18 +29,18 @@ pub struct Threads<'a> {
     misc: Option<MinidumpMiscInfo>,
     memory: UnifiedMemoryList<'a>,
     exception: Option<MinidumpException<'a>>,
-    /// The thread that wrote the dump, which has no stack of interest.
+    /// The id of the thread that wrote the dump, whose stack is of no interest.
     dumping: Option<u32>,
     asking: Option<u32>,
-    /// Of the thread that crashed.
-    its_allowance: Allowance,
-    /// Of all others.
+    /// The allowance of the thread that crashed.
+    crashed_allowance: Allowance,
+    /// The allowance of all other threads together.
     allowance: Allowance,
     printed: RefCell<Printed>,
     too_much: TooMuch,
 }
 
-/// What may still be spent: frames, look-ups of symbols, and bytes that are printed.
+/// The rest of the budget: frames, look-ups of symbols, and bytes of output.
 struct Allowance {
     frames: Cell<usize>,
     lookups: AtomicUsize,
@@ -65,7 +65,7 @@ impl Allowance {
     }
 }
 
-/// What is known of the stacks that were printed so far.
+/// Facts about the stacks printed so far.
 struct Printed {
     /// Bytes left for the first frames of threads whose allowance was used up by those before.
     last_frames: usize,
@@ -83,12 +83,12 @@ pub struct Stack {
     pub last_error: Option<String>,
     /// The frames at the top.
     pub top: Vec<StackFrame>,
-    /// The frames at the bottom, where some between were left out.
+    /// The frames at the bottom, if frames in the middle were left out.
     pub bottom: VecDeque<StackFrame>,
     pub frame_count: usize,
-    /// Whether there may be more frames, which nobody looked at.
+    /// True if the walk stopped early, so that there may be more frames.
     pub is_unfinished: bool,
-    /// Why the walk ended before its end.
+    /// The error that ended the walk early.
     pub failed: Option<String>,
     /// The modules of frames that were cut, by their addresses.
     cut_modules: HashSet<u64>,
@@ -108,7 +108,7 @@ impl<'a> Threads<'a> {
             exception: dump.get_stream().ok(),
             dumping: breakpad.as_ref().and_then(|info| info.dump_thread_id),
             asking: breakpad.as_ref().and_then(|info| info.requesting_thread_id),
-            its_allowance: Allowance::new(bounds::OUTPUT_OF_A_STACK),
+            crashed_allowance: Allowance::new(bounds::OUTPUT_OF_A_STACK),
             allowance: Allowance::new(bounds::output_of_stacks(0)),
             printed: RefCell::new(Printed {
                 last_frames: bounds::OUTPUT_OF_LAST_FRAMES,
@@ -120,7 +120,7 @@ impl<'a> Threads<'a> {
         })
     }
 
-    /// Leaves to the stacks what `printed` bytes leave to them that were printed before.
+    /// Sets the output that is left for the stacks after `printed` bytes.
     pub fn make_room_for(&self, printed: usize) {
         self.allowance.output.set(bounds::output_of_stacks(printed));
     }
@@ -129,7 +129,7 @@ impl<'a> Threads<'a> {
         self.threads.threads.len()
     }
 
-    /// The number of the thread that crashed, or that asked for the dump.
+    /// The index of the thread that crashed, or that asked for the dump.
     pub fn crashed(&self) -> Option<usize> {
         let crashed = self.crashed_id();
         let is_crashed = |thread: &MinidumpThread| {
@@ -167,7 +167,7 @@ impl<'a> Threads<'a> {
         stack
     }
 
-    /// Completes a stack, and leaves of it what may be printed.
+    /// Adds unloaded modules to the frames of a stack, and cuts it to the allowed output.
     pub fn complete(&self, stack: &mut Stack, unloaded_modules: &MinidumpUnloadedModuleList, bounded: &mut Bounded) {
         for frame in stack.top.iter_mut().chain(&mut stack.bottom) {
             name_unloaded_modules(frame, unloaded_modules, bounded);
@@ -195,15 +195,15 @@ impl<'a> Threads<'a> {
         }
     }
 
-    /// Says of the symbols what was too much of them.
-    pub fn say(&self, bounded: &mut Bounded) {
-        self.too_much.say(bounded);
-        if !(self.allowance.has_lookups() && self.its_allowance.has_lookups()) {
+    /// Reports the bounds that symbols exceeded.
+    pub fn report_bounds(&self, bounded: &mut Bounded) {
+        self.too_much.report_bounds(bounded);
+        if !(self.allowance.has_lookups() && self.crashed_allowance.has_lookups()) {
             bounded.count("lookups", bounds::LOOKUPS_OF_A_DUMP);
         }
     }
 
-    /// The file names of modules that only frames have that were cut, sorted.
+    /// The sorted file names of modules that occur only in cut frames.
     pub fn modules_in_cut_frames<'m>(&self, modules: &'m MinidumpModuleList, bounded: &mut Bounded) -> Vec<&'m str> {
         let printed = self.printed.borrow();
         let met = printed.cut_modules.difference(&printed.modules);
@@ -220,7 +220,7 @@ impl<'a> Threads<'a> {
 
     fn allowance_of(&self, id: u32) -> &Allowance {
         if self.crashed_id() == Some(id) {
-            &self.its_allowance
+            &self.crashed_allowance
         } else {
             &self.allowance
         }
@@ -236,7 +236,8 @@ impl<'a> Threads<'a> {
         of_exception.or_else(|| thread.context(&self.system, misc)).map(|context| context.into_owned())
     }
 
-    /// The memory that the stack pointer points into: the context of an exception may have another stack than its thread.
+    /// The memory that the stack pointer points into. In the context of an exception, that may be another stack than the
+    /// thread's.
     fn stack_memory<'m>(
         &'m self,
         thread: &'m MinidumpThread<'a>,
@@ -252,7 +253,7 @@ impl<'a> Threads<'a> {
 }
 
 impl Stack {
-    /// Whether frames are missing.
+    /// True if frames are missing.
     pub fn is_truncated(&self) -> bool {
         self.is_unfinished || self.is_cut()
     }
@@ -317,8 +318,8 @@ impl Stack {
         }
     }
 
-    /// Leaves of the frames what `room` bytes of output hold, of a deep stack as much of its top as of its bottom, else
-    /// the top. Returns how many bytes that are.
+    /// Keeps as many frames as fit into `room` bytes of output: from the top and, if the stack was cut in the middle,
+    /// equally from the bottom. Returns their size in bytes.
     fn fit(&mut self, room: usize) -> usize {
         let each = if self.bottom.is_empty() { room } else { room / 2 };
         let (top, top_size) = fitting(self.top.iter(), each);
@@ -330,7 +331,7 @@ impl Stack {
     }
 }
 
-/// How many of the first of `frames` have at most `room` bytes together, and how many bytes.
+/// The number of first `frames` that fit into `room` bytes together, and their size in bytes.
 fn fitting<'f>(frames: impl Iterator<Item = &'f StackFrame>, room: usize) -> (usize, usize) {
     let (mut count, mut all) = (0, 0);
     for frame in frames {
@@ -348,7 +349,7 @@ fn module_address(frame: &StackFrame) -> Option<u64> {
     frame.module.as_ref().map(|module| module.raw.base_of_image)
 }
 
-/// Tells for a frame without a module those that were at its address before, with its offsets in them.
+/// Adds to a frame without a module the unloaded modules that were at its address, with its offsets in them.
 fn name_unloaded_modules(frame: &mut StackFrame, modules: &MinidumpUnloadedModuleList, bounded: &mut Bounded) {
     if frame.module.is_some() {
         return;
@@ -373,7 +374,7 @@ enum Ended {
     Panicked(String),
 }
 
-/// Thrown out of a walk that has found as many frames as it may, or looked up too much.
+/// Thrown to end a walk that has reached its bound of frames or look-ups.
 struct Cut;
 
 #[allow(clippy::too_many_arguments)]
@@ -400,7 +401,7 @@ async fn walk_some<P: SymbolProvider + Sync>(
     }
 }
 
-/// Leaves of a frame what the walk goes on from: it looks its symbols up again.
+/// Removes the symbols from a frame before the walk goes on from it and looks them up again.
 fn forget_symbols(frame: &mut StackFrame) {
     frame.module = None;
     frame.function_name = None;
@@ -412,7 +413,7 @@ fn forget_symbols(frame: &mut StackFrame) {
     frame.inlines.clear();
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("no message").to_string()
@@ -444,14 +445,14 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_as_deep_as_may_be_is_whole() {
+    fn a_stack_within_the_bound_is_whole() {
         let stack = stack(500);
         assert_eq!(numbers(&stack), ((0..500).collect(), vec![]));
         assert!(!stack.is_truncated());
     }
 
     #[test]
-    fn of_a_deeper_stack_the_first_and_the_last_half_stay_and_the_modules_between_are_known() {
+    fn a_deeper_stack_keeps_both_ends_and_the_modules_in_between() {
         let stack = stack(1_000);
         assert_eq!(numbers(&stack), ((0..250).collect(), (750..1_000).collect()));
         assert_eq!(stack.frame_count, 1_000);
@@ -460,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_have_no_room_are_cut_from_the_end_or_between_top_and_bottom() {
+    fn frames_without_room_are_cut_from_the_end_or_from_the_middle() {
         let size = report::frame_size(&frame(0));
         let mut shallow = stack(10);
         assert_eq!(shallow.fit(4 * size + 1), 4 * size);
@@ -473,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_without_a_module_has_some_of_those_that_were_there() {
+    fn a_frame_without_a_module_has_a_bounded_number_of_unloaded_ones() {
         let there = |number| minidump::MinidumpUnloadedModule::new(0x1000, 0x100, &format!("{number:03}"));
         let modules = MinidumpUnloadedModuleList::from_modules((0..100).map(there).collect());
         let mut bounded = Bounded::default();

@@ -1,4 +1,4 @@
-//! `socorro-stackwalk DUMP`: the walk of a minidump, thread by thread; with `--reference` as the crates have it.
+//! `socorro-stackwalk DUMP`: walks a minidump thread by thread, or with `--reference` as the crates do.
 
 use std::fs::File;
 use std::future::Future;
@@ -32,14 +32,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// What may be opened beside the dump.
+    /// Paths that may be opened besides the dump.
     pub fn readable(&self) -> Vec<&Path> {
         let symbols = self.stores.iter().flat_map(Store::directories);
         symbols.chain(self.evil_json.as_deref()).collect()
     }
 
-    /// Nothing is read from what is no directory, as from one that is not there; but that is hardly meant.
-    fn say_what_is_no_directory(&self) {
+    /// Warns of files given as directories. Nothing is read from them, as if they were missing.
+    fn warn_of_files_as_directories(&self) {
         let stores = self.stores.iter().map(|store| ("--symbols-path", &store.directory));
         for (option, path) in stores.chain(self.index_path.iter().map(|path| ("--index-path", path))) {
             if path.metadata().is_ok_and(|metadata| !metadata.is_dir()) {
@@ -56,7 +56,7 @@ impl Options {
 
 pub fn run(options: &Options, out: impl Write) -> Result<(), Failure> {
     let file = dump_file::open(&options.dump)?;
-    options.say_what_is_no_directory();
+    options.warn_of_files_as_directories();
     sandbox::enter(&options.readable());
     if options.reference {
         return reference(options, &file, out);
@@ -129,10 +129,10 @@ fn walk_threads(
     report::write_modules(&mut report, &modules, &symbols.statistics(), surroundings, bounded)?;
     report::write_unloaded_modules(&mut report, &unloaded_modules, surroundings, bounded)?;
     report::write_handles(&mut report, dump.get_stream().ok().as_ref(), bounded)?;
-    threads.say(bounded);
+    threads.report_bounds(bounded);
     let modules_in_cut_frames = &threads.modules_in_cut_frames(&modules, bounded);
     let crashpad = crashpad::read(&dump, view.bytes(), bounded);
-    let symbols = report::few_symbols(symbols.uses(), bounded);
+    let symbols = report::bounded_symbols(symbols.uses(), bounded);
     let own = report::Own {
         bounded,
         crashpad: crashpad.as_ref(),
@@ -147,16 +147,16 @@ fn walk_threads(
     Ok(())
 }
 
-/// The crates' own way with our symbols, for a dump of several gigabytes: a view of it, with something behind it that
-/// its 32-bit places reach, cannot be made.
+/// Walks through the crates' entry point with our symbols. For a dump of several gigabytes, which cannot have a view
+/// because its 32-bit pointers reach nothing after it.
 fn whole(options: &Options, file: &File, symbols: &OnDemand, out: impl Write) -> Result<(), Failure> {
     by_the_crates(options, file, &symbols.for_thread(0), |walk| symbols.drive(walk), out)
 }
 
-/// The crates' own way.
+/// Walks through the crates' entry point.
 fn reference(options: &Options, file: &File, out: impl Write) -> Result<(), Failure> {
     let mut symbols = MultiSymbolProvider::new();
-    // Without a directory no module is asked for, and so none misses symbols.
+    // Without a directory no symbols are looked up, so no module is reported as missing them.
     if !options.stores.is_empty() {
         let directories = options.stores.iter().map(|store| store.directory.clone()).collect();
         symbols.add(Box::new(Symbolizer::new(simple_symbol_supplier(directories))));

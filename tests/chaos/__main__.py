@@ -1,4 +1,4 @@
-"""Break everything that can break, at random, and see whether a crash is lost.
+"""Break everything that can break, at random, and check that no crash is lost.
 
 Processors run, a collector submits crashes, and what they need goes wrong all the time: processors are killed, the
 stackwalker hangs, disks are full, services are away. Then all is mended, and once the queues are empty every crash that
@@ -38,7 +38,7 @@ EXAMPLE = "example:\n  python -m tests.chaos --seconds=60 --seed=7 --configurati
 
 
 class OnConsole:
-    """Faults as lines; on a terminal how things stand, below them."""
+    """Prints faults as lines; on a terminal, also the state of the run below them."""
 
     def __init__(self, console: Console, status: Status) -> None:
         self._console = console

@@ -1,4 +1,4 @@
-"""Stores that do what none may: by them it is seen that the harness would find it out."""
+"""Stores that each break a promise, so that tests see that the harness notices."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _REFUSED = 3
 
 
 class ForgetfulStore(FileSystemCrashStorage):
-    """Says of every crash that it is saved, and saves none."""
+    """Reports every crash as saved, and saves none."""
 
     def save_raw_and_processed(self, *crash: Any) -> None:
         pass
 
 
 class PickyStore(FileSystemCrashStorage):
-    """Refuses the first few crashes that come, and says that it is their fault; of more all would wait."""
+    """Refuses the first few crashes, which are then at fault; after more refusals, all crashes would wait."""
 
     def save_raw_and_processed(self, raw_crash: Any, dumps: Any, processed_crash: Any, crash_id: str) -> None:
         refused = Path(self.config.root) / "refused"
@@ -39,7 +39,8 @@ class UntidyStore(FileSystemCrashStorage):
 
     def save_raw_and_processed(self, *crash: Any) -> None:
         tempfile.NamedTemporaryFile(dir=os.environ["TMPDIR"], prefix="untidy-", delete=False).close()
-        subprocess.Popen(["sleep", "60"], start_new_session=True)
+        # Without the processor's mark in its environment, by which it would be found.
+        subprocess.Popen(["/usr/bin/sleep", "60"], start_new_session=True, env={"TMPDIR": os.environ["TMPDIR"]})
         super().save_raw_and_processed(*crash)
 
 

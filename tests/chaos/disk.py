@@ -10,13 +10,13 @@ from typing import Self
 
 
 class Disk:
-    """Mounted on ``directory`` within a ``with``; where that cannot be done, a directory like any other."""
+    """Mounted on ``directory`` within a ``with``; if it cannot be mounted, an ordinary directory."""
 
     def __init__(self, directory: Path, size: int) -> None:
         self.directory = directory
         self._size = size
         self.impossible = ""
-        """Why it cannot be full; empty where it can."""
+        """The reason why it cannot be full; empty if it can."""
 
     def __enter__(self) -> Self:
         self.directory.mkdir()
@@ -32,12 +32,12 @@ class Disk:
             _run("umount", "--lazy", str(self.directory))
 
     def fill(self) -> None:
-        """As large as what is on it: nothing more goes in."""
+        """Shrink it to its content, so that no more fits."""
         for _ in range(100):
             status = os.statvfs(self.directory)
             if self._resize((status.f_blocks - status.f_bfree) * status.f_frsize):
                 return
-            # What is on it has grown meanwhile.
+            # Its content has grown meanwhile.
         raise RuntimeError(f"{self.directory} could not be filled")
 
     def make_room(self) -> None:

@@ -1,4 +1,4 @@
-"""The embedded configuration as the place of a run: no server at all."""
+"""The embedded configuration as the site of a run, without servers."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class EmbeddedSite(Site):
         return [*super().left_behind(), *files_in([Path(f"{self.queue_file}.owners")]), *copies, *self._unfinished()]
 
     def _unfinished(self) -> Iterator[str]:
-        """Yield what killed writers left in the store, and is still there when its time has come."""
+        """Yield the files of killed writers that are still in the store after their time."""
         long_ago = time.time() - 2 * LEFT_OVER_AGE
         store = self.destination()
         for path in self.crashes.rglob(f".*{TEMPORARY_SUFFIX}"):
             os.utime(path, (long_ago, long_ago))
             if path.is_relative_to(self.crashes / "v2"):
-                # The next raw crash beside it removes it: one of the same day that begins with the same digits.
+                # The next raw crash beside it removes it: a crash of the same day whose id begins with the same digits.
                 crash_id = path.name[1:4] + new_crash_id()[3:-6] + path.name[31:37]
                 store.save_raw_crash({}, {}, crash_id)
                 store.remove(crash_id)

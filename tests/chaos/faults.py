@@ -1,4 +1,4 @@
-"""Everything that goes wrong on purpose. A fault more is a class here, and a row in a table of ``lanes``."""
+"""The faults that a run causes. Another fault is a class here, and a row in a table of ``lanes``."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _LONGER_THAN_A_FREEZE = 30.0
 
 
 class Fault:
-    """Goes wrong at ``begin``, and goes on to do so until ``end``; many need no end."""
+    """A fault that lasts from ``begin`` to ``end``; many need no end."""
 
     name: str
     lasts: tuple[float, float] = (0.0, 0.0)
     """Seconds, at least and at most."""
 
     def impossible(self, site: Site) -> str:
-        """Why it cannot be brought about here; empty where it can."""
+        """The reason why it cannot be caused here; empty if it can."""
         return ""
 
     def begin(self, site: Site) -> None:
@@ -72,7 +72,7 @@ class SecondSignal(Fault):
 
 @dataclass
 class Freeze(Fault):
-    """Longer than a lease: what it had is given to others, and then it wakes up."""
+    """A pause longer than a lease: the processor wakes up after its crashes have gone to others."""
 
     processor: str
     name: str = "frozen"
@@ -87,7 +87,7 @@ class Freeze(Fault):
 
 @dataclass
 class LogNotRead(Fault):
-    """Whoever reads its log has stopped: the pipe is full after a dozen crashes."""
+    """The reader of its log has stopped: the pipe is full after a dozen crashes."""
 
     processor: str
     name: str = "log not read"
@@ -102,18 +102,18 @@ class LogNotRead(Fault):
 
 @dataclass
 class Lack(Fault):
-    """A processor is not given more of something than it has."""
+    """A processor cannot get more of a resource than it has."""
 
     processor: str
     lasts: tuple[float, float] = (2.0, 6.0)
 
     def limit(self, process: Path) -> tuple[int, int]:
-        """Which one, of those in ``resource``, and how much it may have of it."""
+        """Return the limit (one of those in ``resource``) and its value."""
         raise NotImplementedError
 
     def begin(self, site: Site) -> None:
         self._pid = site.processors[self.processor].pid
-        # It may end just now.
+        # The processor may be ending.
         with suppress(ProcessLookupError, FileNotFoundError):
             which, most = self.limit(Path("/proc", str(self._pid)))
             _, hard = resource.prlimit(self._pid, which)
@@ -143,7 +143,7 @@ class LittleMemory(Lack):
 
 @dataclass
 class Walker(Fault):
-    """The stackwalker hangs, crashes, ...: see ``walker``."""
+    """The stackwalker misbehaves, as ``walker`` says."""
 
     name: str
     lasts: tuple[float, float] = (2.0, 6.0)
@@ -157,7 +157,7 @@ class Walker(Fault):
 
 @dataclass
 class Full(Fault):
-    """A disk takes no more."""
+    """A disk is full."""
 
     disk: str
     name: str = "full"
@@ -175,7 +175,7 @@ class Full(Fault):
 
 @dataclass
 class Submitted(Fault):
-    """A crash of a kind (see ``submitter``) that is not simply processed, among those that are."""
+    """A crash of an unusual kind (see ``submitter``) among ordinary ones."""
 
     name: str
 
@@ -201,7 +201,7 @@ class QueueLocked(Fault):
 
 @dataclass
 class QueueFilesRemoved(Fault):
-    """A hand removes what SQLite keeps beside the embedded queue's file."""
+    """An operator removes the files that SQLite keeps beside the embedded queue's."""
 
     suffixes: tuple[str, ...]
 
@@ -211,7 +211,7 @@ class QueueFilesRemoved(Fault):
 
     def begin(self, site: Site) -> None:
         for suffix in self.suffixes:
-            # Where no process has the file open at this time, they are not there.
+            # They exist only while a process has the file open.
             Path(f"{site.queue_file}{suffix}").unlink(missing_ok=True)
 
 
@@ -233,7 +233,7 @@ class StoreAway(Fault):
 
 @dataclass
 class ServiceEnds(Fault):
-    """Stopped or killed, and started again."""
+    """A service is stopped or killed, and started again."""
 
     service: str
     how: str
@@ -248,7 +248,7 @@ class ServiceEnds(Fault):
 
 @dataclass
 class ClusterReplaced(Fault):
-    """Elasticsearch has neither template nor indexes any more, and is otherwise well."""
+    """Elasticsearch has lost its template and indexes, but works otherwise."""
 
     name: str = "replaced by an empty cluster"
 
@@ -258,7 +258,7 @@ class ClusterReplaced(Fault):
 
 @dataclass
 class Link(Fault):
-    """What a network does between the processors and a service."""
+    """A fault of the network between the processors and a service."""
 
     service: str
     name: str

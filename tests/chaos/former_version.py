@@ -1,4 +1,4 @@
-"""The package as it was at an earlier commit, out of this repository's own history."""
+"""The package at an earlier commit, from this repository's history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pathlib import Path
 from tests.shared import REPOSITORY
 
 BEFORE_HEADERS_AND_ALIASES = "0fea346db1702352d97d64cdc5238bee10a5f7a1"
-"""The last commit whose deliveries have no history, and which writes to Elasticsearch's indexes by their own names."""
+"""The last commit whose deliveries have no history, and that writes to Elasticsearch without aliases."""
+
+BEFORE_TODAY_S_FIELDS = "f82dc364a28de83fa88cb3324eff9cf264b524f2"
+"""The last commit whose stores know only the fields of 2015."""
 
 _ARCHIVED = ("socorro_processor", "siglists", "config")
 
@@ -20,8 +23,10 @@ class HistoryMissing(Exception):
     """This copy of the project has no such commit."""
 
 
+_CONFIGURATION = "SOCORRO__ADMIN__CONF"
+
 _UNKNOWN = ("__VERIFY_WALKS", "__MAKE_INDEXES")
-"""Ends of the variables of options that it does not have."""
+"""Ends of the variables of options that the former version lacks."""
 
 
 class FormerVersion:
@@ -36,9 +41,15 @@ class FormerVersion:
         subprocess.run(["tar", "-x", "-C", str(directory)], input=archive, check=True)
 
     def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """An environment in which this Python, and all that it starts, runs the former version."""
-        # It comes before what is installed, editable or not.
+        """Return an environment in which this Python and its children run the former version.
+
+        A configuration of the project is that of the former version: today's names a class that it lacks.
+        """
         known = {name: value for name, value in environment.items() if not name.endswith(_UNKNOWN)}
+        ini = Path(known.get(_CONFIGURATION, ""))
+        if ini.is_relative_to(REPOSITORY):
+            known[_CONFIGURATION] = str(self._directory / ini.relative_to(REPOSITORY))
+        # It precedes the installed package, editable or not.
         former = {**known, "PYTHONPATH": str(self._directory)}
         printed = subprocess.run(
             [sys.executable, "-c", "import socorro_processor.cli.main as main; print(main.__file__)"],

@@ -1,4 +1,4 @@
-"""A run: everything goes on, things go wrong, all is mended, and then it is counted."""
+"""A run: processors work, faults begin and end, all is mended, and then crashes are counted."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tests.chaos.submitter import Submitted
 
 LOOK_INTERVAL = 0.5
 BUSY_WITHIN = 180.0
-"""Seconds until each processor works again; one may have a poison crash before that, five times over."""
+"""Seconds until each processor works again; a poison crash may end it five times before."""
 STILL_FOR = 150.0
-"""Seconds without a change after which none is expected: so long may each processor be at a poison crash."""
+"""Seconds without a change after which none is expected: a poison crash takes a processor as long."""
 CONFIGURATION_IS_WRONG = 2
-"""The exit code by which systemd knows that a start in vain need not be repeated."""
+"""The exit code of a failed start that systemd does not repeat."""
 
 
 class Watcher(Protocol):
-    """Who is told how a run goes."""
+    """An observer of a run."""
 
     def happened(self, text: str) -> None:
-        """A fault begins."""
+        """Called when a fault begins."""
 
     def stands(self, text: str) -> None:
-        """How things stand, twice a second."""
+        """Called with the state of the run, twice a second."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Chaos:
         self._over = threading.Event()
 
     def run(self) -> Report:
-        """The site must be entered."""
+        """Run the plan at a site that has been entered."""
         site, settings = self._site, self._settings
         tally = Tally(site.readers(), site.clean_walks)
         with ExitStack() as running:
@@ -99,7 +99,7 @@ class Chaos:
         )
 
     def _go_wrong(self, plan: Sequence[Planned]) -> None:
-        """Carry out the plan, each lane in a thread of its own: some faults take their time."""
+        """Carry out the plan, each lane in its own thread, because some faults take a while."""
         started = time.monotonic()
         threads = [
             threading.Thread(target=self._inject, args=([each for each in plan if each.lane == lane], started))
@@ -132,14 +132,14 @@ class Chaos:
                 self._errors.append(f"{planned}: {type(error).__name__}: {error}")
 
     def _wait_until_poison_is_parked(self) -> None:
-        """While others go on to be saved: by these a processor knows that it is not broken itself."""
+        """Wait while other crashes are saved, from which a processor knows that it is not broken itself."""
         poison = {crash.crash_id for crash in self._site.submitter.submitted() if crash.fate == "parked"}
         changed, left, fewest = time.monotonic(), poison, sys.maxsize
         while left and time.monotonic() < changed + STILL_FOR:
             with closing(self._site.queue()) as queue:
                 parked = {crash.crash_id for crash in queue.set_aside("parked")}
                 waiting = queued(queue.depths())
-            # Behind a thousand others a crash comes to its next attempt late.
+            # Behind a thousand others, a crash waits long for its next attempt.
             if left & parked or waiting < fewest:
                 changed = time.monotonic()
             left, fewest = left - parked, min(fewest, waiting)
@@ -147,10 +147,10 @@ class Chaos:
             time.sleep(LOOK_INTERVAL)
 
     def _wait_until_settled(self, tally: Tally, submitted: Sequence[Submitted]) -> None:
-        """Until every crash is where it must be, or nothing changes any more."""
+        """Wait until every crash is where it must be, or nothing changes any more."""
         changed, before = time.monotonic(), -1
         while time.monotonic() < changed + STILL_FOR:
-            # Another one each time: what it has read of the parked ones it keeps until it is closed.
+            # A new queue each time, because it keeps the parked crashes that it has read until it is closed.
             with closing(self._site.queue()) as queue:
                 left = queued(queue.depths())
                 self._watcher.stands(f"{left} of {len(submitted)} crashes are queued")

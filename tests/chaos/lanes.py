@@ -1,4 +1,4 @@
-"""What goes wrong, how often: the tables."""
+"""Tables of faults and how often they happen."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.chaos.walker import FAULTS, IS_GONE
 
 SERVICES = ("rabbitmq", "s3", "postgresql", "elasticsearch")
 PROCESSORS = 2
-"""The number of those that run unless more are asked for."""
+"""The number of processors by default."""
 
 QUICK = tuple(kind for kind in FATES if kind not in (HEALTHY, "poison: hangs"))
 
@@ -43,13 +43,13 @@ COMMON = (
     Lane("symbol cache's disk", 25.0, (Full("symbol cache's disk"),)),
     Lane("symbol cache's manager", 8.0, (ProcessKilled(MANAGER), ProcessKilled(MANAGER), ProcessFrozen(MANAGER))),
     Lane("symbol indexes", 5.0, tuple(IndexesDamaged(name) for name in DAMAGES)),
-    # Those that hang take their time, five times over.
+    # A hanging crash takes long, five times over.
     Lane("crash", 6.0, tuple(Submitted(kind) for kind in (*QUICK, *QUICK, "poison: hangs"))),
 )
 
 
 def of_processors(names: Sequence[str]) -> tuple[Lane, ...]:
-    """What befalls processors. Where there are more, each is spared longer: the machine starts as many again in all."""
+    """Return the faults of processors. Of more processors each is spared longer: the machine starts as many in all."""
     share = max(1.0, len(names) / PROCESSORS)
     return (
         *(
@@ -69,7 +69,7 @@ def of_processors(names: Sequence[str]) -> tuple[Lane, ...]:
             )
             for name in names
         ),
-        # In lanes of their own: the processor is killed, told to stop and starved meanwhile.
+        # These have their own lanes: the processor is killed, stopped and starved meanwhile.
         *(Lane(f"log of {name}", 10.0 * share, (LogNotRead(name),)) for name in names),
     )
 
@@ -81,7 +81,7 @@ EMBEDDED = (
 )
 
 ALSO = {"elasticsearch": (ClusterReplaced(), ClusterReplaced())}
-"""What befalls a service beside its end."""
+"""The faults of a service besides its end."""
 
 PRODUCTION = tuple(
     lane

@@ -1,4 +1,4 @@
-"""What processors that have ended must not leave behind: files, directories, processes."""
+"""Find what ended processors must not leave behind: files, directories, processes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ENDS_WITHIN = 3.0
 
 
 def files_in(directories: Iterable[Path]) -> Iterator[str]:
-    """What is in directories that should be empty."""
+    """Yield the files in directories that should be empty."""
     for directory in directories:
         if directory.exists():
             yield from (str(path) for path in sorted(directory.iterdir()))
 
 
 def processes_of(directory: Path) -> dict[int, str]:
-    """The processes that have to do with what is in ``directory``, by arguments or environment; their arguments."""
+    """Yield the arguments of processes that use ``directory``, by their arguments or environment."""
     found = {}
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal() or int(process.name) == os.getpid():
@@ -32,7 +32,7 @@ def processes_of(directory: Path) -> dict[int, str]:
 
 
 def processes_left(directory: Path) -> Iterator[str]:
-    """Those that are still there after a moment: one whose parent was killed has to notice it."""
+    """Yield the processes that are still there after a moment: a child has to notice that its parent was killed."""
     deadline = time.monotonic() + ENDS_WITHIN
     while (found := processes_of(directory)) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What goes wrong when: made of a seed before anything runs, so that a run can be had again."""
+"""Plan the faults and their times from a seed before anything runs, so that a run can be repeated."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.chaos.faults import Fault
 
 @dataclass(frozen=True)
 class Lane:
-    """Faults that follow one another, for they befall the same thing; those of several lanes overlap."""
+    """Faults of the same thing, which follow one another; faults of several lanes overlap."""
 
     name: str
     gap: float
     """Seconds between two of them, on average."""
     faults: tuple[Fault, ...]
-    """Each comes once, in an order by chance, before any comes again; named twice, twice as often."""
+    """Each comes once, in random order, before any comes again; one that is named twice comes twice as often."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Planned:
 
 
 def make_plan(lanes: Sequence[Lane], seconds: float, seed: int) -> list[Planned]:
-    """All that goes wrong within so many seconds, in order."""
+    """Yield the faults of so many seconds, in order."""
     planned = [each for lane in lanes for each in _plan_of(lane, seconds, seed)]
     return sorted(planned, key=lambda each: (each.begins, each.lane))
 
 
 def _plan_of(lane: Lane, seconds: float, seed: int) -> Iterator[Planned]:
-    # Its own, so that a lane that is added leaves the others as they were.
+    # Each lane has its own, so that a new lane does not change the others.
     chance = random.Random(f"{seed} {lane.name}")
     begins = chance.uniform(0.1, 1.0) * lane.gap
     faults: list[Fault] = []

@@ -1,4 +1,4 @@
-"""A rule of an operator's own that some crashes are poison to: they end the processor, or its thread."""
+"""A rule of an operator, with crashes that are poison to it: they end the processor, or its thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POISONS = {
 
 
 class PoisonRule(Rule):
-    """Do what the crash is annotated with."""
+    """Do what the crash's annotation says."""
 
     def predicate(self, crash: Crash) -> bool:
         return ANNOTATION in crash.raw

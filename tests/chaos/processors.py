@@ -19,17 +19,17 @@ _RUNS = "the processor runs"
 
 
 class Supervised:
-    """One processor at a time, from the start to the end of a ``with``; ``next_one`` says of which installation."""
+    """One processor at a time within a ``with``; ``next_one`` returns the installation of the next."""
 
     def __init__(self, name: str, next_one: Callable[[], Installation]) -> None:
         self.name = name
         self.ends: Counter[int] = Counter()
-        """How often it ended with each exit code; a signal's number is negative."""
+        """The number of ends by exit code; a signal's number is negative."""
         self._daemons: list[Daemon] = []
         self._installations: list[Installation] = []
         self._next_one = next_one
         self.reading = threading.Event()
-        """While it is set, its log is read."""
+        """The log is read while this is set."""
         self.reading.set()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -59,26 +59,26 @@ class Supervised:
 
     @property
     def pids(self) -> list[int]:
-        """Of all that there have been."""
+        """The process ids of all daemons so far."""
         return [daemon.process.pid for daemon in self._daemons]
 
     @property
     def installation(self) -> Installation:
-        """Of the one that runs."""
+        """The installation of the running daemon."""
         return self._installations[-1]
 
     def saved(self, installation: Installation | None = None) -> int:
-        """How many crashes it has saved, by its log; None: whichever installation it was of."""
+        """Return how many crashes it has saved, by its log, with an installation; None means with any."""
         return sum(daemon.log.count(" saved") for daemon in self._daemons_of(installation))
 
     def wait_until_it_saves(self, at_most: float) -> None:
-        """Until the one that runs has saved a crash, for so many seconds at most."""
+        """Wait until the running daemon has saved a crash, for so many seconds at most."""
         daemon, deadline = self._daemon, time.monotonic() + at_most
         while daemon.process.poll() is None and " saved" not in daemon.log and time.monotonic() < deadline:
             time.sleep(0.1)
 
     def started(self, installation: Installation | None = None) -> int:
-        """How often it was started."""
+        """Return how often it was started."""
         return len(self._daemons_of(installation))
 
     def _daemons_of(self, installation: Installation | None) -> list[Daemon]:
@@ -86,17 +86,17 @@ class Supervised:
         return [daemon for daemon, each in started if installation in (None, each)]
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal; where it has just ended, the next one."""
+        """Send it a signal; if it has just ended, send it to the next."""
         deadline = time.monotonic() + 10 * RESTART_DELAY
         while self._daemon.process.poll() is not None and time.monotonic() < deadline:
             time.sleep(0.05)
         self._daemon.process.send_signal(number)
 
     def stop(self) -> int:
-        """Have it end in good order, and not start again; its exit code."""
+        """Stop it cleanly and for good. Return its exit code."""
         self._stopping.set()
         self._thread.join()
-        # It may have been started just now, and not be ready for a signal yet.
+        # It may have just started, and not be ready for a signal yet.
         self._daemon.wait_for_log(_RUNS)
         self.signal(signal.SIGTERM)
         try:
@@ -122,7 +122,7 @@ class Supervised:
 
 
 def idle_ones(processors: Iterable[Supervised], within: float) -> list[Supervised]:
-    """Those that save nothing more in so many seconds, in which there is work."""
+    """Return the processors that have saved nothing for so many seconds although there is work."""
     before = {processor: processor.saved() for processor in processors}
     deadline = time.monotonic() + within
     while True:

@@ -1,4 +1,4 @@
-"""The production configuration as the place of a run: real servers, which are restarted and killed."""
+"""The production configuration as the site of a run: real servers, which are restarted and killed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ProductionSite(Site):
         self.cluster: ReplacedCluster
 
     def servers(self) -> AbstractContextManager[None]:
-        """Those of this run: they are restarted and killed."""
+        """The services of this run, which are restarted and killed."""
         return own_servers()
 
     def mend(self) -> None:
@@ -69,7 +69,7 @@ class ProductionSite(Site):
         with self.servers(), new_database() as database, own_indexes() as indexes, ExitStack() as stack:
             self.cluster = ReplacedCluster(indexes)
             broker = Broker(retry_delays=RETRY_DELAYS)
-            # Its connection will not have lasted.
+            # The faults have broken its connection.
             stack.callback(broker.close)
             stack.callback(broker.connect)
             installation = Production(self.directory, database, indexes, broker, {})

@@ -1,4 +1,4 @@
-"""Elasticsearch loses its template and indexes, as where its cluster is replaced by an empty one."""
+"""Elasticsearch loses its template and indexes, as if its cluster were replaced by an empty one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.integration.elasticsearch_indexes import Indexes
 
 
 class ReplacedCluster:
-    """The indexes of a run: those that there are, and what was in those that are gone."""
+    """The indexes of a run, and the content of deleted ones."""
 
     def __init__(self, indexes: Indexes) -> None:
         self._indexes = indexes
         self._gone: dict[str, dict[str, Any]] = {}
-        """By crash id, the latest of the processed crashes that were saved and went with an index."""
+        """The latest processed crash of each crash id that was deleted with an index."""
         self._foreign: list[str] = []
 
     def replace(self) -> None:
-        """Delete template and indexes. Writes are refused for the moment in which it is found out what was saved."""
+        """Delete template and indexes. Writes are refused while their content is read."""
         client = self._indexes.client
         client.cluster.health(wait_for_status="yellow", timeout="60s")
         client.options(ignore_status=404).indices.delete_index_template(name=self._indexes.template)
@@ -35,7 +35,7 @@ class ReplacedCluster:
         self._indexes.replace()
 
     def processed(self, crash_id: str) -> dict[str, Any]:
-        """By its own client: the store only searches."""
+        """Read with its own client, because the store only searches."""
         index = crash_date(crash_id).strftime(self._indexes.pattern)
         try:
             processed: dict[str, Any] = self._indexes.client.get(index=index, id=crash_id)["_source"]["processed_crash"]
@@ -46,7 +46,7 @@ class ReplacedCluster:
         return processed
 
     def out_of_order(self) -> list[str]:
-        """Indexes that were made without the template, now or before they were deleted."""
+        """Return the indexes that were made without the template, deleted ones too."""
         self._note_foreign()
         return [f"index {index} of Elasticsearch was made without the template" for index in self._foreign]
 

@@ -1,4 +1,4 @@
-"""What became of every crash, and whether that is as it must be."""
+"""Report how every crash ended, and check that it ended as it must."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SYMBOL_COUNTERS = (
 
 
 class Walks(Protocol):
-    """What of ``CleanWalks`` is needed."""
+    """The part of ``CleanWalks`` that a report needs."""
 
     def symbols_of(self, dump: str, processed: Mapping[str, Any]) -> str: ...
 
@@ -33,7 +33,7 @@ class Walks(Protocol):
 
 
 class Tally:
-    """Finds out what became of crashes; what was seen saved is not looked up again."""
+    """Finds out how crashes ended; saved ones are not looked up again."""
 
     def __init__(self, readers: dict[str, Reader], clean_walks: Walks) -> None:
         self._readers = readers
@@ -43,13 +43,13 @@ class Tally:
         self.rejected: dict[str, str] = {}
         self._without: dict[str, str] = {}
         self.symbols: dict[str, str] = {}
-        """Of how many of a crash's symbols its walk had the content: all, some, none."""
+        """The share of a crash's symbols whose content its walk had: all, some, none."""
         self.differing: dict[str, str] = {}
-        """What is said otherwise than by a clean walk with the same symbols."""
+        """The differences from a clean walk with the same symbols."""
 
     @property
     def spoilt(self) -> dict[str, str]:
-        """Saved without a stack, though the stackwalker was not at fault: how they say why."""
+        """Return the reasons of crashes without a stack for which the stackwalker was not at fault."""
         return {each: notes for each, notes in self._without.items() if each not in self.symbols}
 
     def count(self, submitted: Iterable[Submitted], queue: CrashQueueBase) -> None:
@@ -87,12 +87,12 @@ class Tally:
 
 
 def queued(depths: Depths) -> int:
-    """How many crashes are in the queues, in whatever state."""
+    """Return how many crashes are in the queues, in any state."""
     return depths.suspect + sum(depth.waiting + depth.delayed + depth.in_flight for depth in depths.queues.values())
 
 
 def _says_why(processed: dict[str, Any]) -> bool:
-    """Whether it has no stack for a fault of the stackwalker."""
+    """Return True if the crash has no stack because the stackwalker failed."""
     notes = str(processed.get("processor_notes"))
     return any(note in notes for note in NOTES)
 
@@ -105,17 +105,17 @@ class Report:
     still_queued: int
     injected: Counter[tuple[str, str]]
     skipped: dict[str, str]
-    """Faults that could not be brought about here, and why."""
+    """Faults that could not be caused here, and why."""
     ends: Counter[int]
-    """How often processors ended with each exit code."""
+    """The number of ends of processors by exit code."""
     left_behind: list[str]
     errors: list[str] = field(default_factory=list)
-    """What went wrong that was not meant to."""
+    """Faults that the run did not intend."""
     counted: dict[str, int] = field(default_factory=dict)
-    """What the processors have counted, by name; but for what those that were killed could not tell."""
+    """The processors' counters, by name, without the last counts of those that were killed."""
 
     facts: Mapping[str, int] = field(default_factory=dict)
-    """What else there is to say."""
+    """Other remarks on the run."""
 
     @property
     def lost(self) -> list[Submitted]:
@@ -126,7 +126,7 @@ class Report:
 
     @property
     def wronged(self) -> dict[str, str]:
-        """Parked or rejected, though nothing was wrong with the crash itself."""
+        """Return the healthy crashes that were parked or rejected."""
         fates = {crash.crash_id: crash.fate for crash in self.submitted}
         parked = {each: f"parked: {why}" for each, why in self.tally.parked.items() if fates.get(each) != "parked"}
         rejected = {
@@ -171,7 +171,7 @@ class Report:
         yield from _listed("errors", self.errors)
 
     def _symbols(self) -> Iterator[str]:
-        """What became of symbols. A crash may be walked several times."""
+        """Yield lines on the use of symbols. A crash may be walked several times."""
         kinds = Counter(self.tally.symbols.values())
         for had in ("all", "some", "none"):
             yield f"{f'saved with a stack and {had} of its symbols':<62}{kinds[had]:>6}"

@@ -1,7 +1,7 @@
-"""A rolling upgrade as the place of a run: processors of two versions on the same queue and stores.
+"""A rolling upgrade as the site of a run: processors of two versions on the same queue and stores.
 
-Each processor that ends is started again as either version, by chance. Once all is mended half of them are of each
-version for a while, and in the end all are new. What goes wrong beside that is what the former version can stand.
+Each processor that ends is started again as a random version. Once all is mended, half of them have each version for a
+while, and in the end all are new. The other faults are those that the former version can bear.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LINK_FAULTS = ("connections cut", "answers cut off", "refuses", "hangs")
 
 
 class Restart(Signal):
-    """A signal, once the processor has had its share: on a busy machine none would come to anything else."""
+    """A signal, once the processor has had time to work: otherwise a busy machine would never get further."""
 
     def begin(self, site: Site) -> None:
         site.processors[self.processor].wait_until_it_saves(AT_WORK_WITHIN)
@@ -66,7 +66,7 @@ _SET_UPS = tuple(SetUp(version) for version in VERSIONS)
 
 
 class RollingSite(Site):
-    """``first``: the version that sets up, and of which all processors are at first."""
+    """``first`` is the version that sets up and that all processors have at first."""
 
     service_lanes: ClassVar[tuple[Lane, ...]] = ()
 
@@ -75,7 +75,7 @@ class RollingSite(Site):
         self._first = first
         self._former = former
         self._settled: dict[str, Version] = {}
-        """By processor, the version that it is from now on; by chance, where none is given."""
+        """The next version of each processor, if it is fixed; otherwise it is random."""
         self.versions: dict[Version, Installation] = {}
 
     @classmethod
@@ -95,7 +95,7 @@ class RollingSite(Site):
         assert not failure, failure
 
     def set_up_by(self, version: Version) -> str:
-        """Run ``socorro setup`` of a version; what it says where it fails."""
+        """Run ``socorro setup`` of a version. Return its output if it fails."""
         done = self.patient(self.versions[version]).socorro("setup")
         return done.stdout + done.stderr if done.returncode else ""
 
@@ -111,7 +111,7 @@ class RollingSite(Site):
         return lambda: self.versions[next(each)]
 
     def mend(self) -> None:
-        """Have half of the processors save crashes as each version, and then upgrade what is left."""
+        """Let half of the processors save crashes with each version, then upgrade the others."""
         super().mend()
         self._settle(dict(zip(self.names, itertools.cycle(VERSIONS), strict=False)))
         before = {version: self.saved(version) for version in VERSIONS}
@@ -119,7 +119,7 @@ class RollingSite(Site):
         self._settle(dict.fromkeys(self.names, "new"))
 
     def _settle(self, settled: dict[str, Version]) -> None:
-        """Have each processor be of this version, and remain so."""
+        """Switch each processor to its version in ``settled``, for good."""
         self._settled = settled
         deadline = time.monotonic() + STOPPED_WITHIN
         for name, version in settled.items():
@@ -130,11 +130,11 @@ class RollingSite(Site):
                 time.sleep(0.5)
 
     def started(self, version: Version) -> int:
-        """How many processors of a version have run."""
+        """Return how many processors of a version have run."""
         return sum(processor.started(self.versions[version]) for processor in self.processors.values())
 
     def saved(self, version: Version) -> int:
-        """How many crashes processors of a version have saved, by their logs."""
+        """Return how many crashes processors of a version have saved, by their logs."""
         return sum(processor.saved(self.versions[version]) for processor in self.processors.values())
 
     def facts(self) -> Mapping[str, int]:
@@ -146,14 +146,14 @@ class RollingSite(Site):
 
 
 class RollingEmbedded(RollingSite, EmbeddedSite):
-    """One SQLite file and one directory of crashes, for both."""
+    """One SQLite file and one directory of crashes for both versions."""
 
-    # In one lane: a setup makes the directory anew while it is away.
+    # In one lane, because a setup makes the directory anew while it is away.
     service_lanes = (Lane("store", 5.0, (StoreAway(), *_SET_UPS)),)
 
 
 class RollingProduction(RollingSite, ProductionSite):
-    """RabbitMQ, S3, PostgreSQL and Elasticsearch, for both; these run on."""
+    """RabbitMQ, S3, PostgreSQL and Elasticsearch for both versions; these keep running."""
 
     service_lanes = (
         Lane("setup", 8.0, _SET_UPS),

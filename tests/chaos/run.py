@@ -1,11 +1,11 @@
-"""A run without anybody who watches it, for tests."""
+"""A run that nobody watches, for tests."""
 
 import signal
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.former_version import FormerVersion, HistoryMissing
+from tests.chaos.former_version import BEFORE_HEADERS_AND_ALIASES, FormerVersion, HistoryMissing
 from tests.chaos.harness import Chaos, Settings
 from tests.chaos.report import Report
 from tests.chaos.rolling import SAVED_BY_EACH, VERSIONS, RollingSite
@@ -30,7 +30,7 @@ def survive_a_minute(site: Site) -> None:
     report = run(site, seconds=60.0, rate=3.0)
 
     assert report.is_clean, "\n".join(report.lines())
-    # It is clean not for want of trying.
+    # A clean run must have tried something.
     assert sum(report.injected.values()) > 30
     assert report.ends[-signal.SIGKILL] > 3
     assert report.ends.total() > 10
@@ -39,10 +39,12 @@ def survive_a_minute(site: Site) -> None:
     assert report.counted["companion.ended"] > 1
 
 
-def former_version(directory: Path, repository: Path = REPOSITORY) -> FormerVersion:
-    """Skip the test where this copy has no history, with ``CI=true`` too: a clone of the latest commit is sound."""
+def former_version(
+    directory: Path, commit: str = BEFORE_HEADERS_AND_ALIASES, repository: Path = REPOSITORY
+) -> FormerVersion:
+    """Skip the test if this copy has no history, even with ``CI=true``: a clone of the latest commit is fine."""
     try:
-        return FormerVersion(directory, repository=repository)
+        return FormerVersion(directory, commit, repository)
     except HistoryMissing as error:
         pytest.skip(str(error))
 
@@ -51,7 +53,7 @@ def upgrade_in_the_midst(site: RollingSite) -> None:
     report = run(site, seconds=20.0, rate=6.0)
 
     assert report.is_clean, "\n".join(report.lines())
-    # It is clean not for want of trying.
+    # A clean run must have tried something.
     assert len(report.submitted) > 100
     assert report.tally.parked
     assert report.tally.rejected

@@ -1,4 +1,4 @@
-"""The place of a run: a configuration with data of its own, and all that faults can befall there."""
+"""The site of a run: a configuration with its own data, and the parts that faults can break."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from socorro_processor.cli.command import build
+from socorro_processor.cli.command import build_component
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.pipeline.mozilla_2015 import RULE_SETS
 from tests.chaos.disk import Disk
@@ -28,7 +28,7 @@ from tests.statsd_server import StatsdServer
 from tests.system.daemon import Installation, configuration, variables
 
 Reader = Callable[[str], dict[str, Any]]
-"""The processed crash of an id, from one destination. Raises CrashIDNotFound."""
+"""Reads the processed crash of an id from one destination. Raises CrashIDNotFound."""
 
 TEMPORARY_DISK_SIZE = 64 << 20
 SYMBOL_DISK_SIZE = 64 << 20
@@ -43,7 +43,7 @@ OPTIONS = {
         [*(name for name, *_ in RULE_SETS), ["chaos", "", "", "apply_all_rules", "tests.chaos.poison.PoisonRule"]]
     ),
     "producer_consumer.number_of_threads": "2",
-    # Short, so that a minute has many of each in it.
+    # Short, so that a minute has many of each.
     f"{_WALKER}.kill_timeout": "3",
     f"{_WALKER}.verify_walks": "0.1",
     f"{_WALKER}.symbols_path": "",
@@ -54,19 +54,19 @@ OPTIONS = {
 
 
 class Site:
-    """Everything is there, but nothing runs yet, within a ``with``."""
+    """A site within a ``with``: everything exists, but nothing runs yet."""
 
     own_lanes: ClassVar[tuple[Lane, ...]] = ()
     """Beside those that every site has."""
     options: ClassVar[Mapping[str, str]] = {}
     """Beside those that every site has."""
     depths_are_complete = True
-    """Whether the queue's depths count what any processor has in flight."""
+    """True if the queue's depths count the crashes in flight at every processor."""
 
     def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
         self.directory = directory
         self.names = _names(processors)
-        """Of the processors."""
+        """The names of the processors."""
         self.lanes = self.lanes_with(processors)
         self.disks = {
             "temporary disk": Disk(directory / "temporary", TEMPORARY_DISK_SIZE),
@@ -91,7 +91,7 @@ class Site:
 
     @classmethod
     def lanes_with(cls, processors: int) -> tuple[Lane, ...]:
-        """What goes wrong where so many processors run."""
+        """Return the faults for so many processors."""
         return (*of_processors(_names(processors)), *COMMON, *cls.own_lanes)
 
     def __enter__(self) -> Self:
@@ -115,35 +115,37 @@ class Site:
         self._closing.__exit__(kind, error, trace)
 
     def start(self, stack: ExitStack, rate: float, seed: int) -> None:
-        """Have the processors and the submitter run until the end of ``stack``."""
+        """Run the processors and the submitter until the end of ``stack``."""
         for name in self.names:
             self.processors[name] = stack.enter_context(Supervised(name, self.next_one(name, seed)))
         journal = self.directory / "submitted.jsonl"
         self.submitter = stack.enter_context(Submitter(self.installation.environment, journal, rate, seed))
 
     def set_up(self) -> None:
-        """Make what the queue and the stores need."""
+        """Set the queue and the stores up."""
         done = self.patient(self.installation).socorro("setup")
         assert done.returncode == 0, done.stdout + done.stderr
 
     def patient(self, installation: Installation) -> Installation:
-        """Return the same without the short timeouts of a run: on a busy machine servers take their time at first."""
+        """Return the same without the short timeouts of a run: on a busy machine servers are slow at first."""
         patient = copy.copy(installation)
         short = variables(self.options)
         patient.environment = {name: value for name, value in installation.environment.items() if name not in short}
         return patient
 
     def next_one(self, name: str, seed: int) -> Callable[[], Installation]:
-        """Say of which installation a processor is each time that it starts."""
+        """Return the installation of a processor, each time that it starts."""
         return lambda: self.installation
 
     def queue(self) -> CrashQueueBase:
-        """A connection of its own to the queue; the caller closes it."""
-        queue: CrashQueueBase = build("new_crash_source", configuration(self.patient(self.installation).environment))
+        """Return a new connection to the queue; the caller closes it."""
+        queue: CrashQueueBase = build_component(
+            "new_crash_source", configuration(self.patient(self.installation).environment)
+        )
         return queue
 
     def mend(self) -> None:
-        """Whatever is still broken, for a fault could not be ended."""
+        """Mend everything that is still broken because a fault could not be ended."""
         for processor in self.processors.values():
             processor.reading.set()
         self.walker.mend()
@@ -151,22 +153,22 @@ class Site:
         self.symbols.signal(MANAGER, signal.SIGCONT)
 
     def out_of_order(self) -> list[str]:
-        """What has not come back to order by itself, some time after all was mended, while processors run."""
+        """Return what has not recovered on its own, some time after all was mended, while processors run."""
         return self.symbols.out_of_order()
 
     def installed(self) -> AbstractContextManager[Installation]:
         raise NotImplementedError
 
     def readers(self) -> dict[str, Reader]:
-        """For each destination that gives back what it was given."""
+        """Return a reader for each destination that can return processed crashes."""
         raise NotImplementedError
 
     def facts(self) -> Mapping[str, int]:
-        """What else there is to say of a run."""
+        """Return other remarks on a run."""
         return {}
 
     def left_behind(self) -> list[str]:
-        """Once all processors have ended."""
+        """Called once all processors have ended."""
         return [
             *processes_left(self.directory),
             *files_in(self._temporary.values()),
@@ -174,8 +176,8 @@ class Site:
         ]
 
     def destination(self) -> Any:
-        """As it is configured, closed at the end."""
-        store = build("destination", configuration(self.patient(self.installation).environment))
+        """Yield the configured store, and close it at the end."""
+        store = build_component("destination", configuration(self.patient(self.installation).environment))
         self._closing.callback(store.close)
         return store
 

@@ -1,9 +1,9 @@
-"""A collector: submits crashes at a steady rate, from a process of its own.
+"""A collector: submits crashes at a steady rate, from its own process.
 
     python -m tests.chaos.submitter JOURNAL RATE SEED
 
-Each line of its standard input is a kind of crash that it submits beside the others; the end of it is its end. Each
-line of the journal is a crash that store and queue have said they have, and what is to become of it.
+Each line of its standard input is a kind of crash that it also submits; it ends when the input ends. Each line of the
+journal is a crash that store and queue have confirmed, and the end that it must come to.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, cast
 
-from socorro_processor.cli.command import build
+from socorro_processor.cli.command import build_component
 from socorro_processor.configuration import Configuration
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase, QueueName
@@ -48,7 +48,7 @@ FATES: dict[str, Fate] = {
     UNKNOWN: "rejected",
     NONSENSE: "rejected",
 }
-"""What must become of a crash of each kind."""
+"""The end that a crash of each kind must come to."""
 
 _QUEUE_SHARES: Mapping[QueueName, int] = {"normal": 7, "priority": 2, "reprocessing": 1}
 _DELAY = 0.2
@@ -68,7 +68,7 @@ class Submitted:
 
 
 class Submitter:
-    """The process, from its first crash to the end of a ``with``."""
+    """The process of the submitter, within a ``with``."""
 
     def __init__(self, environment: Mapping[str, str], journal: Path, rate: float, seed: int) -> None:
         self._environment = dict(environment)
@@ -102,13 +102,13 @@ class Submitter:
         self._process.stdin.flush()
 
     def stop(self) -> list[str]:
-        """Return once what it began to submit is submitted; what went wrong, where that could not be."""
+        """Wait until it has submitted all that it began. Return the error if it could not."""
         self._process.communicate(timeout=_ENDS_WITHIN)
         code = self._process.returncode
         return [f"the submitter ended with {code}: see {self._journal.with_suffix('.log')}"] if code else []
 
     def submitted(self) -> list[Submitted]:
-        """All until now."""
+        """Return all crashes until now."""
         # The last line may be half written.
         whole, _, _ = self._journal.read_text().rpartition("\n")
         return [Submitted(**json.loads(line)) for line in whole.splitlines()]
@@ -116,7 +116,7 @@ class Submitter:
 
 def main(journal: Path, rate: float, seed: int) -> None:
     configured = configuration(os.environ)
-    store, queue = build("source", configured), _Queue(configured)
+    store, queue = build_component("source", configured), _Queue(configured)
     collector = _Collector(store, queue, random.Random(seed))
     with journal.open("a", buffering=1) as lines:
         for kind in _kinds(1 / rate):
@@ -158,15 +158,15 @@ class _Collector:
 
 
 class _Queue:
-    """The queue; opened anew once it is lost to this process."""
+    """Return the queue, which is opened anew after a loss."""
 
     def __init__(self, configured: Configuration) -> None:
         self._configured = configured
-        self._queue: CrashQueueBase = build("new_crash_source", configured)
+        self._queue: CrashQueueBase = build_component("new_crash_source", configured)
 
     def submit(self, crash_id: str, name: QueueName, work: str = "") -> None:
         if self._queue.lost():
-            self._queue = build("new_crash_source", self._configured)
+            self._queue = build_component("new_crash_source", self._configured)
         self._queue.submit(crash_id, name, work)
 
     def close(self) -> None:
@@ -174,7 +174,7 @@ class _Queue:
 
 
 def _kinds(interval: float) -> Iterator[str]:
-    """A healthy one each ``interval``, and in between what is asked for, until standard input ends."""
+    """Submit a healthy crash each ``interval``, and requested ones in between, until standard input ends."""
     due = time.monotonic()
     while True:
         readable, _, _ = select.select([sys.stdin.fileno()], [], [], max(0.0, due - time.monotonic()))
@@ -182,7 +182,7 @@ def _kinds(interval: float) -> Iterator[str]:
             due += interval
             yield HEALTHY
             continue
-        # What is read at once, or `select` would not see it.
+        # Unbuffered: `select` would not see buffered lines.
         read = os.read(sys.stdin.fileno(), 65536)
         if not read:
             return
@@ -200,7 +200,7 @@ def _crash(kind: str, crash_id: str, dump: str) -> tuple[Any, dict[str, Path]]:
 
 
 def _until_done(do: Any, *arguments: Any) -> None:
-    """A collector keeps a crash until it is taken from it."""
+    """Keep trying, as a collector keeps a crash until it is accepted."""
     while True:
         try:
             do(*arguments)

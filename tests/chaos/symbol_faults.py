@@ -1,4 +1,4 @@
-"""What goes wrong on purpose with symbols: their server, cache, indexes, and the processes that work on them."""
+"""Cause faults of symbols: in their server, cache, indexes, and the processes that work on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAMAGES: dict[str, Callable[[bytes, bytes], bytes | None]] = {
 
 @dataclass
 class ServerIs(Fault):
-    """The symbol server answers otherwise than it should: see ``symbols``."""
+    """The symbol server answers wrongly, as ``symbols`` says."""
 
     name: str
     lasts: tuple[float, float] = (1.0, 5.0)
@@ -36,7 +36,7 @@ class ServerIs(Fault):
 
 
 class CacheWiped(Fault):
-    """All of its directory is removed while crashes are walked."""
+    """The cache's directory is removed while crashes are walked."""
 
     name = "wiped"
 
@@ -46,7 +46,7 @@ class CacheWiped(Fault):
 
 @dataclass
 class ProcessKilled(Fault):
-    """One that the processor must start again."""
+    """A signal to a process that the processor must start again."""
 
     program: str
     name: str = "killed"
@@ -58,7 +58,7 @@ class ProcessKilled(Fault):
 
 @dataclass
 class ProcessFrozen(Fault):
-    """The cache grows over its size meanwhile."""
+    """Every process of a program is stopped for a while."""
 
     program: str
     name: str = "frozen"
@@ -74,7 +74,7 @@ class ProcessFrozen(Fault):
 
 @dataclass
 class IndexesDamaged(Fault):
-    """Each of those that there are."""
+    """Each index file is damaged."""
 
     name: str
 

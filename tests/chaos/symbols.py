@@ -21,10 +21,10 @@ from tests.system.symbol_cache import size_of
 
 MANAGER = "socorro_processor.app.companion"
 _IN_ORDER_WITHIN = 90.0
-"""Seconds: a manager that died again and again is started again after a minute at most."""
+"""Seconds: a manager that died repeatedly is started again after a minute at most."""
 
 _RUNS_WITHIN = 10.0
-"""Seconds that a process has to come, before it is signalled all the same."""
+"""Seconds to wait for a process before signalling without it."""
 _LOOK_INTERVAL = 0.05
 _ANOTHER = b"MODULE Linux x86_64 000102030405060708090A0B0C0D0E0F0 another\nFUNC 0 ffffff 0 a wrong name\n"
 
@@ -38,20 +38,20 @@ ANSWERS: dict[str, Callable[[Request, bytes], None]] = {
     "sends half": lambda request, file: _send_half(request, file, says_its_length=True),
     "sends half and does not say so": lambda request, file: _send_half(request, file, says_its_length=False),
 }
-"""How a server answers where something is wrong with it, beside that it hangs."""
+"""The wrong answers of a server, besides hanging."""
 
 
 class Symbols:
-    """All of that in a directory, within a ``with``."""
+    """The server, cache, manager and indexes in a directory, within a ``with``."""
 
     def __init__(self, directory: Path, served: Path) -> None:
-        """``served`` is a store of all symbols that are asked for."""
+        """``served`` is the server's store, with all symbols."""
         self.cache = directory / "cache"
         self._indexes = self.cache.with_name(f"{self.cache.name}{SUFFIX}")
         self._staging = self.cache.with_name(f"{self.cache.name}.staging")
         self._served = served
         self._old: dict[Path, bytes] = {}
-        """Indexes as they once were."""
+        """Earlier contents of indexes."""
         self.limit = sum(path.stat().st_size for path in served.rglob("*.sym")) * 9 // 10
 
     def __enter__(self) -> Self:
@@ -95,17 +95,17 @@ class Symbols:
         self._server.answers(store(self._served))
 
     def wipe(self) -> None:
-        """Remove the cache, while others put files in."""
+        """Remove the cache while processes put files into it."""
         shutil.rmtree(self.cache, ignore_errors=True)
 
     def signal(self, program: str, number: signal.Signals) -> None:
-        """Signal every process of a program: of the manager there is the one at work, and the one that waits."""
+        """Signal every process of a program: the manager has one that works, and one that waits."""
         for pid in self._running(program):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def wait_for(self, program: str) -> None:
-        """Until a process of it runs, for a while: its processor may be starting, or not have needed it yet."""
+        """Wait a while until a process of it runs: its processor may be starting, or not need it yet."""
         deadline = time.monotonic() + _RUNS_WITHIN
         while not self._running(program) and time.monotonic() < deadline:
             time.sleep(_LOOK_INTERVAL)
@@ -114,9 +114,9 @@ class Symbols:
         return [pid for pid, arguments in processes_of(self.cache).items() if program in arguments.split()]
 
     def damage_indexes(self, damage: Callable[[bytes, bytes], bytes | None]) -> None:
-        """Have ``damage`` make of each, and of an older one, what is in its place then."""
+        """Replace each index with the result of ``damage`` from it and an older one."""
         for path in self._indexes.rglob(f"*{SUFFIX}"):
-            # It may go meanwhile, or the disk be full.
+            # It may vanish meanwhile, or the disk may be full.
             with suppress(OSError):
                 if now := path.read_bytes():
                     new = damage(now, self._old.setdefault(path, now))
@@ -126,7 +126,7 @@ class Symbols:
                         path.write_bytes(new)
 
     def out_of_order(self) -> list[str]:
-        """What has not come back to order by itself in a while, now that all is mended."""
+        """Return what has not recovered on its own in a while, now that all is mended."""
         deadline = time.monotonic() + _IN_ORDER_WITHIN
         while wrong := list(self._wrong()):
             if time.monotonic() > deadline:
@@ -136,7 +136,7 @@ class Symbols:
 
     def left_behind(self) -> Iterator[str]:
         yield from (str(path) for path in self._staging.glob("*.*"))
-        # One that is being written has the number of its process behind its name.
+        # A file that is being written has the number of its process at the end of its name.
         yield from (str(path) for path in self._indexes.rglob(f"*{SUFFIX}.*"))
 
     def _wrong(self) -> Iterator[str]:
@@ -150,7 +150,7 @@ class Symbols:
 
 
 def flipped(now: bytes, old: bytes) -> bytes:
-    """A bit here and there."""
+    """Flip some bits."""
     damaged = bytearray(now)
     for _ in range(random.randint(1, 8)):
         damaged[random.randrange(len(damaged))] ^= 1 << random.randrange(8)
@@ -166,7 +166,7 @@ def removed(now: bytes, old: bytes) -> None:
 
 
 def outdated(now: bytes, old: bytes) -> bytes:
-    """That of a file which was there before."""
+    """Return the index of an older file."""
     return old
 
 
@@ -176,5 +176,5 @@ def _send_half(request: Request, file: bytes, says_its_length: bool) -> None:
         request.send_header("Content-Length", str(len(file)))
     request.send_header("Connection", "close")
     request.end_headers()
-    # In the midst of a line, or nobody could tell.
+    # Within a line, because otherwise the cut could not be noticed.
     request.wfile.write(file[: len(file) // 2].rstrip(b"\n"))

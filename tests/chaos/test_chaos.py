@@ -1,4 +1,4 @@
-"""The harness finds out what must not happen."""
+"""The harness notices what must not happen."""
 
 import itertools
 import os
@@ -26,7 +26,7 @@ class Calm(EmbeddedSite):
         return ()
 
 
-def test_where_nothing_goes_wrong_every_crash_is_saved(tmp_path: Path):
+def test_if_nothing_goes_wrong_every_crash_is_saved(tmp_path: Path):
     report = run(Calm(tmp_path, {}))
 
     assert report.is_clean, "\n".join(report.lines())
@@ -72,7 +72,7 @@ def test_crashes_that_are_saved_without_a_stack_are_reported_unless_the_stackwal
     assert report.tally.spoilt.keys() == {crash.crash_id for crash in report.submitted}
 
 
-def test_a_processor_that_works_no_more_is_found_out():
+def test_a_processor_that_has_stopped_working_is_reported():
     class Processor:
         def __init__(self, *saved: int) -> None:
             self._saved = itertools.chain(saved, itertools.repeat(saved[-1]))

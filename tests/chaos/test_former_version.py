@@ -7,6 +7,8 @@ import pytest
 
 from tests.chaos.former_version import FormerVersion, HistoryMissing
 from tests.chaos.run import former_version
+from tests.shared import REPOSITORY
+from tests.system.daemon import SOCORRO
 
 PROGRAM = "from socorro_processor.crashqueue.base import Delivery; print('history' in Delivery.__dataclass_fields__)"
 
@@ -28,6 +30,16 @@ def test_the_former_version_runs_in_its_environment_and_this_one_in_any_other(tm
 
     assert printed(former.environment(os.environ), tmp_path) == "False"
     assert printed(dict(os.environ), tmp_path) == "True"
+
+
+@pytest.mark.parametrize("name", ["processor.ini", "processor-production.ini"])
+def test_the_former_version_has_its_own_of_each_configuration(tmp_path: Path, name: str):
+    former = former_version(tmp_path / "former")
+    environment = former.environment({**os.environ, "SOCORRO__ADMIN__CONF": str(REPOSITORY / "config" / name)})
+    command = [*SOCORRO, "processor", "--admin.print_conf=ini"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "\n    processor_class = socorro_processor.pipeline.mozilla_2015." in done.stdout
 
 
 def test_a_copy_without_history_has_no_former_version(tmp_path: Path):

@@ -13,7 +13,7 @@ POISON = "poison: kills"
 
 
 class Queue:
-    """What of a queue is read."""
+    """The attributes of a queue that the report reads."""
 
     def __init__(self, parked: list[str], rejected: list[str]) -> None:
         self._kept = {"parked": parked, "rejected": rejected}
@@ -24,7 +24,7 @@ class Queue:
 
 
 class NoWalks:
-    """There is a stack or not, and nothing to compare it with."""
+    """Crashes with or without a stack, and nothing to compare them with."""
 
     def symbols_of(self, dump: str, processed: Any) -> str:
         return "all" if "json_dump" in processed else ""
@@ -66,7 +66,7 @@ def test_a_crash_that_one_store_lacks_is_lost():
 
 
 @pytest.mark.parametrize(("kind", "where"), [(POISON, "parked"), (UNKNOWN, "rejected")])
-def test_what_must_be_set_aside_is_lost_where_it_is_not(kind, where):
+def test_a_crash_that_must_be_set_aside_and_is_not_is_lost(kind, where):
     crash = Submitted("a", kind)
 
     assert report([crash], {}, **{where: ("a",)}).is_clean

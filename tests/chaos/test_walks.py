@@ -1,4 +1,4 @@
-"""That a crash is found out which says of its stack what its symbols do not say."""
+"""A stack that differs from what its symbols say is noticed."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def walks(tmp_path: Path) -> CleanWalks:
 @pytest.fixture
 def processed(walks: CleanWalks, tmp_path: Path) -> Walk:
     def processed(*files: str) -> dict[str, Any]:
-        """A crash that was walked with these symbol files."""
+        """Return a crash that was walked with these symbol files."""
         for file in files:
             copy = tmp_path / "some" / file
             copy.parent.mkdir(parents=True)
@@ -42,20 +42,33 @@ def test_a_crash_is_compared_with_a_walk_with_the_symbols_that_it_had(walks, pro
     assert [walks.difference("segfault", each) for each in (none, some, everything)] == ["", "", ""]
 
 
-def test_a_wrong_name_of_a_function_is_told(walks, processed):
+def test_a_wrong_function_name_is_reported(walks, processed):
     crash = json.loads(json.dumps(processed(LIGHTBOX)).replace("lightbox::main", "another::main"))
 
     assert "another::main" in walks.difference("segfault", crash)
 
 
-def test_a_frame_that_is_missing_is_told(walks, processed):
+def test_names_that_a_rule_wrote_into_inlined_functions_are_no_difference(walks):
+    crash = {"json_dump": walks.walk("segfault", walks.served)}
+    frames = [frame for thread in crash["json_dump"]["threads"] for frame in thread["frames"]]
+    inlined = [function for frame in frames for function in frame["inlines"] or ()]
+    for function in inlined:
+        function["normalized"] = "another"
+
+    assert inlined
+    assert walks.difference("segfault", crash) == ""
+    inlined[0]["function"] = "another"
+    assert walks.difference("segfault", crash)
+
+
+def test_a_missing_frame_is_reported(walks, processed):
     crash = processed(LIGHTBOX)
     del crash["json_dump"]["threads"][-1]["frames"][-1]
 
     assert walks.difference("segfault", crash)
 
 
-def test_a_crash_that_says_it_had_symbols_which_there_are_not_is_told(walks, processed):
+def test_a_crash_that_claims_symbols_which_do_not_exist_is_reported(walks, processed):
     crash = processed()
     (libc,) = (module for module in crash["json_dump"]["modules"] if module["filename"] == "libc.so.6")
     libc["loaded_symbols"] = True

@@ -1,4 +1,4 @@
-"""A stackwalker that is the real one until it is told to behave otherwise."""
+"""A stackwalker that runs the real one until it is told to misbehave."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ FAULTS = {
 }
 IS_GONE = "is gone"
 
-NOTES = ("killed, it was not done after", "died of signal 11", "what it printed is no JSON", "it printed nothing")
-"""How the processor says in a crash that the stackwalker did one of these."""
+NOTES = ("killed: not done after", "died of signal 11", "its output is not JSON", "it printed nothing")
+"""The notes in a crash about each misbehaviour."""
 
 
 class FaultyWalker:
@@ -27,7 +27,7 @@ class FaultyWalker:
         self.path.chmod(0o755)
 
     def behave(self, fault: str) -> None:
-        """Like this from now on, in every run that begins."""
+        """Misbehave like this in every run that begins from now on."""
         if fault == IS_GONE:
             self.path.rename(self._away)
         else:

@@ -1,4 +1,4 @@
-"""Where it is kept how jobs ended, ready for the contract."""
+"""Ledgers of jobs, ready for the contract."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ with opened(dict(line.split("=", 1) for line in sys.argv[2:])).locked(sys.argv[1
 
 
 class LedgerBackend:
-    """Options of a configuration whose ledger has nothing in it yet."""
+    """Options of a configuration whose ledger is empty."""
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self.options = options
 
     def open(self) -> JobLedger:
-        """As another host would."""
+        """Open the ledger as another host would."""
         return opened(self.options)
 
     @contextmanager
     def another_process_with(self, name: str) -> Iterator[subprocess.Popen[str]]:
-        """A process that has the job's lock, unless another one has."""
+        """A process that holds the job's lock, unless another one does."""
         options = [f"{key}={value}" for key, value in self.options.items()]
         command = [sys.executable, "-c", _HOLD, name, *options]
         with subprocess.Popen(

@@ -15,6 +15,7 @@ from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
 from socorro_processor.crashstorage.statsd import StatsdBenchmarkingWrapper
+from socorro_processor.testing.stores import LIMITS
 from tests.integration.s3_bucket import bucket_options, put_object
 
 
@@ -24,19 +25,7 @@ class StorageBackend:
 
     store: CrashStorageBase
     plant: Callable[[str, bytes], None]
-    """Puts an object under a key past the store, as another program would have left it there."""
-
-
-MAXIMUM_DUMP_SIZE = 10_000_000
-MAXIMUM_CRASH_SIZE = 2_000_000
-"""Of a raw crash, and of a processed one."""
-
-LIMITS = {
-    "maximum_dump_size": MAXIMUM_DUMP_SIZE,
-    "maximum_total_dump_size": 2 * MAXIMUM_DUMP_SIZE,
-    "maximum_raw_crash_size": MAXIMUM_CRASH_SIZE,
-    "maximum_processed_crash_size": MAXIMUM_CRASH_SIZE,
-}
+    """Writes an object under a key without the store, as another program might."""
 
 
 def filesystem(directory: Path) -> StorageBackend:
@@ -111,7 +100,7 @@ def of_two(store_class, first: str, second: str, directory: Path) -> StorageBack
 
 
 def root(directory: Path) -> str:
-    """A directory of crashes in which there are none."""
+    """A directory of crashes, still empty."""
     for top in ("v1", "v2"):
         (directory / top).mkdir(parents=True)
     return str(directory)

@@ -1,4 +1,4 @@
-"""What is kept of jobs, whatever it is kept in."""
+"""The contract of every ledger of jobs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ledger(backend: LedgerBackend) -> Iterator[JobLedger]:
         yield ledger
 
 
-def test_where_no_job_ever_ran_there_are_no_records(ledger):
+def test_before_any_job_has_run_there_are_no_records(ledger):
     assert ledger.records() == []
 
 
@@ -60,7 +60,7 @@ def test_each_job_has_its_record(ledger):
     assert ledger.records() == [other, RECORD]
 
 
-def test_one_host_at_a_time_has_a_job(backend, ledger):
+def test_a_job_runs_on_one_host_at_a_time(backend, ledger):
     with closing(backend.open()) as other:
         with ledger.locked("a") as is_mine, other.locked("a") as is_the_others:
             assert (is_mine, is_the_others) == (True, False)
@@ -68,7 +68,7 @@ def test_one_host_at_a_time_has_a_job(backend, ledger):
             assert is_the_others
 
 
-def test_a_job_whose_process_died_can_be_had_by_the_next(backend, ledger):
+def test_a_job_whose_process_died_can_be_taken_by_another(backend, ledger):
     with backend.another_process_with("a") as process:
         with ledger.locked("a") as is_mine:
             assert not is_mine
@@ -78,7 +78,7 @@ def test_a_job_whose_process_died_can_be_had_by_the_next(backend, ledger):
 
 
 def can_be_had(ledger: JobLedger, name: str) -> bool:
-    """A server notices some moments later that a client is gone."""
+    """A server may notice only moments later that a client is gone."""
     deadline = datetime.now(UTC) + timedelta(seconds=30)
     while datetime.now(UTC) < deadline:
         with ledger.locked(name) as is_mine:

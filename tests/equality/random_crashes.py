@@ -17,16 +17,16 @@ NAMES = ("one.so", "two.pdb", "Three.PDB", "four")
 SYSTEMS = (0x8201, 0x8201, 2, 0x8101, 0x8102, 0x8203)
 
 NO_SYMBOL_FILES = ("directory", "unreadable", "link to nothing")
-"""What may stand where a symbol file should."""
+"""Things that may be in place of a symbol file."""
 
 
 @dataclass(frozen=True)
 class RandomCrash:
     dump: bytes
     symbols: dict[str, bytes]
-    """Symbol files by their place in a store."""
+    """Symbol files by their path in a store."""
     no_symbols: dict[str, str] = field(default_factory=dict)
-    """One of ``NO_SYMBOL_FILES`` by its place in a store."""
+    """One of ``NO_SYMBOL_FILES`` by its path in a store."""
 
     def write(self, directory: Path) -> None:
         """Write the minidump as ``directory/dump``, and a store of its symbol files as ``directory/symbols``."""
@@ -53,7 +53,7 @@ class Module:
     record: bytes
     """The CodeView record, or nothing."""
     symbols: str | None
-    """The place of its symbol file in a store."""
+    """The path of its symbol file in a store."""
 
 
 def random_crash(random: Random) -> RandomCrash:
@@ -87,7 +87,7 @@ def random_modules(random: Random, cpu: Cpu) -> list[Module]:
 def _module(random: Random, base: int, size: int) -> Module:
     name = random.choice(NAMES)
     path = random.choice(("/lib/{}", "/lib/{}", "/opt/{}", r"C:\dir\{}", "{}", "/lib/é {}", "/lib/")).format(name)
-    # Of another name than its symbols are.
+    # Its name differs from that of its symbols.
     debug_file = name if random.random() < 0.85 else random.choice(NAMES)
     guid = GUID if random.random() < 0.8 else bytes([random.randrange(3)]) * 16
     age = random.choice((1, 1, 1, 1, 2, 0xAB))
@@ -98,7 +98,7 @@ def _module(random: Random, base: int, size: int) -> Module:
         directory = random.choice((b"", b"", b"/build/", b"c:\\b\\"))
         record = b"RSDS" + guid + struct.pack("<I", age) + directory + debug_file.encode() + b"\0"
     elif kind < 0.88:
-        # Without a name the module's own counts.
+        # Without a name, the module's own name is used.
         debug_file = own_name
         record = b"RSDS" + guid + struct.pack("<I", age) + b"\0"
     elif kind < 0.93:
@@ -133,7 +133,7 @@ def random_dump(random: Random, cpu: Cpu, modules: list[Module], page: int, deep
         wide = text.encode("utf-16-le")
         return put(struct.pack("<I", len(wide)) + wide)
 
-    # A module's version, at the start of what is left out, has no signature: there is none.
+    # The left-out part begins with a module's version, whose missing signature means that there is none.
     records = b"".join(
         struct.pack("<QI4xII52xII24x", m.base, m.size, 0, put_name(m.path), len(m.record), put(m.record))
         for m in modules
@@ -199,7 +199,7 @@ def random_dump(random: Random, cpu: Cpu, modules: list[Module], page: int, deep
     if unloaded:
         streams[14] = struct.pack("<3I", 12, 24, len(unloaded)) + unloaded_records
     if random.random() < 0.1:
-        # The thread that wrote the dump, and the one that asked for it.
+        # The thread that wrote the dump, and the one that requested it.
         streams[0x47670001] = struct.pack("<3I", random.randrange(4), random.randrange(4), random.randrange(4))
     if random.random() < 0.02:
         del streams[random.choice(list(streams))]
@@ -221,7 +221,7 @@ def _chain_frames(random: Random, content: list[int], stack_at: int, cpu: Cpu, b
 
 
 def random_context(random: Random, cpu: Cpu, word: Callable[[], int], stack_pointer: int, frame_pointer: int) -> bytes:
-    """Registers that point here and there; the stack pointer mostly into the stack."""
+    """Return random registers; the stack pointer is mostly in the stack."""
     sp = stack_pointer if random.random() < 0.95 else word()
     pc = cpu.base + random.randrange(0x100) if random.random() < 0.7 else word()
     if cpu.name == "x86":

@@ -9,7 +9,7 @@ LONG = (70_000, 79_000, 81_800, 90_000, 163_000, 163_830, 163_840, 170_000)
 """Lengths of lines, in bytes, around those from which on a stackwalker's parser leaves a line out."""
 
 IDS = 6
-"""Of files and of inlined functions."""
+"""The number of ids of files and of inlined functions."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Cpu:
     stack_register: str
 
     def rules_of_a_deep_walk(self, random: Random, page: int) -> str:
-        """CFI rules that lead through some 300 to 4,000 frames without a look at the stack, to the end of memory."""
+        """Write CFI rules that lead through 300 to 4,000 frames to the end of memory without reading the stack."""
         step = ((1 << 8 * self.pointer) - self.stack) // random.randint(300, 4_000)
         return f".cfa: {self.stack_register} {step} + .ra: {self.base + random.randrange(page)}"
 
@@ -65,7 +65,7 @@ JUNK = ("corrupt", "FUNC 1", "1 2 3 4", " ", "STACK CFI 10 x", "MODULE a b 1 c",
 
 
 def random_symbols(random: Random, cpu: Cpu, page: int, *, deep: bool = False) -> bytes:
-    """Return the bytes of a symbol file whose records stand in the first ``page`` bytes of a module.
+    """Return the bytes of a symbol file whose records are in the first ``page`` bytes of a module.
 
     One of ``deep`` unwinds every address there.
     """
@@ -79,7 +79,7 @@ class RandomSymbols:
         self._page = page
         self._lines: list[str] = []
         self._hexadecimal = "{:X}" if random.random() < 0.2 else "{:x}"
-        # The parser takes no more digits than fit: one such number, and the file is corrupt.
+        # The parser accepts only as many digits as fit: one longer number makes the file corrupt.
         self._overflows = random.random() < 0.04
         self._known = [0]
 
@@ -93,7 +93,7 @@ class RandomSymbols:
             return f"{module}\n".encode()
         self._records(deep)
         if random.random() < 0.03:
-            # The parser looks for what is missing in the next line.
+            # The parser looks for a missing field in the next line.
             beginnings = (f"MODULE Linux {self._cpu.name}//a", "MODULE Linux", "MODULE ", "MODULE")
             self._lines.insert(0, random.choice(beginnings))
         elif random.random() < 0.9:
@@ -111,7 +111,7 @@ class RandomSymbols:
         if self._cpu.name == "x86":
             kinds += [self._win, self._win, self._suffixes]
         if random.random() < 0.3:
-            # Walks go by frame pointers and scans then.
+            # Walks then use frame pointers and scans.
             kinds = [kind for kind in kinds if kind not in (self._cfi, self._win, self._suffixes)]
         if random.random() < 0.8:
             for number in range(IDS):
@@ -130,7 +130,7 @@ class RandomSymbols:
         return self._cpu.rules_of_a_deep_walk(self._random, self._page)
 
     def _repeat_a_record(self) -> None:
-        """The last record once more: with its lines, and sometimes one of them is another."""
+        """Repeat the last record with its lines, one of them sometimes changed."""
         starts = [
             n for n, line in enumerate(self._lines) if line.startswith(("FUNC ", "STACK CFI INIT ", "STACK WIN "))
         ]
@@ -140,7 +140,7 @@ class RandomSymbols:
                 again[-1] = again[-1].replace("1", "2")
             self._lines += again
 
-    # Numbers: many that stand elsewhere, too, or beside those.
+    # Numbers, many of which occur elsewhere, or are next to those.
 
     def _start(self) -> int:
         random = self._random
@@ -206,7 +206,7 @@ class RandomSymbols:
         for _ in range(random.choice((0, 0, 1, 3, 8))):
             self._subline(start, length)
         if random.random() < 0.004:
-            # It ends a function, and what comes behind it belongs to none.
+            # It ends a function, and following records belong to none.
             self._lines.append(random.choice(("", "FILE 1 x", "INFO x", "INLINE_ORIGIN\t1 x", "PUBLIC 0 0 x")))
             self._subline(start, length)
 
@@ -229,7 +229,7 @@ class RandomSymbols:
             self._origin()
 
     def _nest(self) -> None:
-        """A function as compilers make it: inlined calls within each other, and lines from its beginning to its end."""
+        """Write a function as compilers do: nested inlined calls, and lines from its beginning to its end."""
         random = self._random
         start, length = self._start(), random.choice((8, 16, 64, self._page // 4, self._page // 2)) or 8
         self._lines.append(f"FUNC {start:x} {length:x} 0 outer{random.randrange(99)}")
@@ -273,7 +273,7 @@ class RandomSymbols:
         return f"STACK WIN {type_} {address} {size} {numbers} {has_program} {rest}"
 
     def _suffixes(self) -> None:
-        """STACK WIN records that all end at the same address; now and then one is out of order."""
+        """Write STACK WIN records that all end at the same address; sometimes one is out of order."""
         start, length = self._start(), self._random.choice((8, 16, self._page // 4))
         kind = self._random.choice(("4 1", "0 0"))
         places = sorted(self._random.randrange(length) for _ in range(self._random.randint(2, 4)))
@@ -285,7 +285,7 @@ class RandomSymbols:
     def _other(self) -> None:
         self._lines.append(self._random.choice(INFOS))
 
-    # What may be wrong with a file.
+    # Damage to a file.
 
     def _damage_a_line(self) -> None:
         random = self._random
@@ -312,7 +312,7 @@ class RandomSymbols:
         self._lines[place] = random.choice(damaged)
 
     def _lengthen(self) -> None:
-        """Put in lines that are too long for a parser's buffer, and move it by others before them."""
+        """Insert lines that are too long for a parser's buffer, after others that shift them."""
         random = self._random
         for _ in range(random.choice((1, 1, 2))):
             place = random.randrange(len(self._lines) + 1)

@@ -1,4 +1,4 @@
-"""The contract of socorro-stackwalk: it says the same in all its ways, and what the crates say that it is made of."""
+"""The contract of socorro-stackwalk: all its ways agree with each other, and with the crates that it uses."""
 
 import json
 import shutil
@@ -33,13 +33,13 @@ def test_random_crashes_are_walked_the_same_in_all_ways(random_walks):
     assert random_walks.results["same"] > 0.9 * len(SEEDS)
 
 
-def test_indexes_are_used_where_there_are_some_and_only_there(random_walks):
+def test_indexes_are_used_if_they_exist(random_walks):
     used = {way: uses["index"] / uses.total() for way, uses in random_walks.uses.items() if uses}
     assert used.pop("own", 0) == 0
     assert {way: share for way, share in used.items() if share < 0.7} == {}
 
 
-def test_random_crashes_have_much_to_say(random_walks):
+def test_random_crashes_reach_every_part_of_the_output(random_walks):
     counts = random_walks.reached
     shares = {what: many / counts[what.split()[0]] for what, many in counts.items()}
     expected = {
@@ -68,7 +68,7 @@ def test_real_crashes_are_walked_the_same_in_all_ways(of, programs, tmp_path):
         "field": lambda: shared("field").glob("dumps/*.dmp"),
     }
     symbols = SAMPLES / "symbols" if of == "samples" else shared("symbols")
-    # Away from indexes that are beside it.
+    # Elsewhere, because indexes are beside it.
     copied = shutil.copytree(symbols, tmp_path / "symbols", copy_function=shutil.copyfile)
     pairs = [Pair(str(dump), dump, copied) for dump in sorted(dumps[of]())]
     comparisons = compare(programs, pairs, programs.ways())
@@ -104,7 +104,7 @@ sys.exit(walked.returncode)
 
 @pytest.fixture
 def liar(programs, tmp_path):
-    """Return a function that makes a stackwalker which does not always say what the real one says."""
+    """Return a function that makes a stackwalker that sometimes differs from the real one."""
 
     def make(lies_when: str, index_code: int = 0) -> Programs:
         program = tmp_path / "liar"
@@ -119,7 +119,7 @@ def liar(programs, tmp_path):
 
 
 @pytest.mark.parametrize(("lies_when", "way"), [("not indexed", "own"), ("indexed", "indexed")])
-def test_a_difference_is_found_told_and_kept(lies_when, way, liar, tmp_path):
+def test_a_difference_is_found_reported_and_kept(lies_when, way, liar, tmp_path):
     programs = liar(lies_when)
     job = Job(programs, programs.ways(), range(3), tmp_path / "kept")
     findings = compare_random(job)
@@ -131,7 +131,7 @@ def test_a_difference_is_found_told_and_kept(lies_when, way, liar, tmp_path):
     assert way in (kept / "differences").read_text()
 
 
-def test_a_fault_of_the_making_of_an_index_is_a_difference(liar, tmp_path):
+def test_a_failure_to_make_an_index_is_a_difference(liar, tmp_path):
     programs = liar("False", index_code=3)
     pairs = random_pairs(range(2), tmp_path)
     assert [
@@ -155,7 +155,7 @@ def test_a_deep_stack_is_compared_as_it_is_printed():
         assert thread["frame_count"] == 1_600
 
 
-def test_a_dump_of_over_4_gb_is_walked_as_by_the_reference(programs, tmp_path):
+def test_a_dump_over_4_gb_is_walked_as_the_reference_walks_it(programs, tmp_path):
     dump = tmp_path / "large.dmp"
     dump.write_bytes((SAMPLES / "segfault" / "upload_file_minidump.dmp").read_bytes())
     with dump.open("ab") as file:

@@ -1,9 +1,9 @@
-"""Compares the ways in which socorro-stackwalk walks a dump: the crates' own (--reference), its own, and with indexes.
+"""Compare the ways in which socorro-stackwalk walks a dump: the crates' (--reference), its own, and with indexes.
 
     python -m tests.equality.walks [--number N] [--seed SEED] [--processes P] [--stock PROGRAM] STACKWALKER
 
-walks N random crashes in each way, and prints where one says something else than the reference. What makes a
-difference is kept, and ``--seed SEED --number 1`` makes it again.
+walks N random crashes in each way, and prints each output that differs from the reference. Crashes that differ
+are kept, and ``--seed SEED --number 1`` makes one again.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from socorro_processor.stackwalk.comparison import OWN_KEY, first_difference
 from tests.equality.random_crashes import random_crash
 
 MEMORY = 1 << 29
-"""Bytes of address space: where STACK CFI lead back to where they begin, the crates collect frames without end."""
+"""Bytes of address space: if STACK CFI records form a loop, the crates collect frames without end."""
 CPU_SECONDS = 60
 HANG = 600
-"""Seconds on the clock, after which a program that needs no CPU time is taken for one that waits for ever."""
+"""Seconds by the clock after which a program that uses no CPU time counts as waiting for ever."""
 
 FRAMES = 500
-"""Frames of a thread that are printed. Of more the first and the last half are."""
+"""The most frames of a thread that are printed; of a longer stack, the first and the last half."""
 EARLIER = ("reference", "own", "stock")
 """Ways to walk while there are no indexes."""
 PAIRS_AT_ONCE = 40
 PROGRESS = 10
-"""Seconds between two lines that say how far it is, where they go to no terminal."""
+"""Seconds between two lines of progress, if the output is not a terminal."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Programs:
     stock: str | None = None
 
     def ways(self) -> list[str]:
-        """Return the ways to walk, which depend on what the stackwalker says that it can do."""
+        """Return the ways to walk, which depend on the stackwalker's abilities."""
         ways = ["reference", "own"]
         if self.stock:
             ways.append("stock")
@@ -86,7 +86,7 @@ class Ended:
 
     @property
     def is_unfinished(self) -> bool:
-        """Return True if it came to a limit, or ended by a fault of its own."""
+        """Return True if it reached a limit, or ended by its own fault."""
         return self.code not in (0, 1)
 
     @property
@@ -102,11 +102,11 @@ class Comparison:
     """``same``; ``refused``, where no way could read the dump; ``unfinished``, where the reference came to no end, and
     so there is nothing to compare; ``different``."""
     differences: dict[str, str]
-    """Where a way differs, and how."""
+    """The differences of each way that differs."""
     said: dict[str, Any] | None
-    """What the reference printed."""
+    """The output of the reference."""
     uses: dict[str, Counter[str]]
-    """How often symbol files were used how, by way, as the stackwalker itself says: ``index``, ``whole``."""
+    """The number of uses of symbol files by way and kind, as the stackwalker reports: ``index``, ``whole``."""
 
 
 def compare(programs: Programs, pairs: Sequence[Pair], ways: Sequence[str]) -> list[Comparison]:
@@ -122,7 +122,7 @@ def compare(programs: Programs, pairs: Sequence[Pair], ways: Sequence[str]) -> l
 
 
 def index(programs: Programs, pairs: Sequence[Pair]) -> dict[Path, Ended]:
-    """Make the indexes of all symbol files of the pairs. Return by store how the program failed that made them."""
+    """Make the indexes of all symbol files of the pairs. Return the failures of the indexer by store."""
     stores = {pair.symbols: [str(path) for path in pair.symbols.glob("*/*/*.sym") if path.is_file()] for pair in pairs}
     made = run([programs.stackwalker, "index", *(file for files in stores.values() for file in files)])
     if not made.is_unfinished:
@@ -157,9 +157,9 @@ def _comparison(pair: Pair, ended: dict[str, Ended], indexing: Ended | None) -> 
     for way, other in others:
         difference = _difference(reference, other, expected, comparable(said[way]))
         if difference and _bounded(said[way]):
-            # The reference knows no bounds; beyond them the own ways say the same among themselves.
+            # The reference has no bounds; beyond them, the own ways must agree with each other.
             difference = _difference(ended["own"], other, comparable(said["own"]), comparable(said[way]))
-        # The stock program has no limits of its own: it comes to an end where the reference does, or sooner.
+        # The stock program has no limits: it ends where the reference does, or sooner.
         if difference and not (way == "stock" and other.code < 0):
             differences[way] = difference
     if indexing:
@@ -170,7 +170,7 @@ def _comparison(pair: Pair, ended: dict[str, Ended], indexing: Ended | None) -> 
 
 
 def _decoded(ended: Ended) -> Any:
-    """Return what was printed, None where that is no JSON."""
+    """Return the output as JSON; None if it is not JSON."""
     with suppress(ValueError):
         return json.loads(ended.output) if ended.code == 0 else None
     return None
@@ -204,7 +204,7 @@ def _text(value: Any) -> str:
 
 
 def comparable(said: Any) -> Any:
-    """Return what a stackwalker printed without what may be otherwise.
+    """Return a stackwalker's output without the parts that may differ.
 
     The limits of the crashed process come in another order each time, and only our own program cuts long stacks and
     has a key of its own.
@@ -231,7 +231,7 @@ def _cut(thread: dict[str, Any]) -> dict[str, Any]:
 
 
 def reached(said: dict[str, Any]) -> Counter[str]:
-    """Count what a crash had to say: the more of each, the more a comparison is worth.
+    """Count the contents of a crash: the more of each, the more a comparison is worth.
 
     Of frames in the same place, as deep stacks have them, one counts.
     """
@@ -273,13 +273,13 @@ class Job:
 
 @dataclass
 class Findings:
-    """What came of many comparisons."""
+    """The result of many comparisons."""
 
     results: Counter[str] = field(default_factory=Counter)
     reached: Counter[str] = field(default_factory=Counter)
     uses: dict[str, Counter[str]] = field(default_factory=dict)
     differences: dict[int, dict[str, str]] = field(default_factory=dict)
-    """By seed and way."""
+    """Differences by seed and way."""
 
     def add(self, other: Findings) -> None:
         self.results += other.results
@@ -351,7 +351,7 @@ def main() -> int:
 
 
 def _compare_all(jobs: list[Job], processes: int) -> bool:
-    """Compare, and print what came of it. Return True if there was a difference."""
+    """Compare, and print the result. Return True if there was a difference."""
     findings = Findings()
     number = sum(len(job.seeds) for job in jobs)
     begun = printed = time.monotonic()

@@ -5,8 +5,8 @@
         proxy.latency(to_server=0.02)
         proxy.cut()
 
-Every fault is in force when its method returns, for the connections that there are and for those to
-come, until ``heal``. Methods may be called from any thread.
+Each fault applies from the return of its method, to existing and to new connections, until ``heal``. Methods may
+be called from any thread.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ T = TypeVar("T")
 DEADLINE = 10.0
 _CHUNK = 65536
 _CHUNKS_UNDER_WAY = 64
-"""So that latency takes no bandwidth, as long as it is not too long."""
+"""Chunks under way in each direction: enough that a short latency does not reduce the bandwidth."""
 _STEPS_PER_SECOND = 50
-"""In which a throttled direction delivers."""
+"""Deliveries a second in a throttled direction."""
 
 
 @dataclass
 class _Way:
-    """What is done to the bytes of one direction."""
+    """Faults in the bytes of one direction."""
 
     latency: float = 0.0
     bytes_per_second: float | None = None
@@ -72,40 +72,40 @@ class Proxy:
 
     @property
     def accepted(self) -> int:
-        """How many connections there have been."""
+        """Return the number of connections so far."""
         with self._counting:
             return self._accepted
 
     @property
     def open(self) -> int:
-        """How many connections there are."""
+        """Return the number of open connections."""
         return self._do(self._count)
 
     def wait_for(self, accepted: int) -> None:
-        """Until so many connections have been accepted: a client is connected a moment before that."""
+        """Wait until this many connections have been accepted: a client is connected a moment earlier."""
         with self._counting:
             assert self._counting.wait_for(lambda: self._accepted >= accepted, DEADLINE), (
                 f"{self._accepted} of {accepted} connections came"
             )
 
     def latency(self, *, to_server: float = 0.0, to_client: float = 0.0) -> None:
-        """Deliver what comes so many seconds later. An answer takes the sum of both longer."""
+        """Deliver data this many seconds later. The latencies of both directions add up for an answer."""
         self._do(self._set, "latency", to_server, to_client)
 
     def throttle(self, *, to_server: float | None = None, to_client: float | None = None) -> None:
-        """Let through so many bytes a second on each connection."""
+        """Limit each connection to this many bytes a second."""
         self._do(self._set, "bytes_per_second", to_server, to_client)
 
     def cut_after(self, *, to_server: int | None = None, to_client: int | None = None) -> None:
-        """Cut each connection once so many bytes went through it, counted from now or from its beginning."""
+        """Cut each connection after this many bytes, counted from now or from its beginning."""
         self._do(self._set, "cut_after", to_server, to_client)
 
     def hang(self) -> None:
-        """Accept connections and forward nothing. What is sent is held back, and delivered by ``heal``."""
+        """Accept connections and forward nothing. Data is held back until ``heal`` delivers it."""
         self._do(self._hang)
 
     def refuse(self) -> None:
-        """Refuse new connections; those that there are go on."""
+        """Refuse new connections; existing ones go on."""
         self._do(self._refuse)
 
     def accept(self) -> None:
@@ -113,15 +113,15 @@ class Proxy:
         self._do(self._accept)
 
     def cut(self) -> int:
-        """Cut all connections, at both ends and with what is under way, as a reset does; how many."""
+        """Cut all connections at both ends, like a reset, with the data under way. Return their number."""
         return self._do(self._end, 0.0, False)
 
     def close_idle(self, seconds: float = 0.0) -> int:
-        """Close the connections on which nothing went for so long, in good order as servers do; how many."""
+        """Close the connections that were idle for this long, in order, as servers do. Return their number."""
         return self._do(self._end, seconds, True)
 
     def heal(self) -> None:
-        """No faults any more; connections that are cut stay so."""
+        """End all faults; connections that were cut stay cut."""
         for set_fault in (self.latency, self.throttle, self.cut_after):
             set_fault()
         self.accept()
@@ -130,7 +130,7 @@ class Proxy:
     def _do(self, action: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
         return asyncio.run_coroutine_threadsafe(action(*arguments), self._loop).result(DEADLINE)
 
-    # All that is below runs on the loop.
+    # Everything below runs on the event loop.
 
     async def _count(self) -> int:
         return len(self._connections)
@@ -156,7 +156,7 @@ class Proxy:
             self._loop.add_reader(self._listening, self._on_client)
 
     async def _refuse(self) -> None:
-        # A server of asyncio's leaves a connection open for ever that comes while it is closed.
+        # A server of asyncio never closes a connection that comes while the server is being closed.
         if self._listening is not None:
             self._loop.remove_reader(self._listening)
             self._listening.close()
@@ -164,7 +164,7 @@ class Proxy:
 
     def _on_client(self) -> None:
         assert self._listening is not None
-        with contextlib.suppress(OSError):  # gone again
+        with contextlib.suppress(OSError):  # the connection has ended
             client, _ = self._listening.accept()
             task = self._loop.create_task(self._serve(client))
             self._tasks.add(task)
@@ -223,7 +223,7 @@ class _Connection:
         self.task.cancel()
 
     async def run(self, target_host: str, target_port: int) -> None:
-        """Until both ends have closed, one was reset, or ``end``."""
+        """Forward until both ends have closed, one was reset, or ``end`` was called."""
         try:
             await self._flowing.wait()
             reader, writer = await asyncio.open_connection(target_host, target_port)
@@ -233,7 +233,7 @@ class _Connection:
                 both.create_task(self._forward(reader, self._writers[0], self._to_client))
             self._in_order = True
         except (asyncio.CancelledError, OSError, ExceptionGroup):
-            pass  # of which the two ends are told below
+            pass  # the two ends learn of it below
         finally:
             for writer in self._writers:
                 if self._in_order:

@@ -1,4 +1,4 @@
-"""The proxy does what it says: other tests trust it."""
+"""The proxy works as other tests expect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEADLINE = 10.0
 
 
 class EchoServer:
-    """Sends back what it gets; counts the connections that ended in order, and those that were reset."""
+    """Echoes what it receives; counts connections that ended in order, and those that were reset."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -27,7 +27,7 @@ class EchoServer:
         self._threads[0].start()
 
     def wait_for_end(self) -> str:
-        """How the first connection ended that did."""
+        """Return how the first connection to end has ended."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.ends, DEADLINE)
             return self.ends[0]
@@ -96,23 +96,23 @@ def received(connection: socket.socket, count: int) -> bytes:
 
 
 def echoed(connection: socket.socket, data: bytes = b"hello") -> bytes:
-    """What comes back of ``data``."""
+    """Return the answer to ``data``."""
     connection.sendall(data)
     return received(connection, len(data))
 
 
 def seconds(connection: socket.socket, data: bytes = b"hello") -> float:
-    """How long it takes for ``data`` to come back."""
+    """Return the seconds until ``data`` comes back."""
     begun = time.monotonic()
     assert echoed(connection, data) == data
     return time.monotonic() - begun
 
 
-def test_it_forwards_both_ways(connect):
+def test_the_proxy_forwards_both_ways(connect):
     assert echoed(connect()) == b"hello"
 
 
-def test_it_forwards_a_lot_at_once_unchanged(connect):
+def test_the_proxy_forwards_a_lot_at_once_unchanged(connect):
     data = bytes(range(256)) * 40_000
     connection = connect()
     sending = threading.Thread(target=connection.sendall, args=(data,))
@@ -143,7 +143,7 @@ def test_connections_are_counted(connect, proxy):
     assert (proxy.accepted, proxy.open) == (2, 0)
 
 
-def test_one_can_wait_for_a_connection_to_be_accepted(connect, proxy):
+def test_a_test_can_wait_for_a_connection_to_be_accepted(connect, proxy):
     connect()
     proxy.wait_for(accepted=1)
     assert proxy.accepted == 1
@@ -162,19 +162,19 @@ def test_latency_is_added_to_each_direction(connect, proxy, latency, at_least):
     assert seconds(connection) < 0.5
 
 
-def test_latency_takes_no_bandwidth(connect, proxy):
+def test_latency_does_not_reduce_bandwidth(connect, proxy):
     proxy.latency(to_server=0.2)
     connection = connect()
     begun = time.monotonic()
     for _ in range(20):
         connection.sendall(b"x" * 1000)
-        time.sleep(0.005)  # so that they do not go as one
+        time.sleep(0.005)  # so that they are not sent as one
     received(connection, 20_000)
-    assert 0.2 <= time.monotonic() - begun < 2.0  # one after the other they would take 4
+    assert 0.2 <= time.monotonic() - begun < 2.0  # one after the other they would take 4 s
 
 
 @pytest.mark.parametrize("direction", ["to_server", "to_client"])
-def test_a_throttled_direction_lets_through_so_many_bytes_a_second(connect, proxy, direction):
+def test_a_throttled_direction_passes_the_given_bytes_a_second(connect, proxy, direction):
     proxy.throttle(**{direction: 20_000})
     connection = connect()
     assert 0.4 <= seconds(connection, b"x" * 10_000) < 2.0
@@ -229,7 +229,7 @@ def test_idle_connections_are_closed_in_order(connect, proxy, server):
 def test_connections_in_use_are_not_idle(connect, proxy):
     idle, busy = connect(), connect()
     echoed(idle)
-    time.sleep(0.2)  # what is waited for is that nothing happens
+    time.sleep(0.2)  # the time in which nothing must happen
     echoed(busy)
     assert proxy.close_idle(0.2) == 1
     assert idle.recv(1) == b""
@@ -299,18 +299,18 @@ def test_a_healed_proxy_has_no_faults(connect, proxy):
     assert seconds(connect()) < 1
 
 
-def test_a_target_that_is_not_there_is_a_connection_that_is_cut():
+def test_a_connection_to_a_missing_target_is_cut():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with Proxy("127.0.0.1", port) as proxy:
-        proxy.hang()  # else it may be cut before it is known to be connected
+        proxy.hang()  # otherwise it may be cut before it counts as connected
         with socket.create_connection((proxy.host, proxy.port), DEADLINE) as connection:
             proxy.heal()
             with pytest.raises(ConnectionResetError):
                 connection.recv(1)
 
 
-def test_at_its_end_nothing_is_left(server):
+def test_a_closed_proxy_leaves_nothing_behind(server):
     threads = threading.active_count()
     with Proxy("127.0.0.1", server.port) as proxy:
         connection = socket.create_connection((proxy.host, proxy.port), DEADLINE)
@@ -321,7 +321,7 @@ def test_at_its_end_nothing_is_left(server):
         socket.create_connection((proxy.host, proxy.port), DEADLINE)
     connection.close()
     server.wait_for_end()
-    assert threading.active_count() <= threads + 1  # the server's, for that connection
+    assert threading.active_count() <= threads + 1  # the server's side of that connection
 
 
 def test_connections_that_come_at_the_very_end_are_closed_too(server):
@@ -330,5 +330,5 @@ def test_connections_that_come_at_the_very_end_are_closed_too(server):
             clients = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(20)]
         for client in clients:
             client.close()
-    # What was left open warns now.
+    # Connections that were left open cause a warning now.
     gc.collect()

@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of what reads the bytes of strangers: minidumps, symbol files, indexes."""
+"""Coverage-guided fuzzing of readers of strangers' bytes: minidumps, symbol files, indexes."""

@@ -1,8 +1,8 @@
-"""Fuzz what reads the bytes of strangers.
+"""Fuzz the readers of strangers' bytes.
 
     python -m tests.fuzz --seconds 3600
 
-Ends with exit code 1 if anything was found; the inputs and what they did lie in ``.local/fuzz/findings``. The
+Exits with 1 if anything was found; the inputs and their errors are in ``.local/fuzz/findings``. The
 corpus beside them is kept: the next run goes on from there.
 """
 
@@ -21,11 +21,11 @@ from tests.shared import REPOSITORY
 DIRECTORY = REPOSITORY / ".local" / "fuzz"
 _MEMORY = Path("/dev/shm")
 ROUND = 60
-"""Seconds until the process is followed by another one: atheris keeps the inputs that it has tried in memory."""
+"""Seconds until a new process replaces the old one: atheris keeps the inputs that it has tried in memory."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz what reads the bytes of strangers.")
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz the readers of strangers' bytes.")
     parser.add_argument("--seconds", type=int, default=3600)
     seconds = parser.parse_args().seconds
     corpus, findings = DIRECTORY / "corpus", DIRECTORY / "findings"
@@ -41,7 +41,7 @@ def main() -> int:
                 cwd=REPOSITORY,
                 env=os.environ | {"TMPDIR": scratch},
             ).returncode
-            # A hang or a crash has left its input; others end for no reason of ours.
+            # A hang or a crash has left its input; other ends are not the fault of the project.
             if code != 0 and _names(findings) == known:
                 print(f"the fuzzer itself has ended with exit code {code}", file=sys.stderr)
                 return 2

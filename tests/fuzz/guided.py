@@ -1,9 +1,9 @@
-"""One run of the fuzzer (libFuzzer, by atheris): a process, which goes on for as long as it was told.
+"""Run the fuzzer (libFuzzer, by atheris) in this process for a given time.
 
     python -m tests.fuzz.guided CORPUS FINDINGS SECONDS
 
-An input is a byte that chooses the target, and what the target gets. Each finding is kept once, by where it came
-from. A hang or a crash of the interpreter ends the process; the input is kept all the same.
+An input is a byte that chooses the target, and the target's bytes. One finding is kept for each place in the code. A
+hang or a crash of the interpreter ends the process; the input is still kept.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["socorro_processor.symbols"]):
+with atheris.instrument_imports(include=["socorro_processor.symbols", "socorro_processor.signature.normal_form"]):
     from tests.fuzz.targets import MAXIMUM_INPUT, TARGETS, seeds
 
 MAXIMUM_MEMORY = 200 << 20
-"""Bytes that one input may cost."""
+"""The most bytes of memory that one input may cost."""
 MAXIMUM_SECONDS = 120
-"""By the clock, which goes on while others have the core; what takes a second is quick."""
+"""Seconds by the clock, which runs while others have the core: a second is quick."""
 _PAGE = resource.getpagesize()
 
 

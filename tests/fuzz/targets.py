@@ -1,7 +1,7 @@
-"""What is fuzzed: each target takes any bytes, and raises only what its documentation declares.
+"""The targets of fuzzing: each takes any bytes, and raises only what its documentation declares.
 
-``TARGETS`` may be called with anything. What they let through is a finding: an exception that is not declared,
-or an AssertionError where a promise is broken.
+``TARGETS`` may be called with any bytes. A finding is an exception that is not declared, or an AssertionError for a
+broken promise.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import struct
 import subprocess
 import tempfile
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -21,6 +22,7 @@ from typing import Any
 
 import zstandard
 
+from socorro_processor.signature.normal_form import explain_frame, normalize_frame
 from socorro_processor.stackwalk.comparison import comparable, first_difference
 from socorro_processor.symbol_cache.index_directory import index_directory
 from socorro_processor.symbols.download import DownloadLimits, receive
@@ -33,7 +35,7 @@ MAXIMUM_INPUT = 1 << 15
 _WANTED = SymbolFileID.of("lib.so", "0403020106050807090A0B0C0D0E0F000")
 _LIMITS = DownloadLimits(size=4 << 20, seconds=60.0)
 _PAGE = 4096
-"""Bytes of an index that have a checksum of their own, at their end."""
+"""Bytes of an index that end with their own checksum."""
 _MEMORY = 512 << 20
 """Bytes of address space."""
 _REFUSED = 1
@@ -61,14 +63,14 @@ STACK WIN 0 1010 30 1 0 4 0 8 0 0 1
 
 
 def minidump(data: bytes) -> None:
-    """A minidump: it is walked, or refused with one line."""
+    """Walk a minidump, or refuse it with one line."""
     path = _scratch() / "dump"
     path.write_bytes(data)
     _walk(path)
 
 
 def download(data: bytes) -> None:
-    """What a symbol server sends: plain, gzip, zstd. The first byte says in which pieces."""
+    """Read an answer of a symbol server: plain, gzip, zstd. The first byte says in which pieces it comes."""
     size = 1 + data[0] * data[0] if data else 1
     pieces = (data[at : at + size] for at in range(1, len(data), size))
     received = io.BytesIO()
@@ -81,7 +83,7 @@ def download(data: bytes) -> None:
 
 
 def symbol_file(data: bytes) -> None:
-    """A symbol file: a walk with its index says the same as one with the whole file."""
+    """Walk with a symbol file: a walk with its index has the same result as one with the whole file."""
     file = _symbols() / _WANTED.path
     file.write_bytes(data)
     indexed = _run("index", "--anew", str(file))
@@ -96,7 +98,7 @@ def symbol_file(data: bytes) -> None:
 
 
 def index(data: bytes) -> None:
-    """A damaged index, whose checksums are right: whatever it says, the dump is walked."""
+    """Walk with a damaged index whose checksums are right: the dump is walked in any case."""
     file = _symbols() / _WANTED.path
     file.write_bytes(SYMBOLS)
     path = index_directory(_symbols()) / f"{_WANTED.path}.index"
@@ -105,13 +107,23 @@ def index(data: bytes) -> None:
     pages = [bytearray(data[at : at + _PAGE].ljust(_PAGE, b"\0")) for at in range(0, len(data), _PAGE)]
     for number, page in enumerate(pages):
         if number == 0:
-            # Of this state of the file, or nothing more of it is read.
+            # It must match the file's state; otherwise nothing more of it is read.
             page[24:56] = struct.pack("<QQqq", state.st_size, state.st_ino, *divmod(state.st_mtime_ns, 10**9))
         page[-4:] = struct.pack("<I", zlib.crc32(page[:-4], zlib.crc32(struct.pack("<Q", number))))
     path.write_bytes(b"".join(pages))
     dump = _scratch() / "dump"
     dump.write_bytes(_DUMP)
     assert _walk(dump, "--symbols-path", str(_symbols()))
+
+
+def function_name(data: bytes) -> None:
+    """The name of a function: its normal form is one line that can be printed, and the last of its steps."""
+    frame = {"function": data.decode(errors="surrogateescape"), "module": "m"}
+    normalized = normalize_frame(frame)
+    assert normalized
+    assert normalized == " ".join(normalized.split())
+    assert not any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in normalized)
+    assert explain_frame(frame)[-1].text == normalized
 
 
 _BASE = 0x7F0000010000
@@ -122,11 +134,27 @@ _ADDRESSES = b"".join(struct.pack("<Q", _BASE + address) for address in range(0x
 _DUMP = written(9, modules=((_BASE, 0x10000),), names=("lib.so",), stack=_ADDRESSES, exception_context=bytes(_CONTEXT))
 """A stack of addresses in the symbol file."""
 
-TARGETS: tuple[Callable[[bytes], None], ...] = (minidump, download, symbol_file, index)
+NAMES = (
+    "public: virtual void __cdecl acme::Shop::`scalar deleting destructor'(unsigned int)const ",
+    "`void __cdecl `anonymous namespace'::f(int)'::`2'::<lambda_1>::operator()",
+    "bool acme::operator< <acme::Part>(acme::f()::{lambda(int)#2}) requires C<int> [clone .cold.1]",
+    "void (*acme::handler(int))(char)",
+    "_$LT$crane..Yard$u20$as$u20$core..ops..drop..Drop$GT$::drop::h00aa17fe93bd4c2e",
+    "<<A as B>::C as crane::Move<u8>>::lift::<fn(u32) -> D>::{closure#0}",
+    "closure #1 (Swift.Int) -> () in Orchard.(Pruner in _2A9D4E61C07F3B58E1D6A40C9B7F2385).run() -> ()",
+    "protocol witness for A.f() -> () in conformance B : A in C",
+    "merged generic specialization <A> of A.f<B>(b: B) async throws -> C",
+    "__33-[Orchard(Tree) prune:height:]_block_invoke_2",
+    "kfun:org.orchard.TreeModel#<init>(kotlin.Int){}",
+    "main.(*List[go.shape.int]).Push",
+    "int orchard.pick!(int, string).pick(int)",
+)
+
+TARGETS: tuple[Callable[[bytes], None], ...] = (minidump, download, symbol_file, index, function_name)
 
 
 def seeds() -> Iterator[tuple[Callable[[bytes], None], bytes]]:
-    """Sound input for each target, to begin with."""
+    """Yield sound seeds for each target."""
     for cpu in (0, 5, 9, 12, 0x8003):
         stack = struct.pack("<4Q", 0x7F0000010010, 0x400010, 0x7F0000010FFF, 1)
         modules = ((0x400000, 0x1000), (0x7F0000010000, 0x10000))
@@ -146,6 +174,9 @@ def seeds() -> Iterator[tuple[Callable[[bytes], None], bytes]]:
     _run("index", "--anew", str(file))
     yield index, (index_directory(_symbols()) / f"{_WANTED.path}.index").read_bytes()
 
+    for name in NAMES:
+        yield function_name, name.encode()
+
 
 def _scratch() -> Path:
     return Path(_scratch_directory().name)
@@ -157,14 +188,14 @@ def _scratch_directory() -> tempfile.TemporaryDirectory[str]:
 
 
 def _symbols() -> Path:
-    """A store of symbols with a place for one file."""
+    """Return a store of symbols with a path for one file."""
     store = _scratch() / "symbols"
     (store / _WANTED.path).parent.mkdir(parents=True, exist_ok=True)
     return store
 
 
 def _walk(dump: Path, *arguments: str) -> dict[str, Any] | None:
-    """What is printed for a dump; None where it is refused."""
+    """Return the output for a dump; None if the dump is refused."""
     done = _run(*arguments, str(dump))
     if done.returncode == _REFUSED:
         assert not done.stdout

@@ -1,4 +1,4 @@
-"""What the fuzzer begins with, and what it has found: `make fuzz` goes on from there."""
+"""Run every target on its seeds and on earlier findings; `make fuzz` goes on from there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.fuzz.targets import TARGETS, seeds
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
-def test_nothing_that_was_made_for_one_of_them_is_too_much_for_another(target):
+def test_input_made_for_one_target_is_not_too_much_for_another(target):
     for _, data in seeds():
         target(data)
         target(data[: len(data) // 2])

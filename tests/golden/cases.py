@@ -1,4 +1,4 @@
-"""The golden cases: where they are, how they are read and run, what of them is compared."""
+"""Find, read, run and compare the golden cases."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import copy
 import json
 import lzma
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,15 @@ from socorro_processor.pipeline.mozilla_2015 import MozillaProcessorAlgorithm201
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.signature.frames import normalize
 from socorro_processor.signature.siglists import SigLists
+from tests.golden.comparison import ABSENT, Difference, instants
 from tests.shared import SHARED
 
 GOLDEN = SHARED / "golden"
-"""Where the golden cases should be, with their lists and reference data."""
+"""The directory of the golden cases, with their lists and reference data."""
 
 Case = dict[str, Any]
 Outcome = dict[str, Any]
-"""What became of a case, in the form of its ``expect``."""
+"""The result of a case, in the form of its ``expect``."""
 
 RULES: dict[str, type[Rule]] = {
     name.rpartition(".")[2]: class_converter(f"socorro_processor.{name}")
@@ -48,17 +47,16 @@ _NOT_COMPARED = frozenset(
         "completeddatetime",
     }
 )
-"""Of the processed crash; the words of notes are each processor's own."""
-_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*")
+"""Fields of the processed crash; the words of notes are each processor's own."""
 
 
 def cases_file() -> Path:
-    """The cases to run: GOLDEN_CASES names others of the same kinds."""
+    """Return the file of the cases to run, which GOLDEN_CASES may name."""
     return Path(os.environ.get("GOLDEN_CASES") or GOLDEN / "cases.json.xz")
 
 
 def read_cases(file: Path) -> list[Case]:
-    """All cases of a file, ``.json`` or ``.json.xz``."""
+    """Return all cases of a file, ``.json`` or ``.json.xz``."""
     with lzma.open(file) if file.suffix == ".xz" else file.open("rb") as content:
         cases: list[Case] = json.load(content)
     return cases
@@ -70,14 +68,14 @@ def of_kind(cases: Iterable[Case], kind: str) -> list[Case]:
 
 @dataclass(frozen=True)
 class Data:
-    """What the cases were made with."""
+    """The data that the cases were made with."""
 
     siglists: Path
     reference_file: Path
 
     @classmethod
     def beside(cls, file: Path) -> Data:
-        """What lies beside a file of cases; of what does not, the shared one."""
+        """Return the data beside a file of cases; for what is missing there, the shared data."""
         siglists, reference_file = file.parent / "siglists", file.parent / "reference_data.json"
         return cls(
             siglists if siglists.is_dir() else GOLDEN / "siglists",
@@ -100,7 +98,7 @@ class Golden:
         self._rules: dict[str, Rule] = {}
 
     def run(self, case: Case) -> Outcome:
-        """Raises KeyError where there is no such kind, or rule."""
+        """Run a case, and return its outcome. Raises KeyError if there is no such kind or rule."""
         outcome: Outcome = {"rule": self._rule, "normalize": self._normalize, "pipeline": self._pipeline}[case["kind"]](
             copy.deepcopy(case)
         )
@@ -155,58 +153,28 @@ class Golden:
         )
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A place within an outcome where it is not as expected."""
-
-    path: str
-    expected: str
-    got: str
-
-
 def differences(expected: Mapping[str, Any], outcome: Mapping[str, Any]) -> list[Difference]:
-    """Where an outcome is not as a case expects it; nothing where the case is exact."""
+    """Yield the differences of an outcome from a case's ``expect``."""
     return list(_different(_compared(expected), _compared(outcome), ""))
 
 
 def _compared(outcome: Mapping[str, Any]) -> Any:
-    """The part of an outcome that has to be equal, times as instants."""
+    """Return the part of an outcome that must be equal, with times as instants."""
     part = {key: value for key, value in outcome.items() if key in _COMPARED}
     if "processed_crash" in part:
         part["processed_crash"] = {
             key: value for key, value in part["processed_crash"].items() if key not in _NOT_COMPARED
         }
-    return _instants(part)
-
-
-def _instants(value: Any) -> Any:
-    """Times as datetimes in UTC, whichever way they are kept."""
-    if isinstance(value, dict):
-        return {key: _instants(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_instants(item) for item in value]
-    if isinstance(value, str) and _ISO_TIME.fullmatch(value):
-        value = datetime.fromisoformat(value)
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
-    return value
-
-
-class _Absent:
-    def __repr__(self) -> str:
-        return "nothing there"
-
-
-_ABSENT = _Absent()
+    return instants(part)
 
 
 def _different(expected: Any, got: Any, path: str) -> Iterator[Difference]:
     if isinstance(expected, dict) and isinstance(got, dict):
         for key in sorted({*expected, *got}):
-            yield from _different(expected.get(key, _ABSENT), got.get(key, _ABSENT), f"{path}.{key}".lstrip("."))
+            yield from _different(expected.get(key, ABSENT), got.get(key, ABSENT), f"{path}.{key}".lstrip("."))
     elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
         for index, (one, other) in enumerate(zip(expected, got, strict=True)):
             yield from _different(one, other, f"{path}[{index}]")
-    # JSON tells true from 1, and so do those who read it.
+    # JSON distinguishes true from 1, and so do its readers.
     elif expected != got or isinstance(expected, bool) is not isinstance(got, bool):
         yield Difference(path, repr(expected), repr(got))

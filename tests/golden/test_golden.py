@@ -20,5 +20,5 @@ def golden() -> Golden:
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in CASES])
-def test_what_becomes_of_a_case_is_what_it_expects(case, golden):
+def test_a_case_has_the_result_that_it_expects(case, golden):
     assert differences(case["expect"], golden.run(case)) == []

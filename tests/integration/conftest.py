@@ -1,4 +1,4 @@
-"""What tests of the stores on Elasticsearch share: each module has ``indexes`` of its own."""
+"""Fixtures for tests of the stores on Elasticsearch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ import pytest
 
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
-from tests.integration.elasticsearch_indexes import URLS, Indexes
+from tests.integration.elasticsearch_indexes import URLS, Indexes, own_indexes
 from tests.integration.elasticsearch_relay import Relay, relay
+
+
+@pytest.fixture(scope="module")
+def indexes() -> Iterator[Indexes]:
+    """The indexes of a module; a module whose tests need their own defines another fixture."""
+    with own_indexes() as indexes:
+        yield indexes
 
 
 @pytest.fixture
 def front(indexes: Indexes) -> Iterator[Relay]:
-    """Stands before the server, and answers in its place what it is told to."""
+    """A relay in front of the server, which can answer in its place."""
     with relay(indexes.options[URLS]) as front:
         yield front
 

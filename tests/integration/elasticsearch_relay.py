@@ -26,17 +26,17 @@ class Answer:
 class Relay:
     url: str
     requests: list[str] = field(default_factory=list)
-    """Method and path of each."""
+    """Method and path of each request."""
     headers: list[dict[str, str]] = field(default_factory=list)
-    """Of each, their names in lower case."""
+    """The headers of each request, their names in lower case."""
     answer: Callable[[str], Answer | None] = lambda request: None
-    """Called with method and path: what to answer, None where the server is to be asked."""
+    """Called with method and path; returns the answer, or None to ask the server."""
     drops_when_idle: bool = False
-    """Whether a connection is closed, without a word before, once a request is answered."""
+    """True if a connection is closed without notice once a request is answered."""
     hangs: threading.Event | None = None
-    """Where there is one, nothing is answered until it is set."""
+    """If set, no answer is given before the event."""
     drips: Callable[[str], str] = lambda request: ""
-    """Called with method and path: "header" or "body" where that comes by a byte every now and then, for ever."""
+    """Called with method and path; "header" or "body" is sent byte by byte, slowly and without end."""
     ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -61,7 +61,7 @@ def relay(server: str, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
             if answer is None:
                 got = pool.request(self.command, server + self.path, body=body, headers=dict(self.headers))
                 answer = Answer(got.status, got.data, kind=got.headers["content-type"])
-            # What counts is how it was when the answer was not yet there.
+            # The state that counts is the one before the answer.
             self.close_connection = state.drops_when_idle
             self.send_response(answer.status)
             if answer.is_elasticsearch:

@@ -19,7 +19,7 @@ USER = "secrets.postgresql."
 
 
 class Database:
-    """``options`` are those of a component that uses it; past the component, ``execute`` looks and meddles."""
+    """``options`` are for a component that uses the database; ``execute`` reads and writes it without the component."""
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         self.name = name
@@ -38,20 +38,20 @@ class Database:
         return connection
 
     def execute(self, statement: str | sql.Composable, *values: Any) -> list[Any]:
-        """All rows; of rows of one column the column."""
+        """Return all rows; if they have one column, its values."""
         with closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(statement, values or None)
             rows = cursor.fetchall() if cursor.description else []
             return [row[0] if len(row) == 1 else row for row in rows]
 
     def row(self, table: str, crash_id: str) -> dict[str, Any]:
-        """The crash's one row."""
+        """Return the only row of a crash."""
         rows = self.rows(table, crash_id)
         assert len(rows) == 1
         return rows[0]
 
     def rows(self, table: str, crash_id: str) -> list[dict[str, Any]]:
-        """The crash's rows, each with the partition that it is in."""
+        """Return the rows of a crash, each with the partition that it is in."""
         with closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(f"SELECT *, tableoid::regclass::text AS partition FROM {table} WHERE uuid = %s", (crash_id,))
             names = [column.name for column in cursor.description]
@@ -63,7 +63,7 @@ class Database:
         )
 
     def end_connections(self) -> int:
-        """End the processor's connections, as a server does that is started anew; how many there were."""
+        """End the processor's connections, as a restarted server does. Return their number."""
         ended = self.execute(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = %s AND application_name = 'socorro-processor'",
@@ -73,21 +73,21 @@ class Database:
         return len(ended)
 
     def wait_for_no_connection(self) -> None:
-        """Of the processor's: the server notices some moments later that a client has closed one."""
+        """Wait until the processor has no connection: the server notices a closed one only a moment later."""
         self.execute(
             "DO $$ BEGIN WHILE EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'socorro-processor') LOOP PERFORM pg_stat_clear_snapshot(); END LOOP; END $$"
         )
 
     def store(self, **values: Any) -> PostgreSQLCrashStorage:
-        """``today``, or options in place of the database's own."""
+        """Return a store; ``today`` and further options replace those of the database."""
         today = {"today": values.pop("today")} if "today" in values else {}
         return PostgreSQLCrashStorage(defaults(PostgreSQLCrashStorage, **{**self.options, **values}), **today)
 
 
 @contextmanager
 def new_database(encoding: str = "UTF8") -> Iterator[Database]:
-    """An empty one, gone afterwards."""
+    """An empty database, which is dropped afterwards."""
     options = service("postgresql")
     admin = Database(options[f"{SERVER}database_name"], options)
     name = f"test_{uuid.uuid4().hex}"
@@ -100,7 +100,7 @@ def new_database(encoding: str = "UTF8") -> Iterator[Database]:
 
 @contextmanager
 def new_role(database: Database) -> Iterator[dict[str, str]]:
-    """A user that may do nothing there, as options; gone afterwards with all that it owns in the database."""
+    """A user without any rights, as options; dropped afterwards with all that it owns in the database."""
     name = f"test_{uuid.uuid4().hex}"
     database.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'of-the-role'")
     try:

@@ -1,4 +1,4 @@
-"""Queues of a test's own at the real RabbitMQ, and processors that use them, each with its own way there."""
+"""Queues of a test's own on the real RabbitMQ, and processors with a connection each."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from tests.tcp_proxy import TCPProxy
 
 DEADLINE = 30.0
 IDLE_DELAY = 0.3
+PATIENCE = 10.0
 
 
 class Processor:
-    """One process's end of the queue."""
+    """The queue as one process has it."""
 
     def __init__(self, broker: Broker, longest_wait: float, **options: object) -> None:
         self._broker = broker
@@ -34,17 +35,18 @@ class Processor:
         self._crashes: Iterator[Delivery | None] = self.queue.new_crashes()
 
     def take(self) -> Delivery | None:
-        """The next one; None where none has come for a while, and none is on its way."""
-        deadline = time.monotonic() + 5 * IDLE_DELAY
+        """Return the next delivery; None if none has come for a while, and none is on its way."""
+        # While the broker has one, a busy machine may take a while to connect and receive it.
+        deadline = time.monotonic() + PATIENCE
         with suppress(CrashQueueError):
-            # Once the broker has answered, what it had to deliver before is here.
+            # Once the broker has answered, everything that it had to deliver before is here.
             self.queue.depths()
         while True:
             delivery = next(self._crashes, None)
             if delivery or time.monotonic() > deadline:
                 return delivery
             if not self._broker.has_work():
-                # It may be on its way here.
+                # A delivery may be on its way here.
                 with suppress(CrashQueueError):
                     self.queue.depths()
                 return next(self._crashes, None)
@@ -53,8 +55,8 @@ class Processor:
         return list(iter(self.take, None))
 
     def die(self) -> None:
-        """As by kill -9: nothing is said to the broker, which sees the connections end."""
-        # What was said before is on its way, as it is when a process dies.
+        """Die as by kill -9: nothing is sent to the broker, which sees the connections end."""
+        # Messages that were sent before are on their way, as when a process dies.
         self.queue.depths()
         self.proxy.refuse()
         self.proxy.cut()
@@ -68,6 +70,7 @@ class Broker:
     """``options`` are given to each processor."""
 
     knows_what_had_begun = False
+    knows_all_in_flight = False
 
     def __init__(self, **options: object) -> None:
         prefix = f"test-{uuid.uuid4().hex[:12]}"
@@ -85,7 +88,7 @@ class Broker:
         self.connect()
 
     def connect(self) -> None:
-        """Once more, where the broker was restarted."""
+        """Connect; call it again after a restart of the broker."""
         if self.connection is not None:
             with suppress(pika.exceptions.AMQPError):
                 self.connection.close()
@@ -94,7 +97,7 @@ class Broker:
 
     @property
     def parameters(self) -> pika.ConnectionParameters:
-        """For a connection of another program."""
+        """Return parameters for a connection of another program."""
         return pika.ConnectionParameters(
             self.options["resource.rabbitmq.host"],
             int(self.options["resource.rabbitmq.port"]),
@@ -110,7 +113,7 @@ class Broker:
 
     @property
     def values(self) -> dict[str, object]:
-        """How to reach it, and its queues."""
+        """Return the options of the broker and its queues."""
         return self.options | self._given
 
     def start(self, *, longest_wait: float = LONGEST_WAIT, **options: object) -> Processor:
@@ -121,7 +124,7 @@ class Broker:
         return time.monotonic()
 
     def wait(self, seconds: float) -> None:
-        """Until nothing is delayed. A death is noticed by the broker at once."""
+        """Wait until nothing is delayed. The broker notices a death at once."""
         self.wait_until_empty([name for name in self.queues.arguments if ".retry." in name])
 
     def wait_until_empty(self, names: list[str]) -> None:
@@ -134,7 +137,7 @@ class Broker:
         return self.waiting((*self.queues.origins.values(), self.queues.suspect)) > 0
 
     def waiting(self, names: Iterable[str]) -> int:
-        """How many messages nobody has been given."""
+        """Return the number of messages that nobody has received."""
         return sum(self._waiting(name) or 0 for name in names)
 
     def exists(self, name: str) -> bool:
@@ -156,7 +159,7 @@ class Broker:
             return None
 
     def _open_channel(self) -> BlockingChannel:
-        """What is published has reached its queue."""
+        """Return a channel on which a published message has reached its queue once ``publish`` returns."""
         channel = self.connection.channel()
         channel.confirm_delivery()
         return channel
@@ -165,15 +168,20 @@ class Broker:
         self.channel.queue_delete(name)
 
     def publish(self, queue: str, body: bytes, **properties: object) -> None:
-        """As another program does."""
+        """Publish a message as another program does."""
         self.channel.queue_declare(queue, durable=True, arguments=self.queues.arguments[queue])
         self.channel.basic_publish("", queue, body, pika.BasicProperties(**properties))
 
-    def body(self, queue: str) -> bytes:
-        """Of the first message, which is taken out."""
-        method, _, body = self.channel.basic_get(queue, auto_ack=True)
-        assert method, f"nothing is in {queue}"
-        return bytes(body)
+    def next(self, queue: str) -> tuple[pika.BasicProperties, bytes]:
+        """Remove the first message, and return its properties and body."""
+        # A delayed message is in neither queue for a moment, on its way here.
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            method, properties, body = self.channel.basic_get(queue, auto_ack=True)
+            if method:
+                return properties, bytes(body)
+            assert time.monotonic() < deadline, f"nothing is in {queue}"
+            time.sleep(0.02)
 
     def close(self) -> None:
         for processor in self._started:

@@ -1,6 +1,6 @@
-"""A processor as a process of its own, for tests that kill it: OPTIONS as JSON, COUNT, BEGIN.
+"""A processor in a process of its own, for tests that kill it: OPTIONS as JSON, COUNT, BEGIN.
 
-Takes as many crashes, begins the first of them where it is told to, says so, and never ends them.
+Takes COUNT crashes, begins them if BEGIN is ``begin``, prints each, and never ends them.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ Options = dict[str, str]
 
 
 def bucket_options() -> Options:
-    """The options of a store below a prefix where there is nothing yet."""
+    """Return the options of a store below a new, empty prefix."""
     return _run_options(_endpoint_url()) | {"resource.boto.prefix": uuid.uuid4().hex}
 
 
 def as_symbol_bucket(options: Options) -> Options:
-    """The same bucket, as one with symbols."""
+    """Return the options of the same bucket, as one with symbols."""
     return {
         key.replace("resource.boto", "resource.symbols.s3").replace("boto", "symbols"): options[key] for key in options
     }
@@ -34,19 +34,19 @@ def get_object(options: Options, key: str) -> bytes:
 
 
 def object_keys(options: Options) -> list[str]:
-    """The keys of all objects below the prefix, without it."""
+    """Return the keys of all objects below the prefix, without the prefix."""
     prefix = _key(options, "")
     found = _client().list_objects_v2(Bucket=options["resource.boto.bucket_name"], Prefix=prefix)
     return [each["Key"].removeprefix(prefix) for each in found.get("Contents", [])]
 
 
 def bucket_names() -> set[str]:
-    """All buckets that there are."""
+    """Return the names of all buckets."""
     return {bucket["Name"] for bucket in _client().list_buckets()["Buckets"]}
 
 
 def no_bucket_options() -> Options:
-    """The options of a store whose bucket is not there. What a test makes of it is removed at the end."""
+    """Options of a store whose bucket does not exist. A bucket that the test makes is removed at the end."""
     name = f"test-{uuid.uuid4().hex}"
     client = _client()
     remove_at_end(lambda: _remove(client, name))

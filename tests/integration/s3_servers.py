@@ -1,4 +1,4 @@
-"""Servers that behave as a real S3 server cannot be asked to: each is one thread on a port of its own."""
+"""Servers that behave as a real S3 server cannot be made to. Each is one thread with a port of its own."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from dataclasses import dataclass, field
 from tests.symbol_server import DRIP_INTERVAL
 
 Answer = Callable[[socket.socket], None]
-"""Does what a server does to a connection on which a request has come; the connection is closed after it."""
+"""Acts on a connection on which a request has come; the connection is closed after it."""
 
 
 def says(status: str, body: bytes = b"", *headers: str, length: int | None = None) -> Answer:
-    """An HTTP answer with this body; ``length`` may promise more than comes."""
+    """An HTTP answer with this body; ``length`` may promise more than is sent."""
     length = len(body) if length is None else length
     head = "\r\n".join((f"HTTP/1.1 {status}", f"Content-Length: {length}", "Connection: close", *headers, "", ""))
     return lambda connection: connection.sendall(head.encode() + body)
 
 
 def refuses(status: str, code: str, message: str = "A message.") -> Answer:
-    """An error as S3 words it."""
+    """An error in the form of S3."""
     xml = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return says(status, xml.encode(), "Content-Type: application/xml")
 
 
 def breaks_off(status: str) -> Answer:
-    """An answer whose connection is reset in the midst of its body."""
+    """An answer whose connection is reset in the middle of its body."""
     begin = says(status, b"<?xml version='1.0'?><", "Content-Type: application/xml", length=1000)
 
     def answer(connection: socket.socket) -> None:
@@ -42,7 +42,7 @@ def breaks_off(status: str) -> Answer:
 
 
 def drips(beginning: bytes) -> Answer:
-    """An answer that goes on by a byte every now and then, until the client has had enough."""
+    """An answer that is sent byte by byte, slowly, until the client gives up."""
 
     def answer(connection: socket.socket) -> None:
         connection.sendall(beginning)
@@ -54,12 +54,12 @@ def drips(beginning: bytes) -> Answer:
 
 
 def closes(connection: socket.socket) -> None:
-    """No answer."""
+    """Closes the connection without an answer."""
 
 
 @dataclass
 class AnsweringServer:
-    """Gives one answer after the other, the last of them for ever, and keeps the body of each request."""
+    """Gives one answer after the other, and repeats the last; keeps the body of each request."""
 
     answers: list[Answer]
     requests: list[bytes] = field(default_factory=list)
@@ -100,14 +100,14 @@ class AnsweringServer:
 
 @contextlib.contextmanager
 def hanging_server() -> Iterator[str]:
-    """The address of a server that takes connections and says nothing."""
+    """The address of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 @contextlib.contextmanager
 def closed_port() -> Iterator[str]:
-    """An address at which nobody listens."""
+    """An address on which nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -115,7 +115,7 @@ def closed_port() -> Iterator[str]:
 
 @dataclass
 class Relay:
-    """Connections to a real server that can be cut; with ``tls``, encrypted up to here."""
+    """Connections to a real server that can be cut; with ``tls``, clients must use TLS."""
 
     host: str
     port: int
@@ -139,7 +139,7 @@ class Relay:
                     thread.join()
 
     def cut(self) -> None:
-        """Close all connections, as a server does with those on which nothing was said for long."""
+        """Close all connections, as a server does with idle ones."""
         while self._open:
             with contextlib.suppress(OSError):
                 self._open.pop().shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The dashboard of crashes: each of its queries on the real tables, as Grafana sends it, by the role of the docs."""
+"""The dashboard of crashes: each query on real tables, as Grafana sends it, with the role that the docs make."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DASHBOARD = json.loads((REPOSITORY / "config" / "grafana" / "socorro-crashes.jso
 PAGE = (REPOSITORY / "docs" / "monitoring.rst").read_text()
 
 FROM, TO = date(2016, 11, 14), date(2016, 11, 23)
-"""Over a Monday, at which a partition begins."""
+"""Days around a Monday, on which a partition begins."""
 ODD = 'O\'Reilly \\ "x" $__timeFrom()'
 ALL = ("Firefox", "Thunderbird", "(none)", ODD)
 
@@ -37,7 +37,7 @@ CRASHES: list[tuple[date, int, dict[str, Any]]] = [
     (date(2016, 11, 23), 1, {"product": ODD, "version": "1", "signature": "odd"}),
     (date(2016, 11, 24), 7, {"product": "Firefox", "version": "51", "signature": "too late"}),
 ]
-"""Day, how many, and fields."""
+"""Day, number of crashes, and fields."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def database() -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def reader(database: Database) -> Iterator[Database]:
-    """The database as the role sees it that the docs make for Grafana."""
+    """The database as the role for Grafana sees it."""
     (grant,) = re.findall(r"^    (GRANT SELECT \(.*?;)$", PAGE, re.MULTILINE | re.DOTALL)
     with new_role(database) as role:
         database.execute(grant.replace("TO grafana", f"TO {role[f'{USER}database_username']}"))
@@ -69,14 +69,14 @@ def reader(database: Database) -> Iterator[Database]:
 
 
 def sent(sql: str, products: tuple[str, ...]) -> str:
-    """The query as Grafana sends it."""
+    """Return the query as Grafana sends it."""
     quoted = ", ".join("'" + product.replace("'", "''") + "'" for product in products)
     values = {
         "$__timeFrom()": f"'{FROM}T00:00:00Z'",
         "$__timeTo()": f"'{TO}T23:59:59.999Z'",
         "${product:sqlstring}": quoted,
     }
-    # In one pass: a product may have the name of a macro.
+    # In one pass, because a product may have the name of a macro.
     pattern = "|".join(map(re.escape, values))
     assert "$" not in re.sub(pattern, "", sql)
     return re.sub(pattern, lambda match: values[match[0]], sql)
@@ -132,7 +132,7 @@ EXPECTED: dict[str, list[tuple[Any, ...]]] = {
 
 
 @pytest.mark.parametrize("title", EXPECTED)
-def test_each_panel_shows_what_there_is_in_its_days(reader, title):
+def test_each_panel_shows_the_crashes_of_its_days(reader, title):
     assert answers(reader, title) == EXPECTED[title]
 
 
@@ -156,7 +156,7 @@ def test_only_the_chosen_products_are_shown(reader):
     assert answers(reader, "Crashes", ("Thunderbird", ODD)) == [(2,)]
 
 
-def test_many_versions_are_ten_and_the_others():
+def test_many_versions_are_shown_as_ten_and_the_others():
     with new_database() as many:
         with closing(many.store(today=lambda: TO)) as store:
             store.setup()
@@ -182,7 +182,7 @@ def test_the_products_to_choose_from_are_those_with_most_crashes_first(reader):
     assert set(reader.execute(sent(product["query"], ()))) == set(ALL)
 
 
-def test_no_panel_is_left_out_here():
+def test_every_panel_of_the_dashboard_is_tested():
     titles = [panel["title"] for panel in DASHBOARD["panels"]]
     assert sorted(titles) == sorted([*EXPECTED, "New signatures"])
 

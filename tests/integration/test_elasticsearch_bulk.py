@@ -1,4 +1,4 @@
-"""What several threads save at once goes in one bulk request, and each is told what became of its own crash."""
+"""Saves of several threads share one bulk request, and each thread learns the outcome of its own crash."""
 
 from __future__ import annotations
 
@@ -16,17 +16,11 @@ from tests.integration.elasticsearch_relay import Answer
 
 INTERVAL = 1.0
 LONG = 60.0
-"""Seconds that no test waits."""
-
-
-@pytest.fixture(scope="module")
-def indexes():
-    with own_indexes() as indexes:
-        yield indexes
+"""Seconds that no test waits for."""
 
 
 class Threads:
-    """As many as a processor has: all have saved a crash here before, so that the store knows of them."""
+    """The threads of a processor; all have saved a crash here before, so the store knows them."""
 
     def __init__(self, number, store):
         self._number = number
@@ -42,7 +36,7 @@ class Threads:
         self._pool.shutdown()
 
     def save(self, crashes, crash_ids=None):
-        """One thread each, all at once; the crash id of each, or its error."""
+        """Save each in a thread of its own, all at once; return the crash id of each, or its error."""
 
         def save(processed, crash_id):
             self._begin.wait()
@@ -63,7 +57,7 @@ def store_at(indexes, front, **values):
     return indexes.store(ESBulkCrashStorage, **{URLS: front.url, "flush_interval": INTERVAL, **values})
 
 
-def test_what_all_threads_save_at_once_is_one_request(indexes, front):
+def test_crashes_that_all_threads_save_at_once_are_one_request(indexes, front):
     with Threads(8, store_at(indexes, front)) as threads:
         front.requests.clear()
         saved = threads.save([{}] * 8)
@@ -79,7 +73,7 @@ def test_no_request_has_more_crashes_than_configured(indexes, front):
     assert indexes.ids({"terms": {"crash_id": saved}}) == set(saved)
 
 
-def test_a_thread_alone_waits_for_no_other(indexes, front):
+def test_a_single_thread_does_not_wait(indexes, front):
     store = store_at(indexes, front, flush_interval=LONG)
     crash_id = new_crash_id()
     started = time.monotonic()
@@ -88,7 +82,7 @@ def test_a_thread_alone_waits_for_no_other(indexes, front):
     assert indexes.ids({"term": {"crash_id": crash_id}}) == {crash_id}
 
 
-def test_where_another_thread_is_busy_a_crash_waits_for_the_interval(indexes, front):
+def test_while_another_thread_is_busy_a_crash_waits_for_the_interval(indexes, front):
     store = store_at(indexes, front, flush_interval=0.3)
     crash_id = new_crash_id()
     with Threads(2, store):
@@ -112,7 +106,7 @@ def test_when_a_save_returns_the_crash_is_there(indexes, front):
 
 @pytest.fixture
 def unchecked(monkeypatch):
-    """A crash goes to the server as it is, as if a check had been forgotten."""
+    """The document goes to the server unchecked, as if a check had been forgotten."""
     monkeypatch.setattr(
         "socorro_processor.crashstorage.elasticsearch.crashstorage.fit_to_mapping", lambda crash, *others: dict(crash)
     )
@@ -130,7 +124,7 @@ def test_a_crash_that_is_refused_fails_alone(indexes, front):
     assert indexes.ids({"terms": {"crash_id": [first, third]}}) == {first, third}
 
 
-def test_of_a_read_only_index_each_crash_is_told(indexes, front):
+def test_each_crash_learns_that_an_index_is_read_only(indexes, front):
     with own_indexes() as others:
         store = store_at(others, front)
         with Threads(2, store) as threads:
@@ -144,7 +138,7 @@ def test_of_a_read_only_index_each_crash_is_told(indexes, front):
         assert others.ids({"terms": {"crash_id": saved}}) == set(saved)
 
 
-def test_where_the_request_fails_all_its_crashes_have_failed(indexes, front):
+def test_if_a_request_fails_all_its_crashes_fail(indexes, front):
     with Threads(4, store_at(indexes, front)) as threads:
         front.answer = lambda request: (
             Answer(503, b'{"error": {"type": "unavailable"}}') if "_bulk" in request else None
@@ -154,7 +148,7 @@ def test_where_the_request_fails_all_its_crashes_have_failed(indexes, front):
     assert len({id(error) for error in failed}) == 4
 
 
-def test_what_is_too_large_together_is_saved_one_by_one(indexes, front):
+def test_crashes_that_are_too_large_together_are_saved_one_by_one(indexes, front):
     with Threads(3, store_at(indexes, front)) as threads:
         answers = iter([Answer(413, b"", is_elasticsearch=False)])
         front.answer = lambda request: next(answers, None) if "_bulk" in request else None

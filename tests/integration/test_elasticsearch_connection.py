@@ -1,4 +1,4 @@
-"""The connection: whom it trusts, as whom it logs in, and that no secret is shown."""
+"""The connection: which servers it trusts, which credentials it uses, and that no secret is shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from socorro_processor.errors import ConfigurationError, TransientStorageError
 from tests.certificates import Authority
-from tests.integration.elasticsearch_indexes import URLS, own_indexes
+from tests.integration.elasticsearch_indexes import URLS
 from tests.integration.elasticsearch_relay import relay
 
 COMPRESS = "resource.elasticsearch.http_compress"
@@ -22,12 +22,6 @@ VERIFY = "resource.elasticsearch.verify_certs"
 USER = "secrets.elasticsearch.elasticsearch_user"
 PASSWORD = "secrets.elasticsearch.elasticsearch_password"
 API_KEY = "secrets.elasticsearch.elasticsearch_api_key"
-
-
-@pytest.fixture(scope="module")
-def indexes():
-    with own_indexes() as indexes:
-        yield indexes
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +48,13 @@ def test_a_server_is_trusted_by_the_authority_that_is_named(indexes, tls_front, 
     assert indexes.ids({"term": {"crash_id": crash_id}}) == {crash_id}
 
 
-def test_a_server_that_nobody_vouches_for_gets_no_crash(indexes, tls_front):
+def test_a_server_without_a_trusted_certificate_gets_no_crash(indexes, tls_front):
     with pytest.raises(TransientStorageError, match=r"(?i)certificate"):
         save(indexes.store(**{URLS: tls_front.url}))
     assert tls_front.requests == []
 
 
-def test_that_a_server_is_believed_unseen_is_logged(indexes, tls_front, caplog):
+def test_skipping_the_check_of_certificates_is_logged(indexes, tls_front, caplog):
     save(indexes.store(**{URLS: tls_front.url, VERIFY: False}))
     assert "verify_certs is false" in caplog.text
 
@@ -76,7 +70,7 @@ def test_an_api_key_is_sent(indexes, front):
     assert {headers["authorization"] for headers in front.headers} == {"ApiKey aHVzaA=="}
 
 
-def test_requests_are_compressed_only_where_that_is_configured(indexes, front):
+def test_requests_are_compressed_only_if_configured(indexes, front):
     save(indexes.store(**{URLS: front.url}))
     assert all("content-encoding" not in headers for headers in front.headers)
     front.headers.clear()
@@ -101,12 +95,12 @@ def test_a_password_in_the_address_is_refused_and_not_shown(indexes, url):
         {URLS: "http://[127.0.0.1:9200"},
         {URLS: "ftp://127.0.0.1:9200"},
         {URLS: "https://127.0.0.1:9200", CA_CERTS: "/no/such/file"},
-        {"resource.elasticsearch.elasticsearch_timeout": 0.0},
-        {"resource.elasticsearch.maximum_retries": -1},
+        {"resource.elasticsearch.elasticsearch_timeout": "0.0"},
+        {"resource.elasticsearch.maximum_retries": "-1"},
         {USER: "socorro", PASSWORD: "hush", API_KEY: "hush"},
     ],
 )
-def test_what_cannot_be_a_connection_is_a_mistake_of_the_configuration(indexes, values):
+def test_unusable_connection_options_are_a_configuration_error(indexes, values):
     with pytest.raises(ConfigurationError) as raised:
         indexes.store(**values)
     assert "hush" not in str(raised.value)

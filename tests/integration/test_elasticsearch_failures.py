@@ -1,4 +1,4 @@
-"""Whose fault a failure is: that of the cluster, which is tried again, or that of this crash."""
+"""Failures and their causes: the cluster, and the crash is tried again, or the crash itself."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def failing(kind, reason=SECRET, status=400, cause=None):
 
 
 def answer_to_a_save(request, answer):
-    """As Elasticsearch does: what is wrong with a document of a bulk request is said in the item of that document."""
+    """Answer like Elasticsearch: a document's error is in its item of the bulk answer."""
     if "_doc" in request:
         return answer
     if "_bulk" in request:
@@ -85,7 +85,7 @@ def test_after_its_return_the_next_save_succeeds(indexes, store_class, crash):
         joined.join()
 
 
-def test_where_one_of_two_nodes_is_away_the_other_is_asked(indexes, store_class):
+def test_if_one_of_two_nodes_is_away_the_other_is_asked(indexes, store_class):
     urls = f"http://127.0.0.1:{free_port()}, {indexes.options[URLS]}"
     store = indexes.store(store_class, **{URLS: urls})
     saved = [new_crash_id() for _ in range(4)]
@@ -94,7 +94,7 @@ def test_where_one_of_two_nodes_is_away_the_other_is_asked(indexes, store_class)
     assert indexes.ids({"match_all": {}}) == set(saved)
 
 
-def test_a_cluster_that_hangs_is_left_after_the_timeout(indexes, front, store_class, crash):
+def test_a_cluster_that_hangs_is_given_up_after_the_timeout(indexes, front, store_class, crash):
     front.hangs = threading.Event()
     store = indexes.store(store_class, **{URLS: front.url, TIMEOUT: 0.3})
     started = time.monotonic()
@@ -115,7 +115,7 @@ def test_a_cluster_that_hangs_is_asked_once(indexes, front, store_class, crash):
 
 @pytest.mark.parametrize("part", ["header", "body"])
 @pytest.mark.parametrize("requests", ["_index_template", "_doc|_bulk", "_mget"])
-def test_a_cluster_whose_answer_drips_is_left_after_twice_the_timeout(
+def test_a_cluster_whose_answer_drips_is_given_up_after_twice_the_timeout(
     indexes, front, store_class, crash, part, requests
 ):
     front.drips = lambda request: part if re.search(requests, request) else ""
@@ -142,7 +142,7 @@ def test_a_connection_that_the_server_closed_while_idle_costs_nothing(indexes, f
     assert indexes.ids({"match_all": {}}) >= set(saved)
 
 
-def test_a_connection_that_the_server_closes_at_that_moment_is_made_again(indexes, front, store):
+def test_a_connection_that_the_server_closes_during_a_request_is_made_again(indexes, front, store):
     front.drops_when_idle = True
     saved = [new_crash_id() for _ in range(50)]
     for crash_id in saved:
@@ -190,7 +190,7 @@ def test_a_read_only_index_is_the_clusters_fault(indexes, store_class, crash):
         Answer(200, b'{"items": []}'),
     ],
 )
-def test_what_is_said_of_the_cluster_is_tried_again(front, store, crash, answer):
+def test_an_error_of_the_cluster_is_tried_again(front, store, crash, answer):
     front.answer = lambda request: answer if "_doc" in request or "_bulk" in request else None
     with pytest.raises(TransientStorageError) as raised:
         save(store, crash)
@@ -202,7 +202,7 @@ def test_what_is_said_of_the_cluster_is_tried_again(front, store, crash, answer)
 @pytest.mark.parametrize(
     "answer", [failing("security_exception", "no", 401), failing("whatever", "no", 400), failing("x", "no", 413)]
 )
-def test_what_goes_wrong_before_a_crash_is_sent_is_tried_again(front, store, crash, answer):
+def test_a_failure_before_a_crash_is_sent_is_tried_again(front, store, crash, answer):
     front.answer = lambda request: answer
     for use in (lambda: save(store, crash), lambda: store.remove(crash), store.check, store.setup):
         with pytest.raises(TransientStorageError):
@@ -218,7 +218,7 @@ def test_what_goes_wrong_before_a_crash_is_sent_is_tried_again(front, store, cra
         ("illegal_argument_exception", {"type": "max_bytes_length_exceeded_exception", "reason": SECRET}),
     ],
 )
-def test_what_is_said_of_the_document_is_the_crashs_own_fault(front, store, crash, kind, cause):
+def test_an_error_about_the_document_is_the_crashs_fault(front, store, crash, kind, cause):
     answer = failing(kind, cause=cause)
     front.answer = lambda request: answer_to_a_save(request, answer)
     with pytest.raises(PermanentStorageError, match=f"400, {kind}$"):
@@ -256,7 +256,9 @@ FULL = "Limit of total fields [1000] has been exceeded"
         ),
     ],
 )
-def test_any_other_400_is_not_the_crashs_fault_and_its_reason_is_told(front, store, crash, kind, reason, cause, told):
+def test_any_other_400_is_not_the_crashs_fault_and_its_reason_is_reported(
+    front, store, crash, kind, reason, cause, told
+):
     answer = failing(kind, reason, cause=cause)
     front.answer = lambda request: answer_to_a_save(request, answer)
     with pytest.raises(TransientStorageError) as raised:
@@ -265,8 +267,8 @@ def test_any_other_400_is_not_the_crashs_fault_and_its_reason_is_told(front, sto
     assert SECRET not in str(raised.value)
 
 
-def test_an_alias_without_a_write_index_is_no_crashs_fault(indexes, store_class, crash):
-    """As where an operator takes the write index away while a processor works."""
+def test_an_alias_without_a_write_index_is_not_the_crashs_fault(indexes, store_class, crash):
+    """An operator takes the write index away while a processor works."""
     store = indexes.store(store_class)
     save(store, crash)
     index = store.indexes.index_of(crash)
@@ -278,14 +280,14 @@ def test_an_alias_without_a_write_index_is_no_crashs_fault(indexes, store_class,
 
 @pytest.fixture
 def unchecked(monkeypatch):
-    """A crash goes to the server as it is, as if a check had been forgotten."""
+    """The document goes to the server unchecked, as if a check had been forgotten."""
     monkeypatch.setattr(
         "socorro_processor.crashstorage.elasticsearch.crashstorage.fit_to_mapping", lambda crash, *others: dict(crash)
     )
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_what_the_server_refuses_is_the_crashs_own_fault_and_names_the_field_alone(store, crash, caplog):
+def test_a_refused_document_is_the_crashs_fault_and_only_the_field_is_named(store, crash, caplog):
     with pytest.raises(PermanentStorageError) as raised:
         save(store, crash, uptime={"url": SECRET})
     told = (
@@ -334,7 +336,7 @@ def _copy(source, target):
 
 
 def _until_closed(store):
-    (node,) = store._connection.client.transport.node_pool.all()
+    (node,) = store.indexes.connection.client.transport.node_pool.all()
     connection = node.pool.pool.queue[-1]
     if connection is not None and connection.sock is not None:
         assert connection.sock.recv(1) == b""

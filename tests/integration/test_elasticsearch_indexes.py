@@ -1,4 +1,4 @@
-"""Weekly indexes: each with the mapping, made by the first save; crashes of unlikely dates have one of their own."""
+"""Weekly indexes: each has the mapping, and the first save makes it; crashes of unlikely dates share one index."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_setup_puts_right_what_was_changed(indexes, store):
     assert template(indexes)["version"] == VERSION
 
 
-def test_a_store_without_its_template_says_so_and_what_to_do(store):
+def test_a_missing_template_is_reported_with_what_to_do(store):
     with pytest.raises(TransientStorageError, match="socorro setup"):
         store.check()
     store.setup()
@@ -90,7 +90,7 @@ def test_a_newer_template_is_left_as_it_is(indexes, store):
     assert template(indexes)["version"] == VERSION + 1
 
 
-def test_where_the_template_was_deleted_meanwhile_the_next_index_has_the_mapping_all_the_same(indexes, store):
+def test_if_the_template_was_deleted_the_next_index_still_has_the_mapping(indexes, store):
     save(store, on(0))
     indexes.client.indices.delete_index_template(name=indexes.template)
     save(store, on(-14))
@@ -168,7 +168,7 @@ def test_a_crash_that_grew_too_old_is_replaced_and_removed_where_it_is(indexes):
     assert indexes.ids({"term": {"crash_id": removed}}) == set()
 
 
-def test_a_template_touches_no_index_whose_name_only_begins_alike(indexes, store):
+def test_a_template_does_not_apply_to_an_index_whose_name_only_begins_alike(indexes, store):
     store.setup()
     with own_indexes() as others:
         others.template = f"{indexes.template}-stage"
@@ -201,20 +201,81 @@ def test_the_number_of_shards_can_be_configured(indexes):
 
 
 @pytest.mark.parametrize("store_class", [ESCrashStorage, ESBulkCrashStorage])
-def test_those_without_a_document_in_any_index_of_theirs_are_missing(indexes, store_class):
+def test_crashes_without_a_document_in_any_of_their_indexes_are_missing(indexes, store_class):
     store, old = indexes.store(store_class), indexes.store(oldest_crash_days=10)
     here, before, unlikely, grown_old = crash_ids = [on(0), on(-7), on(-5000), on(-11)]
     for crash_id in (here, before, unlikely):
         save(store, crash_id)
     save(old, grown_old)
     unknown, in_no_index = on(0), on(-21)
-    # At once: no search would find them yet.
+    # At once, before any search would find them.
     assert store.missing_processed([*crash_ids, unknown, in_no_index]) == {unknown, in_no_index}
     store.remove(here)
     assert store.missing_processed(crash_ids) == {here}
     assert store.missing_processed([]) == set()
 
 
-def test_a_cluster_that_is_not_ours_says_so_and_not_that_crashes_are_missing(store):
+def test_in_a_cluster_that_is_not_ours_no_crash_is_called_missing(store):
     with pytest.raises(TransientStorageError, match="socorro setup"):
         store.missing_processed([on(0)])
+
+
+OWN = '[{"name": "albums", "type": "integer", "annotations": ["AlbumCount"], "access": "public"}]'
+
+
+FORMER = {
+    "dynamic": False,
+    "_meta": {"socorro_processor": 2},
+    "properties": {
+        "crash_id": PROPERTIES["crash_id"],
+        "processed_crash": {"dynamic": False, "properties": {"reason": {"type": "keyword"}}},
+        "raw_crash": PROPERTIES["raw_crash"],
+    },
+}
+
+
+def test_new_fields_reach_an_index_that_is_there_already(indexes, store):
+    crash_id = on(0)
+    index = store.indexes.index_of(crash_id)
+    indexes.client.indices.create(index=index, mappings=FORMER)
+    indexes.store(**{"resource.fields.own_fields": OWN}).save_raw_and_processed(
+        {}, {}, {"uuid": crash_id, "processing": {"algorithm": 2026}, "process_type": "gpu", "albums": 3}, crash_id
+    )
+    assert indexes.ids({"term": {"processed_crash.process_type": "gpu"}}) == {crash_id}
+    assert indexes.ids({"range": {"processed_crash.albums": {"gt": 2}}}) == {crash_id}
+    mapped = indexes.mappings()[index]["properties"]["processed_crash"]["properties"]
+    assert "remote_type" not in mapped
+    assert mapped["reason"] == {"type": "keyword"}
+
+
+def test_setup_gives_new_fields_to_all_indexes(indexes, store):
+    old = store.indexes.index_of(on(-70))
+    for index in (old, store.indexes.other):
+        indexes.client.indices.create(index=index, mappings=FORMER)
+    store.setup()
+    for index in (old, store.indexes.other):
+        properties = indexes.mappings()[index]["properties"]["processed_crash"]["properties"]
+        assert properties.keys() == PROPERTIES["processed_crash"]["properties"].keys()
+
+
+def test_crashes_are_saved_in_an_index_that_takes_no_more_fields(indexes, store, caplog):
+    crash_id = on(0)
+    index = store.indexes.index_of(crash_id)
+    settings = {"index": {"mapping.total_fields.limit": 5}}
+    indexes.client.indices.create(index=index, mappings=FORMER, settings=settings)
+    save(store, crash_id)
+    assert indexes.index_of(crash_id) == index
+    assert f"index {index} lacks fields, which are not searched: " in caplog.text
+    assert "Limit of total fields [5] has been exceeded" in caplog.text
+
+
+def test_processors_with_different_own_fields_keep_one_template_of_all(indexes):
+    first, second = (
+        indexes.store(**{"resource.fields.own_fields": own}) for own in (OWN, OWN.replace("albums", "tracks"))
+    )
+    for each in (first, second, first, second):
+        each.indexes.forget()
+        save(each, on(0))
+    fields = template(indexes)["template"]["mappings"]["properties"]["processed_crash"]["properties"]
+    assert (fields["albums"], fields["tracks"]) == ({"type": "long"}, {"type": "long"})
+    assert fields.keys() - {"albums", "tracks"} == PROPERTIES["processed_crash"]["properties"].keys()

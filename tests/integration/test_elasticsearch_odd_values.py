@@ -1,4 +1,4 @@
-"""Whatever a crash holds, its document is saved: what does not fit the mapping costs a field, and is told of."""
+"""Whatever a crash holds, its document is saved: a value that does not fit the mapping costs its field, with a note."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
 from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES, fields_with_values
 from socorro_processor.monitoring.metrics import METRICS
-from tests.integration.elasticsearch_indexes import own_indexes
 
 SECRET = "https://example.com/secret"
 
@@ -79,12 +78,6 @@ FITTING = {
 
 
 @pytest.fixture(scope="module")
-def indexes():
-    with own_indexes() as indexes:
-        yield indexes
-
-
-@pytest.fixture(scope="module")
 def store(indexes):
     return indexes.store()
 
@@ -99,7 +92,7 @@ def save(store, crash_id, processed=None, raw=None):
 
 
 def nested(values):
-    """An object of dotted paths."""
+    """Return an object from dotted paths."""
     top = {}
     for path, value in values.items():
         *within, name = path.split(".")
@@ -120,7 +113,7 @@ def left_out(field):
     return METRICS.snapshot().counter("elasticsearch.left_out", field=field)
 
 
-def test_what_fits_is_saved_in_every_field_and_nothing_is_ignored(indexes, store, crash):
+def test_a_fitting_value_is_saved_in_every_field_and_none_is_ignored(indexes, store, crash):
     values = {path: FITTING[kind] for path, kind in PROCESSED_FIELDS.items()}
     save(store, crash, nested(values))
     (hit,) = indexes.search({"term": {"crash_id": crash}})
@@ -172,7 +165,7 @@ TOP_OBJECTS = sorted({path.partition(".")[0] for path in OBJECTS})
         ("classifications", "text"),
     ],
 )
-def test_a_value_of_a_wrong_type_costs_that_field_and_is_told_of(indexes, store, crash, caplog, field, value):
+def test_a_value_of_a_wrong_type_costs_that_field_and_is_noted(indexes, store, crash, caplog, field, value):
     before = left_out(f"processed_crash.{field}")
     with caplog.at_level(logging.WARNING):
         save(store, crash, {"reason": "SIGSEGV", **nested({field: value})})
@@ -185,7 +178,7 @@ def test_a_value_of_a_wrong_type_costs_that_field_and_is_told_of(indexes, store,
     assert f"processed_crash.{field} ({type(value).__name__})" in line
 
 
-def test_what_is_told_of_a_misfit_holds_nothing_of_it(store, crash, caplog):
+def test_the_note_on_an_unfitting_value_does_not_quote_it(store, crash, caplog):
     with caplog.at_level(logging.DEBUG):
         save(
             store, crash, {"uptime": {"url": SECRET}, SECRET: 1, "product": [{SECRET: SECRET}]}, {f"{SECRET}\0": SECRET}
@@ -211,7 +204,7 @@ def test_odd_names_deeper_within_are_kept(indexes, store, crash):
     assert indexes.document(crash)["processed_crash"]["memory_report"] == report
 
 
-def test_a_keyword_over_32766_bytes_is_kept_and_what_is_shorter_is_found(indexes, store, crash):
+def test_a_keyword_over_32766_bytes_is_kept_and_a_shorter_one_is_found(indexes, store, crash):
     values = {"reason": "\u20ac" * 11_000, "product": crash, "cpu_info": "\U0001f600" * 5000}
     save(store, crash, values, {"Long": "x" * 40_000, "Short": crash})
     document = indexes.document(crash)
@@ -229,7 +222,7 @@ def test_the_longest_names_with_the_longest_values_are_kept(indexes, store, cras
     assert set(indexes.document(crash)["raw_crash"]) == {character * longest, "short"}
 
 
-def test_annotations_that_are_nested_as_deep_as_can_be_are_kept_up_to_there(indexes, store, crash):
+def test_annotations_are_kept_down_to_the_deepest_level_that_can_be_saved(indexes, store, crash):
     def nest(depth):
         value = "x"
         for _ in range(depth):

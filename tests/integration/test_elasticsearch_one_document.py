@@ -1,4 +1,4 @@
-"""One crash is one document, also where its id is due in another index than when it was saved before."""
+"""A crash is one document, even if its id now belongs to another index than when it was saved before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
-from socorro_processor.crashstorage.elasticsearch.search import CrashQuery
 from socorro_processor.errors import CrashIDNotFound, TransientStorageError
 from tests.integration.elasticsearch_indexes import TODAY, URLS, on_day, own_indexes
 from tests.integration.test_elasticsearch_failures import failing
@@ -37,10 +36,10 @@ def save(store, crash_id, **processed):
 
 
 def everywhere(indexes, store, crash_id):
-    """In which indexes a crash is, by all that can be asked."""
+    """Return the indexes that have the crash, among all that can be searched."""
     hits = [hit["_index"] for hit in indexes.search({"term": {"crash_id": crash_id}})]
     assert sorted(store.held(crash_id)) == sorted(f"document in {index}" for index in hits)
-    assert list(store.crash_ids(CrashQuery(signature=crash_id))) == [crash_id] * len(hits)
+    assert list(indexes.crash_ids(signature=crash_id)) == [crash_id] * len(hits)
     assert store.missing_processed([crash_id]) == (set() if hits else {crash_id})
     return hits
 
@@ -114,7 +113,7 @@ PATTERN = "resource.elasticsearch.elasticsearch_index"
 
 
 def of_days(indexes, store_class, **options):
-    """A store with an index a day, where there was one a week."""
+    """A store with an index for each day, where there was one for each week."""
     return indexes.store(store_class, **{PATTERN: f"{indexes.template}-%Y%m%d", **options})
 
 
@@ -172,7 +171,7 @@ def test_an_index_that_is_closed_keeps_no_crash_of_another_one_waiting(indexes, 
     indexes.client.indices.open(index=indexes.other)
 
 
-def test_a_look_at_the_other_index_is_all_that_a_save_costs(indexes, front, store_class):
+def test_a_save_costs_one_look_at_the_other_index(indexes, front, store_class):
     store = indexes.store(store_class, **{URLS: front.url})
     save(store, on(0))
     front.requests.clear()
@@ -180,7 +179,7 @@ def test_a_look_at_the_other_index_is_all_that_a_save_costs(indexes, front, stor
     assert [request.partition("?")[0].rsplit("/")[-1] for request in front.requests[1:]] == ["_mget"]
 
 
-def test_what_is_saved_in_bulk_is_looked_for_in_bulk(indexes, front):
+def test_crashes_that_are_saved_in_bulk_are_looked_for_in_bulk(indexes, front):
     store = indexes.store(ESBulkCrashStorage, **{URLS: front.url, "flush_interval": 60.0})
     moved, begin = [on(-11) for _ in range(THREADS)], threading.Barrier(THREADS)
     old = indexes.store(oldest_crash_days=10)
@@ -192,11 +191,11 @@ def test_what_is_saved_in_bulk_is_looked_for_in_bulk(indexes, front):
         save(store, crash_id)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(save_together, [on(0) for _ in range(THREADS)]))  # now the store knows of all threads
+        list(pool.map(save_together, [on(0) for _ in range(THREADS)]))  # now the store knows all threads
         front.requests.clear()
         list(pool.map(save_together, moved))
     assert len([request for request in front.requests if "_bulk" in request]) == 1
-    # After the removal of two, each of them is looked for once more.
+    # After the removal of two, each is looked for once more.
     assert len([request for request in front.requests if "_mget" in request]) == 3
     for crash_id in moved:
         assert everywhere(indexes, store, crash_id) == [week_of(indexes, crash_id)]

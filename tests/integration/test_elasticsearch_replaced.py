@@ -1,4 +1,4 @@
-"""Indexes and template go while a store works, as where a cluster is replaced by an empty one under its address."""
+"""Indexes and template vanish while a store works, as if an empty cluster had replaced this one at its address."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashstorage.elasticsearch.indexes import KNOWN_FOR, WeeklyIndexes
-from socorro_processor.crashstorage.elasticsearch.mapping import MAPPINGS, VERSION
+from socorro_processor.crashstorage.elasticsearch.indexes import KNOWN_FOR
+from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES, VERSION, mappings_of
 from socorro_processor.errors import CrashStorageError, PartlyAwayError, TransientStorageError
 from tests.integration.elasticsearch_indexes import TODAY, URLS, own_indexes
 from tests.integration.test_elasticsearch_failures import failing
@@ -31,7 +31,7 @@ def store(indexes, store_class):
 
 @pytest.fixture
 def index(indexes):
-    """This week's."""
+    """The index of this week."""
     return f"{indexes.template}-{TODAY:%Y%W}"
 
 
@@ -62,18 +62,18 @@ def test_the_next_crash_is_saved_in_an_index_that_the_template_made(indexes, sto
     assert template_version(indexes) == VERSION
 
 
-def test_what_the_next_save_makes_again_is_no_reason_not_to_try_it(indexes, store, index):
-    """A crash that failed before is tried only once its stores can be used."""
+def test_an_index_that_the_next_save_will_make_again_does_not_prevent_the_save(indexes, store, index):
+    """A crash that failed before is tried again only once its stores are usable."""
     save(store)
     indexes.replace()
     with pytest.raises(TransientStorageError, match="no index template"):
         store.check()
-    store.check_some(["destination"])
+    store.limited_to(["destination"]).check_before_retry()
     save(store)
     store.check()
 
 
-def test_where_no_index_can_be_made_the_crash_waits_and_none_is_made(indexes, front, store_class):
+def test_if_no_index_can_be_made_the_crash_waits(indexes, front, store_class):
     store = indexes.store(store_class, **{URLS: front.url})
     save(store)
     indexes.replace()
@@ -108,7 +108,7 @@ def test_while_several_processors_save_no_index_is_made_without_the_template(ind
     assert made_by_the_template(indexes)
 
 
-def test_an_index_has_the_mapping_where_the_template_goes_while_it_is_made(indexes, front, store_class):
+def test_an_index_has_the_mapping_even_if_the_template_is_deleted_meanwhile(indexes, front, store_class):
     def template_goes(request):
         if request == f"PUT /{indexes.template}-{TODAY:%Y%W}":
             indexes.client.options(ignore_status=404).indices.delete_index_template(name=indexes.template)
@@ -123,7 +123,7 @@ def test_an_index_has_the_mapping_where_the_template_goes_while_it_is_made(index
 def test_template_and_index_are_looked_at_once_a_minute(indexes, front, store_class):
     now = 0.0
     store = indexes.store(store_class, **{URLS: front.url})
-    store.indexes = WeeklyIndexes(store.config, store._connection, clock=lambda: now)
+    store.indexes.clock = lambda: now
     save(store)
     indexes.client.indices.delete_index_template(name=indexes.template)
     now = KNOWN_FOR - 1
@@ -183,11 +183,11 @@ def test_no_crash_is_blamed_for_the_mapping_of_an_index_that_another_program_mad
     indexes.client.indices.create(index=index, mappings=mappings, aliases={f"{index}.write": {}})
     with pytest.raises(PartlyAwayError, match=f"index {index} was made without the template"):
         save(store)
-    store.check_some(["destination"])
+    store.limited_to(["destination"]).check_before_retry()
 
 
 def test_an_index_that_an_older_version_made_is_written_to(indexes, store, index):
-    indexes.client.indices.create(index=index, mappings=MAPPINGS)
+    indexes.client.indices.create(index=index, mappings=mappings_of(PROPERTIES))
     crash_id = save(store)
     assert indexes.index_of(crash_id) == index
 
@@ -196,7 +196,7 @@ def test_setup_prepares_the_indexes_of_older_versions(indexes, front, store_clas
     """The processor's user may lack the privilege."""
     before = f"{indexes.template}-{TODAY - timedelta(days=70):%Y%W}"
     for name in (index, before, indexes.other):
-        indexes.client.indices.create(index=name, mappings=MAPPINGS)
+        indexes.client.indices.create(index=name, mappings=mappings_of(PROPERTIES))
     forbidden = failing("security_exception", "action [indices:admin/aliases] is unauthorized", 403)
     front.answer = lambda request: forbidden if "/_alias/" in request else None
     store = indexes.store(store_class, **{URLS: front.url})
@@ -214,8 +214,8 @@ def test_an_alias_in_the_place_of_an_index_needs_a_write_index(indexes, store, i
     store.setup()
     parts = [f"{indexes.template}-{part}{number}" for number in (1, 2)]
     for part in parts:
-        indexes.client.indices.create(index=part, mappings=MAPPINGS, aliases={index: {}})
-    with pytest.raises(PartlyAwayError, match=rf"{parts[0]}, {parts[1]}\) one must be its write index"):
+        indexes.client.indices.create(index=part, mappings=mappings_of(PROPERTIES), aliases={index: {}})
+    with pytest.raises(PartlyAwayError, match=rf"{parts[0]}, {parts[1]}\) must be its write index"):
         save(store)
     indexes.client.indices.put_alias(index=parts[1], name=index, is_write_index=True)
     assert indexes.index_of(save(store)) == parts[1]

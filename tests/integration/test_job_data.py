@@ -1,4 +1,4 @@
-"""Jobs that bring data to a real PostgreSQL, or from there to a real bucket."""
+"""Jobs that write data to a real PostgreSQL, or from there to a real bucket."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TestReferenceData:
 
     @pytest.fixture
     def come(self, job, database, tmp_path):
-        """Run the job over the tables as they are, but for these."""
+        """Run the job with the existing tables, except for these."""
 
         def come(*arguments: str, dry_run: bool = False, **tables: object):
             content = {table: rows(database, table) for table in ("product_productid_map", "windows_versions")}
@@ -70,14 +70,14 @@ class TestReferenceData:
         assert come(product_versions=ROWS, dry_run=True).summary == "20 rows to be changed"
         assert rows(database, "product_versions") == []
 
-    def test_half_of_the_rows_are_refused_and_all_tables_stay(self, come, database):
+    def test_a_change_of_half_the_rows_is_refused_and_all_tables_stay(self, come, database):
         come(product_versions=ROWS)
-        with pytest.raises(SocorroError, match="of 20 rows of product_versions 10 would go"):
+        with pytest.raises(SocorroError, match="10 of 20 rows of product_versions would be removed"):
             come(product_versions=ROWS[:10], windows_versions=[WINDOWS_12, *rows(database, "windows_versions")])
         assert len(rows(database, "product_versions")) == 20
         assert len(rows(database, "windows_versions")) == 8
 
-    def test_a_failure_in_the_midst_leaves_all_tables_as_they_were(self, come, database):
+    def test_a_failure_halfway_leaves_all_tables_as_they_were(self, come, database):
         database.execute(
             "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'away'; END $$;"
             "CREATE TRIGGER fail BEFORE INSERT ON product_versions FOR EACH ROW EXECUTE FUNCTION fail()"
@@ -150,5 +150,5 @@ def rows(database, table: str) -> list[dict[str, object]]:
 
 
 def versions_of_rows(database) -> dict[int, object]:
-    """Which transaction wrote each."""
+    """Return the transaction that wrote each row."""
     return dict(database.execute("SELECT build_id, xmin::text FROM product_versions"))

@@ -28,7 +28,7 @@ def cluster():
 
 @pytest.fixture
 def indexes(cluster):
-    """An index a day: of today, and of 29, 30, 31, 40 and 41 days ago; beside them some that are not the store's."""
+    """An index for today, and for 29, 30, 31, 40 and 41 days ago; beside them some that are not the store's."""
     cluster.pattern = f"{cluster.template}-%Y%m%d"
     wanted = {of_day(cluster, age) for age in (0, 29, 30, 31, 40, 41)}
     wanted |= {cluster.other, f"{cluster.template}-20010101-notes", f"{cluster.template}-20169999"}
@@ -59,7 +59,7 @@ def test_the_indexes_that_are_older_than_the_retention_go_and_no_others(indexes,
 
 def test_without_a_retention_all_stay(indexes, job):
     before = set(indexes.mappings())
-    assert "retention_days is 0, for ever" in job(JOB).summary
+    assert "retention_days is 0, so indexes stay for ever" in job(JOB).summary
     assert set(indexes.mappings()) == before
 
 
@@ -77,7 +77,7 @@ def test_more_than_the_maximum_are_not_deleted(indexes, job):
     assert set(indexes.mappings()) == before
 
 
-def test_a_clock_that_is_not_of_the_clusters_opinion_deletes_nothing(indexes, job):
+def test_a_clock_that_differs_from_the_clusters_deletes_nothing(indexes, job):
     before = set(indexes.mappings())
     job.now = NOW + timedelta(days=2)
     with pytest.raises(ClockNotTrusted, match="the server's"):
@@ -106,5 +106,5 @@ def test_a_cluster_that_is_away_is_an_error(indexes, job):
         job(JOB, **RETENTION, **{URLS.replace(".", "__"): "http://127.0.0.1:1"})
 
 
-def test_where_there_is_no_elasticsearch_there_is_nothing_to_do():
+def test_without_elasticsearch_there_is_nothing_to_do():
     assert JobRun({}, NOW)(JOB).summary == "nothing to do: the destination has no ESCrashStorage"

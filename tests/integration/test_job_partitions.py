@@ -34,7 +34,7 @@ def database():
 
 @pytest.fixture
 def job(database, monkeypatch):
-    # The server's clock is that of today.
+    # The server has the clock of today.
     monkeypatch.setattr("socorro_processor.crashstorage.postgresql.partitions.Partitions.server_time", lambda self: NOW)
     return JobRun({**database.options, "destination.crashstorage_class": class_name(PostgreSQLCrashStorage)}, NOW)
 
@@ -78,7 +78,7 @@ def test_a_dry_run_names_each_and_changes_nothing(database, job):
     assert weeks(database) == before
 
 
-def test_default_partitions_those_of_another_hand_and_other_tables_stay(database, job):
+def test_default_partitions_foreign_partitions_and_other_tables_stay(database, job):
     database.execute(
         "CREATE TABLE reports_20150105 PARTITION OF reports FOR VALUES FROM ('2015-01-01') TO ('2015-02-01');"
         "CREATE TABLE reports_archive PARTITION OF reports FOR VALUES FROM ('2014-01-06') TO ('2014-01-13');"
@@ -106,13 +106,13 @@ def test_a_clock_that_is_a_year_ahead_neither_drops_nor_makes(database, job):
     assert weeks(database) == before
 
 
-def test_a_clock_that_is_ahead_with_that_of_the_server_drops_nothing(database, job, monkeypatch):
+def test_a_clock_that_is_ahead_together_with_the_servers_drops_nothing(database, job, monkeypatch):
     job.now = noon(2017, 1, 23)
     monkeypatch.setattr(
         "socorro_processor.crashstorage.postgresql.partitions.Partitions.server_time", lambda self: job.now
     )
     before = weeks(database)
-    with pytest.raises(ClockNotTrusted, match="the newest of the weeks is of 2016-11-27"):
+    with pytest.raises(ClockNotTrusted, match="the newest of the weeks ends on 2016-11-27"):
         job(JOB, **RETENTION)
     assert weeks(database) == before
 
@@ -122,20 +122,23 @@ def test_the_servers_clock_is_asked(database):
         assert abs(store.partitions.server_time() - database.execute("SELECT now()")[0]) < timedelta(minutes=1)
 
 
-def test_a_table_that_somebody_reads_for_long_is_an_error_and_the_next_run_goes_on(database, job):
+def test_a_table_that_somebody_reads_for_a_long_time_is_an_error_and_the_next_run_goes_on(database, job):
     with closing(database.connect()) as reader, reader.cursor() as cursor:
         cursor.execute("BEGIN; SELECT count(*) FROM reports_20161017")
-        with pytest.raises(TransientStorageError, match=r"drop the partition reports_20161017.*locked for long"):
+        with pytest.raises(
+            TransientStorageError,
+            match=r"cannot drop the partition reports_20161017.*held its lock on the table for a long time",
+        ):
             job(JOB, **RETENTION)
     job(JOB, **RETENTION)
     assert weeks(database)[0] == "20161024"
 
 
-def test_two_stores_of_one_database_are_one(database, job):
+def test_two_stores_in_one_database_are_one(database, job):
     store = class_name(PostgreSQLCrashStorage)
     job(JOB, dry_run=True, source__crashstorage_class=store, **RETENTION)
     assert job.lines.count("reports_20161010  would be dropped") == 1
 
 
-def test_where_there_is_no_postgresql_there_is_nothing_to_do():
+def test_without_postgresql_there_is_nothing_to_do():
     assert JobRun({}, NOW)(JOB).summary.startswith("nothing to do: neither source nor destination")

@@ -12,9 +12,8 @@ import pytest
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import class_name
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashstorage.elasticsearch import search
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
-from socorro_processor.crashstorage.elasticsearch.search import CrashQuery
+from socorro_processor.crashstorage.elasticsearch.newest import find_newest
 from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.crashstorage.null import NullCrashStorage
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
@@ -50,7 +49,7 @@ def elasticsearch():
 
 @pytest.fixture(params=["postgresql", "elasticsearch"])
 def site(request: pytest.FixtureRequest) -> Any:
-    """A store, and what makes all that was saved in it visible."""
+    """A store, and a function that makes saved crashes visible to searches."""
     if request.param == "postgresql":
         return request.getfixturevalue("postgresql"), lambda: None
     indexes = request.getfixturevalue("elasticsearch")
@@ -58,7 +57,7 @@ def site(request: pytest.FixtureRequest) -> Any:
 
 
 def save(store: Any, days_ago: int, hour: int = 12, **fields: object) -> CrashSummary:
-    """What a list says of the crash that is saved."""
+    """Save a crash, and return the entry that a list should have for it."""
     day = DAY - timedelta(days=days_ago)
     moment = datetime(day.year, day.month, day.day, hour, tzinfo=UTC).isoformat()
     shown = {"product": "Lightbox", "version": "2.3", "signature": "f"} | fields
@@ -76,7 +75,7 @@ def test_the_newest_come_first_however_old_they_are(site):
     assert [*store.newest(3)] == crashes[:3]
 
 
-def test_those_of_a_signature_or_a_product_are_found(site):
+def test_crashes_of_a_signature_or_a_product_are_found(site):
     store, refresh = site
     g = [save(store, days_ago, signature="g") for days_ago in DAYS_AGO]
     other = save(store, 2, product="Other", signature="G")
@@ -88,24 +87,24 @@ def test_those_of_a_signature_or_a_product_are_found(site):
     assert [*store.newest(100, "g", "Other")] == []
 
 
-def test_what_is_null_or_no_text_is_not_known(site):
+def test_a_value_that_is_null_or_not_text_is_unknown(site):
     store, refresh = site
     crash = save(store, 1, product=None, version=["x"], signature="s")
     refresh()
     assert [*store.newest(1)] == [CrashSummary(crash.crash_id, crash.submitted, signature="s")]
 
 
-def test_of_a_store_without_crashes_there_are_none(site):
+def test_a_store_without_crashes_lists_none(site):
     store, _ = site
     assert [*store.newest(5)] == []
 
 
-def test_elasticsearch_gives_them_in_pages(elasticsearch):
+def test_elasticsearch_lists_them_in_pages(elasticsearch):
     store = elasticsearch.store()
-    # Many of the same moment: none is left out between two pages.
+    # Many have the same time, and none is left out between two pages.
     crashes = [save(store, number // 7) for number in range(MANY)]
     elasticsearch.refresh()
-    found = search.find_newest(store._connection, store.indexes.patterns(), CrashQuery(), 15, page=4)
+    found = find_newest(store.indexes.connection, store.indexes.patterns(), 15, page=4)
     first = [crash.crash_id for crash in islice(found, 15)]
     assert len(set(first)) == 15
     assert {crash.crash_id for crash in crashes[:14]} <= set(first)

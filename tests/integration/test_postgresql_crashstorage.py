@@ -1,4 +1,4 @@
-"""PostgreSQLCrashStorage on a real server: what is saved, whatever strangers sent, and what becomes of failures."""
+"""PostgreSQLCrashStorage on a real server: what it saves, whatever strangers sent, and how it fails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCra
 from socorro_processor.crashstorage.postgresql.partitions import TABLES
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError, TransientStorageError
 from socorro_processor.monitoring.metrics import METRICS
-from tests.contract import test_storage_contract as contract
+from socorro_processor.testing import JSONStoreSuite
+from socorro_processor.testing.stores import INVALID_CRASH_IDS
 from tests.integration.postgresql_database import SERVER, USER, new_database, new_role
 
 DAY = date(2016, 11, 23)
@@ -68,17 +69,10 @@ def save(store, processed_crash: dict[str, Any], **annotations: Any) -> None:
     store.save_raw_and_processed(annotations, {}, processed_crash, processed_crash["uuid"])
 
 
-# Of the contract of all stores what does not speak of dumps, or of objects under keys.
-test_a_processed_crash_comes_back_as_it_was_saved = contract.test_a_processed_crash_comes_back_as_it_was_saved
-test_a_processed_crash_without_a_crash_id_is_refused = contract.test_a_processed_crash_without_a_crash_id_is_refused
-test_a_raw_crash_comes_back_as_it_was_saved = contract.test_a_raw_crash_comes_back_as_it_was_saved
-test_a_retry_saves_as_the_first_attempt_would_have = contract.test_a_retry_saves_as_the_first_attempt_would_have
-test_a_store_that_can_be_used_says_so = contract.test_a_store_that_can_be_used_says_so
-test_nothing_that_is_given_to_a_store_is_changed = contract.test_nothing_that_is_given_to_a_store_is_changed
-test_saving_twice_keeps_one_crash_the_newer = contract.test_saving_twice_keeps_one_crash_the_newer
-test_what_a_store_gives_is_a_copy = contract.test_what_a_store_gives_is_a_copy
-test_what_no_json_can_hold_is_mended_when_it_is_saved = contract.test_what_no_json_can_hold_is_mended_when_it_is_saved
-test_what_the_redactor_forbids_is_kept_and_not_given = contract.test_what_the_redactor_forbids_is_kept_and_not_given
+class TestContract(JSONStoreSuite):
+    @pytest.fixture
+    def store(self, store):
+        return store
 
 
 class TestWhatIsSaved:
@@ -93,8 +87,8 @@ class TestWhatIsSaved:
 
         row = database.row("reports", crash_id)
         assert row.pop("partition") == "reports_20161121"
-        assert row == {"uuid": crash_id, "crash_date": DAY, **fields, **dict.fromkeys(moments, noon)}
-        assert len(row) == 37
+        assert row == {"uuid": crash_id, "crash_date": DAY, "fields": None, **fields, **dict.fromkeys(moments, noon)}
+        assert len(row) == 38
 
     @pytest.mark.parametrize(
         ("column", "length"),
@@ -135,7 +129,7 @@ class TestWhatIsSaved:
 
         assert database.row("reports", crash_id)[column] == "x" * 100_000
 
-    def test_raw_and_processed_crash_are_there_as_json(self, store, database, crash_id):
+    def test_raw_and_processed_crash_are_saved_as_json(self, store, database, crash_id):
         save(store, report(crash_id, json_dump={"threads": [{"frames": [1.5, None]}]}), ProductName="Lightbox")
 
         processed = database.row("processed_crashes", crash_id)
@@ -151,8 +145,8 @@ class TestWhatIsSaved:
         moment = datetime(2016, 11, 23, 21, 59, 59, 500_000, tzinfo=UTC)
         assert database.row("raw_crashes", crash_id)["date_processed"] == moment
 
-    @pytest.mark.parametrize("uuid", [uuid for uuid in contract.NO_CRASH_IDS if uuid != "../x"])
-    def test_what_is_no_crash_id_is_refused(self, store, crash_id, uuid):
+    @pytest.mark.parametrize("uuid", [uuid for uuid in INVALID_CRASH_IDS if uuid != "../x"])
+    def test_an_invalid_crash_id_is_refused(self, store, crash_id, uuid):
         for use in (
             lambda: store.save_raw_crash({}, {}, uuid),
             lambda: store.save_processed({"uuid": uuid}),
@@ -296,12 +290,12 @@ class TestPlugins:
             ("NPSWF32.dll", "Shockwave Flash")
         ]
 
-    def test_a_crash_of_another_process_has_none(self, store, database, crash_id):
+    def test_a_crash_of_another_process_has_no_plugin_row(self, store, database, crash_id):
         save(store, plugin(crash_id, "NPSWF32.dll", "Shockwave Flash") | {"process_type": "content"})
 
         assert database.rows("plugins_reports", crash_id) == []
 
-    def test_a_plugin_is_there_once_however_many_crash_at_once(self, store, database):
+    def test_a_plugin_has_one_row_however_many_crash_at_once(self, store, database):
         crash_ids = [new_crash_id(DAY) for _ in range(40)]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda crash_id: save(store, plugin(crash_id, "npjp2.dll", "Java")), crash_ids))
@@ -332,7 +326,7 @@ class TestMissingSymbols:
         assert {row["crash_date"] for row in rows} == {DAY}
         assert {row["date_processed"] for row in rows} == {datetime(2016, 11, 23, 12, tzinfo=UTC)}
 
-    def test_a_module_that_is_there_twice_is_one_row(self, store, database, crash_id):
+    def test_a_module_that_is_listed_twice_is_one_row(self, store, database, crash_id):
         save(store, missing(crash_id, XUL, XUL, [*XUL[:2], "other.dll", None]))
 
         assert len(database.rows("missing_symbols", crash_id)) == 1
@@ -343,7 +337,7 @@ class TestMissingSymbols:
         row = database.row("missing_symbols", crash_id)
         assert {row[name] for name in MissedModule._fields} == {"\U0001f600" * 255}
 
-    def test_a_crash_of_3000_modules_that_missed_all_of_their_symbols(self, store, database, crash_id):
+    def test_a_crash_of_3000_modules_without_symbols_is_saved(self, store, database, crash_id):
         modules = [
             {"filename": f"module{number}.dll", "debug_file": f"module{number}.pdb", "debug_id": f"{number:033X}"}
             for number in range(3000)
@@ -354,7 +348,7 @@ class TestMissingSymbols:
         assert len(database.rows("missing_symbols", crash_id)) == 3000
         assert len(store.get_processed(crash_id)["json_dump"]["modules"]) == 3000
 
-    def test_the_store_can_be_asked_for_them(self):
+    def test_the_store_lists_missed_symbols(self):
         with new_database() as database, closing(database.store()) as store:
             store.setup()
             assert list(store.missing_symbols()) == []
@@ -369,7 +363,7 @@ class TestMissingSymbols:
             assert all(sorted(files) == sorted([MissedModule(*XUL), MissedModule(*NTDLL)]) for files in since.values())
             assert most_missed(store.missing_symbols(DAY)) == [(MissedModule(*NTDLL), 2), (MissedModule(*XUL), 2)]
 
-    def test_they_are_read_in_parts(self, store, database):
+    def test_missed_symbols_are_read_in_parts(self, store, database):
         rows = [[f"{number}.pdb", "0", None, None] for number in range(3000)]
         crash_ids = [new_crash_id(DAY) for _ in range(4)]
         for crash_id in crash_ids:
@@ -384,7 +378,7 @@ class TestMissingSymbols:
         assert query == 'FETCH FORWARD 10000 FROM "reading"'
         assert [len(files) for crash_id, files in crashes if crash_id in crash_ids] == [3000] * 4
 
-    def test_people_ask_with_the_command(self, store, database, crash_id, capsys):
+    def test_the_command_lists_missed_symbols(self, store, database, crash_id, capsys):
         save(store, missing(crash_id, ["asked-for.pdb", "1", None, None]))
         options = [f"--{key}={value}" for key, value in database.options.items()]
         destination = f"--destination.crashstorage_class={class_name(PostgreSQLCrashStorage)}"
@@ -426,7 +420,7 @@ class TestProcessedAgain:
         plugin_id = database.row("plugins_reports", crash_id)["plugin_id"]
         assert database.execute("SELECT filename FROM plugins WHERE id = %s", plugin_id) == [f"{winner}.dll"]
 
-    def test_what_cannot_be_saved_as_a_whole_leaves_the_earlier_crash(self, store, database, crash_id):
+    def test_a_crash_that_cannot_be_saved_whole_leaves_the_earlier_one(self, store, database, crash_id):
         save(store, missing(crash_id, XUL) | {"signature": "old"}, Version="1")
         before = {table: database.rows(table, crash_id) for table in TABLES}
         database.execute("ALTER TABLE missing_symbols ADD CONSTRAINT none_of_it CHECK (debug_file <> 'refused.pdb')")
@@ -466,12 +460,12 @@ class TestRemoval:
             with pytest.raises(CrashIDNotFound, match=crash_id):
                 use(crash_id)
 
-    def test_rows_are_counted_where_there_are_more_than_one(self, store, crash_id):
+    def test_several_rows_of_a_part_are_shown_with_their_number(self, store, crash_id):
         missed = [["a", "1", None, None], ["b", "2", None, None]]
         store.save_processed({"uuid": crash_id, "processing": {"missing_symbols": missed}})
         assert store.held(crash_id) == ["reports", "processed_crashes", "missing_symbols (2)"]
 
-    def test_what_there_is_of_a_crash_is_removed_where_that_is_not_all(self, store, crash_id):
+    def test_an_incomplete_crash_is_removed_from_every_table(self, store, crash_id):
         store.save_raw_crash({}, {}, crash_id)
         store.remove(crash_id)
 
@@ -480,7 +474,7 @@ class TestRemoval:
 
 
 class TestLargeCrashes:
-    def test_a_processed_crash_of_20_mb(self, store, database, crash_id):
+    def test_a_processed_crash_of_20_mb_is_saved(self, store, database, crash_id):
         frames = [{"function": f"f{number}<é>\\", "file": "a'b", "line": number} for number in range(400_000)]
         processed_crash = report(crash_id, json_dump={"threads": [{"frames": frames}]})
         assert len(json.dumps(processed_crash)) > 20_000_000
@@ -489,26 +483,26 @@ class TestLargeCrashes:
         assert store.get_unredacted_processed(crash_id) == processed_crash
         assert database.row("reports", crash_id)["signature"] is None
 
-    def test_a_crash_that_postgresql_could_not_write_down_again_is_refused(self, store, crash_id):
-        """It writes 1e300 with all its digits, and no text of a gigabyte."""
+    def test_a_crash_that_postgresql_could_not_print_again_is_refused(self, store, crash_id):
+        """PostgreSQL prints 1e300 with all its digits, and cannot print a text of a gigabyte."""
         with pytest.raises(PermanentStorageError, match="once PostgreSQL has written them out"):
             save(store, report(crash_id, json_dump={"numbers": [1e300] * 3_600_000}))
         with pytest.raises(CrashIDNotFound):
             store.get_unredacted_processed(crash_id)
 
-    def test_a_crash_of_very_many_numbers_that_can_be_written_down_is_saved(self, store, crash_id):
+    def test_a_crash_of_very_many_numbers_that_can_be_printed_is_saved(self, store, crash_id):
         numbers = [1.5e300, 1.5e-7, 0.25] * 200_000
         save(store, report(crash_id, json_dump={"numbers": numbers}))
         assert len(store.get_unredacted_processed(crash_id)["json_dump"]["numbers"]) == len(numbers)
 
-    def test_an_annotation_of_20_mb(self, store, crash_id):
+    def test_an_annotation_of_20_mb_is_saved(self, store, crash_id):
         save(store, report(crash_id, user_comments="é" * 10_000_000), Comments="é" * 10_000_000)
 
         assert len(store.get_raw_crash(crash_id)["Comments"]) == 10_000_000
 
 
 class TestAway:
-    def test_what_was_closed_while_idle_fails_no_crash(self, store, database):
+    def test_a_connection_that_was_closed_while_idle_fails_no_crash(self, store, database):
         save(store, report(new_crash_id(DAY)))
         assert database.end_connections()
         crash_id = new_crash_id(DAY)
@@ -518,7 +512,7 @@ class TestAway:
         assert store.get_processed(crash_id)["uuid"] == crash_id
         store.check()
 
-    def test_where_all_were_closed_each_crash_is_saved_at_once(self, store, database):
+    def test_if_all_connections_were_closed_each_crash_is_still_saved_at_once(self, store, database):
         crash_ids = [new_crash_id(DAY) for _ in range(32)]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda crash_id: save(store, report(crash_id)), crash_ids))
@@ -532,7 +526,7 @@ class TestAway:
                 store.setup()
                 list(pool.map(lambda _: save(store, report(new_crash_id(DAY))), range(64)))
                 (connections,) = database.execute(count)
-            assert 1 <= connections <= 9  # one may be that of an earlier question, on its way out
+            assert 1 <= connections <= 9  # one may belong to an earlier query, and be on its way out
             database.wait_for_no_connection()
 
     def test_a_server_that_is_away_is_the_stores_fault(self, database, crash_id):
@@ -541,7 +535,7 @@ class TestAway:
                 with pytest.raises(TransientStorageError, match=r"127\.0\.0\.1:1: .*refused"):
                     use()
 
-    def test_a_wrong_password_is_the_stores_fault_and_is_not_told(self, database, crash_id):
+    def test_a_wrong_password_is_the_stores_fault_and_is_not_shown(self, database, crash_id):
         with closing(database.store(**{f"{USER}database_password": "hunter2"})) as store:
             with pytest.raises(TransientStorageError, match="password authentication failed") as caught:
                 save(store, report(crash_id))
@@ -562,16 +556,20 @@ class TestAway:
             store.setup()
             save(store, report(crash_id))
 
-    def test_a_server_that_takes_no_changes_is_the_stores_fault_until_it_does(self, crash_id):
+    def test_a_read_only_server_is_the_stores_fault_until_it_can_be_written(self, crash_id):
         with new_database() as database, closing(database.store()) as store:
             store.setup()
             database.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
             database.end_connections()
-            with pytest.raises(TransientStorageError, match=r"read-only transaction .*name the primary server"):
+            with pytest.raises(
+                TransientStorageError, match=r"read-only transaction .*set database_hostname to the primary server"
+            ):
                 save(store, report(crash_id))
-            with pytest.raises(TransientStorageError, match="takes no changes: name the primary server"):
+            with pytest.raises(
+                TransientStorageError, match="takes no changes: set database_hostname to the primary server"
+            ):
                 store.check()
-            # As after a failover: the same name is now another server. No connection to the old one is used again.
+            # As after a failover, the same name is now another server. No connection to the old one is used again.
             with closing(database.connect(options="-c default_transaction_read_only=off")) as connection:
                 connection.cursor().execute(f"ALTER DATABASE {database.name} RESET default_transaction_read_only")
             save(store, report(crash_id))
@@ -584,7 +582,7 @@ class TestAway:
         ):
             save(store, report(crash_id))
 
-    def test_a_table_that_is_locked_for_long_is_the_stores_fault(self, store, database, crash_id):
+    def test_a_table_that_stays_locked_is_the_stores_fault(self, store, database, crash_id):
         save(store, report(new_crash_id(DAY)))
         with (
             closing(database.store(**{f"{SERVER}statement_timeout": 1}, today=lambda: DAY)) as impatient,
@@ -634,7 +632,7 @@ def test_the_password_is_not_printed_with_the_configuration(database, capsys):
     assert database.options[f"{USER}database_password"] not in printed
 
 
-def test_those_without_a_row_of_their_processed_crash_are_missing(store):
+def test_crashes_without_a_processed_crash_row_are_missing(store):
     saved, old, raw, unknown = (new_crash_id(day) for day in (DAY, date(2001, 1, 1), DAY, DAY))
     store.save_processed(report(saved))
     store.save_processed(report(old))
@@ -643,7 +641,7 @@ def test_those_without_a_row_of_their_processed_crash_are_missing(store):
     assert store.missing_processed([]) == set()
 
 
-def test_a_database_without_its_tables_says_so_and_not_that_crashes_are_missing(crash_id):
+def test_in_a_database_without_its_tables_no_crash_is_called_missing(crash_id):
     with (
         new_database() as empty,
         closing(empty.store()) as store,
@@ -652,6 +650,48 @@ def test_a_database_without_its_tables_says_so_and_not_that_crashes_are_missing(
         store.missing_processed([crash_id])
 
 
-def test_what_is_no_crash_id_is_not_looked_for(store, crash_id):
+def test_an_invalid_crash_id_is_not_looked_for(store, crash_id):
     with pytest.raises(InvalidCrashID):
         store.missing_processed([crash_id, "x"])
+
+
+OWN = '[{"name": "albums", "type": "integer", "annotations": ["AlbumCount"]}]'
+
+
+def test_a_crash_of_today_has_the_fields_without_a_column_in_one_that_is_searched(database, crash_id, caplog):
+    of_today = report(
+        crash_id,
+        processing={"algorithm": 2026},
+        reason="SIGSEGV",
+        cpu_arch="amd64",
+        android_model="Pixel 9\0",
+        thread_count="seven",
+        has_mac_boot_args=False,
+        albums=3,
+        mdsw_stderr="not searched",
+    )
+    with closing(database.store(**{"resource.fields.own_fields": OWN})) as store:
+        save(store, of_today)
+    row = database.row("reports", crash_id)
+    assert row["fields"] == {"android_model": "Pixel 9\ufffd", "has_mac_boot_args": False, "albums": 3}
+    assert (row["reason"], row["cpu_name"]) == ("SIGSEGV", "amd64")
+    assert (
+        "left out of fields because they have another type than the table of fields says: thread_count" in caplog.text
+    )
+    assert database.execute("""SELECT uuid FROM reports WHERE fields @> '{"albums": 3}'""") == [crash_id]
+    (index,) = database.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'reports_fields_idx'")
+    assert "USING gin (fields jsonb_path_ops)" in index
+
+
+def test_a_plugin_of_today_has_its_row(store, database, crash_id):
+    name = f"plugin {crash_id}"
+    names = {"plugin_filename": "p.dll", "plugin_name": name, "plugin_version": "1"}
+    save(store, report(crash_id, process_type="plugin", processing={"algorithm": 2026}, **names))
+    assert database.execute("SELECT filename FROM plugins WHERE name = %s", name) == ["p.dll"]
+    assert database.row("plugins_reports", crash_id)["version"] == "1"
+
+
+def test_a_crash_of_2015_has_its_columns_alone(store, database, crash_id):
+    save(store, report(crash_id, android_model="Pixel 9", cpu_name="x86", cpu_arch="amd64"))
+    row = database.row("reports", crash_id)
+    assert (row["fields"], row["cpu_name"]) == (None, "x86")

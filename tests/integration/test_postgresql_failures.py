@@ -1,4 +1,4 @@
-"""Every failure of a real server is sorted: whose fault it is, and what may be told of it."""
+"""Failures of a real server: whose fault each is, and which words of it may be shown."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pool(database):
 
 
 def fail_with(state: str):
-    """Work that fails as the server says it, everything it says being a secret."""
+    """Run work that fails with a real error of the server, all of whose text is secret."""
     text = f"RAISE EXCEPTION 'secret' USING ERRCODE = '{state}', DETAIL = 'secret', HINT = 'secret'"
     return lambda cursor: cursor.execute(f"DO $$ BEGIN {text}; END $$")
 
@@ -85,14 +85,14 @@ PERMANENT = {
 
 
 @pytest.mark.parametrize("state", TRANSIENT)
-def test_what_the_server_says_of_itself_is_transient(pool, state):
+def test_an_error_of_the_server_is_transient(pool, state):
     with pytest.raises(TransientStorageError, match=state):
         pool.run("try it", fail_with(state))
 
 
 @pytest.mark.parametrize("state", PERMANENT)
-def test_what_it_says_of_the_content_is_permanent_and_is_not_told(pool, state):
-    with pytest.raises(PermanentStorageError, match=f"try it .*{state}") as caught:
+def test_an_error_about_the_content_is_permanent_and_is_not_quoted(pool, state):
+    with pytest.raises(PermanentStorageError, match=f"cannot try it .*{state}") as caught:
         pool.run("try it", fail_with(state))
     assert "secret" not in str(caught.value)
 
@@ -110,7 +110,7 @@ def test_what_it_says_of_the_content_is_permanent_and_is_not_told(pool, state):
         "INSERT INTO short VALUES (NULL)",
     ],
 )
-def test_no_message_quotes_what_was_to_be_stored(pool, database, statement):
+def test_no_message_quotes_a_crash(pool, database, statement):
     database.execute("CREATE TABLE IF NOT EXISTS short (text varchar(10) PRIMARY KEY)")
     with pytest.raises(CrashStorageError) as caught:
         pool.run("try it", lambda cursor: cursor.execute(statement))
@@ -123,12 +123,12 @@ def test_a_message_names_the_table_and_what_to_do(pool, database):
         pool.run("save this", lambda cursor: cursor.execute("INSERT INTO reports VALUES (1)"))
     port = database.options[f"{SERVER}database_port"]
     assert str(caught.value) == (
-        f'save this in the database {database.name} at 127.0.0.1:{port}: relation "reports" does not exist (42P01): '
-        "run `socorro setup`"
+        f'cannot save this in the database {database.name} at 127.0.0.1:{port}: relation "reports" does not exist '
+        "(42P01): run `socorro setup`"
     )
 
 
-def test_a_server_that_shuts_down_within_the_work_is_tried_once_more(pool, database):
+def test_a_server_that_shuts_down_during_a_statement_is_tried_once_more(pool, database):
     ends = iter([True, False])
 
     def work(cursor) -> str:
@@ -150,12 +150,12 @@ def test_a_server_that_ends_each_connection_is_not_tried_for_ever(pool, database
         cursor.execute("SELECT 1")
 
     pool.run("be idle", lambda cursor: None)
-    with pytest.raises(TransientStorageError, match="try it"):
+    with pytest.raises(TransientStorageError, match="cannot try it"):
         pool.run("try it", work)
     assert len(tries) == 2
 
 
-def test_a_server_that_says_nothing_is_given_up(database):
+def test_a_silent_server_is_given_up(database):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         options = {f"{SERVER}database_port": silent.getsockname()[1], f"{SERVER}connect_timeout": 2}
         with (
@@ -177,11 +177,11 @@ def pool_behind(proxy: TCPProxy, database) -> ConnectionPool:
 
 
 @pytest.mark.parametrize("drips", [False, True])
-def test_a_server_that_stands_still_or_drips_within_a_statement_is_given_up(database, proxy, drips):
+def test_a_server_that_stops_or_drips_during_a_statement_is_given_up(database, proxy, drips):
     answered = threading.Event()
 
     def drip() -> None:
-        # The beginning of a row of 1 MB.
+        # The first part of a row of 1 MB.
         proxy.say_to_clients(b"D\0\x10\0\0")
         while not answered.wait(0.05):
             with suppress(OSError):
@@ -197,7 +197,7 @@ def test_a_server_that_stands_still_or_drips_within_a_statement_is_given_up(data
 
     with closing(pool_behind(proxy, database)) as pool:
         with pytest.raises(
-            TransientStorageError, match=f"try it in the database {database.name} .*: no answer within 4"
+            TransientStorageError, match=f"cannot try it in the database {database.name} .*: no answer within 4"
         ):
             pool.run("try it", work)
         answered.set()
@@ -207,7 +207,7 @@ def test_a_server_that_stands_still_or_drips_within_a_statement_is_given_up(data
         assert pool.run("try it", _one) == 1
 
 
-def test_a_server_that_stood_still_while_a_connection_was_idle_is_given_up(database, proxy):
+def test_a_server_that_stopped_while_a_connection_was_idle_is_given_up(database, proxy):
     with closing(pool_behind(proxy, database)) as pool:
         assert pool.run("try it", _one) == 1
         proxy.stall()
@@ -217,7 +217,7 @@ def test_a_server_that_stood_still_while_a_connection_was_idle_is_given_up(datab
         assert pool.run("try it", _one) == 1
 
 
-def test_a_statement_that_is_to_take_long_has_no_deadline(database, proxy):
+def test_a_statement_that_may_take_long_has_no_deadline(database, proxy):
     def work(cursor) -> int:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("SELECT 1 FROM pg_sleep(6)")
@@ -232,7 +232,7 @@ def _one(cursor) -> int:
     return cursor.fetchone()[0]
 
 
-def test_a_server_without_tls_is_refused_where_tls_is_required(database):
+def test_a_server_without_tls_is_refused_if_tls_is_required(database):
     with (
         closing(pool_of(database, **{f"{SERVER}sslmode": "require"})) as pool,
         pytest.raises(TransientStorageError, match="server does not support SSL"),
@@ -240,6 +240,6 @@ def test_a_server_without_tls_is_refused_where_tls_is_required(database):
         pool.run("try it", lambda cursor: None)
 
 
-def test_a_mode_of_tls_that_there_is_not_is_a_mistake_of_the_configuration(database):
+def test_an_unknown_tls_mode_is_a_configuration_error(database):
     with pytest.raises(ConfigurationError, match=r"processor\.ini: 'verify_full' .* one of disable, .*, verify-full"):
         pool_of(database, **{f"{SERVER}sslmode": SourcedValue("verify_full", "processor.ini")})

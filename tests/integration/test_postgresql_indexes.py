@@ -1,4 +1,4 @@
-"""The indexes of `reports`: on every partition, old and new, and made while everyone is at work."""
+"""The indexes of `reports`: on every partition, old and new, and made while crashes are saved."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.integration.postgresql_database import SERVER, new_database, new_role
 
 DAY = date(2016, 11, 23)
 TABLES = ["reports", "reports_20161121", "reports_20161128", "reports_20161205", "reports_default"]
-"""After setup on that day."""
+"""The tables after setup on that day."""
 SIGNATURE = "reports_20161121_signature_crash_date_idx"
 
 
 @pytest.fixture
 def database():
-    """As a version without indexes has left it, with a crash in a week and one in the default partition."""
+    """A database of a version without indexes, with a crash in a week and one in the default partition."""
     with new_database() as database:
         with closing(database.store(today=lambda: DAY)) as store:
             store.setup()
@@ -42,9 +42,9 @@ def store(database):
 
 
 def indexed(database) -> dict[str, set[str]]:
-    """The columns of the usable indexes, but for the primary key, of the table and each of its partitions.
+    """Return the columns of the usable indexes, without the primary key, of the table and each of its partitions.
 
-    Those of a partition count only as part of one of the table.
+    An index of a partition counts only as part of one of the table.
     """
     rows = database.execute(
         """
@@ -61,27 +61,27 @@ def indexed(database) -> dict[str, set[str]]:
     return found
 
 
-ALL = {"signature crash_date", "product version crash_date", "date_processed"}
+ALL = {"signature crash_date", "product version crash_date", "date_processed", "fields"}
 
 
 def all_on(*tables: str) -> dict[str, set[str]]:
     return dict.fromkeys(tables, ALL)
 
 
-def test_setup_of_an_empty_database_makes_them_on_every_partition():
+def test_setup_of_an_empty_database_makes_indexes_on_every_partition():
     with new_database() as database, closing(database.store(today=lambda: DAY)) as store:
         store.setup()
 
         assert indexed(database) == all_on(*TABLES)
 
 
-def test_setup_makes_them_on_the_tables_of_an_older_version(store, database):
+def test_setup_makes_indexes_on_the_tables_of_an_older_version(store, database):
     store.setup()
 
     assert indexed(database) == all_on(*TABLES)
 
 
-def test_a_second_setup_makes_no_other(store, database):
+def test_a_second_setup_makes_no_further_indexes(store, database):
     store.setup()
     before = database.execute("SELECT indexrelid FROM pg_index ORDER BY 1")
     store.setup()
@@ -89,14 +89,14 @@ def test_a_second_setup_makes_no_other(store, database):
     assert database.execute("SELECT indexrelid FROM pg_index ORDER BY 1") == before
 
 
-def test_the_partition_of_a_new_week_has_them(store, database):
+def test_the_partition_of_a_new_week_has_the_indexes(store, database):
     store.setup()
     store.save_processed({"uuid": new_crash_id(DAY - timedelta(weeks=9))})
 
     assert indexed(database) == all_on(*TABLES, "reports_20160919")
 
 
-def test_a_partition_that_somebody_attaches_by_hand_has_them(store, database):
+def test_a_partition_that_somebody_attaches_by_hand_has_the_indexes(store, database):
     store.setup()
     database.execute(
         "ALTER TABLE reports DETACH PARTITION reports_20161128;"
@@ -109,7 +109,7 @@ def test_a_partition_that_somebody_attaches_by_hand_has_them(store, database):
     assert indexed(database) == all_on(*TABLES)
 
 
-def test_a_partition_that_is_made_before_setup_went_on_after_an_interruption_has_them(store, database):
+def test_a_partition_that_is_made_while_setup_is_interrupted_has_the_indexes(store, database):
     database.execute("CREATE INDEX reports_signature_crash_date_idx ON ONLY reports (signature, crash_date)")
     store.save_processed({"uuid": new_crash_id(DAY - timedelta(weeks=9))})
     assert indexed(database)["reports_20160919"] == {"signature crash_date"}
@@ -119,7 +119,7 @@ def test_a_partition_that_is_made_before_setup_went_on_after_an_interruption_has
     assert indexed(database) == all_on(*TABLES, "reports_20160919")
 
 
-def test_an_index_whose_making_was_interrupted_is_made_anew(store, database):
+def test_an_index_whose_creation_was_interrupted_is_made_again(store, database):
     store.save_processed({"uuid": new_crash_id(DAY), "signature": "main"})
     with pytest.raises(psycopg2.errors.UniqueViolation):
         database.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {SIGNATURE} ON reports_20161121 (signature, crash_date)")
@@ -141,7 +141,7 @@ def test_an_index_that_was_made_and_not_attached_is_used(store, database):
 
 @contextmanager
 def in_transaction(database, statement: str):
-    """Within the ``with`` a session has executed the statement and not committed it."""
+    """A session that has executed the statement and not committed it, within the ``with``."""
     with closing(database.connect()) as connection, connection, connection.cursor() as cursor:
         cursor.execute(statement)
         yield
@@ -167,7 +167,7 @@ def test_processors_save_and_people_read_while_an_index_waits_for_somebody_who_w
 
 
 def waiting(database) -> str:
-    """The statement of the processor's that waits for a lock."""
+    """Return the processor's statement that waits for a lock."""
     found = database.execute(
         "SELECT query FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
         " AND application_name = 'socorro-processor'",
@@ -176,10 +176,12 @@ def waiting(database) -> str:
     return found[0] if found else ""
 
 
-def test_while_somebody_writes_for_long_to_the_whole_table_setup_gives_up_and_a_later_one_goes_on(store, database):
+def test_while_somebody_keeps_writing_to_the_whole_table_setup_gives_up_and_a_later_one_goes_on(store, database):
     with (
         in_transaction(database, "UPDATE reports SET signature = 'other'"),
-        pytest.raises(TransientStorageError, match=r"make the indexes .*another session has the table locked for long"),
+        pytest.raises(
+            TransientStorageError, match=r"cannot make the indexes .*another session has held its lock on the table"
+        ),
     ):
         store.setup()
     store.setup()
@@ -187,7 +189,7 @@ def test_while_somebody_writes_for_long_to_the_whole_table_setup_gives_up_and_a_
     assert indexed(database) == all_on(*TABLES)
 
 
-def test_eight_hosts_make_them_at_once_while_crashes_are_saved(database):
+def test_eight_hosts_make_indexes_at_once_while_crashes_are_saved(database):
     together, stop = threading.Barrier(8), threading.Event()
 
     def setup(_) -> None:
@@ -215,7 +217,7 @@ def test_eight_hosts_make_them_at_once_while_crashes_are_saved(database):
     assert database.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = %s", database.name) == [0]
 
 
-def test_where_all_are_there_a_user_who_may_make_none_runs_setup(store, database):
+def test_once_all_indexes_exist_setup_needs_no_right_to_make_any(store, database):
     store.setup()
     with new_role(database) as role, closing(database.store(today=lambda: DAY, **role)) as restricted:
         database.execute(
@@ -224,7 +226,7 @@ def test_where_all_are_there_a_user_who_may_make_none_runs_setup(store, database
         restricted.setup()
 
 
-def test_crashes_are_saved_where_they_are_missing_and_the_check_is_content(store, database):
+def test_missing_indexes_keep_no_crash_from_being_saved_and_pass_the_check(store, database):
     store.check()
     crash_id = new_crash_id(DAY)
     store.save_processed({"uuid": crash_id, "signature": "main"})

@@ -1,4 +1,4 @@
-"""The weeks' partitions: which crash goes where, and how they are made while everyone is at work."""
+"""The partitions of weeks: which crash goes where, and how they are made while crashes are saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from socorro_processor.errors import TransientStorageError
 from tests.integration.postgresql_database import SERVER, new_database, new_role
 
 DAY = date(2016, 11, 23)
-"""A Wednesday, and today, unless a test says otherwise."""
+"""A Wednesday, which is today unless a test says otherwise."""
 WEEK = "20161121"
 
 
@@ -37,7 +37,7 @@ def store(database):
 
 
 def save(store, crash_id: str) -> None:
-    """A crash with a row in every table."""
+    """Save a crash with a row in every table."""
     processed_crash = {
         "uuid": crash_id,
         "process_type": "plugin",
@@ -47,7 +47,7 @@ def save(store, crash_id: str) -> None:
 
 
 def weeks_of(database, crash_id: str) -> set[str]:
-    """The endings of the partitions that its rows are in; it has one row in each table."""
+    """Return the suffixes of the partitions with its rows; it has one row in each table."""
     partitions = {table: database.row(table, crash_id)["partition"] for table in TABLES}
     return {partition.removeprefix(f"{table}_") for table, partition in partitions.items()}
 
@@ -93,7 +93,7 @@ def test_how_old_a_crash_may_be_is_an_option(database):
     assert [weeks_of(database, crash_id) for crash_id in crash_ids] == [{"20161114"}, {"default"}]
 
 
-def test_a_crash_whose_week_is_there_goes_to_it_however_old_it_is(database):
+def test_a_crash_goes_to_an_existing_partition_however_old_it_is(database):
     first, second = new_crash_id(DAY), new_crash_id(DAY)
     for today, crash_id in ((DAY, first), (DAY + timedelta(days=1000), second)):
         with closing(database.store(today=lambda today=today: today)) as store:
@@ -120,7 +120,7 @@ def test_eight_threads_of_eight_processors_make_the_same_partitions_at_once(data
     assert database.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = %s", database.name) == [0]
 
 
-def test_eight_threads_of_one_processor_make_them_at_once(store, database):
+def test_eight_threads_of_one_processor_make_partitions_at_once(store, database):
     crash_ids = [new_crash_id(DAY) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda crash_id: save(store, crash_id), crash_ids))
@@ -178,7 +178,7 @@ def test_a_crash_in_the_default_partition_that_comes_again_is_there_once(databas
     assert weeks_of(database, crash_id) == {WEEK}
 
 
-def test_while_somebody_reads_for_long_crashes_go_to_the_default_partition_and_are_moved_later(database, store, caplog):
+def test_while_somebody_keeps_reading_crashes_go_to_the_default_partition_and_are_moved_later(database, store, caplog):
     crash_id, later = new_crash_id(DAY), new_crash_id(DAY)
     with closing(database.connect()) as reader, reader, reader.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM reports")
@@ -191,7 +191,7 @@ def test_while_somebody_reads_for_long_crashes_go_to_the_default_partition_and_a
     assert weeks_of(database, crash_id) == weeks_of(database, later) == {WEEK}
 
 
-def test_where_there_is_too_much_to_move_in_passing_setup_takes_its_time(database):
+def test_setup_moves_what_is_too_much_to_move_during_a_save(database):
     crash_id, later = new_crash_id(DAY), new_crash_id(DAY)
     with closing(database.store(today=lambda: DAY - timedelta(days=100))) as store:
         save(store, crash_id)
@@ -221,7 +221,7 @@ def test_a_user_who_may_make_no_partitions_fills_the_default_one(database, caplo
     assert any("permission denied" in message for message in caplog.messages)
 
 
-def test_a_table_that_has_the_name_of_a_partition_and_is_none_holds_up_no_crash(store, database, caplog):
+def test_a_table_with_the_name_of_a_partition_holds_up_no_crash(store, database, caplog):
     database.execute(f"CREATE TABLE raw_crashes_{WEEK} (of_somebody_else text)")
     crash_id = new_crash_id(DAY)
     save(store, crash_id)
@@ -252,7 +252,7 @@ def test_a_partition_that_was_dropped_is_made_again_a_minute_later(database):
     assert f"reports_{WEEK}" in database.partitions("reports")
 
 
-def test_a_server_that_is_away_is_told_at_once(database):
+def test_a_server_that_is_away_is_reported_at_once(database):
     with (
         closing(database.store(**{f"{SERVER}database_port": 1}, today=lambda: DAY)) as store,
         pytest.raises(TransientStorageError, match=f"make the partition reports_{WEEK} .*refused"),

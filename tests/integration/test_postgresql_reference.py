@@ -31,7 +31,7 @@ def config(database):
     return config
 
 
-def test_setup_puts_in_what_the_project_itself_knows(config):
+def test_setup_fills_the_tables_with_the_projects_own_data(config):
     reference = PostgreSQLReferenceData(config)
 
     assert reference.product_name(FENNEC) == "FennecAndroid"
@@ -39,7 +39,7 @@ def test_setup_puts_in_what_the_project_itself_knows(config):
     assert reference.windows_name(6, 1) == "Windows 7"
 
 
-def test_setup_leaves_what_people_put_in(config, database):
+def test_setup_keeps_the_rows_that_people_added(config, database):
     database.execute("DELETE FROM product_productid_map; DELETE FROM windows_versions WHERE major <> 6")
     PostgreSQLReferenceData.setup(config)
 
@@ -47,7 +47,7 @@ def test_setup_leaves_what_people_put_in(config, database):
     assert database.execute("SELECT DISTINCT major FROM windows_versions") == [6]
 
 
-def test_eight_hosts_may_set_it_up_at_once(database):
+def test_eight_hosts_may_set_up_the_tables_at_once(database):
     config = defaults(PostgreSQLReferenceData, **database.options)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: PostgreSQLReferenceData.setup(config), range(8)))
@@ -55,36 +55,12 @@ def test_eight_hosts_may_set_it_up_at_once(database):
     assert PostgreSQLReferenceData(config).windows_name(10, 0) == "Windows 10"
 
 
-def test_the_tables_are_those_of_the_stores_setup(database):
+def test_the_setup_of_the_store_makes_the_same_tables(database):
     with closing(database.store()) as store:
         store.setup()
     database.execute("INSERT INTO windows_versions (major, minor, name) VALUES (6, 1, 'Seven')")
 
     assert PostgreSQLReferenceData(defaults(PostgreSQLReferenceData, **database.options)).windows_name(6, 1) == "Seven"
-
-
-@pytest.mark.parametrize(
-    ("build", "version"),
-    [
-        (("Firefox", "48.0", "beta", 20160726073904), "48.0b10"),
-        (("Firefox", "48.0", "BETA", 20160726073904), "48.0b10"),
-        (("Firefox", "48.0", "release", 20160726073904), None),
-        (("Firefox", "48.0", "beta", 20160726073905), None),
-    ],
-)
-def test_a_release_is_found_by_product_version_channel_and_build(config, database, build, version):
-    database.execute("INSERT INTO product_versions VALUES ('Firefox', '48.0', 'Beta', 20160726073904, '48.0b10')")
-
-    assert PostgreSQLReferenceData(config).released_version(*build) == version
-
-
-def test_a_reload_reads_the_tables_again(config, database):
-    reference = PostgreSQLReferenceData(config)
-    database.execute("UPDATE windows_versions SET name = 'Seven' WHERE (major, minor) = (6, 1)")
-    assert reference.windows_name(6, 1) == "Windows 7"
-    reference.reload()
-
-    assert reference.windows_name(6, 1) == "Seven"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +88,7 @@ def test_a_reload_that_fails_keeps_the_old_data(config, database, meddling, expe
         ({f"{SERVER}database_name": "nowhere"}, '"nowhere" does not exist'),
     ],
 )
-def test_a_server_that_is_away_at_the_start_is_no_mistake_but_keeps_the_processor_from_its_work(
+def test_a_server_that_is_away_at_the_start_is_not_a_configuration_error_but_stops_the_work(
     database, options, expected
 ):
     reference = PostgreSQLReferenceData(defaults(PostgreSQLReferenceData, **{**database.options, **options}))
@@ -135,13 +111,13 @@ def test_data_that_could_not_be_reached_at_the_start_are_read_as_soon_as_they_ca
         assert reference.windows_name(6, 1) == "Windows 7"
 
 
-def test_it_holds_no_connection_once_it_has_read(config, database):
+def test_the_provider_holds_no_connection_once_it_has_read(config, database):
     PostgreSQLReferenceData(config).reload()
 
     database.wait_for_no_connection()
 
 
-def test_rules_use_it_where_the_configuration_names_it(config, database):
+def test_rules_use_the_provider_that_the_configuration_names(config, database):
     definitions = Namespace()
     for rule in (ProductRewrite, BetaVersionRule):
         definitions.namespace(rule.__name__)

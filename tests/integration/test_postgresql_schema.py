@@ -1,4 +1,4 @@
-"""The schema: made by `socorro setup`, again and again, and looked at by the check."""
+"""The schema: `socorro setup` makes it, repeatedly, and the check verifies it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from socorro_processor.reference.postgresql import PostgreSQLReferenceData
 from tests.integration.postgresql_database import new_database, new_role
 
 DAY = date(2016, 11, 23)
-MIGRATIONS = ["0001_crashes", "0002_reference_data", "0003_jobs", "0004_reprocessing_jobs"]
+MIGRATIONS = ["0001_crashes", "0002_reference_data", "0003_jobs", "0004_reprocessing_jobs", "0005_fields"]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_setup_may_be_run_again_and_loses_nothing(store, database):
     assert store.get_processed(crash_id) == {"uuid": crash_id}
 
 
-def test_eight_hosts_may_run_it_at_once(database):
+def test_eight_hosts_may_run_setup_at_once(database):
     together = threading.Barrier(8)
 
     def work(_) -> None:
@@ -74,13 +74,30 @@ def test_eight_hosts_may_run_it_at_once(database):
     assert applied(database) == MIGRATIONS
 
 
-def test_a_migration_that_fails_leaves_nothing_of_it_and_can_be_done_again(store, database):
+def test_a_failed_migration_changes_nothing_and_can_be_repeated(store, database):
     database.execute("CREATE TABLE windows_versions (of_somebody_else text)")
     with pytest.raises(TransientStorageError, match=r'make the tables .*"windows_versions" already exists'):
         store.setup()
     assert database.execute("SELECT to_regclass('reports'), to_regclass('socorro_migrations')") == [(None, None)]
 
     database.execute("DROP TABLE windows_versions")
+    store.setup()
+    store.check()
+
+
+def test_a_migration_does_not_keep_processors_waiting_for_somebody_who_reads_for_long(store, database):
+    store.setup()
+    database.execute(
+        "DELETE FROM socorro_migrations WHERE name = '0005_fields'; ALTER TABLE reports DROP COLUMN fields"
+    )
+    with closing(database.connect()) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("SET idle_in_transaction_session_timeout = '60s'")  # else a setup that waits would wait for ever
+        cursor.execute("SELECT count(*) FROM reports")
+        with pytest.raises(
+            TransientStorageError, match=r"cannot make the tables .*another session has held its lock on the table"
+        ):
+            store.setup()
+    assert applied(database) == MIGRATIONS[:-1]
     store.setup()
     store.check()
 
@@ -96,7 +113,7 @@ def test_the_check_says_what_was_not_applied(store, database):
         store.check()
 
 
-def test_a_schema_that_is_newer_than_the_processor_is_no_mistake(store, database):
+def test_a_schema_that_is_newer_than_the_processor_is_accepted(store, database):
     store.setup()
     database.execute("INSERT INTO socorro_migrations VALUES ('9999_of_the_next_version', now())")
 
@@ -119,7 +136,7 @@ def test_the_check_says_what_the_user_may_not_do(store, database):
         restricted.setup()  # there is nothing left to make
 
 
-def test_a_user_who_may_make_no_tables_is_told(store, database):
+def test_a_user_who_may_make_no_tables_is_told_so(store, database):
     with (
         new_role(database) as role,
         closing(database.store(**role)) as restricted,
@@ -128,7 +145,7 @@ def test_a_user_who_may_make_no_tables_is_told(store, database):
         restricted.setup()
 
 
-def test_people_run_it_as_a_command(database, tmp_path, capsys):
+def test_setup_is_a_command(database, tmp_path, capsys):
     options = [f"--{key}={value}" for key, value in database.options.items()]
     options += [f"--resource.reference.reference_class={class_name(PostgreSQLReferenceData)}"]
     destination = f"--destination.crashstorage_class={class_name(PostgreSQLCrashStorage)}"
@@ -137,6 +154,6 @@ def test_people_run_it_as_a_command(database, tmp_path, capsys):
     assert main(["setup", destination, *files, *options], environ={}) == 0
     printed = capsys.readouterr().out
     assert "destination: PostgreSQLCrashStorage has what it needs" in printed
-    assert "processor: MozillaProcessorAlgorithm2015 has what it needs" in printed
+    assert "processor: ProcessorAlgorithm2026 has what it needs" in printed
     assert applied(database) == MIGRATIONS
     assert database.execute("SELECT name FROM windows_versions WHERE (major, minor) = (6, 1)") == ["Windows 7"]

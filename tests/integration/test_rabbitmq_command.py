@@ -16,7 +16,7 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from tests.integration.rabbitmq_broker import Broker, Processor
-from tests.system.daemon import eventually
+from tests.system.daemon import eventually, variables
 from tests.system.embedded import EmbeddedInstallation, embedded_installation
 from tests.system.test_operation import free_port
 
@@ -34,7 +34,7 @@ def broker() -> Iterator[Broker]:
 
 @pytest.fixture
 def processor(broker: Broker) -> Processor:
-    """One that has parked two crashes and rejected one."""
+    """A processor that has parked two crashes and rejected one."""
     processor = broker.start()
     for crash_id, queue, reason in ((LARGE, "normal", "the document is too large"), (SLOW, "priority", "timed out")):
         processor.queue.submit(crash_id, queue)
@@ -47,7 +47,7 @@ def processor(broker: Broker) -> Processor:
 
 @pytest.fixture
 def socorro(broker: Broker, processor: Processor, capsys: pytest.CaptureFixture[str]) -> Run:
-    environment = {f"SOCORRO__{option.replace('.', '__').upper()}": value for option, value in broker.addresses.items()}
+    environment = variables(broker.addresses)
     environment["SOCORRO__NEW_CRASH_SOURCE__NEW_CRASH_SOURCE_CLASS"] = class_name(RabbitMQCrashQueue)
 
     def run(*arguments: str) -> tuple[int, str]:
@@ -74,14 +74,14 @@ def test_parked_and_rejected_crashes_are_listed_with_their_reasons_and_stay(soco
     assert (rejected["crash_id"], rejected["reason"]) == ("no id", "it is no crash id")
 
 
-def test_those_that_are_chosen_are_put_back_and_the_others_stay(socorro, processor):
+def test_the_chosen_crashes_are_put_back_and_the_others_stay(socorro, processor):
     assert socorro("queue", "requeue", "--reason=timed out") == (0, "1 parked crash was put back\n")
     delivery = processor.take()
     assert (delivery.crash_id, delivery.queue, delivery.attempt) == (SLOW, "priority", 1)
     assert processor.queue.depths().parked == 1
 
 
-def test_all_are_put_back_where_that_is_said(socorro, processor):
+def test_all_crashes_are_put_back_on_request(socorro, processor):
     assert socorro("queue", "requeue", "--all") == (0, "2 parked crashes were put back\n")
     assert {delivery.crash_id for delivery in processor.take_all()} == {LARGE, SLOW}
     assert socorro("queue", "requeue", "--all", "--rejected") == (0, "1 rejected crash was put back\n")
@@ -104,7 +104,7 @@ def test_a_crash_is_submitted_for_reprocessing(socorro, processor):
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[EmbeddedInstallation]:
-    """Its daemon finds nobody where PostgreSQL is to be."""
+    """An installation whose daemon cannot reach PostgreSQL."""
     with embedded_installation("rabbitmq", tmp_path, retry_delays="0.2") as installation:
         installation.plug_in("own_rules", RULE)
         installation.use_rule("own_rules.Nothing")
@@ -123,7 +123,7 @@ class Nothing(Rule):
 """
 
 
-def test_three_crashes_at_a_processor_in_an_outage_are_told_with_where_since_when_and_why(installation):
+def test_three_crashes_at_a_processor_in_an_outage_are_listed_with_where_since_when_and_why(installation):
     daemon = installation.start("--health.port=0")
     crash_ids = {installation.submit_crash() for _ in range(3)}
     said: list[str] = []
@@ -132,7 +132,7 @@ def test_three_crashes_at_a_processor_in_an_outage_are_told_with_where_since_whe
         status = json.loads(said_by("--ids", "--json"))
         crashes = {crash["crash_id"]: crash for crash in status["crashes"]}
         normal = status["queues"]["normal"]
-        # One at a time is tried; and is counted nowhere for the moment of its way there.
+        # One crash at a time is tried; for a moment on its way there it is not counted anywhere.
         return (
             crashes.keys() == crash_ids
             and all("Connection refused" in crash["reason"] and crash["since"] for crash in crashes.values())
@@ -154,7 +154,7 @@ def test_three_crashes_at_a_processor_in_an_outage_are_told_with_where_since_whe
         shown = said_by("--ids")
         return (
             bool(re.search(r"^normal +0 +0 +0 +3$", shown, re.MULTILINE))
-            and f", pid {daemon.process.pid}: normal 3 prefetched; takes no crash now: " in shown
+            and f", pid {daemon.process.pid}: normal 3 prefetched; takes no crashes now: " in shown
             and all(
                 re.search(
                     rf"^{crash_id}  normal  .* prefetched; its last attempt failed: .*refused", shown, re.MULTILINE
@@ -167,7 +167,7 @@ def test_three_crashes_at_a_processor_in_an_outage_are_told_with_where_since_whe
     assert daemon.stop() == 0
 
 
-def test_what_a_consumer_that_does_not_answer_has_is_not_known(socorro, broker, processor):
+def test_the_crashes_of_a_consumer_that_does_not_answer_are_unknown(socorro, broker, processor):
     other = pika.BlockingConnection(broker.parameters)
     other.channel().basic_consume(broker.queues.origins["priority"], lambda *_: None)
     processor.queue.submit(LARGE, "priority")
@@ -185,13 +185,13 @@ def test_what_a_consumer_that_does_not_answer_has_is_not_known(socorro, broker, 
     assert code == 0
     assert [each for each in lines[1].split() if "?" in each] != []
     assert "?" not in lines[2]
-    assert "consumers that do not say what they have (?): priority 1; " in out
+    assert "consumers that did not answer (?): priority 1; " in out
     status = json.loads(socorro("queue", "status", "--json")[1])
     assert status["queues"]["priority"]["in_flight"] is status["queues"]["priority"]["prefetched"] is None
     other.close()
 
 
-def test_beside_a_consumer_that_does_not_answer_what_the_others_have_is_the_least(socorro, broker, processor):
+def test_if_a_consumer_does_not_answer_the_crashes_of_the_others_are_a_lower_bound(socorro, broker, processor):
     processor.queue.submit(LARGE, "priority")
     processor.queue.begin(processor.take())
     other = pika.BlockingConnection(broker.parameters)

@@ -1,4 +1,4 @@
-"""The RabbitMQ queue while connections are cut, stall or are blocked, and queues go away under it."""
+"""The RabbitMQ queue while connections are cut, stall or are blocked, and while queues are deleted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def broker() -> Iterator[Broker]:
 
 @pytest.fixture
 def own_broker() -> Iterator[Broker]:
-    """At a server that may be ended."""
+    """A broker on a server that may be stopped."""
     with own_servers():
         broker = Broker(retry_delays="1")
         yield broker
@@ -51,7 +51,7 @@ def submitted(processor: Processor, *crash_ids: str) -> Processor:
 
 
 def next_of(crashes: Iterator[Delivery | None]) -> Delivery:
-    """The next one, however long it takes."""
+    """Return the next delivery, however long it takes."""
     deadline = time.monotonic() + DEADLINE
     for delivery in crashes:
         if delivery:
@@ -71,12 +71,12 @@ def _holds(condition: Callable[[], object]) -> bool:
     try:
         return bool(condition())
     except CrashQueueError:
-        # A connection is lost for some milliseconds before that is noticed.
+        # For some milliseconds a lost connection is not noticed.
         return False
 
 
 def why_it_cannot_be_asked(processor: Processor) -> str:
-    """Empty where it can."""
+    """Return why the depths cannot be read; empty if they can."""
     try:
         processor.queue.depths()
     except CrashQueueError as error:
@@ -85,7 +85,7 @@ def why_it_cannot_be_asked(processor: Processor) -> str:
 
 
 def why_it_cannot_submit(processor: Processor) -> str:
-    """Empty where it can."""
+    """Return why nothing can be submitted; empty if it can."""
     try:
         processor.queue.submit("one")
     except CrashQueueError as error:
@@ -94,7 +94,7 @@ def why_it_cannot_submit(processor: Processor) -> str:
 
 
 def depth(broker: Broker) -> Depth:
-    """As one sees it who has taken nothing."""
+    """Return the depth of the normal queue as a process sees it that takes no crashes."""
     observer = broker.start()
     try:
         return observer.queue.depths().queues["normal"]
@@ -112,7 +112,7 @@ def close_while_the_broker_is_silent(
     seconds: float,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> None:
-    """The broker answers to the goodbye only after so many seconds of this connection, and what was due before."""
+    """Delay the broker's answer to the goodbye on this connection, and all that is due before it."""
     loop, over = connection._connection.ioloop, threading.Event()
     proxy.stall()
     closing = threading.Thread(target=close)
@@ -130,7 +130,7 @@ def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_the_looks_that_come_again_and_again_do_not_disturb_a_connection_that_is_being_closed(processor, caplog):
+def test_periodic_checks_do_not_disturb_a_connection_that_is_being_closed(processor, caplog):
     assert next(processor.queue.new_crashes()) is None
     connection = processor.queue._consumer.connection
     close_while_the_broker_is_silent(connection, processor.proxy, processor.queue.close, LOOK_INTERVAL)
@@ -138,13 +138,13 @@ def test_the_looks_that_come_again_and_again_do_not_disturb_a_connection_that_is
 
 
 @pytest.mark.parametrize("how", ["posted", "due"])
-def test_what_is_to_be_said_on_a_connection_that_is_being_closed_is_left_unsaid(broker, caplog, how):
+def test_nothing_is_sent_on_a_connection_that_is_being_closed(broker, caplog, how):
     proxy = TCPProxy(broker.options["resource.rabbitmq.host"], int(broker.options["resource.rabbitmq.port"]))
     channels: list[Channel] = []
 
     def prepare(channel: Channel) -> None:
         channels.append(channel)
-        connection.ready()
+        connection.set_ready()
 
     def speak() -> None:
         channels[0].basic_qos(prefetch_count=1)
@@ -152,8 +152,8 @@ def test_what_is_to_be_said_on_a_connection_that_is_being_closed_is_left_unsaid(
     connection = BrokerConnection(
         broker.configuration(**{"resource.rabbitmq.port": proxy.port}),
         "testing",
-        opened=lambda: connection.open_channel(prepare, connection.fail),
-        lost=lambda reason: None,
+        on_opened=lambda: connection.open_channel(prepare, connection.fail),
+        on_lost=lambda reason: None,
     )
     connection.start()
     until(lambda: not connection.unavailable())
@@ -184,7 +184,7 @@ def test_submitting_works_again_after_a_connection_that_was_closed_while_idle(pr
     assert processor.queue.depths().queues["normal"].waiting == 2
 
 
-def test_of_many_that_are_submitted_when_the_broker_goes_away_none_is_given_back_that_it_has_not(broker, processor):
+def test_if_the_broker_goes_away_during_a_submission_only_confirmed_ids_are_yielded(broker, processor):
     processor.queue.submit("first")
     given_back = []
 
@@ -196,7 +196,7 @@ def test_of_many_that_are_submitted_when_the_broker_goes_away_none_is_given_back
             yield f"crash {number}"
 
     with pytest.raises(CrashQueueError, match="submit 'crash "):
-        # As it goes: what came before the error counts.
+        # Keep ids as they come: those before the error count.
         deque(map(given_back.append, processor.queue.submit_all(crash_ids())))
     waiting = {delivery.crash_id for delivery in broker.start().take_all()}
     assert len(given_back) <= 20
@@ -221,7 +221,7 @@ def test_a_crash_in_flight_when_its_connection_is_cut_comes_again_and_not_before
 
 
 @pytest.mark.parametrize("ending", ["ack", "release", "park", "reject", "retry"])
-def test_what_is_said_of_a_delivery_of_a_lost_connection_changes_nothing(processor, ending):
+def test_ending_a_delivery_of_a_lost_connection_changes_nothing(processor, ending):
     crashes = submitted(processor, "one").queue.new_crashes()
     delivery = next_of(crashes)
     processor.proxy.cut()
@@ -238,17 +238,17 @@ def test_what_is_said_of_a_delivery_of_a_lost_connection_changes_nothing(process
     assert (depths.parked, depths.rejected) == (0, 0)
 
 
-def test_a_delivery_of_a_lost_connection_is_not_to_be_begun(processor):
+def test_a_delivery_of_a_lost_connection_must_not_be_begun(processor):
     crashes = submitted(processor, "one").queue.new_crashes()
     delivery = next_of(crashes)
     processor.proxy.cut()
     until(lambda: processor.queue.depths().queues["normal"].waiting)
-    with pytest.raises(CrashQueueError, match="begin 'one': the connection it came on was lost"):
+    with pytest.raises(CrashQueueError, match="begin 'one': its connection was lost"):
         processor.queue.begin(delivery)
     assert next_of(crashes).crash_id == "one"
 
 
-def test_a_broker_that_is_away_for_a_while_loses_no_crash_and_the_queue_goes_on_by_itself(broker, processor):
+def test_a_broker_that_is_away_for_a_while_loses_no_crash_and_the_queue_recovers_on_its_own(broker, processor):
     crash_ids = {f"crash {number}" for number in range(30)}
     crashes = submitted(processor, *crash_ids).queue.new_crashes()
     acked = set()
@@ -266,7 +266,7 @@ def test_a_broker_that_is_away_for_a_while_loses_no_crash_and_the_queue_goes_on_
         acked.add(delivery.crash_id)
 
 
-def test_a_process_that_lacks_descriptors_for_a_while_connects_again_by_itself(broker, processor):
+def test_a_process_that_lacks_descriptors_for_a_while_connects_again_on_its_own(broker, processor):
     crashes = processor.queue.new_crashes()
     assert next(crashes) is None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -280,7 +280,7 @@ def test_a_process_that_lacks_descriptors_for_a_while_connects_again_by_itself(b
     assert next_of(crashes).crash_id == "one"
 
 
-def test_a_broker_that_is_away_is_an_error_for_whoever_asks_it_and_names_the_place(processor):
+def test_a_broker_that_is_away_is_an_error_that_names_its_address(processor):
     processor.proxy.refuse()
     place = f"RabbitMQ at 127.0.0.1:{processor.proxy.port}/: Connection refused: check whether it runs"
     for action in (
@@ -357,7 +357,7 @@ def test_heartbeats_go_on_while_a_crash_takes_long_and_the_queue_is_not_asked_fo
     processor = submitted(broker.start(**{"resource.rabbitmq.heartbeat": 1}), "one")
     delivery = next_of(processor.queue.new_crashes())
     processor.queue.begin(delivery)
-    # Several times as long as the broker waits for a heartbeat.
+    # Several times the broker's timeout for a heartbeat.
     time.sleep(5.0)
     processor.queue.begin(delivery)
     processor.queue.ack(delivery)
@@ -365,12 +365,12 @@ def test_heartbeats_go_on_while_a_crash_takes_long_and_the_queue_is_not_asked_fo
     assert depth(broker) == Depth(0, 0, 0)
 
 
-def test_a_broker_that_falls_silent_is_taken_for_lost(broker):
+def test_a_silent_broker_is_taken_for_lost(broker):
     processor = broker.start(**{"resource.rabbitmq.heartbeat": 1})
     crashes = processor.queue.new_crashes()
     assert next(crashes) is None
     processor.proxy.stall()
-    until(lambda: not processor.queue._consumer.connection.post(lambda: None))
+    until(processor.queue.unavailable)
     processor.proxy.flow()
     submitted(broker.start(), "one")
     assert next_of(crashes).crash_id == "one"
@@ -382,13 +382,13 @@ def test_a_broker_that_falls_silent_is_taken_for_lost(broker):
 def test_a_message_that_is_not_confirmed_in_time_is_an_error(broker):
     processor = submitted(broker.start(**{"resource.rabbitmq.timeout": 1.0}), "one")
     processor.proxy.stall()
-    with pytest.raises(CrashQueueError, match="submit 'two': RabbitMQ did not confirm it in 1 s; it may have it all"):
+    with pytest.raises(CrashQueueError, match="submit 'two': RabbitMQ did not confirm it within 1 s, but may have it"):
         processor.queue.submit("two")
     processor.proxy.flow()
 
 
 def blocked(processor: Processor) -> Processor:
-    """As the broker says to those that publish while it is low on memory."""
+    """Send what the broker sends to connections that publish while it is low on memory."""
     frame = pika.frame.Method(0, pika.spec.Connection.Blocked("low on memory"))
     processor.proxy.say_to_clients(frame.marshal())
     return processor
@@ -398,7 +398,7 @@ def unblocked(processor: Processor) -> None:
     processor.proxy.say_to_clients(pika.frame.Method(0, pika.spec.Connection.Unblocked()).marshal())
 
 
-def test_a_broker_low_on_memory_fails_what_is_submitted_at_once_and_takes_acks_all_the_same(broker, processor):
+def test_a_broker_low_on_memory_refuses_submissions_at_once_and_still_takes_acks(broker, processor):
     crashes = submitted(processor, "one").queue.new_crashes()
     delivery = next_of(crashes)
     blocked(processor)
@@ -412,24 +412,24 @@ def test_a_broker_low_on_memory_fails_what_is_submitted_at_once_and_takes_acks_a
     until(lambda: processor.queue.submit("three") is None)
 
 
-def test_nothing_is_told_to_a_broker_low_on_memory_which_would_read_no_acks_either(broker, processor):
-    """RabbitMQ reads no more from a connection that publishes then, until there is memory again."""
+def test_nothing_is_published_to_a_broker_low_on_memory_which_would_then_read_no_acks_either(broker, processor):
+    """RabbitMQ stops reading from a connection that publishes while memory is low."""
     hearing = broker.start()
     for each in (processor, hearing):
         assert each.take() is None
-        assert each.queue.told() == []
+        assert each.queue.take_outcomes() == []
     heard: list[Outcomes] = []
 
     def is_heard(saved: int) -> bool:
-        processor.queue.tell(Outcomes(saved=saved))
-        heard.extend(hearing.queue.told())
+        processor.queue.tell_outcomes(Outcomes(saved=saved))
+        heard.extend(hearing.queue.take_outcomes())
         return Outcomes(saved=saved) in heard
 
     until(lambda: is_heard(1))
     blocked(processor)
     until(lambda: "takes no messages now" in why_it_cannot_submit(processor))
-    processor.queue.tell(Outcomes(saved=2))
-    # It has passed the thread of each connection once these have.
+    processor.queue.tell_outcomes(Outcomes(saved=2))
+    # Once these have passed, it has passed the thread of each connection.
     processor.queue.depths()
     assert "takes no messages now" in why_it_cannot_submit(processor)
     unblocked(processor)

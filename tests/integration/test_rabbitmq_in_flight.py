@@ -1,4 +1,4 @@
-"""What processors say of the crashes that they have, on the real broker, and what is said where one is silent."""
+"""Processors report their crashes in flight on the real broker, and silent ones are counted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def broker() -> Iterator[Broker]:
 
 @pytest.fixture
 def processor(broker: Broker) -> Processor:
-    """One that takes crashes, and says what it has."""
+    """A processor that takes crashes, and reports them."""
     processor = broker.start()
     assert processor.take() is None
     told(broker.start().queue, lambda told: not any(told.silent.values()))
@@ -36,7 +36,7 @@ def processor(broker: Broker) -> Processor:
 
 
 def told(queue: RabbitMQCrashQueue, as_expected: Callable[[InFlight], bool]) -> InFlight:
-    """What is told at last."""
+    """Ask until the answer is as expected, and return it."""
     answers: list[InFlight] = []
 
     def is_as_expected() -> bool:
@@ -49,19 +49,19 @@ def told(queue: RabbitMQCrashQueue, as_expected: Callable[[InFlight], bool]) -> 
 
 @pytest.fixture
 def asking(broker: Broker) -> RabbitMQCrashQueue:
-    """One that takes nothing."""
+    """The queue of a processor that takes nothing."""
     return broker.start().queue
 
 
-def test_where_no_processor_runs_nothing_is_in_flight_and_nobody_is_asked(broker, asking):
+def test_without_a_processor_nothing_is_in_flight_and_nobody_is_asked(broker, asking):
     assert asking.in_flight(ids=True) == InFlight(NONE, NONE, NONE)
     assert not broker.exchange_exists(broker.queues.status)
 
 
-def test_what_was_given_to_a_processor_that_does_not_take_it_is_prefetched(broker, processor, asking):
+def test_a_crash_that_a_processor_has_not_taken_yet_is_prefetched(broker, processor, asking):
     for crash_id in ("one", "two", "three"):
         asking.submit(crash_id)
-    processor.queue.pauses("S3 is away")
+    processor.queue.note_pause("S3 is away")
     found = told(asking, lambda told: told.prefetched == NONE | {"normal": 3})
     assert (found.in_work, found.silent) == (NONE, NONE)
     assert asking.depths().queues["normal"].waiting == 0
@@ -82,7 +82,7 @@ def test_all_processors_are_asked(broker, asking):
     assert {crash.crash_id for crash in found.crashes} == {str(number) for number in range(12)}
 
 
-def test_a_consumer_that_does_not_answer_is_told_and_the_number_is_not_known(broker, processor, asking):
+def test_a_consumer_that_does_not_answer_is_reported_and_the_number_is_unknown(broker, processor, asking):
     other = pika.BlockingConnection(broker.parameters)
     channel = other.channel()
     channel.basic_consume(broker.queues.origins["normal"], lambda *_: None)
@@ -112,7 +112,7 @@ def test_a_processor_that_may_send_nothing_is_silent_and_works_on(broker, proces
     until(lambda: processor.queue.depths().queues["normal"].in_flight == 0)
 
 
-def test_an_exchange_that_cannot_be_used_is_told_on_both_sides_and_work_goes_on(broker, asking, caplog):
+def test_an_unusable_exchange_is_reported_on_both_sides_and_work_goes_on(broker, asking, caplog):
     broker.channel.exchange_declare(broker.queues.status, "direct")
     processor = broker.start()
     asking.submit("one")
@@ -121,12 +121,12 @@ def test_an_exchange_that_cannot_be_used_is_told_on_both_sides_and_work_goes_on(
     assert "inequivalent arg 'type' for exchange" in found.failure
     processor.queue.ack(delivery)
     assert broker.has_work() is False
-    said = "`socorro queue status` cannot ask this processor what it has: the exchange"
+    said = "`socorro queue status` cannot ask this processor what it has: cannot use the exchange"
     until(lambda: any(said in record.getMessage() for record in caplog.records))
     broker.channel.exchange_delete(broker.queues.status)
 
 
-def test_a_crash_that_its_processor_could_not_put_off_is_told_with_when_and_why(broker, processor):
+def test_a_crash_that_its_processor_could_not_delay_is_listed_with_when_and_why(broker, processor):
     broker.start().queue.submit("one")
     crashes = processor.queue.new_crashes()
     delivery = next_of(crashes)
@@ -148,7 +148,7 @@ def test_a_suspect_in_work_is_in_work(broker):
     assert [(crash.crash_id, crash.queue, crash.state) for crash in found.crashes] == [("one", "priority", "taken")]
 
 
-def test_what_another_processor_took_before_it_was_due_is_told_once(broker, processor, asking):
+def test_a_crash_that_another_processor_took_before_it_was_due_is_listed_once(broker, processor, asking):
     broker.start().queue.submit("one")
     processor.queue.retry(processor.take(), "S3 is away", transient=True)
     (crash,) = told(asking, lambda told: bool(told.crashes)).crashes
@@ -164,7 +164,7 @@ def test_what_another_processor_took_before_it_was_due_is_told_once(broker, proc
 # What others may send
 
 
-def test_questions_that_are_none_are_not_answered_and_never_make_a_processor_write_elsewhere(broker, processor, asking):
+def test_malformed_questions_are_not_answered_and_never_make_a_processor_write_elsewhere(broker, processor, asking):
     number = uuid.uuid4().hex
     elsewhere = broker.queues.origins["reprocessing"]
     answers = f"{broker.queues.status}.answers.{number}"
@@ -181,7 +181,7 @@ def test_questions_that_are_none_are_not_answered_and_never_make_a_processor_wri
         (b'{"ids":"' + b"x" * 1_000_000 + b'"}', {"reply_to": answers, "correlation_id": number}),
     ):
         broker.channel.basic_publish(broker.queues.status, "", body, pika.BasicProperties(**properties))
-        # One after the other: a processor's queue of questions is short.
+        # One after the other, because a processor's queue of questions is short.
         until(lambda: told(asking, lambda told: not any(told.silent.values())))
     assert broker.waiting([answers, elsewhere]) == 0
     assert processor.take() is None
@@ -212,16 +212,16 @@ ODD = [
 
 
 @pytest.mark.parametrize("data", ODD, ids=count())
-def test_answers_that_are_none_count_for_nothing(data):
+def test_malformed_answers_are_ignored(data):
     assert decode_answer(data) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b"1", b"[" * 900, b'{"ids":"' + b"x" * 1_000 + b'"}'])
-def test_questions_that_are_none_are_seen(data):
+def test_malformed_questions_are_recognized(data):
     assert decode_question(data) is None
 
 
-def test_an_answer_is_cut_to_what_makes_sense():
+def test_an_answer_is_limited_to_sensible_values():
     crash = ["x" * 150, "normal", "in work", 1, None, "y" * 1_200]
     odd = [
         "x", [], ["x"], [1, "normal", "taken", 1, 1, ""], ["x", "express", "taken", 1, 1, ""],
@@ -250,7 +250,7 @@ def test_an_answer_is_cut_to_what_makes_sense():
 
 
 def test_answers_of_others_and_to_other_questions_are_not_believed(broker, processor, asking):
-    """One hears the question, as any processor does, and answers before them."""
+    """A liar hears the question, as any processor does, and answers first."""
     liar = pika.BlockingConnection(broker.parameters)
     channel = liar.channel()
     name = channel.queue_declare("", exclusive=True).method.queue

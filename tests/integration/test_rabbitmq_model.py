@@ -1,11 +1,11 @@
-"""RabbitMQ's queues against the model, at the real broker: few examples, for each takes seconds."""
+"""RabbitMQ's queues against the model, on the real broker. Few examples, because each takes seconds."""
 
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule
 
-from tests.contract.queue_model import LONGEST_DELAY, CrashQueueModel
+from socorro_processor.testing.queue_model import LONGEST_DELAY, CrashQueueModel
 from tests.integration.rabbitmq_broker import Broker
 
 

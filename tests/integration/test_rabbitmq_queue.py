@@ -1,4 +1,4 @@
-"""The RabbitMQ queue on the real broker, beyond what the contract says of every queue."""
+"""The RabbitMQ queue on the real broker, beyond the contract of every queue."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_body_of_any_bytes_is_delivered_kept_and_put_back_as_it_was(broker, pr
     (kept,) = processor.queue.set_aside("parked")
     processor.queue.requeue(kept)
     processor.queue.close()
-    assert broker.body(broker.queues.origins["normal"]) == body
+    assert broker.next(broker.queues.origins["normal"])[1] == body
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_body_of_any_bytes_is_delivered_kept_and_put_back_as_it_was(broker, pr
         {"socorro-attempts": 2**62, "socorro-retries": True, "socorro-queue": ["normal"]},
     ],
 )
-def test_headers_that_are_not_as_ours_are_count_for_nothing(broker, processor, headers):
+def test_headers_of_another_form_are_ignored(broker, processor, headers):
     broker.publish(broker.queues.origins["priority"], b"one", headers=headers)
     delivery = taken(processor)
     assert (delivery.crash_id, delivery.queue, delivery.attempt, delivery.suspect) == ("one", "priority", 1, False)
@@ -83,7 +83,7 @@ def test_what_a_collector_sends_without_any_property_is_a_crash(broker, processo
 
 
 @pytest.mark.parametrize("timestamp", [None, 0, 2**40, 2**63])
-def test_nobody_says_how_old_the_oldest_is_where_one_of_those_taken_does_not_tell(broker, processor, timestamp):
+def test_the_age_of_the_oldest_is_unknown_if_a_taken_crash_does_not_tell_its_own(broker, processor, timestamp):
     processor.queue.submit(new_crash_id())
     broker.publish(broker.queues.origins["normal"], new_crash_id().encode(), timestamp=timestamp)
     processor.queue.ack(taken(processor))
@@ -92,13 +92,13 @@ def test_nobody_says_how_old_the_oldest_is_where_one_of_those_taken_does_not_tel
     assert (depths["normal"].oldest, depths["priority"].oldest) == (None, 0.0)
 
 
-def test_where_nothing_was_taken_of_what_waits_nobody_says_how_old_it_is(broker, processor):
+def test_the_age_of_the_oldest_is_unknown_before_a_waiting_crash_is_taken(broker, processor):
     processor.queue.submit(new_crash_id())
     depths = processor.queue.depths().queues
     assert (depths["normal"].waiting, depths["normal"].oldest) == (1, None)
 
 
-def test_a_collectors_timestamp_says_since_when_a_crash_waits_also_after_a_retry(broker, processor):
+def test_a_collectors_timestamp_says_since_when_a_crash_waits_even_after_a_retry(broker, processor):
     hours = 3
     submitted_at = int(time.time()) - hours * 3600
     broker.publish(broker.queues.origins["normal"], new_crash_id().encode(), timestamp=submitted_at)
@@ -116,7 +116,7 @@ def test_a_collector_whose_clock_is_ahead_makes_nothing_younger_than_new(broker,
     assert processor.queue.depths().queues["normal"].oldest == 0.0
 
 
-def test_a_reason_that_quotes_what_is_no_text_is_kept(processor):
+def test_a_reason_that_quotes_bytes_is_kept(processor):
     processor.queue.park(taken(submitted(processor, "one")), "what \ud800\x00 is this")
     (kept,) = processor.queue.set_aside("parked")
     assert kept.reason == "what \\ud800\x00 is this"
@@ -152,7 +152,7 @@ def test_a_broker_that_takes_no_message_confirms_none(broker, processor):
     broker.delete(full)
     broker.channel.queue_declare(full, durable=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
     processor.queue.submit("one", "reprocessing")
-    with pytest.raises(CrashQueueError, match=f"submit 'two': RabbitMQ does not take it into {full}"):
+    with pytest.raises(CrashQueueError, match=f"submit 'two': RabbitMQ refused it for the queue {full}"):
         processor.queue.submit("two", "reprocessing")
 
 
@@ -220,11 +220,11 @@ def test_no_more_crashes_are_prefetched_than_are_of_use(broker):
     for delivery in [taken(processor) for _ in range(5)]:
         processor.queue.ack(delivery)
         taken(processor)
-    # Five are in work, and two wait for each time that more were in work than before.
+    # Five are in work, and two wait for each time that there were more in work than before.
     assert broker.waiting([broker.queues.origins["normal"]]) >= 30 - 10 - 4
 
 
-def test_a_crash_that_waits_too_long_to_be_taken_goes_to_the_longest_delay_for_others_to_have(broker):
+def test_a_prefetched_crash_that_waits_too_long_is_left_to_others_by_the_longest_delay(broker):
     processor = submitted(broker.start(longest_wait=0.5, retry_delays="1, 30"), "taken", "waiting")
     delivery = taken(processor)
     queue = f"{broker.queues.origins['normal']}.retry.30s"
@@ -233,7 +233,7 @@ def test_a_crash_that_waits_too_long_to_be_taken_goes_to_the_longest_delay_for_o
         assert time.monotonic() < deadline
         time.sleep(0.02)
     processor.queue.ack(delivery)
-    # It counts as one that was not at fault.
+    # The attempt does not count: the crash was not at fault.
     processor.queue.probe()
     again = taken(processor)
     assert (again.crash_id, again.attempt, again.retries) == ("waiting", 1, 0)
@@ -242,7 +242,7 @@ def test_a_crash_that_waits_too_long_to_be_taken_goes_to_the_longest_delay_for_o
 # Twins
 
 
-def test_of_many_twins_one_waits_and_the_rest_are_not_processed_again_for_nothing(processor):
+def test_only_one_of_many_twins_waits_and_the_others_are_not_processed_again(processor):
     submitted(processor, *["twin"] * 20, "other")
     first = taken(processor)
     assert taken(processor).crash_id == "other"
@@ -264,7 +264,7 @@ def test_twins_of_a_crash_that_was_retried_are_not_lost_with_it(broker, processo
 
 
 def kill(broker: Broker, count: int, begin: str = "-") -> list[Delivery]:
-    """A real process takes as many crashes, and is killed."""
+    """Let a real process take this many crashes, and kill it."""
     options = json.dumps(broker.values)
     with subprocess.Popen(
         [sys.executable, rabbitmq_process.__file__, options, str(count), begin],
@@ -314,7 +314,7 @@ def test_bystanders_of_two_deaths_have_no_attempt_and_are_processed_alone_one_af
 
 
 def suspects(broker: Broker, *crash_ids: str) -> Processor:
-    """These crashes after two deaths, and a processor to take them."""
+    """These crashes after two deaths, and a processor that may take them."""
     submitted(broker.start(), *crash_ids)
     for _ in range(2):
         processor = broker.start()
@@ -327,7 +327,7 @@ def suspects(broker: Broker, *crash_ids: str) -> Processor:
 def test_a_busy_processor_takes_no_more_until_all_has_ended_and_then_the_suspect(broker, processor):
     first = taken(submitted(processor, "first"))
     broker.publish(broker.queues.suspect, b"suspect", headers={"socorro-queue": "priority"})
-    # For a while it leaves the suspect to those that have nothing to do.
+    # At first it leaves the suspect to idle processors.
     for number in range(1_000):
         submitted(processor, f"later {number}")
         if (delivery := processor.take()) is None:
@@ -340,7 +340,7 @@ def test_a_busy_processor_takes_no_more_until_all_has_ended_and_then_the_suspect
     assert taken(processor).crash_id == f"later {number}"
 
 
-def test_one_that_has_nothing_to_do_takes_a_suspect_from_one_that_is_busy(broker, processor):
+def test_an_idle_processor_takes_a_suspect_from_a_busy_one(broker, processor):
     taken(submitted(processor, "first"))
     broker.publish(broker.queues.suspect, b"suspect")
     assert taken(broker.start()).suspect
@@ -398,7 +398,7 @@ def parked(processor: Processor, *crash_ids: str) -> Processor:
     return processor
 
 
-def test_requeueing_one_keeps_all_others_in_their_order(broker, processor):
+def test_requeueing_one_crash_keeps_the_others_in_their_order(broker, processor):
     parked(processor, *(f"crash {number}" for number in range(6)))
     for crash in list(processor.queue.set_aside("parked")):
         if crash.crash_id == "crash 2":
@@ -409,7 +409,7 @@ def test_requeueing_one_keeps_all_others_in_their_order(broker, processor):
     assert taken(other).crash_id == "crash 2"
 
 
-def test_reading_many_times_loses_none(broker, processor):
+def test_reading_many_times_loses_no_crash(broker, processor):
     parked(processor, "one", "two")
     for _ in range(25):
         reader = broker.start()
@@ -417,7 +417,7 @@ def test_reading_many_times_loses_none(broker, processor):
         reader.close()
 
 
-def test_what_one_process_reads_another_may_not_read_and_is_told_so(broker, processor):
+def test_a_second_reader_is_refused_with_the_reason(broker, processor):
     parked(processor, "one")
     list(processor.queue.set_aside("parked"))
     other = broker.start()
@@ -435,7 +435,7 @@ def test_what_was_parked_after_the_reading_is_read_the_next_time(processor):
     assert processor.queue.depths().parked == 2
 
 
-def test_a_reader_that_dies_gives_all_back(broker, processor):
+def test_a_reader_that_dies_gives_all_crashes_back(broker, processor):
     parked(processor, "one", "two")
     reader = broker.start()
     list(reader.queue.set_aside("parked"))
@@ -443,7 +443,7 @@ def test_a_reader_that_dies_gives_all_back(broker, processor):
     assert len(list(broker.start().queue.set_aside("parked"))) == 2
 
 
-def test_the_oldest_rejected_go_where_there_are_too_many_and_are_counted(broker):
+def test_the_oldest_of_too_many_rejected_are_dropped_and_counted(broker):
     before = METRICS.snapshot().counters.get(("queue.rejected_dropped", ()), 0)
     processor = broker.start(**{"resource.rabbitmq.maximum_rejected": 3})
     submitted(processor, *(f"crash {number}" for number in range(5)))
@@ -482,7 +482,7 @@ def test_each_retry_waits_in_the_queue_of_its_step(broker):
     assert taken(processor).retries == 3
 
 
-def test_crashes_that_failed_of_their_own_are_not_in_the_way_of_one_that_can_be_probed(broker):
+def test_crashes_that_are_at_fault_do_not_block_one_that_can_be_probed(broker):
     processor = submitted(broker.start(retry_delays="30"), *(f"own {number}" for number in range(5)), "other")
     for number in range(6):
         processor.queue.retry(taken(processor), "the reason", transient=number == 5)
@@ -491,7 +491,7 @@ def test_crashes_that_failed_of_their_own_are_not_in_the_way_of_one_that_can_be_
     assert processor.queue.depths().queues["normal"] == Depth(waiting=0, delayed=5, in_flight=1)
 
 
-def test_probing_brings_the_one_that_is_due_first_of_those_that_were_not_at_fault(broker):
+def test_probing_delivers_the_crash_without_fault_that_is_due_first(broker):
     processor = broker.start(retry_delays="20, 30")
     broker.publish(broker.queues.origins["normal"], b"late", headers={"socorro-retries": 1})
     submitted(processor, "soon", "own")
@@ -502,12 +502,23 @@ def test_probing_brings_the_one_that_is_due_first_of_those_that_were_not_at_faul
         assert [delivery.crash_id for delivery in processor.take_all()] == expected
 
 
+def test_probing_takes_nothing_out_of_longer_delays_than_that_of_the_probed_crash(broker):
+    processor = broker.start(retry_delays="20, 30")
+    broker.publish(broker.queues.origins["normal"], b"late", headers={"socorro-retries": 1})
+    submitted(processor, "soon")
+    for _ in range(2):
+        processor.queue.retry(taken(processor), "the reason", transient=True)
+    processor.queue.probe()
+    assert taken(processor).crash_id == "soon"
+    late = headers_of_the_next(broker, f"{broker.queues.origins['normal']}.retry.30s")
+    assert late.get(DELIVERY_COUNT, 0) == 0
+
+
 # Headers of other versions
 
 
 def headers_of_the_next(broker, queue):
-    method, properties, _ = broker.channel.basic_get(queue, auto_ack=True)
-    assert method, f"nothing is in {queue}"
+    properties, _ = broker.next(queue)
     return properties.headers or {}
 
 

@@ -1,4 +1,4 @@
-"""What `socorro setup` and `socorro doctor` ask of the RabbitMQ queue: make it, and say what is wrong with it."""
+"""`socorro setup` makes the RabbitMQ queue, and `socorro doctor` says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_setup_makes_every_queue_and_may_be_run_again(broker):
     queue.setup()
     broker.start().queue.setup()
     assert all(broker.exists(name) for name in broker.queues.arguments)
-    # Three, of which one is for suspects, one for parked and one for rejected ones, and five delays for four of them.
+    # Three for crashes, one each for suspects, parked and rejected ones, and five delays for four of these queues.
     assert len(broker.queues.arguments) == 3 + 3 + 4 * 5
     queue.check()
 
 
-def test_what_is_there_is_not_lost_by_a_setup(broker):
+def test_a_setup_loses_no_crash(broker):
     queue = broker.start().queue
     queue.submit("one")
     queue.setup()
@@ -45,14 +45,14 @@ def test_what_is_there_is_not_lost_by_a_setup(broker):
 
 
 def test_a_check_names_what_is_missing_and_makes_nothing(broker):
-    with pytest.raises(CrashQueueError, match=r"missing queues: 26, such as \S+: run `socorro setup`"):
+    with pytest.raises(CrashQueueError, match=r"queues are missing: 26, such as \S+: run `socorro setup`"):
         broker.start().queue.check()
     assert not any(broker.exists(name) for name in broker.queues.arguments)
 
 
 def test_a_queue_with_other_arguments_is_named_with_what_to_do(broker):
     normal = broker.queues.origins["normal"]
-    # As a collector of 2016 makes it.
+    # As a collector of 2016 declares it.
     broker.channel.queue_declare(normal, durable=True)
     queue = broker.start().queue
     expected = rf"PRECONDITION_FAILED.*'{normal}'.*set queue_type \(quorum, classic\)"
@@ -76,8 +76,8 @@ def test_queues_as_a_collector_of_2016_makes_them_are_used_as_classic_ones_with_
     assert delivery is not None
     with caplog.at_level(logging.WARNING):
         processor.queue.check()
-    assert "classic queues count no deliveries" in caplog.text
-    # Nothing but this queue is there: the doctor ends with 1, and its warning is of what works.
+    assert "classic queues do not count deliveries" in caplog.text
+    # Only this queue exists: the doctor ends with 1, and warns of this queue although it works.
     options = broker.addresses | {
         "resource.rabbitmq.queue_type": "classic",
         "new_crash_source.new_crash_source_class": class_name(RabbitMQCrashQueue),
@@ -86,7 +86,7 @@ def test_queues_as_a_collector_of_2016_makes_them_are_used_as_classic_ones_with_
     main(["doctor", "--json", *(f"--{key}={value}" for key, value in options.items())], environ={})
     found, *_ = json.loads(capsys.readouterr().out)
     assert (found["part"], found["problem"]) == ("new_crash_source", "")
-    assert "classic queues count no deliveries" in found["warnings"][0]
+    assert "classic queues do not count deliveries" in found["warnings"][0]
     for _ in range(3):
         processor.queue.release(delivery)
         delivery = processor.take()
@@ -96,7 +96,7 @@ def test_queues_as_a_collector_of_2016_makes_them_are_used_as_classic_ones_with_
     assert [crash.crash_id for crash in processor.queue.set_aside("parked")] == ["one"]
 
 
-def test_a_wrong_password_is_told_without_it(broker):
+def test_a_wrong_password_is_reported_without_showing_it(broker):
     queue = broker.start(**{"secrets.rabbitmq.rabbitmq_password": "not the password"}).queue
     for action in (queue.check, queue.depths, lambda: queue.submit("one")):
         with pytest.raises(CrashQueueError, match=r"check secrets\.rabbitmq\.rabbitmq_user") as error:
@@ -104,17 +104,17 @@ def test_a_wrong_password_is_told_without_it(broker):
         assert "not the password" not in str(error.value)
 
 
-def test_a_virtual_host_that_is_not_there_is_told(broker):
+def test_a_virtual_host_that_is_not_there_is_reported(broker):
     queue = broker.start(**{"resource.rabbitmq.virtual_host": f"none-{uuid.uuid4().hex}"}).queue
     for action in (queue.check, queue.depths):
         with pytest.raises(CrashQueueError, match=r"resource\.rabbitmq\.virtual_host must exist"):
             action()
 
 
-def test_a_host_that_has_no_address_is_told(broker):
+def test_a_host_that_has_no_address_is_reported(broker):
     queue = broker.start(**{"resource.rabbitmq.host": "no-such-host.invalid"}).queue
     for action in (queue.check, queue.depths):
-        with pytest.raises(CrashQueueError, match=r"no-such-host\.invalid.*check whether it runs, and resource"):
+        with pytest.raises(CrashQueueError, match=r"no-such-host\.invalid.*check whether it runs, resource"):
             action()
 
 
@@ -143,6 +143,6 @@ def test_the_password_is_masked_where_the_configuration_is_printed():
         ("retry_delays", "5, 1"),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(option, value):
+def test_nonsensical_options_are_refused(option, value):
     with pytest.raises(ConfigurationError):
         Configuration(RabbitMQCrashQueue.get_required_config(), [Source({option: SourcedValue(value, "a test")})])

@@ -1,4 +1,4 @@
-"""The RabbitMQ queue over TLS, which ends before the real broker."""
+"""The RabbitMQ queue over TLS, which a proxy in front of the real broker ends."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_broker_whose_certificate_is_trusted_is_used(broker, authority):
         queue.check()
 
 
-def test_a_certificate_that_is_not_trusted_is_refused_and_the_reason_told(broker, authority, tmp_path):
+def test_a_certificate_that_is_not_trusted_is_refused_with_the_reason(broker, authority, tmp_path):
     (tmp_path / "others").mkdir()
     with TLSBroker(broker, Authority(tmp_path / "others", "others"), "127.0.0.1") as secured:
         queue = secured.queue(tls_ca_file=str(authority.certificate))
@@ -100,12 +100,12 @@ def test_a_broker_that_asks_for_a_certificate_gets_that_of_the_client(broker, au
 
 def test_a_broker_that_speaks_no_tls_is_an_error_that_names_the_options(broker):
     queue = RabbitMQCrashQueue(broker.configuration(**{"resource.rabbitmq.tls": True}))
-    with pytest.raises(CrashQueueError, match=r"no TLS connection .* check port and tls"):
+    with pytest.raises(CrashQueueError, match=r"no TLS connection .* check port, tls"):
         queue.depths()
     queue.close()
 
 
-def test_a_certificate_file_that_is_not_there_is_told_at_the_start(broker):
+def test_a_missing_certificate_file_is_reported_at_the_start(broker):
     options = {"resource.rabbitmq.tls": True, "resource.rabbitmq.tls_ca_file": "/nowhere.pem"}
     with pytest.raises(ConfigurationError, match=r"tls_ca_file '/nowhere\.pem'"):
         RabbitMQCrashQueue(broker.configuration(**options))

@@ -27,7 +27,7 @@ def database():
 
 @pytest.fixture
 def job(database, tmp_path, capsys, monkeypatch):
-    """Run it; its exit code and the lines that it printed."""
+    """Run the job; return its exit code and the lines that it printed."""
     database.execute("TRUNCATE reprocessing_jobs, reprocessing_jobs_refused, jobs")
     monkeypatch.chdir(tmp_path)
     options = {
@@ -69,7 +69,7 @@ def test_the_crashes_of_all_rows_are_queued_and_the_rows_are_gone(database, job)
     assert job() == (0, ["0 queued"], "")
 
 
-def test_what_is_no_crash_id_is_set_aside_with_the_reason_and_holds_nothing_up(database, job):
+def test_a_row_without_a_crash_id_is_set_aside_with_the_reason_and_holds_nothing_up(database, job):
     crash_id = new_crash_id()
     ask_for(database, "no id", crash_id.upper(), "")
     code, lines, _ = job()
@@ -117,7 +117,7 @@ def test_a_row_stays_until_the_queue_has_confirmed_its_crash(database, job, monk
     assert database.execute("SELECT succeeded FROM jobs") == [False]
 
 
-def test_rows_that_another_process_is_at_are_left_to_that_one(database, job):
+def test_rows_that_another_process_holds_are_left_to_it(database, job):
     first, second = new_crash_id(), new_crash_id()
     ask_for(database, first, second)
     with closing(database.connect()) as connection, connection, connection.cursor() as cursor:
@@ -127,7 +127,7 @@ def test_rows_that_another_process_is_at_are_left_to_that_one(database, job):
     assert database.execute(ALL) == [first]
 
 
-def test_the_table_of_2016_may_have_uuids_as_its_column(job):
+def test_the_column_of_the_2016_table_may_be_of_type_uuid(job):
     with new_database() as database:
         database.execute("CREATE TABLE reprocessing_jobs (crash_id uuid)")
         with closing(database.store()) as store:
@@ -141,7 +141,7 @@ def test_the_table_of_2016_may_have_uuids_as_its_column(job):
         assert database.execute(ALL) == []
 
 
-def test_without_postgresql_that_is_said(tmp_path, capsys, monkeypatch):
+def test_without_postgresql_the_job_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["cron", "reprocessing-jobs"], environ={}) == 0
-    assert "nothing to do: there is no PostgreSQL in the configuration" in capsys.readouterr().out
+    assert "nothing to do: the configuration has no PostgreSQL" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""BotoS3CrashStorage when the server is away, slow, overloaded, or says what a test cannot make a real one say."""
+"""BotoS3CrashStorage when the server is away, slow or overloaded, or answers as a real one cannot be made to."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_server_that_hangs_while_it_sends_is_given_up(tmp_path):
 
 
 ANSWER_TIME = {"connection_timeout": 1, "read_timeout": 2, "number_of_tries": 1}
-"""So long that the server, on a machine under load, does not stop dripping meanwhile."""
+"""Seconds. Long enough that even on a busy machine the pauses between the server's drips are shorter."""
 
 
 @every_call
@@ -146,7 +146,7 @@ def test_a_server_whose_answer_drips_is_given_up_after_the_time_of_all_tries(cal
 def test_a_dump_that_drips_is_given_up(tmp_path, header):
     names = says("200 OK", b'["upload_file_minidump"]')
     dripping = drips(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % header)
-    too_slow = pytest.raises(TransientStorageError, match=r"cannot read .*: not as much came within 13 s")
+    too_slow = pytest.raises(TransientStorageError, match=r"cannot read .*: the next part did not come within 13 s")
     with store_that_gets(names, dripping, **ANSWER_TIME) as (store, _), too_slow:
         store.get_raw_dumps_as_files(CRASH, tmp_path)
 
@@ -158,7 +158,7 @@ def test_an_answer_that_breaks_off_is_the_stores_fault(status, call):
         call(store)
 
 
-def test_a_body_that_ends_too_soon_is_no_dump(tmp_path):
+def test_a_body_that_ends_too_soon_is_not_a_dump(tmp_path):
     with store_that_gets(says("200 OK", b"half", length=1000)) as (store, _):
         with pytest.raises(TransientStorageError, match=f"v1/dump/{CRASH}"):
             store.get_raw_dump(CRASH)
@@ -167,7 +167,7 @@ def test_a_body_that_ends_too_soon_is_no_dump(tmp_path):
 
 
 def test_a_dump_that_grows_while_it_is_read_is_too_large_at_the_limit():
-    """Its size is not told beforehand: it ends where the connection does."""
+    """The size is not announced: the body ends with the connection."""
 
     def endless(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + bytes(3_000_000))
@@ -220,13 +220,13 @@ STORES_FAULTS = {
     "not there at all": says("404 Not Found", b"<html><body>nginx</body></html>", "Content-Type: text/html"),
     "of another kind": says("404 Not Found"),
     "unknown to this code": refuses("409 Conflict", "NobodyExpectsThis"),
-    "no server of HTTP": lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "not an HTTP server": lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n"),
 }
 
 
 @pytest.mark.parametrize("answer", STORES_FAULTS.values(), ids=STORES_FAULTS.keys())
 @pytest.mark.parametrize("call", ["save", "read", "remove"])
-def test_what_a_server_says_of_itself_is_the_stores_fault(answer, call):
+def test_an_error_of_the_server_is_the_stores_fault(answer, call):
     with store_that_gets(answer, number_of_tries=1) as (store, _), pytest.raises(TransientStorageError) as raised:
         CALLS[call](store)
     assert CRASH in str(raised.value)
@@ -256,7 +256,7 @@ def test_a_message_says_what_to_do(status, code, advice):
         says("413 Content Too Large", b"<html>", "Content-Type: text/html"),
     ],
 )
-def test_what_a_server_says_of_this_crash_is_the_crashs_own(answer):
+def test_an_error_about_the_crash_is_the_crashs_fault(answer):
     with store_that_gets(answer) as (store, requests), pytest.raises(PermanentStorageError):
         store.save_processed(PROCESSED)
     assert len(requests) == 1
@@ -268,7 +268,7 @@ def test_a_crash_that_was_moved_to_an_archive_has_to_be_restored():
         store.get_raw_crash(CRASH)
 
 
-def test_a_key_that_is_not_there_is_no_crash():
+def test_a_missing_key_is_an_unknown_crash():
     with store_that_gets(refuses("404 Not Found", "NoSuchKey")) as (store, _), pytest.raises(CrashIDNotFound):
         store.get_raw_crash(CRASH)
 
@@ -280,7 +280,7 @@ def test_another_owners_bucket_is_not_taken_for_ours():
 
 
 @pytest.mark.parametrize("answer", STORES_FAULTS.values(), ids=STORES_FAULTS.keys())
-def test_no_message_has_the_secret_or_what_is_in_a_crash(answer):
+def test_no_message_quotes_the_secret_or_a_crash(answer):
     with store_that_gets(answer, number_of_tries=1) as (store, _):
         for call in CALLS.values():
             with pytest.raises(CrashStorageError) as raised:
@@ -290,13 +290,13 @@ def test_no_message_has_the_secret_or_what_is_in_a_crash(answer):
             assert "private" not in told
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(relay_options, authority):
+def test_an_untrusted_certificate_is_refused(relay_options, authority):
     refused = pytest.raises(TransientStorageError, match="ca_bundle")
     with relay_to(relay_options, authority) as (_, options), closing_store(options) as store, refused:
         store.save_processed(PROCESSED)
 
 
-def test_a_certificate_is_good_where_its_authority_is_named(relay_options, authority):
+def test_a_certificate_is_accepted_if_its_authority_is_configured(relay_options, authority):
     with (
         relay_to(relay_options, authority) as (_, options),
         closing_store(options, ca_bundle=str(authority.certificate)) as store,
@@ -306,7 +306,7 @@ def test_a_certificate_is_good_where_its_authority_is_named(relay_options, autho
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_certificates_are_not_looked_at_where_that_is_turned_off(relay_options, authority):
+def test_certificates_are_not_checked_if_that_is_turned_off(relay_options, authority):
     with (
         relay_to(relay_options, authority) as (_, options),
         closing_store(options, verify_certificate=False) as store,
@@ -315,6 +315,6 @@ def test_certificates_are_not_looked_at_where_that_is_turned_off(relay_options, 
         assert store.get_unredacted_processed(CRASH) == PROCESSED
 
 
-def test_a_bundle_of_authorities_that_is_not_there_is_said_at_the_start():
-    with pytest.raises(ConfigurationError, match="ca_bundle: there is no file /nowhere"):
+def test_a_missing_ca_bundle_is_reported_at_the_start():
+    with pytest.raises(ConfigurationError, match="cannot use ca_bundle /nowhere"):
         BotoS3CrashStorage(defaults(BotoS3CrashStorage, ca_bundle="/nowhere"))

@@ -1,4 +1,4 @@
-"""BotoS3CrashStorage on a real server. What every store does is in the contract suite."""
+"""BotoS3CrashStorage on a real server, beyond the contract of every store."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import date
 from hashlib import sha256
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSHTTPConnection
 
 from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
@@ -23,6 +25,7 @@ from socorro_processor.crashstorage.keys import (
     SimpleDatePrefixKeyBuilder,
 )
 from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
+from socorro_processor.crashstorage.s3_bucket import S3Bucket
 from socorro_processor.errors import CrashIDNotFound, PermanentStorageError, TransientStorageError
 from tests.integration.s3_bucket import (
     Options,
@@ -61,12 +64,17 @@ def s3(options: Options, **more: object) -> BotoS3CrashStorage:
     return BotoS3CrashStorage(defaults(BotoS3CrashStorage, **options, **more))
 
 
-def sent_paths(store: BotoS3CrashStorage) -> list[str]:
-    """The path of each request from now on, as it is sent."""
+@pytest.fixture
+def sent_paths(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The path of each request as it is sent."""
     paths: list[str] = []
-    store._bucket.client.meta.events.register(
-        "before-send.s3", lambda request, **_: paths.append(urlsplit(request.url).path)
-    )
+
+    def send(connection: AWSHTTPConnection, method: str, url: str, *arguments: Any, **options: Any) -> Any:
+        paths.append(url.partition("?")[0])
+        return request(connection, method, url, *arguments, **options)
+
+    request = AWSHTTPConnection.request
+    monkeypatch.setattr(AWSHTTPConnection, "request", send)
     return paths
 
 
@@ -86,10 +94,9 @@ def test_a_crash_lies_under_the_keys_that_collectors_and_web_applications_use(st
     ("prefix", "expected"),
     [("", ""), ("/", ""), ("a", "/a"), ("/a/b/", "/a/b"), ("a//b", "/a/b"), ("Gräf in", "/Gr%C3%A4f%20in")],
 )
-def test_no_key_begins_with_a_slash_or_has_two(options, prefix, expected):
+def test_no_key_begins_with_a_slash_or_has_two(options, prefix, expected, sent_paths):
     options |= {"resource.boto.prefix": prefix}
     store = s3(options)
-    paths = sent_paths(store)
     bucket = f"/{options['resource.boto.bucket_name']}"
     try:
         store.save_processed(PROCESSED)
@@ -97,8 +104,8 @@ def test_no_key_begins_with_a_slash_or_has_two(options, prefix, expected):
         store.remove(CRASH)
     finally:
         store.close()
-    assert set(paths[:2]) == {f"{bucket}{expected}/v1/processed_crash/{CRASH}"}
-    assert all(path.startswith(f"{bucket}{expected}/v") and "//" not in path for path in paths)
+    assert set(sent_paths[:2]) == {f"{bucket}{expected}/v1/processed_crash/{CRASH}"}
+    assert all(path.startswith(f"{bucket}{expected}/v") and "//" not in path for path in sent_paths)
 
 
 @pytest.mark.parametrize(
@@ -156,14 +163,14 @@ def test_a_folder_of_more_crashes_than_come_with_one_answer_is_listed_to_its_end
     assert list(store.raw_crash_ids(DAY)) == crash_ids
 
 
-def test_who_reads_only_the_first_of_many_crashes_need_not_wait_for_all(store, options):
+def test_reading_the_first_of_many_crashes_does_not_wait_for_all(store, options, sent_paths):
     for _ in range(60):
         store.save_raw_crash(RAW, {}, new_crash_id(DAY))
-    paths = sent_paths(store)
+    sent_paths.clear()
     crash_ids = store.raw_crash_ids(DAY)
     next(crash_ids)
     crash_ids.close()
-    assert len(paths) < 60
+    assert len(sent_paths) < 60
 
 
 def test_a_reprocessed_crash_replaces_its_object(store, options):
@@ -199,7 +206,7 @@ def test_a_dump_of_40_megabytes_is_streamed_in_both_directions(store, tmp_path):
     assert sha256(files[MAIN_DUMP].read_bytes()).digest() == sha256(dump.read_bytes()).digest()
 
 
-def test_of_a_dump_that_is_too_large_nothing_is_read(options, tmp_path):
+def test_nothing_is_read_of_a_dump_that_is_too_large(options, tmp_path):
     store = s3(options, maximum_dump_size=MEGABYTE)
     try:
         store.save_raw_crash(RAW, {MAIN_DUMP: b"main", "large": bytes(30 * MEGABYTE)}, CRASH)
@@ -213,7 +220,7 @@ def test_of_a_dump_that_is_too_large_nothing_is_read(options, tmp_path):
         assert list(files) == [MAIN_DUMP]
         assert notes == ["dump large is left out: 30000000 bytes, more than 1000000 (maximum_dump_size)"]
         assert peak < 2 * MEGABYTE
-        # The connection on which the rest of it would have come is not used for the next one.
+        # A connection on which the rest would have come is not used for the next request.
         assert store.get_raw_dump(CRASH) == b"main"
     finally:
         store.close()
@@ -236,13 +243,13 @@ def test_all_of_unicode_survives_but_for_lone_surrogates(store, options):
     assert get_object(options, f"v1/dump/{CRASH}") == b"\0\xff"
 
 
-def test_one_client_is_made_however_many_threads_come_first(store):
-    with ThreadPoolExecutor(8) as pool:
-        clients = set(pool.map(lambda _: store._bucket.client, range(8)))
+def test_one_client_is_made_however_many_threads_come_first(options):
+    with closing(S3Bucket(defaults(S3Bucket, **options))) as bucket, ThreadPoolExecutor(8) as pool:
+        clients = set(pool.map(lambda _: bucket.client, range(8)))
     assert len(clients) == 1
 
 
-def test_a_bucket_that_is_not_there_is_said_to_be_and_no_crash_is():
+def test_a_missing_bucket_is_reported_instead_of_a_missing_crash():
     options = no_bucket_options()
     store = s3(options)
     try:
@@ -259,7 +266,7 @@ def test_a_bucket_that_is_not_there_is_said_to_be_and_no_crash_is():
         store.close()
 
 
-def test_the_bucket_is_made_once_and_that_is_safe_to_do_again_and_at_once():
+def test_the_bucket_is_made_once_however_often_and_concurrently_setup_runs():
     store = s3(no_bucket_options())
     try:
         with ThreadPoolExecutor(4) as pool:
@@ -285,7 +292,7 @@ def test_a_bucket_is_made_in_the_region(region):
 @pytest.mark.parametrize(
     "wrong", [{"resource.boto.access_key": "nobody"}, {"secrets.boto.secret_access_key": "Wr0ng+Secret/0123456789"}]
 )
-def test_wrong_credentials_are_the_stores_fault_and_are_not_told(options, wrong):
+def test_wrong_credentials_are_the_stores_fault_and_are_not_shown(options, wrong):
     options |= wrong
     store = s3(options)
     try:
@@ -304,8 +311,8 @@ def test_wrong_credentials_are_the_stores_fault_and_are_not_told(options, wrong)
         store.close()
 
 
-def test_where_no_credentials_are_configured_the_sdk_finds_its_own(options):
-    """In a process of its own: the SDK looks for them once in each."""
+def test_without_configured_credentials_the_sdk_finds_its_own(options):
+    """In a process of its own, because the SDK looks for them once in each."""
     program = (
         "import sys\n"
         "from socorro_processor.configuration import defaults\n"
@@ -342,7 +349,7 @@ def test_a_fetched_dump_does_not_go_where_a_link_leads(store, tmp_path):
     assert not target.exists()
 
 
-def test_a_message_says_what_was_tried_where(store, options):
+def test_a_message_says_what_was_tried_and_where(store, options):
     with pytest.raises(CrashIDNotFound, match=f"{options['resource.boto.bucket_name']} at http.*{CRASH}"):
         store.get_raw_crash(CRASH)
 

@@ -1,4 +1,4 @@
-"""Symbols for real dumps: from a symbol server and from a bucket, by the rule and by the command."""
+"""Symbols for real dumps from a symbol server and from a bucket, by the rule and by the command."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SYM = f"MODULE windows x86_64 {ID} xul.pdb\nFUNC 1000 10 0 main\n".encode()
 
 
 def walked(name: str, **options: str) -> Crash:
-    """What the rule, and the one for missing symbols, make of a real dump."""
+    """Return the crash of a real dump after the stackwalker rule and the rule for missing symbols."""
     dump = shared("crashes") / name / f"{MAIN}.dmp"
     crash = Crash("an id", {}, {MAIN: dump})
     rule = BreakpadStackwalkerRule2015(
@@ -46,7 +46,7 @@ def walked(name: str, **options: str) -> Crash:
 
 
 def asked_for(crash: Crash) -> set[str]:
-    """The symbol files that the walk asked for."""
+    """Return the paths of the symbol files that the walk asked for."""
     symbols = crash.processed["json_dump"]["socorro_stackwalk"]["symbols"]
     return {path for path, use in symbols.items() if use.get("asked_for")}
 
@@ -111,12 +111,12 @@ def test_a_dump_that_is_not_understood_is_walked_without_new_symbols(tmp_path):
     assert not any("symbols of" in note for note in crash.notes)
 
 
-# The command, and S3
+# The command with a bucket
 
 
 @pytest.fixture
 def symbols(tmp_path, capsys):
-    """Run ``socorro symbols`` with a bucket of its own; exit code, what it printed, and what it said."""
+    """Run ``socorro symbols`` with a bucket of its own; return exit code, output and error output."""
     options = bucket_options()
     mine = {
         **as_symbol_bucket(options),
@@ -134,7 +134,7 @@ def symbols(tmp_path, capsys):
     return run
 
 
-def test_what_is_uploaded_can_be_fetched_from_the_bucket(symbols, tmp_path):
+def test_an_uploaded_symbol_file_can_be_fetched_from_the_bucket(symbols, tmp_path):
     built = tmp_path / "built" / "any" / "where"
     built.mkdir(parents=True)
     (built / "a.sym").write_bytes(SYM)
@@ -161,13 +161,13 @@ def test_a_binary_is_uploaded_as_the_symbol_file_that_is_made_of_it(symbols, tmp
     [
         (b"<html>", "does not begin with a MODULE line"),
         (SYM[:-1], "was cut off"),
-        (SYM.replace(ID.encode(), b"12"), "no debug id"),
-        (SYM.replace(b"xul.pdb", b".."), "no name of a debug file"),
+        (SYM.replace(ID.encode(), b"12"), "not a debug id"),
+        (SYM.replace(b"xul.pdb", b".."), "not the name of a debug file"),
         (b"", "Invalid argument"),
         (SYM + b"INLINE_ORIGIN 5\n", "is corrupt: the stackwalker rejects a line of it"),
     ],
 )
-def test_what_is_no_symbol_file_is_not_uploaded(symbols, tmp_path, content, reason):
+def test_a_file_that_is_not_a_symbol_file_is_not_uploaded(symbols, tmp_path, content, reason):
     (tmp_path / "bad.sym").write_bytes(content)
     code, out, err = symbols("upload", str(tmp_path))
     assert (code, out) == (1, "")
@@ -175,7 +175,7 @@ def test_what_is_no_symbol_file_is_not_uploaded(symbols, tmp_path, content, reas
     assert object_keys(symbols.options) == []
 
 
-def test_what_a_past_crash_needs_is_fetched(symbols, tmp_path, capsys):
+def test_symbols_for_a_past_crash_are_fetched(symbols, tmp_path, capsys):
     dump = shared("crashes") / "test" / f"{MAIN}.dmp"
     root = f"--resource.filesystem.root={tmp_path / 'crashes'}"
     queue = f"--new_crash_source.path={tmp_path / 'queue.sqlite'}"
@@ -184,20 +184,20 @@ def test_what_a_past_crash_needs_is_fetched(symbols, tmp_path, capsys):
     code, out, _ = symbols("fetch", crash_id, sources=str(shared("symbols")))
     fetched = [line for line in out.splitlines() if line.endswith(": fetched")]
     assert fetched == ["test_app.pdb/5A9832E5287241C1838ED98914E9B7FF1: fetched"]
-    assert code == 1  # Windows' own have none there
+    assert code == 1  # Windows' own modules have none there
     options = {"symbol_cache_path": str(tmp_path / "another"), "symbols.sources": str(shared("symbols"))}
     assert len(out.splitlines()) == len(asked_for(walked("test", symbols_path="", **options)))
 
 
 @pytest.mark.parametrize("item", ["x", "xul.pdb/12", "/" + ID, "a" * 4000 + "/" + ID])
-def test_what_names_no_symbol_file_is_refused(symbols, item):
+def test_a_name_that_is_not_a_symbol_files_is_refused(symbols, item):
     code, out, err = symbols("fetch", item)
     assert (code, out) == (1, "")
     assert err.startswith("socorro: ")
     assert len(err) < 400
 
 
-def test_a_bucket_that_is_not_there_is_a_reason(symbols, tmp_path):
+def test_a_missing_bucket_is_reported(symbols, tmp_path):
     code, out, _ = symbols(
         "fetch",
         f"xul.pdb/{ID}",
@@ -231,7 +231,7 @@ def test_the_setup_makes_the_bucket_that_the_doctor_misses_where_the_crashes_are
     assert problem() == ""
 
 
-def test_the_servers_at_home_have_a_bucket_for_symbols_beside_that_of_the_crashes():
+def test_the_test_servers_have_one_bucket_for_symbols_and_one_for_crashes():
     options = service("s3")
     crashes = {option: options[option] for option in options if ".boto." in option}
     others = {option: value for option, value in options.items() if option not in crashes}

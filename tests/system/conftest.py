@@ -14,7 +14,7 @@ from tests.system.walked_page import Shell, WalkedPage
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    """An installation of its own, with the samples' symbols and a real stackwalker."""
+    """A new installation, with the samples' symbols and a real stackwalker."""
     stackwalker()
     installation = Installation(tmp_path, SAMPLES / "symbols")
     yield installation
@@ -23,7 +23,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[WalkedPage]:
-    """A reader in a clone of the project, in which ``make`` has made the virtual environment already."""
+    """A reader of a page in a clone of the project, whose virtual environment is already there."""
     stackwalker()
     environment = Path(sys.prefix)
     require((environment / "bin" / "activate").is_file(), "the tests do not run in a virtual environment: make test")
@@ -43,7 +43,7 @@ def clone(tmp_path: Path) -> Iterator[WalkedPage]:
 
 
 class SlowWalker:
-    """A stackwalker that waits until it is let go on, and then is the real one."""
+    """A stackwalker that waits until it is released, and then runs the real one."""
 
     def __init__(self, directory: Path) -> None:
         self._pid = directory / "pid"
@@ -64,7 +64,7 @@ class SlowWalker:
         eventually(self._pid.exists)
 
     def let_it_go_on(self) -> None:
-        """This run and all later ones."""
+        """Release this run and all later ones."""
         self._free.touch()
         os.close(os.open(self._fifo, os.O_RDWR))
 
@@ -85,7 +85,7 @@ def slow_walker(installation: Installation, tmp_path: Path) -> SlowWalker:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    """A production installation for all tests that leave it as it is; to each test its own crashes."""
+    """A production installation for all tests that do not change it; each test has its own crashes."""
     stackwalker()
     with production(tmp_path_factory.mktemp("site")) as site:
         site.walker(symbols_path=str(SAMPLES / "symbols"))
@@ -94,7 +94,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
 
 @pytest.fixture
 def site_daemon(site: Production) -> Iterator[Daemon]:
-    """Its processor, which runs during this test."""
+    """The processor of that installation, which runs during this test."""
     daemon = site.start("--health.port=0")
     yield daemon
     daemon.stop()

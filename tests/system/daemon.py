@@ -19,6 +19,8 @@ from socorro_processor.configuration import Configuration, EnvironmentSource, re
 from tests.shared import REPOSITORY
 
 DEADLINE = 60.0
+SOCORRO = (sys.executable, "-c", "from socorro_processor.cli.main import run; run()")
+"""The command, with the Python that runs the tests."""
 PIPE_SIZE = 4096
 EMPTY_QUEUE = {"waiting": 0, "delayed": 0, "in_flight": 0, "parked": 0, "rejected": 0}
 
@@ -31,7 +33,7 @@ def variables(options: Mapping[str, str]) -> dict[str, str]:
 
 
 def configuration(environment: Mapping[str, str]) -> Configuration:
-    """What ``socorro`` is configured with in this environment."""
+    """Return the configuration of ``socorro`` in this environment."""
     ini = environment["SOCORRO__ADMIN__CONF"]
     others = {name: value for name, value in environment.items() if name != "SOCORRO__ADMIN__CONF"}
     return Configuration(ProcessorApp.get_required_config(), [read_ini(Path(ini)), EnvironmentSource(others)])
@@ -56,6 +58,9 @@ class Installation:
             self.walker(symbols_path=str(symbols))
         self._daemons: list[Daemon] = []
 
+    def set(self, option: str, value: str) -> None:
+        self.environment |= variables({option: value})
+
     def walker(self, **options: str) -> None:
         """Set options of the rule that runs the stackwalker."""
         self.environment |= {_WALKER + name.upper(): value for name, value in options.items()}
@@ -63,7 +68,7 @@ class Installation:
     def socorro(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
-            [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", *arguments],
+            [*SOCORRO, *arguments],
             cwd=self.directory,
             env=self.environment,
             capture_output=True,
@@ -72,9 +77,9 @@ class Installation:
         )
 
     def begin(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        """Begin a command; whoever calls sees to its end."""
+        """Start a command; the caller sees to its end."""
         return subprocess.Popen(
-            [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", *arguments],
+            [*SOCORRO, *arguments],
             cwd=self.directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -84,20 +89,20 @@ class Installation:
         )
 
     def submit(self, *arguments: str | Path) -> str:
-        """Submit a crash; its id."""
+        """Submit a crash; return its id."""
         done = self.socorro("submit", *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     def show(self, crash_id: str) -> dict[str, Any]:
-        """The processed crash."""
+        """Return the processed crash."""
         done = self.socorro("show", crash_id, "--json")
         assert done.returncode == 0, done.stderr
         processed: dict[str, Any] = json.loads(done.stdout)
         return processed
 
     def queue(self) -> dict[str, Any]:
-        """``socorro queue status``, over all queues; None where a number is not known."""
+        """Return the output of ``socorro queue status`` for all queues; None stands for an unknown number."""
         done = self.socorro("queue", "status", "--json")
         assert done.returncode == 0, done.stderr
         status: dict[str, Any] = json.loads(done.stdout)
@@ -111,7 +116,7 @@ class Installation:
         return (self.crashes / "v1" / "processed_crash" / crash_id).exists()
 
     def start(self, *arguments: str, reading: threading.Event | None = None) -> Daemon:
-        """Start ``socorro processor``; it runs when this returns."""
+        """Start ``socorro processor``; it is running when this returns."""
         daemon = Daemon(self, arguments, reading)
         self._daemons.append(daemon)
         daemon.wait_for_log("the processor runs")
@@ -125,7 +130,7 @@ class Installation:
 class Daemon:
     """A running ``socorro processor``.
 
-    Where there is a ``reading``, its log goes through a small pipe, which is read as long as that is set.
+    With ``reading``, its log goes through a small pipe, which is read while that event is set.
     """
 
     def __init__(
@@ -141,7 +146,7 @@ class Daemon:
             self._reader.start()
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", "processor", *arguments],
+                [*SOCORRO, "processor", *arguments],
                 cwd=installation.directory,
                 env=installation.environment,
                 stdin=subprocess.DEVNULL,
@@ -160,12 +165,12 @@ class Daemon:
         assert text in self.log, self.log
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Tell it to stop, and wait for its end; the exit code."""
+        """Tell it to stop, and wait for its end; return the exit code."""
         self.process.send_signal(number)
         return self.wait()
 
     def wait(self) -> int:
-        """Wait for its end, and for all of its log; the exit code."""
+        """Wait for its end and for all of its log; return the exit code."""
         code = self.process.wait(DEADLINE)
         if self._reader:
             self._reader.join(DEADLINE)
@@ -181,14 +186,14 @@ class Daemon:
 
 
 def _read(source: int, file: int, reading: threading.Event) -> None:
-    """Copy a pipe to a file, until all who may write there have ended."""
+    """Copy a pipe to a file until all writers have ended."""
     with os.fdopen(source, "rb", 0) as pipe, os.fdopen(file, "wb", 0) as log:
         while reading.wait() and (data := pipe.read(PIPE_SIZE)):
             log.write(data)
 
 
 def eventually(condition: Any, message: Any = lambda: "it did not happen") -> None:
-    """Wait until ``condition`` holds, which no event of this process tells."""
+    """Wait until ``condition`` holds, which no event in this process signals."""
     deadline = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < deadline, message()

@@ -21,29 +21,26 @@ DEADLINE = 180.0
 
 
 class EmbeddedInstallation(Installation):
-    """No stackwalker, for there is but the operator's rule; ``queue_of_its_own`` is what the daemons take from."""
+    """An installation without a stackwalker; ``queue_of_its_own`` is the test's end of the daemons' queue."""
 
     queue_of_its_own: CrashQueueBase
 
-    def set(self, option: str, value: str) -> None:
-        self.environment[f"SOCORRO__{option.replace('.', '__').upper()}"] = value
-
     def plug_in(self, module: str, text: str) -> None:
-        """A module of the operator's own."""
+        """Write a module of the operator's own."""
         plugins = self.directory / "plugins"
         plugins.mkdir(exist_ok=True)
         (plugins / f"{module}.py").write_text(text)
         self.set("plugins.path", str(plugins))
 
     def use_rule(self, name: str) -> None:
-        """This one and no other."""
+        """Use this rule and no other."""
         own = self.directory / "own.ini"
         own.write_text("")
         self.set("admin.conf", str(own))
         self.set("processor.rule_sets", json.dumps([["own", "", "", "apply_all_rules", name]]))
 
     def submit_crash(self, **annotations: str) -> str:
-        """One without a dump, as a collector does; its id."""
+        """Save and submit a crash without a dump, as a collector does; return its id."""
         store = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(self.crashes)))
         crash_id = new_crash_id()
         store.save_raw_crash(annotations, {}, crash_id)
@@ -53,7 +50,7 @@ class EmbeddedInstallation(Installation):
 
 @contextmanager
 def embedded_installation(queue: str, directory: Path, retry_delays: str) -> Iterator[EmbeddedInstallation]:
-    """``queue``: sqlite or rabbitmq."""
+    """Make an installation; ``queue`` is sqlite or rabbitmq."""
     installation = EmbeddedInstallation(directory)
     installation.set("new_crash_source.retry_delays", retry_delays)
     broker = Broker(retry_delays=retry_delays) if queue == "rabbitmq" else None
@@ -73,12 +70,12 @@ def embedded_installation(queue: str, directory: Path, retry_delays: str) -> Ite
         installation.close()
         installation.queue_of_its_own.close()
         if broker:
-            broker.connect()  # it may have been restarted since
+            broker.connect()  # it may have been restarted meanwhile
             broker.close()
 
 
 def supervise(start: Callable[[], Daemon], done: Callable[[], bool]) -> tuple[Daemon, list[int]]:
-    """Start a daemon that ended again, as systemd does, until all is done; the last one, and how the others ended."""
+    """Restart a daemon whenever it ends, like systemd, until all is done. Return the last, and earlier exit codes."""
     ended: list[int] = []
     daemon = start()
     deadline = time.monotonic() + DEADLINE

@@ -1,4 +1,4 @@
-"""A processor whose clock on the wall is ours to set, by libfaketime: that of the rest of the machine goes on."""
+"""A processor whose wall clock a test sets, by libfaketime; that of the machine goes on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ time.sleep = lambda seconds: select.select([], [], [], seconds)
 
 
 class WallClock:
-    """The one of every process that is given ``environment``; it may be set while they run."""
+    """The clock of every process that gets ``environment``; it may be set while they run."""
 
     def __init__(self, directory: Path) -> None:
         require(shutil.which("faketime") is not None, "no faketime: bin/services install, or Debian's faketime")
@@ -38,7 +38,7 @@ class WallClock:
         }
 
     def set_by(self, hours: int) -> None:
-        """So many hours from the true time."""
+        """Set the clock this many hours from the true time."""
         new = self._file.with_suffix(".new")
         new.write_text(f"{hours:+d}h\n")
         new.replace(self._file)

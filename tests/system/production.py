@@ -13,7 +13,7 @@ from tests.integration.postgresql_database import Database, new_database
 from tests.integration.rabbitmq_broker import Broker
 from tests.integration.s3_bucket import bucket_options, get_object
 from tests.shared import REPOSITORY
-from tests.system.daemon import Installation
+from tests.system.daemon import Installation, variables
 
 CONFIGURATION = REPOSITORY / "config" / "processor-production.ini"
 
@@ -41,22 +41,18 @@ class Production(Installation):
             "PATH": self.environment["PATH"],
             "SOCORRO__ADMIN__CONF": str(CONFIGURATION),
             "SOCORRO__APP__TEMPORARY_DIRECTORY": str(self.temporary),
+            **variables(self.options),
         }
-        for option, value in self.options.items():
-            self.set(option, value)
-
-    def set(self, option: str, value: str) -> None:
-        self.environment[f"SOCORRO__{option.replace('.', '__').upper()}"] = value
 
     def in_s3(self, crash_id: str) -> dict[str, Any]:
-        """The processed crash."""
+        """Return the processed crash."""
         processed: dict[str, Any] = json.loads(get_object(self.bucket, f"v1/processed_crash/{crash_id}"))
         return processed
 
 
 @contextmanager
 def production(directory: Path, **options: str) -> Iterator[Production]:
-    """An installation in which ``socorro setup`` was run; ``options`` are by dotted key."""
+    """An installation after ``socorro setup``; ``options`` are by dotted key."""
     broker = Broker()
     try:
         with new_database() as database, own_indexes() as indexes:
@@ -68,5 +64,5 @@ def production(directory: Path, **options: str) -> Iterator[Production]:
             finally:
                 installation.close()
     finally:
-        broker.connect()  # it may have been restarted since
+        broker.connect()  # it may have been restarted meanwhile
         broker.close()

@@ -1,4 +1,4 @@
-"""A real Prometheus that reads daemons and evaluates alert rules; Debian's, which ``bin/services install`` puts in."""
+"""A real Prometheus that reads daemons and evaluates alert rules: Debian's, which ``bin/services install`` installs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.system.daemon import eventually
 SCRAPE_INTERVAL = "2s"
 EVALUATION_INTERVAL = "1s"
 DEADLINE = 180.0
-"""Seconds until an alert is raised or ends, on a machine that does much else."""
+"""Seconds until an alert is raised or ends, on a busy machine."""
 
 
 def program(name: str) -> str:
-    """``prometheus`` or ``promtool``. Skips the test where it is not there; with ``CI=true`` fails it."""
+    """Return ``prometheus`` or ``promtool``. Skips the test if it is missing; with ``CI=true`` fails it."""
     found = shutil.which(name)
     require(found is not None, f"no {name}: bin/services install, or Debian's prometheus")
     assert found
@@ -32,14 +32,14 @@ def program(name: str) -> str:
 
 
 class Prometheus:
-    """One that runs, at ``address``."""
+    """A running Prometheus at ``address``."""
 
     def __init__(self, address: str, log: Path) -> None:
         self._address = address
         self._log = log
 
     def query(self, expression: str) -> dict[tuple[str, ...], float]:
-        """The values now, by those of their labels, in the order of the labels' names; without what all have."""
+        """Return the current values by their labels, ordered by name, without the labels that all share."""
         return {
             tuple(
                 value for name, value in sorted(sample["metric"].items()) if name not in ("__name__", "instance", "job")
@@ -48,11 +48,11 @@ class Prometheus:
         }
 
     def firing(self) -> set[str]:
-        """The names of the alerts that are raised now."""
+        """Return the names of the alerts that are raised now."""
         return {each["labels"]["alertname"] for each in self._get("alerts")["alerts"] if each["state"] == "firing"}
 
     def wait_for(self, condition: Callable[[set[str]], bool], what: str) -> None:
-        """Until the alerts that are raised are such."""
+        """Wait until the raised alerts fulfil a condition."""
         deadline = time.monotonic() + DEADLINE
         while not condition(firing := self.firing()):
             assert time.monotonic() < deadline, f"not {what}: {firing or 'none'}\n{self._get('alerts')}"
@@ -76,8 +76,8 @@ class Prometheus:
 
 @contextmanager
 def running_prometheus(directory: Path, port: int, target: int, rules: dict[str, Any]) -> Iterator[Prometheus]:
-    """One on ``port`` that reads the daemon on ``target`` and has these rules; its data are in ``directory``."""
-    # Both are YAML, too.
+    """A Prometheus on ``port`` that reads the daemon at ``target``, with these rules and its data in ``directory``."""
+    # JSON is YAML, too.
     (directory / "rules.yaml").write_text(json.dumps(rules))
     configuration = {
         "global": {

@@ -47,14 +47,14 @@ class SymbolCache:
         return process
 
     def status(self, capsys: Any) -> dict[str, Any]:
-        """``socorro symbols status --json``."""
+        """Return the output of ``socorro symbols status --json``."""
         capsys.readouterr()
         main(["symbols", "status", "--json", *self.options], environ={})
         status: dict[str, Any] = json.loads(capsys.readouterr().out)
         return status
 
     def write(self, name: str, size: int) -> Path:
-        """A symbol file of so many kilobytes."""
+        """Write a symbol file of this many kilobytes."""
         path = self.path / f"{name}.pdb" / "ABCDEF0123456789" / f"{name}.sym"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * size * KILOBYTE)
@@ -64,7 +64,7 @@ class SymbolCache:
         return {path.stem for path in self.path.rglob("*.sym")}
 
     def bytes(self) -> int:
-        """What its files come to, whatever comes and goes meanwhile."""
+        """Return the size of the cache's files, even if some come and go meanwhile."""
         return sum(size_of(Path(directory, file)) for directory, _, files in os.walk(self.path) for file in files)
 
     def empty_directories(self) -> list[str]:

@@ -1,9 +1,9 @@
-"""Processes that read and write a symbol cache without pause, and whether it keeps to its size meanwhile.
+"""Processes that read and write a symbol cache without pause, and measure if it keeps to its size.
 
     python -m tests.system.symbol_cache_users CACHE SEED SECONDS REPORT
 
-is one of them: it opens files at random, puts in those that are missing, deletes some; then it writes down how
-often a file was gone that is in use all the time, and when it wrote how much.
+is one of them: it opens files at random, adds those that are missing, deletes some, and then reports how often a file
+in constant use was missing, and when it wrote how much.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from tests.system.symbol_cache import SymbolCache
 
 FILES = 5_000
 USED = 10
-"""Files that are opened all the time."""
+"""Files that are opened constantly."""
 LARGEST = 20_000
 WRITES_A_SECOND = 100
-"""Of one process, at most: in memory it could do ten times as many, with which no manager could keep up."""
+"""The most writes of one process. In memory it could do ten times as many, and no manager could keep up."""
 
 
 class Write(NamedTuple):
-    """A file that was put in, in seconds of the monotonic clock."""
+    """A file that was added; the time is in seconds of the monotonic clock."""
 
     begun: float
     done: float
@@ -43,7 +43,7 @@ class Write(NamedTuple):
 
 
 class CacheUsers:
-    """What they did is known when none of them works any more."""
+    """Processes that use the cache; their results are known once all have ended."""
 
     def __init__(self, cache: SymbolCache, processes: int, seconds: float) -> None:
         self.lost = self.written = 0
@@ -58,7 +58,7 @@ class CacheUsers:
             used.write_bytes(b"x" * LARGEST)
 
     def start(self) -> None:
-        # Where the manager may not go before others, these go behind it: else it were one of nine on two cores.
+        # These run at a lower priority than the manager: otherwise it would be one of nine processes on two cores.
         nice = ["nice", "-n", "0" if os.geteuid() == 0 else "10"]
         for number, report in enumerate(self._reports):
             arguments = [str(self._cache.path), str(number), str(self._seconds), str(report)]
@@ -66,13 +66,13 @@ class CacheUsers:
             self._processes.append(subprocess.Popen(program, cwd=REPOSITORY))
 
     def close(self) -> None:
-        """End those that still work."""
+        """End the processes that still work."""
         for process in self._processes:
             process.kill()
             process.wait(DEADLINE)
 
     def work(self) -> bool:
-        """Whether any of them still does."""
+        """Return True if any of them still works."""
         if any(process.poll() is None for process in self._processes):
             return True
         for report in self._reports:
@@ -87,12 +87,12 @@ class _Sample(NamedTuple):
     begun: float
     done: float
     waited: float
-    """Seconds that the manager had been ready to run before, without a core to run on."""
+    """Seconds for which the manager was ready to run, but had no core."""
     size: int
 
 
 class SizeMeter:
-    """The size of a cache again and again. The time for which its manager had no core is not counted against it."""
+    """Measures the cache repeatedly. Time for which its manager had no core does not count against the manager."""
 
     def __init__(self, cache: SymbolCache, manager: int) -> None:
         self._cache = cache
@@ -113,18 +113,18 @@ class SizeMeter:
         begun = time.monotonic()
         size = self._cache.bytes()
         self._samples.append(_Sample(begun, time.monotonic(), waited, size))
-        time.sleep(0.02)  # what is measured must have the core meanwhile
+        time.sleep(0.02)  # measurements must have the core meanwhile
         return size
 
     def own_time_since(self, moment: float) -> float:
-        """Of the manager, until it was measured last."""
+        """Return the seconds that the manager itself ran between ``moment`` and its last measurement."""
         before = next(sample for sample in self._samples if sample.done >= moment)
         last = self._samples[-1]
         return last.begun - moment - (last.waited - before.waited)
 
     def excess(self, writes: list[Write], own_time: float) -> int:
-        """How many bytes the cache was over its limit that were not written in the last seconds of the manager's own
-        time; negative where that never was so. What came or went while it was measured counts for the manager.
+        """Return the bytes by which the cache was over its limit, without those written in the last seconds of the
+        manager's own time; negative if it never was. Changes during a measurement count for the manager.
         """
         done = _Sums((write.done, write.bytes) for write in writes)
         begun = _Sums((write.begun, write.bytes) for write in writes)
@@ -148,7 +148,7 @@ class SizeMeter:
 
 
 class _Sums:
-    """How many bytes until a moment."""
+    """The bytes written before a moment."""
 
     def __init__(self, what: Iterable[tuple[float, int]]) -> None:
         ordered = sorted(what)
@@ -184,7 +184,7 @@ def use(cache: Path, seed: int, seconds: float) -> dict[str, Any]:
             continue
         begun = time.monotonic()
         size = temporary.write_bytes(b"x" * chance.randrange(LARGEST))
-        while True:  # the directory may go that was there just now
+        while True:  # the directory may be removed just now
             with suppress(FileNotFoundError, FileExistsError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 temporary.replace(path)

@@ -1,4 +1,4 @@
-"""The daemon as it was configured in 2016: by an ini file, by names with dots from a shared store."""
+"""The daemon, configured as in 2016: by an ini file, and by names with dots from a shared store."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_names_with_dots_in_the_environment_are_enough_to_start(of_2016, statsd_
     assert statsd_server.counter("stage.processor.save_raw_and_processed") == 1
 
 
-def test_all_that_the_processor_measures_goes_to_statsd_where_that_is_configured(of_2016, statsd_server):
+def test_every_metric_goes_to_statsd_if_that_is_configured(of_2016, statsd_server):
     of_2016.environment |= {
         "metrics.statsd_host": statsd_server.host,
         "metrics.statsd_port": str(statsd_server.port),
@@ -102,7 +102,7 @@ def test_a_statsd_that_is_away_keeps_no_crash_from_being_saved(of_2016, host):
 
 
 def rule_sets_of_the_document() -> str:
-    """The tuples of the architecture document, comments and all."""
+    """Return the tuples of the architecture document, with comments."""
     document = (shared("spec") / "document.rst").read_text()
     blocks = re.findall(r"^::\n\n((?: {4}.*\n|\n)+)", document, re.MULTILINE)
     return "".join(block for block in blocks if "apply_" in block)

@@ -1,4 +1,4 @@
-"""The alert rules that are shipped, in a real Prometheus that reads a real daemon, and in Prometheus's test tool."""
+"""The shipped alert rules, in a real Prometheus that reads a real daemon, and in Prometheus's test tool."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import QUEUES
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
-from socorro_processor.monitoring.metric_names import MEASURED
+from socorro_processor.monitoring.metric_names import ALL_METRICS
 from socorro_processor.monitoring.prometheus import prometheus_name
 from socorro_processor.stackwalk.result import OUTCOMES
 from tests.shared import REPOSITORY, stackwalker
-from tests.system.daemon import Daemon, Installation, eventually
+from tests.system.daemon import Daemon, Installation, eventually, variables
 from tests.system.embedded import EmbeddedInstallation, embedded_installation
 from tests.system.production import CONFIGURATION
 from tests.system.prometheus import Prometheus, program, running_prometheus
@@ -35,10 +35,10 @@ CASES = RULES.with_name("alerts_test.yaml")
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 DURATION = re.compile(r"(?<=\[)(\d+)([smh])(?=\])|(?<=process_start_time_seconds < )(\d+)")
-"""Windows of an expression, and a time since the start."""
+"""Time ranges in an expression, and the time since the start."""
 
 MANY = 12
-"""More crashes than are tried while a store is away: the others wait."""
+"""More crashes than are tried while a store is away; the others wait."""
 
 RULE = """
 from socorro_processor.pipeline.rule import Rule
@@ -60,11 +60,11 @@ NOWHERE = {
     "resource.statsd.statsd_host": "",
     "resource.symbols.sources": "http://127.0.0.1:1/",
 }
-"""Where nothing answers."""
+"""An address on which nothing answers."""
 
 
 def shortened(rules: dict[str, Any]) -> dict[str, Any]:
-    """The rules with a second for each minute, but half a minute at most."""
+    """The rules with each minute shortened to a second, but half a minute at most."""
 
     def short(seconds: int) -> int:
         return min(round(seconds / 60), 30)
@@ -92,7 +92,7 @@ def without_durations(rules: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[EmbeddedInstallation]:
-    """One whose processed crashes are in a store of their own."""
+    """An installation whose processed crashes are in a separate store."""
     with embedded_installation("sqlite", tmp_path, "0.2") as installation:
         installation.plug_in("signing_rule", RULE)
         installation.use_rule("signing_rule.Signs")
@@ -119,7 +119,7 @@ def prometheus(installation: EmbeddedInstallation, daemon: Daemon, tmp_path: Pat
 
 
 def submit_damaged(installation: EmbeddedInstallation) -> str:
-    """Submit a crash that can only be parked, and at once."""
+    """Submit a crash that is parked at once."""
     store = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(installation.crashes)))
     crash_id = new_crash_id()
     store.save_raw_crash({}, {}, crash_id)
@@ -164,7 +164,7 @@ def test_the_first_parked_crash_and_a_store_that_is_away_raise_alerts_that_end(
     prometheus.wait_for(lambda firing: firing == {"ProcessorGone"}, "ProcessorGone alone")
 
 
-def test_what_can_be_known_beforehand_is_0_from_the_start_before_anything_has_been_reached(tmp_path):
+def test_metrics_that_are_known_beforehand_are_0_from_the_start(tmp_path):
     stackwalker()
     installation = Installation(tmp_path)
     port = free_port()
@@ -176,7 +176,7 @@ def test_what_can_be_known_beforehand_is_0_from_the_start_before_anything_has_be
     installation.environment = {
         "PATH": installation.environment["PATH"],
         "SOCORRO__ADMIN__CONF": str(CONFIGURATION),
-        **{f"SOCORRO__{option.replace('.', '__').upper()}": value for option, value in options.items()},
+        **variables(options),
     }
     try:
         daemon = installation.start()
@@ -188,9 +188,9 @@ def test_what_can_be_known_beforehand_is_0_from_the_start_before_anything_has_be
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             found.setdefault(sample.name, []).append((sample.labels, sample.value))
-    for kind, name, labels, _ in MEASURED:
+    for kind, name, labels, _ in ALL_METRICS:
         if kind != "gauge" and labels and name not in OF_JOBS:
-            measured = next(each for each in MEASURED if each.name == name)
+            measured = next(each for each in ALL_METRICS if each.name == name)
             samples = found.get(prometheus_name(measured) + ("_count" if kind == "duration" else ""), [])
             assert samples, f"nothing of {name}\n{daemon.log}"
             assert {value for _, value in samples} == {0}, name
@@ -204,7 +204,7 @@ def test_what_can_be_known_beforehand_is_0_from_the_start_before_anything_has_be
     assert values("processor_stackwalk_ended_total", "outcome") == set(OUTCOMES)
     assert values("processor_save_seconds_count", "store") == {f"storage{number}" for number in range(4)}
     assert values("processor_rule_failed_total", "rule") == values("processor_rule_seconds_count", "rule")
-    assert {"ProductRule", "BreakpadStackwalkerRule2015"} <= values("processor_rule_failed_total", "rule")
+    assert {"FieldsRule", "BreakpadStackwalkerRule2015"} <= values("processor_rule_failed_total", "rule")
     assert values("processor_symbols_supplied_total", "outcome") == {"cached", "fetched", "missing", "failed"}
 
 

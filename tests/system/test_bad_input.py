@@ -1,4 +1,4 @@
-"""Whatever comes in: a clear message, and nothing lost."""
+"""Any input gives a clear message, and loses nothing."""
 
 import json
 import re
@@ -17,7 +17,7 @@ DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 
 
 def make_store(installation: Installation) -> None:
-    """An empty one: where there is none, that is said, and not that a crash is not there."""
+    """Make an empty store. Without one, the error would be about the store, and not about the crash."""
     for top in ("v1", "v2"):
         (installation.crashes / top).mkdir(parents=True)
 
@@ -32,7 +32,7 @@ def queue_id(installation: Installation, body: str) -> None:
 
 
 def processed(installation: Installation, *crash_ids: str) -> list[dict]:
-    """The crashes, once a daemon has processed them and ended."""
+    """Let a daemon process the crashes; return them once it has ended."""
     daemon = installation.start()
     eventually(lambda: all(map(installation.is_processed, crash_ids)), lambda: daemon.log)
     assert daemon.stop() == 0
@@ -42,7 +42,7 @@ def processed(installation: Installation, *crash_ids: str) -> list[dict]:
 
 @pytest.fixture
 def walker(installation: Installation, tmp_path: Path) -> Callable[[str], None]:
-    """Replace the stackwalker by a shell script, but for the dump that it is tried with."""
+    """Replace the stackwalker by a shell script, except for the dump with which it is tried."""
 
     def replace(text: str) -> None:
         path = tmp_path / "fake-walker"
@@ -54,7 +54,7 @@ def walker(installation: Installation, tmp_path: Path) -> Callable[[str], None]:
     return replace
 
 
-def test_what_is_no_crash_id_is_rejected(installation):
+def test_an_invalid_crash_id_is_rejected(installation):
     bodies = ["no id", "../../etc/passwd", "0bba61c5-dfc3-43e7-dead-8afd20161399"]
     for body in bodies:
         queue_id(installation, body)
@@ -89,7 +89,7 @@ def test_an_unknown_crash_id_is_tried_again_and_then_rejected(installation):
         (["submit", str(DUMP), "--raw-crash", str(DUMP)], f"{DUMP} is not JSON: Expecting value"),
     ],
 )
-def test_a_command_that_cannot_do_it_says_why(installation, arguments, expected):
+def test_a_command_that_fails_says_why(installation, arguments, expected):
     make_store(installation)
     done = installation.socorro(*arguments)
     assert done.returncode == 1
@@ -127,7 +127,7 @@ def test_an_unknown_option_in_the_file_is_an_error_that_names_file_and_section(i
     assert "did you mean producer_consumer.number_of_threads?" in done.stderr
 
 
-def test_a_dump_that_was_cut_is_saved_with_what_can_be_said_of_it(installation, tmp_path):
+def test_a_truncated_dump_is_saved_with_what_can_be_read_of_it(installation, tmp_path):
     crash_ids = []
     for size in (0, 1, 100, 20_000):
         (tmp_path / "cut.dmp").write_bytes(DUMP.read_bytes()[:size])
@@ -155,7 +155,7 @@ def test_a_walk_that_goes_wrong_is_a_note(installation, walker, script, note):
     assert crash["signature"].startswith("EMPTY")
 
 
-def test_a_raw_crash_that_is_no_json_object_is_parked_with_that_reason(installation):
+def test_a_raw_crash_that_is_not_a_json_object_is_parked_with_that_reason(installation):
     contents = [b"", b"no JSON", b"[1, 2]", b'"text"', b"\xff\xfe"]
     crash_ids = [installation.submit(DUMP) for _ in contents]
     for crash_id, content in zip(crash_ids, contents, strict=True):
@@ -170,7 +170,7 @@ def test_a_raw_crash_that_is_no_json_object_is_parked_with_that_reason(installat
     assert installation.queue() == EMPTY_QUEUE | {"parked": len(contents)}
 
 
-def test_a_stored_dump_name_that_is_a_trick_costs_that_dump_only(installation):
+def test_a_hostile_dump_name_in_the_store_costs_only_that_dump(installation):
     crash_id = installation.submit(DUMP)
     names = installation.crashes / "v1" / "dump_names" / crash_id
     names.write_text(json.dumps([*json.loads(names.read_text()), "../../x", "missing", None, "x" * 300]))
@@ -206,7 +206,7 @@ def test_a_crash_that_could_not_be_shown_is_parked_with_that_reason(installation
 
 
 def prints(installation: Installation, directory: Path, walked: dict, **options: str) -> None:
-    """A stackwalker that prints this, whatever the dump."""
+    """Replace the stackwalker by one that prints this for any dump."""
     (directory / "walked.json").write_text(json.dumps(walked))
     path = directory / "printing-walker"
     path.write_text(f"#!/bin/sh\nexec cat {directory}/walked.json\n")

@@ -1,4 +1,4 @@
-"""The clock on the wall jumps by hours while crashes are delayed and in work: none is lost, early, late or twice."""
+"""The wall clock jumps by hours while crashes are delayed and in work: none is lost, early, late or processed twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.system.fake_time import WallClock
 
 LEASE = 10.0
 DELAY = 15.0
-"""Longer than a lease: while a crash waits for its retry, one that is not renewed runs out."""
+"""Longer than a lease, so that an unrenewed one expires while a crash waits for its retry."""
 
 OWN = """
 import json
@@ -82,18 +82,18 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Emb
 
 
 def attempts(installation: EmbeddedInstallation, crash_id: str) -> list[float]:
-    """When each began, by a clock that nobody sets."""
+    """Return when each attempt of a crash began, by a clock that nobody sets."""
     lines = (installation.directory / "attempts").read_text().splitlines()
     return [when for each, when in map(json.loads, lines) if each == crash_id]
 
 
 def ahead(installation: EmbeddedInstallation) -> float:
-    """Seconds that the clock of the processor at work is ahead of the true time."""
+    """Return the seconds by which the clock of the working processor is ahead of the true time."""
     return float((installation.directory / "clock on the wall").read_text()) - time.time()
 
 
 def jump(installation: EmbeddedInstallation, clock: WallClock, hours: int) -> None:
-    """Set the clock of the processor at work, and see that crashes are processed all the same."""
+    """Set the clock of the working processor, and see that crashes are still processed."""
     clock.set_by(hours)
     eventually(lambda: abs(ahead(installation) - hours * 3600) < DEADLINE)
     later = installation.submit_crash()
@@ -101,7 +101,7 @@ def jump(installation: EmbeddedInstallation, clock: WallClock, hours: int) -> No
 
 
 @pytest.mark.parametrize("jumps", [(3, -5), (-5, 3)], ids=["forward and back", "back and forward"])
-def test_delays_and_leases_do_not_move_with_the_clock_on_the_wall(installation, tmp_path, jumps):
+def test_delays_and_leases_do_not_follow_the_wall_clock(installation, tmp_path, jumps):
     clock = WallClock(tmp_path / "clock")
     refused = [installation.submit_crash(Refused="yes") for _ in range(3)]
     in_work = installation.submit_crash(Long="yes")
@@ -109,7 +109,7 @@ def test_delays_and_leases_do_not_move_with_the_clock_on_the_wall(installation, 
     installation.environment |= clock.environment
     installation.start()
     eventually(lambda: all(attempts(installation, crash_id) for crash_id in (*refused, in_work)))
-    # One that keeps the true time looks on, and would take what it thinks is due or abandoned.
+    # A second processor with the true time would take whatever it believes to be due or abandoned.
     installation.environment = true_time
     installation.start()
     jump(installation, clock, jumps[0])

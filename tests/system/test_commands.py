@@ -1,4 +1,4 @@
-"""Every command as a process, with good input and with bad: exit codes, and a mistake told without a traceback."""
+"""Every command as a process, with good and bad input: exit codes, and errors without a traceback."""
 
 import json
 import re
@@ -19,15 +19,15 @@ SYMBOLS_PATH = "processor.raw_to_processed_transform.BreakpadStackwalkerRule2015
 UNKNOWN = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 
 ELSEWHERE = {"processor": "system/test_processing", "symbols manage": "system/test_symbol_cache"}
-"""Where a command is run for its work that ends only when it is told to."""
+"""Commands that end only when they are told to, with the tests that run them for their work."""
 BELOW = {"symbols status", "symbols upload"}
-"""What has a test of its own, for what it needs."""
+"""Commands with tests of their own below, because they need more than a crash."""
 
 GOOD = {
-    "process": (["process", "CRASH"], "CRASH lightbox::Thumbnail::turn_upright"),
+    "process": (["process", "CRASH"], "CRASH lightbox::exif::Directory::find"),
     "reprocess": (["reprocess", "CRASH"], "1 queued as reprocessing"),
     "submit": (["submit", str(SAMPLE / "upload_file_minidump.dmp")], r"[0-9a-f-]{36}"),
-    "list": (["list", "--product=Lightbox"], "CRASH .*lightbox::Thumbnail::turn_upright"),
+    "list": (["list", "--product=Lightbox"], "CRASH .*lightbox::exif::Directory::find"),
     "show": (["show", "CRASH", "--all-threads", "--modules"], r"(?s)crash +CRASH.*\nThread 0.*\nModules"),
     "fetch": (["fetch", "CRASH", "there"], "upload_file_minidump"),
     "queue status": (["queue", "status"], "normal"),
@@ -36,7 +36,7 @@ GOOD = {
     "queue requeue": (["queue", "requeue", "--all"], "0"),
     "queue purge": (["queue", "purge", "rejected", "--yes"], "0"),
     "remove": (["remove", "CRASH", "--dry-run"], "CRASH"),
-    "signature": (["signature", "CRASH", "--explain"], "CRASH lightbox::Thumbnail::turn_upright"),
+    "signature": (["signature", "CRASH", "--explain"], "CRASH lightbox::exif::Directory::find"),
     "siglists check": (["siglists", "check"], "siglists"),
     "siglists preview": (["siglists", "preview", str(REPOSITORY / "siglists"), "CRASH"], "0"),
     "symbols add": (["symbols", "add", "SYMBOLS", f"--{SYMBOLS_PATH}=added"], f"added, {LIGHTBOX}"),
@@ -58,7 +58,7 @@ GOOD = {
     "cron missing-symbols": (["cron", "missing-symbols"], "0 symbol files"),
     "cron late-symbols": (["cron", "late-symbols"], "nothing to do: there are no sources of symbols"),
     "cron filesystem-cleanup": (["cron", "filesystem-cleanup"], "0 crashes removed"),
-    "cron reprocessing-jobs": (["cron", "reprocessing-jobs"], "nothing to do: there is no PostgreSQL"),
+    "cron reprocessing-jobs": (["cron", "reprocessing-jobs"], "nothing to do: the configuration has no PostgreSQL"),
     "cron verify-processed": (["cron", "verify-processed"], "0 missing"),
     "cron status": (["cron", "status", "--cron.directory=other"], "partitions +never"),
     "setup": (["setup"], "."),
@@ -67,7 +67,7 @@ GOOD = {
 }
 
 BAD = [
-    # The words, the exit code, what is told.
+    # The words, the exit code, the message.
     (["nothing"], 2, "there is no command 'nothing'"),
     (["processor", "x"], 2, "unrecognized arguments: x"),
     (["process"], 2, "required: CRASH_ID"),
@@ -102,18 +102,18 @@ BAD = [
     (["queue", "purge", "nothing", "--yes"], 2, "invalid choice: 'nothing'"),
     (["remove"], 2, "no crashes to remove: "),
     (["remove", "no-id"], 1, "'no-id' is not a crash id"),
-    (["signature", "no-id"], 1, "no-id: it is neither a crash id nor a file"),
+    (["signature", "no-id"], 1, "no-id: neither a crash id nor a file"),
     (["siglists"], 2, "siglists needs a command: check, preview"),
-    (["siglists", "check", "absent"], 1, "cannot be read: No such file"),
-    (["siglists", "preview", "absent"], 2, "cannot be read: No such file"),
+    (["siglists", "check", "absent"], 1, "cannot read signature lists absent: No such file"),
+    (["siglists", "preview", "absent"], 2, "cannot read signature lists absent: No such file"),
     (["symbols"], 2, "symbols needs a command: add, missing"),
     (["symbols", "nothing"], 2, "there is no command 'symbols nothing'; there are add, missing"),
-    (["symbols", "missing", "--since=x"], 2, "'x' is no date of the form 2016-11-23"),
+    (["symbols", "missing", "--since=x"], 2, "'x' is not a date such as 2016-11-23"),
     (["symbols", "fetch", "CRASH"], 2, "there are no sources of symbols: set resource.symbols.sources"),
     (["symbols", "add"], 2, "required: FILE"),
     (["symbols", "add", "absent"], 1, "absent is neither a file nor a directory"),
     (["symbols", "upload", "absent"], 1, "absent is neither a file nor a directory"),
-    (["symbols", "index", "--since=x"], 2, "'x' is no date"),
+    (["symbols", "index", "--since=x"], 2, "'x' is not a date"),
     (["symbols", "status"], 2, "there is no symbol cache: set companion_process.symbol_cache_path"),
     (["symbols", "manage"], 2, "companion_process.symbol_cache_path"),
     (["cron"], 2, "cron needs a command: reference-data, partitions"),
@@ -125,7 +125,7 @@ BAD = [
     (["cron", "late-symbols", "--days=0"], 2, "'0' is not a whole number of at least 1"),
     (["cron", "filesystem-cleanup", "--maximum=0"], 2, "'0' is not a whole number of at least 1"),
     (["cron", "reprocessing-jobs", "--no"], 2, "unrecognized arguments: --no"),
-    (["cron", "verify-processed", "--date=x"], 2, "'x' is no date of the form 2016-11-23"),
+    (["cron", "verify-processed", "--date=x"], 2, "'x' is not a date such as 2016-11-23"),
     (["cron", "status", "--no"], 2, "unrecognized arguments: --no"),
     (["setup", "--new_crash_source.path=/dev/null/x"], 1, "/dev/null/x"),
     (["doctor", "--no"], 2, "unrecognized arguments: --no"),
@@ -165,7 +165,7 @@ def test_a_command_does_its_work_and_ends_with_0(site, command):
 @pytest.mark.parametrize(
     ("arguments", "code", "told"), BAD, ids=lambda value: " ".join(value) if type(value) is list else ""
 )
-def test_a_mistake_is_told_on_standard_error_without_a_traceback(site, arguments, code, told):
+def test_an_error_is_printed_on_standard_error_without_a_traceback(site, arguments, code, told):
     done = words(site, arguments)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -174,7 +174,7 @@ def test_a_mistake_is_told_on_standard_error_without_a_traceback(site, arguments
 
 
 @pytest.mark.parametrize("command", ["show", "fetch", "queue", "siglists", "cron", "doctor"])
-def test_a_configuration_that_is_not_there_is_told_by_each(site, command):
+def test_each_command_reports_a_missing_configuration(site, command):
     arguments = {"show": ["show", "CRASH"], "fetch": ["fetch", "CRASH", "d"], "queue": ["queue", "status"]}
     arguments |= {"siglists": ["siglists", "check"], "cron": ["cron", "status"], "doctor": ["doctor"]}
     done = words(site, [*arguments[command], "--admin.conf=absent.ini"])
@@ -195,20 +195,20 @@ TAKES_CRASH_IDS = {
     "queue parked": "^$",
     "queue rejected": "^$",
 }
-"""What each says of the crash, whose id it is given in another form."""
+"""The output of each command for the crash, whose id is given in another form."""
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("command", TAKES_CRASH_IDS)
-def test_a_crash_id_may_be_given_as_clients_and_the_addresses_of_reports_have_it(site, command, form):
+def test_a_crash_id_may_be_written_as_in_clients_and_in_urls_of_reports(site, command, form):
     arguments = [form if word in ("CRASH", LIGHTBOX) else word for word in GOOD[command][0]]
     done = words(site, arguments if form in arguments else [*arguments, form])
-    # There are no symbols of the system's libraries to get.
+    # There are no symbols of the system's libraries.
     assert done.returncode == (command == "symbols fetch"), done.stdout + done.stderr
     assert re.search(TAKES_CRASH_IDS[command].replace("CRASH", site[1]), done.stdout), done.stdout
 
 
-def test_a_crash_that_is_not_there_is_said_to_be_in_no_store_and_in_which(site):
+def test_a_missing_crash_is_reported_with_the_stores_that_were_asked(site):
     place = f"FileSystemCrashStorage in {site[0].crashes}"
     for arguments in (["show", UNKNOWN], ["fetch", UNKNOWN, "there"], ["process", UNKNOWN], ["signature", UNKNOWN]):
         done = words(site, arguments)
@@ -219,7 +219,7 @@ def test_a_crash_that_is_not_there_is_said_to_be_in_no_store_and_in_which(site):
     preview = ["siglists", "preview", str(REPOSITORY / "siglists"), "--date=2016-11-23"]
     assert f"there is no processed crash of 2016-11-23 to 2016-11-23 in {place}" in words(site, preview).stderr
     verify = ["cron", "verify-processed", "--date=2016-11-23"]
-    assert f"0 missing: there is none of these days in {place}\n" in words(site, verify).stdout
+    assert f"0 missing: {place} has no raw crashes of these days\n" in words(site, verify).stdout
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_crash_that_is_not_there_is_said_to_be_in_no_store_and_in_which(site):
     ],
     ids=" ".join,
 )
-def test_without_a_store_it_is_told_where_it_was_looked_for(tmp_path, arguments):
+def test_without_a_store_the_message_says_where_it_was_looked_for(tmp_path, arguments):
     installation = Installation(tmp_path)
     done = installation.socorro(*arguments)
     assert "Traceback" not in done.stderr
@@ -268,7 +268,7 @@ def test_the_symbol_cache_shows_how_full_it_is(site, tmp_path):
         cache.close()
 
 
-def test_each_command_is_here_with_good_and_with_bad_input():
+def test_each_command_is_tested_with_good_and_bad_input():
     names = {command.name for command in all_commands()}
     groups = {"queue", "siglists", "symbols", "cron"}
     assert names - groups == GOOD.keys() | ELSEWHERE.keys() | BELOW
@@ -278,7 +278,7 @@ def test_each_command_is_here_with_good_and_with_bad_input():
         assert (REPOSITORY / "tests" / f"{file}.py").exists()
 
 
-def test_what_programs_read_is_json_and_nothing_else(site):
+def test_output_for_programs_is_json_and_nothing_else(site):
     for arguments in (
         ["show", "CRASH"],
         ["queue", "status"],

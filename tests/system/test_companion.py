@@ -1,4 +1,4 @@
-"""The companion process: it comes with the processor, comes again when it dies, and goes with it."""
+"""The companion process starts with the processor, is restarted when it dies, and ends with the processor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.system.daemon import Installation, eventually
 
 @pytest.fixture
 def cache(installation: Installation) -> Path:
-    """A symbol cache that the processor is configured with."""
+    """Configure the processor with a symbol cache."""
     path = installation.directory / "cache"
     installation.environment |= {
         "SOCORRO__COMPANION_PROCESS__SYMBOL_CACHE_PATH": str(path),
@@ -28,7 +28,7 @@ def cache(installation: Installation) -> Path:
 
 
 def manager_of(cache: Path, but: int = 0) -> int:
-    """The pid of the manager that runs, once one other than ``but`` does."""
+    """Return the pid of the running manager, once there is another one than ``but``."""
     status = cache.with_name("cache.state") / "status.json"
     eventually(lambda: status.exists() and json.loads(status.read_text())["pid"] != but)
     pid: int = json.loads(status.read_text())["pid"]
@@ -41,14 +41,14 @@ def is_gone(pid: int) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """A process that has ended may wait for whoever takes its exit code."""
+    """Return True if a process runs. An ended one may still wait for somebody to take its exit code."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
 
 
-def test_the_processor_has_its_symbol_cache_managed(installation, cache):
+def test_the_processor_starts_a_manager_of_its_symbol_cache(installation, cache):
     daemon = installation.start()
     manager = manager_of(cache)
     (cache / "large.sym").write_bytes(b"x" * 20_000)
@@ -58,37 +58,37 @@ def test_the_processor_has_its_symbol_cache_managed(installation, cache):
     assert "companion process" not in daemon.log
 
 
-def test_a_manager_that_is_killed_comes_again(installation, cache):
+def test_a_manager_that_is_killed_is_started_again(installation, cache):
     daemon = installation.start()
     manager = manager_of(cache)
     os.kill(manager, signal.SIGKILL)
     again = manager_of(cache, but=manager)
-    daemon.wait_for_log("the companion process has ended (-9), it is started again")
+    daemon.wait_for_log("the companion process has ended (-9); it is started again")
     assert daemon.stop() == 0
     assert is_gone(again)
 
 
-def test_a_manager_goes_with_a_processor_that_is_killed(installation, cache):
+def test_a_manager_ends_with_a_processor_that_is_killed(installation, cache):
     daemon = installation.start()
     manager = manager_of(cache)
     daemon.kill()
     assert is_gone(manager)
 
 
-def test_a_manager_that_hangs_does_not_keep_the_processor_from_its_end(installation, cache):
+def test_a_manager_that_hangs_does_not_keep_the_processor_from_ending(installation, cache):
     daemon = installation.start()
     manager = manager_of(cache)
     os.kill(manager, signal.SIGSTOP)
     assert daemon.stop() == 0
     assert is_gone(manager)
-    assert "does not end, it is killed" in daemon.log
+    assert "does not end and is killed" in daemon.log
 
 
 def test_two_processors_may_share_a_cache_and_one_of_them_manages_it(installation, cache):
     first = installation.start()
     manager = manager_of(cache)
     second = installation.start()
-    second.wait_for_log("another manager is at it")
+    second.wait_for_log("another manager runs")
     first.kill()
     assert manager_of(cache, but=manager)
     assert second.stop() == 0
@@ -121,7 +121,7 @@ def test_the_companion_gets_the_values_that_are_in_force_and_no_secret():
     }
 
 
-def test_a_companion_that_cannot_start_is_tried_again_later_and_later(caplog):
+def test_a_companion_that_cannot_start_is_tried_again_after_growing_pauses(caplog):
     companion = CompanionProcess(["/no/such/program"], first_delay=0.1)
     eventually(lambda: len(caplog.messages) >= 3)
     companion.close()
@@ -144,7 +144,7 @@ def test_a_companion_that_ends_is_tried_again(caplog):
     companion = CompanionProcess([sys.executable, "-c", "raise SystemExit(3)"], first_delay=0.01)
     eventually(lambda: len(caplog.messages) >= 2)
     companion.close()
-    assert "the companion process has ended (3), it is started again" in caplog.text
+    assert "the companion process has ended (3); it is started again" in caplog.text
 
 
 def test_a_companion_whose_configuration_is_wrong_says_so(installation):

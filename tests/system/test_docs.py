@@ -1,7 +1,11 @@
 """The examples of the docs, run as they stand there."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -50,7 +54,7 @@ frame          entry
         ("", False),
     ],
 )
-def test_what_a_page_shows_is_printed_but_for_ids_durations_and_gaps(printed, is_shown):
+def test_output_matches_a_page_except_for_ids_durations_and_gaps(printed, is_shown):
     assert bool(pattern_of(SHOWN).search(printed)) == is_shown
 
 
@@ -60,6 +64,8 @@ def test_a_rule_and_a_store_of_an_operators_own_work_as_the_docs_show(installati
     del installation.environment["SOCORRO__NEW_CRASH_SOURCE__PATH"]
     installation.environment["SOCORRO__ADMIN__CONF"] = "own.ini"
     (tmp_path / "annotations.json").write_text(json.dumps({"Album": "Holidays in the mountains, 2016"}))
+    done = installation.socorro("setup")
+    assert done.returncode == 0, done.stderr
 
     crash_id = installation.submit(SAMPLES / "segfault" / "upload_file_minidump.dmp", "--raw-crash=annotations.json")
     daemon = installation.start()
@@ -81,15 +87,15 @@ def test_help_lists_the_options_of_an_operators_own_classes(installation, tmp_pa
     assert "--destination.storage1.directory=socorro-data/dashboard" in done.stdout
 
 
-def test_the_page_about_s3_shows_a_configuration_that_can_be_used(installation, tmp_path):
+def test_the_page_about_s3_shows_a_usable_configuration(installation, tmp_path):
     write_examples("s3", tmp_path)
     done = installation.socorro("processor", "--admin.conf=s3.ini", "--admin.print_conf=ini")
     assert done.returncode == 0, done.stderr
     assert "bucket_name = telemetry" in done.stdout
 
 
-@pytest.mark.timeout(1800)  # a hundred crashes and more
-def test_the_tour_can_be_walked_and_prints_what_it_shows(clone):
+@pytest.mark.timeout(1800)  # more than a hundred crashes
+def test_the_tour_can_be_followed_and_prints_what_it_shows(clone):
     clone.walk(page("tour"))
 
     raw_crashes = clone.crashes("raw_crash")
@@ -116,21 +122,62 @@ def test_the_readme_shows_what_make_run_prints_and_where_its_crash_is(clone):
     assert f"\n{again}\nThe crash is in" in clone.printed
     walked = "".join(map(clone.shell.run, told[4].splitlines()))
     assert ": added, lightbox/" in walked
-    assert re.search(r"^[0-9a-f-]{36} lightbox::Thumbnail::turn_upright\(", walked, re.MULTILINE)
+    assert re.search(r"^[0-9a-f-]{36} lightbox::exif::Directory::find$", walked, re.MULTILINE)
     assert "keeps its earlier result" not in walked
 
 
-def test_the_page_on_own_rules_can_be_walked_and_prints_what_it_shows(clone):
+@pytest.mark.parametrize("name", ["own-rules-and-stores", "own-reference-data"])
+def test_a_page_on_own_classes_can_be_followed_and_prints_what_it_shows(clone, name):
     clone.shell.run(". .venv/bin/activate")
-    clone.walk(page("own-rules-and-stores"))
+    # The suites write hundreds of small files, each synced to the disk.
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as directory:
+        clone.shell.run(f"export TMPDIR={directory} PYTEST_ADDOPTS='-o tmp_path_retention_policy=none'")
+        clone.walk(page(name))
+
+
+OWN_QUEUE = """
+from types import SimpleNamespace
+
+from socorro_processor.configuration import Namespace
+from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
+from tests.unit.crashqueue.machine import MortalOwnerFile, StillHeartbeat
+
+
+class LightboxQueue(SQLiteCrashQueue):
+    required_config = Namespace()
+    required_config.add_option("prefix", default="", doc="name of the file")
+
+    def __init__(self, config):
+        config.path = f"{config.prefix}.sqlite"
+        owner = MortalOwnerFile(Path(f"{config.path}.owners"))
+        self.connection = SimpleNamespace(abort=owner.die)
+        super().__init__(config, owner=owner, heartbeat=StillHeartbeat())
+"""
+
+
+def test_the_page_on_own_queues_gives_the_suites_what_they_need(tmp_path):
+    write_examples("own-queues", tmp_path)
+    (tmp_path / "lightbox_queue.py").write_text("from pathlib import Path\n" + OWN_QUEUE)
+    chosen = "acked or retry_counts or not_a_crash_id_is_rejected or all_queues_have_work"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_lightbox_queue.py", "-k", chosen],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"},
+        capture_output=True,
+        text=True,
+    )
+    assert re.search(r"^5 passed", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_an_added_rule_set_runs_after_all_rules_that_run_without_it(installation, statsd_server, tmp_path):
     write_examples("own-rules-and-stores", tmp_path)
     (tmp_path / "annotations.json").write_text(json.dumps({"ProductName": "Lightbox", "Album": "Home"}))
+    (tmp_path / "socorro-data").mkdir()
+    done = installation.socorro("setup", "--admin.conf=own.ini")
+    assert done.returncode == 0, done.stderr
 
     def rules_that_run(ini):
-        """In their order, with a crash."""
+        """Return the rules that run, in their order, by processing a crash."""
         before = len(statsd_server.lines())
         installation.environment["SOCORRO__ADMIN__CONF"] = str(ini)
         crash_id = installation.submit(
@@ -143,9 +190,7 @@ def test_an_added_rule_set_runs_after_all_rules_that_run_without_it(installation
         return [found[1] for found in timed if found]
 
     default = rules_that_run(REPOSITORY / "config" / "processor.ini")
-    assert {"ProductRewrite", "SignatureGenerationRule", "JitCrashCategorizeRule", "DontConsiderTheseFilter"} <= {
-        *default
-    }
+    assert {"ProductRewrite", "FieldsRule", "SystemRule", "SigTrunc2026"} <= {*default}
     assert rules_that_run("own.ini") == [*default, "AlbumRule"]
 
 

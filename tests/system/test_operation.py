@@ -1,4 +1,4 @@
-"""What the daemon tells those who run it: systemd, Prometheus, the log, and probes while RabbitMQ is away."""
+"""The daemon informs its operators: systemd, Prometheus, the log, and probes while RabbitMQ is away."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def get(port: int, path: str) -> tuple[int, str]:
 
 
 class SystemdsSocket:
-    """Takes what is said to ``NOTIFY_SOCKET``."""
+    """Receives the messages sent to ``NOTIFY_SOCKET``."""
 
     def __init__(self, path: Path) -> None:
         self.messages: list[str] = []
@@ -65,7 +65,7 @@ class SystemdsSocket:
 
 
 class Told(NamedTuple):
-    """All that a daemon told that has processed a crash, read its lists again, and stopped."""
+    """The words of a daemon that has processed a crash, reloaded its lists, and stopped."""
 
     crash_id: str
     pid: int
@@ -107,7 +107,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         systemd.close()
 
 
-def test_systemd_is_told_of_the_start_of_each_reload_and_of_the_end(told):
+def test_systemd_hears_of_the_start_each_reload_and_the_end(told):
     heads = [each.partition("\n")[0] for each in told.messages]
     assert [each for each in heads if each.endswith("=1") and each != "WATCHDOG=1"] == [
         "READY=1",
@@ -116,10 +116,10 @@ def test_systemd_is_told_of_the_start_of_each_reload_and_of_the_end(told):
         "STOPPING=1",
     ]
     assert told.messages[heads.index("READY=1")] == f"READY=1\nMAINPID={told.pid}"
-    assert "STATUS=finishing what is begun" in heads
+    assert "STATUS=finishing the crashes in work" in heads
 
 
-def test_prometheus_is_told_what_the_processor_and_its_companion_measure(told):
+def test_prometheus_gets_the_metrics_of_the_processor_and_its_companion(told):
     assert told.metrics["processor_ready",] == 1
     assert told.metrics["processor_crash_saved_total", "normal"] == 1
     assert told.metrics["processor_queue_parked",] == 0
@@ -127,13 +127,13 @@ def test_prometheus_is_told_what_the_processor_and_its_companion_measure(told):
     for step in ("fetch", "stackwalk", "rules", "saves"):
         assert told.metrics[f"processor_{step}_seconds_count",] == 1
         assert 0 < told.metrics[f"processor_{step}_seconds_sum",] < 60
-    assert told.metrics["processor_rule_seconds_count", "SignatureGenerationRule"] == 1
+    assert told.metrics["processor_rule_seconds_count", "SignatureGenerationRule2026"] == 1
 
 
-def test_a_crash_is_a_line_of_the_log_with_where_its_time_went(told):
+def test_a_crash_is_a_log_line_that_says_where_its_time_went(told):
     (line,) = [each for each in told.log if each["message"] == f"{told.crash_id} saved"]
     assert (line["level"], line["crash_id"], line["queue"], line["attempt"]) == ("INFO", told.crash_id, "normal", 1)
-    assert line["signature"].startswith("lightbox::Thumbnail::turn_upright")
+    assert line["signature"].startswith("lightbox::exif::Directory::find")
     assert line["success"] is True
     for step in ("fetch", "stackwalk", "rules", "saves", "seconds"):
         assert 0 < line[step] < 60
@@ -141,7 +141,7 @@ def test_a_crash_is_a_line_of_the_log_with_where_its_time_went(told):
 
 @pytest.fixture
 def behind_a_proxy(tmp_path: Path) -> Iterator[tuple[Installation, TCPProxy]]:
-    """An installation whose way to RabbitMQ can be closed, and whose stores are there."""
+    """An installation whose connection to RabbitMQ can be cut, and whose stores exist."""
     with embedded_installation("rabbitmq", tmp_path, "1") as installation:
         installation.plug_in("operators", RULE)
         installation.use_rule("operators.OperatorsRule")
@@ -210,7 +210,7 @@ class OperatorsRule(Rule):
 """
 
 
-def test_a_crash_that_is_longer_in_work_than_allowed_ends_the_word_to_systemds_watchdog(tmp_path):
+def test_a_crash_that_is_in_work_for_too_long_silences_systemds_watchdog(tmp_path):
     with embedded_installation("sqlite", tmp_path, "1") as installation:
         installation.plug_in("operators", HANGS)
         installation.use_rule("operators.OperatorsRule")
@@ -219,10 +219,10 @@ def test_a_crash_that_is_longer_in_work_than_allowed_ends_the_word_to_systemds_w
         installation.environment |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
         try:
             daemon = installation.start("--app.maximum_crash_time=4")
-            # It lives as long as the crash may take.
+            # It lives for as long as a crash may take.
             systemd.wait_for("WATCHDOG=1", times=5)
             assert daemon.process.wait(60) == 70
-            assert f"{crash_id} is in work for" in daemon.log
+            assert f"{crash_id} has been in work for" in daemon.log
             assert "STOPPING=1" not in "".join(systemd.messages)
         finally:
             installation.close()
@@ -239,12 +239,12 @@ def test_while_the_main_loop_hangs_systemds_watchdog_hears_nothing(tmp_path):
         try:
             daemon = installation.start("--app.maximum_crash_time=4")
             systemd.wait_for("WATCHDOG=1", times=2)
-            # In this task manager a crash that hangs is a main loop that hangs.
+            # With this task manager, a crash that hangs is a main loop that hangs.
             installation.submit_crash(ProductName="Lightbox")
             eventually((tmp_path / "begun").exists, lambda: daemon.log)
             heard = systemd.messages.count("WATCHDOG=1")
             assert daemon.process.wait(60) == 70
-            # One may have been on its way; a loop that runs says so forty times in these four seconds.
+            # One message may have been on its way; a running loop sends forty in these four seconds.
             assert systemd.messages.count("WATCHDOG=1") <= heard + 1
         finally:
             installation.close()

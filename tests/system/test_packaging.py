@@ -1,4 +1,4 @@
-"""What `make`, pip and an operator get who have no checkout: the source distribution, and the wheel made from it."""
+"""make, pip and an operator without a checkout can use the source distribution, and the wheel built from it."""
 
 import shutil
 import subprocess
@@ -29,7 +29,7 @@ IN_THE_PACKAGE = ("config", "siglists", "socorro_processor")
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where both were built, without a network, from a copy in which nothing was built before."""
+    """A directory with both, built without a network from a clean copy."""
     directory = tmp_path_factory.mktemp("distributions")
     shutil.copytree(REPOSITORY, directory / "clone", ignore=shutil.ignore_patterns(*NOT_THERE_IN_A_CLONE))
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", directory / "dist", directory / "clone")
@@ -43,7 +43,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 
 def files_of(*names: str) -> set[str]:
-    """Those of the checkout that are not Python's, by their path below the package."""
+    """Return the checkout's files that are not Python's, by their path below the package."""
     found = set()
     for name in names:
         for path in (REPOSITORY / name).rglob("*"):
@@ -53,7 +53,7 @@ def files_of(*names: str) -> set[str]:
     return found
 
 
-def test_the_wheel_has_lists_configurations_units_reference_data_and_the_mark_that_it_has_types(distributions):
+def test_the_wheel_has_lists_configurations_units_reference_data_and_the_marker_for_types(distributions):
     (wheel,) = distributions.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = files_of(*IN_THE_PACKAGE)
@@ -76,6 +76,7 @@ def test_the_source_distribution_has_what_is_needed_to_build_test_and_install(di
         "CHANGELOG.rst",
         "requirements-dev.txt",
         "bin/install-systemd",
+        "bin/servers/server.py",
         "bin/services",
         "config/systemd/common.conf",
         "docs/index.rst",
@@ -92,13 +93,13 @@ def test_the_source_distribution_has_what_is_needed_to_build_test_and_install(di
         assert needed in names
 
 
-def test_an_installation_from_the_wheel_runs_where_there_is_no_checkout(distributions, tmp_path):
+def test_an_installation_from_the_wheel_runs_without_a_checkout(distributions, tmp_path):
     (wheel,) = distributions.glob("*.whl")
     venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
     python = tmp_path / "venv" / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
-    # What it depends on is that of the tests. Their editable installation is not: it is not followed from here.
+    # Its dependencies are those of the tests. Their editable installation is not followed from here.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     where = run(python, "-c", "import socorro_processor; print(socorro_processor.__file__)", cwd=tmp_path)
     assert where.startswith(str(site))

@@ -1,4 +1,4 @@
-"""A crash that kills or hangs every processor is parked in the end, and no other for its sake."""
+"""A crash that kills or hangs every processor is parked in the end, without any other crash."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Poison(Rule):
 """
 
 DEATHS_UNTIL_SUSPECT = {"sqlite": 0, "rabbitmq": 2}
-"""Deaths that are no attempt of the crash, for the queue does not know which of several crashes was to blame."""
+"""Deaths that are not an attempt of the crash: the queue does not know which of several crashes was to blame."""
 
 
 @pytest.fixture(params=["sqlite", "rabbitmq"])
@@ -45,7 +45,7 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Emb
 
 
 def in_order(depths: Depths) -> bool:
-    """Nothing is left to do."""
+    """Return True if nothing is left to do."""
     return depths.suspect == 0 and all(
         depth.waiting == depth.delayed == depth.in_flight == 0 for depth in depths.queues.values()
     )
@@ -54,7 +54,7 @@ def in_order(depths: Depths) -> bool:
 def run_until_parked(
     installation: EmbeddedInstallation, healthy: list[str], *arguments: str
 ) -> tuple[list[SetAsideCrash], list[int], str]:
-    """What is parked in the end, with what codes daemons ended before, and all that they said."""
+    """Return the crashes that end up parked, the exit codes of earlier daemons, and their logs."""
     daemons: list[Daemon] = []
 
     def start() -> Daemon:
@@ -94,7 +94,7 @@ def test_a_crash_that_hangs_ends_the_processor_with_all_stacks_in_its_log_and_is
         (poison, "the processor died in each of 2 attempts")
     ]
     assert ended == [EXIT_CODE] * (2 + DEATHS_UNTIL_SUSPECT[queue_of(request)])
-    assert f"{poison} is in work for" in log
+    assert f"{poison} has been in work for" in log
     assert 'poison_rule.py", line' in log
 
 

@@ -1,4 +1,4 @@
-"""Nothing of strangers' personal data, and no secret, is told by logs, metrics, health or messages."""
+"""Logs, metrics, health and messages disclose no personal data of strangers, and no secret."""
 
 import json
 import socket
@@ -35,12 +35,12 @@ ANNOTATIONS = {
     "PluginFilename": "marker",
     "Winsock_LSP": {"marker": ["marker"]},
 }
-"""Every word that a stranger may choose is, or holds, marker."""
+"""Every word that a stranger may choose is a marker, or contains one."""
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """What is told, at DEBUG, of a crash that is saved, one that is damaged, and one that a store does not take."""
+    """Return the log at DEBUG of a crash that is saved, one that is damaged, and one that a store refuses."""
     directory = tmp_path_factory.mktemp("production")
     with StatsdServer() as statsd:
         options = {"metrics.statsd_host": statsd.host, "metrics.statsd_port": str(statsd.port)}
@@ -63,7 +63,7 @@ def _seen(installation: Production, directory: Path, statsd: StatsdServer) -> Si
     assert installation.socorro("reprocess", damaged).returncode == 0
     daemon.wait_for_log(f"{damaged} is parked")
 
-    # What PostgreSQL says of a row that it refuses quotes the row.
+    # PostgreSQL's message about a row that it refuses quotes the row.
     installation.database.execute("ALTER TABLE raw_crashes ADD CHECK (raw_crash::text NOT LIKE '%marker%') NOT VALID")
     assert installation.socorro("reprocess", saved).returncode == 0
     daemon.wait_for_log(f"{saved} will be tried again")
@@ -88,23 +88,23 @@ def _seen(installation: Production, directory: Path, statsd: StatsdServer) -> Si
     return SimpleNamespace(installation=installation, told={"log": daemon.log, **told})
 
 
-def test_nothing_personal_is_told(seen):
+def test_nothing_personal_is_disclosed(seen):
     assert "raw_crashes" in seen.told["health"]
     assert "processor.crash.saved" in seen.told["metrics"]
     assert {part for part, text in seen.told.items() if "marker" in text} == set()
 
 
-def test_no_secret_is_told(seen):
+def test_no_secret_is_disclosed(seen):
     secrets = {
         value
         for option, value in seen.installation.options.items()
         if option.startswith("secrets.") and ("password" in option or "key" in option)
     }
     assert len(secrets) >= 1
-    # What S3 takes for a proof of the secret.
+    # S3 accepts it as proof of the secret.
     secrets.add("AWS4-HMAC-SHA256")
     assert {part for part, text in seen.told.items() if any(secret in text for secret in secrets)} == set()
 
 
-def test_a_stranger_forges_no_line_of_the_log(seen):
+def test_a_stranger_cannot_forge_a_log_line(seen):
     assert "forged" not in seen.told["log"]

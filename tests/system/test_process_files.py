@@ -1,10 +1,9 @@
-"""``socorro process`` of minidumps that are in no store."""
+"""``socorro process`` with minidumps that are in no store."""
 
 import json
 import os
 import shutil
 import subprocess
-import sys
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -13,30 +12,30 @@ import pytest
 
 from socorro_processor.stackwalk.smallest_minidump import sound_minidump
 from tests.shared import SAMPLES, shared, stackwalker
-from tests.system.daemon import Installation, eventually
+from tests.system.daemon import SOCORRO, Installation, eventually
 from tests.terminal import Terminal
 
 SAMPLE = SAMPLES / "segfault"
 DUMP = SAMPLE / "upload_file_minidump.dmp"
-SIGNATURE = "lightbox::Thumbnail::turn_upright(lightbox::exif::File)"
+SIGNATURE = "lightbox::exif::Directory::find"
 WITH_SYMBOLS = (f"--symbols={SAMPLES / 'symbols'}", f"--raw-crash={SAMPLE / 'raw_crash.json'}")
 OF_ONE_RUN = {"completed_datetime", "completeddatetime", "crash_id", "processing", "started_datetime", "uuid"} | {
     "startedDateTime",
     "processor_notes",
 }
-"""Fields that are of each run its own."""
+"""Fields that differ with each run."""
 
 
 @pytest.fixture
 def process(tmp_path: Path) -> Any:
-    """Run the command in an empty directory, without a configuration; it leaves nothing there."""
+    """Run the command in an empty directory, without a configuration; it leaves nothing behind there."""
     stackwalker()
     directory = tmp_path / "empty"
     directory.mkdir()
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", "process", *arguments],
+            [*SOCORRO, "process", *arguments],
             cwd=directory,
             env={"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
             stdin=subprocess.DEVNULL,
@@ -59,7 +58,7 @@ def test_a_minidump_is_walked_to_a_report(process):
     assert "product       Lightbox 2.3.1, release, build 20261109101500" in lines
     assert "Crashing thread 3, Thumbnailer #2: 11 frames" in lines
     assert any(line.startswith("Thread 0") for line in lines)
-    assert "Modules (symbols: no where no frame asked for them)" in lines
+    assert "Modules (symbols: no if no frame asked for them)" in lines
     assert f"  socorro process {DUMP} {WITH_SYMBOLS[0]}" in lines
     assert "Other" not in lines
 
@@ -69,14 +68,14 @@ def test_without_symbols_and_annotations_there_is_a_report_too(process, tmp_path
     assert done.returncode == 0, done.stderr
     assert "signature     liblightbox_photos.so@0x" in done.stdout
     directory = tmp_path / "empty" / "socorro-data" / "symbols"
-    assert f"\nThey were looked for in {directory}. To add them, " in done.stdout
+    assert f"\nSearched: {directory}. To add symbols, " in done.stdout
     assert f"\n  socorro symbols add PROGRAM {DUMP}\n" in done.stdout
     assert "\ncrashed       not known: the annotations have no CrashTime\n" in done.stdout
     assert "CrashTime is missing" not in done.stdout
 
 
 @pytest.mark.parametrize(("level", "is_told"), [("INFO", False), ("DEBUG", True)])
-def test_at_a_terminal_only_the_debug_log_says_which_stackwalker_it_is(tmp_path, level, is_told):
+def test_at_a_terminal_only_the_debug_log_names_the_stackwalker(tmp_path, level, is_told):
     stackwalker()
     terminal = Terminal(
         *("process", str(DUMP), *WITH_SYMBOLS, f"--logging.level={level}"),
@@ -105,9 +104,9 @@ def test_the_processed_crash_is_that_of_the_daemon(process, tmp_path):
     assert done.returncode == 0, done.stderr
     crash, saved = json.loads(done.stdout), installation.show(crash_id)
     for each in (crash, saved):
-        # The stackwalker prints them in no order.
+        # The stackwalker prints them in no particular order.
         each["json_dump"]["proc_limits"]["limits"].sort(key=itemgetter("name"))
-        # How long it took, and whether there were indexes.
+        # Its duration, and the use of indexes.
         own = each["json_dump"].pop("socorro_stackwalk")
         assert own["seconds"]["total"] > 0
         assert own["symbols"]
@@ -153,7 +152,7 @@ def test_further_dumps_of_the_crash_are_walked_with_it(process):
     assert crash["upload_file_minidump_browser"]["json_dump"]["status"] == "OK"
 
 
-def test_rules_are_those_of_the_configuration_and_what_they_wrote_is_shown(process, tmp_path):
+def test_configured_rules_run_and_the_fields_that_they_write_are_shown(process, tmp_path):
     (tmp_path / "own_rules.py").write_text(
         "from socorro_processor.pipeline.rule import Rule\n\n\n"
         "class Album(Rule):\n"
@@ -174,14 +173,14 @@ def test_rules_are_those_of_the_configuration_and_what_they_wrote_is_shown(proce
 
 
 @pytest.mark.parametrize("name", ["invalid-parameter.dmp", "invalid-range.dmp", "invalid-record-count.dmp"])
-def test_of_a_damaged_minidump_there_is_a_report_that_says_so(process, name):
+def test_the_report_of_a_damaged_minidump_says_so(process, name):
     done = process(shared("hostile") / name)
     assert done.returncode == 0, done.stderr
     assert "result        " in done.stdout
     assert "socorro fetch" not in done.stdout
 
 
-def test_a_stackwalker_that_is_missing_is_told(process):
+def test_a_stackwalker_that_is_missing_is_reported(process):
     option = "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.command_pathname=absent"
     done = process(DUMP, option)
     assert (done.returncode, done.stdout) == (1, "")

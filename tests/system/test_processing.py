@@ -50,10 +50,10 @@ def test_every_real_crash_is_processed_by_four_threads(installation):
         processed = installation.show(crash_id)
         json_dump = processed["json_dump"]
         assert processed["success"] is True, name
-        assert isinstance(processed["crashedThread"], int), name
-        assert json_dump["threads"][processed["crashedThread"]]["frames"], name
+        assert isinstance(processed["crashing_thread"], int), name
+        assert json_dump["threads"][processed["crashing_thread"]]["frames"], name
         assert json_dump["modules"], name
-        for key in ("reason", "address", "cpu_name", "os_name"):
+        for key in ("reason", "address", "cpu_arch", "os_name"):
             assert processed[key], (name, key)
         assert not processed["signature"].startswith("EMPTY"), name
     assert installation.queue() == NOTHING
@@ -99,7 +99,7 @@ def test_a_crash_in_work_is_finished_before_a_clean_stop(installation, slow_walk
     daemon = installation.start()
     slow_walker.wait_until_it_runs()
     daemon.process.send_signal(signal.SIGTERM)
-    daemon.wait_for_log("finishing what is begun")
+    daemon.wait_for_log("finishing the crashes in work")
     slow_walker.let_it_go_on()
     assert daemon.process.wait(60) == 0
     assert installation.is_processed(crash_id)
@@ -111,7 +111,7 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(installation, slow_walke
     daemon = installation.start()
     slow_walker.wait_until_it_runs()
     daemon.process.send_signal(signal.SIGINT)
-    daemon.wait_for_log("finishing what is begun")
+    daemon.wait_for_log("finishing the crashes in work")
     assert daemon.stop(signal.SIGINT) == 128 + signal.SIGINT
     assert slow_walker.is_gone()
     assert not installation.is_processed(crash_id)
@@ -119,7 +119,7 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(installation, slow_walke
     installation.start().wait_for_log(f"{crash_id} saved")
 
 
-def test_what_does_not_end_in_time_is_given_back(installation, slow_walker):
+def test_a_crash_that_does_not_end_in_time_is_given_back(installation, slow_walker):
     crash_id = installation.submit(SAMPLE / "upload_file_minidump.dmp")
     daemon = installation.start("--producer_consumer.shutdown_timeout=0.2")
     slow_walker.wait_until_it_runs()
@@ -145,7 +145,7 @@ def test_a_sighup_while_it_starts_does_not_end_it_and_is_answered_once_it_runs(i
     installation.environment["SOCORRO__ADMIN__CONF"] = str(fifo)
     daemon = Daemon(installation, ())
     try:
-        # Opened once the daemon is about to read it.
+        # The pipe is opened once the daemon is about to read it.
         with suppress(BrokenPipeError), fifo.open("wb") as file:
             daemon.process.send_signal(signal.SIGHUP)
             file.write(configuration)
@@ -155,7 +155,7 @@ def test_a_sighup_while_it_starts_does_not_end_it_and_is_answered_once_it_runs(i
         daemon.kill()
 
 
-def test_lists_that_cannot_be_used_on_sighup_are_an_error_and_no_success(installation, tmp_path):
+def test_unusable_lists_on_sighup_are_an_error_and_not_counted_as_a_success(installation, tmp_path):
     lists = shutil.copytree(REPOSITORY / "siglists", tmp_path / "siglists")
     daemon = installation.start(f"--resource.signature.siglists_directory={lists}")
     with (lists / "prefix_signature_re.txt").open("a") as file:
@@ -195,7 +195,7 @@ def test_the_raw_files_of_a_crash_can_be_fetched(installation, tmp_path):
 
 
 @pytest.mark.parametrize("directory", ["hostile"])
-def test_damaged_dumps_are_saved_with_what_can_be_said_of_them(installation, directory):
+def test_damaged_dumps_are_saved_with_what_can_be_read_of_them(installation, directory):
     submitted = [installation.submit(dump) for dump in sorted(shared(directory).iterdir())]
     daemon = installation.start()
     eventually(lambda: all(map(installation.is_processed, submitted)), lambda: daemon.log)

@@ -1,4 +1,4 @@
-"""The processor with `config/processor-production.ini`: real crashes in, each result read back from every service."""
+"""The processor with `config/processor-production.ini`: real crashes in, and each result read from every service."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ PLUGIN = {"ProcessType": "plugin", "PluginFilename": "album.so", "PluginName": "
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """Every real crash, and one of a plugin, submitted, processed, and one of them reprocessed."""
+    """Every real crash, and one of a plugin, submitted and processed; one of them is reprocessed."""
     stackwalker()
     directory = tmp_path_factory.mktemp("production")
     with StatsdServer() as statsd:
@@ -46,7 +46,7 @@ def _processed(installation: Production, statsd: StatsdServer) -> SimpleNamespac
     reprocess = installation.socorro("reprocess", plugin)
     assert reprocess.returncode == 0, reprocess.stderr
     eventually(lambda: daemon.log.count(f"{plugin} saved") == 2, lambda: daemon.log)
-    # A processor on a busy machine may not answer in time what it has.
+    # On a busy machine, a processor may not answer in time.
     left: list[dict[str, int | None]] = []
     eventually(lambda: left.append(installation.queue()) or left[-1]["in_flight"] is not None, lambda: daemon.log)
     assert daemon.stop() == 0
@@ -72,7 +72,7 @@ def search(production: SimpleNamespace, **body: object) -> dict:
     return indexes.client.search(index=f"{indexes.template}-*", **body).body
 
 
-def test_after_the_setup_the_doctor_finds_all_well(production):
+def test_after_setup_the_doctor_finds_nothing_wrong(production):
     assert production.doctor.returncode == 0, production.doctor.stdout + production.doctor.stderr
     assert production.doctor.stdout.count("\nok ") >= 7
 
@@ -81,10 +81,10 @@ def test_every_crash_is_processed_with_all_that_its_dump_says(production):
     for crash_id, name in production.submitted.items():
         processed = production.installation.in_s3(crash_id)
         assert processed["success"] is True, name
-        assert isinstance(processed["crashedThread"], int), name
+        assert isinstance(processed["crashing_thread"], int), name
         assert processed["json_dump"]["modules"], name
         assert not processed["signature"].startswith("EMPTY"), name
-        for key in ("reason", "address", "cpu_name", "os_name"):
+        for key in ("reason", "address", "cpu_arch", "os_name"):
             assert processed[key], (name, key)
 
 
@@ -138,7 +138,7 @@ def test_elasticsearch_counts_crashes_by_product(production):
     assert buckets == expected
 
 
-def test_elasticsearch_has_neither_the_stack_nor_what_is_personal(production):
+def test_elasticsearch_has_neither_the_stack_nor_personal_data(production):
     for hit in search(production, query={"match_all": {}}, size=50)["hits"]["hits"]:
         assert hit["_source"]["processed_crash"].get("json_dump", {}) == {}
         for key in ("email", "url", "user_id", "exploitability"):

@@ -38,19 +38,19 @@ def queue_two(installation: Installation) -> None:
         queue.submit(new_crash_id())
 
 
-def test_a_watch_at_a_terminal_stays_in_its_place_and_shows_what_changes(installation, at_a_terminal):
+def test_a_watch_at_a_terminal_redraws_its_table_in_place(installation, at_a_terminal):
     watch = at_a_terminal("queue", "status", "--watch=0.05")
     watch.wait_for("since the start", times=2)
     queue_two(installation)
     watch.wait_for("+2")
     watch.interrupt()
     assert watch.end() == 0
-    # Up by a line, again and again: it is drawn over itself.
+    # Up by a line, repeatedly: the table is drawn over itself.
     assert watch.printed.count("\x1b[1A") > 4
     assert "Traceback" not in watch.printed
 
 
-def test_a_watch_in_a_pipe_is_one_table_after_the_other_without_anything_that_steers_a_terminal(installation):
+def test_a_watch_in_a_pipe_prints_table_after_table_without_control_sequences(installation):
     watch = installation.begin("queue", "status", "--watch=0.05")
     lines = [watch.stdout.readline() for _ in range(14)]
     watch.send_signal(signal.SIGINT)
@@ -74,9 +74,7 @@ def test_a_watch_for_programs_is_an_object_a_line(installation):
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("normal\n", 0, 0), ("y\n", 1, 2), ("\x04", 1, 2)])
-def test_at_a_terminal_a_purge_asks_and_only_the_name_of_the_queue_is_a_yes(
-    installation, at_a_terminal, answer, code, left
-):
+def test_at_a_terminal_a_purge_asks_for_the_name_of_the_queue(installation, at_a_terminal, answer, code, left):
     queue_two(installation)
     purge = at_a_terminal("queue", "purge", "normal")
     purge.wait_for("type the name of the queue, normal: ")
@@ -87,7 +85,7 @@ def test_at_a_terminal_a_purge_asks_and_only_the_name_of_the_queue_is_a_yes(
     assert installation.queue()["waiting"] == left
 
 
-def test_in_a_pipe_a_purge_needs_a_yes(installation):
+def test_in_a_pipe_a_purge_needs_the_option_yes(installation):
     queue_two(installation)
     refused = installation.socorro("queue", "purge", "normal")
     assert (refused.returncode, refused.stdout) == (2, "")
@@ -100,7 +98,7 @@ def test_in_a_pipe_a_purge_needs_a_yes(installation):
 
 
 @pytest.mark.parametrize("stored", ["x'fffe00'", "CAST(x'fffe00' AS TEXT)", "7", "zeroblob(3000000)"])
-def test_a_row_that_is_no_text_is_rejected_by_the_daemon_and_listed(installation, stored):
+def test_a_row_that_is_not_text_is_rejected_by_the_daemon_and_listed(installation, stored):
     assert installation.socorro("setup").returncode == 0
     with closing(sqlite3.connect(installation.environment["SOCORRO__NEW_CRASH_SOURCE__PATH"])) as connection:
         connection.execute(f"INSERT INTO crash (body, queue) VALUES ({stored}, 'normal')")

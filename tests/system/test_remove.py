@@ -1,4 +1,4 @@
-"""`socorro remove` as a process: from every store of production, and while the crash is being processed."""
+"""`socorro remove` as a process: from every production store, and while the crash is being processed."""
 
 import json
 
@@ -15,13 +15,13 @@ TABLES = ("reports", "processed_crashes", "plugins_reports", "missing_symbols", 
 
 
 def places(site, crash_id: str) -> list[str]:
-    """All that there is of a crash, past the stores."""
+    """Return all traces of a crash, read without the stores."""
     rows = [table for table in TABLES if site.database.rows(table, crash_id)]
     objects = [key for key in object_keys(site.bucket) if crash_id in key]
     return [*rows, *objects, *site.indexes.ids({"term": {"crash_id": crash_id}})]
 
 
-def test_a_crash_is_erased_from_every_service_also_where_one_is_away_at_first(site, site_daemon, tmp_path):
+def test_a_crash_is_erased_from_every_service_even_if_one_is_away_at_first(site, site_daemon, tmp_path):
     annotations = tmp_path / "annotations.json"
     annotations.write_text(json.dumps({"ProductName": "Lightbox", **PLUGIN, **PERSONAL}))
     crash_id, other = (site.submit(DUMP, "--raw-crash", annotations) for _ in range(2))
@@ -44,7 +44,7 @@ def test_a_crash_is_erased_from_every_service_also_where_one_is_away_at_first(si
     done = site.socorro("remove", crash_id, "--no-wait", away)
     assert done.returncode == 1
     assert "destination.storage2  FAILED: " in done.stdout
-    assert "1 may be in work, and be saved after all: after 990 s remove them once more" in done.stderr
+    assert "1 crash may be in work, and be saved after all: remove again after 990 s" in done.stderr
     assert places(site, crash_id) == [crash_id]
 
     done = site.socorro("remove", crash_id, "--app.maximum_crash_time=0.5")
@@ -99,7 +99,7 @@ def test_a_crash_that_is_removed_while_it_waits_is_rejected_and_nothing_is_saved
         (["--file", "absent"], 2, "cannot read absent: No such file or directory"),
     ],
 )
-def test_what_is_asked_wrongly_is_told_in_a_line(installation, arguments, code, told):
+def test_wrong_arguments_are_reported_in_one_line(installation, arguments, code, told):
     done = installation.socorro("remove", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert told in done.stderr

@@ -1,4 +1,4 @@
-"""`socorro reprocess` as a process: over the production services, interrupted, and with the broker killed."""
+"""`socorro reprocess` as a process: with the production services, interrupted, and with the broker killed."""
 
 import json
 import signal
@@ -28,7 +28,7 @@ def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(site, site_daemon, tmp_path):
+def test_crashes_that_elasticsearch_finds_are_reprocessed_and_changes_are_reported(site, site_daemon, tmp_path):
     annotations = tmp_path / "annotations.json"
     annotations.write_text(json.dumps({"ProductName": "Lightbox", "Version": "7.0"}))
     crash_ids = changed, same, broken = [site.submit(DUMP, "--raw-crash", annotations) for _ in range(3)]
@@ -63,14 +63,14 @@ def test_what_elasticsearch_finds_is_processed_again_and_what_changed_is_told(si
     }
 
 
-def test_no_crash_is_lost_when_the_broker_is_killed_in_the_midst(tmp_path):
+def test_no_crash_is_lost_when_the_broker_is_killed_halfway(tmp_path):
     file, crash_ids = written(tmp_path, 300)
     journal = tmp_path / "journal"
     with own_servers(), embedded_installation("rabbitmq", tmp_path, "1") as installation:
         (tmp_path / "own.ini").write_text("")
         installation.set("admin.conf", str(tmp_path / "own.ini"))
         installation.queue_of_its_own.setup()
-        # RabbitMQ 3.10 writes down in a second or so that a queue is there: killed before, it finds no leader for it.
+        # RabbitMQ 3.10 records a new queue after a second or so: killed before, it finds no leader for the queue.
         restart("rabbitmq")
         process = installation.begin(
             "reprocess", "--file", file, "--queue=priority", "--rate=100", f"--resume={journal}"
@@ -82,7 +82,7 @@ def test_no_crash_is_lost_when_the_broker_is_killed_in_the_midst(tmp_path):
         finally:
             process.kill()
         assert (process.returncode, out) == (0, "300 queued as priority\n"), err
-        assert "waiting for it" in err
+        assert "waiting for the queue" in err
         taken: set[str] = set()
         queue = installation.queue_of_its_own
         deliveries = queue.new_crashes()
@@ -93,7 +93,7 @@ def test_no_crash_is_lost_when_the_broker_is_killed_in_the_midst(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_after_an_end_in_the_midst_the_same_command_queues_the_rest(tmp_path, number):
+def test_after_an_interruption_the_same_command_queues_the_rest(tmp_path, number):
     installation = Installation(tmp_path)
     file, _ = written(tmp_path, 200)
     command = ("reprocess", "--file", file, f"--cron.directory={tmp_path}/jobs")
@@ -113,6 +113,6 @@ def test_after_an_end_in_the_midst_the_same_command_queues_the_rest(tmp_path, nu
     report = json.loads(done.stdout)
     assert (done.returncode, report["queued"] + report["queued_before"]) == (0, 200)
     assert 20 <= report["queued_before"] < 200
-    # One may have been queued, and not yet written down.
+    # One may have been queued, but not recorded yet.
     assert installation.queue()["waiting"] in (200, 201)
     assert not list((tmp_path / "jobs").iterdir())

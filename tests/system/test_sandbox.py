@@ -30,7 +30,7 @@ test -s "$dump" && echo '{{"status": "OK"}}'
 
 @pytest.fixture
 def sandboxed(tmp_path: Path) -> Iterator[Installation]:
-    """An installation with a sandbox; its files are where no sandbox has files of its own."""
+    """An installation with a sandbox; its files are in a place that the sandbox does not hide."""
     usable = (
         shutil.which("bwrap") is not None
         and not subprocess.run(
@@ -48,13 +48,13 @@ def sandboxed(tmp_path: Path) -> Iterator[Installation]:
 
 
 def processed(installation: Installation, daemon: Daemon) -> dict[str, Any]:
-    """The sample, by this daemon."""
+    """Let this daemon process the sample."""
     crash_id = installation.submit(SAMPLE / "upload_file_minidump.dmp", "--raw-crash", SAMPLE / "raw_crash.json")
     daemon.wait_for_log(f"{crash_id} saved")
     return installation.show(crash_id)
 
 
-def test_the_page_about_security_shows_a_configuration_that_can_be_used(installation, tmp_path):
+def test_the_page_about_security_shows_a_usable_configuration(installation, tmp_path):
     write_examples("security", tmp_path)
     done = installation.socorro("processor", "--admin.conf=sandbox.ini", "--admin.print_conf=ini")
     assert done.returncode == 0, done.stderr
@@ -70,7 +70,7 @@ def test_in_the_sandbox_a_crash_is_processed_as_without_it_with_indexes_and_befo
     eventually(lambda: daemon.log.count("indexed ") == 2)
     results.append(processed(sandboxed, daemon))
     assert daemon.stop() == 0
-    assert results[1]["signature"].startswith("lightbox::Thumbnail::turn_upright")
+    assert results[1]["signature"].startswith("lightbox::exif::Directory::find")
     used = [result["json_dump"]["socorro_stackwalk"]["symbols"].values() for result in results]
     assert [{use["used"] for use in uses} for uses in used] == [{"whole"}, {"index"}]
     expected = processed(installation, installation.start())
@@ -95,7 +95,7 @@ def test_a_stackwalker_that_was_taken_over_sees_nothing_but_its_dump_and_the_sym
     assert "SEEN" not in daemon.log
     assert not (tmp_path / "written").exists()
 
-    # And without: the walker does what it is meant to.
+    # Without the sandbox, the hostile walker succeeds.
     sandboxed.walker(sandbox="")
     daemon = sandboxed.start()
     assert sandboxed.socorro("reprocess", crash_id).returncode == 0

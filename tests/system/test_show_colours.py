@@ -54,7 +54,7 @@ def test_at_a_terminal_the_reason_is_red_and_a_guessed_frame_yellow(stored):
     assert "\x1b[1mcodec::decode\x1b[0m" in printed
 
 
-def test_with_no_color_there_is_none(stored):
+def test_with_no_color_there_are_no_colours(stored):
     printed = at_a_terminal(stored, NO_COLOR="1")
     assert not any(f"\x1b[{colour}m" in printed for colour in range(30, 38))
 

@@ -1,16 +1,15 @@
-"""``socorro submit`` of many files: at a terminal there is a bar, which is in no file that the crash ids go to."""
+"""``socorro submit`` with many files: a terminal shows a bar, which is not in a file of the crash ids."""
 
 import os
 import pty
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from socorro_processor.stackwalk.smallest_minidump import sound_minidump
-from tests.system.daemon import DEADLINE, Installation
+from tests.system.daemon import DEADLINE, SOCORRO, Installation
 from tests.terminal import Terminal
 
 DUMPS = 12
@@ -37,11 +36,11 @@ def test_at_a_terminal_a_bar_says_how_far_it_is(installation):
     assert installation.queue()["waiting"] == DUMPS
 
 
-def test_where_standard_output_is_a_pipe_it_has_the_crash_ids_alone(installation):
+def test_if_standard_output_is_a_pipe_it_has_only_the_crash_ids(installation):
     ours, its_end = pty.openpty()
     seen: list[bytes] = []
     process = subprocess.Popen(
-        [sys.executable, "-c", "from socorro_processor.cli.main import run; run()", "submit", "dumps"],
+        [*SOCORRO, "submit", "dumps"],
         cwd=installation.directory,
         env={"TERM": "xterm-256color"} | installation.environment,
         stdin=subprocess.DEVNULL,
@@ -66,7 +65,7 @@ def read_to_the_end(terminal: int, seen: list[bytes]) -> None:
     try:
         while data := os.read(terminal, 65536):
             seen.append(data)
-    except OSError:  # so it is told that nobody writes there any more
+    except OSError:  # so that the reader sees the end
         return
 
 

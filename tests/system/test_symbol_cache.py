@@ -1,4 +1,4 @@
-"""The manager of the symbol cache as a process: limits, restarts, takeovers, and many who use the cache at once."""
+"""The manager of the symbol cache as a process: limits, restarts, takeovers, and many users at once."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from socorro_processor.symbol_cache.index_directory import (
     index_directory,
 )
 from tests.shared import own_stackwalker
-from tests.system.daemon import eventually
+from tests.system.daemon import SOCORRO, eventually
 from tests.system.symbol_cache import SymbolCache, end
 from tests.system.symbol_cache_users import CacheUsers, SizeMeter
 
 STRESS_SECONDS = float(os.environ.get("SOCORRO_STRESS_SECONDS", "5"))
-"""How long the cache is read and written at random; a minute in the closing run."""
+"""Seconds of random reading and writing; a minute in the final run."""
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def cache(tmp_path):
     cache.close()
 
 
-def test_it_is_kept_to_its_size_and_the_file_unused_for_longest_goes(cache, capsys):
+def test_the_cache_is_kept_to_its_size_and_the_file_unused_for_longest_goes(cache, capsys):
     cache.manage()
     cache.wait_for_log("0 files")
     for name in ("a", "b", "c"):
@@ -66,7 +66,7 @@ def test_it_is_kept_to_its_size_and_the_file_unused_for_longest_goes(cache, caps
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_when_it_is_told_to_and_takes_up_the_order_of_use_again(cache, number):
+def test_a_manager_ends_when_it_is_told_to_and_the_next_one_knows_the_order_of_use(cache, number):
     for name in ("a", "b", "c"):
         path = cache.write(name, 30)
         os.utime(path, (1000, 1000))
@@ -80,7 +80,7 @@ def test_it_ends_when_it_is_told_to_and_takes_up_the_order_of_use_again(cache, n
     eventually(lambda: cache.names() == {"b", "d"})
 
 
-def test_one_that_is_killed_at_any_moment_leaves_nothing_that_the_next_one_cannot_put_right(cache, capsys):
+def test_a_manager_that_is_killed_at_any_moment_leaves_nothing_that_the_next_one_cannot_repair(cache, capsys):
     chance = random.Random(7)
     for round_ in range(4):
         manager = cache.manage()
@@ -88,7 +88,7 @@ def test_one_that_is_killed_at_any_moment_leaves_nothing_that_the_next_one_canno
         for _ in range(chance.randrange(1, 60)):
             cache.write(f"{chance.randrange(20)}", chance.randrange(1, 40))
         end(manager, signal.SIGKILL)
-        for _ in range(5):  # nobody looks
+        for _ in range(5):  # nobody watches
             cache.write(f"unseen-{chance.randrange(20)}", 20)
     cache.manage()
     cache.wait_for_log("of 102400 bytes", times=5)
@@ -110,7 +110,7 @@ def test_a_second_manager_waits_and_takes_over(cache, capsys):
     assert end(second) == 0
 
 
-def test_one_that_waits_ends_when_it_is_told_to(cache):
+def test_a_manager_that_waits_ends_when_it_is_told_to(cache):
     cache.manage()
     cache.wait_for_log("0 files")
     second = cache.manage()
@@ -118,7 +118,7 @@ def test_one_that_waits_ends_when_it_is_told_to(cache):
     assert end(second) == 0
 
 
-def test_a_cache_that_is_wiped_is_managed_anew(cache, capsys):
+def test_a_cache_that_is_wiped_is_managed_again(cache, capsys):
     cache.manage()
     cache.wait_for_log("0 files")
     cache.write("a", 30)
@@ -140,15 +140,15 @@ set_up_logging(DotDict({"level": "INFO", "format": "plain"}))
 config = defaults(SymbolLRUCacheManager, symbol_cache_path="cache", symbol_cache_size="100k")
 SymbolLRUCacheManager(config, scan_interval=0.2).run(lambda: False)
 """
-"""Looks through its cache five times a second, not once a minute."""
+"""A manager that scans its cache five times a second, not once a minute."""
 
 
 @pytest.mark.parametrize("which", ["watches", "instances"])
-def test_with_too_few_of_them_it_says_which_setting_to_raise_and_looks_through_the_cache(cache, tmp_path, which):
+def test_with_too_few_watches_the_manager_names_the_setting_to_raise_and_scans_the_cache(cache, tmp_path, which):
     program = tmp_path / "manager.py"
     program.write_text(IMPATIENT_MANAGER)
     cache.write("a", 30)
-    # The limit of a user namespace of its own, for that of the machine is everybody's.
+    # The limit of a user namespace of its own, because the machine's limit applies to everybody.
     limit = f'echo 3 > /proc/sys/user/max_inotify_{which} && exec "$0" "$1"'
     if which == "instances":
         limit = limit.replace("3", "0")
@@ -158,7 +158,7 @@ def test_with_too_few_of_them_it_says_which_setting_to_raise_and_looks_through_t
         cache.write(name, 30)
     cache.wait_for_log(f"Raise the sysctl fs.inotify.max_user_{which}")
     eventually(lambda: cache.names() == {"b", "c", "d"})
-    for name in ("e", "f"):  # below directories that have no watch
+    for name in ("e", "f"):  # below directories without a watch
         cache.write(name, 30)
     eventually(lambda: cache.names() == {"d", "e", "f"})
     assert cache.log.read_text().count("Raise the sysctl") == 1
@@ -167,7 +167,7 @@ def test_with_too_few_of_them_it_says_which_setting_to_raise_and_looks_through_t
 
 @pytest.fixture
 def cache_in_memory():
-    """On a disk it would be measured how long others make the manager wait for that."""
+    """In memory: on a disk, the test would measure how long others make the manager wait."""
     with tempfile.TemporaryDirectory(prefix="symbol-cache-", dir="/dev/shm") as directory:
         cache = SymbolCache(Path(directory), size=2_000, verbosity=0)
         yield cache
@@ -176,13 +176,13 @@ def cache_in_memory():
 
 @pytest.fixture
 def users(cache_in_memory):
-    """Their 5,000 files come to 25 times the limit."""
+    """Their 5,000 files make up 25 times the limit."""
     users = CacheUsers(cache_in_memory, processes=8, seconds=STRESS_SECONDS)
     yield users
     users.close()
 
 
-def test_eight_processes_at_once_see_limits_hold_and_no_file_go_that_is_in_use(cache_in_memory, users, capsys):
+def test_with_eight_processes_limits_hold_and_no_file_in_use_goes(cache_in_memory, users, capsys):
     cache = cache_in_memory
     manager = cache.manage()
     cache.wait_for_log("10 files")
@@ -197,7 +197,7 @@ def test_eight_processes_at_once_see_limits_hold_and_no_file_go_that_is_in_use(c
     eventually(lambda: not cache.empty_directories())
     status = cache.status(capsys)
     excess = meter.excess(users.writes, own_time=0.2)
-    print(  # the figures, for who runs it with -rP
+    print(  # figures, for a run with -rP
         f"{users.written >> 20} MB written in {STRESS_SECONDS:g} s, limit {cache.limit >> 10} kB; at most "
         f"{meter.largest >> 10} kB, {excess} bytes more than it may be; kept to the limit {over:.2f} s after the end; "
         f"the manager had no core for {meter.waited:.1f} s; {status}"
@@ -205,7 +205,7 @@ def test_eight_processes_at_once_see_limits_hold_and_no_file_go_that_is_in_use(c
     assert users.lost == 0
     assert users.written > cache.limit
     assert status["evictions"] > 0
-    # May be over by what was written in the last 200 ms, and for no longer than a second.
+    # It may be over its limit by what was written in the last 200 ms, and for at most a second.
     assert excess <= 0
     assert over <= 1.0
 
@@ -253,8 +253,7 @@ def test_indexes_are_built_beside_the_cache_count_with_their_files_and_go_with_t
 
 class TestCommand:
     def test_the_command_is_the_manager(self, cache, capsys):
-        run = "from socorro_processor.cli.main import run; run()"
-        manager = cache.manage(sys.executable, "-c", run, "symbols", "manage")
+        manager = cache.manage(*SOCORRO, "symbols", "manage")
         cache.wait_for_log("0 files")
         eventually(lambda: cache.status(capsys).get("pid") == manager.pid)
         assert end(manager) == 0
@@ -264,7 +263,7 @@ class TestCommand:
             assert main(["symbols", action], environ={}) == 2
             assert "set companion_process.symbol_cache_path" in capsys.readouterr().err
 
-    def test_a_state_within_the_cache_is_a_mistake(self, capsys, tmp_path):
+    def test_a_state_file_within_the_cache_is_a_configuration_error(self, capsys, tmp_path):
         options = [f"--companion_process.symbol_cache_path={tmp_path}", f"--companion_process.state_path={tmp_path}/s"]
         assert main(["symbols", "status", *options], environ={}) == 2
         assert "set state_path to another directory" in capsys.readouterr().err

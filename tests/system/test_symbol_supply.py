@@ -1,4 +1,4 @@
-"""The daemon with an empty symbol cache and a symbol server: the frames are those of symbols at hand."""
+"""The daemon with an empty symbol cache and a symbol server: frames are the same as with local symbols."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DUMP = "upload_file_minidump"
 
 @pytest.fixture
 def crash_ids(installation: Installation) -> list[str]:
-    """The real crashes, submitted."""
+    """Submit the real crashes."""
     crashes = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(installation.crashes)))
     crash_ids = []
     for directory in sorted(shared("crashes").iterdir()):
@@ -45,7 +45,7 @@ def submit(installation: Installation, crash_ids: list[str]) -> None:
 
 
 def processed(installation: Installation, daemon: Daemon, crash_ids: list[str]) -> list[dict[str, Any]]:
-    """What the daemon makes of the crashes when they are put into its queue."""
+    """Return the processed crashes once the daemon has taken them from its queue."""
     before = daemon.log.count(" saved")
     submit(installation, crash_ids)
     eventually(lambda: daemon.log.count(" saved") >= before + len(crash_ids), lambda: daemon.log)
@@ -83,7 +83,7 @@ def test_real_crashes_have_the_same_frames_and_a_server_that_is_gone_is_no_loss(
 
 
 @pytest.mark.parametrize("drip", ["drip_header", "drip_body"])
-def test_a_symbol_server_that_drips_holds_up_neither_crashes_nor_the_end(
+def test_a_symbol_server_that_drips_delays_neither_crashes_nor_the_end(
     installation: Installation, crash_ids: list[str], tmp_path: Path, drip: str
 ) -> None:
     installation.walker(symbols_path="")
@@ -106,7 +106,7 @@ def test_a_symbol_server_that_drips_holds_up_neither_crashes_nor_the_end(
         assert daemon.stop() == 0
 
 
-def test_a_symbol_server_that_drips_holds_up_no_end_with_the_timeouts_of_production(
+def test_a_symbol_server_that_drips_does_not_delay_the_end_with_production_timeouts(
     installation: Installation, crash_ids: list[str], tmp_path: Path
 ) -> None:
     installation.walker(symbols_path="")
@@ -119,6 +119,6 @@ def test_a_symbol_server_that_drips_holds_up_no_end_with_the_timeouts_of_product
         submit(installation, crash_ids)
         eventually(lambda: server.paths, lambda: daemon.log)
         daemon.process.terminate()
-        # The crashes that are begun wait for the answer's header, 13 seconds at most; they ask for one file after the
+        # Crashes in work wait for the answer's header, 13 seconds at most. They ask for one file after the
         # other, until the source has failed three times.
         assert daemon.process.wait(60) == 0

@@ -1,4 +1,4 @@
-"""docs/system-symbols.rst: a debug package of Debian gives a frame of the C library its name and its line."""
+"""docs/system-symbols.rst: a Debian debug package gives a frame of the C library its name and line."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ def readelf(*arguments: str) -> str:
 
 
 def crash_in(function: str, build_id: str) -> bytes:
-    """A minidump of a thread that is a few bytes into a function that the C library exports."""
+    """A minidump of a thread a few bytes into a function that the C library exports."""
     exported = re.search(rf" ([0-9a-f]{{16}}) .* {function}@@", readelf("--wide", "--dyn-syms"))
     assert exported
     address = _BASE + int(exported[1], 16) + 4

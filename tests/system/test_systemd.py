@@ -1,4 +1,4 @@
-"""The units that `make install-systemd` installs, as systemd's own checks see them. No systemd is started."""
+"""The units that `make install-systemd` installs, checked with systemd's own tools. No systemd is started."""
 
 import os
 import re
@@ -17,13 +17,13 @@ from socorro_processor.symbol_cache import manager as lru_cache_manager
 from tests.shared import REPOSITORY, require
 
 MOST_EXPOSED = 2.0
-"""Of 10, as ``systemd-analyze security`` counts."""
+"""Points out of 10, as ``systemd-analyze security`` counts."""
 SERVICES = ("socorro-processor.service", "socorro-symbol-cache.service", "socorro-cron@partitions.service")
 
 
 @pytest.fixture(scope="module")
 def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where they were installed, for a command that is there."""
+    """The directory of the installed units, for an existing command."""
     require(shutil.which("systemd-analyze") is not None, "no systemd-analyze: the package systemd has it")
     destination = tmp_path_factory.mktemp("destination")
     subprocess.run([REPOSITORY / "bin" / "install-systemd", "/bin/true", destination], check=True, capture_output=True)
@@ -44,7 +44,7 @@ def test_systemd_finds_nothing_wrong_with_any_unit(units):
     files = [*units.glob("*.service"), *units.glob("*.timer")]
     verified = analyze(units, "verify", "--man=no", *files)
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
-    # And would find it.
+    # And a user would find it.
     broken = units / "broken.service"
     broken.write_text("[Service]\nExecStart=/no/such/program\nNoSuchOption=yes\n")
     verified = analyze(units, "verify", "--man=no", broken)
@@ -54,7 +54,7 @@ def test_systemd_finds_nothing_wrong_with_any_unit(units):
 
 def test_a_reload_needs_no_program_but_a_shell(units):
     (line,) = re.findall(r"^ExecReload=(.*)$", (units / "socorro-processor.service").read_text(), re.MULTILINE)
-    # As systemd.service(5) says of command lines: words as in a shell, and $$ is a dollar sign.
+    # Split a command line as systemd.service(5) says: words as in a shell, and $$ is a dollar sign.
     command = [word.replace("$$", "$") for word in shlex.split(line)]
     assert command[0] == "/bin/sh"
     waits = (
@@ -68,7 +68,7 @@ def test_a_reload_needs_no_program_but_a_shell(units):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_can_do_little_else_than_its_work(units, service):
+def test_a_service_can_do_little_besides_its_work(units, service):
     done = analyze(units, "security", "--offline=yes", "--no-pager", units / service)
     exposure = re.search(rf"exposure level for {re.escape(service)}: ([0-9.]+)", done.stdout)
     assert exposure, done.stdout + done.stderr
@@ -88,7 +88,7 @@ def test_systemd_waits_for_as_long_as_a_stop_may_take(units):
 
 def test_the_manager_of_the_symbol_cache_may_take_the_priority_that_it_asks_for(units):
     unit = (units / "socorro-symbol-cache.service").read_text()
-    assert int(re.search(r"^LimitNICE=(-\d+)$", unit, re.MULTILINE)[1]) == lru_cache_manager._PRIORITY
+    assert int(re.search(r"^LimitNICE=(-\d+)$", unit, re.MULTILINE)[1]) == lru_cache_manager._NICENESS
 
 
 def test_a_command_that_systemd_cannot_start_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""`socorro cron verify-processed` over the production services: what they lost is found, and is there again."""
+"""`socorro cron verify-processed` with the production services: crashes that they lost are found and saved again."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.statsd_server import StatsdServer
 from tests.system.production import Production, production
 
 DAY = datetime.now(UTC).date() - timedelta(days=3)
-"""Long over, whatever midnight passes during the test."""
+"""A day that is over, even if midnight passes during the test."""
 STORES = ["storage0", "storage1", "storage2"]
 
 
@@ -32,7 +32,7 @@ def installation(tmp_path: Path, statsd_server: StatsdServer) -> Iterator[Produc
 
 
 def collected(installation: Production, count: int, *, queued: bool, day: date = DAY) -> list[str]:
-    """Crashes of a day in S3, which the collector could queue or not."""
+    """Save crashes of a day in S3; the collector queued them, or failed to."""
     crash_ids = [new_crash_id(day) for _ in range(count)]
     dump = SAMPLES / "segfault" / "upload_file_minidump.dmp"
     store = BotoS3CrashStorage(defaults(BotoS3CrashStorage, **installation.bucket))
@@ -52,14 +52,16 @@ def queue_of(installation: Production) -> RabbitMQCrashQueue:
 
 
 def verify(installation: Production, *arguments: str, day: date = DAY) -> tuple[int, dict[str, list[str]], dict]:
-    """Exit code, what is missing where, and the counts."""
+    """Return exit code, missing crashes by store, and the counts."""
     done = installation.socorro("cron", "verify-processed", f"--date={day}", "--json", *arguments)
     assert done.stderr == ""
     *crashes, counts = map(json.loads, done.stdout.splitlines())
     return done.returncode, {crash["crash_id"]: crash["missing_in"] for crash in crashes}, counts
 
 
-def test_what_was_never_queued_or_was_lost_by_a_store_is_found_and_comes_to_be_everywhere(installation, statsd_server):
+def test_crashes_that_were_never_queued_or_that_a_store_lost_are_found_and_saved_everywhere(
+    installation, statsd_server
+):
     processed = collected(installation, 4, queued=True)
     daemon = installation.start("--health.port=0")
     for crash_id in processed:
@@ -85,7 +87,7 @@ def test_what_was_never_queued_or_was_lost_by_a_store_is_found_and_comes_to_be_e
     assert verify(installation) == (1, lost, counts(raw=5, missing=4, left=4, stores=by_store))
     found = counts(raw=5, missing=4, queued=4, stores=by_store)
     assert verify(installation, "--reprocess") == (0, lost, found)
-    # A second host, or a second time: they wait, which RabbitMQ cannot tell.
+    # A second host, or a second run: the crashes wait, which RabbitMQ cannot tell.
     again = counts(raw=5, missing=4, queued_before=4, stores=by_store)
     assert verify(installation, "--reprocess") == (0, lost, again)
     assert installation.queue()["waiting"] == 4
@@ -114,7 +116,7 @@ def test_while_many_crashes_wait_nothing_is_queued_a_second_time(installation):
     assert installation.queue()["waiting"] == FEW + 1
 
 
-def test_what_is_missing_of_today_may_only_wait_and_is_not_queued_again(installation):
+def test_a_crash_of_today_may_just_be_waiting_and_is_not_queued_again(installation):
     today = datetime.now(UTC).date()
     missing = [
         *collected(installation, 1, queued=True, day=today),

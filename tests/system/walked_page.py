@@ -1,8 +1,8 @@
-"""A page of the docs, walked as a reader does: files written, commands typed into one shell, what is printed compared.
+"""A page of the docs, followed as a reader does: files are written, commands typed into one shell, outputs compared.
 
-A literal block is a file where it has a caption; else commands, where it is ``sh`` or begins with one; else what the
-commands before it print. In that ``...`` stands for anything, within a line or for lines, and ids, times, durations,
-process ids and directories are those of the page's author.
+A literal block is a file if it has a caption; commands if it is ``sh`` or begins with one; otherwise the output of the
+commands before it. There ``...`` stands for any text, within a line or for lines; ids, times, durations,
+process ids and directories may differ from those of the page.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.system.daemon import EMPTY_QUEUE, Installation
 
 DEADLINE = 600.0
-"""Seconds, for one command."""
+"""Seconds for one command."""
 
 CRASH_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -31,9 +31,9 @@ _BLOCK = re.compile(
     re.MULTILINE,
 )
 _OWN_PROGRAM = re.compile(r"\./|target/")
-"""The reader's, which is to crash."""
+"""The reader's program, which will crash."""
 DIED_OF_A_SIGNAL = range(129, 160)
-"""As bash says it."""
+"""The words of bash."""
 _COMMAND = re.compile(r"(?:make|socorro) |\. ")
 _VARYING = {
     "id": CRASH_ID,
@@ -61,10 +61,10 @@ _ANY_LINES = "..."
 @dataclass(frozen=True)
 class Block:
     kind: str
-    """file, commands or output."""
+    """``file``, ``commands`` or ``output``."""
     text: str
     name: str = ""
-    """Of a file."""
+    """The name of the file."""
 
     def write(self, directory: Path) -> None:
         path = directory / self.name
@@ -85,7 +85,7 @@ def blocks(page: str) -> Iterator[Block]:
 
 
 def pattern_of(shown: str) -> re.Pattern[str]:
-    """What matches output that is as shown, but for what is another at each time."""
+    """Return a pattern of the shown output, in which anything that varies from run to run may differ."""
     lines = []
     for line in shown.splitlines():
         if line == _ANY_LINES:
@@ -126,7 +126,7 @@ class Shell:
         return Path(f"/proc/{self._bash.pid}/cwd").readlink()
 
     def run(self, command: str, then: Callable[[], None] = lambda: None, exit_codes: Container[int] = (0,)) -> str:
-        """Run a command to its end; what it printed. ``then`` is called while it runs."""
+        """Run a command to its end; return its output. ``then`` is called while it runs."""
         begin = self._output.stat().st_size
         self._commands += 1
         mark = f"\n-- {self._commands} ended with "
@@ -144,7 +144,7 @@ class Shell:
         return printed
 
     def interrupt(self) -> None:
-        """What Ctrl-C does: SIGINT to the command that runs."""
+        """Send SIGINT to the running command, as Ctrl-C does."""
         (child,) = self._children()
         os.kill(child, signal.SIGINT)
 
@@ -156,7 +156,7 @@ class Shell:
             time.sleep(0.02)
 
     def close(self) -> None:
-        """End it with all that it started."""
+        """End the shell with all that it started."""
         os.killpg(self._bash.pid, signal.SIGKILL)
         self._bash.communicate()
 
@@ -171,7 +171,7 @@ class Shell:
 
 
 class WalkedPage:
-    """Walks pages. ``socorro processor`` in the foreground is ended with Ctrl-C once all crashes are processed."""
+    """Follows pages. ``socorro processor`` in the foreground is ended with Ctrl-C once all crashes are processed."""
 
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
@@ -179,9 +179,9 @@ class WalkedPage:
         self._queue = Installation(self.directory)
         self._queue.environment = {"PATH": os.environ["PATH"]}
         self.printed = ""
-        """What the commands of the last block printed."""
+        """The output of the last block of commands."""
         self.printed_by: dict[str, str] = {}
-        """What each block of commands printed."""
+        """The output of each block of commands."""
 
     def walk(self, page: str) -> None:
         for block in blocks(page):
@@ -196,7 +196,7 @@ class WalkedPage:
                 )
 
     def crashes(self, kind: str) -> set[str]:
-        """Ids of the crashes in the store; ``kind`` is raw_crash or processed_crash."""
+        """Return the ids of the crashes in the store; ``kind`` is raw_crash or processed_crash."""
         crashes = self.directory / "socorro-data" / "crashes"
         return {path.name for path in crashes.rglob("*") if re.fullmatch(CRASH_ID, path.name) and kind in path.parts}
 
@@ -215,6 +215,6 @@ class WalkedPage:
 
     def _wait_for_all_and_interrupt(self) -> None:
         self.shell.wait_until(lambda: self.crashes("processed_crash") == self.crashes("raw_crash"))
-        # One that was saved, and not acknowledged, comes back.
+        # A crash that was saved, but not acknowledged, comes back.
         self.shell.wait_until(lambda: self._queue.queue() == EMPTY_QUEUE)
         self.shell.interrupt()

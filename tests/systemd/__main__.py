@@ -4,8 +4,8 @@
     make systemd-test PRODUCTION=yes                with it, and the services of `bin/services start` on this host
     make systemd-test CHECKS='reload stop'          only these, and what they need
 
-For root on a Debian 12, x86-64. Nothing is changed on this machine, but Debian's packages qemu-system-x86 and
-debootstrap are put in where they are missing. What is made once, 1.5 GB, stays in a directory below /var/tmp
+Needs root on Debian 12, x86-64. It changes nothing on this machine, except that it installs qemu-system-x86 and
+debootstrap if they are missing. Whatever is made only once, 1.5 GB, stays in a directory below /var/tmp
 (SOCORRO_SYSTEMD_DIRECTORY names another). Exit codes: 0 all is well; 1 a check failed, or could not be made; 2 the
 command line is wrong.
 """
@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.services import module_of_services
+from bin.servers import debian, process
 from tests.shared import REPOSITORY
 from tests.systemd import checks
 from tests.systemd.image import Failed, Image, say
@@ -89,7 +89,7 @@ def report(chosen: list[str], lines: list[str], ended: str) -> int:
 
 
 def boot(image: Image, console: Path, within: float) -> str:
-    """Run the machine until it switches itself off. Returns how it ended."""
+    """Run the machine until it switches itself off. Return how it ended."""
     kernel, initrd = image.kernel()
     command = [
         *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "3G", "-smp", "2", "-no-reboot"),
@@ -122,14 +122,11 @@ def services_of_the_host() -> dict[str, str]:
 
 
 def install_packages() -> None:
-    """Put in what is missing, as ``bin/services install`` does."""
-    services = module_of_services()
-    missing = tuple(name for name in PACKAGES if not services.is_debian_package(name))
-    if missing:
-        try:
-            services.install_debian_packages(missing)
-        except services.Failed as failure:
-            raise Failed(str(failure)) from failure
+    """Install missing programs, as ``bin/services install`` does."""
+    try:
+        debian.install_missing(PACKAGES)
+    except process.Failed as failure:
+        raise Failed(str(failure)) from failure
 
 
 if __name__ == "__main__":

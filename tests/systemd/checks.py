@@ -72,8 +72,8 @@ NEWER = Path("/opt/newer")
 """A wheel of the same package with a higher version."""
 DROP_INS = Path("/etc/systemd/system/socorro-processor.service.d")
 SYMBOL_CACHE = "socorro-symbol-cache.service"
-SIGNATURE = "lightbox::Thumbnail::turn_upright(lightbox::exif::File)"
-"""The sample `segfault`'s, with its symbols."""
+SIGNATURE = "lightbox::exif::Directory::find"
+"""The signature of the sample `segfault`, with its symbols."""
 THREADS = 4
 JOBS = (
     "reference-data",
@@ -115,7 +115,7 @@ def result(name: str) -> str:
 
 
 def installation() -> None:
-    """As docs/systemd.rst has it, with the configuration that needs no service."""
+    """Follow docs/systemd.rst, with the configuration that needs no service."""
     must("make", "--directory", str(CHECKOUT), "install-systemd")
     must("systemd-sysusers")
     must("systemctl", "daemon-reload")
@@ -132,7 +132,7 @@ def installation() -> None:
 
 
 def start() -> str:
-    """``systemctl start`` returns when the processor has said READY=1, and not before."""
+    """``systemctl start`` returns once the processor has sent READY=1, and not before."""
     began = time.monotonic()
     must("systemctl", "start", PROCESSOR)
     took = time.monotonic() - began
@@ -144,7 +144,7 @@ def start() -> str:
 
 
 def fresh_installation_is_ready() -> str:
-    """Nobody has submitted a crash, and no directory is there but the one that systemd has made."""
+    """Nobody has submitted a crash, and only the directory that systemd has made exists."""
     wait("a status", lambda: show(PROCESSOR, "StatusText")[0])
     (status,) = show(PROCESSOR, "StatusText")
     if not status.startswith("ready"):
@@ -156,7 +156,7 @@ def fresh_installation_is_ready() -> str:
 
 
 def notify_watchdog() -> str:
-    """The processor says that it lives, in time, again and again."""
+    """The processor reports that it is alive, in time, repeatedly."""
 
     def heard() -> float:
         return int(show(PROCESSOR, "WatchdogTimestampMonotonic")[0]) / 1e6
@@ -170,7 +170,7 @@ def notify_watchdog() -> str:
 
 
 def hardening() -> str:
-    """What the unit asks for is in force in the process."""
+    """Check that the unit's settings are in force in the process."""
     status = dict(
         line.split(":\t", 1) for line in Path(f"/proc/{main_pid()}/status").read_text().splitlines() if ":\t" in line
     )
@@ -202,9 +202,9 @@ def crash_walked_under_the_hardening() -> str:
 def reload() -> str:
     """A changed signature list is in force, in the same process."""
     pid = main_pid()
-    (lists,) = CHECKOUT.glob(".venv/lib/python3*/site-packages/socorro_processor/siglists/prefix_signature_re.txt")
+    (lists,) = CHECKOUT.glob(".venv/lib/python3*/site-packages/socorro_processor/siglists/2026/prefix_signature_re.txt")
     with lists.open("a") as file:
-        file.write("\nlightbox::Thumbnail::turn_upright\n")
+        file.write("\nlightbox::exif::Directory::find\n")
     since = now()
     began = time.monotonic()
     must("systemctl", "reload", PROCESSOR)
@@ -223,7 +223,7 @@ def restart_after_sigsegv() -> str:
 
 
 def watchdog_ends_a_frozen_process() -> str:
-    """Frozen as SIGSTOP does it; the stacks are those of every thread."""
+    """Frozen with SIGSTOP; the log has the stacks of all threads."""
     pid = main_pid()
     began = time.monotonic()
     since = now()
@@ -259,7 +259,7 @@ def job(name: str) -> Callable[[], str]:
 
 
 def job_status() -> str:
-    """What the jobs left: each has run, and ended well."""
+    """Check that each job has run and succeeded."""
     done = as_socorro("cron", "status", "--json")
     jobs = [json.loads(line) for line in done.stdout.splitlines()]
     if done.returncode or not jobs:
@@ -268,7 +268,7 @@ def job_status() -> str:
 
 
 def timers() -> str:
-    """All can be enabled; the one that comes due first starts its job."""
+    """All can be enabled; the one that is due first starts its job."""
     must("systemctl", "enable", "--now", *(f"socorro-cron@{name}.timer" for name in JOBS))
     for name in JOBS:
         (following,) = show(f"socorro-cron@{name}.timer", "NextElapseUSecRealtime")
@@ -290,10 +290,10 @@ def timer_comes_due() -> str:
 
 
 def full_disk() -> str:
-    """A crash that meets a full disk waits for room, and a processor that is started on one is started until it can."""
+    """A crash that meets a full disk waits for room. A processor that is started on one is restarted until it runs."""
     wait("ready", is_ready)
     pid, restarts = main_pid(), number_of_restarts()
-    # Nobody can submit to a full disk: the processor must not see the crash before there is one.
+    # Nobody can submit to a full disk, so the processor must not see the crash before the disk is full.
     must("/bin/sh", "-c", f"kill -STOP {pid}")
     crash_id = submit("abort")
     filler = Path("/var/filler")
@@ -321,7 +321,7 @@ def full_disk() -> str:
 
 
 def upgrade_while_it_runs() -> str:
-    """The old processor goes on with the new version's files in its place; a restart brings the new version."""
+    """The old processor goes on after the new version is installed; a restart starts the new version."""
     wait("ready", is_ready)
     pid, restarts = main_pid(), number_of_restarts()
     before = version_of(process("abort"))
@@ -340,13 +340,13 @@ def upgrade_while_it_runs() -> str:
 
 
 def drop_in_sandbox() -> str:
-    """bubblewrap of docs/security.rst, which needs more than the unit allows, with the drop-in that allows it."""
+    """The bubblewrap sandbox of docs/security.rst needs more rights than the unit has; the drop-in grants them."""
     DROP_INS.mkdir(exist_ok=True)
     drop_in = DROP_INS / "50-sandbox.conf"
     plain = CONFIGURATION.read_text()
     CONFIGURATION.write_text(plain.replace("[[[BreakpadStackwalkerRule2015]]]", BUBBLEWRAPPED.read_text(), 1))
     try:
-        # Without it no walk can be made: were it otherwise, the check would say nothing.
+        # Without the drop-in no walk is possible; otherwise the check would prove nothing.
         since = now()
         must("systemctl", "restart", PROCESSOR)
         crash_id = submit("segfault")
@@ -380,7 +380,7 @@ def drop_in_sandbox() -> str:
 
 
 def drop_in_envconsul() -> str:
-    """The processor is the child of what systemd starts, and is still the one that is reloaded, watched and stopped."""
+    """The processor is a child of what systemd starts, and yet the process that is reloaded, watched and stopped."""
     program = Path("/usr/local/bin/envconsul")
     program.write_text(ENVCONSUL)
     program.chmod(0o755)
@@ -497,7 +497,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "production": production,
 }
 ALWAYS = ("installation", "start")
-"""What all others need."""
+"""Checks that all others need."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the checks have in common: the processor that systemd runs, its crashes, and what systemd says of it."""
+"""Functions that the checks share: the processor that systemd runs, its crashes, and reports of systemd."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ENVIRONMENT = Path("/etc/socorro/processor.env")
 STATE = Path("/var/lib/socorro")
 PROCESSOR = "socorro-processor.service"
 WITHIN = 600.0
-"""Seconds for what takes seconds on a machine: this one is emulated, ten times slower, and others may use its cores."""
+"""Seconds for what takes seconds on a real machine: this one is emulated, ten times slower, and shares its cores."""
 
 
 class Bad(Exception):
-    """What is not as it should be."""
+    """A check that has failed."""
 
 
 def died_and_restarted(signal: str, end: str, fault: str) -> str:
@@ -94,7 +94,7 @@ def as_socorro(*arguments: str) -> subprocess.CompletedProcess[str]:
 def processes_of(user: str) -> list[str]:
     commands = []
     for process in Path("/proc").glob("[0-9]*"):
-        # One that ends meanwhile is none.
+        # A process that ends meanwhile does not count.
         with suppress(FileNotFoundError, ProcessLookupError):
             if process.owner() == user:
                 commands.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
@@ -125,13 +125,13 @@ def number_of_restarts() -> int:
 
 
 def now() -> float:
-    """Return a time for `journal`; what was said before it has arrived there."""
+    """Return a time for `journal`, at which all earlier messages have arrived there."""
     must("journalctl", "--sync")
     return time.time()
 
 
 def journal(unit: str, since: float = 0.0) -> str:
-    """Return what a unit, and systemd of it, said since then."""
+    """Return the messages of a unit, and of systemd about it, since then."""
     # Not by a cursor: systemd 252 leaves out the first line of the unit after it.
     return must("journalctl", "--unit", unit, "--output=cat", "--no-pager", f"--since=@{since:.6f}")
 

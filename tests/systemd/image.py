@@ -1,7 +1,7 @@
 """Two disks of a virtual machine: Debian with a systemd, made once, and `/opt` with this checkout, made anew each time.
 
-Debian's is a file system that nobody changes: a run's changes are thrown away. `/opt` holds the checkout, its virtual
-environment and the checks, and brings back their results.
+Debian's disk is a file system that nobody changes: a run's changes are discarded. `/opt` holds the checkout, its
+virtual environment and the checks, and brings back their results.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from tests.systemd import checks
 
 SUITE = "bookworm"
 PYTHON = (3, 11)
-"""The suite's: wheels are made here, for there."""
+"""The Python of the suite: wheels for it are made here."""
 MIRROR = os.environ.get("SOCORRO_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 PACKAGES = ("systemd-sysv", "udev", "dbus", "linux-image-cloud-amd64", "python3-venv", "make", "bubblewrap")
-"""No more than is needed: `kill` is a program of procps."""
+"""The minimum; `kill` comes from procps."""
 ROOT_SIZE = "2G"
 OPT_SIZE = "1G"
 FILES = {
@@ -53,11 +53,11 @@ LINKS = {
 
 
 class Failed(Exception):
-    """Said in one line, without a traceback."""
+    """An error that is printed in one line, without a traceback."""
 
 
 class Image:
-    """The disks, in a directory where what is made once is kept."""
+    """The disks, in a directory that keeps what is made only once."""
 
     def __init__(self, directory: Path) -> None:
         self.debian = directory / "debian"
@@ -67,7 +67,7 @@ class Image:
         self._opt = self.debian / "opt"
         self._tree_made = directory / "debian.made"
         self._disk_made = directory / "root.made"
-        """Which recipe each was made of."""
+        """The recipe that each was made with."""
         self._wheels = directory / "wheels"
 
     def kernel(self) -> tuple[Path, Path]:
@@ -76,7 +76,7 @@ class Image:
         return kernel, kernel.with_name(kernel.name.replace("vmlinuz", "initrd.img"))
 
     def make_root(self) -> None:
-        """Make Debian's tree and disk, where there are none of this recipe yet."""
+        """Make Debian's tree and disk, if there are none of this recipe yet."""
         packages = hashlib.sha256(repr((SUITE, PACKAGES)).encode()).hexdigest()
         if not _is_made(self._tree_made, packages):
             say(f"making a Debian {SUITE} in {self.debian}: 200 MB from {MIRROR}, a few minutes")
@@ -103,7 +103,7 @@ class Image:
         return path
 
     def make_opt(self, chosen: list[str], production: dict[str, str]) -> None:
-        """What is under test: the files of this checkout as they are now."""
+        """Copy the files under test: those of this checkout as they are now."""
         if sys.version_info[:2] != PYTHON:
             raise Failed(f"Debian {SUITE} has Python {PYTHON[0]}.{PYTHON[1]}: run this with the same")
         self._make_environment()
@@ -122,7 +122,7 @@ class Image:
         make_disk(self.opt_disk, self._opt, OPT_SIZE)
 
     def read_opt(self, path: Path) -> str:
-        """Return the text of a file below ``/opt`` as the machine has left it, empty where there is none."""
+        """Return the text of a file below ``/opt`` as the machine has left it; empty if it is missing."""
         inner = f"/{path.relative_to('/opt')}"
         shown = subprocess.run(
             ["debugfs", "-R", f"cat {inner}", str(self.opt_disk)], capture_output=True, text=True, errors="replace"
@@ -130,7 +130,7 @@ class Image:
         return shown.stdout
 
     def _make_environment(self) -> None:
-        """A virtual environment with what requirements.txt names, kept for as long as that stays the same."""
+        """Make a virtual environment with the packages of requirements.txt, which is kept until that file changes."""
         requirements = REPOSITORY / "requirements.txt"
         recipe = hashlib.sha256(requirements.read_bytes()).hexdigest()
         environment = self._opt / "socorro" / ".venv"
@@ -151,7 +151,7 @@ class Image:
         shutil.copy(stackwalker().resolve(), environment / "bin" / "minidump-stackwalk")
 
     def _wheel(self, checkout: Path, name: str, version: str) -> Path:
-        """Build a wheel of the checkout that says to be of that version."""
+        """Build a wheel of the checkout under another version."""
         source, built = self._wheels / name / "source", self._wheels / name / "built"
         remove(source.parent)
         shutil.copytree(checkout, source, ignore=shutil.ignore_patterns(".venv"))
@@ -195,7 +195,7 @@ def sandbox_of_the_docs() -> str:
 
 
 def copy_checkout(target: Path) -> None:
-    """Copy what git knows of or would take, as it is in the working tree."""
+    """Copy all files that git tracks or would add, as they are in the working tree."""
     listed = subprocess.run(
         ["git", "-C", str(REPOSITORY), "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         check=True,

@@ -1,4 +1,4 @@
-"""A run of `make systemd-test` is green where each check that was chosen says that all is well."""
+"""A run of `make systemd-test` succeeds if every chosen check reports success."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.systemd.__main__ import report
         ([], 1, "0 of 2 are well"),
     ],
 )
-def test_what_is_bad_or_missing_is_no_success(capsys, lines, code, last):
+def test_a_bad_or_missing_result_is_not_a_success(capsys, lines, code, last):
     assert report(["start", "stop"], lines, "the machine ended with 0") == code
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1] == last

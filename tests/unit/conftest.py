@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[..., str]:
-    """Writes an executable file with this text, and gives its path."""
+    """Return a function that writes an executable file with a text, and returns its path."""
 
     def write(text: str, name: str = "program", interpreter: str = "#!/bin/sh\n") -> str:
         path = tmp_path / name
@@ -18,7 +18,7 @@ def program(tmp_path: Path) -> Callable[..., str]:
 
 
 class Clock:
-    """Stands still; a test sets ``now``."""
+    """A clock that stands still; a test sets ``now``."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""Shell scripts in the place of a stackwalker; one tells how carefully it is run."""
+"""Shell scripts in place of a stackwalker; one reports the limits that it runs under."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def program(directory: Path, script: str) -> str:
 def has_limits_a_session_and_no_secrets(
     directory: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[str], object]
 ) -> None:
-    """Assert what a program sees that ``run`` runs for us."""
+    """Check what a program sees that ``run`` runs for us."""
     monkeypatch.setenv("PASSWORD", "secret")
-    # It may be faster than the limits that are set at once; after two seconds of CPU it gives up.
+    # A program may be faster than the limits, which are set at once; after two seconds of CPU time it gives up.
     script = f"""ulimit -t 2
 while [ "$(ulimit -v)" = unlimited ]; do :; done
 tr '\\0' '\\n' < /proc/$$/environ > {directory}/environment

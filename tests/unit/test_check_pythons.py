@@ -1,4 +1,4 @@
-"""`make check-pythons`, with programs in the place of the Pythons."""
+"""`make check-pythons`, with stand-ins for the Pythons."""
 
 import os
 import shutil
@@ -56,33 +56,33 @@ def environment(version: str) -> str:
     return str(Path(".local/pythons", version, "bin/python"))
 
 
-def test_each_python_that_is_there_runs_the_unit_tests(check):
+def test_each_installed_python_runs_the_unit_tests(check):
     code, out, told = check({"3.11": 0, "3.12": 0, "3.13": 0})
     assert code == 0, out
     assert told == [f"{environment(version)} -m pytest tests/unit" for version in ("3.11", "3.12", "3.13")]
     assert out.splitlines()[-1] == "passed with Python: 3.11 3.12 3.13"
 
 
-def test_a_python_that_is_not_there_is_named(check):
+def test_a_missing_python_is_named(check):
     code, out, told = check({"3.11": 0}, "tests/unit/crashqueue")
     assert (code, told) == (0, [f"{environment('3.11')} -m pytest tests/unit/crashqueue"])
     assert out.splitlines()[-2:] == ["passed with Python: 3.11", "not on the PATH: python3.12 python3.13"]
 
 
-def test_a_shim_without_its_python_is_none(check):
+def test_a_shim_without_its_python_does_not_count(check):
     code, out, told = check({"3.11": 0, "3.12": 0}, shims=["3.12"])
     assert (code, len(told)) == (0, 1)
     assert out.splitlines()[-1] == "not on the PATH: python3.12 python3.13"
 
 
 @pytest.mark.parametrize(("codes", "ci"), [({"3.11": 0, "3.13": 1}, ""), ({"3.11": 0, "3.12": 0}, "true"), ({}, "")])
-def test_a_failure_is_told_by_the_exit_code(check, codes, ci):
+def test_a_failure_is_reported_by_the_exit_code(check, codes, ci):
     code, out, _ = check(codes, ci=ci)
     assert code == 1, out
 
 
-def test_the_versions_are_those_that_the_package_may_be_put_in(check):
-    """The first of them is the least that it takes."""
+def test_the_versions_are_those_that_the_package_supports(check):
+    """The first is the oldest supported one."""
     least = (REPOSITORY / "setup.py").read_text().partition('python_requires=">=')[2].partition('"')[0]
     _, out, _ = check({})
     assert f"not on the PATH: python{least} " in out

@@ -1,4 +1,4 @@
-"""What ``CONTRIBUTING.rst`` names is there: the files to read, the tests, the pages."""
+"""``CONTRIBUTING.rst`` names only files, tests and pages that exist."""
 
 import re
 
@@ -13,20 +13,20 @@ def section(title: str) -> str:
     return re.search(rf"^{title}\n=+\n((?:.*\n)*?)(?=\n.+\n=+\n|\Z)", PAGE, re.MULTILINE)[1]
 
 
-def test_the_files_to_read_are_there():
+def test_the_files_to_read_exist():
     named = re.findall(r"^#\. ``(\S+)``", section("Read these files in this order"), re.MULTILINE)
     assert len(named) >= 15
     assert [name for name in named if not ((PACKAGE / name).is_file() or (REPOSITORY / name).is_file())] == []
 
 
-def test_every_file_and_directory_that_is_named_is_there():
+def test_every_named_file_and_directory_exists():
     named = {text for text in re.findall(r"``([\w.*/-]+/[\w.*-]+)``", PAGE) if text not in MADE}
     assert len(named) > 30
     roots = (REPOSITORY, PACKAGE)
     assert sorted(name for name in named if not any(list(root.glob(name)) for root in roots)) == []
 
 
-def test_every_page_that_it_links_to_is_there():
+def test_every_linked_page_exists():
     pages = re.findall(r"<(\S+)>`_", PAGE)
     assert pages
     assert [page for page in pages if not (REPOSITORY / page).is_file()] == []
@@ -38,7 +38,7 @@ def test_each_layer_of_tests_is_listed():
     assert listed == there
 
 
-def test_every_target_of_make_that_it_names_is_there():
+def test_every_named_make_target_exists():
     targets = set(re.findall(r"^([a-z-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"``make ([a-z-]+)", PAGE)) | set(re.findall(r"^    make ([a-z-]+)", PAGE, re.MULTILINE))
     assert len(named) >= 7

@@ -1,4 +1,4 @@
-"""Every ``socorro`` line in a literal block of the docs is one that the command takes."""
+"""Every ``socorro`` line in a literal block of the docs is accepted by the command."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ _LITERAL = re.compile(r"(?:::|\.\. code-block::.*)$")
 
 
 def literal_lines(page: Path) -> Iterator[str]:
-    """Those of literal blocks; one that ends in a backslash goes on with the next."""
+    """Yield the lines of literal blocks; one that ends in a backslash goes on with the next."""
     indent: int | None = None
     begun = ""
     for line in page.read_text().splitlines():
@@ -37,7 +37,7 @@ def literal_lines(page: Path) -> Iterator[str]:
 
 
 def words_of(line: str) -> list[str]:
-    """Those behind ``socorro``, up to what is the shell's."""
+    """Return the words after ``socorro``, up to the shell's own."""
     words = shlex.shlex(line, posix=True, punctuation_chars="|;<>&")
     words.whitespace_split = True
     return [*takewhile(lambda word: word.strip("|;<>&"), words)][1:]
@@ -63,12 +63,12 @@ def known_keys() -> set[str]:
     return keys
 
 
-def test_there_are_many():
+def test_many_commands_are_quoted():
     assert len(COMMAND_LINES) > 30
 
 
 @pytest.mark.parametrize(("page", "line"), COMMAND_LINES)
-def test_each_line_of_the_docs_is_taken_by_the_command(page, line, known_keys):
+def test_each_quoted_command_line_is_accepted(page, line, known_keys):
     first, *words = words_of(line)
     if first in ("--help", "--version"):
         return
@@ -80,5 +80,5 @@ def test_each_line_of_the_docs_is_taken_by_the_command(page, line, known_keys):
         command = command.subcommands[words.pop(0)]
     configured, own = split_command_line(words)
     assert configured.unknown(known_keys) == set()
-    # Where it is not taken, argparse says why, and exits.
+    # If the line is wrong, argparse says why, and exits.
     command.parser().parse_intermixed_args(own)

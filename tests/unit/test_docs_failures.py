@@ -1,4 +1,4 @@
-"""docs/failures.rst and docs/upgrading.rst quote what the code says."""
+"""docs/failures.rst and docs/upgrading.rst quote messages of the code."""
 
 import ast
 import re
@@ -33,7 +33,7 @@ MESSAGES_OF_TODAY = re.findall(r"^     - ``(.+?)``", UPGRADING.partition("Messag
 
 
 def texts(node: ast.AST) -> Iterator[str]:
-    """All texts in a module, with NUL for what is put into them."""
+    """Yield all texts in a module, with NUL in place of inserted values."""
     for each in ast.walk(node):
         if isinstance(each, ast.JoinedStr):
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in each.values)
@@ -52,15 +52,15 @@ def test_many_messages_are_quoted():
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_each_message_that_is_quoted_is_in_the_code(message, said):
-    # Behind a colon or comma there may stand another message, and a number may be put in.
+def test_each_quoted_message_is_in_the_code(message, said):
+    # After a colon or comma another message may follow, and numbers may be inserted.
     parts = [part.strip(" :") for part in re.split(r"\.\.\.|: |, |\b[0-9]+\b", _LEVEL.sub("", message))]
     parts = [part for part in parts if len(part) > 3]
     assert parts
     assert [part for part in parts if not any(part in text for text in said)] == []
 
 
-def test_messages_of_today_are_listed_for_who_upgrades():
+def test_new_messages_are_listed_for_upgrades():
     assert len(MESSAGES_OF_TODAY) > 10
 
 

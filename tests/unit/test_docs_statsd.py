@@ -18,7 +18,7 @@ def example(name, directory):
     return Configuration(ProcessorApp.get_required_config(), [read_ini(directory / name)]).values
 
 
-def test_all_that_is_measured_can_be_sent_to_statsd(tmp_path):
+def test_every_metric_can_be_sent_to_statsd(tmp_path):
     assert example("metrics.ini", tmp_path).metrics.statsd_host == "statsd.example.com"
 
 
@@ -28,7 +28,7 @@ def test_stores_and_rules_of_the_example_can_be_built_and_tell_statsd(tmp_path, 
     values = example("calls.ini", tmp_path)
     assert values.destination.storage1.statsd_host == "statsd.example.com"
     assert values.destination.storage1.statsd_prefix == "stage.processor"
-    values.destination.storage0.statsd_host = values.destination.storage1.statsd_host = ""  # it is no real one
+    values.destination.storage0.statsd_host = values.destination.storage1.statsd_host = ""  # it is not a real one
     walker = values.processor.raw_to_processed_transform.BreakpadStackwalkerRule2015
     walker.statsd_host = ""
     name = "crashstorage_class" if part == "destination" else "processor_class"

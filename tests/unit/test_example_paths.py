@@ -1,5 +1,5 @@
-"""The places of symbols in configurations, examples and pages: where the units may write, and no cache where symbols
-are kept by hand."""
+"""The places of symbols in configurations, examples and pages: where the units may write, and no cache in a directory
+that people maintain by hand."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ _SETTING = r"\b{}\s*=\s*([\w./-]+(?:\s*,\s*[\w./-]+)*)"
 
 
 def set_in(path: Path, option: str) -> list[Path]:
-    """What an option is set to there, in comments too."""
+    """Return the values of an option there, in comments too."""
     values = re.findall(_SETTING.format(option), path.read_text())
     return [Path(each.strip()) for value in values for each in value.split(",") if each.strip()]
 
@@ -44,7 +44,7 @@ def test_the_examples_are_found():
 def test_an_example_has_its_symbol_cache_where_the_units_may_write(file):
     for option in ("symbol_cache_path", "symbol_index_path", "state_path", "staging_path"):
         for path in set_in(file, option):
-            # What is relative is in the working directory, which is the same.
+            # A relative path is in the working directory, which is the same.
             beside = (writable() / path).parent
             assert beside.is_relative_to(writable()), path
 

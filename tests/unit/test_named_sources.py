@@ -1,4 +1,4 @@
-"""What knows the offsets of a format names where they come from."""
+"""Modules that know the offsets of a format name their source."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ STACKWALKER = REPOSITORY / "stackwalker" / "src"
 _OFFSETS = re.compile(
     r"struct\.(?:Struct|calcsize|pack|unpack)"  # formats, in Python
     r'|= b"(?:\\x|MDMP)'  # how a file begins
-    r"|^const (?:\w+_AT|HEADER|MAGIC|RECORD): |: Layout = ",  # places and sizes, in Rust
+    r"|^const (?:\w+_AT|(?:\w+_)?HEADER|MAGIC|RECORD): |: Layout = ",  # places and sizes, in Rust
     re.MULTILINE,
 )
 _SOURCE = re.compile(
@@ -21,7 +21,7 @@ _SOURCE = re.compile(
 
 
 def files() -> dict[Path, str]:
-    """Every file that knows offsets, with its text, but for the tests in it."""
+    """Return every file that knows offsets, with its text, without the tests in it."""
     texts = {path: path.read_text() for path in [*PACKAGE.rglob("*.py"), *STACKWALKER.rglob("*.rs")]}
     code = {path: text.partition("#[cfg(test)]\nmod tests {")[0] for path, text in texts.items()}
     return {path: text for path, text in code.items() if path.name != "tests.rs" and _OFFSETS.search(text)}

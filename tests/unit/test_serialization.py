@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long
 
 MILLION = 1_000_000
 SECONDS = 30
-"""Far more than any of the cases takes; what is quadratic takes hours."""
+"""Seconds, far more than any of the cases takes; quadratic time would be hours."""
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 clean_scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | texts
@@ -69,7 +69,7 @@ def test_a_clean_value_comes_back_as_it_was_without_a_note(value):
 
 
 @given(almost_json | st.binary())
-def test_any_bytes_give_a_value_that_is_clean_or_are_no_json(data):
+def test_any_bytes_give_a_clean_value_or_are_not_json(data):
     try:
         value = decode(data)
     except NotJSON:
@@ -99,7 +99,7 @@ def test_whatever_is_encoded_is_decoded_without_a_note(value):
         (nested(5000), json.loads(nested(200, inside=b"null")), "deeper than 200"),
     ],
 )
-def test_what_orjson_refuses_or_loses_is_mended_with_one_note(data, value, note):
+def test_values_that_orjson_refuses_or_loses_are_repaired_with_one_note(data, value, note):
     notes: list[str] = []
     assert decode(data, notes.append) == value
     assert len(notes) == 1
@@ -127,7 +127,7 @@ def test_what_orjson_refuses_or_loses_is_mended_with_one_note(data, value, note)
         (b"[" + b"{}," * 50_000 + b"1]", [{}] * 50_000 + [1]),
     ],
 )
-def test_what_can_be_kept_is_kept_without_a_note(data, value):
+def test_values_that_can_be_kept_are_kept_without_a_note(data, value):
     assert decode(data, no_note) == value
 
 
@@ -149,14 +149,14 @@ def test_what_can_be_kept_is_kept_without_a_note(data, value):
         b"\\",
     ],
 )
-def test_what_is_no_json_is_said_to_be_none(data):
+def test_bytes_that_are_not_json_are_refused(data):
     with pytest.raises(NotJSON, match="not JSON"):
         decode(data)
 
 
 @pytest.mark.parametrize("depth", [0, 1, MAXIMUM_DEPTH, MAXIMUM_DEPTH + 1, 250, 255, 1023, 1024, 1025, 100_000])
 @pytest.mark.parametrize("inside", [b"", b"1", rb'"\ud800"', b'"' + b"x" * 70_000 + b'"'])
-def test_depth_is_the_same_whichever_way_it_was_read(depth, inside):
+def test_the_depth_is_the_same_whichever_parser_read_it(depth, inside):
     data = nested(depth, inside=inside) or b"1"
     if not depth:
         data = inside or b"1"
@@ -181,10 +181,10 @@ def test_depth_is_the_same_whichever_way_it_was_read(depth, inside):
     ],
 )
 def test_a_large_hostile_text_costs_seconds_at_most(data):
-    begun = time.monotonic()
+    begun = time.thread_time()
     with contextlib.suppress(NotJSON):
         encode(decode(data), no_note)
-    assert time.monotonic() - begun < SECONDS
+    assert time.thread_time() - begun < SECONDS
 
 
 def wrapped(depth: int, wrap) -> object:
@@ -235,7 +235,7 @@ def test_a_value_within_itself_is_cut_there():
         ([object()], '["object"]', True),
     ],
 )
-def test_what_is_no_json_is_encoded_as_near_to_it_as_can_be(value, data, noted):
+def test_values_outside_json_are_encoded_as_closely_as_possible(value, data, noted):
     notes: list[str] = []
     before = repr(value)
     assert encode(value, notes.append).decode() == data
@@ -247,7 +247,7 @@ def test_an_integer_too_long_for_decimal_is_written_in_hexadecimal():
     assert json.loads(encode(1 << 40_000_000)) == hex(1 << 40_000_000)
 
 
-def test_each_kind_of_mend_is_one_note_with_its_count():
+def test_each_kind_of_repair_is_one_note_with_its_count():
     notes: list[str] = []
     decode(b'["\\ud800", NaN, NaN, "\\udfff", 99999999999999999999]', notes.append)
     assert sorted(notes) == [
@@ -259,7 +259,7 @@ def test_each_kind_of_mend_is_one_note_with_its_count():
 
 @pytest.mark.parametrize("before", [0, 1, 18, 19, 20, 30])
 @pytest.mark.parametrize("parts", [1, 2])
-def test_a_large_integer_is_seen_wherever_it_is_in_much_text(before, parts):
+def test_a_large_integer_is_found_anywhere_in_much_text(before, parts):
     large = 2**64 + 1
     text = "x" * (parts * PART - before - 2)
     assert decode(b'["%b",%d,"%b"]' % (text.encode(), large, text.encode())) == [text, str(large), text]

@@ -89,6 +89,12 @@ fn report(crash: &CrashContext, mut guard: &UnixStream) {
 fn start_guard(program: UnixStream, guard: UnixStream, path: &Path) -> io::Result<UnixStream> {
     // Safety: of the threads only this one goes on in the child. That one ends without the program's exit handlers.
     unsafe {
+        // Ctrl-C, and what `killall` sends, is for the program: from its beginning, the guard gets none of it. The
+        // alarm is the writer's time limit.
+        let (mut signals, mut before) = (zeroed(), zeroed());
+        libc::sigfillset(&mut signals);
+        libc::sigdelset(&mut signals, libc::SIGALRM);
+        libc::sigprocmask(libc::SIG_SETMASK, &signals, &mut before);
         let child = libc::fork();
         if child == 0 {
             drop(program);
@@ -100,21 +106,19 @@ fn start_guard(program: UnixStream, guard: UnixStream, path: &Path) -> io::Resul
             }));
             libc::_exit(0);
         }
-        if child == -1 {
-            return Err(io::Error::last_os_error());
-        }
-        libc::waitpid(child, null_mut(), 0);
+        let forked = if child == -1 {
+            Err(io::Error::last_os_error())
+        } else {
+            libc::waitpid(child, null_mut(), 0);
+            Ok(program)
+        };
+        libc::sigprocmask(libc::SIG_SETMASK, &before, null_mut());
+        forked
     }
-    Ok(program)
 }
 
 /// Writes a dump for each crash, until the program has ended. There can be several: its forks crash here, too.
 unsafe fn watch(mut program: UnixStream, path: &Path) {
-    // Ctrl-C, and what `killall` sends, is for the program. The alarm is the writer's time limit.
-    let mut signals = zeroed();
-    libc::sigfillset(&mut signals);
-    libc::sigdelset(&mut signals, libc::SIGALRM);
-    libc::sigprocmask(libc::SIG_SETMASK, &signals, null_mut());
     libc::signal(libc::SIGALRM, libc::SIG_DFL);
 
     let mut bytes = [0; size_of::<CrashContext>()];

@@ -1,7 +1,6 @@
-"""The answer of a processor on RabbitMQ that is asked which crashes it has.
+"""Questions to processors on RabbitMQ which crashes they have, and their answers.
 
-Questions and answers are JSON objects. Whoever may use the broker may send others: of these nothing is believed
-beyond what fits.
+Both are JSON objects. Anyone who may use the broker may send any message: values of another form are ignored.
 """
 
 from __future__ import annotations
@@ -21,19 +20,16 @@ from socorro_processor.crashqueue.base import (
     PendingState,
     QueueName,
 )
-from socorro_processor.crashqueue.outcomes import count_of, object_of
+from socorro_processor.crashqueue.outcomes import bounded_count, parse_object
 
 MOST_CRASHES = 1_000
-"""Crash ids in one answer."""
+"""The largest number of crash ids in an answer."""
 
-LONGEST_QUESTION = 1_000
-"""Bytes."""
+LONGEST_QUESTION = 1_000  # bytes
+LONGEST_ANSWER = 5_000_000  # bytes
 
-LONGEST_ANSWER = 5_000_000
-"""Bytes."""
-
-_LONGEST_NAME = 200
-_LONGEST_TIME = 10 * 365 * 86_400.0
+_LONGEST_NAME = 200  # characters
+_LONGEST_TIME = 10 * 365 * 86_400.0  # seconds
 _STATES: tuple[PendingState, ...] = ("in work", "taken", "prefetched", "delayed")
 
 Numbers = Mapping[QueueName, int]
@@ -41,13 +37,13 @@ Numbers = Mapping[QueueName, int]
 
 @dataclass(frozen=True)
 class CrashHeld:
-    """A crash that a processor has, or has delayed; times are in seconds, because clocks differ between hosts."""
+    """A crash that a processor has, or has delayed. Times are spans in seconds, because clocks differ between hosts."""
 
     crash_id: str
     queue: QueueName
     state: PendingState
     age: float | None = None
-    """Since it came into this state."""
+    """The time since this state began."""
     due_in: float | None = None
     reason: str = ""
 
@@ -56,10 +52,10 @@ class CrashHeld:
 class Answer:
     """The crashes of one processor."""
 
-    number: str
-    """Its own, and no other's."""
+    responder_id: str
+    """A unique id of its queue object."""
     process: str
-    """Its host and its pid."""
+    """Its host and pid."""
     consumers: Numbers
     """The number of its consumers at the broker."""
     in_work: Numbers
@@ -71,7 +67,7 @@ class Answer:
         return InFlightAt(self.process, self.in_work, self.prefetched, self.pause)
 
     def pending(self, now: datetime) -> list[PendingCrash]:
-        """Return its crashes with times by the clock of whoever has asked, who heard of them at ``now``."""
+        """Return its crashes, with times by the clock of the asker, where it is ``now``."""
         return [
             PendingCrash(
                 crash.crash_id,
@@ -109,7 +105,7 @@ def encode_answer(answer: Answer) -> bytes:
         for crash in answer.crashes[:MOST_CRASHES]
     ]
     values = {
-        "number": answer.number,
+        "number": answer.responder_id,
         "process": answer.process[:_LONGEST_NAME],
         "consumers": dict(answer.consumers),
         "in_work": dict(answer.in_work),
@@ -121,17 +117,17 @@ def encode_answer(answer: Answer) -> bytes:
 
 
 def decode_answer(data: bytes) -> Answer | None:
-    """Return what was encoded, cut to what makes sense; None if it is nothing like it."""
+    """Return the answer, cut to what makes sense; None if the data is not one."""
     values = _object(data, LONGEST_ANSWER)
     if values is None:
         return None
-    number, process = (_text(values.get(name), _LONGEST_NAME) for name in ("number", "process"))
-    if not number or not process:
+    responder_id, process = (_text(values.get(name), _LONGEST_NAME) for name in ("number", "process"))
+    if not responder_id or not process:
         return None
     crashes = values.get("crashes")
     held = map(_held, crashes[:MOST_CRASHES]) if isinstance(crashes, list) else ()
     return Answer(
-        number,
+        responder_id,
         process,
         _numbers(values.get("consumers")),
         _numbers(values.get("in_work")),
@@ -142,7 +138,7 @@ def decode_answer(data: bytes) -> Answer | None:
 
 
 def _object(data: bytes, longest: int) -> dict[str, Any] | None:
-    return object_of(data) if len(data) <= longest else None
+    return parse_object(data) if len(data) <= longest else None
 
 
 def _held(value: object) -> CrashHeld | None:
@@ -158,7 +154,7 @@ def _held(value: object) -> CrashHeld | None:
 
 def _numbers(value: object) -> Numbers:
     numbers = value if isinstance(value, dict) else {}
-    return {queue: count_of(numbers.get(queue)) for queue in QUEUES}
+    return {queue: bounded_count(numbers.get(queue)) for queue in QUEUES}
 
 
 def _seconds(value: object) -> float | None:

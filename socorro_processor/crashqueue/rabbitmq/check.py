@@ -1,4 +1,4 @@
-"""Check that everything at the broker is as the crash queue needs it."""
+"""Check that the broker has everything that the crash queue needs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pika
 from pika import exceptions
 
 from socorro_processor.configuration import DotDict
-from socorro_processor.crashqueue.rabbitmq.connection import connection_parameters, place_of
-from socorro_processor.crashqueue.rabbitmq.errors import in_words
+from socorro_processor.crashqueue.rabbitmq.errors import describe_error
+from socorro_processor.crashqueue.rabbitmq.parameters import broker_address, connection_parameters
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 
@@ -21,13 +21,13 @@ logger = logging.getLogger(__name__)
 
 
 def check_broker(config: DotDict, queues: BrokerQueues) -> None:
-    """Connect, look at each queue, have a message confirmed that goes nowhere; make nothing.
+    """Connect, look at each queue, and have a message confirmed that no queue takes; create nothing.
 
-    Raises CrashQueueError, saying what is wrong; what works, but not as it should, is a warning in the log.
+    Raises CrashQueueError, saying what is wrong. Weaknesses are logged as warnings.
     """
     parameters = connection_parameters(config, "checking")
     parameters.blocked_connection_timeout = config.timeout
-    place = place_of(config)
+    place = broker_address(config)
     try:
         connection = pika.BlockingConnection(parameters)
         try:
@@ -38,14 +38,14 @@ def check_broker(config: DotDict, queues: BrokerQueues) -> None:
                 connection.close()
     except exceptions.ConnectionBlockedTimeout as error:
         raise CrashQueueError(
-            f"{place} takes no messages: it is low on memory or disk, see `rabbitmq-diagnostics alarms`"
+            f"{place} takes no messages: it is low on memory or disk (see `rabbitmq-diagnostics alarms`)"
         ) from error
     except (exceptions.AMQPError, OSError) as error:
-        raise CrashQueueError(f"{place}: {in_words(error)}") from error
+        raise CrashQueueError(f"{place}: {describe_error(error)}") from error
     if config.queue_type == "classic":
         logger.warning(
-            "%s: classic queues count no deliveries: a crash that kills its processors is never processed alone,"
-            " and never parked; with queue_type quorum it is",
+            "%s: classic queues do not count deliveries: a crash that kills its processors is never processed alone,"
+            " and never parked (set queue_type to quorum)",
             place,
         )
 
@@ -61,16 +61,16 @@ def _check_queues(connection: pika.BlockingConnection, queues: BrokerQueues) -> 
                 raise
             missing.append(name)
         else:
-            # It is there, so that this makes nothing: the broker compares the arguments.
+            # The queue exists, so this creates nothing: the broker only compares the arguments.
             channel.queue_declare(name, durable=True, arguments=arguments)
             channel.close()
     if missing:
-        raise CrashQueueError(f"missing queues: {len(missing)}, such as {missing[0]}: run `socorro setup`")
+        raise CrashQueueError(f"queues are missing: {len(missing)}, such as {missing[0]}: run `socorro setup`")
 
 
 def _check_confirm(connection: pika.BlockingConnection) -> None:
     channel = connection.channel()
     channel.confirm_delivery()
-    # The broker confirms also what no queue takes.
+    # The broker also confirms a message that no queue takes.
     with suppress(exceptions.UnroutableError):
         channel.basic_publish("", NO_QUEUE, b"", mandatory=True)

@@ -1,4 +1,4 @@
-"""Count the messages that wait in queues at the broker, and their consumers; purge queues."""
+"""Count the messages that wait in queues at the broker, and the queues' consumers; purge queues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pika.channel import Channel
 
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
-from socorro_processor.crashqueue.rabbitmq.errors import in_words
+from socorro_processor.crashqueue.rabbitmq.errors import describe_error
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 
@@ -30,9 +30,9 @@ class _Question:
 
 
 class QueueCounter:
-    """Counts on a channel of its own, because the broker closes it when a queue is not there.
+    """Counts on its own channel, because the broker closes the channel if a queue does not exist.
 
-    That queue is made then. Counts are of what nobody has been given: AMQP tells nothing of the rest.
+    The queue is then created. Messages that were delivered are not counted: AMQP does not tell their number.
     """
 
     def __init__(self, connection: BrokerConnection, queues: BrokerQueues) -> None:
@@ -43,10 +43,13 @@ class QueueCounter:
         self._questions: deque[_Question] = deque()
 
     def count(self, names: Iterable[str], doing: str, *, consumers: bool = False) -> Counts:
-        """Count, from any thread. ``consumers``: count these instead of messages. Raises CrashQueueError."""
+        """Return the numbers by queue; call it in any thread but the connection's. Raises CrashQueueError.
+
+        ``consumers``: count consumers instead of messages.
+        """
 
         def ask(future: Future[Counts]) -> None:
-            # Nobody waits for the answer to a cancelled one.
+            # Nobody waits for the answer if the future was cancelled.
             self._ask(
                 _Question(
                     list(names),
@@ -59,11 +62,40 @@ class QueueCounter:
         return self._connection.call(ask, doing)
 
     def count_soon(self, name: str, answer: Callable[[int], None]) -> None:
-        """Count, from the connection's thread; if that fails there is no answer."""
+        """Count, in the connection's thread. If that fails, ``answer`` is not called."""
         self._ask(_Question([name], lambda counts: answer(counts[name]), lambda error: None))
 
+    def purge(self, names: Sequence[str], doing: str) -> int:
+        """Empty the queues in their order; return the number of messages. Delivered messages stay.
+
+        Call it in any thread but the connection's. Raises CrashQueueError.
+        """
+        # Creates missing queues: a purge of a queue that does not exist is an error.
+        self.count(names, doing)
+        purged: list[int] = []
+
+        def begin(future: Future[int]) -> None:
+            def opened(channel: Channel) -> None:
+                def on_purged(frame: Any) -> None:
+                    purged.append(frame.method.message_count)
+                    if len(purged) == len(names):
+                        if not future.done():
+                            future.set_result(sum(purged))
+                        channel.close()
+
+                for name in names:
+                    channel.queue_purge(name, callback=on_purged)
+
+            def closed(reason: BaseException) -> None:
+                if not future.done():
+                    future.set_exception(CrashQueueError(describe_error(reason)))
+
+            self._connection.open_channel(opened, closed)
+
+        return self._connection.call(begin, doing)
+
     def forget(self) -> None:
-        """Note that the connection is lost; it tells whoever asked."""
+        """Note that the connection is lost; the connection itself tells whoever asked."""
         self._channel = None
         self._questions.clear()
 
@@ -100,41 +132,6 @@ class QueueCounter:
         if getattr(reason, "reply_code", 0) == NOT_FOUND and not self._questions[0].declared:
             self._questions[0].declared = True
         else:
-            self._questions.popleft().fail(CrashQueueError(in_words(reason)))
+            self._questions.popleft().fail(CrashQueueError(describe_error(reason)))
         if self._questions and self._connection.is_open:
             self._put_first()
-
-
-def purge(connection: BrokerConnection, names: Sequence[str], doing: str) -> int:
-    """Empty one queue after the other; return how many messages there were. Those that somebody was given stay.
-
-    From any thread but the connection's. Raises CrashQueueError.
-    """
-
-    def begin(future: Future[int]) -> None:
-        left = list(names)
-        purged = 0
-
-        def opened(channel: Channel) -> None:
-            def next_one() -> None:
-                if left:
-                    channel.queue_purge(left.pop(0), callback=done)
-                    return
-                if not future.done():
-                    future.set_result(purged)
-                channel.close()
-
-            def done(frame: Any) -> None:
-                nonlocal purged
-                purged += frame.method.message_count
-                next_one()
-
-            next_one()
-
-        def closed(reason: BaseException) -> None:
-            if not future.done():
-                future.set_exception(CrashQueueError(in_words(reason)))
-
-        connection.open_channel(opened, closed)
-
-    return connection.call(begin, doing)

@@ -1,4 +1,4 @@
-"""RabbitMQCrashQueue: the queues of any number of machines, in RabbitMQ."""
+"""RabbitMQCrashQueue: crash queues in RabbitMQ, for any number of machines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import cast
 
-from socorro_processor.configuration import DotDict, Namespace, OneOf, Seconds, WholeNumber
+from socorro_processor.configuration import DotDict, Namespace, WholeNumber
 from socorro_processor.crashqueue.base import (
     QUEUES,
     SUBMITTED_AHEAD,
@@ -23,189 +23,76 @@ from socorro_processor.crashqueue.base import (
     QueueName,
     SetAsideCrash,
     SetAsideState,
-    parse_delays,
+    check_queue,
+    delay_after,
 )
-from socorro_processor.crashqueue.fair_order import DEFAULT_WEIGHTS, FairOrder, parse_weights
+from socorro_processor.crashqueue.fair_order import FairOrder
 from socorro_processor.crashqueue.history import History
+from socorro_processor.crashqueue.options import delivery_options
 from socorro_processor.crashqueue.outcomes import Outcomes
 from socorro_processor.crashqueue.rabbitmq.answers import Answer, Numbers
 from socorro_processor.crashqueue.rabbitmq.check import check_broker
 from socorro_processor.crashqueue.rabbitmq.consumer import Consumer
-from socorro_processor.crashqueue.rabbitmq.counter import purge
-from socorro_processor.crashqueue.rabbitmq.in_flight import Whereabouts, in_flight
+from socorro_processor.crashqueue.rabbitmq.in_flight import Whereabouts, ask_in_flight
 from socorro_processor.crashqueue.rabbitmq.messages import (
-    DUE,
     TRANSIENT,
     Message,
     age_of,
     body_of,
-    due_in,
     headers_of_submission,
     set_aside_headers,
     short_reason,
 )
-from socorro_processor.crashqueue.rabbitmq.prefetch import LONGEST_WAIT, Prefetch
+from socorro_processor.crashqueue.rabbitmq.parameters import connection_options
+from socorro_processor.crashqueue.rabbitmq.prefetch import LONGEST_WAIT, Held, Prefetch
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
-from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
+from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues, broker_queue_options
 from socorro_processor.crashqueue.rabbitmq.set_aside import SetAsideReader
 from socorro_processor.errors import CrashQueueError
 from socorro_processor.monitoring.metrics import METRICS
 
 UNTOLD_DELAY = 5.0
-"""Seconds until a crash whose end could not be told is taken again."""
+"""Seconds until a crash that could not be set aside is taken again."""
 
 LOOKS_INTO_A_DELAY = 20
-"""So many crashes with the same delay are looked at for one that can be tried ahead of time."""
-
-QUEUE_TYPES = ("quorum", "classic")
+"""The number of crashes with the same delay that are examined to find one to try early."""
 
 logger = logging.getLogger(__name__)
 
 
 class RabbitMQCrashQueue(CrashQueueBase):
-    """Queues in RabbitMQ (3.10 or later), for any number of processes; what is in them see ``queues``.
+    """Queues in RabbitMQ (3.10 or later), for any number of processes. The module ``queues`` lists them.
 
-    Bodies are crash ids and may be any bytes. The same id twice is processed twice, one after the
-    other, within one process; between processes nobody can know. If it is there three times or more, those between
-    may be left out.
+    Bodies are crash ids, and may be any bytes. Within a process, an id that is submitted twice is processed twice, one
+    after the other; one that is submitted more often, at least twice. Two processes may have the same id at once.
 
-    The broker counts deliveries, but cannot say which of a dead processor's crashes had begun. A first death counts
-    for none of them; one that has seen two, or was given back twice, goes to the suspects, is delivered alone from
-    there, and every delivery there that does not end counts as an attempt. Classic queues count no deliveries.
+    The broker counts deliveries, but does not know which crashes of a dead processor had begun. A first death counts
+    for none of them. A crash that has seen two deaths, or was given back twice, goes to the suspects and is processed
+    alone; from then on each delivery that is not acknowledged counts as an attempt. Classic queues do not count
+    deliveries.
 
-    A retry, a park or a reject is a message to another queue and then an acknowledgement. If the first
-    fails, the crash stays with this process, which delivers it again.
+    ``retry``, ``park`` and ``reject`` publish a message to another queue, and then acknowledge the old one. If they
+    cannot publish, the crash stays with this process, which delivers it again.
 
-    ``depths`` knows what waits at the broker and what this process has; what others have taken is in
-    none of its numbers: ``in_flight`` asks them. ``purge`` leaves it, as it does suspects. The broker does not tell
-    how old its messages are: ``oldest`` is the oldest of those that this process has, which were the first of their
-    queue, if all of them tell when they were submitted (in a header of ours, or in the property ``timestamp``). What
-    was read by ``set_aside`` is given back by ``close``; until then no other process can read.
+    ``depths`` counts what waits at the broker and what this process has, not what others have taken: ``in_flight`` asks
+    them. ``purge`` leaves what others have taken, and suspects. The broker does not tell how old its messages are:
+    ``oldest`` is the age of the oldest message that this process has, as these were the first of their queue, if all
+    of them tell when they were submitted (in their header, or in the property ``timestamp``). What ``set_aside`` reads
+    is given back by ``close``; until then no other process can read it.
 
-    ``new_crashes`` waits on its own, up to ``idle_delay`` seconds before each None. Not to be used across ``os.fork``.
+    ``new_crashes`` waits up to ``idle_delay`` seconds before each None. Not to be used across ``os.fork``.
     ``longest_wait`` is for tests.
     """
 
     required_config = Namespace()
-    required_config.add_option(
-        "host", default="localhost", doc="the broker's host", reference_value_from="resource.rabbitmq"
-    )
-    required_config.add_option(
-        "port",
-        default=5672,
-        doc="the broker's port; with tls it is usually 5671",
-        from_string_converter=WholeNumber(1, 65535),
-        reference_value_from="resource.rabbitmq",
-    )
-    required_config.add_option(
-        "virtual_host", default="/", doc="the virtual host of the queues", reference_value_from="resource.rabbitmq"
-    )
-    required_config.add_option(
-        "rabbitmq_user", default="guest", doc="the user to log in as", reference_value_from="secrets.rabbitmq"
-    )
-    required_config.add_option(
-        "rabbitmq_password",
-        default="guest",
-        doc="the user's password",
-        secret=True,
-        reference_value_from="secrets.rabbitmq",
-    )
-    required_config.add_option(
-        "standard_queue_name",
-        default="socorro.normal",
-        doc="the normal queue; socorro.suspect, socorro.parked and socorro.rejected are named after it",
-        reference_value_from="resource.rabbitmq",
-    )
-    required_config.add_option(
-        "priority_queue_name",
-        default="socorro.priority",
-        doc="the queue of crashes that somebody waits for",
-        reference_value_from="resource.rabbitmq",
-    )
-    required_config.add_option(
-        "reprocessing_queue_name",
-        default="socorro.reprocessing",
-        doc="the queue of crashes that are processed once more",
-        reference_value_from="resource.rabbitmq",
-    )
-    required_config.add_option(
-        "queue_type",
-        default="quorum",
-        doc="of these three queues: quorum, or classic where a collector has made them so",
-        from_string_converter=OneOf(QUEUE_TYPES),
-        reference_value_from="resource.rabbitmq",
-    )
+    required_config.update(connection_options())
+    required_config.update(broker_queue_options())
+    required_config.update(delivery_options())
     required_config.add_option(
         "prefetch",
         default="8",
-        doc="how many crashes of each queue are taken ahead of those in work",
+        doc="number of crashes to fetch from each queue ahead of those in work",
         from_string_converter=WholeNumber(1),
-    )
-    required_config.add_option(
-        "weights",
-        default=DEFAULT_WEIGHTS,
-        doc="how many crashes of each queue are taken in turn while all have work",
-        from_string_converter=parse_weights,
-    )
-    required_config.add_option(
-        "retry_delays",
-        default="1, 5, 15, 30, 60",
-        doc="seconds until the first, second, ... retry of a crash; the last of them for all later ones; at most 60",
-        from_string_converter=parse_delays,
-    )
-    required_config.add_option(
-        "idle_delay",
-        default=0.5,
-        doc="seconds to wait for a crash before saying there is none",
-        from_string_converter=Seconds(above=True),
-    )
-    required_config.add_option(
-        "maximum_rejected",
-        default=100_000,
-        doc="how many rejected ids are kept for operators to see; the oldest go",
-        from_string_converter=WholeNumber(0),
-        reference_value_from="resource.rabbitmq",
-    )
-    required_config.add_option(
-        "timeout",
-        default=10.0,
-        doc="seconds that the broker has to accept a connection, or to answer or confirm",
-        from_string_converter=Seconds(above=True),
-        reference_value_from="resource.rabbitmq",
-    )
-    required_config.add_option(
-        "heartbeat",
-        default=30,
-        doc="seconds after which a broker that is silent is taken for lost",
-        from_string_converter=WholeNumber(1, 3600),
-        reference_value_from="resource.rabbitmq",
-    )
-    required_config.add_option(
-        "tls", default=False, doc="whether to connect with TLS", reference_value_from="resource.rabbitmq"
-    )
-    required_config.add_option(
-        "tls_ca_file",
-        default="",
-        doc="PEM file of the authorities that the broker's certificate must come from (empty: the system's)",
-        reference_value_from="resource.rabbitmq",
-    )
-    required_config.add_option(
-        "tls_certificate_file",
-        default="",
-        doc="PEM file of the certificate to show to the broker (empty: none)",
-        reference_value_from="resource.rabbitmq",
-    )
-    required_config.add_option(
-        "tls_key_file",
-        default="",
-        doc="PEM file of that certificate's key (empty: it is in the same file)",
-        reference_value_from="resource.rabbitmq",
-    )
-    required_config.add_option(
-        "tls_verify",
-        default=True,
-        doc="whether the broker's certificate must be trusted and bear its host's name; false only for tests",
-        reference_value_from="resource.rabbitmq",
     )
 
     def __init__(self, config: DotDict, *, longest_wait: float = LONGEST_WAIT) -> None:
@@ -225,7 +112,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         self._no_suspect_before = 0.0
 
     def setup(self) -> None:
-        self._consumer.counter.count(self._queues.arguments, "make the queues")
+        self._consumer.counter.count(self._queues.arguments, "create the queues")
 
     def check(self) -> None:
         check_broker(self.config, self._queues)
@@ -244,73 +131,56 @@ class RabbitMQCrashQueue(CrashQueueBase):
                 if delivery is not None or left <= 0 or self._closing.is_set():
                     break
                 self._prefetch.wait(seen, left)
-            # What was taken while close() ran was given back by it.
+            # close() has given back what was taken while it ran.
             if not self._closing.is_set():
                 yield delivery
 
     def begin(self, delivery: Delivery) -> None:
         message = _message_of(delivery)
         message.begun = True
-        if not self._prefetch.is_mine(message):
+        if not self._prefetch.can_be_settled(message):
             self._prefetch.begin_settling(message)
             raise CrashQueueError(
-                f"cannot begin {delivery.crash_id[:60]!r}: the connection it came on was lost; it comes again"
+                f"cannot begin {delivery.crash_id[:60]!r}: its connection was lost; the crash comes again"
             )
 
     def ack(self, delivery: Delivery) -> None:
         message = _message_of(delivery)
         if self._prefetch.begin_settling(message):
-            self._settled(message)
+            self._settle(message)
 
     def retry(self, delivery: Delivery, reason: str, *, transient: bool, history: History | None = None) -> None:
         message = _message_of(delivery)
         if not self._prefetch.begin_settling(message):
             return
         message.history = history or message.history
-        delay = self._queues.delay_after(message.retries)
+        delay = delay_after(message.retries, self._queues.delays)
         logger.debug("%.60r will be tried again in %g s: %s", delivery.crash_id, delay, reason)
         message.attempts += not transient
         message.retries += 1
         message.reason = short_reason(reason)
         target = self._queues.suspect if message.suspect else self._queues.origins[message.queue]
-        headers = message.headers() | {TRANSIENT: transient, DUE: due_in(delay)}
+        headers = message.headers() | {TRANSIENT: transient}
         try:
             self._publisher.publish(
                 self._queues.delayed(target, delay), message.body, headers, f"retry {delivery.crash_id[:60]!r}"
             )
         except CrashQueueError as error:
-            # It is tried again all the same, only by this process and no other.
-            logger.warning("%s; it waits in this processor until then", error)
+            logger.warning("%s; this processor tries it again itself", error)
             self._prefetch.wait_again(message, delay)
         else:
-            self._settled(message)
+            self._settle(message)
             self._whereabouts.put_off(message, delay)
 
     def probe(self) -> None:
-        delayed = {
-            self._queues.delayed(self._queues.origins[queue], delay): queue
-            for queue in QUEUES
-            for delay in self._queues.delays
-        }
-        counts = self._consumer.counter.count(delayed, "try a delayed crash")
-        seen: list[Message] = []
-        candidates: list[Message] = []
-        for name, queue in delayed.items():
-            # Those that failed of their own may be in front.
-            for _ in range(min(counts[name], LOOKS_INTO_A_DELAY)):
-                message = self._consumer.first_of(name, queue, "try a delayed crash")
-                if message is None:
-                    break
-                seen.append(message)
-                if message.transient:
-                    candidates.append(message)
-                    break
-        chosen = min(candidates, key=lambda message: message.due, default=None)
-        for message in seen:
-            if message is not chosen:
-                self._consumer.give_back(message)
-        if chosen is not None:
-            self._prefetch.probe(chosen)
+        at_fault: list[Message] = []
+        for message in self._take_delayed("try a delayed crash"):
+            if message.transient:
+                self._prefetch.put_first(message)
+                break
+            at_fault.append(message)
+        for message in at_fault:
+            self._consumer.give_back(message)
 
     def park(self, delivery: Delivery, reason: str) -> None:
         self._set_aside(delivery, "parked", reason)
@@ -323,16 +193,16 @@ class RabbitMQCrashQueue(CrashQueueBase):
         if not self._prefetch.begin_settling(message):
             return
         if message.suspect:
-            # To give it back would count as an attempt: a copy takes its place.
+            # Giving it back would count as an attempt: publish a copy instead.
             try:
                 self._publisher.publish(self._queues.suspect, message.body, message.headers(), "release a suspect")
             except CrashQueueError as error:
-                logger.warning("%s; it is given back, which counts as an attempt", error)
+                logger.warning("%s; giving it back, which counts as an attempt", error)
             else:
-                self._settled(message)
+                self._settle(message)
                 return
         self._consumer.give_back(message)
-        self._prefetch.settled(message)
+        self._prefetch.end_settling(message)
 
     def submit(self, crash_id: str, queue: QueueName = "normal", work: str = "") -> None:
         for _ in self.submit_all([crash_id], queue, work):
@@ -340,13 +210,10 @@ class RabbitMQCrashQueue(CrashQueueBase):
 
     def submit_all(self, crash_ids: Iterable[str], queue: QueueName = "normal", work: str = "") -> Iterator[str]:
         headers = headers_of_submission(work)
-        # A confirm takes as long as the brokers take to write to disk: for many at once it takes no longer.
+        # The broker confirms a message once it is on disk. Many at once take no longer than one.
         unconfirmed: deque[tuple[str, Future[None]]] = deque()
         for crash_id in crash_ids:
-            if queue not in QUEUES:
-                raise CrashQueueError(
-                    f"cannot submit {crash_id[:60]!r}: {queue!r} is not a queue; there are {', '.join(QUEUES)}"
-                )
+            check_queue(queue, crash_id)
             unconfirmed.append(
                 (crash_id, self._publisher.post(self._queues.origins[queue], body_of(crash_id), headers))
             )
@@ -359,18 +226,16 @@ class RabbitMQCrashQueue(CrashQueueBase):
         counts = self._consumer.counter.count(self._queues.arguments, "count the crashes")
 
         def delayed_for(target: str) -> int:
-            return sum(counts[self._queues.delayed(target, delay)] for delay in self._queues.delays)
+            return sum(counts[name] for name in self._queues.all_delayed(target))
 
+        held = self._prefetch.messages()
         queues = {
-            queue: Depth(
-                waiting=counts[name] + self._prefetch.waiting(queue),
-                delayed=delayed_for(name) + self._prefetch.delayed(queue),
-                in_flight=self._prefetch.in_work(queue) + self._prefetch.in_work(queue, suspect=True),
-                oldest=self._age_of_the_oldest(queue, counts[name] + delayed_for(name)),
-            )
+            queue: _depth(counts[name], delayed_for(name), [each for each in held if each.message.queue == queue])
             for queue, name in self._queues.origins.items()
         }
-        aside = {state: counts[self._queues.set_aside[state]] + reader.held for state, reader in self._readers.items()}
+        aside = {
+            state: counts[self._queues.set_aside[state]] + reader.number_read for state, reader in self._readers.items()
+        }
         return Depths(
             queues,
             parked=aside["parked"],
@@ -379,9 +244,9 @@ class RabbitMQCrashQueue(CrashQueueBase):
         )
 
     def in_flight(self, *, ids: bool = False) -> InFlight:
-        return in_flight(self._consumer, self._publisher, self.config.timeout, ids=ids)
+        return ask_in_flight(self._consumer, self._publisher, self.config.timeout, ids=ids)
 
-    def pauses(self, reason: str) -> None:
+    def note_pause(self, reason: str) -> None:
         self._whereabouts.pause = reason
 
     def set_aside(self, state: SetAsideState) -> Iterator[SetAsideCrash]:
@@ -389,18 +254,18 @@ class RabbitMQCrashQueue(CrashQueueBase):
 
     def requeue(self, crash: SetAsideCrash) -> bool:
         reader = self._readers[crash.state]
-        found = reader.take_out(crash)
-        if found is None:
+        message = reader.take_out(crash)
+        if message is None:
             return False
-        headers = found.carried | headers_of_submission(crash.work)
+        headers = message.carried | headers_of_submission(crash.work)
         try:
             self._publisher.publish(
-                self._queues.origins[crash.queue], found.body, headers, f"requeue {crash.crash_id[:60]!r}"
+                self._queues.origins[crash.queue], message.body, headers, f"requeue {crash.crash_id[:60]!r}"
             )
         except CrashQueueError:
-            reader.put_back(found)
+            reader.put_back(message)
             raise
-        reader.remove(found)
+        reader.remove(message)
         return True
 
     def purge(self, name: QueueName | SetAsideState) -> int:
@@ -408,18 +273,15 @@ class RabbitMQCrashQueue(CrashQueueBase):
             names = [self._queues.set_aside[name]]
         else:
             origin = self._queues.origins[name]
-            # What becomes due meanwhile is in the last one.
-            names = [*(self._queues.delayed(origin, delay) for delay in self._queues.delays), origin]
-        doing = f"purge {name}"
-        # Makes those that are not there, so that there is something to purge.
-        self._consumer.counter.count(names, doing)
-        return purge(self._consumer.connection, names, doing)
+            # The origin comes last: crashes that become due meanwhile are there.
+            names = [*self._queues.all_delayed(origin), origin]
+        return self._consumer.counter.purge(names, f"purge {name}")
 
-    def tell(self, outcomes: Outcomes) -> None:
+    def tell_outcomes(self, outcomes: Outcomes) -> None:
         self._consumer.outcomes.tell(outcomes)
 
-    def told(self) -> list[Outcomes]:
-        return self._consumer.outcomes.told()
+    def take_outcomes(self) -> list[Outcomes]:
+        return self._consumer.outcomes.take()
 
     def close(self) -> None:
         if not self._closing.is_set():
@@ -434,12 +296,12 @@ class RabbitMQCrashQueue(CrashQueueBase):
         if self._suspect is not None:
             if self._prefetch.has_in_work(self._suspect):
                 return None
-            # The others, if there are any, get as much time as it took.
+            # Other crashes, if any wait, get as much time as the suspect took.
             now = time.monotonic()
             self._no_suspect_before = now + (now - self._suspect_since)
             self._suspect = None
-        if self._consumer.suspects_wait and self._may_take_a_suspect():
-            if not self._prefetch.works:
+        if self._consumer.has_suspects and self._may_take_a_suspect():
+            if not self._prefetch.has_work:
                 if suspect := self._next_suspect():
                     return suspect.delivery()
             elif self._consumer.must_drain:
@@ -452,7 +314,22 @@ class RabbitMQCrashQueue(CrashQueueBase):
         return message.delivery()
 
     def _may_take_a_suspect(self) -> bool:
-        return time.monotonic() >= self._no_suspect_before or not any(map(self._prefetch.ready, QUEUES))
+        return time.monotonic() >= self._no_suspect_before or not any(map(self._prefetch.count_ready, QUEUES))
+
+    def _take_delayed(self, doing: str) -> Iterator[Message]:
+        """Take the first crashes of each delay, one after the other, from the shortest delay to the longest."""
+        delayed = {
+            self._queues.delayed(name, delay): queue
+            for delay in self._queues.delays
+            for queue, name in self._queues.origins.items()
+        }
+        counts = self._consumer.counter.count(delayed, doing)
+        for name, queue in delayed.items():
+            for _ in range(min(counts[name], LOOKS_INTO_A_DELAY)):
+                message = self._consumer.take_first(name, queue, doing)
+                if message is None:
+                    break
+                yield message
 
     def _next_suspect(self) -> Message | None:
         try:
@@ -461,7 +338,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
             logger.debug("%s", error)
             return None
         if message is not None:
-            self._prefetch.take_suspect(message)
+            self._prefetch.note_suspect(message)
             self._suspect, self._suspect_since = message, time.monotonic()
         return message
 
@@ -473,7 +350,7 @@ class RabbitMQCrashQueue(CrashQueueBase):
         message = _message_of(delivery)
         if not self._prefetch.begin_settling(message):
             return
-        one_goes = state == "rejected" and self._has_no_room_for_rejected()
+        drops_oldest = state == "rejected" and self._has_no_room_for_rejected()
         crash = SetAsideCrash(
             delivery.crash_id,
             state,
@@ -493,22 +370,12 @@ class RabbitMQCrashQueue(CrashQueueBase):
         except CrashQueueError:
             self._prefetch.wait_again(message, UNTOLD_DELAY)
             raise
-        if one_goes:
+        if drops_oldest:
             METRICS.increment("queue.rejected_dropped")
-        self._settled(message)
-
-    def _age_of_the_oldest(self, queue: QueueName, at_the_broker: int) -> float | None:
-        """Return its age in seconds; 0 if there is none, None if it is not known."""
-        submitted = self._prefetch.submitted(queue)
-        known = [each for each in submitted if each is not None]
-        if not submitted and not at_the_broker:
-            return 0.0
-        if not known or len(known) < len(submitted):
-            return None
-        return age_of(min(known))
+        self._settle(message)
 
     def _has_no_room_for_rejected(self) -> bool:
-        """Return True if the broker drops the oldest rejected one for one more: it tells nobody."""
+        """Return True if the next rejected crash makes the broker drop the oldest, which it does without notice."""
         name = self._queues.set_aside["rejected"]
         try:
             counts = self._consumer.counter.count([name], "count the rejected crashes")
@@ -520,10 +387,27 @@ class RabbitMQCrashQueue(CrashQueueBase):
     def _answer(self, ids: bool, consumers: Numbers) -> Answer:
         return self._whereabouts.answer(self._consumer.moving, consumers, ids=ids)
 
-    def _settled(self, message: Message) -> None:
+    def _settle(self, message: Message) -> None:
         self._whereabouts.forget(message)
         self._consumer.ack(message)
-        self._prefetch.settled(message)
+        self._prefetch.end_settling(message)
+
+
+def _depth(waiting: int, delayed: int, held: list[Held]) -> Depth:
+    """Return the depth of a queue: ``waiting`` and ``delayed`` crashes are at the broker, ``held`` are here."""
+    submitted = [each.message.submitted for each in held]
+    known = [each for each in submitted if each is not None]
+    oldest = None
+    if not held and not waiting and not delayed:
+        oldest = 0.0
+    elif held and len(known) == len(held):
+        oldest = age_of(min(known))
+    return Depth(
+        waiting=waiting + sum(not each.is_in_work and not each.due_in for each in held),
+        delayed=delayed + sum(not each.is_in_work and bool(each.due_in) for each in held),
+        in_flight=sum(each.is_in_work for each in held),
+        oldest=oldest,
+    )
 
 
 def _message_of(delivery: Delivery) -> Message:

@@ -1,4 +1,4 @@
-"""Errors of RabbitMQ and its client, in words that tell an operator what to do."""
+"""Describe errors of RabbitMQ and its client, and say what an operator can do."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from socorro_processor.errors import CrashQueueError
 
 REMEDIES_BY_REPLY = {
     403: "this user needs the permissions configure, write and read on the queues (rabbitmqctl set_permissions)",
-    404: "it was deleted: `socorro setup` makes it again, and so does a processor",
-    405: "another process has it for itself: try again once that has ended",
+    404: "it was deleted: `socorro setup` creates it again, and so does a processor",
+    405: "another process uses it exclusively: try again once that has ended",
     406: (
         "a queue exists with other arguments than this configuration gives it: set queue_type (quorum, classic)"
-        " or maximum_rejected to what it was made with, or delete it once it is empty, and it is made anew"
+        " or maximum_rejected to the queue's, or delete the queue once it is empty, and it is created again"
     ),
     530: "resource.rabbitmq.virtual_host must exist, and secrets.rabbitmq.rabbitmq_user be allowed to use it",
 }
@@ -24,8 +24,8 @@ CREDENTIALS = "check secrets.rabbitmq.rabbitmq_user and secrets.rabbitmq.rabbitm
 DELIVERY_TIMEOUT = "delivery acknowledgement on channel"
 
 
-def in_words(error: BaseException) -> str:
-    """Return a line: what went wrong, and what to do. No secret is in it: the client puts none into its errors."""
+def describe_error(error: BaseException) -> str:
+    """Return one line: what went wrong, and what to do. It has no secrets, because the client's errors have none."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, exceptions.ProbableAuthenticationError | exceptions.AuthenticationError):
@@ -38,13 +38,16 @@ def in_words(error: BaseException) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted ({cause.verify_message}): check tls_ca_file and host"
         if isinstance(cause, ssl.SSLError):
-            return f"no TLS connection ({cause.reason or cause}): check port and tls, and what clients must show"
+            return (
+                f"no TLS connection ({cause.reason or cause}):"
+                " check port, tls, and whether it wants a certificate from clients"
+            )
         if isinstance(cause, exceptions.AMQPHeartbeatTimeout):
-            return "it fell silent"
+            return "it sent no heartbeat"
         if isinstance(cause, CrashQueueError):
             return str(cause)
         if isinstance(cause, OSError) and cause.strerror:
-            return f"{cause.strerror}: check whether it runs, and resource.rabbitmq.host and port"
+            return f"{cause.strerror}: check whether it runs, resource.rabbitmq.host and resource.rabbitmq.port"
     for cause in causes:
         if isinstance(cause, exceptions.StreamLostError):
             return "the connection was lost"
@@ -57,13 +60,13 @@ def _of_reply(code: int, text: str) -> str:
         remedy = "its consumer_timeout must be longer than the longest crash takes"
     elif code == 403 and "Login was refused" in text:
         remedy = CREDENTIALS
-    # What a broker quotes of the arguments is ours; its texts are one line, but that is not promised.
+    # The broker quotes only arguments from this program. It does not promise to answer in one line.
     text = re.sub(r"\s+", " ", text)
     return f"{text} ({code}): {remedy}" if remedy else f"{text} ({code})"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error, and those that it was made of: the client wraps the real one several times."""
+    """Yield the error and all errors in it: the client wraps the real one several times."""
     yield error
     wrapped = [
         *getattr(error, "exceptions", ()),

@@ -1,4 +1,4 @@
-"""Crashes in flight on RabbitMQ: those of this processor, and those that all tell of when they are asked."""
+"""Crashes in flight on RabbitMQ: those of this processor, and those that all processors report when asked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from socorro_processor.crashqueue.rabbitmq.consumer import Consumer
 from socorro_processor.crashqueue.rabbitmq.messages import Message
 from socorro_processor.crashqueue.rabbitmq.prefetch import Prefetch
 from socorro_processor.crashqueue.rabbitmq.publisher import Publisher
-from socorro_processor.crashqueue.rabbitmq.questions import Inquiry, silent_consumers
+from socorro_processor.crashqueue.rabbitmq.questions import ask_processors, silent_consumers
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,21 @@ class _PutOff:
 
 
 class Whereabouts:
-    """Knows where the crashes of this processor are. May be used from any thread.
+    """Where the crashes of this processor are. May be used from any thread.
 
-    The broker does not tell which crashes are in their delay: who has put one off remembers it until it is due.
+    The broker does not tell which crashes are delayed: the processor that delayed a crash remembers it until it is due.
     """
 
     def __init__(self, prefetch: Prefetch, clock: Callable[[], float] = time.monotonic) -> None:
         self.pause = ""
         self._prefetch = prefetch
         self._clock = clock
-        self._number = uuid.uuid4().hex
+        self._responder_id = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._put_off: OrderedDict[str, _PutOff] = OrderedDict()
 
     def put_off(self, message: Message, delay: float) -> None:
-        """Note that it waits for its next attempt at the broker."""
+        """Note that a crash waits at the broker for its next attempt."""
         with self._lock:
             now = self._clock()
             crash_id = message.crash_id[:LONGEST_PENDING_ID]
@@ -66,22 +66,22 @@ class Whereabouts:
                 self._put_off.popitem(last=False)
 
     def forget(self, message: Message) -> None:
-        """Note that it was taken before it was due, and has ended."""
+        """Note that a delayed crash was taken early, and has ended."""
         with self._lock:
             self._put_off.pop(message.crash_id[:LONGEST_PENDING_ID], None)
 
     def answer(self, moving: Iterable[Message], consumers: Numbers, *, ids: bool) -> Answer:
-        """Return all that is not yet acknowledged here; ``moving``: those that are not in the prefetch any more."""
+        """Return all that is not yet acknowledged here; ``moving``: messages that have left the prefetch."""
         in_work: Counter[QueueName] = Counter()
         prefetched: Counter[QueueName] = Counter()
         crashes: list[CrashHeld] = []
-        for message, works, age, due_in in self._prefetch.messages():
-            (in_work if works else prefetched)[message.queue] += 1
+        for message, is_in_work, age, due_in in self._prefetch.messages():
+            (in_work if is_in_work else prefetched)[message.queue] += 1
             crashes.append(
                 CrashHeld(
                     message.crash_id[:LONGEST_PENDING_ID],
                     message.queue,
-                    ("in work" if message.begun else "taken") if works else "prefetched",
+                    ("in work" if message.begun else "taken") if is_in_work else "prefetched",
                     age,
                     due_in or None,
                     message.reason,
@@ -95,11 +95,17 @@ class Whereabouts:
         if ids:
             crashes += self._delayed({crash.crash_id for crash in crashes})
         return Answer(
-            self._number, this_process(), consumers, in_work, prefetched, self.pause, tuple(crashes) if ids else ()
+            self._responder_id,
+            this_process(),
+            consumers,
+            in_work,
+            prefetched,
+            self.pause,
+            tuple(crashes) if ids else (),
         )
 
     def _delayed(self, here: set[str]) -> list[CrashHeld]:
-        """Return the delayed ones that are not here again, nor due."""
+        """Return the delayed crashes that are neither ``here`` again nor due."""
         with self._lock:
             now = self._clock()
             for crash_id in [each for each, crash in self._put_off.items() if crash.due <= now or each in here]:
@@ -110,7 +116,7 @@ class Whereabouts:
             ]
 
 
-def in_flight(consumer: Consumer, publisher: Publisher, timeout: float, *, ids: bool) -> InFlight:
+def ask_in_flight(consumer: Consumer, publisher: Publisher, timeout: float, *, ids: bool) -> InFlight:
     """Ask all processors what they have. Raises CrashQueueError."""
     queues = consumer.queues
     counted = consumer.counter.count(queues.origins.values(), "count the consumers", consumers=True)
@@ -118,8 +124,9 @@ def in_flight(consumer: Consumer, publisher: Publisher, timeout: float, *, ids: 
     answers: list[Answer] = []
     failure = ""
     if any(consumers.values()):
-        inquiry = Inquiry(consumer.connection, queues.status, publisher, timeout)
-        answers, failure = inquiry.ask(ids=ids, consumers=consumers)
+        answers, failure = ask_processors(
+            consumer.connection, queues.status, publisher, timeout, ids=ids, consumers=consumers
+        )
     now = datetime.now(UTC)
     crashes = [crash for answer in answers for crash in answer.pending(now)]
     return InFlight(
@@ -134,19 +141,16 @@ def in_flight(consumer: Consumer, publisher: Publisher, timeout: float, *, ids: 
 
 def _delayed_at_the_broker(consumer: Consumer) -> Numbers:
     queues = consumer.queues
-    delayed = {
-        queue: [queues.delayed(target, delay) for target in (name, queues.suspect) for delay in queues.delays]
-        for queue, name in queues.origins.items()
-    }
+    suspect = queues.all_delayed(queues.suspect)
+    delayed = {queue: queues.all_delayed(name) + suspect for queue, name in queues.origins.items()}
     counts = consumer.counter.count({name for names in delayed.values() for name in names}, "count the delayed crashes")
     return {queue: sum(counts[name] for name in names) for queue, names in delayed.items()}
 
 
 def _listed(crashes: list[PendingCrash], delayed: Numbers) -> list[PendingCrash]:
-    """Return each once, those in flight first, and no more delayed ones than there are.
+    """Return each crash once, those in flight first, and for each queue no more delayed ones than ``delayed``.
 
-    One that was put off here may have been taken earlier by another processor, and have ended there: it is the one that
-    was due first.
+    If processors remember more, others have taken and ended some of these: the ones that were due first.
     """
     in_flight = [crash for crash in crashes if crash.state != "delayed"]
     seen = {crash.crash_id for crash in in_flight}

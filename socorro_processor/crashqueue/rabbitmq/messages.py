@@ -1,4 +1,4 @@
-"""A crash as a message: the body is its id, and its history is in headers of ours."""
+"""A crash as a message: the body is its id, and headers carry its history."""
 
 from __future__ import annotations
 
@@ -6,54 +6,60 @@ import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pika
 import pika.data
 from pika.exceptions import AMQPError
 
-from socorro_processor.crashqueue.base import QUEUES, Delivery, QueueName, SetAsideCrash, SetAsideState, reason_of
-from socorro_processor.crashqueue.history import NOTHING, History, history_of
+from socorro_processor.crashqueue.base import (
+    EPOCH,
+    MICROSECOND,
+    QUEUES,
+    Delivery,
+    QueueName,
+    SetAsideCrash,
+    SetAsideState,
+    reason_of,
+)
+from socorro_processor.crashqueue.history import NO_HISTORY, History, history_of
 
 QUEUE = "socorro-queue"
 ATTEMPTS = "socorro-attempts"
 RETRIES = "socorro-retries"
 TRANSIENT = "socorro-transient"
-DUE = "socorro-due"
 REASON = "socorro-reason"
 TIME = "socorro-time"
-NOT_FOUND = "socorro-not-found"
-FAILED = "socorro-failed"
-FAILED_AT = "socorro-failed-at"
-UNSAVED = "socorro-unsaved"
-RESULT = "socorro-result"
 WORK = "socorro-work"
+HISTORY = {
+    "not_found": "socorro-not-found",
+    "failed": "socorro-failed",
+    "failed_at": "socorro-failed-at",
+    "unsaved": "socorro-unsaved",
+    "result": "socorro-result",
+    "work": WORK,
+}
+"""The headers of a ``History``, by field; ``failed_at`` is in microseconds since 1970."""
 SUBMITTED = "socorro-submitted"
-"""When, in microseconds since 1970: it goes with the copies that retries are."""
+"""When the crash was submitted, in microseconds since 1970. A retry, which is a copy, has the same."""
 DELIVERY_COUNT = "x-delivery-count"
-"""The broker's count of deliveries without an end before this one. Only quorum queues tell."""
+"""The broker's count of earlier deliveries that were not acknowledged. Only quorum queues count them."""
 
-_OURS = {
-    QUEUE, ATTEMPTS, RETRIES, TRANSIENT, DUE, REASON, TIME, NOT_FOUND, FAILED, FAILED_AT, UNSAVED, RESULT, WORK,
-    SUBMITTED,
-}  # fmt: skip
-_OF_THE_BROKER = "x-"
+_OWN_HEADERS = {QUEUE, ATTEMPTS, RETRIES, TRANSIENT, REASON, TIME, SUBMITTED, *HISTORY.values()}
+_BROKER_PREFIX = "x-"
 _LATEST = 2**33
-"""Seconds since 1970: that is the year 2242. Who counts milliseconds is beyond it."""
+"""Seconds from 1970 to the year 2242. A timestamp in milliseconds is beyond it."""
 _LONGEST_REASON = 300
-"""Characters of why a crash is tried again."""
+"""The largest number of characters of the reason for a retry."""
 
 _MOST_CARRIED = 20_000
-"""Bytes of headers that are handed on unknown."""
+"""The largest number of bytes of unknown headers that a retry carries on."""
 
 Headers = dict[str, Any]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
 
 def body_of(crash_id: str) -> bytes:
-    """Return any text as a body; a text that was made of a body gives that body again."""
+    """Return any text as a body: the inverse of ``crash_id_of``."""
     try:
         return crash_id.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -71,26 +77,25 @@ class Message:
 
     body: bytes
     queue: QueueName
-    """Where it was submitted."""
+    """The queue that it was submitted to."""
     attempts: int
-    """Attempts that failed of its own, or that killed the processor while it was alone."""
+    """The number of attempts that failed through its own fault, or killed the processor while it was alone."""
     retries: int
     deliveries: int
     session: int
-    """The connection it came on: on no other one can its end be told."""
+    """The number of the connection that it came on: it can be acknowledged only there."""
     tag: int
     suspect: bool
     transient: bool = False
-    due: int = 0
-    history: History = NOTHING
+    history: History = NO_HISTORY
     submitted: int | None = None
-    """In microseconds since 1970; None where nobody wrote it down."""
+    """When it was submitted, in microseconds since 1970; None if that is not known."""
     reason: str = ""
     """Why it is tried again; empty if that is not known."""
     carried: Headers = field(default_factory=dict)
-    """Headers that this version does not know: they are handed on."""
+    """Headers that this version does not know, for the next message of this crash."""
     since: float = 0.0
-    """When it was taken, by the clock of whoever took it."""
+    """When it was taken, by the clock of the prefetch."""
     begun: bool = False
     is_settling: bool = False
     crash_id: str = field(init=False)
@@ -110,7 +115,7 @@ class Message:
         )
 
     def headers(self) -> Headers:
-        """Return the headers of a copy. With the broker's own it would look like a message that goes round for ever."""
+        """Return the headers of a copy, without the broker's: with those it would look like a message in a cycle."""
         return (
             self.carried
             | {QUEUE: self.queue, ATTEMPTS: self.attempts, RETRIES: self.retries}
@@ -121,25 +126,20 @@ class Message:
 
 
 def message_of(
-    body: bytes,
-    headers: Mapping[str, Any] | None,
-    queue: QueueName | None,
-    session: int,
-    tag: int,
-    timestamp: object = None,
+    body: bytes, properties: pika.BasicProperties, queue: QueueName | None, session: int, tag: int
 ) -> Message:
-    """Return what was delivered. ``queue``: the one that it came from; None if it came as a suspect.
+    """Return the message that was delivered. ``queue``: the one that it came from; None if it came as a suspect.
 
-    ``timestamp``: the property of this name, in seconds since 1970, by which other programs tell when they submitted
-    it; or the broker, where it is configured to.
+    In the property ``timestamp``, in seconds since 1970, other programs, or the broker if it is configured to, tell
+    when the crash was submitted.
     """
-    headers = headers or {}
+    headers: Mapping[str, Any] = properties.headers or {}
     deliveries = _count(headers, DELIVERY_COUNT)
     suspect = queue is None
     return Message(
         body,
         queue or _queue(headers),
-        # A suspect is alone with its processor: a delivery of it that did not end is an attempt.
+        # A suspect is alone in its processor: each earlier delivery that was not acknowledged is an attempt.
         attempts=_count(headers, ATTEMPTS) + (deliveries if suspect else 0),
         retries=_count(headers, RETRIES),
         deliveries=deliveries,
@@ -147,25 +147,20 @@ def message_of(
         tag=tag,
         suspect=suspect,
         transient=headers.get(TRANSIENT) is True,
-        due=_count(headers, DUE),
         history=_history(headers),
-        submitted=_submitted(headers, timestamp),
+        submitted=_submitted(headers, properties.timestamp),
         reason=short_reason(headers.get(REASON)),
         carried=carried_headers(headers),
     )
 
 
 def short_reason(value: object) -> str:
-    """Return as much of it as goes with a crash that is tried again; empty if it is not a text."""
+    """Return a reason, cut to what a retry carries; empty if it is not a text."""
     return reason_of(value, _LONGEST_REASON) if isinstance(value, str) else ""
 
 
-def due_in(seconds: float) -> int:
-    return round((time.time() + seconds) * 1_000_000)
-
-
 def age_of(submitted: int) -> float:
-    """Return the seconds since then; 0 if the clock of who submitted it is ahead."""
+    """Return the seconds since a crash was submitted; 0 if the submitter's clock is ahead."""
     return max(0.0, time.time() - submitted / 1_000_000)
 
 
@@ -174,13 +169,13 @@ def set_aside_headers(crash: SetAsideCrash) -> Headers:
         QUEUE: crash.queue,
         ATTEMPTS: crash.attempts,
         REASON: crash.reason,
-        TIME: (crash.time - EPOCH) // MICROSECOND,
+        TIME: crash.microseconds,
     } | _headers_of_work(crash.work)
 
 
 def headers_of_submission(work: str) -> Headers:
-    """Return the headers of a crash that is submitted now."""
-    return {SUBMITTED: due_in(0.0)} | _headers_of_work(work)
+    """Return the headers for a crash that is submitted now."""
+    return {SUBMITTED: round(time.time() * 1_000_000)} | _headers_of_work(work)
 
 
 def _headers_of_work(work: str) -> Headers:
@@ -188,11 +183,11 @@ def _headers_of_work(work: str) -> Headers:
 
 
 def carried_headers(headers: Mapping[str, Any] | None) -> Headers:
-    """Return the headers that are neither ours nor the broker's, as far as they can be sent again."""
+    """Return the headers that neither this program nor the broker set, as far as they can be sent again."""
     carried: Headers = {}
     room = _MOST_CARRIED
     for name, value in (headers or {}).items():
-        if name in _OURS or name.startswith(_OF_THE_BROKER):
+        if name in _OWN_HEADERS or name.startswith(_BROKER_PREFIX):
             continue
         size = _encoded_size(name, value)
         if size <= room:
@@ -202,7 +197,7 @@ def carried_headers(headers: Mapping[str, Any] | None) -> Headers:
 
 
 def _encoded_size(name: str, value: Any) -> int:
-    """Return the size in bytes; more than there is room for if the client, which reads more types, cannot write it."""
+    """Return the size in bytes, or more than the limit if the client, which can read more types, cannot write it."""
     try:
         size: int = pika.data.encode_table([], {name: value})
     except (AMQPError, ValueError, TypeError, OverflowError, RecursionError, struct.error):
@@ -223,40 +218,25 @@ def set_aside_crash(body: bytes, headers: Mapping[str, Any] | None, state: SetAs
     )
 
 
-# Other programs may write to the queues too: a header of another form counts as missing.
+# Other programs write to the queues too: a header of another form counts as missing.
 
 
 def _history(headers: Mapping[str, Any]) -> History:
-    return history_of(
-        {
-            "not_found": headers.get(NOT_FOUND),
-            "failed": headers.get(FAILED),
-            "failed_at": _count(headers, FAILED_AT) / 1_000_000,
-            "unsaved": headers.get(UNSAVED),
-            "result": headers.get(RESULT),
-            "work": headers.get(WORK),
-        }
-    )
+    values = {name: headers.get(header) for name, header in HISTORY.items()}
+    return history_of(values | {"failed_at": _count(headers, HISTORY["failed_at"]) / 1_000_000})
 
 
 def _submitted(headers: Mapping[str, Any], timestamp: object) -> int | None:
-    if ours := _count(headers, SUBMITTED):
-        return ours
+    if submitted := _count(headers, SUBMITTED):
+        return submitted
     if isinstance(timestamp, int) and 0 < timestamp < _LATEST:
         return timestamp * 1_000_000
     return None
 
 
 def _headers_of_history(history: History) -> Headers:
-    values = {
-        NOT_FOUND: history.not_found,
-        FAILED: history.failed,
-        FAILED_AT: round(history.failed_at * 1_000_000),
-        UNSAVED: history.unsaved,
-        RESULT: history.result,
-        WORK: history.work,
-    }
-    return {name: value for name, value in values.items() if value}
+    values = vars(history) | {"failed_at": round(history.failed_at * 1_000_000)}
+    return {header: values[name] for name, header in HISTORY.items() if values[name]}
 
 
 def _count(headers: Mapping[str, Any], name: str) -> int:

@@ -1,7 +1,7 @@
 """The messages that this process has: those that wait here to be taken, and those in work.
 
-The broker hands out a few of each queue ahead of need, so that a crash is taken without a way to it
-and back. Of these, one is taken at a time, in fair order over the three queues.
+The broker delivers a few of each queue ahead of need, so that taking a crash needs no round trip. They are taken one at
+a time, in fair order over the three queues.
 """
 
 from __future__ import annotations
@@ -10,28 +10,41 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from socorro_processor.crashqueue.base import QUEUES, QueueName
 from socorro_processor.crashqueue.fair_order import FairOrder
 from socorro_processor.crashqueue.rabbitmq.messages import Message
 
 FIRST_DELIVERIES_TIME = 0.25
-"""Seconds that a new connection has to bring the first crash of each queue that has any, for a fair order from the
-first one on."""
+"""Seconds to wait on a new connection for the first crash of each queue that has any, so that the order is fair from
+the start."""
 
 LONGEST_WAIT = 300.0
-"""Seconds that a crash waits here to be taken. The broker takes a processor that is silent about one for dead, after
-30 minutes, and delivers all again that it has."""
+"""Seconds that a crash may wait here to be taken. If a processor leaves one unacknowledged for 30 minutes, the broker
+takes the processor for dead, and delivers all its crashes again."""
+
+
+class Held(NamedTuple):
+    """A message of this process. Times are in seconds."""
+
+    message: Message
+    is_in_work: bool
+    """False if it waits to be taken, which it cannot be while the same id is in work."""
+    age: float
+    """The time since its work or its wait began."""
+    due_in: float
+    """The time until it may be taken."""
 
 
 class Prefetch:
     """The messages of this process. May be used from any thread.
 
-    A crash id is in work once at most. Of those that came while it was, one waits for its end; more
-    would only do again what that one does: they are superfluous.
+    A crash id is in work at most once. If it comes again meanwhile, one message waits for the end; more would only
+    repeat that one, so they are superfluous.
 
-    What is in work when its connection is lost stays so until the processor is done with it, though
-    the broker hands it out again meanwhile, perhaps to this very process.
+    A crash stays in work when its connection is lost, although the broker delivers it again, perhaps to this very
+    process.
     """
 
     def __init__(
@@ -49,40 +62,40 @@ class Prefetch:
         self._expected: set[QueueName] = set()
         self._expected_until = 0.0
         self.changes = 0
-        """Counts what may make a crash ready to be taken."""
+        """The number of events so far that may have made a crash ready to be taken."""
 
     def begin_session(self, session: int, with_work: set[QueueName]) -> None:
-        """Note that a connection begins to deliver, soon from each of these queues."""
+        """Note that a connection begins to deliver. ``with_work``: the queues that have something."""
         with self._condition:
             self._session = session
             self._expected = set(with_work)
             self._expected_until = self._clock() + FIRST_DELIVERIES_TIME
 
     def end_session(self) -> None:
-        """Note that the connection is lost: what came on it is the broker's again."""
+        """Note that the connection is lost: what came on it belongs to the broker again."""
         with self._condition:
             self._session = 0
             self._waiting = {queue: [] for queue in QUEUES}
             self._superfluous.clear()
 
     def add(self, message: Message) -> None:
-        """Add one that was delivered."""
+        """Add a message that was delivered."""
         with self._condition:
             self._waiting[message.queue].append(_Waiting(message, self._clock()))
             self._expected.discard(message.queue)
             self._find_superfluous(message.crash_id)
-            self._changed()
+            self._note_change()
 
-    def probe(self, message: Message) -> None:
-        """Have this one taken next; it need not be one that a consumer was given."""
+    def put_first(self, message: Message) -> None:
+        """Add a message that is taken next."""
         with self._condition:
             self._waiting[message.queue].insert(0, _Waiting(message, self._clock()))
             self._first = message
             self._find_superfluous(message.crash_id)
-            self._changed()
+            self._note_change()
 
     def take(self) -> Message | None:
-        """Return the next one, now in work; None if none is ready."""
+        """Return the next message, now in work; None if no message is ready."""
         with self._condition:
             now = self._clock()
             first, self._first = self._first, None
@@ -98,27 +111,27 @@ class Prefetch:
                 return None
             return self._begin_work(ready[queue][0])
 
-    def take_suspect(self, message: Message) -> None:
-        """Note that this one, which did not wait here, is in work."""
+    def note_suspect(self, message: Message) -> None:
+        """Note that a suspect, which did not wait here, is in work."""
         with self._condition:
             message.since = self._clock()
             self._in_work[message.crash_id] = message
 
-    def superfluous(self) -> list[Message]:
-        """Return those that have to be acknowledged without being taken, each once."""
+    def take_superfluous(self) -> list[Message]:
+        """Return, each once, the messages to acknowledge without being taken."""
         with self._condition:
-            found, self._superfluous = self._superfluous, []
-            return found
+            superfluous, self._superfluous = self._superfluous, []
+            return superfluous
 
-    def is_mine(self, message: Message) -> bool:
-        """Return True if it is in work and not yet acknowledged."""
+    def can_be_settled(self, message: Message) -> bool:
+        """Return True if the message's end can still be told to the broker."""
         with self._condition:
             return not message.is_settling and message.session == self._session
 
     def begin_settling(self, message: Message) -> bool:
-        """Note that its end is about to be told to the broker.
+        """Note that the message's end is about to be told to the broker.
 
-        False if there is nothing to be told: it is not in work any more, then.
+        Return False if there is nothing to tell, or it is already being told.
         """
         with self._condition:
             if message.is_settling:
@@ -129,13 +142,13 @@ class Prefetch:
                 return False
             return True
 
-    def settled(self, message: Message) -> None:
-        """Note that its end was told: it is not in work any more."""
+    def end_settling(self, message: Message) -> None:
+        """Note that the message's end was told: it is not in work any more."""
         with self._condition:
             self._leave_work(message)
 
     def wait_again(self, message: Message, seconds: float) -> None:
-        """Have it wait here for so long, and then taken again: its end could not be told."""
+        """Let a message wait here for ``seconds``, then be taken again, because its end could not be told."""
         with self._condition:
             self._leave_work(message)
             if message.session == self._session:
@@ -144,7 +157,7 @@ class Prefetch:
                 self._waiting[message.queue].append(_Waiting(message, now, due=now + seconds))
 
     def take_away_old(self) -> list[Message]:
-        """Remove those that have waited here for too long, and return them."""
+        """Remove the messages that have waited here for too long, and return them."""
         with self._condition:
             before = self._clock() - self._longest_wait
             old = [waiting for queue in QUEUES for waiting in self._waiting[queue] if waiting.since < before]
@@ -152,52 +165,31 @@ class Prefetch:
                 self._waiting[waiting.message.queue].remove(waiting)
             return [waiting.message for waiting in old]
 
-    def waiting(self, queue: QueueName) -> int:
-        """Return how many wait here to be taken, as soon as there is nothing in work with the same id."""
-        with self._condition:
-            now = self._clock()
-            return sum(waiting.due <= now for waiting in self._waiting[queue])
-
-    def delayed(self, queue: QueueName) -> int:
-        with self._condition:
-            return len(self._waiting[queue]) - self.waiting(queue)
-
-    def ready(self, queue: QueueName) -> int:
-        """Return how many could be taken now."""
+    def count_ready(self, queue: QueueName) -> int:
+        """Return the number of messages that could be taken now."""
         with self._condition:
             return len(self._ready(queue, self._clock()))
 
-    def held(self, queue: QueueName) -> int:
-        """Return how many of the queue are not yet acknowledged, without suspects."""
+    def count_held(self, queue: QueueName) -> int:
+        """Return the number of messages of the queue that wait or are in work, without suspects."""
         with self._condition:
-            return len(self._waiting[queue]) + self.in_work(queue)
-
-    def submitted(self, queue: QueueName) -> list[int | None]:
-        """Return when each that is not yet acknowledged was submitted, suspects too, as in ``Message.submitted``."""
-        with self._condition:
-            messages = [waiting.message for waiting in self._waiting[queue]]
-            messages += [each for each in self._in_work.values() if each.queue == queue]
-            return [message.submitted for message in messages if message.session == self._session]
-
-    def in_work(self, queue: QueueName, *, suspect: bool = False) -> int:
-        with self._condition:
-            return sum(
-                message.queue == queue and message.suspect == suspect and message.session == self._session
+            in_work = sum(
+                message.queue == queue and not message.suspect and message.session == self._session
                 for message in self._in_work.values()
             )
+            return len(self._waiting[queue]) + in_work
 
-    def messages(self) -> list[tuple[Message, bool, float, float]]:
-        """Return all that is not yet acknowledged: each with True if it is in work, the seconds for which it is or has
-        waited, and the seconds until it may be taken."""
+    def messages(self) -> list[Held]:
+        """Return the messages that wait or are in work, suspects too."""
         with self._condition:
             now = self._clock()
             in_work = [
-                (message, True, now - message.since, 0.0)
+                Held(message, is_in_work=True, age=now - message.since, due_in=0.0)
                 for message in self._in_work.values()
                 if message.session == self._session
             ]
             waiting = [
-                (waiting.message, False, now - waiting.since, max(0.0, waiting.due - now))
+                Held(waiting.message, is_in_work=False, age=now - waiting.since, due_in=max(0.0, waiting.due - now))
                 for queue in QUEUES
                 for waiting in self._waiting[queue]
             ]
@@ -208,17 +200,18 @@ class Prefetch:
             return self._in_work.get(message.crash_id) is message
 
     @property
-    def works(self) -> bool:
+    def has_work(self) -> bool:
         """True if anything is in work, even if its connection was lost."""
-        return bool(self._in_work)
+        with self._condition:
+            return bool(self._in_work)
 
     def wake(self) -> None:
-        """Note that something else has changed."""
+        """Wake all that ``wait``."""
         with self._condition:
-            self._changed()
+            self._note_change()
 
     def wait(self, seen: int, seconds: float) -> None:
-        """Wait until ``changes`` is another number than ``seen``, or something comes due, or that time is over."""
+        """Wait until ``changes`` differs from ``seen``, a message comes due, or ``seconds`` have passed."""
         with self._condition:
             now = self._clock()
             dues = [waiting.due for queue in QUEUES for waiting in self._waiting[queue] if waiting.due > now]
@@ -247,7 +240,7 @@ class Prefetch:
         twins = [
             waiting for queue in QUEUES for waiting in self._waiting[queue] if waiting.message.crash_id == crash_id
         ]
-        # The one in the queue that is served first, and there the one that came first, stays.
+        # The first to come in the queue that is served first stays.
         for waiting in twins[1:]:
             self._waiting[waiting.message.queue].remove(waiting)
             self._superfluous.append(waiting.message)
@@ -255,15 +248,15 @@ class Prefetch:
     def _leave_work(self, message: Message) -> None:
         if self._in_work.get(message.crash_id) is message:
             del self._in_work[message.crash_id]
-        self._changed()
+        self._note_change()
 
-    def _changed(self) -> None:
+    def _note_change(self) -> None:
         self.changes += 1
         self._condition.notify_all()
 
 
 class _Waiting:
-    """A message, since when it waits here, and until when it may not be taken."""
+    """A message, when it began to wait here, and when it may be taken."""
 
     def __init__(self, message: Message, since: float, due: float = -math.inf) -> None:
         self.message = message

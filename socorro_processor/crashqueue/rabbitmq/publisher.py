@@ -1,4 +1,4 @@
-"""Send messages to RabbitMQ: each is sure to be there once it is confirmed."""
+"""Send messages to RabbitMQ: once confirmed, a message is safe there."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class _Publication:
     exchange: str = ""
     properties: dict[str, str] = field(default_factory=dict)
     is_persistent: bool = True
-    """It is on disk once it is confirmed, and must come into a queue."""
+    """True if it must reach a queue, and be on disk before it is confirmed."""
     is_returned: bool = False
     is_lost: bool = False
-    """A connection was lost while it was under way."""
+    """True if a connection was lost before it was confirmed."""
 
-    # The confirm of what was given up as blocked, or with its connection, comes all the same, later.
+    # A confirm may come later for a message that has failed because the broker blocked, or its connection was lost.
 
     def succeed(self) -> None:
         if not self.future.done():
@@ -44,16 +44,16 @@ class _Publication:
 
 
 class Publisher:
-    """A connection of its own, with confirms; every message is persistent and mandatory, but for ``send``.
+    """A connection for publishing, with confirms. Messages are persistent and mandatory, except those of ``send``.
 
-    A queue that is not there is made; where it cannot be, the message fails. On a connection that the broker
-    blocks, because it is low on memory or disk, messages fail at once.
+    A missing queue is created; if it cannot be, the message fails. While the broker blocks the connection, because it
+    is low on memory or disk, messages fail at once.
     """
 
     def __init__(self, config: DotDict, queues: BrokerQueues) -> None:
         self._timeout: float = config.timeout
         self._queues = queues
-        self._connection = BrokerConnection(config, "publishing", opened=self._open, lost=self._on_lost)
+        self._connection = BrokerConnection(config, "publishing", on_opened=self._open, on_lost=self._on_lost)
         self._lock = threading.Lock()
         self._closed = False
         self._unsent: list[_Publication] = []
@@ -69,11 +69,11 @@ class Publisher:
         self._connection.start()
 
     def publish(self, queue: str, body: bytes, headers: Headers, doing: str) -> None:
-        """Send it, and return once the broker has confirmed. Raises CrashQueueError if that is not certain."""
+        """Send a message, and return once the broker has confirmed it. Raises CrashQueueError if it may not have."""
         self.wait(self.post(queue, body, headers), doing)
 
     def wait(self, future: Future[None], doing: str) -> None:
-        """Wait for the confirm of what was posted. Raises as ``publish`` does."""
+        """Wait until a posted message is confirmed. Raises as ``publish`` does."""
         try:
             future.result(self._timeout)
         except CrashQueueError as error:
@@ -81,18 +81,15 @@ class Publisher:
         except TimeoutError:
             future.cancel()
             raise CrashQueueError(
-                f"cannot {doing}: RabbitMQ did not confirm it in {self._timeout:g} s; it may have it all the same"
+                f"cannot {doing}: RabbitMQ did not confirm it within {self._timeout:g} s, but may have it"
             ) from None
 
     def post(self, queue: str, body: bytes, headers: Headers) -> Future[None]:
-        """Send it without waiting. What is done with the result is done in the connection's thread."""
+        """Send a message without waiting. Callbacks of the future run in the connection's thread."""
         return self._post(_Publication(queue, body, headers))
 
     def send(self, exchange: str, queue: str, body: bytes, **properties: str) -> Future[None]:
-        """Post a message that may get lost, and need not come to anybody; ``exchange`` must be there.
-
-        On this connection, because the broker stops reading one that publishes while it is low on memory or disk.
-        """
+        """Post a message that may get lost, and need not reach any queue; ``exchange`` must exist."""
         return self._post(_Publication(queue, body, {}, exchange=exchange, properties=properties, is_persistent=False))
 
     def close(self) -> None:
@@ -108,7 +105,7 @@ class Publisher:
                 return publication.future
             self._unsent.append(publication)
         self._connection.start()
-        # If there is no connection yet, the one that is being made sends it, or it fails with that.
+        # If there is no connection yet, the message is sent on the next one, or fails with the attempt to connect.
         self._connection.post(self._send_all)
         return publication.future
 
@@ -126,12 +123,12 @@ class Publisher:
         channel.confirm_delivery(self._on_confirm, callback=lambda _: self._on_ready())
 
     def _on_ready(self) -> None:
-        self._connection.ready()
+        self._connection.set_ready()
         self._send_all()
 
     def _send_all(self) -> None:
         if self._channel is None or not self._channel.is_open:
-            return  # the next connection does it
+            return  # the next connection sends them
         with self._lock:
             unsent, self._unsent = self._unsent, []
         for publication in unsent:
@@ -152,7 +149,7 @@ class Publisher:
             pika.BasicProperties(
                 delivery_mode=2 if publication.is_persistent else 1,
                 headers=dict(publication.headers),
-                # It comes back with a message that was returned, which has no other number.
+                # A returned message can be told only by its id: it comes without a delivery tag.
                 message_id=str(self._number),
                 **publication.properties,
             ),
@@ -168,7 +165,7 @@ class Publisher:
         for each in numbers:
             publication = self._unconfirmed.pop(each)
             if isinstance(frame.method, Basic.Nack):
-                publication.fail(f"RabbitMQ does not take it into {publication.queue}")
+                publication.fail(f"RabbitMQ refused it for the queue {publication.queue}")
             elif not publication.is_returned:
                 publication.succeed()
             elif publication in self._sent_again or publication.queue not in self._queues.arguments:
@@ -180,7 +177,7 @@ class Publisher:
         publication.is_returned = False
         self._sent_again.add(publication)
         publication.future.add_done_callback(lambda _: self._sent_again.discard(publication))
-        # If that fails, the channel is closed, and the message fails with it.
+        # If the declaration fails, the channel is closed, and the message fails with it.
         assert self._channel is not None
         self._queues.declare(self._channel, [publication.queue], lambda _: self._send(publication))
 
@@ -193,7 +190,7 @@ class Publisher:
         self._blocked = ""
 
     def _on_lost(self, reason: str) -> None:
-        """Send once more what was under way: nobody knows whether the broker has it, and twice does no harm."""
+        """Have unconfirmed messages sent once more: the broker may not have them, and duplicates do no harm."""
         under_way = {*self._unconfirmed.values(), *self._sent_again}
         self._unconfirmed.clear()
         with self._lock:

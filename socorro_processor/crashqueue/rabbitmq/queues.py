@@ -1,61 +1,77 @@
 """The queues at the broker: their names and arguments.
 
-For ``socorro.normal``, ``socorro.priority`` and ``socorro.reprocessing``, and beside them
+Beside ``socorro.normal``, ``socorro.priority`` and ``socorro.reprocessing`` there are
 
 - ``socorro.suspect``: crashes that may have killed their processor, to be processed alone;
-- ``socorro.parked`` and ``socorro.rejected``: what was given up;
-- ``socorro.normal.retry.15s`` and the like, one for each queue and delay: nobody consumes from
-  these. What has waited there for its time is moved by the broker to the queue it came from.
+- ``socorro.parked`` and ``socorro.rejected``: crashes that were set aside;
+- ``socorro.normal.retry.15s`` and the like, one for each queue and delay: nobody consumes from these. After the delay,
+  the broker moves a crash to the queue that it came from.
 
-While processors run there are the exchanges ``socorro.outcomes`` and ``socorro.status`` too, each with a queue for
-each of them.
+While processors run, there are also the exchanges ``socorro.outcomes`` and ``socorro.status``, each with a queue for
+every processor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pika.channel import Channel
 
-from socorro_processor.configuration import DotDict
+from socorro_processor.configuration import DotDict, Namespace, OneOf, WholeNumber
 from socorro_processor.crashqueue.base import QueueName, SetAsideState
 
 Arguments = dict[str, str | int]
 
-# From RabbitMQ 4 on, a quorum queue throws away what was given back 20 times, unless told otherwise.
-# No number is no limit everywhere, so this is the largest.
+QUEUE_TYPES = ("quorum", "classic")
+
+# From RabbitMQ 4 on, a quorum queue by default throws away a message that was given back 20 times. Not all versions
+# have a value for "no limit", so this is the largest number.
 QUORUM: Arguments = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
 
 
-def declare_fanout_queue(
-    channel: Channel, exchange: str, name: str, arguments: Arguments, bound: Callable[[object], object] | None = None
-) -> None:
-    """Declare a fanout exchange and a queue of this connection's own on it; then call ``bound``.
-
-    The queue goes with its consumer, the exchange with the last of its queues. The broker does all in this order, and
-    what is said on the channel afterwards too.
-    """
-    channel.exchange_declare(exchange, "fanout", auto_delete=True)
-    channel.queue_declare(name, exclusive=True, auto_delete=True, arguments=arguments)
-    channel.queue_bind(name, exchange, callback=bound)
+def broker_queue_options() -> Namespace:
+    options = Namespace()
+    add = partial(options.add_option, reference_value_from="resource.rabbitmq")
+    add(
+        "standard_queue_name",
+        "socorro.normal",
+        "the normal queue; socorro.suspect, socorro.parked and socorro.rejected are named after it",
+    )
+    add("priority_queue_name", "socorro.priority", "the queue of crashes that somebody waits for")
+    add("reprocessing_queue_name", "socorro.reprocessing", "the queue of crashes that are processed once more")
+    add(
+        "queue_type",
+        "quorum",
+        "type of the three queues: quorum, or classic if a collector has created them so",
+        OneOf(QUEUE_TYPES),
+    )
+    add(
+        "maximum_rejected",
+        100_000,
+        "number of rejected ids to keep for operators; older ones are dropped",
+        WholeNumber(0),
+    )
+    return options
 
 
 @dataclass
 class BrokerQueues:
-    """Names, and the arguments of each."""
+    """The names of the queues and exchanges, and the arguments of each queue."""
 
     origins: dict[QueueName, str]
     suspect: str
     outcomes: str
-    """The exchange by which processors tell each other how crashes end."""
+    """The exchange over which processors tell each other how crashes ended."""
     status: str
-    """The exchange by which processors are asked what they have."""
+    """The exchange over which processors are asked what they have."""
     set_aside: dict[SetAsideState, str]
     delays: tuple[float, ...]
+    """In seconds."""
     arguments: dict[str, Arguments] = field(default_factory=dict)
-    """All queues by name."""
+    """The arguments of every queue, by its name."""
 
     @classmethod
     def of(cls, config: DotDict) -> BrokerQueues:
@@ -64,7 +80,7 @@ class BrokerQueues:
             "normal": config.standard_queue_name,
             "reprocessing": config.reprocessing_queue_name,
         }
-        # Two installations in one virtual host differ in these names, and so in all others.
+        # Two installations in one virtual host differ in this name, and so in all others.
         prefix = config.standard_queue_name.removesuffix(".normal")
         queues = cls(
             origins,
@@ -87,7 +103,7 @@ class BrokerQueues:
                     "x-message-ttl": round(delay * 1000),
                     "x-dead-letter-exchange": "",
                     "x-dead-letter-routing-key": target,
-                    # Without these two, what is due while its target is away is lost.
+                    # Without these two, a crash that comes due while its target is away is lost.
                     "x-dead-letter-strategy": "at-least-once",
                     "x-overflow": "reject-publish",
                 }
@@ -97,9 +113,8 @@ class BrokerQueues:
         """Return the queue where a crash waits until it goes to ``target``."""
         return f"{target}.retry.{delay:g}s"
 
-    def delay_after(self, retries: int) -> float:
-        """Return the delay of a crash that was tried again so often before."""
-        return self.delays[min(retries, len(self.delays) - 1)]
+    def all_delayed(self, target: str) -> list[str]:
+        return [self.delayed(target, delay) for delay in self.delays]
 
     def declare(
         self,
@@ -110,23 +125,23 @@ class BrokerQueues:
         passive: bool = False,
         consumers: bool = False,
     ) -> None:
-        """Make those that are not there yet; then ``done`` is given how many messages wait in each.
+        """Create the queues that are missing; then call ``done`` with the number of messages that wait in each.
 
-        ``passive``: make none; the broker closes the channel where one is not there. ``consumers``: how many consumers
-        each has, instead. Nothing is done on a channel that is being closed.
+        ``passive``: create none; the broker closes the channel if a queue is missing. ``consumers``: count the
+        consumers of each instead. Does nothing on a channel that is closing.
         """
         if not channel.is_open:
             return
-        waiting = list(names)
+        to_declare = list(names)
         counts: dict[str, int] = {}
 
-        def declared(frame: Any) -> None:
+        def on_declared(frame: Any) -> None:
             counts[frame.method.queue] = frame.method.consumer_count if consumers else frame.method.message_count
-            # An answer may come when nothing more can be said.
-            if len(counts) == len(waiting) and channel.is_open:
+            # The last answer may come while the channel is closing.
+            if len(counts) == len(to_declare) and channel.is_open:
                 done(counts)
 
-        for name in waiting:
+        for name in to_declare:
             channel.queue_declare(
-                name, passive=passive, durable=True, arguments=self.arguments[name], callback=declared
+                name, passive=passive, durable=True, arguments=self.arguments[name], callback=on_declared
             )

@@ -1,8 +1,8 @@
 """Crashes that were set aside, parked or rejected, in RabbitMQ.
 
-AMQP cannot browse: to read a queue is to be given its messages, and to give them back. So a reader
-keeps what it was given, because one of them may be put back, and holds a lock meanwhile: another one
-would see only a part of them. The lock is an exclusive queue, because quorum queues know no exclusive consumers.
+AMQP cannot browse: a reader of a queue receives its messages, and must give them back. It keeps them meanwhile, because
+one may be requeued, and holds a lock, because a second reader would see only some of them. The lock is an exclusive
+queue: quorum queues have no exclusive consumers.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from pika.channel import Channel
 
 from socorro_processor.crashqueue.base import SetAsideCrash, SetAsideState
 from socorro_processor.crashqueue.rabbitmq.connection import BrokerConnection
-from socorro_processor.crashqueue.rabbitmq.errors import in_words
+from socorro_processor.crashqueue.rabbitmq.errors import describe_error
 from socorro_processor.crashqueue.rabbitmq.messages import Headers, carried_headers, set_aside_crash
 from socorro_processor.crashqueue.rabbitmq.queues import BrokerQueues
 from socorro_processor.errors import CrashQueueError
 
-LOCKED = 405
+RESOURCE_LOCKED = 405
 LIMIT_OF_A_CONSUMER = 50_000
-"""The protocol's own is 65,535; for more, there are more consumers."""
+"""Messages that one consumer may hold; the protocol allows 65,535. For more messages there are more consumers."""
 
 LONGEST_SILENCE = 2.0
-"""Seconds after which those that do not come are gone: the oldest rejected ones go when there are too many."""
+"""Seconds without a message after which the expected ones are gone: the broker drops rejected ones over the limit."""
 
 
 @dataclass(frozen=True, eq=False)
 class SetAsideMessage:
-    """A crash that was set aside, as it was read."""
+    """A message from the queue of parked or of rejected crashes."""
 
     crash: SetAsideCrash
     tag: int
@@ -46,7 +46,7 @@ class SetAsideMessage:
 class SetAsideReader:
     """Reads the crashes of one state. Methods may be called from any thread but the connection's, unless they say so.
 
-    What was read is given back when the queue is closed, or when its processor dies.
+    What was read goes back when the connection is closed, or when this process dies.
     """
 
     def __init__(self, connection: BrokerConnection, queues: BrokerQueues, state: SetAsideState) -> None:
@@ -62,21 +62,24 @@ class SetAsideReader:
         self._limit = 0
 
     @property
-    def held(self) -> int:
-        """The number of those that were read, and so are not counted by the broker."""
+    def number_read(self) -> int:
+        """The number of crashes that were read: the broker does not count them."""
         return len(self._messages)
 
     def read(self) -> Iterator[SetAsideCrash]:
-        """Yield all, oldest first, without those that were taken out meanwhile."""
+        """Yield all crashes, oldest first, except those that are taken out meanwhile."""
         self._read_all()
         with self._condition:
             tags = list(self._messages)
         for tag in tags:
-            if found := self._messages.get(tag):
-                yield found.crash
+            if message := self._messages.get(tag):
+                yield message.crash
 
     def take_out(self, crash: SetAsideCrash) -> SetAsideMessage | None:
-        """Return its message if it is still there: for one caller alone, who ends with ``remove`` or ``put_back``."""
+        """Return the message of a crash, to one caller only, who then calls ``remove`` or ``put_back``.
+
+        Return None if the crash is not there any more.
+        """
         if crash not in self._tags:
             self._read_all()
         with self._condition:
@@ -88,18 +91,18 @@ class SetAsideReader:
             return self._messages.pop(tag)
 
     def put_back(self, message: SetAsideMessage) -> None:
-        """Leave it set aside as before."""
+        """Leave the message set aside, as before."""
         with self._condition:
             if self._channel is not None:
                 self._add(message)
 
     def remove(self, message: SetAsideMessage) -> None:
-        """Remove it."""
+        """Remove the message from the broker's queue."""
         channel = self._channel
         self._connection.post(lambda: channel.basic_ack(message.tag) if channel and channel.is_open else None)
 
     def forget(self) -> None:
-        """Note, from the connection's thread, that it is lost: what was read on it is the broker's again."""
+        """Note, in the connection's thread, that the channel is closed: what was read belongs to the broker again."""
         with self._condition:
             self._channel = None
             self._messages.clear()
@@ -109,7 +112,7 @@ class SetAsideReader:
     def _read_all(self) -> None:
         with self._reading:
             doing = f"read the {self._state} crashes"
-            # The broker answers on the same channel after it has delivered what it has delivered before.
+            # The broker answers on the same channel, so every earlier delivery arrives before the answer.
             waiting: int = self._connection.call(self._count if self._channel else self._open, doing)
             with self._condition:
                 expected = len(self._messages) + waiting
@@ -131,8 +134,10 @@ class SetAsideReader:
         def closed(reason: BaseException) -> None:
             self.forget()
             if not future.done():
-                locked = getattr(reason, "reply_code", 0) == LOCKED
-                words = "another process reads them: try again once it has ended" if locked else in_words(reason)
+                is_locked = getattr(reason, "reply_code", 0) == RESOURCE_LOCKED
+                words = (
+                    "another process reads them: try again once it has ended" if is_locked else describe_error(reason)
+                )
                 future.set_exception(CrashQueueError(words))
 
         self._connection.open_channel(opened, closed)

@@ -1,4 +1,4 @@
-"""The crashes of the embedded queue that are in flight or delayed: the file knows all of them."""
+"""List the crashes of the embedded queue that are in flight or delayed; all are in its file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from socorro_processor.crashqueue.base import (
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile, text_of
 from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE
 
-_LONGEST_NAME = 200
-_LONGEST_TIME = 10 * 365 * 86_400.0
+_LONGEST_PROCESS_NAME = 200  # characters
+_LONGEST_TIME = 10 * 365 * 86_400.0  # seconds
 
-# Whatever a stranger wrote, it is of the types that are expected here.
-_BODY = f"coalesce(substr({BODY}, 1, {4 * LONGEST_PENDING_ID}), x'')"
-_PROCESS = f"coalesce(substr(CAST(process AS TEXT), 1, {_LONGEST_NAME}), '')"
+# Each column is forced to its type: a stranger may have written anything.
+_SHORT_BODY = f"coalesce(substr({BODY}, 1, {4 * LONGEST_PENDING_ID}), x'')"
+_PROCESS = f"coalesce(substr(CAST(process AS TEXT), 1, {_LONGEST_PROCESS_NAME}), '')"
 _REASON = f"""
     CASE WHEN reason_retry = retries THEN coalesce(substr(CAST(reason AS TEXT), 1, {LONGEST_REASON}), '') ELSE '' END
 """
@@ -34,26 +34,29 @@ _COUNTS = f"""
     SELECT {QUEUE}, {_PROCESS}, count(*)
     FROM crash LEFT JOIN owner ON name = owner
     WHERE state = 'in flight' GROUP BY 1, 2
-"""  # of our own words  # nosec B608
+"""  # built from constants  # nosec B608
 _IN_FLIGHT = f"""
-    SELECT {_BODY}, {QUEUE}, begun = 1,
+    SELECT {_SHORT_BODY}, {QUEUE}, begun = 1,
     {_PROCESS},
     CASE WHEN taken_take = takes THEN {_NUMBER.format("taken_at")} END, {_REASON}
     FROM crash LEFT JOIN owner ON name = owner
     WHERE state = 'in flight' ORDER BY taken_at, id LIMIT {MOST_PENDING}
-"""  # of our own words  # nosec B608
+"""  # built from constants  # nosec B608
 _DELAYED = f"""
-    SELECT {_BODY}, {QUEUE}, {_NUMBER.format("due")}, {_REASON}
+    SELECT {_SHORT_BODY}, {QUEUE}, {_NUMBER.format("due")}, {_REASON}
     FROM crash WHERE state = 'delayed' AND due > ? ORDER BY due, id LIMIT ?
-"""  # of our own words  # nosec B608
+"""  # built from constants  # nosec B608
 
 
-def in_flight(file: SQLiteFile, now: float, wall_now: datetime, *, ids: bool) -> InFlight:
-    """Return what is in flight. ``now``: by the clock of leases and delays. Raises CrashQueueError."""
-    in_work = _none()
-    by_process: defaultdict[str, dict[QueueName, int]] = defaultdict(_none)
+def read_in_flight(file: SQLiteFile, now: float, wall_now: datetime, *, ids: bool) -> InFlight:
+    """Return the numbers in flight, and with ``ids`` also each crash, delayed ones too. Raises CrashQueueError.
+
+    ``now`` is by the clock of leases and delays, ``wall_now`` the same moment by the wall clock.
+    """
+    in_work = _zero_counts()
+    by_process: defaultdict[str, dict[QueueName, int]] = defaultdict(_zero_counts)
     crashes: list[PendingCrash] = []
-    with file.reading("look for what is in flight") as connection:
+    with file.reading("look for crashes in flight") as connection:
         for queue, process, count in connection.execute(_COUNTS):
             in_work[queue] += count
             by_process[process][queue] += count
@@ -70,7 +73,7 @@ def in_flight(file: SQLiteFile, now: float, wall_now: datetime, *, ids: bool) ->
     )
 
 
-def _none() -> dict[QueueName, int]:
+def _zero_counts() -> dict[QueueName, int]:
     return dict.fromkeys(QUEUES, 0)
 
 

@@ -1,14 +1,13 @@
-"""The leases of the embedded queue: who has which crash in flight, and what becomes of it when its owner dies.
+"""The leases of the embedded queue: which owner has which crash in flight, and what happens when the owner dies.
 
-A lease belongs to an owner, one queue object of one process. It is void
+A lease belongs to an owner, which is one queue object of one process. It becomes void
 
-- at once when the owner dies: its lock is free (see ``owners``);
-- at once after a reboot;
-- when the owner has not renewed it for ``lease_time``, by a clock that no change of the time moves:
-  for owners that hang, or whose lock a child process inherited.
+- as soon as the owner dies: its lock is free (see ``owners``);
+- at a reboot;
+- when the owner has not renewed it for ``lease_time``, by a clock that nobody can set. This is for owners that hang,
+  or whose lock a child process inherited.
 
-What was leased then waits again: with the same attempt where it had not begun, and where it had,
-with the next one and one death more.
+The crash then waits again: with the same attempt if that had not begun, otherwise with the next, and one death more.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from functools import partial
 from socorro_processor.crashqueue.base import this_process
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile
 from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile
-from socorro_processor.crashqueue.sqlite.strays import BODY, OWNERS, whole
+from socorro_processor.crashqueue.sqlite.strays import BODY, OWNERS, as_whole_number
 from socorro_processor.errors import CrashQueueError
 
 OWNER_CHECK_INTERVAL = 1.0
-"""Seconds until the crashes of a processor that died are noticed."""
+"""Seconds until the death of a processor is noticed."""
 
 GIVE_BACK = "UPDATE crash SET state = 'waiting', owner = NULL, begun = 0"
 
@@ -48,10 +47,10 @@ logger = logging.getLogger(__name__)
 
 
 class Leases:
-    """Holds the leases of one owner, and frees those of owners that died.
+    """Keeps the leases of one owner, and frees those of dead owners.
 
-    ``given_back`` is called when crashes that were dropped wait again. Methods raise
-    CrashQueueError; they may be called from any thread, but for ``free_the_dead``.
+    ``given_back`` is called when crashes that were dropped wait again. Methods raise CrashQueueError, and may be called
+    from any thread, except ``free_the_dead``.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class Leases:
 
     @property
     def owner_name(self) -> str:
-        """The name of this owner among those of the file."""
+        """The name of this owner."""
         return self._owner.name
 
     @property
@@ -93,76 +92,76 @@ class Leases:
             return frozenset(self._held)
 
     def claim(self) -> None:
-        """Become an owner that others can see die; needed before the first ``take``."""
+        """Become an owner whose death others notice. Call it before the first ``take``."""
         with _owner_files():
             self._owner.claim()
         self._claimed = True
         self._heartbeat.start(self._beat)
 
     def take(self, connection: sqlite3.Connection, row: int, body: bytes) -> Lease:
-        """Put a crash in flight, within the caller's transaction; ``hold`` comes after it."""
+        """Put a crash in flight, within the caller's transaction; call ``hold`` after that."""
         (takes,) = connection.execute(
             f"UPDATE crash SET state = 'in flight', body = {BODY}, takes = takes + 1, owner = ?,"  # nosec B608
             " taken_at = ?, taken_take = takes + 1 WHERE id = ? RETURNING takes",
             (self._owner.name, self._clock(), row),
         ).fetchone()
-        # In the same transaction: nothing is in flight without a lease that can run out.
+        # In the same transaction, so that nothing is in flight without a lease that can run out.
         self._renew(connection)
         return Lease(row, takes, body)
 
     def hold(self, lease: Lease) -> None:
-        """Keep a lease alive from now on: the transaction that took it has ended well."""
+        """Renew a lease from now on: the transaction that took it was committed."""
         with self._lock:
             self._held.add(lease)
 
     def change(
         self, connection: sqlite3.Connection, lease: Lease, statement: str, parameters: tuple[object, ...] = ()
     ) -> list[tuple[int]]:
-        """Do this to a leased crash; return its attempts, or nothing if the lease is void."""
+        """Execute ``statement`` on a leased crash; return a row with its attempts, or no row if the lease is void."""
         return connection.execute(
-            f"{statement} WHERE id = ? AND takes = ? AND state = 'in flight'"  # of our own words  # nosec B608
-            f" RETURNING {whole('attempts')} + {whole('begun')}",
+            f"{statement} WHERE id = ? AND takes = ? AND state = 'in flight'"  # built from constants  # nosec B608
+            f" RETURNING {as_whole_number('attempts')} + {as_whole_number('begun')}",
             (*parameters, lease.row, lease.takes),
         ).fetchall()
 
     def end(self, lease: Lease) -> None:
-        """Note that the caller is done with it, and that the file says so."""
+        """Note that a lease has ended, and that the file says so."""
         with self._lock:
             self._held.discard(lease)
 
     def drop(self, lease: Lease) -> None:
-        """Note that the caller is done with it, but could not say so in the file: it is given back later."""
+        """Note that a lease has ended, but not in the file: the crash is given back later."""
         with self._lock:
             self._held.discard(lease)
             self._dropped.add(lease)
 
     def close(self) -> None:
-        """Give everything back and cease to be an owner. Raises nothing: the others would notice."""
+        """Give everything back and stop being an owner. Raises nothing: other owners would free the crashes."""
         self._heartbeat.stop()
-        # Whoever only submits or looks has nothing to give back, and may not even be allowed to write.
+        # A process that only submits or looks has nothing to give back, and may not be allowed to write.
         if self._claimed:
             try:
                 self.give_back_all()
             except CrashQueueError as error:
-                logger.warning("the queue is left to the other processors, or to the next one: %s", error)
+                logger.warning("other processors will take the crashes in flight: %s", error)
         with suppress(OSError):
             self._owner.give_up()
 
     def give_back_all(self) -> None:
-        """Give back whatever the file says that this owner has in flight."""
+        """Give back all crashes that, according to the file, this owner has in flight."""
         with self._file.transaction("give back the crashes in flight") as connection:
             connection.execute(f"{GIVE_BACK} WHERE owner = ? AND state = 'in flight'", (self._owner.name,))
             connection.execute("DELETE FROM owner WHERE name = ?", (self._owner.name,))
 
     def free_the_dead(self) -> None:
-        """Put back what dead owners had in flight. Does nothing if that was done within a second."""
+        """Free the crashes that dead owners had in flight. Does nothing if it did so less than a second ago."""
         now = self._clock()
         unseen_for = now - self._owners_checked_at
         if unseen_for < OWNER_CHECK_INTERVAL:
             return
         if unseen_for > self._lease_time / 2:
-            # Either this process has just started or it was asleep, and the others may have been
-            # too: with the machine, or because none could write. Let them renew before judging.
+            # This process has just started, or it slept, and so may others have: with the machine, or because nobody
+            # could write. Let them renew their leases before judging.
             self._expiry_counts_from = now + self._lease_time / 4
         with self._file.reading("look for dead processors") as connection:
             rows = connection.execute(OWNERS).fetchall()
@@ -177,13 +176,13 @@ class Leases:
                     self._free(name, expires)
         self._owners_checked_at = now
 
-    def _free(self, owner: str, seen_to_expire: float | None = None) -> None:
+    def _free(self, owner: str, seen_expiry: float | None = None) -> None:
         with self._file.transaction("free the crashes of a dead processor") as connection:
-            # It may have renewed its leases since it was looked at.
-            gone = connection.execute(
-                "DELETE FROM owner WHERE name = ? AND expires = coalesce(?, expires)", (owner, seen_to_expire)
+            # The owner may have renewed its leases since they were read.
+            deleted = connection.execute(
+                "DELETE FROM owner WHERE name = ? AND expires = coalesce(?, expires)", (owner, seen_expiry)
             ).rowcount
-            if not gone:
+            if not deleted:
                 return
             freed = connection.execute(
                 "UPDATE crash SET state = 'waiting', owner = NULL, attempts = attempts + begun,"
@@ -191,7 +190,7 @@ class Leases:
                 (owner,),
             ).rowcount
         if freed:
-            logger.warning("a processor died or hangs, crashes that it had in flight come back: %d", freed)
+            logger.warning("a processor died or hangs; crashes in flight that come back: %d", freed)
 
     def _renew(self, connection: sqlite3.Connection) -> None:
         now = self._clock()
@@ -202,15 +201,15 @@ class Leases:
         )
 
     def _beat(self) -> None:
-        """Renew the leases while there are any, and give back those that were dropped.
+        """Renew the leases, if there are any, and give back dropped crashes.
 
-        What is done is noted only once the file says it: a beat that broke off is made good by the next.
+        Success is noted only after the commit: the next beat makes up for one that failed.
         """
         with self._lock:
             held, dropped = bool(self._held), set(self._dropped)
         now = self._clock()
-        due = held and now >= self._renewed_at + self._lease_time / 3
-        if not due and not dropped:
+        is_due = held and now >= self._renewed_at + self._lease_time / 3
+        if not is_due and not dropped:
             return
         try:
             with self._file.transaction("renew the leases") as connection:

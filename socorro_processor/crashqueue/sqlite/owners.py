@@ -1,8 +1,7 @@
-"""The processors that are alive on this machine: the leases of the embedded queue rest on it.
+"""Which processors on this machine are alive; the leases of the embedded queue depend on it.
 
-A processor holds a lock (flock) on a file of its own for as long as it lives. The kernel lets go
-of it at the very moment the process ends, however it ends, so that nobody has to wait for a
-timeout to know that a killed processor's crashes are free.
+A processor locks (flock) its own file for as long as it lives. The kernel releases the lock as soon as the process
+ends, in whatever way, so the crashes of a killed processor are free without a timeout.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _CANNOT_BE_JUDGED = NOT_OURS | {errno.ENOENT}
 
 
 def boot_time() -> float:
-    """Return the seconds since this machine booted, sleep included. No change of the wall clock moves it."""
+    """Return the seconds since this machine booted, sleep included. Setting the wall clock does not change it."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -40,9 +39,9 @@ def boot_id() -> str:
 
 
 class OwnerFile:
-    """The file whose lock says that its owner lives; it also tells about those of others.
+    """The file whose lock shows that its owner lives. Also examines the files of other owners.
 
-    Each file's name in ``directory`` is the name of its owner. All methods raise OSError.
+    Each file in ``directory`` is named after its owner. All methods raise OSError.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -55,35 +54,34 @@ class OwnerFile:
         return self._directory / self.name
 
     def claim(self) -> None:
-        """Create and lock the file; does nothing where that is done already."""
+        """Create and lock the file, unless that is done already."""
         if self._lock is None:
             self._directory.mkdir(parents=True, exist_ok=True)
-            # Who finds the file before it is locked, and buries it, is done in an instant.
+            # Another owner may lock the file first, to remove it, but only for an instant.
             self._lock = FileLock(self.path, wait=True)
 
     def give_up(self) -> None:
-        """Remove the file and let go of its lock."""
+        """Remove the file and release its lock."""
         if self._lock is not None:
             lock, self._lock = self._lock, None
             with lock:
                 lock.remove()
 
     def all_names(self) -> set[str]:
-        """Return the owners that have a file, alive or not."""
+        """Return the names of the owners that have a file, alive or not."""
         try:
             return {entry.name for entry in self._directory.iterdir() if _NAME.fullmatch(entry.name)}
         except FileNotFoundError:
             return set()
 
     def remove_if_dead(self, name: str, action: Callable[[], None]) -> bool:
-        """Do ``action`` and remove the file, if nobody locks the file of this owner; return True if it was so.
+        """If nobody locks the file of this owner, run ``action``, remove the file, and return True.
 
-        The lock is held meanwhile, so that an owner that has only just made its file cannot begin
-        to use it under the hands of one who takes it for dead. One without a file, or with one that
-        cannot be opened, is not judged: only the end of its lease says that it is gone.
+        The lock is held meanwhile, so that an owner that has only just created its file cannot begin to use it. An
+        owner without a file, or whose file cannot be opened, is not judged: only the end of its lease shows its death.
         """
         try:
-            # Shared, so that two who ask at the same time do not take each other for the owner.
+            # Shared, so that two processes that ask at the same time do not take each other for the owner.
             lock = FileLock(self._directory / name, os.O_RDWR | os.O_NOFOLLOW, shared=True)
         except BlockingIOError:
             return False
@@ -98,9 +96,9 @@ class OwnerFile:
 
 
 class Heartbeat:
-    """A small thread that calls one function every ``seconds`` until it is stopped.
+    """A thread that calls a function every ``seconds`` until it is stopped.
 
-    A beat that breaks off, whatever it was of, is logged; the next one must be able to do its work.
+    A beat that raises is logged; the next one must be able to do its work.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -109,26 +107,26 @@ class Heartbeat:
         self._thread: threading.Thread | None = None
 
     def start(self, beat: Callable[[], None]) -> None:
-        """Begin; a second start does nothing."""
+        """Start the thread; a second start does nothing."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, args=(beat,), name="queue-heartbeat", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Return once the last beat has ended. Not to be called by the beat itself."""
+        """Stop the thread, and return once the last beat has ended. Not to be called by the beat itself."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
 
     def _run(self, beat: Callable[[], None]) -> None:
-        broke_off = False
+        has_failed = False
         while not self._stopped.wait(self._seconds):
             try:
                 beat()
-                broke_off = False
+                has_failed = False
             except Exception as error:
-                # Once, not each second. If memory is short, the log may get none either.
-                if not broke_off:
+                # Logged once, not each second. If memory is short, logging may fail too.
+                if not has_failed:
                     with suppress(MemoryError):
-                        logger.error("the queue's heartbeat broke off, it goes on: %s", stack_of(error))
-                broke_off = True
+                        logger.error("a heartbeat of the queue failed, the next one follows: %s", stack_of(error))
+                has_failed = True

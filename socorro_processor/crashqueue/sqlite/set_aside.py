@@ -1,40 +1,38 @@
-"""Crashes that were set aside, parked or rejected, in the embedded queue: the table ``kept``."""
+"""Crashes that were set aside, parked or rejected, in the table ``kept`` of the embedded queue."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Any
 
-from socorro_processor.crashqueue.base import LONGEST_REASON, QueueName, SetAsideCrash, SetAsideState
+from socorro_processor.crashqueue.base import (
+    EPOCH,
+    LONGEST_REASON,
+    MICROSECOND,
+    QueueName,
+    SetAsideCrash,
+    SetAsideState,
+)
 from socorro_processor.crashqueue.sqlite.file import SQLiteFile, body_of, text_of
-from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE, whole
+from socorro_processor.crashqueue.sqlite.strays import BODY, QUEUE, as_whole_number
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 LATEST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 
 def add_set_aside(connection: sqlite3.Connection, crash: SetAsideCrash) -> int:
-    """Set it aside, cut to what is stored of it; return its number, one more each time."""
-    crash = crash.cut()
+    """Store a crash, cut to the limits; return its number, which grows by one each time."""
     added = connection.execute(
-        "INSERT INTO kept (state, body, queue, attempts, reason, time, work) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            crash.state,
-            body_of(crash.crash_id),
-            crash.queue,
-            crash.attempts,
-            crash.reason,
-            _microseconds(crash.time),
-            crash.work,
-        ),
+        "INSERT INTO kept (state, body, queue, attempts, reason, time, work)"
+        " VALUES (:state, :body, :queue, :attempts, :reason, :time, :work)",
+        _columns(crash.cut()),
     )
     return added.lastrowid or 0
 
 
 def drop_oldest_rejected(connection: sqlite3.Connection, maximum: int) -> int:
-    """Drop the oldest rejected ones over ``maximum``; return how many. They are counted for it, one by one."""
+    """Drop the oldest rejected crashes over ``maximum``; return their number. Reads one row for each that stays."""
     return connection.execute(
         "DELETE FROM kept WHERE state = 'rejected' AND id <= (SELECT id FROM kept WHERE state = 'rejected'"
         " ORDER BY id DESC LIMIT 1 OFFSET ?)",
@@ -43,25 +41,17 @@ def drop_oldest_rejected(connection: sqlite3.Connection, maximum: int) -> int:
 
 
 def remove_set_aside(connection: sqlite3.Connection, crash: SetAsideCrash) -> bool:
-    """Remove it; return False if it is not there. Of two that are equal, one goes."""
+    """Remove a crash; return False if it is not there. Of two equal ones, one stays."""
     removed = connection.execute(
-        "DELETE FROM kept WHERE id = (SELECT id FROM kept WHERE time = ? AND state = ? AND body = ?"
-        " AND queue = ? AND reason = ? AND attempts = ? AND work = ? LIMIT 1)",
-        (
-            _microseconds(crash.time),
-            crash.state,
-            body_of(crash.crash_id),
-            crash.queue,
-            crash.reason,
-            crash.attempts,
-            crash.work,
-        ),
+        "DELETE FROM kept WHERE id = (SELECT id FROM kept WHERE time = :time AND state = :state AND body = :body"
+        " AND queue = :queue AND reason = :reason AND attempts = :attempts AND work = :work LIMIT 1)",
+        _columns(crash),
     ).rowcount
     return bool(removed) or _remove_stray(connection, crash)
 
 
 def read_set_aside(file: SQLiteFile, state: SetAsideState, page: int = 500) -> Iterator[SetAsideCrash]:
-    """Yield all in this state, oldest first, read by the page: whoever reads may put some back meanwhile."""
+    """Yield all crashes in this state, oldest first, page by page: the caller may requeue some meanwhile."""
     last = 0
     while True:
         with file.reading(f"list the {state} crashes") as connection:
@@ -73,12 +63,13 @@ def read_set_aside(file: SQLiteFile, state: SetAsideState, page: int = 500) -> I
         last = rows[-1][0]
 
 
-# Whatever a stranger wrote, it is of the types that are expected here.
+# Each column is forced to its type: a stranger may have written anything.
 _ROWS = f"""
     SELECT id, {BODY}, substr(CAST(reason AS TEXT), 1, {LONGEST_REASON}),
-    min(max(coalesce(CAST(time AS INTEGER), 0), 0), {LATEST}), {whole("attempts")}, {QUEUE}, CAST(work AS TEXT)
+    min(max(coalesce(CAST(time AS INTEGER), 0), 0), {LATEST}), {as_whole_number("attempts")}, {QUEUE},
+    CAST(work AS TEXT)
     FROM kept WHERE state = ?
-"""  # of our own words  # nosec B608
+"""  # built from constants  # nosec B608
 
 
 def _crash_of(row: tuple[int, bytes, str, int, int, QueueName, str], state: SetAsideState) -> SetAsideCrash:
@@ -87,12 +78,12 @@ def _crash_of(row: tuple[int, bytes, str, int, int, QueueName, str], state: SetA
 
 
 def _remove_stray(connection: sqlite3.Connection, crash: SetAsideCrash) -> bool:
-    """Remove one that is not written down as it is read."""
+    """Remove a crash whose row has other types than it is read with."""
     for row in connection.execute(_ROWS, (crash.state,)):
         if _crash_of(row, crash.state) == crash:
             return bool(connection.execute("DELETE FROM kept WHERE id = ?", (row[0],)).rowcount)
     return False
 
 
-def _microseconds(time: datetime) -> int:
-    return (time - EPOCH) // MICROSECOND
+def _columns(crash: SetAsideCrash) -> dict[str, Any]:
+    return {**vars(crash), "body": body_of(crash.crash_id), "time": crash.microseconds}

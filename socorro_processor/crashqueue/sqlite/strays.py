@@ -1,7 +1,7 @@
-"""Rows of the embedded queue from other hands, or from damage: any type may be in any column.
+"""Rows of the embedded queue that another program wrote, or that are damaged: any column may have any type.
 
-SQLite stores a text where a number belongs, and text that is no UTF-8. A row must neither end the processor nor stand
-in the way of others: what can be delivered is, and rejected there like any body that is no crash id.
+SQLite stores text where a number belongs, and text that is not UTF-8. Such a row must neither end the processor nor
+block other rows: it is delivered if that is possible, and rejected like any body that is not a crash id.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from itertools import pairwise
 from socorro_processor.crashqueue.base import LONGEST_DELAY, QUEUES
 
 LONGEST_BODY = 1 << 20
-"""Bytes of a body that are read. A crash id has 36."""
+"""The number of bytes that are read of a body. A crash id has 36."""
 
-# `substr` makes NULL of an empty blob.
+# `substr` turns an empty blob into NULL.
 BODY = f"coalesce(substr(CAST(body AS BLOB), 1, {LONGEST_BODY}), x'')"
 QUEUE = f"CASE WHEN queue IN {QUEUES} THEN queue ELSE 'normal' END"
 
 _QUEUES_IN_ORDER = sorted(QUEUES)
-# Each is answered by an index, however many rows there are.
+# An index answers each of these, however many rows there are.
 _BETWEEN_QUEUES = " OR ".join(
     [
         f"queue < '{_QUEUES_IN_ORDER[0]}'",
@@ -33,23 +33,23 @@ OWNERS = """
     SELECT name, boot, expires FROM owner WHERE typeof(name) = 'text' AND length(name) = 32
     AND name NOT GLOB '*[^0-9a-f]*' AND typeof(boot) = 'text' AND typeof(expires) = 'real'
 """
-"""The name of an owner names a file, too: no stranger may name any."""
+"""The name of an owner is also a file name: a stranger must not be able to choose it freely."""
 _IN_FLIGHT = f"state = 'in flight' AND (owner IS NULL OR owner NOT IN (SELECT name FROM ({OWNERS})))"  # nosec B608
 _MENDINGS = (
     (_WAITING, f"queue = {QUEUE}"),
-    # No delay is longer; a text is greater than any number.
+    # No delay ends later than :latest. In SQLite, any text is greater than any number.
     (_DELAYED, f"queue = {QUEUE}, due = 0"),
     (_IN_FLIGHT, f"queue = {QUEUE}, state = 'waiting', owner = NULL, begun = 0"),
 )
 
 
-def whole(column: str) -> str:
+def as_whole_number(column: str) -> str:
     """Return SQL that reads a column as a whole number from 0 to 1,000,000, whatever is in it."""
     return f"min(max(coalesce(CAST({column} AS INTEGER), 0), 0), 1000000)"
 
 
 def has_strays(connection: sqlite3.Connection, now: float) -> bool:
-    """Return True if there are rows that would never be delivered, because of what is in their columns."""
+    """Return True if there are rows that would never be delivered because of their values."""
     return any(
         connection.execute(f"SELECT 1 FROM crash WHERE {which} LIMIT 1", _parameters(now)).fetchone()  # nosec B608
         for which, _ in _MENDINGS
@@ -57,7 +57,7 @@ def has_strays(connection: sqlite3.Connection, now: float) -> bool:
 
 
 def mend_strays(connection: sqlite3.Connection, now: float) -> int:
-    """Have them delivered, from the normal queue if theirs does not exist; return how many there were."""
+    """Make such rows deliverable, in the normal queue if theirs does not exist; return their number."""
     return sum(
         connection.execute(f"UPDATE crash SET {mending} WHERE {which}", _parameters(now)).rowcount  # nosec B608
         for which, mending in _MENDINGS

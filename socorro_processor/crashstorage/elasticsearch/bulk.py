@@ -15,7 +15,7 @@ from socorro_processor.crashstorage.elasticsearch.crashstorage import (
     ESCrashStorageRedactedJsonDump,
     ESCrashStorageRedactedSave,
 )
-from socorro_processor.crashstorage.elasticsearch.refusals import DocumentTooLarge, to_storage_error
+from socorro_processor.crashstorage.elasticsearch.errors import DocumentTooLarge, translate_elasticsearch_error
 from socorro_processor.errors import CrashStorageError, PermanentStorageError, TransientStorageError, without_frames
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -28,11 +28,11 @@ _SAVED = frozenset((200, 201))
 
 @dataclass
 class Operation:
-    """A document to be saved: its part of a bulk request, and the outcome."""
+    """A document to save: its part of a bulk request, and the outcome."""
 
     alias: str
     elsewhere: Sequence[str]
-    """The indexes that must not have a document of this crash any more."""
+    """The indexes that must no longer have a document of this crash."""
     crash_id: str
     document: bytes
     is_elsewhere: bool = False
@@ -51,9 +51,9 @@ class _Batch:
 class GroupCommit:
     """Sends the operations of several threads together; each thread waits until its operation is sent.
 
-    The first thread of a batch sends it: when it holds ``maximum`` operations, ``interval`` seconds after the
-    first one, or as soon as all threads that use this object wait here, because then no other will come. So a
-    single thread never waits for others. ``send`` sets the ``error`` of each operation that failed.
+    The first thread of a batch sends it: when it has ``maximum`` operations, ``interval`` seconds after the first,
+    or as soon as all threads that use this object are waiting, because then no other will come. So a single thread
+    never waits for others. ``send`` sets the ``error`` of each operation that failed.
     """
 
     def __init__(self, send: Callable[[Sequence[Operation]], None], maximum: int, interval: float) -> None:
@@ -70,7 +70,7 @@ class GroupCommit:
         with self._changed:
             self._threads.add(threading.current_thread())
             self._waiting += 1
-            batch = self._joined(operation)
+            batch = self._join(operation)
         try:
             if batch.operations[0] is operation:
                 self._lead(batch)
@@ -87,7 +87,7 @@ class GroupCommit:
                 # The error holds this frame, and so the document: this frame must not hold the error.
                 del error
 
-    def _joined(self, operation: Operation) -> _Batch:
+    def _join(self, operation: Operation) -> _Batch:
         if self._batch.operations and self._batch.size + len(operation.document) > MAXIMUM_SIZE:
             self._close(self._batch)
         batch = self._batch
@@ -114,8 +114,7 @@ class GroupCommit:
             self._send(batch.operations)
         except BaseException:
             # The other threads must neither wait for ever nor believe that their crashes are saved.
-            for operation in batch.operations:
-                operation.error = TransientStorageError("the thread that sent a bulk request for others has failed")
+            _fail(batch.operations, TransientStorageError("the thread that sent a bulk request for others has failed"))
             raise
         finally:
             batch.done.set()
@@ -126,12 +125,12 @@ class _Bulk(ESCrashStorage):
 
     required_config = Namespace()
     required_config.add_option(
-        "items_per_bulk_load", default=100, doc="crashes that are saved by one request at the most"
+        "items_per_bulk_load", default=100, doc="maximum number of crashes that one request saves"
     )
     required_config.add_option(
         "flush_interval",
         default=0.2,
-        doc="seconds that a crash waits for others at the most, to be saved by the same request",
+        doc="maximum number of seconds that a crash waits for others, to be saved by the same request",
     )
 
     def __init__(self, config: DotDict) -> None:
@@ -158,13 +157,12 @@ class _Bulk(ESCrashStorage):
                 self._send([operation])
             return
         except CrashStorageError as error:
-            for operation in operations:
-                operation.error = type(error)(str(error))
+            _fail(operations, error)
             return
         for operation, result in zip(operations, results, strict=True):
             if result["status"] not in _SAVED:
                 what = f"save crash {operation.crash_id} through alias {operation.alias}"
-                operation.error = to_storage_error(result["status"], result, what, documents)
+                operation.error = translate_elasticsearch_error(result["status"], result, what, documents)
         self._look_elsewhere([operation for operation in operations if operation.error is None])
         if len(operations) > 1:
             for operation in operations:
@@ -176,13 +174,18 @@ class _Bulk(ESCrashStorage):
     def _look_elsewhere(self, operations: Sequence[Operation]) -> None:
         places = [(index, operation.crash_id) for operation in operations for index in operation.elsewhere]
         try:
-            found = self._connection.ids_with_document(places, ignored=NOT_SEARCHED)
+            crash_ids = self._connection.ids_with_document(places, ignored=NOT_SEARCHED)
         except CrashStorageError as error:
-            for operation in operations:
-                operation.error = type(error)(str(error))
+            _fail(operations, error)
             return
         for operation in operations:
-            operation.is_elsewhere = operation.crash_id in found
+            operation.is_elsewhere = operation.crash_id in crash_ids
+
+
+def _fail(operations: Sequence[Operation], error: CrashStorageError) -> None:
+    """Give each operation its own error, because several threads raise them."""
+    for operation in operations:
+        operation.error = type(error)(str(error))
 
 
 def _lines(operation: Operation) -> bytes:

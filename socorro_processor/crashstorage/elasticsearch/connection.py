@@ -6,13 +6,14 @@ import logging
 import ssl
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedProductError
 
-from socorro_processor.configuration import DotDict, Namespace, RequiredConfig
+from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber
+from socorro_processor.crashstorage.elasticsearch.errors import LONGEST_REASON, NO_INDEX, translate_elasticsearch_error
 from socorro_processor.crashstorage.elasticsearch.node import DeadlineNode
-from socorro_processor.crashstorage.elasticsearch.refusals import LONGEST_REASON, NO_INDEX, to_storage_error
 from socorro_processor.errors import ConfigurationError, TransientStorageError
 
 logger = logging.getLogger(__name__)
@@ -21,10 +22,10 @@ logger = logging.getLogger(__name__)
 logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
 _CONNECTIONS = 64
-"""More than there are threads, because a thread that finds none free waits without a limit. Made when needed."""
+"""Connections to a node, made when needed: more than threads, because a thread that finds none free waits for ever."""
 
 _LONGEST_DEAD = 5.0
-"""Seconds for which a node that failed is not asked if there are others."""
+"""Seconds for which a node that failed is avoided if there are others."""
 
 _JSON = {"accept": "application/json", "content-type": "application/json"}
 _LINES = {"accept": "application/json", "content-type": "application/x-ndjson"}
@@ -37,86 +38,59 @@ _BULK = f"/_bulk{_ONLY_TO_AN_ALIAS}"
 _UNAVAILABLE = 503
 
 
+def connection_options() -> Namespace:
+    """Return the options of ``ElasticsearchConnection``."""
+    options = Namespace()
+    add = partial(options.add_option, reference_value_from="resource.elasticsearch")
+    add_secret = partial(options.add_option, reference_value_from="secrets.elasticsearch")
+    add(
+        "elasticsearch_urls",
+        "http://localhost:9200",
+        "the nodes of the cluster, each as scheme://host:port, separated by commas",
+    )
+    add(
+        "elasticsearch_timeout",
+        30.0,
+        "seconds in which some part of an answer must come; the whole may take twice as long",
+        Seconds(above=True),
+    )
+    add(
+        "maximum_retries",
+        1,
+        "how many times a request is sent again, to another node if there is one, after a connection failed; "
+        "after that, and after any other failure, the crash is tried again",
+        WholeNumber(0),
+    )
+    add("http_compress", False, "compress requests: less network, more processor time")
+    add("ca_certs", "", "the file of the certificate authorities that are trusted for https")
+    add(
+        "verify_certs",
+        True,
+        "refuse an https server without a trusted certificate; false is for trials only",
+    )
+    add_secret("elasticsearch_user", "", "the user to log in as, with elasticsearch_password (empty: none)")
+    add_secret("elasticsearch_password", "", "the password of elasticsearch_user", secret=True)
+    add_secret("elasticsearch_api_key", "", "an API key, encoded, to use instead of user and password", secret=True)
+    return options
+
+
 class ElasticsearchConnection(RequiredConfig):
     """One client for all threads. Its methods raise CrashStorageErrors, which quote nothing of a crash's content."""
 
-    required_config = Namespace()
-    required_config.add_option(
-        "elasticsearch_urls",
-        default="http://localhost:9200",
-        doc="the nodes of the cluster, each as scheme://host:port, separated by commas",
-        reference_value_from="resource.elasticsearch",
-    )
-    required_config.add_option(
-        "elasticsearch_timeout",
-        default=30.0,
-        doc="seconds in which something of an answer has to come; the whole of it has twice as long",
-        reference_value_from="resource.elasticsearch",
-    )
-    required_config.add_option(
-        "maximum_retries",
-        default=1,
-        doc="how often a request is sent again, to another node where there is one, after a connection failed; "
-        "for all else, and after that, the queue tries the crash again",
-        reference_value_from="resource.elasticsearch",
-    )
-    required_config.add_option(
-        "http_compress",
-        default=False,
-        doc="compress requests: less network, more processor time",
-        reference_value_from="resource.elasticsearch",
-    )
-    required_config.add_option(
-        "ca_certs",
-        default="",
-        doc="a file with the certificates of further authorities that https servers are trusted by",
-        reference_value_from="resource.elasticsearch",
-    )
-    required_config.add_option(
-        "verify_certs",
-        default=True,
-        doc="whether an https server must show a certificate that is trusted; false is for trials only",
-        reference_value_from="resource.elasticsearch",
-    )
-    required_config.add_option(
-        "elasticsearch_user",
-        default="",
-        doc="the user to log in as, with elasticsearch_password (empty: none)",
-        reference_value_from="secrets.elasticsearch",
-    )
-    required_config.add_option(
-        "elasticsearch_password",
-        default="",
-        doc="the password of elasticsearch_user",
-        secret=True,
-        reference_value_from="secrets.elasticsearch",
-    )
-    required_config.add_option(
-        "elasticsearch_api_key",
-        default="",
-        doc="an API key, encoded, to use instead of user and password",
-        secret=True,
-        reference_value_from="secrets.elasticsearch",
-    )
+    required_config = connection_options()
 
     def __init__(self, config: DotDict) -> None:
         urls = [url.strip() for url in config.elasticsearch_urls.split(",") if url.strip()]
         for url in urls:
             if "@" in url:
                 raise ConfigurationError(
-                    "elasticsearch_urls holds a user or password, which would be shown: "
+                    "elasticsearch_urls contains a user or password, which would be shown: "
                     "set elasticsearch_user and elasticsearch_password in secrets.elasticsearch"
                 )
             if not url.startswith(("http://", "https://")):
                 raise ConfigurationError(f"elasticsearch_urls: {url} begins with neither http:// nor https://")
         if config.elasticsearch_api_key and config.elasticsearch_user:
             raise ConfigurationError("both elasticsearch_user and elasticsearch_api_key are set: one must be empty")
-        if not config.elasticsearch_timeout > 0:
-            raise ConfigurationError(
-                f"elasticsearch_timeout is {config.elasticsearch_timeout}: seconds above 0 expected"
-            )
-        if config.maximum_retries < 0:
-            raise ConfigurationError(f"maximum_retries is {config.maximum_retries}: 0 or more expected")
         try:
             self.client = Elasticsearch(
                 urls,
@@ -132,11 +106,11 @@ class ElasticsearchConnection(RequiredConfig):
                 **(_tls(config) if any(url.startswith("https:") for url in urls) else {}),
             )
         except (ValueError, OSError) as error:
-            raise ConfigurationError(f"the connection to Elasticsearch cannot be configured: {error}") from error
+            raise ConfigurationError(f"cannot configure the connection to Elasticsearch: {error}") from error
         self._nodes = ", ".join(urls)
 
     def save(self, alias: str, crash_id: str, document: bytes) -> None:
-        """Put a document in place of the one that may be there. Raises IndexMissing if ``alias`` is not an alias."""
+        """Save a document in place of any earlier one. Raises IndexMissing if ``alias`` is not an alias."""
         what = f"save crash {crash_id} through alias {alias}"
         target = f"/{alias}/_doc/{crash_id}{_ONLY_TO_AN_ALIAS}"
         with self.translate_errors(what, [len(document)]):
@@ -147,7 +121,7 @@ class ElasticsearchConnection(RequiredConfig):
     def bulk(self, lines: bytes, documents: Sequence[int]) -> list[Mapping[str, Any]]:
         """Send a bulk request, and return the answer to each operation in order. Each must name an alias.
 
-        ``documents``: the sizes of the documents in bytes.
+        ``documents`` are the sizes of the documents in bytes.
         """
         what = f"save {len(documents)} crashes in bulk"
         with self.translate_errors(what, documents):
@@ -160,7 +134,7 @@ class ElasticsearchConnection(RequiredConfig):
     def ids_with_document(self, places: Sequence[tuple[str, str]], ignored: Collection[str] = (NO_INDEX,)) -> set[str]:
         """Return the crash ids that have a document in the index beside them, even if no search finds it yet.
 
-        ``places``: pairs of index and crash id. ``ignored``: the kinds of errors that mean that there is none.
+        ``places`` are pairs of index and crash id. Errors of the kinds in ``ignored`` mean that there is no document.
         """
         if not places:
             return set()  # Elasticsearch takes no empty request
@@ -171,7 +145,7 @@ class ElasticsearchConnection(RequiredConfig):
             ).body
         for document in answer["docs"]:
             if (error := document.get("error")) and error.get("type") not in ignored:
-                raise to_storage_error(_UNAVAILABLE, document, what)
+                raise translate_elasticsearch_error(_UNAVAILABLE, document, what)
         return {document["_id"] for document in answer["docs"] if document.get("found")}
 
     def delete(self, index: str, crash_id: str) -> bool:
@@ -182,14 +156,14 @@ class ElasticsearchConnection(RequiredConfig):
 
     @contextmanager
     def translate_errors(self, what: str, documents: Sequence[int] = ()) -> Iterator[None]:
-        """Raise the client's errors as ours. ``documents``: the sizes in bytes of the documents in the request."""
+        """Raise the client's errors as CrashStorageErrors. ``documents`` are the sizes of those in the request."""
         try:
             yield
         except UnsupportedProductError:
             raise self._no_answer(what) from None
         except ApiError as error:
             # Its message quotes the document, so it must not even be printed as the cause of ours.
-            raise to_storage_error(error.meta.status, error.body, what, documents) from None
+            raise translate_elasticsearch_error(error.meta.status, error.body, what, documents) from None
         except TransportError as error:
             raise TransientStorageError(
                 f"cannot {what}: no answer from Elasticsearch at {self._nodes}: {error.message[:LONGEST_REASON]}"
@@ -212,7 +186,7 @@ def _authentication(config: DotDict) -> dict[str, Any]:
 
 def _tls(config: DotDict) -> dict[str, Any]:
     if not config.verify_certs:
-        logger.warning("verify_certs is false: whoever answers in the place of Elasticsearch is believed")
+        logger.warning("verify_certs is false: any server that answers in place of Elasticsearch is trusted")
         return {"verify_certs": False, "ssl_show_warn": False}
     if not config.ca_certs:
         return {"verify_certs": True}

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from socorro_processor.configuration import DotDict, Namespace, class_converter, names
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.elasticsearch.connection import ElasticsearchConnection
+from socorro_processor.crashstorage.elasticsearch.errors import CLOSED, NO_INDEX, DocumentTooLarge, IndexMissing
 from socorro_processor.crashstorage.elasticsearch.fitting import Misfit, cut_to_size, fit_to_mapping, possible_misfits
 from socorro_processor.crashstorage.elasticsearch.indexes import WeeklyIndexes
-from socorro_processor.crashstorage.elasticsearch.mapping import PROPERTIES
-from socorro_processor.crashstorage.elasticsearch.refusals import CLOSED, NO_INDEX, DocumentTooLarge, IndexMissing
-from socorro_processor.crashstorage.elasticsearch.search import CrashQuery, find_crash_ids, find_newest
+from socorro_processor.crashstorage.elasticsearch.mapping import properties_of
+from socorro_processor.crashstorage.elasticsearch.newest import find_newest
 from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.crashstorage.redactor import Redactor, is_walk, redactor_options
 from socorro_processor.errors import CrashIDNotFound, CrashStorageError, PermanentStorageError, TransientStorageError
+from socorro_processor.fields import FieldTable, Protection, field_options, follows_table
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.serialization import encode
 
 logger = logging.getLogger(__name__)
 
-_FIELDS_TOLD = 10
+_FIELDS_IN_LOG = 10
 
-_COUNTED = frozenset(possible_misfits(PROPERTIES))
-"""The fields that metrics name. Others may have any name, because strangers name additional dumps."""
-
-_MOST_CUTS = 4
+_MAXIMUM_CUTS = 4
 _MARGIN = 0.9
-"""The part of the available room that is used: the room that a document takes depends on its content, too."""
+"""The part of the available room that is used, because the room that a document takes also depends on its content."""
 
 NOT_SEARCHED = (NO_INDEX, CLOSED)
 """The errors of an index in which no search finds a document."""
@@ -39,8 +37,11 @@ NOT_SEARCHED = (NO_INDEX, CLOSED)
 class ESCrashStorage(CrashStorageBase):
     """Saves the raw and processed crash as one document in a weekly index; its id is the crash id.
 
-    The store is for searching: it saves no dumps, and no raw or processed crash alone, and gives nothing back.
-    A value that does not fit the type of its field is left out, logged and counted.
+    The store is for searching: it saves no dumps, and no raw or processed crash alone, and returns no crashes. A value
+    that does not fit the type of its field is left out, logged and counted.
+
+    Of a crash of ``ProcessorAlgorithm2026`` the document has no protected field and no protected annotation, in this
+    store and in those that redact more.
     """
 
     required_config = Namespace()
@@ -54,7 +55,7 @@ class ESCrashStorage(CrashStorageBase):
     required_config.add_option(
         "index_creator_class",
         default=WeeklyIndexes,
-        doc="what knows, and makes, the index of a crash",
+        doc="the class that knows and makes the index of a crash",
         from_string_converter=class_converter,
         reference_value_from="resource.elasticsearch",
     )
@@ -70,14 +71,21 @@ class ESCrashStorage(CrashStorageBase):
     required_config.add_option(
         "maximum_document_size",
         default=100_000_000,
-        doc="bytes; a larger crash is not saved, for Elasticsearch refuses it (http.max_content_length)",
+        doc="maximum size of a document in bytes; a larger crash is not saved, because Elasticsearch refuses it "
+        "(http.max_content_length)",
     )
+    required_config.update(field_options())
 
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)
         self._connection: ElasticsearchConnection = config.elasticsearch_class(config)
         self.indexes: WeeklyIndexes = config.index_creator_class(config, self._connection)
-        for field in _COUNTED:
+        table = FieldTable.of(config)
+        self._protection = Protection(table)
+        self._properties = properties_of(table)
+        self._counted = frozenset(possible_misfits(self._properties))
+        """The fields that metrics name. Others may have any name, because strangers name additional dumps."""
+        for field in self._counted:
             METRICS.expect("elasticsearch.left_out", field=field)
 
     def save_raw_and_processed(
@@ -85,7 +93,10 @@ class ESCrashStorage(CrashStorageBase):
     ) -> None:
         index = self.indexes.index_of(crash_id)
         elsewhere = [place for place in self._possible_indexes(crash_id) if place != index]
-        document = self._document(raw_crash, self.redacted(processed_crash), crash_id)
+        redacted = self.redacted(processed_crash)
+        if follows_table(processed_crash):
+            raw_crash, redacted = self._protection.redact_raw(raw_crash), self._protection.redact(redacted)
+        document = self._document(raw_crash, redacted, crash_id)
         if self._save_cut(index, elsewhere, crash_id, document):
             self._remove_from(elsewhere, crash_id, index)
 
@@ -94,9 +105,9 @@ class ESCrashStorage(CrashStorageBase):
         return processed_crash
 
     def put(self, alias: str, elsewhere: Sequence[str], crash_id: str, document: bytes) -> bool:
-        """Save a document in place of the one that may be there; return True if an index ``elsewhere`` has one too.
+        """Save a document in place of any earlier one; return True if an index ``elsewhere`` has one too.
 
-        Each save looks for it: as days pass, or when ``oldest_crash_days`` or ``elasticsearch_index`` changes, a crash
+        Each save looks there: as days pass, or when ``oldest_crash_days`` or ``elasticsearch_index`` changes, a crash
         of any date may belong in another index than before.
         """
         self._connection.save(alias, crash_id, document)
@@ -105,7 +116,7 @@ class ESCrashStorage(CrashStorageBase):
         )
 
     def missing_processed(self, crash_ids: Sequence[str]) -> set[str]:
-        """Return the crash ids without a document. If an index is missing, its crashes are: a save makes it again."""
+        """Return the crash ids without a document. If an index is missing, so are its crashes; a save makes it."""
         indexes = [(self.indexes.dated_index_of(crash_id), crash_id) for crash_id in crash_ids]
         missing = set(crash_ids) - self._connection.ids_with_document(indexes)
         for index in (self.indexes.other, *(self.indexes.former_indexes() if missing else ())):
@@ -120,17 +131,13 @@ class ESCrashStorage(CrashStorageBase):
         return [f"document in {place[0]}" for place in places if self._connection.ids_with_document([place])]
 
     def remove(self, crash_id: str) -> None:
-        found = [self._connection.delete(index, crash_id) for index in self._possible_indexes(crash_id)]
-        if not any(found):
+        deleted = [self._connection.delete(index, crash_id) for index in self._possible_indexes(crash_id)]
+        if not any(deleted):
             raise CrashIDNotFound(f"{type(self).__name__} has no crash {crash_id}")
-
-    def crash_ids(self, query: CrashQuery) -> Iterator[str]:
-        """Yield the ids of the crashes that a query finds; it may miss the last second. Raises CrashStorageError."""
-        return find_crash_ids(self._connection, self.indexes.patterns(), query)
 
     def newest(self, limit: int, signature: str | None = None, product: str | None = None) -> Iterator[CrashSummary]:
         """Yield the newest crashes by the time of submission; crashes of the last second may be missing."""
-        return find_newest(self._connection, self.indexes.patterns(), CrashQuery(signature, product), limit)
+        return find_newest(self._connection, self.indexes.patterns(), limit, signature, product)
 
     def setup(self) -> None:
         self.indexes.setup()
@@ -138,7 +145,7 @@ class ESCrashStorage(CrashStorageBase):
     def check(self) -> None:
         self.indexes.check()
 
-    def check_some(self, names: Collection[str]) -> None:
+    def check_before_retry(self) -> None:
         """Raise TransientStorageError if no cluster answers; a save makes template and indexes."""
         self.indexes.health()
 
@@ -150,13 +157,13 @@ class ESCrashStorage(CrashStorageBase):
 
     def _save_cut(self, index: str, elsewhere: Sequence[str], crash_id: str, document: Mapping[str, Any]) -> bool:
         """Save as much of a document as the cluster has room for."""
-        for _ in range(_MOST_CUTS):
-            data = self._encoded(document, crash_id)
+        for _ in range(_MAXIMUM_CUTS):
+            data = self._encode(document, crash_id)
             try:
                 return self._save(index, elsewhere, crash_id, data)
             except DocumentTooLarge as error:
                 logger.warning("crash %s is cut for Elasticsearch: %s", crash_id, error)
-                with self._telling_misfits(crash_id, "the cluster has no room for them") as misfit:
+                with self._report_misfits(crash_id, "the cluster has no room for them") as misfit:
                     document = cut_to_size(document, int(len(data) * error.share * _MARGIN), misfit)
         raise PermanentStorageError(f"crash {crash_id} is too large for Elasticsearch, however much is left out")
 
@@ -164,7 +171,7 @@ class ESCrashStorage(CrashStorageBase):
         try:
             return self._put_in(index, elsewhere, crash_id, document)
         except IndexMissing:
-            # The index has gone since we last looked, and nothing was written: now it is made again.
+            # The index was deleted since it was last checked, and nothing was written: now it is made again.
             return self._put_in(index, elsewhere, crash_id, document)
 
     def _put_in(self, index: str, elsewhere: Sequence[str], crash_id: str, document: bytes) -> bool:
@@ -181,11 +188,11 @@ class ESCrashStorage(CrashStorageBase):
     def _remove_from(self, elsewhere: Sequence[str], crash_id: str, index: str) -> None:
         """Remove the document of a crash that has just been saved in ``index`` from the others."""
         for other in elsewhere:
-            # One of them is known to have it, but with indexes of a former pattern not which one.
+            # One of them has it; with indexes of a former pattern, it is not known which.
             if len(elsewhere) == 1 or self._connection.ids_with_document([(other, crash_id)], ignored=NOT_SEARCHED):
                 self._connection.delete(other, crash_id)
         if not self._connection.ids_with_document([(index, crash_id)]):
-            # By its date or configuration, another processor put it elsewhere, and removed this document.
+            # Another processor, with another date or configuration, put it elsewhere and removed this document.
             raise TransientStorageError(
                 f"crash {crash_id} was saved in another index at the same time, and removed from {index}"
             )
@@ -196,36 +203,36 @@ class ESCrashStorage(CrashStorageBase):
 
     def _document(self, raw_crash: RawCrash, processed_crash: Mapping[str, Any], crash_id: str) -> dict[str, Any]:
         forbidden: frozenset[str] = self.config.raw_forbidden_keys
-        with self._telling_misfits(crash_id, "they do not fit its mapping") as misfit:
+        with self._report_misfits(crash_id, "they do not fit its mapping") as misfit:
             return fit_to_mapping(
                 {
                     "crash_id": crash_id,
                     "processed_crash": processed_crash,
                     "raw_crash": {name: value for name, value in raw_crash.items() if name not in forbidden},
                 },
-                PROPERTIES,
+                self._properties,
                 misfit,
             )
 
     @contextmanager
-    def _telling_misfits(self, crash_id: str, why: str) -> Iterator[Misfit]:
+    def _report_misfits(self, crash_id: str, why: str) -> Iterator[Misfit]:
         """Count and log, at the end of the block, the fields that were left out."""
         misfits: dict[str, str] = {}
         yield lambda field, value: misfits.update({field: type(value).__name__})
         for field in misfits:
-            METRICS.increment("elasticsearch.left_out", field=field if field in _COUNTED else "processed_crash.*")
+            METRICS.increment("elasticsearch.left_out", field=field if field in self._counted else "processed_crash.*")
         if misfits:
-            told = ", ".join(f"{field} ({kind})" for field, kind in list(misfits.items())[:_FIELDS_TOLD])
+            listed = ", ".join(f"{field} ({kind})" for field, kind in list(misfits.items())[:_FIELDS_IN_LOG])
             logger.warning(
-                "crash %s: fields left out of Elasticsearch because %s (%d): %s", crash_id, why, len(misfits), told
+                "crash %s: fields left out of Elasticsearch because %s (%d): %s", crash_id, why, len(misfits), listed
             )
 
-    def _encoded(self, document: Mapping[str, Any], crash_id: str) -> bytes:
+    def _encode(self, document: Mapping[str, Any], crash_id: str) -> bytes:
         data = encode(document, lambda note: logger.warning("%s of crash %s in Elasticsearch", note, crash_id))
         if len(data) > self.config.maximum_document_size:
             raise PermanentStorageError(
-                f"crash {crash_id} has {len(data)} bytes for Elasticsearch, "
-                f"maximum_document_size is {self.config.maximum_document_size}"
+                f"cannot save crash {crash_id} in Elasticsearch: {len(data)} bytes, more than "
+                f"{self.config.maximum_document_size} (maximum_document_size)"
             )
         return data
 
@@ -243,7 +250,7 @@ class ESCrashStorageRedactedSave(ESCrashStorage):
     def redacted(self, processed_crash: ProcessedCrash) -> Mapping[str, Any]:
         redacted = self._redactor.redact(processed_crash)
         redacted.pop("json_dump", None)
-        # Remove that of each additional dump, too, whatever its name.
+        # Remove it from each additional dump too, whatever its name.
         for name, value in redacted.items():
             if is_walk(value):
                 redacted[name] = {key: inner for key, inner in value.items() if key != "json_dump"}
@@ -251,7 +258,7 @@ class ESCrashStorageRedactedSave(ESCrashStorage):
 
 
 class ESCrashStorageRedactedJsonDump(ESCrashStorageRedactedSave):
-    """As ESCrashStorageRedactedSave, but keeps a few facts of the main dump's ``json_dump``."""
+    """Saves what ESCrashStorageRedactedSave does, and a few keys of the main dump's ``json_dump``."""
 
     required_config = Namespace()
     required_config.add_option(
@@ -267,4 +274,6 @@ class ESCrashStorageRedactedJsonDump(ESCrashStorageRedactedSave):
         if isinstance(json_dump, Mapping):
             kept: frozenset[str] = self.config.json_dump_whitelist_keys
             redacted["json_dump"] = {key: value for key, value in json_dump.items() if key in kept}
+            if follows_table(processed_crash):
+                redacted = self._redactor.redact({**redacted, "processing": processed_crash["processing"]})
         return redacted

@@ -1,7 +1,7 @@
-"""Leave out the parts of a crash that do not fit the mapping: for one of them the whole document is refused.
+"""Leave out the parts of a crash that do not fit the mapping.
 
-Elasticsearch refuses a document because of an object where a number is mapped, a text where an object is mapped,
-or an empty name. The mapping itself says here what fits, so the two cannot drift apart.
+Elasticsearch refuses a whole document because of an object where a number is mapped, a text where an object is
+mapped, or an empty name. The mapping itself decides here what fits, so the two cannot drift apart.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from socorro_processor.crashstorage.elasticsearch.mapping import FLATTENED_DEPTH
 from socorro_processor.serialization import encode
 
 Misfit = Callable[[str, object], None]
-"""A function that is told field and value of each one that is left out; ``raw_crash.*`` stands for any annotation."""
+"""A function that is called with field and value of what is left out; ``raw_crash.*`` stands for any annotation."""
 
 _LONG = range(-(2**63), 2**63)
 _DAY = "0000-00-00"
 _LISTS = (list, tuple, set, frozenset)
 _LIST_DEPTH = 4
+_LEFT_OUT = object()
 
 
 def fit_to_mapping(
@@ -41,7 +42,7 @@ def fit_to_mapping(
         elif "properties" in field and isinstance(value, Mapping):
             fitting[name] = fit_to_mapping(value, field["properties"], misfit, f"{within}{name}.")
         elif field["type"] == "flattened" and isinstance(value, Mapping):
-            fitting[name] = _flattened(value, f"{within}{name}.*", misfit)
+            fitting[name] = _fit_flattened(value, f"{within}{name}.*", misfit)
         elif field["type"] in FITS and FITS[field["type"]](value):
             fitting[name] = value
         else:
@@ -52,27 +53,27 @@ def fit_to_mapping(
 def cut_to_size(document: Mapping[str, Any], size: int, misfit: Misfit) -> dict[str, Any]:
     """Return a copy of a fitting document without its largest values, so that its JSON has ``size`` bytes at most.
 
-    Only annotations, and values of the processed crash that are at most one object deep, can be left out: that may
+    Only annotations, and values of the processed crash that are at most one object deep, can be left out, which may
     not be enough.
     """
     processed = document["processed_crash"].items()
-    shorter = {
+    cut = {
         **document,
         "processed_crash": {name: dict(value) if isinstance(value, Mapping) else value for name, value in processed},
         "raw_crash": dict(document["raw_crash"]),
     }
-    values = sorted(_values(shorter), key=itemgetter(0), reverse=True)
-    left = sum(value[0] for value in values)
-    for bytes_of_it, field, holder, name in values:
-        if left <= size:
+    values = sorted(_values(cut), key=itemgetter(0), reverse=True)
+    remaining = sum(value[0] for value in values)
+    for value_size, field, holder, name in values:
+        if remaining <= size:
             break
         misfit(field, holder.pop(name))
-        left -= bytes_of_it
-    return shorter
+        remaining -= value_size
+    return cut
 
 
 def _values(document: Mapping[str, Any]) -> Iterator[tuple[int, str, dict[str, Any], str]]:
-    """Yield for each value its size in bytes, its field, the object that holds it, and its name there."""
+    """Yield for each value its size in bytes, its field, the object that it is in, and its name there."""
     processed, raw = document["processed_crash"], document["raw_crash"]
     for name, value in processed.items():
         holder = value if isinstance(value, dict) else processed
@@ -98,43 +99,31 @@ def _is_name(name: object) -> bool:
     return isinstance(name, str) and "." not in name and bool(name.strip())
 
 
-def _flattened(
+def _fit_flattened(
     value: Mapping[str, Any], field: str, misfit: Misfit, room: int = FLATTENED_PATH, depth: int = FLATTENED_DEPTH
 ) -> dict[str, Any]:
-    """Return a copy without names that are too long, or that hold a NUL, which separates name and value in a term."""
+    """Return a copy without names that are too long, or contain a NUL, which separates name and value in a term."""
     fitting: dict[str, Any] = {}
     for name, item in value.items():
         if not isinstance(name, str) or "\0" in name or (size := _size(name)) > room:
             misfit(field, name)
-        elif isinstance(item, Mapping):
-            if depth > 1:
-                fitting[name] = _flattened(item, field, misfit, room - size - 1, depth - 1)
-            else:
-                misfit(field, item)
-        elif isinstance(item, _LISTS):
-            if _is_text(item):
-                fitting[name] = item
-            elif depth > 1:
-                fitting[name] = _flattened_list(item, field, misfit, room - size - 1, depth - 1)
-            else:
-                misfit(field, item)
-        else:
+        elif (item := _fit_flattened_item(item, field, misfit, room - size - 1, depth - 1)) is not _LEFT_OUT:
             fitting[name] = item
     return fitting
 
 
-def _flattened_list(items: Any, field: str, misfit: Misfit, room: int, depth: int) -> list[Any]:
-    fitting: list[Any] = []
-    for item in items:
-        if isinstance(item, Mapping):
-            fitting.append(_flattened(item, field, misfit, room, depth))
-        elif _is_text(item):
-            fitting.append(item)
-        elif depth > 1:
-            fitting.append(_flattened_list(item, field, misfit, room, depth - 1))
-        else:
-            misfit(field, item)
-    return fitting
+def _fit_flattened_item(item: Any, field: str, misfit: Misfit, room: int, depth: int) -> Any:
+    """Return a copy of what is in a flattened object or in a list there; ``_LEFT_OUT`` if it is too deep."""
+    if _is_text(item):
+        return item
+    if depth < 1:
+        misfit(field, item)
+        return _LEFT_OUT
+    if isinstance(item, Mapping):
+        return _fit_flattened(item, field, misfit, room, depth)
+    # A list within a list counts as deeper, an object in a list does not.
+    inner = (_fit_flattened_item(each, field, misfit, room, depth - isinstance(each, _LISTS)) for each in item)
+    return [each for each in inner if each is not _LEFT_OUT]
 
 
 def _size(name: str) -> int:
@@ -142,7 +131,7 @@ def _size(name: str) -> int:
 
 
 def _is_text(value: object, depth: int = _LIST_DEPTH) -> bool:
-    """Return True for a text, for a number, which becomes text, and for a list of them, each of which is found."""
+    """Return True for a text, for a number, which becomes text, and for a list of them; a search finds each."""
     if isinstance(value, _LISTS):
         return depth > 0 and all(_is_text(item, depth - 1) for item in value)
     return not isinstance(value, Mapping)
@@ -159,10 +148,6 @@ def _is_double(value: object) -> bool:
         return math.isfinite(float(value))
     except OverflowError:
         return False
-
-
-def _is_boolean(value: object) -> bool:
-    return isinstance(value, bool)
 
 
 def _is_date(value: object) -> bool:
@@ -183,7 +168,7 @@ FITS: Mapping[str, Callable[[object], bool]] = {
     "text": _is_text,
     "long": _is_long,
     "double": _is_double,
-    "boolean": _is_boolean,
+    "boolean": lambda value: isinstance(value, bool),
     "date": _is_date,
 }
-"""The function for each type of field that returns True for a possible value. Objects and ``flattened`` have none."""
+"""The function, by type of field, that returns True for a possible value. Objects and ``flattened`` have none."""

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from elastic_transport._node import NodeApiResponse
 
 
-_PATIENCE = 2
-"""Multiple of the timeout of a read that a whole answer may take."""
+_DEADLINE_FACTOR = 2
+"""The deadline of a whole answer as a multiple of the timeout of a read."""
 
 
 class DeadlineNode(Urllib3HttpNode):
-    """A node whose whole answer has the time of two reads, and the time that it takes to send the request."""
+    """A node whose answer may take as long as two reads, besides the time to send the request."""
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         self._deadlines = Deadlines()
         # For https the class is the client's own.
-        of_the_client: Any = self.pool.ConnectionCls
-        self.pool.ConnectionCls = type(HTTPConnection.__name__, (DeadlineConnection, of_the_client), {})
+        client_class: Any = self.pool.ConnectionCls
+        self.pool.ConnectionCls = type(HTTPConnection.__name__, (DeadlineConnection, client_class), {})
 
     def perform_request(
         self,
@@ -40,7 +40,7 @@ class DeadlineNode(Urllib3HttpNode):
         request_timeout: DefaultType | float | None = DEFAULT,
     ) -> NodeApiResponse:
         timeout = request_timeout if isinstance(request_timeout, int | float) else self.config.request_timeout
-        seconds = (timeout or ANY_TIME) * _PATIENCE + len(body or b"") / LEAST_SPEED
+        seconds = (timeout or ANY_TIME) * _DEADLINE_FACTOR + len(body or b"") / LEAST_SPEED
         with self._deadlines.within(seconds) as deadline, deadline.here():
             try:
                 answer = super().perform_request(method, target, body, headers, request_timeout)

@@ -1,4 +1,4 @@
-"""Convert the values of a processed crash for the columns of the tables, whatever a stranger has put into it."""
+"""Convert the values of a processed crash for the columns of the tables; a stranger may have put anything into it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Converter = Callable[[Any], Any]
 
 
 class Misfit(Exception):
-    """The column does not take this value, and is to be null."""
+    """The column does not take this value, and becomes null."""
 
 
 _BIGINT = range(-(2**63), 2**63)
@@ -23,12 +23,12 @@ _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 """The characters that PostgreSQL does not take: NUL and surrogates."""
 
 _LARGEST_JSON = 2**28 - 1
-"""Bytes of the content of a JSONB value."""
+"""Bytes of the content of a JSONB value, at most."""
 
 _LARGEST_TEXT = 2**30 - 1
-"""Bytes of a text; JSONB is read as text."""
-_SPACED = 1.5
-"""The ratio of that text to ours, because it has spaces: ``[],`` becomes ``[], ``."""
+"""Bytes of a text, at most; JSONB is read as text."""
+_WITH_SPACES = 1.5
+"""The ratio of that text to ours, because PostgreSQL adds spaces: ``[],`` becomes ``[], ``."""
 _EXPONENT = re.compile(rb"\de[+-]?\d\d")
 _DIGITS = 330
 """The most digits of a number that we write with an exponent, and PostgreSQL without one."""
@@ -69,7 +69,7 @@ def boolean(value: Any) -> bool:
 
 
 def timestamp(value: Any) -> datetime:
-    """Return the time in UTC of a text in ISO 8601; without a time zone it is taken for UTC."""
+    """Return the time in UTC of a text in ISO 8601; without a time zone it is taken as UTC."""
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
@@ -139,16 +139,16 @@ def convert_row(crash: Mapping[str, Any], columns: Mapping[str, Converter]) -> t
 
 
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-"""A NUL as it is written in JSON; after an odd number of backslashes it would be something else."""
+"""A NUL as it is written in JSON; after an odd number of backslashes it is something else."""
 
 
 def to_jsonb_text(value: Mapping[str, Any], note: Note) -> str:
-    """Return ``value`` as a JSON text that JSONB takes; ``note`` is told what was mended."""
+    """Return ``value`` as a JSON text that JSONB takes; ``note`` is called with what was mended."""
     data = encode(value, note)
     if len(data) > _LARGEST_JSON:
         raise PermanentStorageError(f"{len(data)} bytes of JSON are more than the {_LARGEST_JSON} that JSONB takes")
     if len(data) > _MAY_GROW_TOO_MUCH:
-        written = int(len(data) * _SPACED) + _DIGITS * sum(1 for _ in _EXPONENT.finditer(data))
+        written = int(len(data) * _WITH_SPACES) + _DIGITS * sum(1 for _ in _EXPONENT.finditer(data))
         if written > _LARGEST_TEXT:
             raise PermanentStorageError(
                 f"{len(data)} bytes of JSON may be {written} once PostgreSQL has written them out, more than the "

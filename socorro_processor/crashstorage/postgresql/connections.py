@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg2
@@ -12,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from socorro_processor.configuration import DotDict, Namespace, OneOf
-from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed, to_storage_error
+from socorro_processor.crashstorage.postgresql.errors import ConnectionFailed, translate_postgresql_error
 from socorro_processor.errors import PermanentStorageError
 from socorro_processor.machine.request_deadline import ANY_TIME, LEAST_SPEED, Deadline, Deadlines
 
@@ -21,44 +22,36 @@ T = TypeVar("T")
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 _SILENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
-"""The settings by which a server that vanished silently is given up after a minute."""
+"""The settings with which libpq gives up a server that vanished silently, after a minute."""
 
 LOCK_TIMEOUT = "2s"
 """The time that a change of tables or indexes may keep others waiting for its locks; the work takes milliseconds."""
 
-_HANG = 2
-"""Multiple of ``statement_timeout``, which a server may give each statement of a text; after that, it hangs."""
+_DEADLINE_FACTOR = 2
+"""The deadline of a text as a multiple of ``statement_timeout``, which the server applies to each of its statements."""
 
 
 def connection_options() -> Namespace:
     """Return the options of a component that uses a ConnectionPool."""
     options = Namespace()
-
-    def add(section: str, name: str, default: Any, doc: str, **more: Any) -> None:
-        options.add_option(name, default=default, doc=doc, reference_value_from=f"{section}.postgresql", **more)
-
-    add("resource", "database_hostname", "localhost", "the PostgreSQL server: a name, or a directory with its socket")
-    add("resource", "database_port", 5432, "its port")
-    add("resource", "database_name", "socorro", "the database; its encoding must be UTF8")
-    add("secrets", "database_username", "socorro", "who connects")
-    add("secrets", "database_password", "", "the password (empty: as libpq finds it, in ~/.pgpass)", secret=True)
-    add("resource", "connect_timeout", 10, "seconds to wait for a connection")
+    add = partial(options.add_option, reference_value_from="resource.postgresql")
+    add_secret = partial(options.add_option, reference_value_from="secrets.postgresql")
+    add("database_hostname", "localhost", "the PostgreSQL server: a name, or a directory with its socket")
+    add("database_port", 5432, "the port of the server")
+    add("database_name", "socorro", "the database; its encoding must be UTF8")
+    add_secret("database_username", "socorro", "the user to connect as")
+    add_secret("database_password", "", "the password (empty: libpq looks for it, in ~/.pgpass)", secret=True)
+    add("connect_timeout", 10, "seconds to wait for a connection")
     add(
-        "resource",
         "statement_timeout",
         60,
-        "seconds after which the server gives up a statement, and after twice as many the processor (0: never)",
+        "seconds after which the server cancels a statement; the processor waits twice as long (0: for ever)",
     )
-    add(
-        "resource",
-        "sslmode",
-        "prefer",
-        f"one of {', '.join(_SSL_MODES)}; verify-full where the network is not trusted",
-        from_string_converter=OneOf(_SSL_MODES),
-    )
-    add("resource", "sslrootcert", "", "the file of the certificates that the server's must be signed with")
-    add("resource", "sslcert", "", "the file of this client's own certificate")
-    add("resource", "sslkey", "", "the file of that certificate's key")
+    modes = f"one of {', '.join(_SSL_MODES)}; use verify-full if the network is not trusted"
+    add("sslmode", "prefer", modes, OneOf(_SSL_MODES))
+    add("sslrootcert", "", "the file of the authorities that may have signed the server's certificate")
+    add("sslcert", "", "the file of this client's own certificate")
+    add("sslkey", "", "the file of the key of sslcert")
     return options
 
 
@@ -78,11 +71,11 @@ class _TimedCursor(Cursor):
 class ConnectionPool:
     """Has one connection for each thread that is at work, and keeps it for the next thread.
 
-    So there are never more connections than threads, and no thread has to wait. Connections commit on their own:
-    a text of several statements is one transaction and one round trip. For a transaction of several texts use
+    So there are never more connections than threads, and no thread has to wait. Connections commit each text, which
+    is one transaction and one round trip even if it has several statements. For a transaction of several texts use
     ``with connection:``.
 
-    Every method may be called from any thread; errors are translated by ``failures``.
+    Every method may be called from any thread; the module ``errors`` translates errors.
     """
 
     def __init__(self, config: DotDict) -> None:
@@ -108,91 +101,98 @@ class ConnectionPool:
         self._closed = False
 
     def run(self, doing: str, work: Callable[[Cursor], T], *, keep: bool = True, patient: bool = False) -> T:
-        """Call ``work`` with a cursor, and return its result. ``doing`` is for the message of an error.
+        """Call ``work`` with a cursor, and return its result. ``doing`` says in an error what could not be done.
 
-        ``keep``: False for work that sends much, because a connection keeps memory for the most that it ever sent.
-        ``patient``: a statement may take longer than ``statement_timeout``, which ``work`` sets aside.
+        Set ``keep`` to False if ``work`` sends much, because a connection keeps memory for the most that it ever
+        sent. Set ``patient`` if a statement may take longer than ``statement_timeout``, which ``work`` then turns off.
 
-        It must be possible to do ``work`` twice: if the server has closed an idle connection, it is done again with a
-        new one.
+        It must be possible to call ``work`` twice: if the server has closed an idle connection, it is called again
+        with a new one.
         """
         idle = self._take_idle()
         if idle is not None:
             try:
-                return self._done(idle, doing, work, keep=keep, patient=patient)
+                return self._call(idle, doing, work, keep=keep, patient=patient)
             except ConnectionFailed:
                 # The server was restarted, or closes idle connections: the others are gone too.
                 self._close_idle()
-        return self._done(self._connect(doing), doing, work, keep=keep, patient=patient)
+        return self._call(self._connect(doing), doing, work, keep=keep, patient=patient)
+
+    def rows(self, doing: str, query: str, values: Any = None) -> list[Any]:
+        """Return all rows of a query, which must be few."""
+
+        def read(cursor: Cursor) -> list[Any]:
+            cursor.execute(query, values)
+            return cursor.fetchall()
+
+        return self.run(doing, read)
 
     @contextmanager
     def reading(self, doing: str, query: str, values: Sequence[Any], rows_at_once: int) -> Iterator[Iterator[Any]]:
         """Yield the rows of a query, however many: the server keeps them, and sends some at a time.
 
-        The query has a connection of its own, which ends with the block.
+        The query has its own connection, which is closed after the block.
         """
-        connection = self._connect(doing)
-        with self._using(connection, doing, keep=False):
+        with self.session(doing) as session:
             # psycopg2 refuses such cursors if each statement is a transaction of its own.
-            connection.autocommit = False
-            with connection.cursor() as setting:
-                # If the rows are sorted, the first may take as long as all.
-                setting.execute("SET LOCAL statement_timeout = 0")
-            cursor = connection.cursor("reading")
+            session.connection.autocommit = False
+            # If the rows are sorted, the first may take as long as all.
+            session.execute("SET LOCAL statement_timeout = 0")
+            cursor = session.connection.cursor("reading")
             cursor.itersize = rows_at_once
             cursor.execute(query, values)
             yield cursor
 
     @contextmanager
     def session(self, doing: str) -> Iterator[Cursor]:
-        """Yield a cursor of a connection of its own, which ends with the block, and its locks with it."""
+        """Yield a cursor with its own connection, which is closed after the block and then loses its locks."""
         connection = self._connect(doing)
-        with self._using(connection, doing, keep=False), connection.cursor() as cursor:
+        with self._translate_errors(connection, doing, keep=False), connection.cursor() as cursor:
             yield cursor
 
     def close(self) -> None:
-        """Close the idle connections now, and each other one at the end of its work."""
+        """Close the idle connections now, and each of the others at the end of its work."""
         self._closed = True
         self._close_idle()
 
     def __str__(self) -> str:
         return self._name
 
-    def _done(self, connection: Connection, doing: str, work: Callable[[Cursor], T], *, keep: bool, patient: bool) -> T:
+    def _call(self, connection: Connection, doing: str, work: Callable[[Cursor], T], *, keep: bool, patient: bool) -> T:
         if patient or not self._statement_timeout:
-            with self._using(connection, doing, keep=keep), connection.cursor() as cursor:
+            with self._translate_errors(connection, doing, keep=keep), connection.cursor() as cursor:
                 return work(cursor)
         with (
             self._deadlines.within(ANY_TIME) as deadline,
-            self._using(connection, doing, keep=keep, deadline=deadline),
+            self._translate_errors(connection, doing, keep=keep, deadline=deadline),
             connection.cursor(cursor_factory=_TimedCursor) as timed,
         ):
             deadline.guard(connection)
-            timed.deadline, timed.seconds = deadline, self._statement_timeout * _HANG
+            timed.deadline, timed.seconds = deadline, self._statement_timeout * _DEADLINE_FACTOR
             return work(timed)
 
     @contextmanager
-    def _using(
+    def _translate_errors(
         self, connection: Connection, doing: str, *, keep: bool = True, deadline: Deadline | None = None
     ) -> Iterator[None]:
-        """Translate errors; keep the connection afterwards if nothing failed, except because of a crash's content.
+        """Translate errors. Keep the connection afterwards, unless there was an error other than of a crash's content.
 
-        Otherwise it is closed: a new one may lead to another server, which has room or is the primary one.
+        Then it is closed: a new one may lead to another server, which has room or is the primary one.
         """
-        sound = False
+        is_usable = False
         try:
             yield
-            sound = True
+            is_usable = True
         except psycopg2.Error as error:
             doing = f"{doing} in the database {self}"
-            failed = to_storage_error(error, doing, lost=bool(connection.closed))
+            translated = translate_postgresql_error(error, doing, lost=bool(connection.closed))
             if deadline is not None and deadline.reason:
-                failed = ConnectionFailed(f"{doing}: {deadline.reason}")
-            sound = isinstance(failed, PermanentStorageError)
-            raise failed from None
+                translated = ConnectionFailed(f"cannot {doing}: {deadline.reason}")
+            is_usable = isinstance(translated, PermanentStorageError)
+            raise translated from None
         finally:
             with self._lock:
-                if keep and sound and not self._closed:
+                if keep and is_usable and not self._closed:
                     self._idle.append(connection)
                 else:
                     _close(connection)
@@ -203,7 +203,7 @@ class ConnectionPool:
             connection.autocommit = True
             return connection
         except psycopg2.Error as error:
-            raise to_storage_error(error, f"{doing} in the database {self}", lost=True) from None
+            raise translate_postgresql_error(error, f"{doing} in the database {self}", lost=True) from None
 
     def _take_idle(self) -> Connection | None:
         with self._lock:

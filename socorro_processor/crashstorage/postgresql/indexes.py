@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 class Index(NamedTuple):
     table: str
     columns: tuple[str, ...]
+    is_jsonb: bool = False
+    """True for a JSONB column, whose index finds the objects that contain another."""
 
     def name(self, of: str) -> str:
         """Return the name that PostgreSQL itself gives the index on a partition ``of`` its table."""
@@ -33,6 +35,7 @@ INDEXES = (
     Index("reports", ("signature", "crash_date")),
     Index("reports", ("product", "version", "crash_date")),
     Index("reports", ("date_processed",)),
+    Index("reports", ("fields",), is_jsonb=True),
 )
 """The indexes. They have ``crash_date`` rather than a time if both would do: PostgreSQL 13 merges equal entries."""
 
@@ -40,9 +43,9 @@ _LOCK = 0x50C0_4404
 """The advisory lock of a process that makes indexes."""
 
 _PAUSE = 0.5
-"""Seconds after which we look again if another host has finished."""
+"""Seconds between checks whether another host has finished."""
 
-_TO_BE_DONE = """
+_SELECT_PARTITIONS_WITHOUT = """
     SELECT partition.oid::regclass::text, partition.relname
     FROM pg_inherits JOIN pg_class AS partition ON partition.oid = inhrelid AND partition.relkind = 'r'
     WHERE inhparent = to_regclass(%(table)s) AND NOT EXISTS (
@@ -51,7 +54,7 @@ _TO_BE_DONE = """
     )
     ORDER BY partition.relname
 """
-"""The partitions that lack an index of their table: their names as a statement has them, and plain."""
+"""The partitions that lack an index of their table: their names quoted for a statement, and plain."""
 
 
 def make_indexes(pool: ConnectionPool, sleep: Callable[[float], None] = time.sleep) -> list[str]:
@@ -60,22 +63,22 @@ def make_indexes(pool: ConnectionPool, sleep: Callable[[float], None] = time.sle
     After a failure the finished ones stay, and the next call goes on from there.
     """
     if not pool.run("look for the indexes", _are_missing):
-        return []  # also for a user who could not make any
+        return []  # even for a user who could not make any
     with pool.session("make the indexes") as cursor:
         cursor.execute("SET statement_timeout = 0")
         # We must not wait within a statement: CREATE INDEX CONCURRENTLY waits for all older statements.
         while not _is_our_turn(cursor):
             sleep(_PAUSE)
-        made = []
+        names = []
         for index in INDEXES:
             for name in _make(cursor, index):
                 logger.info("index %s made in the database %s", name, pool)
-                made.append(name)
-    return made
+                names.append(name)
+    return names
 
 
 def _are_missing(cursor: Cursor) -> bool:
-    return any(not _is_there(cursor, index) or _to_be_done(cursor, index) for index in INDEXES)
+    return any(not _is_there(cursor, index) or _partitions_without(cursor, index) for index in INDEXES)
 
 
 def _is_there(cursor: Cursor, index: Index) -> bool:
@@ -86,8 +89,8 @@ def _is_there(cursor: Cursor, index: Index) -> bool:
     return cursor.fetchone() == (True,)
 
 
-def _to_be_done(cursor: Cursor, index: Index) -> list[tuple[str, str]]:
-    cursor.execute(_TO_BE_DONE, {"table": index.table, "index": index.name(index.table)})
+def _partitions_without(cursor: Cursor, index: Index) -> list[tuple[str, str]]:
+    cursor.execute(_SELECT_PARTITIONS_WITHOUT, {"table": index.table, "index": index.name(index.table)})
     return cursor.fetchall()
 
 
@@ -100,18 +103,18 @@ def _make(cursor: Cursor, index: Index) -> Iterator[str]:
     """Make an index on the table first, so that new partitions come with theirs; then on each partition without it."""
     whole = index.name(index.table)
     if not _is_there(cursor, index):
-        _at_once(cursor, _creation(index, "CREATE INDEX {index} ON ONLY {table} ({columns})", index.table, whole))
+        _execute_with_lock(
+            cursor, _creation(index, "CREATE INDEX {index} ON ONLY {table} {columns}", index.table, whole)
+        )
         yield whole
-    for partition, name in _to_be_done(cursor, index):
+    for partition, name in _partitions_without(cursor, index):
         part = index.name(name)
         if _is_valid(cursor, partition, part) is False:  # its making was interrupted
             cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(part)))
         if not _is_valid(cursor, partition, part):
-            cursor.execute(
-                _creation(index, "CREATE INDEX CONCURRENTLY {index} ON {table} ({columns})", partition, part)
-            )
+            cursor.execute(_creation(index, "CREATE INDEX CONCURRENTLY {index} ON {table} {columns}", partition, part))
         attachment = sql.SQL("ALTER INDEX {} ATTACH PARTITION {}")
-        _at_once(cursor, attachment.format(sql.Identifier(whole), sql.Identifier(part)))
+        _execute_with_lock(cursor, attachment.format(sql.Identifier(whole), sql.Identifier(part)))
         yield part
 
 
@@ -121,18 +124,19 @@ def _is_valid(cursor: Cursor, partition: str, name: str) -> bool | None:
         "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s) AND indrelid = %s::regclass",
         (name, partition),
     )
-    found = cursor.fetchone()
-    return None if found is None else bool(found[0])
+    row = cursor.fetchone()
+    return None if row is None else bool(row[0])
 
 
 def _creation(index: Index, statement: str, table: str, name: str) -> sql.Composed:
-    """Return the statement that makes an index. ``table``: its name as a statement has it."""
-    columns = sql.SQL(", ").join(map(sql.Identifier, index.columns))
+    """Return the statement that makes an index. The name ``table`` is quoted for a statement."""
+    form = "USING gin ({} jsonb_path_ops)" if index.is_jsonb else "({})"
+    columns = sql.SQL(form).format(sql.SQL(", ").join(map(sql.Identifier, index.columns)))
     return sql.SQL(statement).format(index=sql.Identifier(name), table=sql.SQL(table), columns=columns)
 
 
-def _at_once(cursor: Cursor, statement: sql.Composable) -> None:
-    """Execute a statement that locks out processors; give up if others hold their locks for long."""
+def _execute_with_lock(cursor: Cursor, statement: sql.Composable) -> None:
+    """Execute a statement that locks out processors; give up if others hold their locks for a long time."""
     with cursor.connection:
         cursor.execute("SET LOCAL lock_timeout = %s", (LOCK_TIMEOUT,))
         cursor.execute(statement)

@@ -13,8 +13,9 @@ from functools import partial
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from socorro_processor.crash_id import DAYS_AHEAD
 from socorro_processor.crashstorage.postgresql.connections import LOCK_TIMEOUT, ConnectionPool
-from socorro_processor.crashstorage.postgresql.failures import ConnectionFailed
+from socorro_processor.crashstorage.postgresql.errors import ConnectionFailed
 from socorro_processor.errors import CrashStorageError
 from socorro_processor.monitoring.metrics import METRICS
 
@@ -24,10 +25,7 @@ TABLES = ("reports", "processed_crashes", "plugins_reports", "missing_symbols", 
 """The tables that are partitioned by ``crash_date``. A transaction that touches several does so in this order."""
 
 _WEEK = timedelta(days=7)
-_DAYS_AHEAD = 2
-"""Days that another clock, or a time zone, may be ahead."""
-
-_LOOK_AGAIN = 60.0
+_CHECK_AGAIN = 60.0
 """Seconds after which a partition is looked for again: it may have been dropped, or not have been made."""
 
 _BOUNDS = re.compile(r"FOR VALUES FROM \('(\d{4}-\d\d-\d\d)'\) TO \('(\d{4}-\d\d-\d\d)'\)", re.ASCII)
@@ -45,8 +43,8 @@ class Partitions:
     """Makes the partitions ``{table}_{Monday as yyyymmdd}``. Threads may share it.
 
     No partition is made for a crash that is dated too far from today, because strangers make up dates: it goes to
-    the default partition, unless its week has one already. So does a crash whose partition cannot be made at this
-    time, because somebody reads a table for long, or the user lacks the right: it is moved to its week when that
+    the default partition, unless its week has one already. So does a crash whose partition cannot be made now,
+    because somebody is reading a table for a long time, or the user lacks the privilege; it is moved when the
     partition is made.
     """
 
@@ -62,15 +60,15 @@ class Partitions:
         self._today = today
         self._clock = clock
         self._making = threading.Lock()
-        self._looked: dict[date, float] = {}
+        self._checked: dict[date, float] = {}
 
     def prepare(self, day: date) -> None:
-        """Make the partitions for crashes of this day if they are missing. Raises ConnectionFailed alone."""
+        """Make the partitions for crashes of this day if they are missing. Raises only ConnectionFailed."""
         week = week_of(day)
-        if not -self._oldest <= day - self._today() <= timedelta(days=_DAYS_AHEAD) or self._was_looked_for(week):
+        if not -self._oldest <= day - self._today() <= timedelta(days=DAYS_AHEAD) or self._was_checked(week):
             return
         with self._making:
-            if self._was_looked_for(week):
+            if self._was_checked(week):
                 return
             try:
                 self.make(week, in_passing=True)
@@ -79,44 +77,40 @@ class Partitions:
             except CrashStorageError as error:
                 METRICS.increment("postgresql.partition_not_made")
                 logger.warning("crashes of the week of %s go to the default partitions: %s", week, error)
-            self._looked[week] = self._clock()
+            self._checked[week] = self._clock()
 
     def make(self, week: date, *, in_passing: bool = False) -> list[str]:
         """Make the missing partitions of a week. Return their names.
 
-        ``in_passing``: moving the crashes of the week may take no longer than any other statement.
+        With ``in_passing``, moving the crashes of the week may take no longer than any other statement.
         """
-        made = []
+        names = []
         for table in TABLES:
             # Each table has its own transaction, so nobody waits for one table with a lock on another.
             name = f"{table}_{week:%Y%m%d}"
             make = partial(_make, table=table, name=name, week=week, in_passing=in_passing)
             if self._pool.run(f"make the partition {name}", make, patient=not in_passing):
                 logger.info("partition %s made in the database %s", name, self._pool)
-                made.append(name)
-        return made
+                names.append(name)
+        return names
 
     def weeks(self) -> dict[date, list[str]]:
         """Return the existing partitions by the Monday of their week; others, made by hand, are left out."""
         return self._pool.run("list the partitions", _weeks)
 
     def drop(self, name: str) -> None:
-        """Drop a partition with all that is in it. It is not an error if it has gone already."""
+        """Drop a partition with its content. It is not an error if it is gone already."""
         self._pool.run(f"drop the partition {name}", partial(_drop, name=name))
         logger.info("partition %s dropped from the database %s", name, self._pool)
 
     def server_time(self) -> datetime:
-        def read(cursor: Cursor) -> datetime:
-            cursor.execute("SELECT now()")
-            ((now,),) = cursor.fetchall()
-            moment: datetime = now
-            return moment
+        ((now,),) = self._pool.rows("ask for the time", "SELECT now()")
+        moment: datetime = now
+        return moment
 
-        return self._pool.run("ask for the time", read)
-
-    def _was_looked_for(self, week: date) -> bool:
-        looked = self._looked.get(week)
-        return looked is not None and self._clock() - looked < _LOOK_AGAIN
+    def _was_checked(self, week: date) -> bool:
+        checked = self._checked.get(week)
+        return checked is not None and self._clock() - checked < _CHECK_AGAIN
 
 
 def _make(cursor: Cursor, table: str, name: str, week: date, in_passing: bool) -> bool:
@@ -130,7 +124,7 @@ def _make(cursor: Cursor, table: str, name: str, week: date, in_passing: bool) -
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         if _is_partition(cursor, table, name):
             return False  # another processor made it while this one waited
-        # It is made as a table and attached afterwards: to make it as a partition would lock the whole table
+        # It is made as a table and attached afterwards: making it as a partition would lock the whole table
         # against everyone. Crashes of that week are moved first: while they are in the default partition,
         # PostgreSQL refuses the new one.
         statement = sql.SQL(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
+from socorro_processor.crashstorage.postgresql.connections import LOCK_TIMEOUT
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 _LOCK = 0x50C0_4401
@@ -20,10 +22,12 @@ _LOCK = 0x50C0_4401
 def migrate(cursor: Cursor) -> list[str]:
     """Apply the missing migrations, all or none. Return their names."""
     if not missing_migrations(cursor):
-        return []  # also for a user who could not apply any
+        return []  # even for a user who could not apply any
     with cursor.connection:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        # A change of a table waits for whoever reads it, and meanwhile keeps all processors waiting.
+        cursor.execute("SET LOCAL lock_timeout = %s", (LOCK_TIMEOUT,))
         cursor.execute(
             "CREATE TABLE IF NOT EXISTS socorro_migrations (name text PRIMARY KEY, applied timestamptz NOT NULL)"
         )

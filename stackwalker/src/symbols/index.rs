@@ -1,7 +1,7 @@
-//! Where the records of a symbol file stand: a file beside it, of which a walk reads a few pages.
+//! Reads and writes the index of a symbol file, which says where its records are. A walk reads a few pages of it.
 //!
-//! The first page says which file it belongs to and where the tables are; each page has a checksum of its own. A table
-//! holds, sorted by address (or by number), the records that count: of those that claim the same addresses the one
+//! The first page says which file the index belongs to, and where the tables are; each page has a checksum of its own. A
+//! table holds records, sorted by address or by number. Where several records cover the same addresses, it holds the one
 //! that the crates keep.
 //!
 //! The format is this program's own. All numbers are little-endian, and each page of 4096 bytes ends with the CRC-32 of
@@ -13,14 +13,14 @@
 //! | 8 | 4 | the format's number, `FORMAT` |
 //! | 12 | 4 | the verdict: 0 usable, 1 corrupt, 2 to be read whole |
 //! | 16 | 8 | the version of the crates, `RULES` |
-//! | 24 | 32 | of the symbol file: size, inode, seconds and nanoseconds of its time, 8 bytes each |
-//! | 56 | 24 | the record of INFO URL; its length is 0 where there is none |
-//! | 80 | 56 | how many records each table has, in the order of `TABLES`, 8 bytes each |
+//! | 24 | 32 | the symbol file's size, inode, and modification time in seconds and nanoseconds, 8 bytes each |
+//! | 56 | 24 | the record of INFO URL; its length is 0 if there is none |
+//! | 80 | 56 | the number of records of each table, in the order of `TABLES`, 8 bytes each |
 //!
-//! The tables follow in that order, each from a page of its own on, 170 records of 24 bytes a page: start (8 bytes), place
-//! in the symbol file (8), size (4), length (4).
+//! The tables follow in that order. Each begins on a new page and has 170 records of 24 bytes a page: start (8 bytes),
+//! offset in the symbol file (8), size (4), length (4).
 
-use std::collections::HashMap;
+use std::collections::hash_map::{Entry, HashMap};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -29,7 +29,7 @@ pub const PAGE: usize = 4096;
 const CONTENT: usize = PAGE - 4;
 const MAGIC: &[u8; 8] = b"symindex";
 const FORMAT: u32 = 2;
-/// The version of the crates whose rules it holds.
+/// The version of the crates whose rules the index follows.
 const RULES: &[u8; 8] = b"0.27.0\0\0";
 const RECORD: usize = 24;
 const RECORDS_A_PAGE: u64 = (CONTENT / RECORD) as u64;
@@ -38,11 +38,11 @@ const MOST_CACHED: usize = 4096;
 /// One record of a symbol file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its address; of FILE and INLINE_ORIGIN the number.
+    /// The record's address, or the number of a FILE or INLINE_ORIGIN.
     pub start: u64,
-    /// Bytes that it covers; of what covers none, 0.
+    /// Bytes of code that the record covers; 0 if none.
     pub size: u32,
-    /// Where it stands in the symbol file, with what belongs to it.
+    /// Offset and length of the record in the symbol file, with the lines that belong to it.
     pub at: u64,
     pub length: u32,
 }
@@ -67,7 +67,7 @@ pub enum Table {
 pub const TABLES: [Table; 7] =
     [Table::Functions, Table::Publics, Table::Cfi, Table::WinFrameData, Table::WinFpo, Table::Files, Table::Origins];
 
-/// What tells one state of a file from another.
+/// The state of a file: it differs after each change of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileState {
     size: u64,
@@ -87,13 +87,13 @@ impl From<&Metadata> for FileState {
     }
 }
 
-/// What an index says of its symbol file.
+/// The verdict of an index on its symbol file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Each record can be had by itself.
+    /// Each record can be read on its own.
     Usable,
-    /// The crates take nothing of the file.
+    /// The crates reject the file.
     Corrupt,
     /// It has to be read whole.
     Whole,
@@ -101,7 +101,7 @@ pub enum Verdict {
 
 #[derive(Debug)]
 pub enum IndexError {
-    /// It belongs to another state of the file, or to another version of this program.
+    /// The index belongs to another state of the file, or to another version of this program.
     Outdated,
     Damaged,
     Missing,
@@ -117,11 +117,11 @@ impl From<io::Error> for IndexError {
     }
 }
 
-/// Everything of an index but its records.
+/// The first page of an index.
 pub struct Header {
     pub state: FileState,
     pub verdict: Verdict,
-    /// The line INFO URL; empty where there is none.
+    /// The record of INFO URL; empty if there is none.
     pub url: Record,
     pub counts: [u64; TABLES.len()],
 }
@@ -133,7 +133,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Takes the index in `file`, of a symbol file in state `state`.
+    /// Opens the index in `file`. Fails if the index is not of a symbol file in this state.
     pub fn open(file: File, state: FileState) -> Result<Index, IndexError> {
         let header = Header::decode(&*read_page(&file, 0)?)?;
         if header.state != state {
@@ -152,19 +152,32 @@ impl Index {
 
     /// The record of `table` with the highest start that is not above `address`.
     pub fn at_or_before(&mut self, table: Table, address: u64) -> Result<Option<Record>, IndexError> {
-        let (mut low, mut high) = (0, self.header.counts[table as usize]);
+        let count = self.header.counts[table as usize];
+        let first = self.header.first_page(table);
+        // Search for the page first: then its records need no look-up of a page each.
+        let (mut low, mut high) = (0, count.div_ceil(RECORDS_A_PAGE));
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.record(table, middle)?.start <= address {
+            if u64_at(self.page(first + middle)?, 0) <= address {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        if low == 0 {
-            return Ok(None);
+        let Some(number) = low.checked_sub(1) else { return Ok(None) };
+        let records = (count - number * RECORDS_A_PAGE).min(RECORDS_A_PAGE) as usize;
+        let page = self.page(first + number)?;
+        let (mut low, mut high) = (0, records);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if u64_at(page, middle * RECORD) <= address {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
         }
-        self.record(table, low - 1).map(Some)
+        let Some(last) = low.checked_sub(1) else { return Ok(None) };
+        Ok(Some(Record::decode(&page[last * RECORD..(last + 1) * RECORD])))
     }
 
     pub fn covering(&mut self, table: Table, address: u64) -> Result<Option<Record>, IndexError> {
@@ -175,16 +188,14 @@ impl Index {
         Ok(self.at_or_before(table, number.into())?.filter(|record| record.start == u64::from(number)))
     }
 
-    fn record(&mut self, table: Table, number: u64) -> Result<Record, IndexError> {
-        let page = self.header.first_page(table) + number / RECORDS_A_PAGE;
-        if !self.pages.contains_key(&page) {
-            if self.pages.len() >= MOST_CACHED {
-                self.pages.clear();
-            }
-            self.pages.insert(page, read_page(&self.file, page)?);
+    fn page(&mut self, number: u64) -> Result<&[u8; PAGE], IndexError> {
+        if self.pages.len() >= MOST_CACHED && !self.pages.contains_key(&number) {
+            self.pages.clear();
         }
-        let at = (number % RECORDS_A_PAGE) as usize * RECORD;
-        Ok(Record::decode(&self.pages[&page][at..at + RECORD]))
+        Ok(match self.pages.entry(number) {
+            Entry::Occupied(page) => page.into_mut(),
+            Entry::Vacant(place) => place.insert(read_page(&self.file, number)?),
+        })
     }
 }
 
@@ -204,7 +215,7 @@ fn checksum(content: &[u8], number: u64) -> [u8; 4] {
     hasher.finalize().to_le_bytes()
 }
 
-/// An index as the bytes of its file. `tables` are sorted.
+/// The bytes of an index file. `tables` must be sorted.
 pub fn encode(state: FileState, verdict: Verdict, url: Record, tables: &[Vec<Record>; TABLES.len()]) -> Vec<u8> {
     let counts = tables.each_ref().map(|records| records.len() as u64);
     let mut bytes = vec![];

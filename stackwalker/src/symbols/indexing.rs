@@ -1,5 +1,5 @@
-//! Makes the index of a symbol file. The crates' own parser reads it, one record at a time, so what it takes for a
-//! record here is what it takes for one in a walk; only where a record begins is known here
+//! Makes the index of a symbol file. The crates' own parser reads it, one record at a time, so a record means the same
+//! here as in a walk; this module itself knows only the words that begin a record
 //! (Breakpad, docs/symbol_files.md: MODULE, FILE, INLINE_ORIGIN, FUNC, PUBLIC, STACK WIN, STACK CFI records; INFO, which
 //! it does not have, as the crates take it).
 
@@ -11,13 +11,14 @@ use breakpad_symbols::SymbolFile;
 
 use super::index::{encode, FileState, Record, Table, Verdict, TABLES};
 
-/// Bytes of a line above which what the parser makes of it depends on what came before.
+/// Bytes of a line. How the parser reads a longer line depends on the lines before it.
 const LONGEST_LINE: usize = 75_000;
-/// What begins a record, whatever stands before it.
+/// The words that begin a new record after any other.
 const BEGINNINGS: [&[u8]; 7] = [b"FUNC", b"PUBLIC", b"STACK CFI INIT", b"STACK WIN", b"FILE", b"INFO", b"MODULE"];
 const NOTHING: Record = Record { start: 0, size: 0, at: 0, length: 0 };
 
-/// The index of the symbol file in `file`, as bytes, and what it says. Fails where the file cannot be read, or changes meanwhile.
+/// Makes the index of a symbol file. Returns the bytes of the index and its verdict. Fails if the file cannot be read,
+/// or changes meanwhile.
 pub fn index(file: &File) -> io::Result<(Vec<u8>, Verdict)> {
     let state = FileState::from(&file.metadata()?);
     let mut reading = Reading::default();
@@ -86,7 +87,7 @@ impl Reading {
         }
     }
 
-    /// Takes one record with what belongs to it, which stands at `at`. False where the parser refuses it.
+    /// Adds one record and the lines that belong to it, at offset `at`. False if the parser rejects it.
     fn add(&mut self, piece: &[u8], at: u64) -> bool {
         if at > 0 && piece.starts_with(b"MODULE") {
             return false;
@@ -119,7 +120,7 @@ impl Reading {
         parsed.inline_origins.is_empty() || self.add_origins(piece, at)
     }
 
-    /// INLINE_ORIGIN may stand among the lines of a FUNC: each is found by itself.
+    /// Adds each INLINE_ORIGIN on its own: they may be among the lines of a FUNC.
     fn add_origins(&mut self, piece: &[u8], mut at: u64) -> bool {
         for line in piece.split_inclusive(|byte| *byte == b'\n') {
             if line.starts_with(b"INLINE_ORIGIN") {
@@ -146,14 +147,14 @@ impl Reading {
     }
 }
 
-/// True if what looks like the next record may belong to this one: of a MODULE line that lacks words, the parser looks
-/// for the system and the processor beyond the end of the line.
+/// True if the next line may belong to this record: if a MODULE line lacks words, the parser goes on to look for the
+/// system and the processor in the next line.
 fn goes_on(piece: &[u8], at: u64) -> bool {
     let line = piece.split_inclusive(|byte| *byte == b'\n').next().unwrap_or(piece);
     at == 0 && line.starts_with(b"MODULE") && SymbolFile::from_bytes(line).is_err()
 }
 
-/// Whether `line` begins another record than `piece`.
+/// True if `line` begins a new record after `piece`.
 fn begins_record(line: &[u8], piece: &[u8]) -> bool {
     let has_origins = piece.starts_with(b"FUNC");
     BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
@@ -168,7 +169,7 @@ fn last_address(record: &Record) -> u64 {
     record.start + u64::from(record.size) - 1
 }
 
-/// Takes a STACK WIN as the parser does, which compares each with the one of its type before it.
+/// Adds a STACK WIN as the parser does: it compares each with the previous one of its type.
 fn add_win(records: &mut Vec<Record>, record: Record) {
     if let Some(last) = records.last_mut() {
         if record.start <= last_address(last) && last.start <= last_address(&record) {
@@ -182,8 +183,7 @@ fn add_win(records: &mut Vec<Record>, record: Record) {
     records.push(record);
 }
 
-/// The records that are kept of those that overlap: sorted by their addresses, one that begins within the one kept
-/// before it is dropped.
+/// Sorts records by address and drops overlapping ones: those that begin within the last one kept.
 fn survivors(mut records: Vec<Record>) -> Vec<Record> {
     records.sort_by_key(|record| (record.start, last_address(record)));
     let mut end = None;
@@ -197,7 +197,7 @@ fn survivors(mut records: Vec<Record>) -> Vec<Record> {
     records
 }
 
-/// Of PUBLIC with one address the last by name.
+/// Keeps one PUBLIC record for each address: the last by name.
 fn last_publics(publics: &[Public]) -> Vec<Record> {
     let mut order: Vec<&Public> = publics.iter().collect();
     order.sort_by_key(|public| (public.record.start, &public.name, public.parameter_size));
@@ -206,7 +206,7 @@ fn last_publics(publics: &[Public]) -> Vec<Record> {
     records
 }
 
-/// Of definitions of one number the last in the file.
+/// Keeps one definition of each number: the last in the file.
 fn last_definitions(mut records: Vec<Record>) -> Vec<Record> {
     records.sort_by_key(|record| record.start);
     keep_last(&mut records);

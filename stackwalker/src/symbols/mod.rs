@@ -1,5 +1,5 @@
-//! Symbols as a walk asks for them: of each module the file that the directories have, through its index where there is
-//! one, else whole.
+//! Finds the symbols for a walk: looks for each module's file in the directories, and reads it through its index or, if
+//! it has none, whole.
 
 pub mod index;
 pub mod indexing;
@@ -29,11 +29,11 @@ use crate::asking::{Answer, Asking};
 use crate::report::last_part;
 
 const SUFFIX: &str = ".index";
-/// Levels of a symbol file in its store: debug file, debug id, name.
+/// Levels of the path of a symbol file in its store: debug file, debug id, name.
 const LEVELS: usize = 3;
 const THREADS_AT_A_TIME: usize = 32;
 
-/// A directory of symbol files, and the one of their indexes.
+/// A directory of symbol files, and the directory of their indexes.
 #[derive(Clone)]
 pub struct Store {
     pub directory: PathBuf,
@@ -41,14 +41,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// The indexes lie beside it, in a directory of its name with `.index` behind.
+    /// A store whose indexes are beside it, in a directory of its name with `.index` appended.
     pub fn new(directory: PathBuf) -> Store {
         let mut indexes = directory.components().as_path().as_os_str().to_os_string();
         indexes.push(SUFFIX);
         Store { directory, indexes: indexes.into() }
     }
 
-    /// The indexes lie in `indexes` instead, below the whole path of the store.
+    /// Moves the indexes below `indexes`, if given, under the whole path of the store.
     pub fn with_indexes(mut self, indexes: Option<&Path>) -> Store {
         if let (Some(indexes), Ok(path)) = (indexes, std::path::absolute(&self.directory)) {
             self.indexes = indexes.join(path.strip_prefix("/").unwrap_or(&path));
@@ -56,7 +56,7 @@ impl Store {
         self
     }
 
-    /// The store of the symbol file at `path`, and its path in there.
+    /// The store of the symbol file at `path`, and the file's path in the store.
     pub fn of(path: &Path) -> Option<(Store, PathBuf)> {
         let path = std::path::absolute(path).ok()?;
         let directory = path.ancestors().nth(LEVELS)?;
@@ -64,12 +64,12 @@ impl Store {
         Some((Store::new(directory.to_path_buf()), relative.to_path_buf()))
     }
 
-    /// Where a walk reads.
+    /// The directories that a walk reads.
     pub fn directories(&self) -> [&Path; 2] {
         [&self.directory, &self.indexes]
     }
 
-    /// Whether `path` leads, by whatever links, to something in the directory.
+    /// True if `path`, with all links resolved, is in the directory.
     fn holds(&self, path: &Path) -> bool {
         match (path.canonicalize(), self.directory.canonicalize()) {
             (Ok(path), Ok(directory)) => path.starts_with(directory),
@@ -77,7 +77,7 @@ impl Store {
         }
     }
 
-    /// Where the index of the symbol file `path`, relative to the directory, is.
+    /// The path of the index of a symbol file, whose `path` is relative to the directory.
     pub fn index_path(&self, path: &Path) -> PathBuf {
         let mut name = self.indexes.join(path).into_os_string();
         name.push(SUFFIX);
@@ -90,17 +90,17 @@ impl Store {
 #[serde(rename_all = "snake_case")]
 pub enum Use {
     Index,
-    /// Read whole, for want of an index.
+    /// Read whole, because there is no index.
     Whole,
     /// Read whole, as its index says.
     WholeByIndex,
-    /// Read whole, for its index cannot be relied on.
+    /// Read whole, because its index is damaged.
     WholeForDamagedIndex,
     Corrupt,
     Unreadable,
     /// Its path is a link that leads out of its store.
     Refused,
-    /// They do not come in time for this walk.
+    /// They did not come in time for this walk.
     Later,
 }
 
@@ -108,7 +108,7 @@ enum Symbols {
     Indexed(Box<IndexedFile>),
     Whole(Box<SymbolFile>),
     None,
-    /// Asked for; who waits for the answer.
+    /// Asked for; the wakers are of the threads that wait for the answer.
     Awaited(Vec<Waker>),
 }
 
@@ -116,18 +116,18 @@ enum Symbols {
 struct ModuleSymbols {
     symbols: Symbols,
     statistics: SymbolStats,
-    /// Where the file is in a store, or would be; None where it cannot be told.
+    /// The path that the file has, or would have, in a store; None if unknown.
     path: Option<String>,
-    /// None where there is no file.
+    /// None if there is no file.
     used: Option<Use>,
     was_asked_for: bool,
-    /// The module's file name, by which statistics are told.
+    /// The module's file name, the key of its statistics.
     name: String,
-    /// When it was wanted first: the number of the thread, and of the question.
+    /// The thread and the question, by number, that wanted the symbols first.
     first_wanted: (usize, usize),
 }
 
-/// What identifies a module to the crates, which ask for the symbols of each once.
+/// Code file, code id, debug file and debug id: they identify a module for the crates.
 type Key = (String, Option<String>, Option<String>, Option<String>);
 
 #[derive(Default)]
@@ -139,7 +139,7 @@ struct Known {
     asking: Option<Asking>,
 }
 
-/// What became of the symbols of a module.
+/// How the symbols of a module were used.
 #[derive(Serialize)]
 pub struct UseReport {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,8 +148,8 @@ pub struct UseReport {
     asked_for: bool,
 }
 
-/// Gives a walk the symbols of `stores`, the first that has a file counts; what none has is asked for, where there is
-/// someone to ask.
+/// Provides a walk with symbols from the first of `stores` that has the file. If none has it, asks for it, if there is a
+/// socket for that.
 pub struct OnDemand {
     stores: Vec<Store>,
     known: Mutex<Known>,
@@ -162,7 +162,7 @@ impl OnDemand {
         OnDemand { stores, known: Mutex::new(Known { asking, ..Known::default() }), may_ask }
     }
 
-    /// What became of the symbols of each module that has some, or was asked for, by their path in a store.
+    /// The use of symbols by their path in a store, for each module whose symbols were found or asked for.
     pub fn uses(&self) -> BTreeMap<String, UseReport> {
         let known = self.known();
         let reports = known.modules.iter().filter(|module| module.used.is_some() || module.was_asked_for);
@@ -173,7 +173,8 @@ impl OnDemand {
         reports.filter_map(report).collect()
     }
 
-    /// Of the modules of one file name, which minidump-stackwalk does not tell apart, the one that it would ask for last.
+    /// Statistics by file name. If several modules have the same name, the one counts that minidump-stackwalk would ask
+    /// for last, because it does not distinguish them.
     pub fn statistics(&self) -> HashMap<String, SymbolStats> {
         let known = self.known();
         let mut modules: Vec<&ModuleSymbols> = known.modules.iter().collect();
@@ -190,7 +191,7 @@ impl OnDemand {
         }
     }
 
-    /// What a walk gives that may wait for symbols.
+    /// Runs a walk to its end, and waits for answers whenever it needs them.
     pub fn drive<T>(&self, walk: impl Future<Output = T>) -> T {
         let mut walk = pin!(walk);
         loop {
@@ -211,7 +212,7 @@ impl OnDemand {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // A panic of the crates in a lookup leaves nothing half done that the next one would take for whole.
+        // A panic of the crates during a look-up leaves nothing inconsistent behind.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -269,7 +270,7 @@ impl Known {
 
     fn wait_for_answers(&mut self) {
         let Some(asking) = self.asking.as_mut().filter(|asking| asking.is_waiting()) else {
-            panic!("a walk waits for what nobody was asked for");
+            panic!("a walk waits for an answer to no question");
         };
         for (number, answer) in asking.wait() {
             self.modules[number].is_answered(answer);
@@ -286,8 +287,8 @@ fn key(module: &(dyn Module + Sync)) -> Key {
     )
 }
 
-/// Where the symbol file of a module is in a store. None if it has no id, or if the name of its debug file is none that
-/// a directory could have.
+/// The path of a module's symbol file in a store. None if the module has no id, or if the name of its debug file cannot
+/// be that of a directory.
 fn path_in_store(module: &(dyn Module + Sync)) -> Option<String> {
     let path = breakpad_sym_lookup(module)?.cache_rel;
     let is_name = !matches!(path.split('/').next(), None | Some("" | "." | ".."));
@@ -392,9 +393,9 @@ impl ModuleSymbols {
         self.used = Some(Use::Corrupt);
     }
 
-    /// Puts a question to the index, or where that or its file turns out to be damaged, to the whole file.
+    /// Answers from the index, or from the whole file if the index or the file turns out to be damaged.
     ///
-    /// What the index said until then was right, for each page of it is checked by itself.
+    /// Earlier answers from the index remain valid, because each page has its own checksum.
     fn ask<Q: Question>(&mut self, question: &mut Q) -> Option<Q::Answer> {
         if let Symbols::Indexed(indexed) = &mut self.symbols {
             if let Ok(answer) = question.to_index(indexed) {
@@ -410,7 +411,7 @@ impl ModuleSymbols {
     }
 }
 
-/// What a walk asks of the symbols of a module.
+/// A walk's question to the symbols of a module.
 trait Question {
     type Answer;
 

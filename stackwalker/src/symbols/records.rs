@@ -1,5 +1,5 @@
-//! What a symbol file says of one address, from the few records that matter to it: cut out of the file and read by
-//! the crates, so that they mean what they mean in the whole file.
+//! Looks up addresses in a symbol file through its index: the few records that matter to an address are cut out of the
+//! file, and the crates read them, so they mean the same as in the whole file.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,17 +11,24 @@ use minidump::Module;
 
 use super::index::{Index, IndexError, Record, Table};
 
-/// Bytes of records that are remembered as read.
+/// Bytes of records that are kept in memory.
 const MOST_REMEMBERED: usize = 8 << 20;
+/// Addresses whose places in `read` are kept.
+const MOST_ADDRESSES: usize = 1 << 12;
 
 pub struct IndexedFile {
     file: File,
     index: Index,
-    read: HashMap<Records, SymbolFile>,
+    read: Vec<SymbolFile>,
     remembered: usize,
+    /// Positions in `read`.
+    by_records: HashMap<Records, usize>,
+    /// The same, by address, because most threads wait in the same few functions.
+    symbols_at: HashMap<u64, Option<usize>>,
+    rules_at: HashMap<u64, Option<usize>>,
 }
 
-/// The records that matter to an address, by where they stand.
+/// The offsets, in the symbol file, of the records that matter to an address.
 #[derive(PartialEq, Eq, Hash, Clone, Copy, Default)]
 struct Records {
     function: Option<u64>,
@@ -34,7 +41,15 @@ struct Records {
 
 impl IndexedFile {
     pub fn new(file: File, index: Index) -> IndexedFile {
-        IndexedFile { file, index, read: HashMap::new(), remembered: 0 }
+        IndexedFile {
+            file,
+            index,
+            read: vec![],
+            remembered: 0,
+            by_records: HashMap::new(),
+            symbols_at: HashMap::new(),
+            rules_at: HashMap::new(),
+        }
     }
 
     /// The whole file.
@@ -50,12 +65,41 @@ impl IndexedFile {
 
     pub fn fill_symbol(&mut self, module: &dyn Module, frame: &mut dyn FrameSymbolizer) -> Result<(), IndexError> {
         let Some(address) = frame.get_instruction().checked_sub(module.base_address()) else { return Ok(()) };
+        let place = match self.symbols_at.get(&address) {
+            Some(place) => *place,
+            None => {
+                let place = self.find_symbol(address)?;
+                remember(&mut self.symbols_at, address, place);
+                place
+            }
+        };
+        if let Some(place) = place {
+            self.read[place].fill_symbol(module, frame);
+        }
+        Ok(())
+    }
+
+    pub fn walk_frame(&mut self, module: &dyn Module, walker: &mut dyn FrameWalker) -> Result<Option<()>, IndexError> {
+        let Some(address) = walker.get_instruction().checked_sub(module.base_address()) else { return Ok(None) };
+        let place = match self.rules_at.get(&address) {
+            Some(place) => *place,
+            None => {
+                let place = self.find_rules(address)?;
+                remember(&mut self.rules_at, address, place);
+                place
+            }
+        };
+        Ok(place.and_then(|place| self.read[place].walk_frame(module, walker)))
+    }
+
+    /// The position in `read` of the function at `address`, completed with the names of its sources.
+    fn find_symbol(&mut self, address: u64) -> Result<Option<usize>, IndexError> {
         let mut found = vec![];
         let mut records = Records::default();
         if let Some(function) = self.index.covering(Table::Functions, address)? {
             records.function = Some(function.at);
             found.push(function);
-            // They know the size of a function's parameters better.
+            // STACK WIN records have a better size of the parameters.
             self.add_win(address, &mut records, &mut found)?;
         } else if let Some(public) = self.index.at_or_before(Table::Publics, address)? {
             records.public = Some(public.at);
@@ -65,16 +109,15 @@ impl IndexedFile {
                 found.push(before);
             }
         } else {
-            return Ok(());
+            return Ok(None);
         }
-        self.read(records, &found)?;
-        self.name_sources(records, address)?;
-        self.read[&records].fill_symbol(module, frame);
-        Ok(())
+        let place = self.read(records, &found)?;
+        self.name_sources(place, address)?;
+        Ok(Some(place))
     }
 
-    pub fn walk_frame(&mut self, module: &dyn Module, walker: &mut dyn FrameWalker) -> Result<Option<()>, IndexError> {
-        let Some(address) = walker.get_instruction().checked_sub(module.base_address()) else { return Ok(None) };
+    /// The position in `read` of the rules that unwind a frame at `address`.
+    fn find_rules(&mut self, address: u64) -> Result<Option<usize>, IndexError> {
         let mut found = vec![];
         let mut records = Records::default();
         self.add_win(address, &mut records, &mut found)?;
@@ -85,8 +128,7 @@ impl IndexedFile {
         if found.is_empty() {
             return Ok(None);
         }
-        self.read(records, &found)?;
-        Ok(self.read[&records].walk_frame(module, walker))
+        self.read(records, &found).map(Some)
     }
 
     fn add_win(&mut self, address: u64, records: &mut Records, found: &mut Vec<Record>) -> Result<(), IndexError> {
@@ -101,15 +143,15 @@ impl IndexedFile {
         Ok(())
     }
 
-    /// Sees to it that `records` are read.
-    fn read(&mut self, records: Records, found: &[Record]) -> Result<(), IndexError> {
-        if self.read.contains_key(&records) {
-            return Ok(());
+    /// The position of these records in `read`. Reads them if necessary.
+    fn read(&mut self, records: Records, found: &[Record]) -> Result<usize, IndexError> {
+        if let Some(place) = self.by_records.get(&records) {
+            return Ok(*place);
         }
         let mut text = vec![];
         for record in found {
             if records.function_before == Some(record.at) {
-                // Only where it is counts.
+                // Only its address and size matter.
                 text.extend(format!("FUNC {:x} {:x} 0 -\n", record.start, record.size).bytes());
             } else {
                 text.extend(self.text(*record)?);
@@ -117,19 +159,23 @@ impl IndexedFile {
         }
         if self.remembered + text.len() > MOST_REMEMBERED {
             self.read.clear();
+            self.by_records.clear();
+            self.symbols_at.clear();
+            self.rules_at.clear();
             self.remembered = 0;
         }
         self.remembered += text.len();
         let mut symbols = parsed(&text)?;
-        // Those among the lines of a function may be defined anew elsewhere: the index knows which one counts.
+        // An INLINE_ORIGIN within a function may be redefined elsewhere: the index knows which definition counts.
         symbols.inline_origins.clear();
-        self.read.insert(records, symbols);
-        Ok(())
+        self.read.push(symbols);
+        self.by_records.insert(records, self.read.len() - 1);
+        Ok(self.read.len() - 1)
     }
 
-    /// Adds to what was read of a function the names that its lines and inlined calls have at `address`.
-    fn name_sources(&mut self, records: Records, address: u64) -> Result<(), IndexError> {
-        let Some(symbols) = self.read.get_mut(&records) else { return Ok(()) };
+    /// Adds the names of the source files and inlined functions at `address` to the function that was read.
+    fn name_sources(&mut self, place: usize, address: u64) -> Result<(), IndexError> {
+        let symbols = &mut self.read[place];
         let Some(function) = symbols.functions.get(address) else { return Ok(()) };
         let (mut files, mut origins) = (vec![], vec![]);
         let call_at = |depth| function.get_inlinee_at_depth(depth, address);
@@ -167,7 +213,14 @@ impl IndexedFile {
     }
 }
 
-/// Reads a file from its beginning, wherever its position is.
+fn remember(places: &mut HashMap<u64, Option<usize>>, address: u64, place: Option<usize>) {
+    if places.len() >= MOST_ADDRESSES {
+        places.clear();
+    }
+    places.insert(address, place);
+}
+
+/// Reads a file from its beginning, whatever its current position is.
 pub struct FromStart<'a> {
     file: &'a File,
     at: u64,
@@ -187,7 +240,7 @@ fn text(file: &File, record: Record) -> Result<Vec<u8>, IndexError> {
     Ok(text)
 }
 
-/// What the index says to be good is good, or the file is another one by now.
+/// Parses a record that the index has; it fails only if the file was damaged or replaced.
 fn parsed(text: &[u8]) -> Result<SymbolFile, IndexError> {
     SymbolFile::from_bytes(text).map_err(|_| IndexError::Damaged)
 }

@@ -1,7 +1,7 @@
-//! The lists of a dump: how many records of each stay, and what their records may point to.
+//! Bounds the lists of a dump: how many records stay, and where they may point.
 //!
-//! Sizes and places are those of Microsoft's minidumpapiset.h: MINIDUMP_THREAD, MINIDUMP_MODULE, MINIDUMP_UNLOADED_MODULE,
-//! MINIDUMP_MEMORY_DESCRIPTOR, MINIDUMP_HANDLE_DESCRIPTOR and its successor with a 2, MINIDUMP_EXCEPTION_STREAM,
+//! Sizes and offsets are those of Microsoft's minidumpapiset.h: MINIDUMP_THREAD, MINIDUMP_MODULE, MINIDUMP_UNLOADED_MODULE,
+//! MINIDUMP_MEMORY_DESCRIPTOR, MINIDUMP_HANDLE_DESCRIPTOR, MINIDUMP_HANDLE_DESCRIPTOR_2, MINIDUMP_EXCEPTION_STREAM,
 //! MINIDUMP_SYSTEM_INFO, MINIDUMP_THREAD_NAME, MINIDUMP_MEMORY_INFO, MINIDUMP_MEMORY64_LIST. The boot arguments are
 //! Mozilla's: MINIDUMP_MAC_BOOTARGS in format.rs of the crate minidump-common.
 
@@ -12,12 +12,12 @@ use minidump::format::MINIDUMP_STREAM_TYPE as StreamType;
 use super::{Location, View, NOWHERE};
 use crate::bounds::{self, Names};
 
-/// Where a record has places of other things.
+/// The offsets in a record at which it points elsewhere.
 struct Layout {
     size: usize,
-    /// Places of names: each a place of a length and of UTF-16 behind it.
+    /// Offsets of pointers to names: at each target are a length and the UTF-16 text.
     names: &'static [usize],
-    /// Sizes of other things, with the places of these behind them.
+    /// Offsets of the sizes of other data; a pointer to the data follows each size.
     data: &'static [usize],
 }
 
@@ -28,11 +28,11 @@ const UNLOADED_MODULE: Layout = Layout { size: 24, names: &[20], data: &[] };
 const MEMORY: Layout = Layout { size: 16, names: &[], data: &[8] };
 const HANDLE: Layout = Layout { size: 32, names: &[8, 12], data: &[] };
 const LONG_HANDLE: Layout = Layout { size: 40, ..HANDLE };
-/// Objects that belong to a handle, each with the place of the next. Nobody prints them.
+/// The offset of a pointer to a linked list of objects, which no stackwalker prints.
 const LONG_HANDLE_OBJECTS: usize = 32;
 const EXCEPTION: Layout = Layout { size: 168, names: &[], data: &[160] };
 const SYSTEM_INFO: Layout = Layout { size: 56, names: &[24], data: &[] };
-/// Those with a 64-bit place have it twice: the half that matters is the first or the second one.
+/// Layouts for little-endian and big-endian dumps: only the low half of a 64-bit pointer matters.
 const THREAD_NAME: [Layout; 2] =
     [Layout { size: 12, names: &[4], data: &[] }, Layout { size: 12, names: &[8], data: &[] }];
 const BOOT_ARGUMENTS: [Layout; 2] = THREAD_NAME;
@@ -40,7 +40,7 @@ const MEMORY_INFO_SIZE: usize = 48;
 const MEMORY64_SIZE: usize = 16;
 const MEMORY64_HEADER: usize = 16;
 
-/// Where names that are too long stand, and where their beginnings do.
+/// The places of names that are too long, each with that of its shortened copy.
 type ShortNames = HashMap<u32, u32>;
 
 impl View {
@@ -62,7 +62,7 @@ impl View {
         self.mend_single(StreamType::MozMacosBootargsStream, boot_arguments);
     }
 
-    /// A list of the thread that crashed and of no other, or an empty one; and the id of that thread, if there is one.
+    /// Appends a list with only the crashed thread, or an empty one. Returns its location, and the thread's id if known.
     pub(super) fn crashed_thread_alone(&mut self) -> Option<(Location, Option<u32>)> {
         let records = self.bytes_at(self.list(StreamType::ThreadListStream, THREAD.size)?);
         let id = self.crashed_thread();
@@ -146,7 +146,7 @@ impl View {
         }
     }
 
-    /// The regions of a `Memory64List` stand one behind the other, so that only their sizes are told.
+    /// The regions of a `Memory64List` follow one another in the file, so the list gives only their sizes.
     fn shorten_memory64(&mut self) {
         let kind = StreamType::Memory64ListStream;
         let Some(list) = self.stream(kind) else { return };
@@ -192,7 +192,7 @@ impl View {
             _ if count == 0 => return,
             32 => &HANDLE,
             40 => &LONG_HANDLE,
-            // The crates find out only after they made room for so many.
+            // The crates notice the wrong size only after they have allocated memory for `count` records.
             _ => return self.relocate(kind, Location { at: NOWHERE, ..stream }),
         };
         let Some(records) = bytes.get(header..).and_then(|records| records.get(..count * size)) else { return };
@@ -239,7 +239,7 @@ impl View {
         }
     }
 
-    /// Lets `records` point to nothing that is outside of the file, and to no name that is too long.
+    /// Removes pointers out of the file from `records`, and shortens names that are too long. True if anything changed.
     fn mend(&mut self, records: &mut [u8], layout: &Layout, names: &Names) -> bool {
         let longest = names.longest_of(records.len() / layout.size);
         let mut shorter = ShortNames::new();
@@ -258,8 +258,8 @@ impl View {
         changed
     }
 
-    /// Lets the name that `record` points to at `place` be at most `longest` bytes: a longer one is pointed to as a
-    /// copy of its beginning.
+    /// Shortens the name that `record` points to at offset `place` to `longest` bytes: the record then points to a copy
+    /// of its beginning.
     fn mend_name(
         &mut self,
         record: &mut [u8],
@@ -272,7 +272,7 @@ impl View {
         let length = self.u32_at(at as usize);
         let text = length.and_then(|length| self.file().get(at as usize + 4..)?.get(..length as usize));
         if at == 0 {
-            // No name.
+            // The record has no name.
             return false;
         }
         let (Some(length), Some(text)) = (length, text) else {
@@ -301,7 +301,7 @@ impl View {
         true
     }
 
-    /// The beginning of a name in UTF-16: at most `longest` bytes, `last_part` behind the last separator of a path.
+    /// The beginning of a name in UTF-16: at most `longest` bytes, of which `last_part` after the last path separator.
     fn shortened<'t>(&self, text: &'t [u8], longest: usize, last_part: usize) -> &'t [u8] {
         let unit = |at: usize| {
             let bytes = [text[at], text[at + 1]];
@@ -315,7 +315,7 @@ impl View {
         let separators = [u16::from(b'/'), u16::from(b'\\')];
         let behind = (0..end / 2).rev().map(|number| 2 * number).find(|at| separators.contains(&unit(*at)));
         end = end.min(behind.map_or(0, |at| at + 2) + last_part);
-        // The second half of a pair would be missing.
+        // Do not cut a surrogate pair in half.
         if end < text.len() && end >= 2 && (0xd800..0xdc00).contains(&unit((end & !1) - 2)) {
             end = (end & !1) - 2;
         }
@@ -330,8 +330,8 @@ impl View {
         self.file_length < super::LONGEST_FILE
     }
 
-    /// The records of a list behind its count (and four bytes of padding, which some have). None where the crates will
-    /// refuse it.
+    /// The records of a list, after its count and, in some dumps, four bytes of padding. None if the crates will reject
+    /// the list.
     fn list(&self, kind: StreamType, record_size: usize) -> Option<Location> {
         let stream = self.stream(kind)?;
         let count = self.u32_in(self.bytes_at(stream).get(..4)?, 0);
@@ -340,8 +340,8 @@ impl View {
         (padding == 0 || padding == 4).then_some(Location { size, at: stream.at + 4 + padding })
     }
 
-    /// The records of a list whose header tells the sizes of itself and of a record. None where the crates will
-    /// refuse it.
+    /// The records of a list whose header gives its own size and that of a record. None if the crates will reject the
+    /// list.
     fn extended_list(&self, kind: StreamType, record_size: usize) -> Option<&[u8]> {
         let bytes = self.bytes_at(self.stream(kind)?);
         if bytes.len() < 12 {
@@ -376,7 +376,7 @@ impl View {
     }
 }
 
-/// How many of at most `longest` bytes of UTF-8 are whole characters.
+/// The length of the longest prefix, at most `longest` bytes, that does not cut a UTF-8 character.
 pub(super) fn whole_characters(text: &[u8], longest: usize) -> usize {
     let is_within = |at: usize| text.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
     let end = text.len().min(longest);

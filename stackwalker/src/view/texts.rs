@@ -1,6 +1,6 @@
-//! The texts of a dump: files of /proc, what the crash reporter could not do, and what macOS says of a crash.
+//! Bounds the texts of a dump: files of /proc, errors of the crash reporter, and the crash information of macOS.
 //!
-//! Sizes and places of the last are those of MINIDUMP_MAC_CRASH_INFO and its records, in format.rs of the crate
+//! Sizes and offsets of the last are those of MINIDUMP_MAC_CRASH_INFO and its records, in format.rs of the crate
 //! minidump-common.
 
 use minidump::format::MINIDUMP_STREAM_TYPE as StreamType;
@@ -18,11 +18,11 @@ const TEXTS: [(StreamType, usize, &str); 4] = [
 const MAC_HEADER: usize = 12;
 const MAC_RECORDS: usize = 20;
 const MAC_RECORD: usize = 8;
-/// Bytes of a record's numbers, of any version.
+/// The bytes before a record's strings: enough for the numbers of every version.
 const MAC_NUMBERS: usize = 64;
 const MAC_STRINGS: usize = 5;
-/// Bytes in which the end of a string is looked for.
-const MAC_LOOKED_AT: usize = 64 << 10;
+/// How many bytes are searched for the end of a string.
+const MAC_SEARCHED: usize = 64 << 10;
 
 impl View {
     pub(super) fn shorten_texts(&mut self) {
@@ -33,14 +33,14 @@ impl View {
         self.shorten_maps(are_cut);
         let kind = StreamType::MozSoftErrors;
         if let Some(soft_errors) = self.stream(kind).filter(|text| text.size as usize > bounds::SOFT_ERRORS) {
-            // There is no half of a JSON text.
+            // Half of a JSON text cannot be read, so all of it goes.
             self.remove(kind);
             self.bounded.count("soft_errors", soft_errors.size as usize);
         }
         self.shorten_mac_crash_info();
     }
 
-    /// Cuts a text that has more than `longest` bytes, behind the end of a line where it has one. Returns whether it had.
+    /// Cuts a text of more than `longest` bytes, after a line end if there is one. Returns true if it was cut.
     fn shorten_text(&mut self, kind: StreamType, longest: usize, name: &'static str) -> bool {
         let Some(text) = self.stream(kind).filter(|text| text.size as usize > longest) else { return false };
         let bytes = &self.bytes_at(text)[..longest];
@@ -51,7 +51,7 @@ impl View {
         true
     }
 
-    /// Leaves so many lines as there may be. How many there were is known only where the text is not cut.
+    /// Keeps the allowed number of lines. Their number is reported only if the text was not cut before.
     fn shorten_maps(&mut self, is_cut: bool) {
         let Some(maps) = self.stream(StreamType::LinuxMaps) else { return };
         let bytes = self.bytes_at(maps);
@@ -89,12 +89,12 @@ impl View {
             let mut shorter = record[..numbers.min(record.len())].to_vec();
             let mut rest = record.get(strings_at..).unwrap_or_default();
             for _ in 0..MAC_STRINGS {
-                let looked_at = &rest[..rest.len().min(MAC_LOOKED_AT)];
-                let length = looked_at.iter().position(|byte| *byte == 0);
-                let text = &looked_at[..length.unwrap_or(looked_at.len())];
+                let searched = &rest[..rest.len().min(MAC_SEARCHED)];
+                let length = searched.iter().position(|byte| *byte == 0);
+                let text = &searched[..length.unwrap_or(searched.len())];
                 shorter.extend(&text[..whole_characters(text, bounds::MAC_CRASH_INFO_STRING)]);
                 shorter.push(0);
-                // Where the next one begins is not known behind one that does not end.
+                // Without the end of this string, the beginning of the next one is unknown.
                 rest = length.map_or(&[], |length| &rest[length + 1..]);
             }
             let location = self.append(&shorter);

@@ -1,4 +1,4 @@
-"""What the companion measures is what the processor tells."""
+"""The processor reports the companion's metrics."""
 
 import os
 
@@ -6,7 +6,7 @@ from socorro_processor.app.companion import PipeSink, relay
 from socorro_processor.monitoring.metrics import Metrics
 
 
-def test_what_the_companion_measures_is_the_processors():
+def test_metrics_of_the_companion_are_the_processors():
     companion, processor = Metrics(), Metrics()
     reading, writing = os.pipe()
     companion.add_sink(PipeSink(writing))

@@ -1,4 +1,4 @@
-"""Fetch, transform, save: what one crash goes through."""
+"""Fetch, transform, save: the steps of one crash."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,7 @@ from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.unsaved import UnsavedCrashes
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.history import NOTHING
+from socorro_processor.crashqueue.history import NO_HISTORY
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
@@ -88,7 +88,7 @@ def destination():
 @pytest.fixture
 def stores(destination):
     """The two stores behind the destination."""
-    return list(destination._stores.values())
+    return list(destination.stores.values())
 
 
 @pytest.fixture
@@ -140,7 +140,26 @@ def test_an_earlier_result_makes_it_a_reprocessing(steps, source, stores):
     assert "stale" not in processed
 
 
-def test_a_retry_is_no_reprocessing(steps, source, stores):
+@pytest.mark.parametrize("first_time", [True, False])
+def test_a_crash_with_a_new_signature_keeps_its_earlier_one_however_often_it_is_processed(
+    steps, source, stores, first_time
+):
+    source.save_processed({"uuid": CRASH_ID, "signature": "of then"})
+    steps.run(CRASH_ID, first_time=first_time)
+    processed = stores[0].get_unredacted_processed(CRASH_ID)
+    assert (processed["signature"], processed["earlier_signature"]) == ("main", "of then")
+    source.save_processed(processed)
+    steps.run(CRASH_ID, first_time=first_time)
+    assert stores[0].get_unredacted_processed(CRASH_ID)["earlier_signature"] == "of then"
+
+
+def test_a_crash_whose_signature_stays_has_no_earlier_one(steps, source, stores):
+    source.save_processed({"uuid": CRASH_ID, "signature": "main"})
+    steps.run(CRASH_ID)
+    assert "earlier_signature" not in stores[0].get_unredacted_processed(CRASH_ID)
+
+
+def test_a_retry_is_not_a_reprocessing(steps, source, stores):
     source.save_processed({"uuid": CRASH_ID, "started_datetime": "2016", "processor_notes": "old"})
     steps.run(CRASH_ID, first_time=False)
     assert "earlier processing" not in stores[0].get_unredacted_processed(CRASH_ID)["processor_notes"]
@@ -150,11 +169,11 @@ def test_an_earlier_result_that_cannot_be_read_is_a_note(steps, source, stores):
     source.put(f"v1/processed_crash/{CRASH_ID}", b"no JSON")
     steps.run(CRASH_ID)
     notes = stores[0].get_unredacted_processed(CRASH_ID)["processor_notes"]
-    assert "the earlier processed crash cannot be read" in notes
+    assert "the earlier result cannot be read" in notes
 
 
-def fail_to_save(steps, history=NOTHING, first_time=True):
-    """The history that the next attempt comes with."""
+def fail_to_save(steps, history=NO_HISTORY, first_time=True):
+    """Return the history that the next attempt gets."""
     with pytest.raises(NotSavedError) as raised:
         steps.run(CRASH_ID, first_time=first_time, history=history)
     error = raised.value
@@ -172,14 +191,14 @@ def test_after_a_failed_save_only_the_store_that_failed_is_written_again_without
     assert stores[0].get_unredacted_processed(CRASH_ID) == stores[1].get_unredacted_processed(CRASH_ID)
 
 
-def test_what_failed_holds_neither_the_error_nor_what_its_frames_held(steps, stores):
+def test_a_failed_save_raises_an_error_without_context_and_cause(steps, stores):
     stores[1].errors = [TransientStorageError("away")]
     with pytest.raises(NotSavedError) as raised:
         steps.run(CRASH_ID)
     assert (raised.value.__context__, raised.value.__cause__) == (None, None)
 
 
-def test_a_result_that_another_process_made_anew_is_not_saved_from_what_was_kept(steps, stores):
+def test_a_kept_result_is_not_saved_over_a_newer_one_of_another_process(steps, stores):
     stores[1].errors = [TransientStorageError("away")]
     history = fail_to_save(steps)
     steps.run(CRASH_ID, first_time=False, history=replace(history, result="of another process"))
@@ -187,7 +206,7 @@ def test_a_result_that_another_process_made_anew_is_not_saved_from_what_was_kept
     assert [store.saves for store in stores] == [2, 1]
 
 
-def test_a_result_that_was_saved_later_than_what_was_kept_stays(steps, source, stores):
+def test_a_result_that_is_newer_than_the_kept_one_stays(steps, source, stores):
     stores[1].errors = [TransientStorageError("away")]
     history = fail_to_save(steps)
     later = stores[0].get_unredacted_processed(CRASH_ID) | {"started_datetime": "9999"}
@@ -208,14 +227,14 @@ def test_another_process_looks_at_the_stores_that_failed_before_it_walks(steps, 
     assert CountingRule.runs == 2
 
 
-def test_a_crash_submitted_again_is_processed_again_whatever_was_kept(steps, stores):
+def test_a_crash_submitted_again_is_processed_again_despite_a_kept_result(steps, stores):
     stores[1].errors = [TransientStorageError("away")]
     fail_to_save(steps)
     steps.run(CRASH_ID)
     assert CountingRule.runs == 2
 
 
-def test_a_crash_submitted_again_whose_fetch_fails_is_not_saved_from_what_was_kept(steps, source, stores):
+def test_a_crash_submitted_again_whose_fetch_fails_is_not_saved_from_the_kept_result(steps, source, stores):
     stores[1].errors = [TransientStorageError("away")]
     history = fail_to_save(steps)
     get, source.get_raw_crash = source.get_raw_crash, lambda crash_id, note: 1 / 0
@@ -226,7 +245,7 @@ def test_a_crash_submitted_again_whose_fetch_fails_is_not_saved_from_what_was_ke
     assert CountingRule.runs == 2
 
 
-def test_a_crash_that_was_removed_since_its_save_failed_is_not_saved_from_what_was_kept(steps, source, stores):
+def test_a_crash_that_was_removed_since_its_save_failed_is_not_saved_from_the_kept_result(steps, source, stores):
     stores[1].errors = [TransientStorageError("away")]
     history = fail_to_save(steps)
     for store in (source, stores[0]):
@@ -246,7 +265,7 @@ def test_a_destination_that_says_not_found_does_not_make_the_crash_unknown(steps
         steps.run(CRASH_ID)
 
 
-def test_where_this_machine_lacks_something_nothing_is_saved(steps, stores):
+def test_if_this_machine_lacks_something_nothing_is_saved(steps, stores):
     CountingRule.error = ProcessingEnvironmentError("no stackwalker")
     with pytest.raises(ProcessingEnvironmentError):
         steps.run(CRASH_ID)

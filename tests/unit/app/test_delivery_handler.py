@@ -1,4 +1,4 @@
-"""The no-loss rule: what the queue is told for every way in which a crash can end."""
+"""The no-loss rule: what the queue is told for each way in which a crash can end."""
 
 import errno
 import json
@@ -43,7 +43,7 @@ class Clock:
 
 
 class ScriptedSteps:
-    """Ends every crash in the same way, with an error or saved, but those that have an error of their own."""
+    """Ends every crash in the same way, saved or with an error, except those that have an error of their own."""
 
     def __init__(self):
         self.error = None
@@ -75,7 +75,7 @@ def queue(tmp_path, clock):
 @pytest.fixture
 def health():
     health = Health()
-    health.resolved("start")
+    health.resolve("start")
     return health
 
 
@@ -86,7 +86,7 @@ def steps():
 
 @pytest.fixture
 def new_handler(queue, steps, health, clock):
-    """The handler of a processor that starts."""
+    """The handler of a processor that has just started."""
     return lambda **options: DeliveryHandler(
         queue, steps, OutageBreaker(health, clock), Watchdog(900.0), MAXIMUM_ATTEMPTS, **options
     )
@@ -99,7 +99,7 @@ def handler(new_handler):
 
 @pytest.fixture
 def deliver(queue, handler, clock):
-    """Hand every crash that is due to the handler, and those that become due later, up to ``rounds`` times."""
+    """Hand every crash that is due to the handler, and those that come due later, up to ``rounds`` times."""
 
     def deliver(rounds=1):
         deliveries = queue.new_crashes()
@@ -138,7 +138,7 @@ def test_a_crash_that_is_saved_leaves_the_queue(queue, deliver, steps):
 @pytest.mark.parametrize(
     "body", ["no id", "", "../../etc/passwd", "00000000-0000-0000-0000-000000261399", "\x00\ud800"]
 )
-def test_what_is_no_crash_id_is_rejected_with_the_reason_and_never_fetched(queue, deliver, steps, body):
+def test_an_invalid_crash_id_is_rejected_with_the_reason_and_never_fetched(queue, deliver, steps, body):
     queue.submit(body)
     deliver()
     assert left(queue) == NOTHING | {"rejected": 1}
@@ -195,7 +195,9 @@ def test_a_crash_that_is_not_found_after_other_failures_is_still_looked_for_thre
         RuntimeError("can't start new thread"),
     ],
 )
-def test_what_is_no_fault_of_the_crash_is_tried_again_for_ever_and_not_counted(queue, deliver, steps, health, error):
+def test_a_failure_that_is_not_the_crashs_fault_is_retried_for_ever_and_not_counted(
+    queue, deliver, steps, health, error
+):
     steps.error = error
     queue.submit(new_crash_id())
     deliver(30)
@@ -219,7 +221,7 @@ def test_a_crash_that_alone_times_out_at_a_store_which_saves_others_is_parked(qu
             queue.submit(new_crash_id())
         deliver()
     assert left(queue) == NOTHING | {"parked": 1}
-    assert "of this crash alone" in next(queue.set_aside("parked")).reason
+    assert "this crash alone fails" in next(queue.set_aside("parked")).reason
 
 
 def test_a_crash_that_needs_a_part_of_a_store_which_is_away_is_not_at_fault(queue, deliver, steps):
@@ -244,7 +246,7 @@ def test_a_crash_whose_store_saved_few_others_meanwhile_is_not_at_fault(queue, d
     assert left(queue) == NOTHING | {"delayed": 1}
 
 
-def test_crashes_that_other_stores_took_say_nothing_of_the_store_that_is_away(queue, deliver, steps):
+def test_crashes_that_other_stores_saved_say_nothing_about_the_store_that_is_away(queue, deliver, steps):
     steps.error = AWAY
     for _ in range(2 * OTHERS):
         queue.submit(new_crash_id())
@@ -271,7 +273,7 @@ def test_once_the_store_is_back_the_crash_is_saved_and_the_processor_ready(queue
         KeyError("a bug outside the rules"),
     ],
 )
-def test_a_crash_that_fails_of_its_own_is_parked_after_all_attempts(queue, deliver, steps, error):
+def test_a_crash_that_is_at_fault_is_parked_after_all_attempts(queue, deliver, steps, error):
     steps.error = error
     queue.submit(new_crash_id(), "priority")
     deliver(10)
@@ -290,7 +292,7 @@ def test_a_crash_that_cannot_be_read_is_parked_at_once_with_the_reason(queue, de
     assert next(queue.set_aside("parked")).reason == "the raw crash is no JSON object"
 
 
-def test_ten_different_crashes_in_a_row_that_fail_of_their_own_pause_the_processor_and_park_none_more(
+def test_ten_different_crashes_in_a_row_that_are_at_fault_pause_the_processor_and_none_is_parked(
     queue, deliver, steps, health
 ):
     steps.error = KeyError("a broken deploy")
@@ -301,7 +303,7 @@ def test_ten_different_crashes_in_a_row_that_fail_of_their_own_pause_the_process
     assert "different crashes in a row failed" in health.problems()["processing"]
 
 
-def test_a_requeued_crash_begins_anew(queue, deliver, steps):
+def test_a_requeued_crash_starts_from_the_beginning(queue, deliver, steps):
     steps.error = MalformedCrash("broken")
     queue.submit(new_crash_id())
     deliver()
@@ -369,7 +371,7 @@ def test_a_new_processor_parks_a_crash_that_fails_once_more_though_there_is_no_o
     assert left(queue) == NOTHING | {"parked": 1}
 
 
-def test_a_queue_that_cannot_be_told_costs_neither_the_thread_nor_the_crash(queue, handler, steps, caplog):
+def test_a_queue_that_cannot_be_reached_costs_neither_the_thread_nor_the_crash(queue, handler, steps, caplog):
     queue.submit(new_crash_id())
     delivery = next(delivery for delivery in queue.new_crashes() if delivery)
 
@@ -381,7 +383,7 @@ def test_a_queue_that_cannot_be_told_costs_neither_the_thread_nor_the_crash(queu
     assert "it will come again: the disk is full" in caplog.text
 
 
-def test_one_line_says_all_of_a_saved_crash(queue, deliver, caplog):
+def test_one_log_line_describes_a_saved_crash(queue, deliver, caplog):
     crash_id = new_crash_id()
     queue.submit(crash_id)
     with caplog.at_level(logging.INFO):
@@ -422,7 +424,7 @@ def test_a_crash_that_keeps_its_earlier_result_is_acknowledged_counted_and_writt
     assert [record.getMessage() for record in caplog.records] == [said["message"], f"{crash_id} saved"]
 
 
-def test_that_a_crash_keeps_its_earlier_result_is_written_down_before_the_queue_forgets_the_crash(
+def test_a_kept_earlier_result_is_written_to_the_audit_file_before_the_queue_forgets_the_crash(
     queue, steps, new_handler, audit, tmp_path, monkeypatch
 ):
     steps.kept_because = "there is no dump any more"
@@ -462,7 +464,7 @@ def test_an_audit_file_that_cannot_be_written_costs_neither_the_crash_nor_the_li
     ]
 
 
-def test_a_pipe_is_no_audit_file(tmp_path, caplog):
+def test_a_pipe_is_not_an_audit_file(tmp_path, caplog):
     os.mkfifo(tmp_path / "pipe")
     config = defaults(Logging, audit_file=str(tmp_path / "pipe"))
     with pytest.raises(ConfigurationError, match=r"cannot write logging\.audit_file"):
@@ -474,7 +476,7 @@ def test_a_pipe_is_no_audit_file(tmp_path, caplog):
         AuditLog(config, needs_file=False).close()
     finally:
         os.close(reader)
-    assert "a pipe is not a file; this log has its lines" in caplog.text
+    assert "a pipe is not a file; its lines are only in this log" in caplog.text
 
 
 @pytest.mark.parametrize(("name", "is_new"), [("normal", True), ("priority", False), ("reprocessing", False)])
@@ -484,7 +486,7 @@ def test_a_crash_of_the_normal_queue_counts_as_new(queue, handler, steps, name, 
     assert steps.new == [is_new]
 
 
-def test_an_id_that_is_none_cannot_forge_a_log_line(queue, deliver, caplog):
+def test_an_invalid_id_cannot_forge_a_log_line(queue, deliver, caplog):
     queue.submit("x\n2026-11-23T00:00:00Z INFO forged" + "y" * 10_000)
     deliver()
     assert "\n2026" not in caplog.text

@@ -76,7 +76,7 @@ def test_another_prefix_bucket_or_server_is_another_place(options):
     assert bucket(bucket_name="a", prefix="x").places().isdisjoint(bucket(**options).places())
 
 
-def test_crash_reports_in_the_same_bucket_are_no_results():
+def test_crash_reports_in_the_same_bucket_are_not_results():
     assert bucket(bucket_name="a").places().isdisjoint(bucket(TelemetryBotoS3CrashStorage, bucket_name="a").places())
 
 
@@ -86,20 +86,20 @@ def test_a_store_that_does_not_say_where_it_keeps_crashes_is_its_own_place():
     assert one.places().isdisjoint(other.places())
 
 
-def test_a_poly_store_is_in_all_places_of_its_stores(tmp_path):
+def test_a_poly_store_is_in_the_places_of_all_its_stores(tmp_path):
     assert poly(tmp_path / "a", tmp_path / "b").places() == (
         directory(tmp_path / "a").places() | directory(tmp_path / "b").places()
     )
 
 
 @pytest.mark.parametrize(("store_class", "saved_to"), [(FallbackCrashStorage, "a"), (PrimaryDeferredStorage, "ab")])
-def test_a_store_that_is_only_read_from_is_no_place_of_what_is_saved(tmp_path, store_class, saved_to):
+def test_a_store_that_is_only_read_is_not_a_place_of_results(tmp_path, store_class, saved_to):
     store = two(store_class, tmp_path / "a", tmp_path / "b")
     assert store.places() == set().union(*(directory(tmp_path / name).places() for name in saved_to))
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_the_source_is_asked_alone_where_all_is_saved_to_it_too(tmp_path, wrapped):
+def test_only_the_source_is_asked_if_everything_is_saved_to_it_too(tmp_path, wrapped):
     source = timed(tmp_path / "a") if wrapped else directory(tmp_path / "a")
     destination = poly(tmp_path / "a", tmp_path / "b")
     destination.setup()
@@ -110,7 +110,7 @@ def test_the_source_is_asked_alone_where_all_is_saved_to_it_too(tmp_path, wrappe
     assert found(source, destination) == "a"
 
 
-def test_what_is_in_a_source_that_nothing_is_saved_to_counts_where_no_other_store_has_any(tmp_path):
+def test_a_result_in_a_read_only_source_counts_if_no_other_store_has_one(tmp_path):
     source, destination = directory(tmp_path / "old"), poly(tmp_path / "a", tmp_path / "b")
     destination.setup()
     save(source, "old")
@@ -162,4 +162,4 @@ def test_a_result_that_cannot_be_read_is_a_note(tmp_path):
         source.get_unredacted_processed(CRASH_ID)
     notes = []
     assert EarlierResults(source, directory(tmp_path / "a")).find(CRASH_ID, notes.append) == (None, {})
-    assert notes == ["the earlier processed crash cannot be read"]
+    assert notes == ["the earlier result cannot be read"]

@@ -1,7 +1,8 @@
-"""The apps: which queue they read, and that their parts are released."""
+"""The apps: which queue they read, and that they release their parts."""
 
 import threading
 import time
+from typing import ClassVar
 
 import pytest
 
@@ -9,11 +10,18 @@ from socorro_processor.app.fetch_transform_save import (
     FetchTransformSaveApp,
     FetchTransformSaveWithSeparateNewCrashSourceApp,
 )
+from socorro_processor.app.store_queue import SCAN_INTERVAL, StoreCrashQueue
 from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
-from socorro_processor.errors import ConfigurationError, CrashIDNotFound, TransientStorageError
+from socorro_processor.errors import (
+    ConfigurationError,
+    CrashIDNotFound,
+    ProcessingEnvironmentError,
+    TransientStorageError,
+)
 from socorro_processor.machine.memory_share import memory_share
+from socorro_processor.machine.orphans import MARK, mark_of_children
 from socorro_processor.pipeline.rule import Rule
 
 DEADLINE = 20.0
@@ -70,7 +78,7 @@ def is_processed(app, crash_id):
         return False
 
 
-def test_the_plain_app_processes_what_lies_in_its_store_without_a_processed_crash(make):
+def test_the_plain_app_processes_the_unprocessed_crashes_of_its_store(make):
     app = make(FetchTransformSaveApp)
     done, waiting, later = (new_crash_id() for _ in range(3))
     app.source.save_raw_crash({}, {}, done)
@@ -95,7 +103,7 @@ def test_the_app_with_a_separate_source_processes_what_is_in_its_queue(make, tmp
     assert not is_processed(app, other)
 
 
-def test_a_store_that_cannot_be_used_is_told_to_health(make, tmp_path):
+def test_an_unusable_store_is_reported_to_health(make, tmp_path):
     (tmp_path / "crashes").touch()
     app = make(FetchTransformSaveApp)
     app.check()
@@ -113,7 +121,7 @@ def test_a_store_that_cannot_be_used_is_told_to_health(make, tmp_path):
     assert app.health.problems().keys() == {"start"}
 
 
-def test_a_check_that_raises_what_nobody_expects_is_a_problem_not_an_end(make):
+def test_a_check_that_raises_an_unexpected_error_is_a_problem_and_ends_nothing(make):
     app = make(FetchTransformSaveApp)
     app.destination.check = lambda: 1 / 0
     app.check()
@@ -126,17 +134,19 @@ def test_a_crash_is_tried_at_least_once(make, number):
         make(FetchTransformSaveApp, **{"app.maximum_attempts": number})
 
 
-def test_a_store_that_cannot_be_listed_for_a_while_stops_nothing(make, tmp_path, caplog):
+def test_a_store_that_cannot_be_listed_for_a_while_stops_nothing(make, clock, caplog):
     app = make(FetchTransformSaveApp)
     crash_id = new_crash_id()
     app.source.save_raw_crash({}, {}, crash_id)
     listed = app.source.new_crashes
     app.source.new_crashes = lambda: (_ for _ in ()).throw(TransientStorageError("the store is away"))
-    queue = app.crash_queue()
-    queue._scan()
+    queue = StoreCrashQueue(app.source, app.directory.path, clock)
+    crashes = queue.new_crashes()
+    assert next(crashes) is None
     assert "cannot look for new crashes" in caplog.text
     app.source.new_crashes = listed
-    queue._scan()
+    clock.now += SCAN_INTERVAL
+    assert next(crashes) is None
     assert queue.depths().queues["normal"].waiting == 1
     queue.close()
 
@@ -148,7 +158,7 @@ def test_a_store_that_cannot_be_listed_for_a_while_stops_nothing(make, tmp_path,
         ({"producer_consumer.producer_consumer_class": "socorro_processor.app.task_manager.TaskManager"}, 1),
     ],
 )
-def test_the_log_says_what_a_stackwalker_may_use_with_so_many_threads(make, caplog, options, threads):
+def test_the_log_says_how_much_memory_a_stackwalker_may_use_with_that_many_threads(make, caplog, options, threads):
     caplog.set_level("INFO")
     rules = '[["own", "", "", "apply_all_rules", "socorro_processor.rules.breakpad.BreakpadStackwalkerRule2015"]]'
     make(FetchTransformSaveApp, **options, **{"processor.rule_sets": rules})
@@ -156,7 +166,7 @@ def test_the_log_says_what_a_stackwalker_may_use_with_so_many_threads(make, capl
 
 
 class Cleaner(Rule):
-    """It counts how often it was told to clean up."""
+    """Counts how often it was told to clean up."""
 
     told = 0
 
@@ -164,7 +174,7 @@ class Cleaner(Rule):
         type(self).told += 1
 
 
-def test_each_rule_is_told_once_to_remove_what_a_killed_processor_left(make, monkeypatch):
+def test_each_rule_removes_once_what_a_killed_processor_left(make, monkeypatch):
     monkeypatch.setattr(Cleaner, "told", 0)
     make(
         FetchTransformSaveApp,
@@ -175,7 +185,39 @@ def test_each_rule_is_told_once_to_remove_what_a_killed_processor_left(make, mon
 
 def test_an_app_over_stores_that_nobody_has_written_to_is_ready(make, tmp_path):
     app = make(FetchTransformSaveApp)
-    app.health.resolved("start")
+    app.health.resolve("start")
     app.check()
     assert app.health.problems() == {}
     assert not (tmp_path / "crashes").exists()
+
+
+class _Prepared(Rule):
+    """A rule that records how the programs are marked that it starts while it is prepared."""
+
+    mark: ClassVar[dict[str, str]] = {}
+
+    def prepare(self, threads: int) -> str:
+        type(self).mark = mark_of_children()
+        return ""
+
+
+class _Unprepared(Rule):
+    def prepare(self, threads: int) -> str:
+        raise ProcessingEnvironmentError("there is no stackwalker")
+
+
+def only(rule: type[Rule]) -> str:
+    return f'[["own", "", "", "apply_all_rules", "{class_name(rule)}"]]'
+
+
+def test_programs_that_a_killed_start_was_trying_are_found(make):
+    app = make(FetchTransformSaveApp, **{"processor.rule_sets": only(_Prepared)})
+
+    assert _Prepared.mark == {MARK: f"{app.directory.path}/"}
+
+
+def test_a_start_that_fails_leaves_no_directory(make, tmp_path):
+    with pytest.raises(ProcessingEnvironmentError):
+        make(FetchTransformSaveApp, **{"processor.rule_sets": only(_Unprepared)})
+
+    assert list((tmp_path / "temporary").iterdir()) == []

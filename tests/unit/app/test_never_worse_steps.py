@@ -1,4 +1,4 @@
-"""Never worse: what is saved of a crash that is processed again, in every store."""
+"""Never worse: the results that are saved in every store when a crash is processed again."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.unsaved import UnsavedCrashes
 from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.history import FORCE, NOTHING, History
+from socorro_processor.crashqueue.history import FORCE, NO_HISTORY, History
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.memory import InMemoryCrashStorage
@@ -23,7 +23,7 @@ CRASH_ID = new_crash_id()
 
 
 class Walk(Rule):
-    """Finds a stack in a dump whose content is a number: of modules with symbols, as long as these are there."""
+    """Finds a stack in a dump whose content is a number: that many modules with symbols, as long as these exist."""
 
     evicted = False
 
@@ -125,8 +125,8 @@ LOSSES = {
 }
 
 
-def fail_to_save(steps, history=NOTHING, **options) -> History:
-    """The history that the next attempt comes with."""
+def fail_to_save(steps, history=NO_HISTORY, **options) -> History:
+    """Return the history that the next attempt gets."""
     with pytest.raises(NotSavedError) as raised:
         steps.run(CRASH_ID, history=history, **options)
     error = raised.value
@@ -135,7 +135,7 @@ def fail_to_save(steps, history=NOTHING, **options) -> History:
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("options", [{}, {"is_new": True}, {"first_time": False}, {"attempt": 3, "first_time": False}])
-def test_a_result_that_is_worse_leaves_the_earlier_one_to_the_letter_and_says_why(site, loss, options):
+def test_a_worse_result_leaves_the_earlier_one_unchanged_and_says_why(site, loss, options):
     site.steps.run(CRASH_ID)
     before = site.saved()
     loss(site)
@@ -146,7 +146,7 @@ def test_a_result_that_is_worse_leaves_the_earlier_one_to_the_letter_and_says_wh
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_by_force_it_takes_its_place_everywhere(site, loss):
+def test_a_worse_result_replaces_the_earlier_one_everywhere_if_forced(site, loss):
     site.steps.run(CRASH_ID)
     loss(site)
     result = site.steps.run(CRASH_ID, history=History(work=FORCE))
@@ -154,7 +154,7 @@ def test_by_force_it_takes_its_place_everywhere(site, loss):
     assert result.kept_because == ""
 
 
-def test_a_result_that_is_as_good_takes_its_place(site):
+def test_a_result_that_is_as_good_replaces_the_earlier_one(site):
     site.steps.run(CRASH_ID)
     before = site.saved()
     assert site.steps.run(CRASH_ID).kept_because == ""
@@ -180,7 +180,7 @@ def test_a_crash_that_no_store_has_is_processed_without_its_dump(site):
     assert site.signatures() == ["EMPTY"] * 2
 
 
-def test_a_store_that_an_earlier_attempt_did_not_reach_gets_the_good_result_where_the_retry_is_worse(site):
+def test_a_store_that_an_earlier_attempt_did_not_reach_gets_the_good_result_if_the_retry_is_worse(site):
     site.other.save_errors = [TransientStorageError("away")]
     history = fail_to_save(site.steps)
     site.expire()
@@ -189,7 +189,7 @@ def test_a_store_that_an_earlier_attempt_did_not_reach_gets_the_good_result_wher
     assert "there is no dump any more" in result.kept_because
 
 
-def test_an_earlier_result_that_could_not_be_saved_everywhere_is_completed_and_said_to_be_kept(site):
+def test_an_earlier_result_that_could_not_be_saved_everywhere_is_saved_there_and_logged_as_kept(site):
     site.steps.run(CRASH_ID)
     before = site.saved()
     site.expire()
@@ -210,7 +210,7 @@ def test_force_holds_for_a_retry_in_another_process(site):
 
 
 @pytest.mark.parametrize("started", [None, 5, "2016-11-23 12:34:56"])
-def test_an_earlier_result_of_another_program_is_completed_whatever_it_says_of_its_time(site, started):
+def test_an_earlier_result_of_another_program_is_saved_everywhere_whatever_its_time(site, started):
     old = {"uuid": CRASH_ID, "signature": "old", "json_dump": {"crashing_thread": {"frames": []}}}
     old |= {"started_datetime": started} if started else {}
     site.source.save_processed(old)
@@ -224,13 +224,13 @@ def test_an_earlier_result_of_another_program_is_completed_whatever_it_says_of_i
 @pytest.mark.parametrize(
     ("content", "note"),
     [
-        (b"no JSON", "the earlier processed crash cannot be read"),
-        (b"[]", "the earlier processed crash cannot be read"),
-        (b'{"uuid": "another"}', "the earlier processed crash is not of this crash"),
-        (b"{}", "the earlier processed crash is not of this crash"),
+        (b"no JSON", "the earlier result cannot be read"),
+        (b"[]", "the earlier result cannot be read"),
+        (b'{"uuid": "another"}', "the earlier result is another crash's"),
+        (b"{}", "the earlier result is another crash's"),
     ],
 )
-def test_an_earlier_result_that_is_none_is_a_note_and_another_store_is_asked(site, content, note):
+def test_a_malformed_earlier_result_is_a_note_and_another_store_is_asked(site, content, note):
     site.source.put(f"v1/processed_crash/{CRASH_ID}", content)
     site.steps.run(CRASH_ID)
     assert note in site.saved()[0]["processor_notes"]
@@ -253,6 +253,6 @@ def test_while_a_store_that_may_have_an_earlier_result_is_away_no_worse_one_is_s
     assert site.signatures() == ["signature by 3"] * 2
 
 
-def test_no_other_store_is_asked_of_a_new_crash_with_its_dump(site):
+def test_no_other_store_is_asked_about_a_new_crash_with_its_dump(site):
     site.steps.run(CRASH_ID, is_new=True)
     assert site.other.reads == 0

@@ -37,11 +37,11 @@ CRASH_ID = new_crash_id()
 
 
 class Large(str):
-    """Stands for a large part of a crash: a text that can be watched."""
+    """Stands for a large part of a crash: a text that a test can watch."""
 
 
 class LargeRule(Rule):
-    """Puts one into every crash, and remembers it."""
+    """Puts such a text into every crash, and remembers it."""
 
     made: ClassVar[list["weakref.ref[Large]"]] = []
 
@@ -78,7 +78,7 @@ class FullStore(AwayStore):
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """Nobody listens there, and nobody else will."""
+    """The number of a port on which nobody listens, now or later."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield reserved.getsockname()[1]
@@ -146,7 +146,7 @@ def test_a_crash_that_could_not_be_saved_leaves_nothing_but_what_is_kept_for_its
     directory = ProcessDirectory(str(tmp_path / "temporary"))
     queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(tmp_path / "queue.sqlite"), retry_delays="0.001"))
     steps = CrashSteps(source, pipeline, destination, directory, UnsavedCrashes(0))
-    # The store that is away is not asked for one: the crash gets as far as the save.
+    # The store that is away is not asked for an earlier result: the crash gets as far as the save.
     steps._earlier_results = EarlierResults(source, source)
     handler = DeliveryHandler(queue, steps, OutageBreaker(Health()), Watchdog(900), 100)
     queue.submit(CRASH_ID)

@@ -1,4 +1,4 @@
-"""A store is away for an hour: task manager, handler, breaker and queue together, on a clock of ours."""
+"""A store is away for an hour: task manager, handler, breaker and queue together, on a fake clock."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ pytestmark = pytest.mark.long
 CRASHES = 300
 HOUR = 3600.0
 STEP = 0.25
-"""Seconds that pass between two looks of the task manager; a crash takes none."""
+"""Seconds between two looks of the task manager; a crash takes no time."""
 
 
 class Store(InMemoryCrashStorage):
-    """Counts its saves; away while there is an error."""
+    """Counts its saves; raises while it has an error."""
 
     def __init__(self, config):
         super().__init__(config)
@@ -47,7 +47,7 @@ class Store(InMemoryCrashStorage):
         self.saves[crash_id] += 1
 
     def check(self):
-        """Away for all, or there."""
+        """Raise if the store is away for every crash."""
         if error := self.error(""):
             raise error
 
@@ -63,12 +63,12 @@ class CountingPipeline(ProcessorPipeline):
 
 
 class Processor:
-    """One of an installation's: with a task manager, handler, breaker, and an end of the queue of its own."""
+    """A processor of an installation, with a task manager, handler, breaker, and connection to the queue of its own."""
 
     def __init__(self, installation: Installation) -> None:
         clock = installation.clock
         self.health = Health()
-        self.health.resolved("start")
+        self.health.resolve("start")
         self.queue = SQLiteCrashQueue(
             defaults(SQLiteCrashQueue, path=str(installation.directory / "queue"), idle_delay=0.0), clock=clock
         )
@@ -101,7 +101,7 @@ class Installation:
         self.source = InMemoryCrashStorage(defaults(InMemoryCrashStorage))
         names = ", ".join([class_name(Store)] * 2)
         self.destination = PolyCrashStorage(defaults(PolyCrashStorage, storage_classes=names))
-        self.there, self.away = (store for store in self.destination._stores.values() if isinstance(store, Store))
+        self.there, self.away = (store for store in self.destination.stores.values() if isinstance(store, Store))
         self.processors = [Processor(self) for _ in range(processors)]
         self.queue = self.processors[0].queue
 
@@ -155,7 +155,7 @@ class Installation:
 
 @pytest.fixture
 def processor(tmp_path: Path) -> Iterator[Installation]:
-    """An installation of one."""
+    """An installation of one processor."""
     installation = Installation(tmp_path, processors=1)
     yield installation
     installation.close()
@@ -173,7 +173,7 @@ def away(crash_id: str) -> CrashStorageError:
 
 
 def outage(processor: Installation, crashes: int = CRASHES) -> list[str]:
-    """An hour of it."""
+    """Submit crashes, let an hour pass while the store is away, and return their ids."""
     crash_ids = [processor.submit() for _ in range(crashes)]
     processor.away.error = away
     processor.run(HOUR)
@@ -238,7 +238,7 @@ def test_with_eight_processors_a_crash_that_alone_always_times_out_is_parked(eig
 
 
 def test_with_eight_processors_a_crash_whose_part_of_a_store_is_away_waits_until_it_is_back(eight):
-    """As where the index of its week was made by another program."""
+    """As if another program had made the index of its week."""
     waiting = eight.submit()
     eight.away.error = lambda crash_id: PartlyAwayError("no such index") if crash_id == waiting else None
     for _ in range(30):
@@ -281,7 +281,7 @@ def test_with_eight_processors_what_is_not_found_is_rejected_after_four_looks(ei
     assert eight.queue.depths().rejected == 40
 
 
-def test_where_all_that_is_left_is_delayed_a_first_crash_is_saved_within_10_seconds_too(processor):
+def test_if_only_delayed_crashes_are_left_the_first_is_saved_within_10_seconds_too(processor):
     outage(processor, crashes=3)
     assert processor.queue.depths().queues["normal"].delayed == 3
     processor.away.error = lambda crash_id: None
@@ -289,7 +289,7 @@ def test_where_all_that_is_left_is_delayed_a_first_crash_is_saved_within_10_seco
     assert processor.saved() > 0
 
 
-def test_crashes_that_always_time_out_do_not_hold_up_those_that_do_not(processor):
+def test_crashes_that_always_time_out_do_not_hold_up_others(processor):
     guilty = {processor.submit() for _ in range(2 * ENOUGH_TRIED)}
     processor.away.error = lambda crash_id: away(crash_id) if crash_id in guilty else None
     processor.run(HOUR / 4)

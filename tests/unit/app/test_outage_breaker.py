@@ -1,4 +1,4 @@
-"""Crashes are left in their queue while what they all need is away."""
+"""Crashes stay in their queue while something that all of them need is away."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from socorro_processor.monitoring.health import Health
 @pytest.fixture
 def health():
     health = Health()
-    health.resolved("start")
+    health.resolve("start")
     return health
 
 
@@ -25,11 +25,11 @@ def breaker(health, clock):
     return OutageBreaker(health, clock)
 
 
-def test_closed_every_crash_may_begin(breaker):
+def test_while_the_breaker_is_closed_every_crash_may_begin(breaker):
     assert all(breaker.may_begin() for _ in range(5))
 
 
-def test_after_a_failure_none_may_begin_for_a_pause_and_then_one_at_a_time(breaker, clock):
+def test_after_a_failure_no_crash_may_begin_for_a_pause_and_then_one_at_a_time(breaker, clock):
     breaker.failed("a crash", "the store is away")
     assert not breaker.may_begin()
     clock.now += PAUSES[0]
@@ -56,7 +56,7 @@ def test_crashes_that_fail_together_make_one_pause_not_several(breaker, clock):
     assert breaker.may_begin()
 
 
-def test_a_trial_that_succeeds_closes_it(breaker, clock, health):
+def test_a_trial_that_succeeds_closes_the_breaker(breaker, clock, health):
     breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0]
     breaker.may_begin()
@@ -66,7 +66,7 @@ def test_a_trial_that_succeeds_closes_it(breaker, clock, health):
     assert health.problems() == {}
 
 
-def test_a_trial_that_says_nothing_lets_another_try(breaker, clock):
+def test_a_trial_without_a_result_lets_another_crash_try(breaker, clock):
     breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0]
     breaker.may_begin()
@@ -75,7 +75,7 @@ def test_a_trial_that_says_nothing_lets_another_try(breaker, clock):
     assert breaker.may_begin()
 
 
-def test_a_crash_that_is_no_trial_does_not_end_one(breaker, clock):
+def test_a_crash_that_is_not_the_trial_does_not_end_it(breaker, clock):
     breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0]
     breaker.may_begin()
@@ -84,7 +84,7 @@ def test_a_crash_that_is_no_trial_does_not_end_one(breaker, clock):
     assert not breaker.may_begin()
 
 
-def test_a_trial_for_which_there_is_no_crash_lets_another_try(breaker, clock):
+def test_a_trial_without_a_crash_lets_another_crash_try(breaker, clock):
     breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0]
     breaker.may_begin()
@@ -101,10 +101,10 @@ def trials_without_a_word(breaker, clock, count):
         breaker.ended_without_result(f"junk {number}")
 
 
-def test_where_trials_tell_nothing_and_all_parts_look_well_crashes_begin(breaker, clock, health):
+def test_if_trials_have_no_result_and_all_parts_are_healthy_crashes_begin(breaker, clock, health):
     trials_without_a_word(breaker, clock, TRIALS_WITHOUT_RESULT)
     clock.now += PAUSES[-1]
-    breaker.looked_well(clock.now)
+    breaker.parts_are_usable(since=clock.now)
     assert [breaker.may_begin() for _ in range(3)] == [True, True, True]
     assert not breaker.is_open
     assert health.problems() == {}
@@ -117,33 +117,33 @@ def test_where_trials_tell_nothing_and_all_parts_look_well_crashes_begin(breaker
     assert not breaker.may_begin()
 
 
-def test_a_look_that_began_before_the_last_failure_could_be_seen_says_nothing(breaker, clock, health):
+def test_a_check_that_began_before_the_last_failure_does_not_count(breaker, clock, health):
     trials_without_a_word(breaker, clock, TRIALS_WITHOUT_RESULT)
-    breaker.looked_well(clock.now)
+    breaker.parts_are_usable(since=clock.now)
     assert health.problems().keys() == {"processing"}
     assert breaker.may_begin()
     assert not breaker.may_begin()
 
 
-def test_where_nothing_waits_a_fault_that_is_over_is_not_named_but_the_next_crash_is_a_trial(breaker, clock, health):
+def test_if_nothing_waits_a_past_fault_is_not_named_but_the_next_crash_is_a_trial(breaker, clock, health):
     breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0] + PAUSES[-1]
-    breaker.looked_well(clock.now)
+    breaker.parts_are_usable(since=clock.now)
     assert health.problems() == {}
     assert breaker.may_begin()
     assert not breaker.may_begin()
 
 
-def test_while_a_trial_is_under_way_a_look_says_nothing(breaker, clock, health):
+def test_a_check_during_a_trial_does_not_count(breaker, clock, health):
     breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0] + PAUSES[-1]
     breaker.may_begin()
     breaker.tries("a trial")
-    breaker.looked_well(clock.now)
+    breaker.parts_are_usable(since=clock.now)
     assert health.problems().keys() == {"processing"}
 
 
-def test_a_trial_that_never_tells_is_given_up(breaker, clock):
+def test_a_trial_that_never_ends_is_given_up(breaker, clock):
     breaker.failed("a crash", "the store is away")
     clock.now += PAUSES[0]
     assert breaker.may_begin()
@@ -153,7 +153,7 @@ def test_a_trial_that_never_tells_is_given_up(breaker, clock):
     assert breaker.may_begin()
 
 
-def test_while_it_is_open_the_processor_is_not_ready_and_says_why(breaker, health):
+def test_while_the_breaker_is_open_the_processor_is_not_ready_and_says_why(breaker, health):
     breaker.failed("a crash", "the store is away")
     assert health.problems() == {"processing": "the store is away"}
 
@@ -168,7 +168,7 @@ def test_the_reason_is_that_of_the_latest_failure_until_a_crash_is_saved(breaker
 
 
 def failed_trials(breaker, clock, count, different):
-    """Whether each trial was one for a crash that had failed already."""
+    """Return for each trial whether its crash had failed already."""
     left = []
     for number in range(count):
         breaker.failed(f"crash {number % different}", "the store is away")
@@ -179,7 +179,7 @@ def failed_trials(breaker, clock, count, different):
     return left
 
 
-def test_new_crashes_are_left_once_enough_different_ones_have_failed_but_one_now_and_then(breaker, clock):
+def test_once_enough_different_crashes_have_failed_new_ones_are_tried_only_now_and_then(breaker, clock):
     left = failed_trials(breaker, clock, 3 * NEW_ONE_EVERY, different=3 * NEW_ONE_EVERY)
     assert left == [
         number >= ENOUGH_TRIED and number % NEW_ONE_EVERY != 0 for number in range(1, 3 * NEW_ONE_EVERY + 1)
@@ -190,7 +190,7 @@ def test_while_few_different_crashes_have_failed_new_ones_are_tried(breaker, clo
     assert not any(failed_trials(breaker, clock, 5 * ENOUGH_TRIED, different=ENOUGH_TRIED - 1))
 
 
-def test_after_a_success_new_crashes_are_not_left(breaker, clock):
+def test_after_a_success_new_crashes_are_tried_again(breaker, clock):
     failed_trials(breaker, clock, ENOUGH_TRIED, different=ENOUGH_TRIED)
     assert breaker.leaves_new_crashes
     breaker.succeeded()

@@ -15,7 +15,7 @@ KINDS = ("waiting", "delayed", "in_flight")
 
 
 class CountedQueue(CrashQueueBase):
-    """Gives one answer after the other, the last of them for ever."""
+    """Gives one answer after the other, and repeats the last."""
 
     def __init__(self, *answers) -> None:
         super().__init__(DotDict())
@@ -26,7 +26,7 @@ class CountedQueue(CrashQueueBase):
     def depths(self) -> Depths:
         self.asked_by.append(threading.current_thread().name)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if len(self.asked_by) > 3:  # what was given before is in the gauges
+        if len(self.asked_by) > 3:  # the previous answer is in the gauges
             self.all_given.set()
         if isinstance(answer, Exception):
             raise answer
@@ -74,7 +74,7 @@ def test_a_look_that_fails_leaves_what_was_seen_before(metrics):
     assert gauges(metrics)["queue.waiting", "normal"] == 11
 
 
-def test_how_old_the_oldest_is_nobody_says_while_the_queue_is_away_or_does_not_know(metrics):
+def test_the_age_of_the_oldest_has_no_value_while_the_queue_is_away_or_does_not_know_it(metrics):
     look(CountedQueue(depths(11), CrashQueueError("away")), metrics)
     assert not [key for key in gauges(metrics) if key[0] == "queue.oldest"]
     unknown = Depths(dict.fromkeys(QUEUES, Depth(1, 0, 0)), parked=0, rejected=0)
@@ -102,7 +102,7 @@ def test_a_look_that_hangs_does_not_hold_up_the_end(metrics):
     queue.go_on.set()
 
 
-def test_why_the_last_look_failed_is_told_until_one_does_not(metrics):
+def test_the_reason_of_a_failed_look_is_reported_until_one_succeeds(metrics):
     away = CountedQueue(CrashQueueError("away"))
     watching = QueueGauges(away, metrics, interval=0.001)
     assert away.all_given.wait(DEADLINE)

@@ -1,4 +1,4 @@
-"""What systemd is told."""
+"""Notifications to systemd."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ def environment(tmp_path, **others: str) -> dict[str, str]:
     return {"NOTIFY_SOCKET": str(tmp_path / "notify"), "PATH": "/bin", **others}
 
 
-def test_each_word_is_a_datagram(tmp_path, manager):
+def test_each_message_is_a_datagram(tmp_path, manager):
     service = ServiceManager(environment(tmp_path))
     service.ready()
     service.status("ready\nREADY=0")
@@ -44,14 +44,14 @@ def test_each_word_is_a_datagram(tmp_path, manager):
     assert messages[3] == "STOPPING=1\nEXTEND_TIMEOUT_USEC=90000000"
 
 
-def test_a_status_that_is_not_new_is_not_told(tmp_path, manager):
+def test_an_unchanged_status_is_not_sent(tmp_path, manager):
     service = ServiceManager(environment(tmp_path))
     for text in ("ready", "ready", "not ready"):
         service.status(text)
     assert told(manager) == ["STATUS=ready", "STATUS=not ready"]
 
 
-def test_a_sign_of_life_is_told_four_times_in_the_time_that_the_watchdog_has(tmp_path, manager):
+def test_a_sign_of_life_is_sent_four_times_in_the_watchdogs_interval(tmp_path, manager):
     now = [100.0]
     service = ServiceManager(environment(tmp_path, WATCHDOG_USEC="8000000"), clock=lambda: now[0])
     for _ in range(80):
@@ -61,12 +61,12 @@ def test_a_sign_of_life_is_told_four_times_in_the_time_that_the_watchdog_has(tmp
 
 
 @pytest.mark.parametrize("others", [{}, {"WATCHDOG_USEC": "8000000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "soon"}])
-def test_no_sign_of_life_is_told_where_none_is_waited_for(tmp_path, manager, others):
+def test_no_sign_of_life_is_sent_without_a_watchdog(tmp_path, manager, others):
     ServiceManager(environment(tmp_path, **others)).alive()
     assert told(manager) == []
 
 
-def test_programs_that_are_started_do_not_learn_of_it(tmp_path):
+def test_started_programs_do_not_inherit_the_socket(tmp_path):
     environ = environment(tmp_path, WATCHDOG_USEC="8000000", WATCHDOG_PID=str(os.getpid()))
     ServiceManager(environ)
     assert environ == {"PATH": "/bin"}
@@ -81,7 +81,7 @@ def test_an_abstract_socket_is_reached():
         assert listener.recv(100) == b"STATUS=ready"
 
 
-def test_without_one_nothing_happens_and_one_that_is_gone_is_a_warning(tmp_path, caplog):
+def test_without_a_socket_nothing_happens_and_a_missing_one_is_a_warning(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         ServiceManager({}).ready()
         assert caplog.text == ""

@@ -19,7 +19,7 @@ DEADLINE = 20.0
 
 
 class Handler:
-    """Acknowledges what it is given, when it may."""
+    """Acknowledges each delivery, when it may."""
 
     def __init__(self, queue):
         self.queue = queue
@@ -49,7 +49,7 @@ class Handler:
     def exchange_outcomes(self):
         pass
 
-    def died(self, delivery):
+    def worker_died(self, delivery):
         if self.speechless:
             self.speechless -= 1
             raise MemoryError
@@ -77,11 +77,11 @@ def breaker():
 
 @pytest.fixture
 def start(queue, handler, breaker):
-    """Run a task manager in a thread; it is stopped at the end."""
+    """A task manager that runs in a thread, and is stopped at the end."""
     running = []
 
-    def start(manager_class, **options):
-        manager = manager_class(defaults(manager_class, idle_delay=0.01, **options), queue, handler, breaker)
+    def start(manager_class, tick=lambda: None, **options):
+        manager = manager_class(defaults(manager_class, idle_delay=0.01, **options), queue, handler, breaker, tick)
         thread = threading.Thread(target=manager.run)
         thread.start()
         running.append((manager, thread))
@@ -123,7 +123,7 @@ def test_as_many_crashes_at_once_as_there_are_threads(start, queue, handler):
 
 
 @pytest.mark.parametrize("manager_class", [TaskManager, ThreadedTaskManager])
-def test_on_stop_what_is_begun_is_finished_and_the_rest_given_back(start, queue, handler, manager_class):
+def test_on_stop_crashes_in_work_are_finished_and_the_others_given_back(start, queue, handler, manager_class):
     for _ in range(6):
         queue.submit(new_crash_id())
     handler.go_on.clear()
@@ -139,7 +139,7 @@ def test_on_stop_what_is_begun_is_finished_and_the_rest_given_back(start, queue,
     assert handler.handled
 
 
-def test_what_does_not_end_within_the_shutdown_timeout_is_given_back(start, queue, handler):
+def test_a_crash_that_does_not_end_within_the_shutdown_timeout_is_given_back(start, queue, handler):
     queue.submit(new_crash_id())
     handler.go_on.clear()
     manager, thread = start(ThreadedTaskManager, shutdown_timeout=0.05)
@@ -159,7 +159,7 @@ def test_a_thread_that_dies_of_a_bug_is_replaced_and_its_crash_tried_again(start
     assert len(handler.died_of) == 3
 
 
-def test_a_crash_whose_thread_died_without_a_word_is_tried_again_too(start, queue, handler):
+def test_a_crash_whose_thread_died_silently_is_tried_again_too(start, queue, handler):
     handler.bugs = 1
     handler.speechless = 2
     for _ in range(3):
@@ -204,8 +204,7 @@ def test_while_the_breaker_is_open_no_crash_is_taken(start, queue, handler, brea
     breaker.failed("a crash", "the store is away")
     queue.submit(new_crash_id())
     ticked = threading.Semaphore(0)
-    manager, _ = start(ThreadedTaskManager)
-    manager._tick = ticked.release
+    start(ThreadedTaskManager, ticked.release)
     for _ in range(5):
         assert ticked.acquire(timeout=DEADLINE)
     assert queue.depths().queues["normal"].waiting == 1

@@ -1,4 +1,4 @@
-"""Temporary files go with their process, however that ended."""
+"""Temporary files are removed with their process, however that ended."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def test_a_processor_has_a_directory_of_its_own_and_removes_it_at_the_end(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nobody_else_can_read_it(tmp_path):
+def test_nobody_else_can_read_the_directory(tmp_path):
     directory = ProcessDirectory(str(tmp_path))
     assert directory.path.stat().st_mode & 0o077 == 0
     directory.close()
@@ -61,18 +61,25 @@ def test_the_directory_of_a_killed_processor_is_removed_at_the_next_start(tmp_pa
 
 @pytest.fixture
 def walker(holder):
-    """A stackwalker that hangs over a crash of ``holder``."""
+    """Start a stackwalker that hangs over a crash of ``holder``."""
     process = subprocess.Popen(["sleep", "60"], env=os.environ | {MARK: str(holder.directory / "crash")})
     yield process
     process.kill()
     process.wait()
 
 
-def test_what_a_killed_processor_was_running_is_killed_at_the_next_start(tmp_path, holder, walker):
+def test_programs_of_a_killed_processor_are_killed_at_the_next_start(tmp_path, holder, walker):
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     ProcessDirectory(str(tmp_path)).close()
     assert walker.wait(5) == -signal.SIGKILL
+
+
+def test_a_processor_that_ends_kills_the_programs_that_it_started(tmp_path):
+    directory = ProcessDirectory(str(tmp_path))
+    left = subprocess.Popen(["sleep", "60"], env=dict(os.environ))
+    directory.close()
+    assert left.wait(5) == -signal.SIGKILL
 
 
 def test_directory_and_stackwalkers_of_a_living_processor_are_left_alone(tmp_path, holder, walker):
@@ -98,7 +105,7 @@ def test_a_directory_that_somebody_tidied_away_is_made_again(tmp_path):
     assert not directory.path.exists()
 
 
-def test_what_could_not_be_removed_is_removed_at_a_later_start(tmp_path, monkeypatch):
+def test_a_directory_that_could_not_be_removed_is_removed_at_a_later_start(tmp_path, monkeypatch):
     directory = ProcessDirectory(str(tmp_path))
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", lambda *arguments, **options: None)
@@ -108,7 +115,7 @@ def test_what_could_not_be_removed_is_removed_at_a_later_start(tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_else_lies_in_the_base_keeps_no_processor_from_its_start(tmp_path, caplog):
+def test_other_files_in_the_base_directory_keep_no_processor_from_starting(tmp_path, caplog):
     (tmp_path / "directory.lock").mkdir()
     (tmp_path / "link.lock").symlink_to(tmp_path / "link.lock")
     with closing(ProcessDirectory(str(tmp_path))) as mine:
@@ -117,7 +124,7 @@ def test_what_else_lies_in_the_base_keeps_no_processor_from_its_start(tmp_path, 
     assert f"cannot open {tmp_path}/directory.lock, left as it is: Is a directory" in caplog.text
 
 
-def test_a_base_that_cannot_be_used_is_named_with_what_to_do(tmp_path):
+def test_an_unusable_base_directory_is_named_with_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ProcessingEnvironmentError, match=r"file.*app\.temporary_directory"):
         ProcessDirectory(str(tmp_path / "file"))

@@ -25,12 +25,12 @@ def test_a_crash_in_work_for_too_long_is_a_hang(watchdog, clock):
         watchdog.alive()
         assert watchdog.look() is None
         clock.now += 1
-        assert watchdog.look() == "the crash is in work for 901 s"
+        assert watchdog.look() == "the crash has been in work for 901 s"
     watchdog.alive()
     assert watchdog.look() is None
 
 
-def test_many_crashes_one_after_the_other_are_none(watchdog, clock):
+def test_many_crashes_one_after_the_other_are_not_a_hang(watchdog, clock):
     for _ in range(10):
         with watchdog.watching("a crash"):
             clock.now += 600
@@ -54,19 +54,19 @@ def test_each_thread_is_looked_at(watchdog, clock):
     with watchdog.watching("quick"):
         clock.now += 500
         watchdog.alive()
-        assert watchdog.look() == "hanging is in work for 1000 s"
+        assert watchdog.look() == "hanging has been in work for 1000 s"
     go_on.set()
     thread.join()
 
 
 def test_a_main_loop_without_a_sign_of_life_is_a_hang(watchdog, clock):
     clock.now += 901
-    assert watchdog.look() == "the main loop gave no sign of life for 901 s"
+    assert watchdog.look() == "the main loop has given no sign of life for 901 s"
     watchdog.alive()
     assert watchdog.look() is None
 
 
-def test_a_watchdog_that_does_not_look_any_more_is_a_hang(clock):
+def test_a_watchdog_that_has_stopped_looking_is_a_hang(clock):
     dog = Watchdog(900.0, clock)
     dog.start()
     try:
@@ -82,7 +82,7 @@ def test_a_watchdog_that_does_not_look_any_more_is_a_hang(clock):
     dog._thread.join()
     clock.now += 100
     dog.alive()
-    assert dog.look() == "the watchdog gave no sign of life for 100 s"
+    assert dog.look() == "the watchdog has given no sign of life for 100 s"
     dog.stop()
 
 
@@ -102,7 +102,7 @@ def hanging(*lines: str, **options: int) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def nobody_reads(kind: str) -> Iterator[int]:
-    """A descriptor that takes no more."""
+    """A pipe that takes no more data."""
     if kind == "pipe":
         unread, full = os.pipe()
     else:
@@ -136,18 +136,18 @@ def test_a_hang_ends_the_process_though_nobody_reads_its_log(kind):
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
 def test_a_hang_ends_the_process_though_a_handler_of_the_operators_hangs_too(kind):
-    """Without what a service has, a line waits for the reader."""
+    """Without the environment of a service, a line waits for the reader."""
     with nobody_reads(kind) as full:
         done = hanging("dog = watchdog.Watchdog(0.2)", "dog.start()", "time.sleep(60)", stderr=full)
     assert done.returncode == EXIT_CODE
 
 
 @pytest.mark.parametrize(("kind", "code"), [("pipe", 1), ("socket", -signal.SIGALRM)])
-def test_where_nobody_reads_its_log_and_no_thread_of_python_can_run_the_process_ends_all_the_same(kind, code):
+def test_the_process_ends_even_if_nobody_reads_its_log_and_no_python_thread_can_run(kind, code):
     with nobody_reads(kind) as full:
         done = hanging(
-            "watchdog.STILLNESS = 0.5",
-            "watchdog.LAST_RESORT = 2.0",
+            "watchdog.INTERPRETER_HANG_TIME = 0.5",
+            "watchdog.KERNEL_TIME = 2.0",
             "dog = watchdog.Watchdog(0.5)",
             "dog.start()",
             "time.sleep(0.2)",
@@ -168,13 +168,13 @@ def test_a_hang_ends_the_process_with_the_stacks_of_all_threads_in_the_log():
         "while True: time.sleep(0.05); dog.alive()",
     )
     assert done.returncode == EXIT_CODE
-    assert "the crash is in work for" in done.stderr
+    assert "the crash has been in work for" in done.stderr
     assert "in stuck" in done.stderr
 
 
-def test_where_no_thread_of_python_can_run_the_process_ends_all_the_same():
+def test_the_process_ends_even_if_no_python_thread_can_run():
     done = hanging(
-        "watchdog.STILLNESS = 0.5",
+        "watchdog.INTERPRETER_HANG_TIME = 0.5",
         "dog = watchdog.Watchdog(0.5)",
         "dog.start()",
         "time.sleep(0.2)",
@@ -185,13 +185,13 @@ def test_where_no_thread_of_python_can_run_the_process_ends_all_the_same():
     assert "in matching" in done.stderr
 
 
-def test_a_hang_ends_the_process_also_after_a_lack_of_memory():
+def test_a_hang_ends_the_process_even_after_memory_ran_out():
     done = hanging(
         "from resource import RLIM_INFINITY, RLIMIT_AS, setrlimit",
         "dog = watchdog.Watchdog(1.0)",
         "dog.start()",
         "size = int(open('/proc/self/statm').read().split()[0]) * 4096",
-        # Too little for the stack of another thread.
+        # Less than the stack of another thread needs.
         "setrlimit(RLIMIT_AS, (size + (1 << 20), RLIM_INFINITY))",
         "time.sleep(0.5)",
         "setrlimit(RLIMIT_AS, (RLIM_INFINITY, RLIM_INFINITY))",

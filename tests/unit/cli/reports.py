@@ -7,15 +7,16 @@ from typing import Any
 from rich.console import Console
 
 from socorro_processor.cli.report import print_report
+from socorro_processor.report.crash_report import CrashReport
 
 CRASH_ID = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def report(crash: dict[str, Any], **options: Any) -> str:
-    """As it is in a pipe."""
+    """Return the report as it is printed in a pipe."""
     file = io.StringIO()
-    print_report(crash, Console(file=file, force_terminal=False, highlight=False), **options)
+    _print(crash, Console(file=file, force_terminal=False, highlight=False), **options)
     return file.getvalue()
 
 
@@ -23,8 +24,14 @@ def on_terminal(crash: dict[str, Any], width: int = 120, environ: dict[str, str]
     file = io.StringIO()
     environ = {"TERM": "xterm-256color", **(environ or {})}
     console = Console(file=file, force_terminal=True, width=width, highlight=False, _environ=environ)
-    print_report(crash, console, **options)
+    _print(crash, console, **options)
     return file.getvalue()
+
+
+def _print(
+    crash: dict[str, Any], console: Console, *, all_threads: bool = False, modules: bool = False, **context: Any
+) -> None:
+    print_report(CrashReport(crash, **context), console, all_threads=all_threads, with_modules=modules)
 
 
 def lines_of_stack(text: str) -> list[str]:
@@ -32,7 +39,7 @@ def lines_of_stack(text: str) -> list[str]:
 
 
 def processed(*frames: Any, **more: Any) -> dict[str, Any]:
-    """A crash whose crashing thread, the second of two, has these frames."""
+    """Return a crash whose crashing thread, the second of two, has these frames."""
     thread = {"frames": list(frames), "thread_name": "Decoder", "threads_index": 1}
     json_dump = {
         "status": "OK",

@@ -18,7 +18,7 @@ def printed(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.fixture
 def complete(capsys, tmp_path):
-    """What bash completes a command line to, word by word as bash splits it."""
+    """Return the words that bash completes a command line to, split as bash splits it."""
     script = tmp_path / "socorro"
     script.write_text(printed("bash", capsys))
 
@@ -72,13 +72,13 @@ def test_a_section_is_completed_to_its_keys(complete):
     assert "--app.maximum_attempts=" in complete("processor", "--app.max")
 
 
-def test_an_option_that_takes_one_of_some_words_is_completed_to_them_also_behind_an_equals_sign(complete):
+def test_an_option_with_fixed_choices_is_completed_to_them_even_behind_an_equals_sign(complete):
     assert complete("queue", "parked", "--queue", "") == ["priority", "normal", "reprocessing"]
     assert complete("queue", "parked", "--queue", "=") == ["priority", "normal", "reprocessing"]
     assert complete("queue", "parked", "--queue", "=", "n") == ["normal"]
 
 
-def test_what_nothing_is_known_of_is_left_to_the_names_of_files(complete):
+def test_an_unknown_word_is_completed_to_file_names(complete):
     assert (
         complete("show", "")
         == complete("nonsense", "")
@@ -88,7 +88,7 @@ def test_what_nothing_is_known_of_is_left_to_the_names_of_files(complete):
 
 
 ZSH = """
-compdef() {}; compset() {}; _files() {}
+compdef() {}; compset() { words[CURRENT]="${words[CURRENT]#*=}" }; _files() {}
 compadd() { while [[ "$1" != -- ]]; do shift; done; shift; print -l -- ${(M)@:#$words[CURRENT]*} }
 source "$1"; shift; words=(socorro "$@"); CURRENT=$#words; _socorro
 """
@@ -119,6 +119,7 @@ def test_the_other_shells_complete_the_same(shell, arguments, capsys, tmp_path):
     assert complete("queue", "parked", "--rea") == ["--reason"]
     assert complete("show", "--resource.files") == ["--resource.filesystem.root="]
     assert complete("queue", "requeue", "--queue", "n") == ["normal"]
+    assert [word.removeprefix("--queue=") for word in complete("queue", "requeue", "--queue=n")] == ["normal"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

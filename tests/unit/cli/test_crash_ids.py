@@ -1,4 +1,4 @@
-"""Crash ids in the forms in which people have them."""
+"""Crash ids in the forms in which people copy them."""
 
 import io
 from argparse import ArgumentParser
@@ -27,7 +27,7 @@ FORMS = [
     f"https://ops@[::1]:8443/a//{CRASH_ID}",
 ]
 
-NO_CRASH_IDS = [
+INVALID_CRASH_IDS = [
     "",
     "bp-",
     CRASH_ID[:-1],
@@ -62,8 +62,8 @@ def test_each_form_of_a_crash_id_is_the_crash_id(word):
     assert crash_id_of(word) == CRASH_ID
 
 
-@pytest.mark.parametrize("word", NO_CRASH_IDS)
-def test_whatever_else_is_refused(word):
+@pytest.mark.parametrize("word", INVALID_CRASH_IDS)
+def test_anything_else_is_refused(word):
     with pytest.raises(InvalidCrashID):
         crash_id_of(word)
 
@@ -73,9 +73,7 @@ def test_a_long_word_takes_no_time():
         crash_id_of("https://h/" + "a/" * 2_000_000 + CRASH_ID[:-1])
 
 
-def test_arguments_files_and_standard_input_may_have_any_form_and_each_crash_is_there_once(
-    tmp_path, monkeypatch, capsys
-):
+def test_arguments_files_and_standard_input_may_use_any_form_and_each_crash_counts_once(tmp_path, monkeypatch, capsys):
     other = CRASH_ID.replace("6eeb", "7eeb")
     (tmp_path / "ids").write_text(f"bp-{CRASH_ID} {REPORT}\nbp-{other}\nbp-nothing\n")
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(f"{REPORT}?a=b\n".encode())))

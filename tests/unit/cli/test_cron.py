@@ -1,4 +1,4 @@
-"""``socorro cron``: what surrounds every job."""
+"""``socorro cron``: everything around a job."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ NAMES = [job.name for job in cron.JOBS]
 
 
 class Run:
-    """What the job of these tests does, and what it was given."""
+    """The job of these tests, and the arguments that it received."""
 
     def __init__(self) -> None:
         self.does = lambda work: JobOutcome(True, "12 partitions made")
@@ -35,7 +35,7 @@ def job(monkeypatch):
     run = Run()
     job = Job("sweep", "Sweep.", "socorro cron sweep", run)
     monkeypatch.setattr(cron, "JOBS", (*cron.JOBS, job))
-    monkeypatch.setitem(cron.COMMAND.subcommands, "sweep", cron._command(job))
+    monkeypatch.setitem(cron.COMMAND.subcommands, "sweep", cron.job_command(job))
     return run
 
 
@@ -90,7 +90,7 @@ def test_a_job_that_fails_is_recorded_with_the_reason(socorro_cron, job, ledger)
     assert (record.succeeded, record.summary) == (False, "the broker is away")
 
 
-def test_of_a_bug_the_record_quotes_nothing(socorro_cron, job, ledger):
+def test_the_record_of_a_bug_quotes_nothing(socorro_cron, job, ledger):
     def fail(work):
         raise ValueError("a crash's secret")
 
@@ -100,7 +100,7 @@ def test_of_a_bug_the_record_quotes_nothing(socorro_cron, job, ledger):
     assert ledger.records()[0].summary == "a bug: ValueError"
 
 
-def test_while_it_runs_and_where_it_died_it_has_not_ended(socorro_cron, job):
+def test_a_job_that_runs_or_died_has_not_ended(socorro_cron, job):
     said = []
     job.does = lambda work: said.append(socorro_cron("status")[1]) or JobOutcome(True, "")
     socorro_cron("sweep")
@@ -116,9 +116,9 @@ def test_an_interrupted_job_is_recorded_as_such(socorro_cron, job, ledger):
     assert (ledger.records()[0].succeeded, ledger.records()[0].summary) == (False, "interrupted")
 
 
-def test_a_job_that_is_at_work_elsewhere_is_left_to_that_one(socorro_cron, job, ledger):
+def test_a_job_that_runs_elsewhere_is_not_started(socorro_cron, job, ledger):
     with ledger.locked("sweep"):
-        assert socorro_cron("sweep")[:2] == (0, "sweep is at work elsewhere\n")
+        assert socorro_cron("sweep")[:2] == (0, "sweep is running elsewhere\n")
     assert (job.given, ledger.records()) == ([], [])
 
 
@@ -130,7 +130,7 @@ def test_a_dry_run_leaves_no_trace_and_waits_for_nobody(socorro_cron, job, ledge
     assert ledger.records() == []
 
 
-def test_a_job_is_given_what_it_remembered_also_from_a_run_that_failed(socorro_cron, job):
+def test_a_job_gets_what_it_remembered_even_from_a_failed_run(socorro_cron, job):
     def remember_and_fail(work):
         work.remember({"made": ["20161121"]})
         raise CrashQueueError("the broker is away")
@@ -143,7 +143,7 @@ def test_a_job_is_given_what_it_remembered_also_from_a_run_that_failed(socorro_c
     assert [work.memory for work in job.given] == [{}, {"made": ["20161121"]}, {"made": ["20161121"]}]
 
 
-def test_what_a_job_says_is_safe_to_print_and_json_where_that_is_asked_for(socorro_cron, job):
+def test_output_of_a_job_is_safe_to_print_and_json_on_request(socorro_cron, job):
     job.does = lambda work: work.say("made \x1b[31m", {"made": "\x1b[31m"}) or JobOutcome(True, "")
     assert socorro_cron("sweep")[1] == "made \\x1b[31m\n"
     assert json.loads(socorro_cron("sweep", "--json")[1]) == {"made": "\x1b[31m"}
@@ -162,9 +162,7 @@ def test_how_jobs_end_is_counted(socorro_cron, job):
 
 
 @pytest.mark.parametrize(("hours", "overdue"), [(35, False), (37, True)])
-def test_a_job_that_was_not_begun_for_half_as_long_again_as_it_should_is_overdue(
-    socorro_cron, job, ledger, hours, overdue
-):
+def test_a_job_that_has_not_begun_for_one_and_a_half_intervals_is_overdue(socorro_cron, job, ledger, hours, overdue):
     started = datetime.now(UTC) - timedelta(hours=hours)
     with ledger.locked("sweep"):
         ledger.record(JobRecord("sweep", "host", started, started, True, "12 partitions made"))
@@ -179,7 +177,7 @@ def refuse(work):
     raise NotRemoved("nothing is removed: the clock is wrong\nuse --trust-clock")
 
 
-def test_a_refused_job_is_not_what_turns_the_status_red(socorro_cron, job, ledger):
+def test_a_refused_job_does_not_fail_the_status(socorro_cron, job, ledger):
     job.does = refuse
     code, _, err = socorro_cron("sweep")
     assert (code, "the clock is wrong" in err) == (1, True)
@@ -225,7 +223,7 @@ def test_a_day_that_is_refused_is_a_wrong_argument_and_nothing_more(socorro_cron
     assert socorro_cron("status")[0] == 0
 
 
-def test_a_job_that_is_at_work_for_long_is_not_overdue_and_one_that_died_is(socorro_cron, job, ledger):
+def test_a_long_running_job_is_not_overdue_and_one_that_died_is(socorro_cron, job, ledger):
     started = datetime.now(UTC) - timedelta(hours=37)
     with ledger.locked("sweep"):
         ledger.record(JobRecord("sweep", "host", started))
@@ -241,7 +239,7 @@ def test_programs_get_the_status_as_json(socorro_cron, job):
     assert (record["name"], record["state"], record["summary"]) == ("sweep", "well", "12 partitions made")
 
 
-def test_what_is_no_job_is_refused_with_those_that_there_are(socorro_cron):
+def test_an_unknown_job_is_refused_with_the_known_ones(socorro_cron):
     code, _, err = socorro_cron()
     assert code == 2
     assert err.startswith("socorro: cron needs a command: reference-data, partitions, ")
@@ -260,11 +258,11 @@ def test_the_help_lists_the_jobs_and_each_has_its_own(socorro_cron):
         assert "--dry-run" in out
 
 
-def test_where_the_records_cannot_be_written_the_job_is_not_begun(socorro_cron, job, tmp_path):
+def test_if_the_records_cannot_be_written_the_job_is_not_begun(socorro_cron, job, tmp_path):
     (tmp_path / "jobs").write_text("in the way")
     code, _, err = socorro_cron("sweep")
     assert code == 1
-    assert "correct cron.directory" in err
+    assert "(see cron.directory)" in err
     assert job.given == []
 
 
@@ -282,7 +280,7 @@ DAMAGED = [
 
 
 @pytest.mark.parametrize("text", DAMAGED)
-def test_a_damaged_record_is_that_of_a_bad_end_until_the_next_run(socorro_cron, job, tmp_path, text):
+def test_a_damaged_record_counts_as_a_failure_until_the_next_run(socorro_cron, job, tmp_path, text):
     (tmp_path / "jobs").mkdir()
     record = tmp_path / "jobs" / "sweep.json"
     record.write_text(text)

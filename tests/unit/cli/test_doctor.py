@@ -30,7 +30,7 @@ from tests.symbol_server import SymbolServer, always
 
 @pytest.fixture
 def socorro(tmp_path, capsys):
-    """Run a command over an installation that has nothing yet; its exit code and what it printed."""
+    """Run a command with an installation that has nothing yet; return its exit code and output."""
     options = {
         "resource.filesystem.root": tmp_path / "crashes",
         "new_crash_source.path": tmp_path / "queue.sqlite",
@@ -50,7 +50,7 @@ def problems(out: str) -> dict[str, str]:
     return {finding["part"]: finding["problem"] for finding in json.loads(out)}
 
 
-def test_after_the_setup_all_is_well(socorro):
+def test_after_setup_the_doctor_finds_no_fault(socorro):
     code, out, _ = socorro("setup")
     assert code == 0
     assert "source: FileSystemCrashStorage has what it needs" in out
@@ -59,7 +59,32 @@ def test_after_the_setup_all_is_well(socorro):
     assert code == 0
 
 
-def test_it_says_what_memory_a_stackwalker_may_use(socorro):
+def test_the_doctor_says_which_algorithm_is_used_and_why_and_warns_of_crashes_of_2015_if_none_is_named(
+    tmp_path, capsys
+):
+    def of_algorithm(*options: str) -> dict:
+        main(["doctor", "--json", f"--resource.filesystem.root={tmp_path / 'crashes'}", *options], environ={})
+        findings = json.loads(capsys.readouterr().out)
+        (finding,) = (each for each in findings if each["part"] == "processor.processor_class")
+        return finding
+
+    default = of_algorithm()
+    assert default["component"] == "ProcessorAlgorithm2026"
+    assert (default["note"], default["warnings"]) == ("the default: the configuration has no option of the rules", [])
+
+    crash_id = "5e1f00aa-0d5c-4c0b-9d2e-8f6a20261124"
+    stored = tmp_path / "crashes" / "v1" / "processed_crash" / crash_id
+    stored.parent.mkdir(parents=True)
+    stored.write_text(json.dumps({"uuid": crash_id, "signature": "main"}))
+    (warning,) = of_algorithm()["warnings"]
+    assert "holds crashes that were signed by the algorithm of 2015" in warning
+
+    older = of_algorithm(f"--{WALKER}.kill_timeout=60")
+    assert (older["component"], older["warnings"]) == ("MozillaProcessorAlgorithm2015", [])
+    assert older["note"].startswith(f"command line, --{WALKER}.kill_timeout is set, without processor.processor_class")
+
+
+def test_the_doctor_says_how_much_memory_a_stackwalker_may_use(socorro):
     threads = "--producer_consumer.number_of_threads=2"
     _, out, _ = socorro("doctor", "--json", threads)
     (component,) = (finding["component"] for finding in json.loads(out) if finding["part"] == "processor")
@@ -85,9 +110,9 @@ def of_processor(out: str) -> dict:
     [(None, []), (without_landlock(), ["landlock"]), (without_seccomp(), ["seccomp"])],
     ids=["this kernel", "a kernel without Landlock", "a kernel without seccomp"],
 )
-def test_it_says_what_of_the_stackwalkers_own_sandbox_is_in_force(tmp_path, kernel, lacks):
+def test_the_doctor_says_which_parts_of_the_stackwalkers_own_sandbox_are_enforced(tmp_path, kernel, lacks):
     require(has_landlock(), "this kernel has no Landlock")
-    # It is asked for within the sandbox of the rule, which is made without a dump here.
+    # It is asked within the sandbox of the rule, which is made without a dump here.
     options = (
         f"--{WALKER}.command_pathname={own_stackwalker()}",
         f"--{WALKER}.sandbox=env DUMP={{dump_file_pathname}}",
@@ -114,12 +139,12 @@ sys.exit(main(sys.argv[1:], environ={}))
 """
 
 
-def test_nothing_is_said_of_a_sandbox_that_a_stackwalker_does_not_have(socorro):
+def test_the_doctor_says_nothing_about_a_sandbox_that_a_stackwalker_does_not_have(socorro):
     code, out, _ = socorro("doctor", "--json", f"--{WALKER}.command_pathname={stock_stackwalker()}")
     assert (code, of_processor(out)["note"], of_processor(out)["warnings"]) == (0, "", [])
 
 
-def test_walks_that_nothing_can_verify_are_warned_of(socorro):
+def test_the_doctor_warns_of_walks_that_cannot_be_verified(socorro):
     stock = f"--{WALKER}.command_pathname={stock_stackwalker()}"
     code, out, _ = socorro("doctor", "--json", stock, f"--{WALKER}.verify_walks=0.01")
     (warning,) = of_processor(out)["warnings"]
@@ -127,7 +152,7 @@ def test_walks_that_nothing_can_verify_are_warned_of(socorro):
     assert warning.startswith("verify_walks is 0.01, but no walk is verified: ")
 
 
-def test_a_command_line_that_cannot_be_verified_is_a_problem_of_the_configuration(socorro):
+def test_a_command_line_that_cannot_be_verified_is_a_configuration_error(socorro):
     line = f"--{WALKER}.command_line={{command_pathname}} {{dump_file_pathname}}"
     code, out, _ = socorro("doctor", "--json", line, f"--{WALKER}.verify_walks=0.01")
     assert code == 1
@@ -140,18 +165,18 @@ def test_the_setup_can_be_run_again(socorro):
 
 
 def listed(directory: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of the last change of all that is below a directory."""
+    """Return size and modification time of all files below a directory."""
     return {
         str(path.relative_to(directory)): (path.lstat().st_size, path.lstat().st_mtime_ns)
         for path in directory.rglob("*")
-        # In it SQLite counts who reads.
+        # SQLite counts its readers in it.
         if not path.name.endswith("-shm")
     } | {".": (0, directory.stat().st_mtime_ns)}
 
 
 @pytest.fixture
 def fresh(tmp_path, monkeypatch):
-    """An empty directory, in which `socorro` is run, and nothing else may be."""
+    """An empty directory, in which `socorro` is run, and which must stay empty."""
     directory = tmp_path / "fresh"
     for name in ("work", "temporary"):
         (directory / name).mkdir(parents=True)
@@ -162,7 +187,7 @@ def fresh(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("ini", [True, False])
-def test_in_a_fresh_directory_all_is_well_and_what_is_to_come_is_named(fresh, capsys, ini):
+def test_in_a_fresh_directory_nothing_is_wrong_and_what_will_be_made_is_named(fresh, capsys, ini):
     before = listed(fresh / "work")
     arguments = [f"--admin.conf={REPOSITORY}/config/processor.ini"] if ini else []
     code = main(["doctor", *arguments], environ={})
@@ -177,14 +202,14 @@ def test_in_a_fresh_directory_all_is_well_and_what_is_to_come_is_named(fresh, ca
     assert f"no symbol files were found, so frames have no names: put them in {data}/symbols as <debug file>" in out
 
 
-def test_the_doctor_changes_nothing_in_an_installation_that_is_at_work(fresh, capsys):
+def test_the_doctor_changes_nothing_in_a_running_installation(fresh, capsys):
     cache, symbols = Path("cache").absolute(), Path("symbols").absolute()
     options = [f"--resource.symbols.symbol_cache_path={cache}", f"--resource.symbols.sources={symbols}"]
     dump = SAMPLES / "segfault" / "upload_file_minidump.dmp"
     assert main(["setup", *options], environ={}) == 0
     assert main(["submit", str(dump), *options], environ={}) == 0
     symbols.mkdir()
-    # What killed processes left, and the next one will remove.
+    # Leftovers of killed processes, which the next process will remove.
     left = [
         Path("socorro-data/crashes/v1/.left.0123.writing"),
         Path("cache.staging/0123.part"),
@@ -211,7 +236,7 @@ def test_the_doctor_changes_nothing_in_an_installation_that_is_at_work(fresh, ca
             assert Path(f"{queue}-wal").exists() == (state != "closed")
             before = listed(fresh)
             code = main(["doctor", *options], environ={})
-            # A directory in which another was made and removed is no longer as old.
+            # A directory in which another one was made and removed has a new modification time.
             assert {**listed(fresh), "temporary": None} == {**before, "temporary": None}
             assert code == 0, capsys.readouterr().out
     finally:
@@ -241,7 +266,7 @@ sys.stdin.readline()
         (None, "Not a directory"),
     ],
 )
-def test_a_queue_that_cannot_be_used_is_named_by_its_class_with_what_to_do(fresh, capsys, content, problem):
+def test_an_unusable_queue_is_named_by_its_class_with_what_to_do(fresh, capsys, content, problem):
     path = Path("queue")
     if content is None:
         path.touch()
@@ -269,17 +294,17 @@ def test_tables_that_are_going_to_be_made_are_named(fresh, capsys):
     )
 
 
-def test_a_file_of_the_queue_that_would_be_mended_is_not_opened(fresh, capsys):
+def test_a_queue_file_that_opening_would_repair_is_not_opened(fresh, capsys):
     Path("queue").touch()
     Path("queue-wal").write_bytes(b"x")
     before = listed(fresh / "work")
     main(["doctor", "--json", "--new_crash_source.path=queue"], environ={})
     found, *_ = json.loads(capsys.readouterr().out)
-    assert found["warnings"] == ["queue is not looked into: -wal or -shm is missing beside it"]
+    assert found["warnings"] == ["cannot examine queue without changing it: -wal or -shm is missing beside it"]
     assert listed(fresh / "work") == before
 
 
-def test_what_has_a_part_that_fails_is_named_by_its_class(socorro):
+def test_an_object_with_a_failing_part_is_named_by_its_class(socorro):
     code, out, _ = socorro(
         "doctor",
         "--json",
@@ -299,7 +324,7 @@ class HasNoCheck(CrashStorageBase):
 UNCHECKED = [NullCrashStorage, StatsdCounter, InMemoryCrashStorage, HasNoCheck]
 
 
-def test_a_store_without_a_check_is_not_said_to_be_well(socorro):
+def test_a_store_without_a_check_is_not_called_healthy(socorro):
     stores = [FileSystemCrashStorage, *UNCHECKED, StatsdBenchmarkingWrapper]
     options = (
         f"--destination.crashstorage_class={class_name(PolyCrashStorage)}",
@@ -310,14 +335,14 @@ def test_a_store_without_a_check_is_not_said_to_be_well(socorro):
     findings = {finding["part"]: finding for finding in json.loads(out)}
     assert code == 0
     assert findings["destination.storage0"]["checked"]
-    for number, store in enumerate([*UNCHECKED, NullCrashStorage], start=1):
+    for number, store in enumerate([*UNCHECKED, StatsdBenchmarkingWrapper], start=1):
         finding = findings[f"destination.storage{number}"]
         assert (finding["checked"], finding["note"]) == (False, f"{store.__name__} has no check")
     _, out, _ = socorro("doctor", *options)
     assert "--   destination.storage1     NullCrashStorage\n     not checked: NullCrashStorage has no check\n" in out
 
 
-def test_both_stores_of_a_fallback_are_set_up_and_looked_at(socorro, tmp_path):
+def test_both_stores_of_a_fallback_are_set_up_and_checked(socorro, tmp_path):
     (tmp_path / "file").touch()
     store = class_name(FileSystemCrashStorage)
     options = (
@@ -357,13 +382,13 @@ def test_symbols_that_are_kept_by_hand_cannot_be_in_the_symbol_cache(socorro, tm
     cache = f"--resource.symbols.symbol_cache_path={tmp_path}/cache"
     code, out, _ = socorro("doctor", "--json", cache, f"--{setting}={tmp_path}/{kept}")
     assert code == 1
-    said = f"the symbol cache {tmp_path}/cache has {tmp_path}/{kept} of {option} in it"
+    said = f"the symbol cache {tmp_path}/cache contains {tmp_path}/{kept} of {option}"
     assert said in problems(out)["companion_process"]
     code, out, _ = socorro("doctor", "--json", cache, f"--{setting}={tmp_path}")
     assert problems(out)["companion_process"] == ""
 
 
-def test_each_store_of_several_is_looked_at(socorro, tmp_path):
+def test_each_of_several_stores_is_checked(socorro, tmp_path):
     (tmp_path / "file").touch()
     store = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
     stores = (
@@ -378,7 +403,7 @@ def test_each_store_of_several_is_looked_at(socorro, tmp_path):
     assert f"{tmp_path}/file/crashes" in problems(out)["destination.storage1"]
 
 
-def test_people_read_what_is_bad_and_why(socorro):
+def test_the_text_names_each_fault_and_its_reason(socorro):
     code, out, _ = socorro(
         "doctor", "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.command_pathname=/nowhere/walker"
     )
@@ -389,12 +414,12 @@ def test_people_read_what_is_bad_and_why(socorro):
 
 
 def of_symbols(out: str) -> list[list[str]]:
-    """Component and problem."""
+    """Component and problem of each finding."""
     parts = ("companion_process", "symbols.sources")
     return [[each["component"], each["problem"]] for each in json.loads(out) if each["part"] in parts]
 
 
-def test_all_that_the_rules_lack_is_named_once_each(socorro):
+def test_each_thing_that_rules_lack_is_named_once(socorro):
     code, out, _ = socorro(
         "doctor",
         "--json",
@@ -404,10 +429,10 @@ def test_all_that_the_rules_lack_is_named_once_each(socorro):
     assert code == 1
     walker, reference = sorted(problems(out)["processor"].splitlines())
     assert walker.startswith("/nowhere/walker, which command_pathname names, is not an executable file")
-    assert reference == "reference data /nowhere/reference.json cannot be read: No such file or directory"
+    assert reference == "cannot read reference data /nowhere/reference.json: No such file or directory"
 
 
-def test_the_symbol_cache_and_each_source_of_symbols_are_looked_at(socorro, tmp_path):
+def test_the_symbol_cache_and_each_source_of_symbols_are_checked(socorro, tmp_path):
     socorro("setup")
     with SymbolServer(always(b"", 404)) as server:
         cache, sources = tmp_path / "cache", [str(tmp_path), server.url]

@@ -15,7 +15,7 @@ SYMBOLS = ("add", "missing", "fetch", "upload", "index", "status", "manage")
 
 @pytest.fixture
 def printed(capsys):
-    """Run a command; what it printed."""
+    """Run a command; return its output."""
 
     def run(*arguments, environ=None):
         assert main(arguments, environ or {}) == 0
@@ -75,7 +75,7 @@ def test_each_command_of_symbols_has_its_own_arguments(printed):
         ["missing", "--all", "of", "them"],
     ],
 )
-def test_what_was_typed_when_symbols_was_one_command_goes_on_working(arguments, printed, tmp_path):
+def test_the_former_single_command_symbols_still_works(arguments, printed, tmp_path):
     printed("symbols", *arguments, f"--resource.filesystem.root={tmp_path}")
 
 
@@ -92,7 +92,7 @@ def test_each_option_of_the_configuration_is_listed_once_below_its_section(name,
     assert not any(key.rpartition(".")[2] in shared for key in keys if key.startswith("processor."))
 
 
-def test_all_lists_what_is_shared_and_what_another_option_names_everywhere(printed):
+def test_the_option_all_lists_shared_options_and_those_of_named_classes_everywhere(printed):
     assert "source.root" not in options_in(printed("processor", "--help-config"))
     keys = options_in(printed("processor", "--help-config", "--all"))
     written = printed("processor", "--admin.print_conf=ini")
@@ -118,7 +118,7 @@ def test_only_values_that_the_command_can_use_are_listed(printed):
         (["--help-config", "resource.symbols"], "resource.symbols."),
         (["--help-config=logging"], "logging."),
         (["CRASH_ID", "--help-config", "processor"], "processor."),
-        (["--help-config", "processor.processed_transform.BetaVersionRule"], "processor.processed_transform.Beta"),
+        (["--help-config", "processor.processed_transform.SystemRule"], "processor.processed_transform.System"),
     ],
 )
 def test_a_section_is_listed_alone(words, begin, printed):
@@ -127,7 +127,7 @@ def test_a_section_is_listed_alone(words, begin, printed):
     assert all(key.startswith(begin) for key in keys)
 
 
-def test_an_unknown_section_is_an_error_that_names_those_there_are(capsys):
+def test_an_unknown_section_is_an_error_that_names_the_known_ones(capsys):
     assert main(["show", "--help-config", "sources\x1b[2J"], {}) == 2
     out, err = capsys.readouterr()
     assert out == ""

@@ -1,13 +1,10 @@
 """``socorro list``, over crashes in files."""
 
-import io
 import json
 import re
 
 import pytest
-from rich.console import Console
 
-from socorro_processor.cli.list import print_crashes
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crash_id import new_crash_id
@@ -42,7 +39,7 @@ def save(store, **fields: object) -> str:
     return crash_id
 
 
-def test_people_get_a_table(store, socorro_list):
+def test_the_output_is_a_table(store, socorro_list):
     crash_id = save(store)
     code, out, err = socorro_list()
     assert (code, err) == (0, "")
@@ -65,7 +62,7 @@ def test_programs_get_an_object_a_line(store, socorro_list):
     }
 
 
-def test_only_so_many_or_those_of_a_signature_or_a_product_are_listed(store, socorro_list):
+def test_the_list_can_be_limited_by_number_signature_and_product(store, socorro_list):
     crash_ids = {save(store) for _ in range(25)}
     other = save(store, signature="g", product="Other")
     assert len(socorro_list()[1].splitlines()) == 1 + 20
@@ -84,7 +81,7 @@ def test_a_crash_that_is_not_processed_or_has_no_signature_is_marked(store, soco
     assert any(line.endswith("  (none)") for line in socorro_list()[1].splitlines())
 
 
-def test_strangers_words_are_printable_and_bounded(store, socorro_list):
+def test_text_from_strangers_is_printable_and_bounded(store, socorro_list):
     save(store, signature="\x1b[2J\n\u202e" * 5000, product="\x9bx\r", submitted_timestamp="\x07" * 5000)
     _, out, _ = socorro_list()
     assert all(line.isprintable() for line in out.splitlines())
@@ -93,21 +90,19 @@ def test_strangers_words_are_printable_and_bounded(store, socorro_list):
     assert socorro_list("--json")[1].isascii()
 
 
-def test_of_an_empty_store_the_directory_is_told(store, socorro_list, tmp_path):
+def test_an_empty_store_is_named_by_its_directory(store, socorro_list, tmp_path):
     place = f"FileSystemCrashStorage in {tmp_path}/crashes"
     assert socorro_list() == (0, "", f"socorro: there is no crash in {place}\n")
     assert socorro_list("--product=X", "--json") == (0, "", f"socorro: there is no such crash in {place}\n")
 
 
-def test_of_a_store_that_is_not_there_the_directory_is_told(socorro_list, tmp_path):
+def test_a_missing_store_is_named_by_its_directory(socorro_list, tmp_path):
     code, out, err = socorro_list()
     assert (code, out) == (1, "")
     assert err.startswith(f"socorro: there is no directory {tmp_path}/crashes/v1: ")
 
 
-def test_where_there_is_no_data_directory_either_the_question_is_whether_it_is_the_right_place(
-    capsys, monkeypatch, tmp_path
-):
+def test_if_the_data_directory_is_missing_too_the_message_asks_for_the_right_directory(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     code = main(["list"], environ={})
     told = f"socorro: no crashes are here yet: {tmp_path}/socorro-data/crashes does not exist; is this the right "
@@ -116,13 +111,13 @@ def test_where_there_is_no_data_directory_either_the_question_is_whether_it_is_t
     assert err.startswith(told)
 
 
-def test_where_the_destination_cannot_list_its_crashes_those_of_the_source_are_listed(store, socorro_list):
+def test_if_the_destination_cannot_list_its_crashes_those_of_the_source_are_listed(store, socorro_list):
     crash_id = save(store)
     destination = f"--destination.crashstorage_class={class_name(InMemoryCrashStorage)}"
     assert crash_id in socorro_list(destination)[1]
 
 
-def test_where_no_store_can_list_its_crashes_that_is_said(socorro_list):
+def test_if_no_store_can_list_its_crashes_the_command_says_so(socorro_list):
     code, out, err = socorro_list(
         f"--destination.crashstorage_class={class_name(PolyCrashStorage)}",
         f"--destination.storage_classes={class_name(InMemoryCrashStorage)}",
@@ -130,26 +125,26 @@ def test_where_no_store_can_list_its_crashes_that_is_said(socorro_list):
     )
     assert (code, out) == (1, "")
     assert err == (
-        "socorro: the newest crashes cannot be listed: destination: none of storage0 gives that back; source: "
+        "socorro: cannot list the newest crashes: destination: PolyCrashStorage does not list its "
+        "newest crashes; source: "
         "NullCrashStorage does not list its newest crashes. FileSystemCrashStorage, PostgreSQLCrashStorage and "
         "ESCrashStorage list theirs\n"
     )
 
 
 @pytest.mark.parametrize("argument", ["--limit=0", "--limit=-1", "--limit=x", "--signature=\udcff", "--product=\udcff"])
-def test_a_limit_is_a_whole_number_above_0_and_what_is_looked_for_is_text(socorro_list, argument):
+def test_a_limit_is_a_whole_number_above_0_and_a_search_is_text(socorro_list, argument):
     with pytest.raises(SystemExit) as ended:
         socorro_list(argument)
     assert ended.value.code == 2
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
-def test_at_a_terminal_the_signature_is_cut_and_never_the_crash_id(store, width):
+def test_at_a_terminal_the_signature_is_cut_and_never_the_crash_id(store, socorro_list, monkeypatch, width):
     crash_id = save(store, signature="f" * 400, product="Lightbox of the far away " * 20)
-    file = io.StringIO()
-    console = Console(file=file, force_terminal=True, width=width, highlight=False, soft_wrap=True)
-    print_crashes(store.newest(5), console)
-    line = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue()).splitlines()[1]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    line = re.sub(r"\x1b\[[0-9;]*m", "", socorro_list()[1]).splitlines()[1]
     assert line.startswith(f"{crash_id}  2016-11-23T12:00:00Z  Lightbox")
     assert line.endswith("fff…")
     assert len(line) <= max(width, 84)

@@ -1,4 +1,4 @@
-"""Commands that only look, in a directory in which nothing is yet."""
+"""Commands that only look, run in an empty directory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOOKS = {
     "cron missing-symbols --dry-run": 0,
     "cron late-symbols --dry-run": 0,
 }
-"""With the exit code of each."""
+"""Commands with their exit codes."""
 
 
 @pytest.mark.parametrize("command", LOOKS)
@@ -43,7 +43,7 @@ def test_a_look_leaves_nothing_behind(
 
 def test_a_queue_that_is_made_after_the_first_look_is_seen_by_the_next(tmp_path: Path) -> None:
     config = defaults(SQLiteCrashQueue, path=str(tmp_path / "data" / "queue.sqlite"))
-    watching = SQLiteCrashQueue.to_look(config)
+    watching = SQLiteCrashQueue.without_creating(config)
     assert watching.depths().queues["normal"].waiting == 0
     assert (watching.in_flight(ids=True).crashes, list(watching.set_aside("parked"))) == ((), [])
 
@@ -54,9 +54,9 @@ def test_a_queue_that_is_made_after_the_first_look_is_seen_by_the_next(tmp_path:
     watching.close()
 
 
-def test_what_is_submitted_to_a_queue_that_was_only_looked_at_is_kept(tmp_path: Path) -> None:
+def test_a_crash_that_is_submitted_after_a_mere_look_at_the_queue_is_kept(tmp_path: Path) -> None:
     config = defaults(SQLiteCrashQueue, path=str(tmp_path / "data" / "queue.sqlite"))
-    queue = SQLiteCrashQueue.to_look(config)
+    queue = SQLiteCrashQueue.without_creating(config)
     assert queue.pending([CRASH_ID]) == set()
     queue.submit(CRASH_ID)
     assert queue.pending([CRASH_ID]) == {CRASH_ID}

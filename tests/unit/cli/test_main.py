@@ -1,5 +1,9 @@
 """The ``socorro`` command itself: help, versions, exit codes."""
 
+import resource
+import subprocess
+import sys
+
 import pytest
 
 import socorro_processor
@@ -10,7 +14,7 @@ from tests.shared import REPOSITORY
 
 @pytest.fixture
 def socorro(capsys):
-    """Run a command in this process; its exit code, what it printed, and what it complained of."""
+    """Run a command in this process; return its exit code, output and error output."""
 
     def run(*arguments, environ=None):
         try:
@@ -39,7 +43,7 @@ def test_the_version_is_the_packages(socorro):
     assert socorro("--version") == (0, f"socorro-processor {socorro_processor.__version__}\n", "")
 
 
-def test_an_unknown_command_is_an_error_that_names_those_there_are(socorro):
+def test_an_unknown_command_is_an_error_that_names_the_known_ones(socorro):
     code, _, err = socorro("proces")
     assert code == 2
     assert "there is no command 'proces'; there are processor, process" in err
@@ -58,9 +62,10 @@ def test_the_configuration_in_force_can_be_printed_and_written(socorro, tmp_path
 
 
 def test_rule_sets_that_are_added_are_printed_as_they_were_written_beside_all_that_are_in_force(socorro, tmp_path):
-    added = '+[\n    ["own", "", "", "apply_all_rules", "socorro_processor.rules.general.CPUInfoRule"]\n]'
+    added = '+[\n    ["own", "", "", "apply_all_rules", "socorro_processor.rules.general.IdentifierRule"]\n]'
     file = tmp_path / "written.ini"
-    printing = ("processor", "--admin.print_conf=ini")
+    algorithm = "socorro_processor.pipeline.algorithm_2026.ProcessorAlgorithm2026"
+    printing = ("processor", "--admin.print_conf=ini", f"--processor.processor_class={algorithm}")
     _, default, _ = socorro(*printing)
     code, out, _ = socorro(*printing, f"--admin.dump_conf={file}", environ={"SOCORRO__PROCESSOR__RULE_SETS": added})
     assert code == 0
@@ -81,7 +86,30 @@ def test_a_configuration_that_cannot_be_written_is_an_error(socorro, tmp_path):
     assert "No such file" in err
 
 
+def test_a_configuration_that_cannot_be_read_for_want_of_descriptors_is_not_wrong(socorro):
+    command = ("processor", "--admin.print_conf=ini", f"--admin.conf={REPOSITORY}/config/processor.ini")
+    assert socorro(*command)[0] == 0  # All is imported now.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        code, _, err = socorro(*command)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "config/processor.ini: Too many open files" in err
+    assert code == 1
+
+
 def test_the_configuration_that_comes_with_the_project_is_the_default(socorro):
     _, default, _ = socorro("processor", "--admin.print_conf=ini")
     _, shipped, _ = socorro("processor", "--admin.print_conf=ini", f"--admin.conf={REPOSITORY}/config/processor.ini")
     assert shipped.replace("#", "").split() == default.replace("#", "").split()
+
+
+@pytest.mark.parametrize(("option", "loaded"), [("", False), ("--resource.symbols.sources=https://x.example", True)])
+def test_only_a_configuration_with_a_symbol_server_loads_a_client_of_http(option, loaded):
+    program = (
+        "import sys; from socorro_processor.cli.main import main; "
+        "main(['processor', '--admin.print_conf=ini', *filter(None, sys.argv[1:])]); print('urllib3' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, option], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == str(loaded)

@@ -17,7 +17,9 @@ LARGE, SLOW = new_crash_id(), new_crash_id()
 
 @pytest.fixture
 def queue(tmp_path):
-    queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(tmp_path / "queue.sqlite"), idle_delay=0.0))
+    queue = SQLiteCrashQueue(
+        defaults(SQLiteCrashQueue, path=str(tmp_path / "queue.sqlite"), idle_delay=0.0, retry_delays=(60.0,))
+    )
     yield queue
     queue.close()
 
@@ -30,13 +32,13 @@ def take(queue) -> Delivery:
 
 @pytest.fixture
 def socorro(tmp_path, capsys, queue):
-    """Run the command over two parked crashes and a rejected one; its exit code and what it printed."""
+    """Run the command with two parked crashes and a rejected one; return its exit code and output."""
     queue.submit(LARGE)
     queue.park(take(queue), "the document is too large")
     queue.submit(SLOW, "priority")
     queue.park(take(queue), "timed out\x1b[31m")
     queue.submit("no id")
-    queue.reject(take(queue), "it is no crash id")
+    queue.reject(take(queue), "it is not a crash id")
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = main(["queue", *arguments, f"--new_crash_source.path={tmp_path}/queue.sqlite"], environ={})
@@ -57,7 +59,7 @@ def test_the_status_counts_what_was_set_aside(socorro):
 
 @pytest.fixture
 def in_an_outage(queue) -> tuple[str, str]:
-    """One in its delay, because a store is away; one in work."""
+    """A crash that is delayed because a store is away, and one in work."""
     delayed, in_work = new_crash_id(), new_crash_id()
     queue.submit(delayed, "priority")
     queue.retry(take(queue), "S3 is away\x1b[31m", transient=True)
@@ -101,7 +103,7 @@ def test_without_ids_no_crash_is_listed(socorro, in_an_outage):
     assert "crashes" not in json.loads(socorro("status", "--json")[1])
 
 
-def test_where_there_is_nothing_to_list_that_is_said(socorro):
+def test_if_there_is_nothing_to_list_the_command_says_so(socorro):
     assert socorro("status", "--ids")[1].splitlines()[5:] == ["", "no crash is in flight or delayed"]
 
 
@@ -113,7 +115,7 @@ def test_parked_crashes_are_listed_with_their_reasons_and_cannot_paint_the_termi
     assert r"timed out\x1b[31m" in lines[2]
 
 
-def test_a_crash_is_put_back_by_any_form_of_its_id_and_what_was_rejected_by_what_it_is(socorro, queue):
+def test_a_crash_is_put_back_by_any_form_of_its_id_and_a_rejected_body_as_it_is(socorro, queue):
     address = f"https://crashes.example.com/report/index/{SLOW}"
     assert socorro("requeue", f"bp-{LARGE}", address)[:2] == (0, "2 parked crashes were put back\n")
     assert socorro("requeue", "--rejected", "no id")[:2] == (0, "1 rejected crash was put back\n")
@@ -123,7 +125,7 @@ def test_a_crash_is_put_back_by_any_form_of_its_id_and_what_was_rejected_by_what
 def test_rejected_crashes_are_listed_for_programs(socorro):
     _, out, _ = socorro("rejected", "--json")
     (rejected,) = map(json.loads, out.splitlines())
-    assert (rejected["crash_id"], rejected["reason"], rejected["queue"]) == ("no id", "it is no crash id", "normal")
+    assert (rejected["crash_id"], rejected["reason"], rejected["queue"]) == ("no id", "it is not a crash id", "normal")
 
 
 @pytest.mark.parametrize(
@@ -139,18 +141,18 @@ def test_rejected_crashes_are_listed_for_programs(socorro):
         (["--reason=too large", "--queue=priority"], []),
     ],
 )
-def test_what_is_listed_can_be_chosen(socorro, filters, found):
+def test_the_list_can_be_filtered(socorro, filters, found):
     _, out, _ = socorro("parked", "--json", *filters)
     assert [json.loads(line)["crash_id"] for line in out.splitlines()] == found
 
 
-def test_chosen_ones_are_put_back_and_the_others_stay(socorro, queue):
+def test_the_chosen_crashes_are_put_back_and_the_others_stay(socorro, queue):
     assert socorro("requeue", "--reason=timed out")[:2] == (0, "1 parked crash was put back\n")
     assert waiting(queue) == {"priority": 1}
     assert [crash.crash_id for crash in queue.set_aside("parked")] == [LARGE]
 
 
-def test_a_crash_that_is_forced_is_shown_so_and_put_back_so(socorro, queue):
+def test_a_forced_crash_is_shown_and_put_back_as_forced(socorro, queue):
     queue.submit(crash_id := new_crash_id(), "reprocessing", FORCE)
     delivery = next(each for each in queue.new_crashes() if each)
     queue.begin(delivery)
@@ -163,10 +165,10 @@ def test_a_crash_that_is_forced_is_shown_so_and_put_back_so(socorro, queue):
     assert next(each for each in queue.new_crashes() if each).history.work == FORCE
 
 
-def test_all_are_put_back_only_where_that_is_said(socorro, queue):
+def test_all_crashes_are_put_back_only_on_request(socorro, queue):
     code, _, err = socorro("requeue")
     assert code == 2
-    assert "say --all" in err
+    assert "give --all" in err
     assert waiting(queue) == {}
     assert socorro("requeue", "--all")[0] == 0
     assert waiting(queue) == {"normal": 1, "priority": 1}
@@ -177,19 +179,19 @@ def test_a_dry_run_puts_nothing_back(socorro, queue):
     assert waiting(queue) == {}
 
 
-def test_rejected_ones_can_be_put_back_too(socorro, queue):
+def test_rejected_crashes_can_be_put_back_too(socorro, queue):
     assert socorro("requeue", "--all", "--rejected", "--json")[0] == 0
     assert waiting(queue) == {"normal": 1}
 
 
-def test_a_crash_id_that_is_not_parked_is_said(socorro):
+def test_a_crash_id_that_is_not_parked_is_reported(socorro):
     code, out, _ = socorro("requeue", LARGE, "nowhere")
     assert code == 1
     assert "1 parked crash was put back" in out
     assert "nowhere is not parked" in out
 
 
-def test_a_word_that_is_no_subcommand_is_refused(socorro):
+def test_an_unknown_subcommand_is_refused(socorro):
     code, _, err = socorro()
     assert code == 2
     assert err == "socorro: queue needs a command: status, parked, rejected, requeue, purge\n"
@@ -212,21 +214,21 @@ def test_purging_says_how_many_and_what_is_lost_and_leaves_the_rest(socorro, que
 
 
 @pytest.mark.parametrize("interval", ["0", "-1", "soon", "nan"])
-def test_an_interval_that_is_none_is_refused(socorro, interval, capsys):
+def test_an_invalid_interval_is_refused(socorro, interval, capsys):
     with pytest.raises(SystemExit) as ended:
         socorro("status", f"--watch={interval}")
     assert ended.value.code == 2
     assert "is not a number of seconds, more than 0" in capsys.readouterr().err
 
 
-def test_without_a_terminal_nothing_is_purged_unless_it_is_said(socorro, queue):
+def test_without_a_terminal_nothing_is_purged_unless_confirmed(socorro, queue):
     code, out, err = socorro("purge", "parked")
     assert (code, out) == (2, "")
-    assert err == "socorro: nothing is purged: there is no terminal to ask at; say --yes, or --dry-run\n"
+    assert err == "socorro: nothing is purged: there is no terminal to ask at; give --yes, or --dry-run\n"
     assert queue.depths().parked == 2
 
 
-def test_a_dry_run_of_a_purge_purges_nothing_and_is_not_written_down(socorro, queue, tmp_path):
+def test_a_dry_run_of_a_purge_purges_nothing_and_is_not_recorded(socorro, queue, tmp_path):
     audit = tmp_path / "audit"
     code, out, _ = socorro("purge", "parked", "--dry-run", f"--logging.audit_file={audit}")
     assert code == 0
@@ -235,7 +237,7 @@ def test_a_dry_run_of_a_purge_purges_nothing_and_is_not_written_down(socorro, qu
     assert not audit.exists()
 
 
-def test_a_purge_is_written_down_with_who_did_it(socorro, tmp_path):
+def test_a_purge_is_recorded_with_who_did_it(socorro, tmp_path):
     audit = tmp_path / "audit"
     assert socorro("purge", "parked", "--yes", "--json", f"--logging.audit_file={audit}")[:2] == (
         0,
@@ -245,7 +247,7 @@ def test_a_purge_is_written_down_with_who_did_it(socorro, tmp_path):
     assert re.search(r" INFO 2 crash ids were purged from parked by=\S+ .*host=\S+ queue=parked purged=2$", line)
 
 
-def test_where_it_cannot_be_written_down_nothing_is_purged(socorro, queue, tmp_path):
+def test_if_a_purge_cannot_be_recorded_nothing_is_purged(socorro, queue, tmp_path):
     code, _, err = socorro("purge", "parked", "--yes", f"--logging.audit_file={tmp_path}")
     assert code == 2
     assert "cannot write logging.audit_file" in err
@@ -253,7 +255,7 @@ def test_where_it_cannot_be_written_down_nothing_is_purged(socorro, queue, tmp_p
     assert queue.depths().parked == 2
 
 
-def test_what_is_no_queue_is_not_purged(socorro, capsys):
+def test_an_unknown_queue_is_not_purged(socorro, capsys):
     with pytest.raises(SystemExit) as ended:
         socorro("purge", "everything", "--yes")
     assert ended.value.code == 2

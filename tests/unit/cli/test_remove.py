@@ -22,7 +22,7 @@ RAW = {"Email": "ada@example.com", "URL": "https://example.com/private"}
 
 
 class OperatorsStore(CrashStorageBase):
-    """One that says nothing of what it has."""
+    """A queue that cannot tell its content."""
 
 
 class StoreWithABug(CrashStorageBase):
@@ -40,7 +40,7 @@ HERE = new_crash_id()
 
 
 class Site:
-    """The source in ``first``, which is the first store of the destination too; another one in ``second``."""
+    """Stores: the source in ``first``, which is also the first destination; another destination in ``second``."""
 
     def __init__(self, directory, capsys, monkeypatch) -> None:
         self.directory = directory
@@ -99,7 +99,7 @@ def site(tmp_path, capsys, monkeypatch):
     logging.root.setLevel(level)
 
 
-def test_a_crash_is_erased_from_source_and_every_destination_and_no_other_is(site):
+def test_one_crash_is_erased_from_the_source_and_every_destination(site):
     crash_id, other = site.crash(), site.crash()
     code, out, _ = site.remove(crash_id)
     assert code == 0
@@ -113,7 +113,7 @@ def test_a_crash_is_erased_from_source_and_every_destination_and_no_other_is(sit
     assert set(site.files()) == {other}
 
 
-def test_who_removed_what_from_where_is_logged_and_nothing_personal_is(site, monkeypatch):
+def test_the_log_says_who_removed_what_from_where_and_nothing_personal(site, monkeypatch):
     monkeypatch.setenv("SUDO_USER", "ada")
     crash_id = site.crash()
     _, _, err = site.remove(crash_id, "--logging.level=ERROR", f"--logging.audit_file={site.directory}/audit")
@@ -136,7 +136,7 @@ def test_the_audit_is_added_to_and_may_be_json(site):
     assert {"time", "by", "host"} <= first.keys()
 
 
-def test_where_no_audit_can_be_written_nothing_is_removed(site):
+def test_if_the_audit_cannot_be_written_nothing_is_removed(site):
     crash_id = site.crash()
     before = site.files()
     code, _, err = site.remove(crash_id, f"--logging.audit_file={site.directory}")
@@ -146,7 +146,7 @@ def test_where_no_audit_can_be_written_nothing_is_removed(site):
     assert site.files() == before
 
 
-def test_an_audit_that_cannot_be_written_in_the_midst_ends_it(site):
+def test_an_audit_that_becomes_unwritable_ends_the_removal(site):
     first, second = site.crash(), site.crash()
     code, _, err = site.remove(first, second, "--logging.audit_file=/dev/full")
     assert code == 1
@@ -154,7 +154,7 @@ def test_an_audit_that_cannot_be_written_in_the_midst_ends_it(site):
     assert second in site.files()
 
 
-def test_a_dry_run_says_where_it_is_and_removes_nothing(site):
+def test_a_dry_run_says_where_a_crash_is_and_removes_nothing(site):
     crash_id = site.crash()
     site.queue.submit(crash_id)
     before = site.files()
@@ -172,12 +172,12 @@ def test_a_dry_run_says_where_it_is_and_removes_nothing(site):
     assert not (site.directory / "audit").exists()
 
 
-def test_it_may_be_done_again(site):
+def test_a_removal_may_be_repeated(site):
     crash_id = site.crash()
     assert [site.remove(crash_id)[0] for _ in range(2)] == [0, 0]
 
 
-def test_a_store_that_is_away_keeps_no_other_from_it_and_is_done_later(site):
+def test_a_store_that_is_away_does_not_stop_the_others_and_is_done_later(site):
     crash_id = site.crash()
     for top in ("v1", "v2"):
         (site.directory / "first" / top).rename(site.directory / f"away-{top}")
@@ -206,7 +206,7 @@ def test_crash_ids_come_from_files_and_standard_input_too(site):
     assert site.files() == []
 
 
-def test_what_is_no_crash_id_is_told_and_the_others_are_removed(site):
+def test_an_invalid_crash_id_is_reported_and_the_others_are_removed(site):
     code, _, err = site.remove(site.crash(), "../../etc/passwd")
     assert code == 1
     assert "../../etc/passwd: '../../etc/passwd' is not a crash id" in err
@@ -218,7 +218,7 @@ def test_without_a_crash_id_nothing_is_removed(site):
     assert (code, err) == (2, "socorro: no crashes to remove: name them by CRASH_ID, - or --file\n")
 
 
-def test_an_id_that_is_set_aside_is_told(site):
+def test_an_id_that_is_set_aside_is_reported(site):
     parked, rejected = site.crash(), site.crash()
     site.queue.submit(parked)
     site.queue.park(site.take(), "too large")
@@ -233,12 +233,12 @@ def test_a_queue_that_is_away_keeps_nothing_from_being_removed(site):
     site.options["new_crash_source.path"] = site.directory / "queue.sqlite" / "no-file"
     code, _, err = site.remove(crash_id, "--no-wait")
     assert code == 0
-    assert "it is not known whether they are in the queue" in err
-    assert "1 may be in work, and be saved after all: after 990 s remove them once more" in err
+    assert "cannot tell whether the crashes are in the queue" in err
+    assert "1 crash may be in work, and be saved after all: remove again after 990 s" in err
     assert site.files() == []
 
 
-def test_what_waits_or_is_not_queued_is_not_waited_for(site):
+def test_a_crash_that_waits_or_is_not_queued_is_not_waited_for(site):
     crash_id = site.crash()
     site.queue.submit(crash_id)
     code, _, err = site.remove(crash_id)
@@ -246,7 +246,7 @@ def test_what_waits_or_is_not_queued_is_not_waited_for(site):
     assert "may be in work" not in err
 
 
-def test_what_is_in_work_is_waited_for_and_removed_when_it_was_saved_after_all(site, monkeypatch):
+def test_a_crash_in_work_is_waited_for_and_removed_once_it_was_saved(site, monkeypatch):
     crash_id = site.crash()
     site.queue.submit(crash_id)
     delivery = site.take()
@@ -255,10 +255,10 @@ def test_what_is_in_work_is_waited_for_and_removed_when_it_was_saved_after_all(s
         site.second.save_processed({"uuid": crash_id})
         site.queue.ack(delivery)
 
-    monkeypatch.setattr("socorro_processor.cli.remove.time.sleep", end)
+    monkeypatch.setattr("socorro_processor.removal.time.sleep", end)
     code, out, err = site.remove(crash_id)
     assert code == 0
-    assert "1 may be in work, and be saved after all: looking again in 990 s" in err
+    assert "1 crash may be in work, and be saved after all: looking again in 990 s" in err
     assert out.splitlines()[-5:] == [
         f"{crash_id} came back",
         "    source                has nothing",
@@ -269,7 +269,7 @@ def test_what_is_in_work_is_waited_for_and_removed_when_it_was_saved_after_all(s
     assert site.files() == []
 
 
-def test_who_does_not_wait_is_told_when_to_look_again(site, monkeypatch):
+def test_without_waiting_the_command_says_when_to_look_again(site, monkeypatch):
     crash_id = site.crash()
     site.queue.submit(crash_id)
     site.take()
@@ -277,13 +277,13 @@ def test_who_does_not_wait_is_told_when_to_look_again(site, monkeypatch):
     def interrupt(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("socorro_processor.cli.remove.time.sleep", interrupt)
+    monkeypatch.setattr("socorro_processor.removal.time.sleep", interrupt)
     code, _, err = site.remove(crash_id)
     assert code == 130
-    assert "1 may be in work, and be saved after all: after 990 s remove them once more" in err
+    assert "1 crash may be in work, and be saved after all: remove again after 990 s" in err
 
 
-def test_what_a_processor_never_ends_is_waited_for_no_longer_than_it_may_take(site):
+def test_a_crash_that_never_ends_is_waited_for_only_so_long(site):
     crash_id = site.crash()
     site.queue.submit(crash_id)
     site.take()
@@ -293,11 +293,11 @@ def test_what_a_processor_never_ends_is_waited_for_no_longer_than_it_may_take(si
 @pytest.mark.parametrize(
     ("store", "told"),
     [
-        (OperatorsStore, "OperatorsStore does not remove crashes: look there yourself"),
+        (OperatorsStore, "OperatorsStore does not remove crashes: check it yourself"),
         (StoreWithABug, "StoreWithABug has a bug, KeyError: see the log"),
     ],
 )
-def test_a_store_of_an_operators_own_that_cannot_is_told_and_the_others_can(site, store, told):
+def test_an_own_store_that_cannot_remove_is_reported_and_the_others_remove(site, store, told):
     crash_id = site.crash()
     site.options["destination.storage_classes"] = f"{class_name(store)}, {class_name(FileSystemCrashStorage)}"
     del site.options["destination.storage2.root"]
@@ -307,15 +307,15 @@ def test_a_store_of_an_operators_own_that_cannot_is_told_and_the_others_can(site
     assert site.files() == []
 
 
-def test_a_store_that_only_knows_how_to_remove_does_that(site):
+def test_a_store_that_can_only_remove_does_so(site):
     site.options["destination.crashstorage_class"] = class_name(StoreThatOnlyRemoves)
     del site.options["destination.storage_classes"], site.options["destination.storage2.root"]
-    assert "    destination  removed: what it does not say" in site.remove(HERE)[1].splitlines()
+    assert "    destination  removed: unknown parts" in site.remove(HERE)[1].splitlines()
     assert "    destination  has nothing" in site.remove(new_crash_id())[1].splitlines()
-    assert "does not say what it has of a crash: look there yourself" in site.remove(HERE, "--dry-run")[1]
+    assert "does not tell what it has of a crash: check it yourself" in site.remove(HERE, "--dry-run")[1]
 
 
-def test_each_store_of_a_fallback_is_told_by_itself(site):
+def test_each_store_of_a_fallback_is_reported_on_its_own(site):
     store = class_name(FileSystemCrashStorage)
     crash_id = site.crash()
     options = {

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from socorro_processor.cli.other_fields import other_fields
+from socorro_processor.report.other_fields import other_fields
 from tests.golden.cases import cases_file, read_cases
 from tests.shared import shared
 from tests.unit.cli.reports import CRASH_ID, SGR, frame, on_terminal, processed, report
 
 
 class TestHead:
-    def test_it_says_what_crashed_where_and_when(self) -> None:
+    def test_a_report_says_what_crashed_where_and_when(self) -> None:
         head = report(processed(frame(function="f"))).partition("\n\n")[0].splitlines()
         assert head == [
             f"crash         {CRASH_ID}",
@@ -46,11 +46,11 @@ class TestHead:
                 {"classifications": {"support": {"classification": "bitguard"}, "jit": {"category": "BadAccess"}}},
                 "classified    support: bitguard, jit: BadAccess",
             ),
-            ({"success": False}, "result        failed: not all rules were run, the notes say why"),
-            ({"mdsw_status_string": "ERROR_X"}, "result        failed: the stackwalker says ERROR_X"),
+            ({"success": False}, "result        failed: not all rules ran; the notes say why"),
+            ({"mdsw_status_string": "ERROR_X"}, "result        failed: the stackwalker reports ERROR_X"),
         ],
     )
-    def test_what_not_every_crash_has_is_shown_where_it_is(self, field: dict[str, Any], line: str) -> None:
+    def test_fields_that_not_every_crash_has_are_shown_if_present(self, field: dict[str, Any], line: str) -> None:
         assert f"\n{line}" in report(processed(**field))
 
     def test_ages_that_no_client_sent_are_left_out(self) -> None:
@@ -63,13 +63,13 @@ class TestHead:
         for label in ("crashed", "submitted", "processed"):
             assert re.search(rf"^{label} +2016-11-23T00:01:00\+00:00(,|$)", text, re.MULTILINE)
 
-    def test_a_null_pointer_is_called_one(self) -> None:
+    def test_a_null_pointer_is_called_a_null_pointer(self) -> None:
         crash = processed()
         crash["json_dump"]["crash_info"]["adjusted_address"] = {"kind": "null-pointer", "offset": "0x0000000000000010"}
         assert "address       0x10 (null pointer, offset 0x10)\n" in report(crash)
 
     @pytest.mark.parametrize("reported", ["0x0", "0xffffffffffffffff"])
-    def test_a_null_pointer_is_called_one_also_where_the_dump_has_no_address(self, reported: str) -> None:
+    def test_a_null_pointer_is_called_a_null_pointer_even_if_the_dump_has_no_address(self, reported: str) -> None:
         crash = processed(address=reported)
         crash["json_dump"]["crash_info"]["adjusted_address"] = {"kind": "null-pointer", "offset": "0x0000000000000004"}
         assert f"address       {reported} (null pointer, offset 0x4)\n" in report(crash)
@@ -155,42 +155,42 @@ class TestHead:
     def test_an_empty_signature_is_explained(self, signature: str, meaning: str) -> None:
         assert meaning in report(processed(signature=signature))
 
-    def test_personal_data_is_not_in_it(self) -> None:
+    def test_a_report_has_no_personal_data(self) -> None:
         crash = processed(email="ann@example.com", url="https://example.com/me", user_comments="my own words")
         assert not re.search("ann@|/me|my own", report(crash, all_threads=True, modules=True))
 
-    def test_the_reason_that_is_not_for_everyone_is_not_in_it(self) -> None:
+    def test_a_report_has_no_protected_reason(self) -> None:
         reason = "sanitized--see moz_crash_reason_raw"
         text = report(processed(moz_crash_reason=reason, moz_crash_reason_raw="byte index 7 of 'my own words'"))
         assert f"\ncrash reason  {reason}\n" in text
         assert "my own" not in text
 
-    def test_of_a_minidump_the_reason_is_that_of_the_annotations_beside_it(self) -> None:
+    def test_the_reason_of_a_minidump_comes_from_the_annotations_beside_it(self) -> None:
         text = report(processed(), file="app.dmp", annotations={"MozCrashReason": "no\x1b[2J pages"})
         assert "\ncrash reason  no\\x1b[2J pages\n" in text
 
 
 class TestOther:
-    def test_what_own_rules_wrote_is_shown_by_name_before_the_notes(self) -> None:
+    def test_fields_of_own_rules_are_shown_by_name_before_the_notes(self) -> None:
         crash = processed(album="Summer", photos=17, shared=False, sizes={"b": [1, None], "a": "x"}, ratio=0.5)
         lines = ["Other", "  album: Summer", "  photos: 17", "  ratio: 0.5", "  shared: false"]
         assert "\n" + "\n".join([*lines, '  sizes: {"b": [1, null], "a": "x"}', "", "Notes"]) in report(crash)
 
-    def test_what_says_nothing_is_left_out(self) -> None:
+    def test_empty_fields_are_left_out(self) -> None:
         assert "\nOther\n" not in report(processed(album="", photos=None))
 
-    def test_what_the_report_has_elsewhere_or_a_client_sent_is_not_among_it(self) -> None:
+    def test_fields_that_the_report_shows_elsewhere_or_a_client_sent_are_not_among_them(self) -> None:
         crash = processed(
             email="ann@example.com", URL="https://example.com/me", addons=["a:1"], memory_report={"a": 1}, hang_type=0
         )
         crash |= {"additional_minidumps": ["flash"], "flash": {"json_dump": {}}, "upload_file_minidump_x": {"a": 1}}
         assert "\nOther\n" not in report(crash)
 
-    def test_no_processed_crash_of_the_processors_own_rules_has_any(self) -> None:
+    def test_the_processors_own_rules_write_no_such_field(self) -> None:
         shared("golden")
         crashes = [case["expect"].get("processed_crash") or {} for case in read_cases(cases_file())]
         assert len(crashes) > 700
-        assert [name for crash in crashes for name in other_fields(crash)] == []
+        assert [name for crash in crashes for name in other_fields(crash)[0]] == []
 
     @pytest.mark.parametrize("show", [report, on_terminal])
     def test_a_strangers_text_is_printable_and_bounded_in_length_and_number(
@@ -221,8 +221,10 @@ class TestIncompleteCrashes:
         ("options", "is_shown"),
         [({}, True), ({"file": "a.dmp", "annotations": {"Version": "1"}}, True), ({"file": "a.dmp"}, False)],
     )
-    def test_that_a_bare_minidump_has_no_times_is_no_note(self, options: dict[str, Any], is_shown: bool) -> None:
-        times = ["CrashTime is missing", "client_crash_date is not known, the time of submission stands for it"]
+    def test_a_bare_minidump_without_times_has_no_note_about_them(
+        self, options: dict[str, Any], is_shown: bool
+    ) -> None:
+        times = ["CrashTime is missing", "client_crash_date is not known: it is set to the time of submission"]
         notes = report(processed(processor_notes="; ".join(["host:17", *times])), **options).partition("\nNotes\n")[2]
         assert [f"  {time}\n" in notes for time in times] == [is_shown, is_shown]
         assert "  host:17\n" in notes
@@ -235,12 +237,12 @@ class TestIncompleteCrashes:
         assert "\nsubmitted " not in text
 
     @pytest.mark.parametrize("json_dump", [None, {}, [], "text"])
-    def test_without_a_stack_it_says_why_and_what_to_do(self, json_dump: object) -> None:
+    def test_without_a_stack_the_report_says_why_and_what_to_do(self, json_dump: object) -> None:
         text = report(processed(json_dump=json_dump, mdsw_status_string="ERROR_NO_MINIDUMP_HEADER"))
         assert "No stack: there is no output of the stackwalker (ERROR_NO_MINIDUMP_HEADER).\n" in text
         assert f"socorro fetch {CRASH_ID} DIRECTORY\n" in text
 
-    def test_without_a_crashing_thread_it_says_that_there_are_others(self) -> None:
+    def test_without_a_crashing_thread_the_report_says_that_there_are_others(self) -> None:
         crash = processed()
         crash["json_dump"] |= {"crashing_thread": None, "crash_info": {"crashing_thread": None}}
         assert "No crashing thread: the stackwalker named none, in a dump of 2 threads; --all-threads" in report(crash)
@@ -257,7 +259,7 @@ class TestIncompleteCrashes:
         assert "\nJava stack\n  java.lang.Error: x\n      at a.B.c(B.java:1)\n" in text
         assert "No stack" not in text
 
-    def test_of_an_empty_crash_there_is_a_report(self) -> None:
+    def test_an_empty_crash_has_a_report(self) -> None:
         assert "crash         (without an id)\nsignature     (none)\n" in report({})
 
 
@@ -275,13 +277,13 @@ class TestTerminal:
         assert "file.cpp:123456" in line
 
     @pytest.mark.parametrize("width", [60, 80])
-    def test_of_a_long_file_name_the_end_is_shown_with_the_line(self, width: int) -> None:
+    def test_a_long_file_name_is_shown_by_its_end_with_the_line(self, width: int) -> None:
         crash = processed(frame(function="f", file="a/" + "long_" * 10 + "name.cpp", line=500))
         assert "…" in (text := SGR.sub("", on_terminal(crash, width)))
         assert "name.cpp:500" in text
 
     @pytest.mark.parametrize("width", [60, 80, 120])
-    def test_fields_and_notes_are_wrapped_at_words_and_go_on_below_their_beginning(self, width: int) -> None:
+    def test_fields_and_notes_are_wrapped_at_words_and_indented(self, width: int) -> None:
         words = " ".join(f"word{number}" for number in range(40))
         lines = SGR.sub("", on_terminal(processed(app_notes=words, processor_notes=words), width)).splitlines()
         for beginning, indent in (("app notes     word0", 14), ("  word0", 4)):

@@ -1,4 +1,4 @@
-"""``socorro show``: where the crash comes from, and in which form it is printed."""
+"""``socorro show``: the source of the crash, and the forms in which it is printed."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ CRASH = {"uuid": CRASH_ID, "signature": "codec::decode", "email": "ann@example.c
 
 
 class Store(CrashStorageBase):
-    """Gives back the one crash, or raises the error, that it was made with."""
+    """Returns the crash, or raises the error, that it was made with."""
 
     def __init__(self, result: ProcessedCrash | Exception) -> None:
         super().__init__(DotDict())
@@ -70,18 +70,24 @@ def test_the_report_of_the_destinations_crash_is_printed(capsys: pytest.CaptureF
     assert store.closed
 
 
-@pytest.mark.parametrize("error", [CrashIDNotFound(CRASH_ID), NotImplementedError("no reads")])
-def test_where_the_destination_has_it_not_the_source_is_asked(
-    error: Exception, capsys: pytest.CaptureFixture[str]
+class NoReads(Store):
+    """A store that cannot be read."""
+
+    get_unredacted_processed = CrashStorageBase.get_unredacted_processed
+
+
+@pytest.mark.parametrize("destination", [Store(CrashIDNotFound(CRASH_ID)), NoReads(CRASH)])
+def test_if_the_destination_lacks_the_crash_the_source_is_asked(
+    destination: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stores = Store(error), Store(CRASH)
+    stores = destination, Store(CRASH)
     assert run(CRASH_ID, destination=stores[0], source=stores[1]) == 0
     assert "codec::decode" in capsys.readouterr().out
     assert [store.closed for store in stores] == [True, True]
 
 
 @pytest.mark.parametrize("error", [TransientStorageError("S3 is away"), PermanentStorageError("S3: no JSON")])
-def test_a_destination_that_fails_is_named_where_the_source_has_the_crash(
+def test_a_destination_that_fails_is_named_if_the_source_has_the_crash(
     error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(CRASH_ID, destination=Store(error), source=Store(CRASH)) == 0
@@ -104,13 +110,13 @@ def test_stores_that_are_away_are_named_in_the_error() -> None:
         run(CRASH_ID, destination=stores[0], source=stores[1])
 
 
-def test_what_both_stores_say_is_said_once() -> None:
+def test_an_error_of_both_stores_is_reported_once() -> None:
     stores = Store(TransientStorageError("the disk is away")), Store(TransientStorageError("the disk is away"))
     with pytest.raises(SocorroError, match=r"was found; the disk is away$"):
         run(CRASH_ID, destination=stores[0], source=stores[1])
 
 
-def test_what_is_no_crash_id_reaches_no_store() -> None:
+def test_an_invalid_crash_id_reaches_no_store() -> None:
     with pytest.raises(InvalidCrashID):
         run("../../etc/passwd", destination=Store(AssertionError("the store was asked")))
 
@@ -131,7 +137,7 @@ def test_a_redacted_crash_is_without_what_is_forbidden(capsys: pytest.CaptureFix
     assert "email" not in json.loads(capsys.readouterr().out)
 
 
-def test_all_threads_and_modules_are_shown_where_wished(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_threads_and_modules_are_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     json_dump = {"threads": [{"frames": [{"function": "poll"}]}], "modules": [{"filename": "libz.so"}]}
     store = Store(CRASH | {"json_dump": json_dump})
     run(CRASH_ID, destination=store)
@@ -156,7 +162,7 @@ def test_json_is_printable_ascii_whatever_the_crash_holds(hostile: Any) -> None:
 
 @pytest.fixture
 def crashes(tmp_path: Path) -> Path:
-    """The directory of a store in which the crash is."""
+    """Return the directory of a store that has the crash."""
     store = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(tmp_path / "crashes")))
     store.save_processed(CRASH)
     store.close()
@@ -179,7 +185,7 @@ def test_the_command_prints_the_crash_as_json(crashes: Path, capsys: pytest.Capt
     assert json.loads(capsys.readouterr().out) == CRASH
 
 
-def test_of_a_crash_that_is_not_there_the_command_says_so(crashes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_a_missing_crash(crashes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     unknown = CRASH_ID.replace("0bba61c5", "ffffffff")
     assert socorro_show(crashes, unknown) == 1
     output = capsys.readouterr()
@@ -189,7 +195,7 @@ def test_of_a_crash_that_is_not_there_the_command_says_so(crashes: Path, capsys:
 
 
 @pytest.mark.parametrize("crash_id", ["0bba61c5", "../../etc/passwd", ""])
-def test_the_command_refuses_what_is_no_crash_id(
+def test_the_command_refuses_an_invalid_crash_id(
     crashes: Path, crash_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert socorro_show(crashes, crash_id) == 1

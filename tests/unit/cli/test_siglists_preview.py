@@ -1,4 +1,4 @@
-"""``socorro siglists preview``: what other lists would change."""
+"""``socorro siglists preview``: the signatures that other lists would change."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.signature.siglists import FILES, IRRELEVANT, PREFIX
 
 DAY = date(2016, 11, 23)
+OF_2015 = "socorro_processor.pipeline.mozilla_2015.MozillaProcessorAlgorithm2015"
 
 
 @pytest.fixture
 def lists(tmp_path):
-    """Today's, and beside them the ones that are tried: `raise` is a prefix too, and says nothing more."""
+    """Today's lists, and beside them those that are tried, in which `raise` is a prefix, too."""
     today, tried = tmp_path / "today", tmp_path / "tried"
     today.mkdir()
     for name in FILES:
@@ -91,7 +92,7 @@ def test_the_ids_alone_can_be_piped_on(crash, preview):
     assert err == "socorro: 2 of 3 crashes would change their signature\n"
 
 
-def test_where_nothing_changes_there_are_no_ids(crash, preview):
+def test_if_nothing_changes_there_are_no_ids(crash, preview):
     assert preview("--ids", crash("main", "main"))[1] == ""
 
 
@@ -106,12 +107,12 @@ def test_programs_get_an_object(crash, preview):
     }
 
 
-def test_what_rules_or_lists_of_another_day_signed_is_no_change_of_these_lists(crash, preview):
+def test_a_signature_of_other_rules_or_lists_is_not_counted_as_a_change(crash, preview):
     code, out, _ = preview(crash("of then", "main"))
     assert code == 0
     assert out == (
         "0 of 1 crashes would change their signature; "
-        "1 change with any reprocessing, for today's lists sign them otherwise already\n"
+        "1 change with any reprocessing, because their signatures are not by today's lists\n"
     )
 
 
@@ -151,7 +152,7 @@ def test_days_go_up_to_today(crash, preview):
     def looked_at(*arguments: str) -> int:
         return json.loads(preview("--json", *arguments)[1])["looked_at"]
 
-    # The day may end meanwhile.
+    # The day may end during the test.
     if datetime.now(UTC).date() == today:
         assert looked_at("--days=1") == 1
         assert looked_at() == 2
@@ -183,12 +184,49 @@ def test_lists_with_mistakes_are_refused_with_each_of_them(preview, lists, crash
     assert IRRELEVANT in err
 
 
-def test_what_frames_say_is_safe_to_print(crash, preview, lists):
+def test_text_from_frames_is_safe_to_print(crash, preview, lists):
     (lists.tried / IRRELEVANT).write_text("evil\n")
     assert "\x1b" not in preview(crash("evil\x1b[31m", "evil\x1b[31m", "main"))[1]
 
 
-def test_siglists_alone_says_what_there_is(capsys):
+def test_another_algorithm_is_tried_without_other_lists(crash, tmp_path, capsys):
+    crash_id, same = crash("load(int)", "load(int)"), crash("main", "main")
+    root = f"--resource.filesystem.root={tmp_path / 'crashes'}"
+    for named in ((f"--processor.processor_class={OF_2015}",), ("--resource.fs.fs_root=of-2016",)):
+        code = main(["siglists", "preview", "--algorithm=2026", crash_id, same, "--json", root, *named], environ={})
+        out, err = capsys.readouterr()
+        assert (code, err) == (0, "")
+        assert json.loads(out)["changes"] == [
+            {"before": "load(int)", "after": "load", "count": 1, "crash_ids": [crash_id]}
+        ]
+
+
+def test_options_that_the_algorithm_does_not_have_are_named_and_left_out(crash, tmp_path, capsys):
+    crash_id = crash("load(int)", "load(int)")
+    rule = "processor.processed_transform.SignatureGenerationRule.c_signature.signature_max_len"
+    root = f"--resource.filesystem.root={tmp_path / 'crashes'}"
+    assert main(["siglists", "preview", "--algorithm=2026", crash_id, root, f"--{rule}=80"], environ={}) == 0
+    out, err = capsys.readouterr()
+    assert "1 of 1 crashes would change" in out
+    assert err == f"socorro: command line, --{rule}: left out, because there is no option {rule} with this algorithm\n"
+
+
+def test_rules_that_a_configuration_lists_stay_and_that_is_said(crash, tmp_path, capsys):
+    crash_id = crash("load(int)", "load(int)")
+    rules = '["own", "", "", "apply_all_rules", "socorro_processor.rules.signature.SignatureGenerationRule"]'
+    options = (f"--resource.filesystem.root={tmp_path / 'crashes'}", f"--processor.rule_sets=[{rules}]")
+    assert main(["siglists", "preview", "--algorithm=2026", crash_id, *options], environ={}) == 0
+    out, err = capsys.readouterr()
+    assert "0 of 1 crashes would change" in out
+    assert "--processor.rule_sets: the rules that it lists stay" in err
+
+
+def test_without_lists_and_algorithm_there_is_nothing_to_try(capsys):
+    assert main(["siglists", "preview"], environ={}) == 2
+    assert "nothing to try: name a directory of signature lists, or an --algorithm" in capsys.readouterr().err
+
+
+def test_siglists_without_a_subcommand_lists_them(capsys):
     assert main(["siglists"], environ={}) == 2
     assert capsys.readouterr().err == "socorro: siglists needs a command: check, preview\n"
 
@@ -197,7 +235,28 @@ class Silent(FileSystemCrashStorage):
     raw_crash_ids = CrashStorageBase.raw_crash_ids
 
 
-def test_of_a_source_that_does_not_list_its_crashes_no_sample_is_taken(preview):
+def test_no_sample_is_taken_of_a_source_that_cannot_list_its_crashes(preview):
     code, out, err = preview(f"--source.crashstorage_class={class_name(Silent)}")
     assert (code, out) == (1, "")
-    assert "no sample can be taken" in err
+    assert "cannot take a sample" in err
+
+
+WITH_2026 = "--processor.processor_class=socorro_processor.pipeline.algorithm_2026.ProcessorAlgorithm2026"
+WITH_2015 = "--processor.processor_class=socorro_processor.pipeline.mozilla_2015.MozillaProcessorAlgorithm2015"
+
+
+def test_lists_for_names_of_2026_are_tried_with_the_algorithm_of_2026(crash, preview, lists):
+    changed = crash("", "yard::raise(int)", "load(char)")
+    (lists.tried / PREFIX).write_text("yard::raise$\n")
+    code, out, _ = preview("--json", changed, WITH_2026)
+    assert code == 0
+    (change,) = json.loads(out)["changes"]
+    assert (change["before"], change["after"]) == ("yard::raise", "yard::raise | load")
+
+
+def test_an_entry_that_can_match_no_frame_is_named(crash, preview, lists):
+    (lists.tried / PREFIX).write_text(r"yard::raise\(int\)" "\n")
+    crash_id = crash("", "yard::raise(int)")
+    told = f"{lists.tried / PREFIX}, line 1: "
+    assert told in preview(crash_id, WITH_2026)[2]
+    assert told not in preview(crash_id, WITH_2015)[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,19 @@ from socorro_processor.cli.main import main
 from socorro_processor.configuration import defaults
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.errors import ConfigurationError
-from socorro_processor.signature.siglists import FILES, IRRELEVANT, PREFIX, SENTINELS, TRIM_DLL, SigLists
+from socorro_processor.signature.siglists import (
+    FILES,
+    IRRELEVANT,
+    PREFIX,
+    SENTINELS,
+    TRIM_DLL,
+    SigLists,
+    default_directory,
+)
 
 CRASH_ID = "0bba61c5-dfc3-43e7-dead-8afd20161123"
+OF_2026 = "--processor.processor_class=socorro_processor.pipeline.algorithm_2026.ProcessorAlgorithm2026"
+OF_2015 = "--processor.processor_class=socorro_processor.pipeline.mozilla_2015.MozillaProcessorAlgorithm2015"
 
 
 @pytest.fixture
@@ -56,12 +67,12 @@ def crash_file(tmp_path):
     return crash_file
 
 
-def test_a_crash_in_a_file_is_signed_by_the_lists_of_today(run, crash_file, capsys):
+def test_a_crash_in_a_file_is_signed_by_the_current_lists(run, crash_file, capsys):
     assert run("signature", crash_file(processed("abort", "load", "main"))) == 0
     assert capsys.readouterr().out == f"{CRASH_ID} abort | load\n"
 
 
-def test_it_is_said_why(run, crash_file, capsys):
+def test_the_explanation_says_why(run, crash_file, capsys):
     assert run("signature", "--explain", crash_file(processed("abort", "load", "main"))) == 0
     out = capsys.readouterr().out
     assert "before: of then" in out
@@ -81,17 +92,17 @@ def test_each_frame_is_beside_its_normal_form(run, crash_file, capsys):
         ("libc.so.6 + 0x27249", "libc.so.6@0x27249"),
     ]
 
-    assert run("signature", "--explain", crash_file(crash)) == 0
+    assert run("signature", "--explain", OF_2015, crash_file(crash)) == 0
     lines = capsys.readouterr().out.splitlines()
     for frame, normal_form in beside:
         assert any(re.search(rf"{re.escape(frame)} +{re.escape(normal_form)}$", line) for line in lines), frame
 
-    run("signature", "--explain", "--json", crash_file(crash))
+    run("signature", "--explain", "--json", OF_2015, crash_file(crash))
     frames = json.loads(capsys.readouterr().out)["explanation"]["frames"]
     assert [(frame["walked"], frame["normalized"]) for frame in frames] == beside
 
 
-def test_a_program_is_told_all_of_it(run, crash_file, capsys):
+def test_programs_get_the_whole_explanation(run, crash_file, capsys):
     run("signature", "--explain", "--json", crash_file(processed("abort", "load")))
     printed = json.loads(capsys.readouterr().out)
 
@@ -104,7 +115,7 @@ def test_a_program_is_told_all_of_it(run, crash_file, capsys):
 def test_a_java_crash_has_no_frames_to_explain(run, crash_file, capsys):
     run("signature", "--explain", crash_file(processed("abort", java_stack_trace="a.B: c\n\tat d.E.f(E.java:1)")))
 
-    assert capsys.readouterr().out.startswith(f"{CRASH_ID} a.B: c at d.E.f(E.java)\n")
+    assert capsys.readouterr().out.startswith(f"{CRASH_ID} a.B: at d.E.f(E.java)\n")
 
 
 def test_a_watchdog_is_explained_by_the_thread_that_it_waited_for(run, crash_file, capsys):
@@ -112,7 +123,7 @@ def test_a_watchdog_is_explained_by_the_thread_that_it_waited_for(run, crash_fil
     crash["json_dump"]["threads"].append({"frames": [{"function": "x::RunWatchdog"}]})
     crash["json_dump"]["crash_info"]["crashing_thread"] = 1
 
-    run("signature", "--explain", crash_file(crash))
+    run("signature", "--explain", OF_2015, crash_file(crash))
     out = capsys.readouterr().out
     assert out.startswith(f"{CRASH_ID} shutdownhang | idle\n")
     assert "of the stack: idle" in out
@@ -128,7 +139,7 @@ def test_a_crash_of_the_stores_is_signed_with_its_annotations(run, tmp_path, cap
 
 
 @pytest.mark.parametrize("content", [[], "not a crash", {"uuid": 7, "json_dump": 7, "signature": 7}])
-def test_what_is_no_crash_does_not_stop_the_others(content, run, crash_file, capsys):
+def test_an_input_that_is_not_a_crash_does_not_stop_the_others(content, run, crash_file, capsys):
     code = run("signature", crash_file(content), "/nowhere.json")
 
     assert code == 1
@@ -140,7 +151,18 @@ def test_good_lists_are_good(run, lists, capsys):
     assert str(lists) in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("line", "reason"), [("(", "not a regular expression"), ("x*", "fits every frame")])
+@pytest.mark.parametrize(
+    ("algorithm", "directory"),
+    [("mozilla_2015.MozillaProcessorAlgorithm2015", "siglists"), ("algorithm_2026.ProcessorAlgorithm2026", "2026")],
+)
+def test_the_lists_to_check_are_those_of_the_algorithm_unless_others_are_named(algorithm, directory, capsys):
+    named = f"--processor.processor_class=socorro_processor.pipeline.{algorithm}"
+    assert main(["siglists", "check", named], environ={}) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert Path(line.partition(":")[0]).name == directory
+
+
+@pytest.mark.parametrize(("line", "reason"), [("(", "not a regular expression"), ("x*", "matches every frame")])
 def test_a_bad_entry_is_named_by_file_line_and_reason(line, reason, run, lists, capsys):
     (lists / PREFIX).write_text(f"abort\n{line}\n")
 
@@ -168,7 +190,7 @@ def test_every_mistake_of_every_list_is_named_in_one_run(run, lists, tmp_path, c
         ]
         for name, line in places:
             assert err.count(f"{directory / name}, line {line}: ") == 1
-        assert err.count(f"signature list {directory / TRIM_DLL} cannot be read: No such file or directory") == 1
+        assert err.count(f"cannot read signature list {directory / TRIM_DLL}: No such file or directory") == 1
     assert len(err.splitlines()) == 16
     assert err.count("not UTF-8 text") == 4
     with pytest.raises(ConfigurationError) as caught:
@@ -177,7 +199,42 @@ def test_every_mistake_of_every_list_is_named_in_one_run(run, lists, tmp_path, c
 
 
 @pytest.mark.parametrize(("name", "reason"), [("nowhere", "No such file or directory"), ("file", "Not a directory")])
-def test_lists_that_are_not_there_are_bad(run, tmp_path, capsys, name, reason):
+def test_missing_lists_are_bad(run, tmp_path, capsys, name, reason):
     (tmp_path / "file").touch()
     assert run("siglists", "check", str(tmp_path / name)) == 1
-    assert capsys.readouterr().err == f"socorro: signature lists {tmp_path / name} cannot be read: {reason}\n"
+    assert capsys.readouterr().err == f"socorro: cannot read signature lists {tmp_path / name}: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "entry", "is_dead"),
+    [
+        (OF_2015, "std::terminate()", False),
+        (OF_2026, "std::terminate()", True),
+        (OF_2015, "yard::Cache<int>::put", True),
+        (OF_2026, "yard::Cache<int>::put", True),
+        (OF_2026, "yard::Cache<T>::put", False),
+    ],
+)
+def test_an_entry_that_can_match_no_frame_is_named_but_does_no_harm(algorithm, entry, is_dead, run, lists, capsys):
+    (lists / SENTINELS).write_text(f"# a function\n{entry}\n")
+
+    assert run("siglists", "check", algorithm) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"{lists}: version ")
+    told = f"socorro: {lists / SENTINELS}, line 2: {entry!r} matches no frame: in the normal form, {entry} becomes "
+    assert printed.err.startswith(told) if is_dead else not printed.err
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "own"), [(OF_2015, default_directory()), (OF_2026, default_directory() / "2026")]
+)
+def test_the_lists_of_the_algorithm_are_checked_if_none_are_named(algorithm, own, capsys):
+    assert main(["siglists", "check", algorithm], environ={}) == 0
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [str(own)]
+
+
+@pytest.mark.parametrize("algorithm", [OF_2015, OF_2026])
+def test_the_projects_own_lists_are_checked_with_their_own_names(algorithm, capsys):
+    directories = [str(default_directory()), str(default_directory() / "2026")]
+    assert main(["siglists", "check", algorithm, *directories], environ={}) == 0
+    assert capsys.readouterr().err == ""

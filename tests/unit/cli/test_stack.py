@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from socorro_processor.cli.symbol_places import SymbolPlaces
+from socorro_processor.report.symbol_places import SymbolPlaces
 from socorro_processor.stackwalk.deep_stacks import cut_deep_stacks
 from tests.shared import SAMPLES, stackwalker
 from tests.unit.cli.reports import CRASH_ID, frame, lines_of_stack, processed, report
 
 
 class TestStack:
-    def test_a_frame_is_number_how_found_function_source_and_module(self) -> None:
+    def test_a_frame_shows_number_trust_function_source_and_module(self) -> None:
         text = report(processed(frame(function="decode(int)", file="/home/ci/build/codec/src/decode.cpp", line=7)))
         assert "Crashing thread 1, Decoder: 1 frame\n" in text
         assert lines_of_stack(text) == ["0 cfi decode(int) codec/src/decode.cpp:7 libcodec.so"]
 
-    def test_functions_that_are_inlined_stand_above_the_frame_innermost_first(self) -> None:
+    def test_inlined_functions_are_shown_above_the_frame_innermost_first(self) -> None:
         inlines = [{"function": "inner", "file": "a.h", "line": 1}, {"function": "outer", "file": "b.h", "line": 2}]
         text = report(processed(frame(function="physical", file="c.cpp", line=3, inlines=inlines)))
         assert lines_of_stack(text) == [
@@ -42,7 +42,7 @@ class TestStack:
             ({"module": None, "offset": "0x1", "unloaded_modules": [{"module": "a.dll"}]}, "0x1 (unloaded: a.dll)"),
         ],
     )
-    def test_a_frame_without_symbols_is_a_place(self, fields: dict[str, Any], shown: str) -> None:
+    def test_a_frame_without_symbols_shows_its_address(self, fields: dict[str, Any], shown: str) -> None:
         assert f"0  cfi  {shown}" in report(processed(frame(**fields)))
 
     @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ class TestStack:
             ("poll.c", "poll.c"),
         ],
     )
-    def test_of_a_path_the_part_that_tells_something_is_shown(self, file: str, shown: str) -> None:
+    def test_only_the_meaningful_part_of_a_path_is_shown(self, file: str, shown: str) -> None:
         assert f"  {shown}:12  " in report(processed(frame(function="f", file=file, line=12)))
 
-    def test_a_stack_that_was_cut_says_of_how_many_frames(self) -> None:
+    def test_a_stack_that_was_cut_says_how_many_frames_it_had(self) -> None:
         crash = processed(*(frame(number, function="f") for number in range(10_000)))
         for thread in crash["json_dump"]["threads"]:
             thread["frame_count"] = len(thread["frames"])
@@ -71,7 +71,7 @@ class TestStack:
     def test_missing_symbols_are_named_with_what_to_do(self) -> None:
         text = report(processed(frame(module="libc.so.6", module_offset="0x1"), frame(1, function="f")))
         assert lines_of_stack(text)[0] == "0 cfi libc.so.6 + 0x1 no symbols libc.so.6"
-        todo = f"Once a symbol store has them:\n  socorro process {CRASH_ID}"
+        todo = f"Once a symbol store has the symbols:\n  socorro process {CRASH_ID}"
         assert f"No symbols for 1 of 2 modules of this stack:\n  libc.so.6/C0FFEE0\n{todo}\n" in text
 
     @pytest.mark.parametrize(
@@ -80,32 +80,34 @@ class TestStack:
             (
                 SymbolPlaces(("/site/symbols", "/more")),
                 "",
-                f"To add them to /site/symbols, and to walk the crash again:\n  socorro symbols add PROGRAM\n"
+                f"To add symbols to /site/symbols, and to walk the crash again:\n  socorro symbols add PROGRAM\n"
                 f"  socorro process {CRASH_ID}\n",
             ),
             (
                 SymbolPlaces(("/site/symbols", "/more")),
                 "my app.dmp",
-                "They were looked for in /site/symbols or /more. To add them, and to walk the minidump again:\n"
+                "Searched: /site/symbols, /more. To add symbols, and to walk the minidump again:\n"
                 "  socorro symbols add PROGRAM 'my app.dmp'\n  socorro process 'my app.dmp'\n",
             ),
             (
                 SymbolPlaces(("/x/a b", "/y\x1b[2J"), are_given=True),
                 "app.dmp",
-                "They were looked for in /x/a b or /y\\x1b[2J. Once they are there:\n"
+                "Searched: /x/a b, /y\\x1b[2J. Once the symbols are there:\n"
                 "  socorro process app.dmp --symbols='/x/a b' --symbols='/y\\x1b[2J'\n",
             ),
-            (SymbolPlaces(), "app.dmp", "Where a directory has them:\n  socorro process app.dmp --symbols=DIRECTORY\n"),
+            (SymbolPlaces(), "app.dmp", "If a directory has symbols:\n  socorro process app.dmp --symbols=DIRECTORY\n"),
         ],
     )
-    def test_where_missing_symbols_were_looked_for_and_how_they_are_added_is_told(
+    def test_the_report_says_where_symbols_were_looked_for_and_how_to_add_them(
         self, places: SymbolPlaces, file: str, advice: str
     ) -> None:
         text = report(processed(frame(module="libc.so.6", module_offset="0x1")), places=places, file=file)
         assert f"\n  libc.so.6/C0FFEE0\n{advice}" in text
 
     @pytest.mark.parametrize("debug_id", [None, "0" * 33])
-    def test_what_no_symbol_store_can_have_is_said_to_have_no_debug_id(self, debug_id: str | None) -> None:
+    def test_a_module_that_no_symbol_store_can_have_is_reported_as_without_a_debug_id(
+        self, debug_id: str | None
+    ) -> None:
         crash = processed(frame(module="base.apk"))
         crash["json_dump"]["modules"].append({"filename": "base.apk", "debug_id": debug_id, "missing_symbols": True})
         assert "\n  base.apk (without a debug id)\n" in report(crash)
@@ -124,11 +126,11 @@ class TestStack:
         crash["json_dump"]["modules"].append({"filename": "a.so", "debug_file": "a.so", "debug_id": "AB1"})
         assert "\n  a.so/AB1\n" in report(crash)
 
-    def test_of_many_modules_without_symbols_the_first_are_named(self) -> None:
+    def test_only_the_first_of_many_modules_without_symbols_are_named(self) -> None:
         text = report(processed(*(frame(n, module=f"lib{n}.so", missing_symbols=True) for n in range(9))))
         assert re.search(r"No symbols for 9 of 9 modules of this stack:\n(  lib[0-4]\.so .*\n){5}  and 4 more\n", text)
 
-    def test_a_truncated_stack_is_said_to_be_one(self) -> None:
+    def test_a_truncated_stack_is_called_truncated(self) -> None:
         crash = processed(frame(function="f"))
         crash["json_dump"]["crashing_thread"] |= {"frames_truncated": True, "total_frames": 900}
         assert "Decoder: 1 frame of 900: the stack is truncated\n" in report(crash)
@@ -140,7 +142,7 @@ class TestStack:
         assert "... 4900 more lines, which --json has ...\n" in text
 
     @pytest.mark.parametrize("functions", [["walk"], ["walk", "visit"], ["visit", "walk", "walk", "step"]])
-    def test_of_a_recursion_the_first_two_rounds_and_the_last_are_shown(self, functions: list[str]) -> None:
+    def test_a_recursion_shows_its_first_two_rounds_and_the_last(self, functions: list[str]) -> None:
         around = ["overflow", *functions * 90, "main"]
         text = report(processed(*(frame(n, function=name) for n, name in enumerate(around))))
         numbers = [*range(1 + 2 * len(functions)), *range(len(around) - 1 - len(functions), len(around))]
@@ -152,13 +154,13 @@ class TestStack:
         frames = [frame(n, function=name) for n, name in enumerate(["walk", "visit"] * 4)]
         assert len(lines_of_stack(report(processed(*frames)))) == len(frames)
 
-    def test_other_threads_are_shown_where_wished(self) -> None:
+    def test_other_threads_are_shown_on_request(self) -> None:
         crash = processed(frame(function="f"))
         assert "Thread 0" not in report(crash)
         assert report(crash, all_threads=True).count("Decoder") == 1
         assert "\nThread 0, main: 1 frame\n  0  context  poll\n" in report(crash, all_threads=True)
 
-    def test_of_a_hang_the_thread_that_its_signature_is_made_of_is_shown_too(self) -> None:
+    def test_a_hang_also_shows_the_thread_that_its_signature_is_made_of(self) -> None:
         assert "\nThread 0, main: 1 frame\n" in report(processed(signature="shutdownhang | poll"))
 
     def test_further_dumps_follow_the_main_one(self) -> None:
@@ -170,11 +172,11 @@ class TestStack:
 
 
 class TestModules:
-    def test_without_a_wish_they_are_only_counted(self) -> None:
+    def test_further_dumps_are_only_counted_by_default(self) -> None:
         assert "\n3 modules, symbols: 1 of 2 asked for, 1 missing (--modules shows them)\n" in report(processed())
         assert "(--modules shows them)" not in report(processed(), modules=True)
 
-    def test_they_are_listed_where_wished(self) -> None:
+    def test_further_dumps_are_listed_on_request(self) -> None:
         text = report(processed(), modules=True)
         rows = [line.split() for line in text.partition("\nModules")[2].partition("\n\n")[0].splitlines()[2:]]
         assert rows == [

@@ -18,7 +18,7 @@ MINIDUMP = sound_minidump()
 
 @pytest.fixture
 def site(tmp_path, capsys, monkeypatch):
-    """Run ``socorro submit`` in a directory with three minidumps, one of them below a directory, and a file of text."""
+    """Run ``socorro submit`` in a directory with three minidumps, one of them in a subdirectory, and a text file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dumps" / "deep").mkdir(parents=True)
     for name in ("a.dmp", "b", "dumps/d.dmp", "dumps/deep/c.DMP"):
@@ -36,13 +36,13 @@ class Site:
         self.store = FileSystemCrashStorage(defaults(FileSystemCrashStorage))
 
     def submit(self, *arguments: str) -> tuple[int, list[str], str]:
-        """The exit code, what was printed, what was complained of."""
+        """Return the exit code, output and error output."""
         code = main(["submit", *arguments], environ={})
         out, err = self.capsys.readouterr()
         return code, out.splitlines(), err
 
     def dumps(self, crash_id: str) -> dict[str, bytes]:
-        """By name, without what they have in common."""
+        """Return the annotations by name, without those that all crashes share."""
         dumps = self.store.get_raw_dumps(crash_id)
         return {name: content.removeprefix(MINIDUMP) for name, content in dumps.items()}
 
@@ -61,7 +61,7 @@ def test_each_file_is_a_crash_of_its_own(site):
     assert site.waiting() == 2
 
 
-def test_of_a_directory_each_dmp_below_it_is_a_crash_and_no_other_file(site):
+def test_in_a_directory_each_dmp_file_and_no_other_is_a_crash(site):
     code, crash_ids, err = site.submit("dumps", "a.dmp")
     assert (code, err) == (0, "")
     assert [site.dumps(crash_id) for crash_id in crash_ids] == [
@@ -109,7 +109,7 @@ def test_with_names_all_files_are_dumps_of_one_crash(site, arguments, dumps):
         (["a.dmp", "dumps/deep/none"], 1, "cannot read dumps/deep/none: no such file"),
     ],
 )
-def test_what_is_not_clear_or_not_there_is_told_before_anything_is_submitted(site, arguments, code, told):
+def test_unclear_or_missing_arguments_are_reported_before_anything_is_submitted(site, arguments, code, told):
     ended, out, err = site.submit(*arguments)
     assert (ended, out) == (code, [])
     assert told in err
@@ -117,7 +117,7 @@ def test_what_is_not_clear_or_not_there_is_told_before_anything_is_submitted(sit
     assert not site.root.exists()
 
 
-def test_a_directory_without_minidumps_is_told(site, tmp_path):
+def test_a_directory_without_minidumps_is_reported(site, tmp_path):
     (tmp_path / "none").mkdir()
     assert site.submit("none") == (1, [], "socorro: there is no *.dmp below none\n")
 
@@ -126,7 +126,7 @@ def test_a_directory_without_minidumps_is_told(site, tmp_path):
     ("file", "reason"),
     [("text.dmp", "it begins with b'Mini', not with b'MDMP'"), ("empty.dmp", "it is empty")],
 )
-def test_what_is_no_minidump_is_refused_unless_told(site, file, reason):
+def test_a_file_that_is_not_a_minidump_is_refused_unless_forced(site, file, reason):
     assert site.submit(file) == (1, [], f"socorro: {file} is not a minidump: {reason}\n")
     assert site.submit("a.dmp", f"{MAIN}_browser={file}") == (1, [], f"socorro: {file} is not a minidump: {reason}\n")
     assert not site.root.exists()
@@ -155,7 +155,7 @@ def test_programs_are_told_which_crash_each_file_became(site):
     assert sorted(each["crash_id"] for each in objects) == sorted(site.stored())
 
 
-def test_where_the_queue_is_away_it_is_told_how_many_were_submitted(site):
+def test_if_the_queue_is_away_the_command_says_how_many_were_submitted(site):
     site.submit("a.dmp")
     with closing(sqlite3.connect("socorro-data/queue.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

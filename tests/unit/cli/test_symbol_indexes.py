@@ -34,8 +34,8 @@ def test_a_corrupt_symbol_file_is_named_each_time(tmp_path, capsys):
     assert len(list((tmp_path / "symbols.index").rglob("*.index"))) == 3
 
 
-def test_where_there_is_no_symbol_file_it_is_told_where_it_was_looked_for(tmp_path, capsys):
+def test_without_symbol_files_the_command_says_where_it_looked(tmp_path, capsys):
     own_stackwalker()
     rule = "--processor.raw_to_processed_transform.BreakpadStackwalkerRule2015"
     assert main(["symbols", "index", f"{rule}.symbols_path={tmp_path}/symbols"], environ={}) == 0
-    assert capsys.readouterr().out == f"0 of 0 symbol files have an index: there is none in {tmp_path}/symbols\n"
+    assert capsys.readouterr().out == f"0 of 0 symbol files have an index: there are none in {tmp_path}/symbols\n"

@@ -18,7 +18,7 @@ NTDLL = ["ntdll.pdb", "C5B5651B46B7612E118339D19A6E66360", "ntdll.dll", "5b8"]
 
 @pytest.fixture
 def symbols(tmp_path, capsys):
-    """Run the command over three crashes of two days; its exit code and what it printed."""
+    """Run the command with three crashes of two days; return its exit code and output."""
     store = FileSystemCrashStorage(defaults(FileSystemCrashStorage, root=str(tmp_path)))
     for day, number, rows in (("161122", 1, [XUL]), ("161123", 2, [XUL, NTDLL]), ("161123", 3, [])):
         crash = {"uuid": f"00000000-0000-4000-8000-{number:05}0{day}", "processing": {"missing_symbols": rows}}
@@ -33,7 +33,7 @@ def symbols(tmp_path, capsys):
     return run
 
 
-def test_people_get_a_table_the_most_missed_first(symbols):
+def test_the_table_has_the_most_missed_first(symbols):
     code, out, _ = symbols()
 
     assert code == 0
@@ -63,13 +63,13 @@ def test_spreadsheets_get_csv(symbols):
     ]
 
 
-def test_where_nothing_was_missed_that_is_said_and_where_it_was_looked_for(symbols, tmp_path):
-    text = f"no symbols were missed by the crashes of FileSystemCrashStorage in {tmp_path}\n"
+def test_if_nothing_was_missed_the_command_says_so_and_where_it_looked(symbols, tmp_path):
+    text = f"no crash in FileSystemCrashStorage in {tmp_path} missed symbols\n"
     assert symbols("--since=2016-11-24") == (0, text, "")
 
 
 @pytest.mark.parametrize("form", ["--csv", "--json", ""])
-def test_no_name_of_a_module_can_steer_a_terminal(symbols, form):
+def test_a_module_name_cannot_control_a_terminal(symbols, form):
     symbols.store.save_processed(
         {
             "uuid": "00000000-0000-4000-8000-000000161125",
@@ -82,15 +82,15 @@ def test_no_name_of_a_module_can_steer_a_terminal(symbols, form):
     assert out.replace("\n", "").isprintable()
 
 
-def test_a_date_that_is_none_is_refused(symbols, capsys):
+def test_an_invalid_date_is_refused(symbols, capsys):
     with pytest.raises(SystemExit) as raised:
         symbols("--since=yesterday")
     assert raised.value.code == 2
-    assert "'yesterday' is no date of the form 2016-11-23" in capsys.readouterr().err
+    assert "'yesterday' is not a date such as 2016-11-23" in capsys.readouterr().err
 
 
 def test_a_destination_that_cannot_be_asked_is_an_error(symbols):
     code, _, err = symbols("--destination.crashstorage_class=socorro_processor.crashstorage.null.NullCrashStorage")
 
     assert code == 2
-    assert "no store of the destination can be asked for missing symbols" in err
+    assert "no store of the destination can list missing symbols" in err

@@ -33,7 +33,7 @@ Add = Callable[..., tuple[int, list[str], str]]
 
 @pytest.fixture
 def add(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Add:
-    """Run the command in a directory of its own; exit code, the lines that it printed, and what it said."""
+    """Run the command in a directory of its own; return exit code, output lines and error output."""
     stackwalker()
     (tmp_path / "site").mkdir()
     monkeypatch.chdir(tmp_path / "site")
@@ -62,7 +62,7 @@ def debug_id() -> str:
     return identify(PROGRAM, Kind.ELF)[0].debug_id
 
 
-def test_all_of_a_directory_that_has_symbols_is_added_under_its_debug_file_and_id(
+def test_every_file_with_symbols_in_a_directory_is_added_under_its_debug_file_and_id(
     add: Add, store: Path, build: Path
 ) -> None:
     shutil.copy(PROGRAM, build / "deep" / "app")
@@ -89,7 +89,7 @@ def test_all_of_a_directory_that_has_symbols_is_added_under_its_debug_file_and_i
     ]
 
 
-def test_what_is_there_already_stays_as_it_is(add: Add, store: Path) -> None:
+def test_an_existing_symbol_file_stays_as_it_is(add: Add, store: Path) -> None:
     add(SYM)
     there = store / LIGHTBOX / "lightbox.sym"
     before = there.stat()
@@ -98,7 +98,7 @@ def test_what_is_there_already_stays_as_it_is(add: Add, store: Path) -> None:
     assert (there.stat().st_ino, there.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_one_without_functions_gives_way_to_one_that_has_them(add: Add, store: Path, build: Path) -> None:
+def test_a_symbol_file_without_functions_is_replaced_by_one_with_functions(add: Add, store: Path, build: Path) -> None:
     module = f"MODULE Linux x86_64 {written_binaries.DEBUG_ID}0 app\n"
     bare, full = build / "bare.sym", build / "full.sym"
     bare.write_text(f"{module}PUBLIC 1000 0 <unknown in app>\nFUNC 2000 10 0 <unknown in app>\n")
@@ -111,9 +111,7 @@ def test_one_without_functions_gives_way_to_one_that_has_them(add: Add, store: P
     assert (store / name / "app.sym").read_bytes() == full.read_bytes()
 
 
-def test_what_cannot_be_added_is_refused_with_the_reason_and_the_rest_is_added(
-    add: Add, store: Path, build: Path
-) -> None:
+def test_a_bad_file_is_refused_with_the_reason_and_the_others_are_added(add: Add, store: Path, build: Path) -> None:
     text, corrupt, cut, program = (build / name for name in ("text", "corrupt.sym", "cut.sym", "object"))
     text.write_text("text")
     corrupt.write_bytes(SYM.read_bytes() + b"INLINE_ORIGIN 5\n")
@@ -125,7 +123,7 @@ def test_what_cannot_be_added_is_refused_with_the_reason_and_the_rest_is_added(
     assert code == 1
     assert lines == [
         f"{text}: refused: neither a symbol file, nor a binary (ELF, PE, PDB or Mach-O), nor a minidump",
-        f"{corrupt}: refused: it is corrupt: the stackwalker rejects a line of it; make it anew with dump_syms",
+        f"{corrupt}: refused: it is corrupt: the stackwalker rejects a line of it; make it again with dump_syms",
         f"{cut}: refused: its last line was cut off",
         f"{program}: refused: an ELF file that is neither a program nor a library",
         f"{SYM}: added, {LIGHTBOX}",
@@ -160,7 +158,7 @@ def test_a_minidump_stands_for_its_modules_that_this_machine_has(add: Add, store
     other = tmp_path / "other"
     shutil.copy(shutil.which("ls") or "/bin/ls", other)
     dump = tmp_path / "app.dmp"
-    # The first has the build id of PROGRAM, the second none that there is.
+    # The first has the build id of PROGRAM, the second one that does not exist.
     modules = ((0x7F0000010000, 0x10000), (0x7F0000030000, 0x10000), (0x7F0000050000, 0x10000))
     content = written(AMD64, modules=modules, names=(str(PROGRAM), str(other), "relative"))
     build_id = UUID(hex=debug_id()[:32]).bytes_le
@@ -203,7 +201,7 @@ def test_a_minidump_of_a_machine_without_the_own_stackwalker_is_refused_with_wha
     assert (code, added) == (1, f"{SYM}: added, {LIGHTBOX}")
     assert refused.startswith(f"{dump}: refused: socorro-stackwalk is neither on PATH ({directory}:")
     assert refused.endswith(
-        "nothing else lists the modules of a minidump: `make install` builds it where there is Rust, and hosts without "
+        "only it lists the modules of a minidump: `make install` builds it on hosts with Rust, and hosts without "
         "Rust install its wheel (docs/production.rst)"
     )
     code, lines, _ = add(SOCORRO_STACKWALKER=str(own_stackwalker()))
@@ -218,12 +216,12 @@ sys.exit(main(sys.argv[1:], environ={}))
 """
 
 
-def test_a_minidump_says_where_it_names_another_build_of_what_was_added(
+def test_a_minidump_that_names_another_build_than_was_added_is_reported(
     add: Add, store: Path, build: Path, tmp_path: Path
 ) -> None:
     program, dump = build / "app", tmp_path / "app.dmp"
     shutil.copy(PROGRAM, program)
-    # It names the program in a build that is gone, and one that there is.
+    # It names the program in a build that is gone, and one that exists.
     content = written(
         AMD64, modules=((0x7F0000010000, 0x10000), (0x7F0000030000, 0x10000)), names=("/x/app", str(PROGRAM))
     )
@@ -247,14 +245,14 @@ def test_a_minidump_says_where_it_names_another_build_of_what_was_added(
         "path": f"app/{crashed}/app.sym",
     }
 
-    # Once the store has the one that crashed, all is well.
+    # Once the store has the build that crashed, nothing is reported.
     symbols = store / "app" / crashed / "app.sym"
     symbols.parent.mkdir()
     symbols.write_text(f"MODULE Linux x86_64 {crashed} app\nFUNC 1000 10 0 main\n")
     assert add(program, dump)[0] == 0
 
 
-def test_no_file_name_can_steer_a_terminal(add: Add, build: Path) -> None:
+def test_a_file_name_cannot_control_a_terminal(add: Add, build: Path) -> None:
     file = build / "\x1b]0;x\x07.sym"
     file.write_text("text")
 
@@ -293,7 +291,7 @@ def test_names_of_a_stripped_library_end_where_their_functions_do(add: Add, stor
         ),
     ],
 )
-def test_what_cannot_be_done_is_told(add: Add, arguments: list[str], code: int, told: str) -> None:
+def test_a_failure_is_reported(add: Add, arguments: list[str], code: int, told: str) -> None:
     done, _, err = add(*arguments)
 
     assert (done, told in err) == (code, True), err

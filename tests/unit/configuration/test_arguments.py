@@ -1,4 +1,4 @@
-"""What arguments of the commands are read as."""
+"""Arguments of commands are read as values."""
 
 import argparse
 from datetime import date
@@ -26,12 +26,12 @@ def test_days_are_read_with_both_ends_or_one(text, read):
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2016-13-01", "..", "2016-11-23..2016-11-20", "2016-11-23..x"])
-def test_what_are_no_days_is_refused(text):
+def test_invalid_days_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
         read_days(text)
 
 
-def test_what_an_option_would_refuse_an_argument_refuses_in_the_same_words():
+def test_an_argument_is_refused_in_the_same_words_as_an_option():
     number = argument(WholeNumber(1))
     assert number("7") == 7
     with pytest.raises(argparse.ArgumentTypeError, match="'0' is not a whole number of at least 1"):

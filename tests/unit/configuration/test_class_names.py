@@ -1,4 +1,4 @@
-"""Every name in the tables is one that can be used."""
+"""Every name in the tables can be used."""
 
 import pytest
 

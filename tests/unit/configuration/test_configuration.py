@@ -1,4 +1,4 @@
-"""Values from an ini file, the environment and the command line; and what is said when they are wrong."""
+"""Values from an ini file, the environment and the command line, and the messages about wrong ones."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ def configuration(tmp_path: Path, ini: str = "", environ: dict[str, str] | None 
     return Configuration(definitions(), [read_ini(file), EnvironmentSource(environ or {}), split_command_line(line)[0]])
 
 
-def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_path):
+def test_the_command_line_wins_over_the_environment_which_wins_over_the_file(tmp_path):
     ini = "[source]\nroot = file\nthreads = 1\nratio = 0.1\n"
     environ = {"SOCORRO__SOURCE__THREADS": "2", "SOCORRO__SOURCE__RATIO": "0.2"}
     source = configuration(tmp_path, ini, environ, "--source.ratio=0.3").values.source
@@ -145,7 +145,7 @@ def test_a_bad_secret_is_not_shown(tmp_path):
     assert "hunter2" not in str(raised.value)
 
 
-def test_shared_values_of_what_is_not_used_here_are_left_alone(tmp_path):
+def test_shared_values_that_are_not_used_are_left_alone(tmp_path):
     configuration(tmp_path, "[resource]\n[[rabbitmq]]\nhost = x\n[secrets]\n[[rabbitmq]]\npassword = x\n")
 
 
@@ -154,7 +154,7 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
         read_ini(tmp_path / "absent.ini")
 
 
-def test_a_file_that_is_no_text_is_a_clear_error(tmp_path):
+def test_a_file_that_is_not_text_is_a_clear_error(tmp_path):
     (tmp_path / "binary.ini").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationError, match="not UTF-8"):
         read_ini(tmp_path / "binary.ini")
@@ -219,7 +219,7 @@ def test_the_operators_own_modules_are_found(tmp_path):
     assert Configuration(definitions(), [line]).values.source.store_class.__name__ == "Mine"
 
 
-def test_a_machine_without_memory_for_a_library_is_no_mistake_in_the_configuration(tmp_path):
+def test_a_machine_without_memory_for_a_library_is_not_a_configuration_error(tmp_path):
     (tmp_path / "store_that_lacks_memory.py").write_text(
         "raise ImportError('backend.so: failed to map segment from shared object')\n"
     )
@@ -230,7 +230,7 @@ def test_a_machine_without_memory_for_a_library_is_no_mistake_in_the_configurati
         configuration(tmp_path, ini)
 
 
-def test_a_machine_without_descriptors_is_no_mistake_in_the_configuration(tmp_path):
+def test_a_machine_without_descriptors_is_not_a_configuration_error(tmp_path):
     (tmp_path / "store_that_lacks_descriptors.py").write_text("raise OSError(24, 'Too many open files')\n")
     ini = f"[plugins]\npath = {tmp_path}\n[source]\nstore_class = store_that_lacks_descriptors.Mine\n"
     with pytest.raises(ProcessingEnvironmentError, match="section \\[source\\], store_class: Too many open files"):

@@ -28,7 +28,7 @@ def test_a_number_within_its_limits_is_read(reader, text, value):
         (Seconds(above=True), ["0", "-0", "-1", "nan"], "^a number of seconds, more than 0$"),
     ],
 )
-def test_another_is_refused_and_what_was_expected_is_said(reader, texts, expected):
+def test_a_number_outside_its_limits_is_refused_with_what_was_expected(reader, texts, expected):
     for text in texts:
         with pytest.raises(ValueError, match=expected):
             reader(text)

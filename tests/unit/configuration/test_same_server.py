@@ -1,4 +1,4 @@
-"""Where the bucket with symbols is, and who asks for it, when only that of the crashes is configured."""
+"""The bucket with symbols: where it is, and its credentials, if only the bucket of the crashes is configured."""
 
 import pytest
 
@@ -23,7 +23,7 @@ NO_KEYS = {"access_key": "", "secret_access_key": ""}
 
 
 def bucket(*sources: dict[str, str]) -> DotDict:
-    """The options of the bucket with symbols; a later source goes over an earlier one."""
+    """Return the options of the bucket with symbols; later sources override earlier ones."""
     configuration = Configuration(ProcessorApp.get_required_config(), [Source(each) for each in sources])
     (rule,) = rules_with_symbols(configuration.values.processor)
     return rule.symbols.s3
@@ -40,13 +40,13 @@ def test_server_and_keys_are_those_of_the_crashes_but_not_bucket_and_prefix():
     [
         ({"resource.symbols.s3.region": "eu-west-1"}, SERVER | KEYS | {"region": "eu-west-1"}),
         ({"resource.symbols.s3.endpoint_url": "https://s3.example.com"}, SERVER | KEYS),
-        # Another server is told nothing.
+        # No credentials for another server.
         (
             {"resource.symbols.s3.endpoint_url": "https://other.example.com"},
             NO_KEYS | {"endpoint_url": "https://other.example.com", "region": "us-west-2", "calling_format": "auto"},
         ),
         ({"resource.symbols.s3.endpoint_url": ""}, NO_KEYS | {"endpoint_url": "", "region": "us-west-2"}),
-        # Nor do two keys come from two places.
+        # Nor is a pair of keys mixed from two places.
         (
             {"resource.symbols.s3.access_key": "mine", "secrets.symbols.secret_access_key": "my secret"},
             SERVER | {"access_key": "mine", "secret_access_key": "my secret"},
@@ -55,13 +55,13 @@ def test_server_and_keys_are_those_of_the_crashes_but_not_bucket_and_prefix():
         ({"secrets.symbols.secret_access_key": "my secret"}, {"access_key": "", "secret_access_key": "my secret"}),
     ],
 )
-def test_what_is_set_for_symbols_goes_before_it_in_whichever_source(own, expected):
+def test_options_of_symbols_take_precedence_in_any_source(own, expected):
     for sources in ((CRASHES, own), (own, CRASHES)):
         symbols = bucket(*sources)
         assert {name: symbols[name] for name in expected} == expected
 
 
-def test_the_last_source_that_says_it_counts():
+def test_the_last_source_that_sets_an_option_counts():
     environment = EnvironmentSource({"SOCORRO__RESOURCE__BOTO__ENDPOINT_URL": "http://127.0.0.1:9000"})
     configuration = Configuration(ProcessorApp.get_required_config(), [Source(CRASHES), environment])
     (rule,) = rules_with_symbols(configuration.values.processor)
@@ -69,11 +69,11 @@ def test_the_last_source_that_says_it_counts():
     assert rule.symbols.s3.access_key == "ours"
 
 
-def test_a_configuration_without_symbols_takes_them_as_well():
+def test_a_configuration_without_symbols_uses_the_server_of_the_crashes_too():
     assert Configuration(BotoS3CrashStorage.get_required_config(), [Source(CRASHES)]).values.access_key == "ours"
 
 
-def test_a_mistake_is_told_once():
+def test_an_error_is_reported_once():
     environment = EnvironmentSource({"SOCORRO__RESOURCE__BOTO__ENDPOINT_URL": "ftp://x"})
     with pytest.raises(ConfigurationError) as caught:
         Configuration(ProcessorApp.get_required_config(), [environment])

@@ -1,4 +1,4 @@
-"""A machine on which processors start, hang and die at the test's word: no sleeping, no patching."""
+"""A simulated machine on which processors start, hang and die when a test says so, without sleeping or patching."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from socorro_processor.crashqueue.sqlite.owners import Heartbeat, OwnerFile
 
 class MortalOwnerFile(OwnerFile):
     def die(self) -> None:
-        """What the kernel does when a process ends: the file stays, its lock goes."""
+        """Do what the kernel does when a process ends: its file stays, its lock is released."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
 
 class StillHeartbeat(Heartbeat):
-    """One that beats only when it is told to."""
+    """A heartbeat that beats only when it is told to."""
 
     def __init__(self) -> None:
         super().__init__(seconds=1.0)
@@ -32,7 +32,7 @@ class StillHeartbeat(Heartbeat):
 
 
 class Processor:
-    """One process's end of the queue."""
+    """The queue as one process has it."""
 
     def __init__(self, queue: CrashQueueBase, owner: MortalOwnerFile, heartbeat: StillHeartbeat) -> None:
         self.queue = queue
@@ -50,14 +50,15 @@ class Processor:
         self._heartbeat.beat()
 
     def die(self) -> None:
-        """As by kill -9: nothing is said to the queue."""
+        """Die as by kill -9: the queue is told nothing."""
         self._owner.die()
 
 
 class Machine:
-    """``path`` is the file of its queue. A processor that nobody lets beat hangs."""
+    """``path`` is the file of its queue. A processor whose heart does not beat hangs."""
 
     knows_what_had_begun = True
+    knows_all_in_flight = True
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -88,11 +89,11 @@ class Machine:
         self.wall_time += timedelta(seconds=seconds)
 
     def set_wall_clock(self, days: int) -> None:
-        """An operator, or a time server, moves the clock on the wall."""
+        """Move the wall clock, as an operator or a time server does."""
         self.wall_time += timedelta(days=days)
 
     def reboot(self) -> None:
-        """Nobody survives it, and the time since boot begins anew."""
+        """Reboot: no process survives, and the time since boot starts again."""
         for processor in self.started:
             processor.die()
         self.boot += " and another"

@@ -1,9 +1,9 @@
-"""A process of its own at the queue, for tests that kill it or run many: PATH WORK [DIRECTORY or CRASH_ID...].
+"""A process of its own on the queue, for tests that kill it or run many: PATH WORK [DIRECTORY or CRASH_ID...].
 
 ``hold``: take one crash, begin it, say so, and never end it. ``finish``: process until nothing is left, with a
-file in DIRECTORY for each crash in flight, and say each id that was acked. ``submit``: open the file anew for each
-CRASH_ID, and say those that were confirmed; what was not is said with its error. ``submit-patiently``: the same, and
-wait for others as long as it takes. ``take``: say each id once.
+file in DIRECTORY for each crash in flight, and print each id that was acked. ``submit``: open the file again for each
+CRASH_ID, and print those that were confirmed; others are printed with the error. ``submit-patiently``: the same, and
+wait for others as long as it takes. ``take``: print each id once.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def test_any_weights_are_kept_over_a_window_of_their_sum(weights, history):
 
 
 @given(st.lists(depths))
-def test_it_is_always_a_queue_that_has_work_and_none_only_where_none_has(history):
+def test_the_next_queue_always_has_work_unless_none_has(history):
     order = default_order()
     for waiting in history:
         queue = order.take(waiting)
@@ -87,7 +87,7 @@ def test_a_queue_that_had_everything_to_itself_does_not_pay_for_it_later(alone, 
 
 
 @given(history=st.lists(depths), others=depths)
-def test_a_priority_crash_that_arrives_at_a_priority_queue_seen_empty_is_next(history, others):
+def test_a_priority_crash_that_arrives_after_its_queue_was_seen_empty_is_next(history, others):
     order = default_order()
     for waiting in history:
         order.take(waiting)
@@ -112,14 +112,14 @@ def test_single_priority_crashes_without_end_do_not_starve_the_others():
         ("", "'' is not a queue; there are priority, normal, reprocessing"),
         ("priority=6, normal=3", "reprocessing missing; expected e.g."),
         ("priority=6, normal=3, reprocesing=1", "'reprocesing' is not a queue"),
-        ("priority=6, normal=3, reprocessing=1, normal=2", "normal is there twice"),
+        ("priority=6, normal=3, reprocessing=1, normal=2", "normal is given twice"),
         ("priority=6, normal=0, reprocessing=1", "normal needs a whole number from 1 to 999999, not '0'"),
         ("priority=6, normal, reprocessing=1", "normal needs a whole number from 1 to 999999, not ''"),
         ("priority=6, normal=0.5, reprocessing=1", "not '0.5'"),
         ("priority=6, normal=-3, reprocessing=1", "not '-3'"),
     ],
 )
-def test_weights_that_cannot_be_meant_are_refused_with_what_was_expected(text, complaint):
+def test_nonsensical_weights_are_refused_with_what_was_expected(text, complaint):
     with pytest.raises(ValueError, match=r"^weights ") as refusal:
         parse_weights(text)
     assert complaint in str(refusal.value)
@@ -130,18 +130,18 @@ def test_weights_may_come_in_any_order_and_spacing():
 
 
 @given(st.lists(st.tuples(st.sampled_from(QUEUES), st.booleans(), st.booleans()), max_size=200))
-def test_of_any_four_crashes_of_a_queue_that_has_both_kinds_one_was_tried_before(history):
+def test_one_in_four_crashes_of_a_queue_with_both_kinds_was_tried_before(history):
     order = RetryOrder()
     both: dict[QueueName, list[bool]] = {queue: [] for queue in QUEUES}
     for queue, untried_wait, retried_wait in history:
         if not (untried_wait or retried_wait):
             continue
-        retried = not untried_wait or (retried_wait and order.retried_first(queue))
-        order.took(queue, retried=retried)
+        retried = not untried_wait or (retried_wait and order.is_retry_next(queue))
+        order.note_taken(queue, retried=retried)
         if untried_wait and retried_wait:
             both[queue].append(retried)
         else:
             both[queue].clear()
         assert any(both[queue][-UNTRIED_IN_A_ROW - 1 :]) or len(both[queue]) <= UNTRIED_IN_A_ROW
-        # And none that was not tried yet waits for two of the others.
+        # And no untried one waits for two retries.
         assert both[queue][-2:] != [True, True]

@@ -35,7 +35,7 @@ def test_an_owner_that_lives_is_not_buried(directory):
     assert OwnerFile(directory).all_names() == {living.name}
 
 
-def test_a_dead_owner_is_buried_and_its_file_goes_after_what_is_to_be_done(directory):
+def test_a_dead_owner_is_buried_and_its_file_is_removed_afterwards(directory):
     dead = MortalOwnerFile(directory)
     dead.claim()
     dead.die()
@@ -45,7 +45,7 @@ def test_a_dead_owner_is_buried_and_its_file_goes_after_what_is_to_be_done(direc
     assert not dead.path.exists()
 
 
-def test_the_file_of_a_dead_owner_stays_where_what_is_to_be_done_fails(directory):
+def test_the_file_of_a_dead_owner_stays_if_its_burial_fails(directory):
     dead = MortalOwnerFile(directory)
     dead.claim()
     dead.die()
@@ -95,7 +95,7 @@ def make_socket(path: Path) -> None:
     [Path.mkdir, make_socket, lambda path: path.symlink_to(path)],
     ids=["a directory", "a socket", "a link to itself"],
 )
-def test_what_is_no_file_in_the_place_of_one_is_not_judged(directory, make):
+def test_an_owner_file_that_is_not_a_regular_file_is_not_judged(directory, make):
     path = directory / uuid.uuid4().hex
     directory.mkdir()
     make(path)
@@ -103,7 +103,7 @@ def test_what_is_no_file_in_the_place_of_one_is_not_judged(directory, make):
 
 
 def test_the_file_of_another_user_is_not_judged(directory, monkeypatch):
-    """Whoever runs the tests may be allowed everything."""
+    """The user that runs the tests may have all rights."""
     dead = MortalOwnerFile(directory)
     dead.claim()
     dead.die()
@@ -115,7 +115,7 @@ def test_the_file_of_another_user_is_not_judged(directory, monkeypatch):
     assert not OwnerFile(directory).remove_if_dead(dead.name, nothing)
 
 
-def test_what_else_is_in_the_directory_is_no_owner(directory):
+def test_other_files_in_the_directory_are_not_owners(directory):
     (directory / "lost+found").mkdir(parents=True)
     assert OwnerFile(directory).all_names() == set()
 
@@ -131,7 +131,7 @@ def test_giving_up_removes_the_file_and_may_be_done_twice(directory):
 def test_an_owner_taken_for_dead_before_it_had_its_lock_makes_another_file(directory):
     directory.mkdir()
     owner = OwnerFile(directory)
-    # Another process has found the file without a lock, and holds it to remove it.
+    # Another process has found the file unlocked, and locks it to remove it.
     descriptor = os.open(owner.path, os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     claiming = threading.Thread(target=owner.claim)
@@ -154,7 +154,7 @@ def test_a_program_started_by_an_owner_does_not_keep_it_alive(directory):
         child.communicate(b"\n")
 
 
-def test_the_heart_beats_until_it_is_stopped():
+def test_the_heartbeat_goes_on_until_it_is_stopped():
     heartbeat = Heartbeat(seconds=0.001)
     twice = threading.Semaphore(0)
     heartbeat.start(lambda: twice.release())
@@ -165,7 +165,7 @@ def test_the_heart_beats_until_it_is_stopped():
     assert not twice.acquire(timeout=0.02)
 
 
-def test_the_heart_beats_on_after_a_beat_that_broke_off_and_says_so_once_without_the_message(caplog):
+def test_the_heartbeat_goes_on_after_an_error_and_logs_it_once_without_its_message(caplog):
     heartbeat = Heartbeat(seconds=0.001)
     beats = threading.Semaphore(0)
     troubles = [MemoryError("secret"), ValueError("secret")]
@@ -179,7 +179,7 @@ def test_the_heart_beats_on_after_a_beat_that_broke_off_and_says_so_once_without
     assert all(beats.acquire(timeout=DEADLINE) for _ in range(4))
     heartbeat.stop()
     (record,) = caplog.records
-    assert "the queue's heartbeat broke off, it goes on: ValueError at" in record.getMessage()
+    assert "a heartbeat of the queue failed, the next one follows: ValueError at" in record.getMessage()
     assert "secret" not in caplog.text
 
 

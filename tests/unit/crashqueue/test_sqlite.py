@@ -13,9 +13,10 @@ import pytest
 
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
-from socorro_processor.crashqueue.base import Delivery, parse_delays, this_process
+from socorro_processor.crashqueue.base import Delivery, this_process
+from socorro_processor.crashqueue.options import parse_delays
 from socorro_processor.crashqueue.sqlite.crashqueue import OLDEST, SQLiteCrashQueue
-from socorro_processor.crashqueue.sqlite.file import SCHEMA_1
+from socorro_processor.crashqueue.sqlite.schema import SCHEMA_1
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from socorro_processor.monitoring.metrics import METRICS
 from tests.unit.crashqueue.machine import Machine, Processor
@@ -45,7 +46,7 @@ def submitted(processor: Processor, *crash_ids: str) -> Processor:
 
 
 def suspects(machine: Machine, *crash_ids: str) -> Processor:
-    """These crashes after the two deaths that make them suspects, and a processor to take them."""
+    """Return a processor that may take these crashes after the two deaths that make them suspects."""
     submitted(machine.start(), *crash_ids)
     for _ in range(2):
         processor = machine.start()
@@ -57,7 +58,7 @@ def suspects(machine: Machine, *crash_ids: str) -> Processor:
 
 
 def watch(machine: Machine, processor: Processor, seconds: float) -> list[Delivery]:
-    """What ``processor`` takes while it looks all the time."""
+    """Return the crashes that ``processor`` takes while it looks continuously."""
     seen = processor.take_all()
     for _ in range(int(seconds)):
         machine.wait(1.0)
@@ -76,7 +77,7 @@ def test_a_processor_that_hangs_loses_its_crashes_once_its_lease_has_run_out(mac
     assert (again.crash_id, again.attempt) == ("one", 2)
 
 
-def test_a_crash_that_takes_many_minutes_stays_with_the_processor_whose_heart_beats(machine):
+def test_a_crash_that_takes_many_minutes_stays_with_a_processor_that_renews_its_lease(machine):
     busy, other = submitted(machine.start(), "one"), machine.start()
     delivery = taken(busy)
     for _ in range(40):
@@ -86,7 +87,7 @@ def test_a_crash_that_takes_many_minutes_stays_with_the_processor_whose_heart_be
     assert other.queue.depths().queues["normal"].waiting == 0
 
 
-def test_what_a_hanging_processor_says_once_it_lost_the_crash_changes_nothing(machine):
+def test_ending_a_crash_that_a_hanging_processor_has_lost_changes_nothing(machine):
     hanging, other = submitted(machine.start(), "one"), machine.start()
     late = taken(hanging)
     (again,) = watch(machine, other, LEASE_TIME + 1)
@@ -102,11 +103,11 @@ def test_a_crash_that_was_lost_before_it_was_begun_must_be_dropped(machine):
     hanging, other = submitted(machine.start(), "one"), machine.start()
     late = taken(hanging)
     watch(machine, other, LEASE_TIME + 1)
-    with pytest.raises(CrashQueueError, match="its lease ran out"):
+    with pytest.raises(CrashQueueError, match="its lease has run out"):
         hanging.queue.begin(late)
 
 
-def test_a_crash_that_was_lost_is_not_taken_again_by_the_processor_that_is_still_at_it(machine):
+def test_a_lost_crash_is_not_taken_again_by_the_processor_that_still_works_on_it(machine):
     stalled, other = submitted(machine.start(), "one", "next"), machine.start()
     delivery = taken(stalled)
     stalled.queue.begin(delivery)
@@ -114,7 +115,7 @@ def test_a_crash_that_was_lost_is_not_taken_again_by_the_processor_that_is_still
     for _ in range(int(LEASE_TIME)):
         other.beat()
         machine.wait(1.5)
-        # Frees the crashes of the stalled processor, and does not come to take any of them.
+        # Free the crashes of the stalled processor, and take none of them.
         other.queue._leases.free_the_dead()
     submitted(other, "one", "later")
     assert [delivery.crash_id for delivery in stalled.take_all()] == ["later"]
@@ -174,7 +175,7 @@ def test_a_lease_whose_owner_file_was_removed_by_hand_ends_by_time(machine):
     assert [delivery.crash_id for delivery in watch(machine, other, 4)] == ["one"]
 
 
-def test_the_files_of_dead_owners_are_removed_and_the_own_at_the_end(machine):
+def test_files_of_dead_owners_are_removed_and_the_processors_own_at_the_end(machine):
     for _ in range(3):
         processor = submitted(machine.start(), "one")
         taken(processor)
@@ -205,7 +206,7 @@ def test_a_crash_that_was_given_back_counts_as_not_begun_until_it_begins_again(m
     assert taken(machine.start()).attempt == 1
 
 
-def test_what_lies_beside_the_files_of_owners_keeps_no_crash_from_being_delivered(machine):
+def test_other_files_beside_those_of_owners_keep_no_crash_from_being_delivered(machine):
     for name in ("lost+found", "0" * 32):
         Path(f"{machine.path}.owners", name).mkdir(parents=True)
     assert taken(submitted(machine.start(), "one")).crash_id == "one"
@@ -217,7 +218,7 @@ def test_a_processor_that_takes_nothing_is_no_owner(machine):
 
 
 def test_a_lease_too_short_to_be_renewed_in_time_is_refused(machine):
-    with pytest.raises(ConfigurationError, match="lease_time 2: at least 10 s"):
+    with pytest.raises(ConfigurationError, match="lease_time 2: must be at least 10 s"):
         machine.start(lease_time=2.0)
 
 
@@ -235,7 +236,7 @@ def test_each_retry_waits_longer_and_the_last_delay_holds_for_all_later_ones(mac
 
 
 def fail(processor: Processor, *crash_ids: str) -> None:
-    """Take as many, which must be these, and have them tried again."""
+    """Take these crashes, as many as there are, and have them tried again."""
     for crash_id in crash_ids:
         delivery = taken(processor)
         assert delivery.crash_id == crash_id
@@ -271,7 +272,7 @@ def test_crashes_that_fail_again_and_again_keep_no_good_one_waiting(machine):
     submitted(processor, *(f"good {number}" for number in range(10)))
     saved = []
     for _ in range(40):
-        # Slower than every delay: all that failed before are due again.
+        # Slower than every delay: all earlier failures are due again.
         machine.wait(60.0)
         processor.beat()
         delivery = taken(processor)
@@ -298,7 +299,7 @@ def test_delays_from_before_a_reboot_put_no_crash_behind_those_of_today(machine)
     assert [delivery.crash_id for delivery in processor.take_all()] == ["after", "before"]
 
 
-def test_probing_brings_the_crash_that_is_due_first_of_those_that_were_not_at_fault(machine):
+def test_probing_delivers_the_crash_without_fault_that_is_due_first(machine):
     processor = submitted(machine.start(retry_delays="1, 30"), "late", "soon", "own")
     fail(processor, "late")
     machine.wait(1.0)
@@ -348,14 +349,14 @@ def test_probing_wakes_the_thread_that_waits_for_crashes(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1, 0.5", "0, 1", "1, 61", "-1", "nan", "inf"])
-def test_delays_that_cannot_be_meant_are_refused(text):
+def test_nonsensical_delays_are_refused(text):
     with pytest.raises(ValueError, match="retry_delays"):
         parse_delays(text)
 
 
 @pytest.mark.parametrize("option", ["idle_delay", "busy_timeout"])
 @pytest.mark.parametrize("text", ["", "soon", "0", "-1", "nan", "inf"])
-def test_waits_that_would_be_none_or_endless_are_refused(option, text):
+def test_zero_and_endless_waits_are_refused(option, text):
     parse = SQLiteCrashQueue.required_config[option].from_string_converter
     with pytest.raises(ValueError, match="a number of seconds, more than 0"):
         parse(text)
@@ -469,7 +470,7 @@ def test_a_long_body_is_cut_when_it_is_rejected_and_the_reason_says_so(machine):
     assert kept.reason == "no crash id (only the first 1000 of its 1000000 characters are kept)"
 
 
-def test_of_too_many_rejected_the_oldest_go_and_are_counted_but_no_parked_one(machine):
+def test_the_oldest_of_too_many_rejected_are_dropped_and_counted_but_none_that_is_parked(machine):
     before = METRICS.snapshot().counters.get(("queue.rejected_dropped", ()), 0)
     processor = machine.start(maximum_rejected=3)
     for number in range(6):
@@ -494,7 +495,7 @@ def test_many_rejected_are_no_more_than_a_hundredth_over_what_is_kept(machine):
     assert processor.queue.depths().rejected >= 200
 
 
-def test_a_crash_that_was_set_aside_has_the_time_on_the_wall_to_the_microsecond(machine):
+def test_a_crash_that_was_set_aside_has_the_wall_clock_time_to_the_microsecond(machine):
     processor = submitted(machine.start(), "one")
     processor.queue.park(taken(processor), "the reason")
     (kept,) = processor.queue.set_aside("parked")
@@ -513,7 +514,7 @@ def locked(machine: Machine) -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def test_a_file_that_is_locked_for_long_is_said_once_and_waited_for(machine, locked, caplog):
+def test_a_file_that_stays_locked_is_logged_once_and_waited_for(machine, locked, caplog):
     processor = submitted(machine.start(), "one")
     caplog.set_level(logging.INFO)
     locked.execute("BEGIN EXCLUSIVE")
@@ -548,7 +549,7 @@ def test_a_crash_that_could_not_be_ended_is_given_back_with_the_same_attempt(mac
     processor.queue.ack(again)
 
 
-def test_a_lease_that_could_not_be_renewed_for_a_locked_file_is_renewed_at_the_next_beat(machine, locked):
+def test_a_lease_that_a_locked_file_kept_from_renewal_is_renewed_at_the_next_beat(machine, locked):
     busy, other = submitted(machine.start(), "one"), machine.start()
     taken(busy)
     watch(machine, other, LEASE_TIME / 3)
@@ -560,7 +561,7 @@ def test_a_lease_that_could_not_be_renewed_for_a_locked_file_is_renewed_at_the_n
 
 
 @pytest.mark.parametrize("calls", [0, 1])
-def test_a_beat_that_broke_off_is_made_good_by_the_next(machine, locked, calls):
+def test_a_failed_heartbeat_is_made_up_for_by_the_next(machine, locked, calls):
     calls_left: float = math.inf
 
     def clock() -> float:
@@ -584,7 +585,7 @@ def test_a_beat_that_broke_off_is_made_good_by_the_next(machine, locked, calls):
     assert taken(processor).crash_id == "one"
 
 
-def test_a_suspect_does_not_wait_for_what_could_not_be_ended(machine, locked):
+def test_a_suspect_does_not_wait_for_deliveries_that_could_not_be_ended(machine, locked):
     processor = suspects(machine, "suspect")
     processor.queue.submit("first", "priority")
     first = taken(processor)
@@ -621,7 +622,7 @@ def test_a_file_that_cannot_be_read_says_what_to_do(machine, content, complaint)
     assert machine.path.read_bytes() == content
 
 
-def test_a_file_that_is_damaged_while_it_is_used_is_said_with_what_to_do(machine, caplog):
+def test_a_file_that_is_damaged_while_in_use_is_reported_with_what_to_do(machine, caplog):
     processor = submitted(machine.start(), *(new_crash_id() for _ in range(500)))
     with closing(sqlite3.connect(machine.path)) as connection, connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -634,7 +635,7 @@ def test_a_file_that_is_damaged_while_it_is_used_is_said_with_what_to_do(machine
         processor.queue.submit("one")
 
 
-def test_a_directory_that_cannot_be_made_is_said(machine, tmp_path):
+def test_a_directory_that_cannot_be_made_is_reported(machine, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CrashQueueError, match=r"open the queue .*file/queue.sqlite: .*File exists"):
         machine.start(path=str(tmp_path / "file" / "queue.sqlite"))
@@ -667,7 +668,7 @@ def test_a_file_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it
     machine.start()
 
 
-def test_nobody_says_how_old_the_oldest_is_while_there_is_one_of_a_version_that_did_not_write_it_down(machine):
+def test_the_age_of_the_oldest_is_unknown_while_a_crash_of_a_version_without_it_waits(machine):
     processor = submitted(machine.start(), "known")
     with closing(sqlite3.connect(machine.path)) as connection, connection:
         connection.execute("INSERT INTO crash (body, queue) VALUES (?, 'normal')", (b"of an older version",))
@@ -686,7 +687,7 @@ def test_a_clock_that_was_set_back_makes_nothing_younger_than_new(machine):
 
 
 @pytest.mark.parametrize("value", ["'nonsense'", "x'ff'", "-1", "-9e999", "NULL"])
-def test_a_time_of_submission_that_is_none_is_unknown(machine, value):
+def test_an_invalid_time_of_submission_is_unknown(machine, value):
     processor = submitted(machine.start(), "one")
     with closing(sqlite3.connect(machine.path)) as connection, connection:
         connection.execute(f"UPDATE crash SET submitted = {value}")
@@ -702,8 +703,8 @@ def test_the_oldest_is_found_without_a_look_at_all_that_wait(machine):
     assert all("USING COVERING INDEX" in step and "queue=?" in step for step in searches), plan
 
 
-def test_a_time_and_a_reason_that_an_earlier_version_did_not_write_are_not_told(machine):
-    """One that knows none of these columns works on the same file, and leaves in them what a later one wrote."""
+def test_a_time_and_a_reason_that_an_earlier_version_did_not_write_are_unknown(machine):
+    """An earlier version works on the same file, and leaves the values of columns that it does not know."""
     processor = machine.start()
     processor.queue.submit("one")
     processor.queue.retry(processor.take(), "S3 is away", transient=True)
@@ -722,7 +723,7 @@ def test_a_time_and_a_reason_that_an_earlier_version_did_not_write_are_not_told(
     assert (told.in_work["normal"], told.processes) == (1, ())
 
 
-def test_since_when_and_until_when_do_not_move_with_the_clock_on_the_wall(machine):
+def test_times_in_the_status_do_not_follow_the_wall_clock(machine):
     processor = machine.start()
     for crash_id in ("one", "two"):
         processor.queue.submit(crash_id)

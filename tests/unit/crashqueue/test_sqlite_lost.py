@@ -1,4 +1,4 @@
-"""A hand removes or replaces files of the embedded queue while processes have it open."""
+"""Somebody removes or replaces files of the embedded queue while processes have it open."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def opened(path: Path, **options: float) -> SQLiteCrashQueue:
 
 @pytest.fixture
 def queue(path: Path) -> Iterator[SQLiteCrashQueue]:
-    """One with three confirmed crashes: the first is in the database, the second and third only in the ``-wal``."""
+    """A queue with three confirmed crashes: the first is in the database, the others only in the ``-wal``."""
     queue = opened(path)
     queue.submit("one")
     with closing(sqlite3.connect(path)) as connection:
@@ -53,7 +53,7 @@ def remove(path: Path, *suffixes: str) -> None:
 
 
 def another(path: Path, *arguments: str) -> list[str]:
-    """What another process at this queue says."""
+    """Return the answer of another process at this queue."""
     done = subprocess.run(
         [sys.executable, processor_process.__file__, str(path), *arguments],
         stdout=subprocess.PIPE,
@@ -65,7 +65,7 @@ def another(path: Path, *arguments: str) -> list[str]:
 
 
 def stranger(path: Path, statement: str) -> str:
-    """What SQLite answers to another program."""
+    """Return SQLite's answer to another program."""
     program = (
         "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1], isolation_level=None);"
         "print(connection.execute(sys.argv[2]).fetchall())"
@@ -91,7 +91,7 @@ def test_what_was_confirmed_is_still_there_after_its_wal_was_removed_and_nothing
     remove(path, *suffixes)
     with pytest.raises(CrashQueueError, match=rf"submit 'late': the queue {path} is lost: {path}{suffixes[0]} was"):
         queue.submit("late")
-    assert f"all that was confirmed is in {path}: start again" in queue.lost()
+    assert f"everything confirmed is in {path}: start again" in queue.lost()
     assert another(path, "take") == ["one", "two", "three"]
     assert copies(path) == []
 
@@ -154,7 +154,7 @@ def test_nothing_is_confirmed_to_a_second_wal_while_a_process_has_the_removed_on
     (refused,) = another(path, "submit", "late")
     assert f"{path}-wal or {path}-shm was removed while another process uses the file" in refused
     assert not Path(f"{path}-wal").exists()
-    # It looks, sees it, and lets go of the file.
+    # It checks, notices, and closes the file.
     with pytest.raises(CrashQueueError, match="is lost"):
         queue.depths()
     assert another(path, "submit", "later") == ["later"]
@@ -167,14 +167,14 @@ def test_a_processor_whose_wal_was_removed_and_made_anew_by_a_stranger_damages_n
     with pytest.raises(CrashQueueError, match=r"-wal was replaced by another file while it was in use"):
         queue.submit("late")
     queue.close()
-    # This process holds on to the lost file until its end, so that closing it removes nothing of the stranger's.
+    # This process keeps the lost file open until its end, so that closing it removes nothing of the stranger's.
     (copy,) = copies(path)
     assert another(copy, "take") == ["one", "two", "three"]
     assert stranger(path, "PRAGMA integrity_check") == "[('ok',)]"
     assert another(path, "take") == ["one", "stranger"]
 
 
-def test_a_database_that_was_put_over_the_open_one_is_whole_and_is_used_after_a_restart(queue, path, tmp_path):
+def test_a_database_that_was_copied_over_the_open_one_is_whole_and_used_after_a_restart(queue, path, tmp_path):
     backup = tmp_path / "backup"
     another(backup, "submit", *(f"backup {number}" for number in range(200)))
     backup.rename(path)
@@ -193,12 +193,12 @@ def test_a_queue_that_is_lost_before_it_is_closed_is_saved_at_the_close(queue, p
     assert another(path, "take") == ["one", "two", "three"]
 
 
-def test_what_was_confirmed_needs_no_copy_while_another_process_is_at_work_or_frozen_in_it(queue, path):
+def test_confirmed_crashes_need_no_copy_while_another_process_has_the_queue_open(queue, path):
     processor = opened(path, busy_timeout=0.1)
     with closing(sqlite3.connect(path, isolation_level=None)) as frozen:
         frozen.execute("BEGIN IMMEDIATE")
         remove(path, *WAL_AND_SHM)
-        with pytest.raises(CrashQueueError, match=f"all that was confirmed is in {path}: start again"):
+        with pytest.raises(CrashQueueError, match=f"everything confirmed is in {path}: start again"):
             processor.submit("late")
     assert copies(path) == []
     processor.close()
@@ -221,10 +221,10 @@ def test_several_processors_that_lose_the_same_wal_save_all_that_any_of_them_con
     assert sorted(another(path, "take")) == ["one", "three", "two"]
 
 
-def test_what_could_not_be_saved_is_said(queue, path):
+def test_crashes_that_could_not_be_saved_are_reported(queue, path):
     path.rename(path.parent / "elsewhere")
     path.parent.rename(path.parent.with_name("moved"))
-    with pytest.raises(CrashQueueError, match="what only the lost file had could not be saved"):
+    with pytest.raises(CrashQueueError, match="cannot save what only the lost file had"):
         queue.submit("late")
     path.parent.with_name("moved").rename(path.parent)
 
@@ -251,7 +251,7 @@ def test_processes_that_come_and_go_at_the_same_file_raise_no_false_alarm_and_lo
     assert copies(path) == []
 
 
-# Emptied or cut in its place a file is still the one that is open.
+# A file that was emptied or cut in place is still the one that is open.
 
 
 @pytest.mark.parametrize(("suffix", "size"), [("-wal", 0), ("-wal", 8_000), ("", 0)])
@@ -307,11 +307,11 @@ def test_a_wal_that_other_programs_begin_anew_and_cut_raises_no_false_alarm(queu
 
 
 def test_a_queue_whose_files_cannot_be_looked_at_leaves_no_connection_open(path, monkeypatch):
-    """That none is left open is seen after every test."""
+    """Every test checks afterwards that none is left open."""
 
     def lacking() -> set[tuple[int, int]]:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("socorro_processor.machine.sqlite_guard._held", lacking)
+    monkeypatch.setattr("socorro_processor.machine.sqlite_guard._open_files", lacking)
     with pytest.raises(CrashQueueError, match="Too many open files"):
         opened(path)

@@ -1,4 +1,4 @@
-"""The embedded queue against the model: it knows all that is in flight, and which crash it delivers next."""
+"""The embedded queue against a model that knows all crashes in flight, and the next one to deliver."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from socorro_processor.crashqueue.base import QUEUES, Delivery, QueueName
-from tests.contract.queue_backends import Processor
-from tests.contract.queue_model import (
+from socorro_processor.testing.queue_model import (
     DEATH_NOTICED,
     DELIVERIES_UNTIL_SUSPECT,
     SET_ASIDE,
@@ -21,6 +20,7 @@ from tests.contract.queue_model import (
     ModelCrash,
     as_modelled,
 )
+from socorro_processor.testing.queues import Processor
 from tests.unit.crashqueue.machine import Machine
 
 pytestmark = pytest.mark.long
@@ -36,7 +36,7 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
         self.first: dict[Processor, ModelCrash | None] = {}
-        """What each processor has probed, and takes next."""
+        """The crashes that each processor has probed, and takes next."""
         self.untried: Counter[tuple[Processor, QueueName]] = Counter()
 
     def new_backend(self) -> Machine:
@@ -76,7 +76,7 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         suspects = [crash for crash in self.heads(processor) if is_suspect(crash)]
         self.first.pop(processor, None)
         if suspects and mine:
-            # It has put one of them aside until the others have ended. Which one it is, the file says.
+            # It has set one of them aside until the others have ended. The file says which.
             aside = self.put_aside(processor)
             (crash,) = [crash for crash in suspects if crash.queue == aside]
             crash.owner = processor
@@ -94,26 +94,26 @@ class SQLiteCrashQueueModel(CrashQueueModel):
         return queue
 
     def ready(self) -> list[ModelCrash]:
-        """What may be taken: those not tried yet, then the others, the one that was due first."""
+        """Return the crashes that may be taken: first those not tried yet, then the others, the first due first."""
         now = self.backend.now()
         busy = {crash.crash_id for crash in self.crashes if crash.owner}
         ready = [crash for crash in self.crashes if not crash.owner and crash.due <= now and crash.crash_id not in busy]
         return sorted(ready, key=lambda crash: (crash.retries > 0, crash.due))
 
     def head(self, processor: Processor, queue: QueueName) -> ModelCrash:
-        """What this processor takes next from this queue, which is not empty."""
+        """Return the crash that this processor takes next from this queue, which is not empty."""
         ready = [crash for crash in self.ready() if crash.queue == queue]
         retried = [crash for crash in ready if crash.retries]
         return retried[0] if retried and self.untried[processor, queue] >= 3 else ready[0]
 
     def heads(self, processor: Processor) -> list[ModelCrash]:
-        """What this processor may take next: one of each queue, in fair order; but first what it has probed."""
+        """Return the crashes that this processor may take next, one of each queue: a probed one, then in fair order."""
         if (first := self.first.get(processor)) in self.ready():
             return [first]
         return [self.head(processor, queue) for queue in {crash.queue for crash in self.ready()}]
 
     def count(self, processor: Processor, crash: ModelCrash) -> None:
-        """How many untried ones of its queue this processor took in a row."""
+        """The number of untried crashes of its queue that this processor took in a row."""
         place = processor, crash.queue
         self.untried[place] = 0 if crash.retries else self.untried[place] + 1
 

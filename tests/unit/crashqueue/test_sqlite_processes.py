@@ -1,4 +1,4 @@
-"""The embedded queue between real processes, and on a real disk that is full."""
+"""The embedded queue with real processes, and on a real full disk."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_crash_that_kills_every_processor_comes_alone_and_its_attempts_grow_by
 
 def test_eight_processes_ack_each_of_eight_thousand_crashes_once_and_have_no_id_in_flight_twice(path, tmp_path):
     crash_ids = [new_crash_id() for _ in range(8_000)]
-    # Some are there twice. A directory entry for each id in flight shows any that two have at once.
+    # Some ids are there twice. A directory entry for each id in flight reveals one that is in flight twice.
     submissions = crash_ids + crash_ids[:100]
     directory = tmp_path / "in flight"
     directory.mkdir()
@@ -98,7 +98,7 @@ def test_eight_processes_ack_each_of_eight_thousand_crashes_once_and_have_no_id_
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    """One whose queue is on a disk of 512 KiB."""
+    """A machine whose queue is on a disk of 512 KiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
@@ -131,7 +131,7 @@ def test_a_full_disk_refuses_new_crashes_and_loses_none_of_those_it_has(machine)
     assert [delivery.crash_id for delivery in processor.take_all()] == accepted
 
 
-def test_a_crash_that_could_not_be_acked_for_a_full_disk_comes_again_once_there_is_room(machine):
+def test_a_crash_that_a_full_disk_kept_from_being_acked_comes_again_once_there_is_room(machine):
     processor = machine.start()
     processor.queue.submit("one")
     delivery = processor.take()

@@ -1,4 +1,4 @@
-"""Rows of the embedded queue that no processor wrote: any type in any column, and text that is no UTF-8."""
+"""Rows of the embedded queue that no processor wrote: any type in any column, and text that is not UTF-8."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def write(machine: Machine, statement: str, *values: object) -> None:
-    """What a stranger's hand can."""
+    """Write to the queue's file as a stranger could."""
     with closing(sqlite3.connect(machine.path, isolation_level=None)) as connection:
         connection.execute(statement, values)
 
@@ -53,7 +53,7 @@ def columns(machine: Machine, table: str) -> list[str]:
 
 
 def take_all(machine: Machine, processor: Processor) -> list[Delivery]:
-    """All that comes, however long that takes; rejected."""
+    """Take all crashes, however long that takes, and reject them."""
     taken = []
     for _ in range(int(2 * LEASE_TIME + LONGEST_DELAY)):
         for delivery in processor.take_all():
@@ -66,7 +66,7 @@ def take_all(machine: Machine, processor: Processor) -> list[Delivery]:
 
 
 def look_at_everything(processor: Processor) -> int:
-    """As the commands of ``socorro queue`` do; how many crashes there are."""
+    """Do what the commands of ``socorro queue`` do; return the number of crashes."""
     depths = processor.queue.depths()
     kept = [crash for state in SET_ASIDE_STATES for crash in processor.queue.set_aside(state)]
     for crash in kept:
@@ -98,7 +98,7 @@ def test_no_value_in_any_column_of_a_crash_ends_the_processor_or_hides_it_or_sta
             write(machine, "DELETE FROM crash WHERE body = x'6f6464'")
     good.queue.submit("good")
     processor = machine.start()
-    # In flight without an owner is nobody's; what is waiting or delayed may be in a queue that is none.
+    # A crash in flight without an owner is nobody's; waiting or delayed ones may be in an unknown queue.
     assert look_at_everything(processor) == odd + 1
     taken = take_all(machine, processor)
     assert len(taken) == odd + 1
@@ -119,9 +119,7 @@ def test_no_value_in_any_column_of_a_crash_ends_the_processor_or_hides_it_or_sta
         (f"zeroblob({LONGEST_BODY + 1})", "\0" * 1000),
     ],
 )
-def test_a_body_that_is_no_crash_id_is_rejected_and_listed_in_a_readable_form_and_can_be_put_back(
-    machine, stored, shown
-):
+def test_a_body_that_is_not_a_crash_id_is_rejected_listed_readably_and_can_be_put_back(machine, stored, shown):
     processor = machine.start()
     write(machine, f"INSERT INTO crash (body, queue) VALUES ({stored}, 'priority')")
     (delivery,) = processor.take_all()
@@ -195,20 +193,20 @@ def test_no_value_in_any_column_of_an_owner_ends_the_processor_or_keeps_its_cras
 @pytest.mark.parametrize("column", ["owner", "body"])
 def test_no_value_in_any_column_of_an_outcome_ends_the_processor(machine, column, value):
     processor = machine.start()
-    processor.queue.told()
+    processor.queue.take_outcomes()
     write(machine, "INSERT INTO outcome (owner, body) VALUES ('another', '{}')")
     try:
         write(machine, f"UPDATE outcome SET {column} = {VALUES[value]}")
     except sqlite3.IntegrityError:
         return
-    assert [bool(outcomes) for outcomes in processor.queue.told()] == [False]
+    assert [bool(outcomes) for outcomes in processor.queue.take_outcomes()] == [False]
 
 
 # What is in flight
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_no_value_in_any_column_keeps_what_is_in_flight_or_delayed_from_being_told(machine, value):
+def test_no_value_in_any_column_keeps_crashes_in_flight_or_delayed_from_being_listed(machine, value):
     processor = machine.start()
     for _ in range(2):
         processor.queue.submit(new_crash_id())

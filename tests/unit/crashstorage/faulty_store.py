@@ -8,12 +8,16 @@ from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 
 
 class FaultyStore(InMemoryCrashStorage):
-    """In memory; while there is an ``error``, everything raises it. ``written`` lists the keys."""
+    """A store in memory; while there is an ``error``, everything raises it. ``written`` lists the keys."""
 
     def __init__(self, config: DotDict) -> None:
         super().__init__(config)
         self.error: Exception | None = None
         self.written: list[str] = []
+
+    def fail_with(self, error: Exception | None) -> None:
+        """Set ``error``, even through a wrapper, which only passes on calls."""
+        self.error = error
 
     def put(self, key: str, content: Dump) -> None:
         self.check()

@@ -5,6 +5,7 @@ import pytest
 from socorro_processor.configuration import class_name, defaults
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.fallback import FallbackCrashStorage, PrimaryDeferredStorage
+from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.errors import ConfigurationError, CrashIDNotFound, PolyStorageError, TransientStorageError
 from tests.unit.crashstorage.faulty_store import FaultyStore
 
@@ -26,7 +27,7 @@ class DefersLightbox:
 
 
 def stores_of(store) -> tuple[FaultyStore, FaultyStore]:
-    return store._first, store._second
+    return tuple(store.stores.values())
 
 
 def fallback() -> FallbackCrashStorage:
@@ -41,18 +42,18 @@ def primary_deferred(**options: object) -> PrimaryDeferredStorage:
     return PrimaryDeferredStorage(defaults(PrimaryDeferredStorage, **options))
 
 
-def test_all_is_saved_to_the_primary_store_only():
+def test_everything_is_saved_to_the_primary_store_only():
     store = fallback()
     primary, secondary = stores_of(store)
     store.save_raw_crash(RAW, DUMPS, CRASH)
     store.save_processed(PROCESSED)
     store.save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
-    store.save_again(RAW, DUMPS, PROCESSED, CRASH, [])
+    store.limited_to([]).save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
     assert primary.get_raw_crash(CRASH) == RAW
     assert secondary.written == []
 
 
-def test_what_the_primary_store_does_not_have_is_read_from_the_secondary(tmp_path):
+def test_a_crash_that_the_primary_store_lacks_is_read_from_the_secondary(tmp_path):
     store = fallback()
     _, secondary = stores_of(store)
     secondary.save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
@@ -63,14 +64,14 @@ def test_what_the_primary_store_does_not_have_is_read_from_the_secondary(tmp_pat
     assert store.get_processed(CRASH) == store.get_unredacted_processed(CRASH) == PROCESSED
 
 
-def test_what_both_have_is_read_from_the_primary_store():
+def test_a_crash_that_both_stores_have_is_read_from_the_primary():
     store = fallback()
     for each, version in zip(stores_of(store), ("new", "old"), strict=True):
         each.save_raw_crash({"version": version}, {}, CRASH)
     assert store.get_raw_crash(CRASH) == {"version": "new"}
 
 
-def test_a_primary_store_that_is_away_is_not_one_without_the_crash():
+def test_a_primary_store_that_is_away_is_not_taken_for_one_without_the_crash():
     store = fallback()
     primary, secondary = stores_of(store)
     secondary.save_raw_crash(RAW, {}, CRASH)
@@ -91,7 +92,7 @@ def test_a_crash_is_removed_wherever_it_is(holders):
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_a_crash_is_removed_from_one_store_where_the_other_one_is_away(failing):
+def test_a_crash_is_removed_from_one_store_if_the_other_one_is_away(failing):
     store = fallback()
     stores = stores_of(store)
     for each in stores:
@@ -105,7 +106,7 @@ def test_a_crash_is_removed_from_one_store_where_the_other_one_is_away(failing):
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_both_stores_have_to_be_usable(failing):
+def test_both_stores_must_be_usable(failing):
     store = fallback()
     store.check()
     stores_of(store)[failing].error = AWAY
@@ -115,7 +116,7 @@ def test_both_stores_have_to_be_usable(failing):
     assert raised.value.transient
 
 
-def test_both_stores_are_set_up_also_where_the_first_fails():
+def test_both_stores_are_set_up_even_if_the_first_fails():
     store = fallback()
     primary, secondary = stores_of(store)
     primary.error = AWAY
@@ -125,7 +126,7 @@ def test_both_stores_are_set_up_also_where_the_first_fails():
     assert secondary.written == ["set up"]
 
 
-def test_what_both_stores_lack_is_told_of_both():
+def test_failures_of_both_stores_are_reported():
     store = fallback()
     for each in stores_of(store):
         each.error = AWAY
@@ -135,17 +136,16 @@ def test_what_both_stores_lack_is_told_of_both():
         assert set(raised.value.failures) == {"primary", "secondary"}
 
 
-def test_both_stores_are_closed_also_where_the_first_fails():
+def test_both_stores_are_closed_even_if_the_first_fails():
     store = fallback()
     primary, secondary = stores_of(store)
     primary.error = AWAY
-    with pytest.raises(TransientStorageError):
-        store.close()
+    store.close()
     assert secondary.written == ["closed"]
 
 
 @pytest.mark.parametrize("missing", ["primary", "secondary"])
-def test_a_store_that_is_not_named_is_a_mistake_in_the_configuration(missing):
+def test_a_store_that_is_not_named_is_a_configuration_error(missing):
     named = ({"primary", "secondary"} - {missing}).pop()
     options = {f"{named}.storage_class": class_name(FaultyStore)}
     with pytest.raises(ConfigurationError, match=rf"{missing}\.storage_class"):
@@ -170,16 +170,37 @@ def test_a_crash_that_the_collector_throttled_is_deferred(annotations, deferred)
     assert store.get_raw_crash(CRASH) == RAW | annotations
 
 
-def test_the_predicate_can_be_another_one():
+@pytest.mark.parametrize(
+    ("store_class", "names"),
+    [(FallbackCrashStorage, ("primary", "secondary")), (PrimaryDeferredStorage, ("primary", "deferred"))],
+)
+def test_a_poly_store_behind_it_writes_again_only_to_the_store_that_failed(store_class, names):
+    name = class_name(FaultyStore)
+    options = {f"{each}.storage_class": class_name(PolyCrashStorage) for each in names}
+    options |= {f"{each}.storage_classes": f"{name}, {name}" for each in names}
+    store = store_class(defaults(store_class, **options))
+    first, second = store.stores["primary"].stores.values()
+    second.error = AWAY
+    with pytest.raises(PolyStorageError) as raised:
+        store.save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
+    second.error = None
+    first.written.clear()
+    store.limited_to(list(raised.value.failures)).save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
+    assert not first.written
+    assert second.written
+
+
+def test_the_predicate_can_be_replaced():
     store = primary_deferred(predicate_class=class_name(DefersLightbox))
     primary, deferred = stores_of(store)
     store.save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
-    store.save_again(RAW, DUMPS, PROCESSED, CRASH, [])
+    store.limited_to([]).save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
+    assert store.limited_to([]) is store, "nothing is made for a crash that is saved for the first time"
     assert not primary.written
     assert deferred.get_unredacted_processed(CRASH) == PROCESSED
 
 
-def test_a_processed_crash_that_comes_alone_is_judged_by_itself():
+def test_a_processed_crash_that_comes_alone_is_judged_on_its_own():
     store = primary_deferred()
     primary, deferred = stores_of(store)
     store.save_processed(PROCESSED)

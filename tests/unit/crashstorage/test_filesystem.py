@@ -66,7 +66,7 @@ def directories_below(directory: Path) -> list[str]:
 
 
 def in_a_child(work: Callable[[], object]) -> int:
-    """Begin ``work`` in a process of its own; its id."""
+    """Start ``work`` in a process of its own; return its id."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -155,7 +155,7 @@ def test_a_full_disk_is_noticed_for_dumps_that_are_files_too(small_disk, tmp_pat
     assert not [name for name in files_below(small_disk) if name.endswith(TEMPORARY_SUFFIX)]
 
 
-def test_where_dumps_cannot_be_copied_to_their_reader_the_crash_is_not_at_fault(small_disk, store):
+def test_if_dumps_cannot_be_copied_to_their_reader_the_crash_is_not_at_fault(small_disk, store):
     store.save_raw_crash(RAW, {MAIN_DUMP: b"x" * 2_000_000}, CRASH)
     with pytest.raises(TransientStorageError, match=rf"write {small_disk}/.*No space left"):
         store.get_raw_dumps_as_files(CRASH, small_disk)
@@ -172,7 +172,7 @@ def test_a_disk_that_was_made_read_only_is_the_stores_fault(small_disk):
     assert store.get_unredacted_processed(CRASH) == PROCESSED
 
 
-def test_a_file_larger_than_the_file_system_takes_is_the_crashs_own_failure(store, root):
+def test_a_file_larger_than_the_file_system_takes_is_the_crashs_fault(store, root):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
@@ -197,7 +197,7 @@ def test_a_directory_that_may_not_be_written_is_the_stores_fault(store, root):
         os.seteuid(user)
 
 
-def test_a_store_that_is_not_mounted_any_more_does_not_say_that_it_has_no_such_crash(store, root, tmp_path):
+def test_a_store_that_is_no_longer_mounted_does_not_call_a_crash_unknown(store, root, tmp_path):
     store.save_raw_crash(RAW, {}, CRASH)
     root.rename(tmp_path / "elsewhere")
     for attempt in (
@@ -215,7 +215,7 @@ def test_a_store_that_is_not_mounted_any_more_does_not_say_that_it_has_no_such_c
     assert not root.exists()
 
 
-def test_what_is_no_file_is_no_processed_crash(store, root, tmp_path):
+def test_a_directory_is_not_a_processed_crash(store, root, tmp_path):
     store.save_raw_crash(RAW, {}, CRASH)
     (tmp_path / "other").write_text("{}")
     (root / "v1/processed_crash").mkdir()
@@ -256,7 +256,7 @@ def test_a_root_on_a_disk_that_was_read_only_at_the_start_is_made_once_it_can_be
 
 
 @pytest.mark.parametrize("root_is_there", [True, False])
-def test_a_store_that_is_not_there_is_told_and_made_by_nothing_that_reads(root, tmp_path, root_is_there):
+def test_a_missing_store_is_reported_and_reading_does_not_make_it(root, tmp_path, root_is_there):
     if root_is_there:
         root.mkdir()
     store = store_in(root)
@@ -282,7 +282,7 @@ def test_a_store_that_is_not_there_is_told_and_made_by_nothing_that_reads(root, 
 
 
 @pytest.mark.parametrize("tops", [(), ("",), ("v2",), ("v1",)])
-def test_a_store_that_is_empty_because_nobody_has_written_yet_is_well(root, tmp_path, tops):
+def test_a_store_that_nobody_has_written_to_yet_is_healthy(root, tmp_path, tops):
     for top in tops:
         (root / top).mkdir(parents=True)
     store = store_in(root)
@@ -292,7 +292,7 @@ def test_a_store_that_is_empty_because_nobody_has_written_yet_is_well(root, tmp_
     assert directories_below(tmp_path) == before
 
 
-def test_an_examination_sees_what_keeps_crashes_from_being_written_and_writes_nothing(store, root):
+def test_an_examination_finds_what_prevents_writing_and_writes_nothing(store, root):
     store.save_raw_crash(RAW, {MAIN_DUMP: b"MD"}, CRASH)
     left_over(root / f"v1/dump/.{CRASH}.0123{TEMPORARY_SUFFIX}", LEFT_OVER_AGE + 60)
     before = files_below(root)
@@ -310,7 +310,7 @@ def test_an_examination_sees_what_keeps_crashes_from_being_written_and_writes_no
         os.seteuid(user)
 
 
-def test_an_examination_sees_that_a_disk_is_full(small_disk):
+def test_an_examination_finds_a_full_disk(small_disk):
     store = store_in(small_disk / "crashes")
     assert store.examine() == f"{small_disk}/crashes will be made"
     with contextlib.suppress(OSError), (small_disk / "ballast").open("wb") as ballast:
@@ -320,7 +320,7 @@ def test_an_examination_sees_that_a_disk_is_full(small_disk):
         store.examine()
 
 
-def test_where_only_processed_crashes_were_saved_no_raw_crash_is_said_to_be_unknown(store, root):
+def test_if_only_processed_crashes_were_saved_no_raw_crash_is_called_unknown(store, root):
     store.save_processed(PROCESSED)
     store.check()
     with pytest.raises(TransientStorageError, match=f"no directory {root}/v2"):
@@ -343,14 +343,14 @@ def test_no_store_is_made_in_the_place_of_one_that_was_seen_there(root, tmp_path
 @pytest.mark.parametrize(
     "obstacle", [lambda path: path.write_text("a file"), lambda path: path.symlink_to("/nowhere/at/all")]
 )
-def test_what_is_in_the_place_of_a_directory_is_the_stores_fault(store, root, obstacle):
+def test_a_file_in_the_place_of_a_directory_is_the_stores_fault(store, root, obstacle):
     (root / "v1").mkdir(parents=True)
     obstacle(root / "v1/processed_crash")
     with pytest.raises(TransientStorageError):
         store.save_processed(PROCESSED)
 
 
-def test_a_path_that_is_too_long_is_no_failure_that_time_heals(tmp_path):
+def test_a_path_that_is_too_long_is_a_permanent_failure(tmp_path):
     store = store_in(tmp_path / ("x" * 300))
     with pytest.raises(PermanentStorageError, match=os.strerror(errno.ENAMETOOLONG)):
         store.save_processed(PROCESSED)
@@ -363,7 +363,7 @@ def test_a_dump_file_that_is_not_there_is_named(store, tmp_path):
         store.get_raw_crash(CRASH)
 
 
-# Links and what else is no file
+# Links and special files
 
 
 def test_a_link_in_the_place_of_an_object_is_not_followed(store, root, tmp_path):
@@ -425,7 +425,7 @@ def test_a_writer_killed_in_the_middle_of_a_dump_leaves_the_former_one(store, ro
 
 
 def left_over(path: Path, age: float) -> Path:
-    """The file of a writer that was killed so many seconds ago."""
+    """Make the file of a writer that was killed this many seconds ago."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"MD")
     os.utime(path, (time.time() - age,) * 2)

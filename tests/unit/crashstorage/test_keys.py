@@ -42,6 +42,6 @@ def test_the_main_dump_is_called_dump(name):
         *(builder().raw_crash_keys for builder in (KeyBuilder, DatePrefixKeyBuilder, SimpleDatePrefixKeyBuilder)),
     ],
 )
-def test_no_key_is_made_of_what_is_no_crash_id(key):
+def test_no_key_is_made_of_an_invalid_crash_id(key):
     with pytest.raises(InvalidCrashID):
         key("../../etc/passwd")

@@ -1,4 +1,4 @@
-"""Which symbol files crashes missed, as the stores recorded it."""
+"""The symbol files that crashes missed, as the stores recorded them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_crash_that_is_processed_again_counts_once_as_it_was_last(store, sourc
     assert most_missed(source.missing_symbols()) == [(MissedModule(*NTDLL), 1)]
 
 
-def test_a_crash_that_is_removed_counts_no_more(store, source):
+def test_a_removed_crash_no_longer_counts(store, source):
     store.save_raw_crash({}, {}, crash_id(1))
     save(store, crash_id(1), [XUL])
     store.remove(crash_id(1))
@@ -84,7 +84,7 @@ def test_crashes_of_earlier_days_are_left_out(store, source):
     ]
 
 
-def test_of_a_day_each_file_comes_once_in_order(store, source):
+def test_each_file_of_a_day_comes_once_in_order(store, source):
     save(store, crash_id(1), [XUL, NTDLL])
     save(store, crash_id(2), [XUL])
     save(store, crash_id(1, "161122"), [["other.pdb", "0", None, None]])
@@ -92,7 +92,7 @@ def test_of_a_day_each_file_comes_once_in_order(store, source):
     assert list(source.missing_symbols_of(date(2016, 11, 23))) == [MissedModule(*NTDLL), MissedModule(*XUL)]
 
 
-def test_what_is_no_processed_crash_is_passed_over(store, source, tmp_path, caplog):
+def test_a_file_that_is_not_a_processed_crash_is_skipped(store, source, tmp_path, caplog):
     save(store, crash_id(1), [XUL])
     directory = tmp_path / "crashes" / "v1" / "processed_crash"
     (directory / ".x.writing").write_text("{")
@@ -103,7 +103,7 @@ def test_what_is_no_processed_crash_is_passed_over(store, source, tmp_path, capl
     assert crash_id(2) in caplog.messages[0]
 
 
-def test_where_nothing_was_processed_nothing_was_missed(source):
+def test_if_nothing_was_processed_nothing_was_missed(source):
     assert list(source.missing_symbols()) == []
 
 
@@ -126,7 +126,7 @@ def test_a_store_that_cannot_be_listed_is_an_error(source, tmp_path):
         {"processing": {"missing_symbols": [["a", "b", 5, None], ["a", "b", None, {}]]}},
     ],
 )
-def test_what_is_no_row_is_left_out(processed):
+def test_an_invalid_row_is_left_out(processed):
     assert missed_modules(processed) == []
 
 
@@ -171,7 +171,7 @@ class TestSource:
             ((NullCrashStorage,), type(None)),
         ],
     )
-    def test_of_several_stores_the_first_is_asked_that_can(self, stores, kind, tmp_path, monkeypatch):
+    def test_the_first_store_that_can_list_missed_symbols_is_asked(self, stores, kind, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         config = defaults(PolyCrashStorage, storage_classes=", ".join(map(class_name, stores)))
 

@@ -39,7 +39,7 @@ def poly() -> PolyCrashStorage:
 
 @pytest.fixture
 def stores(poly: PolyCrashStorage) -> list[FaultyStore]:
-    return [store for store in poly._stores.values() if isinstance(store, FaultyStore)]
+    return [store for store in poly.stores.values() if isinstance(store, FaultyStore)]
 
 
 def save(poly: PolyCrashStorage) -> PolyStorageError | None:
@@ -51,7 +51,7 @@ def save(poly: PolyCrashStorage) -> PolyStorageError | None:
 
 
 def save_again(poly: PolyCrashStorage, failed: CrashStorageError) -> None:
-    poly.save_again(RAW, DUMPS, PROCESSED, CRASH, list(failed_stores(failed)))
+    poly.limited_to(list(failed_stores(failed))).save_raw_and_processed(RAW, DUMPS, PROCESSED, CRASH)
 
 
 def test_a_crash_is_saved_to_every_store(poly, stores):
@@ -101,7 +101,7 @@ def test_a_retry_writes_only_to_the_stores_that_failed(poly, stores):
     assert stores[1].get_unredacted_processed(CRASH) == PROCESSED
 
 
-def test_a_retry_that_fails_again_tells_only_of_what_it_tried(poly, stores):
+def test_a_retry_that_fails_again_reports_only_the_stores_that_it_tried(poly, stores):
     stores[0].error, stores[1].error = AWAY, AWAY
     failed = save(poly)
     stores[0].error, stores[1].error = None, TOO_LARGE
@@ -120,15 +120,15 @@ def test_only_some_stores_can_be_checked(poly, stores):
     stores[0].error = AWAY
     with pytest.raises(PolyStorageError):
         poly.check()
-    poly.check_some(["storage1", "storage2"])
+    poly.limited_to(["storage1", "storage2"]).check_before_retry()
     with pytest.raises(PolyStorageError) as raised:
-        poly.check_some(["storage0", "storage1"])
+        poly.limited_to(["storage0", "storage1"]).check_before_retry()
     assert raised.value.failures == {"storage0": AWAY}
     with pytest.raises(PolyStorageError):
-        poly.check_some(["storage7"])
+        poly.limited_to(["storage7"]).check_before_retry()
 
 
-def test_within_a_poly_store_in_a_poly_store_too_only_what_failed_is_written_again(stores):
+def test_a_poly_store_within_another_writes_again_only_to_the_store_that_failed(stores):
     inner = class_name(FaultyStore)
     outer = PolyCrashStorage(
         defaults(
@@ -137,7 +137,7 @@ def test_within_a_poly_store_in_a_poly_store_too_only_what_failed_is_written_aga
             **{"storage0.storage_classes": f"{inner}, {inner}"},
         )
     )
-    first, second = outer._stores["storage0"]._stores.values()
+    first, second = outer.stores["storage0"].stores.values()
     second.error = AWAY
     failed = save(outer)
     second.error = None
@@ -148,7 +148,7 @@ def test_within_a_poly_store_in_a_poly_store_too_only_what_failed_is_written_aga
     assert second.written
 
 
-def test_a_bug_in_a_store_is_the_crashs_own_failure_and_the_others_are_saved(poly, stores, caplog):
+def test_a_bug_in_a_store_is_the_crashs_fault_and_the_other_stores_save(poly, stores, caplog):
     stores[0].error = KeyError("a@example.com")
     failed = save(poly)
     assert failed is not None
@@ -158,7 +158,7 @@ def test_a_bug_in_a_store_is_the_crashs_own_failure_and_the_others_are_saved(pol
     assert stores[2].written
 
 
-def test_of_a_bug_the_log_shows_where_and_not_what_the_message_quotes(poly, stores, caplog):
+def test_the_log_shows_where_a_bug_is_and_not_what_its_message_quotes(poly, stores, caplog):
     stores[0].error = KeyError("a@example.com")
     failed = save(poly)
     assert "faulty_store.py" in caplog.text
@@ -175,7 +175,7 @@ def test_of_a_bug_the_log_shows_where_and_not_what_the_message_quotes(poly, stor
         ImportError("libssl.so.3: failed to map segment from shared object"),
     ],
 )
-def test_what_the_machine_lacks_is_not_the_crashs_fault(poly, stores, error):
+def test_a_lack_of_the_machine_is_not_the_crashs_fault(poly, stores, error):
     stores[0].error = error
     failed = save(poly)
     assert failed is not None
@@ -189,10 +189,10 @@ def test_what_the_machine_lacks_is_not_the_crashs_fault(poly, stores, error):
         lambda poly: poly.save_raw_crash(RAW, DUMPS, "../x"),
         lambda poly: poly.save_processed({"uuid": "../x"}),
         lambda poly: poly.save_raw_and_processed(RAW, DUMPS, {}, CRASH),
-        lambda poly: poly.save_again(RAW, DUMPS, PROCESSED, "../x", ["storage0"]),
+        lambda poly: poly.limited_to(["storage0"]).save_raw_and_processed(RAW, DUMPS, PROCESSED, "../x"),
     ],
 )
-def test_what_is_no_crash_id_reaches_no_store(poly, stores, save):
+def test_an_invalid_crash_id_reaches_no_store(poly, stores, save):
     with pytest.raises(InvalidCrashID):
         save(poly)
     assert not any(store.written for store in stores)
@@ -211,16 +211,18 @@ def test_stores_that_only_save_are_passed_over_by_reads():
     assert poly.get_unredacted_processed(CRASH) == PROCESSED
 
 
-def test_where_no_store_gives_anything_back_neither_does_the_poly_store():
+def test_if_no_store_can_be_read_neither_can_the_poly_store():
+    poly = poly_of(CrashStorageBase)
+    assert not poly.can("get_raw_crash")
     with pytest.raises(NotImplementedError):
-        poly_of(CrashStorageBase).get_raw_crash(CRASH)
+        poly.get_raw_crash(CRASH)
 
 
 @pytest.mark.parametrize(
     ("first", "raised"),
     [(AWAY, TransientStorageError), (MalformedCrash("[]"), MalformedCrash), (None, CrashIDNotFound)],
 )
-def test_a_crash_counts_as_not_found_only_where_every_store_said_so(poly, stores, first, raised):
+def test_a_crash_counts_as_not_found_only_if_every_store_said_so(poly, stores, first, raised):
     stores[0].error = first
     with pytest.raises(raised):
         poly.get_raw_crash(CRASH)
@@ -233,7 +235,7 @@ def test_a_crash_is_removed_from_every_store_that_has_it(poly, stores):
         poly.remove(CRASH)
 
 
-def test_a_removal_that_one_store_refuses_is_told_and_done_in_the_others(poly, stores):
+def test_a_removal_that_one_store_refuses_is_reported_and_done_in_the_others(poly, stores):
     save(poly)
     stores[0].error = AWAY
     with pytest.raises(PolyStorageError):
@@ -242,7 +244,7 @@ def test_a_removal_that_one_store_refuses_is_told_and_done_in_the_others(poly, s
         stores[2].get_unredacted_processed(CRASH)
 
 
-def test_the_poly_store_can_be_used_where_all_of_its_stores_can(poly, stores):
+def test_the_poly_store_is_usable_if_all_of_its_stores_are(poly, stores):
     poly.check()
     stores[1].error = AWAY
     with pytest.raises(PolyStorageError, match="storage1: away"):
@@ -261,7 +263,7 @@ def test_a_null_store_among_others_changes_nothing():
     assert poly.get_unredacted_processed(CRASH) == PROCESSED
 
 
-def test_each_store_is_set_up_also_where_one_cannot_be(poly, stores):
+def test_each_store_is_set_up_even_if_one_cannot_be(poly, stores):
     stores[0].error = AWAY
     with pytest.raises(PolyStorageError) as raised:
         poly.setup()

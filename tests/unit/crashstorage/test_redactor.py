@@ -12,7 +12,7 @@ def redactor(*keys: str) -> Redactor:
     return Redactor(defaults(Redactor, forbidden_keys=", ".join(keys)))
 
 
-def test_by_default_what_is_personal_goes():
+def test_by_default_personal_data_is_removed():
     crash = {
         "url": "https://example.com",
         "email": "a@example.com",
@@ -37,7 +37,7 @@ def test_by_default_what_is_personal_goes():
     }
 
 
-def test_what_is_forbidden_is_forbidden_below_each_additional_minidump_whatever_its_name():
+def test_forbidden_keys_are_forbidden_below_each_additional_minidump_whatever_its_name():
     walk = {"json_dump": {"sensitive": {}, "status": "OK"}, "exploitability": "high", "success": True}
     crash = {"additional_minidumps": ["upload_file_minidump_x"], "upload_file_minidump_x": walk, "dump_2": walk}
     redacted = {"json_dump": {"status": "OK"}, "success": True}
@@ -60,14 +60,14 @@ def test_what_is_forbidden_is_forbidden_below_each_additional_minidump_whatever_
         ([], None),
     ],
 )
-def test_what_is_named_goes_and_all_else_stays(keys, redacted):
+def test_named_keys_are_removed_and_all_others_stay(keys, redacted):
     crash = {"a": {"x": 1, "y": {"z": 1}}, "b": 1, "c": [{"d": 1}]}
     before = copy.deepcopy(crash)
     assert redactor(*keys).redact(crash) == (before if redacted is None else redacted)
     assert crash == before
 
 
-def test_only_what_loses_a_key_is_copied():
+def test_only_objects_that_lose_a_key_are_copied():
     crash = {"email": "a", "json_dump": {"sensitive": 1, "threads": [{}], "modules": []}, "other": {"list": [1]}}
     redacted = redactor("email", "json_dump.sensitive", "other.nothing").redact(crash)
     assert redacted["json_dump"] is not crash["json_dump"]

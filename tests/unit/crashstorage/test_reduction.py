@@ -15,6 +15,7 @@ from socorro_processor.crashstorage.redactor import Redactor
 from socorro_processor.crashstorage.reduction import Reduction, read_schema
 from socorro_processor.crashstorage.telemetry import default_schema
 from socorro_processor.errors import ConfigurationError
+from socorro_processor.fields import FIELDS
 
 THREAD = {"type": "object", "properties": {"frames": {"type": "array", "items": {"$ref": "#/definitions/frame"}}}}
 SCHEMA: dict[str, Any] = {
@@ -80,7 +81,7 @@ def test_values_of_another_type_are_left_out(reduction, name, kept, left_out):
         assert reduction.reduce({name: value}) == {}
 
 
-def test_of_an_array_the_items_of_another_type_are_left_out(reduction):
+def test_items_of_another_type_are_left_out_of_an_array(reduction):
     crash = {
         "names": ["a", 1, None, {"url": "x"}, ["x"], "b"],
         "threads": [{"frames": [None, {"function": "main"}]}, 7],
@@ -97,7 +98,7 @@ JSON = st.recursive(
 
 
 @given(crash=st.dictionaries(NAMES, JSON, max_size=5))
-def test_whatever_is_in_a_crash_only_what_is_named_comes_through(tmp_path_factory, crash):
+def test_only_named_fields_come_through_whatever_is_in_a_crash(tmp_path_factory, crash):
     reduction = reduction_to(tmp_path_factory.getbasetemp(), SCHEMA)
     report = reduction.reduce(crash)
     assert names(report) <= {*SCHEMA["properties"], "frames", "function"}
@@ -120,7 +121,7 @@ def names(value: Any) -> set[str]:
         ({"type": ["object", "null"], "properties": {"a": {"type": "string"}}}, "#: a crash report is an object"),
         ({"type": "object"}, "#: an object needs properties"),
         ({"type": "object", "properties": {}}, "#: an object needs properties"),
-        ({"type": "object", "properties": {"a": {}}}, "#/properties/a: type must be one or several of array"),
+        ({"type": "object", "properties": {"a": {}}}, "#/properties/a: type must be one or more of array"),
         ({"type": "object", "properties": {"a": {"type": "text"}}}, "#/properties/a: type must be"),
         ({"type": "object", "properties": {"a": {"type": []}}}, "#/properties/a: type must be"),
         ({"type": "object", "properties": {"a": {"type": [{}]}}}, "#/properties/a: type must be"),
@@ -132,20 +133,23 @@ def names(value: Any) -> set[str]:
         ({"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}}, "it refers to itself"),
     ],
 )
-def test_a_schema_that_cannot_be_used_is_said_with_the_place(tmp_path, schema, said):
+def test_an_unusable_schema_is_reported_with_the_place(tmp_path, schema, said):
     with pytest.raises(ConfigurationError) as raised:
         reduction_to(tmp_path, schema)
     assert said in str(raised.value)
     assert str(tmp_path / "schema.json") in str(raised.value)
 
 
-def test_a_schema_that_is_not_there_is_said(tmp_path):
+def test_a_missing_schema_is_reported(tmp_path):
     with pytest.raises(ConfigurationError, match="nowhere"):
         read_schema(tmp_path / "nowhere")
 
 
-def test_the_projects_own_schema_names_nothing_that_is_not_for_everyone():
+def test_the_projects_own_schema_names_nothing_protected():
     private = Redactor.required_config.forbidden_keys.default.split(", ")
+    protected = [field for field in FIELDS if field.is_protected]
+    private += [name for field in protected for name in (field.name, f"json_dump.{field.json_dump}")]
+    private += [name for field in protected for name in field.annotations]
     named = set(paths(read_schema(default_schema())))
     assert "json_dump.crashing_thread.frames.function" in named
     assert named.isdisjoint([*private, "URL", "Email", "Comments", "user_comments", "app_notes", "processor_notes"])
@@ -153,7 +157,7 @@ def test_the_projects_own_schema_names_nothing_that_is_not_for_everyone():
 
 
 def paths(reduction: Reduction) -> Iterator[str]:
-    """All names, dotted."""
+    """Yield all names, with dots."""
     for name, place in reduction.properties.items():
         yield name
         for inner in paths(place.items or place):

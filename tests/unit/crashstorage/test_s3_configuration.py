@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from socorro_processor.configuration import Configuration, Source, as_ini, defau
 from socorro_processor.crashstorage.keys import KeyBuilder, SimpleDatePrefixKeyBuilder
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
+from socorro_processor.crashstorage.s3_bucket import S3Bucket
 from socorro_processor.crashstorage.telemetry import TelemetryBotoS3CrashStorage
 from socorro_processor.errors import ConfigurationError
 
@@ -40,19 +42,18 @@ def old_configuration(directory: Path) -> Configuration:
 
 
 def test_a_configuration_of_2016_makes_these_stores(tmp_path):
-    first, second = PolyCrashStorage(old_configuration(tmp_path).values)._stores.values()
+    values = old_configuration(tmp_path).values
+    first, second = PolyCrashStorage(values).stores.values()
     assert isinstance(first, BotoS3CrashStorage)
     assert isinstance(second, TelemetryBotoS3CrashStorage)
-    assert type(first._keys) is KeyBuilder
+    assert values.storage0.keybuilder_class is KeyBuilder
     assert str(first) == "BotoS3CrashStorage in bucket org.mozilla.crash-stats at Amazon S3"
     assert str(second) == "TelemetryBotoS3CrashStorage in bucket telemetry at Amazon S3"
-    assert first._bucket.key("v1/x") == second._bucket.key("v1/x") == "dev/v1/x"
-    client = first._bucket.client
-    try:
-        assert client.meta.endpoint_url == "https://s3.us-west-1.amazonaws.com"
-        assert client.meta.config.s3["addressing_style"] == "path"
-    finally:
-        first.close()
+    buckets = [S3Bucket(values.storage0), S3Bucket(values.storage1)]
+    assert [bucket.full_key("v1/x") for bucket in buckets] == ["dev/v1/x", "dev/v1/x"]
+    with closing(buckets[0]) as bucket:
+        assert bucket.client.meta.endpoint_url == "https://s3.us-west-1.amazonaws.com"
+        assert bucket.client.meta.config.s3["addressing_style"] == "path"
 
 
 def test_the_secret_is_not_in_a_printed_configuration(tmp_path):
@@ -78,7 +79,7 @@ def test_the_secret_is_not_in_a_printed_configuration(tmp_path):
         ("verify_certificate", "perhaps", "true or false"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_said_with_its_place(tmp_path, option, value, said):
+def test_an_unusable_value_is_reported_with_its_place(tmp_path, option, value, said):
     path = tmp_path / "own.ini"
     path.write_text(f"[resource]\n[[boto]]\n{option} = {value}\n")
     with pytest.raises(ConfigurationError, match=rf"own\.ini, section \[resource.boto\], {option}.*{said}"):
@@ -86,13 +87,13 @@ def test_a_value_that_cannot_be_used_is_said_with_its_place(tmp_path, option, va
 
 
 @pytest.mark.parametrize("given", [{"access_key": "A"}, {"secret_access_key": SECRET}])
-def test_half_of_the_credentials_is_a_mistake(given):
-    with pytest.raises(ConfigurationError, match="belong together") as raised:
+def test_half_of_the_credentials_is_a_configuration_error(given):
+    with pytest.raises(ConfigurationError, match="only one of access_key and secret_access_key is set") as raised:
         BotoS3CrashStorage(defaults(BotoS3CrashStorage, **given))
     assert SECRET not in str(raised.value)
 
 
-def test_a_class_can_be_named_for_one_store_alone():
+def test_a_class_can_be_configured_for_a_single_store():
     values = {
         "resource.boto.keybuilder_class": "socorro_processor.crashstorage.keys.DatePrefixKeyBuilder",
         "keybuilder_class": "socorro_processor.crashstorage.keys.SimpleDatePrefixKeyBuilder",

@@ -51,7 +51,6 @@ def wrapper(statsd_server):
 
     yield wrapper
     for each in made:
-        each.error = None
         each.close()
 
 
@@ -74,17 +73,14 @@ def test_only_calls_of_the_active_list_are_counted_and_under_the_prefix(counter,
 
 
 def test_a_call_is_counted_as_itself_only(counter, statsd_server):
-    store = counter(active_list="save_raw_and_processed, save_processed, save_raw_crash, save_again")
-    save(store)
-    store.save_again(RAW, DUMPS, PROCESSED, CRASH, [])
-    assert statsd_server.lines() == ["processor.save_raw_and_processed:1|c", "processor.save_again:1|c"]
+    save(counter(active_list="save_raw_and_processed, save_processed, save_raw_crash"))
+    assert statsd_server.lines() == ["processor.save_raw_and_processed:1|c"]
 
 
 def test_the_counter_keeps_nothing(counter):
     store = counter()
     save(store)
-    with pytest.raises(NotImplementedError):
-        store.get_unredacted_processed(CRASH)
+    assert not store.can("get_unredacted_processed")
     assert store.held(CRASH) == []
     with pytest.raises(CrashIDNotFound):
         store.remove(CRASH)
@@ -103,11 +99,11 @@ def test_behind_other_stores_a_retried_crash_is_not_counted_again(statsd_server)
             **{"storage1.statsd_host": "127.0.0.1", "storage1.statsd_port": str(statsd_server.port)},
         )
     )
-    store._stores["storage0"].error = AWAY
+    store.stores["storage0"].error = AWAY
     with pytest.raises(PolyStorageError) as raised:
         save(store)
-    store._stores["storage0"].error = None
-    store.save_again(RAW, DUMPS, PROCESSED, CRASH, list(raised.value.failures))
+    store.stores["storage0"].error = None
+    save(store.limited_to(list(raised.value.failures)))
     assert statsd_server.counter("processor.save_raw_and_processed") == 1
     store.close()
 
@@ -126,7 +122,7 @@ def test_a_statsd_that_is_away_fails_neither_the_start_nor_a_crash(host):
         store.close()
 
 
-def test_the_wrapped_store_does_all_that_it_does_alone(wrapper, tmp_path):
+def test_the_wrapped_store_does_all_that_it_does_unwrapped(wrapper, tmp_path):
     store = wrapper()
     store.save_raw_crash(RAW, DUMPS, CRASH)
     store.save_processed(PROCESSED)
@@ -140,10 +136,10 @@ def test_the_wrapped_store_does_all_that_it_does_alone(wrapper, tmp_path):
         store.get_raw_crash(CRASH)
 
 
-@pytest.mark.parametrize("call", [call for call in CALLS if call != "close"])
+@pytest.mark.parametrize("call", [call for call in CALLS if call not in ("close", "limited_to")])
 def test_no_call_stays_in_the_wrapper(wrapper, call):
     store = wrapper(active_list="")
-    assert getattr(store, call) == getattr(store._wrapped, call)
+    assert type(getattr(store, call).__self__) is FaultyStore
 
 
 def test_what_a_store_has_beyond_the_contract_can_be_reached(wrapper):
@@ -162,14 +158,27 @@ def test_calls_of_the_active_list_are_timed_in_milliseconds_under_the_stores_nam
     assert 0 < milliseconds < 10_000
 
 
+def test_a_retry_is_timed_as_a_save_even_of_a_part_of_the_wrapped_store(wrapper, statsd_server):
+    name = class_name(FaultyStore)
+    store = wrapper(PolyCrashStorage, storage_classes=f"{name}, {name}")
+    there = store.stores["storage0"]
+    save(store.limited_to(["storage1"]))
+    assert len(statsd_server.timings("processor.PolyCrashStorage.save_raw_and_processed")) == 1
+    assert not there.written
+    save(store)
+    assert [*store.stores] == ["storage0", "storage1"]
+    assert there.written
+    assert store.limited_to([]) is store
+
+
 def test_an_error_of_the_wrapped_store_is_timed_and_passed_through(wrapper, statsd_server):
     store = wrapper()
-    store._wrapped.error = AWAY
+    store.fail_with(AWAY)
     with pytest.raises(TransientStorageError) as raised:
         save(store)
     assert raised.value is AWAY
     assert len(statsd_server.timings("processor.FaultyStore.save_raw_and_processed")) == 1
-    store._wrapped.error = None
+    store.fail_with(None)
 
 
 def test_without_a_statsd_the_wrapper_times_nothing(wrapper, statsd_server):
@@ -180,12 +189,12 @@ def test_without_a_statsd_the_wrapper_times_nothing(wrapper, statsd_server):
 def test_the_wrapped_store_is_closed_with_the_wrapper(statsd_server):
     config = defaults(StatsdBenchmarkingWrapper, wrapped_crashstore=class_name(FaultyStore), statsd_host="127.0.0.1")
     store = StatsdBenchmarkingWrapper(config)
-    store._wrapped.error = AWAY
+    store.fail_with(AWAY)
     with pytest.raises(TransientStorageError):
         store.close()
     assert store.written == ["closed"]
 
 
-def test_a_wrapper_around_nothing_is_a_mistake_in_the_configuration():
+def test_a_wrapper_around_nothing_is_a_configuration_error():
     with pytest.raises(ConfigurationError, match="wrapped_crashstore"):
         StatsdBenchmarkingWrapper(defaults(StatsdBenchmarkingWrapper))

@@ -1,4 +1,4 @@
-"""What only the ledger in files can meet with."""
+"""Failures that only a ledger in files can have."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from socorro_processor.jobs.ledger import FileLedger, LedgerError
 from tests.before_the_lock import do_before_the_lock
 
 
-def test_a_lock_file_that_another_removes_and_makes_again_is_the_others(tmp_path, monkeypatch):
-    """Who tidies up the directory lets no job run twice at once."""
+def test_a_lock_file_that_another_process_makes_again_belongs_to_that_process(tmp_path, monkeypatch):
+    """Tidying up the directory lets no job run twice at once."""
     ledger = FileLedger(tmp_path)
     with ExitStack() as other:
 
@@ -27,5 +27,5 @@ def test_a_lock_file_that_another_removes_and_makes_again_is_the_others(tmp_path
 
 def test_a_directory_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path):
     (tmp_path / "jobs").touch()
-    with pytest.raises(LedgerError, match=r"cannot lock .*/jobs: File exists: correct cron\.directory"):
+    with pytest.raises(LedgerError, match=r"cannot lock .*/jobs: File exists \(see cron\.directory\)"):
         FileLedger(tmp_path / "jobs").locked("retention").__enter__()

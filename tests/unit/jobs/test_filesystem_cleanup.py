@@ -1,4 +1,4 @@
-"""``socorro cron filesystem-cleanup``: what goes, and all that stays."""
+"""``socorro cron filesystem-cleanup``: the crashes and files that it removes, and all that stay."""
 
 import contextlib
 import fcntl
@@ -67,7 +67,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
         yield installation
 
 
-def test_of_a_crash_that_is_older_than_the_retention_nothing_is_left(installation):
+def test_nothing_is_left_of_a_crash_that_is_older_than_the_retention(installation):
     old, young = installation.crash(31), installation.crash(30)
     assert len(installation.files(old)) == 5
 
@@ -81,7 +81,7 @@ def test_without_a_retention_every_crash_stays(installation):
     old = installation.crash(5000)
 
     summary = installation.job(JOB).summary
-    assert "retention_days is 0, crashes stay for ever" in summary
+    assert "retention_days is 0, so crashes stay for ever" in summary
     assert len(installation.files(old)) == 5
 
 
@@ -115,7 +115,7 @@ def test_a_crash_that_a_processor_or_an_operator_may_still_need_stays(installati
 def test_a_crash_of_an_old_id_that_is_being_written_or_was_processed_again_stays(installation):
     written = installation.crash(40, files_of=0, processed=False)
     again = installation.crash(40)
-    installation.store.save_processed({"uuid": again})  # now, which is after 2016
+    installation.store.save_processed({"uuid": again})  # now, after 2016
 
     assert installation.clean_up().startswith("0 crashes removed")
     assert len(installation.files(written)) == 4
@@ -130,7 +130,7 @@ def test_a_crash_that_is_dated_in_the_future_is_as_old_as_its_files(installation
     assert len(installation.files(stays)) == 5
 
 
-def test_what_a_removal_that_was_broken_off_has_left_goes_too(installation):
+def test_the_remains_of_an_interrupted_removal_go_too(installation):
     dump_alone, processed_alone = installation.crash(31), installation.crash(31)
     for file in installation.files(dump_alone):
         if file.parent.name != "flash1":
@@ -143,7 +143,7 @@ def test_what_a_removal_that_was_broken_off_has_left_goes_too(installation):
     assert installation.files(dump_alone) == installation.files(processed_alone) == []
 
 
-def test_what_is_no_crash_is_left_alone(installation):
+def test_a_file_that_is_not_a_crash_is_left_alone(installation):
     strange = [installation.root / "v1" / "processed_crash" / "notes.txt", installation.root / "v2" / "x"]
     for path in strange:
         path.write_text("")
@@ -152,7 +152,7 @@ def test_what_is_no_crash_is_left_alone(installation):
     assert all(path.exists() for path in strange)
 
 
-def test_what_killed_writers_left_goes_and_what_is_being_written_stays(installation):
+def test_temporary_files_of_killed_writers_go_and_those_being_written_stay(installation):
     folder = installation.files(installation.crash(0))[0].parent
     left, young, locked = (folder / f".{name}{TEMPORARY_SUFFIX}" for name in ("left", "young", "locked"))
     for path in (left, young, locked):
@@ -166,7 +166,7 @@ def test_what_killed_writers_left_goes_and_what_is_being_written_stays(installat
     assert (left.exists(), young.exists(), locked.exists()) == (False, True, True)
 
 
-def test_what_has_taken_the_place_of_a_left_over_stays(installation, monkeypatch):
+def test_a_file_that_has_replaced_a_leftover_stays(installation, monkeypatch):
     left = installation.files(installation.crash(0))[0].parent / f".left{TEMPORARY_SUFFIX}"
     left.write_bytes(b"")
     long_ago = left.stat().st_mtime - LEFT_OVER_AGE - 60
@@ -182,9 +182,9 @@ def test_what_has_taken_the_place_of_a_left_over_stays(installation, monkeypatch
         assert left.exists()
 
 
-def test_the_crashes_of_many_days_go_only_where_that_is_said(installation):
+def test_the_crashes_of_many_days_go_only_on_request(installation):
     old = [installation.crash(age) for age in (31, 32, 33)]
-    with pytest.raises(NotRemoved, match=r"3 days .* run it once with --maximum=3"):
+    with pytest.raises(NotRemoved, match=r"3 days .* run the job once with --maximum=3"):
         installation.clean_up("--maximum=2")
     assert all(len(installation.files(crash_id)) == 5 for crash_id in old)
     assert installation.clean_up("--maximum=3").startswith("3 crashes removed")
@@ -214,7 +214,7 @@ class Broker(CrashQueueBase):
         pass
 
 
-def test_while_anything_waits_in_a_queue_that_cannot_tell_what_it_is_nothing_goes(installation, monkeypatch):
+def test_nothing_is_removed_while_crashes_wait_in_a_queue_that_cannot_list_them(installation, monkeypatch):
     old = installation.crash(31)
     queue = {"new_crash_source__new_crash_source_class": class_name(Broker)}
     del installation.job.options["new_crash_source.path"]
@@ -225,7 +225,7 @@ def test_while_anything_waits_in_a_queue_that_cannot_tell_what_it_is_nothing_goe
     assert installation.clean_up(**queue).startswith("1 crashes removed")
 
 
-def test_where_no_crashes_are_in_directories_there_is_nothing_to_do(installation):
+def test_without_crashes_in_directories_there_is_nothing_to_do(installation):
     null = "socorro_processor.crashstorage.null.NullCrashStorage"
     options = {"source__crashstorage_class": null, "destination__crashstorage_class": null}
     assert installation.clean_up(**options).startswith("nothing to do: neither source nor destination")

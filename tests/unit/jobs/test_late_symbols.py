@@ -1,4 +1,4 @@
-"""``socorro cron late-symbols``, over crashes in files and a directory of symbols."""
+"""``socorro cron late-symbols``, with crashes in files and a directory of symbols."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Late:
         }
 
     def crash(self, *debug_files: str, days_ago: int = 0, debug_id: str = ID) -> str:
-        """One that missed the symbols of these modules."""
+        """Save a crash that missed the symbols of these modules."""
         crash_id = new_crash_id(TODAY - timedelta(days=days_ago))
         rows = [[name, debug_id, None, None] for name in debug_files]
         self._store.save_processed({"uuid": crash_id, "processing": {"missing_symbols": rows}})
@@ -84,7 +84,7 @@ def test_a_crash_whose_symbols_have_come_is_queued_once_however_many_came(late):
     assert late.run()["queued"] == 1
 
 
-def test_no_more_are_queued_than_allowed_the_newest_first_and_the_others_next_time(late):
+def test_no_more_than_the_maximum_are_queued_newest_first_and_the_others_next_time(late):
     late.comes("a.so")
     late.crash("a.so", days_ago=8)
     crashes = [late.crash("a.so", days_ago=days) for days in (3, 1, 2)]

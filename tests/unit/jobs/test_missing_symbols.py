@@ -1,4 +1,4 @@
-"""``socorro cron missing-symbols`` on one machine: crashes in files, and the CSV in a directory."""
+"""``socorro cron missing-symbols`` on one machine: crashes in files, and a CSV file in a directory."""
 
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +24,7 @@ def job(tmp_path: Path) -> JobRun:
     return JobRun(options, noon(2016, 11, 24))
 
 
-def test_yesterdays_rows_are_in_a_file(job, tmp_path):
+def test_yesterdays_missing_symbols_are_written_to_a_file(job, tmp_path):
     assert job(JOB).succeeded
     (file,) = (tmp_path / "reports" / "missing_symbols").iterdir()
     assert file.name == "20161123.csv"
@@ -33,7 +33,7 @@ def test_yesterdays_rows_are_in_a_file(job, tmp_path):
     )
 
 
-def test_names_with_spaces_of_all_kinds_are_in_it_and_those_without_a_debug_id_or_with_line_ends_are_not(job, tmp_path):
+def test_the_file_has_names_with_any_spaces_but_none_without_a_debug_id_or_with_line_ends(job, tmp_path):
     odd = ["全角\u3000\xa0\u200ex.so", "AB1", None, None]
     rows = [
         odd,
@@ -49,7 +49,7 @@ def test_names_with_spaces_of_all_kinds_are_in_it_and_those_without_a_debug_id_o
     assert file.read_text() == "debug_file,debug_id,code_file,code_id\n全角\u3000\xa0\u200ex.so,AB1,,\n"
 
 
-def test_a_day_without_any_has_a_file_with_the_headings(job, tmp_path):
+def test_a_day_without_missing_symbols_has_a_file_with_the_headings(job, tmp_path):
     job(JOB, "--date=2016-11-22")
     assert (tmp_path / "reports" / "missing_symbols" / "20161122.csv").read_text().count("\n") == 1
 
@@ -59,12 +59,12 @@ def test_a_day_that_is_not_over_is_refused(job):
         job(JOB, "--date=2016-11-24")
 
 
-def test_a_directory_that_cannot_be_written_in_is_an_error(job, tmp_path):
+def test_an_unwritable_directory_is_an_error(job, tmp_path):
     (tmp_path / "reports").write_text("in the way")
     with pytest.raises(TransientStorageError, match=r"cannot write .*20161123\.csv"):
         job(JOB)
 
 
-def test_where_no_store_records_them_there_is_nothing_to_do(job):
+def test_if_no_store_records_missing_symbols_there_is_nothing_to_do(job):
     outcome = job(JOB, destination__crashstorage_class="socorro_processor.crashstorage.null.NullCrashStorage")
     assert (outcome.succeeded, outcome.summary[:13]) == (True, "nothing to do")

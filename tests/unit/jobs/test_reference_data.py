@@ -1,4 +1,4 @@
-"""``socorro cron reference-data`` into a file: what is believed, and all that is not."""
+"""``socorro cron reference-data`` into a file: the data that it believes, and the data that it refuses."""
 
 import gzip
 import json
@@ -47,7 +47,7 @@ def server() -> Iterator[SymbolServer]:
 
 @pytest.fixture
 def come(job, tmp_path):
-    """Run the job over a file with this content."""
+    """Run the job for a file with this content."""
 
     def come(content: object, *arguments: str, **more: object):
         file = tmp_path / "come.json"
@@ -57,7 +57,7 @@ def come(job, tmp_path):
     return come
 
 
-def test_rows_are_added_changed_and_removed_and_what_is_for_people_stays(come, target, job):
+def test_rows_are_added_changed_and_removed_and_comments_stay(come, target, job):
     changed = ROWS[1] | {"version_string": "48.0b99"}
     outcome = come(DATA | {"product_versions": [changed, *ROWS[2:], NEW]})
 
@@ -71,7 +71,7 @@ def test_rows_are_added_changed_and_removed_and_what_is_for_people_stays(come, t
     assert [path.name for path in target.parent.iterdir() if path.name.startswith(".")] == []
 
 
-def test_where_nothing_differs_nothing_is_written(come, target):
+def test_if_nothing_differs_nothing_is_written(come, target):
     before = target.stat()
     assert come(DATA).summary == "0 rows changed"
     assert (target.stat().st_ino, target.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -91,7 +91,7 @@ def test_a_file_that_is_not_there_is_made(come, tmp_path):
 
 
 def test_the_projects_own_file_is_never_written_to(come):
-    with pytest.raises(ConfigurationError, match="reference_file is empty"):
+    with pytest.raises(ConfigurationError, match=r"cannot change the project.s own reference data"):
         come(DATA, resource__reference__reference_file="")
 
 
@@ -106,18 +106,21 @@ def test_the_projects_own_file_is_never_written_to(come):
         ({}, "product_productid_map is missing"),
         (
             DATA | {"product_versions": ROWS[:7]},
-            "of 10 rows of product_versions 3 would go, more than --maximum-loss=20",
+            "3 of 10 rows of product_versions would be removed, more than --maximum-loss=20",
         ),
-        (DATA | {"windows_versions": []}, "of 1 rows of windows_versions 1 would go"),
+        (DATA | {"windows_versions": []}, "1 of 1 rows of windows_versions would be removed"),
         (DATA | {"product_versions": [*ROWS, {**NEW, "build_id": -1}]}, "row 11: build_id is below 0"),
         (DATA | {"product_versions": [*ROWS, {**NEW, "build_id": 2**63}]}, "row 11: build_id"),
         (DATA | {"product_versions": [*ROWS, {**NEW, "build_id": "1"}]}, "row 11: build_id is missing, or is not"),
         (DATA | {"product_versions": [*ROWS, {**NEW, "version_string": "\x00"}]}, "row 11: version_string is empty"),
         (DATA | {"product_versions": [*ROWS, {**NEW, "version_string": "x" * 256}]}, "row 11: version_string is empty"),
-        (DATA | {"product_versions": [*ROWS, ROWS[3]]}, "row 11: product and release_version and .* those of row 4"),
+        (
+            DATA | {"product_versions": [*ROWS, ROWS[3]]},
+            "row 11 has the same product and release_version and .* as row 4",
+        ),
     ],
 )
-def test_what_is_damaged_or_short_is_refused_and_the_old_data_stay(come, target, content, expected):
+def test_damaged_or_incomplete_data_are_refused_and_the_old_data_stay(come, target, content, expected):
     before = target.read_bytes()
     with pytest.raises(SocorroError, match=expected) as raised:
         come(content)
@@ -125,13 +128,13 @@ def test_what_is_damaged_or_short_is_refused_and_the_old_data_stay(come, target,
     assert target.read_bytes() == before
 
 
-def test_many_rows_go_where_that_is_said(come, target):
+def test_many_rows_are_removed_on_request(come, target):
     come(DATA | {"product_versions": []}, "--maximum-loss=100")
     assert read_tables(target)["product_versions"] == []
 
 
 @pytest.mark.parametrize("place", ["pipe", "nowhere", "directory"])
-def test_what_is_no_file_is_refused(job, tmp_path, place):
+def test_an_origin_that_is_not_a_file_is_refused(job, tmp_path, place):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "directory").mkdir()
     with pytest.raises(SocorroError, match=f"{place}: it cannot be read"):
@@ -143,7 +146,7 @@ def test_a_file_that_is_too_large_is_refused(come):
         come(DATA, cron__reference_data__maximum_size=100)
 
 
-def test_the_data_come_from_an_address_too_packed_or_not(job, server, target):
+def test_data_can_come_from_a_url_compressed_or_not(job, server, target):
     for pack in (bytes, gzip.compress):
         server.answers(always(pack(json.dumps(DATA | {"product_versions": [*ROWS, NEW]}).encode())))
         job(JOB, f"--origin={server.url}/releases/all%20of%20them.json")
@@ -181,25 +184,23 @@ def half(request: Request) -> None:
         (always(b"sorry", 500), "answers 500"),
         (always(b"<html>maintenance</html>"), "a page of HTML"),
         (always(b"", 302, Location="file:///etc/passwd"), "redirects to 'file'"),
-        (always(gzip.compress(b" " * 10_000_000)), "more than 1000000 bytes come"),
+        (always(gzip.compress(b" " * 10_000_000)), "more than 1000000 bytes"),
         (always(gzip.compress(json.dumps(DATA).encode())[:-20]), "gzip that was cut off"),
         (half, "Connection broken"),
-        (endless, "more than 1000000 bytes come"),
-        (trickling, "it takes too long"),
+        (endless, "more than 1000000 bytes"),
     ],
 )
-def test_an_answer_that_is_none_is_refused_and_the_old_data_stay(job, server, target, answer, expected):
+def test_a_malformed_answer_is_refused_and_the_old_data_stay(job, server, target, answer, expected):
     before = target.read_bytes()
     server.answers(answer)
-    limits = {"cron__reference_data__maximum_size": 1_000_000, "cron__reference_data__maximum_time": 1}
     with pytest.raises(SocorroError, match=expected):
-        job(JOB, f"--origin={server.url}/releases.json", **limits)
+        job(JOB, f"--origin={server.url}/releases.json", cron__reference_data__maximum_size=1_000_000)
     assert target.read_bytes() == before
 
 
-@pytest.mark.parametrize("drip", ["drip_header", "drip_body", "drip_chunk"])
-def test_an_answer_that_drips_has_a_deadline(job, server, drip):
-    server.answers(getattr(server, drip))
+@pytest.mark.parametrize("answer", ["drip_header", "drip_body", "drip_chunk", trickling])
+def test_an_answer_that_drips_has_a_deadline(job, server, answer):
+    server.answers(answer if callable(answer) else getattr(server, answer))
     with pytest.raises(SocorroError, match="it takes too long"):
         job(JOB, f"--origin={server.url}/releases.json", cron__reference_data__maximum_time=1)
 
@@ -208,21 +209,21 @@ def test_an_answer_that_drips_has_a_deadline(job, server, drip):
     "origin",
     ["file:///etc/passwd", "ftp://example.org/x.json", "http://", "https://example.org", "http://u:hush@h/x.json?hush"],
 )
-def test_an_address_that_is_none_is_refused_without_a_secret_that_is_in_it(job, origin):
+def test_an_invalid_url_is_refused_without_showing_a_secret_in_it(job, origin):
     with pytest.raises(SocorroError, match="HOST/PATH") as raised:
         job(JOB, f"--origin={origin}")
     assert "hush" not in str(raised.value)
 
 
-def test_where_no_origin_is_named_there_is_nothing_to_do(job):
+def test_without_an_origin_there_is_nothing_to_do(job):
     outcome = job(JOB)
     assert (outcome.succeeded, outcome.summary) == (
         True,
-        "nothing to do: neither cron.reference_data.origin nor --origin says where the data come from",
+        "nothing to do: neither cron.reference_data.origin nor --origin is set",
     )
 
 
-def test_where_no_rule_uses_reference_data_there_is_nothing_to_do(job):
+def test_if_no_rule_uses_reference_data_there_is_nothing_to_do(job):
     rule_sets = '[["own", "", "", "apply_all_rules", "socorro_processor.rules.general.IdentifierRule"]]'
     outcome = job(JOB, "--origin=/nowhere", processor__rule_sets=rule_sets)
     assert outcome.succeeded

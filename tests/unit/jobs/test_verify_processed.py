@@ -1,4 +1,4 @@
-"""``socorro cron verify-processed``, over two filesystem stores and the embedded queue."""
+"""``socorro cron verify-processed``, with two filesystem stores and the embedded queue."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ EMPTY = {
 
 
 class Installation:
-    """Raw crashes in ``first``, processed ones in ``first`` and ``second``."""
+    """An installation with raw crashes in ``first``, processed ones in ``first`` and ``second``."""
 
     def __init__(self, directory, capsys) -> None:
         self.directory = directory
@@ -58,7 +58,7 @@ class Installation:
         return store
 
     def crash(self, *stores, day=DAY) -> str:
-        """A raw crash that was processed, and saved in these stores."""
+        """Save a raw crash, and its processed crash in these stores."""
         crash_id = new_crash_id(day)
         self.first.save_raw_crash({}, {}, crash_id)
         for store in stores:
@@ -73,7 +73,7 @@ class Installation:
         return code, out.splitlines()
 
     def verify_day(self, *arguments: str) -> tuple[int, dict[str, tuple[str, list[str]]], dict]:
-        """Exit code, what was said of each crash, and the counts."""
+        """Return exit code, the lines about crashes, and the counts."""
         code, lines = self.verify("--json", f"--date={DAY}", *arguments)
         *crashes, counts = map(json.loads, lines)
         return code, {crash["crash_id"]: (crash["state"], crash["missing_in"]) for crash in crashes}, counts
@@ -95,14 +95,14 @@ def installation(tmp_path, capsys, monkeypatch):
     installation.queue.close()
 
 
-def test_where_nothing_is_missing_all_is_well(installation):
+def test_if_nothing_is_missing_the_job_succeeds(installation):
     both = (installation.first, installation.second)
     installation.crash(*both)
     installation.crash(*both)
     assert installation.verify(f"--date={DAY}") == (0, ["2 raw crashes, 0 missing"])
 
 
-def test_what_is_missing_is_listed_with_where_it_is(installation):
+def test_missing_crashes_are_listed_with_the_stores_that_lack_them(installation):
     nowhere, in_first, in_second = (
         installation.crash(*stores) for stores in ((), (installation.first,), (installation.second,))
     )
@@ -117,7 +117,7 @@ def test_what_is_missing_is_listed_with_where_it_is(installation):
     assert counts == EMPTY | {"raw": 4, "missing": 3, "left": 3, "stores": {"storage0": 2, "storage2": 2}}
 
 
-def test_people_read_lines(installation):
+def test_the_output_is_lines_of_text(installation):
     crash_id = installation.crash(installation.first)
     code, lines = installation.verify(f"--date={DAY}")
     assert code == 1
@@ -127,7 +127,7 @@ def test_people_read_lines(installation):
     ]
 
 
-def test_yesterday_is_what_is_looked_at_unless_another_day_is_named(installation):
+def test_yesterday_is_verified_unless_another_day_is_named(installation):
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     crash_id = installation.crash(day=yesterday)
     installation.crash(day=yesterday - timedelta(days=1))
@@ -136,7 +136,7 @@ def test_yesterday_is_what_is_looked_at_unless_another_day_is_named(installation
     assert [json.loads(line).get("crash_id") for line in lines] == [crash_id, None]
 
 
-def test_several_days_are_those_up_to_the_one_named(installation):
+def test_several_days_end_with_the_named_one(installation):
     crash_ids = [installation.crash(day=DAY - timedelta(days=number)) for number in (2, 1, 0)]
     installation.crash(day=DAY + timedelta(days=1))
     _, found, counts = installation.verify_day("--days=2")
@@ -144,7 +144,7 @@ def test_several_days_are_those_up_to_the_one_named(installation):
     assert counts["raw"] == 2
 
 
-def test_what_is_missing_is_queued_for_reprocessing_only_when_asked_for(installation):
+def test_missing_crashes_are_queued_for_reprocessing_only_on_request(installation):
     crash_id = installation.crash()
     installation.verify_day()
     assert installation.waiting() == 0
@@ -163,7 +163,7 @@ def test_a_dry_run_queues_and_remembers_nothing(installation):
     assert not (installation.directory / "jobs").exists()
 
 
-def test_what_waits_or_is_in_work_is_only_counted(installation):
+def test_waiting_crashes_and_those_in_work_are_only_counted(installation):
     for crash_id in (installation.crash(), installation.crash(), installation.crash()):
         installation.queue.submit(crash_id)
     installation.queue.retry(installation.take(), "the store is away", transient=True)
@@ -174,7 +174,7 @@ def test_what_waits_or_is_in_work_is_only_counted(installation):
     assert installation.waiting() == 0
 
 
-def test_parked_crashes_are_said_apart_and_not_queued(installation):
+def test_parked_crashes_are_reported_separately_and_not_queued(installation):
     crash_id = installation.crash()
     installation.queue.submit(crash_id)
     installation.queue.park(installation.take(), "the document is too large")
@@ -191,7 +191,7 @@ def test_a_rejected_crash_whose_raw_crash_came_too_late_is_queued(installation):
     assert installation.verify_day("--reprocess")[1][crash_id][0] == "queued"
 
 
-def test_what_was_queued_a_while_ago_is_not_queued_again_wherever_it_is_by_now(installation):
+def test_a_crash_that_was_queued_recently_is_not_queued_again_wherever_it_is(installation):
     crash_id = installation.crash()
     installation.verify_day("--reprocess")
     installation.queue.ack(installation.take())
@@ -200,7 +200,7 @@ def test_what_was_queued_a_while_ago_is_not_queued_again_wherever_it_is_by_now(i
     assert installation.waiting() == 0
 
 
-def test_what_was_queued_a_day_ago_and_is_missing_still_is_queued_again(installation):
+def test_a_crash_that_was_queued_a_day_ago_and_is_still_missing_is_queued_again(installation):
     crash_id = installation.crash()
     installation.verify_day("--reprocess")
     installation.queue.ack(installation.take())
@@ -235,7 +235,7 @@ def test_a_crash_that_is_saved_between_two_looks_is_not_missing(installation, mo
     assert installation.verify_day("--reprocess") == (0, {}, EMPTY | {"raw": 1})
 
 
-def test_a_store_that_is_not_there_is_an_error_and_no_loss_of_all_crashes(installation, capsys):
+def test_a_missing_store_is_an_error_and_not_the_loss_of_all_crashes(installation, capsys):
     installation.crash(installation.first, installation.second)
     shutil.rmtree(installation.directory / "second")
     options = [f"--{key}={value}" for key, value in installation.options.items()]
@@ -253,14 +253,14 @@ def test_a_day_that_has_not_begun_is_refused(installation, capsys, days):
 
 
 class TellsNothing(SQLiteCrashQueue):
-    """As RabbitMQ, it does not know whether a crash waits."""
+    """Like RabbitMQ, it does not know if a crash waits."""
 
     def pending(self, crash_ids):
         return None
 
 
 @pytest.mark.parametrize("can_tell", [True, False])
-def test_of_today_what_waits_is_not_missing(installation, can_tell):
+def test_a_waiting_crash_of_today_is_not_missing(installation, can_tell):
     today = datetime.now(UTC).date()
     lost, waits = installation.crash(day=today), installation.crash(day=today)
     yesterday = installation.crash(day=today - timedelta(days=1))
@@ -290,10 +290,10 @@ def test_arguments_that_mean_nothing_are_refused(capsys, argument):
 def test_a_destination_that_cannot_tell_is_refused(installation, capsys):
     option = f"--destination.crashstorage_class={class_name(NullCrashStorage)}"
     assert main(["cron", "verify-processed", option], environ={}) == 2
-    assert "says which processed crashes it has" in capsys.readouterr().err
+    assert "can tell which processed crashes it has" in capsys.readouterr().err
 
 
-def test_what_was_found_is_counted_by_store(installation):
+def test_missing_crashes_are_counted_by_store(installation):
     def counts() -> dict[str, int]:
         snapshot = METRICS.snapshot()
         stores = {
@@ -310,7 +310,7 @@ def test_what_was_found_is_counted_by_store(installation):
 
 
 class ManyCrashes(CrashStorageBase):
-    """A source of 200,000 crashes, and a destination of all of them."""
+    """A source of 200,000 crashes, and a destination that has all of them."""
 
     def raw_crash_ids(self, day):
         return (f"{number:08x}-dfc3-43e7-dead-8afd20{day:%y%m%d}" for number in range(200_000))

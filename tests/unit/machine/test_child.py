@@ -1,4 +1,4 @@
-"""A program beside this process: it ends with it, however that ends, and knows none of its secrets."""
+"""A child process: it ends with its parent, however that ends, and knows none of its secrets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def has_ended(pidfd: int) -> bool:
         os.close(pidfd)
 
 
-def test_it_ends_when_it_is_told_to():
+def test_a_child_ends_when_it_is_told_to():
     child = started()
     assert child.process.poll() is None
     assert child.end(DEADLINE)
@@ -52,7 +52,7 @@ def test_it_ends_when_it_is_told_to():
     assert child.process.returncode == 0
 
 
-def test_it_ends_with_a_parent_that_is_killed():
+def test_a_child_ends_with_a_parent_that_is_killed():
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
         lines = {parent.stdout.readline(), parent.stdout.readline()} - {b"started\n"}
         pidfd = os.pidfd_open(int(lines.pop()))
@@ -60,7 +60,7 @@ def test_it_ends_with_a_parent_that_is_killed():
         assert has_ended(pidfd)
 
 
-def test_one_that_does_not_end_is_killed_with_what_it_has_started():
+def test_a_child_that_does_not_end_is_killed_with_the_processes_that_it_started():
     child = Child([sys.executable, "-c", HANGING], stdout=subprocess.PIPE)
     pidfd = os.pidfd_open(int(child.process.stdout.readline()))
     assert not child.end(patience=0.1)
@@ -69,7 +69,7 @@ def test_one_that_does_not_end_is_killed_with_what_it_has_started():
     assert child.process.returncode == -signal.SIGKILL
 
 
-def test_no_other_program_keeps_it_alive():
+def test_no_other_program_keeps_a_child_alive():
     child = started()
     with subprocess.Popen([*UNTIL_STDIN_ENDS], stdin=subprocess.PIPE, close_fds=False) as other:
         assert child.end(DEADLINE)
@@ -77,7 +77,7 @@ def test_no_other_program_keeps_it_alive():
         other.communicate()
 
 
-def test_it_has_a_session_of_its_own_and_no_secrets(monkeypatch):
+def test_a_child_has_a_session_of_its_own_and_no_secrets(monkeypatch):
     monkeypatch.setenv("PASSWORD", "secret")
     child = started()
     assert os.getsid(child.process.pid) == child.process.pid
@@ -86,7 +86,7 @@ def test_it_has_a_session_of_its_own_and_no_secrets(monkeypatch):
     child.process.communicate()
 
 
-def test_one_that_cannot_be_started_leaves_no_file_open():
+def test_a_child_that_cannot_be_started_leaves_no_file_open():
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(FileNotFoundError):
         Child(["/no/such/program"])

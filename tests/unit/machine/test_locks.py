@@ -1,4 +1,4 @@
-"""The lock on a file: one holder at a time, and none that is dead."""
+"""The lock on a file: one holder at a time, and no dead one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def holder(path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Another process, which holds the lock."""
+    """Another process that holds the lock."""
     program = [sys.executable, "-c", HOLDER, str(path)]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
@@ -85,7 +85,7 @@ class Waiting:
         return self._lock
 
 
-def test_it_has_one_holder_at_a_time(path):
+def test_a_lock_has_one_holder_at_a_time(path):
     with FileLock(path):
         assert is_held(path)
     assert not is_held(path)
@@ -100,7 +100,7 @@ def test_another_process_is_refused_until_the_holder_is_killed(path, holder):
     FileLock(path).close()
 
 
-def test_who_waits_has_it_once_the_holder_is_killed(path, holder):
+def test_a_waiting_process_gets_the_lock_once_the_holder_is_killed(path, holder):
     waiting = Waiting(path)
     assert not waiting.has_it()
     holder.send_signal(signal.SIGKILL)
@@ -108,7 +108,7 @@ def test_who_waits_has_it_once_the_holder_is_killed(path, holder):
         assert is_held(path)
 
 
-def test_who_waits_for_a_file_that_its_holder_removes_holds_a_new_one(path):
+def test_a_waiting_process_holds_a_new_file_if_the_holder_removes_its_own(path):
     holder = FileLock(path)
     waiting = Waiting(path)
     holder.remove()
@@ -118,7 +118,7 @@ def test_who_waits_for_a_file_that_its_holder_removes_holds_a_new_one(path):
         assert is_held(path)
 
 
-def test_who_waits_for_a_file_that_is_replaced_holds_the_one_in_its_place(path):
+def test_a_waiting_process_holds_the_file_that_replaces_another(path):
     holder = FileLock(path)
     waiting = Waiting(path)
     replacement = path.with_name("replacement")
@@ -130,7 +130,7 @@ def test_who_waits_for_a_file_that_is_replaced_holds_the_one_in_its_place(path):
         assert is_held(path)
 
 
-def test_a_file_that_is_removed_and_made_again_by_its_holder_before_it_is_locked_is_the_holders(path, monkeypatch):
+def test_a_file_that_its_holder_makes_again_before_it_is_locked_is_the_holders(path, monkeypatch):
     holder = []
 
     def replaced() -> None:
@@ -143,7 +143,7 @@ def test_a_file_that_is_removed_and_made_again_by_its_holder_before_it_is_locked
     holder[0].close()
 
 
-def test_a_file_that_is_not_to_be_made_and_goes_before_it_is_locked_is_not_found(path, monkeypatch):
+def test_a_file_that_is_removed_before_it_is_locked_is_not_found_if_it_must_exist(path, monkeypatch):
     path.touch()
     do_before_the_lock(monkeypatch, path.unlink)
     with pytest.raises(FileNotFoundError):
@@ -151,7 +151,7 @@ def test_a_file_that_is_not_to_be_made_and_goes_before_it_is_locked_is_not_found
     assert not path.exists()
 
 
-def test_one_in_whose_place_is_a_link_to_it_is_not_taken_for_it(path, monkeypatch):
+def test_a_link_to_the_lock_file_in_its_place_is_not_taken_for_it(path, monkeypatch):
     def moved() -> None:
         path.rename(path.with_name("moved"))
         path.symlink_to("moved")
@@ -162,7 +162,7 @@ def test_one_in_whose_place_is_a_link_to_it_is_not_taken_for_it(path, monkeypatc
     assert raised.value.errno == errno.ELOOP
 
 
-def test_a_link_is_followed_where_that_is_said(path):
+def test_a_link_is_followed_on_request(path):
     path.symlink_to("target")
     with FileLock(path, os.O_RDWR | os.O_CREAT):
         assert path.with_name("target").exists()
@@ -170,7 +170,7 @@ def test_a_link_is_followed_where_that_is_said(path):
             FileLock(path.with_name("target"))
 
 
-def test_those_who_share_it_hinder_only_others(path):
+def test_a_shared_lock_has_several_holders(path):
     path.touch()
     with FileLock(path, shared=True):
         FileLock(path, shared=True).close()
@@ -182,7 +182,7 @@ def test_a_directory_can_be_locked(tmp_path):
         FileLock(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
 
 
-def test_a_program_that_is_started_does_not_inherit_it(path):
+def test_a_started_program_does_not_inherit_the_lock(path):
     lock = FileLock(path)
     program = [sys.executable, "-c", "print('started', flush=True); input()"]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False) as child:
@@ -198,7 +198,7 @@ def test_a_new_file_is_for_its_user_only(path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.ENOLCK, "No locks available"), BlockingIOError])
-def test_one_that_is_not_had_leaves_no_file_open(path, monkeypatch, error):
+def test_a_lock_that_is_refused_leaves_no_file_open(path, monkeypatch, error):
     def fails(*_) -> None:
         raise error
 
@@ -208,7 +208,7 @@ def test_one_that_is_not_had_leaves_no_file_open(path, monkeypatch, error):
     assert path not in open_files()
 
 
-def test_one_that_cannot_be_locked_is_named(path, monkeypatch):
+def test_a_file_that_cannot_be_locked_is_named(path, monkeypatch):
     def fails(*_) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 

@@ -1,4 +1,4 @@
-"""What glibc's malloc is told."""
+"""Settings of glibc's malloc."""
 
 import os
 import subprocess
@@ -33,6 +33,6 @@ def arenas(**environment: str) -> int:
     return done.stdout.count("<heap nr=")
 
 
-def test_all_threads_share_one_arena_unless_the_operator_says_how_many_there_are():
+def test_all_threads_share_one_arena_unless_the_operator_sets_their_number():
     assert arenas() == 1
     assert arenas(MALLOC_ARENA_MAX="3") == 3

@@ -1,4 +1,4 @@
-"""What a walk may use of the memory of the machine, or of its container."""
+"""A walk may use a share of the memory of the machine, or of its container."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GB = 1 << 30
 
 
 def machine(gigabytes: float, files: Mapping[str, str] | None = None) -> Read:
-    """What the system's files say of a machine with so much memory."""
+    """Return a reader of the system's files on a machine with this much memory."""
     there = {
         "/proc/meminfo": f"MemTotal: {int(gigabytes * 2**20):>14} kB\nMemFree:           1 kB\n",
         "/proc/self/cgroup": "0::/\n",
@@ -43,7 +43,7 @@ UNLIMITED = "9223372036854771712\n"
     ("files", "expected"),
     [
         ({}, 16),
-        # A service of systemd's, of version 2.
+        # A systemd service, version 2.
         ({"/proc/self/cgroup": "0::/system.slice/a.service\n"}, 16),
         (
             {
@@ -73,7 +73,7 @@ UNLIMITED = "9223372036854771712\n"
         ),
         # A container, which sees its own group at the root.
         ({f"{CGROUP}/memory.max": f"{2 * GB}\n"}, 2),
-        # Version 1: the path of the group outside of the container, which is not there within it.
+        # Version 1: the path of the group outside the container, which does not exist within it.
         (
             {
                 "/proc/self/cgroup": "9:name=systemd:/docker/1\n4:cpu,memory:/docker/1\n0::/\n",
@@ -96,14 +96,14 @@ def test_the_memory_is_the_machines_or_the_smallest_control_groups(files: dict[s
     assert available_memory(machine(16, files)) == expected * GB
 
 
-def test_a_system_that_says_nothing_leaves_the_largest_share() -> None:
+def test_a_system_without_memory_information_leaves_the_largest_share() -> None:
     def read(path: str) -> str:
         raise PermissionError(path)
 
     share = memory_share(4, read=read)
     assert share.bytes == LARGEST
     assert not share.is_too_small
-    assert "does not say" in str(share)
+    assert "does not tell" in str(share)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_all_walks_at_once_leave_a_quarter_of_the_memory(gigabytes: int, walks: 
     assert not share.is_too_small
 
 
-def test_no_share_is_so_small_that_sound_dumps_fail_and_that_is_told() -> None:
+def test_no_share_is_so_small_that_sound_dumps_fail_and_raising_it_is_reported() -> None:
     share = memory_share(4, read=machine(1))
     assert share.bytes == SMALLEST
     assert share.is_too_small

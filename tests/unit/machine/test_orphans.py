@@ -14,17 +14,19 @@ from socorro_processor.machine.orphans import MARK, kill_orphans
 
 SOON = 5.0
 WALKER = """
+import os, sys
 from pathlib import Path
+from socorro_processor.machine.orphans import mark_children
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.stackwalker import Stackwalker
-import os, sys
 command, sandbox, directory = sys.argv[1:]
+mark_children(Path(directory))
 walker = Stackwalker(
     CommandLine(command + " {dump_file_pathname}", ["dump_file_pathname"]),
     sandbox=CommandLine(sandbox, []),
     environment={"PATH": os.environ["PATH"]},
 )
-walker.walk({"dump_file_pathname": [directory + "/dump"]}, "an id", Path(directory))
+walker.walk({"dump_file_pathname": [directory + "/crash/dump"]}, "an id")
 """
 
 FOR_NO_CRASH = {
@@ -46,7 +48,7 @@ def name() -> str:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Starts a process that is gone after the test."""
+    """Starts processes that are ended after the test."""
     started = []
 
     def start(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
@@ -73,7 +75,7 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("sandbox", ["", "setpriv --no-new-privs", "env -i"])
-def test_what_a_killed_processor_left_behind_is_killed(
+def test_programs_that_a_killed_processor_left_behind_are_killed(
     start: Callable[..., subprocess.Popen[bytes]],
     program: Callable[..., str],
     tmp_path: Path,
@@ -82,10 +84,10 @@ def test_what_a_killed_processor_left_behind_is_killed(
 ) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    # Where the environment is empty, only the session tells.
+    # With an empty environment, only the session tells.
     apart = "/usr/bin/setsid" if sandbox != "env -i" else ""
     hanging = program(f"{apart} /bin/sh -c 'echo $$ > {fifo}; /bin/sleep 60; exit' & wait")
-    processor = start(sys.executable, "-c", WALKER, hanging, sandbox, f"{tmp_path}/{name}/crash")
+    processor = start(sys.executable, "-c", WALKER, hanging, sandbox, f"{tmp_path}/{name}")
     within = int(fifo.read_text())
     walker = int(Path(f"/proc/{within}/stat").read_text().rsplit(")", 1)[1].split()[1])
     processor.kill()
@@ -98,7 +100,7 @@ def test_what_a_killed_processor_left_behind_is_killed(
 
 
 @pytest.mark.parametrize("code", FOR_NO_CRASH.values(), ids=FOR_NO_CRASH)
-def test_what_a_killed_processor_had_started_for_no_crash_is_killed(
+def test_programs_that_a_killed_processor_started_for_no_crash_are_killed(
     start: Callable[..., subprocess.Popen[bytes]], program: Callable[..., str], tmp_path: Path, name: str, code: str
 ) -> None:
     fifo = tmp_path / "fifo"
@@ -120,7 +122,7 @@ mark_children(Path(directory))
     assert is_gone(left)
 
 
-def test_what_only_has_to_do_with_its_files_is_left_alone(
+def test_programs_that_merely_use_its_files_are_left_alone(
     start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, name: str
 ) -> None:
     file = tmp_path / name / "file"

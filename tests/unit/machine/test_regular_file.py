@@ -21,7 +21,7 @@ def test_a_file_takes_the_place_of_another_with_its_mode(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path):
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path):
     path = tmp_path / "data.json"
     path.write_text("old")
     with pytest.raises(TypeError), replacing(path) as file:
@@ -30,7 +30,7 @@ def test_what_fails_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_writer_left_is_written_over_where_it_is_named(tmp_path: Path):
+def test_a_named_temporary_file_of_a_killed_writer_is_overwritten(tmp_path: Path):
     path, temporary = tmp_path / "data.json", tmp_path / "unfinished"
     temporary.write_text("left by a killed writer")
     with replacing(path, temporary=temporary, durable=False) as file:
@@ -50,7 +50,7 @@ def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path: Pat
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_a_durable_one_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch, durable):
+def test_a_durable_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch, durable):
     path = tmp_path / "data.json"
     synchronized = []
     monkeypatch.setattr(os, "fsync", lambda _: synchronized.append(path.exists()))
@@ -59,7 +59,7 @@ def test_a_durable_one_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, 
     assert synchronized == [False] * durable
 
 
-def test_what_is_larger_than_it_may_be_is_not_read(tmp_path: Path):
+def test_a_file_above_the_maximum_size_is_not_read(tmp_path: Path):
     path = tmp_path / "data.json"
     path.write_bytes(b"x" * 11)
     with pytest.raises(NotAFile, match="larger than 10 bytes"):

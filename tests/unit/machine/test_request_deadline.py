@@ -1,4 +1,4 @@
-"""Deadlines on whole requests: what waits in a connection is cut when the time is over, and not before."""
+"""Deadlines for whole requests: a waiting connection is cut when the time is over, and not before."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SHORT = 2.0
 
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A client's end, which gives up by itself after plenty of time, and the server's."""
+    """The client's end, which gives up on its own after a long time, and the server's."""
     client, server = socket.socketpair()
     client.settimeout(PLENTY)
     with client, server:
         yield client, server
 
 
-def test_who_waits_for_what_does_not_come_in_the_time_of_its_step_is_cut_with_the_reason(ends):
+def test_a_request_whose_step_exceeds_its_time_is_cut_with_the_reason(ends):
     with Deadlines().within(PLENTY) as deadline:
         deadline.guard(ends[0])
         deadline.step(0.1, "did not answer")
@@ -35,7 +35,7 @@ def test_who_waits_for_what_does_not_come_in_the_time_of_its_step_is_cut_with_th
             deadline.guard(ends[1])
 
 
-def test_steps_have_no_more_time_than_is_left_for_all(ends):
+def test_a_step_has_no_more_time_than_is_left_for_the_request(ends):
     with Deadlines().within(0.2) as deadline:
         deadline.guard(ends[0])
         deadline.step(PLENTY, "did not answer")
@@ -53,7 +53,7 @@ def test_a_later_step_has_its_own_time(ends):
         assert deadline.reason == ""
 
 
-def test_of_many_that_one_thread_watches_each_is_cut_at_its_own_time():
+def test_each_of_many_requests_of_one_thread_is_cut_at_its_own_time():
     deadlines = Deadlines()
     with deadlines.within(PLENTY) as first, deadlines.within(PLENTY) as last, deadlines.within(0.1) as between:
         while not between.reason:
@@ -74,7 +74,7 @@ def test_nothing_is_cut_once_the_request_is_done(ends):
     assert deadline.reason == ""
 
 
-def test_all_are_cut_at_the_end_of_a_client_and_those_that_come_too_late(ends):
+def test_closing_a_client_cuts_all_its_requests_and_later_ones(ends):
     deadlines = Deadlines()
     with deadlines.within(PLENTY) as deadline:
         deadline.guard(ends[0])

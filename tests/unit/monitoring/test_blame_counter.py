@@ -1,4 +1,4 @@
-"""Others went well meanwhile, so it is this crash's fault."""
+"""Others succeeded meanwhile, so it is this crash's fault."""
 
 from socorro_processor.monitoring.blame_counter import OTHERS, BlameCounter
 
@@ -12,19 +12,19 @@ class Clock:
         return self.now
 
 
-def test_only_others_after_the_moment_count():
+def test_only_later_successes_of_others_count():
     clock = Clock()
     counter = BlameCounter(clock)
-    counter.went_well(3)
+    counter.note_success(3)
     moment = clock.now
-    counter.went_well()
-    counter.went_well(2)
+    counter.note_success()
+    counter.note_success(2)
     assert counter.others_since(moment) == 3
     assert counter.others_since(clock.now) == 0
 
 
-def test_as_many_as_a_judgement_needs_are_counted_however_many_there_were():
+def test_no_more_successes_are_counted_than_a_judgement_needs():
     counter = BlameCounter(Clock())
-    counter.went_well(1_000_000)
-    counter.went_well(7)
+    counter.note_success(1_000_000)
+    counter.note_success(7)
     assert counter.others_since(0.0) == OTHERS

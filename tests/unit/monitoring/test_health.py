@@ -1,4 +1,4 @@
-"""What probes are told."""
+"""Answers to probes."""
 
 import contextlib
 import json
@@ -56,32 +56,32 @@ def test_a_processor_that_starts_is_alive_but_not_ready(get):
 
 
 def test_a_processor_without_problems_is_ready(get, state):
-    state.resolved("start")
+    state.resolve("start")
     assert get("/readyz") == (200, {"ready": True, "problems": {}})
 
 
 def test_each_problem_is_named(get, state):
-    state.resolved("start")
-    state.problem("stackwalker", "is missing")
-    state.problem("source", "is away")
+    state.resolve("start")
+    state.add_problem("stackwalker", "is missing")
+    state.add_problem("source", "is away")
     assert get("/readyz") == (503, {"ready": False, "problems": {"stackwalker": "is missing", "source": "is away"}})
-    state.resolved("source")
-    state.resolved("stackwalker")
+    state.resolve("source")
+    state.resolve("stackwalker")
     assert get("/readyz")[0] == 200
 
 
 def test_a_main_loop_that_is_silent_for_too_long_hangs(get, state, clock):
-    state.alive()
+    state.note_sign_of_life()
     clock[0] += 11
     assert get("/healthz") == (503, {"status": "hangs", "seconds": 11.0})
-    state.alive()
+    state.note_sign_of_life()
     assert get("/healthz")[0] == 200
 
 
-def test_what_the_watchdog_sees_hangs(get, state):
-    state.watched_by(lambda: "a crash is in work for 901 s")
+def test_a_hang_that_the_watchdog_sees_is_a_problem_of_health(get, state):
+    state.watch_with(lambda: "a crash is in work for 901 s")
     assert get("/healthz") == (503, {"status": "hangs", "what": "a crash is in work for 901 s"})
-    state.watched_by(lambda: None)
+    state.watch_with(lambda: None)
     assert get("/healthz") == (200, {"status": "ok"})
 
 
@@ -101,7 +101,7 @@ def test_clients_that_say_nothing_keep_no_probe_from_its_answer(get, free_port):
 
 
 @pytest.mark.parametrize("request_line", [b"GET /" + b"x" * 100_000, b"\0" * 1000, b"POST /healthz HTTP/1.1", b"GET"])
-def test_what_is_no_request_for_it_is_refused(get, free_port, request_line, capfd):
+def test_anything_but_a_get_request_is_refused(get, free_port, request_line, capfd):
     with socket.create_connection(("127.0.0.1", free_port), timeout=5) as client:
         client.sendall(request_line + b"\r\n\r\n")
         answer = b""
@@ -129,7 +129,7 @@ def test_port_0_is_off(state):
 
 def test_a_problem_is_logged_once_not_at_every_crash(state, caplog):
     for _ in range(3):
-        state.problem("source", "is away")
+        state.add_problem("source", "is away")
     assert caplog.text.count("is away") == 1
 
 

@@ -1,4 +1,4 @@
-"""Lines that keep nobody waiting, on real pipes."""
+"""Log lines that keep nobody waiting, on real pipes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MORE_THAN_A_PIPE_HOLDS = 1 << 17
 
 
 class Pipe:
-    """One whose reader reads when it is told to."""
+    """A pipe whose reader reads when it is told to."""
 
     def __init__(self) -> None:
         reading, self.writing = os.pipe()
@@ -36,7 +36,7 @@ class Pipe:
         return lines
 
     def close(self) -> list[str]:
-        """All lines that are left."""
+        """Return all lines that are left."""
         rest: list[bytes] = []
         reading = threading.Thread(target=lambda: rest.extend(self.reader))
         reading.start()
@@ -56,7 +56,7 @@ def pipe() -> Iterator[Pipe]:
         pipe.close()
 
 
-def test_lines_come_in_their_order_and_are_there_after_drain(pipe):
+def test_lines_keep_their_order_and_are_written_after_drain(pipe):
     lines = pipe.writer()
     for number in range(100):
         lines.put(f"line {number}\n")
@@ -64,7 +64,7 @@ def test_lines_come_in_their_order_and_are_there_after_drain(pipe):
     assert pipe.close() == [f"line {number}" for number in range(100)]
 
 
-def test_what_has_no_room_is_dropped_counted_and_said_at_its_place(pipe):
+def test_lines_without_room_are_dropped_counted_and_mentioned_in_their_place(pipe):
     lines = pipe.filled(limit=2 * MORE_THAN_A_PIPE_HOLDS)
     drops = []
     lines.on_drop = lambda: drops.append(1)
@@ -79,7 +79,7 @@ def test_what_has_no_room_is_dropped_counted_and_said_at_its_place(pipe):
     assert pipe.close() == ["on it goes"]
 
 
-def test_last_words_are_taken_however_many_lines_wait(pipe):
+def test_last_words_are_accepted_however_many_lines_wait(pipe):
     lines = pipe.filled(limit=100)
     lines.put("dropped\n")
     lines.put("last words\n", always=True)
@@ -88,14 +88,14 @@ def test_last_words_are_taken_however_many_lines_wait(pipe):
     assert "last words" in rest
 
 
-def test_a_line_longer_than_the_limit_is_written_where_nothing_waits(pipe):
+def test_a_line_longer_than_the_limit_is_written_if_nothing_waits(pipe):
     lines = pipe.writer(limit=10)
     lines.put("x" * 1000 + "\n")
     assert lines.drain(DEADLINE)
     assert pipe.close() == ["x" * 1000]
 
 
-def test_a_reader_that_has_gone_is_in_nobodys_way():
+def test_a_reader_that_has_gone_blocks_nobody():
     reading, writing = os.pipe()
     os.close(reading)
     lines = LineWriter(writing)
@@ -108,14 +108,14 @@ def test_a_reader_that_has_gone_is_in_nobodys_way():
     os.close(writing)
 
 
-def test_closing_waits_for_a_stopped_reader_only_so_long_and_no_line_waits_after_it(pipe):
+def test_closing_waits_for_a_stopped_reader_only_for_a_time_and_later_lines_do_not_wait(pipe):
     lines = pipe.filled(limit=100)
     lines.close(0.01)
     lines.put("late\n")
     assert "late" not in pipe.close()
 
 
-def test_what_is_printed_is_put_by_whole_lines(pipe):
+def test_printed_text_is_written_in_whole_lines(pipe):
     lines = pipe.writer()
     stream = LineStream(lines)
     print("one", 2, file=stream)
@@ -135,7 +135,7 @@ def program(*lines: str) -> list[str]:
     return [sys.executable, "-c", "\n".join((*preamble, *lines))]
 
 
-def test_an_exception_that_ends_a_program_is_there_and_so_is_what_was_printed():
+def test_an_exception_that_ends_a_program_is_written_and_so_is_printed_text():
     done = subprocess.run(program("print('x' * 300_000)", "raise KeyError('why')"), capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.endswith("KeyError: 'why'\n")

@@ -31,7 +31,7 @@ def test_a_message_cannot_forge_another_line():
     assert all(not each.startswith("2016") for each in line.splitlines()[1:])
 
 
-def test_what_input_says_cannot_steer_a_terminal():
+def test_text_from_input_cannot_control_a_terminal():
     line = log.PlainFormatter().format(record("bad \x1b[2J\r\u2028 é", fields={"signature": "\x1b[31m\x9bé"}))
     assert line == r'2016-11-23T12:34:56.789Z INFO bad \x1b[2J\r\u2028 é signature="\u001b[31m\u009b\u00e9"'
 
@@ -89,7 +89,7 @@ def test_logging_is_set_up_as_configured(capsys):
         root.handlers[:], root.level = handlers, level
 
 
-def test_what_is_logged_of_a_crash_in_work_has_its_id_for_machines():
+def test_log_records_of_a_crash_in_work_carry_its_id():
     with log.crash_context("the id"):
         line = json.loads(log.JSONFormatter().format(record("disk full")))
         assert "the id" not in log.PlainFormatter().format(record("disk full"))

@@ -1,10 +1,10 @@
-"""What the processor tells of itself."""
+"""The metrics that a processor counts."""
 
 import threading
 
 import pytest
 
-from socorro_processor.monitoring.metrics import Metrics, collected_durations
+from socorro_processor.monitoring.metrics import Metrics, collecting_durations
 
 
 class ListSink:
@@ -35,7 +35,7 @@ def test_counters_are_kept_by_name_and_labels(metrics):
     assert metrics.snapshot().counter("crash.lost") == 0
 
 
-def test_every_sink_is_told_everything(metrics):
+def test_every_sink_gets_every_metric(metrics):
     sinks = [ListSink(), ListSink()]
     for sink in sinks:
         metrics.add_sink(sink)
@@ -46,18 +46,18 @@ def test_every_sink_is_told_everything(metrics):
     assert [sink.seen for sink in sinks] == [expected, expected]
 
 
-def test_a_block_is_timed_also_where_it_raises(metrics):
+def test_a_block_is_timed_even_if_it_raises(metrics):
     with pytest.raises(KeyError), metrics.timer("step"):
         raise KeyError
     assert metrics.snapshot().durations[("step", ())].count == 1
 
 
-def test_what_is_timed_in_a_block_is_collected_in_its_own_thread_only(metrics):
+def test_times_of_a_block_are_collected_in_its_own_thread_only(metrics):
     def elsewhere():
         with metrics.timer("other"):
             pass
 
-    with collected_durations() as durations:
+    with collecting_durations() as durations:
         with metrics.timer("save", store="storage0"):
             pass
         thread = threading.Thread(target=elsewhere)

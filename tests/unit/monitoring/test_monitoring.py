@@ -1,4 +1,4 @@
-"""The dashboard and the alerts name what there is."""
+"""The dashboard and the alerts name only what exists."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from socorro_processor.monitoring.metric_names import MEASURED
+from socorro_processor.monitoring.metric_names import ALL_METRICS
 from socorro_processor.monitoring.prometheus import prometheus_name
 from tests.shared import REPOSITORY
 
@@ -18,7 +18,7 @@ PAGE = (REPOSITORY / "docs" / "monitoring.rst").read_text()
 
 LABELS = {
     name: {*measured.labels, *(["le"] if ending == "_bucket" else [])}
-    for measured in MEASURED
+    for measured in ALL_METRICS
     for ending in (["_bucket", "_sum", "_count"] if measured.kind == "duration" else [""])
     for name in [prometheus_name(measured) + ending]
 } | {"up": {"job"}}
@@ -43,7 +43,7 @@ def test_each_metric_and_label_is_measured(expression):
     assert {*labels_in(expression)} <= set[str]().union(*(LABELS[name] for name in names))
 
 
-def test_what_a_legend_shows_is_a_label_of_its_expression():
+def test_a_legend_shows_labels_of_its_expression():
     for panel in DASHBOARD["panels"]:
         for target in panel["targets"]:
             assert {*re.findall(r"{{(\w+)}}", target["legendFormat"])} <= {*labels_in(target["expr"])}
@@ -64,7 +64,7 @@ def test_panels_lie_beside_each_other_and_have_names_of_their_own(dashboard):
 
 
 @pytest.mark.parametrize("alert", GROUP["rules"], ids=lambda alert: alert["alert"])
-def test_each_alert_says_what_is_wrong_and_where_it_is_said_what_to_do(alert):
+def test_each_alert_says_what_is_wrong_and_names_the_page_that_says_what_to_do(alert):
     assert alert["annotations"]["summary"]
     assert alert["labels"]["severity"] in ("page", "ticket")
     page, section = alert["annotations"]["runbook"].split(", ")
@@ -72,6 +72,6 @@ def test_each_alert_says_what_is_wrong_and_where_it_is_said_what_to_do(alert):
     assert f"\n{section}\n{'-' * len(section)}\n\n" in PAGE
 
 
-def test_no_section_is_left_of_an_alert_that_is_gone():
+def test_no_section_is_left_for_an_alert_that_no_longer_exists():
     sections = re.findall(r"\n(\w+)\n-+\n", PAGE)
     assert sections == [alert["alert"] for alert in GROUP["rules"]]

@@ -1,8 +1,10 @@
-"""The way to statsd: what is sent, and that nothing of it is in anyone's way."""
+"""The way to statsd: what is sent, and that it never blocks anybody."""
 
 import logging
+import os
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +28,7 @@ class Clock:
 
 
 class NameServer:
-    """Says where a host is, as it is told."""
+    """Resolves a host as it is told to."""
 
     def __init__(self, address=None):
         self.address = address
@@ -57,13 +59,18 @@ def clients():
         each.close()
 
 
+def open_sockets() -> set[int]:
+    links = Path("/proc/self/fd").iterdir()
+    return {int(link.name) for link in links if link.is_socket()}
+
+
 def after_a_look_up():
     for thread in threading.enumerate():
         if thread.name == "statsd-look-up":
             thread.join()
 
 
-def test_what_is_counted_and_timed_arrives_under_the_prefix(clients, statsd_server):
+def test_counters_and_times_arrive_under_the_prefix(clients, statsd_server):
     client = clients("127.0.0.1", statsd_server.port)
     client.increment("crashes")
     client.increment("crashes", 3)
@@ -80,12 +87,12 @@ def test_what_is_counted_and_timed_arrives_under_the_prefix(clients, statsd_serv
 @pytest.mark.parametrize(
     ("prefix", "expected"), [("", "a:1|c"), ("p.q.", "p.q.a:1|c"), ("Größe|x", "Gr__e_x.a:1|c"), (" p ", "p.a:1|c")]
 )
-def test_the_prefix_may_be_empty_and_cannot_break_what_is_sent(clients, statsd_server, prefix, expected):
+def test_the_prefix_may_be_empty_and_cannot_break_a_datagram(clients, statsd_server, prefix, expected):
     clients("127.0.0.1", statsd_server.port, prefix=prefix).increment("a")
     assert statsd_server.lines() == [expected]
 
 
-def test_names_are_made_of_what_statsd_can_read():
+def test_names_have_only_characters_that_statsd_can_read():
     assert metric_name("crash.saved", "a.b", "c:d|e", "f g", "ü\n") == "crash.saved.a_b.c_d_e.f_g.__"
 
 
@@ -115,7 +122,7 @@ def test_a_statsd_that_is_away_is_not_noticed(clients, statsd_server):
     with StatsdServer() as gone:
         pass
     client = clients("127.0.0.1", gone.port)
-    for _ in range(3):  # the first may be answered by an ICMP message, which the next would see
+    for _ in range(3):  # the first may be answered by an ICMP message, which the next would get
         client.increment("a")
 
 
@@ -141,7 +148,7 @@ def test_a_host_that_resolves_later_is_found_then(clients, clock, statsd_server)
     assert statsd_server.lines() == ["test.found:1|c"]
 
 
-def test_a_host_that_does_not_resolve_for_long_is_one_warning_and_one_word_at_its_end(clients, clock, caplog):
+def test_a_long_failure_to_resolve_a_host_is_one_warning_and_one_message_at_its_end(clients, clock, caplog):
     caplog.set_level(logging.INFO)
     names = NameServer()
     client = clients("statsd", 8125, clock, names)
@@ -185,7 +192,7 @@ def test_a_name_server_that_does_not_answer_holds_nobody_up(clients, clock):
         answers.wait()
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
-    client = clients("statsd", 8125, clock, look_up)
+    client = clients("statsd", 8125, clock, look_up, 0.0)
     client.increment("a")
     clock.now += LOOK_UP_INTERVAL
     client.increment("a")
@@ -193,7 +200,7 @@ def test_a_name_server_that_does_not_answer_holds_nobody_up(clients, clock):
     after_a_look_up()
 
 
-def test_what_comes_after_the_end_is_not_sent(clients, clock, statsd_server):
+def test_metrics_after_the_end_are_not_sent(clients, clock, statsd_server):
     client = clients("statsd", statsd_server.port, clock, NameServer("127.0.0.1"))
     client.close()
     clock.now += LOOK_UP_INTERVAL
@@ -209,20 +216,20 @@ def test_a_client_that_is_closed_before_its_host_was_found_lets_go_of_it(clients
         answers.wait()
         return False, "127.0.0.1"
 
-    client = clients("statsd", 8125, clock, look_up)
+    client = clients("statsd", 8125, clock, look_up, 0.0)
     client.close()
     answers.set()
-    after_a_look_up()  # a socket left open is an error of the test run
+    after_a_look_up()  # an open socket is an error of the test run
     client.increment("a")
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "x"])
-def test_a_port_that_is_none_is_a_mistake_in_the_configuration(port):
+def test_an_invalid_port_is_a_configuration_error(port):
     with pytest.raises(ConfigurationError, match="statsd_port"):
         defaults(Component, statsd_port=port)
 
 
-def test_all_who_count_share_the_values_of_the_resource():
+def test_all_clients_share_the_options_of_the_resource():
     definitions = Component.get_required_config()
     source = Source({"resource.statsd.statsd_host": "statsd", "resource.statsd.statsd_prefix": "p"})
     values = Configuration(definitions, [source]).values
@@ -230,5 +237,7 @@ def test_all_who_count_share_the_values_of_the_resource():
 
 
 def test_no_datagram_waits_for_the_network(clients, statsd_server):
-    client = clients(statsd_server.host, statsd_server.port)
-    assert client._client._sock.gettimeout() == 0.0
+    before = open_sockets()
+    clients(statsd_server.host, statsd_server.port)
+    (opened,) = open_sockets() - before
+    assert not os.get_blocking(opened)

@@ -54,7 +54,7 @@ def test_an_annotation_that_is_a_number_is_its_text(pipeline: MozillaProcessorAl
     assert "Version is not a string, but int: it is read as '52'" in crash.notes
 
 
-def test_a_line_of_a_java_message_is_no_frame(pipeline: MozillaProcessorAlgorithm2015) -> None:
+def test_a_line_of_a_java_message_is_not_a_frame(pipeline: MozillaProcessorAlgorithm2015) -> None:
     signature = annotated(pipeline, "java_at_in_message.json").processed["signature"]
     assert signature == "java.lang.RuntimeException: cannot read at org.example.A.b(A.java)"
 
@@ -75,7 +75,7 @@ def test_a_dump_that_cannot_be_walked_says_why(pipeline: MozillaProcessorAlgorit
     assert any(f"stackwalk of {DUMP} failed: {status}" in note for note in crash.notes)
 
 
-def test_an_address_that_the_processor_did_not_tell_is_shown_with_the_one_that_was_accessed(
+def test_an_address_that_the_processor_did_not_report_is_shown_with_the_accessed_one(
     pipeline: MozillaProcessorAlgorithm2015,
 ) -> None:
     text = report(walked(pipeline, "noncanonical_write.dmp").processed)
@@ -88,7 +88,7 @@ def test_a_crash_has_no_note_that_every_crash_has(pipeline: MozillaProcessorAlgo
     assert not [note for note in notes if any(word in note for word in NOTES_OF_EVERY_CRASH)]
 
 
-def test_symbols_are_asked_for_whatever_spaces_and_marks_are_in_a_name() -> None:
+def test_symbols_are_asked_for_with_any_spaces_and_marks_in_a_name() -> None:
     modules = modules_of(shared("field") / "dumps" / "names.dmp")
     wanted = []
     for module in modules:

@@ -1,4 +1,4 @@
-"""What the pipeline does around its rules."""
+"""The pipeline around its rules."""
 
 import json
 from datetime import UTC, datetime
@@ -96,12 +96,12 @@ def test_a_rule_set_that_raises_leaves_a_crash_that_is_visibly_not_processed():
     assert "rule set own failed: RuntimeError" in crash.processed["processor_notes"]
 
 
-def test_what_is_wrong_with_the_machine_leaves_the_pipeline():
+def test_an_error_of_the_machine_leaves_the_pipeline():
     with pytest.raises(ProcessingEnvironmentError):
         process("HelplessRule")
 
 
-def test_a_machine_that_lacks_what_a_rule_needs_is_told_before_any_crash():
+def test_a_missing_requirement_of_a_rule_is_reported_before_any_crash():
     rules = ("RenamingRule", "HelplessRule", "PoorRule", "AsPoorRule")
     with pytest.raises(ProcessingEnvironmentError, match=r"^no stackwalker; no reference data$"):
         pipeline(*rules).check()
@@ -134,7 +134,7 @@ def test_an_earlier_result_of_another_shape_does_no_harm(notes):
 
 
 class DeepRule(Rule):
-    """Writes deep stacks; the one behind it sees all of their frames."""
+    """Writes deep stacks; the rule behind it sees all of their frames."""
 
     def action(self, crash: Crash) -> bool:
         for walked in (crash.processed, crash.processed.setdefault("upload_file_minidump_x", {})):
@@ -185,11 +185,11 @@ class EagerRule(StubbornRule):
         EagerRule.reloaded += 1
 
 
-def test_a_rule_that_cannot_reload_is_logged_and_keeps_no_other_from_it(caplog):
+def test_a_rule_that_cannot_reload_is_logged_and_the_others_reload(caplog):
     before = EagerRule.reloaded
     assert not pipeline("StubbornRule", "EagerRule").reload()
     assert EagerRule.reloaded == before + 1
-    assert "rule StubbornRule goes on with what it had: lists/prefix.txt, line 3" in caplog.text
+    assert "rule StubbornRule keeps what it had: lists/prefix.txt, line 3" in caplog.text
     assert pipeline("EagerRule").reload()
 
 

@@ -1,4 +1,4 @@
-"""The contract of every rule: what is raised in it stays in it."""
+"""The contract of every rule: an exception in it does not leave it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_rule_is_given_the_values_of_its_options(crash):
     assert crash.processed == {"greeting": "good evening"}
 
 
-def test_an_action_is_not_taken_where_the_predicate_says_no(crash):
+def test_an_action_is_not_taken_if_the_predicate_is_false(crash):
     crash.raw["silent"] = "1"
 
     assert Greets().act(crash) == (False, None)
@@ -111,7 +111,7 @@ def test_an_error_of_the_machine_leaves_the_rule(step, crash):
         OSError(errno.EMFILE, "Too many"),
     ],
 )
-def test_what_this_machine_lacks_is_no_fault_of_the_crash(error):
+def test_a_lack_of_this_machine_is_not_the_crashs_fault(error):
     class Hungry(Rule):
         def action(self, crash: Crash) -> bool:
             raise error

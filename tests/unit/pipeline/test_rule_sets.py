@@ -1,4 +1,4 @@
-"""Rule sets from configuration: order, options, and what is said of one that is wrong."""
+"""Rule sets from the configuration: order, options, and messages about wrong ones."""
 
 import json
 import re
@@ -67,7 +67,7 @@ def test_another_class_may_do_the_work_of_a_rule_such_as_one_that_wraps_it(stats
         assert len(statsd_server.timings(f"processor.{name}.act")) == 1
 
 
-def test_a_class_that_is_no_rule_does_no_work_of_one():
+def test_a_class_that_is_not_a_rule_cannot_replace_one():
     with pytest.raises(ConfigurationError, match=r"a\.Greeting\.rule_class: .*'json\.JSONDecoder' is not a Rule"):
         said(
             [["a", "", "", "apply_all_rules", GREETING]],
@@ -105,7 +105,7 @@ def test_a_list_behind_a_plus_sign_is_added_to_the_default_sets(added):
     assert rule_sets_converter()(converted.to_str()).rule_sets == converted.rule_sets
 
 
-def test_nothing_added_is_the_default():
+def test_an_empty_addition_leaves_the_default_sets():
     assert [rule_set.as_list() for rule_set in rule_sets_converter(KNOWN)("+[]").rule_sets] == KNOWN
 
 
@@ -117,8 +117,8 @@ def test_nothing_added_is_the_default():
         ("+{}", "or + and such a list"),
         ('+["c"', "'[' was never closed, in line 1"),
         ('+["c"]', "a rule set is a list of five strings"),
-        ('+["a"]', "rule set 'a' is one of the default, to which + adds others; to change the default, list all"),
-        (f'+[["b", "", "", "apply_all_rules", "{GREETING}"]]', "rule set 'b' is one of the default"),
+        ('+["a"]', "rule set 'a' is a default one, and + only adds others; to change it, list all"),
+        (f'+[["b", "", "", "apply_all_rules", "{GREETING}"]]', "rule set 'b' is a default one"),
         (
             '+[["c", "", "", "apply_all_rules", ""], ["c", "", "", "apply_all_rules", ""]]',
             "two rule sets are named 'c'",
@@ -126,7 +126,7 @@ def test_nothing_added_is_the_default():
         ('+[["c", "", "", "apply_all_rules", "no.such.Rule"]]', "rule set 'c': module no.such cannot be imported"),
     ],
 )
-def test_what_is_wrong_behind_a_plus_sign_is_named_with_the_reason(rule_sets, expected):
+def test_an_error_behind_a_plus_sign_is_named_with_the_reason(rule_sets, expected):
     with pytest.raises(ValueError, match=re.escape(expected)):
         rule_sets_converter(KNOWN)(rule_sets)
 
@@ -144,7 +144,7 @@ def test_what_is_wrong_behind_a_plus_sign_is_named_with_the_reason(rule_sets, ex
         ('["unknown"]', "a rule set is a list of five strings"),
         ('[["a", "", "", "apply_all_rules"]]', "a rule set is a list of five strings"),
         ('[["a", "", "", "apply_some_rules", ""]]', "rule set 'a': 'apply_some_rules' is not a way to apply rules"),
-        ('[["a b", "", "", "apply_all_rules", ""]]', "its name must be"),
+        ('[["a b", "", "", "apply_all_rules", ""]]', "its name must consist of"),
         ('[["a", "", "json.JSONDecoder", "apply_all_rules", ""]]', "'json.JSONDecoder' is not a TransformRuleSystem"),
         ('[["a", "", "", "apply_all_rules", "json.JSONDecoder"]]', "'json.JSONDecoder' is not a Rule"),
         ('[["a", "", "", "apply_all_rules", "no.such.Rule"]]', "rule set 'a': module no.such cannot be imported"),

@@ -1,4 +1,4 @@
-"""Reference data: what a file says, and one provider for all rules that share it."""
+"""Reference data: the content of a file, and one provider for all rules that share it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from socorro_processor.configuration import Configuration, Namespace, Source, de
 from socorro_processor.configuration.sources import SourcedValue
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.pipeline.rule import Crash, Rule
-from socorro_processor.reference.data import ReferenceData
 from socorro_processor.reference.file import FileReferenceData, default_file
 from socorro_processor.reference.provider import ReferenceDataProvider, provider_for, refresh_providers
+from socorro_processor.reference.tables import ReferenceData
 from socorro_processor.rules.raw_transform import ProductRewrite
 from socorro_processor.rules.releases import BetaVersionRule, OSPrettyVersionRule
 
@@ -50,29 +50,6 @@ def provider(file) -> FileReferenceData:
 
 
 class TestFile:
-    def test_a_product_is_renamed_only_where_the_row_says_so(self, file):
-        assert provider(file).product_name("{fennec}") == "Fennec"
-        assert provider(file).product_name("{firefox}") is None
-        assert provider(file).product_name("{other}") is None
-
-    @pytest.mark.parametrize(
-        ("build", "version"),
-        [
-            (("Firefox", "48.0", "beta", 20160726073904), "48.0b10"),
-            (("Firefox", "48.0", "BETA", 20160726073904), "48.0b10"),
-            (("Firefox", "48.0", "release", 20160726073904), None),
-            (("Firefox", "48.0", "beta", 20160726073905), None),
-            (("Firefox", "47.0", "beta", 20160726073904), None),
-            (("Fennec", "48.0", "beta", 20160726073904), None),
-        ],
-    )
-    def test_a_release_is_found_by_product_version_channel_and_build(self, file, build, version):
-        assert provider(file).released_version(*build) == version
-
-    def test_windows_is_named_by_major_and_minor_version(self, file):
-        assert provider(file).windows_name(6, 1) == "Windows 7"
-        assert provider(file).windows_name(6, 2) is None
-
     @pytest.mark.parametrize(
         ("content", "expected"),
         [
@@ -101,10 +78,10 @@ class TestFile:
         assert expected in str(raised.value)
 
     def test_a_file_that_is_not_there_is_an_error_that_names_it(self, tmp_path):
-        with pytest.raises(ConfigurationError, match=r"absent\.json cannot be read: No such file"):
+        with pytest.raises(ConfigurationError, match=r"cannot read reference data .*absent\.json: No such file"):
             provider(tmp_path / "absent.json")
 
-    def test_what_was_changed_is_in_use_after_a_reload(self, file, caplog):
+    def test_a_change_is_in_use_after_a_reload(self, file, caplog):
         reference = provider(file)
         file.write_text(json.dumps(DATA | {"windows_versions": []}))
         with caplog.at_level("INFO"):
@@ -114,24 +91,16 @@ class TestFile:
         assert reference.windows_name(6, 1) is None
         assert caplog.messages == [f"reference data {file} has changed and is in use"]
 
-    def test_a_reload_of_a_bad_file_is_refused_and_the_old_data_stay(self, file):
-        reference = provider(file)
-        file.write_text("{")
-
-        with pytest.raises(ConfigurationError):
-            reference.reload()
-        assert reference.windows_name(6, 1) == "Windows 7"
-
 
 class TestTheProjectsOwn:
-    def test_it_is_used_where_no_file_is_named(self):
+    def test_the_projects_own_file_is_used_if_none_is_named(self):
         reference = FileReferenceData(defaults(FileReferenceData))
 
         assert reference.path == default_file()
         assert reference.windows_name(10, 0) == "Windows 10"
         assert reference.product_name("{aa3c5121-dab2-40e2-81ca-7ea25febc110}") == "FennecAndroid"
 
-    def test_no_product_id_is_in_it_twice(self):
+    def test_no_product_id_is_in_the_projects_own_file_twice(self):
         ids = [row["productid"] for row in json.loads(default_file().read_text())["product_productid_map"]]
         assert len(ids) == len(set(ids))
 
@@ -159,7 +128,7 @@ def rules(**values: object) -> list[Rule]:
 
 
 class AwayAtFirst(ReferenceDataProvider):
-    """Cannot be reached for so many times."""
+    """Cannot be reached the first few times."""
 
     times = 2
 
@@ -186,13 +155,13 @@ def test_a_crash_waits_for_reference_data_that_are_away_at_the_start():
 class TestRefresh:
     @staticmethod
     def refreshed(reference, now: float) -> None:
-        """What ``refresh_providers`` does, to the end."""
+        """Do what ``refresh_providers`` does, and wait for its end."""
         refresh_providers(lambda: now)
         for thread in threading.enumerate():
             if thread.name == "reference":
                 thread.join()
 
-    def test_what_was_changed_is_in_use_once_the_time_for_it_is_over(self, file):
+    def test_a_change_is_in_use_after_the_refresh_interval(self, file):
         reference = provider_for(defaults(ProductRewrite, reference_file=str(file), reference_refresh=300))
         self.refreshed(reference, 1000)
         file.write_text(json.dumps(DATA | {"windows_versions": []}))
@@ -201,7 +170,7 @@ class TestRefresh:
         self.refreshed(reference, 1300)
         assert reference.windows_name(6, 1) is None
 
-    def test_with_an_interval_of_0_it_is_never_read_again(self, file):
+    def test_with_an_interval_of_0_the_file_is_never_read_again(self, file):
         reference = provider_for(defaults(ProductRewrite, reference_file=str(file), reference_refresh=0))
         self.refreshed(reference, 0)
         file.write_text(json.dumps(DATA | {"windows_versions": []}))
@@ -214,12 +183,12 @@ class TestRefresh:
         file.write_text("{")
         self.refreshed(reference, 300)
         assert reference.windows_name(6, 1) == "Windows 7"
-        assert "cannot be read again, the old ones stay in use" in caplog.text
+        assert "the old data stay in use" in caplog.text
 
     def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(self, file):
         file.unlink()
         os.mkfifo(file)
-        with pytest.raises(ConfigurationError, match="it is no regular file"):
+        with pytest.raises(ConfigurationError, match="it is not a regular file"):
             provider(file)
 
 
@@ -244,7 +213,7 @@ class TestSharing:
         assert rewrite.reference.product_name("{id}") == "example.org"
 
     @pytest.mark.parametrize("name", ["", "json.JSONDecoder"])
-    def test_a_class_that_is_no_provider_is_an_error(self, name):
+    def test_a_class_that_is_not_a_provider_is_an_error(self, name):
         with pytest.raises(ConfigurationError, match=r"processor\.ini: .* the class of a ReferenceDataProvider"):
             rules(**{"resource.reference.reference_class": SourcedValue(name, "processor.ini")})
 

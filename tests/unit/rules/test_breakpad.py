@@ -1,4 +1,4 @@
-"""The stackwalker rule: with small fakes, with the golden cases, and with the real one over real dumps."""
+"""The stackwalker rule: with small fakes, with the golden cases, and with the real stackwalker on real dumps."""
 
 import json
 import logging
@@ -14,7 +14,6 @@ from socorro_processor.configuration import Configuration, Source, as_ini, defau
 from socorro_processor.errors import ConfigurationError, ProcessingEnvironmentError
 from socorro_processor.machine.bounded_program import Limits
 from socorro_processor.machine.memory_share import SMALLEST, MemoryShare, memory_share
-from socorro_processor.machine.orphans import MARK
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.breakpad import BreakpadStackwalkerRule2015
@@ -30,7 +29,7 @@ Program = Callable[[str], str]
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
-    """Writes a shell script, and gives its path."""
+    """Writes a shell script, and returns its path."""
 
     def write(text: str) -> str:
         path = tmp_path / "program"
@@ -51,7 +50,7 @@ def rule(**options: Any) -> BreakpadStackwalkerRule2015:
 
 @pytest.fixture(autouse=True)
 def closed() -> Iterator[None]:
-    """No rule of a test goes on building indexes in the next."""
+    """No rule of a test goes on building indexes in the next test."""
     yield
     while _MADE:
         _MADE.pop().close()
@@ -65,7 +64,7 @@ def crash_with(directory: Path, **dumps: object) -> Crash:
     return Crash("an id", raw, {name: directory / name for name in dumps}, temporary_directory=directory)
 
 
-# What it writes
+# Its output
 
 
 def test_the_main_dump_goes_to_the_crash_and_the_others_below_their_names(tmp_path: Path) -> None:
@@ -105,7 +104,7 @@ def test_a_dump_without_a_byte_is_not_walked(tmp_path: Path) -> None:
     assert rule(command_line="/no/walker").act(crash) == (True, True)
     assert crash.processed["mdsw_status_string"] == "EmptyMinidump"
     assert crash.processed["mdsw_return_code"] is None
-    assert crash.notes == [f"stackwalk of {MAIN} failed: EmptyMinidump, there is not a byte in the dump"]
+    assert crash.notes == [f"stackwalk of {MAIN} failed: EmptyMinidump, the dump has no bytes"]
     assert METRICS.snapshot().counter("stackwalk.ended", outcome="EmptyMinidump") == counted + 1
 
 
@@ -126,9 +125,9 @@ def test_a_dump_of_another_name_may_be_the_main_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "options", "status", "said"),
     [
-        ("sleep 60", {"kill_timeout": "0.3"}, "TimedOut", "killed, it was not done"),
+        ("sleep 60", {"kill_timeout": "0.3"}, "TimedOut", "killed: not done"),
         ("cat /dev/zero", {"output_limit": "100k"}, "OutputTooLarge", "its output was too large (output_limit)"),
-        ("echo no JSON", {}, "unknown error", "no JSON"),
+        ("echo no JSON", {}, "unknown error", "not JSON"),
         ("echo '{\"status\": '; kill -SEGV $$", {}, "unknown error", "died of signal 11"),
         ("exit 1", {}, "unknown error", "printed nothing"),
     ],
@@ -145,7 +144,7 @@ def test_whatever_the_stackwalker_does_the_crash_goes_on(
     assert any(said in note for note in crash.notes)
 
 
-def test_of_too_many_minidumps_the_main_one_and_the_first_others_are_walked(tmp_path: Path) -> None:
+def test_the_main_one_and_the_first_others_of_too_many_minidumps_are_walked(tmp_path: Path) -> None:
     others = [f"{MAIN}_{number}" for number in range(100)]
     crash = crash_with(tmp_path, **{name: {"status": "OK"} for name in [*others, MAIN]})
     rule(command_line="cat {dump_file_pathname}", maximum_minidumps=3).act(crash)
@@ -154,7 +153,7 @@ def test_of_too_many_minidumps_the_main_one_and_the_first_others_are_walked(tmp_
     assert crash.notes == ["98 of 101 minidumps are not walked: maximum_minidumps"]
 
 
-def test_hanging_on_every_minidump_that_is_walked_is_no_hang_of_the_processor() -> None:
+def test_a_hang_on_every_minidump_is_not_a_hang_of_the_processor() -> None:
     options = defaults(BreakpadStackwalkerRule2015)
     maximum_crash_time = float(FetchTransformSaveApp.required_config.app.maximum_crash_time.default)
     assert options.maximum_minidumps * options.kill_timeout < maximum_crash_time * 0.9
@@ -164,13 +163,13 @@ def test_what_is_printed_for_all_minidumps_of_a_crash_is_limited(tmp_path: Path)
     crash = crash_with(tmp_path, **{name: ["x" * 60_000] for name in (MAIN, PLUGIN, MAIN + "_browser")})
     rule(command_line="cat {dump_file_pathname}", output_limit="100k").act(crash)
     assert [note for note in crash.notes if "too large" in note] == [
-        f"stackwalk of {PLUGIN}: killed, its output was too large (output_limit)",
-        f"stackwalk of {MAIN}_browser: killed, its output was too large (output_limit)",
+        f"stackwalk of {PLUGIN}: killed: its output was too large (output_limit)",
+        f"stackwalk of {MAIN}_browser: killed: its output was too large (output_limit)",
     ]
     assert crash.processed[PLUGIN]["mdsw_status_string"] == "OutputTooLarge"
 
 
-def test_of_a_stack_of_which_more_is_printed_than_may_be_the_beginning_and_the_end_are_kept(tmp_path: Path) -> None:
+def test_the_beginning_and_the_end_of_a_stack_with_too_much_output_are_kept(tmp_path: Path) -> None:
     (tmp_path / MAIN).write_bytes(minidump_of_a_deep_stack(frames=3000))
     crash = Crash("an id", {}, {MAIN: tmp_path / MAIN}, temporary_directory=tmp_path)
     rule(command_pathname=str(stackwalker()), output_limit="400k").act(crash)
@@ -183,7 +182,7 @@ def test_of_a_stack_of_which_more_is_printed_than_may_be_the_beginning_and_the_e
         assert (thread["truncated"], thread["frame_count"]) == (True, 3000)
 
 
-def test_a_stackwalker_that_cannot_run_is_no_fault_of_the_crash(tmp_path: Path) -> None:
+def test_a_stackwalker_that_cannot_run_is_not_the_crashs_fault(tmp_path: Path) -> None:
     walks = rule(command_pathname="/no/stackwalker")
     with pytest.raises(ProcessingEnvironmentError, match="bin/install-stackwalker"):
         walks.act(crash_with(tmp_path, **{MAIN: {}}))
@@ -191,7 +190,7 @@ def test_a_stackwalker_that_cannot_run_is_no_fault_of_the_crash(tmp_path: Path) 
         walks.check()
 
 
-def test_a_stackwalker_that_is_stopped_with_the_service_is_no_fault_of_the_crash(
+def test_a_stackwalker_that_is_stopped_with_the_service_is_not_the_crashs_fault(
     program: Program, tmp_path: Path
 ) -> None:
     walks = rule(command_line="{command_pathname}", command_pathname=program("kill -TERM $$"))
@@ -199,9 +198,7 @@ def test_a_stackwalker_that_is_stopped_with_the_service_is_no_fault_of_the_crash
         walks.act(crash_with(tmp_path, **{MAIN: {}}))
 
 
-def test_a_stackwalker_with_other_arguments_than_ours_is_no_fault_of_the_crash(
-    program: Program, tmp_path: Path
-) -> None:
+def test_a_stackwalker_with_other_arguments_than_ours_is_not_the_crashs_fault(program: Program, tmp_path: Path) -> None:
     walks = rule(command_pathname=program("echo unexpected argument >&2; exit 2"))
     with pytest.raises(ProcessingEnvironmentError, match=r"exit code 2 .*unexpected argument"):
         walks.check()
@@ -236,25 +233,35 @@ def test_walks_are_measured(tmp_path: Path) -> None:
         assert after[name, ()].count == earlier + 2
 
 
-# What the stackwalker is given
+# Its input
 
 
-def test_the_raw_crash_is_handed_over_in_a_file_that_is_gone_afterwards(program: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize("directory", ["of the crash", "configured", "of the system"])
+def test_the_raw_crash_is_handed_over_in_a_file_that_is_gone_with_its_directory(
+    program: Program, tmp_path: Path, directory: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
     walks = rule(
         command_line="{command_pathname} {raw_crash_pathname}",
-        command_pathname=program(
-            'printf \'{"status": "OK", "mode": "%s", "raw": %s}\' "$(stat -c %A "$1")" "$(cat "$1")"'
-        ),
+        command_pathname=program('printf \'{"status": "OK", "path": "%s", "raw": %s}\' "$1" "$(cat "$1")"'),
+        temporary_file_system_storage_path=str(elsewhere) if directory == "configured" else "",
     )
     crash = crash_with(tmp_path, **{MAIN: {}, PLUGIN: {}})
+    if directory == "of the system":
+        crash.temporary_directory = None
     before = sorted(tmp_path.iterdir())
     walks.act(crash)
     assert crash.processed["json_dump"]["raw"]["ProductName"] == "Firefox"
-    assert crash.processed[PLUGIN]["json_dump"]["raw"] == crash.processed["json_dump"]["raw"]
-    assert sorted(tmp_path.iterdir()) == before
+    assert crash.processed[PLUGIN]["json_dump"] == crash.processed["json_dump"]
+    path = Path(crash.processed["json_dump"]["path"])
+    assert sorted(tmp_path.iterdir()) == sorted([*before, path] if directory == "of the crash" else before)
+    assert (elsewhere in path.parents) == (directory == "configured")
+    assert path.exists() == (directory == "of the crash")
+    assert not list(elsewhere.iterdir())
 
 
-def test_the_raw_crash_is_removed_also_where_the_walk_cannot_be_made(tmp_path: Path) -> None:
+def test_the_raw_crash_is_removed_even_if_the_walk_cannot_be_made(tmp_path: Path) -> None:
     walks = rule(command_line="/no/walker {raw_crash_pathname}", temporary_file_system_storage_path=str(tmp_path))
     crash = crash_with(tmp_path, **{MAIN: {}})
     before = sorted(tmp_path.iterdir())
@@ -263,13 +270,13 @@ def test_the_raw_crash_is_removed_also_where_the_walk_cannot_be_made(tmp_path: P
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_raw_crash_that_cannot_be_written_is_no_fault_of_the_crash(tmp_path: Path) -> None:
+def test_a_raw_crash_that_cannot_be_written_is_not_the_crashs_fault(tmp_path: Path) -> None:
     walks = rule(command_line="cat {raw_crash_pathname}", temporary_file_system_storage_path=str(tmp_path / "nowhere"))
     with pytest.raises(ProcessingEnvironmentError, match="cannot write the raw crash"):
         walks.act(crash_with(tmp_path, **{MAIN: {}}))
 
 
-def test_no_raw_crash_is_written_for_a_stackwalker_that_does_not_ask(tmp_path: Path) -> None:
+def test_no_raw_crash_is_written_for_a_stackwalker_that_does_not_read_it(tmp_path: Path) -> None:
     walks = rule(command_line="cat {dump_file_pathname}", temporary_file_system_storage_path=str(tmp_path / "nowhere"))
     assert walks.act(crash_with(tmp_path, **{MAIN: {}})) == (True, True)
 
@@ -318,7 +325,7 @@ def test_a_command_line_of_2016_still_works(program: Program, tmp_path: Path) ->
     assert said == [*expected, str(tmp_path / MAIN)]
 
 
-def test_only_the_chosen_environment_is_handed_on(
+def test_only_the_configured_environment_is_passed_on(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET", "s")
@@ -327,13 +334,6 @@ def test_only_the_chosen_environment_is_handed_on(
     crash = crash_with(tmp_path, **{MAIN: {}})
     rule(command_pathname=program(script), environment="PATH,WANTED,UNSET").act(crash)
     assert crash.processed["json_dump"]["said"] == "wC.UTF-8"
-
-
-def test_a_stackwalker_can_be_told_by_the_directory_of_its_crash(program: Program, tmp_path: Path) -> None:
-    script = f'printf \'{{"status": "OK", "said": "%s"}}\' "${MARK}"'
-    crash = crash_with(tmp_path, **{MAIN: {}})
-    rule(command_pathname=program(script)).act(crash)
-    assert crash.processed["json_dump"]["said"] == str(tmp_path)
 
 
 # Its configuration
@@ -358,7 +358,7 @@ def test_a_bad_value_is_an_error_at_the_start(option: str, value: str) -> None:
         rule(**{option: value})
 
 
-def test_by_default_five_times_the_largest_real_output_is_read_and_no_gigabytes_are_made_of_it() -> None:
+def test_by_default_five_times_the_largest_real_output_is_read_in_little_memory() -> None:
     largest, growth = 2_500_000, 35  # of `{},{},...`, as JSON in memory
     limit = defaults(BreakpadStackwalkerRule2015).output_limit
     assert 5 * largest < limit == Limits().output
@@ -372,7 +372,7 @@ def test_a_token_in_the_private_symbol_servers_address_is_not_printed() -> None:
     assert "s3cret" not in printed
 
 
-def test_its_printed_configuration_can_be_read_again(tmp_path: Path) -> None:
+def test_the_printed_configuration_of_the_rule_can_be_read_back(tmp_path: Path) -> None:
     values = Source({"memory_limit": "500M", "symbols_path": "/a, /b", "sandbox": "env -i", "cpu_limit": "7.5"})
     definitions = BreakpadStackwalkerRule2015.get_required_config
     written = tmp_path / "rule.ini"
@@ -410,7 +410,7 @@ LIMIT = 'printf \'{"status": "OK", "limit": %s}\' "$(ulimit -v)"'
         ({"memory_limit": "700M"}, 4, 700 << 10, "a stackwalker may use 700 MB of memory (memory_limit)"),
     ],
 )
-def test_a_walk_gets_its_share_of_the_memory_where_no_operator_says_what(
+def test_a_walk_gets_its_share_of_the_memory_by_default(
     program: Program, tmp_path: Path, options: dict[str, str], threads: int, kilobytes: int, said: str
 ) -> None:
     # The limits are set at once, but a shell may be faster.
@@ -422,14 +422,14 @@ def test_a_walk_gets_its_share_of_the_memory_where_no_operator_says_what(
     assert crash.processed["json_dump"]["limit"] == kilobytes
 
 
-def test_walks_that_may_use_more_than_there_is_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_limit_above_the_memory_of_the_machine_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     rule_of_2_gb().prepare(6)
     assert caplog.text == ""
     rule_of_2_gb().prepare(16)
     assert "256 MB, of 2048 MB for 16 walks at once: give the processor more memory, or fewer threads" in caplog.text
 
 
-def test_a_minidump_of_100_000_threads_costs_its_share_of_the_memory_and_says_so(tmp_path: Path) -> None:
+def test_a_minidump_of_100_000_threads_stays_within_its_share_of_the_memory_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "dump").write_bytes(minidump_of_threads(100_000))
     walks = rule_of_2_gb(symbols_path=str(tmp_path), command_pathname=str(stock_stackwalker()))
     walks.prepare(4)
@@ -508,7 +508,7 @@ def test_a_real_dump_gives_all_that_the_other_rules_read(real: BreakpadStackwalk
     json_dump = crash.processed["json_dump"]
     thread = json_dump["crash_info"]["crashing_thread"]
     frames = json_dump["crashing_thread"]["frames"]
-    # Only the crashing thread's come with registers.
+    # Only the frames of the crashing thread have registers.
     assert [frame["offset"] for frame in frames] == [
         frame["offset"] for frame in json_dump["threads"][thread]["frames"]
     ]
@@ -521,13 +521,13 @@ def test_a_real_dump_gives_all_that_the_other_rules_read(real: BreakpadStackwalk
 
 
 @pytest.mark.parametrize("dump", dumps_in("hostile"))
-def test_a_damaged_dump_is_a_note_or_is_coped_with(real: BreakpadStackwalkerRule2015, dump: Path | None) -> None:
+def test_a_damaged_dump_gives_a_note_or_a_result(real: BreakpadStackwalkerRule2015, dump: Path | None) -> None:
     crash = walked(real, dump)
     assert crash.processed["success"] or any("failed" in note for note in crash.notes)
     assert isinstance(crash.processed["json_dump"], dict)
 
 
-def test_the_default_command_line_is_one_for_it(real: BreakpadStackwalkerRule2015) -> None:
+def test_the_default_command_line_suits_the_stackwalker(real: BreakpadStackwalkerRule2015) -> None:
     real.check()
 
 
@@ -536,7 +536,7 @@ def test_symbols_are_used(real: BreakpadStackwalkerRule2015) -> None:
     assert crash.processed["json_dump"]["crashing_thread"]["frames"][0]["function"].endswith("CrashFunction")
 
 
-def test_what_is_no_dump_at_all_is_a_note(real: BreakpadStackwalkerRule2015, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_dump_is_a_note(real: BreakpadStackwalkerRule2015, tmp_path: Path) -> None:
     for content in (b"", b"MDMP", b"MDMP" + b"\xff" * 4096, b"GIF89a"):
         (tmp_path / "dump").write_bytes(content)
         crash = walked(real, tmp_path / "dump")

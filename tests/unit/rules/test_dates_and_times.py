@@ -62,7 +62,7 @@ def test_the_submission_is_what_the_collector_wrote_else_the_day_of_the_crash_id
 
 
 @pytest.mark.parametrize("timestamp", ["yesterday", "", 5, ["2016"], "9999-12-31T23:59:59-10:00"])
-def test_a_submission_that_is_no_date_is_noted(timestamp):
+def test_a_submission_that_is_not_a_date_is_noted(timestamp):
     crash = crash_of(submitted_timestamp=timestamp)
 
     assert crash.processed["submitted_timestamp"] == "2016-11-23T00:00:00+00:00"
@@ -137,7 +137,7 @@ def test_an_absent_time_is_taken_from_the_next_and_a_bad_one_is_zero(annotations
         ("9" * 5000, None, "not an integer"),
     ],
 )
-def test_the_seconds_since_the_last_crash_fit_a_column_or_are_none(value, last_crash, note):
+def test_the_seconds_since_the_last_crash_fit_a_column_or_are_null(value, last_crash, note):
     crash = crash_of(CrashTime="1469552466", SecondsSinceLastCrash=value)
 
     assert crash.processed["last_crash"] == last_crash
@@ -157,7 +157,7 @@ def test_each_bad_time_is_noted_with_a_piece_of_its_value(annotation):
 def test_a_time_that_is_only_that_of_the_submission_is_noted():
     assert crash_of(SecondsSinceLastCrash="1").notes == [
         "CrashTime is missing",
-        "client_crash_date is not known, the time of submission stands for it",
+        "client_crash_date is not known: it is set to the time of submission",
     ]
 
 

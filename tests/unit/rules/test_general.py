@@ -94,7 +94,7 @@ def test_the_thread_is_known_from_either_place(crash_info, threads_index, thread
 
 
 @pytest.mark.parametrize("index", [None, -1, True, 1.0, "1", [1]])
-def test_a_thread_that_nobody_knows_is_none_and_noted(index):
+def test_an_unknown_thread_is_null_and_noted(index):
     crash = crash_with({"crash_info": {"crashing_thread": index}})
 
     assert CrashingThreadRule().act(crash) == (True, True)
@@ -102,7 +102,7 @@ def test_a_thread_that_nobody_knows_is_none_and_noted(index):
     assert crash.notes == ["the stackwalker did not say which thread crashed"]
 
 
-def test_it_is_told_how_exploitable_a_crash_is():
+def test_a_crash_has_its_exploitability():
     crash = crash_with({"sensitive": {"exploitability": "high"}})
 
     assert ExploitablityRule().act(crash) == (True, True)
@@ -113,7 +113,7 @@ def test_it_is_told_how_exploitable_a_crash_is():
 @pytest.mark.parametrize(
     "json_dump", [*NO_JSON_DUMPS, *({"sensitive": {"exploitability": it}} for it in (None, 5, []))]
 )
-def test_where_nobody_says_how_exploitable_a_crash_is_it_is_unknown(json_dump):
+def test_without_an_exploitability_it_is_unknown(json_dump):
     crash = crash_with(json_dump)
 
     assert ExploitablityRule().act(crash) == (True, True)

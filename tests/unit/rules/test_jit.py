@@ -30,7 +30,7 @@ def crash(tmp_path) -> Crash:
     return Crash(id="", raw={}, dumps={"upload_file_minidump": dump}, processed=dict(JIT_CRASH))
 
 
-def test_the_category_is_what_the_program_says_of_the_dump(crash):
+def test_the_category_is_the_output_of_the_program(crash):
     assert rule_that_runs("cat {dump_file_pathname}").act(crash) == (True, True)
     assert crash.processed["classifications"] == {"jit": {"category": "a category", "category_return_code": 0}}
     assert not crash.notes
@@ -40,7 +40,7 @@ def test_the_category_is_what_the_program_says_of_the_dump(crash):
     ("options", "limit"),
     [({}, memory_share(1000, 2 << 30).bytes), ({"memory_limit": "700M"}, 700 << 20)],
 )
-def test_the_program_gets_a_walks_share_of_the_memory_where_no_operator_says_what(crash, options, limit):
+def test_the_program_gets_a_walks_share_of_the_memory_by_default(crash, options, limit):
     rule = rule_that_runs("sh -c 'while [ $(ulimit -v) = unlimited ]; do :; done; ulimit -v'", **options)
     rule.prepare(1000)
     rule.act(crash)
@@ -53,6 +53,13 @@ def test_the_program_is_named_by_its_path(crash):
 
     rule.act(crash)
     assert crash.processed["classifications"]["jit"]["category"] == "a category"
+
+
+def test_a_crash_has_its_processor_by_the_name_of_2015_or_of_2026(crash):
+    crash.processed["cpu_arch"] = crash.processed.pop("cpu_name")
+    assert rule_that_runs("cat {dump_file_pathname}").predicate(crash)
+    crash.processed["cpu_arch"] = "amd64"
+    assert not rule_that_runs("cat {dump_file_pathname}").predicate(crash)
 
 
 def test_without_a_program_no_crash_is_categorized(crash):
@@ -111,7 +118,7 @@ def test_a_crash_without_a_dump_is_noted(crash):
     assert "no minidump" in crash.notes[0]
 
 
-def test_a_program_that_is_not_there_is_no_crashs_fault(crash):
+def test_a_missing_program_is_not_the_crashs_fault(crash):
     rule = JitCrashCategorizeRule(defaults(JitCrashCategorizeRule, command_pathname="/nowhere/categorize"))
 
     with pytest.raises(ProcessingEnvironmentError, match="/nowhere/categorize"):
@@ -120,7 +127,7 @@ def test_a_program_that_is_not_there_is_no_crashs_fault(crash):
         rule.act(crash)
 
 
-def test_a_command_line_with_a_field_that_is_not_there_is_refused():
+def test_a_command_line_with_an_unknown_field_is_refused():
     with pytest.raises(ConfigurationError, match="command_line"):
         rule_that_runs("cat {dump}")
 
@@ -135,7 +142,7 @@ def test_a_command_line_with_a_field_that_is_not_there_is_refused():
         (["baseline"], "load"),
     ],
 )
-def test_a_category_signs_alone(category, signature):
+def test_a_category_replaces_the_signature(category, signature):
     crash = Crash(id="", raw={}, processed={"signature": "load", "classifications": {"jit": {"category": category}}})
 
     SignatureJitCategory().act(crash)

@@ -1,4 +1,4 @@
-"""Which symbols the stackwalker looked for and did not find."""
+"""The symbols that the stackwalker looked for and did not find."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_without_modules_nothing_was_missed():
     assert rows({"modules": []}) == []
 
 
-def test_what_else_is_known_of_the_processing_stays():
+def test_other_facts_about_the_processing_stay():
     crash = Crash(id=CRASH_ID, raw={}, processed={"processing": {"attempt": 1}})
 
     MissingSymbolsRule().act(crash)

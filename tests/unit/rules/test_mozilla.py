@@ -46,7 +46,7 @@ def test_a_product_is_carried_over():
     }
 
 
-def test_what_a_product_does_not_say_is_empty_and_its_distributor_none():
+def test_missing_product_fields_are_empty_and_a_missing_distributor_is_null():
     assert processed(ProductRule(), {}) == {
         "product": "",
         "version": "",
@@ -81,7 +81,7 @@ def test_the_stack_of_a_java_exception_is_carried_over(raw, stack):
     assert processed(JavaProcessRule(), raw) == {"java_stack_trace": stack}
 
 
-def test_a_raw_crash_without_a_java_exception_says_so_from_then_on():
+def test_a_raw_crash_without_a_java_exception_gets_a_null_annotation():
     raw: dict[str, object] = {}
 
     assert processed(JavaProcessRule(), raw) == {"java_stack_trace": None}
@@ -89,10 +89,10 @@ def test_a_raw_crash_without_a_java_exception_says_so_from_then_on():
 
 
 @pytest.mark.parametrize(("raw", "programs"), [({"Winsock_LSP": "MSAFD : 2"}, "MSAFD : 2"), ({}, None)])
-def test_what_is_hooked_into_windows_network_is_carried_over(raw, programs):
+def test_winsock_hooks_are_carried_over(raw, programs):
     crash = Crash(id=CRASH_ID, raw=raw)
 
-    # No rule set waits for its success: it says nothing of it.
+    # No rule set waits for its success, so it returns none.
     assert Winsock_LSPRule().act(crash) == (True, None)
     assert crash.processed == {"Winsock_LSP": programs}
 

@@ -1,4 +1,4 @@
-"""Rules that put the raw crash right."""
+"""Rules that correct the raw crash."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ def test_an_extended_support_release_without_a_version_is_noted(raw):
 )
 class TestWhatAPluginSays:
     @pytest.mark.parametrize("said_before", [True, False])
-    def test_it_stands_for_what_the_browser_says(self, rule, plugins, browsers, said_before):
+    def test_the_value_for_plugins_replaces_that_of_the_browser(self, rule, plugins, browsers, said_before):
         crash = crash_with({plugins: "new"} | ({browsers: "old"} if said_before else {}))
 
         assert rule.act(crash) == (True, True)
         assert crash.raw == {plugins: "new", browsers: "new"}
 
     @pytest.mark.parametrize("value", ["", None, ["new"]])
-    def test_where_it_says_nothing_the_browsers_word_stands(self, rule, plugins, browsers, value):
+    def test_without_a_value_for_plugins_that_of_the_browser_stays(self, rule, plugins, browsers, value):
         crash = crash_with({plugins: value, browsers: "old"})
 
         assert rule.act(crash) == (False, None)
@@ -121,7 +121,7 @@ class TestWhatAPluginSays:
         ({"ReleaseChannel": None}, None),
     ],
 )
-def test_the_beta_of_fennec_that_said_it_is_a_release_is_put_right(difference, channel):
+def test_the_beta_of_fennec_that_called_itself_a_release_is_corrected(difference, channel):
     crash = crash_with(FENNEC_BETA | difference)
 
     assert FennecBetaError20150430().act(crash) == ((True, True) if channel == "beta" else (False, None))

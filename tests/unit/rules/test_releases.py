@@ -1,4 +1,4 @@
-"""What a version stands for: the release of a beta, the name of a system."""
+"""Names for people: the release of a beta, the name of a system."""
 
 from __future__ import annotations
 
@@ -115,14 +115,14 @@ def test_other_channels_keep_their_version(beta_version, channel):
         (["Windows NT"], "6.1", None),
     ],
 )
-def test_a_system_is_named_as_people_do(pretty_version, os_name, os_version, pretty):
+def test_a_system_is_named_as_people_name_it(pretty_version, os_name, os_version, pretty):
     crash = crash_with(os_name=os_name, os_version=os_version)
 
     assert pretty_version.act(crash) == (True, True)
     assert crash.processed["os_pretty_version"] == pretty
 
 
-def test_a_system_of_which_nothing_is_said_has_no_name(pretty_version):
+def test_an_unknown_system_has_no_name(pretty_version):
     crash = crash_with()
 
     assert pretty_version.act(crash) == (True, True)

@@ -1,4 +1,4 @@
-"""What rules put into a signature besides the stack."""
+"""Rules that add other facts than the stack to a signature."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rewritten(rule: Rule, raw: dict[str, object], signature: str = "load", **pro
         ("hang | EMPTY", "OK", "hang | EMPTY"),
     ],
 )
-def test_an_empty_signature_says_what_came_of_the_stackwalk(signature, status, outcome):
+def test_an_empty_signature_names_the_outcome_of_the_stackwalk(signature, status, outcome):
     crash = rewritten(StackwalkerErrorSignatureRule(), {}, signature, mdsw_status_string=status)
 
     assert crash.processed["signature"] == outcome
@@ -50,7 +50,7 @@ def test_an_empty_signature_says_what_came_of_the_stackwalk(signature, status, o
         ({"OOMAllocationSize": "1"}, "NS_ABORT_OOM", "OOM | small"),
     ],
 )
-def test_a_crash_without_memory_is_marked_by_how_much_it_wanted(raw, signature, outcome):
+def test_a_crash_for_lack_of_memory_is_marked_by_the_size_it_wanted(raw, signature, outcome):
     crash = rewritten(OOMSignature(), raw, signature)
 
     assert crash.processed == {"signature": outcome, "original_signature": signature}
@@ -58,14 +58,14 @@ def test_a_crash_without_memory_is_marked_by_how_much_it_wanted(raw, signature, 
 
 
 @pytest.mark.parametrize("size", ["", "big", "1.5", "1_0", "\u0663", "9" * 5000, None, True, [1]])
-def test_a_size_that_is_no_number_leaves_the_signature_and_is_noted(size):
+def test_a_size_that_is_not_a_number_leaves_the_signature_and_is_noted(size):
     crash = rewritten(OOMSignature(), {"OOMAllocationSize": size})
 
     assert crash.processed == {"signature": "load", "original_signature": "load"}
     assert "OOMAllocationSize" in crash.notes[0]
 
 
-def test_a_crash_with_memory_is_not_marked():
+def test_a_crash_with_enough_memory_is_not_marked():
     assert OOMSignature().act(Crash(id="", raw={}, processed={"signature": "load"})) == (False, None)
 
 
@@ -102,7 +102,7 @@ def test_without_a_message_there_was_no_abort(raw):
         ({"ipc_channel_error": "e" * 101}, f"IPCError-content | {'e' * 100}"),
     ],
 )
-def test_a_broken_channel_signs_alone_and_the_old_signature_is_noted(raw, outcome):
+def test_a_broken_channel_replaces_the_signature_and_the_old_one_is_noted(raw, outcome):
     crash = rewritten(SignatureIPCChannelError(), raw)
 
     assert crash.processed["signature"] == outcome

@@ -1,4 +1,4 @@
-"""What hangs of plugins look like in the stacks of their processes."""
+"""Hangs of plugins are recognized in the stacks of their processes."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ def normalized(crash: Crash, dump: str) -> list[str]:
         ((), (), None),
     ],
 )
-def test_a_window_that_is_placed_shows_at_the_top_of_the_plugin_or_of_flash(plugin, flash, classification):
+def test_the_placing_of_a_window_shows_at_the_top_of_the_plugin_or_of_flash(plugin, flash, classification):
     crash = hang(plugin, flash)
 
     assert SetWindowPos().act(crash) == (True, classification is not None)
     assert found(crash) == classification
 
 
-def test_the_main_dump_is_the_plugins_where_the_plugin_crashed():
+def test_the_main_dump_is_the_plugins_if_the_plugin_crashed():
     crash = hang(process_type="plugin", json_dump=walked("NtUserSetWindowPos"))
 
     SetWindowPos().act(crash)
     assert found(crash) == "NtUserSetWindowPos | other"
 
 
-def test_no_more_frames_are_named_than_are_looked_at():
+def test_no_more_frames_are_noted_than_are_considered():
     crash = hang(flash=("a", "NtAlpcSendWaitReceivePort", "b"))
 
     SendWaitReceivePort().act(crash)
@@ -130,7 +130,7 @@ FIRST, SECOND, THIRD = UpdateWindowAttributes.frames
         ((FIRST, f"a<{SECOND}>", THIRD), None),
     ],
 )
-def test_a_window_that_changes_shows_in_three_frames_in_order(plugin, data):
+def test_a_changing_window_shows_in_three_frames_in_order(plugin, data):
     crash = hang(plugin)
 
     UpdateWindowAttributes().act(crash)
@@ -138,7 +138,7 @@ def test_a_window_that_changes_shows_in_three_frames_in_order(plugin, data):
     assert crash.processed.get("classifications", {}).get("skunk_works", {}).get("classification_data") == data
 
 
-def test_what_no_rule_knows_was_looked_at():
+def test_a_hang_that_no_rule_recognizes_is_marked_as_examined():
     crash = hang()
 
     assert NullClassification().act(crash) == (True, True)
@@ -153,7 +153,7 @@ def test_what_no_rule_knows_was_looked_at():
     "rule", [UpdateWindowAttributes, SetWindowPos, SendWaitReceivePort, Bug811804, Bug812318, NullClassification]
 )
 @pytest.mark.parametrize("dump", [None, 7, [], {}, {"json_dump": None}, {"json_dump": {"crashing_thread": [1]}}])
-def test_no_rule_replaces_what_was_found_nor_fails_where_no_dump_is(rule, dump):
+def test_no_rule_replaces_a_classification_or_fails_without_a_dump(rule, dump):
     crash = Crash(id="", raw={}, processed={FLASH_DUMP: dump, "classifications": {"skunk_works": {"a": "b"}}})
     assert rule().act(crash) == (False, None)
 
@@ -198,7 +198,7 @@ def test_a_hang_of_a_plugin_that_was_walked_in_full_is_considered():
         ({}, {FLASH_DUMP: None}, "flash2 is missing"),
     ],
 )
-def test_any_other_hang_of_a_plugin_is_not_and_the_reader_is_told_why(raw, processed, reason):
+def test_any_other_hang_of_a_plugin_is_not_considered_and_a_note_says_why(raw, processed, reason):
     crash = Crash(id="", raw=CONSIDERED_RAW | raw, processed=CONSIDERED | processed)
 
     assert DontConsiderTheseFilter().act(crash) == (True, True)
@@ -206,7 +206,7 @@ def test_any_other_hang_of_a_plugin_is_not_and_the_reader_is_told_why(raw, proce
 
 
 @pytest.mark.parametrize("hang", ["0", None, 0, ""])
-def test_what_is_no_hang_of_a_plugin_is_not_and_needs_no_note(hang):
+def test_other_crashes_are_not_considered_and_need_no_note(hang):
     crash = Crash(id="", raw=CONSIDERED_RAW | {"PluginHang": hang}, processed=CONSIDERED)
 
     assert DontConsiderTheseFilter().act(crash) == (True, True)

@@ -73,14 +73,14 @@ def test_the_wrapped_rule_does_its_work_with_its_options_under_its_name(rule):
     assert wrapped.predicate(crash(silent=1)) is False
 
 
-def test_acting_is_timed_whether_it_acts_or_not(rule, statsd_server):
+def test_acting_is_timed_whether_the_rule_acts_or_not(rule, statsd_server):
     wrapped = rule()
     assert wrapped.act(crash()) == (True, True)
     assert wrapped.act(crash(silent=1)) == (False, None)
     assert len(statsd_server.timings("processor.Greeting.act")) == len(statsd_server.lines()) == 2
 
 
-def test_predicate_and_action_can_be_timed_each(rule, statsd_server):
+def test_predicate_and_action_can_be_timed_separately(rule, statsd_server):
     wrapped = rule(active_list="predicate, action", statsd_prefix="p")
     wrapped.act(crash())
     wrapped.act(crash(silent=1))
@@ -88,7 +88,7 @@ def test_predicate_and_action_can_be_timed_each(rule, statsd_server):
     assert names == ["p.Greeting.predicate", "p.Greeting.action", "p.Greeting.predicate"]
 
 
-def test_a_rule_that_fails_is_noted_and_timed_as_ever(rule, statsd_server):
+def test_a_rule_that_fails_is_noted_and_timed_as_usual(rule, statsd_server):
     seen = crash(fails=1)
     assert rule(active_list="act, action").act(seen) == (True, False)
     assert seen.notes == ["rule Greeting failed in its action: ValueError"]
@@ -114,6 +114,6 @@ def test_the_rule_is_checked_reloaded_and_closed_through_the_wrapper(rule):
 
 
 @pytest.mark.parametrize("named", ["", "json.JSONDecoder"])
-def test_a_wrapper_around_no_rule_is_a_mistake_in_the_configuration(rule, named):
-    with pytest.raises(ConfigurationError, match="wrapped_object_class names no rule"):
+def test_a_wrapper_around_no_rule_is_a_configuration_error(rule, named):
+    with pytest.raises(ConfigurationError, match=r"wrapped_object_class .* is not the class of a rule"):
         rule(wrapped_object_class=named)

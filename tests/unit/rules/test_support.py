@@ -42,7 +42,7 @@ def test_bitguard_is_known_by_its_module(modules, is_found):
     assert found(crash) == ("bitguard" if is_found else None)
 
 
-def test_what_other_classifiers_found_stays():
+def test_classifications_of_other_classifiers_stay():
     crash = Crash(id="", raw={}, processed={"json_dump": {"modules": [{"filename": "bitguard.dll"}]}})
     crash.processed["classifications"] = {"jit": {"category": "x"}}
 
@@ -101,7 +101,7 @@ def test_only_an_old_firefox_is_out_of_date(raw, applies):
     assert OutOfDateClassifier().predicate(Crash(id="", raw=raw)) is applies
 
 
-def test_how_old_that_is_an_operator_says():
+def test_an_operator_sets_the_oldest_version_that_is_not_out_of_date():
     rule = OutOfDateClassifier(defaults(OutOfDateClassifier, firefox_out_of_date_version="78.5"))
 
     assert rule.predicate(old_firefox({}, "78.4.1"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from socorro_processor.rules.toolkit_version import ToolkitVersion
 
-# From the documentation of the format, each of them older than the next.
+# From the documentation of the format; each is older than the next.
 ORDER = ["-1", "1pre", "1.0", "1.1pre", "1.1pre1a", "1.1pre1", "1.1pre10a", "1.1pre10", "1.1", "1.10", "1.*", "2.0"]
 EQUAL = [("1", "1.0"), ("1.0", "1.0.0"), ("1.1pre", "1.1pre0"), ("1.0+", "1.1pre"), ("1.-1a", "1.-1a.0"), ("", "0")]
 FIREFOX = ["3.6.28", "12.0.1b3", "16.0.2esr", "16.0.2", "17.0a1", "17.0b2", "17.0b10", "17.0esr", "17.0", "100.0"]
@@ -29,7 +29,7 @@ def test_two_ways_to_write_a_version_are_one_version(one, other):
     assert hash(ToolkitVersion(one)) == hash(ToolkitVersion(other))
 
 
-def test_a_version_is_nothing_else():
+def test_anything_else_is_not_a_version():
     assert ToolkitVersion("1") != "1"
 
 
@@ -37,7 +37,7 @@ versions = st.text(alphabet="019.ab+-*", max_size=8) | st.text(max_size=8)
 
 
 @given(versions, versions, versions)
-def test_there_is_an_order_of_all_texts(one, two, three):
+def test_all_texts_have_an_order(one, two, three):
     first, second, third = sorted(map(ToolkitVersion, (one, two, three)))
 
     assert first <= second <= third

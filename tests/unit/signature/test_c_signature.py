@@ -68,12 +68,12 @@ def test_a_signature_ends_with_the_first_frame_that_says_enough(names, signature
         (["x", "handler@0x1"], 7, 0, "x"),
     ],
 )
-def test_a_hang_is_marked_and_what_is_empty_says_why(names, hang_type, thread, signature, tool):
+def test_a_hang_is_marked_and_an_empty_signature_says_why(names, hang_type, thread, signature, tool):
     assert sign(tool, names, hang_type, thread) == signature
 
 
 @pytest.mark.parametrize(("names", "thread", "note"), [([], None, "not known which"), (["raise"], 3, "thread 3")])
-def test_the_reader_is_told_why_there_is_no_proper_signature(names, thread, note, tool):
+def test_a_note_says_why_there_is_no_proper_signature(names, thread, note, tool):
     (told,) = tool.generate(names, tool.lists.current, 0, thread)[1]
 
     assert note in told
@@ -87,11 +87,11 @@ def test_a_long_signature_is_cut_and_noted(tool):
 
 
 @pytest.mark.parametrize(("maximum", "cut"), [(6, "abcdef"), (5, "ab..."), (4, "a..."), (3, "..."), (0, "...")])
-def test_what_is_cut_ends_in_an_ellipsis(maximum, cut):
+def test_a_cut_signature_ends_in_an_ellipsis(maximum, cut):
     assert truncate("abcdef", maximum) == cut
 
 
-def test_only_so_many_frames_are_considered(lists_directory):
+def test_only_the_maximum_of_frames_is_considered(lists_directory):
     values = {"siglists_directory": str(lists_directory), "maximum_frames_to_consider": 2}
     tool = CSignatureTool(defaults(CSignatureTool, **values))
     frames = [{"function": name} for name in ("abort", "malloc", "load")]
@@ -100,7 +100,7 @@ def test_only_so_many_frames_are_considered(lists_directory):
     assert "normalized" not in frames[2]
 
 
-def test_names_are_kept_in_the_frames(tool):
+def test_normal_forms_are_kept_in_the_frames(tool):
     frames = [{"function": "interpret", "line": 3}]
 
     tool.name_frames(frames, tool.lists.current, lower_case_modules=False)
@@ -108,7 +108,7 @@ def test_names_are_kept_in_the_frames(tool):
 
 
 @pytest.mark.parametrize(("lower_case_modules", "module"), [(True, "mozglue.dll"), (False, "MozGlue.DLL")])
-def test_modules_are_in_lower_case_where_that_is_asked_for(lower_case_modules, module, tool):
+def test_modules_are_in_lower_case_on_request(lower_case_modules, module, tool):
     frame = {"module": "MozGlue.DLL", "module_offset": "0x1f"}
 
     names = tool.name_frames([frame], tool.lists.current, lower_case_modules=lower_case_modules)

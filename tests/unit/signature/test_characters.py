@@ -1,4 +1,4 @@
-"""Signatures without what is not seen, but does something."""
+"""Signatures without invisible characters that have an effect."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_one_space_stands_for_a_run_of_them(text: str, plain: str) -> None:
 
 
 @given(st.text(alphabet=st.characters()))
-def test_none_is_left_and_nothing_else_is_lost(text: str) -> None:
+def test_no_such_character_is_left_and_no_other_is_lost(text: str) -> None:
     plain = without_control_characters(text)
     assert not has_control_characters(plain)
     categories = ("Cc", "Cf", "Cs", "Zl", "Zp")

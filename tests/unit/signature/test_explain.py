@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from socorro_processor.configuration import defaults
 from socorro_processor.signature.c_signature import DELIMITER, CSignatureTool, Part
-from socorro_processor.signature.explain import Explanation, describe_entry, explain
+from socorro_processor.signature.explain import BEGINS, Explanation, WalkedFrame, describe_entry, explain
 from socorro_processor.signature.siglists import FILES, IRRELEVANT, LINE_NUMBERS, PREFIX, SENTINELS, TRIM_DLL
 
 LISTS = {
@@ -30,7 +30,7 @@ def tool(tmp_path_factory) -> CSignatureTool:
 
 
 def explained(tool: CSignatureTool, names: list[str], hang_type: int = 0) -> Explanation:
-    return explain(tool, names, names, tool.lists.current, hang_type, 0)
+    return explain(tool, [WalkedFrame(name) for name in names], names, tool.lists.current, hang_type, 0)
 
 
 def test_each_frame_has_its_part_and_the_entry_that_gave_it(tool):
@@ -39,7 +39,7 @@ def test_each_frame_has_its_part_and_the_entry_that_gave_it(tool):
 
     explanation = explained(tool, ["raise", "nvidia.dll@0x1", "nvidia.dll@0x2", "abort", "interpret:12", "load"])
     assert explanation.signature == "nvidia.dll | abort | interpret:12"
-    assert [(choice.part, choice.taken) for choice in explanation.frames] == [
+    assert [(choice.part, choice.text) for choice in explanation.frames] == [
         (Part.IRRELEVANT, ""),
         (Part.PREFIX, "nvidia.dll"),
         (Part.REPEATED, ""),
@@ -68,7 +68,7 @@ def test_each_frame_has_its_part_and_the_entry_that_gave_it(tool):
         ([], 0, "no frames", "no frame says anything"),
     ],
 )
-def test_it_is_said_where_a_signature_begins_and_ends(names, hang_type, begins, ends, tool):
+def test_the_explanation_says_where_a_signature_begins_and_ends(names, hang_type, begins, ends, tool):
     explanation = explained(tool, names, hang_type)
 
     assert begins in explanation.begins
@@ -76,9 +76,9 @@ def test_it_is_said_where_a_signature_begins_and_ends(names, hang_type, begins, 
 
 
 @given(st.lists(st.sampled_from(NAMES), max_size=12))
-def test_a_signature_is_what_was_taken(tool, names):
+def test_the_explained_parts_make_the_signature(tool, names):
     explanation = explained(tool, names)
-    taken = DELIMITER.join(choice.taken for choice in explanation.frames if choice.taken)
+    taken = DELIMITER.join(choice.text for choice in explanation.frames if choice.text)
 
     assert explanation.signature == tool.generate(names, tool.lists.current, 0, 0)[0]
     assert not taken or explanation.signature == taken.replace("'", "''")
@@ -95,3 +95,31 @@ def test_a_part_has_an_entry_of_the_list_that_gives_it(tool, names):
             assert any(entry.file.endswith(needed[choice.part]) for entry in entries)
         if choice.part is Part.END:
             assert not any(entry.file.endswith((PREFIX, IRRELEVANT)) for entry in entries)
+
+
+def effects(explanation: Explanation) -> list[list[str]]:
+    return [
+        [explanation.effect(position, entry) for entry in entries]
+        for position, entries in enumerate(explanation.entries)
+    ]
+
+
+def test_an_entry_has_its_effect_only_where_its_frame_is_looked_at(tool):
+    assert effects(explained(tool, ["raise", "abort", "handler", "abort", "handler"])) == [
+        [""],
+        [""],
+        [BEGINS],
+        [""],
+        [""],
+    ]
+    assert effects(explained(tool, ["raise", "nvidia.dll@0x1", "nvidia.dll@0x2", "abort", "interpret:12"])) == [
+        ["left out"],
+        ["offset cut", "next one too"],
+        ["offset cut", ""],
+        ["next one too"],
+        ["line added"],
+    ]
+
+
+def test_a_second_sentinel_begins_nothing(tool):
+    assert effects(explained(tool, ["handler", "handler"])) == [[BEGINS], [""]]

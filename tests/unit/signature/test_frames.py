@@ -22,14 +22,14 @@ INTERPRETER = PatternList([Entry("lines", 1, r"interpret\b")])
         "<.text ELF section in app>",
     ],
 )
-def test_what_symbol_files_call_unknown_code_is_no_function(function):
+def test_the_word_for_unknown_code_in_symbol_files_is_not_a_function(function):
     frame = {"function": function, "module": "a.dll", "module_offset": "0x12"}
     assert normalize(frame, NO_LINES) == "a.dll@0x12"
     assert normalize({**frame, "file": "/src/b.c", "line": 7}, NO_LINES) == "b.c#7"
 
 
 @pytest.mark.parametrize("function", ["<A as B>::f", "<unknown in a.pdb>::f", "<known in a.pdb>"])
-def test_a_function_in_brackets_is_one_still(function):
+def test_a_function_in_brackets_is_still_a_function(function):
     assert "@" not in normalize({"function": function, "module": "a.dll", "module_offset": "0x12"}, NO_LINES)
 
 
@@ -76,7 +76,7 @@ def test_template_arguments_collapse(function, collapsed):
         ("(f)", "@None"),
     ],
 )
-def test_argument_lists_collapse_where_that_is_asked_for(function, collapsed):
+def test_argument_lists_collapse_on_request(function, collapsed):
     assert normalize({"function": function}, NO_LINES, collapse_arguments=True) == collapsed
 
 
@@ -103,7 +103,7 @@ def test_argument_lists_collapse_where_that_is_asked_for(function, collapsed):
         ({}, "@None"),
     ],
 )
-def test_a_frame_is_named_by_the_best_that_is_known_of_it(frame, normal_form):
+def test_a_frame_is_named_by_its_most_telling_fact(frame, normal_form):
     assert normalize(frame, INTERPRETER) == normal_form
 
 
@@ -131,7 +131,7 @@ def test_a_value_of_another_type_counts_as_missing(frame):
         ({"module": "m", "module_offset": "1" * 100_000}, "m@" + "1" * 100),
     ],
 )
-def test_of_an_endless_name_only_so_much_is_looked_at(frame, normal_form):
+def test_only_the_beginning_of_an_endless_name_is_read(frame, normal_form):
     assert normalize(frame, NO_LINES) == normal_form
 
 
@@ -150,7 +150,7 @@ def test_whatever_a_frame_holds_it_has_a_normal_form(frame, collapse_arguments):
 
 
 @given(names)
-def test_what_has_no_bracket_stays_as_it_is(text):
+def test_a_name_without_brackets_stays_as_it_is(text):
     for brackets in (TEMPLATES, ARGUMENTS):
         if not set(text) & {brackets.opening, brackets.closing}:
             assert collapse(text, brackets) == text

@@ -18,7 +18,7 @@ def directory(tmp_path):
     return tmp_path
 
 
-def test_all_who_ask_for_a_directory_share_its_lists(directory):
+def test_all_users_of_a_directory_share_its_lists(directory):
     lists = lists_in_use(directory)
 
     assert lists_in_use(directory / "." / ".." / directory.name) is lists
@@ -32,7 +32,7 @@ def test_all_see_the_new_lists_when_one_reloads(directory):
     assert other.current.prefix.matches("abort")
 
 
-def test_lists_that_did_not_change_are_not_made_anew(directory):
+def test_lists_that_did_not_change_are_not_compiled_again(directory):
     lists = lists_in_use(directory)
     before = lists.current
 
@@ -40,7 +40,7 @@ def test_lists_that_did_not_change_are_not_made_anew(directory):
     assert lists.current is before
 
 
-def test_bad_lists_are_in_no_ones_use(directory):
+def test_bad_lists_are_not_used(directory):
     (directory / PREFIX).write_text("(\n")
     with pytest.raises(ConfigurationError):
         lists_in_use(directory)

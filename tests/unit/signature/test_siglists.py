@@ -1,4 +1,4 @@
-"""Reading the five lists: what an entry is, what a mistake says, what a reload does."""
+"""Reading the five lists: entries, messages about mistakes, reloads."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_pipe_in_the_place_of_a_list_is_refused_and_not_waited_for(directory, 
     (directory / PREFIX).unlink()
     os.mkfifo(directory / PREFIX)
 
-    with pytest.raises(ConfigurationError, match=rf"{PREFIX} cannot be read: it is no regular file"):
+    with pytest.raises(ConfigurationError, match=rf"cannot read signature list .*{PREFIX}: it is not a regular file"):
         lists.reload() if lists else SigLists.load(directory)
 
 
@@ -77,7 +77,7 @@ def test_a_device_without_an_end_in_the_place_of_a_list_is_refused(directory):
     (directory / PREFIX).unlink()
     (directory / PREFIX).symlink_to("/dev/zero")
 
-    with pytest.raises(ConfigurationError, match=rf"{PREFIX} cannot be read: it is no regular file"):
+    with pytest.raises(ConfigurationError, match=rf"cannot read signature list .*{PREFIX}: it is not a regular file"):
         SigLists.load(directory)
 
 
@@ -89,7 +89,7 @@ def test_a_list_may_be_a_link_to_a_file(directory):
     assert [entry.text for entry in SigLists.load(directory).prefix.entries] == ["malloc"]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_entry(directory):
+def test_a_byte_order_mark_is_not_part_of_the_first_entry(directory):
     (directory / PREFIX).write_bytes(b"\xef\xbb\xbf# prefixes\nmalloc\n")
 
     assert [entry.text for entry in SigLists.load(directory).prefix.entries] == ["malloc"]
@@ -135,7 +135,7 @@ def test_an_entry_means_the_same_beside_others_as_alone(texts, matching, other):
             assert (patterns.entry_for(frame) is not None) is expected
 
 
-def test_every_mistake_is_told_with_file_line_and_reason(directory):
+def test_every_mistake_is_reported_with_file_line_and_reason(directory):
     (directory / PREFIX).write_text("# prefixes\nmalloc\nfree(\n")
     (directory / TRIM_DLL).write_text("[a\n")
 
@@ -146,7 +146,7 @@ def test_every_mistake_is_told_with_file_line_and_reason(directory):
     assert second.startswith(f"{directory / TRIM_DLL}, line 1: '[a' is not a regular expression: unterminated")
 
 
-def test_a_sentinel_is_no_regular_expression(directory):
+def test_a_sentinel_is_not_a_regular_expression(directory):
     (directory / SENTINELS).write_text("std::terminate()\noperator(\n")
 
     assert SigLists.load(directory).sentinel_frames == {"std::terminate()", "operator("}

@@ -1,4 +1,4 @@
-"""Minidumps with what a client of Crashpad adds: its annotations."""
+"""Minidumps with the annotations that a Crashpad client adds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Annotated:
 
 @dataclass
 class CrashpadMinidump:
-    """One thread-less process."""
+    """A process without threads."""
 
     modules: Sequence[str] = ()
     simple: Sequence[tuple[Text, Text]] = ()
@@ -37,7 +37,7 @@ class CrashpadMinidump:
     module_size: int = 0x1000
     byte_order: str = "<"
     streams: dict[int, bytes] = field(default_factory=dict)
-    """Others, by their types."""
+    """Further streams, by their types."""
 
     def __post_init__(self) -> None:
         self._data = bytearray(_HEADER + _DIRECTORY_ENTRY * (4 + len(self.streams)))
@@ -64,28 +64,28 @@ class CrashpadMinidump:
     def _crashpad(self) -> bytes:
         links = []
         for module in self.annotated:
-            info = self._pack("I", 1) + self._strings(module.listed) + self._pairs(module.simple)
+            info = self._pack("I", 1) + self.put_strings(module.listed) + self._pairs(module.simple)
             info += self._objects(module.objects)
             links.append(self._pack("III", module.index, len(info), self._put(info)))
         modules = self._placed(self._counted(links))
         ids = self.report_id + self.client_id
         return self._pack("I", self.version) + ids + self._pairs(self.simple) + modules
 
-    def _strings(self, strings: Sequence[Text]) -> bytes:
-        return self._placed(self._counted([self._pack("I", self._text(text)) for text in strings]))
+    def put_strings(self, strings: Sequence[Text]) -> bytes:
+        return self._placed(self._counted([self._pack("I", self.put_text(text)) for text in strings]))
 
     def _pairs(self, pairs: Sequence[tuple[Text, Text]]) -> bytes:
-        records = [self._pack("II", self._text(name), self._text(value)) for name, value in pairs]
+        records = [self._pack("II", self.put_text(name), self.put_text(value)) for name, value in pairs]
         return self._placed(self._counted(records))
 
     def _objects(self, objects: Sequence[tuple[Text, int, bytes]]) -> bytes:
         records = []
         for name, kind, value in objects:
             value_at = self._put(self._pack("I", len(value)) + value)
-            records.append(self._pack("IHHI", self._text(name), kind, 0, value_at))
+            records.append(self._pack("IHHI", self.put_text(name), kind, 0, value_at))
         return self._placed(self._counted(records))
 
-    def _text(self, text: Text) -> int:
+    def put_text(self, text: Text) -> int:
         blob = text.encode() if isinstance(text, str) else text
         return self._put(self._pack("I", len(blob)) + blob + b"\0")
 

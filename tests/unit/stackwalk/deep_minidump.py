@@ -13,7 +13,7 @@ _CONTEXT_SIZE, _FLAGS, _STACK_POINTER, _FRAME_POINTER, _INSTRUCTION = 1232, 0x30
 
 
 def minidump_of_a_deep_stack(frames: int) -> bytes:
-    """So many frames, each found by its frame pointer, in ten functions of a module ``lib0.so``."""
+    """Return a dump with these frames, each found by its frame pointer, in ten functions of a module ``lib0.so``."""
     stack = b"".join(
         struct.pack("<QQ", _STACK + 16 * frame, _MODULE + 0x100 * (1 + frame % 10) + 0x20) for frame in range(1, frames)
     )

@@ -9,7 +9,7 @@ _STACK = 0x7FFF00000000
 
 
 def minidump_of_threads(threads: int, frames: int = 20) -> bytes:
-    """Each has so many frames, which are found by their frame pointers."""
+    """Each thread has this many frames, which are found by their frame pointers."""
     data = bytearray(32 + 3 * 12)
 
     def put(blob: bytes) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import array
 import errno
+import gc
 import json
 import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -21,8 +23,10 @@ from socorro_processor.errors import ProcessingEnvironmentError
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.stackwalk import answers as answers_module
 from socorro_processor.stackwalk.answers import MAXIMUM_QUESTIONS, SymbolAnswers
+from socorro_processor.stackwalk.opened import SymbolDirectories
 from socorro_processor.stackwalk.session import Session
 from socorro_processor.symbol_cache.index_directory import SUFFIX, index_directory
+from socorro_processor.symbols.download_threads import DownloadThreads
 from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.supplier import SymbolSupplier
 from tests.symbol_server import Request, SymbolServer, always
@@ -36,7 +40,7 @@ SYM = f"MODULE windows x86_64 {ID} xul.pdb\nFUNC 1000 10 0 main\n".encode()
 
 
 class Stackwalker:
-    """The other end of the socket."""
+    """The stackwalker's end of the socket."""
 
     def __init__(self, session: Session) -> None:
         self._socket = socket.socket(fileno=os.dup(session.descriptor))
@@ -51,7 +55,7 @@ class Stackwalker:
         self.send(question(number, wanted.debug_file, wanted.debug_id))
 
     def answer(self) -> tuple[int, str, list[bytes]] | None:
-        """The next one, with what is in the files of its descriptors; None where no more come."""
+        """Return the next answer, with the content of its descriptors' files; None if no more come."""
         with suppress(ConnectionResetError):
             message, descriptors, _, _ = socket.recv_fds(self._socket, 4096, 8)
             contents = []
@@ -123,7 +127,7 @@ def its(tmp_path: Path, server: SymbolServer) -> Iterator[Answers]:
 
 
 def open_descriptors() -> int:
-    """Of this process. Connections of tests before may still end: compared with an earlier one it is at most that."""
+    """Return the number of descriptors. Connections of earlier tests may still end, so it may be lower later."""
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
@@ -135,7 +139,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def held(go_on: threading.Event, which: Callable[[str], bool] = lambda _: True) -> Callable[[Request], None]:
-    """An answer of the server that waits for ``go_on``."""
+    """Return an answer of the server that waits for ``go_on``."""
 
     def answer(request: Request) -> None:
         if which(request.path):
@@ -145,7 +149,7 @@ def held(go_on: threading.Event, which: Callable[[str], bool] = lambda _: True) 
     return answer
 
 
-# What is answered
+# Answers
 
 
 def test_a_file_that_is_in_the_cache_is_handed_over(its, server):
@@ -158,7 +162,7 @@ def test_a_file_that_is_in_the_cache_is_handed_over(its, server):
 
 
 @pytest.mark.parametrize("index_path", ["", "indexes"])
-def test_its_index_comes_behind_it(its, tmp_path, index_path):
+def test_a_file_is_followed_by_its_index(its, tmp_path, index_path):
     index_path = index_path and str(tmp_path / index_path)
     its.put(XUL)
     put(index_directory(its.cache, index_path) / (XUL.path + SUFFIX), b"index")
@@ -181,7 +185,7 @@ def test_a_file_in_another_directory_of_symbols_comes_with_the_index_of_that(its
         assert walker.answer() == (0, "file", [SYM, b"index"])
 
 
-def test_a_file_that_is_not_there_is_got(its, server):
+def test_a_missing_file_is_downloaded(its, server):
     with its.over().session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
         assert walker.answer() == (0, "file", [SYM])
@@ -194,7 +198,7 @@ def test_a_file_that_is_not_there_is_got(its, server):
     assert session.supplied.late == frozenset()
 
 
-def test_a_file_that_no_source_has_is_none(its, server):
+def test_a_file_that_no_source_has_is_answered_with_none(its, server):
     server.answers(always(b"", 404))
     with its.over().session() as session, closing(Stackwalker(session)) as walker:
         for number in (0, 1):
@@ -204,7 +208,7 @@ def test_a_file_that_no_source_has_is_none(its, server):
     assert server.paths == [XUL.path]
 
 
-def test_with_a_source_that_is_away_there_is_none_and_a_reason(its, server):
+def test_if_a_source_is_away_the_answer_is_none_with_a_reason(its, server):
     server.answers(always(b"", 500))
     with its.over().session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
@@ -213,7 +217,7 @@ def test_with_a_source_that_is_away_there_is_none_and_a_reason(its, server):
     assert session.supplied.notes() == [f"symbols of 1 module were not got: {server.url} answers 500"]
 
 
-def test_answers_come_as_their_files_do(its, server):
+def test_answers_come_in_the_order_of_their_files(its, server):
     go_on = threading.Event()
     server.answers(held(go_on, lambda path: "xul" in path))
     with its.over().session() as session, closing(Stackwalker(session)) as walker:
@@ -224,7 +228,7 @@ def test_answers_come_as_their_files_do(its, server):
         assert walker.answer() == (0, "file", [SYM])
 
 
-def test_what_comes_too_late_is_later_and_is_there_for_the_next_walk(its, server):
+def test_a_file_that_comes_too_late_is_answered_with_later_and_ready_for_the_next_walk(its, server):
     go_on = threading.Event()
     server.answers(held(go_on))
     answers = its.over()
@@ -248,14 +252,14 @@ def test_what_comes_too_late_is_later_and_is_there_for_the_next_walk(its, server
     assert sorted(server.paths) == sorted([XUL.path, LIBC.path])
 
 
-def test_answers_are_waited_for_as_long_as_the_supplier_is(its, server):
+def test_answers_are_waited_for_as_long_as_the_supplier_may_take(its, server):
     server.answers(server.hang)
     with its.over(supply_timeout=str(A_MOMENT)).session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
         assert walker.answer() == (0, "later", [])
 
 
-def test_only_the_time_counts_in_which_a_question_is_open(its, server):
+def test_only_the_time_with_an_open_question_counts(its, server):
     go_on = threading.Event()
     server.answers(held(go_on))
     with its.over().session() as session, closing(Stackwalker(session)) as walker:
@@ -273,7 +277,7 @@ def test_only_the_time_counts_in_which_a_question_is_open(its, server):
     assert session.waited() == session.waited()
 
 
-def test_a_file_that_many_walks_want_is_got_once(its, server):
+def test_a_file_that_many_walks_want_is_downloaded_once(its, server):
     go_on = threading.Event()
     server.answers(held(go_on))
     answers = its.over()
@@ -291,7 +295,7 @@ def test_a_file_that_many_walks_want_is_got_once(its, server):
     assert server.paths == [XUL.path]
 
 
-def test_no_more_files_than_allowed_are_got_for_one_walk(its, server):
+def test_no_more_files_than_allowed_are_downloaded_for_one_walk(its, server):
     with its.over(maximum_files="1").session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
         walker.ask(1, LIBC)
@@ -301,7 +305,7 @@ def test_no_more_files_than_allowed_are_got_for_one_walk(its, server):
             1: "none",
             2: "file",
         }
-    assert session.supplied.failed == {LIBC: "more than 1 files"}
+    assert session.supplied.failed == {LIBC: "the walk asked for more files than the limit of 1"}
 
 
 def test_outcomes_are_counted(its, server):
@@ -322,11 +326,11 @@ def test_outcomes_are_counted(its, server):
     assert [after - one for after, one in zip(counted(), before, strict=True)] == [1, 1, 1, 1]
 
 
-# Files that are gone, or are none
+# Files that are gone, or are not files
 
 
 class Removing(SymbolSupplier):
-    """Says that a file is there which has just been removed, the first ``times``."""
+    """Reports a file as cached that has just been removed, the first ``times``."""
 
     times = 1
 
@@ -341,14 +345,14 @@ class AlwaysRemoving(Removing):
     times = 9
 
 
-def test_a_file_that_was_removed_before_it_was_opened_is_got_again(its):
+def test_a_file_that_was_removed_before_it_was_opened_is_downloaded_again(its):
     with its.over(Removing).session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
         assert walker.answer() == (0, "file", [SYM])
     assert session.supplied.fetched == [XUL]
 
 
-def test_a_file_that_is_removed_twice_is_none(its):
+def test_a_file_that_is_removed_twice_is_answered_with_none(its):
     with its.over(AlwaysRemoving).session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
         assert walker.answer() == (0, "none", [])
@@ -368,7 +372,7 @@ def test_a_link_is_not_followed(its, tmp_path):
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: Path(path).symlink_to("/etc/passwd")])
-def test_what_is_no_file_is_no_index(its, make):
+def test_a_directory_is_not_an_index(its, make):
     its.put(XUL)
     index = index_directory(its.cache) / (XUL.path + SUFFIX)
     index.parent.mkdir(parents=True)
@@ -378,14 +382,13 @@ def test_what_is_no_file_is_no_index(its, make):
         assert walker.answer() == (0, "file", [SYM])
 
 
-def test_without_descriptors_a_file_comes_later(its):
-    def lacking(path: str) -> list[int]:
+def test_without_descriptors_a_file_comes_later(its, monkeypatch):
+    def lacking(_: SymbolDirectories, path: str) -> list[int]:
         raise OSError(errno.EMFILE, "Too many open files")
 
     its.put(XUL)
-    answers = its.over()
-    answers._directories.open = lacking
-    with answers.session() as session, closing(Stackwalker(session)) as walker:
+    monkeypatch.setattr(SymbolDirectories, "open", lacking)
+    with its.over().session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
         assert walker.answer() == (0, "later", [])
     assert session.supplied.failed == {XUL: "cannot be opened: Too many open files"}
@@ -411,7 +414,7 @@ def test_without_descriptors_a_file_comes_later(its):
         ("xul.pdb", "0" * 33),
     ],
 )
-def test_what_names_no_symbol_file_is_none_and_asked_of_nobody(its, server, debug_file, debug_id):
+def test_an_invalid_name_is_answered_with_none_and_no_source_is_asked(its, server, debug_file, debug_id):
     with its.over().session() as session, closing(Stackwalker(session)) as walker:
         walker.send(question(0, debug_file, debug_id))
         assert walker.answer() == (0, "none", [])
@@ -422,7 +425,7 @@ def test_what_names_no_symbol_file_is_none_and_asked_of_nobody(its, server, debu
 
 
 @pytest.mark.parametrize("debug_file", ["/etc/passwd/xul.pdb", r"C:\build\..\xul.pdb"])
-def test_of_a_path_the_name_counts(its, server, debug_file):
+def test_only_the_name_in_a_path_counts(its, server, debug_file):
     with its.over().session() as session, closing(Stackwalker(session)) as walker:
         walker.send(question(0, debug_file))
         assert walker.answer() == (0, "file", [SYM])
@@ -454,7 +457,7 @@ BAD_MESSAGES = {
 
 
 @pytest.mark.parametrize("message", BAD_MESSAGES.values(), ids=BAD_MESSAGES)
-def test_one_that_sends_what_is_no_question_is_answered_no_more_and_others_are(its, server, message):
+def test_a_walk_that_sends_a_malformed_question_gets_no_more_answers_and_others_do(its, server, message):
     go_on = threading.Event()
     server.answers(held(go_on))
     answers = its.over()
@@ -488,7 +491,7 @@ def test_descriptors_that_are_sent_to_us_are_closed(its):
             assert file.read() == b"", "someone holds the other end"
 
 
-def test_a_number_that_comes_twice_ends_the_answers(its):
+def test_a_repeated_number_ends_the_answers(its):
     its.put(XUL)
     with its.over().session() as session, closing(Stackwalker(session)) as walker:
         for _ in range(2):
@@ -510,7 +513,7 @@ def test_a_million_questions_cost_no_more_than_the_first_ones(its, server):
     assert len(server.paths) <= MAXIMUM_QUESTIONS
 
 
-def test_one_that_reads_no_answers_holds_up_nobody_and_has_them_once_it_reads(its):
+def test_a_walk_that_reads_no_answers_holds_up_nobody_and_gets_them_once_it_reads(its):
     its.put(XUL)
     answers = its.over()
     with answers.session() as session, closing(Stackwalker(session)) as walker:
@@ -526,7 +529,7 @@ def test_one_that_reads_no_answers_holds_up_nobody_and_has_them_once_it_reads(it
         assert len(walker.answers(MAXIMUM_QUESTIONS)) == MAXIMUM_QUESTIONS
 
 
-def test_one_that_dies_while_it_asks_holds_up_nobody(its, server):
+def test_a_walk_that_dies_while_it_asks_holds_up_nobody(its, server):
     go_on = threading.Event()
     server.answers(held(go_on))
     answers = its.over()
@@ -551,39 +554,42 @@ def test_an_error_of_our_own_costs_one_walk_its_answers(its, monkeypatch):
     with answers.session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0, LIBC)
         assert walker.answer() is None
-    assert session.supplied.failed == {LIBC: "LookupError"}
+    assert session.supplied.failed == {LIBC: "cannot answer the stackwalker's questions"}
     with answers.session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
         assert walker.answer() == (0, "file", [SYM])
 
 
-def test_an_error_of_our_own_leaves_the_thread_as_it_was(its, monkeypatch, caplog):
-    its.put(XUL)
-    answers = its.over()
-    give_up = answers._give_up
+def test_an_error_of_our_own_leaves_the_thread_as_it_was(its, server, monkeypatch, caplog):
+    go_on = threading.Event()
+    server.answers(held(go_on))
+    its.put(LIBC)
+    waited = Session.waited
     errors = [MemoryError()]
 
-    def failing() -> float | None:
-        if errors:
+    def failing(session: Session) -> float:
+        if errors and len(session.numbers) > 1:
             raise errors.pop()
-        return give_up()
+        return waited(session)
 
-    monkeypatch.setattr(answers, "_give_up", failing)
-    with answers.session() as session, closing(Stackwalker(session)) as walker:
-        for number in range(3):
-            walker.ask(number)
+    monkeypatch.setattr(Session, "waited", failing)
+    with its.over().session() as session, closing(Stackwalker(session)) as walker:
+        walker.ask(0)
+        for number in range(1, 4):
+            walker.ask(number, LIBC)
             assert walker.answer() == (number, "file", [SYM])
+        go_on.set()
+        assert walker.answer() == (0, "file", [SYM])
     assert errors == []
     assert "MemoryError" in caplog.text
 
 
-def test_without_a_thread_for_downloads_there_is_none(its, monkeypatch):
-    def lacking(call: Callable[[], str]) -> None:
+def test_without_a_thread_for_downloads_the_answer_is_none(its, monkeypatch):
+    def lacking(_: DownloadThreads, call: Callable[[], str]) -> None:
         raise RuntimeError("can't start new thread")
 
-    answers = its.over()
-    monkeypatch.setattr(its.supplier._pool, "submit", lacking)
-    with answers.session() as session, closing(Stackwalker(session)) as walker:
+    monkeypatch.setattr(DownloadThreads, "submit", lacking)
+    with its.over().session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
         assert walker.answer() == (0, "none", [])
     assert session.supplied.failed == {XUL: "can't start new thread"}
@@ -601,8 +607,14 @@ def test_a_walk_that_ends_leaves_its_questions_open_and_they_come_for_the_next(i
         until(session.waited)
     assert session.supplied.failed == {XUL: "not done when the walk ended"}
     assert session.supplied.late == {XUL}
-    assert list(answers._awaited.values()) == [set()]
     waited = session.waited()
+    ended = weakref.ref(session)
+    its.put(LIBC)
+    with answers.session() as session, closing(Stackwalker(session)) as walker:
+        walker.ask(0, LIBC)
+        assert walker.answer() == (0, "file", [SYM])
+    gc.collect()
+    assert ended() is None
     go_on.set()
     with answers.session() as session, closing(Stackwalker(session)) as walker:
         walker.ask(0)
@@ -611,7 +623,7 @@ def test_a_walk_that_ends_leaves_its_questions_open_and_they_come_for_the_next(i
     assert server.paths == [XUL.path]
 
 
-def test_at_the_end_of_the_processor_whoever_asks_is_told_so(its, server):
+def test_at_the_end_of_the_processor_walks_are_answered_with_none_and_a_reason(its, server):
     server.answers(server.hang)
     before = open_descriptors()
     answers = its.over()
@@ -630,7 +642,7 @@ def test_at_the_end_of_the_processor_whoever_asks_is_told_so(its, server):
     assert open_descriptors() <= before + server.connections
 
 
-def test_with_a_closed_supplier_there_is_none(its):
+def test_with_a_closed_supplier_the_answer_is_none(its):
     answers = its.over()
     its.supplier.close()
     with answers.session() as session, closing(Stackwalker(session)) as walker:
@@ -647,7 +659,7 @@ def test_answers_that_nobody_asked_for_cost_nothing(its):
     answers.close()
 
 
-def test_where_no_thread_can_be_had_it_is_the_machine_and_the_next_walk_tries_again(its, monkeypatch):
+def test_a_lack_of_threads_is_the_machines_fault_and_the_next_walk_tries_again(its, monkeypatch):
     def lacking(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 

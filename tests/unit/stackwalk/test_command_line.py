@@ -27,7 +27,7 @@ FIELDS = ("dump", "url", "path")
         ("walk -u {url} -u x", ["walk", "-u", "x"]),
         ("walk {url}", ["walk"]),
         ("walk --bind {url} {url} {dump}", ["walk", "D"]),
-        # what stands before a field is no switch of its
+        # text before a field is not a switch of it
         ("walk -- {path}", ["walk", "--", "P1", "P2"]),
         ("walk --a=b {path}", ["walk", "--a=b", "P1", "P2"]),
         ("walk --quiet --url={url}", ["walk", "--quiet"]),
@@ -71,7 +71,7 @@ def test_a_value_stays_one_argument_whatever_is_in_it(value: str) -> None:
     assert command_line.fill({"path": [value], "dump": [value]}) == ["walk", "--path", value, f"x{value}y"]
 
 
-def test_it_tells_which_fields_it_uses() -> None:
+def test_a_template_tells_which_fields_it_uses() -> None:
     command_line = CommandLine("walk --path {path} {{url}}", FIELDS)
     assert command_line.uses("path")
     assert not command_line.uses("url")

@@ -1,4 +1,4 @@
-"""Two walks of one dump, compared."""
+"""Two walks of the same dump, compared."""
 
 import copy
 from typing import Any
@@ -21,7 +21,7 @@ from socorro_processor.stackwalk.comparison import OWN_KEY, comparable, first_di
         ([], ": {'a': [{'b': 1, 'c': None}]} != []"),
     ],
 )
-def test_the_first_difference_is_told_by_its_path(got, difference):
+def test_the_first_difference_is_named_by_its_path(got, difference):
     assert first_difference({"a": [{"b": 1, "c": None}]}, got) == difference
 
 
@@ -33,7 +33,7 @@ WALK: dict[str, Any] = {
 }
 
 
-def test_what_is_said_in_another_way_each_time_is_no_difference() -> None:
+def test_values_that_change_with_each_walk_are_not_a_difference() -> None:
     other = copy.deepcopy(WALK)
     other["modules"][0]["cert_subject"] = "another"
     other["proc_limits"]["limits"].reverse()

@@ -24,7 +24,7 @@ def numbers(thread: dict[str, Any]) -> list[int | str]:
 
 
 @pytest.mark.parametrize(("count", "said"), [(501, "1 frames truncated"), (10_000, "9,500 frames truncated")])
-def test_of_a_deep_stack_the_first_and_the_last_250_frames_stay(count: int, said: str) -> None:
+def test_the_first_and_the_last_250_frames_of_a_deep_stack_stay(count: int, said: str) -> None:
     json_dump = {"threads": [thread(3), thread(count)], "crashing_thread": thread(count)}
     cut_deep_stacks(json_dump)
     for deep in (json_dump["threads"][1], json_dump["crashing_thread"]):
@@ -53,13 +53,13 @@ def test_a_stack_that_was_cut_is_not_cut_again() -> None:
     "json_dump",
     [None, [], {}, {"threads": None}, {"threads": [None, {"frames": 3}]}, {"crashing_thread": {"frames": {}}}],
 )
-def test_what_is_no_stack_is_left_alone(json_dump: Any) -> None:
+def test_a_value_that_is_not_a_stack_is_left_alone(json_dump: Any) -> None:
     before = copy.deepcopy(json_dump)
     cut_deep_stacks(json_dump)
     assert json_dump == before
 
 
-# As they are printed
+# While they are printed
 
 
 def frame(number: int) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def kept(printed: bytes, size: int) -> bytes:
 
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize("size", [7, 1000, 1 << 20])
-def test_stacks_are_cut_alike_while_they_are_printed(size: int, indent: int | None) -> None:
+def test_stacks_are_cut_in_the_same_way_while_they_are_printed(size: int, indent: int | None) -> None:
     whole = printed(0, 1, 250, 251, 500, 501, 1300, indent=indent)
     expected = json.loads(whole)
     cut_deep_stacks(expected)
@@ -92,12 +92,12 @@ def test_stacks_are_cut_alike_while_they_are_printed(size: int, indent: int | No
 
 
 @pytest.mark.parametrize("count", [10, 500])
-def test_what_needs_no_cut_is_kept_to_the_letter_while_it_is_printed(count: int) -> None:
+def test_output_that_needs_no_cut_is_kept_unchanged_while_it_is_printed(count: int) -> None:
     whole = printed(0, count, indent=1)
     assert kept(whole, 100) == whole
 
 
-def test_of_a_stack_without_end_only_so_much_is_kept() -> None:
+def test_only_a_bounded_part_of_an_endless_stack_is_kept() -> None:
     cutter = DeepStackCutter()
     size = len(cutter.feed(b'{"threads": [{"frames": [{"frame": 0}'))
     for _ in range(100):
@@ -109,7 +109,7 @@ def test_of_a_stack_without_end_only_so_much_is_kept() -> None:
 @pytest.mark.parametrize(
     "frames", ["null, " * 99 + "null", "[[[[[[[[]]]]]]]]", f'{{"function": "{"x" * 200_000}"}}', "}"]
 )
-def test_what_is_no_stack_is_kept_to_the_letter_while_it_is_printed(frames: str) -> None:
+def test_output_that_is_not_a_stack_is_kept_unchanged_while_it_is_printed(frames: str) -> None:
     whole = f'{{"threads": [{{"frames": [{frames}], "frames": [7]}}]}}{"x" * 200_000}'.encode()
     assert kept(whole, 4096) == whole
 
@@ -126,5 +126,5 @@ tokens = st.sampled_from(
 
 
 @given(st.lists(tokens, max_size=30).map("".join), st.integers(1, 20))
-def test_of_what_is_no_json_nothing_is_lost_while_it_is_printed(text: str, size: int) -> None:
+def test_output_that_is_not_json_is_kept_whole_while_it_is_printed(text: str, size: int) -> None:
     assert kept(text.encode(), size) == text.encode()

@@ -1,4 +1,4 @@
-"""Walks that differ from the reference are kept: bounded, for their owner alone, and never at the cost of a crash."""
+"""Walks that differ from the reference are kept: bounded, for their owner only, and never at the cost of a crash."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def keep(walks: DifferentWalks, walk: DifferentWalk, written: float = NOW) -> Pa
 # The directory
 
 
-def test_a_walk_is_kept_whole_in_a_file_for_its_owner_alone(directory: Path) -> None:
+def test_a_walk_is_kept_whole_in_a_file_that_only_its_owner_can_read(directory: Path) -> None:
     before = os.umask(0)
     try:
         path = DifferentWalks(directory, 7, lambda: NOW).keep(different())
@@ -80,14 +80,14 @@ def test_a_dump_that_differs_again_takes_the_place_of_its_earlier_walks(director
     assert json.loads(path.read_text())["difference"] == "later"
 
 
-def test_of_too_many_the_oldest_go(directory: Path) -> None:
+def test_the_oldest_of_too_many_files_are_removed(directory: Path) -> None:
     walks = DifferentWalks(directory, 7, lambda: NOW)
     paths = [keep(walks, different(number), NOW - 1000 + number) for number in range(MAXIMUM_NUMBER)]
     newest = keep(walks, different(MAXIMUM_NUMBER))
     assert set(directory.iterdir()) == {*paths[1:], newest}
 
 
-def test_of_too_many_bytes_the_oldest_go(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_files_are_removed_if_all_are_too_large(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     walks = DifferentWalks(directory, 7, lambda: NOW)
     paths = [keep(walks, different(number), NOW - 1000 + number) for number in range(3)]
     monkeypatch.setattr(different_walks, "MAXIMUM_TOTAL", 3 * paths[0].stat().st_size)
@@ -95,7 +95,9 @@ def test_of_too_many_bytes_the_oldest_go(directory: Path, monkeypatch: pytest.Mo
     assert set(directory.iterdir()) == {*paths[1:], newest}
 
 
-def test_of_walks_that_are_too_large_the_difference_is_kept(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_difference_of_walks_that_are_too_large_is_kept(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(different_walks, "MAXIMUM_SIZE", 1 << 20)
     large = {**OWN_SAID, "modules": ["x" * 1000] * 1100}
     path = DifferentWalks(directory, 7).keep(different(own=large, difference="." + "d" * 5000))
@@ -107,10 +109,10 @@ def test_of_walks_that_are_too_large_the_difference_is_kept(directory: Path, mon
     assert kept["left_out"] == "the walks, which are over 1 MB together"
 
 
-def test_after_some_days_one_goes_also_where_no_other_comes(directory: Path) -> None:
+def test_an_old_file_is_removed_even_if_no_other_comes(directory: Path) -> None:
     now = NOW
     walks = DifferentWalks(directory, 7, lambda: now)
-    # A clock that was wrong when one was written must not keep it for ever.
+    # If the clock was wrong when a file was written, it must not be kept for ever.
     dated = {NOW - 7.5 * DAY: False, NOW - 6.5 * DAY: True, NOW + 6.5 * DAY: True, NOW + 30 * DAY: False}
     paths = {walks.keep(different(number)): written for number, written in enumerate(dated)}
     for path, written in paths.items():
@@ -124,7 +126,7 @@ def test_after_some_days_one_goes_also_where_no_other_comes(directory: Path) -> 
     assert set(directory.iterdir()) == {path for path, written in paths.items() if dated[written]}
 
 
-def test_what_a_killed_processor_was_writing_goes_and_what_is_not_ours_stays(directory: Path) -> None:
+def test_unfinished_files_of_a_killed_processor_are_removed_and_foreign_files_stay(directory: Path) -> None:
     directory.mkdir(parents=True)
     name = f"{different().crash_id}.{MAIN}.json"
     left, being_written = directory / f".{name}.0123", directory / f".{name}.4567"
@@ -140,7 +142,7 @@ def test_what_a_killed_processor_was_writing_goes_and_what_is_not_ours_stays(dir
 
 @contextmanager
 def room_for(size: int) -> Iterator[None]:
-    """Writes beyond so many bytes of a file fail, as those to a full disk do."""
+    """Let writes beyond this size of a file fail, like those to a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -149,7 +151,7 @@ def room_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_without_room_none_is_kept_which_is_logged_once_until_there_is(
+def test_without_room_nothing_is_kept_and_that_is_logged_once_until_there_is(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     walks = DifferentWalks(directory, 7)
@@ -163,7 +165,7 @@ def test_without_room_none_is_kept_which_is_logged_once_until_there_is(
         path.unlink()
 
 
-def test_where_none_can_be_kept_the_log_says_what_to_do(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_if_nothing_can_be_kept_the_log_says_what_to_do(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
     directory.parent.touch()
     walks = DifferentWalks(directory, 7)
     for _ in range(3):
@@ -199,7 +201,7 @@ def rule(**options: Any) -> BreakpadStackwalkerRule2015:
 
 @pytest.fixture
 def liar(tmp_path: Path) -> str:
-    """A program that says to be the own stackwalker, and walks otherwise than its reference."""
+    """A program that claims to be the own stackwalker, and walks differently from its reference."""
     path = tmp_path / "liar"
     path.write_text(
         f"""#!/bin/sh
@@ -247,7 +249,7 @@ def test_the_rule_keeps_each_walk_that_differs_and_says_where(
     assert told in [record.getMessage() for record in caplog.records]
 
 
-def test_a_crash_goes_on_where_a_walk_that_differs_cannot_be_kept(liar: str, directory: Path, tmp_path: Path) -> None:
+def test_a_crash_goes_on_even_if_a_differing_walk_cannot_be_kept(liar: str, directory: Path, tmp_path: Path) -> None:
     directory.parent.touch()
     crash = crash_in(tmp_path)
     walks = rule(command_pathname=liar, verify_walks=1.0, verify_walks_path=str(directory))
@@ -257,7 +259,7 @@ def test_a_crash_goes_on_where_a_walk_that_differs_cannot_be_kept(liar: str, dir
     assert crash.notes == []
 
 
-def test_without_a_path_none_is_kept_and_differences_are_counted(
+def test_without_a_path_nothing_is_kept_and_differences_are_counted(
     liar: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "site").mkdir()
@@ -268,7 +270,7 @@ def test_without_a_path_none_is_kept_and_differences_are_counted(
     assert list((tmp_path / "site").iterdir()) == []
 
 
-def test_what_was_kept_long_enough_goes_at_the_start_and_with_any_walk(
+def test_files_kept_long_enough_are_removed_at_the_start_and_with_any_walk(
     liar: str, directory: Path, tmp_path: Path
 ) -> None:
     walks = rule(command_pathname=liar, verify_walks_path=str(directory), verify_walks_days=3)
@@ -289,7 +291,7 @@ def test_the_own_stackwalker_walks_as_its_reference(directory: Path, tmp_path: P
     assert not directory.exists()
 
 
-# Where there is nothing to verify
+# Nothing to verify
 
 
 @pytest.mark.parametrize(
@@ -300,7 +302,7 @@ def test_the_own_stackwalker_walks_as_its_reference(directory: Path, tmp_path: P
         ("cat {dump_file_pathname}", "no {command_pathname} and no {switches}"),
     ],
 )
-def test_a_command_line_by_which_both_walks_are_one_is_refused_at_the_start(command_line: str, missing: str) -> None:
+def test_a_command_line_that_makes_both_walks_the_same_is_refused_at_the_start(command_line: str, missing: str) -> None:
     said = f"verify_walks is 0.01, but command_line has {missing}, "
     with pytest.raises(ConfigurationError) as refused:
         rule(verify_walks=0.01, command_line=command_line)
@@ -320,7 +322,7 @@ def test_a_command_line_with_its_switches_is_verified(liar: str, directory: Path
     assert len(list(directory.iterdir())) == 2
 
 
-def test_a_stackwalker_that_walks_in_one_way_only_is_warned_of(caplog: pytest.LogCaptureFixture, liar: str) -> None:
+def test_a_stackwalker_without_a_reference_walk_is_warned_of(caplog: pytest.LogCaptureFixture, liar: str) -> None:
     stock = str(stock_stackwalker())
     rule(command_pathname=liar, verify_walks=0.01).prepare(1)
     rule(command_pathname=stock).prepare(1)
@@ -329,6 +331,6 @@ def test_a_stackwalker_that_walks_in_one_way_only_is_warned_of(caplog: pytest.Lo
     rule(command_pathname=stock, verify_walks=0.01).prepare(1)
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"verify_walks is 0.01, but no walk is verified: {stock} is not socorro-stackwalk, which alone walks in two "
-        "ways; `make install` builds it where there is Rust"
+        f"verify_walks is 0.01, but no walk is verified: {stock} is not socorro-stackwalk, the only one that walks "
+        "in two ways; `make install` builds it if Rust is installed"
     )

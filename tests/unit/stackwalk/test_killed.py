@@ -25,7 +25,7 @@ def outcome(return_code: int, **values: Any) -> Outcome:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
-def test_who_stops_the_service_or_runs_out_of_memory_kills_it_also_within_a_sandbox(number: int) -> None:
+def test_signals_of_the_service_and_the_kernel_kill_a_walk_even_within_a_sandbox(number: int) -> None:
     assert killed_by_another(outcome(-number), LIMITS)
     assert killed_by_another(outcome(128 + number), LIMITS)
 
@@ -34,30 +34,30 @@ def test_who_stops_the_service_or_runs_out_of_memory_kills_it_also_within_a_sand
     "number",
     [signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGBUS, signal.SIGFPE, signal.SIGXCPU, signal.SIGXFSZ],
 )
-def test_what_it_dies_of_itself_is_the_dumps_doing(number: int) -> None:
+def test_a_walk_that_dies_on_its_own_is_the_dumps_fault(number: int) -> None:
     assert not killed_by_another(outcome(-number), LIMITS)
     assert not killed_by_another(outcome(128 + number), LIMITS)
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 15, 101, 124, 255])
-def test_an_exit_code_is_no_signal(code: int) -> None:
+def test_an_exit_code_is_not_a_signal(code: int) -> None:
     assert not killed_by_another(outcome(code), LIMITS)
 
 
 @pytest.mark.parametrize("limit", ["timed_out", "output_too_large", "memory_too_large"])
 @pytest.mark.parametrize("code", [-signal.SIGKILL, 128 + signal.SIGKILL])
-def test_a_kill_of_our_own_is_the_dumps_doing(code: int, limit: str) -> None:
+def test_a_kill_of_our_own_is_the_dumps_fault(code: int, limit: str) -> None:
     assert not killed_by_another(outcome(code, **{limit: True}), LIMITS)
 
 
 @pytest.mark.parametrize("code", [-signal.SIGKILL, 128 + signal.SIGKILL])
-def test_a_kill_for_the_limits_that_were_set_is_the_dumps_doing(code: int) -> None:
+def test_a_kill_for_exceeded_limits_is_the_dumps_fault(code: int) -> None:
     assert not killed_by_another(outcome(code, cpu_seconds=21.0), LIMITS)
     assert not killed_by_another(outcome(code, cpu_seconds=18.5), LIMITS)
     assert not killed_by_another(outcome(code, wall_seconds=30.01), LIMITS)
 
 
-def test_a_service_that_is_stopped_counts_also_for_a_walk_that_was_long() -> None:
+def test_a_stopped_service_counts_even_for_a_long_walk() -> None:
     assert killed_by_another(outcome(-signal.SIGTERM, cpu_seconds=19.9, wall_seconds=29.9), LIMITS)
 
 
@@ -69,7 +69,7 @@ def others_end(kills: Kills, number: int) -> None:
         kills.ended()
 
 
-def test_a_crash_whose_walks_alone_are_killed_is_at_fault_in_the_end() -> None:
+def test_a_crash_that_is_the_only_one_whose_walks_are_killed_is_at_fault_in_the_end() -> None:
     kills = Kills()
     assert not kills.is_own_fault("hostile")
     others_end(kills, 20)
@@ -77,7 +77,7 @@ def test_a_crash_whose_walks_alone_are_killed_is_at_fault_in_the_end() -> None:
     assert kills.is_own_fault("hostile")
 
 
-def test_while_the_walks_of_others_do_not_end_either_it_is_the_machine() -> None:
+def test_while_walks_of_others_do_not_end_either_the_machine_is_at_fault() -> None:
     kills = Kills()
     for _ in range(10):
         others_end(kills, 1)
@@ -85,20 +85,20 @@ def test_while_the_walks_of_others_do_not_end_either_it_is_the_machine() -> None
             assert not kills.is_own_fault(crash_id)
 
 
-def test_others_that_ended_before_say_nothing() -> None:
+def test_walks_that_ended_before_do_not_count() -> None:
     kills = Kills()
     others_end(kills, 1000)
     assert not any(kills.is_own_fault("unlucky") for _ in range(10))
 
 
-def test_once_it_was_put_down_to_a_crash_it_is_counted_anew() -> None:
+def test_once_a_crash_was_blamed_counting_starts_again() -> None:
     kills = Kills()
     kills.is_own_fault("hostile")
     others_end(kills, 20)
     assert [kills.is_own_fault("hostile") for _ in range(3)] == [False, True, False]
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_the_memory_of_killed_walks_is_bounded() -> None:
     kills = Kills()
     kills.is_own_fault("first")
     for number in range(1000):

@@ -1,4 +1,4 @@
-"""What a stranger writes into a dump costs socorro-stackwalk no more than a crash may, and it says what it bounded."""
+"""A hostile dump costs socorro-stackwalk no more than a crash may, and it reports what it bounded."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_bound_says_the_number_that_was_there(program: Path, tmp_path: Path) -
     assert walk(program, dump).bounded == {"frames": 170_000}
 
 
-def test_threads_for_which_no_frames_are_left_have_one_and_say_so(program: Path, tmp_path: Path) -> None:
+def test_threads_beyond_the_bound_of_frames_have_one_frame_and_say_so(program: Path, tmp_path: Path) -> None:
     dump = tmp_path / "dump"
     dump.write_bytes(hostile_dumps.many_threads(threads=4_000, frames=100, crashed=2))
     walked = walk(program, dump)
@@ -94,7 +94,7 @@ def test_threads_for_which_no_frames_are_left_have_one_and_say_so(program: Path,
     assert walked.bounded["unfinished_stacks"] == sum(thread["frame_count"] == 1 for thread in threads)
 
 
-def test_modules_that_only_cut_frames_have_stand_under_the_own_key(program: Path, tmp_path: Path) -> None:
+def test_modules_only_of_cut_frames_are_listed_under_the_own_key(program: Path, tmp_path: Path) -> None:
     dump = tmp_path / "dump"
     writer = hostile_dumps.Writer()
     names = ("app", "/usr/lib/libz.so", "/usr/lib/libmiddle.so")
@@ -110,8 +110,8 @@ def test_modules_that_only_cut_frames_have_stand_under_the_own_key(program: Path
     assert own["modules_in_cut_frames"] == ["libmiddle.so", "libz.so"]
 
 
-def test_a_name_that_is_cut_stays_whole_characters(program: Path, tmp_path: Path) -> None:
-    """Letters of two units, of which the bound would split one."""
+def test_a_name_is_cut_between_characters(program: Path, tmp_path: Path) -> None:
+    """Letters of two units; the bound would split one of them."""
     dump = tmp_path / "dump"
     writer = hostile_dumps.Writer()
     writer.records(4, [writer.module(0x400000, writer.put_name("x" + "\N{GRINNING FACE}" * 5_000))])
@@ -124,7 +124,7 @@ def test_a_name_that_is_cut_stays_whole_characters(program: Path, tmp_path: Path
 
 @pytest.mark.parametrize("order", "<>", ids=["little", "big"])
 def test_a_dump_that_was_cut_off_gives_what_the_reference_gives(program: Path, order: str, tmp_path: Path) -> None:
-    """What a place behind the end would show must not be taken from what stands behind the file."""
+    """Bytes after the end of the file must not be taken for a place beyond it."""
     whole = hostile_dumps.many_threads(order, threads=2, frames=5, crashed=2)
     dump = tmp_path / "dump"
     for end in range(0, len(whole), 61):

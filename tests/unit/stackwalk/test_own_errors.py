@@ -1,4 +1,4 @@
-"""How socorro-stackwalk says what went wrong, and how it ends."""
+"""How socorro-stackwalk reports errors, and how it ends."""
 
 import os
 import re
@@ -24,7 +24,7 @@ _THREADS, _SYSTEM_INFO = 3, 7
 
 
 def without(stream: int) -> bytes:
-    """A sound minidump whose stream of this type has another type, which no one knows."""
+    """Return a sound minidump in which the stream of this type has an unknown type instead."""
     known, unknown = struct.pack("<I", stream), struct.pack("<I", 0x7FFFFFFF)
     dump = sound_minidump()
     at = next(at for at in range(32, len(dump), 12) if dump[at : at + 4] == known)
@@ -70,7 +70,7 @@ def test_a_dump_that_cannot_be_read_is_one_line_with_the_name_of_the_error(
     assert re.fullmatch(rf"ERROR {name} - Error (reading|processing) dump: .+\n", ended.stderr)
 
 
-def test_the_processor_has_the_status_from_that_line(tmp_path: Path) -> None:
+def test_the_processor_reads_the_status_from_that_line(tmp_path: Path) -> None:
     path = tmp_path / "crash.dmp"
     path.write_bytes(without(_THREADS))
     result = stackwalk_result("upload_file_minidump", run_limited([str(own_stackwalker()), str(path)], Limits()))
@@ -97,7 +97,7 @@ def test_wrong_arguments_are_one_line_that_names_the_help(arguments: tuple[str, 
 
 
 @pytest.mark.parametrize("options", [(), ("--reference",)], ids=["own", "reference"])
-def test_it_ends_quietly_where_no_one_reads_its_output_any_more(dump: Path, options: tuple[str, ...]) -> None:
+def test_the_stackwalker_ends_quietly_if_nobody_reads_its_output(dump: Path, options: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     ended = run(*options, dump, stdout=writing)
@@ -105,7 +105,7 @@ def test_it_ends_quietly_where_no_one_reads_its_output_any_more(dump: Path, opti
     assert (ended.returncode, ended.stderr) == (FAULT, "")
 
 
-def test_its_help_ends_quietly_where_no_one_reads_it() -> None:
+def test_the_help_ends_quietly_if_nobody_reads_it() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     ended = run("--help", stdout=writing)
@@ -120,7 +120,7 @@ def test_output_that_cannot_be_written_is_an_error(dump: Path) -> None:
     assert re.fullmatch(r"ERROR IoError - Error writing output: No space left on device.*\n", ended.stderr)
 
 
-def test_an_error_that_cannot_be_told_has_its_exit_code(tmp_path: Path) -> None:
+def test_an_error_that_cannot_be_printed_has_its_exit_code(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     ended = run(tmp_path / "none.dmp", stderr=writing)
@@ -133,10 +133,10 @@ def short_of_memory(megabytes: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
-def test_where_memory_runs_out_it_says_so_as_the_processor_knows_it() -> None:
+def test_the_stackwalker_reports_a_lack_of_memory_in_the_form_that_the_processor_knows() -> None:
     dump = shared("crashes/linux-x86_64") / "upload_file_minidump.dmp"
     ends = set()
-    # From enough down to hardly enough to start.
+    # From enough memory down to hardly enough to start.
     for megabytes in range(256, 15, -8):
         ended = run(dump, before=short_of_memory(megabytes), stdout=subprocess.DEVNULL)
         if ended.returncode != 0:
@@ -146,13 +146,13 @@ def test_where_memory_runs_out_it_says_so_as_the_processor_knows_it() -> None:
     assert ends == {0, -signal.SIGABRT}
 
 
-def test_the_processor_knows_that_memory_ran_out() -> None:
+def test_the_processor_recognizes_that_memory_ran_out() -> None:
     dump = shared("crashes/linux-x86_64") / "upload_file_minidump.dmp"
     command = ["prlimit", f"--as={40 << 20}", str(own_stackwalker()), str(dump)]
     assert run_limited(command, Limits()).memory_too_large
 
 
-def test_its_help_has_an_example_and_all_exit_codes() -> None:
+def test_the_help_has_an_example_and_all_exit_codes() -> None:
     ended = run("--help")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "\nExample: socorro-stackwalk " in ended.stdout

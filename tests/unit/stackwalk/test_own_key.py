@@ -1,4 +1,4 @@
-"""What socorro-stackwalk says below its own key."""
+"""The values that socorro-stackwalk writes below its own key."""
 
 import json
 import resource
@@ -21,7 +21,7 @@ def written(path: Path, **parts: object) -> Path:
     return dump
 
 
-def test_annotations_of_a_real_client_of_crashpad() -> None:
+def test_annotations_of_a_real_crashpad_client_are_listed() -> None:
     crashpad = own(shared("crashes/simple-crashpad") / "upload_file_minidump.dmp")["crashpad"]
     nothing_else = {"annotation_objects": [], "simple_annotations": {}}
     assert crashpad == {
@@ -42,7 +42,7 @@ def test_annotations_of_a_real_client_of_crashpad() -> None:
 
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])
-def test_all_kinds_of_annotations_with_the_module_that_they_are_of(tmp_path: Path, byte_order: str) -> None:
+def test_annotations_of_all_kinds_are_listed_by_module(tmp_path: Path, byte_order: str) -> None:
     objects = (
         ("ptype", STRING, b"renderer"),
         ("ring buffer", 0x8003, b"\x00\xff\n"),
@@ -78,7 +78,7 @@ def test_all_kinds_of_annotations_with_the_module_that_they_are_of(tmp_path: Pat
         assert crashpad["client_id"] == "03020100-0504-0706-0809-0a0b0c0d0e0f"
 
 
-def test_of_annotations_of_one_name_the_process_comes_first_then_the_modules_in_their_order(tmp_path: Path) -> None:
+def test_an_annotation_of_the_process_precedes_those_of_modules_in_their_order(tmp_path: Path) -> None:
     dump = written(
         tmp_path,
         modules=("a", "b"),
@@ -91,7 +91,7 @@ def test_of_annotations_of_one_name_the_process_comes_first_then_the_modules_in_
     assert own(dump)["crashpad"]["annotations"] == {"x": "process", "y": "first", "z": "third"}
 
 
-def test_ids_that_are_zeros_are_none(tmp_path: Path) -> None:
+def test_ids_of_zeros_are_null(tmp_path: Path) -> None:
     crashpad = own(written(tmp_path))["crashpad"]
     assert (crashpad["report_id"], crashpad["client_id"]) == (None, None)
 
@@ -104,7 +104,7 @@ def test_a_module_keeps_its_index_where_the_crates_leave_out_those_before_it(tmp
     assert [(module["module_index"], module["module"]) for module in modules] == [(1, "b"), (2, None)]
 
 
-def test_text_that_is_no_utf_8_hides_no_other_annotation(tmp_path: Path) -> None:
+def test_text_that_is_not_utf_8_hides_no_other_annotation(tmp_path: Path) -> None:
     objects = (("odd", STRING, b"\xff\x00\x1b]0;"), ("even", STRING, b"ok"))
     dump = written(tmp_path, modules=("a",), simple=((b"\xfe", "v"),), annotated=[Annotated(0, objects=objects)])
     assert own(dump)["crashpad"]["annotations"] == {"odd": "\ufffd\0\x1b]0;", "even": "ok", "\ufffd": "v"}
@@ -112,8 +112,8 @@ def test_text_that_is_no_utf_8_hides_no_other_annotation(tmp_path: Path) -> None
 
 def test_annotations_that_point_out_of_the_dump_hide_no_other_one(tmp_path: Path) -> None:
     class Damaged(CrashpadMinidump):
-        def _text(self, text: str | bytes) -> int:
-            return 0xFFFFFFF0 if text == "away" else super()._text(text)
+        def put_text(self, text: str | bytes) -> int:
+            return 0xFFFFFFF0 if text == "away" else super().put_text(text)
 
     damaged = Damaged(
         modules=("a",),
@@ -128,12 +128,12 @@ def test_annotations_that_point_out_of_the_dump_hide_no_other_one(tmp_path: Path
 
 
 @pytest.mark.parametrize("version", [0, 2])
-def test_every_version_but_that_of_none_is_read(tmp_path: Path, version: int) -> None:
+def test_every_version_but_0_is_read(tmp_path: Path, version: int) -> None:
     said = own(written(tmp_path, version=version, simple=(("a", "b"),)))
     assert said.get("crashpad", {}).get("annotations") == (None if version == 0 else {"a": "b"})
 
 
-def test_a_dump_that_is_cut_within_what_crashpad_says_has_no_annotations(tmp_path: Path) -> None:
+def test_a_dump_that_is_cut_within_its_crashpad_data_has_no_annotations(tmp_path: Path) -> None:
     dump = written(tmp_path, simple=(("a", "b"),))
     whole = dump.read_bytes()
     for length in range(len(whole) - 52, len(whole) - 8, 4):
@@ -141,7 +141,7 @@ def test_a_dump_that_is_cut_within_what_crashpad_says_has_no_annotations(tmp_pat
         assert not own(dump).get("crashpad", {}).get("annotations")
 
 
-def test_as_many_annotations_as_clients_write_are_whole(tmp_path: Path) -> None:
+def test_as_many_annotations_as_clients_write_are_kept_whole(tmp_path: Path) -> None:
     objects = [(f"key {number}", STRING, b"x" * 100) for number in range(200)]
     objects[0] = ("long", STRING, "ü".encode() * 10_240)
     said = own(written(tmp_path, modules=("a",), annotated=[Annotated(0, objects=objects)]))
@@ -150,7 +150,7 @@ def test_as_many_annotations_as_clients_write_are_whole(tmp_path: Path) -> None:
     assert "bounded" not in said
 
 
-def test_names_and_values_have_a_longest_length_in_whole_characters(tmp_path: Path) -> None:
+def test_long_names_and_values_are_cut_between_characters(tmp_path: Path) -> None:
     objects = (("text", STRING, "€".encode() * 10_000), ("bytes", 0x8000, b"\xab" * 30_000))
     said = own(written(tmp_path, modules=("a",), simple=(("n" * 300, "v"),), annotated=[Annotated(0, objects=objects)]))
     assert said["crashpad"]["simple_annotations"] == {"n" * 256: "v"}
@@ -167,12 +167,12 @@ def test_modules_that_share_a_huge_list_of_annotations_cost_little(tmp_path: Pat
         texts: ClassVar[dict[str | bytes, int]] = {}
         lists: ClassVar[dict[int, bytes]] = {}
 
-        def _text(self, text: str | bytes) -> int:
-            return self.texts[text] if text in self.texts else self.texts.setdefault(text, super()._text(text))
+        def put_text(self, text: str | bytes) -> int:
+            return self.texts[text] if text in self.texts else self.texts.setdefault(text, super().put_text(text))
 
-        def _strings(self, strings: object) -> bytes:
+        def put_strings(self, strings: object) -> bytes:
             if id(strings) not in self.lists:
-                self.lists[id(strings)] = super()._strings(strings)  # type: ignore[arg-type]
+                self.lists[id(strings)] = super().put_strings(strings)  # type: ignore[arg-type]
             return self.lists[id(strings)]
 
     listed = ["\x01" * 20_000] * 100_000
@@ -204,12 +204,12 @@ def test_streams_are_listed_by_name_or_number_in_the_order_of_the_dump(tmp_path:
     ]
 
 
-def test_streams_have_the_size_that_the_dump_says_where_less_of_them_is_read(tmp_path: Path) -> None:
+def test_streams_have_the_size_in_the_dump_even_if_less_of_them_is_read(tmp_path: Path) -> None:
     said = own(written(tmp_path, modules=("m",) * 10_001))
     assert said["bounded"] == {"modules": 10_001}
     assert {"type": "ModuleListStream", "size": 4 + 108 * 10_001} in said["streams"]
 
 
-def test_cpu_time_is_told(tmp_path: Path) -> None:
+def test_cpu_time_is_printed(tmp_path: Path) -> None:
     seconds = own(shared("crashes/linux-x86_64") / "upload_file_minidump.dmp")["seconds"]
     assert 0 < seconds["walking"] < seconds["total"] < 60

@@ -1,4 +1,4 @@
-"""What socorro-stackwalk denies itself, tried from outside."""
+"""Rights that socorro-stackwalk gives up, tried from outside."""
 
 import errno
 import json
@@ -17,14 +17,14 @@ DENIED = {
     "chmod", "create", "exec", "fork", "io_uring", "limit", "ptrace", "remove", "rename", "signal", "socket", "unshare",
     "write",
 }  # fmt: skip
-"""By seccomp, with EPERM."""
+"""Calls that seccomp denies with EPERM."""
 ABSENT = {"clone3", "openat2"}
-"""As if the kernel had them not."""
+"""Calls that fail as if the kernel did not have them."""
 NEEDED = {"map", "send_descriptor", "thread"}
 
 
 def tried(*arguments: str | Path, before: Callable[[], None] | None = None) -> dict[str, Any]:
-    """Return what was tried in the sandbox of a walk, and the number of the error of each."""
+    """Return the attempts in the sandbox of a walk, and the error number of each."""
     ended = run("--sandbox-check", *arguments, before=before)
     assert (ended.returncode, ended.stderr) == (0, "")
     checked: dict[str, Any] = json.loads(ended.stdout)
@@ -44,7 +44,7 @@ def _landlock() -> None:
     require(has_landlock(), "this kernel has no Landlock")
 
 
-def test_a_walk_can_do_nothing_but_read_and_write_what_it_has(file: Path) -> None:
+def test_a_walk_can_only_read_and_write_the_files_that_it_has_open(file: Path) -> None:
     checked = tried(file)
     assert checked["seccomp"] == "enforced"
     attempts = checked["attempts"]
@@ -63,7 +63,7 @@ def test_a_walk_without_symbol_directories_can_read_no_path_at_all(file: Path) -
 
 @pytest.mark.usefixtures("_landlock")
 @pytest.mark.parametrize("option", ["--symbols-path", "--index-path"])
-def test_what_stands_below_the_symbol_directories_can_be_read_and_not_changed(
+def test_files_below_the_symbol_directories_can_be_read_and_not_changed(
     file: Path, tmp_path: Path, option: str
 ) -> None:
     options = ["--symbols-path", tmp_path]
@@ -121,7 +121,7 @@ def loaded(printed: dict[str, Any]) -> int:
     return sum(module["loaded_symbols"] for module in printed["modules"])
 
 
-def test_symbols_in_the_directories_are_used_by_links_too_that_stay_in_them(tmp_path: Path) -> None:
+def test_links_that_stay_in_the_symbol_directories_are_followed(tmp_path: Path) -> None:
     dump, path = symbol_store(tmp_path / "store")
     file = tmp_path / "store" / path
     file.rename(file.with_name("other"))
@@ -132,7 +132,7 @@ def test_symbols_in_the_directories_are_used_by_links_too_that_stay_in_them(tmp_
 
 
 @pytest.mark.parametrize("kernel", [None, without_landlock()], ids=["this kernel", "a kernel without Landlock"])
-def test_a_link_that_leads_out_of_the_symbol_directories_is_refused_and_said(
+def test_a_link_that_leads_out_of_the_symbol_directories_is_refused_and_reported(
     tmp_path: Path, kernel: Callable[[], None] | None
 ) -> None:
     dump, path = symbol_store(tmp_path / "store")
@@ -146,7 +146,7 @@ def test_a_link_that_leads_out_of_the_symbol_directories_is_refused_and_said(
 
 
 @pytest.mark.parametrize("name", [".", ".."])
-def test_a_module_whose_debug_file_is_no_name_of_a_file_has_no_symbols(tmp_path: Path, name: str) -> None:
+def test_a_module_whose_debug_file_is_not_a_file_name_has_no_symbols(tmp_path: Path, name: str) -> None:
     source, path = symbol_store(tmp_path / "symbols")
     debug_file, debug_id, _ = path.split("/")
     store = tmp_path / "store"
@@ -166,7 +166,7 @@ def test_a_module_whose_debug_file_is_no_name_of_a_file_has_no_symbols(tmp_path:
 
 @pytest.mark.parametrize("options", [(), ("--reference",)], ids=["own", "reference"])
 @pytest.mark.parametrize("option", ["--symbols-path", "--index-path"])
-def test_a_directory_that_is_a_file_is_said_and_the_walk_goes_on_without(
+def test_a_file_given_as_a_directory_is_reported_and_the_walk_goes_on_without_it(
     file: Path, tmp_path: Path, option: str, options: tuple[str, ...]
 ) -> None:
     dump, _ = symbol_store(tmp_path / "store")
@@ -205,7 +205,7 @@ FORMER_KERNELS = {
 
 @pytest.mark.usefixtures("_landlock")
 @pytest.mark.parametrize("kernel", FORMER_KERNELS)
-def test_where_the_kernel_lacks_something_the_walk_goes_on_and_the_version_tells(kernel: str) -> None:
+def test_if_the_kernel_lacks_something_the_walk_goes_on_and_the_version_says_so(kernel: str) -> None:
     before, landlock, seccomp = FORMER_KERNELS[kernel]
     dump = shared("crashes/test") / "upload_file_minidump.dmp"
     ended = run(dump, before=before)
@@ -223,13 +223,13 @@ def test_where_the_kernel_lacks_something_the_walk_goes_on_and_the_version_tells
 
 @pytest.mark.parametrize("order", [("--version", "--verbose"), ("--verbose", "--version")])
 @pytest.mark.usefixtures("_landlock")
-def test_the_version_tells_what_is_enforced(order: tuple[str, str]) -> None:
+def test_the_version_says_what_is_enforced(order: tuple[str, str]) -> None:
     _, landlock, seccomp = run(*order).stdout.splitlines()
     abi = landlock_version()
     assert (landlock, seccomp) == (f"landlock: enforced, ABI {abi}", "seccomp: enforced")
 
 
-def test_what_is_tried_leaves_no_trace_where_nothing_is_denied(file: Path) -> None:
+def test_the_attempts_leave_no_trace_if_nothing_is_denied(file: Path) -> None:
     def bare() -> None:
         without_landlock()()
         without_seccomp()()

@@ -1,11 +1,11 @@
-"""What socorro-stackwalk says of itself."""
+"""The version that socorro-stackwalk prints."""
 
 import tomllib
 
 from tests.own_stackwalker import CRATE, run
 
 
-def test_its_version_names_those_of_the_crates_that_it_is_built_of() -> None:
+def test_the_version_names_the_versions_of_its_crates() -> None:
     locked = tomllib.loads((CRATE / "Cargo.lock").read_text())["package"]
     versions = {package["name"]: package["version"] for package in locked}
     crates = ("minidump", "minidump-processor", "minidump-unwind", "breakpad-symbols")

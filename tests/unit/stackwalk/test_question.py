@@ -1,4 +1,4 @@
-"""Whatever comes over the socket, it is a question or it is refused."""
+"""Whatever comes over the socket is either a question or refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_longest_names_are_taken():
 
 
 @given(st.binary(min_size=1) | st.dictionaries(st.sampled_from(_KEYS), _VALUES).map(lambda it: json.dumps(it).encode()))
-def test_anything_else_is_refused_by_a_reason(message):
+def test_anything_else_is_refused_with_a_reason(message):
     result = received(message)
     assert isinstance(result, Question | BadQuestion)
     if isinstance(result, Question):

@@ -60,17 +60,17 @@ def test_a_walk_without_the_status_ok_has_failed_and_keeps_what_it_printed(
     [
         (b"", "printed nothing"),
         (b" \n", "printed nothing"),
-        (b"Killed", "no JSON"),
-        (b'{"status": "OK", "modu', "no JSON"),
-        (b'{"status": "OK"} trailing', "no JSON"),
-        (b'["status"]', "no object"),
-        (b'"OK"', "no object"),
-        (b"null", "no object"),
-        (b"\xff\xfe\x00", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
+        (b"Killed", "not JSON"),
+        (b'{"status": "OK", "modu', "not JSON"),
+        (b'{"status": "OK"} trailing', "not JSON"),
+        (b'["status"]', "not an object"),
+        (b'"OK"', "not an object"),
+        (b"null", "not an object"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
     ],
 )
-def test_what_is_no_json_object_is_a_note_and_an_empty_dump(output: bytes, said: str) -> None:
+def test_output_that_is_not_a_json_object_is_a_note_and_an_empty_dump(output: bytes, said: str) -> None:
     result = stackwalk_result(DUMP, outcome(output, 1))
     assert result.json_dump == {}
     assert result.status == "unknown error"
@@ -133,7 +133,7 @@ def test_a_walker_that_died_of_a_signal_is_counted_as_killed(printed: bytes, ret
     assert result.counted_as in OUTCOMES
 
 
-def test_text_that_is_no_utf_8_does_not_cost_the_walk() -> None:
+def test_text_that_is_not_utf_8_does_not_cost_the_walk() -> None:
     result = stackwalk_result(DUMP, outcome(b'{"status": "OK", "os": "\xff"}'))
     assert result.success
     assert result.json_dump["os"] == "\ufffd"
@@ -143,13 +143,11 @@ def test_text_that_is_no_utf_8_does_not_cost_the_walk() -> None:
 @pytest.mark.parametrize(
     ("ended", "code", "status", "said"),
     [
-        ({"timed_out": True}, 124, "TimedOut", "killed, it was not done after 1.5 s"),
-        ({"output_too_large": True}, 137, "OutputTooLarge", "killed, its output was too large (output_limit)"),
+        ({"timed_out": True}, 124, "TimedOut", "killed: not done after 1.5 s"),
+        ({"output_too_large": True}, 137, "OutputTooLarge", "killed: its output was too large (output_limit)"),
     ],
 )
-def test_of_a_walk_that_had_to_be_killed_nothing_is_believed(
-    ended: dict[str, Any], code: int, status: str, said: str
-) -> None:
+def test_the_output_of_a_killed_walk_is_not_believed(ended: dict[str, Any], code: int, status: str, said: str) -> None:
     result = stackwalk_result(DUMP, outcome(b'{"status": "OK"}', -signal.SIGKILL, **ended))
     assert (result.json_dump, result.status, result.return_code) == ({}, status, code)
     assert f"stackwalk of {DUMP}: {said}" in result.notes
@@ -159,11 +157,11 @@ def test_of_a_walk_that_had_to_be_killed_nothing_is_believed(
     ("death", "code", "said"),
     [
         (signal.SIGSEGV, 139, "died of signal 11 (Segmentation fault)"),
-        (signal.SIGXCPU, 152, "killed, it used more than its CPU time (2.5 s)"),
+        (signal.SIGXCPU, 152, "killed: it used more than its CPU time (2.5 s)"),
         (signal.SIGRTMIN, 162, "died of signal 34"),
     ],
 )
-def test_a_walk_that_died_says_of_what(death: int, code: int, said: str) -> None:
+def test_a_walk_that_died_says_why(death: int, code: int, said: str) -> None:
     result = stackwalk_result(DUMP, outcome(b'{"status"', -death))
     assert (result.json_dump, result.return_code) == ({}, code)
     assert said in result.notes[0]
@@ -175,7 +173,7 @@ def test_a_walk_that_took_too_much_memory_at_once_says_so() -> None:
     assert result.notes[0] == f"stackwalk of {DUMP}: it wanted more memory than it may use (memory_limit)"
 
 
-def test_a_walk_that_died_after_its_last_word_counts_with_a_note() -> None:
+def test_a_walk_that_died_after_it_was_complete_counts_with_a_note() -> None:
     result = stackwalk_result(DUMP, outcome(b'{"status": "OK"}', -signal.SIGSEGV))
     assert result.success
     assert result.json_dump == {"status": "OK"}

@@ -30,22 +30,22 @@ def command_line(template: str) -> CommandLine:
     return CommandLine(template, FIELDS)
 
 
-# Where it is found
+# The search for a stackwalker
 
 
-def test_a_name_with_a_slash_is_the_program_and_no_other_is_looked_for(program: Program) -> None:
+def test_a_name_with_a_slash_is_the_program(program: Program) -> None:
     path = program("")
     assert find_stackwalker(path, {"SOCORRO_STACKWALKER": "/elsewhere"}) == Path(path)
 
 
-def test_the_environment_names_it_before_path_does(program: Program, tmp_path: Path) -> None:
+def test_the_environment_takes_precedence_over_path(program: Program, tmp_path: Path) -> None:
     named = program("", "named")
     program("", "minidump-stackwalk")
     environment = {"SOCORRO_STACKWALKER": named, "PATH": str(tmp_path)}
     assert find_stackwalker("minidump-stackwalk", environment) == Path(named)
 
 
-def test_it_is_found_on_path_before_the_one_beside_the_interpreter(program: Program, tmp_path: Path) -> None:
+def test_path_takes_precedence_over_the_stackwalker_beside_the_interpreter(program: Program, tmp_path: Path) -> None:
     for directory in ("bin", "venv"):
         (tmp_path / directory).mkdir()
         program("", f"{directory}/walker")
@@ -53,7 +53,7 @@ def test_it_is_found_on_path_before_the_one_beside_the_interpreter(program: Prog
     assert found == tmp_path / "bin/walker"
 
 
-def test_it_is_found_beside_the_interpreter(program: Program, tmp_path: Path) -> None:
+def test_a_stackwalker_is_found_beside_the_interpreter(program: Program, tmp_path: Path) -> None:
     path = program("", "walker")
     assert find_stackwalker("walker", {"PATH": "/nowhere"}, f"{tmp_path}/python") == Path(path)
 
@@ -66,14 +66,14 @@ def test_it_is_found_beside_the_interpreter(program: Program, tmp_path: Path) ->
         ("walker", {"PATH": "/nowhere"}, "walker is neither on PATH .* nor beside /venv/python"),
     ],
 )
-def test_where_there_is_none_it_says_what_was_tried_and_what_to_do(
+def test_without_a_stackwalker_the_error_says_what_was_tried_and_what_to_do(
     name: str, environment: dict[str, str], said: str
 ) -> None:
     with pytest.raises(UnusableProgramError, match=f"{said}.*bin/install-stackwalker"):
         find_stackwalker(name, environment, "/venv/python")
 
 
-# A walk
+# Walks
 
 
 def test_a_walk_fills_in_the_program_and_the_values(program: Program) -> None:
@@ -98,7 +98,7 @@ def test_a_stackwalker_installed_while_the_processor_waits_is_found(program: Pro
     walker.check()
 
 
-def test_a_stackwalker_that_goes_away_is_missed_and_taken_back(program: Program, tmp_path: Path) -> None:
+def test_a_stackwalker_that_was_removed_is_used_again_once_it_is_back(program: Program, tmp_path: Path) -> None:
     walker = Stackwalker(command_line("{command_pathname}"), program=program("echo walked"))
     walker.walk({})
     (tmp_path / "program").unlink()
@@ -108,7 +108,7 @@ def test_a_stackwalker_that_goes_away_is_missed_and_taken_back(program: Program,
     assert walker.walk({}).output == b"again\n"
 
 
-# Whether it can walk at all
+# The trial walk
 
 USAGE = "echo \"error: unexpected argument '--json' found\" >&2; echo Usage: ... >&2; exit 2"
 
@@ -121,7 +121,7 @@ def runs(tmp_path: Path) -> int:
     return len((tmp_path / "runs").read_text().splitlines())
 
 
-def test_one_that_prints_json_for_a_sound_dump_is_tried_once(program: Program, tmp_path: Path) -> None:
+def test_a_stackwalker_that_prints_json_for_a_sound_dump_is_tried_once(program: Program, tmp_path: Path) -> None:
     sound = 'head -c 4 "$1" | grep -q MDMP && test "$(cat "$2")" = "{}" && echo {}'
     walker = Stackwalker(
         command_line("{command_pathname} {dump_file_pathname} {raw_crash_pathname}"),
@@ -133,7 +133,7 @@ def test_one_that_prints_json_for_a_sound_dump_is_tried_once(program: Program, t
     assert runs(tmp_path) == 1
 
 
-def test_one_that_was_replaced_is_tried_again(program: Program) -> None:
+def test_a_replaced_stackwalker_is_tried_again(program: Program) -> None:
     walker = Stackwalker(command_line("{command_pathname}"), program=program("echo {}"))
     walker.check()
     program(USAGE)
@@ -145,7 +145,7 @@ def test_one_that_was_replaced_is_tried_again(program: Program) -> None:
     ("script", "said"),
     [
         (USAGE, r"exit code 2 after .*: error: unexpected argument '--json' found \| Usage: \.\.\."),
-        ("exit 0", "exit code 0 after .* it said nothing"),
+        ("exit 0", "exit code 0 after .* no output"),
         ("echo walked", "exit code 0"),
         ("echo '[]'", "exit code 0"),
         ("kill -SEGV $$", "exit code -11"),
@@ -153,7 +153,7 @@ def test_one_that_was_replaced_is_tried_again(program: Program) -> None:
         ("exit 127", "did not run, exit code 127"),
     ],
 )
-def test_one_that_cannot_walk_a_sound_dump_is_no_stackwalker(program: Program, script: str, said: str) -> None:
+def test_a_program_that_cannot_walk_a_sound_dump_is_not_a_stackwalker(program: Program, script: str, said: str) -> None:
     path = program(script)
     walker = Stackwalker(
         command_line("{command_pathname} {dump_file_pathname}"),
@@ -166,19 +166,21 @@ def test_one_that_cannot_walk_a_sound_dump_is_no_stackwalker(program: Program, s
             walker.check()
 
 
-def test_one_that_refuses_a_sound_dump_walks_no_other_until_it_is_mended(program: Program, tmp_path: Path) -> None:
+def test_a_stackwalker_that_refuses_a_sound_dump_walks_no_other_until_it_is_replaced(
+    program: Program, tmp_path: Path
+) -> None:
     walker = Stackwalker(command_line("{command_pathname} {dump_file_pathname}"), program=program("exit 1"))
     with pytest.raises(ProcessingEnvironmentError):
         walker.check()
     for _ in range(2):
         with pytest.raises(ProcessingEnvironmentError, match="for a sound minidump"):
-            walker.walk({"dump_file_pathname": ["x"]}, "an id", tmp_path)
+            walker.walk({"dump_file_pathname": ["x"]}, "an id")
     program("echo {}")
-    assert walker.walk({"dump_file_pathname": ["x"]}, "an id", tmp_path).output == b"{}\n"
+    assert walker.walk({"dump_file_pathname": ["x"]}, "an id").output == b"{}\n"
 
 
 @pytest.mark.parametrize("was_there", [True, False])
-def test_one_that_takes_the_place_of_another_is_tried_before_it_walks(
+def test_a_stackwalker_that_replaces_another_is_tried_before_it_walks(
     program: Program, tmp_path: Path, was_there: bool
 ) -> None:
     walker = Stackwalker(
@@ -194,10 +196,10 @@ def test_one_that_takes_the_place_of_another_is_tried_before_it_walks(
             walker.check()
     program("exit 1")
     with pytest.raises(ProcessingEnvironmentError, match="for a sound minidump"):
-        walker.walk({"dump_file_pathname": ["x"]}, "an id", tmp_path)
+        walker.walk({"dump_file_pathname": ["x"]}, "an id")
 
 
-def test_one_that_moves_on_path_is_found_where_it_is(
+def test_a_stackwalker_that_moves_on_path_is_found_again(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for directory in ("one", "two"):
@@ -213,13 +215,13 @@ def test_one_that_moves_on_path_is_found_where_it_is(
     assert walker.walk({}).output == b"{}\n"
 
 
-def test_one_that_refuses_its_arguments_is_found_out_by_its_first_walk(program: Program) -> None:
+def test_a_stackwalker_that_refuses_its_arguments_fails_its_first_walk(program: Program) -> None:
     walker = Stackwalker(command_line("{command_pathname} {dump_file_pathname}"), program=program(USAGE))
     with pytest.raises(ProcessingEnvironmentError, match="unexpected argument"):
         walker.walk({"dump_file_pathname": ["x"]})
 
 
-def test_one_that_refuses_this_dump_alone_has_walked(program: Program, tmp_path: Path) -> None:
+def test_a_stackwalker_that_refuses_only_this_dump_has_walked(program: Program, tmp_path: Path) -> None:
     script = counting(tmp_path, "grep -q MDMP $1 && echo {} || exit 2")
     walker = Stackwalker(
         command_line("{command_pathname} {dump_file_pathname}"), program=program(script), environment=ENVIRONMENT
@@ -229,7 +231,7 @@ def test_one_that_refuses_this_dump_alone_has_walked(program: Program, tmp_path:
     assert runs(tmp_path) == 3
 
 
-def test_it_is_tried_in_its_sandbox(program: Program) -> None:
+def test_a_stackwalker_is_tried_in_its_sandbox(program: Program) -> None:
     walker = Stackwalker(
         command_line("{command_pathname} {dump_file_pathname}"),
         program=program('test "$INSIDE" && test -s "$1" && echo {}'),
@@ -239,7 +241,7 @@ def test_it_is_tried_in_its_sandbox(program: Program) -> None:
     walker.check()
 
 
-def test_a_place_for_the_dump_that_cannot_be_written_is_named(program: Program, tmp_path: Path) -> None:
+def test_an_unwritable_directory_for_the_dump_is_named(program: Program, tmp_path: Path) -> None:
     walker = Stackwalker(command_line("{command_pathname}"), program=program("echo {}"))
     with pytest.raises(ProcessingEnvironmentError, match=r"cannot write a minidump .*nowhere"):
         walker.check({}, tmp_path / "nowhere")
@@ -257,7 +259,9 @@ def test_the_real_one_reads_the_sound_dump(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sandbox", ["", *SANDBOXES, "sh -c '{command_pathname}; exit $?'"])
 @pytest.mark.parametrize("signal", ["TERM", "INT", "HUP", "KILL"])
-def test_a_walk_that_another_killed_is_no_fault_of_the_crash(program: Program, sandbox: str, signal: str) -> None:
+def test_a_walk_that_another_process_killed_is_not_the_crashs_fault(
+    program: Program, sandbox: str, signal: str
+) -> None:
     path = program(f"trap - INT; echo half; kill -{signal} $$; sleep 1")
     walker = Stackwalker(
         command_line("{command_pathname}"), program=path, sandbox=command_line(sandbox), environment=ENVIRONMENT
@@ -266,7 +270,7 @@ def test_a_walk_that_another_killed_is_no_fault_of_the_crash(program: Program, s
         walker.walk({})
 
 
-def test_a_crash_whose_walks_alone_are_killed_goes_on_in_the_end(program: Program) -> None:
+def test_a_crash_that_is_the_only_one_whose_walks_are_killed_goes_on_in_the_end(program: Program) -> None:
     walker = Stackwalker(
         command_line("{command_pathname} {dump_file_pathname}"), program=program("[ $1 = good ] || kill -KILL $$")
     )
@@ -299,11 +303,11 @@ def test_a_walk_that_takes_all_the_memory_it_may_have_is_the_dumps_fault(program
     path = program("try: bytearray(1 << 30)\nexcept MemoryError: __import__('os').abort()", interpreter=PYTHON)
     walker = Stackwalker(command_line("{command_pathname}"), program=path, limits=Limits(memory=512 << 20))
     outcome = walker.walk({})
-    # On a busy machine it may have had it before the limit was set; then we kill it.
+    # On a busy machine it may have allocated its memory before the limit was set; then we kill it.
     assert outcome.return_code == (-9 if outcome.memory_too_large else -6)
 
 
-# A sandbox
+# Sandboxes
 
 
 @pytest.mark.parametrize("sandbox", SANDBOXES)
@@ -346,7 +350,7 @@ def test_a_sandbox_may_use_the_fields(program: Program) -> None:
     assert walker.walk({"dump_file_pathname": ["x y"]}).output == b"x y\n"
 
 
-def test_a_sandbox_that_cannot_be_set_up_is_no_fault_of_the_crash(program: Program) -> None:
+def test_a_sandbox_that_cannot_be_set_up_is_not_the_crashs_fault(program: Program) -> None:
     sandbox = program("echo no namespaces here >&2; exit 1", "sandbox")
     walker = Stackwalker(
         command_line("{command_pathname}"), program=program("echo walked"), sandbox=command_line(sandbox)

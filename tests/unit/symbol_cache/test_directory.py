@@ -12,7 +12,7 @@ from tests.before_the_lock import do_before_the_lock
 
 @pytest.fixture
 def outside(tmp_path):
-    """What must never be touched."""
+    """A directory that must never be touched."""
     directory = tmp_path / "outside"
     directory.mkdir()
     (directory / "precious").write_text("data")
@@ -31,13 +31,13 @@ def found(directory: CacheDirectory) -> dict[str, int | None]:
     return {path: None if status is None else status.st_size for path, status in walked}
 
 
-def test_it_is_made_where_it_is_missing(tmp_path):
+def test_a_missing_directory_is_made_for_the_cache(tmp_path):
     CacheDirectory(tmp_path / "a" / "b").close()
 
     assert (tmp_path / "a" / "b").is_dir()
 
 
-def test_it_tells_its_files_with_their_sizes_and_its_empty_directories(directory):
+def test_a_cache_lists_its_files_with_their_sizes_and_its_empty_directories(directory):
     (directory.path / "x.pdb" / "1").mkdir(parents=True)
     (directory.path / "x.pdb" / "1" / "x.sym").write_text("12345")
     (directory.path / "x.pdb" / "2").mkdir()
@@ -60,7 +60,7 @@ def test_every_directory_is_watched_before_it_is_read(directory):
 
 
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb", b" ", b"-rf", b"\x1b[31m", b"x" * 255, "é".encode()])
-def test_any_name_can_be_told_and_removed(directory, name):
+def test_a_file_of_any_name_can_be_listed_and_removed(directory, name):
     (directory.path / os.fsdecode(name)).mkdir()
     (directory.path / os.fsdecode(name) / os.fsdecode(name)).touch()
 
@@ -71,7 +71,7 @@ def test_any_name_can_be_told_and_removed(directory, name):
     assert list(directory.path.iterdir()) == []
 
 
-def test_links_and_other_kinds_of_files_are_no_files_of_the_cache(directory, outside):
+def test_links_and_special_files_are_not_files_of_the_cache(directory, outside):
     (directory.path / "link").symlink_to(outside / "precious")
     (directory.path / "linked").symlink_to(outside)
     (directory.path / "dangling").symlink_to("nothing")
@@ -103,7 +103,7 @@ def test_a_directory_that_becomes_a_link_while_it_is_read_is_left_alone(director
     assert list(directory.walk("", replace)) == []
 
 
-def test_what_is_gone_is_no_error(directory):
+def test_removing_a_missing_file_is_not_an_error(directory):
     directory.remove("x.pdb/1/x.sym")
     assert directory.file("x.pdb/1/x.sym") is None
     assert directory.changed("x.pdb") is None
@@ -117,7 +117,7 @@ def test_a_directory_with_anything_in_it_stays(directory):
     assert not directory.remove_empty("x.pdb")
 
 
-def test_what_lies_deeper_than_any_symbols_do_is_left_alone(directory, caplog):
+def test_files_deeper_than_any_symbols_are_left_alone(directory, caplog):
     descriptor = os.open(directory.path, os.O_RDONLY)
     for level in range(500):  # far more than a path may hold
         os.mkdir("deep-directory", dir_fd=descriptor)
@@ -134,7 +134,7 @@ def test_what_lies_deeper_than_any_symbols_do_is_left_alone(directory, caplog):
     assert MAXIMUM_DEPTH < 100
 
 
-def test_only_one_may_lock_it(tmp_path):
+def test_only_one_manager_may_lock_a_cache(tmp_path):
     one, other = CacheDirectory(tmp_path), CacheDirectory(tmp_path)
     assert one.lock()
     assert not other.lock()
@@ -143,7 +143,7 @@ def test_only_one_may_lock_it(tmp_path):
     other.close()
 
 
-def test_one_that_is_replaced_is_not_current(directory):
+def test_a_replaced_directory_is_not_current(directory):
     assert directory.is_current()
     directory.path.rmdir()
     assert not directory.is_current()
@@ -151,7 +151,7 @@ def test_one_that_is_replaced_is_not_current(directory):
     assert not directory.is_current()
 
 
-def test_one_that_is_replaced_before_it_is_locked_is_not_locked(directory, monkeypatch):
+def test_a_directory_that_is_replaced_before_it_is_locked_is_not_locked(directory, monkeypatch):
     def replaced() -> None:
         directory.path.rmdir()
         directory.path.mkdir()

@@ -1,4 +1,4 @@
-"""Indexes are made in the background, and again where they could not be."""
+"""Indexes are made in the background, and a failed one is tried again."""
 
 import shutil
 
@@ -46,7 +46,7 @@ def failed() -> int:
     return METRICS.snapshot().counter("symbols.index_failed")
 
 
-def test_one_that_could_not_be_made_is_tried_again_after_a_while(builder, file, clock):
+def test_a_failed_index_is_tried_again_after_a_while(builder, file, clock):
     made_before, failed_before = made(), failed()
     builder.want(file, NOWHERE)
     builder.wait()
@@ -60,7 +60,7 @@ def test_one_that_could_not_be_made_is_tried_again_after_a_while(builder, file, 
     assert made() == made_before + 1
 
 
-def test_one_that_could_not_be_made_is_tried_again_at_once_where_the_file_is_another(builder, file):
+def test_a_failed_index_is_tried_again_at_once_if_the_file_has_changed(builder, file):
     before = made()
     builder.want(file, NOWHERE)
     builder.wait()
@@ -72,7 +72,7 @@ def test_one_that_could_not_be_made_is_tried_again_at_once_where_the_file_is_ano
     assert made() == before + 1
 
 
-def test_a_fault_of_ours_costs_one_index_and_not_all_that_follow(builder, file, monkeypatch, caplog):
+def test_a_bug_costs_one_index_and_none_that_follow(builder, file, monkeypatch, caplog):
     before = made()
     with monkeypatch.context() as patched:
         patched.setattr("subprocess.Popen", _no_memory)
@@ -84,7 +84,7 @@ def test_a_fault_of_ours_costs_one_index_and_not_all_that_follow(builder, file, 
     assert made() == before + 1
 
 
-def test_where_an_index_cannot_be_written_it_is_said_once_for_a_store(tmp_path, file, caplog):
+def test_an_index_that_cannot_be_written_is_logged_once_for_a_store(tmp_path, file, caplog):
     (tmp_path / "symbols.index").write_text("in the way")
     builder = IndexBuilder()
     others = [SymbolFile(file.root, f"{number}/0/a.sym") for number in range(3)]

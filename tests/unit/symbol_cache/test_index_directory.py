@@ -1,4 +1,4 @@
-"""Indexes beside a store of symbols, and requests for those that are missing."""
+"""Indexes beside a store of symbols, and requests for missing ones."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def requests(root):
     return list(IndexDirectory(index_directory(root)).requests())
 
 
-def test_a_request_is_taken_once_however_often_it_was_left(managed):
+def test_a_request_is_taken_once_however_often_it_was_made(managed):
     for _ in range(3):
         assert ask_the_manager(managed, index_directory(managed), REQUEST)
     assert requests(managed) == [REQUEST]
     assert requests(managed) == []
 
 
-def test_without_a_manager_nothing_is_left(tmp_path):
+def test_without_a_manager_no_request_is_made(tmp_path):
     assert not ask_the_manager(tmp_path, index_directory(tmp_path), REQUEST)
     assert not ask_the_manager(tmp_path / "nowhere", index_directory(tmp_path), REQUEST)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"[1, 2, 3]", b"null", b"\xff"])
-def test_what_is_no_request_is_dropped(managed, content):
+def test_a_malformed_request_is_dropped(managed, content):
     ask_the_manager(managed, index_directory(managed), REQUEST)
     (request,) = (index_directory(managed) / ".requests").iterdir()
     request.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The process that makes an index: under limits, and nothing of it outlives who wants the index."""
+"""The process that makes an index runs under limits, and leaves nothing behind when whoever started it ends."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def hanging(tmp_path):
-    """One that hangs by what it has started, and says that it runs."""
+    """A stackwalker that hangs in a child process, after it has made the file ``runs``."""
     return program(tmp_path, f": > {tmp_path}/runs\nsleep 3600")
 
 
@@ -46,34 +46,34 @@ def nothing_is_left(directory: Path) -> None:
     eventually(lambda: not processes_of(directory))
 
 
-def finished(file: Path, stackwalker: str, **options) -> Indexed:
+def make_index(file: Path, stackwalker: str, **options) -> Indexed:
     return IndexProcess(file, stackwalker, **options).finish()
 
 
 def test_an_index_is_made_once_for_a_state_of_the_file(file):
     stackwalker = str(own_stackwalker())
-    assert finished(file, stackwalker) == Indexed("usable", made=True)
-    assert finished(file, stackwalker) == Indexed("usable", made=False)
-    assert finished(file, stackwalker, anew=True) == Indexed("usable", made=True)
+    assert make_index(file, stackwalker) == Indexed("usable", made=True)
+    assert make_index(file, stackwalker) == Indexed("usable", made=False)
+    assert make_index(file, stackwalker, anew=True) == Indexed("usable", made=True)
     file.write_bytes(file.read_bytes() + b"nonsense\n")
-    assert finished(file, stackwalker) == Indexed("corrupt", made=True)
+    assert make_index(file, stackwalker) == Indexed("corrupt", made=True)
 
 
-def test_it_lies_where_walks_and_the_manager_look_for_it(tmp_path, file):
+def test_an_index_is_where_walks_and_the_manager_look_for_it(tmp_path, file):
     root = file.parents[2]
     for index_path in ("", str(tmp_path / "indexes")):
-        finished(file, str(own_stackwalker()), index_path=index_path)
+        make_index(file, str(own_stackwalker()), index_path=index_path)
         index = index_directory(root, index_path) / f"{file.relative_to(root)}.index"
         assert index.read_bytes().startswith(b"symindex")
 
 
-def test_a_file_that_is_not_there_is_said_to_be(file):
+def test_a_missing_symbol_file_is_reported(file):
     file.unlink()
     with pytest.raises(NotIndexed, match="No such file"):
-        finished(file, str(own_stackwalker()))
+        make_index(file, str(own_stackwalker()))
 
 
-def test_one_that_is_ended_leaves_nothing(tmp_path, file, hanging):
+def test_a_process_that_is_ended_leaves_nothing(tmp_path, file, hanging):
     process = IndexProcess(file, hanging)
     eventually(lambda: runs(tmp_path))
     process.end(patience=0.1)
@@ -82,8 +82,8 @@ def test_one_that_is_ended_leaves_nothing(tmp_path, file, hanging):
     nothing_is_left(tmp_path)
 
 
-def test_one_that_takes_too_long_leaves_nothing(tmp_path, file, hanging, monkeypatch):
-    monkeypatch.setattr("socorro_processor.symbol_cache.index_process._PATIENCE", 0.1)
+def test_a_process_that_takes_too_long_leaves_nothing(tmp_path, file, hanging, monkeypatch):
+    monkeypatch.setattr("socorro_processor.symbol_cache.index_process._END_TIMEOUT", 0.1)
     process = IndexProcess(file, hanging)
     eventually(lambda: runs(tmp_path))
     with pytest.raises(NotIndexed, match=r"not done after 0\.1 s"):
@@ -91,7 +91,7 @@ def test_one_that_takes_too_long_leaves_nothing(tmp_path, file, hanging, monkeyp
     nothing_is_left(tmp_path)
 
 
-def test_one_whose_processor_is_killed_ends_too_and_leaves_nothing_unfinished(tmp_path, file):
+def test_a_process_ends_with_its_killed_processor_and_leaves_nothing_unfinished(tmp_path, file):
     with file.open("ab") as large:
         large.write(b"FUNC 1000 10 0 f\n" * 5_000_000)
     arguments = [str(file), str(own_stackwalker())]
@@ -103,10 +103,10 @@ def test_one_whose_processor_is_killed_ends_too_and_leaves_nothing_unfinished(tm
     assert not list((tmp_path / "symbols.index").rglob("*.index*"))
 
 
-def test_it_has_limits_a_session_of_its_own_and_no_secrets(tmp_path, file, monkeypatch):
+def test_a_process_has_limits_a_session_of_its_own_and_no_secrets(tmp_path, file, monkeypatch):
     def run(stackwalker: str) -> None:
         with pytest.raises(NotIndexed):
-            finished(file, stackwalker)
+            make_index(file, stackwalker)
 
     has_limits_a_session_and_no_secrets(tmp_path, monkeypatch, run)
 
@@ -121,6 +121,6 @@ def test_it_has_limits_a_session_of_its_own_and_no_secrets(tmp_path, file, monke
         ("echo '[]'", "exit code 0"),
     ],
 )
-def test_one_that_goes_wrong_costs_the_index_and_says_why(tmp_path, file, script, said):
+def test_a_process_that_fails_makes_no_index_and_says_why(tmp_path, file, script, said):
     with pytest.raises(NotIndexed, match=said):
-        finished(file, program(tmp_path, script))
+        make_index(file, program(tmp_path, script))

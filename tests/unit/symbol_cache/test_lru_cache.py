@@ -22,7 +22,7 @@ LIMIT = 1000
 
 
 class Opened:
-    """An LRUCache over a directory, what it was told of, and what lies on the disk."""
+    """An LRUCache of a directory, the files that it was told of, and those on the disk."""
 
     def __init__(self, path: Path, limit: int = LIMIT, empty_directory_time: float = 0.0) -> None:
         self.path = path
@@ -36,7 +36,7 @@ class Opened:
         self.cache = LRUCache(self.directory, self.watches, limit, listener, empty_directory_time, self._clock)
 
     def _clock(self) -> float:
-        """Goes on a little each time, far more than it removes files for without a look at events."""
+        """Move on each time by far more than the cache spends removing files without a look at events."""
         self.time += 0.1
         return self.time
 
@@ -45,7 +45,7 @@ class Opened:
         (self.path / path).write_bytes(b"x" * size)
 
     def look(self) -> list[str]:
-        """What the manager does again and again; the files that it removed."""
+        """Do what the manager does repeatedly; return the files that it removed."""
         self.cache.handle(self.watches.read(0))
         if self.cache.lost_events:
             self.cache.scan()
@@ -101,15 +101,15 @@ def test_the_file_unused_for_longest_goes(cache):
     assert cache.known() == cache.on_disk()
 
 
-def test_one_that_was_opened_a_moment_before_is_not_removed(cache):
+def test_a_file_that_was_just_opened_is_not_removed(cache):
     for name in "abcd":
         cache.write(name)
     cache.cache.handle(cache.watches.read(0))
-    (cache.path / "a").read_bytes()  # the event is not read yet
+    (cache.path / "a").read_bytes()  # the event has not been read yet
     assert list(cache.cache.evict()) == ["b"]
 
 
-def test_one_that_was_opened_when_others_had_come_is_younger_than_these(cache):
+def test_opening_a_file_makes_it_newer_than_those_added_before(cache):
     cache.write("in-use")
     cache.look()
     for name in ("a", "b", "c"):
@@ -125,7 +125,7 @@ def test_a_file_larger_than_the_cache_may_be_goes_after_all_others(cache):
     assert cache.look() == ["a", "huge"]
 
 
-def test_a_file_that_grows_counts_with_what_it_has_come_to(cache):
+def test_a_file_that_grows_counts_with_its_new_size(cache):
     cache.write("a")
     cache.look()
     with (cache.path / "b").open("wb", buffering=0) as file:
@@ -138,11 +138,11 @@ def test_a_file_that_grows_counts_with_what_it_has_come_to(cache):
     assert cache.known() == {"b": 10}
 
 
-def test_what_is_moved_in_out_and_about_is_followed(cache, tmp_path):
+def test_files_that_are_moved_in_out_and_within_are_followed(cache, tmp_path):
     cache.write("x/1/x.sym", 10)
     cache.look()
     (tmp_path / "new").write_text("12345")
-    (tmp_path / "new").rename(cache.path / "x/1/x.sym")  # over the other
+    (tmp_path / "new").rename(cache.path / "x/1/x.sym")  # replaces the other
     cache.look()
     assert cache.known() == {"x/1/x.sym": 5}
     (cache.path / "x").rename(cache.path / "y")
@@ -170,7 +170,7 @@ def test_a_tree_that_is_moved_in_is_watched(cache, tmp_path):
 
 
 def test_a_directory_that_comes_with_files_before_it_is_watched_is_found_with_them(cache):
-    cache.write("a/1/a.sym", 3)  # by the time the event is read all three are there
+    cache.write("a/1/a.sym", 3)  # when the event is read, all three are there
     cache.look()
     cache.write("a/1/b.sym", 4)
     cache.look()
@@ -195,10 +195,10 @@ def test_a_directory_stays_for_as_long_as_somebody_may_be_about_to_move_a_file_i
     assert (cache.path / "y" / "1").is_dir()
 
 
-def test_a_directory_that_something_came_into_meanwhile_waits_anew(open_cache):
+def test_a_directory_that_got_a_file_meanwhile_waits_again(open_cache):
     cache = open_cache(lambda each: (each.path / "x").mkdir(), empty_directory_time=60.0)
     cache.time += 60.0
-    cache.look()  # what makes it young is its time of change, which is now
+    cache.look()  # its change time, which is now, makes it new
     assert (cache.path / "x").is_dir()
     os.utime(cache.path / "x", (1000, 1000))
     cache.look()
@@ -253,7 +253,7 @@ def test_events_that_were_lost_are_made_up_for(cache):
     assert cache.known() == cache.on_disk()
 
 
-def test_the_order_of_before_is_taken_up(open_cache):
+def test_the_saved_order_of_use_is_restored(open_cache):
     def fill(each: Opened) -> None:
         for number, name in enumerate("abc"):
             each.write(name)
@@ -267,7 +267,7 @@ def test_the_order_of_before_is_taken_up(open_cache):
     assert cache.look() == ["a"]
 
 
-def test_saved_uses_go_over_access_times_that_are_older(open_cache, tmp_path):
+def test_saved_uses_count_before_older_access_times(open_cache, tmp_path):
     cache = open_cache()
     fresh = Opened(cache.path)
     for number, name in enumerate("abc"):
@@ -292,11 +292,11 @@ def test_a_file_that_cannot_be_removed_does_not_keep_the_others(cache, caplog):
     cache.directory.remove = refuse
     assert cache.look() == []
     assert cache.look() == ["b"]
-    assert "'a' cannot be removed: Operation not permitted" in caplog.text
+    assert "cannot remove 'a': Operation not permitted" in caplog.text
     assert cache.known() == cache.on_disk()
 
 
-def test_who_listens_is_told_which_files_there_are(open_cache, tmp_path):
+def test_a_listener_learns_which_files_there_are(open_cache, tmp_path):
     cache = open_cache(lambda each: each.write("there/1/there.sym", 1))
     assert cache.told == [("arrived", "there/1/there.sym")]
     cache.told.clear()
@@ -323,7 +323,7 @@ NAMES = st.sampled_from(["a", "b", "c/1/c.sym", "c/2/c.sym", "d/1/x", "e", "e/f"
 
 
 class Tree(RuleBasedStateMachine):
-    """Whatever is done to the tree, and whenever the manager looks, what it knows is what is there."""
+    """Whatever changes in the tree, and whenever the manager looks, it knows exactly the files that are there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -355,7 +355,7 @@ class Tree(RuleBasedStateMachine):
     @rule()
     def look(self) -> None:
         self._cache.look()
-        # What it did itself comes back as events.
+        # Its own changes come back as events.
         self._cache.cache.handle(self._cache.watches.read(0))
         assert self._cache.known() == self._cache.on_disk()
         assert self._cache.cache.files.bytes == sum(self._cache.on_disk().values()) <= LIMIT

@@ -1,4 +1,4 @@
-"""What the manager of a symbol cache writes down beside it."""
+"""The records that the manager of a symbol cache writes beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from socorro_processor.symbol_cache.records import CacheRecords
 
 
-def test_the_order_of_use_is_there_again_whatever_the_names(tmp_path):
+def test_the_order_of_use_is_read_back_whatever_the_names(tmp_path):
     records = CacheRecords(tmp_path / "state")
     used = {"a/0/a.sym": 1.5, "b\nc/0/\udcff.sym": 2.25}
     records.save_order({"gone": 1.0}.items())
@@ -16,7 +16,7 @@ def test_the_order_of_use_is_there_again_whatever_the_names(tmp_path):
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["order"]
 
 
-def test_what_a_killed_manager_left_is_written_over_and_no_link_in_its_place_is_followed(tmp_path):
+def test_a_leftover_of_a_killed_manager_is_overwritten_and_a_link_in_its_place_is_not_followed(tmp_path):
     records = CacheRecords(tmp_path)
     (tmp_path / ".order.writing").write_text("left by a killed manager")
     records.save_order({"a": 1.0}.items())

@@ -1,4 +1,4 @@
-"""What inotify tells, of real directories."""
+"""Events of inotify for real directories."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read(watches) -> list[tuple[Happened, str]]:
 
 
 def overflow(directory: Path) -> None:
-    """Have more happen than the kernel keeps for who does not listen."""
+    """Cause more events than the kernel keeps for a process that does not read them."""
     files = [directory / "a", directory / "b"]
     for file in files:
         file.touch()
@@ -44,7 +44,7 @@ def overflow(directory: Path) -> None:
         os.close(os.open(files[number % 2], os.O_RDONLY))
 
 
-def test_a_file_that_is_written_opened_and_deleted(watches, watch, tmp_path):
+def test_writing_opening_and_deleting_a_file_are_events(watches, watch, tmp_path):
     watch()
     (tmp_path / "f").write_text("x")
     assert read(watches) == [
@@ -59,7 +59,7 @@ def test_a_file_that_is_written_opened_and_deleted(watches, watch, tmp_path):
     assert read(watches) == [(Happened.CHANGED, "f")]
 
 
-def test_a_file_that_is_moved_in_and_out(watches, watch, tmp_path):
+def test_moving_a_file_in_and_out_are_events(watches, watch, tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "f").touch()
     watch("d")
@@ -68,7 +68,7 @@ def test_a_file_that_is_moved_in_and_out(watches, watch, tmp_path):
     assert read(watches) == [(Happened.ARRIVED, "d/f"), (Happened.CHANGED, "d/f")]
 
 
-def test_a_directory_that_comes_and_leaves(watches, watch, tmp_path):
+def test_the_arrival_and_removal_of_a_directory_are_events(watches, watch, tmp_path):
     (tmp_path / "d").mkdir()
     watch("d")
     (tmp_path / "d" / "e").mkdir()
@@ -81,7 +81,7 @@ def test_a_directory_that_comes_and_leaves(watches, watch, tmp_path):
     ]
 
 
-def test_reading_a_directory_is_no_event(watches, watch, tmp_path):
+def test_reading_a_directory_is_not_an_event(watches, watch, tmp_path):
     (tmp_path / "d").mkdir()
     watch()
     watch("d")
@@ -90,7 +90,7 @@ def test_reading_a_directory_is_no_event(watches, watch, tmp_path):
     assert read(watches) == []
 
 
-def test_a_directory_that_is_removed_is_watched_no_more(watches, watch, tmp_path):
+def test_a_removed_directory_is_no_longer_watched(watches, watch, tmp_path):
     (tmp_path / "d").mkdir()
     watch("d")
     (tmp_path / "d").rmdir()
@@ -98,7 +98,7 @@ def test_a_directory_that_is_removed_is_watched_no_more(watches, watch, tmp_path
     assert len(watches) == 0
 
 
-def test_one_that_was_moved_away_can_be_forgotten_with_all_below(watches, watch, tmp_path):
+def test_a_directory_that_was_moved_away_can_be_forgotten_with_all_below(watches, watch, tmp_path):
     (tmp_path / "d" / "e").mkdir(parents=True)
     (tmp_path / "dd").mkdir()
     for path in ("", "d", "d/e", "dd"):
@@ -116,7 +116,7 @@ def test_a_name_of_strange_bytes_comes_through(watches, watch, tmp_path):
     assert {os.fsencode(path) for _, path in read(watches)} == {b"\xff\n"}
 
 
-def test_what_is_collected_comes_first_and_once(watches, watch, tmp_path):
+def test_collected_events_come_first_and_once(watches, watch, tmp_path):
     watch()
     (tmp_path / "a").mkdir()
     watches.collect()
@@ -125,7 +125,7 @@ def test_what_is_collected_comes_first_and_once(watches, watch, tmp_path):
     assert read(watches) == []
 
 
-def test_what_happens_after_too_much_has_happened_is_known_to_be_lost(watches, watch, tmp_path):
+def test_events_after_an_overflow_are_known_to_be_lost(watches, watch, tmp_path):
     watch()
     overflow(tmp_path)
     events = read(watches)

@@ -1,4 +1,4 @@
-"""What a binary is the build of, by what linkers write and by what nobody should."""
+"""The id of a binary's build, in binaries as linkers write them and in damaged ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def identified(path: Path, content: bytes) -> list[Binary]:
 
 
 @pytest.mark.parametrize("pdb_path", [b"C:\\build\\app.pdb", b"/build/app.pdb", b"app.pdb"])
-def test_a_program_of_windows_is_looked_for_by_its_pdb(tmp_path: Path, pdb_path: bytes) -> None:
+def test_a_windows_program_is_looked_for_by_its_pdb(tmp_path: Path, pdb_path: bytes) -> None:
     (binary,) = identified(tmp_path / "app.exe", written.pe(pdb_path, age=0x1F))
 
     assert (binary.kind, binary.debug_file, binary.debug_id) == (Kind.PE, "app.pdb", written.DEBUG_ID + "1f")
@@ -59,7 +59,7 @@ def test_a_dsym_has_no_code(tmp_path: Path) -> None:
     [b"", b"text", b"\xca\xfe\xba\xbe\0\0\0\x41", b"!<arch>\n"],
     ids=["nothing", "text", "a Java class", "an archive"],
 )
-def test_what_is_no_binary_is_none(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_binary_has_no_kind(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
 
@@ -79,7 +79,7 @@ def test_an_object_file_is_not_linked(tmp_path: Path) -> None:
     [PROGRAM.read_bytes(), written.pe(b"C:\\app.pdb"), written.pdb(1, 1), written.fat((ARM64, written.macho()))],
     ids=["ELF", "PE", "PDB", "Mach-O"],
 )
-def test_what_is_damaged_is_not_understood_at_the_worst(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_binary_raises_no_other_error_than_not_understood(tmp_path: Path, content: bytes) -> None:
     chance = random.Random(1)
     refused = 0
     for round_ in range(300):

@@ -1,4 +1,4 @@
-"""dump_syms, of whose input a stranger may be the author, and programs that do what it must not."""
+"""dump_syms with hostile input, and programs in its place that do what it must not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.unit.symbols import written_binaries as written
 PROGRAM = Path(shutil.which("true") or "/bin/true")
 OF_THE_SHELL = {"PWD", "OLDPWD", "SHLVL", "_"}
 SYMBOLS = f"MODULE Linux x86_64 {written.DEBUG_ID}0 App\\n"
-"""Of ``binary``, as a script writes it."""
+"""The symbols of ``binary``, as a shell script prints them."""
 LIMITS = Limits(timeout=30, cpu=30, output=1 << 16, file_size=1 << 20)
 
 
@@ -56,7 +56,7 @@ def binary(tmp_path: Path) -> Binary:
 
 
 def scripted(directory: Path, script: str, limits: Limits = LIMITS) -> DumpSyms:
-    """A dump_syms that is a shell script; in it ``$out`` is where it is to write, ``$in`` the last file it is given."""
+    """A shell script in place of dump_syms; in it ``$out`` is its output file, ``$in`` the last input file."""
     path = directory / "dump_syms"
     path.write_text(f'#!/bin/sh\nwhile [ $# -gt 0 ]; do [ "$1" = --output ] && out=$2; in=$1; shift; done\n{script}\n')
     path.chmod(0o755)
@@ -68,11 +68,11 @@ def test_a_program_becomes_the_symbol_file_of_its_build(work: Path) -> None:
 
     made = real_dump_syms().convert([binary], work)
 
-    assert made.wanted.path == f"{PROGRAM.name}/{binary.debug_id}/{PROGRAM.name}.sym"
+    assert made.identity.path == f"{PROGRAM.name}/{binary.debug_id}/{PROGRAM.name}.sym"
     assert made.file.read_text().startswith(f"MODULE Linux x86_64 {binary.debug_id} ")
 
 
-def test_one_without_a_build_id_has_the_id_that_dumps_give_it(tmp_path: Path, work: Path) -> None:
+def test_a_program_without_a_build_id_has_the_id_that_dumps_give_it(tmp_path: Path, work: Path) -> None:
     content = PROGRAM.read_bytes()
     note = b"\x04\0\0\0\x14\0\0\0%c\0\0\0GNU\0"
     assert note % 3 in content
@@ -81,11 +81,11 @@ def test_one_without_a_build_id_has_the_id_that_dumps_give_it(tmp_path: Path, wo
     (binary,) = read(path)
 
     assert binary.debug_id != read(PROGRAM)[0].debug_id
-    assert real_dump_syms().convert([binary], work).wanted.debug_id == binary.debug_id
+    assert real_dump_syms().convert([binary], work).identity.debug_id == binary.debug_id
 
 
 @pytest.mark.parametrize("processor", [0x1000007, 0x100000C])
-def test_each_program_of_a_fat_file_becomes_one(tmp_path: Path, work: Path, processor: int) -> None:
+def test_each_program_of_a_fat_file_becomes_a_symbol_file(tmp_path: Path, work: Path, processor: int) -> None:
     path = tmp_path / "App"
     other = UUID(int=5)
     programs = (
@@ -96,23 +96,23 @@ def test_each_program_of_a_fat_file_becomes_one(tmp_path: Path, work: Path, proc
 
     made = real_dump_syms().convert([binary], work)
 
-    assert made.wanted.path == f"App/{written.DEBUG_ID}0/App.sym"
+    assert made.identity.path == f"App/{written.DEBUG_ID}0/App.sym"
     assert "PUBLIC 40 0 main" in made.file.read_text()
 
 
-def test_a_program_of_windows_is_converted_under_its_pdbs_name(tmp_path: Path, work: Path) -> None:
+def test_a_windows_program_is_converted_under_its_pdbs_name(tmp_path: Path, work: Path) -> None:
     path = tmp_path / "app.exe"
     path.write_bytes(written.pe(b"C:\\build\\app.pdb"))
 
     made = real_dump_syms().convert(read(path), work)
 
-    assert made.wanted.path == f"app.pdb/{written.DEBUG_ID}1/app.sym"
+    assert made.identity.path == f"app.pdb/{written.DEBUG_ID}1/app.sym"
 
 
-def test_no_file_is_read_that_a_program_of_windows_names(tmp_path: Path, work: Path) -> None:
+def test_no_file_that_a_windows_program_names_is_read(tmp_path: Path, work: Path) -> None:
     path, private = tmp_path / "app.exe", tmp_path / "private.pdb"
     private.write_bytes(written.pdb(1, 1))
-    # The second record is where only another reader may find it.
+    # The second record is in a place where only another reader finds it.
     path.write_bytes(written.pe(bytes(private)) + b"RSDS".ljust(24) + bytes(private) + b"\0")
     (binary,) = read(path)
     assert (binary.kind, binary.debug_file) == (Kind.PE, "private.pdb")
@@ -126,7 +126,7 @@ def test_no_file_is_read_that_a_program_of_windows_names(tmp_path: Path, work: P
     assert (tmp_path / "listed").read_text().split() == ["app.exe"]
 
 
-def test_a_program_that_is_full_of_names_of_pdbs_is_refused(tmp_path: Path, work: Path) -> None:
+def test_a_program_that_is_full_of_pdb_names_is_refused(tmp_path: Path, work: Path) -> None:
     path = tmp_path / "app.exe"
     path.write_bytes(written.pe(b"app.pdb") + b"RSDS" * 10_000)
 
@@ -134,7 +134,7 @@ def test_a_program_that_is_full_of_names_of_pdbs_is_refused(tmp_path: Path, work
         real_dump_syms().convert(read(path), work)
 
 
-def test_a_pdb_that_was_found_lies_beside_its_program(tmp_path: Path, work: Path) -> None:
+def test_a_pdb_is_found_beside_its_program(tmp_path: Path, work: Path) -> None:
     program, pdb = tmp_path / "app.exe", tmp_path / "renamed.pdb"
     program.write_bytes(written.pe(b"C:\\build\\app.pdb", age=2))
     pdb.write_bytes(written.pdb(1, 2))
@@ -145,12 +145,12 @@ def test_a_pdb_that_was_found_lies_beside_its_program(tmp_path: Path, work: Path
     assert (tmp_path / "listed").read_text().split() == ["app.exe", "app.pdb"]
 
 
-def test_it_has_limits_a_session_of_its_own_an_empty_home_and_nothing_else(
+def test_a_converter_has_limits_a_session_of_its_own_an_empty_home_and_nothing_else(
     tmp_path: Path, work: Path, binary: Binary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PASSWORD", "secret")
     monkeypatch.setenv("_NT_SYMBOL_PATH", "SRV*https://symbols.example.com")
-    # It may be faster than the limits that are set at once; after two seconds of CPU it gives up.
+    # A program may be faster than the limits, which are set at once; after two seconds of CPU time it gives up.
     script = f"""ulimit -t 2
 while [ "$(ulimit -v)" = unlimited ]; do :; done
 tr '\\0' '\\n' < /proc/$$/environ > {tmp_path}/environment
@@ -173,34 +173,34 @@ printf '{SYMBOLS}' > "$out"
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("exec cat /dev/zero", "was killed, it printed more than 65536 bytes"),
-        ('exec cat /dev/zero > "$out"', "was killed, its symbol file came to more than 1 MB"),
+        ("exec cat /dev/zero", "was killed: it printed more than 65536 bytes"),
+        ('exec cat /dev/zero > "$out"', "was killed: its symbol file exceeded 1 MB"),
         ("echo 'memory allocation of 7 bytes failed' >&2; kill -ABRT $$", "wanted more than"),
-        ("echo not an object >&2; exit 3", "failed, exit code 3: not an object"),
+        ("echo not an object >&2; exit 3", "failed with exit code 3: not an object"),
         ("echo not merged >&2", "wrote nothing: not merged"),
-        (f'printf "{SYMBOLS}" > "$out".2; ln -s "$out".2 "$out"', "wrote nothing"),
-        ('mkfifo "$out"', "wrote something that is not a file"),
-        ('echo "<html>" > "$out"', "wrote no whole symbol file"),
-        (f'printf "{SYMBOLS}PUBLIC" > "$out"', "wrote no whole symbol file"),
-        (f'printf "{SYMBOLS.replace("5A98", "0000")}" > "$out"', "wrote symbols of 000032E5"),
-        (f'printf "{SYMBOLS.replace("App", "..")}" > "$out"', "no name of a debug file"),
+        (f'printf "{SYMBOLS}" > "$out".2; ln -s "$out".2 "$out"', "cannot read what dump_syms wrote: "),
+        ('mkfifo "$out"', "wrote no regular file"),
+        ('echo "<html>" > "$out"', "wrote an incomplete symbol file"),
+        (f'printf "{SYMBOLS}PUBLIC" > "$out"', "wrote an incomplete symbol file"),
+        (f'printf "{SYMBOLS.replace("5A98", "0000")}" > "$out"', "wrote symbols of debug id 000032E5"),
+        (f'printf "{SYMBOLS.replace("App", "..")}" > "$out"', "not the name of a debug file"),
     ],
 )
-def test_one_that_goes_wrong_says_why(tmp_path: Path, work: Path, binary: Binary, script: str, said: str) -> None:
+def test_a_converter_that_fails_says_why(tmp_path: Path, work: Path, binary: Binary, script: str, said: str) -> None:
     with pytest.raises(NotConverted) as refused:
         scripted(tmp_path, script).convert([binary], work)
 
     assert said in str(refused.value)
 
 
-def test_one_that_hangs_ends_with_all_that_it_started(tmp_path: Path, work: Path, binary: Binary) -> None:
+def test_a_converter_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, work: Path, binary: Binary) -> None:
     child = f"sh -c 'exec sleep 3600' {tmp_path} > {os.devnull} 2>&1"
     script = f"{child} &\n{child}"
 
     with pytest.raises(NotConverted) as refused:
         scripted(tmp_path, script, replace(LIMITS, timeout=1.0)).convert([binary], work)
 
-    assert "was killed, it was not done after 1 s" in str(refused.value)
+    assert "was killed: not done after 1 s" in str(refused.value)
     eventually(lambda: not processes_of(tmp_path))
 
 
@@ -227,5 +227,5 @@ def test_a_hostile_binary_is_converted_or_refused(tmp_path: Path, content: bytes
     assert len(outcomes) == 40
 
 
-def test_its_memory_is_less_than_the_machine_has() -> None:
+def test_a_converter_may_use_less_memory_than_the_machine_has() -> None:
     assert default_limits().memory < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""Where the symbol file of a module lies."""
+"""The path of a module's symbol file."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def test_an_id_may_be_that_of_an_old_pdb():
 
 
 @pytest.mark.parametrize("debug_id", ["", "..", "../" + ID, ID + "/..", ID + "\n", ID * 2, "٣" * 33, "12345678"])
-def test_what_is_no_debug_id_is_refused(debug_id):
-    with pytest.raises(ValueError, match="no debug id"):
+def test_an_invalid_debug_id_is_refused(debug_id):
+    with pytest.raises(ValueError, match="not a debug id"):
         symbol_path("xul.pdb", debug_id)
 
 
 @pytest.mark.parametrize(
     "debug_file", ["", ".", "..", "a/", "a\\..", "/", "a\0b", "a\nb", "\x1b[31m", "a\x85", "\ud800"]
 )
-def test_what_is_no_file_name_is_refused(debug_file):
-    with pytest.raises(ValueError, match="no name of a debug file"):
+def test_an_invalid_file_name_is_refused(debug_file):
+    with pytest.raises(ValueError, match="not the name of a debug file"):
         symbol_path(debug_file, ID)
 
 

@@ -1,4 +1,4 @@
-"""Binaries that no linker made: as little of PE, PDB and Mach-O as has an id."""
+"""Binaries that no linker made: the minimum of PE, PDB and Mach-O that has an id."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 ID = UUID("5a9832e5-2872-41c1-838e-d98914e9b7ff")
 DEBUG_ID = ID.hex.upper()
 _VARIANT = {0x1000007: 3}
-"""Of a Mach-O processor, where it is not 0 for all."""
+"""The subtypes of Mach-O processors that are not 0."""
 
 
 def pe(pdb_path: bytes, age: int = 1) -> bytes:
@@ -67,7 +67,7 @@ def macho(identifier: UUID = ID, processor: int = 0x100000C, kind: int = 2) -> b
 
 
 def fat(*programs: tuple[int, bytes]) -> bytes:
-    """Programs, each with its processor, in one file."""
+    """Programs for several processors in one file."""
     header = struct.pack(">II", 0xCAFEBABE, len(programs))
     content = b""
     for processor, program in programs:

@@ -1,4 +1,4 @@
-"""Minidumps of a few hundred bytes, with whatever a test wants in them."""
+"""Minidumps of a few hundred bytes, with the content that a test wants."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 -- Crashes. Every table but `plugins` is partitioned by the week of the crash id's date; partitions are
--- made by the processor (`reports_20161121`), and what is dated too far from today is in the default one.
--- How long a text may be says columns.py, and nothing here.
+-- made by the processor (`reports_20161121`), and crashes dated too far from today are in the default one.
+-- columns.py limits the length of texts; nothing here does.
 
 CREATE TABLE reports (
     uuid text NOT NULL,

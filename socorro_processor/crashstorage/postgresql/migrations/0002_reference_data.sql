@@ -1,4 +1,4 @@
--- Reference data: what the rules look up of products, releases and systems. See reference/tables.py.
+-- Reference data: what the rules look up about products, releases and systems. See reference/tables.py.
 
 CREATE TABLE product_productid_map (
     productid text PRIMARY KEY,

@@ -1,4 +1,4 @@
--- How each job of `socorro cron` ran the last time, on whichever host that was. See jobs/ledger.py.
+-- The last run of each job of `socorro cron`, on any host. See jobs/ledger.py.
 
 CREATE TABLE jobs (
     name text PRIMARY KEY,

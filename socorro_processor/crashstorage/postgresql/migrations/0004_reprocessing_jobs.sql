@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS reprocessing_jobs (
     crash_id text NOT NULL
 );
 
--- What was in it and is no crash id.
+-- Its rows that are not crash ids.
 CREATE TABLE reprocessing_jobs_refused (
     crash_id text NOT NULL,
     reason text NOT NULL,

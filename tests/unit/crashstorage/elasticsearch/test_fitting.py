@@ -1,4 +1,4 @@
-"""What does not fit the mapping is left out of a copy, and told of."""
+"""Values that do not fit the mapping are left out of a copy, and reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fitted(crash):
 
 
 def all_misfits(properties, within=()):
-    """Documents of which each has one thing that does not fit, in all places where one can be."""
+    """Documents with one thing each that does not fit, in every place where one can be."""
     odd = {"": 1}
     for name in within[::-1]:
         odd = {name: odd}
@@ -52,7 +52,7 @@ def test_every_field_that_can_be_left_out_is_known_beforehand():
     assert sorted(told) == sorted(possible_misfits(PROPERTIES))
 
 
-def test_for_each_type_in_the_mapping_there_is_a_check():
+def test_each_type_in_the_mapping_has_a_check():
     assert {field["type"] for _, field in fields_with_values(PROPERTIES)} == {*FITS, "flattened"}
 
 
@@ -78,7 +78,7 @@ def test_for_each_type_in_the_mapping_there_is_a_check():
         *((name, None) for name in MAPPING),
     ],
 )
-def test_what_fits_is_kept(name, value):
+def test_a_fitting_value_is_kept(name, value):
     assert fitted({name: value}) == ({name: value}, [])
 
 
@@ -110,16 +110,16 @@ def test_what_fits_is_kept(name, value):
         ("object", 1),
     ],
 )
-def test_what_does_not_fit_costs_its_field(name, value):
+def test_an_unfitting_value_costs_its_field(name, value):
     assert fitted({name: value, "other": 1}) == ({"other": 1}, [name])
 
 
-def test_what_does_not_fit_within_an_object_costs_that_field_alone():
+def test_an_unfitting_value_within_an_object_costs_only_that_field():
     assert fitted({"object": {"long": "x", "other": 1}}) == ({"object": {"other": 1}}, ["object.long"])
 
 
 @pytest.mark.parametrize("name", ["", " ", "\t", ".", "a.b", "a.", 7, None])
-def test_a_name_that_can_be_none_costs_its_field(name):
+def test_an_invalid_name_costs_its_field(name):
     assert fitted({name: 1, "object": {name: 1}}) == ({"object": {}}, ["*", "object.*"])
 
 
@@ -138,7 +138,7 @@ def test_in_a_flattened_field_the_whole_path_counts():
     )
 
 
-def test_no_list_is_so_deep_that_it_cannot_be_looked_at():
+def test_a_list_of_any_depth_can_be_checked():
     deep = []
     for _ in range(100_000):
         deep = [deep]
@@ -155,7 +155,7 @@ anything = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(MAPPING)) | st.text(), anything))
-def test_nothing_is_changed_and_what_is_fitted_fits(crash):
+def test_arguments_are_not_changed_and_the_result_fits(crash):
     before = copy.deepcopy(crash)
     once, _ = fitted(crash)
     assert crash == before

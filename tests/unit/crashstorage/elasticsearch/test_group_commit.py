@@ -1,4 +1,4 @@
-"""Several threads' documents are sent together, and each thread learns what became of its own."""
+"""Documents of several threads are sent together, and each thread learns the outcome of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from socorro_processor.crashstorage.elasticsearch.bulk import GroupCommit, Opera
 from socorro_processor.errors import PermanentStorageError, TransientStorageError
 
 LONG = 3600.0
-pytestmark = pytest.mark.timeout(30)  # who waits for all of it hangs
+pytestmark = pytest.mark.timeout(30)  # whoever waits for all of it hangs
 
 
 def operation(name="x"):
@@ -20,7 +20,7 @@ def operation(name="x"):
 
 
 class Server:
-    """Takes requests one by one, each once it is let through."""
+    """Takes requests one by one, each once the test lets it through."""
 
     def __init__(self):
         self.requests = []
@@ -43,7 +43,7 @@ def server():
 
 @contextmanager
 def known_threads(number, commit, server):
-    """As many threads, each of which has come once."""
+    """As many threads, each of which has saved once."""
     with ThreadPoolExecutor(number) as pool:
         puts = []
         for _ in range(number):
@@ -56,14 +56,14 @@ def known_threads(number, commit, server):
         yield pool
 
 
-def test_a_thread_alone_sends_at_once(server):
+def test_a_single_thread_sends_at_once(server):
     server.let.release()
     GroupCommit(server.send, 100, LONG).put(operation("a"))
     assert server.requests == [["a"]]
 
 
-def test_what_comes_while_all_others_wait_is_sent_at_once(server):
-    """Each new thread finds all that are known waiting, and so does not wait for them."""
+def test_a_document_that_comes_while_all_others_wait_is_sent_at_once(server):
+    """Each new thread finds all known threads waiting, and so does not wait for them."""
     commit = GroupCommit(server.send, 100, LONG)
     with ThreadPoolExecutor(3) as pool:
         puts = []
@@ -76,7 +76,7 @@ def test_what_comes_while_all_others_wait_is_sent_at_once(server):
     assert server.requests == [["a"], ["b"], ["c"]]
 
 
-def test_the_last_of_all_known_threads_has_the_request_sent(server):
+def test_the_last_of_all_known_threads_sends_the_request(server):
     commit = GroupCommit(server.send, 100, LONG)
     with known_threads(4, commit, server) as pool:
         server.let.release()
@@ -92,7 +92,7 @@ def test_no_request_is_larger_than_the_maximum(server):
     assert [len(request) for request in server.requests] == [2, 2]
 
 
-def test_after_the_interval_what_is_there_is_sent(server):
+def test_after_the_interval_all_waiting_documents_are_sent(server):
     commit = GroupCommit(server.send, 100, 0.01)
     with known_threads(4, commit, server):
         server.let.release()
@@ -109,7 +109,7 @@ def test_a_thread_that_has_ended_is_not_waited_for(server):
     assert server.requests == [["a"]]
 
 
-def test_only_the_thread_whose_document_failed_is_told(server):
+def test_only_the_thread_whose_document_failed_learns_of_it(server):
     commit = GroupCommit(server.send, 100, LONG)
     with known_threads(2, commit, server) as pool:
         server.let.release()
@@ -121,7 +121,7 @@ def test_only_the_thread_whose_document_failed_is_told(server):
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ZeroDivisionError])
-def test_where_the_sending_thread_fails_the_others_know_that_nothing_is_saved(server, kind):
+def test_if_the_sending_thread_fails_the_others_know_that_nothing_is_saved(server, kind):
     fails = threading.Event()
 
     def send(operations):

@@ -1,4 +1,4 @@
-"""The names of indexes, by the dates of crash ids."""
+"""The names of indexes, which depend on the dates of crash ids."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def named(pattern):
         (date(2000, 1, 1), "socorro-other"),
     ],
 )
-def test_a_crash_goes_by_the_day_in_its_id(day, index):
+def test_the_day_in_its_id_decides_the_index_of_a_crash(day, index):
     assert indexes().index_of(new_crash_id(day)) == index
 
 
-def test_what_is_no_crash_id_has_no_index():
+def test_an_invalid_crash_id_has_no_index():
     for of in (indexes().index_of, indexes().dated_index_of):
         with pytest.raises(InvalidCrashID):
             of("x" * 36)

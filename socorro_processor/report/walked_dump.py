@@ -1,0 +1,207 @@
+"""A dump as the stackwalker saw it: the crashing thread's stack, other threads, the modules.
+
+    dump = WalkedDump(processed_crash["json_dump"])
+    for frame in folded(dump.crashing_thread.frames):
+        print(frame)
+
+Each frame tells how it was found. A guessed frame may not belong to the stack, and is marked as doubtful.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from socorro_processor.stackwalk.deep_stacks import is_cut, is_cut_mark
+from socorro_processor.untrusted import hex_of, joined, list_of, mapping_of, mappings_of, plain, text_of, value_of
+
+_NAMED_MODULES = 5  # unloaded modules of a frame
+_LONGEST_ROUND = 8  # frames of a round of a recursion that is folded
+_SHOWN_ROUNDS = 2
+
+GUESSED, INLINED = "scan?", "inlined"
+# Words for how a frame was found, if the stackwalker's own is too long or unclear.
+_TRUST = {"frame_pointer": "fp", "scan": GUESSED, "cfi_scan": GUESSED, "none": "?"}
+_SYMBOLS = {"missing_symbols": "missing", "corrupt_symbols": "corrupt", "loaded_symbols": "yes"}
+# hg:hg.mozilla.org/mozilla-central:dom/media/Decoder.cpp:4f1c0a
+_IN_REPOSITORY = re.compile(r"(?:git|hg|s3|svn):[^:]*:([^:]*)(?::.*)?", re.DOTALL)
+
+
+class Frame(NamedTuple):
+    """A frame, or a function inlined in the next frame."""
+
+    number: int
+    trust: str
+    """How the frame was found; ``GUESSED`` if it may not be one, ``INLINED`` for an inlined function."""
+    function: str
+    """The function or, if no symbols name it, the place in the module."""
+    source: str
+    """``file:line``; the file is a path in its repository, or the last three parts of another path."""
+    module: str
+    symbol_problem: str
+    """Why the function has no name, in a word; empty if there are symbols for its module."""
+
+
+class Fold(NamedTuple):
+    """The rounds of a recursion that were left out of a stack."""
+
+    frames: int
+    """The frames of one round."""
+    times: int
+
+
+@dataclass(frozen=True)
+class Thread:
+    number: str
+    name: str
+    frames: tuple[Frame, ...]
+    """The frames, each after the functions inlined in it, innermost first."""
+    is_truncated: bool
+    total: str
+    """The number of frames before the stack was truncated; empty if it is not known."""
+
+    @property
+    def guessed(self) -> int:
+        return sum(frame.trust == GUESSED for frame in self.frames)
+
+    @property
+    def count(self) -> int:
+        """The number of frames, without inlined functions."""
+        return sum(frame.trust != INLINED for frame in self.frames)
+
+
+class Module(NamedTuple):
+    name: str
+    version: str
+    debug_file: str
+    debug_id: str
+    symbols: str
+    """``yes``, ``missing`` or ``corrupt``; ``no`` if no frame asked for them."""
+
+
+class WalkedDump:
+    def __init__(self, json_dump: Mapping[str, Any]) -> None:
+        self.modules = [_module(module) for module in mappings_of(json_dump, "modules")]
+        self._by_name = {module.name: module for module in self.modules}
+        self._threads = [thread if isinstance(thread, Mapping) else {} for thread in list_of(json_dump, "threads")]
+        self._number, self._crashing = _crashing_thread(json_dump, self._threads)
+
+    @property
+    def thread_count(self) -> int:
+        return len(self._threads)
+
+    @cached_property
+    def crashing_thread(self) -> Thread | None:
+        """The thread that crashed; None if the stackwalker named none."""
+        return self._thread(plain(self._number), self._crashing) if self._crashing else None
+
+    def other_threads(self) -> Iterator[Thread]:
+        """Yield each thread except the crashing one."""
+        for index, thread in enumerate(self._threads):
+            if not (self._crashing and index == self._number):
+                yield self._thread(str(index), thread)
+
+    def modules_without_symbols(self) -> tuple[list[Module], int]:
+        """Return the modules on the crashing thread's stack that lack symbols, and the number of all modules there."""
+        frames = [frame for frame in (self.crashing_thread.frames if self.crashing_thread else ()) if frame.module]
+        lacking = dict.fromkeys(frame.module for frame in frames if frame.symbol_problem)
+        modules = [self._by_name.get(name, Module(name, "", "", "", "no")) for name in lacking]
+        return modules, len({frame.module for frame in frames})
+
+    def symbol_counts(self) -> Counter[str]:
+        """Return the number of modules by the word in ``symbols``."""
+        return Counter(module.symbols for module in self.modules)
+
+    def _thread(self, number: str, thread: Mapping[str, Any]) -> Thread:
+        frames = [frame for frame in mappings_of(thread, "frames") if not is_cut_mark(frame)]
+        return Thread(
+            number,
+            text_of(thread, "thread_name"),
+            tuple(part for index, frame in enumerate(frames) for part in self._frames(index, frame)),
+            thread.get("frames_truncated") is True or is_cut(thread),
+            text_of(thread, "total_frames") or text_of(thread, "frame_count"),
+        )
+
+    def _frames(self, index: int, frame: Mapping[str, Any]) -> Iterator[Frame]:
+        """Yield the functions inlined in a frame, then the frame."""
+        number = frame.get("frame")
+        number = number if isinstance(number, int) and 0 <= number < 10**6 else index
+        module = text_of(frame, "module")
+        for inline in mappings_of(frame, "inlines"):
+            yield Frame(number, INLINED, _function(inline), _source(inline), module, "")
+        trust = text_of(frame, "trust")
+        trust = _TRUST.get(trust, trust[:9])
+        yield Frame(number, trust, _function(frame), _source(frame), module, self._symbol_problem(frame, module))
+
+    def _symbol_problem(self, frame: Mapping[str, Any], name: str) -> str:
+        symbols = self._by_name[name].symbols if name in self._by_name else "no"
+        if not name or not (frame.get("missing_symbols") is True or symbols in ("missing", "corrupt")):
+            return ""
+        return "corrupt symbols" if symbols == "corrupt" else "no symbols"
+
+
+def folded(frames: Sequence[Frame]) -> Iterator[Frame | Fold]:
+    """Yield the frames; for a recursion the first rounds, the number of equal rounds left out, and the last one."""
+    begin = 0
+    while begin < len(frames):
+        length, rounds = _recursion(frames, begin)
+        left_out = rounds - _SHOWN_ROUNDS - 1
+        if left_out < 2:
+            yield frames[begin]
+            begin += 1
+            continue
+        end = begin + length * rounds
+        yield from frames[begin : begin + length * _SHOWN_ROUNDS]
+        yield Fold(length, left_out)
+        yield from frames[end - length : end]
+        begin = end
+
+
+def _recursion(frames: Sequence[Frame], begin: int) -> tuple[int, int]:
+    """Return the length in frames of the shortest round that repeats often enough to fold, and its repetitions."""
+    for length in range(1, _LONGEST_ROUND + 1):
+        end = begin + length
+        while end < len(frames) and frames[end][1:] == frames[end - length][1:]:
+            end += 1
+        if (rounds := (end - begin) // length) > _SHOWN_ROUNDS + 2:
+            return length, rounds
+    return 1, 1
+
+
+def _crashing_thread(
+    json_dump: Mapping[str, Any], threads: list[Mapping[str, Any]]
+) -> tuple[object, Mapping[str, Any]]:
+    """Return the crashing thread's number, which may be anything, and the thread, empty if none is known."""
+    number = value_of(json_dump, "crash_info", "crashing_thread")
+    if not isinstance(number, int):
+        number = value_of(json_dump, "crashing_thread", "threads_index")
+    in_list = threads[number] if isinstance(number, int) and 0 <= number < len(threads) else {}
+    return number, mapping_of(json_dump, "crashing_thread") or in_list
+
+
+def _function(frame: Mapping[str, Any]) -> str:
+    if function := text_of(frame, "function"):
+        return function
+    if module := text_of(frame, "module"):
+        return joined(" + ", module, hex_of(frame, "module_offset"))
+    unloaded = [text_of(module, "module") for module in mappings_of(frame, "unloaded_modules")]
+    where = f"unloaded: {', '.join(unloaded[:_NAMED_MODULES])}" if unloaded else "in no module"
+    return f"{hex_of(frame, 'offset') or '?'} ({where})"
+
+
+def _source(frame: Mapping[str, Any]) -> str:
+    path = text_of(frame, "file")
+    in_repository = _IN_REPOSITORY.fullmatch(path)
+    parts = [part for part in re.split(r"[/\\]", in_repository[1] if in_repository else path) if part not in ("", ".")]
+    kept = parts[-20:] if in_repository and ".." not in parts else parts[-3:]
+    return joined(":", "/".join(kept), text_of(frame, "line")) if kept else ""
+
+
+def _module(module: Mapping[str, Any]) -> Module:
+    symbols = next((word for key, word in _SYMBOLS.items() if module.get(key) is True), "no")
+    name, version, file, debug_id = (text_of(module, key) for key in ("filename", "version", "debug_file", "debug_id"))
+    return Module(name, version, file, debug_id, symbols)
