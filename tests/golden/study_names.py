@@ -46,7 +46,7 @@ _COUNTED = (
 _WORD = re.compile(r"[\w$]+")
 _COUNTER = re.compile(r"__anon_[0-9]+$|(?<=_block_invoke)(?:_[0-9]+)+$")
 _OWN_WORDS = frozenset(("T", "lambda", "closure", "anonymous", "namespace", "unnamed", "type"))
-_OPERATOR = re.compile(r"operator *(?:\(\)|<<=?|<=>?|>>=?|[<>]=?|->\*?)|->")
+_OPERATOR = re.compile(r"(?<![\w$])operator *(?:\(\)|<<=?|<=>?|>>=?|[<>]=?|->\*?)|->")
 """Names of operators that are brackets or have some, and arrows."""
 _ENDS = ("::", ".", ",", "<", "(", "[", "{", "->")
 _ATTEMPTS = 200_000

@@ -17,6 +17,7 @@ from tests.golden.study_names import cut_in_the_middle
         ),
         ("std::enable_if<(a())<(b()), bool>::type acme::operator< <int>(int)", "acme::operator< <T>"),
         ("acme::Shop::operator->() const", "acme::Shop::operator->"),
+        ("<acme::Reader>::visit_operator::<acme::Part>", "acme::Reader::visit_operator<T>"),
     ],
 )
 def test_a_whole_name_is_not_cut(name: str, normal: str) -> None:
