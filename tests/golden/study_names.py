@@ -46,6 +46,8 @@ _COUNTED = (
 _WORD = re.compile(r"[\w$]+")
 _COUNTER = re.compile(r"__anon_[0-9]+$|(?<=_block_invoke)(?:_[0-9]+)+$")
 _OWN_WORDS = frozenset(("T", "lambda", "closure", "anonymous", "namespace", "unnamed", "type"))
+_OPERATOR = re.compile(r"(?<![\w$])operator *(?:\(\)|<<=?|<=>?|>>=?|[<>]=?|->\*?)|->")
+"""Names of operators that are brackets or have some, and arrows."""
 _ENDS = ("::", ".", ",", "<", "(", "[", "{", "->")
 _ATTEMPTS = 200_000
 
@@ -108,9 +110,7 @@ def _parts(name: str) -> tuple[str, str, str]:
     """Split a name by counting brackets; those of operators and arrows do not count."""
     templates, arguments, rest = list[str](), list[str](), list[str]()
     target, opening, closing, depth = rest, "", "", 0
-    for token in re.finditer(
-        r"operator *(?:\(\)|<<=?|<=>?|>>=?|[<>]=?|->\*?)|->|\(anonymous namespace\)|.", name, re.DOTALL
-    ):
+    for token in re.finditer(rf"{_OPERATOR.pattern}|\(anonymous namespace\)|.", name, re.DOTALL):
         text = token[0]
         if depth:
             depth += (text == opening) - (text == closing)
@@ -134,8 +134,7 @@ def cut_in_the_middle(name: str, normal: str) -> str:
         return f"{', '.join(sorted(strange))} is not in the name"
     if normal.endswith(_ENDS) and not re.search(r"operator\W*$", normal) and not name.endswith(normal[-2:]):
         return "ends where no name ends"
-    operators = re.compile(r"operator *\W+|->")
-    text, source = operators.sub("", normal), operators.sub("", name)
+    text, source = _OPERATOR.sub("", normal), _OPERATOR.sub("", name)
     for opening, closing in ("()", "[]", "{}", "<>"):
         if source.count(opening) == source.count(closing) and text.count(opening) != text.count(closing):
             return f"lacks a {opening} or {closing}"

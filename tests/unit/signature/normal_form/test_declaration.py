@@ -19,6 +19,10 @@ def check(function: str, normalized: str) -> None:
         ("acme::f<(a > b), (c < d), (x->y)>(int)", "acme::f<T>"),
         ("acme::f<(acme::A)3, &(acme::g(int)), 'x', '<', \"a(b\">(int)", "acme::f<T>"),
         ("std::enable_if<(a)>=(b), int>::type acme::g<1>(int)", "acme::g<T>"),
+        ("std::enable_if<(sizeof (int))<(8), int>::type acme::open<int>(int*)", "acme::open<T>"),
+        ("acme::Bits<(1)<<(3)>::get()", "acme::Bits<T>::get"),
+        ("acme::Sum::operator()<(acme::Kind)3>(int) const", "acme::Sum::operator()<T>"),
+        ("acme::Sum::operator() <(acme::Kind)3>(int) const", "acme::Sum::operator()<T>"),
         ("acme::f<void (*)(int), int (acme::A::*)() const>(int)", "acme::f<T>"),
         ("IPC::ParamTraits<acme::Order>::Write", "IPC::ParamTraits<acme::Order>::Write"),
         (
