@@ -14,6 +14,7 @@ from socorro_processor.app.task_manager import TaskManager
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.app.watchdog import Watchdog
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, Seconds, WholeNumber, class_converter
+from socorro_processor.configuration.components import create
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import CrashStorageError, ProcessingEnvironmentError
@@ -87,12 +88,12 @@ class FetchTransformSaveApp(RequiredConfig):
     )
 
     def __init__(self, config: DotDict, health: Health | None = None) -> None:
-        """Build every component that ``config`` names. Raises what their constructors raise."""
+        """Build every component that ``config`` names. Raises SocorroError."""
         self.config = config
         self.health = health or Health()
-        self.source: CrashStorageBase = config.source.crashstorage_class(config.source)
-        self.destination: CrashStorageBase = config.destination.crashstorage_class(config.destination)
-        self.pipeline: ProcessorPipeline = config.processor.processor_class(config.processor)
+        self.source: CrashStorageBase = create(config.source.crashstorage_class, config.source)
+        self.destination: CrashStorageBase = create(config.destination.crashstorage_class, config.destination)
+        self.pipeline: ProcessorPipeline = create(config.processor.processor_class, config.processor)
         self.breaker = OutageBreaker(self.health)
         # Before anything runs a program: with it, what a processor that is killed leaves is found.
         self.directory = ProcessDirectory(config.app.temporary_directory)

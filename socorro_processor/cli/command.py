@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from socorro_processor.configuration import Configuration
+from socorro_processor.configuration.components import create
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.errors import ConfigurationError
 
@@ -116,7 +117,7 @@ def _rows(texts: Mapping[str, str]) -> list[str]:
 
 def build_component(component: str, configuration: Configuration) -> Any:
     """Return a new component, such as the store of the section ``source``."""
-    return component_class(component, configuration)(configuration.values[component])
+    return create(component_class(component, configuration), configuration.values[component])
 
 
 def queue_for_reading(configuration: Configuration) -> CrashQueueBase:

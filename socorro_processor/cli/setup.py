@@ -10,6 +10,7 @@ from functools import partial
 from socorro_processor.cli.command import Command, build_component
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, DotDict, class_name
+from socorro_processor.crashstorage.base import CrashStorageBase, each_store
 from socorro_processor.errors import SocorroError
 from socorro_processor.reference.provider import set_up_providers
 from socorro_processor.symbols.supplier import S3, rules_with_symbols
@@ -49,7 +50,13 @@ def _set_up(name: str, configuration: Configuration) -> str:
         part.setup()
     finally:
         part.close()
-    return class_name(type(part)).rpartition(".")[2]
+    return _with_stores_within(part) if isinstance(part, CrashStorageBase) else type(part).__name__
+
+
+def _with_stores_within(store: CrashStorageBase) -> str:
+    """Return the class of a store, with those of the stores behind it: ``PolyCrashStorage (A, B)``."""
+    within = ", ".join(type(each).__name__ for _, each in each_store(store.stores))
+    return f"{type(store).__name__} ({within})" if within else type(store).__name__
 
 
 def _make_bucket(symbols: DotDict) -> str:

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from socorro_processor.configuration import DotDict, Namespace, RequiredConfig, class_converter
+from socorro_processor.configuration.components import create
 from socorro_processor.crashstorage.base import Ability, CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.composite import CompositeCrashStorage
 from socorro_processor.errors import ConfigurationError, CrashIDNotFound
@@ -35,7 +36,7 @@ class _TwoStores(CompositeCrashStorage):
         for name in self.names:
             if config[name].storage_class is None:
                 raise ConfigurationError(f"{name}.storage_class is empty: {type(self).__name__} needs two stores")
-        super().__init__(config, {name: config[name].storage_class(config[name]) for name in self.names})
+        super().__init__(config, {name: create(config[name].storage_class, config[name]) for name in self.names})
 
     @property
     def _first(self) -> CrashStorageBase:

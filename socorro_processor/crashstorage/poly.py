@@ -7,6 +7,7 @@ from datetime import date
 from typing import TypeVar
 
 from socorro_processor.configuration import DotDict, Namespace, classes_in_namespaces
+from socorro_processor.configuration.components import create
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.crashstorage.composite import CompositeCrashStorage
@@ -39,7 +40,7 @@ class PolyCrashStorage(CompositeCrashStorage):
         namespaces: list[str] = config.storage_classes.namespaces
         if not namespaces:
             raise ConfigurationError("storage_classes is empty: every crash would be lost")
-        super().__init__(config, {name: config[name].crashstorage_class(config[name]) for name in namespaces})
+        super().__init__(config, {name: create(config[name].crashstorage_class, config[name]) for name in namespaces})
         for name in namespaces:
             METRICS.expect("save", store=name)
 

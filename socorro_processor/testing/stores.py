@@ -452,16 +452,16 @@ class ObjectStoreSuite(StoreSuite):
 
         class TestMyStore(ObjectStoreSuite):
             def new_store(self, directory):
-                return MyStore(defaults(MyStore, path=str(directory), **LIMITS))
+                return MyStore(defaults(MyStore, path=str(directory / "objects"), **LIMITS))
 
-    Override ``store_without_place`` if the objects are outside ``directory``.
+    ``directory`` does not exist yet. Override ``store_without_place`` if the objects are not in it.
 
     The suite also checks: objects that other programs left under the keys of a crash do no harm and are noted; nothing
     too large is read, or saved if it could not be read again; a store without its place never reports a crash missing.
     """
 
     def store_without_place(self, directory: Path) -> CrashStorageBase:
-        """Return a store whose place was removed; here, all that it had made in ``directory``."""
+        """Return a store whose place was removed: here, everything in ``directory``, which itself stays."""
         store = self.new_store(directory)
         store.save_processed(PROCESSED)
         for path in directory.iterdir():
@@ -491,11 +491,18 @@ class ObjectStoreSuite(StoreSuite):
     def test_a_store_whose_place_is_gone_never_reports_a_crash_missing(
         self, directory: Path, tmp_path: Path, read: str
     ) -> None:
-        with (
-            closing(self.store_without_place(tmp_path / "lost")) as store,
-            pytest.raises(CrashStorageError, check=lambda error: error.transient),
-        ):
-            (LISTS | READS)[read](store, CRASH, directory)
+        place = tmp_path / "lost"
+        raised: CrashStorageError | None = None
+        with closing(self.store_without_place(place)) as store:
+            try:
+                (LISTS | READS)[read](store, CRASH, directory)
+            except CrashStorageError as error:
+                raised = error
+        assert raised is not None, f"everything in {place} was removed, but reading raised no error"
+        assert raised.transient, (
+            f"everything in {place} was removed, and reading raised {raised!r}, not a TransientStorageError: a store "
+            "whose place is gone must not look like one without the crash"
+        )
 
     def test_tricks_among_stored_dump_names_are_left_out_with_a_note(
         self, store: CrashStorageBase, directory: Path
