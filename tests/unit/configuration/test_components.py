@@ -20,7 +20,7 @@ def raising(error: Exception) -> type:
 
 def test_a_component_whose_constructor_fails_is_named(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
-    with pytest.raises(ConfigurationError, match="cannot create Archive: ZeroDivisionError: division by zero") as caught:
+    with pytest.raises(ConfigurationError, match="cannot create Archive: ZeroDivisionError: division") as caught:
         create(raising(ZeroDivisionError("division by zero")), DotDict())
     assert not is_of_this_machine(caught.value)
     assert "Traceback" in caplog.text
