@@ -41,8 +41,8 @@ def _uptime(crash: Crash) -> int:
             pass
         note_once(crash, f"{_MILLISECONDS} is left out: it is not a number of milliseconds")
     json_dump = crash.processed.get("json_dump")
+    seconds = json_dump.get("process_uptime") if isinstance(json_dump, dict) else None
     try:
-        seconds = integer(json_dump.get("process_uptime") if isinstance(json_dump, dict) else None)
+        return 0 if seconds is None else max(0, integer(seconds))
     except NotOfType:
         return 0
-    return max(0, seconds)

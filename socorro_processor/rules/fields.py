@@ -38,18 +38,26 @@ class FieldsRule(Rule):
         fields = FieldTable.of(self.config).fields
         self._copies = [_Copy(field) for field in fields if is_copied(field)]
         self._defaults = {copy.name: copy.field.default for copy in self._copies if copy.field.default is not None}
+        self._in_dump = frozenset(position for position, copy in enumerate(self._copies) if copy.path)
+        self._by_annotation: dict[str, set[int]] = {}
+        for position, copy in enumerate(self._copies):
+            for name in copy.field.annotations:
+                self._by_annotation.setdefault(name, set()).add(position)
 
     def action(self, crash: Crash) -> bool:
         crash.processed.update(self._defaults)
-        names = crash.raw.keys()
-        for copy in self._copies:
-            # Of the many annotations that there are, a crash has few.
-            if not copy.path and names.isdisjoint(copy.field.annotations):
-                continue
+        for copy in self._copies_to_try(crash):
             value = copy.value(crash)
             if value is not None:
                 crash.processed[copy.name] = value
         return True
+
+    def _copies_to_try(self, crash: Crash) -> list[_Copy]:
+        """Return those that may find a value, in the order of the table: of all annotations, a crash has few."""
+        positions = set(self._in_dump)
+        for name in self._by_annotation.keys() & crash.raw.keys():
+            positions |= self._by_annotation[name]
+        return [self._copies[position] for position in sorted(positions)]
 
 
 def is_copied(field: Field) -> bool:
@@ -99,8 +107,11 @@ def _at(crash: Crash, path: Sequence[str]) -> Any:
     The list of threads stands for the copy of the thread that crashed where that lacks a value.
     """
     value = _below(crash.processed.get("json_dump"), path)
-    if path[0] == _THREAD and is_empty(value):
-        value = _below(thread_of(crash, crashing_thread(crash)), path[1:])
+    if not is_empty(value):
+        return value
+    if path[0] != _THREAD:
+        return None
+    value = _below(thread_of(crash, crashing_thread(crash)), path[1:])
     return None if is_empty(value) else value
 
 

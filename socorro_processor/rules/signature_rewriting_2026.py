@@ -6,6 +6,7 @@ Each rewrites ``signature`` as the rules before it left it, so their order matte
 from __future__ import annotations
 
 import json
+import re
 
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.annotations import as_text, integer
@@ -41,17 +42,10 @@ class OOMSignature2026(RewritingRule):
     ``signature``.
     """
 
-    functions = frozenset(
-        (
-            "NS_ABORT_OOM",
-            "mozalloc_handle_oom",
-            "CrashAtUnhandlableOOM",
-            "AutoEnterOOMUnsafeRegion",
-            "alloc::oom::oom",
-            "handle_alloc_error",
-            "TerminateBecauseOutOfMemory",
-            "FatalProcessOutOfMemory",
-        )
+    functions = re.compile(
+        r"""::(?: NS_ABORT_OOM | mozalloc_handle_oom | CrashAtUnhandlableOOM | AutoEnterOOMUnsafeRegion | alloc::oom::oom
+              | handle_alloc_error | TerminateBecauseOutOfMemory | FatalProcessOutOfMemory )::""",
+        re.VERBOSE,
     )
     """Functions and classes that are called when no memory is left."""
     reasons = frozenset(("STATUS_NO_MEMORY", "STATUS_FATAL_MEMORY_EXHAUSTION", "Out of Memory"))
@@ -84,7 +78,7 @@ class OOMSignature2026(RewritingRule):
 
     def _is_called_without_memory(self, frame: str) -> bool:
         # Whole names of functions and classes: `app::handle_alloc_error_dialog` is not one.
-        return any(f"::{function}::" in f"::{frame}::" for function in self.functions)
+        return self.functions.search(f"::{frame}::") is not None
 
 
 class AbortSignature2026(RewritingRule):
@@ -211,11 +205,13 @@ def _reason(crash: Crash) -> str:
 
 def _allocation_size(crash: Crash) -> int:
     """Return the bytes that could not be allocated; 0 if that is not known."""
-    values = map(crash.raw.get, ("OOMAllocationSize", "oom-size"))
-    sent = next((value for value in values if (as_text(value) or "").strip()), None)
-    return max(0, integer(sent, digits=100) or 0)
+    for name in ("OOMAllocationSize", "oom-size"):
+        if _text(crash, name):
+            return max(0, integer(crash.raw[name], digits=100) or 0)
+    return 0
 
 
 def _text(crash: Crash, annotation: str) -> str:
     """Return the text of an annotation without white space at its ends; empty if it is absent or has no text."""
-    return (as_text(crash.raw.get(annotation)) or "").strip()
+    value = crash.raw.get(annotation)
+    return "" if value is None else (as_text(value) or "").strip()

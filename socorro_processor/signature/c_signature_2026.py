@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, repeat
 from typing import Any
 
@@ -79,13 +79,13 @@ class CSignatureTool2026(CSignatureTool):
         return truncate(signature or NO_FRAMES, self.config.signature_max_len), notes
 
 
-def frames_of_calls(frames: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
+def frames_of_calls(frames: Iterable[Mapping[str, Any]]) -> Iterator[Any]:
     """Yield the frames of functions that were called, each after the functions that were inlined into it.
 
     Wrong guesses are left out: where the stackwalker only scanned the stack for return addresses, and the symbols of
     a module have no function at one, or but a table of jumps (``.plt``), no call can have come from there.
     """
-    return with_inlined([frame for frame in frames if not _is_wrong_guess(frame)])
+    return with_inlined(frame for frame in frames if not _is_wrong_guess(frame))
 
 
 def _is_wrong_guess(frame: Mapping[str, Any]) -> bool:
@@ -95,7 +95,7 @@ def _is_wrong_guess(frame: Mapping[str, Any]) -> bool:
     return not function or (isinstance(function, str) and _TABLE_OF_JUMPS.match(function) is not None)
 
 
-def with_inlined(frames: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
+def with_inlined(frames: Iterable[Mapping[str, Any]]) -> Iterator[Any]:
     """Yield each frame after the functions that were inlined into it, the innermost first."""
     for frame in frames:
         inlines = frame.get("inlines")

@@ -36,7 +36,10 @@ FILES = (IRRELEVANT, PREFIX, SENTINELS, LINE_NUMBERS, TRIM_DLL)
 _BYTES_SHOWN = 100
 
 _COMMENT = re.compile(r"(?:^|\s)#.*")
-_GROUP_BY_NUMBER_OR_NAME = re.compile(r"\\[1-9]|\(\?P|\(\?\(")
+_STAYS_ALONE = re.compile(r"\\[1-9]|\(\?[P(#]")
+"""Groups by number or name, and comments, which may hold half a bracket."""
+_OPENS_GROUP = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^]\\])*\])|\((?!\?)", re.DOTALL)
+"""A parenthesis that opens a group; or, to step over it, an escape or a set of characters, where it stands for itself."""
 
 
 @dataclass(frozen=True)
@@ -257,8 +260,12 @@ def _combined(patterns: Sequence[re.Pattern[str]]) -> list[re.Pattern[str]]:
     """Return as few expressions as possible that match the same.
 
     An expression that refers to its groups, or has flags, stays alone: joined to others, the numbers of its groups
-    would shift, and its flags would apply to all.
+    would shift, and its flags would apply to all. Groups of the others capture nothing: that halves the time.
     """
-    joined = [p.pattern for p in patterns if p.flags == re.UNICODE and not _GROUP_BY_NUMBER_OR_NAME.search(p.pattern)]
+    joined = [p.pattern for p in patterns if p.flags == re.UNICODE and not _STAYS_ALONE.search(p.pattern)]
     alone = [p for p in patterns if p.pattern not in joined]
-    return [re.compile("|".join(f"(?:{pattern})" for pattern in joined)), *alone] if joined else alone
+    return [re.compile("|".join(f"(?:{_without_captures(each)})" for each in joined)), *alone] if joined else alone
+
+
+def _without_captures(pattern: str) -> str:
+    return _OPENS_GROUP.sub(lambda found: found[1] or "(?:", pattern)

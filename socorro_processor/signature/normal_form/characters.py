@@ -30,7 +30,10 @@ _INVISIBLE_RANGES = (
 
 def one_line(text: str) -> str:
     """Return ``text`` with one space for any white space, none at the ends, and without what cannot be seen."""
-    if not (text.isascii() and text.isprintable()):
+    if text.isascii() and text.isprintable():
+        if "  " not in text and text == text.strip():
+            return text
+    else:
         text = _RUN_OF_WHITE_SPACE.sub(" ", text)
         if not text.isprintable() or not text.isascii():
             text = "".join(character for character in text if not _is_invisible(character))

@@ -30,7 +30,7 @@ _LINE = re.compile(rf"[1-9][0-9]{{0,{_MAXIMUM_DIGITS - 1}}}")
 def normalize_frame(frame: Mapping[str, Any]) -> str:
     """Return the normal form of a frame of the stackwalker's JSON; the empty text if nothing names it."""
     function = _text(frame, "function")
-    module = placeholder_module(function)
+    module = placeholder_module(function) if function else None
     if module is None and function and (name := normalize_function(function, source_path(_text(frame, "file")))):
         return name
     return _name_of_place(frame, module or "")[1]
@@ -65,10 +65,10 @@ def source_path(file: str) -> str:
 
 def _name_of_place(frame: Mapping[str, Any], module_of_placeholder: str) -> tuple[str, str]:
     """Return what names a frame that has no function, and the name."""
-    file = one_line(source_path(_text(frame, "file"))[-MAXIMUM_LENGTH:]).rstrip("/\\")
-    line = frame.get("line")
-    if file and _is_line(line) and (name := one_line(_last_part(file))):
-        return FILE_AND_LINE, f"{name}#{line}"
+    if (file := _text(frame, "file")) and _is_line(line := frame.get("line")):
+        path = one_line(source_path(file)[-MAXIMUM_LENGTH:]).rstrip("/\\")
+        if name := one_line(_last_part(path)):
+            return FILE_AND_LINE, f"{name}#{line}"
     if module := _module(_text(frame, "module")) or _module(module_of_placeholder):
         return "module and offset", _with_offset(module, frame.get("module_offset"))
     unloaded = frame.get("unloaded_modules")

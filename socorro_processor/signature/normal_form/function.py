@@ -53,7 +53,8 @@ class Step(NamedTuple):
 def placeholder_module(name: str) -> str | None:
     """Return the module that a placeholder names, or the empty text; None for a name that is not a placeholder."""
     # Most names are not placeholders: their beginning tells.
-    if not one_line(name[:100]).startswith("<"):
+    beginning = name[:100]
+    if "<" not in beginning or not one_line(beginning).startswith("<"):
         return None
     placeholder = _PLACEHOLDER.fullmatch(one_line(name[:MAXIMUM_READ]))
     return None if placeholder is None else placeholder[1] or ""
