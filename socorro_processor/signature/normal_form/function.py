@@ -75,6 +75,12 @@ def function_steps(name: str, file: str) -> list[Step]:
     return _steps(name[:MAXIMUM_READ], _language_of(file))
 
 
+def forget_normal_forms() -> None:
+    """Empty the cache of normal forms, as it is when a processor starts."""
+    _normalize_cached.cache_clear()
+    _normalize_long.cache_clear()
+
+
 @lru_cache(maxsize=4096)
 def _normalize_cached(name: str, file: str) -> str:
     return (
