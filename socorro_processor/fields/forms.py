@@ -15,6 +15,7 @@ from socorro_processor.fields.values import NotOfType, array, cleaned, converted
 
 _MAIN_PROCESS = "parent"
 _OTHER_NAMES_OF_MAIN = ("main", "browser")
+_WITH_SORTED_KEYS = json.JSONEncoder(sort_keys=True)
 _LINE_END = re.compile(r"[\r\n]+")
 
 
@@ -79,12 +80,12 @@ def json_of_records(value: object) -> str | None:
     if not isinstance(value, dict | list):
         raise NotOfType("an object or a list")
     records = value.get("records") if isinstance(value, dict) else value
-    return json.dumps(value, sort_keys=True) if records else None
+    return _WITH_SORTED_KEYS.encode(value) if records else None
 
 
 def json_text(value: object) -> str:
     """Return a text as it is, and an object, which clients send who do not quote it, as JSON."""
-    return json.dumps(without_nuls(value), sort_keys=True) if isinstance(value, dict) else string(value)
+    return _WITH_SORTED_KEYS.encode(without_nuls(value)) if isinstance(value, dict) else string(value)
 
 
 def stripped(value: object) -> str:

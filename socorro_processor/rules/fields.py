@@ -55,8 +55,8 @@ class FieldsRule(Rule):
     def _copies_to_try(self, crash: Crash) -> list[_Copy]:
         """Return those that may find a value, in the order of the table: of all annotations, a crash has few."""
         positions = set(self._in_dump)
-        for name in self._by_annotation.keys() & crash.raw.keys():
-            positions |= self._by_annotation[name]
+        for name in crash.raw:
+            positions.update(self._by_annotation.get(name, ()))
         return [self._copies[position] for position in sorted(positions)]
 
 

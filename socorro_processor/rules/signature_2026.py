@@ -30,6 +30,7 @@ from socorro_processor.stackwalk.result import UNKNOWN_ERROR
 NO_EXCEPTION = "EMPTY: Java exception not in expected format"
 _OBJECT = "JavaException"
 """The annotation that has an exception as an object."""
+_OF_JAVA = (*FIELDS_BY_NAME["java_stack_trace_raw"].annotations, _OBJECT)
 
 
 class SignatureGenerationRule2026(StackSignatureRule):
@@ -49,6 +50,8 @@ class SignatureGenerationRule2026(StackSignatureRule):
 
     def java_signature_of(self, crash: Crash) -> tuple[str, list[str]]:
         signature, notes = "", list[str]()
+        if crash.raw.keys().isdisjoint(_OF_JAVA):
+            return signature, notes
         for (annotation, exception), unreadable in (
             (_java_stack(crash.raw), NO_STACK),
             (_java_exception(crash.raw), NO_EXCEPTION),

@@ -6,12 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from socorro_processor.fields import FIELDS_BY_NAME
+from socorro_processor.fields import FIELDS_BY_NAME, Field
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.rules.json_dump import section
 from socorro_processor.rules.reference_rule import ReferenceRule
 from socorro_processor.rules.sent_annotations import first_sent
 
+_IN_DUMP: Mapping[str, Field] = {
+    field.json_dump.removeprefix("system_info."): field
+    for field in map(FIELDS_BY_NAME.__getitem__, ("cpu_arch", "cpu_info", "os_name", "os_version"))
+}
+"""Fields by their names in ``json_dump.system_info``."""
 _SYSTEMS: Mapping[str, str] = {
     "android": "Android",
     "darwin": "Mac OS X",
@@ -47,11 +52,13 @@ class SystemRule(ReferenceRule):
     ``os_version``, ``os_pretty_version``, ``cpu_arch``, ``cpu_info``.
     """
 
-    fields = frozenset(("os_name", "os_version", "cpu_arch", "cpu_info"))
+    fields = frozenset(field.name for field in _IN_DUMP.values())
 
     def action(self, crash: Crash) -> bool:
+        system_info = section(crash, "system_info")
         known = {
-            name: _in_dump(crash, name) or first_sent(crash, FIELDS_BY_NAME[name].annotations) for name in self.fields
+            field.name: _known(system_info.get(key)) or first_sent(crash, field.annotations)
+            for key, field in _IN_DUMP.items()
         }
         android = first_sent(crash, _ANDROID_VERSIONS)
         system = _SYSTEMS.get((known["os_name"] or "").lower(), known["os_name"]) or ("Android" if android else None)
@@ -61,8 +68,8 @@ class SystemRule(ReferenceRule):
             known["os_version"] = level[1] if level else android
         known["os_name"] = system
         known["cpu_arch"] = _ARCHITECTURES.get((known["cpu_arch"] or "").lower(), known["cpu_arch"])
-        for name in sorted(self.fields):
-            crash.processed[name] = known[name] or FIELDS_BY_NAME[name].default
+        for field in _IN_DUMP.values():
+            crash.processed[field.name] = known[field.name] or field.default
         crash.processed["os_pretty_version"] = self._pretty(
             crash, crash.processed["os_name"], known["os_version"] or ""
         )
@@ -110,10 +117,6 @@ def _distribution(crash: Crash) -> str | None:
         filter(None, (_known(release.get(key)) for key in ("id", "release")))
     )
     return in_dump or first_sent(crash, FIELDS_BY_NAME["os_pretty_version"].annotations)
-
-
-def _in_dump(crash: Crash, name: str) -> str | None:
-    return _known(section(crash, "system_info").get(FIELDS_BY_NAME[name].json_dump.rpartition(".")[2]))
 
 
 def _known(value: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -124,26 +124,28 @@ class CSignatureTool(RequiredConfig):
 
         An empty name says nothing, and is never chosen.
         """
+        choices = list(self.choose_to_end(names, lists))
+        return choices + [Choice(below, Part.BELOW) for below in names[len(choices) :]]
+
+    def choose_to_end(self, names: Sequence[str], lists: SigLists) -> Iterator[Choice]:
+        """Yield what ``choose_frames`` returns, but for the frames below the end, which are in no signature."""
         start = next((position for position, name in enumerate(names) if name in lists.sentinel_frames), 0)
-        choices = [Choice(name, Part.ABOVE) for name in names[:start]]
+        yield from (Choice(name, Part.ABOVE) for name in names[:start])
         previous = ""
-        for position, name in enumerate(names[start:], start=start):
+        for name in names[start:]:
             if not name or lists.irrelevant.matches(name):
-                choices.append(Choice(name, Part.IRRELEVANT))
+                yield Choice(name, Part.IRRELEVANT)
                 continue
             is_trimmed = lists.trim_dll.matches(name)
             text = self.without_offset(name) if is_trimmed else name
             if text == previous and (is_trimmed or self.drops_equal_frames):
-                choices.append(Choice(name, Part.REPEATED))
+                yield Choice(name, Part.REPEATED)
                 continue
             previous = text
-            if lists.prefix.matches(text):
-                choices.append(Choice(name, Part.PREFIX, text))
-                continue
-            choices.append(Choice(name, Part.END, text))
-            choices += [Choice(below, Part.BELOW) for below in names[position + 1 :]]
-            break
-        return choices
+            if not lists.prefix.matches(text):
+                yield Choice(name, Part.END, text)
+                return
+            yield Choice(name, Part.PREFIX, text)
 
     @staticmethod
     def without_offset(name: str) -> str:

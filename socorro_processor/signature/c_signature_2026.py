@@ -71,7 +71,7 @@ class CSignatureTool2026(CSignatureTool):
         notes = []
         if crashing_thread is None:
             notes.append("it is not known which thread crashed: the signature is that of thread 0")
-        choices = self.choose_frames(names, lists)
+        choices = list(self.choose_to_end(names, lists))
         signature = DELIMITER.join(choice.text for choice in choices if choice.text)
         if not signature:
             notes.append("no proper signature: no frame of the thread that crashed says anything")
