@@ -43,8 +43,8 @@ class OOMSignature2026(RewritingRule):
     """
 
     functions = re.compile(
-        r"""::(?: NS_ABORT_OOM | mozalloc_handle_oom | CrashAtUnhandlableOOM | AutoEnterOOMUnsafeRegion | alloc::oom::oom
-              | handle_alloc_error | TerminateBecauseOutOfMemory | FatalProcessOutOfMemory )::""",
+        r"""::(?: NS_ABORT_OOM | mozalloc_handle_oom | CrashAtUnhandlableOOM | AutoEnterOOMUnsafeRegion
+              | alloc::oom::oom | handle_alloc_error | TerminateBecauseOutOfMemory | FatalProcessOutOfMemory )::""",
         re.VERBOSE,
     )
     """Functions and classes that are called when no memory is left."""

@@ -39,7 +39,7 @@ _COMMENT = re.compile(r"(?:^|\s)#.*")
 _STAYS_ALONE = re.compile(r"\\[1-9]|\(\?[P(#]")
 """Groups by number or name, and comments, which may hold half a bracket."""
 _OPENS_GROUP = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^]\\])*\])|\((?!\?)", re.DOTALL)
-"""A parenthesis that opens a group; or, to step over it, an escape or a set of characters, where it stands for itself."""
+"""A parenthesis that opens a group; or an escape or a set of characters, in which it stands for itself."""
 
 
 @dataclass(frozen=True)

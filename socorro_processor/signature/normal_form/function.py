@@ -23,7 +23,10 @@ MAXIMUM_LENGTH = 4096
 """Characters of a normal form; a longer one is cut."""
 
 _CACHED_LENGTH = 1024
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN = re.compile(r"[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*", re.ASCII)
+"""A name, or a path of names, of nothing but letters, digits and ``_``."""
+_CHANGES = re.compile(r"_block_invoke|__(?:anon_|struct_|l[0-9])|_GLOBAL__N_1|\bA0x|::h[0-9a-f]{16}\Z", re.ASCII)
+"""What may not stay even in a plain name: counters, anonymous namespaces, a hash of Rust."""
 _PLACEHOLDER = re.compile(
     r"<(?:(?:unknown|\.\S+ ELF section) in ([^<>]*)|name omitted|deduplicated_symbol|redacted|unknown)>"
 )
@@ -83,11 +86,7 @@ def forget_normal_forms() -> None:
 
 @lru_cache(maxsize=4096)
 def _normalize_cached(name: str, file: str) -> str:
-    return (
-        name
-        if _PLAIN.fullmatch(name) and "_block_invoke" not in name and "__" not in name
-        else _last(_steps(name, file))
-    )
+    return name if _PLAIN.fullmatch(name) and not _CHANGES.search(name) else _last(_steps(name, file))
 
 
 @lru_cache(maxsize=64)

@@ -126,6 +126,13 @@ def test_the_entry_that_matched_can_be_named():
         (["(?P<n>a)(?P=n)", "(?P<n>b)(?P=n)"], "bb", "ab"),
         (["(a)?b(?(1)c|d)", "(x)y"], "bd", "bc"),
         (["(?x) a b", "c d"], "ab", "cd"),
+        ([r"f\((int)?\)$", "(g)h"], "f(int)", "f(?:int)"),
+        (["[(]a", r"[](]b", r"[^]\](]c", "(d)"], "(a", "?a"),
+        (["[](]b", "(d)"], "]b", ":b"),
+        ([r"[^]\](]c", "(d)"], ":c", "(c"),
+        ([r"\\(a|b)$", "c"], "\\b", "(b"),
+        (["(?#[)[](]a", "(d)"], "(a", "?a"),
+        (["(?=ab)(a)(?:b)(?!c)", "(d)"], "abd", "abc"),
     ],
 )
 def test_an_entry_means_the_same_beside_others_as_alone(texts, matching, other):

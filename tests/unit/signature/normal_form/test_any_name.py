@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from socorro_processor.signature.characters import has_control_characters
 from socorro_processor.signature.normal_form import explain_frame, normalize_frame, normalize_function, one_line
-from socorro_processor.signature.normal_form.function import MAXIMUM_LENGTH
+from socorro_processor.signature.normal_form.function import MAXIMUM_LENGTH, function_steps
 from socorro_processor.signature.normal_form.tokens import Kind, Tokens
 from tests.cpu_time import cpu_seconds
 
@@ -38,6 +40,12 @@ SWIFT = (
 )
 names = st.lists(st.sampled_from([*PIECES, *SWIFT, " ", " "]) | st.text(max_size=3), max_size=25).map("".join)
 
+PLAIN_PIECES = """
+    acme f Part9 _ __ __f x__y operator operator_ void const A0x12345678 A0x1 xA0x12345678 __l2 __l x__l2 __anon_3
+    x__anon __struct_4 _GLOBAL__N_1 h0123456789abcdef kfun xkfun x_block_invoke x_block_invoke_2 _ZN4acme1fE _R1A _D3foo
+    _T0x x__0123456789ABCDEF01 unnamed lambda_1 __part
+"""
+"""Parts of names of nothing but letters, digits and ``_``, among them what has a meaning somewhere."""
 paths = st.lists(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,7}", fullmatch=True), min_size=1, max_size=4)
 types = st.sampled_from(["int", "char const*", "acme::Part&", "std::map<int, acme::Key<char> >", "void (*)(int, char)"])
 arguments = st.lists(types, max_size=3).map(", ".join)
@@ -53,6 +61,14 @@ def test_any_name_has_a_normal_form_that_can_be_printed(name, file):
     assert not has_control_characters(normalized)
     assert normalized == " ".join(normalized.split())
     assert explain_frame(frame)[-1].text == normalized
+
+
+@pytest.mark.parametrize("file", ["", "a.rs", "a.swift"])
+@pytest.mark.parametrize("form", ["{0}", "{0}::{1}", "f::{0}::{1}", "{0}{1}"])
+def test_a_plain_name_that_is_not_read_is_what_the_steps_would_make_of_it(form, file):
+    pieces = PLAIN_PIECES.split()
+    for name in (form.format(*pair) for pair in product(pieces, repeat=2)):
+        assert normalize_function(name, file) == function_steps(name, file)[-1].text
 
 
 @given(
