@@ -5,6 +5,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+# For `socorro serve`; nothing else imports these.
+WEB = ["h11>=0.14", "jinja2>=3.1", "starlette>=0.40", "uvicorn>=0.30"]
 VERSION = (HERE / "socorro_processor" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]
 
 setup(
@@ -68,8 +70,10 @@ setup(
             "types-boto3[s3]",
             "types-psycopg2",
             "vulture",
+            *WEB,
         ],
         "testing": ["hypothesis", "pytest"],
+        "web": WEB,
     },
     entry_points={"console_scripts": ["socorro = socorro_processor.cli.main:run"]},
 )
