@@ -21,6 +21,7 @@ import os
 import sqlite3
 import struct
 import time
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -66,6 +67,8 @@ class FileGuard:
         self._real = path.resolve()
         # A link that now leads elsewhere is another file too. The files beside it are named after the real file.
         self._names = {"": path, WAL: _beside(self._real, WAL), SHM: _beside(self._real, SHM)}
+        self._paths = {suffix: str(name) for suffix, name in self._names.items()}
+        """The same as text: an idle queue checks its files many times a second."""
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         # SQLite opens the other files only when it first reads the database.
         connection.execute("PRAGMA schema_version").fetchone()
@@ -88,12 +91,14 @@ class FileGuard:
 
         Costs microseconds. If it raises nothing, everything committed before is in the files that others see.
         """
+        sizes = {}
         for suffix, identity in self._identities.items():
-            current = _identity(self._names[suffix])
-            if current != identity:
-                how = "was removed" if current is None else "was replaced by another file"
+            status = _status(self._paths[suffix])
+            if status is None or (status.st_dev, status.st_ino) != identity:
+                how = "was removed" if status is None else "was replaced by another file"
                 raise SQLiteFileLost(f"{self._names[suffix]} {how} while it was in use")
-        self._emptied = self._find_emptied()
+            sizes[suffix] = status.st_size
+        self._emptied = self._find_emptied(sizes)
         if self._emptied is not None:
             raise SQLiteFileLost(f"{self._names[self._emptied]} was emptied or cut while it was in use")
 
@@ -128,19 +133,22 @@ class FileGuard:
         else:
             self._connection.close()
 
-    def _find_emptied(self) -> str | None:
-        """Return the suffix of a file that is shorter than it must be; None if there is none."""
+    def _find_emptied(self, sizes: Mapping[str, int]) -> str | None:
+        """Return the suffix of a file that is shorter than it must be; None if there is none.
+
+        ``sizes`` of the files, in bytes, were taken just before.
+        """
         if self._index is None:
             return None
-        if not self._names[""].stat().st_size:
+        if not sizes[""]:
             return ""
-        before = None
-        # Look again if another connection has just restarted the `-wal`, and cut it.
-        while (committed := self._committed()) != before:
-            if self._names[WAL].stat().st_size >= committed:
-                return None
-            before = committed
-        return WAL
+        size, before = sizes[WAL], None
+        # Look again if another connection has just added to the `-wal`, or restarted and cut it.
+        while size < (committed := self._committed()):
+            if committed == before:
+                return WAL
+            size, before = Path(self._paths[WAL]).stat().st_size, committed
+        return None
 
     def _committed(self) -> int:
         """Return the smallest number of bytes that the ``-wal`` must have."""
@@ -212,11 +220,15 @@ def _is_unused(real: Path) -> bool:
 
 def _identity(name: Path) -> Identity | None:
     """Return the identity of the file at a path; None if there is no file."""
+    status = _status(str(name))
+    return (status.st_dev, status.st_ino) if status else None
+
+
+def _status(path: str) -> os.stat_result | None:
     try:
-        status = name.stat()
+        return os.stat(path)  # noqa: PTH116 - pathlib would take as long again
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return status.st_dev, status.st_ino
 
 
 def _open_files() -> dict[Identity, int]:

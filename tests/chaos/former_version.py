@@ -13,7 +13,7 @@ from tests.shared import REPOSITORY
 BEFORE_HEADERS_AND_ALIASES = "0fea346db1702352d97d64cdc5238bee10a5f7a1"
 """The last commit whose deliveries have no history, and that writes to Elasticsearch without aliases."""
 
-BEFORE_TODAY_S_FIELDS = "f82dc364a28de83fa88cb3324eff9cf264b524f2"
+BEFORE_TODAY_S_FIELDS = "939475e210c01dad5d03ca82ae4828f2deb256c2"
 """The last commit whose stores know only the fields of 2015."""
 
 _ARCHIVED = ("socorro_processor", "siglists", "config")
