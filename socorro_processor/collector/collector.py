@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from socorro_processor.collector import limits
 from socorro_processor.collector.acceptance import Acceptance, Answer
 from socorro_processor.collector.disk import Disk
 from socorro_processor.collector.handover import Handover
@@ -121,6 +122,8 @@ class Collector(RequiredConfig):
         doc="number of refused uploads that are kept, with the reason, for people to look at",
         from_string_converter=WholeNumber(1, 10_000),
     )
+
+    required_config.update(limits.required_config)
 
     def __init__(
         self,
