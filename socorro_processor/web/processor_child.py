@@ -186,7 +186,7 @@ class ProcessorChild:
     def _note(self, said: Mapping[str, str]) -> None:
         status = plain(said.get("STATUS", ""))
         if status.startswith("not ready"):
-            self._health.add_problem(PART, status)
+            self._health.add_problem(PART, status.removeprefix("not ready: "))
         elif status.startswith("ready"):
             self._health.resolve(PART)
         else:

@@ -43,8 +43,8 @@ class Service:
         """``processor_program`` and ``options``: see ``ProcessorChild``."""
         self._config = config
         self._processor_program = processor_program
-        # The server sends what both measure.
-        self._options = [*options, "--metrics.statsd_host="]
+        # The server sends what both measure, and answers probes for both.
+        self._options = [*options, "--metrics.statsd_host=", "--health.port=0"]
         self._health = Health(config.health.maximum_silence)
         self._service = ServiceManager()
         self._processor: ProcessorChild | None = None

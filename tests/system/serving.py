@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from tests.system.daemon import DEADLINE, SOCORRO, variables
 class Serving:
     """An installation without a configuration file; ends every server that it started."""
 
-    def __init__(self, directory: Path, **options: str) -> None:
+    def __init__(self, directory: Path, command: Sequence[str] = SOCORRO, **options: str) -> None:
         """``options`` have two underscores for a dot: ``collector__reserve``."""
         self.directory = directory
+        self._command = command
         self.environment = {
             "PATH": os.environ["PATH"],
             # Else each test would reserve 256 MB.
@@ -49,7 +50,7 @@ class Serving:
         """Start the server, on the same port each time; it answers when this returns."""
         with self._log.open("ab") as log, self._output.open("wb") as output:
             process = subprocess.Popen(
-                [*SOCORRO, "serve", f"--web.port={self.port}", *arguments],
+                [*self._command, "serve", f"--web.port={self.port}", *arguments],
                 cwd=self.directory,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -81,7 +82,7 @@ class Serving:
     def socorro(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run another command in the same directory."""
         return subprocess.run(
-            [*SOCORRO, *arguments],
+            [*self._command, *arguments],
             cwd=self.directory,
             env=self.environment,
             capture_output=True,
