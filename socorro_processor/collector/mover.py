@@ -38,7 +38,7 @@ _LOOKED_AT = 1000
 
 @dataclass
 class _Failures:
-    """What is known of a crash that could not be handed over."""
+    """The history of a crash that could not be handed over."""
 
     reason: str
     successes: int

@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from socorro_processor.collector.identity import ACCEPTED, DEFERRED
+from socorro_processor.crash_id import ACCEPTED, DEFERRED
 from socorro_processor.fields import FIELDS_BY_NAME
 
 Result = Literal["accept", "defer", "reject"]
