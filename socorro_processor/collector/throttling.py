@@ -45,7 +45,7 @@ _NAME = re.compile(r"[A-Za-z0-9_. -]{1,60}", re.ASCII)
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of a crash, and the rule that says so."""
+    """The fate of a crash, and the rule that says so."""
 
     result: Result
     rule: str

@@ -257,8 +257,8 @@ JOB = Job(
         "Prints each missing crash, the stores that lack it, and whether it is parked. Crashes that wait in a queue "
         "are only counted, if the queue can tell. RabbitMQ cannot: run the job some hours after the day's end. With "
         "RabbitMQ, missing crashes of today are called unfinished, and are not queued. Once the processed crashes of "
-        "a day were dropped for their age, all its crashes are missing. A crash that the collector deferred (its id has "
-        "the throttle digit 1) is missing only if some store has it processed."
+        "a day were dropped for their age, all its crashes are missing. A crash that the collector deferred (its id "
+        "has the throttle digit 1) is missing only if some store has it processed."
     ),
     exit_codes={0: "no crash is missing, or all are parked or queued", 1: "crashes are missing"},
     example="socorro cron verify-processed --date=2016-11-23 --reprocess",
