@@ -9,14 +9,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from socorro_processor.collector.identity import (
-    DEFERRED,
     Report,
     check_client_uuid,
     checksum_of,
     checksums,
     other_crash_id,
-    random_crash_id,
-    throttle_digit,
 )
 from socorro_processor.collector.keys import is_one_of
 from socorro_processor.collector.known_crashes import KnownCrashes
@@ -26,6 +23,7 @@ from socorro_processor.collector.spool import NotInSpool, Spool, SpoolFailing, S
 from socorro_processor.collector.spooled_crash import Contents, DamagedCrash, Span
 from socorro_processor.collector.submission import Submission
 from socorro_processor.collector.throttling import DIGITS, Decision, ThrottleRules
+from socorro_processor.crash_id import dated_crash_id, is_deferred
 from socorro_processor.crashstorage.base import RawCrash
 from socorro_processor.errors import InvalidCrashID
 from socorro_processor.fields import FIELDS_BY_NAME
@@ -65,7 +63,7 @@ class _Identity:
 
 @dataclass(frozen=True)
 class _Known:
-    """What spool and store have of some ids."""
+    """The crashes with some ids that spool and store have."""
 
     checksums: Mapping[str, str]
     answers: Mapping[str, str]
@@ -153,7 +151,7 @@ class Acceptance:
             except InvalidCrashID as error:
                 raise Refused(400, "malformed_uuid", str(error)) from None
             # Another collector has decided already.
-            return Decision("defer" if throttle_digit(crash_id) == DEFERRED else "accept", "from_uuid")
+            return Decision("defer" if is_deferred(crash_id) else "accept", "from_uuid")
         draw = report.draw() if report else int.from_bytes(self._random().bytes[:6]) / 2**48 * 100
         return self._rules.decide(submission.annotations, draw)
 
@@ -166,7 +164,7 @@ class Acceptance:
             crash_id = report.crash_id(today, digit)
             candidates = (*report.crash_ids(today), other_crash_id(crash_id, checksum))
             return _Identity(crash_id, candidates, f"{report.report_id.lower()} {checksum}")
-        return _Identity(random_crash_id(today, digit, self._random()))
+        return _Identity(dated_crash_id(self._random(), digit, today))
 
     def _look_for(self, crash_ids: Sequence[str], checksum: str) -> _Known:
         in_spool = {crash_id: contents for crash_id in crash_ids if (contents := self._in_spool(crash_id))}

@@ -14,16 +14,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Protocol
 
-from socorro_processor.crash_id import DAYS_AHEAD, crash_date
+from socorro_processor.crash_id import ACCEPTED, DAYS_AHEAD, DEFERRED, crash_date, dated_crash_id, throttle_digit
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.errors import InvalidCrashID
 from socorro_processor.serialization import encode
-
-ACCEPTED, DEFERRED = "0", "1"
-"""The throttle digits of crash ids: processed at once, or only when somebody asks for it."""
-
-_DIGIT = -7
-"""The position of the throttle digit in a crash id."""
 
 DUMP_CHECKSUMS, ANNOTATIONS_CHECKSUM = "dump_checksums", "annotations_checksum"
 """The names in a raw crash's ``metadata`` under which its checksums are."""
@@ -65,15 +59,7 @@ class Report:
 
 def other_crash_id(crash_id: str, checksum: str) -> str:
     """Return the id for a crash whose own id is that of another crash; it is the same for each sending."""
-    return _derived(crash_id[_DIGIT], crash_date(crash_id), "other", crash_id, checksum)
-
-
-def random_crash_id(day: date, digit: str, random: uuid.UUID) -> str:
-    return _dated(random, digit, day)
-
-
-def throttle_digit(crash_id: str) -> str:
-    return crash_id[_DIGIT]
+    return _derived(throttle_digit(crash_id), crash_date(crash_id), "other", crash_id, checksum)
 
 
 def check_client_uuid(crash_id: str, today: date) -> None:
@@ -113,12 +99,8 @@ def checksum_of(metadata: object) -> str:
 
 
 def _derived(digit: str, day: date, *parts: str) -> str:
-    return _dated(uuid.UUID(bytes=_digest(*parts, f"{day:%y%m%d}")[:16], version=5), digit, day)
+    return dated_crash_id(uuid.UUID(bytes=_digest(*parts, f"{day:%y%m%d}")[:16], version=5), digit, day)
 
 
 def _digest(*parts: str) -> bytes:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
-
-
-def _dated(random: uuid.UUID, digit: str, day: date) -> str:
-    return f"{str(random)[:_DIGIT]}{digit}{day:%y%m%d}"

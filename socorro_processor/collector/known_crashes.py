@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from socorro_processor.collector.identity import checksum_of
@@ -40,9 +41,9 @@ def stored_crash(store: CrashStorageBase, crash_id: str) -> RawCrash | None:
 class KnownCrashes:
     """Asks a store in threads of its own. May be used from any thread."""
 
-    def __init__(self, store: CrashStorageBase, time: float = TIME, breaker: CircuitBreaker | None = None) -> None:
+    def __init__(self, store: CrashStorageBase, seconds: float = TIME, breaker: CircuitBreaker | None = None) -> None:
         self._store = store
-        self._time = time
+        self._time = seconds
         self._breaker = breaker or CircuitBreaker(PAUSES)
         self._places = threading.BoundedSemaphore(AT_ONCE)
 
@@ -55,7 +56,8 @@ class KnownCrashes:
             return {}
         if not self._breaker.may_try():
             return None
-        if not self._places.acquire(blocking=False):
+        deadline = time.monotonic() + self._time
+        if not self._places.acquire(timeout=self._time):
             self._breaker.end_trial()
             return None
         question = _Question(self._store, crash_ids, self._places.release)
@@ -66,7 +68,7 @@ class KnownCrashes:
             self._breaker.end_trial()
             logger.warning("the store cannot be asked which crashes it has: %s", error)
             return None
-        question.answered.wait(self._time)
+        question.answered.wait(max(0.0, deadline - time.monotonic()))
         if question.known is None:
             reason = question.failure or f"no answer within {self._time:g} s"
             if self._breaker.note_failure(reason):

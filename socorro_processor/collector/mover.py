@@ -38,7 +38,7 @@ _LOOKED_AT = 1000
 
 @dataclass
 class _Failures:
-    """What is known of a crash that could not be handed over."""
+    """The history of a crash that could not be handed over."""
 
     reason: str
     successes: int
@@ -158,10 +158,6 @@ class Mover:
     def _note_success(self) -> None:
         if self._failed_in_row:
             logger.info("crashes are handed over again; %d are in the spool", self._spool.depth)
-        # What failed before only because of the outage need not wait, so that the order is kept.
-        for name, failures in list(self._failures.items()):
-            if not failures.waits and failures.successes == self._successes and self._failed_in_row:
-                del self._failures[name]
         self._successes += 1
         self._failed_in_row = self._probes = 0
         self._paused_until = 0.0

@@ -32,7 +32,7 @@ from typing import NoReturn, TypeVar
 from socorro_processor.collector.disk import Disk
 from socorro_processor.collector.reserve import NO_ROOM, Reserve
 from socorro_processor.collector.spooled_crash import Contents, DamagedCrash, SpooledCrash
-from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crash_id import check_crash_id, without_throttle_digit
 from socorro_processor.errors import ConfigurationError, InvalidCrashID, SocorroError
 from socorro_processor.machine.locks import FileLock
 from socorro_processor.monitoring.metrics import METRICS
@@ -99,11 +99,6 @@ class Entry:
     size: int
     arrived: float
     """The time of its last change, as ``time.time``."""
-
-
-def without_digit(crash_id: str) -> str:
-    """Return a crash id without its throttle digit: a report has only one crash, also if the rules have changed."""
-    return crash_id[:-7] + crash_id[-6:]
 
 
 def no_step(name: str) -> None:
@@ -191,7 +186,7 @@ class Spool:
     def find(self, crash_id: str) -> Entry | None:
         """Return the entry with a crash id; its throttle digit may be another."""
         with self._changed:
-            name = self._names.get(without_digit(crash_id))
+            name = self._names.get(without_throttle_digit(crash_id))
             return self._entries[name] if name else None
 
     def find_set_aside(self, crash_id: str) -> Contents | None:
@@ -200,7 +195,7 @@ class Spool:
         Return None if there is none, or its file is damaged.
         """
         with self._changed:
-            name = self._aside.get(without_digit(crash_id))
+            name = self._aside.get(without_throttle_digit(crash_id))
         if name is None:
             return None
         try:
@@ -259,7 +254,7 @@ class Spool:
         with self._changed:
             self._forget(entry)
             if not is_damaged:
-                self._aside[without_digit(entry.crash_id)] = name
+                self._aside[without_throttle_digit(entry.crash_id)] = name
         # The log has the same words: there may be no room for another file.
         with suppress(OSError):
             (self._set_aside / (entry.name + REASON)).write_text(reason + "\n")
@@ -268,7 +263,7 @@ class Spool:
         """Find the files that an operator put back into ``ready``, or took out of ``aside``. Raises SpoolFailing."""
         try:
             found = {entry.name: entry for entry in self._entries_in(self._ready)}
-            aside = {without_digit(entry.crash_id): entry.name for entry in self._entries_in(self._set_aside)}
+            aside = {without_throttle_digit(entry.crash_id): entry.name for entry in self._entries_in(self._set_aside)}
         except OSError as error:
             raise SpoolFailing(f"cannot list {self.directory}: {error.strerror}") from error
         with self._changed:
@@ -434,7 +429,7 @@ class Spool:
         for entry in sorted(self._entries_in(self._ready), key=lambda entry: entry.name):
             self._add(entry)
         aside = list(self._entries_in(self._set_aside))
-        self._aside = {without_digit(entry.crash_id): entry.name for entry in aside}
+        self._aside = {without_throttle_digit(entry.crash_id): entry.name for entry in aside}
         names = [*self._entries, *(path.name for path in self._set_aside.iterdir())]
         self._number = max((int(match[1]) for name in names if (match := _NAME.match(name))), default=0)
         # A rename that was not yet on the disk when the machine lost power may be undone by now.
@@ -461,14 +456,14 @@ class Spool:
         if entry.name in self._entries:
             return
         self._entries[entry.name] = entry
-        self._names[without_digit(entry.crash_id)] = entry.name
+        self._names[without_throttle_digit(entry.crash_id)] = entry.name
         self._size += entry.size
 
     def _forget(self, entry: Entry) -> None:
         if self._entries.pop(entry.name, None) is None:
             return
         self._size -= entry.size
-        key = without_digit(entry.crash_id)
+        key = without_throttle_digit(entry.crash_id)
         if self._names.get(key) == entry.name:
             del self._names[key]
 

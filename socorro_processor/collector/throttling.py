@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from socorro_processor.collector.identity import ACCEPTED, DEFERRED
+from socorro_processor.crash_id import ACCEPTED, DEFERRED
 from socorro_processor.fields import FIELDS_BY_NAME
 
 Result = Literal["accept", "defer", "reject"]
@@ -45,7 +45,7 @@ _NAME = re.compile(r"[A-Za-z0-9_. -]{1,60}", re.ASCII)
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of a crash, and the rule that says so."""
+    """The fate of a crash, and the rule that says so."""
 
     result: Result
     rule: str

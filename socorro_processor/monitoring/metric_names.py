@@ -49,6 +49,30 @@ ALL_METRICS = (
     Metric("counter", "elasticsearch.left_out", ("field",), "values that do not fit the mapping of their field"),
     Metric("counter", "elasticsearch.bulk.requests", (), "bulk requests"),
     Metric("counter", "elasticsearch.bulk.crashes", (), "crashes in bulk requests"),
+    Metric("gauge", "collector.spool.crashes", (), "answered crashes that are yet to be handed over"),
+    Metric("gauge", "collector.spool.bytes", (), "their bytes on the disk of the spool"),
+    Metric("gauge", "collector.spool.oldest", (), "seconds since the oldest of them arrived"),
+    Metric(
+        "gauge", "collector.spool.reserve", (), "bytes that are kept for uploads on a full disk"
+    ),
+    Metric("gauge", "collector.spool.set_aside", (), "crashes in the spool that an operator has to look at"),
+    Metric("counter", "collector.accepted", (), "uploads that were kept, and answered with a new crash id"),
+    Metric("counter", "collector.known", (), "uploads that were sent again, and got their former answer"),
+    Metric("counter", "collector.rejected", ("rule",), "uploads that a throttle rule rejected"),
+    Metric("counter", "collector.refused", (), "uploads that could not be taken: /refused says why"),
+    Metric("duration", "collector.synchronize", (), "writing an upload to the disk before its answer"),
+    Metric("counter", "collector.handed_over", (), "crashes that store and queue took from the spool"),
+    Metric("duration", "collector.hand_over", (), "handing one crash over, also in vain"),
+    Metric("counter", "collector.retried", (), "failures to hand a crash over; it stays in the spool"),
+    Metric(
+        "counter",
+        "collector.renamed",
+        (),
+        "crashes stored with another id than answered, which was taken",
+    ),
+    Metric(
+        "counter", "collector.set_aside", ("reason",), "crashes that were set aside in the spool: damaged or failed"
+    ),
     Metric("duration", "symbols.supply", (), "fetching the symbol files for a dump"),
     Metric("duration", "symbols.download", (), "fetching one file from one source"),
     Metric("counter", "symbols.supplied", ("outcome",), "symbol files asked for: cached, fetched, missing or failed"),

@@ -1,4 +1,4 @@
-"""What an upload is answered: each report is one crash, and what was answered is kept."""
+"""Answers to uploads: each report is one crash, and what was answered is kept."""
 
 from __future__ import annotations
 

@@ -91,16 +91,16 @@ def test_crashes_are_handed_over_in_the_order_of_their_arrival(moving):
 def test_while_a_part_is_away_for_long_crashes_stay_and_then_go_in_order(moving, part, restarts):
     getattr(moving, part).is_away = True
     sent = []
-    for _ in range(50):
+    for _ in range(12):
         sent.append(moving.send())
-        moving.run(120)
-    assert moving.spool.depth == 50
+        moving.run(60)
+    assert moving.spool.depth == 12
     assert moving.site.files("aside") == []
     assert f"the {part} is away" in moving.mover.waits_for
     if restarts:
         moving.restart()
         moving.run(60)
-        assert moving.spool.depth == 50
+        assert moving.spool.depth == 12
     getattr(moving, part).is_away = False
     moving.run(PAUSES[-1])
     assert moving.queue.submitted == sent
@@ -109,7 +109,7 @@ def test_while_a_part_is_away_for_long_crashes_stay_and_then_go_in_order(moving,
 
 
 def test_while_the_store_is_away_it_is_asked_seldom(moving):
-    for _ in range(1000):
+    for _ in range(100):
         moving.send()
     moving.store.is_away = True
     before = METRICS.snapshot().counter("collector.retried")
@@ -144,7 +144,9 @@ def test_a_crash_is_saved_once_while_the_queue_is_away(moving):
     assert moving.queue.submitted == [crash_id]
 
 
-@pytest.mark.parametrize("error", [TransientStorageError("timed out"), PermanentStorageError("too large"), ValueError()])
+@pytest.mark.parametrize(
+    "error", [TransientStorageError("timed out"), PermanentStorageError("too large"), ValueError()]
+)
 def test_crashes_that_alone_cannot_be_saved_hold_up_nobody_and_are_set_aside(moving, error):
     bad = [moving.send() for _ in range(4)]
     save = FileSystemCrashStorage.save_raw_crash
@@ -155,11 +157,11 @@ def test_crashes_that_alone_cannot_be_saved_hold_up_nobody_and_are_set_aside(mov
         save(moving.store, raw_crash, dumps, crash_id)
 
     moving.store.save_raw_crash = refuse
-    good = [moving.send() for _ in range(30)]
+    good = [moving.send() for _ in range(12)]
     moving.run(sum(PAUSES))
     assert sorted(moving.queue.submitted) == sorted(good)
     assert moving.waiting == bad
-    for _ in range(50):
+    for _ in range(8):
         good.append(moving.send())
         moving.run(DELAYS[-1])
     assert sorted(moving.queue.submitted) == sorted(good)
@@ -172,7 +174,7 @@ def test_crashes_that_alone_cannot_be_saved_hold_up_nobody_and_are_set_aside(mov
 def test_a_crash_that_fails_while_there_are_no_others_is_never_set_aside(moving):
     crash_id = moving.send()
     moving.store.refuses = lambda each: True
-    moving.run(24 * 3600)
+    moving.run(3600)
     assert moving.waiting == [crash_id]
     moving.store.refuses = lambda each: False
     moving.run(PAUSES[-1])
@@ -182,7 +184,7 @@ def test_a_crash_that_fails_while_there_are_no_others_is_never_set_aside(moving)
 def test_a_crash_that_was_put_back_is_handed_over(moving):
     crash_id = moving.send()
     moving.store.refuses = lambda each: each == crash_id
-    for _ in range(20):
+    for _ in range(8):
         moving.send()
         moving.run(DELAYS[-1])
     (name, _) = moving.site.files("aside")

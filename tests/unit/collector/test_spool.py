@@ -7,7 +7,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -179,7 +179,7 @@ def test_while_the_disk_is_full_uploads_take_the_reserve_and_then_are_refused(tm
         assert spool.reserve == 300_000
         entries = [commit(spool, dump) for _ in range(3)]
         assert spool.reserve == 0
-        with pytest.raises(SpoolFull, match="cannot write in the spool .*: No space left on device"):
+        with pytest.raises(SpoolFull, match=r"cannot write in the spool .*: No space left on device"):
             commit(spool, dump)
         for entry in entries:
             with spool.open(entry) as crash:
@@ -319,14 +319,15 @@ def test_on_a_real_full_disk_uploads_take_the_reserve_and_none_is_half(small_dis
     monkeypatch.setattr(reserve_module, "PIECE", 1 << 20)
     with spool_in(small_disk, 2 << 20) as spool:
         assert spool.reserve == 2 << 20
-        with (small_disk / "other").open("wb", 0) as other, pytest.raises(OSError, match="No space left"):
+        with (small_disk / "other").open("wb", 0) as other, suppress(OSError):
             while other.write(b"x" * 65536):
                 pass
+        assert os.statvfs(small_disk).f_bavail == 0
         entries = []
-        with pytest.raises(SpoolFull):
-            while True:
+        with suppress(SpoolFull):
+            while len(entries) < 100:
                 entries.append(commit(spool, os.urandom(400_000)))
-        assert len(entries) >= 4
+        assert 4 <= len(entries) < 100
         assert spool.reserve == 0
         for entry in entries:
             with spool.open(entry) as crash:
