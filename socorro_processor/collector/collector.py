@@ -194,7 +194,7 @@ class Collector(RequiredConfig):
 
     def discard(self, file: SpoolFile) -> None:
         """Forget an upload that was broken off or refused. Changes nothing after ``accept``."""
-        self._spool.discard(file)
+        file.discard()
 
     def refuse(self, refused: Refused, size: int, client: str) -> None:
         """Note a refusal for people. ``size`` is the number of bytes read; ``client`` the sender, as far as known."""

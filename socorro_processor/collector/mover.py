@@ -225,9 +225,7 @@ class Mover:
             self._spool.look_again()
         except SpoolFailing as error:
             logger.error("%s", error)
-        self._spool.fill_reserve()
-        if self._spool.failure:
-            self._spool.check()
+        self._spool.look_after_disk()
         METRICS.gauge("collector.spool.crashes", self._spool.depth)
         METRICS.gauge("collector.spool.bytes", self._spool.size)
         METRICS.gauge("collector.spool.oldest", self._spool.oldest_age)

@@ -8,8 +8,8 @@ length of contents    the contents: a JSON object, see ``Contents``
 48 at the end         ``spooled1``, the length of the contents (8 bytes, big-endian), their SHA-256
 ====================  ==================================================================================
 
-The dumps are on the disk before anyone knows what they are, so that an upload is written once, in one file. Each has
-a checksum: a disk may return something else than was written.
+The format is this program's own. The dumps are on the disk before anyone knows what they are, so that an upload is
+written once, in one file. Each has a checksum: a disk may return something else than was written.
 """
 
 from __future__ import annotations

@@ -52,9 +52,7 @@ ALL_METRICS = (
     Metric("gauge", "collector.spool.crashes", (), "answered crashes that are yet to be handed over"),
     Metric("gauge", "collector.spool.bytes", (), "their bytes on the disk of the spool"),
     Metric("gauge", "collector.spool.oldest", (), "seconds since the oldest of them arrived"),
-    Metric(
-        "gauge", "collector.spool.reserve", (), "bytes that are kept for uploads on a full disk"
-    ),
+    Metric("gauge", "collector.spool.reserve", (), "bytes that are kept for uploads on a full disk"),
     Metric("gauge", "collector.spool.set_aside", (), "crashes in the spool that an operator has to look at"),
     Metric("counter", "collector.accepted", (), "uploads that were kept, and answered with a new crash id"),
     Metric("counter", "collector.known", (), "uploads that were sent again, and got their former answer"),

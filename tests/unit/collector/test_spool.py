@@ -131,20 +131,26 @@ def test_an_upload_that_the_disk_does_not_take_is_refused_and_leaves_nothing(tmp
         disk.fails.clear()
         assert names(tmp_path, "ready") == []
         assert spool.depth == 0
-        spool.check()
+        spool.look_after_disk()
         assert spool.failure == ""
         commit(spool)
     with spool_in(tmp_path) as spool:
         assert (spool.depth, names(tmp_path, "writing")) == (1, [])
 
 
-def test_a_disk_that_still_fails_is_noted_by_a_check(tmp_path):
+def test_a_disk_that_fails_is_looked_at_until_it_works_again(tmp_path):
     disk = FailingDisk()
     with spool_in(tmp_path, disk=disk) as spool:
         disk.fails["synchronize"] = errno.EIO
-        spool.check()
-        assert "Input/output error" in spool.failure
-        assert names(tmp_path, "writing") == []
+        for _ in range(2):
+            with pytest.raises(SpoolFailing):
+                commit(spool)
+            spool.look_after_disk()
+            assert "Input/output error" in spool.failure
+            assert names(tmp_path, "writing") == []
+        disk.fails.clear()
+        spool.look_after_disk()
+        assert spool.failure == ""
 
 
 def test_data_that_were_lost_in_a_synchronization_are_not_believed_at_a_second_one(tmp_path):
@@ -185,7 +191,7 @@ def test_while_the_disk_is_full_uploads_take_the_reserve_and_then_are_refused(tm
             with spool.open(entry) as crash:
                 crash.check()
             spool.remove(entry)
-        spool.fill_reserve()
+        spool.look_after_disk()
         assert spool.reserve == 300_000
         commit(spool, dump)
 
@@ -338,6 +344,6 @@ def test_on_a_real_full_disk_uploads_take_the_reserve_and_none_is_half(small_dis
         (small_disk / "other").unlink()
         for entry in spool.oldest(100):
             spool.remove(entry)
-        spool.fill_reserve()
+        spool.look_after_disk()
         assert spool.reserve == 2 << 20
         commit(spool)
