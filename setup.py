@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 # For `socorro serve`; nothing else imports these.
-WEB = ["h11>=0.14", "jinja2>=3.1", "msgpack>=1.1", "starlette>=0.40", "uvicorn>=0.30"]
+WEB = ["h11>=0.16", "jinja2>=3.1", "msgpack>=1.1", "starlette>=1,<2", "uvicorn>=0.55,<1"]
 VERSION = (HERE / "socorro_processor" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]
 
 setup(
