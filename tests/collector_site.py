@@ -191,7 +191,8 @@ class Site:
 
     def stored(self) -> Counter[str]:
         """Return the ids of the crashes in the store."""
-        return Counter(path.name for path in (self.directory / "crashes").glob("v2/raw_crash/*/*/*"))
+        # A name with a dot at its beginning is that of a file that a killed store was writing.
+        return Counter(path.name for path in (self.directory / "crashes").glob("v2/raw_crash/*/*/[!.]*"))
 
     def queued(self) -> list[str]:
         """Take all ids from the queue, in order."""

@@ -111,6 +111,12 @@ class Collector(RequiredConfig):
         from_string_converter=Seconds(above=True),
     )
     required_config.add_option(
+        "threads",
+        default="4",
+        doc="crashes that are saved at once when they are handed over; their ids are queued in order",
+        from_string_converter=WholeNumber(1, 64),
+    )
+    required_config.add_option(
         "maximum_tries",
         default="10",
         doc="failures of a crash, while others are handed over, after which it is set aside in the spool",
@@ -152,7 +158,8 @@ class Collector(RequiredConfig):
             product_keys=config.product_keys,
             random=random,
         )
-        self._mover = Mover(self._spool, Handover(self._spool, store, queue, step), config.maximum_tries)
+        handover = Handover(self._spool, store, queue, config.threads, step)
+        self._mover = Mover(self._spool, handover, config.maximum_tries)
         self._refused = RefusedUploads(self._spool.directory / "refused.jsonl", config.maximum_refused)
         for rule in config.throttle_rules.rejecting:
             METRICS.expect("collector.rejected", rule=rule)

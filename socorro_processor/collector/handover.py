@@ -8,8 +8,10 @@ queued twice is processed twice, with one result.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from socorro_processor.collector.identity import checksum_of, other_crash_id
@@ -18,7 +20,7 @@ from socorro_processor.collector.spool import Entry, Spool, Step, no_step
 from socorro_processor.collector.spooled_crash import SpooledCrash
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, RawCrash
-from socorro_processor.errors import PermanentStorageError
+from socorro_processor.errors import PermanentStorageError, without_frames
 from socorro_processor.monitoring.metrics import METRICS
 
 logger = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ logger = logging.getLogger(__name__)
 HANDOVER_STEPS = ("opened", "looked for", "saved", "queued", "removed")
 """The steps, in order."""
 
-IN_MEMORY = 32 << 20
+IN_MEMORY = 8 << 20
 """The bytes of a crash's dumps that are read into memory. Larger dumps are copied to files for the store."""
 
 _OTHER_IDS = 3
@@ -34,14 +36,41 @@ _OTHER_IDS = 3
 
 
 class Handover:
-    """Hands crashes over to a store and a queue. Used by one thread."""
+    """Hands crashes over to a store and a queue. Used by one thread, which it helps with others."""
 
-    def __init__(self, spool: Spool, store: CrashStorageBase, queue: CrashQueueBase, step: Step = no_step) -> None:
+    def __init__(
+        self, spool: Spool, store: CrashStorageBase, queue: CrashQueueBase, threads: int = 1, step: Step = no_step
+    ) -> None:
+        """``threads``: the number of crashes that are saved at once."""
         self._spool = spool
         self._store = store
         self._queue = queue
+        self._threads = threads
         self._step = step
         self._saved: dict[str, str] = {}
+
+    def save_ahead(self, entries: Sequence[Entry]) -> None:
+        """Save the first few of these crashes at once, unless the very first is saved already.
+
+        A store in a network, and a disk that is synchronized, take long for each crash and little longer for several.
+        A failure is left for ``hand_over``, which tries again in its turn.
+        """
+        if not entries or entries[0].name in self._saved:
+            return
+        threads = [
+            threading.Thread(target=self._save_if_possible, args=(entry,), name="spool ahead", daemon=True)
+            for entry in entries[1 : self._threads]
+        ]
+        started = []
+        # Without a free thread on this machine, the others are saved in their turn.
+        with suppress(RuntimeError):
+            for thread in threads:
+                thread.start()
+                started.append(thread)
+        if started:
+            self._save_if_possible(entries[0])
+        for thread in started:
+            thread.join()
 
     def hand_over(self, entry: Entry) -> None:
         """Hand a crash over. If this raises, the crash is still in the spool.
@@ -51,13 +80,9 @@ class Handover:
         """
         with self._spool.open(entry) as crash:
             self._step("opened")
-            # While the queue is away, the store is not asked at each try.
-            crash_id = self._saved.get(entry.name)
-            if crash_id is None:
-                crash_id = self._saved[entry.name] = self._save(crash)
-            self._step("saved")
+            self._save_once(entry, crash)
             if queue := crash.contents.queue:
-                self._queue.submit(crash_id, queue)
+                self._queue.submit(self._saved[entry.name], queue)
             self._step("queued")
         self._spool.remove(entry)
         self._step("removed")
@@ -67,7 +92,21 @@ class Handover:
         """Forget what is known of an entry that has left the spool."""
         self._saved.pop(entry.name, None)
 
-    def _save(self, crash: SpooledCrash) -> str:
+    def _save_if_possible(self, entry: Entry) -> None:
+        try:
+            with self._spool.open(entry) as crash:
+                self._save_once(entry, crash)
+        except Exception as error:
+            logger.debug("crash %s is not saved ahead: %s", entry.crash_id, without_frames(error))
+
+    def _save_once(self, entry: Entry, crash: SpooledCrash) -> None:
+        # While the queue is away, the store is not asked at each try.
+        if entry.name not in self._saved:
+            with METRICS.timer("collector.save"):
+                self._saved[entry.name] = self._save(entry, crash)
+            self._step("saved")
+
+    def _save(self, entry: Entry, crash: SpooledCrash) -> str:
         """Save a crash unless the store has it. Return the id under which it is there."""
         contents = crash.contents
         crash_id, stored = self._free_id(contents.crash_id, contents.checksum)
@@ -82,10 +121,8 @@ class Handover:
         if stored is not None and not self._is_unfinished(stored, contents.raw_crash):
             return crash_id
         raw_crash = _with_notes(contents.raw_crash, crash_id, notes)
-        try:
-            self._store.save_raw_crash(raw_crash, self._dumps(crash), crash_id)
-        finally:
-            self._remove_copies()
+        with self._dumps(entry, crash) as dumps:
+            self._store.save_raw_crash(raw_crash, dumps, crash_id)
         return crash_id
 
     def _free_id(self, crash_id: str, checksum: str) -> tuple[str, RawCrash | None]:
@@ -111,24 +148,28 @@ class Handover:
             if crash is not None and checksum_of(crash.get("metadata")) == checksum
         ]
 
-    def _dumps(self, crash: SpooledCrash) -> Mapping[str, Dump]:
-        """Return the dumps by name, checked: as bytes, or the large ones as files in ``moving``."""
+    @contextmanager
+    def _dumps(self, entry: Entry, crash: SpooledCrash) -> Iterator[Mapping[str, Dump]]:
+        """Yield the dumps by name, checked: as bytes, or the large ones as files in ``moving``."""
         dumps: dict[str, Dump] = {}
+        copies: list[Path] = []
         room = IN_MEMORY
-        for number, span in enumerate(crash.contents.files):
-            if span.size <= room:
-                room -= span.size
-                dumps[span.name] = crash.read(span)
-            else:
-                dumps[span.name] = path = self._spool.moving / str(number)
-                crash.copy(span, path, self._spool.write_copy)
-        return dumps
-
-    def _remove_copies(self) -> None:
-        # The next start removes what cannot be removed now.
-        with suppress(OSError):
-            for path in self._spool.moving.iterdir():
-                path.unlink()
+        try:
+            for number, span in enumerate(crash.contents.files):
+                if span.size <= room:
+                    room -= span.size
+                    dumps[span.name] = crash.read(span)
+                else:
+                    path = self._spool.moving / f"{entry.name}-{number}"
+                    copies.append(path)
+                    crash.copy(span, path, self._spool.write_copy)
+                    dumps[span.name] = path
+            yield dumps
+        finally:
+            for path in copies:
+                # The next start removes what cannot be removed now.
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
 def _with_notes(raw_crash: dict[str, Any], crash_id: str, notes: list[str]) -> RawCrash:

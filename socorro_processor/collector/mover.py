@@ -32,7 +32,7 @@ DELAYS = (1.0, 5.0, 15.0, 60.0)
 LOOK_INTERVAL = 15.0
 """Seconds between two looks at the directory, the reserve and a disk that failed."""
 
-_LOOKED_AT = 1000
+_LOOKED_AT = 200
 """The number of the oldest crashes among which one is tried: those that wait alone are few."""
 
 
@@ -120,6 +120,8 @@ class Mover:
 
     def _round(self, entries: list[Entry]) -> None:
         """Try the oldest crash, and if it fails another one, each time the next."""
+        if not self._failed_in_row:
+            self._handover.save_ahead(entries)
         if self._try(entries[0]):
             return
         others = [entry for entry in entries[1:] if entry.name not in self._failures] or entries[1:]
@@ -139,8 +141,7 @@ class Mover:
     def _try(self, entry: Entry) -> bool:
         """Hand a crash over. Return False if it failed for now."""
         try:
-            with METRICS.timer("collector.hand_over"):
-                self._handover.hand_over(entry)
+            self._handover.hand_over(entry)
         except NotInSpool:
             self._forget(entry)
             return True

@@ -60,7 +60,7 @@ ALL_METRICS = (
     Metric("counter", "collector.refused", (), "uploads that could not be taken: /refused says why"),
     Metric("duration", "collector.synchronize", (), "writing an upload to the disk before its answer"),
     Metric("counter", "collector.handed_over", (), "crashes that store and queue took from the spool"),
-    Metric("duration", "collector.hand_over", (), "handing one crash over, also in vain"),
+    Metric("duration", "collector.save", (), "saving one crash of the spool in the store, also in vain"),
     Metric("counter", "collector.retried", (), "failures to hand a crash over; it stays in the spool"),
     Metric(
         "counter",

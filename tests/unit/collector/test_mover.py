@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -28,6 +29,8 @@ TRIES = 3
 class Moving:
     """A spool and its mover, without a thread and with a clock of the test; the store and queue of a Site."""
 
+    threads = 1
+
     def __init__(self, site: Site, clock) -> None:
         site.stop()
         self.site, self.store, self.queue, self.clock = site, site.store, site.queue, clock
@@ -37,7 +40,7 @@ class Moving:
     def open(self) -> None:
         self.spool = Spool(self.site.directory / "spool", 0, disk=self.disk)
         self.acceptance = Acceptance(self.spool, KnownCrashes(self.store), ThrottleRules())
-        self.handover = Handover(self.spool, self.store, self.queue)
+        self.handover = Handover(self.spool, self.store, self.queue, threads=self.threads)
         self.mover = Mover(self.spool, self.handover, TRIES, clock=self.clock)
 
     def restart(self) -> None:
@@ -252,6 +255,35 @@ def test_a_large_dump_for_whose_copy_there_is_no_room_waits_while_small_ones_mak
     moving.disk.room = None
     moving.run(DELAYS[-1])
     assert moving.queue.submitted == [*small, large]
+
+
+def test_several_crashes_are_saved_at_once_and_queued_in_order(moving):
+    moving.threads = 4
+    moving.restart()
+    sent = [moving.send() for _ in range(8)]
+    at_once = threading.Barrier(4)
+    save = moving.store.save_raw_crash
+
+    def wait_for_others(raw_crash, dumps, crash_id):
+        at_once.wait(30)
+        save(raw_crash, dumps, crash_id)
+
+    moving.store.save_raw_crash = wait_for_others
+    moving.run()
+    assert moving.queue.submitted == sent
+    assert sorted(moving.store.saved) == sorted(sent)
+
+
+def test_of_several_that_are_saved_at_once_one_that_fails_holds_up_nobody(moving):
+    moving.threads = 4
+    moving.restart()
+    sent = [moving.send() for _ in range(8)]
+    moving.store.refuses = lambda crash_id: crash_id == sent[2]
+    moving.run()
+    assert sorted(moving.queue.submitted) == sorted(each for each in sent if each != sent[2])
+    moving.store.refuses = lambda crash_id: False
+    moving.run(DELAYS[-1])
+    assert moving.queue.submitted[-1] == sent[2]
 
 
 def test_a_crash_that_was_not_saved_by_each_of_several_stores_is_completed(site, clock):
