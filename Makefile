@@ -115,7 +115,7 @@ pictures: ## draw the pictures of the docs from docs/pictures/*.dot (needs Graph
 
 lock: $(VENV)/.installed-for-tests ## renew the locked versions: requirements.txt, requirements-dev.txt
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
-		--no-emit-find-links --no-emit-options --no-header --output-file=requirements.txt setup.py
+		--no-emit-find-links --no-emit-options --no-header --extra=web --output-file=requirements.txt setup.py
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
 		--no-emit-find-links --no-emit-options --no-header --extra=dev --output-file=requirements-dev.txt setup.py
 

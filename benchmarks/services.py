@@ -26,6 +26,7 @@ from benchmarks.results import record
 from benchmarks.rules import walk
 from benchmarks.walker import print_dumps
 from socorro_processor.app.processor_app import ProcessorApp
+from socorro_processor.cli.all_options import all_options
 from socorro_processor.configuration import Configuration, EnvironmentSource, read_ini
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import MAIN_DUMP
@@ -97,7 +98,7 @@ def installed(stack: ExitStack) -> Production:
 def app_of(installation: Production) -> ProcessorApp:
     environment = {name: value for name, value in installation.environment.items() if "ADMIN__CONF" not in name}
     sources = [read_ini(CONFIGURATION), EnvironmentSource(environment)]
-    return ProcessorApp(Configuration(ProcessorApp.get_required_config(), sources).values)
+    return ProcessorApp(Configuration(all_options(), sources).values)
 
 
 def processed(

@@ -16,6 +16,12 @@ _FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{6}
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
 """The first and last day that a crash id can have."""
 
+ACCEPTED, DEFERRED = "0", "1"
+"""The throttle digits: a deferred crash is stored, but processed only when somebody asks for it by its id."""
+
+_DIGIT = -7
+"""The position of the throttle digit."""
+
 DAYS_AHEAD = 2
 """Days that another clock, or a time zone, may be ahead; a crash dated later has an invented date."""
 
@@ -27,8 +33,26 @@ def today() -> date:
 
 def new_crash_id(day: date | None = None) -> str:
     """Make a crash id dated ``day``; by default today, in UTC."""
-    day = day or today()
-    return f"{str(uuid.uuid4())[:-7]}0{day:%y%m%d}"
+    return dated_crash_id(uuid.uuid4(), ACCEPTED, day or today())
+
+
+def dated_crash_id(source: uuid.UUID, digit: str, day: date) -> str:
+    """Return the crash id that a UUID becomes with a throttle digit and a day."""
+    return f"{str(source)[:_DIGIT]}{digit}{day:%y%m%d}"
+
+
+def throttle_digit(crash_id: str) -> str:
+    return crash_id[_DIGIT]
+
+
+def is_deferred(crash_id: str) -> bool:
+    """Return True if the collector stored the crash for later, and queued it nowhere."""
+    return throttle_digit(crash_id) == DEFERRED
+
+
+def without_throttle_digit(crash_id: str) -> str:
+    """Return what is left of a crash id without its throttle digit: it is the same whatever the rules say."""
+    return crash_id[:_DIGIT] + crash_id[_DIGIT + 1 :]
 
 
 def check_crash_id(text: str) -> str:

@@ -13,7 +13,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
-from socorro_processor.app.processor_app import ProcessorApp
+from socorro_processor.cli.all_options import all_options
 from socorro_processor.cli.commands import all_commands
 from socorro_processor.configuration import Configuration, read_ini
 from socorro_processor.fields import FIELDS, Field
@@ -35,7 +35,7 @@ class OptionsDirective(Directive):
         page = Path(self.state.document.current_source or "")
         sources = [read_ini((page.parent / self.arguments[0]).resolve())]
         sections: dict[str, nodes.definition_list] = {}
-        for key, option in Configuration(ProcessorApp.get_required_config(), sources).options():
+        for key, option in Configuration(all_options(), sources).options():
             section, _, name = key.rpartition(".")
             if section == "admin":
                 continue

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing, suppress
 from types import FrameType
 from typing import BinaryIO, Protocol
@@ -180,8 +180,8 @@ class PipeSink:
             os.write(self._descriptor, json.dumps([kind, name, value, labels]).encode() + b"\n")
 
 
-def relay(pipe: BinaryIO, metrics: Metrics) -> None:
-    """Add what a ``PipeSink`` sends to ``metrics``, until the companion has ended."""
+def relay(pipe: BinaryIO, metrics: Metrics, without: Collection[str] = ()) -> None:
+    """Add what a ``PipeSink`` sends to ``metrics``, until its process has ended, but for the names in ``without``."""
     methods: dict[str, Callable[..., None]] = {
         "increment": metrics.increment,
         "gauge": metrics.gauge,
@@ -190,7 +190,8 @@ def relay(pipe: BinaryIO, metrics: Metrics) -> None:
     with pipe:
         for line in pipe:
             kind, name, value, labels = json.loads(line)
-            methods[kind](name, value, **dict(labels))
+            if name not in without:
+                methods[kind](name, value, **dict(labels))
 
 
 class _Stop:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from socorro_processor.configuration import defaults
+from socorro_processor.crash_id import is_deferred
 from socorro_processor.crashqueue.base import Delivery
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.base import CrashStorageBase
@@ -23,6 +24,7 @@ class StoreCrashQueue(SQLiteCrashQueue):
     """A queue in ``directory`` that lives as long as its process.
 
     A crash that was parked or not finished has no processed crash in the store, and so comes again at the next start.
+    Deferred crashes are left alone: they are processed only when somebody asks for them.
     """
 
     def __init__(self, store: CrashStorageBase, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -42,7 +44,7 @@ class StoreCrashQueue(SQLiteCrashQueue):
     def _scan(self) -> None:
         try:
             for crash_id in self._store.new_crashes():
-                if crash_id not in self._seen:
+                if crash_id not in self._seen and not is_deferred(crash_id):
                     self.submit(crash_id)
                     self._seen.add(crash_id)
         except (CrashStorageError, CrashQueueError) as error:

@@ -10,6 +10,7 @@ from socorro_processor.cli.command import Command
 COMMANDS = {
     "processor": "run the processor: take crash ids from the queues until told to stop",
     "process": "process crashes in the foreground, without a queue; or report on a minidump",
+    "serve": "take crashes over HTTP, and process them: all on one machine",
     "reprocess": "put crashes into the reprocessing queue again",
     "submit": "put minidumps into the store and their crash ids into the queue",
     "list": "list the newest crashes of the store",

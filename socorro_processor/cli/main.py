@@ -162,9 +162,9 @@ def _print_options(command: Command, own: list[str], command_line: Source, envir
 def _configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Configuration, dict[str, str]]:
     """Return the configuration, and the values of the ``admin`` options."""
     # Imported only here: a wrong command line is answered without loading any component.
-    from socorro_processor.app.processor_app import ProcessorApp
+    from socorro_processor.cli.all_options import all_options
 
-    definitions = ProcessorApp.get_required_config()
+    definitions = all_options()
     admin = Namespace()
     for key, doc in _ADMIN:
         admin.add_option(key.removeprefix("admin."), default="", doc=doc)
@@ -197,7 +197,7 @@ def _write_configuration(configuration: Configuration, form: str, path: str) -> 
 def run() -> None:
     """Run the console script."""
     forbid_core_dumps()
-    if sys.argv[1:2] == ["processor"]:
-        # By default SIGHUP would end the process. Blocked, it waits until the processor can handle it.
+    if sys.argv[1:2] in (["processor"], ["serve"]):
+        # By default SIGHUP would end the process. Blocked, it waits until the service can handle it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     sys.exit(main())

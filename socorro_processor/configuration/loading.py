@@ -21,7 +21,7 @@ from socorro_processor.configuration.configman_compat import (
 from socorro_processor.configuration.converters import Seconds, WholeNumber
 from socorro_processor.configuration.retired import MOVED, RETIRED, of_2016
 from socorro_processor.configuration.same_server import with_symbols_beside_crashes
-from socorro_processor.configuration.sources import Source, SourcedValue
+from socorro_processor.configuration.sources import CommandLineSource, Source, SourcedValue
 from socorro_processor.errors import ConfigurationError, raise_if_of_this_machine
 
 SHARED_VALUES = ("resource", "secrets")
@@ -58,6 +58,11 @@ class Configuration:
         """
         sources = [*self._sources, Source({OPTION: name})]
         return Configuration(self._definitions.safe_copy(), sources, tolerated=SECTIONS)
+
+    def command_line(self) -> list[str]:
+        """Return the options of the command line, for a program with the same configuration. Some may be secrets."""
+        sources = (source for source in self._sources if isinstance(source, CommandLineSource))
+        return [f"--{key}={value}" for source in sources for key, value in source.given()]
 
     def options(self) -> Iterator[tuple[str, Option]]:
         """Yield every option with its dotted key, section by section."""

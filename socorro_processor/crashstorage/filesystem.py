@@ -356,9 +356,11 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def _check_tops(self, *needed: str) -> None:
         """Raise TransientStorageError if a directory of the store is missing that is needed, or was there before."""
         for top in _TOPS:
+            # Before the look: another thread may make the directory, and see it, right after it.
+            was_seen = top in self._seen
             if (self._root / top).is_dir():
                 self._seen.add(top)
-            elif top in self._seen:
+            elif was_seen:
                 raise TransientStorageError(
                     f"there is no directory {self._root / top} any more: check that the file system of the store is "
                     "mounted (or, for a new store, make the directory)"

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, Literal, get_args
 
 from socorro_processor.configuration import WholeNumber, argument, read_day
-from socorro_processor.crash_id import crash_date
+from socorro_processor.crash_id import crash_date, is_deferred
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.poly import PolyCrashStorage
@@ -78,6 +78,8 @@ class Counts:
     """The numbers of crashes of all days."""
 
     raw: int = 0
+    deferred: int = 0
+    """The number of those that the collector deferred, and that nobody has asked for: none of them is missing."""
     states: Counter[State] = field(default_factory=Counter)
     """The numbers of crashes that are missing from at least one store, by state."""
     stores: Counter[str] = field(default_factory=Counter)
@@ -90,7 +92,8 @@ class Counts:
         return self.states["missing"]
 
     def __str__(self) -> str:
-        text = f"{self.raw} raw crashes, {self.states.total()} missing"
+        deferred = f" ({self.deferred} deferred)" if self.deferred else ""
+        text = f"{self.raw} raw crashes{deferred}, {self.states.total()} missing"
         if self.stores:
             text += f" ({', '.join(f'{name} {count}' for name, count in sorted(self.stores.items()))})"
         parts: dict[State, str] = {
@@ -106,7 +109,7 @@ class Counts:
     def as_json(self) -> dict[str, Any]:
         counts = {state.replace(" ", "_"): self.states[state] for state in get_args(State)}
         return (
-            {"raw": self.raw}
+            {"raw": self.raw, "deferred": self.deferred}
             | counts
             | {
                 "missing": self.states.total(),
@@ -169,6 +172,9 @@ class Verification:
         self._counts.states["pending"] += len(pending)
         try:
             for crash_id, stores in missing.items():
+                if is_deferred(crash_id) and len(stores) == len(self._stores) and crash_id not in self._parked:
+                    self._counts.deferred += 1
+                    continue
                 state = self._handle_missing(crash_id)
                 self._counts.states[state] += 1
                 self._counts.stores.update(stores)
@@ -251,7 +257,8 @@ JOB = Job(
         "Prints each missing crash, the stores that lack it, and whether it is parked. Crashes that wait in a queue "
         "are only counted, if the queue can tell. RabbitMQ cannot: run the job some hours after the day's end. With "
         "RabbitMQ, missing crashes of today are called unfinished, and are not queued. Once the processed crashes of "
-        "a day were dropped for their age, all its crashes are missing."
+        "a day were dropped for their age, all its crashes are missing. A crash that the collector deferred (its id "
+        "has the throttle digit 1) is missing only if some store has it processed."
     ),
     exit_codes={0: "no crash is missing, or all are parked or queued", 1: "crashes are missing"},
     example="socorro cron verify-processed --date=2016-11-23 --reprocess",

@@ -7,6 +7,7 @@ broken promise.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import re
@@ -22,6 +23,11 @@ from typing import Any
 
 import zstandard
 
+from socorro_processor.collector.limits import Limits
+from socorro_processor.collector.refusal import Refused
+from socorro_processor.collector.submission import Submission
+from socorro_processor.collector.submission_reader import SubmissionReader, SubmissionRequest
+from socorro_processor.crashstorage.base import check_dump_name
 from socorro_processor.signature.normal_form import explain_frame, normalize_frame
 from socorro_processor.stackwalk.comparison import comparable, first_difference
 from socorro_processor.symbol_cache.index_directory import index_directory
@@ -34,6 +40,7 @@ from tests.unit.symbols.written_minidump import written
 MAXIMUM_INPUT = 1 << 15
 _WANTED = SymbolFileID.of("lib.so", "0403020106050807090A0B0C0D0E0F000")
 _LIMITS = DownloadLimits(size=4 << 20, seconds=60.0)
+_UPLOAD_LIMITS = Limits(maximum_body=1 << 16, maximum_decoded=4 << 20, maximum_fields=50, maximum_files=8)
 _PAGE = 4096
 """Bytes of an index that end with their own checksum."""
 _MEMORY = 512 << 20
@@ -150,7 +157,53 @@ NAMES = (
     "int orchard.pick!(int, string).pick(int)",
 )
 
-TARGETS: tuple[Callable[[bytes], None], ...] = (minidump, download, symbol_file, index, function_name)
+
+def upload(data: bytes) -> None:
+    """What a client posts is refused, or read the same in whatever pieces it comes.
+
+    The first byte is the length of the pieces, the second the kind of the body.
+    """
+    if len(data) < 2:
+        return
+    form = "multipart/form-data; boundary=b" if data[1] & 1 else ""
+    request = SubmissionRequest(form, "gzip" if data[1] & 2 else "")
+    body = data[2:]
+    step = data[0] + 1
+    whole = _submission(request, [body])
+    pieces = _submission(request, [body[first : first + step] for first in range(0, len(body), step)])
+    assert whole == pieces, "read in another way in pieces"
+
+
+def _submission(request: SubmissionRequest, pieces: list[bytes]) -> tuple[Submission, bytes] | None:
+    sink = io.BytesIO()
+    try:
+        reader = SubmissionReader(request, sink, _UPLOAD_LIMITS)
+        for piece in pieces:
+            reader.feed(piece)
+        submission = reader.finish()
+    except Refused:
+        return None
+    for file in submission.files:
+        check_dump_name(file.name)
+        stored = sink.getvalue()[file.start : file.start + file.size]
+        assert hashlib.sha256(stored).hexdigest() == file.sha256
+    assert len({file.name for file in submission.files}) == len(submission.files)
+    assert sum(file.size for file in submission.files) == len(sink.getvalue())
+    return submission, sink.getvalue()
+
+
+UPLOADS = (
+    b'--b\r\nContent-Disposition: form-data; name="extra"; filename="e.json"\r\n\r\n{"ProductName": "P", "a": [1]}\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="upload_file_minidump"; filename="C:\\x\\1.dmp"\r\n'
+    b"Content-Type: application/octet-stream\r\n\r\nMDMP\x93\xa7\0\0\r\n--b--\r\n",
+    b"--b\nContent-Disposition: form-data; name=uuid\n\nde1bb258-cbbf-4589-a673-34f801261202\n"
+    b'--b \nContent-Disposition: form-data; name="__sentry-event"; filename=x\n\n\x81\xa7release\xa3a@1--b--',
+    b'--b\r\nContent-Disposition: form-data; name="upload_file_minidump"; filename="x"\r\n\r\n'
+    + gzip.compress(b"MDMP", mtime=0)
+    + b"\r\n--b--",
+)
+
+TARGETS: tuple[Callable[[bytes], None], ...] = (minidump, download, symbol_file, index, function_name, upload)
 
 
 def seeds() -> Iterator[tuple[Callable[[bytes], None], bytes]]:
@@ -176,6 +229,11 @@ def seeds() -> Iterator[tuple[Callable[[bytes], None], bytes]]:
 
     for name in NAMES:
         yield function_name, name.encode()
+    for body in UPLOADS:
+        for step in (b"\0", b"\x0f", b"\xff"):
+            yield upload, step + b"\1" + body
+        yield upload, b"\x10\3" + gzip.compress(body, mtime=0)
+    yield upload, b"\x10\0MDMP\x93\xa7"
 
 
 def _scratch() -> Path:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from socorro_processor.app.processor_app import ProcessorApp
+from socorro_processor.cli.all_options import all_options
 from socorro_processor.configuration import Configuration, EnvironmentSource, read_ini
 from tests.shared import REPOSITORY
 
@@ -36,7 +36,7 @@ def configuration(environment: Mapping[str, str]) -> Configuration:
     """Return the configuration of ``socorro`` in this environment."""
     ini = environment["SOCORRO__ADMIN__CONF"]
     others = {name: value for name, value in environment.items() if name != "SOCORRO__ADMIN__CONF"}
-    return Configuration(ProcessorApp.get_required_config(), [read_ini(Path(ini)), EnvironmentSource(others)])
+    return Configuration(all_options(), [read_ini(Path(ini)), EnvironmentSource(others)])
 
 
 class Installation:

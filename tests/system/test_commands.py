@@ -18,7 +18,11 @@ LIGHTBOX = "lightbox/561F144541602F969DC91FFDB6C2F1E30"
 SYMBOLS_PATH = "processor.raw_to_processed_transform.BreakpadStackwalkerRule2015.symbols_path"
 UNKNOWN = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 
-ELSEWHERE = {"processor": "system/test_processing", "symbols manage": "system/test_symbol_cache"}
+ELSEWHERE = {
+    "processor": "system/test_processing",
+    "serve": "system/test_serve",
+    "symbols manage": "system/test_symbol_cache",
+}
 """Commands that end only when they are told to, with the tests that run them for their work."""
 BELOW = {"symbols status", "symbols upload"}
 """Commands with tests of their own below, because they need more than a crash."""
@@ -70,6 +74,8 @@ BAD = [
     # The words, the exit code, the message.
     (["nothing"], 2, "there is no command 'nothing'"),
     (["processor", "x"], 2, "unrecognized arguments: x"),
+    (["serve", "x"], 2, "unrecognized arguments: x"),
+    (["serve", "--web.host=0.0.0.0"], 2, "0.0.0.0 is not a loopback address"),
     (["process"], 2, "required: CRASH_ID"),
     (["process", "no-id"], 1, "'no-id' is not a crash id"),
     (["process", "absent.dmp"], 1, "'absent.dmp' is not a crash id"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.app.processor_app import ProcessorApp
+from socorro_processor.cli.all_options import all_options
 from socorro_processor.configuration import Configuration, read_ini
 from tests.shared import REPOSITORY
 from tests.system.daemon import variables
@@ -110,6 +110,6 @@ def test_the_page_leads_from_a_bare_machine_to_a_crash_that_elasticsearch_finds(
 
 def test_the_page_names_only_existing_secrets():
     named = {line.partition("=")[0] for line in page()["/etc/socorro/processor.env"].split()}
-    options = Configuration(ProcessorApp.get_required_config(), [read_ini(CONFIGURATION)]).options()
+    options = Configuration(all_options(), [read_ini(CONFIGURATION)]).options()
     assert named <= set(variables({key: "" for key, _ in options}))
     assert len(named) == 7

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from tests import crash_guard
 from tests.crash_guard import CI_INSTALLS, GUARD
 from tests.shared import REPOSITORY, require, stackwalker
 from tests.system.daemon import Installation
+from tests.system.serving import Serving, eventually
 from tests.system.walked_page import WalkedPage
 
 SOURCES = Path(__file__).parent / "crashing_apps"
@@ -214,6 +216,28 @@ def test_a_crash_is_shown_and_signed_by_the_programs_own_function_and_line(
     report = site.socorro("show", crash_id).stdout
     place = f"crashing_apps/src/{case.source}:{case.line}"
     assert re.search(rf"{re.escape(case.function)} +{place} +{case.program}\n", report)
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[-1]], ids=str)
+def test_a_minidump_that_is_posted_becomes_the_same_crash(
+    processed_crashes: tuple[Installation, dict[Case, str]], crashes: dict[Case, Path], case: Case, tmp_path: Path
+) -> None:
+    site, crash_ids = processed_crashes
+    serving = Serving(tmp_path)
+    (tmp_path / "socorro-data").mkdir()
+    (tmp_path / "socorro-data" / "symbols").symlink_to(site.directory / "socorro-data" / "symbols")
+    try:
+        serving.start()
+        fields = ["-F", f"upload_file_minidump=@{crashes[case]}", "-F", f"ProductName={case.program}"]
+        url = f"http://127.0.0.1:{serving.port}/submit"
+        answer = subprocess.run(["curl", "-s", *fields, url], capture_output=True, text=True).stdout
+        crash_id = answer.removeprefix("CrashID=bp-").strip()
+        eventually(lambda: serving.is_processed(crash_id), lambda: answer + serving.log)
+        posted = json.loads(serving.socorro("show", crash_id, "--json").stdout)
+    finally:
+        serving.close()
+    assert posted["signature"] == site.show(crash_ids[case])["signature"]
+    assert posted["product"] == case.program
 
 
 def test_no_pseudo_symbol_is_a_function_of_a_signature(

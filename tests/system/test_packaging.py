@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.shared import REPOSITORY
+from tests.shared import REPOSITORY, stackwalker
+from tests.system.serving import Serving
 
 NOT_THERE_IN_A_CLONE = (
     ".*",
@@ -93,19 +94,40 @@ def test_the_source_distribution_has_what_is_needed_to_build_test_and_install(di
         assert needed in names
 
 
-def test_an_installation_from_the_wheel_runs_without_a_checkout(distributions, tmp_path):
+@pytest.fixture(scope="module")
+def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """An installation from the wheel: its programs, and its packages."""
     (wheel,) = distributions.glob("*.whl")
-    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
-    python = tmp_path / "venv" / "bin" / "python"
+    directory = tmp_path_factory.mktemp("installed")
+    venv.create(directory, with_pip=False, symlinks=True)
+    python = directory / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     # Its dependencies are those of the tests. Their editable installation is not followed from here.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-    where = run(python, "-c", "import socorro_processor; print(socorro_processor.__file__)", cwd=tmp_path)
+    return directory / "bin", site
+
+
+def test_an_installation_from_the_wheel_runs_without_a_checkout(installed, tmp_path):
+    programs, site = installed
+    where = run(programs / "python", "-c", "import socorro_processor; print(socorro_processor.__file__)", cwd=tmp_path)
     assert where.startswith(str(site))
-    socorro = tmp_path / "venv" / "bin" / "socorro"
+    socorro = programs / "socorro"
     assert str(site) in run(socorro, "siglists", "check", cwd=tmp_path)
     ini = run(socorro, "processor", "--admin.print_conf=ini", cwd=tmp_path)
     assert "[producer_consumer]" in ini
     shipped = f"--admin.conf={site / 'socorro_processor' / 'config' / 'processor.ini'}"
     assert "root = socorro-data/crashes" in run(socorro, "processor", shipped, "--admin.print_conf=ini", cwd=tmp_path)
+
+
+def test_the_server_runs_from_the_wheel(installed, tmp_path):
+    programs, _ = installed
+    serving = Serving(tmp_path, (str(programs / "socorro"),))
+    serving.environment["SOCORRO_STACKWALKER"] = str(stackwalker())
+    try:
+        serving.start()
+        serving.wait_until_ready()
+        assert "/submit" in serving.get("/")[1]
+        assert serving.stop() == 0
+    finally:
+        serving.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.app.processor_app import ProcessorApp
+from socorro_processor.cli.all_options import all_options
 from socorro_processor.cli.commands import COMMANDS, load
 from socorro_processor.configuration import Configuration, read_ini, split_command_line
 from tests.shared import REPOSITORY
@@ -59,7 +59,7 @@ def known_keys() -> set[str]:
     keys = {"admin.conf", "admin.print_conf", "admin.dump_conf"}
     for name in ("processor.ini", "processor-production.ini"):
         ini = read_ini(REPOSITORY / "config" / name)
-        keys |= {key for key, _ in Configuration(ProcessorApp.get_required_config(), [ini]).options()}
+        keys |= {key for key, _ in Configuration(all_options(), [ini]).options()}
     return keys
 
 

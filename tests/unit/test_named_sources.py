@@ -16,7 +16,7 @@ _OFFSETS = re.compile(
 )
 _SOURCE = re.compile(
     r"System V ABI|RFC \d+|fileformat2|minidumpapiset\.h|symbol_files\.md|minidump_extensions\.h|PE Format|loader\.h"
-    r"|format\.rs of the crate|this program's own"
+    r"|format\.rs of the crate|unix\(7\)|this program's own"
 )
 
 

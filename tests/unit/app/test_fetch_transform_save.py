@@ -2,6 +2,8 @@
 
 import threading
 import time
+import uuid
+from contextlib import closing
 from typing import ClassVar
 
 import pytest
@@ -12,7 +14,7 @@ from socorro_processor.app.fetch_transform_save import (
 )
 from socorro_processor.app.store_queue import SCAN_INTERVAL, StoreCrashQueue
 from socorro_processor.configuration import class_name, defaults
-from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crash_id import DEFERRED, dated_crash_id, new_crash_id, today
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import (
     ConfigurationError,
@@ -88,6 +90,30 @@ def test_the_plain_app_processes_the_unprocessed_crashes_of_its_store(make):
     app.source.save_raw_crash({}, {}, later)
     run_until(app, lambda: is_processed(app, later))
     assert app.destination.get_unredacted_processed(done)["crash_id"] == "untouched"
+
+
+def test_the_plain_app_leaves_deferred_crashes_alone(make, clock):
+    app = make(FetchTransformSaveApp)
+    deferred, other = dated_crash_id(uuid.uuid4(), DEFERRED, today()), new_crash_id()
+    for crash_id in (deferred, other):
+        app.source.save_raw_crash({}, {}, crash_id)
+    with closing(StoreCrashQueue(app.source, app.directory.path, clock)) as queue:
+        crashes = queue.new_crashes()
+        assert next(crashes) is None
+        delivery = next(crashes)
+        assert delivery.crash_id == other
+        queue.ack(delivery)
+        clock.now += SCAN_INTERVAL
+        assert [next(crashes), next(crashes)] == [None, None]
+
+
+def test_a_deferred_crash_that_is_queued_by_its_id_is_processed(make, tmp_path):
+    app = make(FetchTransformSaveWithSeparateNewCrashSourceApp, **{"new_crash_source.path": str(tmp_path / "queue")})
+    deferred = dated_crash_id(uuid.uuid4(), DEFERRED, today())
+    app.source.save_raw_crash({}, {}, deferred)
+    with closing(app.crash_queue()) as queue:
+        queue.submit(deferred, "reprocessing")
+    run_until(app, lambda: is_processed(app, deferred))
 
 
 def test_the_app_with_a_separate_source_processes_what_is_in_its_queue(make, tmp_path):

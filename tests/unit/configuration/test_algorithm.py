@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.app.processor_app import ProcessorApp
+from socorro_processor.cli.all_options import all_options
 from socorro_processor.configuration import Configuration
 from socorro_processor.configuration.algorithm import SECTIONS
 from socorro_processor.configuration.retired import is_name_of_2016
@@ -22,7 +22,7 @@ S3 = "socorro_processor.crashstorage.s3.BotoS3CrashStorage"
 
 
 def configured(*sources: Source) -> Configuration:
-    return Configuration(ProcessorApp.get_required_config(), sources)
+    return Configuration(all_options(), sources)
 
 
 def test_without_a_configuration_it_is_2026():

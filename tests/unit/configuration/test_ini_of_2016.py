@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.app.store_queue import StoreCrashQueue
 from socorro_processor.app.threaded_task_manager import ThreadedTaskManager
+from socorro_processor.cli.all_options import all_options
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import (
     Configuration,
@@ -35,7 +35,7 @@ INI = Path(__file__).parent / "ini_of_2016" / "processor.ini"
 
 
 def configuration(*sources: Source) -> Configuration:
-    return Configuration(ProcessorApp.get_required_config(), sources)
+    return Configuration(all_options(), sources)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.crashstorage.filesystem import LEFT_OVER_AGE, TEMPORARY_SUFFIX, FileSystemCrashStorage
 from socorro_processor.errors import (
     CrashIDNotFound,
+    NoStoreYetError,
     PermanentStorageError,
     TransientStorageError,
 )
@@ -325,6 +326,29 @@ def test_if_only_processed_crashes_were_saved_no_raw_crash_is_called_unknown(sto
     store.check()
     with pytest.raises(TransientStorageError, match=f"no directory {root}/v2"):
         store.get_raw_crash(CRASH)
+
+
+def test_a_store_that_another_thread_makes_during_a_look_is_not_one_that_has_lost_its_directory(root):
+    class MadeAfterTheLook(type(root)):
+        """The root of a store; a crash is saved right after the first look for one of its directories."""
+
+        def __truediv__(self, name):
+            path = super().__truediv__(name)
+            return LookedAt(path) if name == "v2" else path
+
+    class LookedAt(type(root)):
+        def is_dir(self):
+            found = super().is_dir()
+            if not found:
+                store._root = root
+                store.save_raw_crash(RAW, {}, CRASH)
+            return found
+
+    store = store_in(root)
+    store._root = MadeAfterTheLook(root)
+    with pytest.raises(NoStoreYetError):
+        store._check_tops("v2")
+    assert store.get_raw_crash(CRASH) == RAW
 
 
 @pytest.mark.parametrize("saw_it", [lambda store: store.check(), lambda store: store.get_raw_crash(CRASH)])

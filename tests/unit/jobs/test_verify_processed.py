@@ -3,13 +3,14 @@
 import json
 import shutil
 import tracemalloc
+import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from socorro_processor.cli.main import main
 from socorro_processor.configuration import class_name, defaults
-from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crash_id import ACCEPTED, DEFERRED, dated_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
@@ -21,6 +22,7 @@ from socorro_processor.monitoring.metrics import METRICS
 DAY = date(2016, 11, 23)
 EMPTY = {
     "raw": 0,
+    "deferred": 0,
     "missing": 0,
     "parked": 0,
     "pending": 0,
@@ -57,9 +59,9 @@ class Installation:
         store.setup()
         return store
 
-    def crash(self, *stores, day=DAY) -> str:
+    def crash(self, *stores, day=DAY, digit=ACCEPTED) -> str:
         """Save a raw crash, and its processed crash in these stores."""
-        crash_id = new_crash_id(day)
+        crash_id = dated_crash_id(uuid.uuid4(), digit, day)
         self.first.save_raw_crash({}, {}, crash_id)
         for store in stores:
             store.save_processed({"uuid": crash_id})
@@ -182,6 +184,28 @@ def test_parked_crashes_are_reported_separately_and_not_queued(installation):
     assert (code, found) == (0, {crash_id: ("parked", ["storage0", "storage2"])})
     assert (counts["parked"], counts["queued"]) == (1, 0)
     assert installation.waiting() == 0
+
+
+def test_a_deferred_crash_is_not_missing_and_not_queued(installation):
+    installation.crash(digit=DEFERRED)
+    assert installation.verify_day("--reprocess") == (0, {}, EMPTY | {"raw": 1, "deferred": 1})
+    assert installation.waiting() == 0
+    assert installation.verify(f"--date={DAY}") == (0, ["1 raw crashes (1 deferred), 0 missing"])
+
+
+def test_a_deferred_crash_that_was_processed_on_request_and_that_a_store_has_lost_is_missing(installation):
+    crash_id = installation.crash(installation.first, digit=DEFERRED)
+    code, crashes, counts = installation.verify_day()
+    assert (code, crashes) == (1, {crash_id: ("missing", ["storage2"])})
+    assert (counts["missing"], counts["deferred"]) == (1, 0)
+
+
+def test_a_deferred_crash_that_is_parked_is_reported_as_parked(installation):
+    crash_id = installation.crash(digit=DEFERRED)
+    installation.queue.submit(crash_id)
+    installation.queue.park(installation.take(), "broken")
+    code, crashes, counts = installation.verify_day()
+    assert (code, crashes[crash_id][0], counts["deferred"]) == (0, "parked", 0)
 
 
 def test_a_rejected_crash_whose_raw_crash_came_too_late_is_queued(installation):

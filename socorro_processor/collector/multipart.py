@@ -1,0 +1,148 @@
+"""Read multipart bodies (RFC 2046, section 5.1) as real clients write them, while they come.
+
+    reader = MultipartReader(boundary, handler)
+    for data in body:
+        reader.feed(data)
+    reader.is_complete      # True only after the closing boundary
+
+The bytes may come in pieces of any length, and no more is held than the headers of one part. Other parsers lose a file
+without an error if the line end before a boundary is missing, as Breakpad omits it on Windows and macOS, or if the body
+is cut. Here a boundary counts wherever it stands, if ``--`` or the end of the line follows, and the caller learns that
+the body is incomplete.
+
+Without a line end before the boundary, a file that itself ends in CRLF loses these two bytes: nothing tells them apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Protocol
+
+from socorro_processor.collector.refusal import malformed
+
+MAXIMUM_BOUNDARY = 200
+"""Bytes. The standard allows 70."""
+
+_AFTER_BOUNDARY = re.compile(rb"[ \t]{0,64}(\r?\n)")
+_MAYBE_AFTER_BOUNDARY = re.compile(rb"-|[ \t]{0,64}\r?")
+"""A beginning of what may stand behind a boundary, at the end of what has come so far."""
+_END_OF_HEADERS = re.compile(rb"\A\r?\n|\r?\n\r?\n")
+_LINE_END = re.compile(rb"\r?\n(?![ \t])")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+
+
+class PartHandler(Protocol):
+    """Takes the parts of a body, one after another."""
+
+    def begin_part(self, headers: Mapping[str, str]) -> None:
+        """Begin a part. The names of headers are in small letters."""
+        ...
+
+    def part_data(self, data: bytes) -> None:
+        """Take more of the part's content; never empty."""
+        ...
+
+    def end_part(self) -> None: ...
+
+
+class _State(Enum):
+    PREAMBLE = auto()
+    HEADERS = auto()
+    CONTENT = auto()
+    EPILOGUE = auto()
+
+
+class MultipartReader:
+    """Finds the parts of a body, and hands them to ``handler``, whose exceptions go through."""
+
+    def __init__(self, boundary: bytes, handler: PartHandler, *, maximum_headers: int = 16 * 1024) -> None:
+        if not 0 < len(boundary) <= MAXIMUM_BOUNDARY:
+            raise malformed("boundary", f"the boundary of the parts must have 1 to {MAXIMUM_BOUNDARY} characters")
+        self._delimiter = b"--" + boundary
+        self._held_back = len(self._delimiter) + len(b"\r\n") - 1
+        self._handler = handler
+        self._maximum_headers = maximum_headers
+        self._state = _State.PREAMBLE
+        self._buffer = b""
+        self._line_end = b""
+        """The line end of this body, known from its first boundary on."""
+
+    @property
+    def is_complete(self) -> bool:
+        """True once the closing boundary has come."""
+        return self._state is _State.EPILOGUE
+
+    def feed(self, data: bytes) -> None:
+        """Read more of the body. Raises Refused if the headers of a part are too long or are none."""
+        self._buffer += data
+        while self._state is not _State.EPILOGUE and self._read_on():
+            pass
+        if self._state is _State.EPILOGUE:
+            self._buffer = b""  # what follows means nothing
+
+    def _read_on(self) -> bool:
+        """Read up to the next change of state. Return False if more of the body is needed."""
+        if self._state is _State.HEADERS:
+            return self._read_headers()
+        start = 0
+        while (at := self._buffer.find(self._delimiter, start)) >= 0:
+            after = at + len(self._delimiter)
+            if self._buffer.startswith(b"--", after):
+                self._end_at(at, _State.EPILOGUE)
+                return True
+            if match := _AFTER_BOUNDARY.match(self._buffer, after):
+                self._line_end = self._line_end or match[1]
+                self._end_at(at, _State.HEADERS)
+                self._buffer = self._buffer[match.end() :]
+                return True
+            if _MAYBE_AFTER_BOUNDARY.fullmatch(self._buffer, after):
+                self._pass_on(max(at - len(b"\r\n"), 0))
+                return False
+            start = at + 1  # only similar to a boundary
+        self._pass_on(max(len(self._buffer) - self._held_back, 0))
+        return False
+
+    def _read_headers(self) -> bool:
+        end = _END_OF_HEADERS.search(self._buffer)
+        if (end.start() if end else len(self._buffer)) > self._maximum_headers:
+            raise malformed("headers", f"the headers of a part may have {self._maximum_headers:,} bytes at most")
+        if not end:
+            return False
+        headers = _read_header_lines(self._buffer[: end.start()])
+        self._buffer = self._buffer[end.end() :]
+        self._state = _State.CONTENT
+        self._handler.begin_part(headers)
+        return True
+
+    def _end_at(self, at: int, state: _State) -> None:
+        """End what is before the boundary at ``at``: the preamble or a part, without the line end that ends it."""
+        if self._state is _State.CONTENT:
+            end = at
+            if self._buffer.endswith(b"\r\n", 0, at):
+                end -= 2
+            elif self._line_end == b"\n" and self._buffer.endswith(b"\n", 0, at):
+                end -= 1
+            if end:
+                self._handler.part_data(self._buffer[:end])
+            self._handler.end_part()
+        self._state = state
+
+    def _pass_on(self, size: int) -> None:
+        """Pass on this much of the content; of the preamble, forget it."""
+        if size and self._state is _State.CONTENT:
+            self._handler.part_data(self._buffer[:size])
+        self._buffer = self._buffer[size:]
+
+
+def _read_header_lines(data: bytes) -> dict[str, str]:
+    headers = {}
+    for line in _LINE_END.split(data):
+        if not line:
+            continue
+        name, colon, value = _FOLD.sub(b" ", line).partition(b":")
+        if not colon or not name.strip():
+            raise malformed("headers", "a part has a line before its content that is not a header")
+        headers[name.strip().decode("latin-1").lower()] = value.strip().decode("utf-8", "replace")
+    return headers

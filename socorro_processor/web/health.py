@@ -1,0 +1,48 @@
+"""Probes: is the server alive, is it ready, which version is it, what has it measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from socorro_processor import __version__
+from socorro_processor.monitoring import prometheus
+from socorro_processor.monitoring.health import Health
+
+
+class Probes:
+    """The pages for those who watch the server. None needs a thread, so that slow pages do not keep one waiting."""
+
+    def __init__(self, health: Health, spool: Callable[[], Mapping[str, object]]) -> None:
+        """``spool`` returns what ``/readyz`` says about the spool, without waiting for a disk."""
+        self._health = health
+        self._spool = spool
+
+    def routes(self) -> list[Route]:
+        """Return the routes. Load balancers ask ``__lbheartbeat__``, monitors ``__heartbeat__``."""
+        return [
+            Route("/healthz", self._alive),
+            Route("/readyz", self._ready),
+            Route("/metrics", self._metrics),
+            Route("/__version__", self._version),
+            Route("/__heartbeat__", self._ready),
+            Route("/__lbheartbeat__", self._alive),
+        ]
+
+    async def _alive(self, request: Request) -> Response:
+        hang = self._health.current_hang()
+        return JSONResponse({"status": "hangs" if hang else "ok", **hang}, 503 if hang else 200)
+
+    async def _ready(self, request: Request) -> Response:
+        problems = self._health.problems()
+        content = {"ready": not problems, "problems": problems, "spool": dict(self._spool())}
+        return JSONResponse(content, 503 if problems else 200)
+
+    async def _metrics(self, request: Request) -> Response:
+        return Response(prometheus.prometheus_text(), media_type=prometheus.CONTENT_TYPE)
+
+    async def _version(self, request: Request) -> Response:
+        return JSONResponse({"name": "socorro-processor", "version": __version__})

@@ -1,0 +1,71 @@
+"""Ask an ASGI application one request, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.types import ASGIApp, Message
+
+
+@dataclass
+class Answer:
+    status: int = 0
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """Return the value of a header; empty if there is none."""
+        return next((value for each, value in self.headers if each.lower() == name.lower()), "")
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+def ask(
+    app: ASGIApp,
+    path: str = "/",
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    client: str = "127.0.0.1",
+) -> Answer:
+    """Send a request, by default from a client on this machine, and return the answer."""
+    return asyncio.run(_ask(app, path, method, {"Host": "127.0.0.1:8000", **(headers or {})}, body, client))
+
+
+async def _ask(app: ASGIApp, path: str, method: str, headers: Mapping[str, str], body: bytes, client: str) -> Answer:
+    path, _, query = path.partition("?")
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items() if value],
+        "client": (client, 40000),
+        "server": ("127.0.0.1", 8000),
+    }
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    answer = Answer()
+
+    async def receive() -> Message:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answer.status = message["status"]
+            answer.headers = [(name.decode(), value.decode()) for name, value in message.get("headers", [])]
+        else:
+            answer.body += message.get("body", b"")
+
+    await app(scope, receive, send)
+    return answer

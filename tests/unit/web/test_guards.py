@@ -1,0 +1,189 @@
+"""The guards before the pages: only this machine may look, and only a page of the server may change something."""
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from socorro_processor.monitoring.health import Health
+from socorro_processor.web.application import application
+from socorro_processor.web.health import Probes
+from socorro_processor.web.open_paths import PROBE_PATHS, SUBMIT_PATHS
+from socorro_processor.web.same_origin import MAXIMUM_FORM
+from socorro_processor.web.security_headers import HEADERS
+from tests.asgi import Answer, ask
+
+LOOPBACK = ["127.0.0.1:8000", "127.0.0.1", "localhost:8000", "LocalHost", "[::1]:8000", "127.0.0.5:1"]
+OTHERS = ["example.com", "example.com:8000", "10.0.0.1:8000", "localhost.example.com", "127.0.0.1@x", ""]
+ORIGIN = {"Origin": "http://127.0.0.1:8000"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+async def submit(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("taken")(scope, receive, send)
+
+
+class Submit:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await submit(scope, receive, send)
+
+
+async def show_form(request: Request) -> HTMLResponse:
+    return HTMLResponse(request.state.csrf_token)
+
+
+async def change(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("changed " + (await request.body()).decode())
+
+
+async def fail(request: Request) -> PlainTextResponse:
+    raise ValueError("a secret of a crash")
+
+
+PAGES = (Route("/form", show_form), Route("/change", change, methods=["POST"]), Route("/fail", fail))
+
+
+@pytest.fixture
+def app():
+    health = Health()
+    health.resolve("start")
+    return application(Submit(), Probes(health, lambda: {"depth": 0}), PAGES)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8000", "127.0.0.1", "localhost:8000", "LocalHost", "[::1]:8000", "127.0.0.5:1"]
+)
+def test_a_request_to_a_loopback_name_is_answered(app, host):
+    assert ask(app, "/", headers={"Host": host}).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["example.com", "example.com:8000", "10.0.0.1:8000", "localhost.example.com", "127.0.0.1@x", ""]
+)
+def test_a_request_to_another_host_is_refused_with_words(app, host):
+    answer = ask(app, "/", headers={"Host": host})
+    assert answer.status == 403
+    assert "permissions cannot be configured yet" in answer.text
+    assert (repr(host) if host else "names no host") in answer.text
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-anything"])
+def test_a_request_through_a_proxy_is_refused_and_its_header_named(app, header):
+    answer = ask(app, "/", headers={header: "1"})
+    assert (answer.status, header.lower() in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize("path", [*SUBMIT_PATHS, *PROBE_PATHS])
+def test_crashes_and_probes_may_come_from_anywhere(app, path):
+    method = "POST" if path in SUBMIT_PATHS else "GET"
+    headers = {"Host": "crashes.example.com", "X-Forwarded-For": "192.0.2.1", "Origin": "http://example.com"}
+    assert ask(app, path, method, headers).status == 200
+
+
+@pytest.mark.parametrize("path", ["/submitted", "/submit/x", "/healthz/x", "//submit", "/%73ubmit/../"])
+def test_what_only_looks_like_an_open_address_is_not_open(app, path):
+    assert ask(app, path, headers={"Host": "example.com"}).status == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/no-such-page", "/fail", "/form"])
+def test_each_page_has_the_headers_that_keep_a_browser_safe(app, path):
+    answer = ask(app, path)
+    assert {name: answer.header(name) for name in HEADERS} == HEADERS
+
+
+def test_the_policy_allows_neither_inline_scripts_and_styles_nor_other_sites():
+    policy = HEADERS["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert not re.search(r"unsafe|\*|http|data:", policy)
+
+
+def test_the_answer_to_a_client_that_sends_a_crash_has_only_the_headers_that_it_needs(app):
+    answer = ask(app, "/submit", "POST")
+    assert sorted(name for name, _ in answer.headers) == ["content-length", "content-type"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/no-such-page", 404), ("/change", 405), ("/fail", 500), ("/submit", 405)]
+)
+def test_an_error_page_is_a_sentence_that_quotes_nothing(app, path, status):
+    answer = ask(app, path)
+    assert answer.status == status
+    assert re.fullmatch(r"[A-Z][^<>]+\.\n", answer.text)
+    assert "secret" not in answer.text
+
+
+def form_of(app) -> tuple[str, str]:
+    """Return the cookie and the token of a page with a form."""
+    page = ask(app, "/form")
+    return page.header("Set-Cookie").partition(";")[0], page.text
+
+
+def send_form(app, cookie: str, token: str, **headers: str) -> Answer:
+    body = urlencode({"what": "all", "csrf_token": token}).encode()
+    return ask(app, "/change", "POST", {**ORIGIN, **FORM, "Cookie": cookie, **headers}, body)
+
+
+def test_a_form_of_a_page_is_taken_and_reaches_its_handler_whole(app):
+    cookie, token = form_of(app)
+    assert send_form(app, cookie, token).text == f"changed what=all&csrf_token={token}"
+
+
+def test_a_script_of_a_page_sends_the_token_in_a_header(app):
+    cookie, token = form_of(app)
+    headers = {**ORIGIN, "Content-Type": "application/json", "Cookie": cookie, "X-CSRF-Token": token}
+    assert ask(app, "/change", "POST", headers, b"{}").text == "changed {}"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["", "null", "http://example.com", "http://localhost:8000", "https://127.0.0.1:8000", "http://127.0.0.1:80001"],
+)
+def test_a_form_that_another_site_sends_is_refused(app, origin):
+    cookie, token = form_of(app)
+    answer = send_form(app, cookie, token, Origin=origin)
+    assert (answer.status, "Origin: http://127.0.0.1:8000" in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize(
+    ("make_cookie", "make_token"),
+    [
+        (lambda cookie: "", lambda token: token),
+        (lambda cookie: cookie, lambda token: ""),
+        (lambda cookie: cookie, lambda token: token[:-1]),
+        (lambda cookie: cookie, lambda token: "ä"),
+        (lambda cookie: cookie[:-1] + ("0" if cookie[-1] != "0" else "1"), lambda token: token),
+        (lambda cookie: "socorro_session=mine.mine", lambda token: token),
+        (lambda cookie: "socorro_session=", lambda token: token),
+        (lambda cookie: cookie.replace(".", "x."), lambda token: token),
+    ],
+)
+def test_a_form_without_the_token_of_its_session_is_refused(app, make_cookie, make_token):
+    cookie, token = form_of(app)
+    answer = send_form(app, make_cookie(cookie), make_token(token))
+    assert (answer.status, "Open the page again" in answer.text) == (403, True)
+
+
+def test_the_token_of_another_session_is_refused(app):
+    (cookie, _), (_, token) = form_of(app), form_of(app)
+    assert send_form(app, cookie, token).status == 403
+
+
+def test_a_session_stays_while_its_browser_has_the_cookie(app):
+    cookie, token = form_of(app)
+    page = ask(app, "/form", headers={"Cookie": cookie})
+    assert (page.text, page.header("Set-Cookie")) == (token, "")
+
+
+def test_no_script_reads_the_cookie_and_no_other_site_sends_it(app):
+    attributes = ask(app, "/form").header("Set-Cookie").split("; ")[1:]
+    assert attributes == ["Path=/", "HttpOnly", "SameSite=Strict"]
+
+
+def test_a_form_is_bounded(app):
+    cookie, _ = form_of(app)
+    answer = ask(app, "/change", "POST", {**ORIGIN, **FORM, "Cookie": cookie}, b"a=" + b"b" * MAXIMUM_FORM)
+    assert (answer.status, str(MAXIMUM_FORM) in answer.text) == (413, True)

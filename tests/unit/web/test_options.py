@@ -1,0 +1,58 @@
+"""The options of `socorro serve`: each is explained, read, and refused if it makes no sense."""
+
+import re
+
+import pytest
+
+from socorro_processor.cli.all_options import all_options
+from socorro_processor.cli.main import main
+from socorro_processor.configuration import Configuration, Source
+from tests.shared import REPOSITORY
+
+OPTIONS = {
+    key: option
+    for key, option in Configuration(all_options(), []).options()
+    if key.split(".")[0] in ("collector", "web")
+}
+PAGES = [(REPOSITORY / "docs" / name).read_text() for name in ("serve.rst", "collector.rst")]
+
+
+@pytest.mark.parametrize("key", OPTIONS)
+def test_each_option_has_a_doc_and_a_place_in_the_pages(key):
+    assert len(OPTIONS[key].doc) > 10
+    name = re.escape(key.partition(".")[2])
+    assert any(re.search(rf"``({key.partition('.')[0]}\.|--web\.)?{name}\b", page) for page in PAGES)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("web.port=70000", "'70000' is not a whole number from 0 to 65535"),
+        ("web.processor=maybe", "'maybe' is not true or false"),
+        ("web.answer=json", "'json' is not what was expected: one of lines, id"),
+        ("web.maximum_connections=0", "'0' is not a whole number from 1 to 100000"),
+        ("web.maximum_header_size=much", "a size above 0 was expected"),
+        ("web.header_time=0", "'0' is not a number of seconds, more than 0"),
+        ("web.gap_time=-1", "'-1' is not a number of seconds, more than 0"),
+        ("web.request_time=inf", "'inf' is not a number of seconds, more than 0"),
+        ("web.keep_alive_time=x", "'x' is not a number of seconds, more than 0"),
+        ("web.shutdown_time=0", "'0' is not a number of seconds, more than 0"),
+        ("web.prot=8000", "there is no option web.prot; did you mean web.port?"),
+        ("collector.maximum_body=0", "a size above 0 was expected"),
+        ("collector.maximum_files=0", "'0' is not a whole number of at least 1"),
+        ("collector.throttle_rules=[1]", "an array of JSON objects"),
+    ],
+)
+def test_nonsense_is_refused_with_words(option, words, capsys):
+    assert main(["serve", f"--{option}"], {}) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_other_commands_know_the_options_too(capsys):
+    assert main(["list", "--web.port=8001", "--collector.reserve=1M", "--admin.print_conf=ini"], {}) == 0
+    assert re.search(r"^\[web\](\n.*)*\n +port = 8001$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_sizes_are_read_as_bytes():
+    config = Configuration(all_options(), [Source({"web.maximum_header_size": "16k"})]).values
+    assert (config.web.maximum_header_size, config.collector.maximum_body) == (16384, 256 << 20)
