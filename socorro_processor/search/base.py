@@ -68,7 +68,8 @@ class FacetValue:
 
     value: Any
     crashes: int
-    installations: int
+    installations: int | None
+    """None if they were not counted: of the items of lists, only those of the 100 most frequent are."""
 
 
 @dataclass(frozen=True)

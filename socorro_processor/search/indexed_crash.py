@@ -16,7 +16,7 @@ from typing import Any
 from socorro_processor.crash_id import FIRST_DAY, LAST_DAY, crash_date
 from socorro_processor.crashstorage.keys import processed_crash_id
 from socorro_processor.fields.values import NotOfType, converted
-from socorro_processor.search.searchable import DATE, Kind, SearchableField
+from socorro_processor.search.searchable import DATE, OF_PROCESSING, Kind, SearchableField
 
 Value = str | int | float
 
@@ -32,7 +32,9 @@ LONGEST_LIST = 2000
 LONGEST_SIGNATURE = 1000
 
 _ROOM = 12_000
-"""Characters of all texts of a crash; the texts of fields after these are left out."""
+"""Characters of all texts of a crash; of texts of fields after these only the beginning is kept."""
+_BEGINNING = 40
+"""Characters of a text that are kept in any case."""
 _MOST_ITEMS = 500
 _DEEPEST = 20
 
@@ -40,6 +42,8 @@ _INSTALLATION = ("client_id", "install_time")
 """The fields that tell installations apart, the better one first."""
 _BITS = 47
 """Bits of an installation's number: as many as SQLite keeps in six bytes."""
+
+_OF_PROCESSING = frozenset(field.name for field in OF_PROCESSING)
 
 _WITHOUT_CONTROLS = dict.fromkeys((0, ord(BETWEEN), ord(NAMES)))
 
@@ -81,6 +85,8 @@ class Indexer:
     def of(self, processed: Mapping[str, Any]) -> IndexedCrash:
         """Return what is kept of a crash. Raises InvalidCrashID if its ``uuid`` is not a crash id."""
         crash_id = processed_crash_id(processed)
+        processing = processed.get("processing")
+        processing = processing if isinstance(processing, Mapping) else {}
         room = _Room()
         values: dict[str, Value] = {}
         left_out = []
@@ -88,7 +94,7 @@ class Indexer:
         if room.taken_note():
             left_out.append("signature")
         for name, name_of_2016, read in self._readers:
-            given = processed.get(name)
+            given = processing.get(name) if name in _OF_PROCESSING else processed.get(name)
             if given is None and name_of_2016:
                 given = processed.get(name_of_2016)
             if given is None:
@@ -143,8 +149,8 @@ class _Room:
         return noted
 
     def take(self, text: str, longest: int) -> str | None:
-        """Return as much of a text as there is room for; None if that is nothing."""
-        cut = text[: min(longest, self.left)]
+        """Return as much of a text as there is room for; None if the text is empty."""
+        cut = text[: min(longest, max(self.left, _BEGINNING))]
         if len(cut) < len(text):
             self._noted = True
         self.left -= len(cut)

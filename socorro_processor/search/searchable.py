@@ -25,6 +25,12 @@ DIMENSIONS = ("product", "version", "release_channel", "os_name")
 ALIASES = {"frame": "proto_signature", "module": "modules_in_stack"}
 """More names: of the functions, and of the modules, of the stack that crashed."""
 
+OF_PROCESSING = (
+    Field("processor_version", "string", "public", "keyword", "version of the processor", computed="pipeline"),
+    Field("siglists_version", "string", "public", "keyword", "version of the signature lists", computed="signature"),
+)
+"""Fields that are read from ``processing``, and that the table of fields does not have."""
+
 _TEXTS: tuple[Operator, ...] = ("is", "contains", "begins", "exists")
 _RANGES: tuple[Operator, ...] = ("is", "at least", "more than", "at most", "less than", "exists")
 OPERATORS: Mapping[Kind, tuple[Operator, ...]] = {
@@ -80,10 +86,10 @@ class Moments:
 
 
 def searchable_fields(table: FieldTable) -> dict[str, SearchableField]:
-    """Return all fields that the table says how to search, by name, protected ones among them."""
+    """Return OF_PROCESSING, and all fields that the table says how to search, by name, protected ones among them."""
     return {
         field.name: SearchableField(field, _KINDS_OF_FIELDS.get(field.name) or _KINDS[field.type])
-        for field in searched_fields(table)
+        for field in (*OF_PROCESSING, *searched_fields(table))
     }
 
 

@@ -155,10 +155,11 @@ def milliseconds_of(moment: datetime) -> int:
 def _own(column: Column, test: str, parameters: list[Any], in_roll_up: bool) -> Condition:
     """Return the condition for the texts that are no words."""
     name = column.name
+    short = f"(typeof({name}) = 'text' AND {test.format(name)})"
     if in_roll_up:
-        return Condition(f"(typeof({name}) = 'text' AND {name} <> '' AND {test.format(name)})", parameters)
+        return Condition(f"({short} AND {name} <> '')", parameters)
     inner = f"SELECT own.n FROM own WHERE {test.format('own.' + name)}"
-    return Condition(f"({name} = {OWN} AND n IN ({inner}))", parameters)
+    return Condition(f"({short} OR ({name} = {OWN} AND n IN ({inner})))", [*parameters, *parameters])
 
 
 def _of_number(name: str, operator: str, value: Any) -> Condition:

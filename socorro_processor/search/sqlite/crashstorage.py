@@ -103,7 +103,6 @@ class SQLiteSearchIndex(HasSearchIndex):
         self._is_first = self._is_missing() and not has_earlier_crashes()
         for reason in _REASONS:
             METRICS.expect("search.queued", reason=reason)
-        METRICS.expect("search.lost")
         for name in self._fields:
             METRICS.expect("search.left_out", field=name)
 

@@ -59,6 +59,8 @@ _TIMEOUT = 2.0
 """Seconds to wait for a lock; readers need one only while a file is opened."""
 _MOST_IDLE = 4
 """Connections that stay open for later calls."""
+MAXIMUM_ITEMS_WITH_INSTALLATIONS = 100
+"""Items of lists in a facet whose installations are counted."""
 _MOST_SPLITS = 20
 """Values by which a histogram is split."""
 _BATCH = 1000
@@ -350,11 +352,14 @@ def _sort_expression(opened: _Opened, by: SearchableField) -> tuple[str, bool]:
 
 def _text_of(column: Column) -> str:
     """Return the SQL of the text of a crash."""
-    own = f"(SELECT {column.name} FROM own WHERE own.n = crash.n)"
-    if column.is_own:
-        return f"CASE WHEN {column.name} = {OWN} THEN {own} END"
     word = f"(SELECT text FROM word WHERE id = crash.{column.name})"
-    return f"CASE WHEN {column.name} = {OWN} THEN {own} WHEN {column.name} IS NOT NULL THEN {word} END"
+    return (
+        f"CASE typeof({column.name}) WHEN 'integer' THEN coalesce({word}, {_own_text(column)}) ELSE {column.name} END"
+    )
+
+
+def _own_text(column: Column) -> str:
+    return f"(SELECT {column.name} FROM own WHERE own.n = crash.n)"
 
 
 def _found_crashes(
@@ -430,8 +435,8 @@ def _own_values(opened: _Opened, column: Column, condition: Condition, size: int
     """Return the most frequent texts that are no words."""
     where = condition.also(f"crash.{column.name} = {OWN}")
     rows = opened.rows(
-        f"SELECT (SELECT {column.name} FROM own WHERE own.n = crash.n), count(*), count(DISTINCT installation) "
-        f"FROM crash {where.where} GROUP BY 1 ORDER BY 2 DESC LIMIT {size}",
+        f"SELECT {_own_text(column)}, count(*), count(DISTINCT installation) FROM crash {where.where} "
+        f"GROUP BY 1 ORDER BY 2 DESC LIMIT {size}",
         where.parameters,
     )
     return [FacetValue(*row) for row in rows]
@@ -446,7 +451,7 @@ def _named(opened: _Opened, field: SearchableField, values: list[FacetValue]) ->
     for each in values:
         text = texts.get(each.value, "") if isinstance(each.value, int) else str(each.value)
         crashes[text] += each.crashes
-        installations[text] += each.installations
+        installations[text] += each.installations or 0
     return [FacetValue(text, crashes[text], installations[text]) for text in crashes]
 
 
@@ -466,36 +471,41 @@ def _facet_of_items(opened: _Opened, name: str, field: SearchableField, conditio
     column = opened.column(field)
     if column is None:
         return Facet(name, (), _count(opened, condition))
+    stored = f"CASE WHEN {column.name} = {OWN} THEN {_own_text(column)} ELSE {column.name} END"
+    rows = opened.rows(f"SELECT {stored}, count(*) FROM crash {condition.where} GROUP BY 1", condition.parameters)
+    texts = _texts(opened, "word", [each for each, _ in rows if isinstance(each, int)])
+    items = {each: str(texts.get(each, each)).strip(BETWEEN).split(BETWEEN) for each, _ in rows if each is not None}
     crashes: Counter[str] = Counter()
-    installations: dict[str, set[int]] = {}
-    missing = 0
-    sets: dict[int, list[Any]] = {}
-    rows = opened.file.connection.execute(
-        f"SELECT {column.name}, installation, "
-        f"CASE WHEN {column.name} = {OWN} THEN (SELECT {column.name} FROM own WHERE own.n = crash.n) END "
-        f"FROM crash {condition.where}",
-        condition.parameters,
-    )
-    for value, installation, own in rows:
-        if value is None:
-            missing += 1
-        elif value != OWN:
-            sets.setdefault(value, []).append(installation)
-        else:
-            _count_items(str(own), [installation], crashes, installations)
-    texts = _texts(opened, "word", list(sets))
-    for number, members in sets.items():
-        _count_items(texts.get(number, ""), members, crashes, installations)
+    for each, count in rows:
+        for item in items.get(each, ()):
+            crashes[item] += count
     most = sorted(crashes.items(), key=lambda item: (-item[1], item[0]))[:size]
-    values = (FacetValue(item.replace(NAMES, "="), count, len(installations[item])) for item, count in most)
-    return Facet(name, tuple(values), missing)
+    installations = _installations_of_items(
+        opened, stored, condition, items, [item for item, _ in most[:MAXIMUM_ITEMS_WITH_INSTALLATIONS]]
+    )
+    values = (FacetValue(item.replace(NAMES, "="), count, installations.get(item)) for item, count in most)
+    return Facet(name, tuple(values), dict(rows).get(None, 0))
 
 
-def _count_items(text: str, members: list[Any], crashes: Counter[str], installations: dict[str, set[int]]) -> None:
-    known = {member for member in members if member is not None}
-    for item in text.strip(BETWEEN).split(BETWEEN):
-        crashes[item] += len(members)
-        installations.setdefault(item, set()).update(known)
+def _installations_of_items(
+    opened: _Opened, stored: str, condition: Condition, items: dict[Any, list[str]], wanted: Sequence[str]
+) -> dict[str, int]:
+    """Return the number of installations of each item. Takes a byte for each item of each installation."""
+    places = {item: place for place, item in enumerate(wanted)}
+    flags = [bytearray() for _ in wanted]
+    of_sets = {each: [flags[places[item]] for item in listed if item in places] for each, listed in items.items()}
+    numbers: dict[int, int] = {}
+    for each, installation in opened.file.connection.execute(
+        f"SELECT {stored}, installation FROM crash {condition.where}", condition.parameters
+    ):
+        if installation is None or each is None:
+            continue
+        number = numbers.setdefault(installation, len(numbers))
+        for flag in of_sets[each]:
+            if number >= len(flag):
+                flag.extend(bytes(number + 1024 - len(flag)))
+            flag[number] = 1
+    return {item: flags[place].count(1) for item, place in places.items()}
 
 
 def _day_counts(opened: _Opened, condition: Condition) -> dict[int, int]:
@@ -515,11 +525,7 @@ def _splits(opened: _Opened, condition: Condition, field: SearchableField) -> di
     else:
         value, is_word = column.name, column.has_words
         if column.has_words:
-            # Texts of their own are few here, if there are any.
-            value = (
-                f"CASE WHEN {column.name} = {OWN} THEN (SELECT {column.name} FROM own WHERE own.n = crash.n) "
-                f"ELSE {column.name} END"
-            )
+            value = f"CASE WHEN {column.name} = {OWN} THEN {_own_text(column)} ELSE {column.name} END"
     rows = opened.rows(
         f"SELECT {value}, date / {MILLISECONDS_OF_DAY}, count(*) FROM crash {condition.where} GROUP BY 1, 2",
         condition.parameters,

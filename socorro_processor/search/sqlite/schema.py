@@ -2,7 +2,8 @@
 
 Nearly every text of a crash is that of many crashes. Such a text is a *word*: it is stored once, and a crash has its
 number. So the table ``crash`` is narrow, and is read as a whole in a fraction of a second, whatever a search asks for.
-A text that no other crash is likely to have is stored in ``own``, where the table ``crash`` has 0.
+A text that no other crash is likely to have is the crash's own: a short one stands in ``crash`` itself, another one in
+the table ``own``, and then ``crash`` has 0.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ WORD_KINDS: frozenset[Kind] = frozenset(("text", "items", "leaves"))
 
 OWN = 0
 """Stands in ``crash`` for a text that is in ``own``."""
+
+SHORT = 24
+"""Characters of an own text that stands in ``crash``, such as an address."""
 
 NO_SIGNATURE = 0
 

@@ -10,7 +10,7 @@ from typing import Any
 from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY, IndexedCrash, Value
 from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.search.sqlite.journal import Change, Position, Removal
-from socorro_processor.search.sqlite.schema import NO_SIGNATURE, OWN, Column
+from socorro_processor.search.sqlite.schema import NO_SIGNATURE, OWN, SHORT, Column
 
 MOST_WORDS = 20_000
 """Words of a field; further texts are own ones. So a field whose values all differ costs no more than it must."""
@@ -84,11 +84,15 @@ class IndexWriter:
             if column is None:
                 continue
             if column.has_words:
-                word = None if column.is_own else self._word(column.number, str(value))
-                if word is None:
-                    own[self._own_places[name]] = str(value)
+                text = str(value)
+                stored: Value | None = None if column.is_own else self._word(column.number, text)
+                if stored is None and len(text) <= SHORT:
+                    stored = text
+                elif stored is None:
+                    own[self._own_places[name]] = text
+                    stored = OWN
                     has_own = True
-                row[self._places[name]] = OWN if word is None else word
+                row[self._places[name]] = stored
             else:
                 row[self._places[name]] = value
         signature = NO_SIGNATURE if crash.signature is None else self._signature(crash.signature)
@@ -225,9 +229,9 @@ class IndexWriter:
     def _doubt_words(self, earlier: tuple[Any, ...], row: list[Any]) -> None:
         """Note the words that a crash no longer has."""
         doubts = [
-            (self._columns[name].number, earlier[place])
+            (self._columns[name].number, word)
             for name in self._texts
-            if (place := self._places[name]) and earlier[place] not in (None, OWN, row[place])
+            if isinstance(word := earlier[place := self._places[name]], int) and word not in (OWN, row[place])
         ]
         self._connection.executemany("INSERT OR IGNORE INTO doubt VALUES (?, ?)", doubts)
 
