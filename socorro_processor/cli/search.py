@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_date(parser, "all days")
     add_limit(parser, _DEFAULT_LIMIT, _MOST)
     parser.add_argument(
-        "--fields", metavar="NAMES", help=f"fields to show, with commas between; default: {','.join(_SHOWN)}"
+        "--fields", metavar="NAMES", help=f"fields to show, with commas between; default: {', '.join(_SHOWN)}"
     )
     parser.add_argument("--sort", default=f"-{DATE}", metavar="FIELD", help="sort by it; -FIELD: the greatest first")
     parser.add_argument("--facet", action="append", default=[], metavar="FIELD", help="count its values instead")
@@ -170,7 +170,7 @@ COMMAND = Command(
     example=(
         "socorro search product=Lightbox 'signature~render' --date=2026-11-01..\n"
         "socorro search 'frame~Thumbnail' 'uptime<60' --facet=version --facet=os_name\n"
-        "socorro search 'version!=2.3' email? --protected --fields=email,signature --json\n"
+        "socorro search 'version!=2.3' email? --protected --fields=email --json\n"
         "socorro search index"
     ),
     run=run,

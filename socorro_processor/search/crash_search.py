@@ -37,6 +37,7 @@ class CrashSearch:
         """``values`` is the whole configuration. A store is opened when it is first needed."""
         self._values = values
         self._opened = ExitStack()
+        self._index: CrashIndex | None = None
 
     def newest(
         self, limit: int, signature: str | None = None, product: str | None = None
@@ -70,11 +71,16 @@ class CrashSearch:
         """
         for _, section in components(self._values.destination, ESCrashStorage):
             return self._opened.enter_context(closing(ElasticsearchSearch(section))).crash_ids(query)
-        if index := self.index_or_none():
+        if index := self.asked_index():
             return index.crash_ids(filters_of(query, index.fields()))
         raise ConfigurationError(
             f"cannot search for crashes: no store of the destination is an Elasticsearch, and {NO_INDEX}"
         )
+
+    def asked_index(self) -> CrashIndex | None:
+        """Return the index that ``crash_ids`` asks; None if it asks an Elasticsearch, or nothing."""
+        has_elasticsearch = any(components(self._values.destination, ESCrashStorage))
+        return None if has_elasticsearch else self.index_or_none()
 
     def index(self) -> CrashIndex:
         """Return the search index of the destination. Raises ConfigurationError if there is none."""
@@ -83,9 +89,9 @@ class CrashSearch:
         raise ConfigurationError(f"cannot search for crashes: {NO_INDEX}")
 
     def index_or_none(self) -> CrashIndex | None:
-        if place := index_place(self._values):
-            return self._opened.enter_context(closing(SQLiteCrashIndex(*place)))
-        return None
+        if self._index is None and (place := index_place(self._values)):
+            self._index = self._opened.enter_context(closing(SQLiteCrashIndex(*place)))
+        return self._index
 
     def close(self) -> None:
         self._opened.close()

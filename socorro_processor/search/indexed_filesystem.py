@@ -64,7 +64,12 @@ class IndexedFileSystemCrashStorage(FileSystemCrashStorage, HasSearchIndex):
         self.index.check()
 
     def examine(self) -> str:
-        return "; ".join(filter(None, (super().examine(), self.index.examine())))
+        # The index is in the same directory: if that will be made, so will it.
+        return super().examine() or self.index.examine()
+
+    def __str__(self) -> str:
+        # The source is often the same directory, without the index: people are told of one place.
+        return f"{FileSystemCrashStorage.__name__} in {self._root}"
 
     def close(self) -> None:
         self.index.close()

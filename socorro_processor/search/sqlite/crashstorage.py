@@ -25,12 +25,13 @@ from socorro_processor.search.sqlite.file import (
     IndexFailure,
     IndexFile,
     IndexUnusable,
+    count_without_changes,
     describe,
     is_damage,
     translated_errors,
 )
 from socorro_processor.search.sqlite.journal import Change, Journal, Removal
-from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
+from socorro_processor.search.sqlite.reading import may_lack_crashes
 from socorro_processor.search.sqlite.writing import crash_id_bytes
 
 logger = logging.getLogger(__name__)
@@ -175,15 +176,26 @@ class SQLiteSearchIndex(HasSearchIndex):
 
     def examine(self) -> str:
         """Return how many crashes the index has; warn if it lacks some, or cannot be used."""
-        with SQLiteCrashIndex(self._directory.path, self._table) as index:
-            state = index.state()
-        if self._directory.current() is None:
-            if not self._is_first:
-                logger.warning("%s", state.problem)
-            return f"the search index {self._directory.path} will be made"
-        if state.problem:
-            logger.warning("%s", state.problem)
-        return f"search index of {state.crashes} crashes, {state.waiting} more wait to be written"
+        place = self._directory.path
+        try:
+            name = self._directory.current()
+            if name is None:
+                if not self._is_first:
+                    logger.warning("there is no search index in %s yet: `socorro search index` makes it", place)
+                return f"the search index {place} will be made"
+            if why := self._directory.damage():
+                raise IndexUnusable(f"it is damaged ({why}): {REMEDY}")
+            counted = count_without_changes(place / name)
+            if not self._directory.is_complete():
+                logger.warning("%s", may_lack_crashes(place))
+            if counted is None:
+                return f"search index {place}"
+            crashes, position = counted
+            return f"search index of {crashes} crashes; waiting to be written: {self._journal.waiting(position)}"
+        except IndexFailure as error:
+            # A crash is saved even so.
+            logger.warning("cannot read the search index in %s: %s", place, describe(error))
+            return ""
 
     def places(self) -> set[str]:
         return {f"search index {self._directory.path}"}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from socorro_processor.errors import TransientStorageError
-from socorro_processor.machine.sqlite_guard import FileGuard, SQLiteFileLost, wait_until_whole
+from socorro_processor.machine.sqlite_guard import SHM, WAL, FileGuard, SQLiteFileLost, wait_until_whole
 from socorro_processor.search.searchable import SearchableField
+from socorro_processor.search.sqlite.journal import Position
 from socorro_processor.search.sqlite.schema import VERSION, add_columns, columns_of, create, lacks_columns, version_of
-from socorro_processor.search.sqlite.writing import IndexWriter
+from socorro_processor.search.sqlite.writing import IndexWriter, position_of
 
 REMEDY = "`socorro search index` builds it anew"
 
@@ -147,6 +148,23 @@ class IndexFile:
         _check_version(version_of(connection))
         add_columns(connection, fields)
         connection.execute("COMMIT")
+
+
+def count_without_changes(path: Path) -> tuple[int, Position] | None:
+    """Return the number of crashes in a file, and how much of the journal it has; None if that cannot be seen.
+
+    Nothing is changed, not even beside the file. Raises what IndexFailure names.
+    """
+    beside = [path.with_name(f"{path.name}{suffix}").exists() for suffix in (WAL, SHM)]
+    if any(beside) and not all(beside):
+        # Reading the file would make the other one.
+        return None
+    # A file that nobody has open is read without a lock: a lock would make files beside it.
+    mode = "mode=ro" if any(beside) else "mode=ro&immutable=1"
+    with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=1.0)) as connection:
+        _check_version(version_of(connection))
+        (crashes,) = connection.execute("SELECT count(*) FROM crash").fetchone()
+        return crashes, position_of(connection)
 
 
 def _check_version(version: int) -> None:

@@ -51,7 +51,7 @@ from socorro_processor.search.sqlite.file import (
 from socorro_processor.search.sqlite.journal import Journal, Position
 from socorro_processor.search.sqlite.schema import OWN, Column
 from socorro_processor.search.sqlite.top import TopSignatures
-from socorro_processor.search.sqlite.writing import crash_id_text
+from socorro_processor.search.sqlite.writing import crash_id_text, position_of
 
 LONGEST = 20.0
 """Seconds of a call."""
@@ -215,17 +215,12 @@ class SQLiteCrashIndex(CrashIndex):
                 return IndexState(place, 0, False, waiting, why)
             with self._reading() as opened:
                 crashes = _count(opened, Condition())
-                row = opened.rows("SELECT value FROM meta WHERE name = 'journal'")
-            name, _, offset = str(row[0][0]).partition(" ") if row else ("", "", "0")
-            waiting = self._journal.waiting(Position(name, int(offset)))
+                position = position_of(opened.file.connection)
+            waiting = self._journal.waiting(position)
             is_complete = self._directory.is_complete()
         except (CrashStorageError, OSError) as error:
             return IndexState(place, 0, False, 0, str(error))
-        problem = (
-            ""
-            if is_complete
-            else (f"the search index in {self._directory.path} may lack crashes: `socorro search index` adds them")
-        )
+        problem = "" if is_complete else may_lack_crashes(self._directory.path)
         return IndexState(place, crashes, is_complete, waiting, problem)
 
     def close(self) -> None:
@@ -298,6 +293,10 @@ class SQLiteCrashIndex(CrashIndex):
                 self._idle.append(file)
                 return
         _close(file)
+
+
+def may_lack_crashes(path: Path) -> str:
+    return f"the search index in {path} may lack crashes: `socorro search index` adds them"
 
 
 def _close(file: IndexFile) -> None:

@@ -131,11 +131,7 @@ class IndexWriter:
 
     def position(self) -> Position:
         """Return how much of the journal is in the file."""
-        row = self._connection.execute("SELECT value FROM meta WHERE name = 'journal'").fetchone()
-        if row is None:
-            return Position()
-        name, _, offset = str(row[0]).partition(" ")
-        return Position(name, int(offset))
+        return position_of(self._connection)
 
     def set_position(self, position: Position) -> None:
         value = f"{position.name} {position.offset}"
@@ -249,6 +245,15 @@ class IndexWriter:
             value = row[self._places[name]]
             dimensions.append("" if value is None else own[self._own_places[name]] if value == OWN else value)
         return [row[2] // MILLISECONDS_OF_DAY, *dimensions, row[3]]
+
+
+def position_of(connection: sqlite3.Connection) -> Position:
+    """Return how much of the journal is in a file."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'journal'").fetchone()
+    if row is None:
+        return Position()
+    name, _, offset = str(row[0]).partition(" ")
+    return Position(name, int(offset))
 
 
 def crash_id_bytes(crash_id: str) -> bytes:
