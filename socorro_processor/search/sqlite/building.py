@@ -105,23 +105,21 @@ class IndexBuilder:
         if current is not None and building is None and not anew and not self._directory.damage():
             try:
                 return current, self._open(current)
-            except IndexUnusable:
-                pass
             except IndexFailure as error:
-                if not (is_damage(error) or isinstance(error, FileNotFoundError)):
+                if not (is_damage(error) or isinstance(error, IndexUnusable)):
                     raise
         if building is not None:
             try:
-                return building, self._open(building)
+                return building, self._open(building, new=True)
             except IndexFailure:
                 self._directory.give_up_building()
         with self._directory.lock():
             name = self._directory.begin_building()
             self._directory.make_file(name)
-        return name, self._open(name)
+        return name, self._open(name, new=True)
 
-    def _open(self, name: str) -> IndexFile:
-        return IndexFile(self._directory.path / name, self._fields, _TIMEOUT, writing=True)
+    def _open(self, name: str, *, new: bool = False) -> IndexFile:
+        return IndexFile(self._directory.path / name, self._fields, _TIMEOUT, writing=True, new=new)
 
     def _take_over(self, file: IndexFile) -> None:
         """Copy when signatures were first and last seen from the file in use, as far as it can be read."""
@@ -140,6 +138,7 @@ class IndexBuilder:
                 old.close()
 
     def _complete(self, file: IndexFile, built: Built, progress: Progress) -> None:
+        built.unreadable = 0
         # In the order of days, so that neighbours in the file are so in time, too.
         crash_ids = sorted(self._stored.ids(), key=lambda crash_id: (crash_id[-6:], crash_id))
         for done, batch in _batches(iter(crash_ids), _LOOKED_UP):

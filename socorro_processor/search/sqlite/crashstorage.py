@@ -15,6 +15,7 @@ from socorro_processor.crashqueue.sqlite.owners import boot_id
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.errors import CrashIDNotFound
 from socorro_processor.fields import FieldTable, field_options
+from socorro_processor.machine.writable_directory import check_writable
 from socorro_processor.monitoring.log import stack_of
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.search.indexed_crash import Indexer
@@ -178,6 +179,7 @@ class SQLiteSearchIndex(HasSearchIndex):
         """Return how many crashes the index has; warn if it lacks some, or cannot be used."""
         place = self._directory.path
         try:
+            check_writable(place)
             name = self._directory.current()
             if name is None:
                 if not self._is_first:
@@ -327,7 +329,7 @@ class SQLiteSearchIndex(HasSearchIndex):
             if self._directory.current() is not None:
                 return
             name = self._directory.next_name()
-            IndexFile(self._directory.make_file(name), self._fields, PATIENCE, writing=True).close()
+            IndexFile(self._directory.make_file(name), self._fields, PATIENCE, writing=True, new=True).close()
             self._directory.use(name)
             if self._is_first:
                 self._directory.mark_complete()

@@ -122,8 +122,12 @@ class IndexDirectory:
         self._write(self._current, name)
 
     def next_name(self) -> str:
-        names = (_NAME.fullmatch(path.name.partition(".sqlite")[0] + ".sqlite") for path in self.path.iterdir())
-        return f"crashes-{max((int(match[1]) for match in names if match), default=0) + 1}.sqlite"
+        """Return a name that no file of this index has, even one that is gone."""
+        names = [path.name for path in self.path.iterdir()]
+        # A database may be gone, and its -wal left.
+        names += [name.removesuffix("-wal").removesuffix("-shm") for name in names]
+        matches = map(_NAME.fullmatch, [*names, self.current() or "", self.building() or ""])
+        return f"crashes-{max((int(match[1]) for match in matches if match), default=0) + 1}.sqlite"
 
     def remove_file(self, name: str) -> None:
         for suffix in ("", "-wal", "-shm"):

@@ -66,20 +66,28 @@ class IndexFile:
     """An open file. One thread at a time; methods raise what IndexFailure names."""
 
     def __init__(
-        self, path: Path, fields: Mapping[str, SearchableField], timeout: float, *, writing: bool = False
+        self,
+        path: Path,
+        fields: Mapping[str, SearchableField],
+        timeout: float,
+        *,
+        writing: bool = False,
+        new: bool = False,
     ) -> None:
         """Open a file that exists. ``timeout``: seconds to wait for another transaction.
 
-        With ``writing``, columns that the fields lack are added, and an empty file gets its tables.
+        With ``writing``, columns that the fields lack are added. A ``new`` file may be empty, and gets its tables.
         """
         self.path = path
+        if not path.exists():
+            raise IndexUnusable(f"its file {path.name} is missing: {REMEDY}")
         wait_until_whole(path, timeout)
         # Without mode=rwc: a file that is gone is not made again under its name.
         self.connection = sqlite3.connect(
             f"{path.as_uri()}?mode=rw", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
         )
         try:
-            self._prepare(fields, timeout, writing=writing)
+            self._prepare(fields, timeout, writing=writing, new=new)
             self.columns = columns_of(self.connection, fields)
             self._guard = FileGuard(self.connection, path)
         except SQLiteFileLost:
@@ -127,25 +135,29 @@ class IndexFile:
     def close(self) -> None:
         self._guard.leave()
 
-    def _prepare(self, fields: Mapping[str, SearchableField], timeout: float, *, writing: bool) -> None:
+    def _prepare(self, fields: Mapping[str, SearchableField], timeout: float, *, writing: bool, new: bool) -> None:
         connection = self.connection
         connection.execute(f"PRAGMA cache_size = {-_CACHE}")
         if not writing:
             _check_version(version_of(connection))
             connection.execute("PRAGMA query_only = 1")
             return
+        if not new:
+            _check_version(version_of(connection))
         _use_wal(connection, timeout)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA journal_size_limit = 16777216")
         # What is removed is overwritten where that costs no more writing.
         connection.execute("PRAGMA secure_delete = FAST")
-        if version_of(connection) and not lacks_columns(connection, fields):
+        if new:
+            connection.execute("BEGIN IMMEDIATE")
+            if not version_of(connection):
+                create(connection)
+            connection.execute("COMMIT")
             _check_version(version_of(connection))
+        if not lacks_columns(connection, fields):
             return
         connection.execute("BEGIN IMMEDIATE")
-        if not version_of(connection):
-            create(connection)
-        _check_version(version_of(connection))
         add_columns(connection, fields)
         connection.execute("COMMIT")
 
@@ -169,7 +181,8 @@ def count_without_changes(path: Path) -> tuple[int, Position] | None:
 
 def _check_version(version: int) -> None:
     if version != VERSION:
-        raise IndexUnusable(f"it has version {version}, and this program needs {VERSION}: {REMEDY}")
+        what = f"it has version {version}" if version else "it is empty, or another program's"
+        raise IndexUnusable(f"{what}, and this program needs version {VERSION}: {REMEDY}")
 
 
 def _use_wal(connection: sqlite3.Connection, timeout: float) -> None:
