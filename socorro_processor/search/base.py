@@ -155,7 +155,7 @@ class IndexState:
     waiting: int = 0
     """Crashes that could not be written yet."""
     problem: str = ""
-    """What is wrong, and what to do; empty if nothing is."""
+    """Says what is wrong, and what to do; empty if nothing is."""
 
 
 class CrashIndex:

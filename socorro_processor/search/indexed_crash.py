@@ -50,7 +50,7 @@ _WITHOUT_CONTROLS = dict.fromkeys((0, ord(BETWEEN), ord(NAMES)))
 
 @dataclass(frozen=True)
 class IndexedCrash:
-    """What is kept of a crash; it can be written as JSON."""
+    """The values that are kept of a crash; they can be written as JSON."""
 
     crash_id: str
     moment: int

@@ -47,13 +47,9 @@ def test_a_processed_crash_is_found_by_what_is_in_it_and_top_lists_its_signature
     ):
         assert found(installation, condition) == {crash_id}, condition
     assert found(installation, "product!=Lightbox") == set()
-    top = installation.socorro("top", "--json", f"--date={crash_id_day(crash_id)}")
+    top = installation.socorro("top", "--json", f"--date={processed['date_processed'][:10]}")
     assert json.loads(top.stdout)["signature"] == processed["signature"]
     assert index_of(installation).joinpath("complete").exists()
-
-
-def crash_id_day(crash_id: str) -> str:
-    return f"20{crash_id[-6:-4]}-{crash_id[-4:-2]}-{crash_id[-2:]}"
 
 
 @pytest.mark.long
