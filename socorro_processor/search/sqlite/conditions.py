@@ -37,9 +37,10 @@ class Condition:
         self.sql = sql
         self.parameters = list(parameters)
 
-    @property
-    def where(self) -> str:
-        return f"WHERE {self.sql}" if self.sql else ""
+    def select(self, expressions: str, rest: str = "", source: str = "crash") -> str:
+        """Return the query for the rows that fulfil it; all parts are texts of this program."""
+        where = f"WHERE {self.sql}" if self.sql else ""
+        return f"SELECT {expressions} FROM {source} {where} {rest}"  # nosec B608
 
     def also(self, sql: str, *parameters: Any) -> Condition:
         """Return this condition with another that must be true, too."""
@@ -129,7 +130,7 @@ class Conditions:
         own = _own(column, test, parameters, in_roll_up)
         if column.is_own:
             return own
-        words = f"{column.name} IN (SELECT id FROM word WHERE field = {column.number} AND {test.format('text')})"
+        words = f"{column.name} IN (SELECT id FROM word WHERE field = {column.number} AND {test.format('text')})"  # nosec B608
         return Condition(f"({words} OR {own.sql})", [*parameters, *own.parameters])
 
 
@@ -158,7 +159,7 @@ def _own(column: Column, test: str, parameters: list[Any], in_roll_up: bool) -> 
     short = f"(typeof({name}) = 'text' AND {test.format(name)})"
     if in_roll_up:
         return Condition(f"({short} AND {name} <> '')", parameters)
-    inner = f"SELECT own.n FROM own WHERE {test.format('own.' + name)}"
+    inner = f"SELECT own.n FROM own WHERE {test.format('own.' + name)}"  # nosec B608
     return Condition(f"({short} OR ({name} = {OWN} AND n IN ({inner})))", [*parameters, *parameters])
 
 

