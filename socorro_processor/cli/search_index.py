@@ -11,6 +11,7 @@ from pathlib import Path
 from socorro_processor.cli.command import Command, build_component
 from socorro_processor.cli.layout import counted
 from socorro_processor.cli.progress import progress_bar
+from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.monitoring.log import set_up_logging
@@ -37,7 +38,9 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
         built = IndexBuilder(*place, StoredCrashes(destination)).build(show, anew=arguments.anew)
     print(json.dumps(asdict(built)) if arguments.json else _words(built, place[0]))
-    return 1 if built.unreadable else 0
+    if not built.is_complete:
+        say("the index may lack crashes that came meanwhile: run the command again")
+    return 0 if built.is_complete and not built.unreadable else 1
 
 
 def _words(built: Built, place: Path) -> str:

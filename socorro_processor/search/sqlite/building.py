@@ -47,6 +47,8 @@ class Built:
     """Texts that no crash had any more."""
     crashes: int = 0
     """Crashes in the index now."""
+    is_complete: bool = False
+    """False if crashes came meanwhile that a processor could not even queue."""
 
 
 Progress = Callable[[str, int, int], None]
@@ -81,16 +83,16 @@ class IndexBuilder:
             built.is_new = name != self._directory.current()
             if built.is_new:
                 self._take_over(file)
-            self._complete(file, built, progress)
-            self._write_waiting(file)
-            if built.is_new:
+                self._complete(file, built, progress)
+                self._write_waiting(file)
                 with self._directory.lock():
                     self._directory.end_building(name)
-                # What processors wrote since then is in the new file, or in the journal.
-                self._write_waiting(file)
-                self._complete(file, built, progress)
+            # Processors now write into this file, or into the journal.
+            self._directory.begin_completing()
+            self._write_waiting(file)
+            self._complete(file, built, progress)
             built.swept = sweep(file)
-            self._directory.mark_complete()
+            built.is_complete = self._directory.end_completing()
             built.crashes = file.connection.execute("SELECT count(*) FROM crash").fetchone()[0]
             # A new file's -wal may be as large as the file.
             file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -151,7 +151,7 @@ class SQLiteSearchIndex(HasSearchIndex):
             finally:
                 file.connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
             self._has_removed = self._has_removed or existed
-            if existed and self._directory.building():
+            if self._is_another_to_come(file):
                 self._journal.append(Removal(crash_id))
         if not existed:
             raise CrashIDNotFound(f"{self} has no crash {crash_id}")
@@ -245,13 +245,17 @@ class SQLiteSearchIndex(HasSearchIndex):
                 return "busy"
             with file.writing() as writer:
                 writer.apply(change)
-            if self._directory.building():
+            if self._is_another_to_come(file):
                 self._journal.append(change)
         except IndexFailure as error:
             self._note_failure(error)
             return self._failure
         self._failure = ""
         return ""
+
+    def _is_another_to_come(self, file: IndexFile) -> bool:
+        """Return True if another file is being built, or has just taken the place of this one."""
+        return self._directory.building() is not None or self._directory.current() != file.path.name
 
     def _write_waiting(self, file: IndexFile) -> bool:
         """Write the next changes of the journal; return True if none are left."""
@@ -321,6 +325,8 @@ class SQLiteSearchIndex(HasSearchIndex):
             self._close_file()
             self._directory.note_boot(name, self._boot)
             self._file = IndexFile(self._directory.path / name, self._fields, PATIENCE, writing=True)
+            # If it is removed later, the next one lacks what it had.
+            self._is_first = False
         return self._file
 
     def _make(self) -> None:

@@ -2,6 +2,7 @@
 
     current              the name of the file in use, such as crashes-1.sqlite
     complete             there as long as the index has all crashes: the name of that file
+    completing           the same, while it gets what it lacks
     damaged              there if the file cannot be used: why
     building             the name of a file that is being built, to be the next one
     boot                 the boot of the machine in which the file was last opened to be written
@@ -38,6 +39,7 @@ class IndexDirectory:
         self.waiting = self.path / "waiting.jsonl"
         self._current = self.path / "current"
         self._complete = self.path / "complete"
+        self._completing = self.path / "completing"
         self._damaged = self.path / "damaged"
         self._boot = self.path / "boot"
         self._building = self.path / "building"
@@ -67,6 +69,20 @@ class IndexDirectory:
     def mark_incomplete(self) -> None:
         """This works even if the disk is full."""
         self._complete.unlink(missing_ok=True)
+        self._completing.unlink(missing_ok=True)
+
+    def begin_completing(self) -> None:
+        """Note that from now on the file in use gets all that it lacks."""
+        if name := self.current():
+            self._write(self._completing, name)
+
+    def end_completing(self) -> bool:
+        """Mark the index as complete; return False if it was marked as incomplete since ``begin_completing``."""
+        try:
+            self._completing.replace(self._complete)
+        except FileNotFoundError:
+            return False
+        return self.is_complete()
 
     def damage(self) -> str:
         """Return why the file in use cannot be used; empty if that is not known."""

@@ -22,6 +22,7 @@ from socorro_processor.search.indexed_filesystem import IndexedFileSystemCrashSt
 from socorro_processor.search.sqlite.building import Built, IndexBuilder
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
+from socorro_processor.search.sqlite.writing import IndexWriter
 from socorro_processor.search.stored_crashes import StoredCrashes
 
 DAY, NEXT = date(2026, 11, 24), date(2026, 11, 25)
@@ -227,3 +228,37 @@ def test_the_crashes_of_a_poly_store_are_those_of_its_first_store_that_lists_the
         assert list(stored.ids()) == [crash_id]
         missing = new_crash_id()
         assert stored.missing([crash_id, missing]) == {missing}
+
+
+def test_an_index_that_lost_a_crash_while_it_was_completed_is_not_complete(store, config, root):
+    save(store)
+
+    def lose(doing: str, done: int, total: int) -> None:
+        if doing == "looking for removed crashes":
+            IndexDirectory(root / "search").mark_incomplete()
+
+    assert not build(config, lose).is_complete
+    assert not is_complete(root)
+    assert build(config).is_complete
+    assert is_complete(root)
+
+
+def test_a_change_that_is_written_into_the_old_file_just_when_the_new_one_takes_its_place_is_not_lost(
+    store, config, root, monkeypatch
+):
+    crash_id = save(store, signature="old")
+    write = IndexWriter.apply
+    done = []
+
+    def replace_after(writer: IndexWriter, change: object) -> bool:
+        result = write(writer, change)
+        if not done:
+            done.append(build(config, anew=True))
+        return result
+
+    # The processor has its transaction open while the whole new file is built, from what the store had before.
+    monkeypatch.setattr(IndexWriter, "apply", replace_after)
+    store.index.save_processed({"uuid": crash_id, "signature": "new"})
+    store.check()
+    assert done[0].is_new
+    assert found(root, "signature=new") == {crash_id}

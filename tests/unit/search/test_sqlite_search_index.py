@@ -215,7 +215,7 @@ def test_damage_within_the_file_is_noticed_and_told_to_everyone(path, new_store,
 
 
 def test_an_index_that_is_removed_in_use_is_made_again_and_may_lack_crashes(path, new_store, clock):
-    store = new_store(has_earlier_crashes=lambda: True)
+    store = new_store()
     store.save_processed(crash())
     shutil.rmtree(path)
     crash_ids = {new_crash_id(DAY) for _ in range(3)}
