@@ -22,7 +22,6 @@ from socorro_processor.search.indexed_filesystem import IndexedFileSystemCrashSt
 from socorro_processor.search.sqlite.building import Built, IndexBuilder
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
-from socorro_processor.search.sqlite.writing import IndexWriter
 from socorro_processor.search.stored_crashes import StoredCrashes
 
 DAY, NEXT = date(2026, 11, 24), date(2026, 11, 25)
@@ -247,17 +246,17 @@ def test_a_change_that_is_written_into_the_old_file_just_when_the_new_one_takes_
     store, config, root, monkeypatch
 ):
     crash_id = save(store, signature="old")
-    write = IndexWriter.apply
+    directory = store.index._directory
+    building = directory.building
     done = []
 
-    def replace_after(writer: IndexWriter, change: object) -> bool:
-        result = write(writer, change)
+    def replace_first() -> str | None:
         if not done:
             done.append(build(config, anew=True))
-        return result
+        return building()
 
-    # The processor has its transaction open while the whole new file is built, from what the store had before.
-    monkeypatch.setattr(IndexWriter, "apply", replace_after)
+    # The processor has written its change; then the whole new file is built, from what the store had before.
+    monkeypatch.setattr(directory, "building", replace_first)
     store.index.save_processed({"uuid": crash_id, "signature": "new"})
     store.check()
     assert done[0].is_new
