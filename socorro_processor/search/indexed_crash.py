@@ -90,7 +90,8 @@ class Indexer:
         room = _Room()
         values: dict[str, Value] = {}
         left_out = []
-        signature = self._value("signature", partial(_text, LONGEST_SIGNATURE), processed.get("signature"), room)
+        given = processed.get("signature")
+        signature = None if given is None else self._value(partial(_text, LONGEST_SIGNATURE), given, room)
         if room.taken_note():
             left_out.append("signature")
         for name, name_of_2016, read in self._readers:
@@ -99,7 +100,7 @@ class Indexer:
                 given = processed.get(name_of_2016)
             if given is None:
                 continue
-            value = self._value(name, read, given, room)
+            value = self._value(read, given, room)
             if value is not None:
                 values[name] = value
             if room.taken_note():
@@ -116,7 +117,7 @@ class Indexer:
             tuple(left_out),
         )
 
-    def _value(self, name: str, read: Callable[[Any, _Room], Value | None], given: Any, room: _Room) -> Value | None:
+    def _value(self, read: Callable[[Any, _Room], Value | None], given: Any, room: _Room) -> Value | None:
         try:
             return read(given, room)
         except (NotOfType, ValueError, OverflowError, RecursionError):
