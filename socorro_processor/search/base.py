@@ -27,6 +27,9 @@ MAXIMUM_DAYS = 1100
 """Days of a histogram, or of a list of top signatures."""
 MAXIMUM_TOP = 1000
 """Signatures of one list."""
+MAXIMUM_SYSTEMS = 20
+"""Operating systems of a signature in it."""
+_YEARS = range(1970, 9999)
 LONGEST_CURSOR = 10_000
 """Characters."""
 
@@ -112,7 +115,7 @@ class TopSignature:
     """When the first crash of it was submitted; it stays when crashes go."""
     last_seen: datetime | None
     systems: Mapping[str | None, int]
-    """The crashes by operating system."""
+    """The crashes by operating system, the most frequent ones."""
     days: tuple[int, ...]
     """The crashes of each day."""
 
@@ -258,6 +261,8 @@ def check_filters(filters: Sequence[Filter]) -> None:
 
 def check_days(first_day: date, last_day: date) -> int:
     """Return the number of days. Raises QueryError if there are none, or too many."""
+    if first_day.year not in _YEARS or last_day.year not in _YEARS:
+        raise QueryError(f"cannot search from {first_day} to {last_day}: years are from {_YEARS[0]} to {_YEARS[-1]}")
     days = (last_day - first_day).days + 1
     if days < 1:
         raise QueryError(f"cannot search from {first_day} to {last_day}: the last day comes before the first")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from socorro_processor.search.base import Top, TopSignature
+from socorro_processor.search.base import MAXIMUM_SYSTEMS, Top, TopSignature
 from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY
 from socorro_processor.search.sqlite.conditions import Condition, day_number, day_range, moment_of
 from socorro_processor.search.sqlite.schema import NO_SIGNATURE, OWN
@@ -31,15 +31,13 @@ class TopSignatures:
         ranks, ranks_before = _ranks(now), _ranks(before)
         listed = sorted(now, key=lambda signature: (-now[signature], signature))[offset : offset + limit]
         texts = self._by_number("SELECT id, text FROM signature WHERE id IN ({})", listed)
-        # Two queries, because `seen` may lack crashes without a signature.
         seen = {
             number: (first, last)
             for number, first, last in self._rows(
                 "SELECT signature, min(first), max(last) FROM seen WHERE signature IN ({}) GROUP BY 1", listed
             )
         }
-        days = self._days(first_day, last_day, listed)
-        systems = self._systems(first_day, last_day, listed)
+        days, systems = self._days_and_systems(first_day, last_day, listed)
         installations = self._installations(first_day, last_day, listed)
         return Top(
             first_day,
@@ -59,8 +57,8 @@ class TopSignatures:
                     installations=installations.get(number, 0),
                     first_seen=moment_of(seen[number][0]) if number in seen else None,
                     last_seen=moment_of(seen[number][1]) if number in seen else None,
-                    systems=systems.get(number, {}),
-                    days=tuple(days[number].get(day_number(first_day) + each, 0) for each in range(length)),
+                    systems=dict(systems[number].most_common(MAXIMUM_SYSTEMS)),
+                    days=tuple(days[number][day_number(first_day) + each] for each in range(length)),
                 )
                 for number in listed
             ),
@@ -72,30 +70,29 @@ class TopSignatures:
         sql = condition.select(f"signature, {count}", "GROUP BY 1", source)
         return dict(self._connection.execute(sql, condition.parameters).fetchall())
 
-    def _days(self, first_day: date, last_day: date, listed: Sequence[int]) -> dict[int, dict[int, int]]:
+    def _days_and_systems(
+        self, first_day: date, last_day: date, listed: Sequence[int]
+    ) -> tuple[Mapping[int, Counter[int]], Mapping[int, Counter[str | None]]]:
+        """Return the crashes of each signature by day, and by system."""
         source, condition, count = self._source(first_day, last_day, listed)
-        day = "day" if self._roll_up is not None else f"date / {MILLISECONDS_OF_DAY}"
-        days: dict[int, dict[int, int]] = defaultdict(dict)
-        sql = condition.select(f"signature, {day}, {count}", "GROUP BY 1, 2", source)
-        for signature, number, crashes in self._connection.execute(sql, condition.parameters):
-            days[signature][number] = crashes
-        return days
-
-    def _systems(self, first_day: date, last_day: date, listed: Sequence[int]) -> dict[int, dict[str | None, int]]:
-        source, condition, count = self._source(first_day, last_day, listed)
-        name = "os_name"
+        day, name = "day", "os_name"
         if self._roll_up is None:
             own = "(SELECT os_name FROM own WHERE own.n = crash.n)"
+            day = f"date / {MILLISECONDS_OF_DAY}"
             name = f"CASE WHEN os_name = {OWN} THEN {own} ELSE coalesce(os_name, '') END"
-        sql = condition.select(f"signature, {name}, {count}", "GROUP BY 1, 2 ORDER BY 3 DESC", source)
-        rows = self._connection.execute(sql, condition.parameters).fetchall()
-        words = sorted({system for _, system, _ in rows if isinstance(system, int)})
+        sql = condition.select(f"signature, {day}, {name}, {count}", "GROUP BY 1, 2, 3", source)
+        days: dict[int, Counter[int]] = defaultdict(Counter)
+        systems: dict[int, Counter[int | str]] = defaultdict(Counter)
+        for signature, number, system, crashes in self._connection.execute(sql, condition.parameters):
+            days[signature][number] += crashes
+            systems[signature][system] += crashes
+        words = sorted({system for each in systems.values() for system in each if isinstance(system, int)})
         texts = self._by_number("SELECT id, text FROM word WHERE id IN ({})", words)
-        systems: dict[int, dict[str | None, int]] = defaultdict(dict)
-        for signature, system, crashes in rows:
-            shown = (texts.get(system) if isinstance(system, int) else system) or None
-            systems[signature][shown] = systems[signature].get(shown, 0) + crashes
-        return systems
+        named: dict[int, Counter[str | None]] = defaultdict(Counter)
+        for signature, each in systems.items():
+            for system, crashes in each.items():
+                named[signature][(texts.get(system) if isinstance(system, int) else system) or None] += crashes
+        return days, named
 
     def _installations(self, first_day: date, last_day: date, listed: Sequence[int]) -> dict[int, int]:
         """Return the known installations of each signature; an index has all that this needs."""
