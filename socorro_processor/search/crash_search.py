@@ -90,7 +90,8 @@ class CrashSearch:
 
     def index_or_none(self) -> CrashIndex | None:
         if self._index is None and (place := index_place(self._values)):
-            self._index = self._opened.enter_context(closing(SQLiteCrashIndex(*place)))
+            path, section = place
+            self._index = self._opened.enter_context(closing(SQLiteCrashIndex(path, FieldTable.of(section))))
         return self._index
 
     def close(self) -> None:
@@ -116,8 +117,8 @@ def _summaries(index: CrashIndex, limit: int, signature: str | None, product: st
             return
 
 
-def index_place(values: DotDict) -> tuple[Path, FieldTable] | None:
-    """Return the directory and the fields of the first search index of the destination; None if there is none."""
+def index_place(values: DotDict) -> tuple[Path, DotDict] | None:
+    """Return the directory and the section of the first search index of the destination; None if there is none."""
     for store_class, section in components(values.destination, HasSearchIndex):
-        return store_class.index_directory(section), FieldTable.of(section)
+        return store_class.index_directory(section), section
     return None

@@ -15,6 +15,7 @@ from typing import Any
 
 from socorro_processor.crash_id import FIRST_DAY, LAST_DAY, crash_date
 from socorro_processor.crashstorage.keys import processed_crash_id
+from socorro_processor.crashstorage.redactor import Redactor
 from socorro_processor.fields.values import NotOfType, converted
 from socorro_processor.search.searchable import DATE, OF_PROCESSING, Kind, SearchableField
 
@@ -75,7 +76,12 @@ MILLISECONDS_OF_DAY = 86_400_000
 class Indexer:
     """Makes the indexed crash of a processed crash. Threads may share it."""
 
-    def __init__(self, fields: Mapping[str, SearchableField]) -> None:
+    def __init__(self, fields: Mapping[str, SearchableField], redactor: Redactor | None = None) -> None:
+        """What ``redactor`` removes from a crash is not kept, unless the table of fields protects the field anyway."""
+        self._redactor = redactor
+        self._names = tuple(fields)
+        self._names_of_2016 = tuple(filter(None, (each.field.name_of_2016 for each in fields.values())))
+        self._protected = frozenset(name for name, each in fields.items() if each.is_protected)
         self._readers: list[tuple[str, str, Callable[[Any, _Room], Value | None]]] = [
             (name, each.field.name_of_2016, partial(_READERS[each.kind], _longest(each)))
             for name, each in fields.items()
@@ -85,19 +91,21 @@ class Indexer:
     def of(self, processed: Mapping[str, Any]) -> IndexedCrash:
         """Return what is kept of a crash. Raises InvalidCrashID if its ``uuid`` is not a crash id."""
         crash_id = processed_crash_id(processed)
+        public = self._public(processed)
         processing = processed.get("processing")
         processing = processing if isinstance(processing, Mapping) else {}
         room = _Room()
         values: dict[str, Value] = {}
         left_out = []
-        given = processed.get("signature")
+        given = public.get("signature")
         signature = None if given is None else self._value(partial(_text, LONGEST_SIGNATURE), given, room)
         if room.taken_note():
             left_out.append("signature")
         for name, name_of_2016, read in self._readers:
-            given = processing.get(name) if name in _OF_PROCESSING else processed.get(name)
+            source = processing if name in _OF_PROCESSING else processed if name in self._protected else public
+            given = source.get(name)
             if given is None and name_of_2016:
-                given = processed.get(name_of_2016)
+                given = source.get(name_of_2016)
             if given is None:
                 continue
             value = self._value(read, given, room)
@@ -116,6 +124,14 @@ class Indexer:
             values,
             tuple(left_out),
         )
+
+    def _public(self, processed: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a crash with what everyone may search."""
+        if self._redactor is None:
+            return processed
+        # Redacting what a stackwalker printed would take milliseconds.
+        names = (*self._names, *self._names_of_2016, "processing")
+        return self._redactor.redact({name: processed[name] for name in names if name in processed})
 
     def _value(self, read: Callable[[Any, _Room], Value | None], given: Any, room: _Room) -> Value | None:
         try:

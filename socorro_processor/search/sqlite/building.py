@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from socorro_processor.configuration import DotDict
 from socorro_processor.errors import CrashIDNotFound, PermanentStorageError, SocorroError
 from socorro_processor.fields import FieldTable
 from socorro_processor.search.indexed_crash import IndexedCrash, Indexer
@@ -58,11 +59,12 @@ Progress = Callable[[str, int, int], None]
 class IndexBuilder:
     """Builds the index in a directory. Raises SocorroError, also if another process builds it."""
 
-    def __init__(self, path: Path, table: FieldTable, stored: StoredCrashes) -> None:
+    def __init__(self, path: Path, config: DotDict, stored: StoredCrashes) -> None:
+        """``config`` is the section of the store that has the index."""
         self._directory = IndexDirectory(path)
         self._journal = Journal(self._directory.waiting)
-        self._fields = searchable_fields(table)
-        self._indexer = Indexer(self._fields)
+        self._fields = searchable_fields(FieldTable.of(config))
+        self._indexer = Indexer(self._fields, config.redactor_class(config))
         self._stored = stored
 
     def build(self, progress: Progress, *, anew: bool = False) -> Built:

@@ -13,7 +13,8 @@ from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.sqlite.owners import boot_id
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
-from socorro_processor.errors import CrashIDNotFound
+from socorro_processor.crashstorage.redactor import redactor_options
+from socorro_processor.errors import CrashIDNotFound, InvalidCrashID
 from socorro_processor.fields import FieldTable, field_options
 from socorro_processor.machine.writable_directory import check_writable
 from socorro_processor.monitoring.log import stack_of
@@ -77,6 +78,7 @@ class SQLiteSearchIndex(HasSearchIndex):
         reference_value_from="resource.search",
     )
     required_config.update(field_options())
+    required_config.update(redactor_options())
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class SQLiteSearchIndex(HasSearchIndex):
         self._directory = IndexDirectory(path or Path(config.path))
         self._table = FieldTable.of(config)
         self._fields = searchable_fields(self._table)
-        self._indexer = Indexer(self._fields)
+        self._indexer = Indexer(self._fields, config.redactor_class(config))
         self._journal = Journal(self._directory.waiting)
         self._clock = clock
         self._boot = boot or boot_id()
@@ -113,7 +115,14 @@ class SQLiteSearchIndex(HasSearchIndex):
         return Path(config.path)
 
     def save_processed(self, processed_crash: ProcessedCrash) -> None:
-        crash = self._indexer.of(processed_crash)
+        try:
+            crash = self._indexer.of(processed_crash)
+        except InvalidCrashID:
+            raise
+        except Exception as error:
+            logger.error("%s has a bug: %s", self, stack_of(error))
+            self._note_loss(str(processed_crash["uuid"]), "it cannot be read")
+            return
         for name in crash.left_out:
             METRICS.increment("search.left_out", field=name)
         self._change(crash, PATIENCE)
@@ -280,10 +289,13 @@ class SQLiteSearchIndex(HasSearchIndex):
             self._directory.make()
             self._journal.append(change)
         except OSError as error:
-            METRICS.increment("search.lost")
-            logger.error("crash %s is missing from %s: %s; %s", change.crash_id, self, error, REMEDY)
-            with suppress(OSError):
-                self._directory.mark_incomplete()
+            self._note_loss(change.crash_id, str(error))
+
+    def _note_loss(self, crash_id: str, why: str) -> None:
+        METRICS.increment("search.lost")
+        logger.error("crash %s is missing from %s: %s; `socorro search index` adds it", crash_id, self, why)
+        with suppress(OSError):
+            self._directory.mark_incomplete()
 
     def _note_failure(self, error: BaseException) -> None:
         """Log a failure, and let nothing be tried for a while."""

@@ -67,7 +67,7 @@ def save(store, crash_id: str | None = None, day: date = DAY, **fields: object) 
 def build(config: DotDict, progress=lambda *_: None, **options: bool) -> Built:
     with closing(IndexedFileSystemCrashStorage(config)) as store:
         path = IndexedFileSystemCrashStorage.index_directory(config)
-        return IndexBuilder(path, FieldTable(), StoredCrashes(store)).build(progress, **options)
+        return IndexBuilder(path, config, StoredCrashes(store)).build(progress, **options)
 
 
 def found(root: Path, *filters: str) -> set[str]:

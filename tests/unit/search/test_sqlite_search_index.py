@@ -481,3 +481,18 @@ def test_the_directory_has_one_file_in_use_and_names_are_never_used_again(tmp_pa
     assert sorted(each.name for each in tmp_path.iterdir()) == ["crashes-2.sqlite", "current"]
     (tmp_path / "current").write_text("../../etc/passwd")
     assert IndexDirectory(tmp_path).current() is None
+
+
+def test_what_a_redactor_removes_is_not_searched_by_everyone(path):
+    config = defaults(SQLiteSearchIndex, path=str(path), forbidden_keys="java_stack_trace, url, reason, a.b")
+    with closing(SQLiteSearchIndex(config)) as store:
+        store.save_processed(crash(reason="secret", hang="open", email="ann@example.com"))
+        old = crash(java_stack_trace="message", hang="open", url="https://example.com") | {"processing": {}}
+        store.save_processed(old)
+    with SQLiteCrashIndex(path, FieldTable()) as index:
+        assert index.count(read_filters(["hang=open"])) == 2
+        for condition in ("reason?", "java_stack_trace?"):
+            assert index.count(read_filters([condition])) == 0
+        # Those who may see data of users find what the table protects.
+        for condition in ("email=ann@example.com", "url=https://example.com"):
+            assert index.count(read_filters([condition]), protected=True) == 1
