@@ -20,6 +20,10 @@ class ConfigurationError(SocorroError):
     """The configuration cannot be used; the message names the place and what was expected."""
 
 
+class QueryError(ConfigurationError):
+    """A search asks for what cannot be searched; the message says why."""
+
+
 class InvalidCrashID(SocorroError):
     """A string is not a crash id, or is dated on an impossible day."""
 

@@ -25,7 +25,8 @@ from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 logger = logging.getLogger(__name__)
 
 
-_DEFAULT_STORE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
+_DEFAULT_SOURCE = "socorro_processor.crashstorage.filesystem.FileSystemCrashStorage"
+_DEFAULT_DESTINATION = "socorro_processor.search.indexed_filesystem.IndexedFileSystemCrashStorage"
 
 
 def number_of_threads(config: DotDict) -> int:
@@ -41,14 +42,14 @@ class FetchTransformSaveApp(RequiredConfig):
     required_config.namespace("source", doc="where raw crashes and dumps are fetched from")
     required_config.source.add_option(
         "crashstorage_class",
-        default=_DEFAULT_STORE,
+        default=_DEFAULT_SOURCE,
         doc="the store that raw crashes and dumps are fetched from",
         from_string_converter=class_converter,
     )
     required_config.namespace("destination", doc="where processed crashes are saved")
     required_config.destination.add_option(
         "crashstorage_class",
-        default=_DEFAULT_STORE,
+        default=_DEFAULT_DESTINATION,
         doc="the store that processed crashes are saved to; PolyCrashStorage for several",
         from_string_converter=class_converter,
     )

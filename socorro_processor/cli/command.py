@@ -42,12 +42,14 @@ class Command:
     """True if it goes on even if nobody reads its output."""
     subcommands: Mapping[str, Command] = field(default_factory=dict)
     """The commands of a family, by the second word of their names."""
+    takes_words: bool = False
+    """True if it has subcommands, and does something of its own with other words."""
 
     def parser(self) -> argparse.ArgumentParser:
         """Return a parser of the command's own arguments, without the configuration's."""
         parser = argparse.ArgumentParser(
             prog=f"socorro {self.name}",
-            usage=f"socorro {self.name} COMMAND ..." if self.subcommands else None,
+            usage=f"socorro {self.name} COMMAND ..." if self.subcommands and not self.takes_words else None,
             description="\n\n".join(filter(None, (self.summary, self.description))),
             formatter_class=_Formatter,
             add_help=False,

@@ -14,6 +14,8 @@ COMMANDS = {
     "reprocess": "put crashes into the reprocessing queue again",
     "submit": "put minidumps into the store and their crash ids into the queue",
     "list": "list the newest crashes of the store",
+    "search": "find crashes by any field; or build the search index",
+    "top": "list the signatures that crash most",
     "show": "print a report of a processed crash",
     "fetch": "copy the raw files of a crash into a directory",
     "queue": "show the queues and what was set aside, and put that back",

@@ -20,9 +20,11 @@ from socorro_processor.app.former_crashes import former_crash_warning
 from socorro_processor.cli.command import Command, build_component, component_class
 from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.symbol_checks import symbol_checks
-from socorro_processor.configuration import Configuration
+from socorro_processor.configuration import Configuration, components
 from socorro_processor.crashstorage.base import CrashStorageBase, each_store
+from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.errors import SocorroError
+from socorro_processor.search.crash_search import NO_INDEX, index_place
 from socorro_processor.untrusted import plain
 
 logger = logging.getLogger(__name__)
@@ -73,6 +75,8 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
     yield _finding("new_crash_source", queue.__name__, lambda: (queue.__name__, queue.examine(values.new_crash_source)))
     for name in ("source", "destination"):
         yield from _stores(name, configuration)
+    if index_place(values) is None and any(components(values.destination, FileSystemCrashStorage)):
+        yield Finding("search", "none", note=f"{NO_INDEX}; then `socorro search index` makes it", checked=False)
     yield _finding("processor.processor_class", pipeline.__name__, partial(_algorithm, configuration))
     yield _finding("processor", pipeline.__name__, partial(_processor, configuration))
     for part, component, check in symbol_checks(values):

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.layout import Row, table, titles, width_of
+from socorro_processor.cli.search_arguments import utf8
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, WholeNumber, argument
 from socorro_processor.crashstorage.newest import CrashSummary
@@ -36,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"how many; default: {_DEFAULT_LIMIT}",
     )
     parser.add_argument(
-        "--signature", metavar="TEXT", type=argument(_utf8), help="only crashes with exactly this signature"
+        "--signature", metavar="TEXT", type=argument(utf8), help="only crashes with exactly this signature"
     )
-    parser.add_argument("--product", metavar="NAME", type=argument(_utf8), help="only crashes of this product")
+    parser.add_argument("--product", metavar="NAME", type=argument(utf8), help="only crashes of this product")
     parser.add_argument("--json", action="store_true", help="print a JSON object a line")
 
 
@@ -50,15 +51,6 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
         if not print_crashes(crashes):
             say(f"there is no {'' if filters == (None, None) else 'such '}crash in {store}")
     return 0
-
-
-def _utf8(text: str) -> str:
-    """Return the text. Raises ValueError if its bytes were not UTF-8: no store takes that."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("text in UTF-8") from None
-    return text
 
 
 def _print_table(crashes: Iterator[CrashSummary]) -> bool:
@@ -101,7 +93,8 @@ COMMAND = Command(
         "Days come newest first, by the dates in the crash ids; within a day, crashes come in the order in which they "
         "came or were processed, newest first.\n\n"
         "The crashes are those of the destination store or, if that cannot list them, of the source. A bucket cannot: "
-        "it has no order by time."
+        "it has no order by time. With --signature or --product, the search index is asked if it has all crashes; its "
+        "order is that of submission. `socorro search` filters by any field."
     ),
     exit_codes={0: "listed, even if there are none", 1: "no store can list its crashes, or it is away"},
     example="socorro list --limit=5 --product=Lightbox",

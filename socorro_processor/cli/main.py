@@ -127,6 +127,9 @@ def _subcommand(command: Command, arguments: list[str]) -> tuple[Command, list[s
     """Return the subcommand that the arguments name, and its arguments; options may precede its name."""
     if not arguments or not command.subcommands:
         return command, arguments
+    if command.takes_words:
+        within = command.subcommands.get(arguments[0])
+        return (within, arguments[1:]) if within else (command, arguments)
     if not arguments[0].startswith("-") and arguments[0] not in command.subcommands:
         names = ", ".join(command.subcommands)
         raise ConfigurationError(f"there is no command '{command.name} {plain(arguments[0])}'; there are {names}")

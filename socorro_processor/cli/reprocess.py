@@ -15,6 +15,7 @@ from socorro_processor.cli.command import Command, build_component
 from socorro_processor.cli.crash_ids import CrashIDs, add_crash_id_arguments, read_crash_ids
 from socorro_processor.cli.layout import counted_with_verb
 from socorro_processor.cli.progress import progress_bar
+from socorro_processor.cli.search_arguments import tell_state
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, Seconds, argument, read_days
 from socorro_processor.crashqueue.base import QueueName
@@ -76,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_search_arguments(parser: argparse.ArgumentParser) -> None:
-    search = parser.add_argument_group("search in Elasticsearch, by all of these")
+    search = parser.add_argument_group("search in Elasticsearch or the search index, by all of these")
     search.add_argument("--signature", metavar="TEXT", help="the exact signature")
     search.add_argument("--product", metavar="NAME", help="the product")
     search.add_argument("--version", metavar="VERSION", help="the product's version")
@@ -187,6 +188,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 def _search(query: CrashQuery, configuration: Configuration, crash_ids: CrashIDs) -> None:
     with closing(CrashSearch(configuration.values)) as search, progress_bar() as progress:
+        if index := search.asked_index():
+            tell_state(index)
         crash_ids.add(progress.track(search.crash_ids(query), total=None, description="found"))
 
 
@@ -273,8 +276,9 @@ COMMAND = Command(
     summary="Put crashes into the reprocessing queue again.",
     description=(
         "The processor processes each of them again, by today's rules and lists. Name the crashes, or search for them "
-        "in Elasticsearch. A new result that is worse than the earlier one (the dump has expired, fewer modules have "
-        "symbols) does not replace it without --force. After an interruption, the same command goes on."
+        "in Elasticsearch or the search index. A new result that is worse than the earlier one (the dump has expired, "
+        "fewer modules have symbols) does not replace it without --force. After an interruption, the same command goes "
+        "on."
     ),
     exit_codes={0: "all are queued (with --summary: and processed successfully)", 1: "not all are"},
     example=(

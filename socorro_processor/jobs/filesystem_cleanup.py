@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -18,11 +18,13 @@ from socorro_processor.configuration import components
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
-from socorro_processor.crashstorage.keys import dump_names_key
+from socorro_processor.crashstorage.keys import dump_names_key, processed_crash_key
+from socorro_processor.errors import CrashIDNotFound
 from socorro_processor.jobs import retention
 from socorro_processor.jobs.job import Job, JobOutcome, Work
 from socorro_processor.jobs.retention import NotRemoved, Retention
 from socorro_processor.monitoring.metrics import METRICS
+from socorro_processor.search.sqlite.crashstorage import HasSearchIndex, SQLiteSearchIndex
 
 _BATCH = 1000
 """The number of crash ids that the queue is asked about at once."""
@@ -50,12 +52,16 @@ def run(work: Work) -> JobOutcome:
         queue = stack.enter_context(
             closing(values.new_crash_source.new_crash_source_class.without_creating(values.new_crash_source))
         )
+        indexes = [
+            stack.enter_context(closing(SQLiteSearchIndex(config, path=store_class.index_directory(config))))
+            for store_class, config in components(values.destination, HasSearchIndex)
+        ]
         for store_class, config in stores.values():
             store = stack.enter_context(closing(store_class(config)))
             if not work.dry_run:
                 left_overs += store.sweep()
             if days:
-                crashes += Cleanup(work, store, queue, days).run()
+                crashes += Cleanup(work, store, queue, days, indexes).run()
     if not work.dry_run:
         METRICS.increment("job.removed", crashes + left_overs, job="filesystem-cleanup")
     text = f"{crashes} crashes {'to be ' if work.dry_run else ''}removed"
@@ -72,8 +78,17 @@ def run(work: Work) -> JobOutcome:
 class Cleanup:
     """Removes the old crashes of one store."""
 
-    def __init__(self, work: Work, store: FileSystemCrashStorage, queue: CrashQueueBase, days: int) -> None:
+    def __init__(
+        self,
+        work: Work,
+        store: FileSystemCrashStorage,
+        queue: CrashQueueBase,
+        days: int,
+        indexes: Sequence[SQLiteSearchIndex] = (),
+    ) -> None:
+        """``indexes`` have the crashes of the store, too."""
         self._work = work
+        self._indexes = indexes
         self._store = store
         self._queue = queue
         self._rule = Retention("days", days, "cron.filesystem_cleanup.retention_days")
@@ -133,12 +148,16 @@ class Cleanup:
         yield from (key for key in keys if _crash_id(key) not in pending and _crash_id(key) not in self._parked)
 
     def _remove(self, crash_id: str) -> None:
-        """Remove all files of a crash.
+        """Remove all files of a crash, and first its entry in the indexes: if that fails, the next run finds it.
 
         The raw crash goes first, so that nobody begins to read it. The names of the dumps go last, so that the next run
         finishes an interrupted removal.
         """
         keys = list(self._store.files_of(crash_id))
+        if processed_crash_key(crash_id) in keys:
+            for index in self._indexes:
+                with suppress(CrashIDNotFound):
+                    index.remove(crash_id)
         for key in sorted(keys, key=lambda key: key == dump_names_key(crash_id)):
             self._store.delete(key)
 

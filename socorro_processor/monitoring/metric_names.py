@@ -71,6 +71,9 @@ ALL_METRICS = (
     Metric(
         "counter", "collector.set_aside", ("reason",), "crashes that were set aside in the spool: damaged or failed"
     ),
+    Metric("counter", "search.queued", ("reason",), "crashes that the search index could not take yet"),
+    Metric("counter", "search.lost", (), "crashes that it could not even queue: socorro search index adds them"),
+    Metric("counter", "search.left_out", ("field",), "values that the search index cut, or left out"),
     Metric("duration", "symbols.supply", (), "fetching the symbol files for a dump"),
     Metric("duration", "symbols.download", (), "fetching one file from one source"),
     Metric("counter", "symbols.supplied", ("outcome",), "symbol files asked for: cached, fetched, missing or failed"),

@@ -16,13 +16,17 @@ import pytest
 
 # Before the imports, so that a failing assert shows the values that it compared.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{module}" for module in ("no_loss", "queue_model", "queues", "reference", "rules", "stores"))
+    *(
+        f"{__name__}.{module}"
+        for module in ("no_loss", "queue_model", "queues", "reference", "rules", "searches", "stores")
+    )
 )
 
 from socorro_processor.testing.no_loss import NoLossSuite  # noqa: E402
 from socorro_processor.testing.queues import QueueSuite  # noqa: E402
 from socorro_processor.testing.reference import ReferenceSuite  # noqa: E402
 from socorro_processor.testing.rules import RuleSuite  # noqa: E402
+from socorro_processor.testing.searches import SearchSuite  # noqa: E402
 from socorro_processor.testing.stores import (  # noqa: E402
     LIMITS,
     JSONStoreSuite,
@@ -40,5 +44,6 @@ __all__ = [
     "ReferenceSuite",
     "RuleSuite",
     "SavingSuite",
+    "SearchSuite",
     "StoreSuite",
 ]

@@ -15,6 +15,7 @@ from socorro_processor.crashstorage.memory import InMemoryCrashStorage
 from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.crashstorage.s3 import BotoS3CrashStorage
 from socorro_processor.crashstorage.statsd import StatsdBenchmarkingWrapper
+from socorro_processor.search.indexed_filesystem import IndexedFileSystemCrashStorage
 from socorro_processor.testing.stores import LIMITS
 from tests.integration.s3_bucket import bucket_options, put_object
 
@@ -30,6 +31,11 @@ class StorageBackend:
 
 def filesystem(directory: Path) -> StorageBackend:
     store = defaults_of(FileSystemCrashStorage, root=root(directory / "crashes"))
+    return StorageBackend(store, planter(directory / "crashes"))
+
+
+def indexed_filesystem(directory: Path) -> StorageBackend:
+    store = defaults_of(IndexedFileSystemCrashStorage, root=root(directory / "crashes"))
     return StorageBackend(store, planter(directory / "crashes"))
 
 
@@ -76,6 +82,7 @@ def s3(directory: Path) -> StorageBackend:
 
 BACKENDS: dict[str, Callable[[Path], StorageBackend]] = {
     "filesystem": filesystem,
+    "indexed_filesystem": indexed_filesystem,
     "memory": memory,
     "poly": poly,
     "benchmarked": benchmarked,

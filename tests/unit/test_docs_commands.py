@@ -77,7 +77,8 @@ def test_each_quoted_command_line_is_accepted(page, line, known_keys):
     if words and command.subcommands:
         if words[0] == "JOB":
             words[0] = next(iter(command.subcommands))
-        command = command.subcommands[words.pop(0)]
+        if not command.takes_words or words[0] in command.subcommands:
+            command = command.subcommands[words.pop(0)]
     configured, own = split_command_line(words)
     assert configured.unknown(known_keys) == set()
     # If the line is wrong, argparse says why, and exits.

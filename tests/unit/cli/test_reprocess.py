@@ -21,6 +21,7 @@ from socorro_processor.errors import CrashQueueError
 from socorro_processor.reprocessing.journal import Journal
 from socorro_processor.reprocessing.results import Comparison, Summary
 from socorro_processor.search.crash_search import CrashSearch
+from socorro_processor.search.indexed_filesystem import IndexedFileSystemCrashStorage
 
 FIRST, SECOND, THIRD = (new_crash_id() for _ in range(3))
 
@@ -148,10 +149,28 @@ def test_crashes_are_either_named_or_looked_for(reprocess, arguments):
     assert "no crashes to reprocess: either name them" in err
 
 
-def test_without_elasticsearch_nothing_can_be_looked_for(reprocess):
-    code, _, err = reprocess("--signature=a.b::c")
+def test_without_elasticsearch_or_index_nothing_can_be_looked_for(reprocess, tmp_path):
+    files = f"--destination.crashstorage_class={class_name(FileSystemCrashStorage)}"
+    code, _, err = reprocess("--signature=a.b::c", files)
     assert code == 2
     assert "no store of the destination is an Elasticsearch" in err
+    code, _, err = reprocess("--signature=a.b::c", f"--resource.filesystem.root={tmp_path}/crashes")
+    assert code == 1
+    assert "`socorro search index` makes it" in err
+
+
+def test_the_search_index_finds_the_crashes_and_says_if_it_may_lack_some(reprocess, tmp_path):
+    config = defaults(IndexedFileSystemCrashStorage, root=str(tmp_path / "crashes"))
+    with closing(IndexedFileSystemCrashStorage(config)) as store:
+        store.save_processed({"uuid": FIRST, "signature": "a", "app_notes": "out of memory", "version": "1"})
+        store.save_processed({"uuid": SECOND, "signature": "b", "app_notes": "out of reach", "version": "2"})
+    root = f"--resource.filesystem.root={tmp_path}/crashes"
+    assert reprocess("--signature=a", root) == (0, "1 queued as reprocessing\n", "")
+    assert reprocess("--field", "app_notes=out of", root)[1] == "2 queued as reprocessing\n"
+    (tmp_path / "crashes" / "search" / "complete").unlink()
+    code, out, err = reprocess("--version=2", root)
+    assert (code, out) == (0, "1 queued as reprocessing\n")
+    assert "may lack crashes: `socorro search index` adds them" in err
 
 
 @pytest.mark.parametrize("argument", ["--rate=0", "--rate=fast", "--date=today", "--queue=normal", "--patience=-1"])

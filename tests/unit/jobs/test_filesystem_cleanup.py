@@ -15,8 +15,11 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.base import CrashQueueBase, Depth, Depths
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.filesystem import LEFT_OVER_AGE, TEMPORARY_SUFFIX, FileSystemCrashStorage
+from socorro_processor.fields import FieldTable
 from socorro_processor.jobs.filesystem_cleanup import JOB
 from socorro_processor.jobs.retention import ClockNotTrusted, NotRemoved
+from socorro_processor.search.indexed_filesystem import IndexedFileSystemCrashStorage
+from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
 from tests.before_the_lock import do_before_the_lock
 from tests.job_run import JobRun, noon
 
@@ -229,3 +232,18 @@ def test_without_crashes_in_directories_there_is_nothing_to_do(installation):
     null = "socorro_processor.crashstorage.null.NullCrashStorage"
     options = {"source__crashstorage_class": null, "destination__crashstorage_class": null}
     assert installation.clean_up(**options).startswith("nothing to do: neither source nor destination")
+
+
+def test_removed_crashes_go_from_the_search_index_too(installation):
+    config = defaults(IndexedFileSystemCrashStorage, root=str(installation.root))
+    old, young = installation.crash(31), installation.crash(1)
+    raw_only = installation.crash(31, processed=False)
+    with closing(IndexedFileSystemCrashStorage(config)) as store:
+        for crash_id in (old, young, raw_only):
+            store.index.save_processed({"uuid": crash_id, "signature": "main"})
+    installation.touch(old, 31)
+    installation.clean_up()
+    with SQLiteCrashIndex(installation.root / "search", FieldTable()) as index:
+        # The processed crash of the third is elsewhere, as far as this directory can tell.
+        assert set(index.crash_ids()) == {young, raw_only}
+        assert index.records("main") != ()

@@ -9,8 +9,10 @@ from socorro_processor.configuration import Configuration, Source, class_name, d
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.crashstorage.memory import InMemoryCrashStorage
+from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.errors import ConfigurationError, SocorroError
 from socorro_processor.search.crash_search import CrashSearch
+from socorro_processor.search.indexed_filesystem import IndexedFileSystemCrashStorage
 from socorro_processor.search.query import CrashQuery
 
 
@@ -54,6 +56,39 @@ def test_a_destination_that_cannot_list_its_crashes_gives_way_to_the_source(stor
         search.newest(5)
 
 
-def test_without_elasticsearch_there_is_nothing_to_search(searching):
-    with searching() as search, pytest.raises(ConfigurationError, match="cannot search for crashes"):
+def test_without_elasticsearch_and_index_there_is_nothing_to_search(searching):
+    files = class_name(FileSystemCrashStorage)
+    with searching(destination=files) as search, pytest.raises(ConfigurationError, match="cannot search for crashes"):
         search.crash_ids(CrashQuery(signature="OOM"))
+    with searching(destination=files) as search, pytest.raises(ConfigurationError, match="is a search index"):
+        search.index()
+
+
+def test_an_index_with_all_crashes_lists_those_of_a_signature_or_product(searching, tmp_path):
+    config = defaults(IndexedFileSystemCrashStorage, root=str(tmp_path))
+    crash_ids = [new_crash_id() for _ in range(3)]
+    with closing(IndexedFileSystemCrashStorage(config)) as store:
+        for hour, crash_id in enumerate(crash_ids):
+            moment = f"2016-11-23T0{hour}:00:00.264722+00:00"
+            store.save_processed(
+                {
+                    "uuid": crash_id,
+                    "product": "Lightbox",
+                    "version": "1",
+                    "date_processed": moment,
+                    "submitted_timestamp": moment,
+                    "signature": f"{hour % 2}",
+                }
+            )
+    with searching() as search:
+        place, crashes = search.newest(2, None, "Lightbox")
+        assert place == f"search index {tmp_path}/search"
+        newest = next(crashes)
+        assert newest == CrashSummary(crash_ids[2], "2016-11-23T02:00:00.264000+00:00", "Lightbox", "1", "0")
+        assert [crash.crash_id for crash in crashes] == [crash_ids[1]]
+        assert [crash.crash_id for crash in search.newest(5, "0", "Lightbox")[1]] == [crash_ids[2], crash_ids[0]]
+        assert list(search.newest(5, "0", "Frame")[1]) == []
+    (tmp_path / "search" / "complete").unlink()
+    with searching() as search:
+        place, crashes = search.newest(5, "0")
+        assert (place, len(list(crashes))) == (f"FileSystemCrashStorage in {tmp_path}", 2)

@@ -1,0 +1,292 @@
+"""Find processed crashes: the interface that every index of crashes has.
+
+with closing(index) as index:
+    page = index.find(read_filters(["product=Lightbox"]), limit=20)
+    top = index.top(first_day, last_day)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from socorro_processor.errors import QueryError
+from socorro_processor.search.filters import MAXIMUM_FILTERS, Filter
+from socorro_processor.search.searchable import DATE, SearchableField
+
+MAXIMUM_PAGE = 1000
+"""Crashes in a page."""
+MAXIMUM_FACETS = 20
+"""Fields of one call of ``facets``."""
+MAXIMUM_FACET_SIZE = 1000
+"""Values of one facet."""
+MAXIMUM_DAYS = 1100
+"""Days of a histogram, or of a list of top signatures."""
+MAXIMUM_TOP = 1000
+"""Signatures of one list."""
+MAXIMUM_SYSTEMS = 20
+"""Operating systems of a signature in it."""
+_YEARS = range(1970, 9999)
+LONGEST_CURSOR = 10_000
+"""Characters."""
+
+SHOWN = (DATE, "product", "version", "release_channel", "os_name", "signature", "reason", "address", "process_type")
+"""The fields of a found crash, unless others are asked for."""
+
+
+@dataclass(frozen=True)
+class Sort:
+    """The order of found crashes; crashes without the field come last, and the same crash id first in a tie."""
+
+    field: str = DATE
+    descending: bool = True
+
+
+@dataclass(frozen=True)
+class FoundCrash:
+    """A crash, with the values of the fields that were asked for; a field without a value is missing.
+
+    Texts come from strangers, and may have been cut.
+    """
+
+    crash_id: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of the crashes that a search found, in its order."""
+
+    crashes: tuple[FoundCrash, ...] = ()
+    next: str | None = None
+    """The cursor of the next page; None if this is the last one."""
+
+
+@dataclass(frozen=True)
+class FacetValue:
+    """A value of a field, and how many crashes, and known installations, have it."""
+
+    value: Any
+    crashes: int
+    installations: int | None
+    """None if they were not counted: of the items of lists, only those of the 100 most frequent are."""
+
+
+@dataclass(frozen=True)
+class Facet:
+    """The most frequent values of a field, the most frequent first."""
+
+    field: str
+    values: tuple[FacetValue, ...]
+    missing: int
+    """The crashes without the field."""
+
+
+@dataclass(frozen=True)
+class DayCount:
+    """The crashes of a day, also by the values of another field; crashes without that field are under None."""
+
+    day: date
+    crashes: int
+    by: Mapping[Any, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TopSignature:
+    """A signature in the list of those that crash most."""
+
+    signature: str | None
+    """None: crashes without a signature."""
+    rank: int
+    """From 1; signatures with equally many crashes have the same."""
+    crashes: int
+    share: float
+    """The part of all crashes of these days: 0 to 1."""
+    rank_before: int | None
+    """The rank in as many days before; None if it had no crash then."""
+    crashes_before: int
+    share_before: float
+    installations: int
+    """The known installations with such crashes."""
+    first_seen: datetime | None
+    """When the first crash of it was submitted; it stays when crashes go."""
+    last_seen: datetime | None
+    systems: Mapping[str | None, int]
+    """The crashes by operating system, the most frequent ones."""
+    days: tuple[int, ...]
+    """The crashes of each day."""
+
+
+@dataclass(frozen=True)
+class Top:
+    """The signatures that crash most, in some days."""
+
+    first_day: date
+    last_day: date
+    crashes: int
+    """All crashes of these days, whatever their signature."""
+    crashes_before: int
+    """All crashes of as many days before."""
+    count: int
+    """The number of signatures, those that are not listed among them."""
+    signatures: tuple[TopSignature, ...]
+
+
+@dataclass(frozen=True)
+class SignatureRecord:
+    """The record of a signature in one product; it stays when crashes go."""
+
+    signature: str
+    product: str | None
+    first_seen: datetime
+    last_seen: datetime
+    first_version: str | None
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """The state of an index."""
+
+    place: str
+    """The index and where it is, for people."""
+    crashes: int
+    is_complete: bool
+    """False if it may lack crashes that the stores have."""
+    waiting: int = 0
+    """Crashes that could not be written yet."""
+    problem: str = ""
+    """Says what is wrong, and what to do; empty if nothing is."""
+
+
+class CrashIndex:
+    """Finds processed crashes. Any thread may call any method.
+
+    ``filters`` must all be true of a crash. Fields that the table of fields protects can be named only with
+    ``protected=True``: let only those do that who may see data of users. Every result is bounded by the constants of
+    this module, and every call by a time.
+
+    Raises QueryError for what cannot be searched, and CrashStorageError if the index is away, damaged or too slow.
+    """
+
+    def fields(self) -> Mapping[str, SearchableField]:
+        """Return the fields that can be searched, by name; those that are protected, too."""
+        raise NotImplementedError
+
+    def find(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        fields: Sequence[str] = SHOWN,
+        sort: Sort = Sort(),  # it never changes
+        limit: int = 50,
+        after: str | None = None,
+        protected: bool = False,
+    ) -> Page:
+        """Return a page of crashes.
+
+        ``after`` is ``Page.next`` of the page before. Crashes that come meanwhile neither repeat nor hide others.
+        """
+        raise NotImplementedError
+
+    def crash_ids(self, filters: Sequence[Filter] = (), *, protected: bool = False) -> Iterator[str]:
+        """Yield the ids of all crashes, however many, the newest first, as ``find`` would."""
+        raise NotImplementedError
+
+    def count(self, filters: Sequence[Filter] = (), *, protected: bool = False) -> int:
+        """Return the number of crashes."""
+        raise NotImplementedError
+
+    def facets(
+        self, fields: Sequence[str], filters: Sequence[Filter] = (), *, size: int = 10, protected: bool = False
+    ) -> tuple[Facet, ...]:
+        """Return the most frequent values of each field. Of a list, each item counts once a crash."""
+        raise NotImplementedError
+
+    def histogram(
+        self,
+        first_day: date,
+        last_day: date,
+        filters: Sequence[Filter] = (),
+        *,
+        by: str | None = None,
+        protected: bool = False,
+    ) -> tuple[DayCount, ...]:
+        """Return the crashes of each day (UTC, by ``date_processed``), days without any among them.
+
+        ``by`` is another field, whose values split each day; those after the 20 most frequent are left out.
+        """
+        raise NotImplementedError
+
+    def top(
+        self,
+        first_day: date,
+        last_day: date,
+        filters: Sequence[Filter] = (),
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        protected: bool = False,
+    ) -> Top:
+        """Return the signatures that crash most.
+
+        By product, version, channel and system it comes from roll-ups, and is fast; by other fields it is counted.
+        """
+        raise NotImplementedError
+
+    def records(self, signature: str) -> tuple[SignatureRecord, ...]:
+        """Return when a signature was first and last seen, by product; nothing if it never was."""
+        raise NotImplementedError
+
+    def state(self) -> IndexState:
+        """Return what is known of the index. Raises nothing."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release files and connections."""
+
+
+def check_bounds(what: str, number: int, maximum: int, minimum: int = 1) -> None:
+    """Raise QueryError for a number that is not from ``minimum`` to ``maximum``."""
+    if not minimum <= number <= maximum:
+        raise QueryError(f"cannot search with {what} {number}: it must be from {minimum} to {maximum}")
+
+
+def check_filters(filters: Sequence[Filter]) -> None:
+    if len(filters) > MAXIMUM_FILTERS:
+        raise QueryError(f"cannot search by {len(filters)} filters: at most {MAXIMUM_FILTERS}")
+
+
+def check_days(first_day: date, last_day: date) -> int:
+    """Return the number of days. Raises QueryError if there are none, or too many."""
+    if first_day.year not in _YEARS or last_day.year not in _YEARS:
+        raise QueryError(f"cannot search from {first_day} to {last_day}: years are from {_YEARS[0]} to {_YEARS[-1]}")
+    days = (last_day - first_day).days + 1
+    if days < 1:
+        raise QueryError(f"cannot search from {first_day} to {last_day}: the last day comes before the first")
+    check_bounds("a number of days of", days, MAXIMUM_DAYS)
+    return days
+
+
+def write_cursor(sort: Sort, position: Sequence[Any]) -> str:
+    """Return the text of ``Page.next``."""
+    return json.dumps([sort.field, sort.descending, *position])
+
+
+def read_cursor(text: str, sort: Sort) -> list[Any]:
+    """Return the position in a cursor, two values. Raises QueryError."""
+    try:
+        if len(text) > LONGEST_CURSOR:
+            raise ValueError
+        name, descending, value, tie = json.loads(text)
+        if [name, descending] != [sort.field, sort.descending] or type(tie) is not int or tie >> 63:
+            raise ValueError
+        if not isinstance(value, str | int | float | None) or (isinstance(value, int) and abs(value) >> 63):
+            raise ValueError
+    except (ValueError, TypeError, RecursionError):
+        raise QueryError(
+            f"cannot go on after {json.dumps(text)[:100]}: no page of this search had it as next"
+        ) from None
+    return [value, tie]

@@ -1,0 +1,215 @@
+"""Filters as SQL conditions on the table ``crash``, or on the roll-up ``daily``.
+
+No text of a filter, and no name from a crash, becomes part of a statement: columns are those of the file, and values
+are parameters.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from socorro_processor.errors import QueryError
+from socorro_processor.search.filters import Filter
+from socorro_processor.search.indexed_crash import BETWEEN, MILLISECONDS_OF_DAY, NAMES, cut_keyword, longest_of
+from socorro_processor.search.searchable import (
+    DATE,
+    DIMENSIONS,
+    FieldLookup,
+    Moments,
+    SearchableField,
+    value_of_filter,
+)
+from socorro_processor.search.sqlite.schema import NO_SIGNATURE, OWN, Column
+from socorro_processor.search.sqlite.writing import hash_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RANGES = {"at least": ">=", "more than": ">", "at most": "<=", "less than": "<"}
+_HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+class Condition:
+    """An SQL condition with its parameters."""
+
+    def __init__(self, sql: str = "", parameters: Sequence[Any] = ()) -> None:
+        self.sql = sql
+        self.parameters = list(parameters)
+
+    def select(self, expressions: str, rest: str = "", source: str = "crash") -> str:
+        """Return the query for the rows that fulfil it; all parts are texts of this program."""
+        where = f"WHERE {self.sql}" if self.sql else ""
+        return f"SELECT {expressions} FROM {source} {where} {rest}"  # nosec B608
+
+    def also(self, sql: str, *parameters: Any) -> Condition:
+        """Return this condition with another that must be true, too."""
+        return Condition(f"{self.sql} AND {sql}" if self.sql else sql, [*self.parameters, *parameters])
+
+
+class Conditions:
+    """Makes conditions for one open file."""
+
+    def __init__(self, connection: sqlite3.Connection, columns: Mapping[str, Column], lookup: FieldLookup) -> None:
+        self._connection = connection
+        self._columns = columns
+        self._lookup = lookup
+        self._salt: bytes = connection.execute("SELECT value FROM meta WHERE name = 'salt'").fetchone()[0]
+
+    def of_crashes(self, filters: Sequence[Filter], *, protected: bool) -> Condition:
+        """Return the condition on ``crash``. Raises QueryError."""
+        return self._all(filters, protected, in_roll_up=False)
+
+    def of_roll_up(self, filters: Sequence[Filter], *, protected: bool) -> Condition | None:
+        """Return the condition on ``daily``; None if it has not all the fields. Raises QueryError."""
+        named = [self._lookup.of_filter(each, protected=protected)[0] for each in filters]
+        if any(field.kind != "signature" and field.name not in DIMENSIONS for field in named):
+            return None
+        return self._all(filters, protected, in_roll_up=True)
+
+    def _all(self, filters: Sequence[Filter], protected: bool, *, in_roll_up: bool) -> Condition:
+        condition = Condition()
+        for each in filters:
+            field, leaf = self._lookup.of_filter(each, protected=protected)
+            alternatives = [self._one(each, field, leaf, value, in_roll_up) for value in each.values or ("",)]
+            sql = " OR ".join(alternative.sql for alternative in alternatives)
+            parameters = [parameter for alternative in alternatives for parameter in alternative.parameters]
+            condition = condition.also(f"({sql}) IS NOT TRUE" if each.negated else f"({sql})", *parameters)
+        return condition
+
+    def _one(self, each: Filter, field: SearchableField, leaf: str, value: str, in_roll_up: bool) -> Condition:
+        is_read = each.operator != "exists" and field.kind != "crash id"
+        read = value_of_filter(field, value) if is_read else value
+        if field.kind == "crash id":
+            return _of_crash_id(each, value)
+        if field.kind == "signature":
+            return self._of_signature(each, read)
+        if field.name == DATE:
+            return Condition("TRUE") if each.operator == "exists" else _of_number("date", each.operator, read)
+        column = self._columns.get(field.name)
+        if column is None:
+            # No crash had the field while it was in the table of fields.
+            return Condition("FALSE")
+        if each.operator == "exists":
+            if field.kind == "leaves":
+                return self._of_text(column, *_leaf_exists(leaf), in_roll_up)
+            return Condition(f"{column.name} <> ''" if in_roll_up else f"{column.name} IS NOT NULL")
+        if not column.has_words:
+            return _of_number(column.name, each.operator, read)
+        text = cut_keyword(read, longest_of(field))
+        if not text:
+            raise QueryError(
+                f"cannot search by {field.name} for an empty text: search for crashes without it by {field.name}!?"
+            )
+        if field.kind == "text" and each.operator == "is":
+            return self._is_text(column, text, in_roll_up)
+        return self._of_text(column, *_text_test(field, leaf, each.operator, text), in_roll_up)
+
+    def _of_signature(self, each: Filter, text: str) -> Condition:
+        if each.operator == "exists":
+            return Condition(f"signature <> {NO_SIGNATURE}")
+        text = cut_keyword(text, 2000)
+        if each.operator == "is":
+            return Condition(
+                "signature = (SELECT id FROM signature WHERE hash = ? AND text = ?)", (hash_of(text, self._salt), text)
+            )
+        pattern = _pattern(text, "begins" if each.operator == "begins" else "contains")
+        return Condition("signature IN (SELECT id FROM signature WHERE text LIKE ? ESCAPE '\\')", (pattern,))
+
+    def _is_text(self, column: Column, text: str, in_roll_up: bool) -> Condition:
+        found = self._connection.execute(
+            "SELECT id FROM word WHERE field = ? AND hash = ? AND text = ?",
+            (column.number, hash_of(text, self._salt), text),
+        ).fetchone()
+        word = Condition(f"{column.name} = ?", found) if found else Condition("FALSE")
+        own = _own(column, "{} = ?", [text], in_roll_up)
+        return Condition(f"({word.sql} OR {own.sql})", [*word.parameters, *own.parameters])
+
+    def _of_text(self, column: Column, test: str, parameters: list[Any], in_roll_up: bool) -> Condition:
+        """Return the condition that ``test``, with ``{}`` for the text, is true."""
+        own = _own(column, test, parameters, in_roll_up)
+        if column.is_own:
+            return own
+        words = f"{column.name} IN (SELECT id FROM word WHERE field = {column.number} AND {test.format('text')})"  # nosec B608
+        return Condition(f"({words} OR {own.sql})", [*parameters, *own.parameters])
+
+
+def day_range(first_day: date, last_day: date) -> tuple[int, int]:
+    """Return the milliseconds at which these days begin and end."""
+    first = (first_day - _EPOCH.date()).days
+    return first * MILLISECONDS_OF_DAY, ((last_day - _EPOCH.date()).days + 1) * MILLISECONDS_OF_DAY
+
+
+def day_number(day: date) -> int:
+    return (day - _EPOCH.date()).days
+
+
+def moment_of(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def milliseconds_of(moment: datetime) -> int:
+    since = moment - _EPOCH
+    return since.days * MILLISECONDS_OF_DAY + since.seconds * 1000 + since.microseconds // 1000
+
+
+def _own(column: Column, test: str, parameters: list[Any], in_roll_up: bool) -> Condition:
+    """Return the condition for the texts that are no words."""
+    name = column.name
+    short = f"(typeof({name}) = 'text' AND {test.format(name)})"
+    if in_roll_up:
+        return Condition(f"({short} AND {name} <> '')", parameters)
+    inner = f"SELECT own.n FROM own WHERE {test.format('own.' + name)}"  # nosec B608
+    return Condition(f"({short} OR ({name} = {OWN} AND n IN ({inner})))", [*parameters, *parameters])
+
+
+def _of_number(name: str, operator: str, value: Any) -> Condition:
+    """Return the condition on a number, a boolean or a date."""
+    if isinstance(value, Moments):
+        first, end = milliseconds_of(value.first), milliseconds_of(value.end)
+        # A day is all of its moments: after it means after its last one.
+        return {
+            "is": Condition(f"({name} >= ? AND {name} < ?)", (first, end)),
+            "at least": Condition(f"{name} >= ?", (first,)),
+            "more than": Condition(f"{name} >= ?", (end,)),
+            "at most": Condition(f"{name} < ?", (end,)),
+            "less than": Condition(f"{name} < ?", (first,)),
+        }[operator]
+    return Condition(f"{name} {_RANGES.get(operator, '=')} ?", (int(value) if isinstance(value, bool) else value,))
+
+
+def _of_crash_id(each: Filter, text: str) -> Condition:
+    if each.operator == "exists":
+        return Condition("TRUE")
+    digits = text.strip().lower().replace("-", "")
+    if not digits or not _HEXADECIMAL.issuperset(digits) or len(digits) > 32:
+        return Condition("FALSE")
+    if each.operator == "is":
+        return Condition("crash_id = ?", (bytes.fromhex(digits),)) if len(digits) == 32 else Condition("FALSE")
+    first, last = digits.ljust(32, "0"), digits.ljust(32, "f")
+    return Condition("(crash_id >= ? AND crash_id <= ?)", (bytes.fromhex(first), bytes.fromhex(last)))
+
+
+def _text_test(field: SearchableField, leaf: str, operator: str, text: str) -> tuple[str, list[Any]]:
+    if field.kind == "items":
+        if operator == "is":
+            return "instr({}, ?) > 0", [f"{BETWEEN}{text}{BETWEEN}"]
+        return "{} LIKE ? ESCAPE '\\'", [f"%{_escaped(BETWEEN + text if operator == 'begins' else text)}%"]
+    if field.kind == "leaves":
+        named = f"{BETWEEN}{cut_keyword(leaf, 2000)}{NAMES}{text}"
+        if operator == "is":
+            return "instr({}, ?) > 0", [f"{named}{BETWEEN}"]
+        return "{} LIKE ? ESCAPE '\\'", [f"%{_escaped(named)}%"]
+    return "{} LIKE ? ESCAPE '\\'", [_pattern(text, operator)]
+
+
+def _leaf_exists(leaf: str) -> tuple[str, list[Any]]:
+    return "instr({}, ?) > 0", [f"{BETWEEN}{cut_keyword(leaf, 2000)}{NAMES}"]
+
+
+def _pattern(text: str, operator: str) -> str:
+    return f"{_escaped(text)}%" if operator == "begins" else f"%{_escaped(text)}%"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,149 @@
+"""Count the crashes by the values of a field, and by days."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from socorro_processor.search.base import Facet, FacetValue
+from socorro_processor.search.indexed_crash import BETWEEN, MILLISECONDS_OF_DAY, NAMES
+from socorro_processor.search.searchable import DATE, SearchableField
+from socorro_processor.search.sqlite.conditions import Condition
+from socorro_processor.search.sqlite.schema import OWN, Column
+from socorro_processor.search.sqlite.snapshot import Snapshot, count_crashes, shown_value, sql_of_own_text, texts_of
+
+MAXIMUM_ITEMS_WITH_INSTALLATIONS = 100
+"""Items of lists in a facet whose installations are counted."""
+_MOST_SPLITS = 20
+"""Values by which a histogram is split."""
+
+
+def count_values(snapshot: Snapshot, name: str, field: SearchableField, condition: Condition, size: int) -> Facet:
+    if field.kind in ("items", "leaves"):
+        return _facet_of_items(snapshot, name, field, condition, size)
+    values: list[FacetValue] = []
+    missing = 0
+    column = snapshot.column(field)
+    for value, crashes, installations in _group(snapshot, _grouped(field, column), condition, size + 2):
+        if value is None:
+            missing = crashes
+        elif column is not None and column.has_words and value == OWN:
+            values += _own_values(snapshot, column, condition, size)
+        else:
+            values.append(FacetValue(value, crashes, installations))
+    if (column is not None and column.has_words) or field.kind == "signature":
+        values = _named(snapshot, field, values)
+    values = [FacetValue(shown_value(field, each.value), each.crashes, each.installations) for each in values]
+    values.sort(key=lambda each: (-each.crashes, str(each.value)))
+    return Facet(name, tuple(values[:size]), missing)
+
+
+def _grouped(field: SearchableField, column: Column | None) -> str:
+    if field.name == DATE:
+        return "date"
+    if field.kind == "crash id":
+        return "crash_id"
+    if field.kind == "signature":
+        return "nullif(signature, 0)"
+    return "NULL" if column is None else column.name
+
+
+def _group(snapshot: Snapshot, value: str, condition: Condition, size: int) -> list[tuple[Any, int, int]]:
+    """Return the most frequent values, and whatever is not a value, each with crashes and installations."""
+    rest = f"GROUP BY 1 ORDER BY {value} IS NULL OR {value} = {OWN} DESC, 2 DESC LIMIT {size}"
+    return snapshot.select(f"{value}, count(*), count(DISTINCT installation)", condition, rest)
+
+
+def _own_values(snapshot: Snapshot, column: Column, condition: Condition, size: int) -> list[FacetValue]:
+    """Return the most frequent texts that are no words."""
+    where = condition.also(f"crash.{column.name} = {OWN}")
+    expressions = f"{sql_of_own_text(column)}, count(*), count(DISTINCT installation)"
+    rows = snapshot.select(expressions, where, f"GROUP BY 1 ORDER BY 2 DESC LIMIT {size}")
+    return [FacetValue(*row) for row in rows]
+
+
+def _named(snapshot: Snapshot, field: SearchableField, values: list[FacetValue]) -> list[FacetValue]:
+    """Return values with the texts in place of the numbers of words or signatures; equal ones are added up."""
+    table = "signature" if field.kind == "signature" else "word"
+    texts = texts_of(snapshot, table, [each.value for each in values if isinstance(each.value, int)])
+    crashes: Counter[str] = Counter()
+    installations: Counter[str] = Counter()
+    for each in values:
+        text = texts.get(each.value, "") if isinstance(each.value, int) else str(each.value)
+        crashes[text] += each.crashes
+        installations[text] += each.installations or 0
+    return [FacetValue(text, crashes[text], installations[text]) for text in crashes]
+
+
+def _facet_of_items(snapshot: Snapshot, name: str, field: SearchableField, condition: Condition, size: int) -> Facet:
+    """Count the items of lists, or the leaves of objects: each set of them that crashes have is split once."""
+    column = snapshot.column(field)
+    if column is None:
+        return Facet(name, (), count_crashes(snapshot, condition))
+    stored = f"CASE WHEN {column.name} = {OWN} THEN {sql_of_own_text(column)} ELSE {column.name} END"
+    rows = snapshot.select(f"{stored}, count(*)", condition, "GROUP BY 1")
+    texts = texts_of(snapshot, "word", [each for each, _ in rows if isinstance(each, int)])
+    items = {each: str(texts.get(each, each)).strip(BETWEEN).split(BETWEEN) for each, _ in rows if each is not None}
+    crashes: Counter[str] = Counter()
+    for each, count in rows:
+        for item in items.get(each, ()):
+            crashes[item] += count
+    most = sorted(crashes.items(), key=lambda item: (-item[1], item[0]))[:size]
+    installations = _installations_of_items(
+        snapshot, stored, condition, items, [item for item, _ in most[:MAXIMUM_ITEMS_WITH_INSTALLATIONS]]
+    )
+    values = (FacetValue(item.replace(NAMES, "="), count, installations.get(item)) for item, count in most)
+    return Facet(name, tuple(values), dict(rows).get(None, 0))
+
+
+def _installations_of_items(
+    snapshot: Snapshot, stored: str, condition: Condition, items: dict[Any, list[str]], wanted: Sequence[str]
+) -> dict[str, int]:
+    """Return the number of installations of each item. Takes a byte for each item of each installation."""
+    places = {item: place for place, item in enumerate(wanted)}
+    flags = [bytearray() for _ in wanted]
+    of_sets = {each: [flags[places[item]] for item in listed if item in places] for each, listed in items.items()}
+    numbers: dict[int, int] = {}
+    for each, installation in snapshot.connection.execute(
+        condition.select(f"{stored}, installation"), condition.parameters
+    ):
+        if installation is None or each is None:
+            continue
+        number = numbers.setdefault(installation, len(numbers))
+        for flag in of_sets[each]:
+            if number >= len(flag):
+                flag.extend(bytes(number + 1024 - len(flag)))
+            flag[number] = 1
+    return {item: flags[place].count(1) for item, place in places.items()}
+
+
+def day_counts(snapshot: Snapshot, condition: Condition) -> dict[int, int]:
+    return dict(snapshot.select(f"date / {MILLISECONDS_OF_DAY}, count(*)", condition, "GROUP BY 1"))
+
+
+def split_days(snapshot: Snapshot, condition: Condition, field: SearchableField) -> dict[Any, dict[int, int]]:
+    """Return the crashes of each day by the most frequent values of a field."""
+    column = snapshot.column(field)
+    if field.kind == "signature":
+        value, is_word = "nullif(signature, 0)", True
+    elif column is None or field.kind in ("items", "leaves", "crash id"):
+        return {}
+    else:
+        value, is_word = column.name, column.has_words
+        if column.has_words:
+            value = f"CASE WHEN {column.name} = {OWN} THEN {sql_of_own_text(column)} ELSE {column.name} END"
+    rows = snapshot.select(f"{value}, date / {MILLISECONDS_OF_DAY}, count(*)", condition, "GROUP BY 1, 2")
+    totals: Counter[Any] = Counter()
+    for each, _, crashes in rows:
+        totals[each] += crashes
+    kept = {each for each, _ in totals.most_common(_MOST_SPLITS)}
+    numbers = [each for each in kept if is_word and isinstance(each, int)]
+    texts = texts_of(snapshot, "signature" if field.kind == "signature" else "word", numbers)
+    splits: dict[Any, dict[int, int]] = {}
+    for each, day, crashes in rows:
+        if each in kept:
+            shown = texts.get(each, "") if is_word and isinstance(each, int) else each
+            shown = None if shown is None else shown_value(field, shown)
+            splits.setdefault(shown, {})[day] = crashes
+    return splits

@@ -1,0 +1,288 @@
+"""SQLiteCrashIndex: find crashes in the file of a SQLiteSearchIndex."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Self
+
+from socorro_processor.errors import CrashStorageError
+from socorro_processor.fields import FieldTable
+from socorro_processor.search.base import (
+    MAXIMUM_FACET_SIZE,
+    MAXIMUM_FACETS,
+    MAXIMUM_PAGE,
+    MAXIMUM_TOP,
+    SHOWN,
+    CrashIndex,
+    DayCount,
+    Facet,
+    IndexState,
+    Page,
+    SignatureRecord,
+    Sort,
+    Top,
+    check_bounds,
+    check_days,
+    check_filters,
+    read_cursor,
+    write_cursor,
+)
+from socorro_processor.search.filters import Filter
+from socorro_processor.search.indexed_crash import clean_text
+from socorro_processor.search.searchable import FieldLookup, SearchableField, searchable_fields
+from socorro_processor.search.sqlite.conditions import Condition, Conditions, day_number, day_range, moment_of
+from socorro_processor.search.sqlite.directory import IndexDirectory
+from socorro_processor.search.sqlite.facets import count_values, day_counts, split_days
+from socorro_processor.search.sqlite.file import (
+    REMEDY,
+    IndexFailure,
+    IndexFile,
+    IndexUnusable,
+    describe,
+    is_damage,
+    translated_errors,
+)
+from socorro_processor.search.sqlite.journal import Journal, Position
+from socorro_processor.search.sqlite.pages import found_crashes, sorted_rows
+from socorro_processor.search.sqlite.snapshot import Snapshot, count_crashes
+from socorro_processor.search.sqlite.top import TopSignatures
+from socorro_processor.search.sqlite.writing import position_of
+
+LONGEST = 20.0
+"""Seconds of a call."""
+_TIMEOUT = 2.0
+"""Seconds to wait for a lock; readers need one only while a file is opened."""
+_MOST_IDLE = 4
+"""Connections that stay open for later calls."""
+_BATCH = 1000
+"""Crash ids that are read at once."""
+
+
+class SQLiteCrashIndex(CrashIndex):
+    """Reads snapshots: a call sees each crash and the roll-ups as they were at its beginning."""
+
+    def __init__(self, path: Path, table: FieldTable, longest: float = LONGEST) -> None:
+        """``path`` is the directory of the index; ``longest``: seconds that a call may take."""
+        self._directory = IndexDirectory(path)
+        self._journal = Journal(self._directory.waiting)
+        self._fields = searchable_fields(table)
+        self._lookup = FieldLookup(table, self._fields)
+        self._longest = longest
+        self._lock = threading.Lock()
+        self._idle: list[IndexFile] = []
+
+    def fields(self) -> Mapping[str, SearchableField]:
+        return self._fields
+
+    def find(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        fields: Sequence[str] = SHOWN,
+        sort: Sort = Sort(),  # noqa: B008
+        limit: int = 50,
+        after: str | None = None,
+        protected: bool = False,
+    ) -> Page:
+        check_filters(filters)
+        check_bounds("a limit of", limit, MAXIMUM_PAGE)
+        shown = [self._lookup.of_name(name, protected=protected) for name in fields]
+        by = self._lookup.of_name(sort.field, protected=protected)
+        position = None if after is None else read_cursor(after, sort)
+        with self._reading() as snapshot:
+            condition = snapshot.conditions.of_crashes(filters, protected=protected)
+            rows = sorted_rows(snapshot, condition, by, sort, position, limit + 1)
+            crashes = found_crashes(snapshot, [row[0] for row in rows[:limit]], fields, shown)
+        more = write_cursor(sort, rows[limit - 1][::-1]) if len(rows) > limit else None
+        return Page(tuple(crashes), more)
+
+    def crash_ids(self, filters: Sequence[Filter] = (), *, protected: bool = False) -> Iterator[str]:
+        after: str | None = None
+        while True:
+            page = self.find(filters, fields=(), limit=_BATCH, after=after, protected=protected)
+            yield from (crash.crash_id for crash in page.crashes)
+            if (after := page.next) is None:
+                return
+
+    def count(self, filters: Sequence[Filter] = (), *, protected: bool = False) -> int:
+        check_filters(filters)
+        with self._reading() as snapshot:
+            condition = snapshot.conditions.of_crashes(filters, protected=protected)
+            return count_crashes(snapshot, condition)
+
+    def facets(
+        self, fields: Sequence[str], filters: Sequence[Filter] = (), *, size: int = 10, protected: bool = False
+    ) -> tuple[Facet, ...]:
+        check_filters(filters)
+        check_bounds("a number of facets of", len(fields), MAXIMUM_FACETS, 0)
+        check_bounds("a size of facets of", size, MAXIMUM_FACET_SIZE)
+        counted = [self._lookup.of_name(name, protected=protected) for name in fields]
+        with self._reading() as snapshot:
+            condition = snapshot.conditions.of_crashes(filters, protected=protected)
+            return tuple(
+                count_values(snapshot, name, field, condition, size)
+                for name, field in zip(fields, counted, strict=True)
+            )
+
+    def histogram(
+        self,
+        first_day: date,
+        last_day: date,
+        filters: Sequence[Filter] = (),
+        *,
+        by: str | None = None,
+        protected: bool = False,
+    ) -> tuple[DayCount, ...]:
+        check_filters(filters)
+        days = check_days(first_day, last_day)
+        field = None if by is None else self._lookup.of_name(by, protected=protected)
+        with self._reading() as snapshot:
+            condition = snapshot.conditions.of_crashes(filters, protected=protected).also(
+                "date >= ? AND date < ?", *day_range(first_day, last_day)
+            )
+            counts = day_counts(snapshot, condition)
+            splits = split_days(snapshot, condition, field) if field else {}
+        first = day_number(first_day)
+        return tuple(
+            DayCount(
+                first_day + timedelta(days=number),
+                counts.get(first + number, 0),
+                {value: by_day[first + number] for value, by_day in splits.items() if first + number in by_day},
+            )
+            for number in range(days)
+        )
+
+    def top(
+        self,
+        first_day: date,
+        last_day: date,
+        filters: Sequence[Filter] = (),
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        protected: bool = False,
+    ) -> Top:
+        check_filters(filters)
+        check_days(first_day, last_day)
+        check_bounds("a limit of", limit, MAXIMUM_TOP)
+        check_bounds("an offset of", offset, 10**9, 0)
+        with self._reading() as snapshot:
+            counting = TopSignatures(
+                snapshot.connection,
+                snapshot.conditions.of_crashes(filters, protected=protected),
+                snapshot.conditions.of_roll_up(filters, protected=protected),
+            )
+            return counting.top(first_day, last_day, limit, offset)
+
+    def records(self, signature: str) -> tuple[SignatureRecord, ...]:
+        with self._reading() as snapshot:
+            rows = snapshot.rows(
+                "SELECT text, product, first, last, first_version FROM seen JOIN signature ON id = signature "
+                "WHERE signature = (SELECT id FROM signature WHERE text = ?) ORDER BY first, product",
+                (clean_text(signature),),
+            )
+        return tuple(
+            SignatureRecord(text, product or None, moment_of(first), moment_of(last), version)
+            for text, product, first, last, version in rows
+        )
+
+    def state(self) -> IndexState:
+        place = f"search index {self._directory.path}"
+        try:
+            if self._directory.current() is None:
+                waiting = self._journal.waiting(Position())
+                why = f"there is no search index in {self._directory.path} yet: `socorro search index` makes it"
+                return IndexState(place, 0, False, waiting, why)
+            with self._reading() as snapshot:
+                crashes = count_crashes(snapshot, Condition())
+                position = position_of(snapshot.connection)
+            waiting = self._journal.waiting(position)
+            is_complete = self._directory.is_complete()
+        except (CrashStorageError, OSError) as error:
+            return IndexState(place, 0, False, 0, str(error))
+        problem = "" if is_complete else may_lack_crashes(self._directory.path)
+        return IndexState(place, crashes, is_complete, waiting, problem)
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for file in idle:
+            _close(file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Snapshot]:
+        """Open the file in use, and read one snapshot of it. Raises TransientStorageError."""
+        with translated_errors("read", self._directory.path):
+            if why := self._directory.damage():
+                raise IndexUnusable(f"it is damaged ({why}): {REMEDY}")
+            file = self._take()
+            try:
+                with file.reading(self._longest) as connection:
+                    yield Snapshot(connection, file.columns, Conditions(connection, file.columns, self._lookup))
+            except IndexFailure as error:
+                if is_damage(error):
+                    with suppress(OSError):
+                        self._directory.mark_damaged(describe(error))
+                _close(file)
+                raise
+            except BaseException:
+                _close(file)
+                raise
+            self._put_back(file)
+
+    def _take(self) -> IndexFile:
+        """Return the file in use, open."""
+        name = self._directory.current()
+        while True:
+            if name is None:
+                raise IndexUnusable(f"there is none: {REMEDY}")
+            if (file := self._idle_file(name)) is not None:
+                return file
+            try:
+                return IndexFile(self._directory.path / name, self._fields, _TIMEOUT)
+            except IndexFailure:
+                # A new index may have taken its place meanwhile.
+                before, name = name, self._directory.current()
+                if name == before:
+                    raise
+
+    def _idle_file(self, name: str) -> IndexFile | None:
+        """Return an open file that nobody uses; close those that are not in use any more."""
+        found = None
+        outdated = []
+        with self._lock:
+            while self._idle and found is None:
+                file = self._idle.pop()
+                if file.path.name == name:
+                    found = file
+                else:
+                    outdated.append(file)
+        for each in outdated:
+            _close(each)
+        return found
+
+    def _put_back(self, file: IndexFile) -> None:
+        with self._lock:
+            if len(self._idle) < _MOST_IDLE:
+                self._idle.append(file)
+                return
+        _close(file)
+
+
+def may_lack_crashes(path: Path) -> str:
+    return f"the search index in {path} may lack crashes: `socorro search index` adds them"
+
+
+def _close(file: IndexFile) -> None:
+    with suppress(*IndexFailure):
+        file.close()
