@@ -28,7 +28,7 @@ _REGISTERS_IN_LINE = 4
 _REGISTER_WIDTH = 4  # characters of a name; a longer one shifts its value
 
 _FACT_STYLES = {"": "", "title": "bold", "reason": "red", "remark": "yellow", "failure": "bold red"}
-_UNWRAPPED = ("crash", "minidump", "signature", "made from")
+_UNWRAPPED = ("crash", "minidump", "signature", "made from", "changed from")
 """The facts that stay on one line, to be copied."""
 _FRAME_STYLES = {GUESSED: "yellow", INLINED: "cyan"}
 
@@ -59,8 +59,7 @@ def plain_report(report: CrashReport, shown: Shown) -> Iterator[str]:
 
 
 def _lines(report: CrashReport, width: int | None, shown: Shown) -> Iterator[Text]:
-    for label, value, kind in report.facts():
-        yield from field(label, value, _FACT_STYLES[kind], None if label in _UNWRAPPED else width)
+    yield from facts(report, width)
     yield from section("Java stack", report.java_stack(), None, all_lines=shown.all_lines)
     for dump in report.dumps():
         yield Text(f"\nDump {dump.name}", "bold") if dump.name is not None else Text()
@@ -77,6 +76,17 @@ def _lines(report: CrashReport, width: int | None, shown: Shown) -> Iterator[Tex
         yield from _modules(dump.walked, width) if shown.modules else _modules_in_short(dump.walked)
     yield from section("Other", sentences.other_fields(report), width, all_lines=shown.all_lines)
     yield from section("Notes", report.notes(), width, all_lines=shown.all_lines)
+
+
+def facts(report: CrashReport, width: int | None) -> Iterator[Text]:
+    for label, value, kind in report.facts():
+        yield from field(label, value, _FACT_STYLES[kind], None if label in _UNWRAPPED else width)
+
+
+def stack(thread: Thread, width: int | None) -> list[Text]:
+    """Return the lines of a stack, without a title."""
+    rows = [_frame_row(each, width) for each in folded(thread.frames)]
+    return list(table(rows, _FRAME_SHARES, width))
 
 
 def _crashing_thread(dump: WalkedDump, advice: list[str], width: int | None, shown: Shown) -> Iterator[Text]:
@@ -97,8 +107,7 @@ def _crashing_thread(dump: WalkedDump, advice: list[str], width: int | None, sho
 
 def _thread(title: str, thread: Thread, width: int | None, shown: Shown) -> Iterator[Text]:
     yield Text.assemble((title, "bold"), f": {sentences.count_of_frames(thread)}")
-    rows = [_frame_row(each, width) for each in folded(thread.frames)]
-    lines = list(table(rows, _FRAME_SHARES, width))
+    lines = stack(thread, width)
     yield from lines if shown.all_lines else excerpt(lines)
     if doubtful := sentences.guesses(thread):
         yield Text(doubtful, "yellow")

@@ -121,9 +121,9 @@ class WalkedDump:
         """The thread that crashed; None if the stackwalker named none."""
         return self._thread(plain(self._number), self._crashing) if self._crashing else None
 
-    def other_threads(self) -> Iterator[Thread]:
-        """Yield each thread except the crashing one."""
-        for index, thread in enumerate(self._threads):
+    def other_threads(self, maximum: int | None = None) -> Iterator[Thread]:
+        """Yield each thread except the crashing one; with a ``maximum``, only the first ones."""
+        for index, thread in enumerate(self._threads[:maximum]):
             if not (self._crashing and index == self._number):
                 yield self._thread(str(index), thread)
 
