@@ -60,8 +60,7 @@ def report_page(pages: Pages, sources: ReportSources, word: str, viewer: Viewer)
         return _waiting_page(pages, crash_id, raw) if raw is not None else failure_page(pages, error)
     except CrashStorageError as error:
         return failure_page(pages, error)
-    public = Protection(sources.fields).redact_raw(raw or {})
-    report = CrashReport(processed, places=sources.places, annotations=(raw or {}) if viewer.sees_protected else public)
+    report = CrashReport(processed, places=sources.places)
     signature = processed.get("signature")
     around = Surroundings(
         sources.links,

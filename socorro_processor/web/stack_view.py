@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from socorro_processor.layout import counted
@@ -130,9 +130,9 @@ class StackViewer:
 
     def _thread(self, thread: Thread, maximum: int, longest: int, *, crashed: bool, folds: bool) -> ThreadView:
         names = _names(thread)
-        items = list(folded(thread.frames))
-        rows = [(self._row(item, names, longest), folds and self._is_dull(item, names)) for item in items[:maximum]]
-        left_out = len(items) - len(rows)
+        items = list(islice(folded(thread.frames), maximum))
+        rows = [(self._row(item, names, longest), folds and self._is_dull(item, names)) for item in items]
+        left_out = len(thread.frames) - sum(map(_frames_of, items))
         top = next((frame.function for frame in thread.frames), "")
         return ThreadView(
             f"{self._prefix}thread-{thread.number[:20]}",
@@ -171,6 +171,11 @@ class StackViewer:
             return False
         name = names[id(item)]
         return name[1] > 0 and name not in self._signed and is_of_system(item)
+
+
+def _frames_of(item: Frame | Fold) -> int:
+    """Return the number of frames that an item stands for."""
+    return item.frames * item.times if isinstance(item, Fold) else 1
 
 
 def _names(thread: Thread) -> dict[int, FrameName]:
