@@ -47,11 +47,17 @@ _SOURCE = re.compile(
     re.IGNORECASE,
 )
 """The sources of standard libraries, whose functions are often inlined into a program."""
+_FUNCTION = re.compile(
+    r"<?(?:std|__gnu_cxx)::.*"
+    r"|core::(?:ops::function|panicking|option|result)::.*|alloc::boxed::.*|<.{1,200} as core::ops::function::Fn.*"
+    r"|__rust_\w+|rust_begin_unwind|rust_panic|set_alt_signal_stack_and_start"
+    r"|__libc_start_\w+|__tmainCRTStartup|__scrt_common_main\w*|(?:w?Win)?[mM]ainCRTStartup|BaseThreadInitThunk",
+)
+"""The functions of standard libraries that are linked into a program, whose sources are not always named."""
 _LONGEST_NAME = 300  # characters that are looked at
 
 
 def is_of_system(frame: Frame) -> bool:
     """Return True for a frame of the operating system or a language's own library, as far as names tell."""
-    if _SOURCE.fullmatch(frame.path[:_LONGEST_NAME]):
-        return True
-    return _MODULE.fullmatch(frame.module[:_LONGEST_NAME]) is not None
+    parts = ((_MODULE, frame.module), (_SOURCE, frame.path), (_FUNCTION, frame.function))
+    return any(pattern.fullmatch(text[:_LONGEST_NAME]) for pattern, text in parts)

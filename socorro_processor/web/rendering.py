@@ -22,7 +22,11 @@ from socorro_processor.untrusted import plain
 
 _PACKAGE = "socorro_processor.web"
 _STATIC = "static"
-STATIC_TYPES = {"style.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
+STATIC_TYPES = {
+    "icon.svg": "image/svg+xml",
+    "page.js": "text/javascript; charset=utf-8",
+    "style.css": "text/css; charset=utf-8",
+}
 """The files that pages load, with their content types."""
 
 

@@ -29,7 +29,8 @@ _GROUPS = (
     ("When", ("crashed", "submitted", "processed", "result")),
 )
 """The groups of facts, and the labels of those in each; the others stand first, in the order of the report."""
-_IN_TITLE = ("crash", "signature")
+_IN_TITLE = ("crash", "signature", "changed from")
+"""The facts that the head of the page says in its own way."""
 
 
 class DumpView(NamedTuple):
@@ -131,10 +132,10 @@ def _warnings(report: CrashReport) -> Iterator[str]:
 
 
 def _groups(facts: list[Fact]) -> Iterator[tuple[str, list[Fact]]]:
-    named = {label for _, labels in _GROUPS for label in labels}
+    named = {label for _, labels in _GROUPS for label in labels}.union(_IN_TITLE)
     shown = [fact._replace(value=_cut(fact.value, _LONGEST_FACT)) for fact in facts]
-    yield "", [fact for fact in shown if fact.label not in named]
-    for title, labels in _GROUPS:
+    others = tuple({fact.label for fact in shown}.difference(named))
+    for title, labels in (("", others), *_GROUPS):
         if group := [fact for fact in shown if fact.label in labels]:
             yield title, group
 

@@ -21,7 +21,7 @@ _FEWEST_ROWS = 8
 """Rows of another thread, however many threads there are."""
 _SHORTEST_RUN = 4
 """System frames that are worth folding away."""
-_LONGEST_NAME = 1000
+_LONGEST_NAME = 400
 """Characters of a function on the stack that crashed."""
 _LONGEST_NAME_OF_OTHERS = 240
 _LONGEST_SOURCE = 200
