@@ -24,7 +24,10 @@ def link(path: str, line: str = "7", version: str = "2.3.1") -> str:
     [
         ("git:github.com/o/r:src/a b.cpp:4f1c", "https://github.com/o/r/blob/4f1c/src/a%20b.cpp#L7"),
         ("git:gitlab.com/g/s/r:a.c:4f1c", "https://gitlab.com/g/s/r/-/blob/4f1c/a.c#L7"),
-        ("hg:hg.mozilla.org/mozilla-central:dom/A.cpp:4f", "https://hg.mozilla.org/mozilla-central/file/4f/dom/A.cpp#l7"),
+        (
+            "hg:hg.mozilla.org/mozilla-central:dom/A.cpp:4f",
+            "https://hg.mozilla.org/mozilla-central/file/4f/dom/A.cpp#l7",
+        ),
         ("/rustc/4f1c/library/std/src/rt.rs", "https://github.com/rust-lang/rust/blob/4f1c/library/std/src/rt.rs#L7"),
         ("/build/lightbox/photos/exif.h", "https://git.example.com/lightbox/blob/v2.3.1/photos/exif.h#L7"),
         ("C:\\build\\photos\\exif.h", "http://localhost:8080/photos/exif.h?line=7"),
@@ -55,7 +58,9 @@ def test_other_files_and_files_that_would_lead_elsewhere_have_no_link(path: str)
     assert link(path) == ""
 
 
-@pytest.mark.parametrize("hostile", ['"><script>', "javascript:alert(1)", "\x1b[2J", "\u202e", "a?b#c", "//evil.example/"])
+@pytest.mark.parametrize(
+    "hostile", ['"><script>', "javascript:alert(1)", "\x1b[2J", "\u202e", "a?b#c", "//evil.example/"]
+)
 def test_a_path_cannot_leave_its_part_of_the_address(hostile: str) -> None:
     address = link(f"/build/lightbox/{hostile}")
     assert address == "" or address.startswith("https://git.example.com/lightbox/blob/v2.3.1/")

@@ -87,10 +87,11 @@ def html_of(
     processed: ProcessedCrash | Exception | None,
     raw: RawCrash | Exception | None = None,
     viewer: Viewer = EVERYTHING,
-    word: str = CRASH_ID,
+    word: str = "",
     **more: Any,
 ) -> str:
-    return report_page(pages(), sources(OneCrash(processed, raw), **more), word, viewer).html
+    crash_id = processed.get("uuid", CRASH_ID) if isinstance(processed, dict) else CRASH_ID
+    return report_page(pages(), sources(OneCrash(processed, raw), **more), word or crash_id, viewer).html
 
 
 def page_of(
@@ -104,8 +105,6 @@ def page_of(
 
 def rows_of(element: Element) -> list[str]:
     """Return the frames of stacks, each as a line of words; a folded run has its frames in their place."""
-    return [" ".join(cell.text for cell in row.all() if cell.tag in ("th", "td") and cell.text) for row in _rows(element)]
-
-
-def _rows(element: Element) -> list[Element]:
-    return [row for table in element.all("table", class_="frames") for row in table.one("tbody").all("tr")]
+    tables = element.all("table", class_="frames")
+    rows = [row for table in tables for row in table.one("tbody").all("tr")]
+    return [" ".join(cell.text for cell in row.all() if cell.tag in ("th", "td") and cell.text) for row in rows]
