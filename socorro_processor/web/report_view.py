@@ -66,6 +66,8 @@ class ReportView:
     java: list[str]
     java_left_out: str
     dumps: list[DumpView]
+    has_main_dump: bool
+    """False for a crash of Java only."""
     dumps_left_out: str
     advice: list[str]
     why: WhyView | None
@@ -102,15 +104,16 @@ def report_view(report: CrashReport, crash_id: str, around: Surroundings) -> Rep
     return ReportView(
         crash_id=crash_id,
         title=f"{_cut(signature, 100)} - {text_of(report.crash, 'product') or 'crash'} {crash_id[:8]}",
-        signature=signature,
+        signature=_cut(signature, _LONGEST_FACT),
         signature_path=around.signature_path,
-        changed_from=next((fact.value for fact in facts if fact.label == "changed from"), ""),
+        changed_from=_cut(next((fact.value for fact in facts if fact.label == "changed from"), ""), _LONGEST_FACT),
         warnings=[*around.warnings, *_warnings(report)],
         facts=list(_groups(facts)),
         neighbours=around.neighbours,
         java=[_cut(line, _LONGEST_LINE) for line in java[:_MAXIMUM_JAVA_LINES]],
         java_left_out=_more(len(java) - _MAXIMUM_JAVA_LINES, "more line"),
         dumps=[_dump(number, dump, report, around) for number, dump in enumerate(dumps[:_MAXIMUM_DUMPS])],
+        has_main_dump=any(dump.name is None for dump in dumps),
         dumps_left_out=_more(len(dumps) - _MAXIMUM_DUMPS, "more dump"),
         advice=report.advice,
         why=around.why,

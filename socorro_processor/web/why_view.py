@@ -89,7 +89,7 @@ def why_view(signer: Signer, raw: RawCrash, processed: ProcessedCrash, *, with_f
         sentences = why(explained.stack)
     made_by = explained.made_by
     return WhyView(
-        now=plain(now),
+        now=_cut(now),
         is_changed=isinstance(stored, str) and stored not in ("", now),
         thread=explained.thread,
         frames=frames,
