@@ -1,4 +1,4 @@
-"""Where pages of reports get what they say, and what their viewers may see of it."""
+"""The sources of a crash's page: stores, rules, options; and the permissions of its viewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page of a crash shows, in the order of the page; the template only lays it out."""
+"""The content of a crash's page, in its order; the template only lays it out."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DumpView(NamedTuple):
 class ReportView:
     crash_id: str
     title: str
-    """Of the page, for a browser's tab."""
+    """The title of the page, for a browser's tab."""
     signature: str
     signature_path: str
     changed_from: str
@@ -83,7 +83,7 @@ class ReportView:
 
 
 class Surroundings(NamedTuple):
-    """What the page says beside the report."""
+    """All that the page says beside the report."""
 
     links: SourceLinks
     neighbours: Neighbours

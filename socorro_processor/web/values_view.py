@@ -22,7 +22,7 @@ _MAXIMUM_ATTACHMENTS = 60
 class ValueRow(NamedTuple):
     name: str
     doc: str
-    """What the field holds; empty if the table of fields does not know it."""
+    """A phrase about the field; empty if the table of fields does not know it."""
     lines: list[str]
     left_out: str
 

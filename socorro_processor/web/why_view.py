@@ -57,7 +57,7 @@ class WhyView(NamedTuple):
     frames: list[WhyFrame]
     below: list[BelowFrame]
     exceptions: list[tuple[str, str, bool]]
-    """Of a Java stack: a word, the exception, and if it is the one that counts."""
+    """The exceptions of a Java stack: a word, its text, and True for the one that counts."""
     sentences: list[str]
     made: str
     """The signature of the stack."""
