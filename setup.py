@@ -28,6 +28,7 @@ setup(
         "socorro_processor": ["py.typed"],
         "socorro_processor.crashstorage.postgresql": ["migrations/*.sql"],
         "socorro_processor.testing": ["*.json"],
+        "socorro_processor.web": ["static/*", "templates/*"],
         "socorro_processor.config": ["*.ini", "*.json", "grafana/*", "prometheus/*", "systemd/*", "systemd/*/*"],
         "socorro_processor.siglists": ["*.txt", "2026/*.txt", "README.rst"],
     },

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from socorro_processor.cli.command import Command, family
-from socorro_processor.cli.layout import Row, print_table
 from socorro_processor.cli.progress import spinner
 from socorro_processor.configuration import Configuration
 from socorro_processor.jobs import (
@@ -29,6 +28,7 @@ from socorro_processor.jobs.job import Job
 from socorro_processor.jobs.ledger import JobRecord
 from socorro_processor.jobs.postgresql_ledger import configured_ledger
 from socorro_processor.jobs.running import overdue_jobs, run_job
+from socorro_processor.layout import Row, print_table
 from socorro_processor.monitoring.prometheus import writing_metrics
 from socorro_processor.monitoring.statsd import sending_metrics
 from socorro_processor.untrusted import plain

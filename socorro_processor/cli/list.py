@@ -13,11 +13,11 @@ from itertools import islice
 from rich.console import Console
 
 from socorro_processor.cli.command import Command
-from socorro_processor.cli.layout import Row, table, titles, width_of
 from socorro_processor.cli.search_arguments import utf8
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, WholeNumber, argument
 from socorro_processor.crashstorage.newest import CrashSummary
+from socorro_processor.layout import Row, table, titles, width_of
 from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.untrusted import joined, moment_of, plain, text_of
 

@@ -13,7 +13,7 @@ from socorro_processor.cli.command import Command
 from socorro_processor.cli.crash_files import add_annotations_argument, names_files
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
 from socorro_processor.cli.process_files import process_files
-from socorro_processor.cli.report import add_report_arguments
+from socorro_processor.cli.show import add_report_arguments
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.history import FORCE, NO_HISTORY, History

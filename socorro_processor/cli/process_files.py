@@ -17,14 +17,14 @@ from socorro_processor.app.fetch_transform_save import number_of_threads
 from socorro_processor.app.submission import Dumps, check_minidumps, new_raw_crash
 from socorro_processor.app.temporary_directory import ProcessDirectory
 from socorro_processor.cli.crash_files import crashes_in, read_annotations
-from socorro_processor.cli.report import print_report
-from socorro_processor.cli.show import as_json
+from socorro_processor.cli.show import as_json, shown_by
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, DotDict
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
 from socorro_processor.errors import ConfigurationError, CrashIDNotFound, SocorroError, TransientStorageError
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 from socorro_processor.report.crash_report import CrashReport
+from socorro_processor.report.printed_report import print_report
 from socorro_processor.report.symbol_places import SymbolPlaces
 from socorro_processor.serialization import Note, ignore
 from socorro_processor.symbols.supplier import rules_with_symbols
@@ -127,4 +127,4 @@ def _print(
     if not is_first:
         print()
     report = CrashReport(processed, file=str(next(iter(dumps.values()))), places=places, annotations=annotations)
-    print_report(report, Console(highlight=False), all_threads=arguments.all_threads, with_modules=arguments.modules)
+    print_report(report, Console(highlight=False), shown_by(arguments))

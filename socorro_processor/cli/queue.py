@@ -13,10 +13,10 @@ from functools import partial
 from socorro_processor.cli import queue_purge, queue_status
 from socorro_processor.cli.command import Command, family, queue_for_reading
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
-from socorro_processor.cli.layout import Row, counted_with_verb, print_table
 from socorro_processor.configuration import Configuration, read_day
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, SetAsideCrash, SetAsideState
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
+from socorro_processor.layout import Row, counted_with_verb, print_table
 from socorro_processor.untrusted import plain
 
 _COLUMN_SHARES = (0.25, 0.15, 0.1, 0.05, 0.0)

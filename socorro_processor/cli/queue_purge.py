@@ -8,11 +8,11 @@ import sys
 from contextlib import closing
 
 from socorro_processor.cli.command import Command, queue_for_reading
-from socorro_processor.cli.layout import counted, counted_with_verb
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.base import QUEUES, SET_ASIDE_STATES, CrashQueueBase
 from socorro_processor.crashqueue.status import count_purgeable
 from socorro_processor.errors import ConfigurationError, CrashQueueError
+from socorro_processor.layout import counted, counted_with_verb
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.monitoring.log import set_up_logging
 

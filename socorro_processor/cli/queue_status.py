@@ -14,11 +14,11 @@ from rich.live import Live
 from rich.text import Text
 
 from socorro_processor.cli.command import Command, queue_for_reading
-from socorro_processor.cli.layout import Row, table, titles, width_of
 from socorro_processor.configuration import Configuration, Seconds, argument
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, InFlight, InFlightAt, QueueName
 from socorro_processor.crashqueue.status import QueueStatus, count_purgeable
 from socorro_processor.errors import CrashQueueError
+from socorro_processor.layout import Row, table, titles, width_of
 from socorro_processor.untrusted import plain
 
 _INTERVAL = 2.0

@@ -12,12 +12,12 @@ from rich.progress import TimeRemainingColumn
 
 from socorro_processor.cli.command import Command, build_component, queue_for_reading
 from socorro_processor.cli.crash_ids import add_crash_id_arguments, read_crash_ids
-from socorro_processor.cli.layout import counted
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.errors import ConfigurationError, CrashQueueError
+from socorro_processor.layout import counted
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.monitoring.log import set_up_logging
 from socorro_processor.removal import CrashToRemove, Removal, find_in_queue, may_be_in_work, wait_while_in_work

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from socorro_processor.cli.command import Command, build_component
 from socorro_processor.cli.crash_ids import CrashIDs, add_crash_id_arguments, read_crash_ids
-from socorro_processor.cli.layout import counted_with_verb
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.search_arguments import tell_state
 from socorro_processor.cli.standard_error import say
@@ -21,6 +20,7 @@ from socorro_processor.configuration import Configuration, Seconds, argument, re
 from socorro_processor.crashqueue.base import QueueName
 from socorro_processor.crashqueue.history import FORCE
 from socorro_processor.errors import ConfigurationError, SocorroError
+from socorro_processor.layout import counted_with_verb
 from socorro_processor.reprocessing.journal import Journal, journal_name, read_journal
 from socorro_processor.reprocessing.results import Outcome, Results, Summary
 from socorro_processor.reprocessing.submission import submit_all

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from socorro_processor.cli import search_index
 from socorro_processor.cli.command import Command
-from socorro_processor.cli.layout import Row, counted, print_table, table, titles, width_of
+from socorro_processor.layout import Row, counted, print_table, table, titles, width_of
 from socorro_processor.cli.search_arguments import (
     FORMS,
     add_date,

@@ -6,7 +6,7 @@ import argparse
 from datetime import date, timedelta
 from typing import Any
 
-from socorro_processor.cli.layout import counted
+from socorro_processor.layout import counted
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import WholeNumber, argument, read_days
 from socorro_processor.search.base import CrashIndex

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from socorro_processor.cli.command import Command, build_component
-from socorro_processor.cli.layout import counted
+from socorro_processor.layout import counted
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration

@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import closing
 
 from rich.console import Console
 
 from socorro_processor.cli.command import Command, build_component
 from socorro_processor.cli.crash_ids import FORMS, crash_id_of
-from socorro_processor.cli.report import add_report_arguments, print_report
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
 from socorro_processor.crashstorage.base import ProcessedCrash
 from socorro_processor.report.crash_report import CrashReport
 from socorro_processor.report.find_processed import find_processed
+from socorro_processor.report.printed_report import Shown, print_report
 from socorro_processor.report.symbol_places import SymbolPlaces
 from socorro_processor.serialization import encode
 
@@ -27,18 +28,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the processed crash itself, a JSON object")
 
 
+def add_report_arguments(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--all-threads", action="store_true", help="show every thread, not only the one that crashed")
+    parser.add_argument("--modules", action="store_true", help="show the modules: version, debug id, symbols")
+    parser.add_argument("--registers", action="store_true", help="show the registers of the thread that crashed")
+
+
+def shown_by(arguments: argparse.Namespace) -> Shown:
+    """Return the parts of a report that a command line asks for."""
+    return Shown(arguments.all_threads, arguments.modules, arguments.registers)
+
+
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     crash_id = crash_id_of(arguments.crash_id)
-    stores = (lambda: build_component("destination", configuration), lambda: build_component("source", configuration))
+    stores = (
+        lambda: closing(build_component("destination", configuration)),
+        lambda: closing(build_component("source", configuration)),
+    )
 
     crash = find_processed(crash_id, stores, say, redacted=arguments.redacted)
     if arguments.json:
         print(as_json(crash, indent=2 if sys.stdout.isatty() else None))
     else:
         report = CrashReport(crash, places=SymbolPlaces.of(configuration.values["processor"]))
-        print_report(
-            report, Console(highlight=False), all_threads=arguments.all_threads, with_modules=arguments.modules
-        )
+        print_report(report, Console(highlight=False), shown_by(arguments))
     return 0
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.crash_ids import STANDARD_INPUT
-from socorro_processor.cli.layout import Row, print_table
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.signature import read_crash
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, DotDict, WholeNumber, argument, read_day
 from socorro_processor.configuration.sources import SourcedValue
 from socorro_processor.errors import ConfigurationError, SocorroError
+from socorro_processor.layout import Row, print_table
 from socorro_processor.signing.preview import Preview
 from socorro_processor.signing.stored_crashes import StoredCrashes
 from socorro_processor.untrusted import plain

@@ -15,11 +15,11 @@ from rich.console import Console
 
 from socorro_processor.cli.command import Command
 from socorro_processor.cli.crash_ids import STANDARD_INPUT, crash_id_of
-from socorro_processor.cli.layout import Row, print_table
 from socorro_processor.cli.signature_explanation import print_explanation
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
 from socorro_processor.errors import InvalidCrashID, SocorroError
+from socorro_processor.layout import Row, print_table
 from socorro_processor.pipeline.rule import Crash
 from socorro_processor.serialization import NotJSON, decode
 from socorro_processor.signature.c_signature import Choice

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from socorro_processor.app import companion
 from socorro_processor.cli.command import Command
-from socorro_processor.cli.layout import table
 from socorro_processor.configuration import Configuration
 from socorro_processor.errors import ConfigurationError
+from socorro_processor.layout import table
 from socorro_processor.symbol_cache.records import Status, is_managed, records_of
 
 _BAR_WIDTH = 40

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from socorro_processor.cli import symbol_cache, symbol_files, symbol_indexes, symbol_store
 from socorro_processor.cli.command import Command, family
-from socorro_processor.cli.layout import print_table
 from socorro_processor.configuration import Configuration, read_day
 from socorro_processor.crashstorage.missed_symbols import MissedModule, missing_symbols_source, most_missed
 from socorro_processor.errors import ConfigurationError
+from socorro_processor.layout import print_table
 from socorro_processor.untrusted import plain
 
 _COLUMNS = (*MissedModule._fields, "crashes")

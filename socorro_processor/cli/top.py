@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import asdict
 
 from socorro_processor.cli.command import Command
-from socorro_processor.cli.layout import Row, counted, print_table
+from socorro_processor.layout import Row, counted, print_table
 from socorro_processor.cli.search_arguments import (
     FORMS,
     add_date,

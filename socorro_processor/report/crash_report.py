@@ -93,6 +93,9 @@ class CrashReport:
         original = text_of(crash, "original_signature")
         if original not in ("", self._signature):
             yield Fact("made from", original)
+        earlier = text_of(crash, "earlier_signature")
+        if earlier not in ("", self._signature):
+            yield Fact("changed from", earlier)
         build, os_name, os_pretty_name, status = (
             text_of(crash, key) for key in ("build", "os_name", "os_pretty_version", "mdsw_status_string")
         )

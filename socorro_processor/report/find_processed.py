@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import AbstractContextManager
 
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
-from socorro_processor.errors import CrashIDNotFound, CrashStorageError, SocorroError
+from socorro_processor.errors import (
+    CrashIDNotFound,
+    CrashStorageError,
+    PermanentStorageError,
+    TransientStorageError,
+)
 from socorro_processor.serialization import Note
 
 
 def find_processed(
-    crash_id: str, stores: Iterable[Callable[[], CrashStorageBase]], note: Note, *, redacted: bool = False
+    crash_id: str,
+    stores: Iterable[Callable[[], AbstractContextManager[CrashStorageBase]]],
+    note: Note,
+    *,
+    redacted: bool = False,
 ) -> ProcessedCrash:
-    """Return the processed crash from the first store that has it. Raises SocorroError if none has.
+    """Return the processed crash from the first store that has it. Raises CrashStorageError if none has.
 
-    ``stores`` are functions that build the stores; none is built after one that has the crash. ``note`` receives the
-    failures of the stores before it.
+    ``stores`` are functions that open the stores; none is opened after one that has the crash. ``note`` receives the
+    failures of the stores before it. The error is CrashIDNotFound only if every store could be asked.
     """
-    reasons: list[str] = []
+    failures: dict[str, CrashStorageError] = {}
     searched: dict[str, None] = {}
-    for build_store in stores:
+    for open_store in stores:
         try:
-            with closing(build_store()) as store:
+            with open_store() as store:
                 if not store.can("get_processed" if redacted else "get_unredacted_processed"):
                     continue
                 place = str(store)
@@ -32,12 +41,15 @@ def find_processed(
             continue
         except CrashStorageError as error:
             # Destination and source are often one store.
-            if str(error) not in reasons:
-                reasons.append(str(error))
+            failures.setdefault(str(error), error)
             continue
-        for reason in reasons:
+        for reason in failures:
             note(reason)
         return crash
-    reasons = reasons or [f"if the source store has its raw crash, `socorro process {crash_id}` makes one"]
+    reasons = list(failures) or [f"if the source store has its raw crash, `socorro process {crash_id}` makes one"]
     places = f" in {', '.join(searched)}" if searched else ""
-    raise SocorroError("; ".join([f"no processed crash {crash_id} was found{places}", *reasons]))
+    message = "; ".join([f"no processed crash {crash_id} was found{places}", *reasons])
+    if not failures:
+        raise CrashIDNotFound(message)
+    is_away = any(error.transient for error in failures.values())
+    raise (TransientStorageError if is_away else PermanentStorageError)(message)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple
 
 from socorro_processor.stackwalk.deep_stacks import is_cut, is_cut_mark
@@ -26,6 +27,8 @@ _SHOWN_ROUNDS = 2
 GUESSED, INLINED = "scan?", "inlined"
 # Words for how a frame was found, if the stackwalker's own is too long or unclear.
 _TRUST = {"frame_pointer": "fp", "scan": GUESSED, "cfi_scan": GUESSED, "none": "?"}
+_MAXIMUM_REGISTERS = 200
+_OF_MODULE = ("filename", "version", "debug_file", "debug_id", "code_id", "base_addr", "end_addr")
 _SYMBOLS = {"missing_symbols": "missing", "corrupt_symbols": "corrupt", "loaded_symbols": "yes"}
 # hg:hg.mozilla.org/mozilla-central:dom/media/Decoder.cpp:4f1c0a
 _IN_REPOSITORY = re.compile(r"(?:git|hg|s3|svn):[^:]*:([^:]*)(?::.*)?", re.DOTALL)
@@ -44,6 +47,14 @@ class Frame(NamedTuple):
     module: str
     symbol_problem: str
     """Why the function has no name, in a word; empty if there are symbols for its module."""
+    path: str = ""
+    """The source file as the symbols name it."""
+    line: str = ""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """All that a reader compares frames by: everything except the number, and the path behind ``source``."""
+        return self[1:6]
 
 
 class Fold(NamedTuple):
@@ -52,6 +63,10 @@ class Fold(NamedTuple):
     frames: int
     """The frames of one round."""
     times: int
+
+    def __str__(self) -> str:
+        what = "this line" if self.frames == 1 else f"these {self.frames} lines"
+        return f"... {what} {self.times} times more ..."
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,8 @@ class Thread:
     is_truncated: bool
     total: str
     """The number of frames before the stack was truncated; empty if it is not known."""
+    registers: tuple[tuple[str, str], ...] = ()
+    """The registers of the topmost frame, by name, in the stackwalker's order."""
 
     @property
     def guessed(self) -> int:
@@ -81,6 +98,11 @@ class Module(NamedTuple):
     debug_id: str
     symbols: str
     """``yes``, ``missing`` or ``corrupt``; ``no`` if no frame asked for them."""
+    code_id: str = ""
+    begin: str = ""
+    """The address of its first byte."""
+    end: str = ""
+    """The address behind its last byte."""
 
 
 class WalkedDump:
@@ -99,9 +121,9 @@ class WalkedDump:
         """The thread that crashed; None if the stackwalker named none."""
         return self._thread(plain(self._number), self._crashing) if self._crashing else None
 
-    def other_threads(self) -> Iterator[Thread]:
-        """Yield each thread except the crashing one."""
-        for index, thread in enumerate(self._threads):
+    def other_threads(self, maximum: int | None = None) -> Iterator[Thread]:
+        """Yield each thread except the crashing one; with a ``maximum``, only the first ones."""
+        for index, thread in enumerate(self._threads[:maximum]):
             if not (self._crashing and index == self._number):
                 yield self._thread(str(index), thread)
 
@@ -124,6 +146,7 @@ class WalkedDump:
             tuple(part for index, frame in enumerate(frames) for part in self._frames(index, frame)),
             thread.get("frames_truncated") is True or is_cut(thread),
             text_of(thread, "total_frames") or text_of(thread, "frame_count"),
+            _registers(frames[0]) if frames else (),
         )
 
     def _frames(self, index: int, frame: Mapping[str, Any]) -> Iterator[Frame]:
@@ -132,10 +155,11 @@ class WalkedDump:
         number = number if isinstance(number, int) and 0 <= number < 10**6 else index
         module = text_of(frame, "module")
         for inline in mappings_of(frame, "inlines"):
-            yield Frame(number, INLINED, _function(inline), _source(inline), module, "")
+            yield Frame(number, INLINED, _function(inline), _source(inline), module, "", *_path_and_line(inline))
         trust = text_of(frame, "trust")
         trust = _TRUST.get(trust, trust[:9])
-        yield Frame(number, trust, _function(frame), _source(frame), module, self._symbol_problem(frame, module))
+        problem = self._symbol_problem(frame, module)
+        yield Frame(number, trust, _function(frame), _source(frame), module, problem, *_path_and_line(frame))
 
     def _symbol_problem(self, frame: Mapping[str, Any], name: str) -> str:
         symbols = self._by_name[name].symbols if name in self._by_name else "no"
@@ -165,7 +189,7 @@ def _recursion(frames: Sequence[Frame], begin: int) -> tuple[int, int]:
     """Return the length in frames of the shortest round that repeats often enough to fold, and its repetitions."""
     for length in range(1, _LONGEST_ROUND + 1):
         end = begin + length
-        while end < len(frames) and frames[end][1:] == frames[end - length][1:]:
+        while end < len(frames) and frames[end].shown == frames[end - length].shown:
             end += 1
         if (rounds := (end - begin) // length) > _SHOWN_ROUNDS + 2:
             return length, rounds
@@ -201,7 +225,16 @@ def _source(frame: Mapping[str, Any]) -> str:
     return joined(":", "/".join(kept), text_of(frame, "line")) if kept else ""
 
 
+def _path_and_line(frame: Mapping[str, Any]) -> tuple[str, str]:
+    return text_of(frame, "file"), text_of(frame, "line")
+
+
+def _registers(frame: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    registers = mapping_of(frame, "registers")
+    return tuple((plain(name), plain(value)) for name, value in islice(registers.items(), _MAXIMUM_REGISTERS))
+
+
 def _module(module: Mapping[str, Any]) -> Module:
     symbols = next((word for key, word in _SYMBOLS.items() if module.get(key) is True), "no")
-    name, version, file, debug_id = (text_of(module, key) for key in ("filename", "version", "debug_file", "debug_id"))
-    return Module(name, version, file, debug_id, symbols)
+    name, version, file, debug_id, code_id, begin, end = (text_of(module, key) for key in _OF_MODULE)
+    return Module(name, version, file, debug_id, symbols, code_id, begin, end)

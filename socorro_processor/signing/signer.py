@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from socorro_processor.configuration import DotDict, defaults
 from socorro_processor.errors import SocorroError
 from socorro_processor.pipeline.rule import Crash, Rule
 from socorro_processor.rules import signature, signature_2026, signature_rewriting, signature_rewriting_2026
-from socorro_processor.rules.json_dump import crashing_thread
+from socorro_processor.rules.json_dump import crashing_thread, objects_in, thread_frames
 from socorro_processor.rules.signature import SignatureRule, StackSignatureRule, hang_type
 from socorro_processor.signature.c_signature import CSignatureTool
 from socorro_processor.signature.c_signature_2026 import CSignatureTool2026
 from socorro_processor.signature.dead_entries import DeadEntry, dead_entries
 from socorro_processor.signature.explain import Explanation, JavaExplanation, explain
+from socorro_processor.untrusted import list_of
 
 _MODULES = frozenset(
     module.__name__ for module in (signature, signature_rewriting, signature_2026, signature_rewriting_2026)
 )
+
+
+class FramePlace(NamedTuple):
+    """The place of a frame, or of a function inlined into it, in the stackwalker's JSON."""
+
+    thread: int
+    frame: int
+    """The position of the frame in its thread, from the top."""
+    inlined: int | None
+    """The position of the function among those inlined into the frame; None for the frame itself."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,8 @@ class SignedCrash:
     java: JavaExplanation | None = None
     thread: str = ""
     """The thread of ``stack``, for people."""
+    places: tuple[FramePlace, ...] = ()
+    """The place of each frame of ``stack``."""
     rewritings: tuple[Rewriting, ...] = ()
     """The rules that made and changed the signature, in their order."""
     made_by: int = 0
@@ -141,7 +155,27 @@ def _explain_stack(rule: StackSignatureRule, crash: Crash, rewritings: tuple[Rew
     walked = rule.walked_frames(crash, thread)
     names = rule.name_frames(crash, thread, lists)
     stack = explain(rule.c_signature, walked, names, lists, hang_type(crash), thread)
-    return replace(explained, stack=stack, thread=_describe(thread, crashing_thread(crash)))
+    places = tuple(_places(crash, rule.frames_to_sign(crash, thread)))[: len(stack.frames)]
+    return replace(explained, stack=stack, thread=_describe(thread, crashing_thread(crash)), places=places)
+
+
+def _places(crash: Crash, frames: Sequence[dict[str, Any]]) -> Iterator[FramePlace]:
+    """Yield the places of frames, all of one thread, which are objects of the crash itself."""
+    places = {id(each): place for each, place in _objects(crash, frames[0])} if frames else {}
+    yield from (places[id(frame)] for frame in frames)
+
+
+def _objects(crash: Crash, first: dict[str, Any]) -> Iterator[tuple[dict[str, Any], FramePlace]]:
+    """Yield all frames and inlined functions of the thread that ``first`` is in, with their places."""
+    for thread in range(len(list_of(crash.processed, "json_dump", "threads"))):
+        found = []
+        for number, frame in enumerate(thread_frames(crash, thread)):
+            inlines = objects_in(frame.get("inlines"))
+            found += [(each, FramePlace(thread, number, inlined)) for inlined, each in enumerate(inlines)]
+            found.append((frame, FramePlace(thread, number, None)))
+        if any(each is first for each, _ in found):
+            yield from found
+            return
 
 
 def _describe(thread: int | None, crashed: int | None) -> str:

@@ -15,7 +15,6 @@ from socorro_processor.errors import CrashStorageError, SocorroError
 from socorro_processor.fields import FIELDS
 from socorro_processor.pipeline.algorithm_2026 import ProcessorAlgorithm2026
 from socorro_processor.pipeline.rule import Crash
-from socorro_processor.rules.json_dump import frames_of
 from socorro_processor.serialization import Note
 from socorro_processor.untrusted import value_of
 
@@ -88,19 +87,40 @@ class StoredCrashes:
 
 def crash_to_sign(crash_id: str, raw: RawCrash, processed: ProcessedCrash) -> Crash:
     """Return a crash that can be signed again; ``processed`` is not changed."""
-    processed = copy.deepcopy(processed)
+    json_dump = processed.get("json_dump")
+    # The rules that sign write to frames and to single fields; most of a crash is the rest of its walk.
+    processed = copy.deepcopy({name: value for name, value in processed.items() if name != "json_dump"})
+    if json_dump is not None:
+        processed["json_dump"] = _to_be_named(json_dump) if isinstance(json_dump, dict) else json_dump
     processed.setdefault("signature", "")
     if value_of(processed, "processing", "algorithm") == ProcessorAlgorithm2026.algorithm:
         raw = _annotations_in(processed) | raw
     elif java_stack_trace := processed.get("java_stack_trace"):
         raw = {"JavaStackTrace": java_stack_trace} | raw
-    # These names are from former lists; today's may differ.
-    json_dump = processed.get("json_dump")
-    threads = json_dump.get("threads") if isinstance(json_dump, dict) else None
-    for thread in threads if isinstance(threads, list) else []:
-        for frame in frames_of(thread):
-            frame.pop("normalized", None)
     return Crash(crash_id, raw, processed=processed)
+
+
+def _to_be_named(json_dump: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy with frames of its own, without their names: these are by former lists."""
+    threads = json_dump.get("threads")
+    if not isinstance(threads, list):
+        return dict(json_dump)
+    return json_dump | {"threads": [_with_own_frames(each) if isinstance(each, dict) else each for each in threads]}
+
+
+def _with_own_frames(thread: dict[str, Any]) -> dict[str, Any]:
+    frames = thread.get("frames")
+    return thread | {"frames": list(map(_own_frame, frames))} if isinstance(frames, list) else thread
+
+
+def _own_frame(frame: Any) -> Any:
+    """Return a copy without a name of the frame and the functions inlined into it."""
+    if not isinstance(frame, dict):
+        return frame
+    own = {name: value for name, value in frame.items() if name != "normalized"}
+    if isinstance(inlines := frame.get("inlines"), list):
+        own["inlines"] = list(map(_own_frame, inlines))
+    return own
 
 
 _WITHOUT_MESSAGES = {"JavaStackTrace": "java_stack_trace", "JavaException": "java_exception"}

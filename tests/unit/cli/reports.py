@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from socorro_processor.cli.report import print_report
 from socorro_processor.report.crash_report import CrashReport
+from socorro_processor.report.printed_report import Shown, print_report
 
 CRASH_ID = "0bba61c5-dfc3-43e7-dead-8afd20161123"
 SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -31,7 +31,7 @@ def on_terminal(crash: dict[str, Any], width: int = 120, environ: dict[str, str]
 def _print(
     crash: dict[str, Any], console: Console, *, all_threads: bool = False, modules: bool = False, **context: Any
 ) -> None:
-    print_report(CrashReport(crash, **context), console, all_threads=all_threads, with_modules=modules)
+    print_report(CrashReport(crash, **context), console, Shown(all_threads, modules))
 
 
 def lines_of_stack(text: str) -> list[str]:

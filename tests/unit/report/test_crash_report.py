@@ -37,7 +37,7 @@ def test_a_thread_has_its_frames_with_what_is_inlined_above_each() -> None:
     thread = dump.walked.crashing_thread
     assert thread is not None
     assert thread.frames == (
-        Frame(0, INLINED, "at", "a/vector.h:7", "libcodec.so", ""),
+        Frame(0, INLINED, "at", "a/vector.h:7", "libcodec.so", "", "a/vector.h", "7"),
         Frame(0, "cfi", "decode", "", "libcodec.so", ""),
         Frame(1, GUESSED, "libc.so.6 + 0x10", "", "libc.so.6", "no symbols"),
     )

@@ -40,15 +40,18 @@ def field(label: str, value: str, style: str = "", width: int | None = None) -> 
         label = ""
 
 
-def section(title: str, contents: Iterable[str], width: int | None) -> Iterator[Text]:
-    """Yield a title with each of the contents below it; nothing if they are empty."""
+def section(title: str, contents: Iterable[str], width: int | None, *, all_lines: bool = False) -> Iterator[Text]:
+    """Yield a title with each of the contents below it; nothing if they are empty.
+
+    Without ``all_lines`` the middle of very many lines is left out.
+    """
     lines = []
     for content in contents:
         first, *more = wrapped(content, width, 4)
         lines += [Text(f"  {first}"), *(Text(f"    {line}") for line in more)] if content else []
     if lines:
         yield Text(f"\n{title}", "bold")
-        yield from excerpt(lines)
+        yield from lines if all_lines else excerpt(lines)
 
 
 def excerpt(lines: list[Text]) -> Iterator[Text]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from socorro_processor.cli.layout import counted, table
+from socorro_processor.layout import counted, table
 
 ROWS = [
     [(cell, "") for cell in row] for row in (("queue", "waiting", "why"), ("normal", "7", "x" * 70), ("p", "12", "-"))

@@ -1,0 +1,108 @@
+"""The sources of a crash's page: stores, rules, options; and the permissions of its viewer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+from socorro_processor.configuration import DotDict
+from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash, RawCrash
+from socorro_processor.fields import FieldTable, Protection
+from socorro_processor.report.find_processed import find_processed
+from socorro_processor.report.source_links import SourceLinks
+from socorro_processor.report.symbol_places import SymbolPlaces
+from socorro_processor.rules.signature import StackSignatureRule
+from socorro_processor.serialization import Note, ignore
+from socorro_processor.signing.signer import Signer, signature_rules
+
+_PREFIX = re.compile("(?:bp-)?")
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """The permissions of whoever asks for a page."""
+
+    sees_protected: bool = False
+    gets_dumps: bool = False
+    reprocesses: bool = False
+    csrf_token: str = ""
+    """For the forms of the page."""
+
+
+class Neighbours(NamedTuple):
+    """The ids of the crashes with the same signature before and after one; None where there is none."""
+
+    older: str | None = None
+    newer: str | None = None
+
+
+@dataclass(frozen=True)
+class ReportSources:
+    """Stores, and what else a page is made from. Threads may share it."""
+
+    source: CrashStorageBase
+    destination: CrashStorageBase
+    fields: FieldTable
+    signer: Signer | None
+    """None if no rule of the configuration makes signatures."""
+    links: SourceLinks
+    places: SymbolPlaces = field(default_factory=SymbolPlaces)
+    neighbours: Callable[[str, str], Neighbours] | None = None
+    """Finds neighbours by crash id and signature. Raises CrashStorageError. None without a search."""
+    signature_path: Callable[[str], str] | None = None
+    """Returns the address of the page of a signature; None without such pages."""
+
+    @classmethod
+    def of(cls, values: DotDict, source: CrashStorageBase, destination: CrashStorageBase) -> ReportSources:
+        """Return the sources of a whole configuration, whose stores these are. Raises ConfigurationError."""
+        return cls(
+            source,
+            destination,
+            FieldTable.of(values.web),
+            Signer(values.processor) if _makes_signatures(values.processor) else None,
+            values.web.source_links,
+            SymbolPlaces.of(values.processor),
+        )
+
+    def processed(self, crash_id: str, note: Note = ignore, *, redacted: bool) -> ProcessedCrash:
+        """Return a processed crash. Raises CrashStorageError; ``note`` receives the failures of one of the stores."""
+        return find_processed(crash_id, self._stores(), note, redacted=redacted)
+
+    def raw(self, crash_id: str, *, redacted: bool) -> RawCrash:
+        """Return the annotations of a crash. Raises CrashStorageError."""
+        raw = self.source.get_raw_crash(crash_id)
+        return Protection(self.fields).redact_raw(raw) if redacted else raw
+
+    def _stores(self) -> Iterator[Callable[[], AbstractContextManager[CrashStorageBase]]]:
+        """Yield functions that "open" the stores, which stay open."""
+        for store in (self.destination, self.source):
+            yield partial(_stays_open, store)
+
+
+@contextmanager
+def _stays_open(store: CrashStorageBase) -> Iterator[CrashStorageBase]:
+    yield store
+
+
+def _makes_signatures(processor: DotDict) -> bool:
+    return any(issubclass(rule, StackSignatureRule) for rule, _ in signature_rules(processor))
+
+
+def crash_id_in(word: str) -> str:
+    """Return the crash id in a part of an address: bare or after ``bp-``, in any case. Raises InvalidCrashID."""
+    return check_crash_id(_PREFIX.sub("", word.strip().lower(), count=1))
+
+
+def report_path(crash_id: str, form: str = "") -> str:
+    """Return the address of a crash's page, or of another form of it: ``.txt``, ``.md``, ``.json``, ``/raw.json``."""
+    return f"/report/{crash_id}{form}"
+
+
+def dump_path(crash_id: str, name: str) -> str:
+    """Return the address of a dump or an attachment, whose name ``check_dump_name`` allows."""
+    return f"/report/{crash_id}/dump/{name}"
