@@ -12,7 +12,6 @@ from rich.console import Console
 
 from socorro_processor.cli import search_index
 from socorro_processor.cli.command import Command
-from socorro_processor.layout import Row, counted, print_table, table, titles, width_of
 from socorro_processor.cli.search_arguments import (
     FORMS,
     add_date,
@@ -25,6 +24,7 @@ from socorro_processor.cli.search_arguments import (
 )
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
+from socorro_processor.layout import Row, counted, print_table, table, titles, width_of
 from socorro_processor.search.base import MAXIMUM_PAGE, CrashIndex, Facet, FoundCrash, Sort
 from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.search.filters import Filter

@@ -6,9 +6,9 @@ import argparse
 from datetime import date, timedelta
 from typing import Any
 
-from socorro_processor.layout import counted
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import WholeNumber, argument, read_days
+from socorro_processor.layout import counted
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.filters import Filter, read_filters
 from socorro_processor.search.searchable import DATE

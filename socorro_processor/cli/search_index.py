@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from socorro_processor.cli.command import Command, build_component
-from socorro_processor.layout import counted
 from socorro_processor.cli.progress import progress_bar
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
 from socorro_processor.errors import ConfigurationError
+from socorro_processor.layout import counted
 from socorro_processor.monitoring.log import set_up_logging
 from socorro_processor.search.crash_search import NO_INDEX, index_place
 from socorro_processor.search.sqlite.building import Built, IndexBuilder

@@ -46,7 +46,7 @@ def _say_where(origin: str, configuration: Configuration) -> None:
         f"Crashes are taken at {origin}/submit; {origin} says more.",
         "To try it, in another terminal:",
         f"  curl -F upload_file_minidump=@{dump} -F ProductName=Example -F Version=1.0 {origin}/submit",
-        "  socorro show CRASH_ID",
+        f"Then open {origin}/report/CRASH_ID, with the id that it prints.",
     ]
     if source.crashstorage_class is FileSystemCrashStorage:
         lines.append(f"Crashes are kept in {Path(source.root).absolute()}. Ctrl-C ends the server.")

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import asdict
 
 from socorro_processor.cli.command import Command
-from socorro_processor.layout import Row, counted, print_table
 from socorro_processor.cli.search_arguments import (
     FORMS,
     add_date,
@@ -22,6 +21,7 @@ from socorro_processor.cli.search_arguments import (
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
 from socorro_processor.crash_id import today
+from socorro_processor.layout import Row, counted, print_table
 from socorro_processor.search.base import MAXIMUM_TOP, Top, TopSignature
 from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.untrusted import plain

@@ -24,7 +24,7 @@ This is socorro serve. Applications post their crashes to /submit:
 
   curl -F upload_file_minidump=@crash.dmp -F ProductName=Example -F Version=1.0 {origin}/submit
 
-In a terminal, in the directory of the server:
+The answer names the crash. Its page is {origin}/report/CRASH_ID; in a terminal, in the directory of the server:
 
   socorro list
   socorro show CRASH_ID

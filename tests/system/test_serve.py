@@ -36,6 +36,14 @@ def curl(*arguments: str) -> str:
     return done.stdout
 
 
+def curl_bytes(address: str) -> bytes:
+    return subprocess.run(["curl", "--silent", "--fail", address], capture_output=True, timeout=60, check=True).stdout
+
+
+def serving_origin(serving: Serving, path: str) -> str:
+    return f"http://127.0.0.1:{serving.port}{path}"
+
+
 def crash_id_in(answer: str) -> str:
     match = re.fullmatch(r"CrashID=bp-([0-9a-f-]{36})\n", answer)
     assert match, answer
@@ -54,6 +62,44 @@ def test_the_printed_command_posts_a_crash_and_its_report_is_there_soon(serving)
     assert serving.spooled() == 0
     assert serving.stop() == 0
     assert f"Crashes are kept in {serving.directory}/socorro-data/crashes" in serving.output
+
+
+def test_the_page_of_a_crash_and_its_other_forms_say_what_show_says(serving):
+    serving.start()
+    crash_id = crash_id_in(
+        curl("-F", f"upload_file_minidump=@{DUMP}", "-F", "ProductName=<b>Example", serving_origin(serving, "/submit"))
+    )
+    eventually(lambda: serving.is_processed(crash_id), lambda: serving.log)
+    page = serving.get(f"/report/bp-{crash_id}")
+    assert page[0] == 200
+    assert "&lt;b&gt;Example" in page[1]
+    assert "<b>Example" not in page[1]
+    for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', page[1]):
+        assert serving.get(address)[0] == 200
+    shown = serving.socorro("show", "--all-threads", "--modules", "--registers", crash_id).stdout
+    assert serving.get(f"/report/{crash_id}.txt") == (200, shown)
+    assert crash_id in serving.get(f"/report/{crash_id}.md")[1]
+    assert json.loads(serving.get(f"/report/{crash_id}.json")[1])["uuid"] == crash_id
+    assert json.loads(serving.get(f"/report/{crash_id}/raw.json")[1])["ProductName"] == "<b>Example"
+    assert curl_bytes(serving_origin(serving, f"/report/{crash_id}/dump/upload_file_minidump")) == DUMP.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/report/not-an-id",
+        "/report/de1bb258-cbbf-4589-a673-34f800160918",
+        "/report/de1bb258-cbbf-4589-a673-34f800160918.json",
+        "/report/de1bb258-cbbf-4589-a673-34f800160918/dump/upload_file_minidump",
+        "/static/nothing.css",
+        "/static/..%2f..%2fservice.py",
+    ],
+)
+def test_what_is_not_there_is_said_with_404(serving, path):
+    serving.start("--web.processor=no")
+    status, words = serving.get(path)
+    assert status == 404
+    assert words
 
 
 def test_in_a_checkout_the_printed_command_names_a_sample(serving, tmp_path):

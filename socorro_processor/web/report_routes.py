@@ -1,0 +1,100 @@
+"""The addresses of a crash's page, of its other forms, and of the files that pages load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from socorro_processor.errors import SocorroError
+from socorro_processor.web.rendering import STATIC_TYPES, Pages, static_file
+from socorro_processor.web.report_downloads import (
+    MARKDOWN,
+    Download,
+    dump_download,
+    processed_json,
+    raw_json,
+    report_markdown,
+    report_text,
+)
+from socorro_processor.web.report_page import report_page, status_of
+from socorro_processor.web.report_sources import ReportSources, Viewer
+
+_A_YEAR = "public, max-age=31536000, immutable"
+
+
+def report_routes(pages: Pages, sources: ReportSources, viewer: Viewer) -> Iterator[BaseRoute]:
+    """Yield the routes; ``viewer`` has the permissions of everyone. Stores may block: each request is in a thread."""
+    routes = _ReportRoutes(pages, sources, viewer)
+    # The page's own form last: its pattern takes any word.
+    yield Route("/report/{word}.txt", routes.text)
+    yield Route("/report/{word}.md", routes.markdown)
+    yield Route("/report/{word}.json", routes.processed)
+    yield Route("/report/{word}/raw.json", routes.raw)
+    yield Route("/report/{word}/dump/{name}", routes.dump)
+    yield Route("/report/{word}", routes.page)
+    yield Route("/static/{name}", _static)
+
+
+class _ReportRoutes:
+    def __init__(self, pages: Pages, sources: ReportSources, viewer: Viewer) -> None:
+        self._pages = pages
+        self._sources = sources
+        self._viewer = viewer
+
+    def page(self, request: Request) -> Response:
+        answer = report_page(self._pages, self._sources, _word(request), self._viewer)
+        return HTMLResponse(answer.html, answer.status)
+
+    def text(self, request: Request) -> Response:
+        return _text(lambda: "".join(report_text(self._sources, _word(request), self._viewer)))
+
+    def markdown(self, request: Request) -> Response:
+        origin = str(request.base_url).rstrip("/")
+        return _text(lambda: report_markdown(self._sources, _word(request), self._viewer, origin), MARKDOWN)
+
+    def processed(self, request: Request) -> Response:
+        return _download(lambda: processed_json(self._sources, _word(request), self._viewer))
+
+    def raw(self, request: Request) -> Response:
+        return _download(lambda: raw_json(self._sources, _word(request), self._viewer))
+
+    def dump(self, request: Request) -> Response:
+        if not self._viewer.gets_dumps:
+            return PlainTextResponse("Dumps are for those who may have them.\n", 403)
+        return _download(lambda: dump_download(self._sources, _word(request), request.path_params["name"]))
+
+
+def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in STATIC_TYPES:
+        return PlainTextResponse("There is no such file.\n", 404)
+    return Response(static_file(name), media_type=STATIC_TYPES[name], headers={"Cache-Control": _A_YEAR})
+
+
+def _word(request: Request) -> str:
+    word: str = request.path_params["word"]
+    return word
+
+
+def _text(make: Callable[[], str], content_type: str = "text/plain; charset=utf-8") -> Response:
+    try:
+        return Response(make().encode("utf-8", "replace"), media_type=content_type)
+    except SocorroError as error:
+        return _failure(error)
+
+
+def _download(make: Callable[[], Download]) -> Response:
+    try:
+        download = make()
+    except SocorroError as error:
+        return _failure(error)
+    disposition = f'attachment; filename="{download.file_name}"'
+    return Response(download.content, media_type=download.content_type, headers={"Content-Disposition": disposition})
+
+
+def _failure(error: SocorroError) -> Response:
+    status, title = status_of(error)
+    return PlainTextResponse(f"{title}: {error}\n", status)
