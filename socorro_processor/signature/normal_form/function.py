@@ -26,7 +26,7 @@ _CACHED_LENGTH = 1024
 _PLAIN = re.compile(r"[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*", re.ASCII)
 """A name, or a path of names, of nothing but letters, digits and ``_``."""
 _CHANGES = re.compile(r"_block_invoke|__(?:anon_|struct_|l[0-9])|_GLOBAL__N_1|\bA0x|::h[0-9a-f]{16}\Z", re.ASCII)
-"""What may not stay even in a plain name: counters, anonymous namespaces, a hash of Rust."""
+"""Parts that do not stay, even in a plain name: counters, anonymous namespaces, a hash of Rust."""
 _PLACEHOLDER = re.compile(
     r"<(?:(?:unknown|\.\S+ ELF section) in ([^<>]*)|name omitted|deduplicated_symbol|redacted|unknown)>"
 )
