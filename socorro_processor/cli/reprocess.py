@@ -275,10 +275,9 @@ COMMAND = Command(
     name="reprocess",
     summary="Put crashes into the reprocessing queue again.",
     description=(
-        "The processor processes each of them again, by today's rules and lists. Name the crashes, or search for them "
-        "in Elasticsearch or the search index. A new result that is worse than the earlier one (the dump has expired, "
-        "fewer modules have symbols) does not replace it without --force. After an interruption, the same command goes "
-        "on."
+        "The processor processes each of them again, by today's rules and lists. Name the crashes, or search for them. "
+        "A new result that is worse than the earlier one (the dump has expired, fewer modules have symbols) does not "
+        "replace it without --force. After an interruption, the same command goes on."
     ),
     exit_codes={0: "all are queued (with --summary: and processed successfully)", 1: "not all are"},
     example=(
