@@ -10,7 +10,7 @@ code. A name that a template does not get is an error, not an empty place.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -57,12 +57,6 @@ class Pages:
 
     def render(self, template: str, **values: Any) -> str:
         return self._environment.get_template(template).render(**values)
-
-    def stream(self, template: str, **values: Any) -> Iterator[str]:
-        """Yield the parts of a page, which need not be in memory at once."""
-        stream = self._environment.get_template(template).stream(**values)
-        stream.enable_buffering(100)
-        yield from stream
 
 
 def static_path(name: str) -> str:

@@ -38,6 +38,7 @@ class TestHead:
             ({"abort_message": "no more pages"}, "abort message no more pages"),
             ({"moz_crash_reason": "index out of\nbounds"}, "crash reason  index out of | bounds"),
             ({"original_signature": "raw"}, "made from     raw"),
+            ({"earlier_signature": "libcodec.so@0x1"}, "changed from  libcodec.so@0x1"),
             ({"os_pretty_version": "Fedora 25"}, "system        Linux 4.8 (Fedora 25)"),
             ({"crash_time": None, "client_crash_date": "2016-11-22"}, "crashed       2016-11-22, "),
             ({"signature": None}, "signature     (none)"),

@@ -99,14 +99,14 @@ def test_a_destination_that_fails_is_named_if_the_source_has_the_crash(
 def test_a_crash_that_no_store_has_is_an_error_that_says_what_to_do() -> None:
     not_found = CrashIDNotFound(CRASH_ID)
     with pytest.raises(
-        SocorroError, match=f"no processed crash {CRASH_ID} was found in Store; .* `socorro process {CRASH_ID}`"
+        CrashIDNotFound, match=f"no processed crash {CRASH_ID} was found in Store; .* `socorro process {CRASH_ID}`"
     ):
         run(CRASH_ID, destination=Store(not_found), source=Store(not_found))
 
 
 def test_stores_that_are_away_are_named_in_the_error() -> None:
     stores = Store(TransientStorageError("S3 is away")), Store(CrashIDNotFound(CRASH_ID))
-    with pytest.raises(SocorroError, match=f"no processed crash {CRASH_ID} was found in Store; S3 is away$"):
+    with pytest.raises(TransientStorageError, match=f"no processed crash {CRASH_ID} was found in Store; S3 is away$"):
         run(CRASH_ID, destination=stores[0], source=stores[1])
 
 
@@ -146,6 +146,16 @@ def test_all_threads_and_modules_are_shown_on_request(capsys: pytest.CaptureFixt
     run(CRASH_ID, "--all-threads", "--modules", destination=store)
     output = capsys.readouterr().out
     assert ("poll" in output, "libz.so" in output) == (True, True)
+
+
+def test_registers_of_the_thread_that_crashed_are_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    frames = [{"function": "f", "registers": {"rax": "0x1", "rip": "0x2"}}]
+    json_dump = {"crash_info": {"crashing_thread": 0}, "threads": [{"frames": frames}]}
+    store = Store(CRASH | {"json_dump": json_dump})
+    run(CRASH_ID, destination=store)
+    assert "Registers" not in capsys.readouterr().out
+    run(CRASH_ID, "--registers", destination=store)
+    assert "\nRegisters of its topmost frame\n  rax  0x1  rip  0x2\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2J\x7f\x9b", "\u202e\ud800\0", float("nan"), 2**70, {1: b"\xff"}])
