@@ -67,7 +67,13 @@ def test_the_printed_command_posts_a_crash_and_its_report_is_there_soon(serving)
 def test_the_page_of_a_crash_and_its_other_forms_say_what_show_says(serving):
     serving.start()
     crash_id = crash_id_in(
-        curl("-F", f"upload_file_minidump=@{DUMP}", "-F", "ProductName=<b>Example", serving_origin(serving, "/submit"))
+        curl(
+            "-F",
+            f"upload_file_minidump=@{DUMP}",
+            "--form-string",
+            "ProductName=<b>Example",
+            serving_origin(serving, "/submit"),
+        )
     )
     eventually(lambda: serving.is_processed(crash_id), lambda: serving.log)
     page = serving.get(f"/report/bp-{crash_id}")
@@ -96,7 +102,9 @@ def test_the_page_of_a_crash_and_its_other_forms_say_what_show_says(serving):
     ],
 )
 def test_what_is_not_there_is_said_with_404(serving, path):
-    serving.start("--web.processor=no")
+    serving.start()
+    crash_id = crash_id_in(curl("-F", f"upload_file_minidump=@{DUMP}", serving_origin(serving, "/submit")))
+    eventually(lambda: serving.is_processed(crash_id), lambda: serving.log)
     status, words = serving.get(path)
     assert status == 404
     assert words
