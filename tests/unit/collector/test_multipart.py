@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorro_processor.collector.multipart import MAXIMUM_BOUNDARY, MultipartReader
+from socorro_processor.collector.multipart import MAXIMUM_BOUNDARY, MAXIMUM_HEADERS, MultipartReader
 from socorro_processor.collector.refusal import Refused
 from tests.cpu_time import cpu_seconds
 
@@ -75,6 +75,7 @@ def test_a_part_without_headers_or_content_is_one() -> None:
 
 
 def test_folded_headers_and_any_spelling_of_their_names_are_read() -> None:
+    assert len(parts_of(b"--b\r\n" + b"A: b\r\n" * MAXIMUM_HEADERS + b"\r\n--b--")[0].headers) == 1
     parts, _ = parts_of(b"--b\r\nCONTENT-type:  a;\r\n\t b \r\nX-Y:\r\n\r\n--b--")
     assert parts.headers == [{"content-type": "a; b", "x-y": ""}]
 
@@ -90,8 +91,10 @@ def test_what_follows_the_closing_boundary_means_nothing() -> None:
     assert is_complete
 
 
-@pytest.mark.parametrize("headers", [b"no header\r\n\r\n", b": no name\r\n\r\n"])
-def test_headers_that_are_none_are_refused(headers: bytes) -> None:
+@pytest.mark.parametrize(
+    "headers", [b"no header\r\n\r\n", b": no name\r\n\r\n", b"A: b\r\n" * (MAXIMUM_HEADERS + 1) + b"\r\n"]
+)
+def test_headers_that_are_none_or_too_many_are_refused(headers: bytes) -> None:
     with pytest.raises(Refused) as caught:
         parts_of(b"--b\r\n" + headers)
     assert caught.value.code == "malformed_headers"
@@ -147,6 +150,10 @@ def _read_many_parts(count: int) -> None:
     parts_of(b"--b\r\nA: b\r\n\r\n\r\n" * count + b"--b--")
 
 
+def _read_similar_boundaries(count: int) -> None:
+    parts_of(b"--b\r\n\r\n" + b"--b x" * count + b"--b--")
+
+
 def _read_headers_by_the_byte(count: int) -> None:
     reader = MultipartReader(b"b", Parts(), maximum_headers=count)
     reader.feed(b"--b\r\n")
@@ -154,7 +161,10 @@ def _read_headers_by_the_byte(count: int) -> None:
         reader.feed(b"a")
 
 
-@pytest.mark.parametrize(("read", "count"), [(_read_many_parts, 4_000), (_read_headers_by_the_byte, 2_000)])
+@pytest.mark.parametrize(
+    ("read", "count"),
+    [(_read_many_parts, 4_000), (_read_similar_boundaries, 4_000), (_read_headers_by_the_byte, 2_000)],
+)
 def test_the_time_for_a_body_grows_with_its_length_alone(read: Callable[[int], None], count: int) -> None:
     def seconds(count: int) -> float:
         return min(cpu_seconds(lambda: read(count)) for _ in range(3))
