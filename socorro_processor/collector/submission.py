@@ -27,6 +27,7 @@ class Submission:
     annotations: dict[str, Any]
     """Texts, and other values where the client sent JSON."""
     files: list[StoredFile]
+    """The main minidump first, attachments last: stores fetch dumps in this order, up to their limits."""
     client: str = ""
     """A short name of the program that seems to have sent it; empty if nothing tells."""
     report_id: str = ""

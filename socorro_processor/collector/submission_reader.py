@@ -109,7 +109,8 @@ class SubmissionReader:
         notes = [*body.notes, *body.stored.notes, *self._notes]
         if len(notes) > _MAXIMUM_NOTES:
             notes[_MAXIMUM_NOTES:] = [f"{len(notes) - _MAXIMUM_NOTES} more notes"]
-        return Submission(annotations, body.stored.files, client, report_id, client_uuid, notes)
+        files = sorted(body.stored.files, key=lambda file: (file.name != MAIN_DUMP, file.kind != "dump"))
+        return Submission(annotations, files, client, report_id, client_uuid, notes)
 
     def _check_length(self) -> None:
         announced = self._request.content_length

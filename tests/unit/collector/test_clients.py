@@ -93,7 +93,7 @@ def test_an_upload_that_is_cut_anywhere_is_refused_or_whole(make: Callable[[], U
 def test_the_file_name_of_breakpad_on_windows_is_kept_without_its_directories() -> None:
     (upload,) = (make() for make in UPLOADS if make.__name__ == "breakpad_windows")
     submission, _ = read(upload, [upload.body])
-    assert [file.sent_as for file in submission.files] == ["log.txt", f"{REPORT_ID}.dmp"]
+    assert [file.sent_as for file in submission.files] == [f"{REPORT_ID}.dmp", "log.txt"]
 
 
 @pytest.mark.parametrize(

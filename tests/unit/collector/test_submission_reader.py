@@ -241,6 +241,20 @@ def test_files_get_names_that_are_safe_and_unique(names: list[str], stored_as: l
     assert all((file.kind == "dump") == file.name.startswith("upload_file_minidump") for file in submission.files)
 
 
+def test_minidumps_come_before_attachments_and_the_main_one_first_wherever_they_were_sent() -> None:
+    names = ["log", "upload_file_minidump_browser", "upload_file_minidump", "memory_report"]
+    submission, stored = read(form(*(part(name, name.encode(), "f") for name in names)))
+    assert {file.name: stored[file.start : file.start + file.size].decode() for file in submission.files} == {
+        name: name for name in names
+    }
+    assert [file.name for file in submission.files] == [
+        "upload_file_minidump",
+        "upload_file_minidump_browser",
+        "log",
+        "memory_report",
+    ]
+
+
 @given(name=st.text(min_size=1, max_size=60), file_name=st.text(max_size=60))
 def test_no_name_gives_a_file_one_that_stores_refuse(name: str, file_name: str) -> None:
     name, file_name = ("".join(text.encode("utf-8", "replace").decode().splitlines()) for text in (name, file_name))
