@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
+MAXIMUM_PARAMETERS = 32
+
 _NAME = re.compile(r';\s*([^\s=;"]+)\s*=\s*')
 _CLOSING_QUOTE = re.compile(r'"(?=\s*(?:;|$))')
 _ESCAPES = {'\\"': '"', "%22": '"', "%0D": "\r", "%0A": "\n", "%25": "%"}
@@ -21,12 +23,15 @@ _ESCAPE = re.compile(r'\\"|%(?:22|0D|0A|25)', re.IGNORECASE)
 def read_header(value: str) -> tuple[str, Mapping[str, str]]:
     """Return the value in small letters, and its parameters by their names in small letters.
 
-    Of a parameter that occurs twice, the first counts. ``name*`` (RFC 5987) comes before ``name``.
+    Of a parameter that occurs twice, the first counts; of very many, the first ones. ``name*`` (RFC 5987) comes before
+    ``name``.
     """
     first, _, _ = value.partition(";")
     parameters: dict[str, str] = {}
     at = len(first)
-    while match := _NAME.search(value, at):
+    for _ in range(MAXIMUM_PARAMETERS):
+        if not (match := _NAME.search(value, at)):
+            break
         name, at = match[1].lower(), match.end()
         quoted = value.startswith('"', at)
         # A quote within the text is no closing one. Without any, the rest of the header is the text.

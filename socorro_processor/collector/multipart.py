@@ -20,16 +20,19 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Protocol
 
-from socorro_processor.collector.refusal import malformed
+from socorro_processor.collector.refusal import malformed, too_large
 
 MAXIMUM_BOUNDARY = 200
 """Bytes. The standard allows 70."""
 
-_AFTER_BOUNDARY = re.compile(rb"[ \t]{0,64}(\r?\n)")
-_MAYBE_AFTER_BOUNDARY = re.compile(rb"-|[ \t]{0,64}\r?")
-"""A beginning of what may stand behind a boundary, at the end of what has come so far."""
-_END_OF_HEADERS = re.compile(rb"\A\r?\n|\r?\n\r?\n")
-_LINE_END = re.compile(rb"\r?\n(?![ \t])")
+MAXIMUM_HEADERS = 64
+"""Headers of a part; clients send two or three."""
+
+_BEHIND_BOUNDARY = rb"(?:(?P<closing>--)|[ \t]{0,64}(?P<line_end>\r?\n)|(?:-|[ \t]{0,64}\r?)\Z)"
+"""What stands behind a boundary; the last is its beginning, at the end of what has come so far."""
+_LINE_END = re.compile(rb"\r?\n")
+_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+_HEADER_END = re.compile(rb"\r?\n(?![ \t])")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 
 
@@ -61,11 +64,16 @@ class MultipartReader:
         if not 0 < len(boundary) <= MAXIMUM_BOUNDARY:
             raise malformed("boundary", f"the boundary of the parts must have 1 to {MAXIMUM_BOUNDARY} characters")
         self._delimiter = b"--" + boundary
+        self._boundary = re.compile(re.escape(self._delimiter) + _BEHIND_BOUNDARY)
         self._held_back = len(self._delimiter) + len(b"\r\n") - 1
         self._handler = handler
         self._maximum_headers = maximum_headers
         self._state = _State.PREAMBLE
         self._buffer = b""
+        self._at = 0
+        """The place in the buffer up to which it is read."""
+        self._searched = 0
+        """The place up to which the end of the headers was looked for, from ``_at`` on."""
         self._line_end = b""
         """The line end of this body, known from its first boundary on."""
 
@@ -80,65 +88,79 @@ class MultipartReader:
         while self._state is not _State.EPILOGUE and self._read_on():
             pass
         if self._state is _State.EPILOGUE:
-            self._buffer = b""  # what follows means nothing
+            self._at = len(self._buffer)  # what follows means nothing
+        # Once for all parts in the data: thousands of small ones would copy the rest as many times.
+        self._buffer, self._at = self._buffer[self._at :], 0
 
     def _read_on(self) -> bool:
         """Read up to the next change of state. Return False if more of the body is needed."""
         if self._state is _State.HEADERS:
             return self._read_headers()
-        start = 0
-        while (at := self._buffer.find(self._delimiter, start)) >= 0:
-            after = at + len(self._delimiter)
-            if self._buffer.startswith(b"--", after):
-                self._end_at(at, _State.EPILOGUE)
-                return True
-            if match := _AFTER_BOUNDARY.match(self._buffer, after):
-                self._line_end = self._line_end or match[1]
-                self._end_at(at, _State.HEADERS)
-                self._buffer = self._buffer[match.end() :]
-                return True
-            if _MAYBE_AFTER_BOUNDARY.fullmatch(self._buffer, after):
-                self._pass_on(max(at - len(b"\r\n"), 0))
-                return False
-            start = at + 1  # only similar to a boundary
-        self._pass_on(max(len(self._buffer) - self._held_back, 0))
+        # A regular expression takes longer to find the first one, but less for many that are only similar.
+        at = self._buffer.find(self._delimiter, self._at)
+        match = self._boundary.search(self._buffer, at) if at >= 0 else None
+        if not match:
+            self._pass_on(len(self._buffer) - self._held_back)
+            return False
+        if match["closing"]:
+            self._end_at(match.start(), _State.EPILOGUE)
+            return True
+        if match["line_end"]:
+            self._line_end = self._line_end or match["line_end"]
+            self._end_at(match.start(), _State.HEADERS)
+            self._at = match.end()
+            return True
+        self._pass_on(match.start() - len(b"\r\n"))
         return False
 
     def _read_headers(self) -> bool:
-        end = _END_OF_HEADERS.search(self._buffer)
-        if (end.start() if end else len(self._buffer)) > self._maximum_headers:
-            raise malformed("headers", f"the headers of a part may have {self._maximum_headers:,} bytes at most")
+        end = self._end_of_headers()
+        # Without an end, the last bytes may be the beginning of one.
+        if (end.start() if end else len(self._buffer) - len(b"\r\n\r")) - self._at > self._maximum_headers:
+            raise too_large("maximum_headers", "the bytes of the headers of a part", self._maximum_headers)
         if not end:
             return False
-        headers = _read_header_lines(self._buffer[: end.start()])
-        self._buffer = self._buffer[end.end() :]
+        headers = _read_header_lines(self._buffer[self._at : end.start()])
+        self._at = end.end()
         self._state = _State.CONTENT
         self._handler.begin_part(headers)
         return True
+
+    def _end_of_headers(self) -> re.Match[bytes] | None:
+        """Look for an empty line where it has not been looked for: headers may come byte by byte."""
+        if match := _LINE_END.match(self._buffer, self._at):
+            return match
+        match = _EMPTY_LINE.search(self._buffer, self._at + self._searched)
+        self._searched = 0 if match else max(len(self._buffer) - self._at - len(b"\r\n\r"), 0)
+        return match
 
     def _end_at(self, at: int, state: _State) -> None:
         """End what is before the boundary at ``at``: the preamble or a part, without the line end that ends it."""
         if self._state is _State.CONTENT:
             end = at
-            if self._buffer.endswith(b"\r\n", 0, at):
+            if self._buffer.endswith(b"\r\n", self._at, at):
                 end -= 2
-            elif self._line_end == b"\n" and self._buffer.endswith(b"\n", 0, at):
+            elif self._line_end == b"\n" and self._buffer.endswith(b"\n", self._at, at):
                 end -= 1
-            if end:
-                self._handler.part_data(self._buffer[:end])
+            self._pass_on(end)
             self._handler.end_part()
         self._state = state
 
-    def _pass_on(self, size: int) -> None:
-        """Pass on this much of the content; of the preamble, forget it."""
-        if size and self._state is _State.CONTENT:
-            self._handler.part_data(self._buffer[:size])
-        self._buffer = self._buffer[size:]
+    def _pass_on(self, end: int) -> None:
+        """Pass on the content up to this place of the buffer; of the preamble, forget it."""
+        if end <= self._at:
+            return
+        if self._state is _State.CONTENT:
+            self._handler.part_data(self._buffer[self._at : end])
+        self._at = end
 
 
 def _read_header_lines(data: bytes) -> dict[str, str]:
     headers = {}
-    for line in _LINE_END.split(data):
+    lines = _HEADER_END.split(data, MAXIMUM_HEADERS)
+    if len(lines) > MAXIMUM_HEADERS:
+        raise malformed("headers", f"a part has more than {MAXIMUM_HEADERS} headers")
+    for line in lines:
         if not line:
             continue
         name, colon, value = _FOLD.sub(b" ", line).partition(b":")

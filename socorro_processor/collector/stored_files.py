@@ -1,4 +1,9 @@
-"""Write the files of an upload to one sink, one behind the other, and remember where each is."""
+"""Write the files of an upload to one sink, one behind the other, and remember where each is.
+
+A crash store has only dumps, by name. An attachment is stored as a dump, too; its name does not begin as that of a
+minidump, so no rule walks it. A name that stores refuse, have already or need themselves becomes another one,
+with a note.
+"""
 
 from __future__ import annotations
 

@@ -27,10 +27,12 @@ class Submission:
     annotations: dict[str, Any]
     """Texts, and other values where the client sent JSON."""
     files: list[StoredFile]
+    """The main minidump first, attachments last: stores fetch dumps in this order, up to their limits."""
     client: str = ""
     """A short name of the program that seems to have sent it; empty if nothing tells."""
     report_id: str = ""
-    """Crashpad's own id of the report, which is the same each time that it is sent."""
+    """The client's own id of the report, which is the same each time that it is sent: the name of the main dump's file,
+    of Crashpad and most others."""
     client_uuid: str = ""
     """The crash id that the client wants; empty if it asked for none."""
     notes: list[str] = field(default_factory=list)

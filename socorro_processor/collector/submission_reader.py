@@ -18,21 +18,18 @@ from typing import Any
 
 from socorro_processor.collector.clients import client_of
 from socorro_processor.collector.compression import GZIP_MAGIC, ZSTD_MAGIC, Decompressor, Gunzip, Uncompressed
+from socorro_processor.collector.form import Form
 from socorro_processor.collector.header_parameters import read_header
 from socorro_processor.collector.limits import Limits
-from socorro_processor.collector.multipart import MultipartReader
 from socorro_processor.collector.refusal import malformed, too_large
-from socorro_processor.collector.sentry_event import MAXIMUM_EVENT, SENTRY_EVENT, names_in_event
-from socorro_processor.collector.stored_files import Sink, StoredFiles, last_part
+from socorro_processor.collector.stored_files import Sink, StoredFiles
 from socorro_processor.collector.submission import Submission
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashstorage.base import MAIN_DUMP
 from socorro_processor.errors import InvalidCrashID
 from socorro_processor.fields import FIELDS_BY_NAME
-from socorro_processor.serialization import NotJSON, decode
 from socorro_processor.stackwalk.modules import MINIDUMP
 
-_EXTRA = "extra"
 _UUID = "uuid"
 _REPORT_FILE = re.compile(
     r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.dmp", re.ASCII | re.IGNORECASE
@@ -45,7 +42,6 @@ _FROM_ADDRESS: Mapping[str, Sequence[str]] = {
 """Parameters of the address that are taken where the form has none of these annotations."""
 _DUMP_BEGINNINGS = (MINIDUMP, GZIP_MAGIC, ZSTD_MAGIC)
 _LONGEST_BEGINNING = max(map(len, _DUMP_BEGINNINGS))
-_HARMLESS_TRANSFER_ENCODINGS = ("", "binary", "8bit", "7bit")
 _MAXIMUM_NOTES = 50
 
 
@@ -59,6 +55,7 @@ class SubmissionRequest:
     """The parameters of the address, decoded, without keys that let the client in."""
     user_agent: str = ""
     content_length: int | None = None
+    """The bytes that the client announces; None if it sends chunks, which have an end of their own."""
 
 
 class SubmissionReader:
@@ -70,7 +67,7 @@ class SubmissionReader:
         self._limits = limits
         self._received = self._decoded = 0
         self._notes: list[str] = []
-        self._body: _Form | _DumpAlone
+        self._body: Form | _DumpAlone
         if request.content_length is not None and request.content_length > limits.maximum_body:
             raise too_large("maximum_body", "the bytes of an upload", limits.maximum_body)
         self._decompressor = self._new_decompressor(request.content_encoding)
@@ -79,7 +76,7 @@ class SubmissionReader:
         if content_type.startswith("multipart/"):
             if not (boundary := parameters.get("boundary", "")):
                 raise malformed("no_boundary", f"Content-Type is {content_type}, but names no boundary")
-            self._body = _Form(boundary, files, limits)
+            self._body = Form(boundary, files, limits)
         else:
             self._body = _DumpAlone(content_type, files)
 
@@ -92,6 +89,7 @@ class SubmissionReader:
 
     def finish(self) -> Submission:
         """Return the upload, now that its body has ended. Raises Refused if it was cut, or is empty."""
+        self._check_length()
         self._decompressor.finish()
         self._body.finish()
         body, request = self._body, self._request
@@ -111,7 +109,14 @@ class SubmissionReader:
         notes = [*body.notes, *body.stored.notes, *self._notes]
         if len(notes) > _MAXIMUM_NOTES:
             notes[_MAXIMUM_NOTES:] = [f"{len(notes) - _MAXIMUM_NOTES} more notes"]
-        return Submission(annotations, body.stored.files, client, report_id, client_uuid, notes)
+        files = sorted(body.stored.files, key=lambda file: (file.name != MAIN_DUMP, file.kind != "dump"))
+        return Submission(annotations, files, client, report_id, client_uuid, notes)
+
+    def _check_length(self) -> None:
+        announced = self._request.content_length
+        # A minidump alone has no end of its own.
+        if announced is not None and announced != self._received:
+            raise malformed("cut", f"the body has {self._received:,} bytes, but Content-Length is {announced:,}")
 
     def _new_decompressor(self, encoding: str) -> Decompressor:
         name = encoding.strip().lower()
@@ -192,122 +197,6 @@ class _DumpAlone:
             f"the body is not a minidump, and Content-Type is {self._content_type[:100]!r}: post a form as "
             "multipart/form-data (curl -F), or a minidump alone",
         )
-
-
-class _Form:
-    """A multipart body: fields and files."""
-
-    def __init__(self, boundary: str, stored: StoredFiles, limits: Limits) -> None:
-        self.annotations: dict[str, Any] = {}
-        self.notes: list[str] = []
-        self.stored = stored
-        self.has_extra = False
-        self._limits = limits
-        self._reader = MultipartReader(
-            boundary.encode("utf-8", "replace"), self, maximum_headers=limits.maximum_headers
-        )
-        self._fields = self._field_total = self._parts = 0
-        self._name = ""
-        self._is_file = False
-        self._field: list[bytes] = []
-        self._field_size = 0
-        self._event: bytearray | None = None
-        """A copy of Sentry's event; None while another part is read, or if it is too large."""
-
-    def feed(self, data: bytes) -> None:
-        self._reader.feed(data)
-
-    def finish(self) -> None:
-        if not self._reader.is_complete:
-            raise malformed("cut", "the body ends before its closing boundary")
-
-    def begin_part(self, headers: Mapping[str, str]) -> None:
-        disposition, parameters = read_header(headers.get("content-disposition", ""))
-        encoding = headers.get("content-transfer-encoding", "").strip().lower()
-        if encoding not in _HARMLESS_TRANSFER_ENCODINGS:
-            raise malformed("transfer_encoding", f"a part has Content-Transfer-Encoding {encoding[:40]!r}: send bytes")
-        self._parts += 1
-        file_name = last_part(parameters.get("filename", ""))
-        self._name = parameters.get("name", "") or file_name
-        if not self._name:
-            raise malformed(
-                "no_name", f"part {self._parts} of the form ({disposition[:40] or 'no disposition'}) has no name"
-            )
-        if len(self._name.encode("utf-8", "replace")) > self._limits.maximum_name:
-            raise too_large("maximum_name", "the bytes of a field's name", self._limits.maximum_name)
-        self._is_file = self._name != _EXTRA and ("filename" in parameters or self._name.startswith(MAIN_DUMP))
-        self._event = None
-        if self._is_file:
-            self.stored.begin(self._name, file_name)
-            self._event = bytearray() if self._name == SENTRY_EVENT else None
-            return
-        self._fields += 1
-        if self._fields > self._limits.maximum_fields:
-            raise too_large("maximum_fields", "the fields of an upload", self._limits.maximum_fields)
-        self._field, self._field_size = [], 0
-        self._field_total += len(self._name)
-
-    def part_data(self, data: bytes) -> None:
-        if self._is_file:
-            self.stored.write(data)
-            if self._event is not None:
-                self._event += data
-                if len(self._event) > MAXIMUM_EVENT:
-                    self._event = None
-            return
-        self._field_size += len(data)
-        self._field_total += len(data)
-        if self._field_size > self._limits.maximum_field:
-            raise too_large("maximum_field", f"the bytes of the field {self._name[:100]!r}", self._limits.maximum_field)
-        if self._field_total > self._limits.maximum_field_total:
-            raise too_large("maximum_field_total", "the bytes of all fields", self._limits.maximum_field_total)
-        self._field.append(data)
-
-    def end_part(self) -> None:
-        if self._is_file:
-            self.stored.end()
-            if self._event is not None:
-                self._take_event(bytes(self._event))
-            return
-        data, self._field = b"".join(self._field), []
-        if self._name == _EXTRA and self._take_extra(data):
-            return
-        text = data.decode("utf-8", "replace")
-        if "\ufffd" in text and text.encode() != data:
-            self.notes.append(f"the field {self._name[:100]!r} is not UTF-8: other bytes became U+FFFD")
-        self._set(self._name, text)
-
-    def _take_extra(self, data: bytes) -> bool:
-        """Take the annotations out of a JSON object; return False if it is none.
-
-        A program that crashes may have written half of it. Then the text is kept, because the dump is worth having.
-        """
-        mended: list[str] = []
-        try:
-            values = decode(data, mended.append)
-        except NotJSON:
-            values = None
-        if not isinstance(values, dict):
-            self.notes.append("extra is not a JSON object: it is kept as a text")
-            return False
-        self.notes.extend(f"extra: {note}" for note in mended)
-        self.has_extra = True
-        self._fields += len(values)
-        if self._fields > self._limits.maximum_fields:
-            raise too_large("maximum_fields", "the fields of an upload", self._limits.maximum_fields)
-        for name, value in values.items():
-            self._set(name, value)
-        return True
-
-    def _take_event(self, event: bytes) -> None:
-        for name, value in names_in_event(event).items():
-            if not self.annotations.get(name):
-                self._set(name, value)
-
-    def _set(self, name: str, value: Any) -> None:
-        if name in self.annotations and self.annotations[name] != value:
-            self.notes.append(f"{name[:100]!r} came more than once: the last one counts")
-        self.annotations[name] = value
 
 
 def _report_id(name: str, file_name: str) -> str:

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["socorro_processor.symbols", "socorro_processor.signature.normal_form"]):
+with atheris.instrument_imports(
+    include=["socorro_processor.collector", "socorro_processor.symbols", "socorro_processor.signature.normal_form"]
+):
     from tests.fuzz.targets import MAXIMUM_INPUT, TARGETS, seeds
 
 MAXIMUM_MEMORY = 200 << 20

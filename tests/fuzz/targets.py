@@ -159,9 +159,9 @@ NAMES = (
 
 
 def upload(data: bytes) -> None:
-    """What a client posts is refused, or read the same in whatever pieces it comes.
+    """Read an upload, or refuse it; the same in whatever pieces it comes. A form that is cut is refused or whole.
 
-    The first byte is the length of the pieces, the second the kind of the body.
+    The first byte is the length of the pieces and the place of the cut, the second the kind of the body.
     """
     if len(data) < 2:
         return
@@ -172,6 +172,9 @@ def upload(data: bytes) -> None:
     whole = _submission(request, [body])
     pieces = _submission(request, [body[first : first + step] for first in range(0, len(body), step)])
     assert whole == pieces, "read in another way in pieces"
+    if form and whole is not None:
+        cut = _submission(request, [body[: len(body) * data[0] // 256]])
+        assert cut in (None, whole), "a cut form is read as another one"
 
 
 def _submission(request: SubmissionRequest, pieces: list[bytes]) -> tuple[Submission, bytes] | None:
@@ -201,6 +204,10 @@ UPLOADS = (
     b'--b\r\nContent-Disposition: form-data; name="upload_file_minidump"; filename="x"\r\n\r\n'
     + gzip.compress(b"MDMP", mtime=0)
     + b"\r\n--b--",
+    b'--b\r\nContent-Disposition: form-data; name="log"; filename="x"\r\n\r\nno line end'
+    b'--b\r\nContent-Disposition: form-data; name="upload_file_minidump"; filename="x"\r\n\r\n'
+    + zstandard.ZstdCompressor().compress(b"MDMP") * 2
+    + b"--b--",
 )
 
 TARGETS: tuple[Callable[[bytes], None], ...] = (minidump, download, symbol_file, index, function_name, upload)

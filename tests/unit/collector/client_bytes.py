@@ -42,7 +42,7 @@ def crashpad() -> Upload:
             _crashpad_part(boundary, "list_annotations", b"first\nsecond"),
             _crashpad_part(boundary, "prod", b"Painter"),
             _crashpad_part(boundary, "ver", b"1.2.3"),
-            _crashpad_part(boundary, "a %22strange%22%0D%0Aname 100%25", b"\xc3\xa9"),
+            _crashpad_part(boundary, "a %22strange%22%0d%0aname 100%25", b"\xc3\xa9"),
             _crashpad_part(boundary, "attachment_log", b"a line\r\n", "painter.log"),
             _crashpad_part(boundary, "upload_file_minidump", DUMP, f"{REPORT_ID}.dmp"),
             f"--{boundary}--\r\n".encode(),
@@ -50,7 +50,9 @@ def crashpad() -> Upload:
     )
     query = (("product", "Painter"), ("version", "1.2.3"), ("guid", "0f5e1f6c-5f3b-4f4e-a8f5-6a4a4b1c2d3e"))
     return Upload(
-        SubmissionRequest(f"multipart/form-data; boundary={boundary}", "gzip", query),
+        SubmissionRequest(
+            f"multipart/form-data; boundary={boundary}", "gzip", query, "Crashpad/0.8.0 Linux/6.1 (x86_64)"
+        ),
         gzip.compress(body),
         {
             "guid": "0f5e1f6c-5f3b-4f4e-a8f5-6a4a4b1c2d3e",
@@ -89,16 +91,18 @@ def electron() -> Upload:
 
 
 def breakpad_windows() -> Upload:
-    """The file name is a whole path, and there is no line end before the closing boundary."""
+    """File names are whole paths, and there is no line end behind a file."""
     boundary = "---------------------------0A1B2C3D4E5F6071"
     body = b"".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in (("prod", "Painter"), ("ver", "1.2"))
     )
-    body += (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="upload_file_minidump"; '
-        'filename="C:\\Users\\Zo\u00eb\\crashes\\7a1f.dmp"\r\nContent-Type: application/octet-stream\r\n\r\n'
-    ).encode() + DUMP
+    log = b"the last line has no end"
+    for name, file_name, content in (("log", "log.txt", log), ("upload_file_minidump", f"{REPORT_ID}.dmp", DUMP)):
+        body += (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; '
+            f'filename="C:\\Users\\Zo\u00eb\\crashes\\{file_name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+        ).encode() + content
     body += f"--{boundary}--\r\n".encode()
     return Upload(
         SubmissionRequest(
@@ -108,22 +112,23 @@ def breakpad_windows() -> Upload:
         ),
         body,
         {"prod": "Painter", "ver": "1.2"},
-        {"upload_file_minidump": DUMP},
+        {"log": log, "upload_file_minidump": DUMP},
         "breakpad-windows",
+        REPORT_ID,
     )
 
 
 def breakpad_macos() -> Upload:
-    """There is no line end between two files."""
-    boundary = "----breakpadboundary7d21"
+    """There is no line end between two files, and all files have the same name."""
+    boundary = "---------------------------1D2C3B4A5F6E7081"
     log = b"BZh91AY&SY" + bytes(range(200, 256))
     body = b"".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in (("ProductName", "Painter"), ("Version", "1.2"), ("CrashTime", "1795000000"))
     )
-    for name, file_name, content in (("upload_file_minidump", "7a1f.dmp", DUMP), ("log", "log.tar.bz2", log)):
+    for name, content in (("upload_file_minidump", DUMP), ("log", log)):
         body += (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file_name}"\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="minidump.dmp"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         ).encode() + content
     body += f"\r\n--{boundary}--\r\n".encode()
@@ -148,16 +153,17 @@ def breakpad_linux() -> Upload:
         for name, value in fields.items()
     )
     body += (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="upload_file_minidump"; filename="7a1f.dmp"\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="upload_file_minidump"; filename="{REPORT_ID}.dmp"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     ).encode() + DUMP
     body += f"\r\n--{boundary}--\r\n".encode()
     return Upload(
-        SubmissionRequest(f"multipart/form-data; boundary={boundary}"),
+        SubmissionRequest(f"multipart/form-data; boundary={boundary}", user_agent="Breakpad/1.0 (Linux)"),
         body,
         fields,
         {"upload_file_minidump": DUMP},
         "breakpad-linux",
+        REPORT_ID,
     )
 
 
@@ -186,7 +192,7 @@ def firefox_client() -> Upload:
             "upload_file_minidump_browser": DUMP[::-1],
             "memory_report": b"\x1f\x8b not really",
         },
-        "crashpad",  # its dumps are named by an id, and that is what counts
+        "firefox",
         "de1bb258-cbbf-4589-a673-34f801261202",
     )
 
@@ -208,6 +214,27 @@ def firefox_browser() -> Upload:
         EXTRA,
         {"upload_file_minidump": DUMP},
         "firefox",
+    )
+
+
+def firefox_android() -> Upload:
+    """Behind ``extra`` there is only LF, in a form of lines that end with CRLF."""
+    boundary = "---------------------------1A2B3C4D5E6F7081"
+    body = (
+        (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="extra"; filename="extra.json"\r\n'
+            f"Content-Type: application/json\r\n\r\n{json.dumps(EXTRA)}\n"
+        ).encode()
+        + _crashpad_part(boundary, "upload_file_minidump", DUMP, f"{REPORT_ID}.dmp")
+        + f"--{boundary}--\r\n".encode()
+    )
+    return Upload(
+        SubmissionRequest(f"multipart/form-data; boundary={boundary}", "gzip"),
+        gzip.compress(body),
+        EXTRA,
+        {"upload_file_minidump": DUMP},
+        "firefox",
+        REPORT_ID,
     )
 
 
@@ -313,6 +340,7 @@ UPLOADS = (
     breakpad_linux,
     firefox_client,
     firefox_browser,
+    firefox_android,
     sentry,
     curl,
     mixed,

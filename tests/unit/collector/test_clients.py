@@ -6,17 +6,19 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from socorro_processor.collector.clients import CLIENTS, client_of
 from socorro_processor.collector.limits import Limits
 from socorro_processor.collector.refusal import Refused
 from socorro_processor.collector.submission import Submission
 from socorro_processor.collector.submission_reader import SubmissionReader
 from socorro_processor.crashstorage.base import check_dump_name
-from tests.unit.collector.client_bytes import UPLOADS, Upload, dump_alone
+from tests.unit.collector.client_bytes import REPORT_ID, UPLOADS, Upload, dump_alone
 
 each_client = pytest.mark.parametrize("make", UPLOADS, ids=lambda make: make.__name__)
 
@@ -91,4 +93,27 @@ def test_an_upload_that_is_cut_anywhere_is_refused_or_whole(make: Callable[[], U
 def test_the_file_name_of_breakpad_on_windows_is_kept_without_its_directories() -> None:
     (upload,) = (make() for make in UPLOADS if make.__name__ == "breakpad_windows")
     submission, _ = read(upload, [upload.body])
-    assert [file.sent_as for file in submission.files] == ["7a1f.dmp"]
+    assert [file.sent_as for file in submission.files] == [f"{REPORT_ID}.dmp", "log.txt"]
+
+
+@pytest.mark.parametrize(
+    ("known", "client"),
+    [
+        ({}, ""),
+        ({"query": ["sentry_key"], "user_agent": "sentry.native/0.7", "report_id": REPORT_ID}, "sentry"),
+        ({"annotations": ["_productName"], "user_agent": "Crashpad/0.8.0 Linux/6.1 (x86_64)"}, "electron"),
+        ({"annotations": ["process_type"]}, ""),
+        ({"has_extra": True, "report_id": REPORT_ID}, "firefox"),
+        ({"user_agent": "Crashpad/0.8.0 CFNetwork/1.0 Darwin/25"}, "crashpad"),
+        ({"user_agent": "Breakpad/1.0 (Windows) - Painter", "report_id": REPORT_ID}, "breakpad-windows"),
+        ({"user_agent": "curl/8.5.0", "report_id": REPORT_ID}, "curl"),
+        ({"annotations": ["comments_"], "report_id": REPORT_ID}, "breakpad-linux"),
+        ({"report_id": REPORT_ID}, "crashpad"),
+        ({"user_agent": "sender CFNetwork/1.0 Darwin/25"}, "breakpad-macos"),
+        ({"user_agent": "Mozilla/5.0"}, ""),
+    ],
+)
+def test_a_client_is_known_by_what_only_it_sends(known: dict[str, Any], client: str) -> None:
+    nothing: dict[str, Any] = {"annotations": (), "query": (), "user_agent": "", "report_id": "", "has_extra": False}
+    assert client_of(**nothing | known) == client
+    assert not client or client in CLIENTS

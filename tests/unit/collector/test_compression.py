@@ -11,6 +11,7 @@ import zstandard
 
 from socorro_processor.collector.compression import Decompressor, Gunzip, Unzstd
 from socorro_processor.collector.refusal import Refused
+from tests.cpu_time import cpu_seconds
 
 KINDS: list[Any] = [
     pytest.param(Gunzip, gzip.compress, id="gzip"),
@@ -81,9 +82,47 @@ def test_a_bomb_is_given_in_small_pieces_until_it_is_refused(kind: Kind, compres
     assert peak < 24 << 20
 
 
-def test_several_members_of_gzip_are_one_text_and_zeros_behind_them_nothing() -> None:
+@each_kind
+@pytest.mark.parametrize("step", [1, 9, 1 << 20])
+def test_several_members_or_frames_are_one_text(kind: Kind, compress: Compress, step: int) -> None:
+    compressed = compress(b"one ") + compress(b"") + compress(b"two")
     pieces: list[bytes] = []
-    decompressor = Gunzip(pieces.append)
-    decompressor.feed(gzip.compress(b"one ") + gzip.compress(b"two") + b"\0" * 9)
+    decompressor = kind(pieces.append)
+    for first in range(0, len(compressed), step):
+        decompressor.feed(compressed[first : first + step])
     decompressor.finish()
     assert b"".join(pieces) == b"one two"
+
+
+@each_kind
+@pytest.mark.parametrize("behind", [b"x", b"some other text"])
+def test_data_with_something_else_behind_them_are_refused(kind: Kind, compress: Compress, behind: bytes) -> None:
+    """They may be a dump that somebody has damaged, but not the one that was sent."""
+    decompressor = kind(lambda data: None)
+    with pytest.raises(Refused):  # noqa: PT012 - either may raise it
+        decompressor.feed(compress(b"one") + behind)
+        decompressor.finish()
+
+
+def test_zeros_behind_gzip_mean_nothing() -> None:
+    pieces: list[bytes] = []
+    decompressor = Gunzip(pieces.append)
+    decompressor.feed(gzip.compress(b"one") + b"\0" * 9)
+    decompressor.feed(b"\0")
+    decompressor.finish()
+    assert b"".join(pieces) == b"one"
+
+
+@each_kind
+def test_thousands_of_tiny_members_or_frames_take_no_more_time_than_others_and_come_out_as_one_piece(
+    kind: Kind, compress: Compress
+) -> None:
+    pieces: list[bytes] = []
+    one = compress(b"x")
+
+    def seconds(count: int) -> float:
+        data = one * count
+        return min(cpu_seconds(lambda: kind(pieces.append).feed(data)) for _ in range(3))
+
+    assert seconds(16_000) < 50 * seconds(1_000) + 0.01
+    assert set(pieces) == {b"x" * 1_000, b"x" * 16_000}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from socorro_processor.collector.header_parameters import read_header
+from socorro_processor.collector.header_parameters import MAXIMUM_PARAMETERS, read_header
 from tests.cpu_time import cpu_seconds
 
 
@@ -27,6 +27,11 @@ from tests.cpu_time import cpu_seconds
 )
 def test_headers_are_read_as_clients_write_them(value: str, name: str, parameters: dict[str, str]) -> None:
     assert read_header(value) == (name, parameters)
+
+
+def test_parameters_behind_the_first_ones_mean_nothing() -> None:
+    value = "x" + "; a=b" * (MAXIMUM_PARAMETERS - 1)
+    assert read_header(f"{value}; name=c; more=d") == ("x", {"a": "b", "name": "c"})
 
 
 @pytest.mark.parametrize("piece", ['; a="x', '"', "; ", ';a="', "; a=b", '" ;', "\\"])

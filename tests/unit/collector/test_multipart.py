@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorro_processor.collector.multipart import MAXIMUM_BOUNDARY, MultipartReader
+from socorro_processor.collector.multipart import MAXIMUM_BOUNDARY, MAXIMUM_HEADERS, MultipartReader
 from socorro_processor.collector.refusal import Refused
+from tests.cpu_time import cpu_seconds
 
 
 class Parts:
@@ -73,6 +75,7 @@ def test_a_part_without_headers_or_content_is_one() -> None:
 
 
 def test_folded_headers_and_any_spelling_of_their_names_are_read() -> None:
+    assert len(parts_of(b"--b\r\n" + b"A: b\r\n" * MAXIMUM_HEADERS + b"\r\n--b--")[0].headers) == 1
     parts, _ = parts_of(b"--b\r\nCONTENT-type:  a;\r\n\t b \r\nX-Y:\r\n\r\n--b--")
     assert parts.headers == [{"content-type": "a; b", "x-y": ""}]
 
@@ -88,11 +91,33 @@ def test_what_follows_the_closing_boundary_means_nothing() -> None:
     assert is_complete
 
 
-@pytest.mark.parametrize("headers", [b"A: " + b"x" * 20_000, b"no header\r\n\r\n", b": no name\r\n\r\n"])
-def test_headers_that_are_none_or_too_long_are_refused(headers: bytes) -> None:
+@pytest.mark.parametrize(
+    "headers", [b"no header\r\n\r\n", b": no name\r\n\r\n", b"A: b\r\n" * (MAXIMUM_HEADERS + 1) + b"\r\n"]
+)
+def test_headers_that_are_none_or_too_many_are_refused(headers: bytes) -> None:
     with pytest.raises(Refused) as caught:
         parts_of(b"--b\r\n" + headers)
     assert caught.value.code == "malformed_headers"
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 100])
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b"\n\n", b""])
+def test_headers_may_be_as_long_as_their_limit_in_whatever_pieces_they_come(step: int, end: bytes) -> None:
+    for size in range(30, 36):
+        body = b"--b\r\n" + b"A: ".ljust(size, b"x") + end + b"--b--"
+        parts = Parts()
+        reader = MultipartReader(b"b", parts, maximum_headers=32)
+        with suppress(Refused):
+            for first in range(0, len(body), step):
+                reader.feed(body[first : first + step])
+        assert reader.is_complete == (bool(end) and size <= 32)
+
+
+def test_headers_without_an_end_are_refused_with_the_name_of_their_limit() -> None:
+    with pytest.raises(Refused) as caught:
+        parts_of(b"--b\r\nA: " + b"x" * 20_000)
+    assert (caught.value.status, caught.value.code) == (413, "too_large_maximum_headers")
+    assert "collector.maximum_headers" in caught.value.words
 
 
 @pytest.mark.parametrize("boundary", [b"", b"x" * (MAXIMUM_BOUNDARY + 1)])
@@ -119,3 +144,29 @@ def test_a_large_body_takes_no_memory(beginning: bytes) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 8 * len(piece)
+
+
+def _read_many_parts(count: int) -> None:
+    parts_of(b"--b\r\nA: b\r\n\r\n\r\n" * count + b"--b--")
+
+
+def _read_similar_boundaries(count: int) -> None:
+    parts_of(b"--b\r\n\r\n" + b"--b x" * count + b"--b--")
+
+
+def _read_headers_by_the_byte(count: int) -> None:
+    reader = MultipartReader(b"b", Parts(), maximum_headers=count)
+    reader.feed(b"--b\r\n")
+    for _ in range(count):
+        reader.feed(b"a")
+
+
+@pytest.mark.parametrize(
+    ("read", "count"),
+    [(_read_many_parts, 4_000), (_read_similar_boundaries, 4_000), (_read_headers_by_the_byte, 2_000)],
+)
+def test_the_time_for_a_body_grows_with_its_length_alone(read: Callable[[int], None], count: int) -> None:
+    def seconds(count: int) -> float:
+        return min(cpu_seconds(lambda: read(count)) for _ in range(3))
+
+    assert seconds(16 * count) < 50 * seconds(count) + 0.01
