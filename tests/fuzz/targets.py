@@ -159,7 +159,7 @@ NAMES = (
 
 
 def upload(data: bytes) -> None:
-    """What a client posts is refused, or read the same in whatever pieces it comes.
+    """An upload is refused, or read the same in whatever pieces it comes.
 
     The first byte is the length of the pieces, the second the kind of the body.
     """
