@@ -29,7 +29,7 @@ MAXIMUM_HEADERS = 64
 """Headers of a part; clients send two or three."""
 
 _BEHIND_BOUNDARY = rb"(?:(?P<closing>--)|[ \t]{0,64}(?P<line_end>\r?\n)|(?:-|[ \t]{0,64}\r?)\Z)"
-"""What stands behind a boundary; the last is its beginning, at the end of what has come so far."""
+"""The ends of a boundary; the last is the beginning of one, at the end of the bytes that have come so far."""
 _LINE_END = re.compile(rb"\r?\n")
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _HEADER_END = re.compile(rb"\r?\n(?![ \t])")

@@ -36,4 +36,4 @@ class Submission:
     client_uuid: str = ""
     """The crash id that the client wants; empty if it asked for none."""
     notes: list[str] = field(default_factory=list)
-    """What was changed or left out, for ``collector_notes``."""
+    """Changes to what was sent, and what was left out, for ``collector_notes``."""

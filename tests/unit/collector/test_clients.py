@@ -1,4 +1,4 @@
-"""What real clients post is read as they mean it, in whatever pieces it comes, and never cut without an error."""
+"""Uploads of real clients are read as they mean it, in whatever pieces they come, and never cut without an error."""
 
 from __future__ import annotations
 
