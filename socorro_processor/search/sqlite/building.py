@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -20,10 +21,10 @@ from socorro_processor.errors import CrashIDNotFound, PermanentStorageError, Soc
 from socorro_processor.fields import FieldTable
 from socorro_processor.search.indexed_crash import IndexedCrash, Indexer
 from socorro_processor.search.searchable import searchable_fields
-from socorro_processor.search.sqlite.crashstorage import sweep
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.search.sqlite.file import IndexFailure, IndexFile, IndexUnusable, is_damage, translated_errors
 from socorro_processor.search.sqlite.journal import Journal
+from socorro_processor.search.sqlite.waiting import attempt, write_waiting
 from socorro_processor.search.sqlite.writing import crash_id_bytes, crash_id_text
 from socorro_processor.search.stored_crashes import StoredCrashes
 
@@ -43,7 +44,7 @@ class Built:
     added: int = 0
     removed: int = 0
     unreadable: int = 0
-    """Crashes of the stores that could not be read."""
+    """Crashes of the stores that could not be read, or not be written."""
     swept: int = 0
     """Texts that no crash had any more."""
     crashes: int = 0
@@ -93,7 +94,7 @@ class IndexBuilder:
             self._directory.begin_completing()
             self._write_waiting(file)
             self._complete(file, built, progress)
-            built.swept = sweep(file)
+            built.swept = file.sweep()
             built.is_complete = self._directory.end_completing()
             built.crashes = file.connection.execute("SELECT count(*) FROM crash").fetchone()[0]
             # A new file's -wal may be as large as the file.
@@ -154,7 +155,10 @@ class IndexBuilder:
                 with file.writing() as writer:
                     for crash in crashes:
                         # A processor may have saved a newer result meanwhile.
-                        built.added += writer.save(crash, only_new=True)
+                        save = partial(writer.save, crash, only_new=True)
+                        is_added = attempt(file, writer, crash.crash_id, save)
+                        built.added += is_added is True
+                        built.unreadable += is_added is None
         (total,) = file.connection.execute("SELECT count(*) FROM crash").fetchone()
         for done, batch in _batches(_indexed_ids(file), _LOOKED_UP):
             progress("looking for removed crashes", done, total)
@@ -172,17 +176,8 @@ class IndexBuilder:
             return None
 
     def _write_waiting(self, file: IndexFile) -> None:
-        is_end = not self._journal.size()
-        while not is_end:
-            with self._journal.locked():
-                with file.writing() as writer:
-                    changes, position, is_end = self._journal.read(writer.position(), _BATCH)
-                    for change in changes:
-                        if change is not None:
-                            writer.apply(change)
-                    writer.set_position(position)
-                if is_end and not self._directory.building():
-                    self._journal.remove()
+        while not write_waiting(file, self._journal, self._directory):
+            pass
 
 
 def _batches(crash_ids: Iterator[str], size: int) -> Iterator[tuple[int, list[str]]]:

@@ -30,10 +30,12 @@ from socorro_processor.search.sqlite.file import (
     count_without_changes,
     describe,
     is_damage,
+    is_of_change,
     translated_errors,
 )
 from socorro_processor.search.sqlite.journal import Change, Journal, Removal
 from socorro_processor.search.sqlite.reading import may_lack_crashes
+from socorro_processor.search.sqlite.waiting import write_waiting
 from socorro_processor.search.sqlite.writing import crash_id_bytes
 
 logger = logging.getLogger(__name__)
@@ -45,8 +47,6 @@ PAUSE = 5.0
 """Seconds after a failure in which nothing is tried: what comes meanwhile is queued."""
 
 _REMOVING_PATIENCE = 10.0  # seconds
-_BATCH = 100
-"""Changes that are taken from the journal before a crash is saved."""
 _REASONS = ("locked", "damaged", "missing", "disk", "busy", "other")
 
 
@@ -153,7 +153,7 @@ class SQLiteSearchIndex(HasSearchIndex):
             file = self._open()
             file.connection.execute(f"PRAGMA busy_timeout = {int(_REMOVING_PATIENCE * 1000)}")
             try:
-                while not self._write_waiting(file):
+                while not write_waiting(file, self._journal, self._directory):
                     pass
                 with file.writing() as writer:
                     existed = writer.remove(crash_id)
@@ -176,7 +176,7 @@ class SQLiteSearchIndex(HasSearchIndex):
         # Crashes are saved between two batches.
         while not is_end and self._lock.acquire(timeout=PATIENCE):
             try:
-                is_end = self._write_waiting(self._open_or_make())
+                is_end = write_waiting(self._open_or_make(), self._journal, self._directory)
                 self._failure = ""
             except IndexFailure as error:
                 self._note_failure(error)
@@ -221,14 +221,17 @@ class SQLiteSearchIndex(HasSearchIndex):
                 return
             if self._has_removed:
                 try:
-                    sweep(file)
+                    file.sweep()
                 except IndexFailure as error:
                     logger.warning("texts of removed crashes stay in %s: %s", self, describe(error))
             with suppress(*IndexFailure):
                 file.close()
 
     def _change(self, change: Change, patience: float) -> None:
-        """Write a change, or queue it. Raises nothing."""
+        """Write a change, or queue it. Raises nothing.
+
+        What is queued is tried again; a change that fails because of what is in it would fail again, and keep others.
+        """
         if not self._lock.acquire(timeout=patience):
             self._queue(change, "busy")
             return
@@ -236,8 +239,8 @@ class SQLiteSearchIndex(HasSearchIndex):
             reason = self._write(change)
         except Exception as error:
             logger.error("%s has a bug: %s", self, stack_of(error))
-            self._close_file()
-            reason = "other"
+            self._note_loss(change.crash_id, "it cannot be written")
+            return
         finally:
             self._lock.release()
         if reason:
@@ -249,7 +252,7 @@ class SQLiteSearchIndex(HasSearchIndex):
             return self._failure
         try:
             file = self._open_or_make()
-            if not self._write_waiting(file):
+            if not write_waiting(file, self._journal, self._directory):
                 # They come first: a later change of the same crash must not be undone by an earlier one.
                 return "busy"
             with file.writing() as writer:
@@ -257,6 +260,8 @@ class SQLiteSearchIndex(HasSearchIndex):
             if self._is_another_to_come(file):
                 self._journal.append(change)
         except IndexFailure as error:
+            if is_of_change(error):
+                raise
             self._note_failure(error)
             return self._failure
         self._failure = ""
@@ -265,23 +270,6 @@ class SQLiteSearchIndex(HasSearchIndex):
     def _is_another_to_come(self, file: IndexFile) -> bool:
         """Return True if another file is being built, or has just taken the place of this one."""
         return self._directory.building() is not None or self._directory.current() != file.path.name
-
-    def _write_waiting(self, file: IndexFile) -> bool:
-        """Write the next changes of the journal; return True if none are left."""
-        if not self._journal.size():
-            return True
-        with self._journal.locked():
-            with file.writing() as writer:
-                changes, position, is_end = self._journal.read(writer.position(), _BATCH)
-                for change in changes:
-                    if change is None:
-                        self._directory.mark_incomplete()
-                    else:
-                        writer.apply(change)
-                writer.set_position(position)
-            if is_end and not self._directory.building():
-                self._journal.remove()
-        return is_end
 
     def _queue(self, change: Change, reason: str) -> None:
         METRICS.increment("search.queued", reason=reason)
@@ -351,17 +339,6 @@ class SQLiteSearchIndex(HasSearchIndex):
             self._directory.use(name)
             if self._is_first:
                 self._directory.mark_complete()
-
-
-def sweep(file: IndexFile) -> int:
-    """Remove the texts that no crash has any more, a field at a time; return their number."""
-    with file.writing() as writer:
-        fields = writer.doubtful_fields()
-    removed = 0
-    for field in fields:
-        with file.writing() as writer:
-            removed += writer.sweep(field)
-    return removed
 
 
 def _reason(error: BaseException) -> str:

@@ -20,6 +20,7 @@ REMEDY = "`socorro search index` builds it anew"
 _CACHE = 2000  # KiB
 _RETRY_INTERVAL = 0.01  # seconds
 
+_OF_CHANGE = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _REMEDIES = (
     ("SQLITE_BUSY", "another program keeps it locked"),
@@ -39,6 +40,11 @@ class IndexUnusable(Exception):
 
 IndexFailure = (sqlite3.Error, OSError, SQLiteFileLost, IndexUnusable)
 """The exceptions that opening and using a file raises."""
+
+
+def is_of_change(error: Exception) -> bool:
+    """Return True if a change failed because of what is in it, so that it would fail again."""
+    return isinstance(error, _OF_CHANGE) or not isinstance(error, IndexFailure)
 
 
 def is_damage(error: BaseException) -> bool:
@@ -131,6 +137,16 @@ class IndexFile:
             if self.connection.in_transaction:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
+
+    def sweep(self) -> int:
+        """Remove the texts that no crash has any more, a field at a time; return their number."""
+        with self.writing() as writer:
+            fields = writer.doubtful_fields()
+        removed = 0
+        for field in fields:
+            with self.writing() as writer:
+                removed += writer.sweep(field)
+        return removed
 
     def close(self) -> None:
         self._guard.leave()

@@ -187,6 +187,16 @@ def test_an_existing_store_is_indexed_and_until_then_the_commands_say_so(socorro
     assert (built["is_new"], built["crashes"]) == (True, 2)
 
 
+def test_the_doctor_tells_of_a_store_in_files_that_has_no_index(store, socorro):
+    files = f"--destination.crashstorage_class={class_name(FileSystemCrashStorage)}"
+    findings = {each["part"]: each for each in json.loads(socorro("doctor", "--json", files)[1])}
+    assert "IndexedFileSystemCrashStorage has one" in findings["search"]["note"]
+    assert "`socorro search index` makes it" in findings["search"]["note"]
+    findings = {each["part"]: each for each in json.loads(socorro("doctor", "--json")[1])}
+    assert "search" not in findings
+    assert findings["destination"]["note"].startswith("search index of 0 crashes")
+
+
 def test_a_crash_that_cannot_be_read_is_told_with_the_result(socorro, store, tmp_path):
     crash_id = save(store)
     (tmp_path / "v1" / "processed_crash" / crash_id).write_bytes(b"[]")

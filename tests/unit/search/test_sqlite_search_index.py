@@ -277,9 +277,36 @@ def test_a_bug_fails_no_crash_and_is_logged(path, new_store, monkeypatch, caplog
     monkeypatch.setattr(writing.IndexWriter, "save", fail)
     store.save_processed(crash())
     assert "has a bug" in caplog.text
+    assert not state(path).is_complete
     monkeypatch.undo()
     store.save_processed(crash())
-    assert len(found(path)) == 3
+    assert len(found(path)) == 2
+
+
+def test_a_change_that_cannot_be_written_does_not_keep_those_that_wait_behind_it(path, new_store, clock, monkeypatch):
+    store = new_store()
+    store.save_processed(crash())
+    crash_ids = [new_crash_id(DAY) for _ in range(3)]
+    with locked(path):
+        for crash_id in crash_ids:
+            store.save_processed(crash(crash_id))
+    save = writing.IndexWriter.save
+
+    def fail_at_one(writer, indexed, **options):
+        saved = save(writer, indexed, **options)
+        if indexed.crash_id == crash_ids[1]:
+            raise sqlite3.IntegrityError("boom")
+        return saved
+
+    monkeypatch.setattr(writing.IndexWriter, "save", fail_at_one)
+    clock.now += PAUSE
+    store.check()
+    assert state(path).waiting == 0
+    assert not state(path).is_complete
+    assert found(path) >= {crash_ids[0], crash_ids[2]}
+    assert crash_ids[1] not in found(path)
+    with SQLiteCrashIndex(path, FieldTable()) as index:
+        assert index.top(DAY, DAY).crashes == index.count() == 3
 
 
 def test_readers_go_on_while_a_writer_is_in_the_midst_of_a_transaction(path, new_store):
