@@ -24,6 +24,9 @@ _SHORTEST_RUN = 4
 _LONGEST_NAME = 400
 """Characters of a function on the stack that crashed."""
 _LONGEST_NAME_OF_OTHERS = 240
+_LONGEST_IN_SHORT = 70
+_FRAMES_OF_TOP = 15
+"""Frames in which the first function of the program is looked for."""
 _LONGEST_SOURCE = 200
 _LONGEST_MODULE = 100
 _LONGEST_PATH = 500
@@ -79,7 +82,7 @@ class ThreadView(NamedTuple):
     frames: str
     """How many frames it has."""
     top: str
-    """Its topmost function, by which to tell it from others."""
+    """Its topmost function, and the first one of the program, by which to tell it from others."""
     runs: list[Run]
     left_out: str
     doubtful: str
@@ -133,12 +136,11 @@ class StackViewer:
         items = list(islice(folded(thread.frames), maximum))
         rows = [(self._row(item, names, longest), folds and self._is_dull(item, names)) for item in items]
         left_out = len(thread.frames) - sum(map(_frames_of, items))
-        top = next((frame.function for frame in thread.frames), "")
         return ThreadView(
             f"{self._prefix}thread-{thread.number[:20]}",
             sentences.name_of_thread(thread, crashed=crashed),
             sentences.count_of_frames(thread),
-            _cut(top, 100),
+            "" if crashed else _top(thread),
             list(_runs(rows)),
             counted(left_out, "more line") if left_out else "",
             sentences.guesses(thread),
@@ -171,6 +173,20 @@ class StackViewer:
             return False
         name = names[id(item)]
         return name[1] > 0 and name not in self._signed and is_of_system(item)
+
+
+def _top(thread: Thread) -> str:
+    """Return the topmost function of a thread and, below the system's, the first one of the program."""
+    frames = thread.frames[:_FRAMES_OF_TOP]
+    own = next((frame for frame in frames if not is_of_system(frame)), None)
+    names = dict.fromkeys(_in_short(frame.function) for frame in (*frames[:1], *([own] if own else [])))
+    return " … ".join(names)
+
+
+def _in_short(function: str) -> str:
+    """Return the name of a function without its arguments."""
+    name = (function.partition("(")[0].strip() or function)[: _LONGEST_IN_SHORT + 1]
+    return name if len(name) <= _LONGEST_IN_SHORT else f"{name[:_LONGEST_IN_SHORT]}…"
 
 
 def _frames_of(item: Frame | Fold) -> int:

@@ -285,6 +285,18 @@ class TestStack:
         assert [each.one("span", class_="name").text for each in threads.all("details")] == ["Thread 0, main"]
         assert function_cells(threads) == ["poll"]
 
+    def test_a_folded_thread_tells_where_it_is_and_which_function_of_the_program_is_there(self) -> None:
+        crash = of_2026()
+        waits = [
+            frame(0, function="poll", module="libc.so.6"),
+            frame(1, function="codec::wait"),
+            frame(2, function="f"),
+        ]
+        crash["json_dump"]["threads"] += [{"frames": waits}, {"frames": waits[1:]}, {"frames": waits[:1]}]
+        threads = page_of(crash, {}).one("section", id="threads")
+        tops = [each.text for each in threads.all("span", class_="top")]
+        assert tops == ["poll", "poll … codec::wait", "codec::wait", "poll"]
+
     def test_a_further_dump_has_a_stack_of_its_own(self) -> None:
         crash = of_2026()
         browser = {"json_dump": crash["json_dump"], "mdsw_status_string": "OK"}
