@@ -77,7 +77,7 @@ class Indexer:
     """Makes the indexed crash of a processed crash. Threads may share it."""
 
     def __init__(self, fields: Mapping[str, SearchableField], redactor: Redactor | None = None) -> None:
-        """What ``redactor`` removes from a crash is not kept, unless the table of fields protects the field anyway."""
+        """``redactor``: what it removes is left out, except the fields that the table protects itself."""
         self._redactor = redactor
         self._names = tuple(fields)
         self._names_of_2016 = tuple(filter(None, (each.field.name_of_2016 for each in fields.values())))
