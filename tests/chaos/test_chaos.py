@@ -32,7 +32,7 @@ def test_if_nothing_goes_wrong_every_crash_is_saved(tmp_path: Path):
     assert report.is_clean, "\n".join(report.lines())
     assert {crash.kind for crash in report.submitted} == {HEALTHY}
     crash_ids = {crash.crash_id for crash in report.submitted}
-    assert report.tally.saved == {"FileSystemCrashStorage": crash_ids}
+    assert report.tally.saved == {"IndexedFileSystemCrashStorage": crash_ids}
     assert report.tally.symbols == dict.fromkeys(crash_ids, "all")
 
 

@@ -33,6 +33,9 @@ from tests.unit.monitoring.test_metric_names import OF_JOBS
 RULES = REPOSITORY / "config" / "prometheus" / "alerts.yaml"
 CASES = RULES.with_name("alerts_test.yaml")
 
+NOT_HERE = ("collector.", "search.")
+"""The beginnings of metrics of ``socorro serve``, and of a store that the configuration of production lacks."""
+
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 DURATION = re.compile(r"(?<=\[)(\d+)([smh])(?=\])|(?<=process_start_time_seconds < )(\d+)")
 """Time ranges in an expression, and the time since the start."""
@@ -189,7 +192,7 @@ def test_metrics_that_are_known_beforehand_are_0_from_the_start(tmp_path):
         for sample in family.samples:
             found.setdefault(sample.name, []).append((sample.labels, sample.value))
     for kind, name, labels, _ in ALL_METRICS:
-        if kind != "gauge" and labels and name not in OF_JOBS:
+        if kind != "gauge" and labels and name not in OF_JOBS and not name.startswith(NOT_HERE):
             measured = next(each for each in ALL_METRICS if each.name == name)
             samples = found.get(prometheus_name(measured) + ("_count" if kind == "duration" else ""), [])
             assert samples, f"nothing of {name}\n{daemon.log}"

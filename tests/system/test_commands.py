@@ -32,6 +32,9 @@ GOOD = {
     "reprocess": (["reprocess", "CRASH"], "1 queued as reprocessing"),
     "submit": (["submit", str(SAMPLE / "upload_file_minidump.dmp")], r"[0-9a-f-]{36}"),
     "list": (["list", "--product=Lightbox"], "CRASH .*lightbox::exif::Directory::find"),
+    "search": (["search", "signature=lightbox::exif::Directory::find"], "CRASH"),
+    "search index": (["search", "index"], "1 crash"),
+    "top": (["top", "--date=2026-11-20..2026-11-30"], "lightbox::exif::Directory::find"),
     "show": (["show", "CRASH", "--all-threads", "--modules"], r"(?s)crash +CRASH.*\nThread 0.*\nModules"),
     "fetch": (["fetch", "CRASH", "there"], "upload_file_minidump"),
     "queue status": (["queue", "status"], "normal"),
@@ -76,6 +79,9 @@ BAD = [
     (["processor", "x"], 2, "unrecognized arguments: x"),
     (["serve", "x"], 2, "unrecognized arguments: x"),
     (["serve", "--web.host=0.0.0.0"], 2, "0.0.0.0 is not a loopback address"),
+    (["search", "--limit=0"], 2, "'0' is not a whole number"),
+    (["search", "index", "x"], 2, "unrecognized arguments: x"),
+    (["top", "--limit=0"], 2, "'0' is not a whole number"),
     (["process"], 2, "required: CRASH_ID"),
     (["process", "no-id"], 1, "'no-id' is not a crash id"),
     (["process", "absent.dmp"], 1, "'absent.dmp' is not a crash id"),
@@ -221,7 +227,8 @@ def test_a_missing_crash_is_reported_with_the_stores_that_were_asked(site):
         assert done.returncode == 1
         assert place in done.stderr, arguments
     assert f"{UNKNOWN} is not in {place}\n" in words(site, ["remove", UNKNOWN, "--dry-run"]).stderr
-    assert f"there is no such crash in {place}\n" in words(site, ["list", "--product=None"]).stderr
+    listed = words(site, ["list", "--product=None"]).stderr
+    assert f"there is no such crash in search index {site[0].crashes}/search\n" in listed
     preview = ["siglists", "preview", str(REPOSITORY / "siglists"), "--date=2016-11-23"]
     assert f"there is no processed crash of 2016-11-23 to 2016-11-23 in {place}" in words(site, preview).stderr
     verify = ["cron", "verify-processed", "--date=2016-11-23"]

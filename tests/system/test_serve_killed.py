@@ -19,7 +19,7 @@ from tests.multipart import MINIDUMP, body_of, request_of
 from tests.system.serving import Serving, eventually
 from tests.web_server import Client
 
-KILLS = 8
+KILLS = 4
 SENDERS = 4
 """Senders of each kind."""
 PATIENCE = 300.0

@@ -130,6 +130,6 @@ def test_a_crash_of_today_may_just_be_waiting_and_is_not_queued_again(installati
 
 
 def counts(**found: object) -> dict[str, object]:
-    names = ("raw", "missing", "parked", "pending", "unfinished", "queued", "queued_before", "left")
+    names = ("raw", "missing", "parked", "deferred", "pending", "unfinished", "queued", "queued_before", "left")
     nothing = dict.fromkeys(names, 0)
     return nothing | {"stores": {}} | found
