@@ -159,9 +159,10 @@ NAMES = (
 
 
 def upload(data: bytes) -> None:
-    """Read an upload, or refuse it; the same in whatever pieces it comes. A form that is cut is refused or whole.
+    """An upload is refused, or read the same in whatever pieces it comes.
 
-    The first byte is the length of the pieces and the place of the cut, the second the kind of the body.
+    The first byte is the length of the pieces, and the place where a form is cut, which is then refused or still whole;
+    the second is the kind of the body.
     """
     if len(data) < 2:
         return
