@@ -1,14 +1,15 @@
-"""HTTP connections with bounds: on time, on size, on their number. A slow client never takes the place of others.
+"""HTTP connections with bounds on time and size, and a way to tell which of them is the slowest.
 
-uvicorn bounds neither the time in which a request has to arrive, nor what happens to the connections that are open when
-there are too many; this is its protocol with both.
+uvicorn does not bound the time in which a request has to arrive, and an answer to be read; this is its protocol with
+both.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import select
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from socorro_processor.monitoring.metrics import METRICS
-
-logger = logging.getLogger(__name__)
 
 _YOUNG = 1.0
 """Seconds in which a new connection has had no chance to show that it is slow."""
@@ -38,11 +37,10 @@ _CUT_REASONS = ("gap_time", "header_time", "request_time", "too_many")
 
 @dataclass(frozen=True)
 class Bounds:
-    """Limits for each connection, in seconds, and for their number."""
+    """Limits for each connection, in seconds."""
 
     header_time: float
     request_time: float
-    connections: int
 
 
 class BoundedProtocol(H11Protocol):
@@ -67,12 +65,6 @@ class BoundedProtocol(H11Protocol):
         """The number of bytes that are read at once."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        if len(self.connections) >= self.bounds.connections and not self._make_room():
-            METRICS.increment("web.cut", reason="too_many")
-            # Never a part of the server's state: it is only told that the connection is over.
-            self.transport = transport
-            transport.abort()
-            return
         super().connection_made(transport)
         self._read_at_most(_LARGEST_READ)
         self._begin()
@@ -80,8 +72,6 @@ class BoundedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
-        if self.flow is None:
-            return
         super().connection_lost(exc)
         METRICS.gauge("web.connections", len(self.connections))
 
@@ -136,10 +126,10 @@ class BoundedProtocol(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
-    def is_slower_than(self, now: float) -> tuple[float, float] | None:
-        """Return its bytes a second and the moment of its beginning; None if it is not waited for."""
+    def speed(self, now: float) -> tuple[float, float] | None:
+        """Return its bytes a second and the moment of its beginning; None if the server does not wait for it."""
         answering = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
-        if answering and not self.flow.write_paused:
+        if (answering and not self.flow.write_paused) or self.flow.read_paused:
             return None
         age = now - self._begun
         return None if age < _YOUNG else (self._received / age, self._begun)
@@ -156,19 +146,6 @@ class BoundedProtocol(H11Protocol):
         self.read_size = size
         # asyncio's own attribute: by default 256 kB, which is much for hundreds of connections.
         self.transport.max_size = size  # type: ignore[attr-defined]
-
-    def _make_room(self) -> bool:
-        """Close the slowest connection. Return False if there is none that is waited for."""
-        now = self.loop.time()
-        rates = ((each.is_slower_than(now), each) for each in self.connections if isinstance(each, BoundedProtocol))
-        waited_for = [(rate, each) for rate, each in rates if rate is not None]
-        if not waited_for:
-            return False
-        _, slowest = min(waited_for, key=lambda item: item[0])
-        slowest.cut("too_many")
-        # Its end is told only later, and the next connection must not choose it again.
-        self.connections.discard(slowest)
-        return True
 
     def _is_idle(self) -> bool:
         """Return True if the timer still runs for an answer that the client has now."""
@@ -189,6 +166,21 @@ class BoundedProtocol(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def slowest_of(connections: Iterable[object], now: float) -> BoundedProtocol | None:
+    """Return the connection that sends the least, or reads its answer the slowest; None if all are fast enough.
+
+    A connection with bytes that nobody has read yet does not count: then the server is slow, not its client.
+    """
+    speeds = ((each.speed(now), each) for each in connections if isinstance(each, BoundedProtocol))
+    waited_for = {each.transport.get_extra_info("socket").fileno(): (speed, each) for speed, each in speeds if speed}
+    poll = select.poll()
+    for descriptor in waited_for:
+        poll.register(descriptor, select.POLLIN)
+    for descriptor, _ in poll.poll(0):
+        del waited_for[descriptor]
+    return min(waited_for.values(), key=lambda item: item[0])[1] if waited_for else None
 
 
 def protocol_with(bounds: Bounds) -> type[BoundedProtocol]:

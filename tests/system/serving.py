@@ -121,8 +121,8 @@ class Serving:
         return 0
 
     def raw_crashes(self) -> dict[str, dict[str, Any]]:
-        """Return the stored raw crashes by crash id."""
-        files = (self.directory / "socorro-data" / "crashes" / "v2" / "raw_crash").rglob("*")
+        """Return the stored raw crashes by crash id; hidden files are those of killed writers."""
+        files = (self.directory / "socorro-data" / "crashes" / "v2" / "raw_crash").rglob("[!.]*")
         return {path.name: json.loads(path.read_bytes()) for path in files if path.is_file()}
 
     def is_processed(self, crash_id: str) -> bool:

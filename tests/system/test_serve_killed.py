@@ -91,6 +91,7 @@ class Senders:
         data = request_of(body_of(dump=dump, file_name="half.dmp"))
         with suppress(OSError), closing(Client(self._port)) as client:
             client.send(data[: chance.randrange(len(data))])
+        time.sleep(0.02)  # the time of a crash
 
     def _send(self, dump: bytes, checksum: str, name: str) -> bytes:
         """Return the answer; empty if there is none."""

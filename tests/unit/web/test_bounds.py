@@ -177,6 +177,30 @@ def test_of_two_uploads_the_slower_one_has_to_go():
         slow.close()
 
 
+def test_while_the_server_itself_is_slow_nobody_has_to_go():
+    async def slow_page(scope, receive, send):
+        if scope["path"] == "/block":
+            time.sleep(2)  # the whole loop
+        await length_of_body(scope, receive, send)
+
+    with running(slow_page, maximum_connections=2) as server:
+        clients = [server.connect() for _ in range(2)]
+        wait_for(lambda: len(server.server.server_state.connections) == 2)
+        time.sleep(1.1)
+        clients[0].send(GET.replace(b"/", b"/block", 1))
+        wait_for(lambda: server.server.server_state.tasks)
+        clients[1].send(POST + b"1234567890")
+        clients += [server.connect() for _ in range(3)]
+        for client in clients[2:]:
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n" + b"x" * 10)
+        assert [body_of(client) for client in clients[:2]] == [b"0", b"10"]
+        for client in clients[:2]:
+            client.close()
+        assert [body_of(client) for client in clients[2:]] == [b"10"] * 3
+        for client in clients[2:]:
+            client.close()
+
+
 def test_requests_in_work_keep_their_places():
     released = threading.Event()
 
@@ -192,11 +216,12 @@ def test_requests_in_work_keep_their_places():
         wait_for(lambda: len(server.server.server_state.tasks) == 2)
         time.sleep(1.1)
         with server.connect() as client:
-            assert client.is_closed()
-        released.set()
-        assert [body_of(each) for each in working] == [b"done", b"done"]
-        for each in working:
-            each.close()
+            client.send(GET)
+            released.set()
+            assert [body_of(each) for each in working] == [b"done", b"done"]
+            for each in working:
+                each.close()
+            assert body_of(client) == b"done"
 
 
 def test_a_stop_finishes_the_uploads_in_work_and_takes_no_others():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import gzip
 import re
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,26 @@ def test_slow_clients_hold_no_thread(site):
         assert site.send(request_of(body_of()))[0] == 200
         assert time.monotonic() - started < 5
     wait_for(lambda: site.arriving == 0)
+
+
+def test_clients_that_come_and_go_by_the_thousand_do_not_take_the_place_of_an_upload(tmp_path):
+    ending = threading.Event()
+
+    def come_and_go() -> None:
+        while not ending.is_set():
+            with suppress(OSError), site.server.connect() as client:
+                client.send(UNFINISHED)
+
+    with site_in(tmp_path, maximum_connections=4) as site:
+        crowd = [threading.Thread(target=come_and_go) for _ in range(8)]
+        for each in crowd:
+            each.start()
+        try:
+            assert [site.send(request_of(body_of()))[0] for _ in range(3)] == [200] * 3
+        finally:
+            ending.set()
+            for each in crowd:
+                each.join()
 
 
 def test_uploads_that_a_stop_breaks_off_leave_nothing(tmp_path):
