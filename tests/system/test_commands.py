@@ -32,9 +32,9 @@ GOOD = {
     "reprocess": (["reprocess", "CRASH"], "1 queued as reprocessing"),
     "submit": (["submit", str(SAMPLE / "upload_file_minidump.dmp")], r"[0-9a-f-]{36}"),
     "list": (["list", "--product=Lightbox"], "CRASH .*lightbox::exif::Directory::find"),
-    "search": (["search", "signature=lightbox::exif::Directory::find"], "CRASH"),
-    "search index": (["search", "index"], "1 crash"),
-    "top": (["top", "--date=2026-11-20..2026-11-30"], "lightbox::exif::Directory::find"),
+    "search": (["search", "product=Lightbox", "frame~find"], "CRASH .*lightbox::exif::Directory::find"),
+    "search index": (["search", "index"], "has 1 crash: 0 added, 0 removed"),
+    "top": (["top", "product=Lightbox", "--date=2026-11-24"], "lightbox::exif::Directory::find"),
     "show": (["show", "CRASH", "--all-threads", "--modules"], r"(?s)crash +CRASH.*\nThread 0.*\nModules"),
     "fetch": (["fetch", "CRASH", "there"], "upload_file_minidump"),
     "queue status": (["queue", "status"], "normal"),
@@ -100,6 +100,10 @@ BAD = [
     (["submit"], 2, "required: DUMP"),
     (["submit", "absent"], 1, "cannot read absent: no such file"),
     (["submit", str(SAMPLE / "raw_crash.json")], 1, "raw_crash.json is not a minidump: it begins with"),
+    (["search", "nothing=1"], 2, "there is no such field"),
+    (["search", "email=x"], 2, "it is protected"),
+    (["search", "index", "--limit=1"], 2, "unrecognized arguments: --limit=1"),
+    (["top", "product<1"], 2, "takes is, contains, begins, exists"),
     (["list", "--limit=0"], 2, "'0' is not a whole number of at least 1"),
     (["show", "no-id"], 1, "'no-id' is not a crash id"),
     (["show", UNKNOWN], 1, f"no processed crash {UNKNOWN} was found"),
@@ -227,8 +231,8 @@ def test_a_missing_crash_is_reported_with_the_stores_that_were_asked(site):
         assert done.returncode == 1
         assert place in done.stderr, arguments
     assert f"{UNKNOWN} is not in {place}\n" in words(site, ["remove", UNKNOWN, "--dry-run"]).stderr
-    listed = words(site, ["list", "--product=None"]).stderr
-    assert f"there is no such crash in search index {site[0].crashes}/search\n" in listed
+    index = f"search index {site[0].crashes}/search"
+    assert f"there is no such crash in {index}\n" in words(site, ["list", "--product=None"]).stderr
     preview = ["siglists", "preview", str(REPOSITORY / "siglists"), "--date=2016-11-23"]
     assert f"there is no processed crash of 2016-11-23 to 2016-11-23 in {place}" in words(site, preview).stderr
     verify = ["cron", "verify-processed", "--date=2016-11-23"]
