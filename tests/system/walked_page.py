@@ -42,7 +42,7 @@ _VARYING = {
     "pid": r"(?<=pid )\d+",
     "host_and_pid": r"\b\w+:\d{4,}$",
     "directory": r"(?<= )/\S*/(?=socorro-data)|(?<= in )/\S*(?=:$)",
-    "crashes": r"(?<=in flight come back: )\d+",
+    "crashes": r"(?<=in flight that come back: )\d+",
     "anything": r" +\.\.\.(?= |$)",
     "gap": r" {2,}",
 }
