@@ -14,7 +14,7 @@ OPTIONS = {
     for key, option in Configuration(all_options(), []).options()
     if key.split(".")[0] in ("collector", "web")
 }
-PAGES = [(REPOSITORY / "docs" / name).read_text() for name in ("serve.rst", "collector.rst", "report-page.rst", "fields.rst")]
+PAGES = [(REPOSITORY / "docs" / f"{name}.rst").read_text() for name in ("serve", "collector", "report-page", "fields")]
 
 
 @pytest.mark.parametrize("key", OPTIONS)
