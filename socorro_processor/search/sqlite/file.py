@@ -17,7 +17,8 @@ from socorro_processor.search.sqlite.writing import IndexWriter, position_of
 
 REMEDY = "`socorro search index` builds it anew"
 
-_CACHE = 2000  # KiB
+_READING_CACHE, _WRITING_CACHE = 2000, 500
+"""KiB. A processor that writes fills its cache over thousands of crashes, and its memory should stay as it began."""
 _RETRY_INTERVAL = 0.01  # seconds
 
 _OF_CHANGE = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
@@ -153,7 +154,7 @@ class IndexFile:
 
     def _prepare(self, fields: Mapping[str, SearchableField], timeout: float, *, writing: bool, new: bool) -> None:
         connection = self.connection
-        connection.execute(f"PRAGMA cache_size = {-_CACHE}")
+        connection.execute(f"PRAGMA cache_size = {-(_WRITING_CACHE if writing else _READING_CACHE)}")
         if not writing:
             _check_version(version_of(connection))
             connection.execute("PRAGMA query_only = 1")
