@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,6 +79,14 @@ def read_filter(text: str) -> Filter:
         )
     operator = _SIGNS[form["sign"]]
     return Filter(form["field"], operator, () if operator == "exists" else (form["value"],), bool(form["not"]))
+
+
+def short_forms(filters: Iterable[Filter]) -> Iterator[str]:
+    """Yield the texts from which ``read_filters`` makes these filters."""
+    for each in filters:
+        sign = next(sign for sign, operator in _SIGNS.items() if operator == each.operator)
+        for value in each.values or ("",):
+            yield f"{each.field}{'!' if each.negated else ''}{sign}{value}"
 
 
 def read_filters(texts: list[str]) -> tuple[Filter, ...]:

@@ -6,28 +6,23 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-
-from starlette.routing import BaseRoute
 
 from socorro_processor import __version__
 from socorro_processor.app.service_manager import CLOSING_TIME, ServiceManager
 from socorro_processor.collector.collector import Collector
 from socorro_processor.collector.limits import Limits
 from socorro_processor.configuration import DotDict
-from socorro_processor.configuration.components import create
 from socorro_processor.monitoring import statsd
 from socorro_processor.monitoring.health import Health
 from socorro_processor.monitoring.metrics import METRICS
+from socorro_processor.web.all_pages import all_pages
 from socorro_processor.web.application import application
 from socorro_processor.web.health import Probes
 from socorro_processor.web.listening import listen, origin_of
 from socorro_processor.web.processor_child import ProcessorChild
-from socorro_processor.web.rendering import Pages
-from socorro_processor.web.report_routes import report_routes
-from socorro_processor.web.report_sources import ReportSources, Viewer
 from socorro_processor.web.server import WebServer
 from socorro_processor.web.submit import Submit
 
@@ -77,7 +72,7 @@ class Service:
             if config.web.processor:
                 self._processor = ProcessorChild(self._processor_program, self._options, os.environ, self._health)
             probes = Probes(self._health, lambda: self._spool)
-            pages = list(self._pages(closing))
+            pages = list(all_pages(config, closing))
             self._server = WebServer(application(submit, probes, pages), listener, config.web)
             asyncio.run(self._run(lambda: started(origin_of(listener))))
         logger.info("the server has ended")
@@ -93,17 +88,6 @@ class Service:
         closing.callback(collector.stop)
         collector.start()
         return collector
-
-    def _pages(self, closing: ExitStack) -> Iterator[BaseRoute]:
-        """Yield the routes of the pages, for which everything is open: only this machine reaches the server."""
-        config = self._config
-        stores = []
-        for name in ("source", "destination"):
-            store = create(config[name].crashstorage_class, config[name])
-            closing.callback(store.close)
-            stores.append(store)
-        viewer = Viewer(sees_protected=True, gets_dumps=True)
-        return report_routes(Pages(), ReportSources.of(config, *stores), viewer)
 
     def _wait_for_processor(self) -> None:
         if self._processor:
