@@ -19,7 +19,7 @@ class Tab:
         """All that the browser complained about since the last ``open``."""
         self._tools = tools
         self._session = session
-        self._origin = ""
+        self._address = ""
         self._loaded: set[str] = set()
         tools.listen(session, self._hear)
         for domain in _DOMAINS:
@@ -38,8 +38,7 @@ class Tab:
     def open(self, address: str) -> None:
         """Open a page, and wait until it has loaded, with all that belongs to it. Raises BrowserError."""
         self.problems.clear()
-        parts = urlsplit(address)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._address = address
         answer = self._call("Page.navigate", url=address)
         if error := answer.get("errorText"):
             raise BrowserError(f"cannot open {address}: {error}")
@@ -81,7 +80,7 @@ class Tab:
         """Return what an event complains about; empty if nothing is wrong."""
         if name == "Network.requestWillBeSent":
             address = event["request"]["url"]
-            is_own = address.startswith((f"{self._origin}/", "about:"))
+            is_own = urlsplit(address)[:2] == urlsplit(self._address)[:2]
             return "" if is_own else f"the page asked another server: {address[:200]}"
         if name == "Runtime.consoleAPICalled" and event["type"] in _LOUD:
             return f"console.{event['type']}: {[each.get('value') for each in event['args']]}"
@@ -89,7 +88,9 @@ class Tab:
             return f"a script failed: {_words_of(event['exceptionDetails'])}"
         if name == "Log.entryAdded" and event["entry"]["level"] in _LOUD:
             entry = event["entry"]
-            return f"{entry['source']}: {entry['text']} {entry.get('url', '')}"
+            # A page that says why it is not there is a page.
+            is_status = entry["source"] == "network" and entry.get("url") == self._address
+            return "" if is_status else f"{entry['source']}: {entry['text']} {entry.get('url', '')}"
         if name == "Audits.issueAdded":
             return f"issue: {event['issue']['code']}: {str(event['issue']['details'])[:500]}"
         return ""

@@ -180,13 +180,20 @@ def test_a_browser_leaves_no_process_and_no_file_behind() -> None:
 
 
 def test_a_browser_that_was_killed_is_told_with_its_log_and_leaves_nothing_either() -> None:
-    with pytest.raises(BrowserError, match="the browser has ended; its log ends with"), chromium() as browser:
-        for pid in processes_with(browser.directory):
-            os.kill(pid, signal.SIGKILL)
-        with browser.tab():
-            pass
-    assert processes_with(browser.directory) == []
-    assert not browser.directory.exists()
+    directories: list[Path] = []
+
+    def use_a_killed_browser() -> None:
+        with chromium() as browser:
+            directories.append(browser.directory)
+            for pid in processes_with(browser.directory):
+                os.kill(pid, signal.SIGKILL)
+            with browser.tab():
+                pass
+
+    with pytest.raises(BrowserError, match="the browser has ended; its log ends with"):
+        use_a_killed_browser()
+    assert processes_with(directories[0]) == []
+    assert not directories[0].exists()
 
 
 def processes_with(directory: Path) -> list[int]:

@@ -1,0 +1,25 @@
+"""All pages of ``socorro serve``: a line a page. What names them is walked by the browser, and pictured."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from socorro_processor.web.all_pages import NAVIGATION
+from tests.browser.hostile import ODD
+
+
+class Walked(NamedTuple):
+    """An address to open; names in braces stand for the crash ids of a site, quoted texts for themselves."""
+
+    name: str
+    path: str
+
+
+PAGES: tuple[Walked, ...] = (
+    *(Walked(item.title, item.path) for item in NAVIGATION),
+    Walked("a real crash", "/report/{segfault}"),
+    Walked("an abort", "/report/{abort}"),
+    Walked("no such crash", "/report/de1bb258-cbbf-4589-a673-34f800160918"),
+    Walked("a deep crash", "/report/{deep}"),
+    *(Walked(f"a hostile crash: {name}", f"/report/{{{name}}}") for name in ODD),
+)

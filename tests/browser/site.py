@@ -1,0 +1,87 @@
+"""A `socorro serve` whose store has crashes already: those of Lightbox, hostile ones, and the samples, posted to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from socorro_processor.cli.all_options import all_options
+from socorro_processor.configuration import Configuration, EnvironmentSource
+from socorro_processor.configuration.components import create
+from tests.browser.hostile import ODD, deep_crash, hostile_crash
+from tests.browser.lightbox import lightbox_crashes
+from tests.browser.sample_crashes import SampleCrash
+from tests.multipart import CONTENT_TYPE, body_of
+from tests.shared import SAMPLES, stackwalker
+from tests.system.daemon import variables
+from tests.system.serving import Serving, eventually
+
+LIGHTBOX_SIGNATURE = "lightbox::exif::Directory::find"
+
+
+class Site:
+    def __init__(self, serving: Serving, crashes: Mapping[str, str]) -> None:
+        self.serving = serving
+        self.crashes = crashes
+        """The crash ids, by the name of the crash."""
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.serving.port}"
+
+
+@contextmanager
+def site(directory: Path) -> Iterator[Site]:
+    """Run a server in an empty directory, which has all crashes when this begins."""
+    stackwalker()
+    crashes = {name: f"0bba61c5-dfc3-43e7-dead-8afd2{number}261124" for number, name in enumerate([*ODD, "deep"])}
+    lightbox = list(lightbox_crashes())
+    hostile = [
+        deep_crash(crash_id) if name == "deep" else hostile_crash(crash_id, ODD[name])
+        for name, crash_id in crashes.items()
+    ]
+    save(directory, [*lightbox, *(SampleCrash(raw, processed, lightbox[0].dump) for raw, processed in hostile)])
+    shutil.copytree(SAMPLES / "symbols", directory / "socorro-data" / "symbols")
+    with closing(Serving(directory)) as serving:
+        serving.start()
+        posted = {name: _post_sample(serving, name) for name in ("segfault", "abort")}
+        for crash_id in posted.values():
+            eventually(lambda crash_id=crash_id: serving.is_processed(crash_id), lambda: serving.log)
+        newest = max(lightbox, key=lambda crash: str(crash.processed["date_processed"]) * _is_whole(crash))
+        yield Site(serving, {**crashes, **posted, "lightbox": newest.processed["uuid"]})
+
+
+def save(directory: Path, crashes: Iterable[SampleCrash]) -> None:
+    """Save crashes where a server in ``directory`` keeps them, through the stores that it uses."""
+    root = {"resource.filesystem.root": str(directory / "socorro-data" / "crashes")}
+    values = Configuration(all_options(), [EnvironmentSource(variables(root))]).values
+    stores = [create(values[name].crashstorage_class, values[name]) for name in ("source", "destination")]
+    source, destination = stores
+    with closing(source), closing(destination):
+        for crash in crashes:
+            crash_id: str = crash.processed["uuid"]
+            source.save_raw_crash(crash.raw, {"upload_file_minidump": crash.dump.read_bytes()}, crash_id)
+            destination.save_processed(crash.processed)
+
+
+def _is_whole(crash: SampleCrash) -> bool:
+    """Return True for a crash whose page has all parts: it is a sample, moved to another day."""
+    return crash.processed["signature"] == LIGHTBOX_SIGNATURE
+
+
+def _post_sample(serving: Serving, name: str) -> str:
+    """Post a sample crash as a client would; return its crash id."""
+    raw: dict[str, Any] = json.loads((SAMPLES / name / "raw_crash.json").read_text())
+    dump = (SAMPLES / name / "upload_file_minidump.dmp").read_bytes()
+    address = f"http://127.0.0.1:{serving.port}/submit"
+    request = urllib.request.Request(address, body_of(raw, dump), {"Content-Type": CONTENT_TYPE})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        match = re.search(r"bp-(\S+)", answer.read().decode())
+    assert match
+    return match[1]
