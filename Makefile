@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := env --unset=PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test golden bench chaos endurance fuzz check check-stackwalker check-types check-security \
+.PHONY: help install run serve test golden bench chaos endurance fuzz check check-stackwalker check-types check-security \
 	check-dead-code check-style check-imports check-pythons audit docs pictures clean lock install-systemd systemd-test \
 	services services-installed stackwalker stackwalker-built stackwalker-own stackwalker-wheel stackwalker-from-source \
 	tests-compiled samples
@@ -29,6 +29,9 @@ install: $(VENV)/.installed stackwalker ## the command, .venv/bin/socorro, with 
 
 run: $(VENV)/.installed stackwalker ## process the bundled sample crash through the real daemon, and print its report
 	bin/process-sample
+
+serve: $(VENV)/.installed stackwalker ## take crashes over HTTP and show them in a browser, with the sample crashes to begin with; PORT=8000
+	@bin/serve-samples $(if $(PORT),--web.port=$(PORT))
 
 test: ## set up what tests need, and run all of them
 	@# Of two at once, one has the network to wait for and the other the processors to use. Only one may use pip.

@@ -37,10 +37,17 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield crashes
 
 
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Tab]:
+@pytest.fixture(scope="module")
+def only_tab(browser: Browser) -> Iterator[Tab]:
     with browser.tab() as tab:
         yield tab
+
+
+@pytest.fixture
+def tab(only_tab: Tab) -> Tab:
+    """A tab; to open one for each test would take twice the time."""
+    only_tab.run_scripts(True)
+    return only_tab
 
 
 class Answer(NamedTuple):
