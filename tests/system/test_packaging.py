@@ -116,7 +116,7 @@ def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def link_dependencies(site: Path, extra: str) -> None:
-    """Put what the wheel requires with an extra, and nothing else, beside it, as pip would: it is there for the tests."""
+    """Put what the wheel requires with an extra, and nothing else, beside it, as pip would: links to what is here."""
     (own,) = site.glob("socorro_processor-*.dist-info")
     waiting = [(metadata.Distribution.at(own), frozenset({"", extra}))]
     linked: set[tuple[str, frozenset[str]]] = set()
