@@ -7,9 +7,9 @@ PYTEST := env --unset=PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help install run serve test golden bench chaos endurance fuzz check check-stackwalker check-types check-security \
-	check-dead-code check-style check-imports check-pythons audit docs pictures clean lock install-systemd systemd-test \
-	services services-installed stackwalker stackwalker-built stackwalker-own stackwalker-wheel stackwalker-from-source \
-	tests-compiled samples
+	check-dead-code check-style check-imports check-pythons audit docs pictures screenshots clean lock \
+	install-systemd systemd-test services services-installed stackwalker stackwalker-built stackwalker-own \
+	stackwalker-wheel stackwalker-from-source tests-compiled samples
 
 # $(call cargo,...) runs cargo for stackwalker/, offline and where bin/install-stackwalker builds. What has no cargo does
 # without, but for CI.
@@ -115,6 +115,9 @@ docs: $(VENV)/.installed-for-tests ## the docs as pages: docs/_build/index.html
 
 pictures: ## draw the pictures of the docs from docs/pictures/*.dot (needs Graphviz)
 	$(PYTHON) docs/pictures/render.py
+
+screenshots: $(VENV)/.installed-for-tests stackwalker ## take the pictures of pages in docs/pictures (needs chromium)
+	$(BIN)/python -m tests.browser.screenshots
 
 lock: $(VENV)/.installed-for-tests ## renew the locked versions: requirements.txt, requirements-dev.txt
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \

@@ -53,8 +53,17 @@ def site(directory: Path) -> Iterator[Site]:
         posted = {name: _post_sample(serving, name) for name in ("segfault", "abort")}
         for crash_id in posted.values():
             eventually(lambda crash_id=crash_id: serving.is_processed(crash_id), lambda: serving.log)
-        newest = max(lightbox, key=lambda crash: str(crash.processed["date_processed"]) * _is_whole(crash))
-        yield Site(serving, {**crashes, **posted, "lightbox": newest.processed["uuid"]})
+        yield Site(serving, {**crashes, **posted, "lightbox": _newest_sample(lightbox)})
+
+
+@contextmanager
+def lightbox_site(directory: Path) -> Iterator[Site]:
+    """Run a server in an empty directory, which has the crashes of Lightbox, and no others."""
+    lightbox = list(lightbox_crashes())
+    save(directory, lightbox)
+    with closing(Serving(directory)) as serving:
+        serving.start("--web.processor=no")
+        yield Site(serving, {"lightbox": _newest_sample(lightbox)})
 
 
 def save(directory: Path, crashes: Iterable[SampleCrash]) -> None:
@@ -70,9 +79,10 @@ def save(directory: Path, crashes: Iterable[SampleCrash]) -> None:
             destination.save_processed(crash.processed)
 
 
-def _is_whole(crash: SampleCrash) -> bool:
-    """Return True for a crash whose page has all parts: it is a sample, moved to another day."""
-    return crash.processed["signature"] == LIGHTBOX_SIGNATURE
+def _newest_sample(crashes: Iterable[SampleCrash]) -> str:
+    """Return the id of the newest crash that is a sample, moved to another day: its page has all parts."""
+    (*_, newest) = (each.processed["uuid"] for each in crashes if each.processed["signature"] == LIGHTBOX_SIGNATURE)
+    return str(newest)
 
 
 def _post_sample(serving: Serving, name: str) -> str:
