@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.shared import REPOSITORY
 from tests.system.daemon import DEADLINE, eventually
-from tests.system.walked_page import WalkedPage
+from tests.system.walked_page import WalkedPage, blocks, pattern_of
 
 SIGNATURES = ["lightbox::exif::Directory::find", "Abort"]
 
@@ -73,6 +74,13 @@ def test_make_serve_shows_the_sample_crashes_and_ends_with_ctrl_c(clone: WalkedP
         assert make.interrupt() in (0, 130, -signal.SIGINT)
     assert "Traceback" not in make.printed
     assert len(clone.crashes("processed_crash")) == 2
+
+    # The README says the same, on the usual port.
+    shown = (REPOSITORY / "README.rst").read_text().partition("\nSee it\n")[2].partition("\nCtrl-C ends it")[0]
+    commands, output = blocks(shown)
+    assert (commands.kind, commands.text) == ("commands", "make serve\n")
+    printed = re.sub(r"(?<=127\.0\.0\.1:)\d+", "8000", make.printed)
+    assert pattern_of(output.text).search(printed), printed
 
     # A second time shows the same ones, unless it is another day by now.
     with make_serve(clone, "PORT=0") as make:
