@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from socorro_processor.cli.all_options import all_options
 from socorro_processor.configuration import Configuration, EnvironmentSource
 from socorro_processor.configuration.components import create
-from tests.browser.hostile import ODD, deep_crash, hostile_crash
+from tests.browser.hostile import MARKUP, ODD, deep_crash, hostile_crash
 from tests.browser.lightbox import lightbox_crashes
 from tests.browser.sample_crashes import SampleCrash
 from tests.multipart import CONTENT_TYPE, body_of
@@ -50,7 +53,10 @@ def site(directory: Path) -> Iterator[Site]:
     shutil.copytree(SAMPLES / "symbols", directory / "socorro-data" / "symbols")
     with closing(Serving(directory)) as serving:
         serving.start()
-        posted = {name: _post_sample(serving, name) for name in ("segfault", "abort")}
+        posted = {name: post_sample(serving, name) for name in ("segfault", "abort")}
+        # What a stranger can post: a real minidump with any annotations, and what is no crash at all.
+        posted["posted"] = post_sample(serving, "segfault", {"ProductName": MARKUP, "Comments": MARKUP, MARKUP: "x"})
+        _post_what_is_refused(serving)
         for crash_id in posted.values():
             eventually(lambda crash_id=crash_id: serving.is_processed(crash_id), lambda: serving.log)
         yield Site(serving, {**crashes, **posted, "lightbox": _newest_sample(lightbox)})
@@ -85,13 +91,30 @@ def _newest_sample(crashes: Iterable[SampleCrash]) -> str:
     return str(newest)
 
 
-def _post_sample(serving: Serving, name: str) -> str:
-    """Post a sample crash as a client would; return its crash id."""
+def post_sample(serving: Serving, name: str, others: Mapping[str, str] = {}) -> str:
+    """Post a sample crash as a client would, with other annotations as well; return its crash id."""
     raw: dict[str, Any] = json.loads((SAMPLES / name / "raw_crash.json").read_text())
     dump = (SAMPLES / name / "upload_file_minidump.dmp").read_bytes()
-    address = f"http://127.0.0.1:{serving.port}/submit"
-    request = urllib.request.Request(address, body_of(raw, dump), {"Content-Type": CONTENT_TYPE})
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    fields = {_escaped(name): value for name, value in {**raw, **others}.items()}
+    with urllib.request.urlopen(_request(serving, body_of(fields, dump)), timeout=60) as answer:
         match = re.search(r"bp-(\S+)", answer.read().decode())
     assert match
     return match[1]
+
+
+def _post_what_is_refused(serving: Serving) -> None:
+    body = body_of({"ProductName": MARKUP, _escaped(MARKUP): "x"}, b"no minidump", file_name=_escaped(MARKUP))
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(_request(serving, body.removesuffix(b"--\r\n")), timeout=60)
+    with refused.value:
+        assert refused.value.code == 400
+
+
+def _request(serving: Serving, body: bytes) -> urllib.request.Request:
+    headers = {"Content-Type": CONTENT_TYPE, "User-Agent": MARKUP}
+    return urllib.request.Request(f"http://127.0.0.1:{serving.port}/submit", body, headers)
+
+
+def _escaped(name: str) -> str:
+    """Return a name as browsers write it into a form."""
+    return name.replace('"', "%22")
