@@ -18,6 +18,7 @@ from tests.browser.sample_crashes import SampleCrash, processor_options, sample_
 
 LAST_DAY = date(2026, 11, 30)
 DAYS = 14
+FIRST_DAY = LAST_DAY - timedelta(days=DAYS - 1)
 CRASHES = 300
 _INSTALLATIONS = 140
 _DAILY = (16, 19, 20, 21, 18, 9, 8, 21, 24, 27, 29, 31, 25, 32)
@@ -152,13 +153,13 @@ def lightbox_crashes() -> Iterator[SampleCrash]:
 
 
 def _moments(chance: random.Random) -> Iterator[datetime]:
-    first = datetime.combine(LAST_DAY, datetime.min.time(), UTC) - timedelta(days=DAYS - 1)
+    first = datetime.combine(FIRST_DAY, datetime.min.time(), UTC)
     days = chance.choices(range(DAYS), _DAILY, k=CRASHES)
     yield from sorted(first + timedelta(days=day, seconds=chance.randrange(86_400)) for day in days)
 
 
 def _crash(chance: random.Random, moment: datetime, samples: Mapping[str, SampleCrash], signer: Signer) -> SampleCrash:
-    day = DAYS - 1 - (LAST_DAY - moment.date()).days
+    day = (moment.date() - FIRST_DAY).days
     version = _weighted(chance, {name: each.weight for name, each in VERSIONS.items() if each.first_day <= day})
     possible = {number: each.weight for number, each in enumerate(FAULTS) if version in each.versions}
     fault = FAULTS[_weighted(chance, possible)]

@@ -1,4 +1,4 @@
-"""All pages of ``socorro serve``: a line a page. What names them is walked by the browser, and pictured."""
+"""All pages of ``socorro serve``, a line a page: a browser walks through each of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.browser.hostile import ODD
 
 
 class Walked(NamedTuple):
-    """An address to open; names in braces stand for the crash ids of a site, quoted texts for themselves."""
+    """An address to open; ``Site.path`` says what names in braces stand for."""
 
     name: str
     path: str

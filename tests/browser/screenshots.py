@@ -10,11 +10,9 @@ import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote_plus
 
 from tests.browser.chromium import Browser, chromium
-from tests.browser.lightbox import DAYS, LAST_DAY
-from tests.browser.site import LIGHTBOX_SIGNATURE, Site, lightbox_site
+from tests.browser.site import Site, lightbox_site
 from tests.browser.small_png import small_png
 from tests.shared import REPOSITORY
 
@@ -23,8 +21,6 @@ MAXIMUM = 100_000
 """Bytes of a picture."""
 _PLACE = Path("/tmp/lightbox")
 """The directory of the server: pages show it."""
-ADDRESS_PARTS = {"days": f"days={DAYS}&date={LAST_DAY}", "signature": quote_plus(LIGHTBOX_SIGNATURE)}
-"""The texts that stand in braces in addresses, besides crash ids."""
 
 
 class Picture(NamedTuple):
@@ -66,7 +62,7 @@ def take(picture: Picture, site: Site, browser: Browser) -> bytes:
     """Return the PNG of the upper part of a page. Raises RuntimeError if the browser complains about the page."""
     with browser.tab() as tab:
         tab.show_as(picture.width, height=picture.height)
-        tab.open(site.origin + picture.path.format(**site.crashes, **ADDRESS_PARTS))
+        tab.open(site.origin + site.path(picture.path))
         pixels = tab.pixels(picture.width, picture.height)
         if tab.problems:
             raise RuntimeError(f"{picture.path}: {tab.problems}")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -18,7 +19,7 @@ from socorro_processor.cli.all_options import all_options
 from socorro_processor.configuration import Configuration, EnvironmentSource
 from socorro_processor.configuration.components import create
 from tests.browser.hostile import MARKUP, ODD, deep_crash, hostile_crash
-from tests.browser.lightbox import lightbox_crashes
+from tests.browser.lightbox import FIRST_DAY, LAST_DAY, lightbox_crashes
 from tests.browser.sample_crashes import SampleCrash
 from tests.multipart import CONTENT_TYPE, body_of
 from tests.shared import SAMPLES, stackwalker
@@ -26,6 +27,11 @@ from tests.system.daemon import variables
 from tests.system.serving import Serving, eventually
 
 LIGHTBOX_SIGNATURE = "lightbox::exif::Directory::find"
+OF_ADDRESSES = {
+    "days": f"date={FIRST_DAY}..{LAST_DAY}",
+    "signature": quote_plus("lightbox::render::Canvas::draw_tile"),
+}
+"""What names in an address stand for, besides crashes: the days of Lightbox, and a signature that has many crashes."""
 
 
 class Site:
@@ -37,6 +43,10 @@ class Site:
     @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.serving.port}"
+
+    def path(self, path: str) -> str:
+        """Return an address without the server; ``path`` has names of crashes and of OF_ADDRESSES in braces."""
+        return path.format(**self.crashes, **OF_ADDRESSES)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def answers() -> dict[str, Answer]:
 
 def open_page(tab: Tab, crashes: Site, page: Walked, width: int = 1280, scheme: str = "light") -> None:
     tab.show_as(width, scheme)
-    tab.open(crashes.origin + page.path.format(**crashes.crashes))
+    tab.open(crashes.origin + crashes.path(page.path))
 
 
 @each_page
@@ -104,7 +104,7 @@ def test_a_page_says_the_same_without_scripts(tab, crashes, page):
 @each_page
 def test_links_of_a_page_lead_somewhere(tab, crashes, page, answers):
     open_page(tab, crashes, page)
-    links = [link for link in links_of(tab, crashes.origin) if link != page.path.format(**crashes.crashes)]
+    links = [link for link in links_of(tab, crashes.origin) if link != crashes.path(page.path)]
     for link in links:
         if link not in answers:
             status, content_type, _ = crashes.serving.fetch(link)
