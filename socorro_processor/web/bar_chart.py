@@ -138,8 +138,8 @@ def day_chart(
     if not has_rest and series:
         return bar_chart(title, [*series.values()], [each._replace(counts=each.counts[:-1]) for each in columns])
     # Without series a bar has one part: all crashes.
-    others = Series(rest, is_rest=True) if series else Series("all")
-    return bar_chart(title, [*series.values(), others], columns)
+    rest_of_all = Series(rest, is_rest=True) if series else Series("all")
+    return bar_chart(title, [*series.values(), rest_of_all], columns)
 
 
 def spans(days: Sequence[date]) -> list[tuple[date, date]]:
