@@ -258,14 +258,14 @@ class CrashIndex:
         filters: Sequence[Filter] = (),
         *,
         fields: Sequence[str] = (),
-        conditions: Sequence[Filter] = (),
+        conditions: Sequence[Sequence[Filter]] = (),
         size: int = 10,
         limit: int = MAXIMUM_NEWEST,
         protected: bool = False,
     ) -> NewestCrashes:
-        """Count the newest crashes, at most ``limit``, in one pass: by ``fields``, and by each of the ``conditions``.
+        """Count the newest crashes, at most ``limit``, in one pass: fast, however many there are.
 
-        ``size`` is the number of values of a field. So it is fast, however many crashes there are.
+        They are counted by ``fields``, ``size`` values of each, and by ``conditions``: filters that must all be true.
         """
         raise NotImplementedError
 

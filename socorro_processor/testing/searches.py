@@ -434,7 +434,7 @@ class SearchSuite:
         found = index.newest(
             read_filters(["signature=render"]),
             fields=fields,
-            conditions=read_filters(["uptime<60"]) + read_filters(["startup_crash=true"]),
+            conditions=[read_filters(["uptime<60", "uptime>3"]), read_filters(["startup_crash=true"]), ()],
             limit=4,
         )
         assert found.crashes == 4
@@ -448,7 +448,7 @@ class SearchSuite:
             "hang": [],
         }
         assert [facet.missing for facet in found.facets] == [1, 0, 0, 1, 0, 0, 4]
-        assert found.fulfilling == (2, 1)
+        assert found.fulfilling == (1, 1, 4)
         assert (found.known_installations, found.of_known_installations, found.most_of_one_installation) == (2, 3, 2)
 
     def test_the_newest_of_no_crashes_are_none(self, store: CrashStorageBase, index: CrashIndex) -> None:
@@ -496,7 +496,7 @@ class SearchSuite:
             lambda **options: index.standing("render", DAY, DAY, read_filters(["email?"]), **options),
             lambda **options: index.newest(read_filters(["email?"]), **options),
             lambda **options: index.newest(fields=["camera"], **options),
-            lambda **options: index.newest(conditions=read_filters(["camera?"]), **options),
+            lambda **options: index.newest(conditions=[read_filters(["camera?"])], **options),
         ):
             with pytest.raises(QueryError, match="it is protected"):
                 ask()
@@ -578,7 +578,8 @@ class SearchSuite:
             lambda: index.standing("render", NEXT, DAY),
             lambda: index.standing("render", DAY, DAY, many),
             lambda: index.newest(many),
-            lambda: index.newest(conditions=many),
+            lambda: index.newest(conditions=[many]),
+            lambda: index.newest(conditions=[()] * 21),
             lambda: index.newest(limit=50_001),
             lambda: index.newest(fields=["product"] * 21),
             lambda: index.newest(size=0),

@@ -194,21 +194,21 @@ class SQLiteCrashIndex(CrashIndex):
         filters: Sequence[Filter] = (),
         *,
         fields: Sequence[str] = (),
-        conditions: Sequence[Filter] = (),
+        conditions: Sequence[Sequence[Filter]] = (),
         size: int = 10,
         limit: int = MAXIMUM_NEWEST,
         protected: bool = False,
     ) -> NewestCrashes:
-        check_filters(filters)
-        check_filters(conditions)
+        check_bounds("a number of conditions of", len(conditions), MAXIMUM_FACETS, 0)
+        for each in (filters, *conditions):
+            check_filters(each)
         check_bounds("a number of facets of", len(fields), MAXIMUM_FACETS, 0)
         check_bounds("a size of facets of", size, MAXIMUM_FACET_SIZE)
         check_bounds("a limit of", limit, MAXIMUM_NEWEST)
         counted = [self._lookup.of_name(name, protected=protected) for name in fields]
         with self._reading() as snapshot:
             condition, *tests = (
-                snapshot.conditions.of_crashes(each, protected=protected)
-                for each in (filters, *([each] for each in conditions))
+                snapshot.conditions.of_crashes(each, protected=protected) for each in (filters, *conditions)
             )
             return count_newest(snapshot, fields, counted, tests, condition, limit, size)
 
