@@ -152,6 +152,14 @@ class SignatureRecord:
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """The ids of the crashes before and after one, in the order of submission; None where there is none."""
+
+    older: str | None = None
+    newer: str | None = None
+
+
+@dataclass(frozen=True)
 class IndexState:
     """The state of an index."""
 
@@ -267,6 +275,10 @@ class CrashIndex:
 
         They are counted by ``fields``, ``size`` values of each, and by ``conditions``: filters that must all be true.
         """
+        raise NotImplementedError
+
+    def neighbours(self, crash_id: str, filters: Sequence[Filter] = (), *, protected: bool = False) -> Neighbours:
+        """Return the neighbours of a crash among those that the filters find; none if the index lacks the crash."""
         raise NotImplementedError
 
     def records(self, signature: str) -> tuple[SignatureRecord, ...]:

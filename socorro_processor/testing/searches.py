@@ -14,7 +14,7 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import QueryError
 from socorro_processor.fields import Field, FieldTable
-from socorro_processor.search.base import CrashIndex, Sort
+from socorro_processor.search.base import CrashIndex, Neighbours, Sort
 from socorro_processor.search.filters import Filter, read_filters
 
 TABLE = FieldTable(
@@ -467,6 +467,27 @@ class SearchSuite:
             for facets in (index.facets(fields, size=5), index.newest(fields=fields, size=5).facets)
         ]
         assert counted[0] == counted[1]
+
+    def test_a_crash_has_neighbours_among_those_that_the_filters_find(
+        self, store: CrashStorageBase, index: CrashIndex
+    ) -> None:
+        first, second, third = (self.save(store, hour=hour) for hour in (3, 5, 7))
+        self.save(store, hour=4, signature="other")
+        same = read_filters(["signature=render"])
+        assert index.neighbours(second, same) == Neighbours(older=first, newer=third)
+        assert index.neighbours(first, same) == Neighbours(older=None, newer=second)
+        assert index.neighbours(third, same) == Neighbours(older=second, newer=None)
+        assert index.neighbours(new_crash_id(DAY), same) == Neighbours()
+
+    def test_crashes_of_the_same_moment_are_all_reached_from_neighbour_to_neighbour(
+        self, store: CrashStorageBase, index: CrashIndex
+    ) -> None:
+        crash_ids = [self.save(store, hour=hour) for hour in (1, 2, 2, 2, 3)]
+        reached = [crash_ids[0]]
+        while newer := index.neighbours(reached[-1]).newer:
+            assert index.neighbours(newer).older == reached[-1]
+            reached.append(newer)
+        assert sorted(reached) == sorted(crash_ids)
 
     def test_a_signature_has_a_record_by_product_that_stays(self, store: CrashStorageBase, index: CrashIndex) -> None:
         self.save(store, NEXT, product="Frame", version="3.0")

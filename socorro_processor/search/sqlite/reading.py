@@ -22,6 +22,7 @@ from socorro_processor.search.base import (
     DayCount,
     Facet,
     IndexState,
+    Neighbours,
     Page,
     SignatureRecord,
     Sort,
@@ -33,7 +34,7 @@ from socorro_processor.search.base import (
     write_cursor,
 )
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.searchable import FieldLookup, SearchableField, searchable_fields
+from socorro_processor.search.searchable import DATE, FieldLookup, SearchableField, searchable_fields
 from socorro_processor.search.signature_counts import NewestCrashes, Standing
 from socorro_processor.search.sqlite.conditions import Condition, Conditions, day_number, day_range, moment_of
 from socorro_processor.search.sqlite.directory import IndexDirectory
@@ -52,7 +53,7 @@ from socorro_processor.search.sqlite.newest import count_newest
 from socorro_processor.search.sqlite.pages import found_crashes, sorted_rows
 from socorro_processor.search.sqlite.snapshot import Snapshot, count_crashes
 from socorro_processor.search.sqlite.top import TopSignatures
-from socorro_processor.search.sqlite.writing import position_of
+from socorro_processor.search.sqlite.writing import crash_id_bytes, position_of
 
 LONGEST = 20.0
 """Seconds of a call."""
@@ -211,6 +212,24 @@ class SQLiteCrashIndex(CrashIndex):
                 snapshot.conditions.of_crashes(each, protected=protected) for each in (filters, *conditions)
             )
             return count_newest(snapshot, fields, counted, tests, condition, limit, size)
+
+    def neighbours(self, crash_id: str, filters: Sequence[Filter] = (), *, protected: bool = False) -> Neighbours:
+        check_filters(filters)
+        with self._reading() as snapshot:
+            rows = snapshot.rows("SELECT date, n FROM crash WHERE crash_id = ?", (crash_id_bytes(crash_id),))
+            if not rows:
+                return Neighbours()
+            condition = snapshot.conditions.of_crashes(filters, protected=protected)
+            by = self._fields[DATE]
+            older, newer = (
+                sorted_rows(snapshot, condition, by, Sort(DATE, descending), list(rows[0]), 1)
+                for descending in (True, False)
+            )
+            ids = [
+                next((crash.crash_id for crash in found_crashes(snapshot, [row[0] for row in each], (), ())), None)
+                for each in (older, newer)
+            ]
+        return Neighbours(*ids)
 
     def records(self, signature: str) -> tuple[SignatureRecord, ...]:
         with self._reading() as snapshot:
