@@ -47,6 +47,8 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
+    name: str
+    """The beginning of the crash id."""
     link: str
     cells: list[Cell]
 
@@ -122,7 +124,7 @@ def rows_of(
             if name == "signature" and isinstance(value, str) and 0 < len(value) <= LONGEST_VALUE:
                 link = signature_address(value, like)
             cells.append(Cell(text, _kind(fields, name), link))
-        yield Row(report_path(crash.crash_id), cells)
+        yield Row(crash.crash_id[:8], report_path(crash.crash_id), cells)
 
 
 def facet_views(
