@@ -14,6 +14,7 @@ from socorro_processor.web.rendering import NavigationItem, Pages
 from socorro_processor.web.report_routes import report_routes
 from socorro_processor.web.report_sources import ReportSources, Viewer
 from socorro_processor.web.search_sources import SearchSources
+from socorro_processor.web.signature_routes import signature_routes
 
 NAVIGATION: tuple[NavigationItem, ...] = ()
 
@@ -32,5 +33,6 @@ def all_pages(values: DotDict, closing: ExitStack) -> Iterator[BaseRoute]:
     closing.callback(search.close)
     pages = Pages(NAVIGATION)
     viewer = Viewer(sees_protected=True, gets_dumps=True)
-    SearchSources.of(values, search)
+    searched = SearchSources.of(values, search)
+    yield from signature_routes(pages, searched, viewer)
     yield from report_routes(pages, ReportSources.of(values, *stores), viewer)
