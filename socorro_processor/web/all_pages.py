@@ -16,6 +16,7 @@ from socorro_processor.web.report_sources import ReportSources, Viewer
 from socorro_processor.web.reprocessing import Reprocessing
 from socorro_processor.web.search_routes import search_routes
 from socorro_processor.web.search_sources import SearchSources
+from socorro_processor.web.signature_routes import signature_routes
 
 NAVIGATION = (NavigationItem("Search", "/search"),)
 
@@ -35,6 +36,7 @@ def all_pages(values: DotDict, closing: ExitStack) -> Iterator[BaseRoute]:
     sources = SearchSources.of(values, search)
     reprocessing = Reprocessing.of(values)
     closing.callback(reprocessing.close)
+    yield from signature_routes(pages, sources, viewer)
     yield from search_routes(pages, sources, viewer)
     report_sources = ReportSources.of(values, source, destination, sources.index_or_none)
     yield from report_routes(pages, report_sources, viewer, reprocessing)

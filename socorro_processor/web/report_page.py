@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from socorro_processor.crashstorage.base import MAIN_DUMP, ProcessedCrash, RawCrash, check_dump_name
 from socorro_processor.errors import (
+    ConfigurationError,
     CrashIDNotFound,
     CrashQueueError,
     CrashStorageError,
     InvalidCrashID,
     PermanentStorageError,
+    QueryError,
     SocorroError,
 )
 from socorro_processor.fields import Protection, follows_table
@@ -90,7 +92,7 @@ def failure_page(pages: Pages, error: SocorroError) -> Answer:
 
 
 def status_of(error: SocorroError) -> tuple[int, str]:
-    """Return the status of HTTP for an error of a store or a queue, and a title in words."""
+    """Return the status of HTTP for an error of a store, a queue or a search, and a title in words."""
     if isinstance(error, InvalidCrashID):
         return 404, "Not a crash id"
     if isinstance(error, CrashIDNotFound):
@@ -99,6 +101,10 @@ def status_of(error: SocorroError) -> tuple[int, str]:
         return 503, "A store is away"
     if isinstance(error, CrashQueueError):
         return 503, "The queue is away"
+    if isinstance(error, QueryError):
+        return 400, "This cannot be searched"
+    if isinstance(error, ConfigurationError):
+        return 503, "There is no search index"
     return 500, "The crash cannot be read"
 
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from socorro_processor.errors import ConfigurationError, QueryError, SocorroError
+from socorro_processor.errors import QueryError, SocorroError
 from socorro_processor.web.address import Address, read_address
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import failure_page
@@ -64,7 +64,5 @@ def _or_error(make: Callable[[], Response]) -> Response:
         return make()
     except QueryError as error:
         return JSONResponse({"error": str(error)}, 400)
-    except ConfigurationError as error:
-        return JSONResponse({"error": str(error)}, 501)
     except SocorroError as error:
         return JSONResponse({"error": str(error)}, 503)
