@@ -96,6 +96,7 @@ class CrashGenerator:
             "java_stack_trace": f"java.lang.IllegalStateException at {self._phrase(4)}:{chance.randint(1, 900)}",
             "classifications": {"support": {"classification": chance.choice(_WORDS), "class_data": "none"}},
             "soft_errors": json.dumps([{"SuspendThreadsErrors": [self._word(), chance.randint(1, 90)]}]),
+            "processing": {"algorithm": 2026, "processor_version": "0.1.0", "siglists_version": "5d1c0a"},
             "mac_crash_info": json.dumps({"num_records": 1, "message": self._phrase(4)}),
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,6 +11,9 @@ from starlette.routing import Route
 from socorro_processor import __version__
 from socorro_processor.monitoring import prometheus
 from socorro_processor.monitoring.health import Health
+
+NEEDED_BY_UPLOADS = ("start", "stop", "spool")
+"""The parts without which no crash can be taken. All others may be away: a balancer must not turn clients away then."""
 
 
 class Probes:
@@ -22,13 +25,13 @@ class Probes:
         self._spool = spool
 
     def routes(self) -> list[Route]:
-        """Return the routes. Load balancers ask ``__lbheartbeat__``, monitors ``__heartbeat__``."""
+        """Return the routes. Load balancers ask ``readyz`` or ``__lbheartbeat__``, monitors ``__heartbeat__``."""
         return [
             Route("/healthz", self._alive),
             Route("/readyz", self._ready),
             Route("/metrics", self._metrics),
             Route("/__version__", self._version),
-            Route("/__heartbeat__", self._ready),
+            Route("/__heartbeat__", self._works),
             Route("/__lbheartbeat__", self._alive),
         ]
 
@@ -37,9 +40,17 @@ class Probes:
         return JSONResponse({"status": "hangs" if hang else "ok", **hang}, 503 if hang else 200)
 
     async def _ready(self, request: Request) -> Response:
+        return self._answer(NEEDED_BY_UPLOADS)
+
+    async def _works(self, request: Request) -> Response:
+        return self._answer(None)
+
+    def _answer(self, needed: Sequence[str] | None) -> Response:
+        """Answer 200 unless one of the parts has a problem; None stands for all parts."""
         problems = self._health.problems()
-        content = {"ready": not problems, "problems": problems, "spool": dict(self._spool())}
-        return JSONResponse(content, 503 if problems else 200)
+        is_good = not any(needed is None or part in needed for part in problems)
+        content = {"ready": is_good, "problems": problems, "spool": dict(self._spool())}
+        return JSONResponse(content, 200 if is_good else 503)
 
     async def _metrics(self, request: Request) -> Response:
         return Response(prometheus.prometheus_text(), media_type=prometheus.CONTENT_TYPE)

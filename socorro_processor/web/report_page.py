@@ -14,18 +14,21 @@ from typing import NamedTuple
 
 from socorro_processor.crashstorage.base import MAIN_DUMP, ProcessedCrash, RawCrash, check_dump_name
 from socorro_processor.errors import (
+    ConfigurationError,
     CrashIDNotFound,
+    CrashQueueError,
     CrashStorageError,
     InvalidCrashID,
     PermanentStorageError,
+    QueryError,
     SocorroError,
 )
 from socorro_processor.fields import Protection, follows_table
 from socorro_processor.report.crash_report import CrashReport
+from socorro_processor.search.base import Neighbours
 from socorro_processor.untrusted import joined, plain, text_of
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_sources import (
-    Neighbours,
     ReportSources,
     Viewer,
     crash_id_in,
@@ -45,8 +48,11 @@ class Answer(NamedTuple):
     html: str
 
 
-def report_page(pages: Pages, sources: ReportSources, word: str, viewer: Viewer) -> Answer:
-    """Return the page of the crash whose id is ``word``, or one that says why there is none."""
+def report_page(pages: Pages, sources: ReportSources, word: str, viewer: Viewer, *, is_queued: bool = False) -> Answer:
+    """Return the page of the crash whose id is ``word``, or one that says why there is none.
+
+    ``is_queued``: the crash was just queued again, and the page says so.
+    """
     warnings: list[str] = []
     try:
         crash_id = crash_id_in(word)
@@ -73,7 +79,10 @@ def report_page(pages: Pages, sources: ReportSources, word: str, viewer: Viewer)
         fields_view(processed, _public_names(sources, crash_id, processed, viewer), sources.fields, len(whole)),
         list(_attachments(crash_id, raw or {}, processed, viewer)),
     )
-    return Answer(200, pages.render("report.html", report=report_view(report, crash_id, around), viewer=viewer))
+    return Answer(
+        200,
+        pages.render("report.html", report=report_view(report, crash_id, around), viewer=viewer, is_queued=is_queued),
+    )
 
 
 def failure_page(pages: Pages, error: SocorroError) -> Answer:
@@ -83,13 +92,19 @@ def failure_page(pages: Pages, error: SocorroError) -> Answer:
 
 
 def status_of(error: SocorroError) -> tuple[int, str]:
-    """Return the status of HTTP for an error of a store, and a title in words."""
+    """Return the status of HTTP for an error of a store, a queue or a search, and a title in words."""
     if isinstance(error, InvalidCrashID):
         return 404, "Not a crash id"
     if isinstance(error, CrashIDNotFound):
         return 404, "There is no such crash"
     if isinstance(error, CrashStorageError) and error.transient:
         return 503, "A store is away"
+    if isinstance(error, CrashQueueError):
+        return 503, "The queue is away"
+    if isinstance(error, QueryError):
+        return 400, "This cannot be searched"
+    if isinstance(error, ConfigurationError):
+        return 503, "There is no search index"
     return 500, "The crash cannot be read"
 
 

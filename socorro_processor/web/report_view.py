@@ -11,8 +11,9 @@ from socorro_processor.report import sentences
 from socorro_processor.report.crash_report import CrashReport, Fact, ReportedDump
 from socorro_processor.report.source_links import SourceLinks
 from socorro_processor.report.walked_dump import Frame, Module
+from socorro_processor.search.base import Neighbours
 from socorro_processor.untrusted import text_of
-from socorro_processor.web.report_sources import Neighbours, report_path
+from socorro_processor.web.report_sources import report_path
 from socorro_processor.web.stack_view import FrameName, OtherThreads, StackViewer, ThreadView
 from socorro_processor.web.values_view import Attachment, ValuesView
 from socorro_processor.web.why_view import WhyView

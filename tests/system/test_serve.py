@@ -187,6 +187,7 @@ def test_a_killed_processor_is_seen_and_started_again(serving):
     former = serving.processor()
     os.kill(former, signal.SIGKILL)
     eventually(lambda: not serving.is_ready())
+    assert serving.get("/readyz")[0] == 200
     eventually(lambda: serving.processor() not in (0, former), lambda: serving.log)
     serving.wait_until_ready()
     assert "the processor has ended (-9); it is started again in 1.0 s" in serving.log
@@ -238,7 +239,7 @@ def test_probes_tell_of_server_spool_and_processor(serving):
     serving.wait_until_ready()
     assert json.loads(serving.get("/healthz")[1]) == {"status": "ok"}
     assert json.loads(serving.get("/__version__")[1])["name"] == "socorro-processor"
-    assert serving.get("/__lbheartbeat__")[0] == serving.get("/__heartbeat__")[0] == 200
+    assert serving.get("/__lbheartbeat__")[0] == serving.get("/readyz")[0] == 200
     curl("-F", f"upload_file_minidump=@{DUMP}", f"http://127.0.0.1:{serving.port}/submit")
     # The first is of the server, the second of the processor.
     for sample in ('processor_web_requests_total{page="submit",status="200"} 1', 'crash_saved_total{queue="normal"} 1'):
