@@ -38,7 +38,12 @@ class Probes:
 
     async def _ready(self, request: Request) -> Response:
         problems = self._health.problems()
-        content = {"ready": not problems, "problems": problems, "spool": dict(self._spool())}
+        content = {
+            "ready": not problems,
+            "problems": problems,
+            "warnings": self._health.warnings(),
+            "spool": dict(self._spool()),
+        }
         return JSONResponse(content, 503 if problems else 200)
 
     async def _metrics(self, request: Request) -> Response:

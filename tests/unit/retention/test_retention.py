@@ -13,6 +13,7 @@ from socorro_processor.errors import TransientStorageError
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.retention.bounds import Bounds
 from socorro_processor.search.filters import Filter
+from socorro_processor.search.sqlite.directory import IndexDirectory
 from tests.retention_site import DUMP_SIZE, RetentionSite
 
 
@@ -229,7 +230,7 @@ def test_a_store_whose_file_system_is_not_mounted_loses_nothing_and_is_not_forgo
 
 def test_without_a_search_index_days_and_size_hold(site):
     old, crashes = site.crash(100), [site.crash(age) for age in (3, 2, 1)]
-    (site.root / "search" / "damaged").write_text("by a test")
+    IndexDirectory(site.root / "search").mark_damaged("by a test")
     with pytest.raises(TransientStorageError):
         site.index.count()
     done = site.keep(Bounds(days=90, size=2 * site.size_of(old)))
@@ -239,7 +240,7 @@ def test_without_a_search_index_days_and_size_hold(site):
 
 def test_what_the_index_could_not_remove_goes_from_it_once_it_can_be_written(site):
     old = site.crash(100)
-    (site.root / "search" / "damaged").write_text("by a test")
+    IndexDirectory(site.root / "search").mark_damaged("by a test")
     assert site.keep(Bounds(days=90)).problem
     assert site.files(old) == []
     (site.root / "search" / "damaged").unlink()
