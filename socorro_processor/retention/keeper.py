@@ -98,7 +98,8 @@ class Keeper:
             store = closing_parts.enter_context(closing(RetainedStore(self._values.source)))
             audit = closing_parts.enter_context(closing(AuditLog(self._values.logging, needs_file=False)))
             retention = self._retention(store, audit, closing_parts)
-            while not self._stopped.is_set():
+            closing_parts.callback(self._release)
+            while True:
                 pause = INTERVAL
                 try:
                     if self._is_ours(store):
@@ -113,7 +114,8 @@ class Keeper:
                     # It must go on: nothing else removes old crashes.
                     logger.exception("a bug: the bounds of %s cannot be kept", store)
                     self._tell(None, f"a bug: {type(error).__name__}, see the log")
-                self._stopped.wait(pause)
+                if self._stopped.wait(pause):
+                    return
 
     def _retention(self, store: RetainedStore, audit: AuditLog, closing_parts: ExitStack) -> Retention:
         index = reader = None
@@ -141,6 +143,10 @@ class Keeper:
                 raise SocorroError(f"cannot use {path}: {error.strerror}") from error
         self._worked_since = time.monotonic()
         return self._lock is not None
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
 
     def _pace(self) -> None:
         """Rest, if that is due. Raises _Stopped."""
