@@ -114,7 +114,7 @@ class Bounds:
         size = f"{'at most' if days else 'up to'} {in_words(self.size)}" if self.size else ""
         products = f"with {counted(len(self.products), 'bound')} by product" if self.products else ""
         crashes = ", ".join(filter(None, (days, size, products))) or "for ever"
-        dumps = f"; the newest {self.dumps} of each signature keep their dumps" if self.dumps else ""
+        dumps = f"; their dumps only for the newest {self.dumps} of each signature" if self.dumps else ""
         return f"Crashes are kept {crashes}{dumps}."
 
 

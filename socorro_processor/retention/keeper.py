@@ -1,6 +1,6 @@
 """The thread that keeps a store within its bounds while a server runs.
 
-It works for a few hundredths of a second at a time and rests three times as long, so that no crash waits for it.
+It works for a few hundredths of a second at a time and rests twice as long, so that no crash waits for it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LOOKS = 50
 
 STEP = 0.05
 """Seconds of work before a rest."""
-REST = 3
+REST = 2
 """A rest is this many times as long as the work before."""
 
 STOP_TIME = 10.0

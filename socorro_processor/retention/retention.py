@@ -149,8 +149,8 @@ class Retention:
         if not most:
             return
         because = (
-            f"on {datetime.fromtimestamp(now, UTC):%Y-%m-%d}, because only the newest {most} crashes of a signature "
-            "keep theirs (retention.keep_dumps)"
+            f"on {datetime.fromtimestamp(now, UTC):%Y-%m-%d}, because only those of a signature's newest "
+            f"{'crash' if most == 1 else f'{most} crashes'} are kept (retention.keep_dumps)"
         )
         for signature in ledger.crowded(most):
             after: Candidate | None = None

@@ -43,7 +43,7 @@ def test_products_have_sizes_with_units(tmp_path):
 @pytest.mark.parametrize(
     ("kept", "words"),
     [
-        (Bounds(90, 50 * GB, 100), "for 90 days, at most 50 GB; the newest 100 of each signature keep their dumps"),
+        (Bounds(90, 50 * GB, 100), "for 90 days, at most 50 GB; their dumps only for the newest 100 of each signature"),
         (Bounds(days=1), "for 1 day"),
         (Bounds(size=GB // 2), "up to 512 MB"),
         (Bounds(days=7, products={"Mail": GB}), "for 7 days, with 1 bound by product"),

@@ -128,7 +128,7 @@ def test_the_store_says_when_and_why_dumps_were_removed(site):
     old, new = site.crash(2), site.crash(1)
     site.keep(Bounds(dumps=1))
     assert site.store.dumps_removed(old) == (
-        "on 2026-06-15, because only the newest 1 crashes of a signature keep theirs (retention.keep_dumps)"
+        "on 2026-06-15, because only those of a signature's newest crash are kept (retention.keep_dumps)"
     )
     assert site.store.dumps_removed(new) == ""
 
