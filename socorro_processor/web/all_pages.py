@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from starlette.routing import BaseRoute
@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from socorro_processor.configuration import DotDict
 from socorro_processor.configuration.components import create
 from socorro_processor.search.crash_search import CrashSearch
+from socorro_processor.web.notices import Notice
 from socorro_processor.web.rendering import NavigationItem, Pages
 from socorro_processor.web.report_routes import report_routes
 from socorro_processor.web.report_sources import ReportSources, Viewer
@@ -21,7 +22,9 @@ from socorro_processor.web.signature_routes import signature_routes
 NAVIGATION = (NavigationItem("Search", "/search"),)
 
 
-def all_pages(values: DotDict, closing: ExitStack) -> Iterator[BaseRoute]:
+def all_pages(
+    values: DotDict, closing: ExitStack, notices: Callable[[], Sequence[Notice]] = tuple
+) -> Iterator[BaseRoute]:
     """Yield the routes of the pages of a whole configuration, for which everything is open.
 
     ``closing`` closes the stores, after the last request. Raises ConfigurationError.
@@ -31,7 +34,7 @@ def all_pages(values: DotDict, closing: ExitStack) -> Iterator[BaseRoute]:
     closing.callback(destination.close)
     search = CrashSearch(values)
     closing.callback(search.close)
-    pages = Pages(NAVIGATION)
+    pages = Pages(NAVIGATION, notices)
     viewer = Viewer(sees_protected=True, gets_dumps=True, reprocesses=True)
     sources = SearchSources.of(values, search)
     reprocessing = Reprocessing.of(values)

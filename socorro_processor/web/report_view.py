@@ -77,6 +77,8 @@ class ReportView:
     """Why the annotations cannot be shown; empty if they can."""
     fields: ValuesView
     attachments: list[Attachment]
+    dumps_removed: str
+    """Says that the dumps were removed, and why; empty if they were not."""
     others: list[str]
     notes: list[str]
     forms: dict[str, str] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class Surroundings(NamedTuple):
     annotations_problem: str
     fields: ValuesView
     attachments: list[Attachment]
+    dumps_removed: str
 
 
 def report_view(report: CrashReport, crash_id: str, around: Surroundings) -> ReportView:
@@ -122,6 +125,7 @@ def report_view(report: CrashReport, crash_id: str, around: Surroundings) -> Rep
         annotations_problem=around.annotations_problem,
         fields=around.fields,
         attachments=around.attachments,
+        dumps_removed=around.dumps_removed,
         others=list(sentences.other_fields(report)),
         notes=[_cut(note, _LONGEST_LINE) for note in report.notes()],
         forms={form: report_path(crash_id, form) for form in (".txt", ".md", ".json", "/raw.json")},

@@ -21,6 +21,7 @@ from socorro_processor.search.base import (
     CrashIndex,
     DayCount,
     Facet,
+    FoundCrash,
     IndexState,
     Neighbours,
     Page,
@@ -102,6 +103,16 @@ class SQLiteCrashIndex(CrashIndex):
             crashes = found_crashes(snapshot, [row[0] for row in rows[:limit]], fields, shown)
         more = write_cursor(sort, rows[limit - 1][::-1]) if len(rows) > limit else None
         return Page(tuple(crashes), more)
+
+    def of_ids(self, crash_ids: Sequence[str], fields: Sequence[str], *, protected: bool = False) -> list[FoundCrash]:
+        """Return those of up to MAXIMUM_PAGE crashes that the index has, in any order."""
+        check_bounds("a number of crash ids of", len(crash_ids), MAXIMUM_PAGE, 0)
+        shown = [self._lookup.of_name(name, protected=protected) for name in fields]
+        keys = list(map(crash_id_bytes, crash_ids))
+        condition = Condition(f"crash_id IN ({', '.join('?' * len(keys))})", keys)
+        with self._reading() as snapshot:
+            numbers = [row[0] for row in snapshot.select("n", condition)]
+            return list(found_crashes(snapshot, numbers, fields, shown))
 
     def crash_ids(self, filters: Sequence[Filter] = (), *, protected: bool = False) -> Iterator[str]:
         after: str | None = None
