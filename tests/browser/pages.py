@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+from urllib.parse import quote_plus
 
 from socorro_processor.web.all_pages import NAVIGATION
-from tests.browser.hostile import ODD
+from tests.browser.hostile import MARKUP, ODD
 
 
 class Walked(NamedTuple):
@@ -17,6 +18,16 @@ class Walked(NamedTuple):
 
 PAGES: tuple[Walked, ...] = (
     *(Walked(item.title, item.path) for item in NAVIGATION),
+    Walked("a signature", "/signature?signature={signature}&{days}"),
+    Walked("a signature in one version", "/signature?signature={signature}&version=2.3.1&{days}"),
+    Walked("an unknown signature", "/signature?signature=nothing"),
+    Walked("a signature with markup", f"/signature?signature={quote_plus(MARKUP)}&{{days}}"),
+    Walked("a search", "/search?product=Lightbox&{days}"),
+    Walked("a search for a frame", "/search?frame~render&os_name=Windows+NT&facet=cpu_arch&{days}"),
+    Walked("a search that finds nothing", "/search?product=Nothing"),
+    Walked("a search by an unknown field", "/search?nothing=1"),
+    Walked("a search for markup", f"/search?product={quote_plus(MARKUP)}&{{days}}"),
+    Walked("a search for odd crashes", "/search?signature!=x&date=2026-11-24"),
     Walked("a real crash", "/report/{segfault}"),
     Walked("an abort", "/report/{abort}"),
     Walked("a real crash with markup in its annotations", "/report/{posted}"),

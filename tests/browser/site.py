@@ -31,7 +31,7 @@ OF_ADDRESSES = {
     "days": f"date={FIRST_DAY}..{LAST_DAY}",
     "signature": quote_plus("lightbox::render::Canvas::draw_tile"),
 }
-"""What names in an address stand for, besides crashes: the days of Lightbox, and a signature that has many crashes."""
+"""Names in addresses besides those of crashes: the days of Lightbox, and a signature that has many crashes."""
 
 
 class Site:
