@@ -17,7 +17,6 @@ from socorro_processor.fields import FieldTable
 from socorro_processor.monitoring.health import Health
 from socorro_processor.search.base import CrashIndex, IndexState
 from socorro_processor.search.sqlite.directory import IndexDirectory
-from socorro_processor.web import signature_page as module
 from socorro_processor.web.address import read_address
 from socorro_processor.web.application import application
 from socorro_processor.web.health import Probes
@@ -322,12 +321,11 @@ def test_the_records_follow_the_product_and_are_told_apart(crashes):
     assert figures(crashes.page("signature=render&product=Lightbox"))["first seen"] == "2026-11-30 in 2.3"
 
 
-def test_crashes_beyond_the_limit_are_said_not_to_be_counted(crashes, monkeypatch):
-    monkeypatch.setattr(module, "COUNTED", 3)
+def test_crashes_beyond_the_limit_are_said_not_to_be_counted(crashes):
     for number in range(5):
         crashes.save(seconds=number, version="new" if number > 1 else "old")
 
-    page = crashes.page()
+    page = crashes.page(counted=3)
 
     assert figures(page)["crashes"] == "5"
     assert "in the newest 3 crashes" in page.one(id="values").one("h2").text
