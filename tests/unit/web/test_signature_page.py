@@ -59,7 +59,7 @@ def test_the_head_has_the_figures_of_the_days_and_filters(crashes):
         "first seen": "2026-11-20 in 1.9",
         "last seen": "2026-11-30",
     }
-    assert figures(crashes.page("signature=render&version=2.1&days=1"))["of all crashes"] == "100.0% of 1"
+    assert figures(crashes.page("signature=render&version=2.1&days=1"))["of all crashes"] == "100% of 1"
 
 
 SIGNATURES = st.sampled_from(["render", "other", None])
@@ -209,6 +209,12 @@ def test_versions_are_ordered_as_versions_and_lead_to_the_page_of_that_version(c
     assert filters_of(legend.all("a")[0].attributes["href"]) == {"signature": "render", "version": "2.10"}
     choices = page.one("select", name="version").all("option")
     assert [each.text for each in choices] == ["any", "2.10", "2.10b1", "2.9"]
+
+
+def test_a_single_version_is_named(crashes):
+    crashes.save(version="2.3")
+
+    assert crashes.page().one("ul", class_="legend").text == "2.3 1"
 
 
 def test_a_bar_leads_to_its_day(crashes):
