@@ -70,13 +70,13 @@ def signature_page(
         days = address.days(today)
         found = _find(sources.index, address, signature, days, viewer.sees_protected, counted)
     except QueryError as error:
-        bar = signature_filter_bar(address, signature, _any_days(today), today, {})
+        bar = signature_filter_bar(address, _any_days(today), today, {})
         return _message(pages, 400, "This cannot be searched", [str(error)], bar=bar)
     except ConfigurationError as error:
         return _message(pages, 503, "There is no search index", [str(error)])
     except CrashStorageError as error:
         return _message(pages, 503, "The search index is away", [str(error)])
-    if not found.records:
+    if not found.signature:
         words = [
             f"No crash had the signature {signature[:1000]}, as far as the index knows.",
             "Signatures change with rules and lists: the search finds those that have a part of it.",
@@ -107,7 +107,8 @@ def _find(
         Filter(DATE, "at most", (last_day.isoformat(),)),
     )
     shown = (this, *others, *within)
-    records = records_of(index.records(signature), address.values("product"))
+    all_records = index.records(signature)
+    records = records_of(all_records, address.values("product"))
     newest = index.newest(
         shown, fields=(*FACETS, MODULES, STACKS), conditions=_AT_START, size=_SIZE, limit=counted, protected=protected
     )
@@ -119,8 +120,9 @@ def _find(
         comments = index.find([*shown, has_comment], fields=COMMENT_FIELDS, limit=MOST_COMMENTS, protected=True).crashes
     return FoundSignature(
         address,
-        signature,
+        all_records[0].signature if all_records else "",
         days,
+        max((each.last_seen for each in all_records), default=None),
         records,
         index.standing(signature, first_day, last_day, others, protected=protected),
         index.histogram(first_day, last_day, (this, *others), by="version", protected=protected),

@@ -308,9 +308,20 @@ def test_a_signature_without_crashes_in_these_days_leads_to_those_with_some(cras
 
     assert figures(page)["crashes"] == "0"
     assert "rank" not in figures(page)
-    link = next(each for each in page.all("a") if each.text == "Show the last days with a crash")
+    link = next(each for each in page.all("a") if each.text == "Show the last days with a crash of it")
     assert filters_of(link.attributes["href"]) == {"signature": "render", "date": "2026-06-04..2026-06-10"}
     assert figures(crashes.page(link.attributes["href"].partition("?")[2]))["crashes"] == "1"
+
+
+def test_a_product_that_never_had_the_signature_has_a_page_without_crashes(crashes):
+    crashes.save(product="Darkroom")
+
+    page = crashes.page("signature=render&product=Lightbox&uptime%3C60")
+
+    assert figures(page)["crashes"] == "0"
+    assert "first seen" not in figures(page)
+    link = next(each for each in page.all("a") if each.text == "Show the last days with a crash of it")
+    assert filters_of(link.attributes["href"]) == {"signature": "render", "date": "2026-11-24..2026-11-30"}
 
 
 def test_the_records_follow_the_product_and_are_told_apart(crashes):
