@@ -209,6 +209,7 @@ class SQLiteCrashIndex(CrashIndex):
         conditions: Sequence[Sequence[Filter]] = (),
         size: int = 10,
         limit: int = MAXIMUM_NEWEST,
+        with_installations: bool = False,
         protected: bool = False,
     ) -> NewestCrashes:
         check_bounds("a number of conditions of", len(conditions), MAXIMUM_FACETS, 0)
@@ -222,7 +223,9 @@ class SQLiteCrashIndex(CrashIndex):
             condition, *tests = (
                 snapshot.conditions.of_crashes(each, protected=protected) for each in (filters, *conditions)
             )
-            return count_newest(snapshot, fields, counted, tests, condition, limit, size)
+            return count_newest(
+                snapshot, fields, counted, tests, condition, limit, size, with_installations=with_installations
+            )
 
     def neighbours(self, crash_id: str, filters: Sequence[Filter] = (), *, protected: bool = False) -> Neighbours:
         check_filters(filters)
