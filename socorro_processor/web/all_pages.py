@@ -9,16 +9,25 @@ from starlette.routing import BaseRoute
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.configuration.components import create
+from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.search.crash_search import CrashSearch
+from socorro_processor.web.any_crash import has_crashes
+from socorro_processor.web.queue_sources import QueueSources
+from socorro_processor.web.queues_routes import queues_routes
+from socorro_processor.web.refused_routes import refused_routes
 from socorro_processor.web.rendering import NavigationItem, Pages
 from socorro_processor.web.report_routes import report_routes
 from socorro_processor.web.report_sources import ReportSources, Viewer
 from socorro_processor.web.search_sources import SearchSources
+from socorro_processor.web.server_parts import ServerParts
 
-NAVIGATION: tuple[NavigationItem, ...] = ()
+NAVIGATION: tuple[NavigationItem, ...] = (
+    NavigationItem("Queues", "/queues"),
+    NavigationItem("Refused", "/refused"),
+)
 
 
-def all_pages(values: DotDict, closing: ExitStack) -> Iterator[BaseRoute]:
+def all_pages(values: DotDict, parts: ServerParts, closing: ExitStack) -> Iterator[BaseRoute]:
     """Yield the routes of the pages of a whole configuration, for which everything is open.
 
     ``closing`` closes the stores, after the last request. Raises ConfigurationError.
@@ -32,5 +41,12 @@ def all_pages(values: DotDict, closing: ExitStack) -> Iterator[BaseRoute]:
     closing.callback(search.close)
     pages = Pages(NAVIGATION)
     viewer = Viewer(sees_protected=True, gets_dumps=True)
-    SearchSources.of(values, search)
+    audit = AuditLog(values.logging, needs_file=False)
+    closing.callback(audit.close)
+    searched = SearchSources.of(values, search)
     yield from report_routes(pages, ReportSources.of(values, *stores), viewer)
+    queues = QueueSources.of(values, parts, {"source": stores[0], "destination": stores[1]}, audit.write)
+    yield from queues_routes(pages, queues)
+    yield from refused_routes(
+        pages, parts.collector.refused_uploads, lambda: has_crashes(parts.collector, searched.index_or_none, stores[0])
+    )
