@@ -26,7 +26,7 @@ DEEDS: tuple[Deed, ...] = ("put back", "reject")
 
 _LONGEST_KIND = 300
 """Characters of a reason that tell its kind."""
-_VARIES = re.compile(r"(?:bp-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-fA-F]+|\d+(?:\.\d+)?")
+_VARIES = re.compile(r"(?:bp-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-fA-F]+|(?<![A-Za-z_])\d[\d,.]*\b")
 
 
 class Kind(NamedTuple):
@@ -95,7 +95,7 @@ def read_set_aside(crashes: Iterable[SetAsideCrash], state: SetAsideState, kind:
         latest = max(latest, crash.microseconds)
         if kind in ("", of_crash):
             chosen.append(crash)
-    chosen.reverse()
+    chosen.sort(key=lambda crash: crash.time, reverse=True)
     return SetAside(
         state,
         [Kind(*each) for each in kinds.most_common(MOST_KINDS)],
