@@ -20,7 +20,7 @@ from socorro_processor.search.base import LONGEST_CURSOR, check_days
 from socorro_processor.search.filters import Filter, read_filters, short_forms
 from socorro_processor.search.searchable import DATE
 
-PARAMETERS = ("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "by", "tab", "a", "b")
+PARAMETERS = ("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "by", "tab", "a", "b", "notice")
 """The parameters of pages; no searchable field has such a name."""
 MAXIMUM_PARTS = 200
 LONGEST_ADDRESS = 30_000

@@ -20,8 +20,11 @@ from socorro_processor.web.report_routes import report_routes
 from socorro_processor.web.report_sources import ReportSources, Viewer
 from socorro_processor.web.search_sources import SearchSources
 from socorro_processor.web.server_parts import ServerParts
+from socorro_processor.web.symbol_sources import SymbolSources
+from socorro_processor.web.symbols_routes import symbols_routes
 
 NAVIGATION: tuple[NavigationItem, ...] = (
+    NavigationItem("Symbols", "/symbols"),
     NavigationItem("Queues", "/queues"),
     NavigationItem("Refused", "/refused"),
 )
@@ -45,6 +48,7 @@ def all_pages(values: DotDict, parts: ServerParts, closing: ExitStack) -> Iterat
     closing.callback(audit.close)
     searched = SearchSources.of(values, search)
     yield from report_routes(pages, ReportSources.of(values, *stores), viewer)
+    yield from symbols_routes(pages, SymbolSources.of(values, searched, audit.write), viewer, values.web.gap_time)
     queues = QueueSources.of(values, parts, {"source": stores[0], "destination": stores[1]}, audit.write)
     yield from queues_routes(pages, queues)
     yield from refused_routes(

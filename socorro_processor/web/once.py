@@ -23,6 +23,7 @@ _MOST = 200
 
 class Notice(NamedTuple):
     words: str
+    """Lines, cut to what a page shows."""
     is_bad: bool = False
     """True if something could not be done."""
 
@@ -45,7 +46,7 @@ class Once:
 
         ``action`` returns what is to be said. An error of it is said, too; then the same key may try again.
         """
-        name = hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=12, key=self._salt).hexdigest()
+        name = self._name(key)
         with self._lock:
             done = self._notices.get(name)
             if done is None or done.is_bad:
@@ -53,12 +54,25 @@ class Once:
                     notice = Notice(action())
                 except SocorroError as error:
                     notice = Notice(str(error), is_bad=True)
-                self._notices[name] = notice
-                while len(self._notices) > _MOST:
-                    self._notices.popitem(last=False)
+                self._add(name, notice)
+        return name
+
+    def keep(self, words: str, *, is_bad: bool = False) -> str:
+        """Keep what is to be said of something that was done; return the name of the notice."""
+        name = self._name(self.new_key())
+        with self._lock:
+            self._add(name, Notice(words, is_bad))
         return name
 
     def notice(self, name: str) -> Notice | None:
         """Return the notice with this name; None if there is none, or not any more."""
         with self._lock:
             return self._notices.get(name)
+
+    def _name(self, key: str) -> str:
+        return hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=12, key=self._salt).hexdigest()
+
+    def _add(self, name: str, notice: Notice) -> None:
+        self._notices[name] = notice
+        while len(self._notices) > _MOST:
+            self._notices.popitem(last=False)

@@ -49,7 +49,7 @@ ADVICE: Mapping[str, str] = {
     "broken_off": "The client went away before it had sent everything. It may end too early after a crash: let its "
     "handler finish.",
 }
-"""What to do, by the code of a refusal; ``too_large`` stands for all codes that begin so."""
+"""Advice by the code of a refusal; ``too_large`` stands for all codes that begin so."""
 
 
 class Reason(NamedTuple):
