@@ -21,7 +21,7 @@ from socorro_processor.search.filters import Filter, read_filters, short_forms
 from socorro_processor.search.searchable import DATE
 
 PARAMETERS = (
-    *("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "a", "b"),
+    *("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "a", "b", "notice"),
     *("line", "add_field", "add_sign", "add_value"),
 )
 """The parameters of pages; no searchable field has such a name."""

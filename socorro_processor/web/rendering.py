@@ -20,6 +20,7 @@ from markupsafe import Markup
 from socorro_processor import __version__
 from socorro_processor.untrusted import plain
 from socorro_processor.web.notices import Notice
+from socorro_processor.web.symbols_address import symbols_address
 
 _PACKAGE = "socorro_processor.web"
 _STATIC = "static"
@@ -61,6 +62,7 @@ class Pages:
             notices=notices,
             version=__version__,
             static={name: static_path(name) for name in STATIC_TYPES},
+            symbols_address=symbols_address,
         )
 
     def render(self, template: str, **values: Any) -> str:

@@ -22,9 +22,11 @@ from socorro_processor.web.all_pages import all_pages
 from socorro_processor.web.application import application
 from socorro_processor.web.health import Probes
 from socorro_processor.web.listening import listen, origin_of
+from socorro_processor.web.minute_rates import MinuteRates
 from socorro_processor.web.notices import Notices
 from socorro_processor.web.processor_child import ProcessorChild
 from socorro_processor.web.server import WebServer
+from socorro_processor.web.server_parts import ServerParts
 from socorro_processor.web.submit import Submit
 from socorro_processor.web.upkeep import Upkeep
 
@@ -52,6 +54,7 @@ class Service:
         self._options = [*options, "--metrics.statsd_host=", "--health.port=0"]
         self._health = Health(config.health.maximum_silence)
         self._service = ServiceManager()
+        self._rates = MinuteRates()
         self._processor: ProcessorChild | None = None
         self._spool: dict[str, object] = {}
         self._notices = Notices()
@@ -69,6 +72,7 @@ class Service:
             closing.callback(listener.close)
             closing.enter_context(statsd.sending_metrics(config.metrics))
             METRICS.gauge("info", 1, version=__version__)
+            METRICS.add_sink(self._rates)
             # It is told to stop at once, and waited for when all else has ended.
             closing.callback(self._wait_for_processor)
             self._collector = self._start_collector(closing)
@@ -77,7 +81,8 @@ class Service:
             if config.web.processor:
                 self._processor = ProcessorChild(self._processor_program, self._options, os.environ, self._health)
             probes = Probes(self._health, lambda: self._spool)
-            pages = list(all_pages(config, closing, self._notices.notices))
+            parts = ServerParts(self._collector, self._health, self._processor, self._rates)
+            pages = list(all_pages(config, parts, closing, self._notices.notices))
             self._server = WebServer(application(submit, probes, pages), listener, config.web)
             asyncio.run(self._run(lambda: started(origin_of(listener))))
         logger.info("the server has ended")
