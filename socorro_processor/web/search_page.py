@@ -130,7 +130,7 @@ def _page(
         choices=list(column_choices(columns, fields)),
         signs=SIGNS,
         problem=problem,
-        notices=sources.notices(),
+        lacks=sources.notices(),
         csv=str(replace(first_page, path="/search.csv")),
         json=str(replace(first_page, path="/search.json")),
         most_rows=MOST_ROWS,
