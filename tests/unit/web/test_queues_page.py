@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -97,8 +97,8 @@ async def _submit(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    yield Site(tmp_path / "queue.sqlite")
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "queue.sqlite")
 
 
 def crash_ids(number: int) -> list[str]:
