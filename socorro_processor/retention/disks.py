@@ -40,7 +40,7 @@ class LowDisk:
     """A disk with little room."""
 
     places: tuple[str, ...]
-    """What is on it."""
+    """The things that are on it."""
     space: DiskSpace
     wanted: int
     """Bytes that should be free."""

@@ -81,7 +81,7 @@ class Row(NamedTuple):
     text: str
     crashes: int
     share: float
-    """Of the crashes that were counted: 0 to 1."""
+    """The part of the crashes that were counted: 0 to 1."""
     address: str
     is_value: bool = True
     """False for crashes without a value, and for all other values together."""
@@ -129,7 +129,7 @@ class SignatureView:
     filters: FilterBar
     standing: Standing
     share: float
-    """Of all crashes of these days that have the other filters."""
+    """The part of all crashes of these days that have the other filters."""
     first: SignatureRecord | None
     """The record of the product that had it first."""
     last_seen: datetime | None
