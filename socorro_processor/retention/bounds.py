@@ -87,7 +87,7 @@ required_config.add_option(
 
 @dataclass(frozen=True)
 class Bounds:
-    """What is kept; 0 stands for no bound."""
+    """The bounds of a store; 0 stands for no bound."""
 
     days: int = 0
     size: int = 0

@@ -40,7 +40,7 @@ class LowDisk:
     """A disk with little room."""
 
     places: tuple[str, ...]
-    """What is on it."""
+    """Its content: crashes, index, queue, spool."""
     space: DiskSpace
     wanted: int
     """Bytes that should be free."""

@@ -49,7 +49,7 @@ _SOURCE = "source"
 
 @dataclass
 class Round:
-    """What a round found, and did."""
+    """The outcome of a round."""
 
     crashes: int = 0
     size: int = 0
@@ -62,7 +62,7 @@ class Round:
     excess: int = 0
     """Bytes above the bound that could not be removed, because their crashes are needed."""
     problem: str = ""
-    """What could not be removed, and why; empty if all could."""
+    """Says which crash could not be removed, and why; empty if all could."""
     looked: float = 0.0
     """Seconds that the look at the store took."""
 

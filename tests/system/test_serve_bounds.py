@@ -81,7 +81,9 @@ def test_a_noisy_product_and_the_bound_of_all_take_only_the_oldest(serving):
     eventually(lambda: serving.get(f"/report/{other}")[0] == 404, lambda: serving.log)
     assert serving.get(f"/report/{noisy[1]}")[0] == 200
     # After the removal, at the end of the round.
-    eventually(lambda: re.search(r"old crashes were removed .*by_bytes=1", serving.log) is not None, lambda: serving.log)
+    eventually(
+        lambda: re.search(r"old crashes were removed .*by_bytes=1", serving.log) is not None, lambda: serving.log
+    )
 
 
 def size_of_all(serving: Serving) -> int:
