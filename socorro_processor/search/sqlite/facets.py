@@ -8,10 +8,17 @@ from typing import Any
 
 from socorro_processor.search.base import Facet, FacetValue
 from socorro_processor.search.indexed_crash import BETWEEN, MILLISECONDS_OF_DAY, NAMES
-from socorro_processor.search.searchable import DATE, SearchableField
+from socorro_processor.search.searchable import SearchableField
 from socorro_processor.search.sqlite.conditions import Condition
 from socorro_processor.search.sqlite.schema import OWN, Column
-from socorro_processor.search.sqlite.snapshot import Snapshot, count_crashes, shown_value, sql_of_own_text, texts_of
+from socorro_processor.search.sqlite.snapshot import (
+    Snapshot,
+    count_crashes,
+    shown_value,
+    sql_of_own_text,
+    sql_of_stored,
+    texts_of,
+)
 
 MAXIMUM_ITEMS_WITH_INSTALLATIONS = 100
 """Items of lists in a facet whose installations are counted."""
@@ -40,13 +47,7 @@ def count_values(snapshot: Snapshot, name: str, field: SearchableField, conditio
 
 
 def _grouped(field: SearchableField, column: Column | None) -> str:
-    if field.name == DATE:
-        return "date"
-    if field.kind == "crash id":
-        return "crash_id"
-    if field.kind == "signature":
-        return "nullif(signature, 0)"
-    return "NULL" if column is None else column.name
+    return column.name if column is not None and column.has_words else sql_of_stored(field, column)
 
 
 def _group(snapshot: Snapshot, value: str, condition: Condition, size: int) -> list[tuple[Any, int, int]]:
@@ -81,7 +82,7 @@ def _facet_of_items(snapshot: Snapshot, name: str, field: SearchableField, condi
     column = snapshot.column(field)
     if column is None:
         return Facet(name, (), count_crashes(snapshot, condition))
-    stored = f"CASE WHEN {column.name} = {OWN} THEN {sql_of_own_text(column)} ELSE {column.name} END"
+    stored = sql_of_stored(field, column)
     rows = snapshot.select(f"{stored}, count(*)", condition, "GROUP BY 1")
     texts = texts_of(snapshot, "word", [each for each, _ in rows if isinstance(each, int)])
     items = {each: str(texts.get(each, each)).strip(BETWEEN).split(BETWEEN) for each, _ in rows if each is not None}
@@ -123,14 +124,10 @@ def day_counts(
 ) -> tuple[dict[int, int], dict[Any, dict[int, int]]]:
     """Return the crashes of each day; and those by the most frequent values of a field, each by day."""
     column = None if field is None else snapshot.column(field)
-    if field is not None and field.kind == "signature":
-        value, is_word = "nullif(signature, 0)", True
-    elif field is None or column is None or field.kind in ("items", "leaves", "crash id"):
+    is_signature = field is not None and field.kind == "signature"
+    if field is None or (column is None and not is_signature) or field.kind in ("items", "leaves", "crash id"):
         return dict(snapshot.select(f"date / {MILLISECONDS_OF_DAY}, count(*)", condition, "GROUP BY 1")), {}
-    else:
-        value, is_word = column.name, column.has_words
-        if column.has_words:
-            value = f"CASE WHEN {column.name} = {OWN} THEN {sql_of_own_text(column)} ELSE {column.name} END"
+    value, is_word = sql_of_stored(field, column), column is None or column.has_words
     # One pass: the values together have all crashes.
     rows = snapshot.select(f"{value}, date / {MILLISECONDS_OF_DAY}, count(*)", condition, "GROUP BY 1, 2")
     counts: Counter[int] = Counter()

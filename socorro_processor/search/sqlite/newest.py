@@ -12,11 +12,10 @@ from typing import Any
 
 from socorro_processor.search.base import Facet, FacetValue
 from socorro_processor.search.indexed_crash import BETWEEN, NAMES
-from socorro_processor.search.searchable import DATE, SearchableField
+from socorro_processor.search.searchable import SearchableField
 from socorro_processor.search.signature_counts import NewestCrashes
 from socorro_processor.search.sqlite.conditions import Condition
-from socorro_processor.search.sqlite.schema import OWN
-from socorro_processor.search.sqlite.snapshot import Snapshot, shown_value, sql_of_own_text, texts_of
+from socorro_processor.search.sqlite.snapshot import Snapshot, shown_value, sql_of_stored, texts_of
 
 _BATCH = 2000
 """Crashes in memory at a time; beyond these, memory has only values that differ."""
@@ -36,7 +35,7 @@ def count_newest(
     """Count the crashes of ``condition``, and those of them that fulfil each of the ``tests``."""
     expressions = [
         "installation",
-        *(_stored(snapshot, field) for field in fields),
+        *(sql_of_stored(field, snapshot.column(field)) for field in fields),
         *(f"({test.sql or 'TRUE'}) IS TRUE" for test in tests),
     ]
     parameters = [parameter for each in (*tests, condition) for parameter in each.parameters]
@@ -66,22 +65,6 @@ def count_newest(
         crashes - unknown,
         max(installations.values(), default=0),
     )
-
-
-def _stored(snapshot: Snapshot, field: SearchableField) -> str:
-    """Return the SQL of a value: the number of a word or a signature, or the value itself."""
-    if field.name == DATE:
-        return "date"
-    if field.kind == "crash id":
-        return "crash_id"
-    if field.kind == "signature":
-        return "nullif(signature, 0)"
-    column = snapshot.column(field)
-    if column is None:
-        return "NULL"
-    if not column.has_words:
-        return column.name
-    return f"CASE WHEN {column.name} = {OWN} THEN {sql_of_own_text(column)} ELSE {column.name} END"
 
 
 def _facet(

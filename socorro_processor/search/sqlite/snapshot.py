@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from socorro_processor.search.indexed_crash import BETWEEN, NAMES
 from socorro_processor.search.searchable import DATE, SearchableField
 from socorro_processor.search.sqlite.conditions import Condition, Conditions, moment_of
-from socorro_processor.search.sqlite.schema import Column
+from socorro_processor.search.sqlite.schema import OWN, Column
 from socorro_processor.search.sqlite.writing import crash_id_text
 
 _BATCH = 1000
@@ -57,6 +57,21 @@ def sql_of_text(column: Column) -> str:
     word = f"(SELECT text FROM word WHERE id = crash.{column.name})"  # nosec B608
     text = f"coalesce({word}, {sql_of_own_text(column)})"
     return f"CASE typeof({column.name}) WHEN 'integer' THEN {text} ELSE {column.name} END"
+
+
+def sql_of_stored(field: SearchableField, column: Column | None) -> str:
+    """Return the SQL of a value as it is stored: the number of a word or a signature, an own text, or the value."""
+    if field.name == DATE:
+        return "date"
+    if field.kind == "crash id":
+        return "crash_id"
+    if field.kind == "signature":
+        return "nullif(signature, 0)"
+    if column is None:
+        return "NULL"
+    if not column.has_words:
+        return column.name
+    return f"CASE WHEN {column.name} = {OWN} THEN {sql_of_own_text(column)} ELSE {column.name} END"
 
 
 def sql_of_own_text(column: Column) -> str:
