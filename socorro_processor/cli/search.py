@@ -19,7 +19,6 @@ from socorro_processor.cli.search_arguments import (
     add_limit,
     as_json,
     filters_of_arguments,
-    filters_of_days,
     tell_state,
 )
 from socorro_processor.cli.standard_error import say
@@ -27,6 +26,7 @@ from socorro_processor.configuration import Configuration
 from socorro_processor.layout import Row, counted, print_table, table, titles, width_of
 from socorro_processor.search.base import MAXIMUM_PAGE, CrashIndex, Facet, FoundCrash, Sort
 from socorro_processor.search.crash_search import CrashSearch
+from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.searchable import DATE
 from socorro_processor.search.value_text import value_text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from socorro_processor.cli.standard_error import say
@@ -11,7 +11,6 @@ from socorro_processor.configuration import WholeNumber, argument, read_days
 from socorro_processor.layout import counted
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.filters import Filter, read_filters
-from socorro_processor.search.searchable import DATE
 
 FORMS = (
     "A filter is FIELD=VALUE, or has ~ (contains), ^ (begins with), <, <=, >, >= or ? (has a value) in place of =; ! "
@@ -52,19 +51,6 @@ def add_date(parser: argparse.ArgumentParser, default: str) -> None:
 def filters_of_arguments(arguments: argparse.Namespace) -> tuple[Filter, ...]:
     """Return the filters, without those of ``--date``. Raises QueryError."""
     return read_filters(arguments.filters)
-
-
-def filters_of_days(days: tuple[date | None, date | None]) -> tuple[Filter, ...]:
-    first, last = days
-    filters = [Filter(DATE, "at least", (first.isoformat(),))] if first else []
-    return (*filters, Filter(DATE, "at most", (last.isoformat(),))) if last else tuple(filters)
-
-
-def days_of_arguments(days: tuple[date | None, date | None], today: date, default_length: int) -> tuple[date, date]:
-    """Return the first and last day; where an end is open, as many days as by default."""
-    first, last = days
-    last = last or (max(today, first) if first else today)
-    return first or last - timedelta(days=default_length - 1), last
 
 
 def tell_state(index: CrashIndex) -> None:

@@ -14,7 +14,6 @@ from socorro_processor.cli.search_arguments import (
     add_filter_arguments,
     add_limit,
     as_json,
-    days_of_arguments,
     filters_of_arguments,
     tell_state,
 )
@@ -24,6 +23,7 @@ from socorro_processor.crash_id import today
 from socorro_processor.layout import Row, counted, print_table
 from socorro_processor.search.base import MAXIMUM_TOP, Top, TopSignature
 from socorro_processor.search.crash_search import CrashSearch
+from socorro_processor.search.days import closed_days
 from socorro_processor.untrusted import plain
 
 _DEFAULT_LIMIT = 20
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     filters = filters_of_arguments(arguments)
-    days = days_of_arguments(arguments.date, today(), _DEFAULT_DAYS)
+    days = closed_days(arguments.date, today(), _DEFAULT_DAYS)
     with closing(CrashSearch(configuration.values)) as search:
         index = search.index()
         tell_state(index)

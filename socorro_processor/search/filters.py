@@ -64,9 +64,19 @@ class Filter:
         if any(len(value) > LONGEST_VALUE for value in self.values):
             raise QueryError(f"cannot search by {self.field[:100]}: a value has more than {LONGEST_VALUE} characters")
 
+    @property
+    def is_equality(self) -> bool:
+        """True if the field must have one of the values."""
+        return self.operator == "is" and not self.negated
+
     def __str__(self) -> str:
+        return self.head + " or ".join(self.values)
+
+    @property
+    def head(self) -> str:
+        """The short form without the value: field and sign."""
         sign = next(sign for sign, operator in _SIGNS.items() if operator == self.operator)
-        return f"{self.field}{'!' if self.negated else ''}{sign}{' or '.join(self.values)}"
+        return f"{self.field}{'!' if self.negated else ''}{sign}"
 
 
 def read_filter(text: str) -> Filter:
@@ -84,9 +94,8 @@ def read_filter(text: str) -> Filter:
 def short_forms(filters: Iterable[Filter]) -> Iterator[str]:
     """Yield the texts from which ``read_filters`` makes these filters."""
     for each in filters:
-        sign = next(sign for sign, operator in _SIGNS.items() if operator == each.operator)
         for value in each.values or ("",):
-            yield f"{each.field}{'!' if each.negated else ''}{sign}{value}"
+            yield each.head + value
 
 
 def read_filters(texts: list[str]) -> tuple[Filter, ...]:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from urllib.parse import quote, unquote_plus
 
 from socorro_processor.configuration import read_days
 from socorro_processor.errors import QueryError
 from socorro_processor.search.base import LONGEST_CURSOR, check_days
+from socorro_processor.search.days import Days, closed_days
 from socorro_processor.search.filters import Filter, read_filters, short_forms
-from socorro_processor.search.searchable import DATE
 
 PARAMETERS = (
     *("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "a", "b", "notice"),
@@ -33,6 +33,8 @@ DEFAULT_DAYS = 7
 _SAFE = "/:~!@$*(),;^'| "
 """Characters that may stand in an address as they are; a space becomes a plus."""
 _SIGNS = "=~^<>?"
+_PAGING = ("after", "offset")
+"""The parameters that lead beyond the first page."""
 
 
 @dataclass(frozen=True)
@@ -62,27 +64,14 @@ class Address:
 
         Raises QueryError.
         """
-        first, last = self._dates()
-        length = self.number("days", default, 10_000) or default
-        last = last or (max(today, first) if first else today)
-        first = first or last - timedelta(days=length - 1)
-        check_days(first, last)
-        return first, last
-
-    def filters_with_days(self) -> tuple[Filter, ...]:
-        """Return the filters, and those of ``date``, if the address has it. Raises QueryError."""
-        first, last = self._dates()
-        days = [Filter(DATE, "at least", (first.isoformat(),))] if first else []
-        days += [Filter(DATE, "at most", (last.isoformat(),))] if last else []
-        return *self.filters, *days
+        days = closed_days(self._dates(), today, self.number("days", default, 10_000) or default)
+        check_days(*days)
+        return days
 
     def values(self, field: str) -> tuple[str, ...]:
         """Return the values that the field must have."""
         return tuple(
-            value
-            for each in self.filters
-            if each.field == field and each.operator == "is" and not each.negated
-            for value in each.values
+            value for each in self.filters if each.field == field and each.is_equality for value in each.values
         )
 
     def to(self, path: str) -> Address:
@@ -92,7 +81,7 @@ class Address:
 
     def with_filter(self, field: str, value: str) -> Address:
         """Return the address in which the field must have this value, and no other. Raises QueryError."""
-        others = tuple(each for each in self.filters if each.field != field or each.operator != "is" or each.negated)
+        others = tuple(each for each in self.filters if each.field != field or not each.is_equality)
         return self._from_first_page(filters=(*others, Filter(field, "is", (value,))))
 
     def plus(self, *conditions: Filter) -> Address:
@@ -119,11 +108,23 @@ class Address:
             parameters[parameter] = values
         return replace(self, parameters=parameters)
 
+    def of_days(self, first: date, last: date) -> Address:
+        """Return the first page of these days."""
+        return self._of_parameter("date", str(first) if first == last else f"{first}..{last}")
+
+    def of_last_days(self, number: int) -> Address:
+        """Return the first page of so many days up to today."""
+        return self._of_parameter("days", str(number))
+
+    def _of_parameter(self, parameter: str, value: str) -> Address:
+        others = {name: each for name, each in self.parameters.items() if name not in ("date", "days", *_PAGING)}
+        return replace(self, parameters={**others, parameter: (value,)})
+
     def _from_first_page(self, filters: tuple[Filter, ...]) -> Address:
-        parameters = {name: each for name, each in self.parameters.items() if name not in ("after", "offset")}
+        parameters = {name: each for name, each in self.parameters.items() if name not in _PAGING}
         return replace(self, filters=filters, parameters=parameters)
 
-    def _dates(self) -> tuple[date | None, date | None]:
+    def _dates(self) -> Days:
         if not (text := self.one("date")):
             return None, None
         try:

@@ -6,7 +6,7 @@ It is a form with GET, so that it needs no script, and its choices are in the ad
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -71,15 +71,7 @@ def filter_bar(
     chosen = {field: address.values(field) for field in DIMENSIONS}
     # Of several values a list shows none; a chip shows all.
     single = {field for field, values in chosen.items() if len(values) == 1}
-    chips = [
-        chip
-        for each in address.filters
-        if each.field not in single or each.operator != "is" or each.negated
-        for chip in _chips(address, each)
-    ]
-    kept = address
-    for field in single:
-        kept = _without_equality(kept, field)
+    others = tuple(each for each in address.filters if each.field not in single or not each.is_equality)
     first_day, last_day = days
     length = (last_day - first_day).days + 1
     return FilterBar(
@@ -93,9 +85,9 @@ def filter_bar(
             )
             for field in DIMENSIONS
         ],
-        chips,
-        [Length(each, str(_with_length(address, each)), last_day == today and length == each) for each in LENGTHS],
-        [(name, value) for name, value in kept.parts() if name not in ("after", "offset")],
+        [chip for each in others for chip in _chips(address, each)],
+        [Length(each, str(address.of_last_days(each)), last_day == today and length == each) for each in LENGTHS],
+        [(name, value) for name, value in replace(address, filters=others).parts() if name not in ("after", "offset")],
         first_day,
         last_day,
         str(Address(address.path)) if address.filters else "",
@@ -106,19 +98,3 @@ def _chips(address: Address, condition: Filter) -> Iterator[Chip]:
     for value in condition.values or (None,):
         one = condition if value is None else Filter(condition.field, condition.operator, (value,), condition.negated)
         yield Chip(str(one), str(address.without_value(condition, value)))
-
-
-def _without_equality(address: Address, field: str) -> Address:
-    for each in address.filters:
-        if each.field == field and each.operator == "is" and not each.negated:
-            return address.without_value(each)
-    return address
-
-
-def _with_length(address: Address, days: int) -> Address:
-    return (
-        address.with_parameter("date")
-        .with_parameter("after")
-        .with_parameter("offset")
-        .with_parameter("days", str(days))
-    )

@@ -7,6 +7,7 @@ from datetime import date
 
 from socorro_processor.errors import QueryError
 from socorro_processor.search.base import Sort
+from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter, short_forms
 from socorro_processor.search.searchable import ALIASES, DATE, SearchableField
 from socorro_processor.web.address import Address
@@ -20,12 +21,7 @@ MOST_COLUMNS = 30
 
 def filters_of(address: Address, days: tuple[date, date]) -> tuple[Filter, ...]:
     """Return all filters of a search: those of the address, and its days."""
-    first, last = days
-    return (
-        *address.filters,
-        Filter(DATE, "at least", (first.isoformat(),)),
-        Filter(DATE, "at most", (last.isoformat(),)),
-    )
+    return *address.filters, *filters_of_days(days)
 
 
 def columns_of(address: Address) -> tuple[str, ...]:

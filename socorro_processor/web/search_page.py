@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from socorro_processor.errors import QueryError
 from socorro_processor.search.base import CrashIndex, Facet, Page
 from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.search.value_text import value_text
-from socorro_processor.web.address import DEFAULT_DAYS, Address
+from socorro_processor.web.address import Address
 from socorro_processor.web.bar_chart import BarChart, Column, Series, bar_chart
 from socorro_processor.web.filter_bar import filter_bar
 from socorro_processor.web.rendering import Pages
@@ -51,7 +51,7 @@ def search_page(
     ``problem`` says why ``line``, which was typed, is no search: the page shows both, to be mended.
     """
     today = sources.today()
-    days = today - timedelta(days=DEFAULT_DAYS - 1), today
+    days = Address(address.path).days(today)
     found = None
     try:
         days = address.days(today)
@@ -80,9 +80,8 @@ def _found(index: CrashIndex, address: Address, days: tuple[date, date], viewer:
         protected=protected,
     )
     by_day = index.histogram(*days, address.filters, protected=protected)
-    anew = address.with_parameter("after").with_parameter("days")
     bars = [
-        Column(str(each.day), (each.crashes,), f"{each.day:%b %-d}", str(anew.with_parameter("date", str(each.day))))
+        Column(str(each.day), (each.crashes,), f"{each.day:%b %-d}", str(address.of_days(each.day, each.day)))
         for each in by_day
     ]
     chart = bar_chart("Crashes by day", [Series("crashes")], bars)
@@ -134,7 +133,7 @@ def _page(
         csv=str(replace(first_page, path="/search.csv")),
         json=str(replace(first_page, path="/search.json")),
         most_rows=MOST_ROWS,
-        more_days=str(first_page.with_parameter("date").with_parameter("days", "90")),
+        more_days=str(address.of_last_days(90)),
         command=shlex.join(command_of(address, days, fields)) if found else "",
         **values,
     )

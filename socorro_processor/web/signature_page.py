@@ -9,16 +9,17 @@ It knows no web framework: an index and the query of an address go in, HTML come
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from socorro_processor.errors import ConfigurationError, CrashStorageError, QueryError
 from socorro_processor.search.base import CrashIndex, FoundCrash
+from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.searchable import DATE, DIMENSIONS
+from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.web.address import Address, read_address
 from socorro_processor.web.filter_bar import FilterBar
 from socorro_processor.web.rendering import Pages
-from socorro_processor.web.report_page import Answer
+from socorro_processor.web.report_page import Answer, failure_page
 from socorro_processor.web.report_sources import Viewer
 from socorro_processor.web.search_sources import SearchSources
 from socorro_processor.web.signature_badges import START_SECONDS
@@ -70,10 +71,10 @@ def signature_page(
         days = address.days(today)
         found = _find(sources.index, address, signature, days, viewer.sees_protected, counted)
     except QueryError as error:
-        bar = signature_filter_bar(address, _any_days(today), today, {})
+        bar = signature_filter_bar(address, Address(PATH).days(today), today, {})
         return _message(pages, 400, "This cannot be searched", [str(error)], bar=bar)
     except ConfigurationError as error:
-        return _message(pages, 503, "There is no search index", [str(error)])
+        return failure_page(pages, error)
     except CrashStorageError as error:
         return _message(pages, 503, "The search index is away", [str(error)])
     if not found.signature:
@@ -99,13 +100,9 @@ def _find(
     index: CrashIndex, address: Address, signature: str, days: tuple[date, date], protected: bool, counted: int
 ) -> FoundSignature:
     """Ask the index for all that the page shows. Raises QueryError and CrashStorageError."""
-    first_day, last_day = days
     this = Filter("signature", "is", (signature,))
     others = tuple(each for each in address.filters if each != this)
-    within = (
-        Filter(DATE, "at least", (first_day.isoformat(),)),
-        Filter(DATE, "at most", (last_day.isoformat(),)),
-    )
+    within = filters_of_days(days)
     shown = (this, *others, *within)
     all_records = index.records(signature)
     records = records_of(all_records, address.values("product"))
@@ -124,8 +121,8 @@ def _find(
         days,
         max((each.last_seen for each in all_records), default=None),
         records,
-        index.standing(signature, first_day, last_day, others, protected=protected),
-        index.histogram(first_day, last_day, (this, *others), by="version", protected=protected),
+        index.standing(signature, *days, others, protected=protected),
+        index.histogram(*days, (this, *others), by="version", protected=protected),
         came_back(index, (this, *_products(others)), records, days, protected=protected),
         newest,
         {facet.field: [value.value for value in facet.values] for facet in of_any.facets if facet.field in DIMENSIONS},
@@ -137,24 +134,15 @@ def _find(
 
 def _products(filters: Sequence[Filter]) -> list[Filter]:
     """Return the filters that records follow."""
-    return [each for each in filters if each.field == "product" and each.operator == "is" and not each.negated]
-
-
-def _any_days(today: date) -> tuple[date, date]:
-    return today - timedelta(days=6), today
+    return [each for each in filters if each.field == "product" and each.is_equality]
 
 
 def _search_link(address: Address) -> tuple[str, str]:
     """Return words and address of a search for what the address has."""
     words = " ".join(address.values("signature"))[:1000]
-    return (
-        ("Search for it", str(Address("/search", (Filter("signature", "contains", (words,)),))))
-        if words
-        else (
-            "Search",
-            "/search",
-        )
-    )
+    if not words:
+        return "Search", "/search"
+    return "Search for it", str(Address("/search", (Filter("signature", "contains", (words,)),)))
 
 
 def _message(

@@ -205,7 +205,7 @@ def _last_days(found: FoundSignature) -> str:
         return ""
     last_day = found.last_seen.date()
     unfiltered = replace(found.address, filters=(Filter("signature", "is", (found.signature,)),))
-    return str(_with_days(unfiltered, last_day - timedelta(days=_LAST_SEEN_DAYS - 1), last_day))
+    return str(unfiltered.of_days(last_day - timedelta(days=_LAST_SEEN_DAYS - 1), last_day))
 
 
 def _facts(found: FoundSignature, without_stack: int) -> SignatureFacts:
@@ -232,16 +232,11 @@ def _chart(found: FoundSignature) -> BarChart:
         for version in sorted(most, key=version_key, reverse=True)
     }
     links = {
-        (first, last): str(_with_days(found.address, first, last))
+        (first, last): str(found.address.of_days(first, last))
         for first, last in spans([each.day for each in found.by_day])
     }
     rest = "other versions" if series else "all"
     return day_chart("Crashes by day and version", found.by_day, series=series, rest=rest, address_of=links)
-
-
-def _with_days(address: Address, first: date, last: date) -> Address:
-    text = str(first) if first == last else f"{first}..{last}"
-    return address.with_parameter("days").with_parameter("date", text)
 
 
 def _table(title: str, facet: Facet, newest: NewestCrashes, search: Address) -> Table:
