@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from socorro_processor.errors import TransientStorageError
+from socorro_processor.search.sqlite.file import is_damage
 from socorro_processor.search.sqlite.writing import crash_id_bytes, crash_id_text
 
 VERSION = 1
@@ -225,7 +226,7 @@ class Ledger:
         try:
             return self._open_file()
         except sqlite3.DatabaseError as error:
-            if not _is_damaged(error):
+            if not is_damage(error):
                 raise
         remove_ledger(self._path)
         return self._open_file()
@@ -274,7 +275,7 @@ class Ledger:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            if _is_damaged(error):
+            if is_damage(error):
                 with suppress(OSError):
                     remove_ledger(self._path)
             raise TransientStorageError(
@@ -289,10 +290,6 @@ def remove_ledger(path: Path) -> None:
 
 def _position(candidate: Candidate | None) -> tuple[float, bytes]:
     return (-math.inf, b"") if candidate is None else (candidate.arrived, crash_id_bytes(candidate.crash_id))
-
-
-def _is_damaged(error: BaseException) -> bool:
-    return str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
 def _number(signature: str | None) -> int | None:

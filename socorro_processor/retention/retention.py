@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
@@ -54,7 +54,7 @@ class Round:
     crashes: int = 0
     size: int = 0
     """Bytes on the disk of all crashes, after the round."""
-    removed: Counter[str] | None = None
+    removed: Counter[str] = field(default_factory=Counter)
     """The number of crashes removed by each reason."""
     dumps_removed: int = 0
     doubted_until: float | None = None
@@ -97,7 +97,7 @@ class Retention:
 
     def run(self, now: float) -> Round:
         """Do all that is to be done at ``now`` (as ``time.time``). Raises SocorroError, and what ``pace`` raises."""
-        done = Round(removed=Counter())
+        done = Round()
         if not self._store.exists():
             return done
         with METRICS.timer("retention.round"), closing(Ledger(self._store.root / LEDGER)) as ledger:
@@ -198,7 +198,7 @@ class Retention:
                 raise TransientStorageError(done.problem)
             if not failed:
                 ledger.removed([crash_id])
-                if reason and done.removed is not None:
+                if reason:
                     done.removed[reason] += 1
                     METRICS.increment("retention.removed", reason=reason)
             self._pace()
@@ -240,7 +240,7 @@ class Retention:
 
     def _record(self, done: Round) -> None:
         """Write a line into the audit log, if anything was removed."""
-        counts = {f"by_{reason}": count for reason, count in (done.removed or {}).items()}
+        counts = {f"by_{reason}": count for reason, count in done.removed.items()}
         if done.dumps_removed:
             counts["dumps_of"] = done.dumps_removed
         if counts:

@@ -38,3 +38,9 @@ def missed_in_stack(processed: Mapping[str, Any]) -> list[str]:
 def item_of(wanted: SymbolFileID) -> str:
     """Return the item for a symbol file."""
     return wanted.path.rpartition("/")[0]
+
+
+def read_item(item: str) -> SymbolFileID:
+    """Return the symbol file of an item. Raises ValueError if no store could have it."""
+    debug_file, _, debug_id = item.rpartition("/")
+    return SymbolFileID.of(debug_file, debug_id)

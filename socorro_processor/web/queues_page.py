@@ -22,7 +22,7 @@ from socorro_processor.web.quantities import age_words, size_words
 from socorro_processor.web.queue_sources import QueueSources
 from socorro_processor.web.rate_chart import RateChart, rate_charts
 from socorro_processor.web.rendering import Pages
-from socorro_processor.web.report_page import Answer
+from socorro_processor.web.report_page import Answer, failure_page
 from socorro_processor.web.report_sources import report_path
 from socorro_processor.web.server_parts import ProcessorState
 from socorro_processor.web.set_aside import (
@@ -163,7 +163,7 @@ def confirm_page(pages: Pages, sources: QueueSources, deed: Deed, selection: Sel
         with sources.queue() as queue:
             chosen = [crash for crash in queue.set_aside(selection.state) if selection.has(crash)]
     except CrashQueueError as error:
-        return Answer(503, pages.render("message.html", title="The queue is away", words=[str(error)], reload_after=0))
+        return failure_page(pages, error)
     html = pages.render(
         "queues_confirm.html",
         deed=deed,

@@ -32,8 +32,11 @@ class SearchSources:
     def notices(self) -> list[str]:
         """Return what the index lacks, for people; nothing if it has all crashes."""
         state = self.index.state()
-        waiting = f"{counted(state.waiting, 'crash waits', 'crashes wait')} to be written into the search index."
-        return [*([state.problem] if state.problem else []), *([waiting] if state.waiting else [])]
+        notices = [state.problem] if state.problem else []
+        if state.waiting:
+            waiting = counted(state.waiting, "crash waits", "crashes wait")
+            notices.append(f"{waiting} to be written into the search index.")
+        return notices
 
     @property
     def index(self) -> CrashIndex:

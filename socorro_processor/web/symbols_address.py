@@ -24,8 +24,7 @@ def chosen_file(address: Address) -> SymbolFileID | None:
     values = address.values(missed_symbols.NAME)
     if len(values) != 1:
         return None
-    debug_file, _, debug_id = values[0].rpartition("/")
     try:
-        return SymbolFileID.of(debug_file, debug_id)
+        return missed_symbols.read_item(values[0])
     except ValueError:
         return None

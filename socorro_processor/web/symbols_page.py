@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
 from typing import NamedTuple
 
 from socorro_processor.errors import ConfigurationError, CrashStorageError, QueryError, SocorroError
 from socorro_processor.search.base import CrashIndex
+from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.missed_symbols import NAME
-from socorro_processor.search.searchable import DATE, DIMENSIONS
+from socorro_processor.search.missed_symbols import NAME, item_of, read_item
+from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.untrusted import joined, plain
 from socorro_processor.web.address import Address
@@ -158,12 +159,9 @@ def reprocess(sources: SymbolSources, wanted: SymbolFileID, key: str) -> str:
         index = sources.search.index
         count = index.count([item])
         ids = [crash.crash_id for crash in index.find([item], fields=(), limit=MOST_REPROCESSED).crashes]
-        queue = sources.connect()
-        try:
+        with closing(sources.connect()) as queue:
             waiting = queue.pending(ids) or set()
             queued = sum(1 for _ in queue.submit_all([each for each in ids if each not in waiting], "reprocessing"))
-        finally:
-            queue.close()
         if queued:
             sources.audit(
                 f"{queued} crashes were queued for reprocessing", {"page": "symbols", "symbols": item.values[0]}
@@ -181,15 +179,15 @@ def reprocess(sources: SymbolSources, wanted: SymbolFileID, key: str) -> str:
 
 def item_filter(wanted: SymbolFileID) -> Filter:
     """Return the filter for crashes that miss the file."""
-    return Filter(NAME, "is", (wanted.path.rpartition("/")[0],))
+    return Filter(NAME, "is", (item_of(wanted),))
 
 
 def _counts(sources: SymbolSources, address: Address) -> Counts:
     """Raises QueryError, ConfigurationError, CrashStorageError."""
     index = sources.search.index
     today = sources.search.today()
-    first, last = days = address.days(today)
-    of_days = _between(first, last)
+    days = address.days(today)
+    of_days = filters_of_days(days)
     filters = (*address.filters, *of_days)
     choices = {
         facet.field: [str(each.value) for each in facet.values]
@@ -199,9 +197,10 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
     crashes = index.count(filters)
     missing = []
     for each in facet.values:
-        debug_file, _, debug_id = str(each.value).rpartition("/")
-        state = _state(sources, debug_file, debug_id)
-        link = str(address.with_filter(NAME, str(each.value)))
+        item = str(each.value)
+        debug_file, _, debug_id = item.rpartition("/")
+        state = _state(sources, item)
+        link = str(address.with_filter(NAME, item))
         missing.append(
             MissingFile(
                 debug_file, debug_id, each.crashes, each.installations, each.crashes / max(crashes, 1), state, link
@@ -209,7 +208,7 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
         )
     return Counts(
         "",
-        _warning(index),
+        index.state().problem,
         filter_bar(address, days, today, choices),
         crashes,
         crashes - facet.missing,
@@ -218,24 +217,9 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
     )
 
 
-def _between(first: date, last: date) -> tuple[Filter, ...]:
-    return (Filter(DATE, "at least", (first.isoformat(),)), Filter(DATE, "at most", (last.isoformat(),)))
-
-
-def _warning(index: CrashIndex) -> str:
-    state = index.state()
-    if state.problem:
-        return state.problem
-    return (
-        ""
-        if state.is_complete
-        else "The index may lack crashes that the stores have: `socorro search index` adds them."
-    )
-
-
-def _state(sources: SymbolSources, debug_file: str, debug_id: str) -> str:
+def _state(sources: SymbolSources, item: str) -> str:
     try:
-        wanted = SymbolFileID.of(debug_file, debug_id)
+        wanted = read_item(item)
     except ValueError:
         return ""
     if sources.has(wanted):
@@ -283,12 +267,11 @@ def _commands(sources: SymbolSources, wanted: SymbolFileID, name: str, *, is_the
     if not is_there and sources.store is not None:
         commands.append((f"socorro symbols add PATH/TO/{file}", "adds the symbols of the build that crashed"))
     if not is_there and sources.remote:
-        item = plain(shlex.quote(wanted.path.rpartition("/")[0]))
+        item = plain(shlex.quote(item_of(wanted)))
         commands.append((f"socorro symbols fetch {item}", "asks the sources again"))
     commands.append((_reprocess_command(wanted), "then processes the crashes again"))
     return commands
 
 
 def _reprocess_command(wanted: SymbolFileID) -> str:
-    condition = f"{NAME}={wanted.path.rpartition('/')[0]}"
-    return f"socorro reprocess --field={plain(shlex.quote(condition))}"
+    return f"socorro reprocess --field={plain(shlex.quote(str(item_filter(wanted))))}"

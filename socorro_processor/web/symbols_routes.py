@@ -23,7 +23,7 @@ from starlette.routing import BaseRoute, Route
 
 from socorro_processor.collector.refusal import Refused
 from socorro_processor.errors import QueryError
-from socorro_processor.symbols.layout import SymbolFileID
+from socorro_processor.search.missed_symbols import read_item
 from socorro_processor.untrusted import plain
 from socorro_processor.web.address import Address, read_address
 from socorro_processor.web.rendering import Pages
@@ -75,9 +75,8 @@ class _SymbolsRoutes:
 
     async def reprocess(self, request: Request) -> Response:
         fields = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=20)
-        debug_file, _, debug_id = fields.get("file", [""])[-1][:_LONGEST_FILE].rpartition("/")
         try:
-            wanted = SymbolFileID.of(debug_file, debug_id)
+            wanted = read_item(fields.get("file", [""])[-1][:_LONGEST_FILE])
         except ValueError as error:
             return PlainTextResponse(f"This is not the name of a symbol file: {plain(str(error))}.\n", 400)
         key = fields.get("key", [""])[-1]
