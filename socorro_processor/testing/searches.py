@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any, ClassVar
 
 import pytest
@@ -267,6 +269,18 @@ class SearchSuite:
                 if (after := page.next) is None:
                     break
             assert seen == wanted
+
+    def test_many_threads_find_at_once(self, store: CrashStorageBase, index: CrashIndex) -> None:
+        crash_ids = {self.save(store, hour=hour) for hour in range(20)}
+        begin = Barrier(12)
+
+        def find(_: int) -> list[set[str]]:
+            begin.wait(60)
+            return [{crash.crash_id for crash in index.find().crashes} for _ in range(10)]
+
+        with ThreadPoolExecutor(begin.parties) as threads:
+            found = [each for results in threads.map(find, range(begin.parties)) for each in results]
+        assert found == [crash_ids] * len(found)
 
     def test_the_newest_come_first(self, store: CrashStorageBase, index: CrashIndex) -> None:
         crash_ids = [self.save(store, hour=1), self.save(store, NEXT), self.save(store, hour=3)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from socorro_processor.search.base import FoundCrash, Sort
@@ -39,9 +39,11 @@ def sorted_rows(
 
 def found_crashes(
     snapshot: Snapshot, numbers: list[int], names: Sequence[str], fields: Sequence[SearchableField]
-) -> Iterator[FoundCrash]:
+) -> list[FoundCrash]:
+    """Return the crashes with these numbers; nothing is left to be read when the snapshot has ended."""
     expressions = ["crash_id", *(sql_of_value(snapshot, field)[0] for field in fields)]
     sql = Condition("n = ?").select(", ".join(expressions))
+    crashes = []
     for n in numbers:
         ((crash_id, *values),) = snapshot.rows(sql, (n,))
         shown = {
@@ -49,4 +51,5 @@ def found_crashes(
             for name, field, value in zip(names, fields, values, strict=True)
             if value is not None
         }
-        yield FoundCrash(crash_id_text(crash_id), shown)
+        crashes.append(FoundCrash(crash_id_text(crash_id), shown))
+    return crashes

@@ -112,7 +112,7 @@ class SQLiteCrashIndex(CrashIndex):
         condition = Condition(f"crash_id IN ({', '.join('?' * len(keys))})", keys)
         with self._reading() as snapshot:
             numbers = [row[0] for row in snapshot.select("n", condition)]
-            return list(found_crashes(snapshot, numbers, fields, shown))
+            return found_crashes(snapshot, numbers, fields, shown)
 
     def crash_ids(self, filters: Sequence[Filter] = (), *, protected: bool = False) -> Iterator[str]:
         after: str | None = None
@@ -235,14 +235,11 @@ class SQLiteCrashIndex(CrashIndex):
                 return Neighbours()
             condition = snapshot.conditions.of_crashes(filters, protected=protected)
             by = self._fields[DATE]
-            older, newer = (
-                sorted_rows(snapshot, condition, by, Sort(DATE, descending), list(rows[0]), 1)
-                for descending in (True, False)
-            )
-            ids = [
-                next((crash.crash_id for crash in found_crashes(snapshot, [row[0] for row in each], (), ())), None)
-                for each in (older, newer)
-            ]
+            ids: list[str | None] = []
+            for descending in (True, False):
+                found = sorted_rows(snapshot, condition, by, Sort(DATE, descending), list(rows[0]), 1)
+                crashes = found_crashes(snapshot, [row[0] for row in found], (), ())
+                ids.append(crashes[0].crash_id if crashes else None)
         return Neighbours(*ids)
 
     def records(self, signature: str) -> tuple[SignatureRecord, ...]:
