@@ -13,18 +13,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,7 +35,7 @@ from benchmarks.search_crashes import LAST_DAY
 from benchmarks.web_client import Answer, WebClient
 from socorro_processor.fields import FieldTable
 from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
-from tests.system.daemon import SOCORRO
+from tests.system.serving import Serving
 
 PAGE_BAR = 0.3
 """Seconds within which 95 of 100 loads are answered."""
@@ -113,37 +110,12 @@ class Addresses:
         )
 
 
-class Server:
-    """``socorro serve`` in a directory, and its memory."""
-
-    def __init__(self, directory: Path) -> None:
-        environment = {"PATH": os.environ["PATH"]}
-        command = [*SOCORRO, "serve", "--web.port=0"]
-        self._log = (directory / "log").open("wb")
-        self.process = subprocess.Popen(
-            command, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=self._log, text=True
-        )
-        assert self.process.stdout
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", self.process.stdout.readline())
-        assert found, (directory / "log").read_text()
-        self.port = int(found[1])
-
-    def memory(self) -> int:
-        """Return bytes in RAM, without the processor's."""
-        return Use.of(self.process.pid).memory
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(120)
-        self._log.close()
-
-
 class Load:
     """Requests, their answers, and the promises among them."""
 
-    def __init__(self, server: Server, addresses: Addresses, chance: random.Random) -> None:
-        self.server = server
-        self.client = WebClient(server.port)
+    def __init__(self, serving: Serving, addresses: Addresses, chance: random.Random) -> None:
+        self.client = WebClient(serving.port)
+        self._serving = serving
         self.addresses = addresses
         self.promised: list[str] = []
         self.pages: list[Answer] = []
@@ -186,8 +158,12 @@ class Load:
 
     async def _watch(self) -> None:
         while True:
-            self.memory.append(self.server.memory())
+            self.memory.append(self.memory_now())
             await asyncio.sleep(0.2)
+
+    def memory_now(self) -> int:
+        """Return the bytes of the server in RAM, without the processor's."""
+        return Use.of(self._serving.process.pid).memory
 
     async def missing(self, within: float) -> list[str]:
         """Wait until every promised crash is on its page, at most ``within`` seconds; return those that are not."""
@@ -227,8 +203,9 @@ async def measure(directory: Path, crashes: int, seconds: float) -> int:
     addresses = Addresses([each.signature for each in top if each.signature], chance)
     figures: dict[str, Any] = {"crashes": crashes}
     problems: list[str] = []
-    with _served(directory) as server:
-        load = Load(server, addresses, chance)
+    with closing(Serving(directory)) as serving:
+        serving.start()
+        load = Load(serving, addresses, chance)
         first = await load.client.get(f"/?{_DAYS}")
         figures["first_load"] = round(first.seconds, 3)
         print(f"first load after the start: {first.seconds * 1000:.0f} ms, {first.status}")
@@ -241,19 +218,11 @@ async def measure(directory: Path, crashes: int, seconds: float) -> int:
         if seconds:
             await load.run(seconds)
             figures["load"] = await _report_load(load, problems)
+        serving.stop()
     if crashes == 100_000 and seconds:
         record("serve", figures)
     print(f"\nnot reached: {'; '.join(problems)}" if problems else "\nall bars reached")
     return 1 if problems else 0
-
-
-@contextmanager
-def _served(directory: Path) -> Iterator[Server]:
-    server = Server(directory)
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 async def _load_each(load: Load, problems: list[str]) -> dict[str, Any]:
@@ -299,7 +268,7 @@ async def _report_load(load: Load, problems: list[str]) -> dict[str, Any]:
         "all_shown_after": round(time.perf_counter() - begun, 1),
         "memory_first": load.memory[0],
         "memory_most": max(load.memory),
-        "memory_after": load.server.memory(),
+        "memory_after": load.memory_now(),
     }
     print(f"\nunder load: {json.dumps(figures, indent=1)}")
     for is_bad, words in (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import NamedTuple
-from uuid import uuid4
+
+from tests.multipart import END, body_of, head_of
 
 DEADLINE = 120.0
 _PIECE = 1 << 16
@@ -38,22 +39,10 @@ class WebClient:
         is_whole: bool = True,
     ) -> Answer:
         """Post a crash, evenly within ``seconds``; if it is not whole, its end is missing."""
-        boundary = uuid4().hex
-        parts = [
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-            for name, value in fields.items()
-        ]
-        parts.append(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="upload_file_minidump"; filename="a.dmp"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        )
-        end = f"\r\n--{boundary}--\r\n" if is_whole else ""
-        body = b"".join(part.encode() for part in parts) + dump + end.encode()
-        head = (
-            f"POST /submit HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nConnection: close\r\n"
-            f"Content-Type: multipart/form-data; boundary={boundary}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        return await self._ask(head.encode(), body, due, seconds)
+        body = body_of(fields, dump)
+        if not is_whole:
+            body = body.removesuffix(END)
+        return await self._ask(head_of(len(body), "Connection: close"), body, due, seconds)
 
     async def _ask(self, head: bytes, body: bytes, due: float | None, seconds: float) -> Answer:
         due = due or time.perf_counter()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 BOUNDARY = "------------------------d74496d66958873e"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
+END = f"\r\n--{BOUNDARY}--\r\n".encode()
+"""The end of a whole body."""
 MINIDUMP = b"MDMP\x93\xa7\x00\x00" + bytes(range(256)) * 4
 
 
@@ -22,7 +24,7 @@ def body_of(
     ]
     disposition = f'Content-Disposition: form-data; name="upload_file_minidump"; filename="{file_name}"'
     head = f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: application/octet-stream\r\n\r\n"
-    return b"".join((*parts, head.encode(), dump, f"\r\n--{BOUNDARY}--\r\n".encode()))
+    return b"".join((*parts, head.encode(), dump, END))
 
 
 def request_of(body: bytes, *headers: str, path: str = "/submit") -> bytes:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import socket
 import sys
 import threading
@@ -21,12 +22,14 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
 from socorro_processor.cli.command import build_component
+from socorro_processor.configuration import Configuration
 from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashqueue.base import QueueName
 from socorro_processor.crashqueue.history import FORCE
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import CrashStorageError
@@ -41,12 +44,11 @@ from tests.chaos.submitter import (
     NONSENSE,
     TWICE,
     UNKNOWN,
-    RunQueue,
     Submitted,
     requested_kinds,
     until_done,
 )
-from tests.multipart import BOUNDARY, CONTENT_TYPE
+from tests.multipart import CONTENT_TYPE, END, body_of
 from tests.system.daemon import configuration
 from tests.web_server import Client
 
@@ -58,6 +60,7 @@ _PIECE = 16_000
 _LARGE = 2_000_000
 """Bytes of some annotations."""
 _PARTS_OF_CHUNKS = 30_000
+_PROMISE = re.compile(rb"CrashID=bp-(.*)")
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Senders:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(THREADS)
         self._begun: list[Future[None]] = []
-        self._healthy: list[str] = []
+        self._healthy: list[Submitted] = []
 
     def send(self, kind: str) -> None:
         """Begin to send a crash of a kind."""
@@ -99,10 +102,10 @@ class Senders:
             promised = list(self._healthy)
         if not promised:
             return None
-        crash_id, dump = self._chance.choice(promised).split()
+        crash = self._chance.choice(promised)
         with suppress(CrashStorageError):
-            self._store.get_raw_crash(crash_id)
-            return Submitted(crash_id, AGAIN, dump)
+            self._store.get_raw_crash(crash.crash_id)
+            return crash
         return None
 
     def stop(self) -> None:
@@ -144,10 +147,11 @@ class Senders:
             with self._lock:
                 self._sendings.write(json.dumps(asdict(sending)) + "\n")
             if sending.crash_id:
-                self.note(Submitted(sending.crash_id, kind, upload.dump))
+                crash = Submitted(sending.crash_id, kind, upload.dump)
+                self.note(crash)
                 if kind == HEALTHY:
                     with self._lock:
-                        self._healthy.append(f"{sending.crash_id} {upload.dump}")
+                        self._healthy.append(crash)
                 return
             if sender != "retries":
                 return
@@ -166,24 +170,17 @@ class Senders:
             is_whole = length == len(data)
             if is_whole:
                 status, _, answer = client.read_answer()
-        crash_id = answer.decode().partition("\n")[0].removeprefix("CrashID=bp-") if status == 200 else ""
-        if status == 200 and not answer.startswith(b"CrashID=bp-"):
-            crash_id = ""
+        promise = _PROMISE.match(answer) if status == 200 else None
+        crash_id = promise[1].decode() if promise else ""
         return Sending(sender, upload.report, upload.checksum, begun, time.time(), is_whole, status, crash_id)
 
 
 def _body(fields: dict[str, str], dump: bytes, file_name: str, *, end: bool, line_before_end: bool) -> bytes:
-    parts = [
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in fields.items()
-    ]
-    disposition = f'Content-Disposition: form-data; name="upload_file_minidump"; filename="{file_name}"'
-    parts.append(f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: application/octet-stream\r\n\r\n".encode())
-    parts.append(dump)
-    if end:
-        # Breakpad on Windows sends no line's end before the last boundary.
-        parts.append(f"{chr(13) + chr(10) if line_before_end else ''}--{BOUNDARY}--\r\n".encode())
-    return b"".join(parts)
+    body = body_of(fields, dump, file_name).removesuffix(END)
+    if not end:
+        return body
+    # Breakpad on Windows sends no line's end before the last boundary.
+    return body + (END if line_before_end else END.removeprefix(b"\r\n"))
 
 
 def _chunked(body: bytes) -> bytes:
@@ -193,27 +190,32 @@ def _chunked(body: bytes) -> bytes:
 
 def main(journal: Path, rate: float, seed: int, port: int, sendings: Path) -> None:
     configured = configuration(os.environ)
-    queue = RunQueue(configured)
     with (
         journal.open("a", buffering=1) as promises,
         sendings.open("a", buffering=1) as tries,
         closing(build_component("source", configured)) as store,
-        closing(queue),
     ):
         senders = Senders(port, seed, promises, tries, store)
         for kind in requested_kinds(1 / rate):
             if kind in (UNKNOWN, NONSENSE):
                 crash_id = new_crash_id()
                 crash = Submitted(crash_id if kind == UNKNOWN else f"../{crash_id}\0", kind)
-                until_done(queue.submit, crash.crash_id, "normal")
+                until_done(_queue, configured, crash.crash_id, "normal")
                 senders.note(crash)
             elif kind in (AGAIN, AGAIN_BY_FORCE):
                 if stored := senders.stored_one():
-                    until_done(queue.submit, stored.crash_id, "reprocessing", FORCE if kind == AGAIN_BY_FORCE else "")
-                    senders.note(Submitted(stored.crash_id, kind, stored.dump))
+                    work = FORCE if kind == AGAIN_BY_FORCE else ""
+                    until_done(_queue, configured, stored.crash_id, "reprocessing", work)
+                    senders.note(replace(stored, kind=kind))
             else:
                 senders.send(kind)
         senders.stop()
+
+
+def _queue(configured: Configuration, crash_id: str, name: QueueName, work: str = "") -> None:
+    """Queue a crash without the front door. A queue that stayed open would keep a file that a fault has removed."""
+    with closing(build_component("new_crash_source", configured)) as queue:
+        queue.submit(crash_id, name, work)
 
 
 def read_sendings(path: Path) -> Iterator[Sending]:

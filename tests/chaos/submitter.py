@@ -119,7 +119,7 @@ class Submitter:
 
 def main(journal: Path, rate: float, seed: int) -> None:
     configured = configuration(os.environ)
-    store, queue = build_component("source", configured), RunQueue(configured)
+    store, queue = build_component("source", configured), _Queue(configured)
     collector = _Collector(store, queue, random.Random(seed))
     with journal.open("a", buffering=1) as lines:
         for kind in requested_kinds(1 / rate):
@@ -131,7 +131,7 @@ def main(journal: Path, rate: float, seed: int) -> None:
 class _Collector:
     """Submits crashes of each kind."""
 
-    def __init__(self, store: Any, queue: RunQueue, chance: random.Random) -> None:
+    def __init__(self, store: Any, queue: _Queue, chance: random.Random) -> None:
         self._store, self._queue, self._chance = store, queue, chance
         self._healthy: list[Submitted] = []
 
@@ -160,7 +160,7 @@ class _Collector:
         return self._chance.choices(list(shares), list(shares.values()))[0]
 
 
-class RunQueue:
+class _Queue:
     """Return the queue, which is opened anew after a loss."""
 
     def __init__(self, configured: Configuration) -> None:
