@@ -177,6 +177,8 @@ class IndexState:
     """Crashes that could not be written yet."""
     problem: str = ""
     """Says what is wrong, and what to do; empty if nothing is."""
+    exists: bool = True
+    """False if there is no index yet: the first crash makes it."""
 
 
 class CrashIndex:

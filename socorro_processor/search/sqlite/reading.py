@@ -302,7 +302,7 @@ class SQLiteCrashIndex(CrashIndex):
             if self._directory.current() is None:
                 waiting = self._journal.waiting(Position())
                 why = f"there is no search index in {self._directory.path} yet: `socorro search index` makes it"
-                return IndexState(place, 0, False, waiting, why)
+                return IndexState(place, 0, False, waiting, why, exists=False)
             with self._reading() as snapshot:
                 crashes = count_crashes(snapshot, Condition())
                 position = position_of(snapshot.connection)
