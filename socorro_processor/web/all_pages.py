@@ -24,10 +24,14 @@ from socorro_processor.web.search_routes import search_routes
 from socorro_processor.web.search_sources import SearchSources
 from socorro_processor.web.server_parts import ServerParts
 from socorro_processor.web.signature_routes import signature_routes
+from socorro_processor.web.start_page import ArrivalSources
 from socorro_processor.web.symbol_sources import SymbolSources
 from socorro_processor.web.symbols_routes import symbols_routes
+from socorro_processor.web.top_routes import top_routes
 
 NAVIGATION = (
+    NavigationItem("Top crashes", "/"),
+    NavigationItem("Compare", "/compare"),
     NavigationItem("Search", "/search"),
     NavigationItem("Symbols", "/symbols"),
     NavigationItem("Queues", "/queues"),
@@ -52,13 +56,17 @@ def all_pages(
     audit = AuditLog(values.logging, needs_file=False)
     closing.callback(audit.close)
     sources = SearchSources.of(values, search)
+    queues = QueueSources.of(values, parts, {"source": source, "destination": destination}, audit.write)
+
+    def has_any_crash() -> bool:
+        return has_crashes(parts.collector, sources.index_or_none, source)
+
+    arrivals = ArrivalSources(has_any_crash, parts.collector.status, queues.queue)
+    yield from top_routes(pages, sources, arrivals, viewer)
     yield from signature_routes(pages, sources, viewer)
     yield from search_routes(pages, sources, viewer)
     report_sources = ReportSources.of(values, source, destination, sources.index_or_none)
     yield from report_routes(pages, report_sources, viewer, Reprocessing.of(values, audit))
     yield from symbols_routes(pages, SymbolSources.of(values, sources, audit.write), viewer, values.web.gap_time)
-    queues = QueueSources.of(values, parts, {"source": source, "destination": destination}, audit.write)
     yield from queues_routes(pages, queues)
-    yield from refused_routes(
-        pages, parts.collector.refused_uploads, lambda: has_crashes(parts.collector, sources.index_or_none, source)
-    )
+    yield from refused_routes(pages, parts.collector.refused_uploads, has_any_crash)

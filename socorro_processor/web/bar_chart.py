@@ -142,9 +142,9 @@ def day_chart(
     return bar_chart(title, [*series.values(), rest_of_all], columns)
 
 
-def spans(days: Sequence[date]) -> list[tuple[date, date]]:
-    """Return the first and the last day of each bar: a day, or a week if there are more than MOST_DAYS."""
-    length = 1 if len(days) <= MOST_DAYS else _WEEK
+def spans(days: Sequence[date], most: int = MOST_DAYS) -> list[tuple[date, date]]:
+    """Return the first and the last day of each bar: a day, or a week if there are more days than ``most``."""
+    length = 1 if len(days) <= most else _WEEK
     # Weeks are whole ones but for the first: the newest days are those that count.
     first = len(days) % length
     starts = [*([0] if first else []), *range(first, len(days), length)]

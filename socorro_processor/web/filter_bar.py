@@ -33,6 +33,8 @@ class Choice(NamedTuple):
     values: list[str]
     chosen: str
     """Empty: any."""
+    any: str = "any"
+    """What choosing none means."""
 
 
 class Chip(NamedTuple):

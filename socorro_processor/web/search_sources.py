@@ -11,7 +11,7 @@ from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.fields import FieldTable
 from socorro_processor.layout import counted
-from socorro_processor.search.base import CrashIndex
+from socorro_processor.search.base import CrashIndex, IndexState
 from socorro_processor.search.crash_search import NO_INDEX, CrashSearch
 
 
@@ -31,12 +31,7 @@ class SearchSources:
 
     def notices(self) -> list[str]:
         """Return what the index lacks, for people; nothing if it has all crashes."""
-        state = self.index.state()
-        notices = [state.problem] if state.problem else []
-        if state.waiting:
-            waiting = counted(state.waiting, "crash waits", "crashes wait")
-            notices.append(f"{waiting} to be written into the search index.")
-        return notices
+        return lacks_of(self.index.state())
 
     @property
     def index(self) -> CrashIndex:
@@ -44,3 +39,9 @@ class SearchSources:
         if self.index_or_none is None:
             raise ConfigurationError(f"this page needs a search index: {NO_INDEX}")
         return self.index_or_none
+
+
+def lacks_of(state: IndexState) -> list[str]:
+    """Return what an index in this state lacks, for people; nothing if it has all crashes."""
+    waiting = f"{counted(state.waiting, 'crash waits', 'crashes wait')} to be written into the search index."
+    return [*([state.problem] if state.problem else []), *([waiting] if state.waiting else [])]

@@ -62,12 +62,15 @@ def badges(facts: SignatureFacts) -> Iterator[Badge]:
             yield Badge(name, kind, meaning, words, address)
 
 
+def is_new(first_seen: datetime | None, first_day: date, last_day: date) -> bool:
+    """Return True if a signature was first seen in these days, and in the last NEW_DAYS of them."""
+    first = max(first_day, last_day - timedelta(days=NEW_DAYS - 1))
+    return first_seen is not None and first <= first_seen.date() <= last_day
+
+
 def _new(facts: SignatureFacts) -> str:
-    if facts.first_seen is None:
-        return ""
-    first = max(facts.first_day, facts.last_day - timedelta(days=NEW_DAYS - 1))
-    seen = facts.first_seen.date()
-    return f"first seen on {seen}" if first <= seen <= facts.last_day else ""
+    seen = facts.first_seen
+    return f"first seen on {seen.date()}" if seen and is_new(seen, facts.first_day, facts.last_day) else ""
 
 
 def _back_again(facts: SignatureFacts) -> str:
