@@ -50,7 +50,11 @@ class ReportSources:
     neighbours: Callable[[str, str], Neighbours] | None = None
     """Finds neighbours by crash id and signature. Raises CrashStorageError. None without a search."""
     signature_path: Callable[[str], str] | None = None
-    """Returns the address of the page of a signature; None without such pages."""
+    """Returns the address of the page of a signature; None if crashes cannot be searched."""
+
+    @property
+    def has_search(self) -> bool:
+        return self.signature_path is not None
 
     @classmethod
     def of(

@@ -14,6 +14,7 @@ from socorro_processor.report.source_links import SourceLinks
 from socorro_processor.report.walked_dump import Frame, Module
 from socorro_processor.search.base import Neighbours
 from socorro_processor.untrusted import text_of
+from socorro_processor.web.fact_links import LinkedFact, linked_fact, module_search, modules_in_stack
 from socorro_processor.web.report_sources import report_path
 from socorro_processor.web.stack_view import FrameName, OtherThreads, StackViewer, ThreadView
 from socorro_processor.web.symbols_address import symbols_address
@@ -51,7 +52,8 @@ class DumpView(NamedTuple):
     lacking_modules: list[tuple[str, str]]
     """Each with the address of the page of its symbols; empty if there is none."""
     registers: tuple[tuple[str, str], ...]
-    modules: list[Module]
+    modules: list[tuple[Module, str]]
+    """Each with the address of the crashes that have it in their stacks; empty if this stack has not."""
     modules_left_out: str
     modules_in_short: str
 
@@ -65,7 +67,7 @@ class ReportView:
     signature_path: str
     changed_from: str
     warnings: list[str]
-    facts: list[tuple[str, list[Fact]]]
+    facts: list[tuple[str, list[LinkedFact]]]
     neighbours: Neighbours
     java: list[str]
     java_left_out: str
@@ -94,6 +96,7 @@ class Surroundings(NamedTuple):
     links: SourceLinks
     neighbours: Neighbours
     signature_path: str
+    has_search: bool
     warnings: list[str]
     why: WhyView | None
     annotations: ValuesView
@@ -115,7 +118,10 @@ def report_view(report: CrashReport, crash_id: str, around: Surroundings) -> Rep
         signature_path=around.signature_path,
         changed_from=_cut(next((fact.value for fact in facts if fact.label == "changed from"), ""), _LONGEST_FACT),
         warnings=[*around.warnings, *_warnings(report)],
-        facts=list(_groups(facts)),
+        facts=[
+            (title, [linked_fact(fact, report.crash, has_search=around.has_search) for fact in group])
+            for title, group in _groups(facts)
+        ],
         neighbours=around.neighbours,
         java=[_cut(line, _LONGEST_LINE) for line in java[:_MAXIMUM_JAVA_LINES]],
         java_left_out=_more(len(java) - _MAXIMUM_JAVA_LINES, "more line"),
@@ -166,6 +172,7 @@ def _dump(number: int, dump: ReportedDump, report: CrashReport, around: Surround
     def link(frame: Frame) -> str:
         return around.links.link(frame, crash)
 
+    searched = modules_in_stack(report.crash) if around.has_search else frozenset()
     viewer = StackViewer(link, anchors, signed, prefix)
     thread = walked.crashing_thread
     hung = next(walked.other_threads(1), None) if dump.is_hang else None
@@ -182,7 +189,13 @@ def _dump(number: int, dump: ReportedDump, report: CrashReport, around: Surround
         lacking,
         [(_cut(name, _LONGEST_LINE), address) for name, address in zip_longest(names, addresses, fillvalue="")],
         thread.registers if thread else (),
-        [Module(*(_cut(text, 200) for text in module)) for module in walked.modules[:_MAXIMUM_MODULES]],
+        [
+            (
+                Module(*(_cut(text, 200) for text in module)),
+                module_search(module.name) if module.name in searched else "",
+            )
+            for module in walked.modules[:_MAXIMUM_MODULES]
+        ],
         _more(len(walked.modules) - _MAXIMUM_MODULES, "more module"),
         sentences.modules_in_short(walked) if walked.modules else "",
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import closing
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.configuration.components import create
 from socorro_processor.crashqueue.base import CrashQueueBase
+from socorro_processor.errors import ConfigurationError, CrashQueueError, SocorroError
 from socorro_processor.monitoring.audit import AuditLog
+
+logger = logging.getLogger(__name__)
 
 
 class Reprocessing:
@@ -25,8 +29,15 @@ class Reprocessing:
         return cls(lambda: create(section.new_crash_source_class, section), audit)
 
     def queue(self, crash_id: str) -> None:
-        """Queue a crash; twice is no harm. Raises CrashQueueError, ConfigurationError, or SocorroError of the audit."""
-        # A queue that stays open unused would keep a file that an operator has removed.
-        with closing(self._connect()) as queue:
-            queue.submit(crash_id, "reprocessing")
-        self._audit.write(f"{crash_id} was queued for reprocessing", {"page": "report"})
+        """Queue a crash; twice is no harm. Raises CrashQueueError."""
+        try:
+            # A queue that stays open unused would keep a file that an operator has removed.
+            with closing(self._connect()) as queue:
+                queue.submit(crash_id, "reprocessing")
+        except ConfigurationError as error:
+            raise CrashQueueError(str(error)) from error
+        try:
+            self._audit.write(f"{crash_id} was queued for reprocessing", {"page": "report"})
+        except SocorroError:
+            # The crash is queued: to call that a failure would be wrong, and make people ask again.
+            logger.exception("the audit file lacks a line: crash %s was queued for reprocessing", crash_id)

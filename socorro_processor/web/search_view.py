@@ -22,7 +22,8 @@ _TITLES: Mapping[str, str] = {
     "release_channel": "channel",
     "process_type": "process",
 }
-_LONGEST_CELL = 300  # characters
+_LONGEST_CELL = 120  # characters
+_LONGEST_SIGNATURE = 300  # characters
 
 
 class Column(NamedTuple):
@@ -114,7 +115,7 @@ def rows_of(
         cells = []
         for name in columns:
             value = crash.fields.get(name)
-            text = f"{value:%Y-%m-%d %H:%M}" if name == DATE and value is not None else _cut(value_text(value))
+            text = f"{value:%Y-%m-%d %H:%M}" if name == DATE and value is not None else _cut(value_text(value), name)
             link = ""
             if name == "signature" and isinstance(value, str) and 0 < len(value) <= LONGEST_VALUE:
                 link = signature_address(value, like)
@@ -181,5 +182,6 @@ def _kind(fields: Mapping[str, SearchableField], name: str) -> str:
     return {"integer": "number", "number": "number", "date": "date"}.get(field.kind, "text")
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"
+def _cut(text: str, field: str = "") -> str:
+    longest = _LONGEST_SIGNATURE if field == "signature" else _LONGEST_CELL
+    return text if len(text) <= longest else f"{text[:longest]}…"

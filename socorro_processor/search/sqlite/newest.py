@@ -6,8 +6,9 @@ A facet for each field would read the crashes as often. The limit bounds time an
 from __future__ import annotations
 
 from array import array
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from socorro_processor.search.base import Facet, FacetValue
@@ -83,15 +84,24 @@ def _facet(
         for value in shown[stored]:
             counts[value] += crashes
     most = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:size]
-    installations: dict[Any, set[int]] = {value: set() for value, _ in most}
+    installations: Mapping[Any, int | None] = {}
     if columns:
-        for installation, stored in zip(*map(_Column.values, columns), strict=True):
-            if installation is not None:
-                for value in shown.get(stored, ()):
-                    if value in installations:
-                        installations[value].add(installation)
-    values = (FacetValue(value, crashes, len(installations[value]) if columns else None) for value, crashes in most)
-    return Facet(name, tuple(values), missing)
+        installations = _installations([value for value, _ in most], shown, *columns)
+    return Facet(name, tuple(FacetValue(value, crashes, installations.get(value)) for value, crashes in most), missing)
+
+
+def _installations(
+    wanted: Sequence[Any], shown: Mapping[Any, tuple[Any, ...]], installations: _Column, stored: _Column
+) -> dict[Any, int]:
+    """Return the number of known installations of each of the values."""
+    found: dict[Any, set[int]] = {value: set() for value in wanted}
+    # This is done once a value, because the loop below takes most of the time of all.
+    of_number = [[found[value] for value in shown.get(each, ()) if value in found] for each in stored.values]
+    for number, installation in zip(stored.numbers, installations.numbers, strict=True):
+        for each in of_number[number]:
+            each.add(installation)
+    unknown = {number for number, each in enumerate(installations.values) if each is None}
+    return {value: len(numbers - unknown) for value, numbers in found.items()}
 
 
 def _shown(snapshot: Snapshot, field: SearchableField, stored: Iterable[Any]) -> dict[Any, tuple[Any, ...]]:
@@ -111,15 +121,12 @@ def _shown(snapshot: Snapshot, field: SearchableField, stored: Iterable[Any]) ->
 
 
 class _Column:
-    """One value of each crash, in their order; equal values are kept once."""
+    """One value of each crash, in their order, as the number of a value: equal values are kept once."""
 
     def __init__(self) -> None:
-        self._numbers: dict[Any, int] = {}
-        self._crashes = array("I")
+        self.values: defaultdict[Any, int] = defaultdict(count().__next__)
+        """The values with their numbers, in the order of these."""
+        self.numbers = array("I")
 
     def add(self, values: Iterable[Any]) -> None:
-        numbers = self._numbers
-        self._crashes.extend(numbers.setdefault(each, len(numbers)) for each in values)
-
-    def values(self) -> Iterable[Any]:
-        return map(list(self._numbers).__getitem__, self._crashes)
+        self.numbers.extend(map(self.values.__getitem__, values))
