@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PYTEST := env --unset=PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test golden bench chaos endurance fuzz check check-stackwalker check-types check-security \
-	check-dead-code check-style check-imports check-pythons audit docs pictures clean lock install-systemd systemd-test \
-	services services-installed stackwalker stackwalker-built stackwalker-own stackwalker-wheel stackwalker-from-source \
-	tests-compiled samples
+.PHONY: help install run serve test golden bench chaos endurance fuzz check check-stackwalker check-types check-security \
+	check-dead-code check-style check-imports check-pythons audit docs pictures screenshots clean lock \
+	install-systemd systemd-test services services-installed stackwalker stackwalker-built stackwalker-own \
+	stackwalker-wheel stackwalker-from-source tests-compiled samples
 
 # $(call cargo,...) runs cargo for stackwalker/, offline and where bin/install-stackwalker builds. What has no cargo does
 # without, but for CI.
@@ -29,6 +29,9 @@ install: $(VENV)/.installed stackwalker ## the command, .venv/bin/socorro, with 
 
 run: $(VENV)/.installed stackwalker ## process the bundled sample crash through the real daemon, and print its report
 	bin/process-sample
+
+serve: $(VENV)/.installed stackwalker ## take crashes over HTTP and show them in a browser, with the sample crashes to begin with; PORT=8000
+	@bin/serve-samples $(if $(PORT),--web.port=$(PORT))
 
 test: ## set up what tests need, and run all of them
 	@# Of two at once, one has the network to wait for and the other the processors to use. Only one may use pip.
@@ -86,8 +89,8 @@ check-types:
 
 check-security:
 	@# On stderr it tells of each string beside one that is let through; findings are on stdout.
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml socorro_processor bin/services bin/servers \
-		2>$(VENV)/bandit.log \
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml \
+		socorro_processor bin/serve-samples bin/services bin/servers 2>$(VENV)/bandit.log \
 		|| { grep -v 'nosec encountered' $(VENV)/bandit.log; false; }
 
 check-dead-code:
@@ -112,6 +115,9 @@ docs: $(VENV)/.installed-for-tests ## the docs as pages: docs/_build/index.html
 
 pictures: ## draw the pictures of the docs from docs/pictures/*.dot (needs Graphviz)
 	$(PYTHON) docs/pictures/render.py
+
+screenshots: $(VENV)/.installed-for-tests stackwalker ## take the pictures of pages in docs/pictures (needs chromium)
+	$(BIN)/python -m tests.browser.screenshots
 
 lock: $(VENV)/.installed-for-tests ## renew the locked versions: requirements.txt, requirements-dev.txt
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \

@@ -51,7 +51,7 @@ def _limit(item: pytest.Item) -> float:
 
 def _is_long(item: pytest.Item) -> bool:
     """Return True for tests that start servers or processes and wait for them."""
-    return item.path.parent.name in ("chaos", "contract", "endings", "integration", "system") or bool(
+    return item.path.parent.name in ("browser", "chaos", "contract", "endings", "integration", "system") or bool(
         item.get_closest_marker("long")
     )
 

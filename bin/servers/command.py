@@ -47,7 +47,7 @@ TOOLS = ("faketime", "bubblewrap", "zsh", "fish", "prometheus", "binutils", "lib
 """Debian packages that tests need besides the servers.
 
 They provide a clock that jumps, the sandbox of docs/security.rst, shells, Prometheus, readelf, symbols of the C
-library, and clients that post crashes: a handler of Crashpad, and curl.
+library, a browser that looks at the pages and brings a handler of Crashpad along, and curl.
 """
 COMPILERS = {"g++": "g++", "cargo": "cargo-web|cargo"}
 """Compilers of the tests, and the packages of each, the newer first: the first that Debian has is installed."""

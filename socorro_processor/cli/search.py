@@ -29,6 +29,7 @@ from socorro_processor.search.base import MAXIMUM_PAGE, CrashIndex, Facet, Found
 from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.searchable import DATE
+from socorro_processor.search.value_text import value_text
 from socorro_processor.untrusted import plain
 
 _DEFAULT_LIMIT = 20
@@ -118,15 +119,7 @@ def _row(crash: FoundCrash, fields: Sequence[str]) -> Row:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        text = ", ".join(map(str, value))
-    elif isinstance(value, dict):
-        text = ", ".join(f"{name}={each}" for name, each in value.items())
-    elif isinstance(value, bool):
-        text = str(value).lower()
-    else:
-        text = f"{value:%Y-%m-%dT%H:%M:%SZ}" if hasattr(value, "isoformat") else "" if value is None else str(value)
-    return plain(text[:_LONGEST_CELL])
+    return plain(value_text(value)[:_LONGEST_CELL])
 
 
 def _print_facet(facet: Facet, *, as_objects: bool) -> None:

@@ -11,11 +11,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from socorro_processor.errors import QueryError
 from socorro_processor.search.filters import MAXIMUM_FILTERS, Filter
 from socorro_processor.search.searchable import DATE, SearchableField
+
+if TYPE_CHECKING:
+    from socorro_processor.search.signature_counts import NewestCrashes, Standing
 
 MAXIMUM_PAGE = 1000
 """Crashes in a page."""
@@ -27,6 +30,8 @@ MAXIMUM_DAYS = 1100
 """Days of a histogram, or of a list of top signatures."""
 MAXIMUM_TOP = 1000
 """Signatures of one list."""
+MAXIMUM_NEWEST = 50_000
+"""Crashes that ``newest`` counts."""
 MAXIMUM_SYSTEMS = 20
 """Operating systems of a signature in it."""
 _YEARS = range(1970, 9999)
@@ -72,7 +77,7 @@ class FacetValue:
     value: Any
     crashes: int
     installations: int | None
-    """None if they were not counted: of the items of lists, only those of the 100 most frequent are."""
+    """None if they were not counted; of the items of lists, ``facets`` counts those of the 100 most frequent."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,14 @@ class SignatureRecord:
     first_seen: datetime
     last_seen: datetime
     first_version: str | None
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The ids of the crashes before and after one, in the order of submission; None where there is none."""
+
+    older: str | None = None
+    newer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -234,6 +247,40 @@ class CrashIndex:
 
         By product, version, channel and system it comes from roll-ups, and is fast; by other fields it is counted.
         """
+        raise NotImplementedError
+
+    def standing(
+        self,
+        signature: str,
+        first_day: date,
+        last_day: date,
+        filters: Sequence[Filter] = (),
+        *,
+        protected: bool = False,
+    ) -> Standing:
+        """Return the place of a signature among all of the crashes that the filters find, in these days."""
+        raise NotImplementedError
+
+    def newest(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        fields: Sequence[str] = (),
+        conditions: Sequence[Sequence[Filter]] = (),
+        size: int = 10,
+        limit: int = MAXIMUM_NEWEST,
+        with_installations: bool = False,
+        protected: bool = False,
+    ) -> NewestCrashes:
+        """Count the newest crashes, at most ``limit``, in one pass: fast, however many there are.
+
+        They are counted by ``fields``, ``size`` values of each, and by ``conditions``: filters that must all be true.
+        ``with_installations`` counts the known installations of each value, too.
+        """
+        raise NotImplementedError
+
+    def neighbours(self, crash_id: str, filters: Sequence[Filter] = (), *, protected: bool = False) -> Neighbours:
+        """Return the neighbours of a crash among those that the filters find; none if the index lacks the crash."""
         raise NotImplementedError
 
     def records(self, signature: str) -> tuple[SignatureRecord, ...]:

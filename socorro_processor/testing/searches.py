@@ -14,7 +14,7 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import QueryError
 from socorro_processor.fields import Field, FieldTable
-from socorro_processor.search.base import CrashIndex, Sort
+from socorro_processor.search.base import CrashIndex, Neighbours, Sort
 from socorro_processor.search.filters import Filter, read_filters
 
 TABLE = FieldTable(
@@ -390,6 +390,113 @@ class SearchSuite:
                 condition
             )
 
+    @pytest.mark.parametrize("also", [(), ("uptime=7",)], ids=["by roll-ups", "by counting"])
+    def test_a_signature_stands_where_the_list_of_all_has_it(
+        self, store: CrashStorageBase, index: CrashIndex, also: tuple[str, ...]
+    ) -> None:
+        for day, signature, crashes in ((DAY, "a", 3), (NEXT, "b", 2), (NEXT, "c", 2), (NEXT, "a", 1), (NEXT, None, 3)):
+            for number in range(crashes):
+                version = "2.0" if number else "1.0"
+                self.save(store, day, signature=signature, version=version, install_time=number % 2, uptime=7)
+        filters = read_filters(list(also))
+        a, b, c = (index.standing(signature, NEXT, NEXT, filters) for signature in "abc")
+        assert (b.crashes, b.installations, b.rank, b.signatures, b.all_crashes) == (2, 2, 2, 4, 8)
+        assert (a.rank, c.rank) == (4, 2)
+        before = index.standing("b", DAY, DAY, filters)
+        assert (before.crashes, before.installations, before.rank, before.all_crashes) == (0, 0, None, 3)
+        of_version = index.standing("a", DAY, NEXT, (*filters, *read_filters(["version=2.0"])))
+        assert (of_version.crashes, of_version.rank, of_version.all_crashes) == (2, 1, 6)
+        assert index.standing("none", DAY, NEXT, filters).rank is None
+
+    def test_the_newest_crashes_are_counted_by_fields_and_by_conditions(
+        self, store: CrashStorageBase, index: CrashIndex
+    ) -> None:
+        long = "a reason that is too long to be kept in the table of crashes"
+        for hour, uptime, address, reason, install_time in (
+            (0, 1, "0x9", "oldest", 9),
+            (1, 70, "0x1", long, 1),
+            (2, 3, None, "SIGABRT", 1),
+            (3, 4, "0x1", "SIGABRT", 2),
+            (4, 80, "0x2", long, None),
+        ):
+            self.save(
+                store,
+                hour=hour,
+                uptime=uptime,
+                address=address,
+                reason=reason,
+                install_time=install_time,
+                addons=["a:1", "b:2"][: hour % 3],
+                startup_crash=uptime < 4,
+            )
+        self.save(store, hour=5, signature="another", address="0x3")
+        fields = ("address", "reason", "uptime", "addons", "startup_crash", "signature", "hang")
+        found = index.newest(
+            read_filters(["signature=render"]),
+            fields=fields,
+            conditions=[read_filters(["uptime<60", "uptime>3"]), read_filters(["startup_crash=true"]), ()],
+            limit=4,
+        )
+        assert found.crashes == 4
+        assert {facet.field: [(each.value, each.crashes) for each in facet.values] for facet in found.facets} == {
+            "address": [("0x1", 2), ("0x2", 1)],
+            "reason": [("SIGABRT", 2), (long, 2)],
+            "uptime": [(3, 1), (4, 1), (70, 1), (80, 1)],
+            "addons": [("a:1", 3), ("b:2", 1)],
+            "startup_crash": [(False, 3), (True, 1)],
+            "signature": [("render", 4)],
+            "hang": [],
+        }
+        assert [facet.missing for facet in found.facets] == [1, 0, 0, 1, 0, 0, 4]
+        assert found.fulfilling == (1, 1, 4)
+        assert (found.known_installations, found.of_known_installations, found.most_of_one_installation) == (2, 3, 2)
+
+    def test_the_newest_of_no_crashes_are_none(self, store: CrashStorageBase, index: CrashIndex) -> None:
+        for found in (index.newest(fields=["version"]), index.newest(fields=["version"], limit=1)):
+            assert (found.crashes, found.facets[0].values, found.facets[0].missing) == (0, (), 0)
+            assert (found.known_installations, found.most_of_one_installation) == (0, 0)
+
+    def test_the_newest_have_the_same_facets_as_all_if_there_are_no_more(
+        self, store: CrashStorageBase, index: CrashIndex
+    ) -> None:
+        for number in range(30):
+            self.save(
+                store,
+                version=f"{number % 4}",
+                address=f"0x{number % 7}",
+                uptime=number % 5 or None,
+                addons=["a:1", "b:2", "c:3"][: number % 3],
+                install_time=number % 6 or None,
+            )
+        fields = ("version", "address", "uptime", "addons", "signature", "date_processed", "classifications")
+        counted = index.newest(fields=fields, size=5, with_installations=True)
+        assert counted.facets == index.facets(fields, size=5)
+        without = index.newest(fields=fields, size=5)
+        assert [(each.value, each.installations) for each in without.facets[0].values] == [
+            (each.value, None) for each in counted.facets[0].values
+        ]
+
+    def test_a_crash_has_neighbours_among_those_that_the_filters_find(
+        self, store: CrashStorageBase, index: CrashIndex
+    ) -> None:
+        first, second, third = (self.save(store, hour=hour) for hour in (3, 5, 7))
+        self.save(store, hour=4, signature="other")
+        same = read_filters(["signature=render"])
+        assert index.neighbours(second, same) == Neighbours(older=first, newer=third)
+        assert index.neighbours(first, same) == Neighbours(older=None, newer=second)
+        assert index.neighbours(third, same) == Neighbours(older=second, newer=None)
+        assert index.neighbours(new_crash_id(DAY), same) == Neighbours()
+
+    def test_crashes_of_the_same_moment_are_all_reached_from_neighbour_to_neighbour(
+        self, store: CrashStorageBase, index: CrashIndex
+    ) -> None:
+        crash_ids = [self.save(store, hour=hour) for hour in (1, 2, 2, 2, 3)]
+        reached = [crash_ids[0]]
+        while newer := index.neighbours(reached[-1]).newer:
+            assert index.neighbours(newer).older == reached[-1]
+            reached.append(newer)
+        assert sorted(reached) == sorted(crash_ids)
+
     def test_a_signature_has_a_record_by_product_that_stays(self, store: CrashStorageBase, index: CrashIndex) -> None:
         self.save(store, NEXT, product="Frame", version="3.0")
         last = self.save(store, NEXT, version="2.0")
@@ -415,6 +522,10 @@ class SearchSuite:
             lambda **options: index.facets(["camera"], **options),
             lambda **options: index.histogram(DAY, DAY, by="email", **options),
             lambda **options: index.top(DAY, DAY, read_filters(["email?"]), **options),
+            lambda **options: index.standing("render", DAY, DAY, read_filters(["email?"]), **options),
+            lambda **options: index.newest(read_filters(["email?"]), **options),
+            lambda **options: index.newest(fields=["camera"], **options),
+            lambda **options: index.newest(conditions=[read_filters(["camera?"])], **options),
         ):
             with pytest.raises(QueryError, match="it is protected"):
                 ask()
@@ -441,12 +552,15 @@ class SearchSuite:
             str(found).encode()
         for field in shown:
             index.facets([field])
+            index.newest(fields=[field])
         index.histogram(DAY, DAY, by="reason")
         assert index.top(date(2026, 1, 1), date(2027, 1, 1)).crashes == 1
 
     def test_what_was_cut_is_found_by_its_whole_text(self, store: CrashStorageBase, index: CrashIndex) -> None:
         crash_id = self.save(store, signature="f" * 5000, release_channel="\ud800beta", user_comments=None)
-        assert self.found(index, f"signature={'f' * 2000}") in ({crash_id}, set())
+        assert self.found(index, f"signature={'f' * 2000}") == {crash_id}
+        assert len(index.records("f" * 5000)) == 1
+        assert index.standing("f" * 5000, DAY, DAY).crashes == 1
         assert self.found(index, "signature^ffff") == {crash_id}
         assert self.found(index, "release_channel~beta") == {crash_id}
 
@@ -490,6 +604,14 @@ class SearchSuite:
             lambda: index.top(date.max, date.max),
             lambda: index.top(DAY, DAY, limit=1001),
             lambda: index.top(DAY, DAY, offset=-1),
+            lambda: index.standing("render", NEXT, DAY),
+            lambda: index.standing("render", DAY, DAY, many),
+            lambda: index.newest(many),
+            lambda: index.newest(conditions=[many]),
+            lambda: index.newest(conditions=[()] * 21),
+            lambda: index.newest(limit=50_001),
+            lambda: index.newest(fields=["product"] * 21),
+            lambda: index.newest(size=0),
             lambda: index.find(after="[]"),
             lambda: index.find(after='["date_processed", true, 1e400, 99999999999999999999999]'),
             lambda: index.find(after="x" * 100_000),

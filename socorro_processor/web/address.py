@@ -20,16 +20,19 @@ from socorro_processor.search.base import LONGEST_CURSOR, check_days
 from socorro_processor.search.filters import Filter, read_filters, short_forms
 from socorro_processor.search.searchable import DATE
 
-PARAMETERS = ("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "by", "tab", "a", "b", "notice")
+PARAMETERS = (
+    *("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "a", "b", "notice"),
+    *("line", "add_field", "add_sign", "add_value"),
+)
 """The parameters of pages; no searchable field has such a name."""
 MAXIMUM_PARTS = 200
 LONGEST_ADDRESS = 30_000
 """Characters of what stands behind the question mark."""
+DEFAULT_DAYS = 7
 
 _SAFE = "/:~!@$*(),;^'| "
 """Characters that may stand in an address as they are; a space becomes a plus."""
 _SIGNS = "=~^<>?"
-_DEFAULT_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Address:
             raise QueryError(f"cannot show this page with {parameter}={text[:50]!r}: it must be from 0 to {maximum}")
         return int(text)
 
-    def days(self, today: date, default: int = _DEFAULT_DAYS) -> tuple[date, date]:
+    def days(self, today: date, default: int = DEFAULT_DAYS) -> tuple[date, date]:
         """Return the first and the last day: those of ``date``, or as many as ``days`` up to today.
 
         Raises QueryError.
@@ -91,6 +94,10 @@ class Address:
         """Return the address in which the field must have this value, and no other. Raises QueryError."""
         others = tuple(each for each in self.filters if each.field != field or each.operator != "is" or each.negated)
         return self._from_first_page(filters=(*others, Filter(field, "is", (value,))))
+
+    def plus(self, *conditions: Filter) -> Address:
+        """Return the address with further filters."""
+        return self._from_first_page(filters=(*self.filters, *conditions))
 
     def without_value(self, condition: Filter, value: str | None = None) -> Address:
         """Return the address without a filter, or without one of its values."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from starlette.routing import BaseRoute
@@ -12,45 +12,53 @@ from socorro_processor.configuration.components import create
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.web.any_crash import has_crashes
+from socorro_processor.web.notices import Notice
 from socorro_processor.web.queue_sources import QueueSources
 from socorro_processor.web.queues_routes import queues_routes
 from socorro_processor.web.refused_routes import refused_routes
 from socorro_processor.web.rendering import NavigationItem, Pages
 from socorro_processor.web.report_routes import report_routes
 from socorro_processor.web.report_sources import ReportSources, Viewer
+from socorro_processor.web.reprocessing import Reprocessing
+from socorro_processor.web.search_routes import search_routes
 from socorro_processor.web.search_sources import SearchSources
 from socorro_processor.web.server_parts import ServerParts
+from socorro_processor.web.signature_routes import signature_routes
 from socorro_processor.web.symbol_sources import SymbolSources
 from socorro_processor.web.symbols_routes import symbols_routes
 
-NAVIGATION: tuple[NavigationItem, ...] = (
+NAVIGATION = (
+    NavigationItem("Search", "/search"),
     NavigationItem("Symbols", "/symbols"),
     NavigationItem("Queues", "/queues"),
     NavigationItem("Refused", "/refused"),
 )
 
 
-def all_pages(values: DotDict, parts: ServerParts, closing: ExitStack) -> Iterator[BaseRoute]:
+def all_pages(
+    values: DotDict, parts: ServerParts, closing: ExitStack, notices: Callable[[], Sequence[Notice]] = tuple
+) -> Iterator[BaseRoute]:
     """Yield the routes of the pages of a whole configuration, for which everything is open.
 
     ``closing`` closes the stores, after the last request. Raises ConfigurationError.
     """
-    stores = []
-    for name in ("source", "destination"):
-        store = create(values[name].crashstorage_class, values[name])
-        closing.callback(store.close)
-        stores.append(store)
+    source, destination = (create(values[name].crashstorage_class, values[name]) for name in ("source", "destination"))
+    closing.callback(source.close)
+    closing.callback(destination.close)
     search = CrashSearch(values)
     closing.callback(search.close)
-    pages = Pages(NAVIGATION)
-    viewer = Viewer(sees_protected=True, gets_dumps=True)
+    pages = Pages(NAVIGATION, notices)
+    viewer = Viewer(sees_protected=True, gets_dumps=True, reprocesses=True)
     audit = AuditLog(values.logging, needs_file=False)
     closing.callback(audit.close)
-    searched = SearchSources.of(values, search)
-    yield from report_routes(pages, ReportSources.of(values, *stores), viewer)
-    yield from symbols_routes(pages, SymbolSources.of(values, searched, audit.write), viewer, values.web.gap_time)
-    queues = QueueSources.of(values, parts, {"source": stores[0], "destination": stores[1]}, audit.write)
+    sources = SearchSources.of(values, search)
+    yield from signature_routes(pages, sources, viewer)
+    yield from search_routes(pages, sources, viewer)
+    report_sources = ReportSources.of(values, source, destination, sources.index_or_none)
+    yield from report_routes(pages, report_sources, viewer, Reprocessing.of(values, audit))
+    yield from symbols_routes(pages, SymbolSources.of(values, sources, audit.write), viewer, values.web.gap_time)
+    queues = QueueSources.of(values, parts, {"source": source, "destination": destination}, audit.write)
     yield from queues_routes(pages, queues)
     yield from refused_routes(
-        pages, parts.collector.refused_uploads, lambda: has_crashes(parts.collector, searched.index_or_none, stores[0])
+        pages, parts.collector.refused_uploads, lambda: has_crashes(parts.collector, sources.index_or_none, source)
     )

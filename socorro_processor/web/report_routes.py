@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from socorro_processor.errors import SocorroError
@@ -19,15 +20,21 @@ from socorro_processor.web.report_downloads import (
     report_markdown,
     report_text,
 )
-from socorro_processor.web.report_page import report_page, status_of
-from socorro_processor.web.report_sources import ReportSources, Viewer
+from socorro_processor.web.report_page import failure_page, report_page, status_of
+from socorro_processor.web.report_sources import ReportSources, Viewer, crash_id_in, report_path
+from socorro_processor.web.reprocessing import Reprocessing
 
+QUEUED = "queued"
+"""Stands behind the address of a crash that was just queued again."""
 _A_YEAR = "public, max-age=31536000, immutable"
 
 
-def report_routes(pages: Pages, sources: ReportSources, viewer: Viewer) -> Iterator[BaseRoute]:
+def report_routes(
+    pages: Pages, sources: ReportSources, viewer: Viewer, reprocessing: Reprocessing | None = None
+) -> Iterator[BaseRoute]:
     """Yield the routes; ``viewer`` has the permissions of everyone. Stores may block: each request is in a thread."""
-    routes = _ReportRoutes(pages, sources, viewer)
+    routes = _ReportRoutes(pages, sources, viewer, reprocessing)
+    yield Route("/report/{word}/reprocess", routes.reprocess, methods=["POST"])
     # The page's own form last: its pattern takes any word.
     yield Route("/report/{word}.txt", routes.text)
     yield Route("/report/{word}.md", routes.markdown)
@@ -39,14 +46,30 @@ def report_routes(pages: Pages, sources: ReportSources, viewer: Viewer) -> Itera
 
 
 class _ReportRoutes:
-    def __init__(self, pages: Pages, sources: ReportSources, viewer: Viewer) -> None:
+    def __init__(self, pages: Pages, sources: ReportSources, viewer: Viewer, reprocessing: Reprocessing | None) -> None:
         self._pages = pages
         self._sources = sources
         self._viewer = viewer
+        self._reprocessing = reprocessing
 
     def page(self, request: Request) -> Response:
-        answer = report_page(self._pages, self._sources, _word(request), self._viewer)
+        viewer = replace(self._viewer, csrf_token=getattr(request.state, "csrf_token", ""))
+        is_queued = request.url.query == QUEUED
+        answer = report_page(self._pages, self._sources, _word(request), viewer, is_queued=is_queued)
         return HTMLResponse(answer.html, answer.status)
+
+    def reprocess(self, request: Request) -> Response:
+        if not self._viewer.reprocesses or self._reprocessing is None:
+            return PlainTextResponse("You may not process crashes again.\n", 403)
+        try:
+            crash_id = crash_id_in(_word(request))
+            # Else a mistyped id would wait in the queue, and be set aside there.
+            self._sources.raw(crash_id, redacted=True)
+            self._reprocessing.queue(crash_id)
+        except SocorroError as error:
+            answer = failure_page(self._pages, error)
+            return HTMLResponse(answer.html, answer.status)
+        return RedirectResponse(f"{report_path(crash_id)}?{QUEUED}", 303)
 
     def text(self, request: Request) -> Response:
         return _text(lambda: "".join(report_text(self._sources, _word(request), self._viewer)))

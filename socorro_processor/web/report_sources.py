@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.crash_id import check_crash_id
@@ -17,8 +16,11 @@ from socorro_processor.report.find_processed import find_processed
 from socorro_processor.report.source_links import SourceLinks
 from socorro_processor.report.symbol_places import SymbolPlaces
 from socorro_processor.rules.signature import StackSignatureRule
+from socorro_processor.search.base import CrashIndex, Neighbours
+from socorro_processor.search.filters import LONGEST_VALUE, Filter
 from socorro_processor.serialization import Note, ignore
 from socorro_processor.signing.signer import Signer, signature_rules
+from socorro_processor.web.address import signature_address
 
 _PREFIX = re.compile("(?:bp-)?")
 
@@ -32,13 +34,6 @@ class Viewer:
     reprocesses: bool = False
     csrf_token: str = ""
     """For the forms of the page."""
-
-
-class Neighbours(NamedTuple):
-    """The ids of the crashes with the same signature before and after one; None where there is none."""
-
-    older: str | None = None
-    newer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +53,14 @@ class ReportSources:
     """Returns the address of the page of a signature; None without such pages."""
 
     @classmethod
-    def of(cls, values: DotDict, source: CrashStorageBase, destination: CrashStorageBase) -> ReportSources:
-        """Return the sources of a whole configuration, whose stores these are. Raises ConfigurationError."""
+    def of(
+        cls,
+        values: DotDict,
+        source: CrashStorageBase,
+        destination: CrashStorageBase,
+        index: CrashIndex | None = None,
+    ) -> ReportSources:
+        """Return the sources of a whole configuration, whose stores and index these are. Raises ConfigurationError."""
         return cls(
             source,
             destination,
@@ -67,6 +68,8 @@ class ReportSources:
             Signer(values.processor) if _makes_signatures(values.processor) else None,
             values.web.source_links,
             SymbolPlaces.of(values.processor),
+            None if index is None else partial(_neighbours, index),
+            None if index is None else signature_address,
         )
 
     def processed(self, crash_id: str, note: Note = ignore, *, redacted: bool) -> ProcessedCrash:
@@ -82,6 +85,12 @@ class ReportSources:
         """Yield functions that "open" the stores, which stay open."""
         for store in (self.destination, self.source):
             yield partial(_stays_open, store)
+
+
+def _neighbours(index: CrashIndex, crash_id: str, signature: str) -> Neighbours:
+    if len(signature) > LONGEST_VALUE:
+        return Neighbours()
+    return index.neighbours(crash_id, (Filter("signature", "is", (signature,)),))
 
 
 @contextmanager

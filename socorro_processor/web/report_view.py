@@ -12,8 +12,9 @@ from socorro_processor.report import sentences
 from socorro_processor.report.crash_report import CrashReport, Fact, ReportedDump
 from socorro_processor.report.source_links import SourceLinks
 from socorro_processor.report.walked_dump import Frame, Module
+from socorro_processor.search.base import Neighbours
 from socorro_processor.untrusted import text_of
-from socorro_processor.web.report_sources import Neighbours, report_path
+from socorro_processor.web.report_sources import report_path
 from socorro_processor.web.stack_view import FrameName, OtherThreads, StackViewer, ThreadView
 from socorro_processor.web.symbols_address import symbols_address
 from socorro_processor.web.values_view import Attachment, ValuesView
@@ -79,6 +80,8 @@ class ReportView:
     """Why the annotations cannot be shown; empty if they can."""
     fields: ValuesView
     attachments: list[Attachment]
+    dumps_removed: str
+    """Says that the dumps were removed, and why; empty if they were not."""
     others: list[str]
     notes: list[str]
     forms: dict[str, str] = field(default_factory=dict)
@@ -97,6 +100,7 @@ class Surroundings(NamedTuple):
     annotations_problem: str
     fields: ValuesView
     attachments: list[Attachment]
+    dumps_removed: str
 
 
 def report_view(report: CrashReport, crash_id: str, around: Surroundings) -> ReportView:
@@ -124,6 +128,7 @@ def report_view(report: CrashReport, crash_id: str, around: Surroundings) -> Rep
         annotations_problem=around.annotations_problem,
         fields=around.fields,
         attachments=around.attachments,
+        dumps_removed=around.dumps_removed,
         others=list(sentences.other_fields(report)),
         notes=[_cut(note, _LONGEST_LINE) for note in report.notes()],
         forms={form: report_path(crash_id, form) for form in (".txt", ".md", ".json", "/raw.json")},

@@ -10,6 +10,7 @@ from socorro_processor import crash_id
 from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.fields import FieldTable
+from socorro_processor.layout import counted
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.crash_search import NO_INDEX, CrashSearch
 
@@ -27,6 +28,12 @@ class SearchSources:
     def of(cls, values: DotDict, search: CrashSearch) -> SearchSources:
         """Return the sources of a whole configuration. Raises ConfigurationError."""
         return cls(search.index_or_none(), FieldTable.of(values.web))
+
+    def notices(self) -> list[str]:
+        """Return what the index lacks, for people; nothing if it has all crashes."""
+        state = self.index.state()
+        waiting = f"{counted(state.waiting, 'crash waits', 'crashes wait')} to be written into the search index."
+        return [*([state.problem] if state.problem else []), *([waiting] if state.waiting else [])]
 
     @property
     def index(self) -> CrashIndex:

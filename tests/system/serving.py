@@ -93,11 +93,16 @@ class Serving:
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Return status and body."""
+        status, _, body = self.fetch(path, headers)
+        return status, body.decode()
+
+    def fetch(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, str, bytes]:
+        """Return status, content type and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         try:
             connection.request("GET", path, headers=headers or {})
             answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+            return answer.status, answer.getheader("Content-Type", ""), answer.read()
         finally:
             connection.close()
 

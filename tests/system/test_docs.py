@@ -113,6 +113,7 @@ def test_the_readme_shows_what_make_run_prints_and_where_its_crash_is(clone):
 
     told = re.search(
         r"^The crash is in (\S+)\. To see it again, in (\S+):\n    (.*)\n"
+        r"In a browser, at http://127\.0\.0\.1:8000/report/(\S+):\n    make serve\n"
         r"To walk it again, with its symbols in the local store:\n((?:    .*\n)+)\Z",
         clone.printed,
         re.MULTILINE,
@@ -120,7 +121,8 @@ def test_the_readme_shows_what_make_run_prints_and_where_its_crash_is(clone):
     assert (Path(told[1]), Path(told[2])) == (clone.directory / "socorro-data" / "crashes", clone.directory)
     again = clone.shell.run(told[3])
     assert f"\n{again}\nThe crash is in" in clone.printed
-    walked = "".join(map(clone.shell.run, told[4].splitlines()))
+    assert {told[4]} == clone.crashes("processed_crash")
+    walked = "".join(map(clone.shell.run, told[5].splitlines()))
     assert ": added, lightbox/" in walked
     assert re.search(r"^[0-9a-f-]{36} lightbox::exif::Directory::find$", walked, re.MULTILINE)
     assert "keeps its earlier result" not in walked

@@ -1,18 +1,26 @@
 """make, pip and an operator without a checkout can use the source distribution, and the wheel built from it."""
 
+import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import venv
 import zipfile
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-from tests.shared import REPOSITORY, stackwalker
-from tests.system.serving import Serving
+from socorro_processor.web.all_pages import NAVIGATION
+from tests.multipart import body_of, request_of
+from tests.shared import REPOSITORY, SAMPLES, stackwalker
+from tests.system.serving import Serving, eventually
+from tests.web_server import Client
+
+DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 
 NOT_THERE_IN_A_CLONE = (
     ".*",
@@ -103,9 +111,28 @@ def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     python = directory / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
-    # Its dependencies are those of the tests. Their editable installation is not followed from here.
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    link_dependencies(site, "web")
     return directory / "bin", site
+
+
+def link_dependencies(site: Path, extra: str) -> None:
+    """Put what the wheel requires with an extra, and nothing else, beside it, as pip would: links to what is here."""
+    (own,) = site.glob("socorro_processor-*.dist-info")
+    waiting = [(metadata.Distribution.at(own), frozenset({"", extra}))]
+    linked: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        distribution, extras = waiting.pop()
+        for each in map(Requirement, distribution.requires or ()):
+            if each.marker and not any(each.marker.evaluate({"extra": one}) for one in extras):
+                continue
+            needed = (each.name, frozenset({"", *each.extras}))
+            if needed not in linked:
+                linked.add(needed)
+                waiting.append((metadata.distribution(each.name), needed[1]))
+    for name, _ in linked:
+        for top in {file.parts[0] for file in metadata.files(name) or () if file.parts[0] != ".."}:
+            if top != "__pycache__" and not (site / top).exists():
+                (site / top).symlink_to(Path(str(metadata.distribution(name).locate_file(top))))
 
 
 def test_an_installation_from_the_wheel_runs_without_a_checkout(installed, tmp_path):
@@ -120,14 +147,57 @@ def test_an_installation_from_the_wheel_runs_without_a_checkout(installed, tmp_p
     assert "root = socorro-data/crashes" in run(socorro, "processor", shipped, "--admin.print_conf=ini", cwd=tmp_path)
 
 
-def test_the_server_runs_from_the_wheel(installed, tmp_path):
-    programs, _ = installed
-    serving = Serving(tmp_path, (str(programs / "socorro"),))
+def test_the_installation_has_what_the_extra_requires_and_no_tool_of_the_tests(installed):
+    _, site = installed
+    there = {path.name for path in site.iterdir()}
+    assert {"jinja2", "starlette", "uvicorn", "configman", "orjson"} <= there
+    assert not {"pytest", "hypothesis", "sphinx", "_pytest"} & there
+
+
+@pytest.fixture(scope="module")
+def posted(installed: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, str]]:
+    """A server from the wheel, in an empty directory, with a crash that was posted to it; its crash id."""
+    serving = Serving(tmp_path_factory.mktemp("served"), (str(installed[0] / "socorro"),))
     serving.environment["SOCORRO_STACKWALKER"] = str(stackwalker())
     try:
         serving.start()
-        serving.wait_until_ready()
-        assert "/submit" in serving.get("/")[1]
+        body = body_of({"ProductName": "Lightbox", "Version": "2.3.1"}, DUMP.read_bytes())
+        with Client(serving.port) as client:
+            client.send(request_of(body))
+            status, _, answer = client.read_answer()
+        assert status == 200, answer
+        crash_id = answer.decode().strip().removeprefix("CrashID=bp-")
+        eventually(lambda: serving.is_processed(crash_id), lambda: serving.log)
+        yield serving, crash_id
         assert serving.stop() == 0
+        assert "Traceback" not in serving.log
     finally:
         serving.close()
+
+
+def test_a_crash_that_is_posted_to_the_server_from_the_wheel_has_its_page(posted):
+    serving, crash_id = posted
+    status, page = serving.get(f"/report/{crash_id}")
+    assert status == 200
+    assert "Lightbox 2.3.1" in page
+    assert "SIGSEGV" in page
+    loaded = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+    assert len(loaded) == 3
+    for address in loaded:
+        status, content_type, content = serving.fetch(address)
+        assert (status, bool(content)) == (200, True), (address, content_type)
+
+
+def test_the_signature_lists_of_the_wheel_are_in_use_and_its_commands_find_the_crash(posted):
+    serving, crash_id = posted
+    assert crash_id in serving.socorro("list").stdout
+    found = serving.socorro("search", "product=Lightbox")
+    assert crash_id in found.stdout, found.stderr
+    explained = serving.socorro("signature", crash_id, "--explain")
+    assert "prefix_signature_re.txt" in explained.stdout, explained.stdout + explained.stderr
+
+
+def test_every_page_that_others_lead_to_is_there_in_an_installation_from_the_wheel(posted):
+    serving, _ = posted
+    statuses = {path: serving.get(path)[0] for path in ["/", *(item.path for item in NAVIGATION)]}
+    assert statuses == dict.fromkeys(statuses, 200)

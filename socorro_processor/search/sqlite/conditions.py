@@ -13,7 +13,14 @@ from typing import Any
 
 from socorro_processor.errors import QueryError
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.indexed_crash import BETWEEN, MILLISECONDS_OF_DAY, NAMES, cut_keyword, longest_of
+from socorro_processor.search.indexed_crash import (
+    BETWEEN,
+    LONGEST_SIGNATURE,
+    MILLISECONDS_OF_DAY,
+    NAMES,
+    cut_keyword,
+    longest_of,
+)
 from socorro_processor.search.searchable import (
     DATE,
     DIMENSIONS,
@@ -108,13 +115,17 @@ class Conditions:
     def _of_signature(self, each: Filter, text: str) -> Condition:
         if each.operator == "exists":
             return Condition(f"signature <> {NO_SIGNATURE}")
-        text = cut_keyword(text, 2000)
         if each.operator == "is":
-            return Condition(
-                "signature = (SELECT id FROM signature WHERE hash = ? AND text = ?)", (hash_of(text, self._salt), text)
-            )
+            named = self.of_signature(text)
+            return Condition(f"signature = ({named.select('id', source='signature')})", named.parameters)
+        text = cut_keyword(text, LONGEST_SIGNATURE)
         pattern = _pattern(text, "begins" if each.operator == "begins" else "contains")
         return Condition("signature IN (SELECT id FROM signature WHERE text LIKE ? ESCAPE '\\')", (pattern,))
+
+    def of_signature(self, text: str) -> Condition:
+        """Return the condition on the table ``signature`` that it is this one."""
+        text = cut_keyword(text, LONGEST_SIGNATURE)
+        return Condition("hash = ? AND text = ?", (hash_of(text, self._salt), text))
 
     def _is_text(self, column: Column, text: str, in_roll_up: bool) -> Condition:
         found = self._connection.execute(

@@ -118,24 +118,25 @@ def _installations_of_items(
     return {item: flags[place].count(1) for item, place in places.items()}
 
 
-def day_counts(snapshot: Snapshot, condition: Condition) -> dict[int, int]:
-    return dict(snapshot.select(f"date / {MILLISECONDS_OF_DAY}, count(*)", condition, "GROUP BY 1"))
-
-
-def split_days(snapshot: Snapshot, condition: Condition, field: SearchableField) -> dict[Any, dict[int, int]]:
-    """Return the crashes of each day by the most frequent values of a field."""
-    column = snapshot.column(field)
-    if field.kind == "signature":
+def day_counts(
+    snapshot: Snapshot, condition: Condition, field: SearchableField | None = None
+) -> tuple[dict[int, int], dict[Any, dict[int, int]]]:
+    """Return the crashes of each day; and those by the most frequent values of a field, each by day."""
+    column = None if field is None else snapshot.column(field)
+    if field is not None and field.kind == "signature":
         value, is_word = "nullif(signature, 0)", True
-    elif column is None or field.kind in ("items", "leaves", "crash id"):
-        return {}
+    elif field is None or column is None or field.kind in ("items", "leaves", "crash id"):
+        return dict(snapshot.select(f"date / {MILLISECONDS_OF_DAY}, count(*)", condition, "GROUP BY 1")), {}
     else:
         value, is_word = column.name, column.has_words
         if column.has_words:
             value = f"CASE WHEN {column.name} = {OWN} THEN {sql_of_own_text(column)} ELSE {column.name} END"
+    # One pass: the values together have all crashes.
     rows = snapshot.select(f"{value}, date / {MILLISECONDS_OF_DAY}, count(*)", condition, "GROUP BY 1, 2")
+    counts: Counter[int] = Counter()
     totals: Counter[Any] = Counter()
-    for each, _, crashes in rows:
+    for each, day, crashes in rows:
+        counts[day] += crashes
         totals[each] += crashes
     kept = {each for each, _ in totals.most_common(_MOST_SPLITS)}
     numbers = [each for each in kept if is_word and isinstance(each, int)]
@@ -146,4 +147,4 @@ def split_days(snapshot: Snapshot, condition: Condition, field: SearchableField)
             shown = texts.get(each, "") if is_word and isinstance(each, int) else each
             shown = None if shown is None else shown_value(field, shown)
             splits.setdefault(shown, {})[day] = crashes
-    return splits
+    return counts, splits

@@ -14,13 +14,16 @@ from socorro_processor.fields import FieldTable
 from socorro_processor.search.base import (
     MAXIMUM_FACET_SIZE,
     MAXIMUM_FACETS,
+    MAXIMUM_NEWEST,
     MAXIMUM_PAGE,
     MAXIMUM_TOP,
     SHOWN,
     CrashIndex,
     DayCount,
     Facet,
+    FoundCrash,
     IndexState,
+    Neighbours,
     Page,
     SignatureRecord,
     Sort,
@@ -32,11 +35,11 @@ from socorro_processor.search.base import (
     write_cursor,
 )
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.indexed_crash import clean_text
-from socorro_processor.search.searchable import FieldLookup, SearchableField, searchable_fields
+from socorro_processor.search.searchable import DATE, FieldLookup, SearchableField, searchable_fields
+from socorro_processor.search.signature_counts import NewestCrashes, Standing
 from socorro_processor.search.sqlite.conditions import Condition, Conditions, day_number, day_range, moment_of
 from socorro_processor.search.sqlite.directory import IndexDirectory
-from socorro_processor.search.sqlite.facets import count_values, day_counts, split_days
+from socorro_processor.search.sqlite.facets import count_values, day_counts
 from socorro_processor.search.sqlite.file import (
     REMEDY,
     IndexFailure,
@@ -47,10 +50,11 @@ from socorro_processor.search.sqlite.file import (
     translated_errors,
 )
 from socorro_processor.search.sqlite.journal import Journal, Position
+from socorro_processor.search.sqlite.newest import count_newest
 from socorro_processor.search.sqlite.pages import found_crashes, sorted_rows
 from socorro_processor.search.sqlite.snapshot import Snapshot, count_crashes
 from socorro_processor.search.sqlite.top import TopSignatures
-from socorro_processor.search.sqlite.writing import position_of
+from socorro_processor.search.sqlite.writing import crash_id_bytes, position_of
 
 LONGEST = 20.0
 """Seconds of a call."""
@@ -100,6 +104,16 @@ class SQLiteCrashIndex(CrashIndex):
         more = write_cursor(sort, rows[limit - 1][::-1]) if len(rows) > limit else None
         return Page(tuple(crashes), more)
 
+    def of_ids(self, crash_ids: Sequence[str], fields: Sequence[str], *, protected: bool = False) -> list[FoundCrash]:
+        """Return those of up to MAXIMUM_PAGE crashes that the index has, in any order."""
+        check_bounds("a number of crash ids of", len(crash_ids), MAXIMUM_PAGE, 0)
+        shown = [self._lookup.of_name(name, protected=protected) for name in fields]
+        keys = list(map(crash_id_bytes, crash_ids))
+        condition = Condition(f"crash_id IN ({', '.join('?' * len(keys))})", keys)
+        with self._reading() as snapshot:
+            numbers = [row[0] for row in snapshot.select("n", condition)]
+            return list(found_crashes(snapshot, numbers, fields, shown))
+
     def crash_ids(self, filters: Sequence[Filter] = (), *, protected: bool = False) -> Iterator[str]:
         after: str | None = None
         while True:
@@ -144,8 +158,7 @@ class SQLiteCrashIndex(CrashIndex):
             condition = snapshot.conditions.of_crashes(filters, protected=protected).also(
                 "date >= ? AND date < ?", *day_range(first_day, last_day)
             )
-            counts = day_counts(snapshot, condition)
-            splits = split_days(snapshot, condition, field) if field else {}
+            counts, splits = day_counts(snapshot, condition, field)
         first = day_number(first_day)
         return tuple(
             DayCount(
@@ -171,19 +184,77 @@ class SQLiteCrashIndex(CrashIndex):
         check_bounds("a limit of", limit, MAXIMUM_TOP)
         check_bounds("an offset of", offset, 10**9, 0)
         with self._reading() as snapshot:
-            counting = TopSignatures(
-                snapshot.connection,
-                snapshot.conditions.of_crashes(filters, protected=protected),
-                snapshot.conditions.of_roll_up(filters, protected=protected),
+            return _top(snapshot, filters, protected).top(first_day, last_day, limit, offset)
+
+    def standing(
+        self,
+        signature: str,
+        first_day: date,
+        last_day: date,
+        filters: Sequence[Filter] = (),
+        *,
+        protected: bool = False,
+    ) -> Standing:
+        check_filters(filters)
+        check_days(first_day, last_day)
+        with self._reading() as snapshot:
+            named = snapshot.conditions.of_signature(signature)
+            return _top(snapshot, filters, protected).standing(named, first_day, last_day)
+
+    def newest(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        fields: Sequence[str] = (),
+        conditions: Sequence[Sequence[Filter]] = (),
+        size: int = 10,
+        limit: int = MAXIMUM_NEWEST,
+        with_installations: bool = False,
+        protected: bool = False,
+    ) -> NewestCrashes:
+        check_bounds("a number of conditions of", len(conditions), MAXIMUM_FACETS, 0)
+        for each in (filters, *conditions):
+            check_filters(each)
+        check_bounds("a number of facets of", len(fields), MAXIMUM_FACETS, 0)
+        check_bounds("a size of facets of", size, MAXIMUM_FACET_SIZE)
+        check_bounds("a limit of", limit, MAXIMUM_NEWEST)
+        counted = [self._lookup.of_name(name, protected=protected) for name in fields]
+        with self._reading() as snapshot:
+            condition, *tests = (
+                snapshot.conditions.of_crashes(each, protected=protected) for each in (filters, *conditions)
             )
-            return counting.top(first_day, last_day, limit, offset)
+            return count_newest(
+                snapshot, fields, counted, tests, condition, limit, size, with_installations=with_installations
+            )
+
+    def neighbours(self, crash_id: str, filters: Sequence[Filter] = (), *, protected: bool = False) -> Neighbours:
+        check_filters(filters)
+        with self._reading() as snapshot:
+            rows = snapshot.rows("SELECT date, n FROM crash WHERE crash_id = ?", (crash_id_bytes(crash_id),))
+            if not rows:
+                return Neighbours()
+            condition = snapshot.conditions.of_crashes(filters, protected=protected)
+            by = self._fields[DATE]
+            older, newer = (
+                sorted_rows(snapshot, condition, by, Sort(DATE, descending), list(rows[0]), 1)
+                for descending in (True, False)
+            )
+            ids = [
+                next((crash.crash_id for crash in found_crashes(snapshot, [row[0] for row in each], (), ())), None)
+                for each in (older, newer)
+            ]
+        return Neighbours(*ids)
 
     def records(self, signature: str) -> tuple[SignatureRecord, ...]:
         with self._reading() as snapshot:
+            condition = snapshot.conditions.of_signature(signature)
             rows = snapshot.rows(
-                "SELECT text, product, first, last, first_version FROM seen JOIN signature ON id = signature "
-                "WHERE signature = (SELECT id FROM signature WHERE text = ?) ORDER BY first, product",
-                (clean_text(signature),),
+                condition.select(
+                    "text, product, first, last, first_version",
+                    "ORDER BY first, product",
+                    "seen JOIN signature ON id = signature",
+                ),
+                condition.parameters,
             )
         return tuple(
             SignatureRecord(text, product or None, moment_of(first), moment_of(last), version)
@@ -277,6 +348,14 @@ class SQLiteCrashIndex(CrashIndex):
                 self._idle.append(file)
                 return
         _close(file)
+
+
+def _top(snapshot: Snapshot, filters: Sequence[Filter], protected: bool) -> TopSignatures:
+    return TopSignatures(
+        snapshot.connection,
+        snapshot.conditions.of_crashes(filters, protected=protected),
+        snapshot.conditions.of_roll_up(filters, protected=protected),
+    )
 
 
 def may_lack_crashes(path: Path) -> str:

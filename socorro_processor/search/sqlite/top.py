@@ -10,6 +10,7 @@ from typing import Any
 
 from socorro_processor.search.base import MAXIMUM_SYSTEMS, Top, TopSignature
 from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY
+from socorro_processor.search.signature_counts import Standing
 from socorro_processor.search.sqlite.conditions import Condition, day_number, day_range, moment_of
 from socorro_processor.search.sqlite.schema import NO_SIGNATURE, OWN
 
@@ -62,6 +63,19 @@ class TopSignatures:
                 )
                 for number in listed
             ),
+        )
+
+    def standing(self, signature: Condition, first_day: date, last_day: date) -> Standing:
+        """Return the place of the signature for which the condition is true."""
+        counts = self._counts(first_day, last_day)
+        number = self._connection.execute(signature.select("id", source="signature"), signature.parameters).fetchone()
+        crashes = counts.get(number[0], 0) if number else 0
+        return Standing(
+            crashes,
+            self._installations(first_day, last_day, number)[number[0]] if crashes else 0,
+            1 + sum(each > crashes for each in counts.values()) if crashes else None,
+            len(counts),
+            sum(counts.values()),
         )
 
     def _counts(self, first_day: date, last_day: date) -> dict[int, int]:

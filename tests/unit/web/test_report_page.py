@@ -10,8 +10,9 @@ import pytest
 from socorro_processor.errors import CrashIDNotFound, PermanentStorageError, TransientStorageError
 from socorro_processor.report.source_links import SourceLinks
 from socorro_processor.report.symbol_places import SymbolPlaces
+from socorro_processor.search.base import Neighbours
 from socorro_processor.web.report_page import Answer, report_page
-from socorro_processor.web.report_sources import Neighbours, Viewer
+from socorro_processor.web.report_sources import Viewer
 from tests.unit.cli.reports import CRASH_ID, frame, processed
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, OneCrash, html_of, page_of, pages, signer, sources
 from tests.unit.web.html_tree import Element, read_html
@@ -38,6 +39,31 @@ RAW = {"ProductName": "Player", "Version": "3.2", "Email": ALICE, "Own": f"annot
 
 def answer(word: str, store: OneCrash, viewer: Viewer = EVERYTHING) -> Answer:
     return report_page(pages(), sources(store), word, viewer)
+
+
+class WithoutDumps(OneCrash):
+    def dumps_removed(self, crash_id: str) -> str:
+        return "on Monday, because <so>"
+
+
+class TestDumpsRemoved:
+    def test_the_page_says_so_and_offers_neither_dump_nor_processing(self) -> None:
+        raw = RAW | {"dump_checksums": {"upload_file_minidump": "1", "log": "2"}}
+        page = read_html(answer(CRASH_ID, WithoutDumps(of_2026(), raw)).html)
+        said = "The dumps and attachments of this crash were removed on Monday, because <so>."
+        assert said in page.one("header", class_="crash").text
+        assert said in page.one("section", id="files").text
+        assert "log attachment" in page.one("section", id="files").text
+        links = [link.attributes["href"] for link in page.all("a")]
+        assert not [link for link in links if "/dump/" in link]
+        assert page.all("form") == []
+
+    def test_a_store_that_cannot_tell_leaves_the_page_as_it_is(self) -> None:
+        class Away(OneCrash):
+            def dumps_removed(self, crash_id: str) -> str:
+                raise TransientStorageError("the store is away")
+
+        assert answer(CRASH_ID, Away(of_2026(), RAW)) == answer(CRASH_ID, OneCrash(of_2026(), RAW))
 
 
 class TestPermissions:

@@ -1,0 +1,171 @@
+"""The page of a signature, ``/signature?signature=...``: what is known of all its crashes, in some days.
+
+    answer = signature_page(pages, sources, b"signature=render&days=28", Viewer(sees_protected=True))
+    answer.status, answer.html
+
+It knows no web framework: an index and the query of an address go in, HTML comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from socorro_processor.errors import ConfigurationError, CrashStorageError, QueryError
+from socorro_processor.search.base import CrashIndex, FoundCrash
+from socorro_processor.search.filters import Filter
+from socorro_processor.search.searchable import DATE, DIMENSIONS
+from socorro_processor.web.address import Address, read_address
+from socorro_processor.web.filter_bar import FilterBar
+from socorro_processor.web.rendering import Pages
+from socorro_processor.web.report_page import Answer
+from socorro_processor.web.report_sources import Viewer
+from socorro_processor.web.search_sources import SearchSources
+from socorro_processor.web.signature_badges import START_SECONDS
+from socorro_processor.web.signature_history import came_back, records_of
+from socorro_processor.web.signature_view import (
+    COMMENT_FIELDS,
+    CRASH_FIELDS,
+    FACETS,
+    MODULES,
+    STACKS,
+    FoundSignature,
+    signature_filter_bar,
+    signature_view,
+)
+
+PATH = "/signature"
+COUNTED = 20_000
+MOST_CRASHES = 25
+MOST_COMMENTS = 20
+
+_SIZE = 1000
+"""Values of a field that are asked for: most of those that differ are combinations of modules."""
+
+# An uptime of 0 is what a crash has whose start is not known.
+_AT_START = (
+    (Filter("uptime", "more than", ("0",)), Filter("uptime", "less than", (str(START_SECONDS),))),
+    (Filter("startup_crash", "is", ("true",)),),
+)
+
+
+def signature_page(
+    pages: Pages, sources: SearchSources, query: bytes, viewer: Viewer, counted: int = COUNTED
+) -> Answer:
+    """Return the page of the signature in an address, or one that says why there is none.
+
+    Systems, reasons, stacks and so on are those of the newest crashes, ``counted`` at most.
+    """
+    try:
+        address = read_address(PATH, query)
+    except QueryError as error:
+        return _message(pages, 400, "This address cannot be read", [str(error)])
+    today = sources.today()
+    try:
+        signature = _signature_in(address)
+    except QueryError as error:
+        words = [str(error), "The search finds signatures by any part of them: signature~TEXT."]
+        return _message(pages, 400, "No signature is named", words, _search_link(address))
+    try:
+        days = address.days(today)
+        found = _find(sources.index, address, signature, days, viewer.sees_protected, counted)
+    except QueryError as error:
+        bar = signature_filter_bar(address, _any_days(today), today, {})
+        return _message(pages, 400, "This cannot be searched", [str(error)], bar=bar)
+    except ConfigurationError as error:
+        return _message(pages, 503, "There is no search index", [str(error)])
+    except CrashStorageError as error:
+        return _message(pages, 503, "The search index is away", [str(error)])
+    if not found.signature:
+        words = [
+            f"No crash had the signature {signature[:1000]}, as far as the index knows.",
+            "Signatures change with rules and lists: the search finds those that have a part of it.",
+        ]
+        return _message(pages, 404, "There is no such signature", words, _search_link(address))
+    return Answer(200, pages.render("signature.html", page=signature_view(found, today), viewer=viewer))
+
+
+def _signature_in(address: Address) -> str:
+    """Return the one signature that the address names. Raises QueryError."""
+    names = address.values("signature")
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise QueryError(f"cannot show {len(names)} signatures in one page: name one, signature=TEXT")
+    raise QueryError("cannot show a signature: the address does not name one, signature=TEXT")
+
+
+def _find(
+    index: CrashIndex, address: Address, signature: str, days: tuple[date, date], protected: bool, counted: int
+) -> FoundSignature:
+    """Ask the index for all that the page shows. Raises QueryError and CrashStorageError."""
+    first_day, last_day = days
+    this = Filter("signature", "is", (signature,))
+    others = tuple(each for each in address.filters if each != this)
+    within = (
+        Filter(DATE, "at least", (first_day.isoformat(),)),
+        Filter(DATE, "at most", (last_day.isoformat(),)),
+    )
+    shown = (this, *others, *within)
+    all_records = index.records(signature)
+    records = records_of(all_records, address.values("product"))
+    newest = index.newest(
+        shown, fields=(*FACETS, MODULES, STACKS), conditions=_AT_START, size=_SIZE, limit=counted, protected=protected
+    )
+    # Choices are the values that the signature has without the filters.
+    of_any = index.newest((this, *within), fields=DIMENSIONS, size=_SIZE, limit=counted) if others else newest
+    comments: Sequence[FoundCrash] = ()
+    if protected:
+        has_comment = Filter("user_comments", "exists")
+        comments = index.find([*shown, has_comment], fields=COMMENT_FIELDS, limit=MOST_COMMENTS, protected=True).crashes
+    return FoundSignature(
+        address,
+        all_records[0].signature if all_records else "",
+        days,
+        max((each.last_seen for each in all_records), default=None),
+        records,
+        index.standing(signature, first_day, last_day, others, protected=protected),
+        index.histogram(first_day, last_day, (this, *others), by="version", protected=protected),
+        came_back(index, (this, *_products(others)), records, days, protected=protected),
+        newest,
+        {facet.field: [value.value for value in facet.values] for facet in of_any.facets if facet.field in DIMENSIONS},
+        index.find(shown, fields=CRASH_FIELDS, limit=MOST_CRASHES, protected=protected).crashes,
+        comments,
+        index.state(),
+    )
+
+
+def _products(filters: Sequence[Filter]) -> list[Filter]:
+    """Return the filters that records follow."""
+    return [each for each in filters if each.field == "product" and each.operator == "is" and not each.negated]
+
+
+def _any_days(today: date) -> tuple[date, date]:
+    return today - timedelta(days=6), today
+
+
+def _search_link(address: Address) -> tuple[str, str]:
+    """Return words and address of a search for what the address has."""
+    words = " ".join(address.values("signature"))[:1000]
+    return (
+        ("Search for it", str(Address("/search", (Filter("signature", "contains", (words,)),))))
+        if words
+        else (
+            "Search",
+            "/search",
+        )
+    )
+
+
+def _message(
+    pages: Pages,
+    status: int,
+    title: str,
+    words: Sequence[str],
+    link: tuple[str, str] | None = None,
+    bar: FilterBar | None = None,
+) -> Answer:
+    html = pages.render(
+        "message.html", title=title, words=words, reload_after=0, links=[link] if link else [], filters=bar
+    )
+    return Answer(status, html)

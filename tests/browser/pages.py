@@ -1,0 +1,37 @@
+"""All pages of ``socorro serve``, a line a page: a browser walks through each of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote_plus
+
+from socorro_processor.web.all_pages import NAVIGATION
+from tests.browser.hostile import MARKUP, ODD
+
+
+class Walked(NamedTuple):
+    """An address to open; ``Site.path`` says what names in braces stand for."""
+
+    name: str
+    path: str
+
+
+PAGES: tuple[Walked, ...] = (
+    *(Walked(item.title, item.path) for item in NAVIGATION),
+    Walked("a signature", "/signature?signature={signature}&{days}"),
+    Walked("a signature in one version", "/signature?signature={signature}&version=2.3.1&{days}"),
+    Walked("an unknown signature", "/signature?signature=nothing"),
+    Walked("a signature with markup", f"/signature?signature={quote_plus(MARKUP)}&{{days}}"),
+    Walked("a search", "/search?product=Lightbox&{days}"),
+    Walked("a search for a frame", "/search?frame~render&os_name=Windows+NT&facet=cpu_arch&{days}"),
+    Walked("a search that finds nothing", "/search?product=Nothing"),
+    Walked("a search by an unknown field", "/search?nothing=1"),
+    Walked("a search for markup", f"/search?product={quote_plus(MARKUP)}&{{days}}"),
+    Walked("a search for odd crashes", "/search?signature!=x&date=2026-11-24"),
+    Walked("a real crash", "/report/{segfault}"),
+    Walked("an abort", "/report/{abort}"),
+    Walked("a real crash with markup in its annotations", "/report/{posted}"),
+    Walked("no such crash", "/report/de1bb258-cbbf-4589-a673-34f800160918"),
+    Walked("a deep crash", "/report/{deep}"),
+    *(Walked(f"a hostile crash: {name}", f"/report/{{{name}}}") for name in ODD),
+)
