@@ -27,6 +27,7 @@ from socorro_processor.collector.multipart import MultipartReader
 from socorro_processor.collector.refusal import Refused, malformed
 from socorro_processor.configuration import DotDict
 from socorro_processor.errors import SocorroError
+from socorro_processor.layout import counted
 from socorro_processor.stackwalk.local_symbols import REFUSED, LocalSymbols
 from socorro_processor.stackwalk.new_symbols import SymbolFileMaker, find_symbols
 from socorro_processor.symbols.layout import SymbolFileID
@@ -235,7 +236,7 @@ class SymbolUpload:
         # A zip file of a build holds all sorts of files; one that holds no symbols at all was a mistake.
         others = [path for path in left if path in self._zipped] if found else []
         if others:
-            yield UploadedSymbols(f"{len(others)} other files in zip files", LEFT_OUT, None)
+            yield UploadedSymbols(f"{counted(len(others), 'other file')} in zip files", LEFT_OUT, None)
         for path, name in left.items():
             if path not in others:
                 yield UploadedSymbols(name[:_LONGEST_NAME], REFUSED, None, _NOT_SYMBOLS)

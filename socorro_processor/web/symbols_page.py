@@ -209,7 +209,7 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
         )
     return Counts(
         "",
-        _warning(index),
+        " ".join(sources.search.notices()),
         filter_bar(address, days, today, choices),
         crashes,
         crashes - facet.missing,
@@ -220,17 +220,6 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
 
 def _between(first: date, last: date) -> tuple[Filter, ...]:
     return (Filter(DATE, "at least", (first.isoformat(),)), Filter(DATE, "at most", (last.isoformat(),)))
-
-
-def _warning(index: CrashIndex) -> str:
-    state = index.state()
-    if state.problem:
-        return state.problem
-    return (
-        ""
-        if state.is_complete
-        else "The index may lack crashes that the stores have: `socorro search index` adds them."
-    )
 
 
 def _state(sources: SymbolSources, debug_file: str, debug_id: str) -> str:
