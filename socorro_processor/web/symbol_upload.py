@@ -152,7 +152,7 @@ class SymbolUpload:
         self._names: dict[Path, str] = {}
         """The names of the files as they were sent."""
         self._zipped: set[Path] = set()
-        """Those that came in zip files."""
+        """The files that came in zip files."""
         self._file: BinaryIO | None = None
         self._is_over = False
 
