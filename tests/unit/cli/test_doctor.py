@@ -467,3 +467,15 @@ def test_a_symbol_cache_that_cannot_be_written_or_watched_is_named_with_what_to_
     _, out, _ = socorro("doctor", "--json", option)
     cache.close()
     assert "raise the sysctl fs.inotify.max_user_watches" in of_symbols(out)[0][1]
+
+
+def test_a_disk_with_little_room_is_a_warning_with_what_is_on_it(socorro):
+    def of_disks(*options: str) -> dict:
+        (finding,) = (each for each in json.loads(socorro("doctor", "--json", *options)[1]) if each["part"] == "disks")
+        return finding
+
+    finding = of_disks("--retention.disk_low=1000000G")
+    assert finding["problem"] == ""
+    (warning,) = finding["warnings"]
+    assert re.fullmatch(r"the disks? of crashes, .* is low: .* \(retention\.disk_low\); make room there", warning)
+    assert of_disks("--retention.disk_low=1k")["warnings"] == []

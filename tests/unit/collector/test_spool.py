@@ -266,6 +266,16 @@ def test_a_crash_that_was_set_aside_has_words_beside_it_and_can_be_put_back(tmp_
         assert spool.find_set_aside(first.crash_id) is None
 
 
+def test_the_spool_holds_a_crash_until_it_is_handed_over_also_if_it_was_set_aside(tmp_path):
+    with spool_in(tmp_path) as spool:
+        first, second = commit(spool), commit(spool)
+        spool.set_aside(first, "the store does not want it")
+        assert [spool.holds(entry.crash_id) for entry in (first, second)] == [True, True]
+        spool.remove(second)
+        assert [spool.holds(entry.crash_id) for entry in (first, second)] == [True, False]
+        assert not spool.holds(new_crash_id())
+
+
 def test_files_that_are_not_of_the_spool_are_left_alone(tmp_path):
     with spool_in(tmp_path) as spool:
         entry = commit(spool)
