@@ -368,3 +368,11 @@ def test_markup_and_marks_in_names_are_text_and_long_names_are_whole(site):
 def test_a_report_links_to_the_symbols_that_it_misses():
     assert symbols_address("/usr/lib/libapp.so", ID) == f"/symbols?missing_symbols=libapp.so/{ID}"
     assert symbols_address("libapp.so", "no id") == ""
+
+
+def test_the_filters_offer_the_values_of_these_days_the_most_frequent_first(site):
+    for product, number, days_ago in (("Darkroom", 1, 0), ("Lightbox", 3, 1), ("Frame", 5, 30)):
+        for _ in range(number):
+            site.save(APP, day=TODAY - timedelta(days=days_ago), product=product)
+    select = site.page("days=7").one("select", name="product")
+    assert [option.text for option in select.all("option")] == ["any", "Lightbox", "Darkroom"]
