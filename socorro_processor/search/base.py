@@ -11,14 +11,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from socorro_processor.errors import QueryError
 from socorro_processor.search.filters import MAXIMUM_FILTERS, Filter
 from socorro_processor.search.searchable import DATE, SearchableField
 
 if TYPE_CHECKING:
-    from socorro_processor.search.signature_counts import NewestCrashes, Standing
+    from socorro_processor.search.signature_counts import Comparison, NewestCrashes, Standing
 
 MAXIMUM_PAGE = 1000
 """Crashes in a page."""
@@ -40,6 +40,9 @@ LONGEST_CURSOR = 10_000
 
 SHOWN = (DATE, "product", "version", "release_channel", "os_name", "signature", "reason", "address", "process_type")
 """The fields of a found crash, unless others are asked for."""
+
+TopOrder = Literal["crashes", "installations", "difference"]
+"""The order of top signatures, the greatest first; ``difference`` is that of the shares, now and before."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class TopSignature:
     installations: int
     """The known installations with such crashes."""
     first_seen: datetime | None
-    """When the first crash of it was submitted; it stays when crashes go."""
+    """When the first crash of it was submitted; it stays when crashes go. Of the filters, it follows the product."""
     last_seen: datetime | None
     systems: Mapping[str | None, int]
     """The crashes by operating system, the most frequent ones."""
@@ -138,6 +141,8 @@ class Top:
     count: int
     """The number of signatures, those that are not listed among them."""
     signatures: tuple[TopSignature, ...]
+    days: tuple[int, ...]
+    """All crashes of each day."""
 
 
 @dataclass(frozen=True)
@@ -241,11 +246,44 @@ class CrashIndex:
         *,
         limit: int = 50,
         offset: int = 0,
+        order: TopOrder = "crashes",
         protected: bool = False,
     ) -> Top:
-        """Return the signatures that crash most.
+        """Return the signatures that crash most, or that ``order`` puts first; a rank is always that by crashes.
 
-        By product, version, channel and system it comes from roll-ups, and is fast; by other fields it is counted.
+        By product, version, channel and system it comes from roll-ups, and is fast; by other fields it is counted, and
+        so are the installations of all signatures for an order by them.
+        """
+        raise NotImplementedError
+
+    def compare(
+        self,
+        first_day: date,
+        last_day: date,
+        one: Sequence[Filter],
+        other: Sequence[Filter],
+        *,
+        limit: int = MAXIMUM_TOP,
+        protected: bool = False,
+    ) -> Comparison:
+        """Return the signatures of two searches, with the crashes of each signature in both.
+
+        They are those with most crashes in the one or in the other search, ``limit`` of each. It is as fast as ``top``.
+        """
+        raise NotImplementedError
+
+    def choices(
+        self,
+        first_day: date,
+        last_day: date,
+        filters: Sequence[Filter] = (),
+        *,
+        size: int = MAXIMUM_FACET_SIZE,
+        protected: bool = False,
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return the values of DIMENSIONS that these crashes have, at most ``size`` of each, the most frequent first.
+
+        It is as fast as ``top``, where ``facets`` would read each crash.
         """
         raise NotImplementedError
 

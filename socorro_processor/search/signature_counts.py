@@ -1,4 +1,4 @@
-"""Numbers that an index counts for one signature."""
+"""Numbers that an index counts for one signature, or for the signatures of two searches."""
 
 from __future__ import annotations
 
@@ -20,6 +20,29 @@ class Standing:
     """All signatures with crashes in these days."""
     all_crashes: int
     """All crashes of these days, whatever their signature."""
+
+
+@dataclass(frozen=True)
+class ComparedSignature:
+    """A signature, and its crashes in two searches."""
+
+    signature: str | None
+    """None: crashes without a signature."""
+    crashes: int
+    other_crashes: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two searches, in the same days."""
+
+    crashes: int
+    other_crashes: int
+    """All crashes of each search, whatever their signature."""
+    count: int
+    """The signatures that have crashes in either, those that are not listed among them."""
+    signatures: tuple[ComparedSignature, ...]
+    """In the order of their crashes in both."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import QueryError
 from socorro_processor.fields import Field, FieldTable
-from socorro_processor.search.base import CrashIndex, Neighbours, Sort
+from socorro_processor.search.base import CrashIndex, Neighbours, Sort, TopOrder
 from socorro_processor.search.filters import Filter, read_filters
 
 TABLE = FieldTable(
@@ -124,6 +124,9 @@ class SearchSuite:
         assert index.facets(["product"])[0].values == ()
         assert [day.crashes for day in index.histogram(DAY, NEXT)] == [0, 0]
         assert index.top(DAY, NEXT).signatures == ()
+        assert index.top(DAY, NEXT).days == (0, 0)
+        assert index.compare(DAY, NEXT, (), ()).signatures == ()
+        assert index.choices(DAY, NEXT)["product"] == ()
         assert index.records("render") == ()
 
     def test_a_saved_crash_is_found_with_the_fields_that_were_asked_for(
@@ -365,6 +368,111 @@ class SearchSuite:
         assert b.last_seen == datetime(2026, 11, 25, 1, tzinfo=UTC)
         assert [each.days for each in index.top(DAY, NEXT, filters).signatures] == [(3, 1), (1, 2), (0, 2)]
         assert [each.rank for each in index.top(DAY, NEXT, filters, limit=1, offset=1).signatures] == [2]
+        assert index.top(DAY, NEXT, filters).days == (4, 5)
+        assert index.top(DAY, NEXT, [*filters, *read_filters(["os_name=Linux"])]).days == (2, 2)
+
+    @pytest.mark.parametrize("also", [(), ("uptime=7",)], ids=["by roll-ups", "by counting"])
+    def test_top_signatures_can_have_another_order(
+        self, store: CrashStorageBase, index: CrashIndex, also: tuple[str, ...]
+    ) -> None:
+        for day, signature, crashes, installations in (
+            (DAY, "many", 6, 1),
+            (DAY, "more", 1, 1),
+            (NEXT, "many", 6, 1),
+            (NEXT, "wide", 3, 3),
+            (NEXT, "more", 4, 2),
+            (NEXT, None, 1, 1),
+        ):
+            for number in range(crashes):
+                self.save(store, day, signature=signature, install_time=number % installations, uptime=7)
+        filters = read_filters(list(also))
+        ranks: dict[str | None, int] = {"many": 1, "more": 2, "wide": 3, None: 4}
+        orders: dict[TopOrder, list[str | None]] = {
+            "crashes": ["many", "more", "wide", None],
+            "installations": ["wide", "more", "many", None],
+            "difference": ["wide", "more", None, "many"],
+        }
+        for order, expected in orders.items():
+            top = index.top(NEXT, NEXT, filters, order=order)
+            assert [each.signature for each in top.signatures] == expected
+            assert [each.rank for each in top.signatures] == [ranks[each] for each in expected]
+            second = index.top(NEXT, NEXT, filters, order=order, limit=1, offset=1)
+            assert [each.signature for each in second.signatures] == expected[1:2]
+
+    def test_when_a_top_signature_was_seen_follows_the_product(
+        self, store: CrashStorageBase, index: CrashIndex
+    ) -> None:
+        self.save(store, DAY, product="Lightbox", version="1.0")
+        self.save(store, NEXT, product="Frame", version="2.0")
+
+        def seen(*filters: str) -> tuple[date, date]:
+            (found,) = index.top(DAY, NEXT, read_filters(list(filters))).signatures
+            assert found.first_seen
+            assert found.last_seen
+            return found.first_seen.date(), found.last_seen.date()
+
+        assert seen() == seen("version?") == (DAY, NEXT)
+        assert seen("product=Frame") == (NEXT, NEXT)
+        assert seen("product!=Frame") == (DAY, NEXT)
+
+    @pytest.mark.parametrize("also", [(), ("uptime=7",)], ids=["by roll-ups", "by counting"])
+    def test_signatures_of_two_searches_are_compared(
+        self, store: CrashStorageBase, index: CrashIndex, also: tuple[str, ...]
+    ) -> None:
+        saved: dict[str, dict[str | None, int]] = {
+            "1.0": {"a": 3, "b": 1, None: 1},
+            "2.0": {"b": 2, "c": 1},
+            "3.0": {"d": 9},
+        }
+        for version, counts in saved.items():
+            for signature, crashes in counts.items():
+                for _ in range(crashes):
+                    self.save(store, version=version, signature=signature, uptime=7)
+        self.save(store, NEXT, version="1.0", signature="e", uptime=7)
+        one, other = (read_filters([f"version={version}", *also]) for version in ("1.0", "2.0"))
+
+        compared = index.compare(DAY, DAY, one, other)
+
+        assert (compared.crashes, compared.other_crashes, compared.count) == (5, 3, 4)
+        assert {each.signature: (each.crashes, each.other_crashes) for each in compared.signatures} == {
+            "a": (3, 0),
+            "b": (1, 2),
+            "c": (0, 1),
+            None: (1, 0),
+        }
+        # Of a signature that is listed for one search, the crashes in the other are known all the same.
+        most = index.compare(DAY, DAY, one, other, limit=1)
+        assert most.count == 4
+        assert [(each.signature, each.crashes, each.other_crashes) for each in most.signatures] == [
+            ("a", 3, 0),
+            ("b", 1, 2),
+        ]
+        assert index.compare(NEXT, NEXT, other, other).signatures == ()
+
+    @pytest.mark.parametrize("also", [(), ("uptime=7",)], ids=["by roll-ups", "by counting"])
+    def test_choices_are_the_values_of_the_crashes_of_these_days(
+        self, store: CrashStorageBase, index: CrashIndex, also: tuple[str, ...]
+    ) -> None:
+        for version in ("1.0", "2.0", "2.0"):
+            self.save(store, version=version, release_channel="beta", os_name="Linux", uptime=7)
+        self.save(store, product="Frame", version="9.9.9-with-a-name-longer-than-most", os_name="Windows NT", uptime=7)
+        self.save(store, NEXT, product="Darkroom", version=None, uptime=7)
+        filters = read_filters(list(also))
+        assert index.choices(DAY, DAY, filters) == {
+            "product": ("Lightbox", "Frame"),
+            "version": ("2.0", "1.0", "9.9.9-with-a-name-longer-than-most"),
+            "release_channel": ("beta",),
+            "os_name": ("Linux", "Windows NT"),
+        }
+        assert index.choices(NEXT, NEXT, filters) == {
+            "product": ("Darkroom",),
+            "version": (),
+            "release_channel": (),
+            "os_name": (),
+        }
+        of_frame = index.choices(DAY, NEXT, [*filters, *read_filters(["product=Frame"])])
+        assert of_frame["version"] == ("9.9.9-with-a-name-longer-than-most",)
+        assert index.choices(DAY, DAY, filters, size=1)["version"] == ("2.0",)
 
     def test_top_signatures_follow_filters_by_every_dimension(self, store: CrashStorageBase, index: CrashIndex) -> None:
         self.save(store, signature="a", product="Lightbox", version="1.0", release_channel="beta", os_name="Linux")
@@ -522,6 +630,8 @@ class SearchSuite:
             lambda **options: index.facets(["camera"], **options),
             lambda **options: index.histogram(DAY, DAY, by="email", **options),
             lambda **options: index.top(DAY, DAY, read_filters(["email?"]), **options),
+            lambda **options: index.compare(DAY, DAY, (), read_filters(["email?"]), **options),
+            lambda **options: index.choices(DAY, DAY, read_filters(["email?"]), **options),
             lambda **options: index.standing("render", DAY, DAY, read_filters(["email?"]), **options),
             lambda **options: index.newest(read_filters(["email?"]), **options),
             lambda **options: index.newest(fields=["camera"], **options),
@@ -604,6 +714,12 @@ class SearchSuite:
             lambda: index.top(date.max, date.max),
             lambda: index.top(DAY, DAY, limit=1001),
             lambda: index.top(DAY, DAY, offset=-1),
+            lambda: index.compare(NEXT, DAY, (), ()),
+            lambda: index.compare(DAY, DAY, (), many),
+            lambda: index.compare(DAY, DAY, (), (), limit=1001),
+            lambda: index.choices(NEXT, DAY),
+            lambda: index.choices(DAY, DAY, many),
+            lambda: index.choices(DAY, DAY, size=1001),
             lambda: index.standing("render", NEXT, DAY),
             lambda: index.standing("render", DAY, DAY, many),
             lambda: index.newest(many),

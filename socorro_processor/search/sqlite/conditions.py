@@ -74,6 +74,16 @@ class Conditions:
             return None
         return self._all(filters, protected, in_roll_up=True)
 
+    def of_records(self, filters: Sequence[Filter]) -> Condition:
+        """Return the condition on ``seen``: of the filters, those that name products."""
+        longest = longest_of(self._lookup.of_name("product", protected=False))
+        condition = Condition()
+        for each in filters:
+            if each.field == "product" and each.operator == "is" and not each.negated:
+                texts = [cut_keyword(value, longest) for value in each.values]
+                condition = condition.also(f"product IN ({', '.join('?' * len(texts))})", *texts)
+        return condition
+
     def _all(self, filters: Sequence[Filter], protected: bool, *, in_roll_up: bool) -> Condition:
         condition = Condition()
         for each in filters:

@@ -28,6 +28,7 @@ from socorro_processor.search.base import (
     SignatureRecord,
     Sort,
     Top,
+    TopOrder,
     check_bounds,
     check_days,
     check_filters,
@@ -36,7 +37,7 @@ from socorro_processor.search.base import (
 )
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.searchable import DATE, FieldLookup, SearchableField, searchable_fields
-from socorro_processor.search.signature_counts import NewestCrashes, Standing
+from socorro_processor.search.signature_counts import Comparison, NewestCrashes, Standing
 from socorro_processor.search.sqlite.conditions import Condition, Conditions, day_number, day_range, moment_of
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.search.sqlite.facets import count_values, day_counts
@@ -177,6 +178,7 @@ class SQLiteCrashIndex(CrashIndex):
         *,
         limit: int = 50,
         offset: int = 0,
+        order: TopOrder = "crashes",
         protected: bool = False,
     ) -> Top:
         check_filters(filters)
@@ -184,7 +186,40 @@ class SQLiteCrashIndex(CrashIndex):
         check_bounds("a limit of", limit, MAXIMUM_TOP)
         check_bounds("an offset of", offset, 10**9, 0)
         with self._reading() as snapshot:
-            return _top(snapshot, filters, protected).top(first_day, last_day, limit, offset)
+            return _top(snapshot, filters, protected).top(first_day, last_day, limit, offset, order)
+
+    def compare(
+        self,
+        first_day: date,
+        last_day: date,
+        one: Sequence[Filter],
+        other: Sequence[Filter],
+        *,
+        limit: int = MAXIMUM_TOP,
+        protected: bool = False,
+    ) -> Comparison:
+        for each in (one, other):
+            check_filters(each)
+        check_days(first_day, last_day)
+        check_bounds("a limit of", limit, MAXIMUM_TOP)
+        with self._reading() as snapshot:
+            first, second = (_top(snapshot, each, protected) for each in (one, other))
+            return first.compare(second, first_day, last_day, limit)
+
+    def choices(
+        self,
+        first_day: date,
+        last_day: date,
+        filters: Sequence[Filter] = (),
+        *,
+        size: int = MAXIMUM_FACET_SIZE,
+        protected: bool = False,
+    ) -> Mapping[str, tuple[str, ...]]:
+        check_filters(filters)
+        check_days(first_day, last_day)
+        check_bounds("a size of choices of", size, MAXIMUM_FACET_SIZE)
+        with self._reading() as snapshot:
+            return _top(snapshot, filters, protected).choices(first_day, last_day, size)
 
     def standing(
         self,
@@ -352,9 +387,10 @@ class SQLiteCrashIndex(CrashIndex):
 
 def _top(snapshot: Snapshot, filters: Sequence[Filter], protected: bool) -> TopSignatures:
     return TopSignatures(
-        snapshot.connection,
+        snapshot,
         snapshot.conditions.of_crashes(filters, protected=protected),
         snapshot.conditions.of_roll_up(filters, protected=protected),
+        snapshot.conditions.of_records(filters),
     )
 
 

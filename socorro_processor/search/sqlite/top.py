@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
-import sqlite3
+import heapq
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
 
-from socorro_processor.search.base import MAXIMUM_SYSTEMS, Top, TopSignature
+from socorro_processor.search.base import MAXIMUM_SYSTEMS, Top, TopOrder, TopSignature
 from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY
-from socorro_processor.search.signature_counts import Standing
+from socorro_processor.search.searchable import DIMENSIONS
+from socorro_processor.search.signature_counts import ComparedSignature, Comparison, Standing
 from socorro_processor.search.sqlite.conditions import Condition, day_number, day_range, moment_of
-from socorro_processor.search.sqlite.schema import NO_SIGNATURE, OWN
+from socorro_processor.search.sqlite.schema import OWN
+from socorro_processor.search.sqlite.snapshot import Snapshot, texts_of
 
 
 class TopSignatures:
-    """Counts in one snapshot of an open file."""
+    """Counts in one snapshot."""
 
-    def __init__(self, connection: sqlite3.Connection, crashes: Condition, roll_up: Condition | None) -> None:
-        """``roll_up`` is None if the filters name fields that the roll-up does not have."""
-        self._connection = connection
+    def __init__(self, snapshot: Snapshot, crashes: Condition, roll_up: Condition | None, records: Condition) -> None:
+        """``roll_up`` is None if the filters name fields that the roll-up does not have; ``records``: on ``seen``."""
+        self._snapshot = snapshot
+        self._connection = snapshot.connection
         self._crashes = crashes
         self._roll_up = roll_up
+        self._records = records
 
-    def top(self, first_day: date, last_day: date, limit: int, offset: int) -> Top:
+    def top(self, first_day: date, last_day: date, limit: int, offset: int, order: TopOrder) -> Top:
         length = (last_day - first_day).days + 1
         before = self._counts(first_day - timedelta(days=length), first_day - timedelta(days=1))
         now = self._counts(first_day, last_day)
         total, total_before = sum(now.values()), sum(before.values())
         ranks, ranks_before = _ranks(now), _ranks(before)
-        listed = sorted(now, key=lambda signature: (-now[signature], signature))[offset : offset + limit]
-        texts = self._by_number("SELECT id, text FROM signature WHERE id IN ({})", listed)
-        seen = {
-            number: (first, last)
-            for number, first, last in self._rows(
-                "SELECT signature, min(first), max(last) FROM seen WHERE signature IN ({}) GROUP BY 1", listed
+        installations = self._installations(first_day, last_day) if order == "installations" else None
+        values = {
+            number: (
+                *([installations.get(number, 0)] if installations is not None else []),
+                *([crashes / total - before.get(number, 0) / (total_before or 1)] if order == "difference" else []),
+                crashes,
+                -number,
             )
+            for number, crashes in now.items()
         }
+        listed = sorted(values, key=values.__getitem__, reverse=True)[offset : offset + limit]
+        if installations is None:
+            installations = self._installations_of(first_day, last_day, listed)
+        texts = texts_of(self._snapshot, "signature", listed)
+        seen = self._seen(listed)
         days, systems = self._days_and_systems(first_day, last_day, listed)
-        installations = self._installations(first_day, last_day, listed)
+        totals = self._days(first_day, last_day)
         return Top(
             first_day,
             last_day,
@@ -63,7 +73,47 @@ class TopSignatures:
                 )
                 for number in listed
             ),
+            tuple(totals.get(day_number(first_day) + each, 0) for each in range(length)),
         )
+
+    def compare(self, other: TopSignatures, first_day: date, last_day: date, limit: int) -> Comparison:
+        """Return the signatures of this search and of another."""
+        counts, other_counts = self._counts(first_day, last_day), other._counts(first_day, last_day)
+        listed = {
+            number for each in (counts, other_counts) for number in heapq.nlargest(limit, each, key=each.__getitem__)
+        }
+        texts = texts_of(self._snapshot, "signature", list(listed))
+        compared = [
+            ComparedSignature(texts.get(number), counts.get(number, 0), other_counts.get(number, 0))
+            for number in sorted(listed)
+        ]
+        compared.sort(key=lambda each: each.crashes + each.other_crashes, reverse=True)
+        return Comparison(
+            sum(counts.values()), sum(other_counts.values()), len(counts.keys() | other_counts.keys()), tuple(compared)
+        )
+
+    def choices(self, first_day: date, last_day: date, size: int) -> dict[str, tuple[str, ...]]:
+        """Return the most frequent values of each dimension."""
+        source, condition, count = self._source(first_day, last_day)
+        fields = ", ".join(f"{self._dimension(name)} AS {name}" for name in DIMENSIONS)
+        combinations = condition.select(f"{fields}, {count} AS crashes", "GROUP BY 1, 2, 3, 4", source)
+        # The crashes are read once; they have few combinations of these values.
+        each = " UNION ALL ".join(
+            f"SELECT * FROM (SELECT '{name}', {name}, sum(crashes) FROM combination WHERE {name} <> ''"
+            f" GROUP BY 2 ORDER BY 3 DESC LIMIT {size})"  # nosec B608
+            for name in DIMENSIONS
+        )
+        rows = self._connection.execute(
+            f"WITH combination AS MATERIALIZED ({combinations}) {each}", condition.parameters
+        ).fetchall()
+        texts = texts_of(self._snapshot, "word", [value for _, value, _ in rows if isinstance(value, int)])
+        counts: dict[str, Counter[str]] = {name: Counter() for name in DIMENSIONS}
+        for name, value, crashes in rows:
+            counts[name][texts.get(value, "") if isinstance(value, int) else value] += crashes
+        return {
+            name: tuple(sorted(filter(None, values), key=lambda value: (-values[value], value)))
+            for name, values in counts.items()
+        }
 
     def standing(self, signature: Condition, first_day: date, last_day: date) -> Standing:
         """Return the place of the signature for which the condition is true."""
@@ -72,7 +122,7 @@ class TopSignatures:
         crashes = counts.get(number[0], 0) if number else 0
         return Standing(
             crashes,
-            self._installations(first_day, last_day, number)[number[0]] if crashes else 0,
+            self._installations_of(first_day, last_day, number)[number[0]] if crashes else 0,
             1 + sum(each > crashes for each in counts.values()) if crashes else None,
             len(counts),
             sum(counts.values()),
@@ -89,32 +139,58 @@ class TopSignatures:
     ) -> tuple[Mapping[int, Counter[int]], Mapping[int, Counter[str | None]]]:
         """Return the crashes of each signature by day, and by system."""
         source, condition, count = self._source(first_day, last_day, listed)
-        day, name = "day", "os_name"
-        if self._roll_up is None:
-            own = "(SELECT os_name FROM own WHERE own.n = crash.n)"
-            day = f"date / {MILLISECONDS_OF_DAY}"
-            name = f"CASE WHEN os_name = {OWN} THEN {own} ELSE coalesce(os_name, '') END"
-        sql = condition.select(f"signature, {day}, {name}, {count}", "GROUP BY 1, 2, 3", source)
+        name = self._dimension("os_name")
+        sql = condition.select(f"signature, {self._day}, {name}, {count}", "GROUP BY 1, 2, 3", source)
         days: dict[int, Counter[int]] = defaultdict(Counter)
         systems: dict[int, Counter[int | str]] = defaultdict(Counter)
         for signature, number, system, crashes in self._connection.execute(sql, condition.parameters):
             days[signature][number] += crashes
             systems[signature][system] += crashes
         words = sorted({system for each in systems.values() for system in each if isinstance(system, int)})
-        texts = self._by_number("SELECT id, text FROM word WHERE id IN ({})", words)
+        texts = texts_of(self._snapshot, "word", words)
         named: dict[int, Counter[str | None]] = defaultdict(Counter)
         for signature, each in systems.items():
             for system, crashes in each.items():
                 named[signature][(texts.get(system) if isinstance(system, int) else system) or None] += crashes
         return days, named
 
-    def _installations(self, first_day: date, last_day: date, listed: Sequence[int]) -> dict[int, int]:
-        """Return the known installations of each signature; an index has all that this needs."""
+    def _installations(self, first_day: date, last_day: date) -> dict[int, int]:
+        """Return the known installations of all signatures; this reads all crashes of these days."""
+        condition = self._of_crashes(first_day, last_day)
+        sql = condition.select("signature, count(DISTINCT installation)", "GROUP BY 1")
+        return dict(self._connection.execute(sql, condition.parameters).fetchall())
+
+    def _installations_of(self, first_day: date, last_day: date, listed: Sequence[int]) -> dict[int, int]:
+        """Return the known installations of each of these signatures; an index has all that this needs."""
         condition = self._of_crashes(first_day, last_day)
         sql = condition.also("signature = ?").select("count(DISTINCT installation)")
         return {
             number: self._connection.execute(sql, [*condition.parameters, number]).fetchone()[0] for number in listed
         }
+
+    def _days(self, first_day: date, last_day: date) -> dict[int, int]:
+        """Return all crashes of each day."""
+        source, condition, count = self._source(first_day, last_day)
+        sql = condition.select(f"{self._day}, {count}", "GROUP BY 1", source)
+        return dict(self._connection.execute(sql, condition.parameters).fetchall())
+
+    def _seen(self, listed: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Return when each signature was seen first and last."""
+        condition = self._records.also(f"signature IN ({', '.join('?' * len(listed))})", *listed)
+        sql = condition.select("signature, min(first), max(last)", "GROUP BY 1", "seen")
+        rows = self._connection.execute(sql, condition.parameters)
+        return {number: (first, last) for number, first, last in rows}
+
+    @property
+    def _day(self) -> str:
+        return f"date / {MILLISECONDS_OF_DAY}" if self._roll_up is None else "day"
+
+    def _dimension(self, name: str) -> str:
+        """Return the SQL of a dimension as the roll-up has it: the number of a word, a text, or the empty text."""
+        if self._roll_up is not None:
+            return name
+        own = f"(SELECT {name} FROM own WHERE own.n = crash.n)"  # nosec B608
+        return f"CASE WHEN {name} = {OWN} THEN {own} ELSE coalesce({name}, '') END"
 
     def _source(
         self, first_day: date, last_day: date, listed: Sequence[int] | None = None
@@ -132,12 +208,6 @@ class TopSignatures:
 
     def _of_crashes(self, first_day: date, last_day: date) -> Condition:
         return self._crashes.also("date >= ? AND date < ?", *day_range(first_day, last_day))
-
-    def _by_number(self, sql: str, numbers: Sequence[int]) -> dict[int, str]:
-        return {row[0]: row[1] for row in self._rows(sql, numbers) if row[0] != NO_SIGNATURE}
-
-    def _rows(self, sql: str, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql.format(", ".join("?" * len(numbers))), numbers).fetchall()
 
 
 def _ranks(counts: dict[int, int]) -> dict[int, int]:
