@@ -6,7 +6,6 @@ An address that names one symbol file shows that file, too: what is held under i
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +15,7 @@ from socorro_processor.errors import ConfigurationError, CrashStorageError, Quer
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.missed_symbols import NAME
-from socorro_processor.search.searchable import DATE, DIMENSIONS
+from socorro_processor.search.searchable import DATE
 from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.untrusted import joined, plain
 from socorro_processor.web.address import Address
@@ -35,6 +34,7 @@ MOST_BUILDS = 8
 """Symbol files whose builds are listed."""
 MOST_REPROCESSED = 1000
 """Crashes that a form puts into the queue again, the newest."""
+_CHOICES = 50
 _VALUES = 3
 
 
@@ -189,9 +189,8 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
     index = sources.search.index
     today = sources.search.today()
     first, last = days = address.days(today)
-    of_days = _between(first, last)
-    filters = (*address.filters, *of_days)
-    choices = {field: _values_of(index, field, first, last) for field in DIMENSIONS}
+    filters = (*address.filters, *_between(first, last))
+    choices = index.choices(first, last, size=_CHOICES)
     (facet,) = index.facets([NAME], filters, size=MOST_MISSING)
     crashes = index.count(filters)
     missing = []
@@ -213,17 +212,6 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
         missing,
         [_build(index, each, filters) for each in missing if each.state == "other builds"][:MOST_BUILDS],
     )
-
-
-def _values_of(index: CrashIndex, field: str, first: date, last: date) -> list[str]:
-    """Return the values that crashes of these days have, the most frequent first.
-
-    A facet would count installations, too, which takes five times as long.
-    """
-    counts: Counter[str] = Counter()
-    for day in index.histogram(first, last, by=field):
-        counts.update({str(value): crashes for value, crashes in day.by.items() if value is not None})
-    return [value for value, _ in counts.most_common()]
 
 
 def _between(first: date, last: date) -> tuple[Filter, ...]:
