@@ -96,7 +96,12 @@ class CrashGenerator:
             "java_stack_trace": f"java.lang.IllegalStateException at {self._phrase(4)}:{chance.randint(1, 900)}",
             "classifications": {"support": {"classification": chance.choice(_WORDS), "class_data": "none"}},
             "soft_errors": json.dumps([{"SuspendThreadsErrors": [self._word(), chance.randint(1, 90)]}]),
-            "processing": {"algorithm": 2026, "processor_version": "0.1.0", "siglists_version": "5d1c0a"},
+            "processing": {
+                "algorithm": 2026,
+                "processor_version": "0.1.0",
+                "siglists_version": "5d1c0a",
+                "missing_symbols": _missing_symbols(modules),
+            },
             "mac_crash_info": json.dumps({"num_records": 1, "message": self._phrase(4)}),
         }
 
@@ -124,6 +129,12 @@ class CrashGenerator:
 
     def _word(self) -> str:
         return self._random.choice(_WORDS)
+
+
+def _missing_symbols(modules: str) -> list[list[str | None]]:
+    """Return rows for half of the modules of a stack."""
+    named = [each.rpartition("/") for each in modules.split(";")]
+    return [[name, debug_id, name, None] for name, _, debug_id in named[::2]]
 
 
 def _weighted(chance: random.Random, values: tuple[tuple[str, int], ...]) -> str:

@@ -17,6 +17,8 @@ from socorro_processor.configuration import Configuration, read_day
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, SetAsideCrash, SetAsideState
 from socorro_processor.errors import ConfigurationError, InvalidCrashID
 from socorro_processor.layout import Row, counted_with_verb, print_table
+from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.monitoring.log import set_up_logging
 from socorro_processor.untrusted import plain
 
 _COLUMN_SHARES = (0.25, 0.15, 0.1, 0.05, 0.0)
@@ -38,6 +40,12 @@ def _add_requeue_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rejected", action="store_true", help="put back rejected crashes, not parked ones")
     parser.add_argument("--all", action="store_true", help="put back all of them")
     parser.add_argument("--dry-run", action="store_true", help="only say how many would be put back")
+
+
+def _add_reject_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_filters(parser)
+    parser.add_argument("--all", action="store_true", help="reject all parked crashes")
+    parser.add_argument("--dry-run", action="store_true", help="only say how many would be rejected")
 
 
 def _selected(queue: CrashQueueBase, state: SetAsideState, arguments: argparse.Namespace) -> Iterator[SetAsideCrash]:
@@ -63,8 +71,7 @@ def _names(word: str) -> set[str]:
 
 
 def _requeue(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    if not any((arguments.crash_ids, arguments.reason, arguments.queue, arguments.since, arguments.all)):
-        raise ConfigurationError("no crashes to put back: name crash ids, --reason, --queue or --since, or give --all")
+    _check_selection(arguments, "put back")
     state: SetAsideState = "rejected" if arguments.rejected else "parked"
     with closing(queue_for_reading(configuration)) as queue:
         selected = list(_selected(queue, state, arguments))
@@ -73,6 +80,41 @@ def _requeue(arguments: argparse.Namespace, configuration: Configuration) -> int
         print(json.dumps({"state": state, "requeued": requeued, "dry_run": arguments.dry_run}))
     else:
         print(counted_with_verb(requeued, f"{state} crash", f"{state} crashes", arguments.dry_run), "put back")
+    return _tell_missing(arguments, state, selected)
+
+
+def _reject(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    _check_selection(arguments, "reject")
+    rejected = 0
+    with closing(queue_for_reading(configuration)) as queue:
+        selected = list(_selected(queue, "parked", arguments))
+        if arguments.dry_run:
+            rejected = len(selected)
+        elif selected:
+            set_up_logging(configuration.values.logging)
+            with closing(AuditLog(configuration.values.logging)) as audit:
+                try:
+                    for crash in selected:
+                        rejected += queue.reject_parked(crash)
+                finally:
+                    # Also if the queue fails half-way.
+                    words = counted_with_verb(rejected, "parked crash", "parked crashes")
+                    audit.write(f"{words} rejected", {"rejected": str(rejected)})
+    if arguments.json:
+        print(json.dumps({"rejected": rejected, "dry_run": arguments.dry_run}))
+    else:
+        print(counted_with_verb(rejected, "parked crash", "parked crashes", arguments.dry_run), "rejected")
+    return _tell_missing(arguments, "parked", selected)
+
+
+def _check_selection(arguments: argparse.Namespace, verb: str) -> None:
+    """Raise ConfigurationError if the arguments select nothing."""
+    if not any((arguments.crash_ids, arguments.reason, arguments.queue, arguments.since, arguments.all)):
+        raise ConfigurationError(f"no crashes to {verb}: name crash ids, --reason, --queue or --since, or give --all")
+
+
+def _tell_missing(arguments: argparse.Namespace, state: SetAsideState, selected: list[SetAsideCrash]) -> int:
+    """Name the crashes that were asked for and are not there; return the exit code."""
     selected_ids = {crash.crash_id for crash in selected}
     missing = {word for word in arguments.crash_ids if selected_ids.isdisjoint(_names(word))}
     for word in sorted(missing):
@@ -125,6 +167,20 @@ _REQUEUE = Command(
     sections=_SECTIONS,
 )
 
+_REJECT = Command(
+    name="queue reject",
+    summary="Give parked crashes up: they become rejected ones, of which only the newest are kept.",
+    description=(
+        "Nothing is removed from any store, and `socorro queue requeue --rejected` puts them back as long as the queue "
+        "keeps them. Who rejected how many is written to the log, and to logging.audit_file."
+    ),
+    exit_codes={1: "failed, or not all crash ids that were named were rejected"},
+    example="socorro queue reject --reason='too large' --dry-run",
+    run=_reject,
+    add_arguments=_add_reject_arguments,
+    sections=(*_SECTIONS, "logging"),
+)
+
 COMMAND = family(
     name="queue",
     summary="Show the queues and what was set aside, and put that back.",
@@ -139,6 +195,7 @@ COMMAND = family(
             "rejected", "Each is not a crash id, or its crash was not found. Only the newest are kept."
         ),
         "requeue": _REQUEUE,
+        "reject": _REJECT,
         "purge": queue_purge.COMMAND,
     },
 )

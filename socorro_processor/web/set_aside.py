@@ -26,7 +26,7 @@ DEEDS: tuple[Deed, ...] = ("put back", "reject")
 
 _LONGEST_KIND = 300
 """Characters of a reason that tell its kind."""
-_VARIES = re.compile(r"(?:bp-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-fA-F]+|(?<![A-Za-z_])\d[\d,.]*\b")
+_VARIES = re.compile(r"(?:bp-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-fA-F]+|(?<!\w)\d[\d,.]*\b")
 
 
 class Kind(NamedTuple):

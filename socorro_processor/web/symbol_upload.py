@@ -27,6 +27,7 @@ from socorro_processor.collector.multipart import MultipartReader
 from socorro_processor.collector.refusal import Refused, malformed
 from socorro_processor.configuration import DotDict
 from socorro_processor.errors import SocorroError
+from socorro_processor.layout import counted
 from socorro_processor.stackwalk.local_symbols import REFUSED, LocalSymbols
 from socorro_processor.stackwalk.new_symbols import SymbolFileMaker, find_symbols
 from socorro_processor.symbols.layout import SymbolFileID
@@ -34,6 +35,7 @@ from socorro_processor.web.zip_upload import MAGIC, NotUnpacked, file_name, unpa
 
 logger = logging.getLogger(__name__)
 
+LEFT_OUT = "left out"
 INCOMING = ".incoming"
 """The directory of uploads below the store, which no symbol file's name begins with."""
 _MOST_UPLOADS = 8
@@ -67,7 +69,7 @@ class UploadedSymbols(NamedTuple):
     name: str
     """As it was sent."""
     result: str
-    """A word: added, replaced, already there, or refused."""
+    """A word: added, replaced, already there, left out, or refused."""
     identity: SymbolFileID | None
     words: str = ""
     """A reason, or a note."""
@@ -149,6 +151,8 @@ class SymbolUpload:
         self._received = self._written = 0
         self._names: dict[Path, str] = {}
         """The names of the files as they were sent."""
+        self._zipped: set[Path] = set()
+        """The files that came in zip files."""
         self._file: BinaryIO | None = None
         self._is_over = False
 
@@ -229,8 +233,13 @@ class SymbolUpload:
             if addition.wanted is not None:
                 self._uploads.forget(addition.wanted.path)
             yield UploadedSymbols(name, addition.result, addition.wanted, self._without_places(addition.reason))
-        for name in left.values():
-            yield UploadedSymbols(name[:_LONGEST_NAME], REFUSED, None, _NOT_SYMBOLS)
+        # A zip file of a build holds all sorts of files; one that holds no symbols at all was a mistake.
+        others = [path for path in left if path in self._zipped] if found else []
+        if others:
+            yield UploadedSymbols(f"{counted(len(others), 'other file')} in zip files", LEFT_OUT, None)
+        for path, name in left.items():
+            if path not in others:
+                yield UploadedSymbols(name[:_LONGEST_NAME], REFUSED, None, _NOT_SYMBOLS)
 
     def _unpack(self) -> Iterator[UploadedSymbols]:
         """Put the files of zip files in the place of these; yield those that cannot be unpacked."""
@@ -247,6 +256,7 @@ class SymbolUpload:
                         yield UploadedSymbols(shown[:_LONGEST_NAME], REFUSED, None, each.reason)
                     else:
                         self._names[each.path] = shown
+                        self._zipped.add(each.path)
             except NotUnpacked as error:
                 yield UploadedSymbols(name[:_LONGEST_NAME], REFUSED, None, str(error))
             path.unlink()

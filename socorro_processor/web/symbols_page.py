@@ -16,7 +16,6 @@ from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.missed_symbols import NAME, item_of, read_item
-from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.untrusted import joined, plain
 from socorro_processor.web.address import Address
@@ -187,12 +186,8 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
     index = sources.search.index
     today = sources.search.today()
     days = address.days(today)
-    of_days = filters_of_days(days)
-    filters = (*address.filters, *of_days)
-    choices = {
-        facet.field: [str(each.value) for each in facet.values]
-        for facet in index.facets(DIMENSIONS, of_days, size=_CHOICES)
-    }
+    filters = (*address.filters, *filters_of_days(days))
+    choices = index.choices(*days, size=_CHOICES)
     (facet,) = index.facets([NAME], filters, size=MOST_MISSING)
     crashes = index.count(filters)
     missing = []
@@ -208,7 +203,7 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
         )
     return Counts(
         "",
-        index.state().problem,
+        " ".join(sources.search.notices()),
         filter_bar(address, days, today, choices),
         crashes,
         crashes - facet.missing,

@@ -41,7 +41,7 @@ def test_the_first_word_is_a_command(complete):
 
 
 def test_the_word_behind_a_command_is_one_of_its_subcommands_or_choices(complete):
-    assert complete("queue", "") == ["status", "parked", "rejected", "requeue", "purge"]
+    assert complete("queue", "") == ["status", "parked", "rejected", "requeue", "reject", "purge"]
     assert complete("queue", "purge", "p") == ["priority", "parked"]
     assert complete("symbols", "man") == ["manage"]
 

@@ -17,6 +17,7 @@ LOOKS = {
     "queue parked": 0,
     "queue rejected": 0,
     "queue requeue --all": 0,
+    "queue reject --all": 0,
     "queue purge normal --dry-run": 0,
     "list": 1,
     f"show {CRASH_ID}": 1,

@@ -191,10 +191,41 @@ def test_a_crash_id_that_is_not_parked_is_reported(socorro):
     assert "nowhere is not parked" in out
 
 
+# reject
+
+
+def test_parked_crashes_with_a_reason_are_rejected_and_the_rest_stays(socorro, queue):
+    assert socorro("reject", "--reason=too large")[:2] == (0, "1 parked crash was rejected\n")
+    assert [crash.crash_id for crash in queue.set_aside("parked")] == [SLOW]
+    assert [crash.crash_id for crash in queue.set_aside("rejected")] == ["no id", LARGE]
+
+
+def test_without_a_selection_nothing_is_rejected(socorro, queue):
+    code, _, err = socorro("reject")
+    assert (code, "name crash ids" in err) == (2, True)
+    assert queue.depths().parked == 2
+
+
+def test_a_dry_run_rejects_nothing(socorro, queue):
+    assert socorro("reject", "--all", "--dry-run", "--json")[:2] == (0, '{"rejected": 2, "dry_run": true}\n')
+    assert queue.depths().parked == 2
+
+
+def test_a_crash_id_that_is_not_parked_is_not_rejected_and_named(socorro):
+    assert socorro("reject", "nowhere")[:2] == (1, "0 parked crashes were rejected\nnowhere is not parked\n")
+
+
+def test_a_rejection_is_recorded_with_who_did_it(socorro, tmp_path):
+    audit = tmp_path / "audit"
+    assert socorro("reject", "--all", f"--logging.audit_file={audit}")[0] == 0
+    (line,) = audit.read_text().splitlines()
+    assert re.search(r" INFO 2 parked crashes were rejected by=\S+ .*host=\S+ rejected=2$", line)
+
+
 def test_an_unknown_subcommand_is_refused(socorro):
     code, _, err = socorro()
     assert code == 2
-    assert err == "socorro: queue needs a command: status, parked, rejected, requeue, purge\n"
+    assert err == "socorro: queue needs a command: status, parked, rejected, requeue, reject, purge\n"
 
 
 # purge
