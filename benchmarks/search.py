@@ -39,6 +39,7 @@ _LAST = LAST_DAY.date() - timedelta(days=1)
 _WEEK = _LAST - timedelta(days=6)
 _FIRST = _LAST - timedelta(days=DAYS - 1)
 _FACETS = ("product", "version", "release_channel", "os_name", "reason", "process_type")
+_FIELDS_OF_SIGNATURE = ("os_name", "reason", "address", "proto_signature", "modules_in_stack")
 
 Query = Callable[[CrashIndex, str], Any]
 
@@ -62,6 +63,14 @@ QUERIES: tuple[tuple[str, str, Query], ...] = (
         "days by version, of all days",
         lambda index, signature: index.histogram(_FIRST, _LAST, read_filters([f"signature={signature}"]), by="version"),
     ),
+    ("/signature", "rank in 7 days", lambda index, signature: index.standing(signature, _WEEK, _LAST)),
+    (
+        "/signature",
+        "newest 20,000 by 5 fields",
+        lambda index, signature: index.newest(
+            read_filters([f"signature={signature}"]), fields=_FIELDS_OF_SIGNATURE, size=1000, limit=20_000
+        ),
+    ),
     ("/signature", "count", lambda index, signature: index.count(read_filters([f"signature={signature}"]))),
     ("/signature", "newest", lambda index, signature: index.find(read_filters([f"signature={signature}"]))),
     *(
@@ -70,7 +79,7 @@ QUERIES: tuple[tuple[str, str, Query], ...] = (
             f"facet {name}",
             lambda index, signature, name=name: index.facets([name], read_filters([f"signature={signature}"])),
         )
-        for name in ("os_name", "reason", "address", "proto_signature", "modules_in_stack")
+        for name in _FIELDS_OF_SIGNATURE
     ),
     ("/search", "newest", lambda index, _: index.find()),
     ("/search", "count of all", lambda index, _: index.count()),

@@ -10,12 +10,11 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from socorro_processor.crashqueue.base import SET_ASIDE_STATES, CrashQueueBase
 from socorro_processor.crashstorage.base import CrashStorageBase, each_store
-from socorro_processor.errors import CrashIDNotFound, CrashQueueError, CrashStorageError
-from socorro_processor.monitoring.audit import AuditLog
+from socorro_processor.errors import CrashIDNotFound, CrashQueueError, CrashStorageError, SocorroError
 from socorro_processor.monitoring.log import stack_of
 
 logger = logging.getLogger(__name__)
@@ -59,10 +58,16 @@ class CrashToRemove:
         return ", ".join(name for name, result in self.stores.items() if result.state == state)
 
 
+class Record(Protocol):
+    """Receives a line for each crash, such as an AuditLog."""
+
+    def write(self, message: str, fields: Mapping[str, str]) -> None: ...
+
+
 class Removal:
     """Removes crashes from each of these stores, and from those inside them, even if some fail."""
 
-    def __init__(self, stores: Mapping[str, CrashStorageBase], audit: AuditLog | None) -> None:
+    def __init__(self, stores: Mapping[str, CrashStorageBase], audit: Record | None) -> None:
         """Without an ``audit`` it only tells what the stores have."""
         self._stores = dict(each_store(stores))
         self._audit = audit
@@ -105,7 +110,7 @@ class Removal:
             logger.error("%s (%s) has a bug: %s", name, type(store).__name__, stack_of(error))
             return StoreResult("failed", error=f"{type(store).__name__} has a bug, {type(error).__name__}: see the log")
 
-    def _record(self, audit: AuditLog, crash: CrashToRemove) -> None:
+    def _record(self, audit: Record, crash: CrashToRemove) -> None:
         removed, failed, nothing = (crash.names(state) for state in ("removed", "failed", "nothing"))
         outcome = "removal failed" if failed else "removed" if removed else "nothing to remove"
         places = {"from": removed, "not_from": failed, "not_in": nothing}
@@ -131,6 +136,32 @@ def find_in_queue(queue: CrashQueueBase, crashes: Sequence[CrashToRemove]) -> No
         if getattr(depths, state):
             for crash_id in {crash.crash_id for crash in queue.set_aside(state)} & by_id.keys():
                 by_id[crash_id].queue.append(state)
+
+
+class QueueCannotTell(SocorroError):
+    """Crashes wait, and the queue cannot tell which."""
+
+
+class NeededCrashes:
+    """Tells which crashes a processor, or an operator, will need: they wait, are in work or are parked."""
+
+    def __init__(self, queue: CrashQueueBase) -> None:
+        """Raises CrashQueueError. Crashes that are parked later are not known."""
+        self._queue = queue
+        self._parked = {crash.crash_id for crash in queue.set_aside("parked")}
+
+    def among(self, crash_ids: Sequence[str]) -> set[str]:
+        """Return those of a few crashes that are needed. Raises CrashQueueError, and QueueCannotTell."""
+        pending = self._queue.pending(crash_ids)
+        if pending is None:
+            depths = self._queue.depths()
+            waiting = depths.suspect + sum(
+                each.waiting + each.delayed + each.in_flight for each in depths.queues.values()
+            )
+            if waiting:
+                raise QueueCannotTell(f"{waiting} crashes wait, and the queue cannot tell which")
+            pending = set()
+        return pending | self._parked.intersection(crash_ids)
 
 
 def may_be_in_work(queue: CrashQueueBase | None, crash_ids: Collection[str]) -> list[str]:

@@ -56,9 +56,14 @@ async def _ask(app: ASGIApp, path: str, method: str, headers: Mapping[str, str],
     }
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
     answer = Answer()
+    is_answered = asyncio.Event()
 
     async def receive() -> Message:
-        return messages.pop() if messages else {"type": "http.disconnect"}
+        if messages:
+            return messages.pop()
+        # A client that went away before would not get the whole of a long answer.
+        await is_answered.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -66,6 +71,8 @@ async def _ask(app: ASGIApp, path: str, method: str, headers: Mapping[str, str],
             answer.headers = [(name.decode(), value.decode()) for name, value in message.get("headers", [])]
         else:
             answer.body += message.get("body", b"")
+            if not message.get("more_body", False):
+                is_answered.set()
 
     await app(scope, receive, send)
     return answer

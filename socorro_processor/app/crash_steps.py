@@ -90,9 +90,9 @@ class CrashSteps:
 
         ``first_time`` means that this is not a retry, so that an earlier result makes it a reprocessing; ``is_new``
         that nobody asked for it to be processed again. A result worse than the earlier one is not saved, unless the
-        kind of work in ``history`` is FORCE. Raises a CrashStorageError of the source, NotSavedError, or
-        ProcessingEnvironmentError: then some stores, or all, lack the result, which is kept for a while so that the
-        next attempt writes only what is missing.
+        kind of work in ``history`` is FORCE and the dumps are still there. Raises a CrashStorageError of the source,
+        NotSavedError, or ProcessingEnvironmentError: then some stores, or all, lack the result, which is kept for a
+        while so that the next attempt writes only what is missing.
         """
         with collecting_durations() as durations, ExitStack() as closing:
 
@@ -184,7 +184,9 @@ class CrashSteps:
         crash.processed["processing"]["durations"] = {
             step: round(durations[step], 6) for step in ("fetch", "stackwalk", "rules") if step in durations
         }
-        processed, because = _never_worse(crash.processed, earlier if history.work != FORCE else None, dumps)
+        # Nothing could bring the stack back: dumps that were removed never come again.
+        may_be_worse = history.work == FORCE and not self._source.dumps_removed(crash_id)
+        processed, because = _never_worse(crash.processed, None if may_be_worse else earlier, dumps)
         return _Crash(crash.raw, processed, dumps, uuid.uuid4().hex[:16], (), because)
 
     def _save(self, crash_id: str, crash: _Crash) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.collector.collector import Collector
 from socorro_processor.configuration import Namespace
+from socorro_processor.retention import bounds
 from socorro_processor.web import options as web_options
 
 
@@ -13,4 +14,5 @@ def all_options() -> Namespace:
     options: Namespace = ProcessorApp.get_required_config()
     options.collector = Collector.get_required_config()
     options.web = web_options.required_config
+    options.retention = bounds.required_config
     return options

@@ -20,10 +20,11 @@ from socorro_processor.app.former_crashes import former_crash_warning
 from socorro_processor.cli.command import Command, build_component, component_class
 from socorro_processor.cli.standard_error import say
 from socorro_processor.cli.symbol_checks import symbol_checks
-from socorro_processor.configuration import Configuration, components
+from socorro_processor.configuration import Configuration, DotDict, components
 from socorro_processor.crashstorage.base import CrashStorageBase, each_store
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.errors import SocorroError
+from socorro_processor.retention.disks import DiskWatch, disk_places
 from socorro_processor.search.crash_search import NO_INDEX, index_place
 from socorro_processor.untrusted import plain
 
@@ -83,6 +84,7 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
         yield _finding(part, component, check)
     base = values.app.temporary_directory
     yield _finding("app.temporary_directory", base, partial(temporary_directory.examine, base))
+    yield _finding("disks", "", partial(_disks, values))
 
 
 def _finding(part: str, component: str, check: Check) -> Finding:
@@ -155,6 +157,13 @@ def _stores(name: str, configuration: Configuration) -> Iterator[Finding]:
                 yield Finding(part, component, note=f"{component} has no check", checked=False)
 
 
+def _disks(values: DotDict) -> tuple[str, str]:
+    places = disk_places(values)
+    for disk in DiskWatch(places, values.retention.disk_low).look():
+        logger.warning("%s; make room there", disk)
+    return ", ".join(places), ""
+
+
 def _store(store: CrashStorageBase) -> tuple[str, str]:
     return type(store).__name__, store.examine()
 
@@ -180,8 +189,8 @@ COMMAND = Command(
     summary="Check the configuration and each service that it names; say what to do.",
     description=(
         "It also checks the stackwalker and its sandbox, the signature lists, the reference data, symbols, their cache "
-        "and their sources, and the directory for temporary files. Nothing is changed; what a processor makes when it "
-        "needs it is listed as `will be made`.\n\n"
+        "and their sources, the directory for temporary files, and the room on disks. Nothing is changed; what a "
+        "processor makes when it needs it is listed as `will be made`.\n\n"
         "A warning means that something works, but not as it should. Parts that have no check are marked with --."
     ),
     exit_codes={0: "everything can work", 1: "something cannot"},

@@ -29,6 +29,8 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
         raw_crash_file = directory / "raw_crash.json"
         raw_crash_file.write_bytes(encode(raw_crash))
         files = [raw_crash_file, *store.get_raw_dumps_as_files(crash_id, directory, say).values()]
+        if reason := store.dumps_removed(crash_id):
+            say(f"the dumps and attachments of {crash_id} were removed {reason}")
     except OSError as error:
         raise SocorroError(f"cannot write to {directory}: {error.strerror}") from error
     finally:

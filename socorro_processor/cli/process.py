@@ -98,7 +98,8 @@ def _process_ids(arguments: argparse.Namespace, configuration: Configuration) ->
                         closing(AuditLog(configuration.values.logging, needs_file=False))
                     )
                     audit.write_kept(crash_id, result.kept_because)
-                    say(f"{crash_id} keeps its earlier result (--force replaces it): {result.kept_because}")
+                    hint = "" if arguments.force else " (--force replaces it)"
+                    say(f"{crash_id} keeps its earlier result{hint}: {result.kept_because}")
                 print(f"{crash_id} {plain(result.signature)}")
     return 1 if failed else 0
 

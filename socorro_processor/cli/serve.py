@@ -13,6 +13,8 @@ from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.errors import SocorroError
 from socorro_processor.machine.malloc import keep_memory_flat
 from socorro_processor.monitoring.log import set_up_logging
+from socorro_processor.retention.bounds import Bounds
+from socorro_processor.retention.keeper import bounded_root
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ def _say_where(origin: str, configuration: Configuration) -> None:
         f"Then open {origin}/report/CRASH_ID, with the id that it prints.",
     ]
     if source.crashstorage_class is FileSystemCrashStorage:
+        if root := bounded_root(configuration.values):
+            lines.append(Bounds.of(configuration.values.retention, root).in_words())
         lines.append(f"Crashes are kept in {Path(source.root).absolute()}. Ctrl-C ends the server.")
     print("\n".join(lines), flush=True)
 

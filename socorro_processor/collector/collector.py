@@ -208,6 +208,10 @@ class Collector(RequiredConfig):
         METRICS.increment("collector.refused")
         self._refused.add(refused.status, refused.code, refused.words, size, client)
 
+    def holds(self, crash_id: str) -> bool:
+        """Return True if a crash is still in the spool, so that it may be in the store, and not in the queue yet."""
+        return self._spool.holds(crash_id)
+
     def refused_uploads(self) -> list[RefusedUpload]:
         """Return the last refused uploads, the newest first."""
         return self._refused.newest_first()

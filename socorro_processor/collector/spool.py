@@ -125,6 +125,11 @@ class Spool:
         with self._changed:
             return self._entries.find(crash_id)
 
+    def holds(self, crash_id: str) -> bool:
+        """Return True if a crash is yet to be handed over, or was set aside; its throttle digit may be another."""
+        with self._changed:
+            return self._entries.find(crash_id) is not None or without_throttle_digit(crash_id) in self._aside
+
     def find_set_aside(self, crash_id: str) -> Contents | None:
         """Return the contents of a crash that was set aside, also with another throttle digit.
 

@@ -19,7 +19,7 @@ from socorro_processor.crashstorage.base import MAIN_DUMP
 
 _MAXIMUM_NAME = 100
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_.-]+", re.ASCII)
-_RESERVED = frozenset(("dump", "crash_report", "dump_names", "processed_crash", "raw_crash"))
+_RESERVED = frozenset(("dump", "crash_report", "dump_names", "dumps_removed", "processed_crash", "raw_crash"))
 """Stores keep something else of a crash under these names."""
 _MAGIC = max(len(GZIP_MAGIC), len(ZSTD_MAGIC))
 

@@ -290,6 +290,13 @@ class CrashQueueBase(RequiredConfig):
         """
         raise NotImplementedError
 
+    def reject_parked(self, crash: SetAsideCrash) -> bool:
+        """Give a parked crash up: it becomes a rejected one, of which only the newest are kept.
+
+        Return False if it is not there any more. Raises CrashQueueError if the queue cannot do this.
+        """
+        raise CrashQueueError(f"{type(self).__name__} cannot reject a parked crash: purge the parked ones")
+
     def purge(self, name: QueueName | SetAsideState) -> int:
         """Forget the crash ids that wait or are delayed in a queue, or that were set aside; return their number.
 

@@ -160,6 +160,13 @@ class CrashStorageBase(RequiredConfig):
         """Remove everything that the store has of a crash. Raises CrashIDNotFound if it has nothing."""
         raise NotImplementedError
 
+    def dumps_removed(self, crash_id: str) -> str:
+        """Return why the dumps of a crash were removed, in words; empty if they were not, or the store cannot tell.
+
+        The crash itself is still there. Raises a CrashStorageError if the store cannot be read.
+        """
+        return ""
+
     def setup(self) -> None:
         """Make the bucket, schema or template that the store needs. Safe to run again."""
 

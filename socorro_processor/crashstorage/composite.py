@@ -95,6 +95,9 @@ class CompositeCrashStorage(CrashStorageBase):
         if not removed:
             raise CrashIDNotFound(f"none of {', '.join(self._stores)} has a crash {crash_id} to remove")
 
+    def dumps_removed(self, crash_id: str) -> str:
+        return next(filter(None, (store.dumps_removed(crash_id) for store in self._stores.values())), "")
+
     def setup(self) -> None:
         self._each(lambda name, store: store.setup())
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import DAYS_AHEAD, check_crash_id, today
 from socorro_processor.crashstorage.base import Dump, RawCrash
-from socorro_processor.crashstorage.keys import processed_crash_key, raw_crash_keys
+from socorro_processor.crashstorage.keys import dumps_removed_key, processed_crash_key, raw_crash_keys
 from socorro_processor.crashstorage.newest import Age, CrashSummary, Newest, crash_ids_in_batches, select_summaries
 from socorro_processor.crashstorage.objects import NoSuchObject, ObjectCrashStorage, ObjectTooLarge
 from socorro_processor.errors import (
@@ -47,6 +47,8 @@ _DIRECTORY_TRIES = 100
 """Tries to put a file into a new directory, which a removal may take away while it is empty."""
 
 _PROCESSED = "v1/processed_crash"
+
+_LONGEST_REASON = 10_000  # bytes
 
 _BATCH = 10_000
 """Crashes that a search has in memory at once, about 3 MB."""
@@ -103,7 +105,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     def new_crashes(self) -> Iterator[str]:
         """Return the ids of the raw crashes here that have no processed crash."""
-        with _translate_errors("list the crashes in", self._root):
+        with translate_errors("list the crashes in", self._root):
             self._check_tops("v2")
             for path in self._root.glob("v2/raw_crash/*/*/*"):
                 # Any other file there is being written, or is not ours.
@@ -125,6 +127,8 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     def save_raw_crash(self, raw_crash: RawCrash, dumps: Mapping[str, Dump], crash_id: str) -> None:
         self._make(*_TOPS)
+        # If this process dies now, the dumps are missing without a reason; a wrong reason would be worse.
+        self.delete(dumps_removed_key(crash_id))
         super().save_raw_crash(raw_crash, dumps, crash_id)
         # The directory has few files: those of one day with the same three digits.
         _sweep(self._path(raw_crash_keys(crash_id)[0]).parent)
@@ -133,32 +137,32 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         path = self._path(key)
         self._make(self._top_of(path))
         if isinstance(content, bytes):
-            with _translate_errors("write", path), self._replacing(path) as target:
+            with translate_errors("write", path), self._replacing(path) as target:
                 write_all(target.fileno(), content)
             return
         source_path = Path(content)
-        with _translate_errors("read the dump", source_path):
+        with translate_errors("read the dump", source_path):
             source = source_path.open("rb", buffering=0)
-        with source, _translate_errors("write", path), self._replacing(path) as target:
+        with source, translate_errors("write", path), self._replacing(path) as target:
             _copy(source, target)
 
     def get(self, key: str, maximum_size: int | None = None) -> bytes:
         path = self._path(key)
-        with _translate_errors("read", path), self._open(path, maximum_size) as source:
+        with translate_errors("read", path), self._open(path, maximum_size) as source:
             return source.read()
 
     def fetch(self, key: str, path: Path, maximum_size: int) -> None:
         # Copied, not linked, because the reader may change its file.
         stored = self._path(key)
-        with _translate_errors("read", stored):
+        with translate_errors("read", stored):
             source = self._open(stored, maximum_size)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with source, _translate_errors("write", path), os.fdopen(os.open(path, flags, 0o600), "wb", 0) as target:
+        with source, translate_errors("write", path), os.fdopen(os.open(path, flags, 0o600), "wb", 0) as target:
             _copy(source, target)
 
     def delete(self, key: str) -> bool:
         path = self._path(key)
-        with _translate_errors("remove", path):
+        with translate_errors("remove", path):
             try:
                 path.unlink()
             except FileNotFoundError:
@@ -175,7 +179,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
     def are_absent(self, keys: Iterable[str]) -> Iterator[bool]:
         for key in keys:
             path = self._path(key)
-            with _translate_errors("look for", path):
+            with translate_errors("look for", path):
                 try:
                     is_absent = not stat.S_ISREG(path.lstat().st_mode)
                 except FileNotFoundError:
@@ -194,17 +198,22 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     def _list(self, folder: str) -> list[str]:
         path = self._path(folder)
-        with _translate_errors("list", path):
+        with translate_errors("list", path):
             try:
                 return sorted(each.name for each in path.iterdir())
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
+    def _parts(self, crash_id: str) -> dict[str, str]:
+        parts = super()._parts(crash_id)
+        last = parts.popitem()
+        return {**parts, dumps_removed_key(crash_id): "reason why its dumps were removed", last[0]: last[1]}
+
     def _newest_ages(self, size: int, before: Age | None, *, with_raw: bool) -> list[Age]:
         newest = Newest(size, before)
         # The age of a crash id dated further in the future is that of its file.
         ahead = f"{today() + timedelta(days=DAYS_AHEAD):%y%m%d}"
-        with _translate_errors("list the crashes in", self._root):
+        with translate_errors("list the crashes in", self._root):
             for folder in self._folders_of_ages(newest, ahead, with_raw=with_raw):
                 for entry in self._entries(folder):
                     with contextlib.suppress(InvalidCrashID, FileNotFoundError):
@@ -237,7 +246,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         """Yield the entries of a folder; unlike ``_list``, without all names in memory."""
         path = self._path(folder)
         with (
-            _translate_errors("list", path),
+            translate_errors("list", path),
             contextlib.suppress(FileNotFoundError, NotADirectoryError),
             os.scandir(path) as entries,
         ):
@@ -269,12 +278,18 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         for digits in self._list("v2/raw_crash"):
             yield from (f"v2/raw_crash/{digits}/{day}" for day in self._list(f"v2/raw_crash/{digits}"))
 
+    def dumps_removed(self, crash_id: str) -> str:
+        try:
+            return self.get(dumps_removed_key(crash_id), _LONGEST_REASON).decode("utf-8", "replace")
+        except NoSuchObject:
+            return ""
+
     def setup(self) -> None:
         self._make(*_TOPS)
 
     def check(self) -> None:
         """Raise TransientStorageError if a save would fail. A store without a crash is fine if a save can make it."""
-        with _translate_errors("write in", self._root):
+        with translate_errors("write in", self._root):
             self._check_tops()
             if not check_writable(self._root / "v1"):
                 return
@@ -289,12 +304,12 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
     def examine(self) -> str:
         directories = [self._root / top for top in _TOPS]
-        with _translate_errors("list", self._root), contextlib.suppress(FileNotFoundError):
+        with translate_errors("list", self._root), contextlib.suppress(FileNotFoundError):
             self._check_tops()
             directories += [path for path in (self._root / "v1").iterdir() if path.is_dir()]
         exist = []
         for directory in directories:
-            with _translate_errors("write in", directory):
+            with translate_errors("write in", directory):
                 exist.append(check_writable(directory))
                 check_room(directory)
         return "" if any(exist) else f"{self._root} will be made"
@@ -324,7 +339,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
         times = {}
         for key in keys:
             with (
-                _translate_errors("look for", self._path(key)),
+                translate_errors("look for", self._path(key)),
                 contextlib.suppress(FileNotFoundError, NotADirectoryError),
             ):
                 times[key] = self._path(key).lstat().st_mtime
@@ -345,7 +360,7 @@ class FileSystemCrashStorage(ObjectCrashStorage):
 
         If one that existed is missing, its file system is not mounted any more: nothing may be written in its place.
         """
-        with _translate_errors("make the store in", self._root):
+        with translate_errors("make the store in", self._root):
             self._check_tops()
             for top in tops:
                 if top not in self._seen:
@@ -488,7 +503,7 @@ def _remove_left_over(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _translate_errors(doing: str, path: Path) -> Iterator[None]:
+def translate_errors(doing: str, path: Path) -> Iterator[None]:
     """Raise an OSError as a CrashStorageError: nearly always the file system is at fault, not the crash."""
     try:
         yield

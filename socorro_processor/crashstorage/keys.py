@@ -6,6 +6,7 @@
 | dump names | ``v1/dump_names/{id}``, a JSON list |
 | dump | ``v1/{dump name}/{id}``; the main one ``v1/dump/{id}`` |
 | processed crash | ``v1/processed_crash/{id}`` |
+| why dumps were removed | ``v1/dumps_removed/{id}``, in words; only if they were, and the crash stays |
 | crash report (a subset, for telemetry) | ``v1/crash_report/{yyyymmdd}/{id}`` |
 
 Every function raises InvalidCrashID if its argument is not a crash id, so each key is safe as a path.
@@ -23,7 +24,7 @@ from socorro_processor.errors import InvalidCrashID, PermanentStorageError
 from socorro_processor.serialization import Note, NotJSON, decode
 
 _MAIN_DUMP_KEY = "dump"
-_RESERVED = frozenset((_MAIN_DUMP_KEY, "crash_report", "dump_names", "processed_crash", "raw_crash"))
+_RESERVED = frozenset((_MAIN_DUMP_KEY, "crash_report", "dump_names", "dumps_removed", "processed_crash", "raw_crash"))
 """Names of other objects: a dump with such a name would replace one."""
 
 _NAMES_IN_NOTE = 3
@@ -80,6 +81,10 @@ def crash_report_key(crash_id: str) -> str:
 
 def dump_names_key(crash_id: str) -> str:
     return f"v1/dump_names/{check_crash_id(crash_id)}"
+
+
+def dumps_removed_key(crash_id: str) -> str:
+    return f"v1/dumps_removed/{check_crash_id(crash_id)}"
 
 
 def dump_key(crash_id: str, name: str | None) -> str:

@@ -18,12 +18,13 @@ from socorro_processor.configuration import components
 from socorro_processor.crash_id import crash_date
 from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
-from socorro_processor.crashstorage.keys import dump_names_key, processed_crash_key
+from socorro_processor.crashstorage.keys import dump_names_key, dumps_removed_key, processed_crash_key
 from socorro_processor.errors import CrashIDNotFound
 from socorro_processor.jobs import retention
 from socorro_processor.jobs.job import Job, JobOutcome, Work
 from socorro_processor.jobs.retention import NotRemoved, Retention
 from socorro_processor.monitoring.metrics import METRICS
+from socorro_processor.removal import NeededCrashes, QueueCannotTell
 from socorro_processor.search.sqlite.crashstorage import HasSearchIndex, SQLiteSearchIndex
 
 _BATCH = 1000
@@ -90,10 +91,9 @@ class Cleanup:
         self._work = work
         self._indexes = indexes
         self._store = store
-        self._queue = queue
         self._rule = Retention("days", days, "cron.filesystem_cleanup.retention_days")
         self._oldest = work.today - timedelta(days=days)
-        self._parked = {crash.crash_id for crash in queue.set_aside("parked")}
+        self._needed = NeededCrashes(queue)
 
     def run(self) -> int:
         """Remove the old crashes. Return their number."""
@@ -119,33 +119,30 @@ class Cleanup:
             )
         return removed.total()
 
+    def _files_of(self, crash_id: str) -> dict[str, float]:
+        """Return the times of the files that tell the age of a crash, by key: that its dumps went does not."""
+        files = self._store.files_of(crash_id)
+        return {key: moment for key, moment in files.items() if key != dumps_removed_key(crash_id)} or files
+
     def _day(self, key: str) -> date:
         """Return the day of the crash with this key: that of its id, or of its files if the id is in the future."""
         day = crash_date(_crash_id(key))
         if day <= self._work.today + _AHEAD:
             return day
-        return max(map(_date, self._store.files_of(_crash_id(key)).values()), default=day)
+        return max(map(_date, self._files_of(_crash_id(key)).values()), default=day)
 
     def _is_expired(self, key: str) -> bool:
         """Return True if the crash may be removed and ``key`` is its first."""
-        files = self._store.files_of(_crash_id(key))
+        files = self._files_of(_crash_id(key))
         return next(iter(files), "") == key and max(map(_date, files.values())) < self._oldest
 
     def _unneeded_keys(self, keys: list[str]) -> Iterator[str]:
         """Yield the keys of the crashes that no processor will need."""
-        pending = self._queue.pending([_crash_id(key) for key in keys])
-        if pending is None:
-            depths = self._queue.depths()
-            waiting = depths.suspect + sum(
-                each.waiting + each.delayed + each.in_flight for each in depths.queues.values()
-            )
-            if waiting:
-                raise NotRemoved(
-                    f"nothing more is removed: {waiting} crashes wait, and the queue cannot tell which: "
-                    "run the job when no crashes wait"
-                )
-            pending = set()
-        yield from (key for key in keys if _crash_id(key) not in pending and _crash_id(key) not in self._parked)
+        try:
+            needed = self._needed.among([_crash_id(key) for key in keys])
+        except QueueCannotTell as error:
+            raise NotRemoved(f"nothing more is removed: {error}: run the job when no crashes wait") from None
+        yield from (key for key in keys if _crash_id(key) not in needed)
 
     def _remove(self, crash_id: str) -> None:
         """Remove all files of a crash, and first its entry in the indexes: if that fails, the next run finds it.

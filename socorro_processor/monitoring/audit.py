@@ -39,7 +39,6 @@ class AuditLog:
                 _complaints.warning("%s; its lines are only in this log", problem)
                 return
             self._handler.setFormatter(formatter_of(config))
-            logger.addHandler(self._handler)
 
     def write_kept(self, crash_id: str, because: str) -> None:
         """Write that a crash keeps its earlier result. Raises nothing: if the file cannot be written, it logs that."""
@@ -51,14 +50,18 @@ class AuditLog:
     def write(self, message: str, fields: Mapping[str, str]) -> None:
         """Write a line. Raises SocorroError if the file cannot be written."""
         who = {"by": _user(), "host": socket.gethostname()}
+        extra = {"fields": who | dict(fields)}
         try:
-            logger.info("%s", message, extra={"fields": who | dict(fields)})
+            if self._handler is not None:
+                # Not through the logger: a process may have several of these, and each writes its own lines only.
+                record = logger.makeRecord(logger.name, logging.INFO, __file__, 0, "%s", (message,), None, extra=extra)
+                self._handler.emit(record)
         except OSError as error:
             raise SocorroError(f"cannot write logging.audit_file: {error.strerror}: {message}") from error
+        logger.info("%s", message, extra=extra)
 
     def close(self) -> None:
         if self._handler is not None:
-            logger.removeHandler(self._handler)
             self._handler.close()
 
 

@@ -47,6 +47,7 @@ class Health:
     def __init__(self, maximum_silence: float = MAXIMUM_SILENCE, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
         self._problems: dict[str, str] = {"start": "has not finished"}
+        self._warnings: dict[str, str] = {}
         self._maximum_silence = maximum_silence
         self._clock = clock
         self._last_sign = clock()
@@ -73,6 +74,25 @@ class Health:
             METRICS.gauge("ready", int(ready))
         if known is not None and ready:
             logger.info("ready")
+
+    def warn(self, part: str, description: str) -> None:
+        """Note what somebody should look at although all work is done: it keeps nobody from being ready."""
+        with self._lock:
+            known = part in self._warnings
+            self._warnings[part] = description
+        if not known:
+            logger.warning("%s: %s", part, description)
+
+    def withdraw_warning(self, part: str) -> None:
+        with self._lock:
+            known = self._warnings.pop(part, None)
+        if known is not None:
+            logger.info("%s: the warning is withdrawn", part)
+
+    def warnings(self) -> dict[str, str]:
+        """Return what somebody should look at, by part."""
+        with self._lock:
+            return dict(self._warnings)
 
     def note_stop(self) -> None:
         """Note that the processor stops, and takes no more crashes."""

@@ -71,6 +71,13 @@ ALL_METRICS = (
     Metric(
         "counter", "collector.set_aside", ("reason",), "crashes that were set aside in the spool: damaged or failed"
     ),
+    Metric("duration", "retention.round", (), "keeping a store within its bounds once, rests included"),
+    Metric("gauge", "retention.crashes", (), "crashes in a store that socorro serve bounds"),
+    Metric("gauge", "retention.bytes", (), "their bytes on the disk"),
+    Metric("counter", "retention.removed", ("reason",), "crashes that were removed by age, bytes or product"),
+    Metric("counter", "retention.dumps_removed", (), "crashes that lost their dumps (keep_dumps)"),
+    Metric("gauge", "disk.free", ("place",), "bytes free on the disk of crashes, index, queue or spool"),
+    Metric("gauge", "disk.low", (), "disks with little room (retention.disk_low)"),
     Metric("counter", "search.queued", ("reason",), "crashes that the search index could not take yet"),
     Metric("counter", "search.lost", (), "crashes that it could not even queue: socorro search index adds them"),
     Metric("counter", "search.left_out", ("field",), "values that the search index cut, or left out"),

@@ -9,7 +9,7 @@ from socorro_processor.report.crash_report import CrashReport, ReportedDump
 from socorro_processor.report.walked_dump import GUESSED, Module, Thread, WalkedDump
 from socorro_processor.untrusted import joined
 
-_NAMED_MODULES = 5
+NAMED_MODULES = 5
 _CORRUPT_FILE = "there is a symbol file, but it is corrupt: the stackwalker rejects it"
 
 
@@ -49,9 +49,9 @@ def modules_without_symbols(dump: WalkedDump) -> tuple[str, list[str]]:
     lacking, all_modules = dump.modules_without_symbols()
     if not lacking:
         return "", []
-    names = list(map(_lacking, lacking[:_NAMED_MODULES]))
-    if len(lacking) > _NAMED_MODULES:
-        names.append(f"and {len(lacking) - _NAMED_MODULES} more")
+    names = list(map(_lacking, lacking[:NAMED_MODULES]))
+    if len(lacking) > NAMED_MODULES:
+        names.append(f"and {len(lacking) - NAMED_MODULES} more")
     return f"No symbols for {len(lacking)} of {all_modules} modules of this stack:", names
 
 

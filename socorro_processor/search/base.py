@@ -77,7 +77,7 @@ class FacetValue:
     value: Any
     crashes: int
     installations: int | None
-    """None if they were not counted, as in ``newest``; of the items of lists, those of the 100 most frequent are."""
+    """None if they were not counted; of the items of lists, ``facets`` counts those of the 100 most frequent."""
 
 
 @dataclass(frozen=True)
@@ -269,11 +269,13 @@ class CrashIndex:
         conditions: Sequence[Sequence[Filter]] = (),
         size: int = 10,
         limit: int = MAXIMUM_NEWEST,
+        with_installations: bool = False,
         protected: bool = False,
     ) -> NewestCrashes:
         """Count the newest crashes, at most ``limit``, in one pass: fast, however many there are.
 
         They are counted by ``fields``, ``size`` values of each, and by ``conditions``: filters that must all be true.
+        ``with_installations`` counts the known installations of each value, too.
         """
         raise NotImplementedError
 

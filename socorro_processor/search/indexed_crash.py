@@ -17,6 +17,7 @@ from socorro_processor.crash_id import FIRST_DAY, LAST_DAY, crash_date
 from socorro_processor.crashstorage.keys import processed_crash_id
 from socorro_processor.crashstorage.redactor import Redactor
 from socorro_processor.fields.values import NotOfType, converted
+from socorro_processor.search import missed_symbols
 from socorro_processor.search.searchable import DATE, OF_PROCESSING, Kind, SearchableField
 
 Value = str | int | float
@@ -94,6 +95,7 @@ class Indexer:
         public = self._public(processed)
         processing = processed.get("processing")
         processing = processing if isinstance(processing, Mapping) else {}
+        processing = {**processing, missed_symbols.NAME: missed_symbols.missed_in_stack(processed)}
         room = _Room()
         values: dict[str, Value] = {}
         left_out = []

@@ -28,6 +28,14 @@ ALIASES = {"frame": "proto_signature", "module": "modules_in_stack"}
 OF_PROCESSING = (
     Field("processor_version", "string", "public", "keyword", "version of the processor", computed="pipeline"),
     Field("siglists_version", "string", "public", "keyword", "version of the signature lists", computed="signature"),
+    Field(
+        "missing_symbols",
+        "array",
+        "public",
+        "keyword",
+        "symbol files that modules in the stack that crashed lack: ``debug file/debug id``",
+        computed="stack, modules",
+    ),
 )
 """Fields that are read from ``processing``, and that the table of fields does not have."""
 

@@ -29,7 +29,7 @@ class NewestCrashes:
     crashes: int
     """The crashes that were counted: all that were found, or as many as the limit."""
     facets: tuple[Facet, ...]
-    """The most frequent values of each field; installations are not counted."""
+    """The most frequent values of each field; installations only if they were asked for."""
     fulfilling: tuple[int, ...]
     """The crashes that fulfil each of the conditions that were asked for."""
     known_installations: int

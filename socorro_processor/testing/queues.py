@@ -392,6 +392,27 @@ class QueueSuite:
         assert read == crash_ids
         assert processor.queue.depths().parked == 0
 
+    def test_a_parked_crash_that_is_rejected_is_a_rejected_one_with_its_reason_and_can_still_be_put_back(
+        self, processor: Processor
+    ) -> None:
+        processor.queue.submit(CRASH, "priority")
+        processor.queue.park(take(processor), "the reason")
+        (kept,) = processor.queue.set_aside("parked")
+        assert processor.queue.reject_parked(kept)
+        assert list(processor.queue.set_aside("parked")) == []
+        (rejected,) = processor.queue.set_aside("rejected")
+        assert rejected == replace(kept, state="rejected")
+        assert processor.queue.requeue(rejected)
+        assert take(processor).queue == "priority"
+
+    def test_a_parked_crash_is_rejected_once(self, processor: Processor) -> None:
+        processor.queue.submit(CRASH)
+        processor.queue.park(take(processor), "the reason")
+        (kept,) = processor.queue.set_aside("parked")
+        assert processor.queue.reject_parked(kept)
+        assert not processor.queue.reject_parked(kept)
+        assert processor.queue.depths().rejected == 1
+
     def test_purging_a_queue_forgets_its_waiting_and_delayed_crashes_and_nothing_else(
         self, backend: QueueBackend, processor: Processor
     ) -> None:

@@ -460,13 +460,21 @@ class SearchSuite:
         self, store: CrashStorageBase, index: CrashIndex
     ) -> None:
         for number in range(30):
-            self.save(store, version=f"{number % 4}", address=f"0x{number % 7}", uptime=number % 5 or None)
-        fields = ("version", "address", "uptime", "date_processed", "classifications")
-        counted = [
-            [(facet.field, facet.missing, [(each.value, each.crashes) for each in facet.values]) for facet in facets]
-            for facets in (index.facets(fields, size=5), index.newest(fields=fields, size=5).facets)
+            self.save(
+                store,
+                version=f"{number % 4}",
+                address=f"0x{number % 7}",
+                uptime=number % 5 or None,
+                addons=["a:1", "b:2", "c:3"][: number % 3],
+                install_time=number % 6 or None,
+            )
+        fields = ("version", "address", "uptime", "addons", "signature", "date_processed", "classifications")
+        counted = index.newest(fields=fields, size=5, with_installations=True)
+        assert counted.facets == index.facets(fields, size=5)
+        without = index.newest(fields=fields, size=5)
+        assert [(each.value, each.installations) for each in without.facets[0].values] == [
+            (each.value, None) for each in counted.facets[0].values
         ]
-        assert counted[0] == counted[1]
 
     def test_a_crash_has_neighbours_among_those_that_the_filters_find(
         self, store: CrashStorageBase, index: CrashIndex

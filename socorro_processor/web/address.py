@@ -21,18 +21,18 @@ from socorro_processor.search.filters import Filter, read_filters, short_forms
 from socorro_processor.search.searchable import DATE
 
 PARAMETERS = (
-    *("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "a", "b"),
+    *("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "a", "b", "notice"),
     *("line", "add_field", "add_sign", "add_value"),
 )
 """The parameters of pages; no searchable field has such a name."""
 MAXIMUM_PARTS = 200
 LONGEST_ADDRESS = 30_000
 """Characters of what stands behind the question mark."""
+DEFAULT_DAYS = 7
 
 _SAFE = "/:~!@$*(),;^'| "
 """Characters that may stand in an address as they are; a space becomes a plus."""
 _SIGNS = "=~^<>?"
-_DEFAULT_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Address:
             raise QueryError(f"cannot show this page with {parameter}={text[:50]!r}: it must be from 0 to {maximum}")
         return int(text)
 
-    def days(self, today: date, default: int = _DEFAULT_DAYS) -> tuple[date, date]:
+    def days(self, today: date, default: int = DEFAULT_DAYS) -> tuple[date, date]:
         """Return the first and the last day: those of ``date``, or as many as ``days`` up to today.
 
         Raises QueryError.

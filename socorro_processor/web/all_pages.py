@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from starlette.routing import BaseRoute
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.configuration.components import create
+from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.search.crash_search import CrashSearch
+from socorro_processor.web.any_crash import has_crashes
+from socorro_processor.web.notices import Notice
+from socorro_processor.web.queue_sources import QueueSources
+from socorro_processor.web.queues_routes import queues_routes
+from socorro_processor.web.refused_routes import refused_routes
 from socorro_processor.web.rendering import NavigationItem, Pages
 from socorro_processor.web.report_routes import report_routes
 from socorro_processor.web.report_sources import ReportSources, Viewer
 from socorro_processor.web.reprocessing import Reprocessing
 from socorro_processor.web.search_routes import search_routes
 from socorro_processor.web.search_sources import SearchSources
+from socorro_processor.web.server_parts import ServerParts
 from socorro_processor.web.signature_routes import signature_routes
+from socorro_processor.web.symbol_sources import SymbolSources
+from socorro_processor.web.symbols_routes import symbols_routes
 
-NAVIGATION = (NavigationItem("Search", "/search"),)
+NAVIGATION = (
+    NavigationItem("Search", "/search"),
+    NavigationItem("Symbols", "/symbols"),
+    NavigationItem("Queues", "/queues"),
+    NavigationItem("Refused", "/refused"),
+)
 
 
-def all_pages(values: DotDict, closing: ExitStack) -> Iterator[BaseRoute]:
+def all_pages(
+    values: DotDict, parts: ServerParts, closing: ExitStack, notices: Callable[[], Sequence[Notice]] = tuple
+) -> Iterator[BaseRoute]:
     """Yield the routes of the pages of a whole configuration, for which everything is open.
 
     ``closing`` closes the stores, after the last request. Raises ConfigurationError.
@@ -31,12 +47,18 @@ def all_pages(values: DotDict, closing: ExitStack) -> Iterator[BaseRoute]:
     closing.callback(destination.close)
     search = CrashSearch(values)
     closing.callback(search.close)
-    pages = Pages(NAVIGATION)
+    pages = Pages(NAVIGATION, notices)
     viewer = Viewer(sees_protected=True, gets_dumps=True, reprocesses=True)
+    audit = AuditLog(values.logging, needs_file=False)
+    closing.callback(audit.close)
     sources = SearchSources.of(values, search)
-    reprocessing = Reprocessing.of(values)
-    closing.callback(reprocessing.close)
     yield from signature_routes(pages, sources, viewer)
     yield from search_routes(pages, sources, viewer)
     report_sources = ReportSources.of(values, source, destination, sources.index_or_none)
-    yield from report_routes(pages, report_sources, viewer, reprocessing)
+    yield from report_routes(pages, report_sources, viewer, Reprocessing.of(values, audit))
+    yield from symbols_routes(pages, SymbolSources.of(values, sources, audit.write), viewer, values.web.gap_time)
+    queues = QueueSources.of(values, parts, {"source": source, "destination": destination}, audit.write)
+    yield from queues_routes(pages, queues)
+    yield from refused_routes(
+        pages, parts.collector.refused_uploads, lambda: has_crashes(parts.collector, sources.index_or_none, source)
+    )

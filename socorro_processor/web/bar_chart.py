@@ -82,7 +82,7 @@ class BarChart:
     bars: list[Bar]
     legend: list[LegendItem]
     labels: list[str]
-    """What stands below each bar; most are empty if there are many bars."""
+    """The words below each bar; most are empty if there are many bars."""
     ticks: list[int]
     """The numbers of the axis, the greatest first, at equal distances."""
     total: int

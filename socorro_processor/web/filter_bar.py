@@ -95,7 +95,7 @@ def filter_bar(
         ],
         chips,
         [Length(each, str(_with_length(address, each)), last_day == today and length == each) for each in LENGTHS],
-        [(name, value) for name, value in kept.parts() if name not in ("date", "after", "offset")],
+        [(name, value) for name, value in kept.parts() if name not in ("after", "offset")],
         first_day,
         last_day,
         str(Address(address.path)) if address.filters else "",

@@ -49,7 +49,12 @@ class Probes:
         """Answer 200 unless one of the parts has a problem; None stands for all parts."""
         problems = self._health.problems()
         is_good = not any(needed is None or part in needed for part in problems)
-        content = {"ready": is_good, "problems": problems, "spool": dict(self._spool())}
+        content = {
+            "ready": is_good,
+            "problems": problems,
+            "warnings": self._health.warnings(),
+            "spool": dict(self._spool()),
+        }
         return JSONResponse(content, 200 if is_good else 503)
 
     async def _metrics(self, request: Request) -> Response:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SUBMIT_PATHS = ("/submit", "/submit/")
 PROBE_PATHS = ("/healthz", "/readyz", "/metrics", "/__version__", "/__heartbeat__", "/__lbheartbeat__")
+PROGRAM_PATHS = ("/symbols",)
+"""The addresses at which programs on this machine may change something without a token: builds upload symbols."""
 
 
 def is_open(path: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from socorro_processor.configuration import Namespace, OneOf, Seconds, WholeNumber, size
-from socorro_processor.web import report_options
+from socorro_processor.web import report_options, symbol_options
 
 required_config = Namespace()
 required_config.update(report_options.required_config)
+required_config.update(symbol_options.required_config)
 required_config.add_option(
     "host",
     default="127.0.0.1",

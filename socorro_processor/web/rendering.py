@@ -10,7 +10,7 @@ code. A name that a template does not get is an error, not an empty place.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ from markupsafe import Markup
 
 from socorro_processor import __version__
 from socorro_processor.untrusted import plain
+from socorro_processor.web.notices import Notice
+from socorro_processor.web.symbols_address import symbols_address
 
 _PACKAGE = "socorro_processor.web"
 _STATIC = "static"
@@ -40,8 +42,12 @@ class NavigationItem(NamedTuple):
 class Pages:
     """The templates. Threads may share it."""
 
-    def __init__(self, navigation: Sequence[NavigationItem] = ()) -> None:
-        """``navigation``: the pages that there are, in order."""
+    def __init__(
+        self,
+        navigation: Sequence[NavigationItem] = (),
+        notices: Callable[[], Sequence[Notice]] = tuple,
+    ) -> None:
+        """``navigation``: the pages that there are, in order; ``notices`` returns what every page says now."""
         self._environment = Environment(
             loader=PackageLoader(_PACKAGE),
             autoescape=True,
@@ -52,7 +58,11 @@ class Pages:
             auto_reload=False,
         )
         self._environment.globals.update(
-            navigation=tuple(navigation), version=__version__, static={name: static_path(name) for name in STATIC_TYPES}
+            navigation=tuple(navigation),
+            notices=notices,
+            version=__version__,
+            static={name: static_path(name) for name in STATIC_TYPES},
+            symbols_address=symbols_address,
         )
 
     def render(self, template: str, **values: Any) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from socorro_processor.crashstorage.base import MAIN_DUMP, ProcessedCrash, RawCrash, check_dump_name
+from socorro_processor.errors import CrashIDNotFound
 from socorro_processor.report.crash_report import CrashReport
 from socorro_processor.report.markdown_report import markdown_report
 from socorro_processor.report.printed_report import Shown, plain_report
@@ -20,6 +21,10 @@ TEXT = "text/plain; charset=utf-8"
 MARKDOWN = "text/markdown; charset=utf-8"
 JSON = "application/json"
 BINARY = "application/octet-stream"
+
+
+class DumpsRemoved(CrashIDNotFound):
+    """The crash is there, and its dumps were removed."""
 
 
 class Download(NamedTuple):
@@ -60,7 +65,13 @@ def dump_download(sources: ReportSources, word: str, name: str) -> Download:
     crash_id = crash_id_in(word)
     check_dump_name(name)
     ending = ".dmp" if name.startswith(MAIN_DUMP) else ""
-    return Download(f"{crash_id}.{name}{ending}", BINARY, sources.source.get_raw_dump(crash_id, name))
+    try:
+        dump = sources.source.get_raw_dump(crash_id, name)
+    except CrashIDNotFound:
+        if reason := sources.source.dumps_removed(crash_id):
+            raise DumpsRemoved(f"the dumps and attachments of {crash_id} were removed {reason}") from None
+        raise
+    return Download(f"{crash_id}.{name}{ending}", BINARY, dump)
 
 
 def _report(sources: ReportSources, crash_id: str, viewer: Viewer) -> CrashReport:

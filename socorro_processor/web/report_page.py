@@ -28,6 +28,7 @@ from socorro_processor.report.crash_report import CrashReport
 from socorro_processor.search.base import Neighbours
 from socorro_processor.untrusted import joined, plain, text_of
 from socorro_processor.web.rendering import Pages
+from socorro_processor.web.report_downloads import DumpsRemoved
 from socorro_processor.web.report_sources import (
     ReportSources,
     Viewer,
@@ -66,6 +67,7 @@ def report_page(pages: Pages, sources: ReportSources, word: str, viewer: Viewer,
         return _waiting_page(pages, crash_id, raw) if raw is not None else failure_page(pages, error)
     except CrashStorageError as error:
         return failure_page(pages, error)
+    removed = _dumps_removed(sources, crash_id)
     report = CrashReport(processed, places=sources.places)
     signature = processed.get("signature")
     around = Surroundings(
@@ -77,7 +79,8 @@ def report_page(pages: Pages, sources: ReportSources, word: str, viewer: Viewer,
         annotations_view(raw or {}, sources.fields, sees_protected=viewer.sees_protected),
         raw_problem,
         fields_view(processed, _public_names(sources, crash_id, processed, viewer), sources.fields, len(whole)),
-        list(_attachments(crash_id, raw or {}, processed, viewer)),
+        list(_attachments(crash_id, raw or {}, processed, is_offered=viewer.gets_dumps and not removed)),
+        removed,
     )
     return Answer(
         200,
@@ -95,6 +98,8 @@ def status_of(error: SocorroError) -> tuple[int, str]:
     """Return the status of HTTP for an error of a store, a queue or a search, and a title in words."""
     if isinstance(error, InvalidCrashID):
         return 404, "Not a crash id"
+    if isinstance(error, DumpsRemoved):
+        return 410, "The dump was removed"
     if isinstance(error, CrashIDNotFound):
         return 404, "There is no such crash"
     if isinstance(error, CrashStorageError) and error.transient:
@@ -173,10 +178,19 @@ def _signature_path(sources: ReportSources, signature: object) -> str:
     return sources.signature_path(signature)
 
 
-def _attachments(crash_id: str, raw: RawCrash, processed: ProcessedCrash, viewer: Viewer) -> Iterator[Attachment]:
+def _dumps_removed(sources: ReportSources, crash_id: str) -> str:
+    """Return that the dumps of a crash were removed, and why; empty if they were not, or nobody can tell."""
+    try:
+        reason = sources.source.dumps_removed(crash_id)
+    except CrashStorageError:
+        return ""
+    return reason and f"The dumps and attachments of this crash were removed {reason}."
+
+
+def _attachments(crash_id: str, raw: RawCrash, processed: ProcessedCrash, *, is_offered: bool) -> Iterator[Attachment]:
     for name in attachment_names(raw, processed):
         try:
-            path = dump_path(crash_id, check_dump_name(name)) if viewer.gets_dumps else ""
+            path = dump_path(crash_id, check_dump_name(name)) if is_offered else ""
         except PermanentStorageError:
             path = ""
         kind = "minidump" if name.startswith(MAIN_DUMP) else "attachment"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import NamedTuple
 
 from socorro_processor.layout import counted
@@ -15,6 +16,7 @@ from socorro_processor.search.base import Neighbours
 from socorro_processor.untrusted import text_of
 from socorro_processor.web.report_sources import report_path
 from socorro_processor.web.stack_view import FrameName, OtherThreads, StackViewer, ThreadView
+from socorro_processor.web.symbols_address import symbols_address
 from socorro_processor.web.values_view import Attachment, ValuesView
 from socorro_processor.web.why_view import WhyView
 
@@ -46,7 +48,8 @@ class DumpView(NamedTuple):
     """The thread that makes the signature of a hang."""
     others: OtherThreads
     lacking: str
-    lacking_modules: list[str]
+    lacking_modules: list[tuple[str, str]]
+    """Each with the address of the page of its symbols; empty if there is none."""
     registers: tuple[tuple[str, str], ...]
     modules: list[Module]
     modules_left_out: str
@@ -77,6 +80,8 @@ class ReportView:
     """Why the annotations cannot be shown; empty if they can."""
     fields: ValuesView
     attachments: list[Attachment]
+    dumps_removed: str
+    """Says that the dumps were removed, and why; empty if they were not."""
     others: list[str]
     notes: list[str]
     forms: dict[str, str] = field(default_factory=dict)
@@ -95,6 +100,7 @@ class Surroundings(NamedTuple):
     annotations_problem: str
     fields: ValuesView
     attachments: list[Attachment]
+    dumps_removed: str
 
 
 def report_view(report: CrashReport, crash_id: str, around: Surroundings) -> ReportView:
@@ -122,6 +128,7 @@ def report_view(report: CrashReport, crash_id: str, around: Surroundings) -> Rep
         annotations_problem=around.annotations_problem,
         fields=around.fields,
         attachments=around.attachments,
+        dumps_removed=around.dumps_removed,
         others=list(sentences.other_fields(report)),
         notes=[_cut(note, _LONGEST_LINE) for note in report.notes()],
         forms={form: report_path(crash_id, form) for form in (".txt", ".md", ".json", "/raw.json")},
@@ -163,6 +170,8 @@ def _dump(number: int, dump: ReportedDump, report: CrashReport, around: Surround
     thread = walked.crashing_thread
     hung = next(walked.other_threads(1), None) if dump.is_hang else None
     lacking, names = sentences.modules_without_symbols(walked)
+    without_symbols = walked.modules_without_symbols()[0][: sentences.NAMED_MODULES]
+    addresses = [symbols_address(each.debug_file, each.debug_id) for each in without_symbols]
     return DumpView(
         title,
         prefix,
@@ -171,7 +180,7 @@ def _dump(number: int, dump: ReportedDump, report: CrashReport, around: Surround
         viewer.hung(hung) if hung else None,
         viewer.others(walked, [hung.number] if hung else []),
         lacking,
-        [_cut(name, _LONGEST_LINE) for name in names],
+        [(_cut(name, _LONGEST_LINE), address) for name, address in zip_longest(names, addresses, fillvalue="")],
         thread.registers if thread else (),
         [Module(*(_cut(text, 200) for text in module)) for module in walked.modules[:_MAXIMUM_MODULES]],
         _more(len(walked.modules) - _MAXIMUM_MODULES, "more module"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from contextlib import closing
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.configuration.components import create
@@ -15,27 +15,18 @@ class Reprocessing:
     """Puts crashes into the reprocessing queue; who did so is in the audit log. Threads may share it."""
 
     def __init__(self, connect: Callable[[], CrashQueueBase], audit: AuditLog) -> None:
-        """``connect`` opens the queue, when it is first needed."""
         self._connect = connect
         self._audit = audit
-        self._lock = threading.Lock()
-        self._queue: CrashQueueBase | None = None
 
     @classmethod
-    def of(cls, values: DotDict) -> Reprocessing:
+    def of(cls, values: DotDict, audit: AuditLog) -> Reprocessing:
         """Return that of a whole configuration."""
         section = values.new_crash_source
-        return cls(lambda: create(section.new_crash_source_class, section), AuditLog(values.logging, needs_file=False))
+        return cls(lambda: create(section.new_crash_source_class, section), audit)
 
     def queue(self, crash_id: str) -> None:
         """Queue a crash; twice is no harm. Raises CrashQueueError, ConfigurationError, or SocorroError of the audit."""
-        with self._lock:
-            # One at a time: a page queues one crash, and not every queue may be used by several threads.
-            self._queue = self._queue or self._connect()
-            self._queue.submit(crash_id, "reprocessing")
+        # A queue that stays open unused would keep a file that an operator has removed.
+        with closing(self._connect()) as queue:
+            queue.submit(crash_id, "reprocessing")
         self._audit.write(f"{crash_id} was queued for reprocessing", {"page": "report"})
-
-    def close(self) -> None:
-        if self._queue is not None:
-            self._queue.close()
-        self._audit.close()

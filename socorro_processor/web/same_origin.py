@@ -1,7 +1,11 @@
 """Let a request change something only if a page of this server sent it.
 
 Any site can make a browser post a form to ``http://127.0.0.1:8000``. So such a request needs the Origin of the server
-and a token, which only the server's own pages hold: in the field ``csrf_token`` of a form, or in ``X-CSRF-Token``.
+and a token, which only the server's own pages hold: in the field ``csrf_token`` of a form, or in ``X-CSRF-Token``. A
+form with files has the token in its address, because such a body is not read here; the access log leaves it out.
+
+A program, such as curl, needs neither at the addresses in ``PROGRAM_PATHS``: no site can make it do something. A
+browser is told by what no page can keep it from sending, see ``_is_browser``.
 """
 
 from __future__ import annotations
@@ -9,13 +13,13 @@ from __future__ import annotations
 import hmac
 import secrets
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from socorro_processor.web.error_pages import error_page
-from socorro_processor.web.open_paths import is_open
+from socorro_processor.web.open_paths import PROGRAM_PATHS, is_open
 
 COOKIE = "socorro_session"
 FIELD = "csrf_token"
@@ -25,13 +29,15 @@ MAXIMUM_FORM = 1 << 16
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _FORM = "application/x-www-form-urlencoded"
+_FORM_WITH_FILES = "multipart/form-data"
 _RELOAD = "Open the page again and send the form from there: its token is of another session or of an earlier server."
 
 
 class SameOrigin:
     """Answers 403 to a changing request that no page of this server sent.
 
-    To ``app``, ``scope["state"]["csrf_token"]`` is the token for the forms of a page.
+    To ``app``, ``scope["state"]["csrf_token"]`` is the token for the forms of a page, and
+    ``scope["state"]["is_program"]`` is True for a changing request that needed none.
     """
 
     def __init__(self, app: ASGIApp, key: bytes | None = None) -> None:
@@ -62,6 +68,11 @@ class SameOrigin:
 
     async def _change(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
+        state = scope.setdefault("state", {})
+        state["is_program"] = scope["path"] in PROGRAM_PATHS and not _is_browser(headers)
+        if state["is_program"]:
+            await self._app(scope, receive, send)
+            return
         own = f"{scope['scheme']}://{headers.get('host', '')}"
         if headers.get("origin") != own:
             words = f"Only a page of this server can do this: the request has to have the header Origin: {own}."
@@ -69,7 +80,10 @@ class SameOrigin:
             return
         session = self._session(headers)
         token = headers.get(HEADER, "")
-        if not token and headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not token and content_type == _FORM_WITH_FILES:
+            token = _token_in_address(scope)
+        if not token and content_type == _FORM:
             body = await _read(receive)
             if body is None:
                 await error_page(413, f"This form is larger than {MAXIMUM_FORM} bytes.")(scope, receive, send)
@@ -96,6 +110,24 @@ class SameOrigin:
 
     def _sign(self, purpose: str, session: str) -> str:
         return hmac.digest(self._key, f"{purpose} {session}".encode(), "sha256").hex()
+
+
+def _is_browser(headers: Headers) -> bool:
+    """Return True if a browser may have sent the request, at the wish of any page.
+
+    Browsers send Origin with each request by POST (Fetch standard, *append a request Origin header*). Each of the other
+    signs would tell alone, of a browser that is too old for it or of one that hides.
+    """
+    signs = ("origin", "referer", "cookie", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
+    return any(sign in headers for sign in signs) or "mozilla" in headers.get("user-agent", "").lower()
+
+
+def _token_in_address(scope: Scope) -> str:
+    try:
+        fields = parse_qsl(scope["query_string"].decode("ascii", "replace"), max_num_fields=100)
+    except ValueError:
+        return ""
+    return next((value for name, value in fields if name == FIELD), "")
 
 
 async def _read(receive: Receive) -> bytes | None:

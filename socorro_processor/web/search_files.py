@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from socorro_processor.search.base import MAXIMUM_PAGE, Page
+from socorro_processor.search.base import MAXIMUM_PAGE, CrashIndex, Page, Sort
+from socorro_processor.search.filters import Filter
 from socorro_processor.search.value_text import value_text
 from socorro_processor.untrusted import plain
 from socorro_processor.web.address import Address
 from socorro_processor.web.report_sources import Viewer
-from socorro_processor.web.search_page import filters_of
+from socorro_processor.web.search_address import columns_of, filters_of, sort_of
 from socorro_processor.web.search_sources import SearchSources
-from socorro_processor.web.search_view import columns_of, sort_of
 
 MOST_ROWS = 100_000
 _ROWS = 100
@@ -28,9 +29,8 @@ def search_csv(sources: SearchSources, address: Address, viewer: Viewer) -> Iter
 
     Raises QueryError and CrashStorageError, the latter also later.
     """
-    columns = columns_of(address)
-    first = _page(sources, address, viewer, columns, MAXIMUM_PAGE, None)
-    return _lines(sources, address, viewer, columns, first)
+    search = _Search.of(sources, address, viewer)
+    return _lines(search, search.page(MAXIMUM_PAGE))
 
 
 def search_json(sources: SearchSources, address: Address, viewer: Viewer) -> dict[str, Any]:
@@ -38,15 +38,15 @@ def search_json(sources: SearchSources, address: Address, viewer: Viewer) -> dic
 
     Raises QueryError and CrashStorageError.
     """
-    columns = columns_of(address)
-    limit = address.number("limit", _ROWS, MAXIMUM_PAGE)
-    page = _page(sources, address, viewer, columns, limit, address.one("after") or None)
-    filters = filters_of(address, address.days(sources.today()))
+    search = _Search.of(sources, address, viewer)
+    page = search.page(address.number("limit", _ROWS, MAXIMUM_PAGE), address.one("after") or None)
     protected = viewer.sees_protected
-    facets = sources.index.facets(address.parameters.get("facet", ()), filters, size=_FACET_SIZE, protected=protected)
+    facets = search.index.facets(
+        address.parameters.get("facet", ()), search.filters, size=_FACET_SIZE, protected=protected
+    )
     return {
-        "total": sources.index.count(filters, protected=protected),
-        "filters": [str(each) for each in filters],
+        "total": search.index.count(search.filters, protected=protected),
+        "filters": [str(each) for each in search.filters],
         "crashes": [{"crash_id": each.crash_id, **_fields(each.fields)} for each in page.crashes],
         "next": page.next,
         "facets": {
@@ -62,33 +62,39 @@ def search_json(sources: SearchSources, address: Address, viewer: Viewer) -> dic
     }
 
 
-def _page(
-    sources: SearchSources, address: Address, viewer: Viewer, columns: Sequence[str], limit: int, after: str | None
-) -> Page:
-    return sources.index.find(
-        filters_of(address, address.days(sources.today())),
-        fields=columns,
-        sort=sort_of(address),
-        limit=limit,
-        after=after,
-        protected=viewer.sees_protected,
-    )
+@dataclass(frozen=True)
+class _Search:
+    """A search of an address. Its days stay the same, also if midnight comes while a long file is written."""
+
+    index: CrashIndex
+    filters: tuple[Filter, ...]
+    columns: tuple[str, ...]
+    sort: Sort
+    protected: bool
+
+    @classmethod
+    def of(cls, sources: SearchSources, address: Address, viewer: Viewer) -> _Search:
+        filters = filters_of(address, address.days(sources.today()))
+        return cls(sources.index, filters, columns_of(address), sort_of(address), viewer.sees_protected)
+
+    def page(self, limit: int, after: str | None = None) -> Page:
+        return self.index.find(
+            self.filters, fields=self.columns, sort=self.sort, limit=limit, after=after, protected=self.protected
+        )
 
 
-def _lines(
-    sources: SearchSources, address: Address, viewer: Viewer, columns: Sequence[str], page: Page
-) -> Iterator[str]:
-    yield _line(["crash_id", *columns])
-    written = 0
+def _lines(search: _Search, page: Page) -> Iterator[str]:
+    yield _line(["crash_id", *search.columns])
+    left = MOST_ROWS
     while True:
-        rows = [
-            _line([each.crash_id, *(value_text(each.fields.get(name)) for name in columns)]) for each in page.crashes
-        ]
-        yield "".join(rows)
-        written += len(rows)
-        if page.next is None or written >= MOST_ROWS:
+        yield "".join(
+            _line([each.crash_id, *(value_text(each.fields.get(name)) for name in search.columns)])
+            for each in page.crashes
+        )
+        left -= len(page.crashes)
+        if page.next is None or left <= 0:
             return
-        page = _page(sources, address, viewer, columns, min(MAXIMUM_PAGE, MOST_ROWS - written), page.next)
+        page = search.page(min(MAXIMUM_PAGE, left), page.next)
 
 
 def _line(cells: Sequence[str]) -> str:

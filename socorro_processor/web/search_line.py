@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -26,6 +27,8 @@ SIGNS = (
 """The signs of filters with their meanings, as a list offers them."""
 LONGEST_LINE = 10_000  # characters
 
+_FILTER = re.compile(r"(?:[\w.-]|:(?!:))*!?[=~^<>?]")
+"""The beginning of a filter: a name, unlike that of a C++ template or operator, and a sign."""
 _TYPED = ("line", "add_field", "add_sign", "add_value")
 
 
@@ -41,15 +44,21 @@ def address_of_typed(address: Address) -> str:
         return report_path(crash_id_in(line))
     except InvalidCrashID:
         conditions = (*read_line(line), *_chosen(address))
-    for name in _TYPED:
-        address = address.with_parameter(name)
+    address = without_typed(address)
     # A form sends its hidden filters again.
     return str(address.plus(*(each for each in conditions if each not in address.filters)))
 
 
+def without_typed(address: Address) -> Address:
+    for name in _TYPED:
+        address = address.with_parameter(name)
+    return address
+
+
 def read_line(line: str) -> Iterator[Filter]:
-    """Yield the filters of a line: in their short form, with quotes as in a shell; a word without a sign is looked for
-    in signatures. Raises QueryError.
+    """Yield the filters of a line: in their short form, with quotes as in a shell. Raises QueryError.
+
+    A word without a sign is looked for in signatures, and so is one such as ``std::vector<int>``.
     """
     if len(line) > LONGEST_LINE:
         raise QueryError(f"cannot search by a line of {len(line)} characters: at most {LONGEST_LINE}")
@@ -58,7 +67,7 @@ def read_line(line: str) -> Iterator[Filter]:
     except ValueError:
         raise QueryError("cannot read the search: a quote has no end") from None
     for word in words:
-        yield read_filter(word) if any(sign in word for sign in "=~^<>?") else Filter("signature", "contains", (word,))
+        yield read_filter(word) if _FILTER.match(word) else Filter("signature", "contains", (word,))
 
 
 def line_of(address: Address) -> str:

@@ -8,24 +8,25 @@ It knows no web framework: an index and an address go in, HTML comes out.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 from socorro_processor.errors import QueryError
 from socorro_processor.search.base import CrashIndex, Facet, Page
-from socorro_processor.search.filters import Filter, short_forms
-from socorro_processor.search.searchable import DATE, DIMENSIONS
+from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.search.value_text import value_text
-from socorro_processor.web.address import Address
+from socorro_processor.web.address import DEFAULT_DAYS, Address
 from socorro_processor.web.bar_chart import BarChart, Column, Series, bar_chart
 from socorro_processor.web.filter_bar import filter_bar
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import Answer
 from socorro_processor.web.report_sources import Viewer
+from socorro_processor.web.search_address import COLUMNS, columns_of, command_of, facets_of, filters_of, sort_of
+from socorro_processor.web.search_files import MOST_ROWS
 from socorro_processor.web.search_line import SIGNS, line_of
 from socorro_processor.web.search_sources import SearchSources
-from socorro_processor.web.search_view import column_heads, columns_of, facet_views, facets_of, rows_of, sort_of
+from socorro_processor.web.search_view import column_choices, column_heads, facet_views, rows_of
 
 MOST_COUNTED = 20_000
 """The newest crashes whose values are counted: that takes the same time, however many there are."""
@@ -42,25 +43,22 @@ class _Found:
     chart: BarChart
 
 
-def search_page(pages: Pages, sources: SearchSources, address: Address, viewer: Viewer) -> Answer:
-    """Return the page of an address. Raises CrashStorageError if the index is away, ConfigurationError without one."""
-    index = sources.index
+def search_page(
+    pages: Pages, sources: SearchSources, address: Address, viewer: Viewer, *, line: str = "", problem: str = ""
+) -> Answer:
+    """Return the page of an address. Raises CrashStorageError if the index is away, ConfigurationError without one.
+
+    ``problem`` says why ``line``, which was typed, is no search: the page shows both, to be mended.
+    """
+    today = sources.today()
+    days = today - timedelta(days=DEFAULT_DAYS - 1), today
+    found = None
     try:
-        days = address.days(sources.today())
-        return _page(pages, sources, address, viewer, days, _found(index, address, days, viewer))
+        days = address.days(today)
+        found = None if problem else _found(sources.index, address, days, viewer)
     except QueryError as error:
-        today = sources.today()
-        return _page(pages, sources, address, viewer, (today, today), None, str(error))
-
-
-def filters_of(address: Address, days: tuple[date, date]) -> tuple[Filter, ...]:
-    """Return all filters of a search: those of the address, and its days."""
-    first, last = days
-    return (
-        *address.filters,
-        Filter(DATE, "at least", (first.isoformat(),)),
-        Filter(DATE, "at most", (last.isoformat(),)),
-    )
+        problem = problem or str(error)
+    return _page(pages, sources, address, viewer, days, found, line or line_of(address), problem)
 
 
 def _found(index: CrashIndex, address: Address, days: tuple[date, date], viewer: Viewer) -> _Found:
@@ -73,10 +71,18 @@ def _found(index: CrashIndex, address: Address, days: tuple[date, date], viewer:
         after=address.one("after") or None,
         protected=protected,
     )
-    newest = index.newest(filters, fields=facets_of(address), size=_FACET_SIZE, limit=MOST_COUNTED, protected=protected)
+    newest = index.newest(
+        filters,
+        fields=facets_of(address),
+        size=_FACET_SIZE,
+        limit=MOST_COUNTED,
+        with_installations=True,
+        protected=protected,
+    )
     by_day = index.histogram(*days, address.filters, protected=protected)
+    anew = address.with_parameter("after").with_parameter("days")
     bars = [
-        Column(str(each.day), (each.crashes,), f"{each.day:%b %-d}", str(address.with_parameter("date", str(each.day))))
+        Column(str(each.day), (each.crashes,), f"{each.day:%b %-d}", str(anew.with_parameter("date", str(each.day))))
         for each in by_day
     ]
     chart = bar_chart("Crashes by day", [Series("crashes")], bars)
@@ -90,12 +96,14 @@ def _page(
     viewer: Viewer,
     days: tuple[date, date],
     found: _Found | None,
-    problem: str = "",
+    line: str,
+    problem: str,
 ) -> Answer:
     fields = {
         name: each for name, each in sources.index.fields().items() if viewer.sees_protected or not each.is_protected
     }
     values: dict[str, Any] = {"found": None}
+    columns: tuple[str, ...] = COLUMNS
     choices = {}
     if found:
         columns, sort = columns_of(address), sort_of(address)
@@ -112,20 +120,22 @@ def _page(
             for facet in found.facets
             if facet.field in DIMENSIONS
         }
+    first_page = address.with_parameter("after")
     html = pages.render(
         "search.html",
         address=address,
         bar=filter_bar(address, days, sources.today(), choices),
-        line=line_of(address),
+        line=line,
         fields=sorted((name, each.field.doc) for name, each in fields.items()),
-        chosen=", ".join(address.parameters.get("columns", ())),
+        choices=list(column_choices(columns, fields)),
         signs=SIGNS,
         problem=problem,
-        notices=sources.notices(),
-        csv=str(address.with_parameter("after")).replace("/search", "/search.csv", 1),
-        json=str(address.with_parameter("after")).replace("/search", "/search.json", 1),
-        more_days=str(address.with_parameter("date").with_parameter("after").with_parameter("days", "90")),
-        command=shlex.join(["socorro", "search", *short_forms(address.filters), f"--date={days[0]}..{days[1]}"]),
+        lacks=sources.notices(),
+        csv=str(replace(first_page, path="/search.csv")),
+        json=str(replace(first_page, path="/search.json")),
+        most_rows=MOST_ROWS,
+        more_days=str(first_page.with_parameter("date").with_parameter("days", "90")),
+        command=shlex.join(command_of(address, days, fields)) if found else "",
         **values,
     )
     return Answer(400 if problem else 200, html)

@@ -14,7 +14,7 @@ from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import failure_page
 from socorro_processor.web.report_sources import Viewer
 from socorro_processor.web.search_files import search_csv, search_json
-from socorro_processor.web.search_line import address_of_typed, is_typed
+from socorro_processor.web.search_line import address_of_typed, is_typed, without_typed
 from socorro_processor.web.search_page import search_page
 from socorro_processor.web.search_sources import SearchSources
 
@@ -34,11 +34,16 @@ class _SearchRoutes:
         self._viewer = viewer
 
     def page(self, request: Request) -> Response:
+        address, line, problem = Address("/search"), "", ""
         try:
             address = _address(request)
             if is_typed(address):
                 return RedirectResponse(address_of_typed(address), 303)
-            answer = search_page(self._pages, self._sources, address, self._viewer)
+        except QueryError as error:
+            line, problem = address.one("line"), str(error)
+            address = without_typed(address)
+        try:
+            answer = search_page(self._pages, self._sources, address, self._viewer, line=line, problem=problem)
         except SocorroError as error:
             answer = failure_page(self._pages, error)
         return HTMLResponse(answer.html, answer.status)

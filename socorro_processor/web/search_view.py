@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from socorro_processor.errors import QueryError
-from socorro_processor.search.base import Facet, FoundCrash, Sort
-from socorro_processor.search.filters import LONGEST_VALUE, Filter
-from socorro_processor.search.searchable import DATE, SearchableField
+from socorro_processor.search.base import Facet, FacetValue, FoundCrash, Sort
+from socorro_processor.search.filters import LONGEST_VALUE, Filter, read_filter
+from socorro_processor.search.searchable import ALIASES, DATE, SearchableField
 from socorro_processor.search.value_text import value_text
 from socorro_processor.web.address import Address, signature_address
 from socorro_processor.web.report_sources import report_path
-
-COLUMNS = (DATE, "product", "version", "os_name", "reason", "signature")
-"""The fields in the table, unless the address names others."""
-FACETS = ("product", "version", "release_channel", "os_name", "process_type", "reason", "signature")
-"""The fields whose values are counted, besides those that the address names."""
-MOST_COLUMNS = 30
+from socorro_processor.web.search_address import FACETS
 
 _TITLES: Mapping[str, str] = {
     DATE: "submitted",
@@ -46,6 +42,14 @@ class Cell(NamedTuple):
     link: str
 
 
+class ColumnChoice(NamedTuple):
+    """A field that can be a column."""
+
+    field: str
+    doc: str
+    is_shown: bool
+
+
 class Row(NamedTuple):
     name: str
     """The beginning of the crash id."""
@@ -56,12 +60,14 @@ class Row(NamedTuple):
 class FacetLink(NamedTuple):
     text: str
     crashes: int
+    installations: int | None
+    """None if they were not counted."""
     share: int
     """Percent of the crashes that were counted."""
     only: str
-    """The address of the crashes with this value."""
+    """The address of the crashes with this value; empty if no filter can name it."""
     without: str
-    """The address of the crashes with any other value."""
+    """The address of the crashes with any other value, or none; empty as ``only``."""
 
 
 @dataclass(frozen=True)
@@ -72,24 +78,6 @@ class FacetView:
     values: list[FacetLink]
     remove: str
     """The address of the page without this facet; empty if the page always has it."""
-
-
-def columns_of(address: Address) -> tuple[str, ...]:
-    """Return the fields that the address names as columns. Raises QueryError."""
-    named = [name for text in address.parameters.get("columns", ()) for name in text.split(",") if name]
-    if len(named) > MOST_COLUMNS:
-        raise QueryError(f"cannot show {len(named)} columns: at most {MOST_COLUMNS}")
-    return tuple(dict.fromkeys(named)) or COLUMNS
-
-
-def sort_of(address: Address) -> Sort:
-    text = address.one("sort", f"-{DATE}")
-    return Sort(text.removeprefix("-"), text.startswith("-"))
-
-
-def facets_of(address: Address) -> tuple[str, ...]:
-    """Return the fields whose values are counted."""
-    return tuple(dict.fromkeys((*FACETS, *address.parameters.get("facet", ()))))
 
 
 def title_of(field: str) -> str:
@@ -109,6 +97,13 @@ def column_heads(
         order = ("descending" if sort.descending else "ascending") if is_sorted else "none"
         heads.append(Column(name, title_of(name), kind, str(link), order))
     return heads
+
+
+def column_choices(columns: Sequence[str], fields: Mapping[str, SearchableField]) -> Iterator[ColumnChoice]:
+    """Yield the fields that can be columns, those that are first: a form sends them in this order."""
+    for name in (*columns, *sorted(fields.keys() - {*columns})):
+        field = fields.get(ALIASES.get(name, name))
+        yield ColumnChoice(name, field.field.doc if field else "", name in columns)
 
 
 def rows_of(
@@ -132,28 +127,55 @@ def facet_views(
 ) -> Iterator[FacetView]:
     for facet in facets:
         name = facet.field
+        field = fields.get(ALIASES.get(name, name))
+        is_object = field is not None and field.kind == "leaves"
         links = [
-            _link(address, value_text(each.value), each.crashes, counted, Filter(name, "is", (value_text(each.value),)))
+            _link(address, each, counted, _of_leaf(name, each.value) if is_object else _of_value(name, each.value))
             for each in facet.values
-            if len(value_text(each.value)) <= LONGEST_VALUE
         ]
         if facet.missing:
-            links.append(_link(address, "(none)", facet.missing, counted, Filter(name, "exists", (), negated=True)))
+            none = FacetValue("(none)", facet.missing, None)
+            links.append(_link(address, none, counted, None if is_object else Filter(name, "exists", (), negated=True)))
         extra = [each for each in address.parameters.get("facet", ()) if each != name]
         remove = "" if name in FACETS else str(address.with_parameter("facet", *extra))
-        doc = fields[name].field.doc if name in fields else ""
-        yield FacetView(name, title_of(name), doc, links, remove)
+        yield FacetView(name, title_of(name), field.field.doc if field else "", links, remove)
 
 
-def _link(address: Address, text: str, crashes: int, counted: int, condition: Filter) -> FacetLink:
-    opposite = Filter(condition.field, condition.operator, condition.values, not condition.negated)
-    only = address.with_filter(condition.field, condition.values[0]) if condition.values else address.plus(condition)
-    share = round(100 * crashes / counted) if counted else 0
-    return FacetLink(_cut(text) or '""', crashes, share, str(only), str(address.plus(opposite)))
+def _of_value(field: str, value: Any) -> Filter | None:
+    # A date is shown without its fraction of a second, without which it would not be found.
+    return _readable(field, value.isoformat() if isinstance(value, datetime) else value_text(value))
+
+
+def _of_leaf(field: str, text: str) -> Filter | None:
+    name, _, value = text.partition("=")
+    return _readable(f"{field}.{name}", value)
+
+
+def _readable(field: str, value: str) -> Filter | None:
+    """Return the filter for a value; None if an address cannot have it, because strangers chose the field's name."""
+    text = f"{field}={value}"
+    try:
+        condition = read_filter(text)
+    except QueryError:
+        return None
+    return condition if value and (condition.field, condition.values) == (field, (value,)) else None
+
+
+def _link(address: Address, value: FacetValue, counted: int, condition: Filter | None) -> FacetLink:
+    only = without = ""
+    if condition:
+        opposite = replace(condition, negated=not condition.negated)
+        narrowed = (
+            address.with_filter(condition.field, condition.values[0]) if condition.values else address.plus(condition)
+        )
+        only, without = str(narrowed), str(address.plus(opposite))
+    share = round(100 * value.crashes / counted) if counted else 0
+    text = _cut(value_text(value.value)) or '""'
+    return FacetLink(text, value.crashes, value.installations, share, only, without)
 
 
 def _kind(fields: Mapping[str, SearchableField], name: str) -> str:
-    field = fields.get(name)
+    field = fields.get(ALIASES.get(name, name))
     if field is None or name == "signature":
         return "signature" if name == "signature" else "text"
     return {"integer": "number", "number": "number", "date": "date"}.get(field.kind, "text")

@@ -22,15 +22,21 @@ from socorro_processor.web.all_pages import all_pages
 from socorro_processor.web.application import application
 from socorro_processor.web.health import Probes
 from socorro_processor.web.listening import listen, origin_of
+from socorro_processor.web.minute_rates import MinuteRates
+from socorro_processor.web.notices import Notices
 from socorro_processor.web.processor_child import ProcessorChild
 from socorro_processor.web.server import WebServer
+from socorro_processor.web.server_parts import ServerParts
 from socorro_processor.web.submit import Submit
+from socorro_processor.web.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
 _TICK = 0.5  # seconds
 _SPOOL_INTERVAL = 1.0
 """Seconds between two looks at the spool."""
+_DISK_INTERVAL = 15.0
+"""Seconds between two looks at the room on the disks."""
 
 
 class Service:
@@ -48,8 +54,10 @@ class Service:
         self._options = [*options, "--metrics.statsd_host=", "--health.port=0"]
         self._health = Health(config.health.maximum_silence)
         self._service = ServiceManager()
+        self._rates = MinuteRates()
         self._processor: ProcessorChild | None = None
         self._spool: dict[str, object] = {}
+        self._notices = Notices()
         self._stopping = False
 
     def main(self, started: Callable[[str], None]) -> int:
@@ -64,6 +72,7 @@ class Service:
             closing.callback(listener.close)
             closing.enter_context(statsd.sending_metrics(config.metrics))
             METRICS.gauge("info", 1, version=__version__)
+            METRICS.add_sink(self._rates)
             # It is told to stop at once, and waited for when all else has ended.
             closing.callback(self._wait_for_processor)
             self._collector = self._start_collector(closing)
@@ -72,7 +81,8 @@ class Service:
             if config.web.processor:
                 self._processor = ProcessorChild(self._processor_program, self._options, os.environ, self._health)
             probes = Probes(self._health, lambda: self._spool)
-            pages = list(all_pages(config, closing))
+            parts = ServerParts(self._collector, self._health, self._processor, self._rates)
+            pages = list(all_pages(config, parts, closing, self._notices.notices))
             self._server = WebServer(application(submit, probes, pages), listener, config.web)
             asyncio.run(self._run(lambda: started(origin_of(listener))))
         logger.info("the server has ended")
@@ -87,6 +97,9 @@ class Service:
         collector = Collector(self._config.collector, store, queue)
         closing.callback(collector.stop)
         collector.start()
+        self._upkeep = Upkeep(self._config, queue, collector.holds, self._health, self._notices)
+        closing.callback(self._upkeep.stop)
+        self._upkeep.start()
         return collector
 
     def _wait_for_processor(self) -> None:
@@ -99,7 +112,7 @@ class Service:
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-        watching = [loop.create_task(self._tick()), loop.create_task(self._watch_spool())]
+        watching = [loop.create_task(each()) for each in (self._tick, self._watch_spool, self._watch_disks)]
         self._service.ready()
         started()
         await self._server.run_until_stopped()
@@ -129,6 +142,12 @@ class Service:
                 else:
                     self._health.resolve(part)
             await asyncio.sleep(_SPOOL_INTERVAL)
+
+    async def _watch_disks(self) -> None:
+        while True:
+            # In a thread, like the spool.
+            await asyncio.to_thread(self._upkeep.look_at_disks)
+            await asyncio.sleep(_DISK_INTERVAL)
 
     def _stop(self, number: int) -> None:
         name = signal.Signals(number).name

@@ -28,7 +28,7 @@ _MOST_MODULES = 5
 
 @dataclass(frozen=True)
 class SignatureFacts:
-    """What the badges are decided by."""
+    """The facts by which badges are decided."""
 
     signature: str
     first_day: date
@@ -37,11 +37,11 @@ class SignatureFacts:
     came_back: Return | None
     newest: NewestCrashes
     soon_after_start: int
-    """Of the crashes in ``newest``, those that came within START_SECONDS."""
+    """The crashes in ``newest`` that came within START_SECONDS."""
     said_to_be_at_start: int
-    """Of the crashes in ``newest``, those that the application calls startup crashes."""
+    """The crashes in ``newest`` that the application calls startup crashes."""
     without_stack: int
-    """Of the crashes in ``newest``."""
+    """The crashes in ``newest`` without a stack."""
 
 
 class Badge(NamedTuple):

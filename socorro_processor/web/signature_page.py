@@ -36,7 +36,6 @@ from socorro_processor.web.signature_view import (
 
 PATH = "/signature"
 COUNTED = 20_000
-"""The newest crashes that systems, reasons, stacks and so on are counted in."""
 MOST_CRASHES = 25
 MOST_COMMENTS = 20
 
@@ -50,8 +49,13 @@ _AT_START = (
 )
 
 
-def signature_page(pages: Pages, sources: SearchSources, query: bytes, viewer: Viewer) -> Answer:
-    """Return the page of the signature in an address, or one that says why there is none."""
+def signature_page(
+    pages: Pages, sources: SearchSources, query: bytes, viewer: Viewer, counted: int = COUNTED
+) -> Answer:
+    """Return the page of the signature in an address, or one that says why there is none.
+
+    Systems, reasons, stacks and so on are those of the newest crashes, ``counted`` at most.
+    """
     try:
         address = read_address(PATH, query)
     except QueryError as error:
@@ -64,15 +68,15 @@ def signature_page(pages: Pages, sources: SearchSources, query: bytes, viewer: V
         return _message(pages, 400, "No signature is named", words, _search_link(address))
     try:
         days = address.days(today)
-        found = _find(sources.index, address, signature, days, viewer)
+        found = _find(sources.index, address, signature, days, viewer.sees_protected, counted)
     except QueryError as error:
-        bar = signature_filter_bar(address, signature, _any_days(today), today, {})
+        bar = signature_filter_bar(address, _any_days(today), today, {})
         return _message(pages, 400, "This cannot be searched", [str(error)], bar=bar)
     except ConfigurationError as error:
         return _message(pages, 503, "There is no search index", [str(error)])
     except CrashStorageError as error:
         return _message(pages, 503, "The search index is away", [str(error)])
-    if not found.records:
+    if not found.signature:
         words = [
             f"No crash had the signature {signature[:1000]}, as far as the index knows.",
             "Signatures change with rules and lists: the search finds those that have a part of it.",
@@ -92,10 +96,9 @@ def _signature_in(address: Address) -> str:
 
 
 def _find(
-    index: CrashIndex, address: Address, signature: str, days: tuple[date, date], viewer: Viewer
+    index: CrashIndex, address: Address, signature: str, days: tuple[date, date], protected: bool, counted: int
 ) -> FoundSignature:
     """Ask the index for all that the page shows. Raises QueryError and CrashStorageError."""
-    protected = viewer.sees_protected
     first_day, last_day = days
     this = Filter("signature", "is", (signature,))
     others = tuple(each for each in address.filters if each != this)
@@ -104,20 +107,22 @@ def _find(
         Filter(DATE, "at most", (last_day.isoformat(),)),
     )
     shown = (this, *others, *within)
-    records = records_of(index.records(signature), address.values("product"))
+    all_records = index.records(signature)
+    records = records_of(all_records, address.values("product"))
     newest = index.newest(
-        shown, fields=(*FACETS, MODULES, STACKS), conditions=_AT_START, size=_SIZE, limit=COUNTED, protected=protected
+        shown, fields=(*FACETS, MODULES, STACKS), conditions=_AT_START, size=_SIZE, limit=counted, protected=protected
     )
     # Choices are the values that the signature has without the filters.
-    of_any = index.newest((this, *within), fields=DIMENSIONS, size=_SIZE, limit=COUNTED) if others else newest
+    of_any = index.newest((this, *within), fields=DIMENSIONS, size=_SIZE, limit=counted) if others else newest
     comments: Sequence[FoundCrash] = ()
     if protected:
         has_comment = Filter("user_comments", "exists")
         comments = index.find([*shown, has_comment], fields=COMMENT_FIELDS, limit=MOST_COMMENTS, protected=True).crashes
     return FoundSignature(
         address,
-        signature,
+        all_records[0].signature if all_records else "",
         days,
+        max((each.last_seen for each in all_records), default=None),
         records,
         index.standing(signature, first_day, last_day, others, protected=protected),
         index.histogram(first_day, last_day, (this, *others), by="version", protected=protected),

@@ -56,8 +56,12 @@ class FoundSignature:
 
     address: Address
     signature: str
+    """As the index has it, which may be the beginning of the one that was asked for; empty if it has none."""
     days: tuple[date, date]
+    last_seen: datetime | None
+    """When the last crash of it came, in any product."""
     records: Sequence[SignatureRecord]
+    """One for each product that the filters allow."""
     standing: Standing
     by_day: Sequence[DayCount]
     """By version."""
@@ -77,7 +81,7 @@ class Row(NamedTuple):
     text: str
     crashes: int
     share: float
-    """Of the crashes that were counted: 0 to 1."""
+    """The part of the crashes that were counted: 0 to 1."""
     address: str
     is_value: bool = True
     """False for crashes without a value, and for all other values together."""
@@ -125,12 +129,12 @@ class SignatureView:
     filters: FilterBar
     standing: Standing
     share: float
-    """Of all crashes of these days that have the other filters."""
-    first: SignatureRecord
+    """The part of all crashes of these days that have the other filters."""
+    first: SignatureRecord | None
     """The record of the product that had it first."""
-    last_seen: datetime
+    last_seen: datetime | None
     records: Sequence[SignatureRecord]
-    """One for each product."""
+    """One for each product that the filters allow."""
     more_records: int
     badges: list[Badge]
     chart: BarChart
@@ -144,7 +148,7 @@ class SignatureView:
     search: str
     """The address of all these crashes."""
     last_days: str
-    """The address of this page in the last days with a crash."""
+    """The address of this page in the last days with a crash, without other filters."""
     problem: str
     """Says what is wrong with the index; empty if nothing is."""
 
@@ -153,21 +157,18 @@ def signature_view(found: FoundSignature, today: date) -> SignatureView:
     standing, newest = found.standing, found.newest
     facets = {facet.field: facet for facet in newest.facets}
     search = found.address.to("/search")
-    signature = found.records[0].signature
-    last_seen = max(each.last_seen for each in found.records)
-    last_day = last_seen.date()
     stacks = [_stack(value.value, value.crashes, newest, search) for value in facets[STACKS].values[:_MOST_STACKS]]
     tables = [_table(title, facets[field], newest, search) for field, title in FACETS.items()]
     return SignatureView(
-        signature,
-        signature_filter_bar(found.address, found.signature, found.days, today, found.choices),
+        found.signature,
+        signature_filter_bar(found.address, found.days, today, found.choices),
         standing,
         standing.crashes / standing.all_crashes if standing.all_crashes else 0.0,
-        min(found.records, key=lambda each: each.first_seen),
-        last_seen,
+        min(found.records, key=lambda each: each.first_seen, default=None),
+        max((each.last_seen for each in found.records), default=None),
         found.records[:_MOST_PRODUCTS],
         max(0, len(found.records) - _MOST_PRODUCTS),
-        list(badges(_facts(found, signature, facets[STACKS].missing))) if standing.crashes else [],
+        list(badges(_facts(found, facets[STACKS].missing))) if standing.crashes else [],
         _chart(found),
         newest.crashes,
         [
@@ -180,16 +181,16 @@ def signature_view(found: FoundSignature, today: date) -> SignatureView:
         [_crash_row(each) for each in found.crashes],
         [_comment(each) for each in found.comments],
         str(search),
-        str(_with_days(found.address, last_day - timedelta(days=_LAST_SEEN_DAYS - 1), last_day)),
+        _last_days(found),
         found.state.problem,
     )
 
 
 def signature_filter_bar(
-    address: Address, signature: str, days: tuple[date, date], today: date, choices: Mapping[str, Sequence[str]]
+    address: Address, days: tuple[date, date], today: date, choices: Mapping[str, Sequence[str]]
 ) -> FilterBar:
     """Return the filters of an address; the signature is none that could be removed."""
-    this = Filter("signature", "is", (signature,))
+    this = Filter("signature", "is", address.values("signature"))
     ordered = {
         field: sorted(values, key=version_key, reverse=True) if field == "version" else values
         for field, values in choices.items()
@@ -199,10 +200,18 @@ def signature_filter_bar(
     return replace(bar, chips=chips, clear=str(Address(address.path, (this,))) if chips else "")
 
 
-def _facts(found: FoundSignature, signature: str, without_stack: int) -> SignatureFacts:
+def _last_days(found: FoundSignature) -> str:
+    if found.last_seen is None:
+        return ""
+    last_day = found.last_seen.date()
+    unfiltered = replace(found.address, filters=(Filter("signature", "is", (found.signature,)),))
+    return str(_with_days(unfiltered, last_day - timedelta(days=_LAST_SEEN_DAYS - 1), last_day))
+
+
+def _facts(found: FoundSignature, without_stack: int) -> SignatureFacts:
     early, said = found.newest.fulfilling
     return SignatureFacts(
-        signature,
+        found.signature,
         *found.days,
         min((each.first_seen for each in found.records), default=None),
         found.came_back,

@@ -191,7 +191,12 @@ async def _send_head(send: Send, status: int, body: bytes, *, close: bool = Fals
 
 
 def _length(headers: Headers) -> int | None:
-    """Return the length that the client announces; h11 has checked that it is a number."""
+    """Return the length that the client announces; h11 has checked that it is a number.
+
+    With a Transfer-Encoding there is none: whatever Content-Length stands beside it says nothing (RFC 9112, 6.3).
+    """
+    if "transfer-encoding" in headers:
+        return None
     text = headers.get("content-length", "")
     return int(text) if text.isdecimal() else None
 

@@ -28,10 +28,11 @@ from tests.chaos.lanes import PROCESSORS
 from tests.chaos.plan import make_plan
 from tests.chaos.production import ProductionSite
 from tests.chaos.rolling import VERSIONS, RollingEmbedded, RollingProduction, RollingSite
+from tests.chaos.served import ServedSite
 from tests.chaos.site import Site
 from tests.services import services_of_a_run
 
-SITES: dict[str, type[Site]] = {"production": ProductionSite, "embedded": EmbeddedSite}
+SITES: dict[str, type[Site]] = {"production": ProductionSite, "embedded": EmbeddedSite, "serve": ServedSite}
 ROLLING_SITES: dict[str, type[Site]] = {"production": RollingProduction, "embedded": RollingEmbedded}
 
 EXAMPLE = "example:\n  python -m tests.chaos --seconds=60 --seed=7 --configuration=embedded"
@@ -71,6 +72,8 @@ def main() -> int:
     parser.add_argument("--plan", action="store_true", help="only print what would go wrong, and when")
     parser.add_argument("--keep", action="store_true", help="keep data and logs, also of a clean run")
     arguments = parser.parse_args()
+    if arguments.first and arguments.configuration not in ROLLING_SITES:
+        parser.error(f"there is no rolling upgrade of the configuration {arguments.configuration}")
     site_class = (ROLLING_SITES if arguments.first else SITES)[arguments.configuration]
     if arguments.plan:
         print(*make_plan(site_class.lanes_with(arguments.processors), arguments.seconds, arguments.seed), sep="\n")

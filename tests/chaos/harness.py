@@ -78,6 +78,7 @@ class Chaos:
             submitted = site.submitter.submitted()
             self._wait_until_settled(tally, submitted)
             self._stop_processors()
+            self._errors += site.stop()
         ends = sum((processor.ends for processor in site.processors.values()), Counter())
         if ends[CONFIGURATION_IS_WRONG]:
             self._errors.append("a processor ended as misconfigured, though only what it needs was away")

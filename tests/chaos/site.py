@@ -118,8 +118,14 @@ class Site:
         """Run the processors and the submitter until the end of ``stack``."""
         for name in self.names:
             self.processors[name] = stack.enter_context(Supervised(name, self.next_one(name, seed)))
-        journal = self.directory / "submitted.jsonl"
-        self.submitter = stack.enter_context(Submitter(self.installation.environment, journal, rate, seed))
+        self.submitter = stack.enter_context(self.new_submitter(self.directory / "submitted.jsonl", rate, seed))
+
+    def new_submitter(self, journal: Path, rate: float, seed: int) -> Submitter:
+        return Submitter(self.installation.environment, journal, rate, seed)
+
+    def stop(self) -> list[str]:
+        """End what runs beside the processors, which have ended; return what went wrong."""
+        return []
 
     def set_up(self) -> None:
         """Set the queue and the stores up."""

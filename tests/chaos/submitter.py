@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from socorro_processor.cli.command import build_component
 from socorro_processor.configuration import Configuration
@@ -70,16 +70,19 @@ class Submitted:
 class Submitter:
     """The process of the submitter, within a ``with``."""
 
-    def __init__(self, environment: Mapping[str, str], journal: Path, rate: float, seed: int) -> None:
+    module: ClassVar = "tests.chaos.submitter"
+
+    def __init__(self, environment: Mapping[str, str], journal: Path, rate: float, seed: int, *more: str) -> None:
+        """``more`` are further arguments of the module."""
         self._environment = dict(environment)
         self._journal = journal
-        self._arguments = (str(journal), str(rate), str(seed))
+        self._arguments = (str(journal), str(rate), str(seed), *more)
 
     def __enter__(self) -> Self:
         self._journal.touch()
         with self._journal.with_suffix(".log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.submitter", *self._arguments],
+                [sys.executable, "-m", self.module, *self._arguments],
                 cwd=REPOSITORY,
                 env=self._environment,
                 stdin=subprocess.PIPE,
@@ -116,10 +119,10 @@ class Submitter:
 
 def main(journal: Path, rate: float, seed: int) -> None:
     configured = configuration(os.environ)
-    store, queue = build_component("source", configured), _Queue(configured)
+    store, queue = build_component("source", configured), RunQueue(configured)
     collector = _Collector(store, queue, random.Random(seed))
     with journal.open("a", buffering=1) as lines:
-        for kind in _kinds(1 / rate):
+        for kind in requested_kinds(1 / rate):
             lines.write(json.dumps(asdict(collector.submit(kind))) + "\n")
     queue.close()
     store.close()
@@ -128,7 +131,7 @@ def main(journal: Path, rate: float, seed: int) -> None:
 class _Collector:
     """Submits crashes of each kind."""
 
-    def __init__(self, store: Any, queue: _Queue, chance: random.Random) -> None:
+    def __init__(self, store: Any, queue: RunQueue, chance: random.Random) -> None:
         self._store, self._queue, self._chance = store, queue, chance
         self._healthy: list[Submitted] = []
 
@@ -141,23 +144,23 @@ class _Collector:
             crash = replace(crash, crash_id=f"../{crash.crash_id}\0")
         elif kind != UNKNOWN:
             raw_crash, dumps = _crash(kind, crash.crash_id, crash.dump)
-            _until_done(self._store.save_raw_crash, raw_crash, dumps, crash.crash_id)
+            until_done(self._store.save_raw_crash, raw_crash, dumps, crash.crash_id)
         for _ in range(2 if kind == TWICE else 1):
-            _until_done(self._queue.submit, crash.crash_id, name)
+            until_done(self._queue.submit, crash.crash_id, name)
         if kind == HEALTHY:
             self._healthy.append(crash)
         return crash
 
     def _submit_again(self, kind: str) -> Submitted:
         crash = replace(self._chance.choice(self._healthy), kind=kind)
-        _until_done(self._queue.submit, crash.crash_id, "reprocessing", FORCE if kind == AGAIN_BY_FORCE else "")
+        until_done(self._queue.submit, crash.crash_id, "reprocessing", FORCE if kind == AGAIN_BY_FORCE else "")
         return crash
 
     def _one_of(self, shares: Mapping[Any, int]) -> Any:
         return self._chance.choices(list(shares), list(shares.values()))[0]
 
 
-class _Queue:
+class RunQueue:
     """Return the queue, which is opened anew after a loss."""
 
     def __init__(self, configured: Configuration) -> None:
@@ -173,7 +176,7 @@ class _Queue:
         self._queue.close()
 
 
-def _kinds(interval: float) -> Iterator[str]:
+def requested_kinds(interval: float) -> Iterator[str]:
     """Submit a healthy crash each ``interval``, and requested ones in between, until standard input ends."""
     due = time.monotonic()
     while True:
@@ -199,7 +202,7 @@ def _crash(kind: str, crash_id: str, dump: str) -> tuple[Any, dict[str, Path]]:
     return raw_crash, {MAIN_DUMP: walks.dump_file(dump)}
 
 
-def _until_done(do: Any, *arguments: Any) -> None:
+def until_done(do: Any, *arguments: Any) -> None:
     """Keep trying, as a collector keeps a crash until it is accepted."""
     while True:
         try:

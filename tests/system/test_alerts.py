@@ -33,7 +33,7 @@ from tests.unit.monitoring.test_metric_names import OF_JOBS
 RULES = REPOSITORY / "config" / "prometheus" / "alerts.yaml"
 CASES = RULES.with_name("alerts_test.yaml")
 
-NOT_HERE = ("collector.", "search.", "web.")
+NOT_HERE = ("collector.", "disk.", "retention.", "search.", "web.")
 """The beginnings of metrics of ``socorro serve``, and of a store that the configuration of production lacks."""
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -36,6 +37,7 @@ from socorro_processor.crashqueue.rabbitmq.consumer import Consumer
 from socorro_processor.crashqueue.rabbitmq.in_flight import Whereabouts, ask_in_flight
 from socorro_processor.crashqueue.rabbitmq.messages import (
     TRANSIENT,
+    Headers,
     Message,
     age_of,
     body_of,
@@ -253,15 +255,24 @@ class RabbitMQCrashQueue(CrashQueueBase):
         return self._readers[state].read()
 
     def requeue(self, crash: SetAsideCrash) -> bool:
+        return self._move(crash, self._queues.origins[crash.queue], headers_of_submission(crash.work), "requeue")
+
+    def reject_parked(self, crash: SetAsideCrash) -> bool:
+        drops_oldest = self._has_no_room_for_rejected()
+        rejected = replace(crash, state="rejected").cut()
+        moved = self._move(crash, self._queues.set_aside["rejected"], set_aside_headers(rejected), "reject")
+        if moved and drops_oldest:
+            METRICS.increment("queue.rejected_dropped")
+        return moved
+
+    def _move(self, crash: SetAsideCrash, to: str, headers: Headers, verb: str) -> bool:
+        """Move a crash that was set aside into another queue of the broker; return False if it is not there."""
         reader = self._readers[crash.state]
         message = reader.take_out(crash)
         if message is None:
             return False
-        headers = message.carried | headers_of_submission(crash.work)
         try:
-            self._publisher.publish(
-                self._queues.origins[crash.queue], message.body, headers, f"requeue {crash.crash_id[:60]!r}"
-            )
+            self._publisher.publish(to, message.body, message.carried | headers, f"{verb} {crash.crash_id[:60]!r}")
         except CrashQueueError:
             reader.put_back(message)
             raise

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -279,6 +279,16 @@ class SQLiteCrashQueue(CrashQueueBase):
                 return False
             connection.execute(ADD, (body_of(crash.crash_id), crash.queue, crash.work, self._wall_clock().timestamp()))
         self._woken.set()
+        return True
+
+    def reject_parked(self, crash: SetAsideCrash) -> bool:
+        with self._file.transaction(f"reject {crash.crash_id[:60]!r}", durable=True) as connection:
+            if not remove_set_aside(connection, crash):
+                return False
+            add_set_aside(connection, replace(crash, state="rejected"))
+            dropped = drop_oldest_rejected(connection, self.config.maximum_rejected)
+        if dropped:
+            METRICS.increment("queue.rejected_dropped", dropped)
         return True
 
     def tell_outcomes(self, outcomes: Outcomes) -> None:

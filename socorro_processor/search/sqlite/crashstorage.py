@@ -220,12 +220,22 @@ class SQLiteSearchIndex(HasSearchIndex):
             if file is None:
                 return
             if self._has_removed:
-                try:
-                    file.sweep()
-                except IndexFailure as error:
-                    logger.warning("texts of removed crashes stay in %s: %s", self, describe(error))
+                self._sweep(file)
             with suppress(*IndexFailure):
                 file.close()
+
+    def sweep(self) -> None:
+        """Remove the texts that only removed crashes had; ``close`` does it, too. Raises nothing."""
+        with self._lock:
+            if self._has_removed and self._file is not None:
+                self._sweep(self._file)
+                self._has_removed = False
+
+    def _sweep(self, file: IndexFile) -> None:
+        try:
+            file.sweep()
+        except IndexFailure as error:
+            logger.warning("texts of removed crashes stay in %s: %s", self, describe(error))
 
     def _change(self, change: Change, patience: float) -> None:
         """Write a change, or queue it. Raises nothing.

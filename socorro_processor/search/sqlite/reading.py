@@ -21,6 +21,7 @@ from socorro_processor.search.base import (
     CrashIndex,
     DayCount,
     Facet,
+    FoundCrash,
     IndexState,
     Neighbours,
     Page,
@@ -102,6 +103,16 @@ class SQLiteCrashIndex(CrashIndex):
             crashes = found_crashes(snapshot, [row[0] for row in rows[:limit]], fields, shown)
         more = write_cursor(sort, rows[limit - 1][::-1]) if len(rows) > limit else None
         return Page(tuple(crashes), more)
+
+    def of_ids(self, crash_ids: Sequence[str], fields: Sequence[str], *, protected: bool = False) -> list[FoundCrash]:
+        """Return those of up to MAXIMUM_PAGE crashes that the index has, in any order."""
+        check_bounds("a number of crash ids of", len(crash_ids), MAXIMUM_PAGE, 0)
+        shown = [self._lookup.of_name(name, protected=protected) for name in fields]
+        keys = list(map(crash_id_bytes, crash_ids))
+        condition = Condition(f"crash_id IN ({', '.join('?' * len(keys))})", keys)
+        with self._reading() as snapshot:
+            numbers = [row[0] for row in snapshot.select("n", condition)]
+            return list(found_crashes(snapshot, numbers, fields, shown))
 
     def crash_ids(self, filters: Sequence[Filter] = (), *, protected: bool = False) -> Iterator[str]:
         after: str | None = None
@@ -198,6 +209,7 @@ class SQLiteCrashIndex(CrashIndex):
         conditions: Sequence[Sequence[Filter]] = (),
         size: int = 10,
         limit: int = MAXIMUM_NEWEST,
+        with_installations: bool = False,
         protected: bool = False,
     ) -> NewestCrashes:
         check_bounds("a number of conditions of", len(conditions), MAXIMUM_FACETS, 0)
@@ -211,7 +223,9 @@ class SQLiteCrashIndex(CrashIndex):
             condition, *tests = (
                 snapshot.conditions.of_crashes(each, protected=protected) for each in (filters, *conditions)
             )
-            return count_newest(snapshot, fields, counted, tests, condition, limit, size)
+            return count_newest(
+                snapshot, fields, counted, tests, condition, limit, size, with_installations=with_installations
+            )
 
     def neighbours(self, crash_id: str, filters: Sequence[Filter] = (), *, protected: bool = False) -> Neighbours:
         check_filters(filters)

@@ -18,6 +18,7 @@ from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.errors import CrashStorageError, NotSavedError, TransientStorageError
 from socorro_processor.pipeline.processor_pipeline import ProcessorPipeline
 from socorro_processor.pipeline.rule import Crash, Rule
+from socorro_processor.retention.store import RetainedStore
 
 CRASH_ID = new_crash_id()
 
@@ -152,6 +153,15 @@ def test_a_worse_result_replaces_the_earlier_one_everywhere_if_forced(site, loss
     result = site.steps.run(CRASH_ID, history=History(work=FORCE))
     assert site.signatures() == [LOSSES[loss][1]] * 2
     assert result.kept_because == ""
+
+
+def test_a_result_whose_dump_was_removed_to_save_room_stays_even_if_the_worse_one_is_forced(site):
+    site.steps.run(CRASH_ID)
+    before = site.saved()
+    RetainedStore(site.source.config).remove_dumps(CRASH_ID, "because a test says so")
+    result = site.steps.run(CRASH_ID, history=History(work=FORCE))
+    assert site.saved() == before
+    assert "there is no dump any more" in result.kept_because
 
 
 def test_a_result_that_is_as_good_replaces_the_earlier_one(site):

@@ -50,11 +50,11 @@ class Crashes:
         self.saved.append(processed)
         return crash_id
 
-    def answer(self, query: str | bytes = "signature=render", viewer: Viewer = EVERYTHING) -> Answer:
-        return signature_page(pages(), self.sources, query.encode() if isinstance(query, str) else query, viewer)
+    def answer(self, query: str = "signature=render", viewer: Viewer = EVERYTHING, **more: int) -> Answer:
+        return signature_page(pages(), self.sources, query.encode(), viewer, **more)
 
-    def page(self, query: str | bytes = "signature=render", viewer: Viewer = EVERYTHING) -> Element:
-        answer = self.answer(query, viewer)
+    def page(self, query: str = "signature=render", viewer: Viewer = EVERYTHING, **more: int) -> Element:
+        answer = self.answer(query, viewer, **more)
         assert answer.status == 200, read_html(answer.html).one("main").text
         return read_html(answer.html)
 

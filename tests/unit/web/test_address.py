@@ -25,7 +25,8 @@ FILTERS = st.one_of(
         st.sampled_from(["is", "contains", "begins", "at least", "more than", "at most", "less than"]),
         st.tuples(TEXTS),
         st.booleans(),
-    ),
+        # "uptime>" with the value "=5" would be "uptime>=5"; no number or date begins so.
+    ).filter(lambda each: each.operator not in ("more than", "less than") or each.values[0][:1] != "="),
     st.builds(Filter, NAMES, st.just("exists"), st.just(()), st.booleans()),
 )
 

@@ -54,5 +54,6 @@ def test_readyz_tells_all_problems_and_the_spool(health):
     assert json.loads(ask(app, "/readyz").body) == {
         "ready": True,
         "problems": {"processor": "has ended"},
+        "warnings": {},
         "spool": {"crashes": 3},
     }

@@ -12,7 +12,7 @@ from tests.shared import REPOSITORY
 OPTIONS = {
     key: option
     for key, option in Configuration(all_options(), []).options()
-    if key.split(".")[0] in ("collector", "web")
+    if key.split(".")[0] in ("collector", "retention", "web")
 }
 PAGES = [(REPOSITORY / "docs" / f"{name}.rst").read_text() for name in ("serve", "collector", "report-page", "fields")]
 

@@ -10,12 +10,14 @@ from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentS
 from socorro_processor.report.crash_report import CrashReport
 from socorro_processor.report.printed_report import Shown, plain_report
 from socorro_processor.web.report_downloads import (
+    DumpsRemoved,
     dump_download,
     processed_json,
     raw_json,
     report_markdown,
     report_text,
 )
+from socorro_processor.web.report_page import status_of
 from tests.unit.cli.reports import CRASH_ID, frame, processed
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, OneCrash, sources
 
@@ -85,6 +87,16 @@ def test_a_name_that_no_dump_has_reaches_no_store(name: str) -> None:
 
     with pytest.raises(PermanentStorageError):
         dump_download(sources(Unasked()), CRASH_ID, name)
+
+
+def test_of_a_dump_that_was_removed_it_is_said_why() -> None:
+    class WithoutDumps(OneCrash):
+        def dumps_removed(self, crash_id: str) -> str:
+            return "on Monday, because <so>"
+
+    with pytest.raises(DumpsRemoved, match="were removed on Monday, because <so>") as raised:
+        dump_download(sources(WithoutDumps(CRASH, RAW)), CRASH_ID, "upload_file_minidump")
+    assert status_of(raised.value) == (410, "The dump was removed")
 
 
 def test_what_is_not_there_and_what_is_not_an_id_are_errors_as_of_stores() -> None:

@@ -41,6 +41,31 @@ def answer(word: str, store: OneCrash, viewer: Viewer = EVERYTHING) -> Answer:
     return report_page(pages(), sources(store), word, viewer)
 
 
+class WithoutDumps(OneCrash):
+    def dumps_removed(self, crash_id: str) -> str:
+        return "on Monday, because <so>"
+
+
+class TestDumpsRemoved:
+    def test_the_page_says_so_and_offers_neither_dump_nor_processing(self) -> None:
+        raw = RAW | {"dump_checksums": {"upload_file_minidump": "1", "log": "2"}}
+        page = read_html(answer(CRASH_ID, WithoutDumps(of_2026(), raw)).html)
+        said = "The dumps and attachments of this crash were removed on Monday, because <so>."
+        assert said in page.one("header", class_="crash").text
+        assert said in page.one("section", id="files").text
+        assert "log attachment" in page.one("section", id="files").text
+        links = [link.attributes["href"] for link in page.all("a")]
+        assert not [link for link in links if "/dump/" in link]
+        assert page.all("form") == []
+
+    def test_a_store_that_cannot_tell_leaves_the_page_as_it_is(self) -> None:
+        class Away(OneCrash):
+            def dumps_removed(self, crash_id: str) -> str:
+                raise TransientStorageError("the store is away")
+
+        assert answer(CRASH_ID, Away(of_2026(), RAW)) == answer(CRASH_ID, OneCrash(of_2026(), RAW))
+
+
 class TestPermissions:
     def test_whoever_may_see_protected_data_sees_it_apart_from_the_rest(self) -> None:
         page = page_of(secret_crash(), RAW)

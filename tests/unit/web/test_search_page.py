@@ -49,14 +49,14 @@ def total(page: Element) -> int:
 
 
 def facet(page: Element, title: str) -> dict[str, int]:
-    (section,) = [each for each in page.all("section", class_="facet") if each.one("h2").text == title]
+    (section,) = [each for each in page.all("section", class_="tally") if each.one("h2").text == title]
     return {
         item.one("a", class_="value").text: int(item.all("span", class_="number")[0].text) for item in section.all("li")
     }
 
 
 def column(page: Element, title: str) -> list[str]:
-    heads = [each.text.rstrip(" ↓↑") for each in page.one("table", class_="crashes").one("thead").all("th")]
+    heads = [each.text.rstrip(" ↓↑") for each in page.one("table", class_="found").one("thead").all("th")]
     return [row.all()[heads.index(title)].text for row in rows(page)] if title == "crash" else cells(page, title, heads)
 
 
@@ -65,7 +65,7 @@ def cells(page: Element, title: str, heads: list[str]) -> list[str]:
 
 
 def rows(page: Element) -> list[Element]:
-    return page.one("table", class_="crashes").one("tbody").all("tr")
+    return page.one("table", class_="found").one("tbody").all("tr")
 
 
 class TestPage:
@@ -127,7 +127,7 @@ class TestPage:
         for version in ("2.3", "2.3", "2.4"):
             crashes.save(version=version)
         page = page_of(crashes)
-        (section,) = [each for each in page.all("section", class_="facet") if each.one("h2").text == "version"]
+        (section,) = [each for each in page.all("section", class_="tally") if each.one("h2").text == "version"]
         only, without = (section.all("li")[0].one("a", class_=name).attributes["href"] for name in ("value", "not"))
 
         assert total(page_of(crashes, only.partition("?")[2])) == 2
@@ -137,7 +137,7 @@ class TestPage:
         crashes.save(reason="SIGABRT")
         crashes.save(reason=None)
         page = page_of(crashes)
-        (section,) = [each for each in page.all("section", class_="facet") if each.one("h2").text == "reason"]
+        (section,) = [each for each in page.all("section", class_="tally") if each.one("h2").text == "reason"]
         (none,) = [each for each in section.all("li") if each.one("a", class_="value").text == "(none)"]
 
         query = none.one("a", class_="value").attributes["href"].partition("?")[2]
@@ -149,7 +149,7 @@ class TestPage:
             crashes.save(uptime=uptime)
         query = "columns=uptime,signature"
         for expected in (["50", "7", "5"], ["5", "7", "50"]):
-            head = page_of(crashes, query).one("table", class_="crashes").one("thead").all("th")[1]
+            head = page_of(crashes, query).one("table", class_="found").one("thead").all("th")[1]
             query = head.one("a").attributes["href"].partition("?")[2]
             assert column(page_of(crashes, query), "uptime") == expected
 
@@ -179,6 +179,73 @@ class TestPage:
         }
 
         assert total(page_of(crashes, link.partition("?")[2])) == 1
+
+    def test_a_bar_on_a_later_page_leads_to_the_first_page_of_its_day(self, crashes):
+        for number in range(120):
+            crashes.save(seconds=number)
+        after = page_of(crashes).one("nav", class_="paging").one("a", rel="next").attributes["href"]
+
+        links = {each.attributes["href"] for each in page_of(crashes, after.partition("?")[2]).one("figure").all("a")}
+
+        assert f"/search?date={TODAY}" in links
+
+    def test_each_value_has_its_crashes_and_known_installations(self, crashes):
+        for version, install_time in (("2.3", 1), ("2.3", 1), ("2.3", 2), ("2.3", None), ("2.4", 1)):
+            crashes.save(version=version, install_time=install_time)
+        (section,) = [
+            each for each in page_of(crashes).all("section", class_="tally") if each.one("h2").text == "version"
+        ]
+
+        numbers = {
+            item.one("a", class_="value").text: [each.text for each in item.all("span", class_="number")]
+            for item in section.all("li")
+        }
+
+        assert numbers == {"2.3": ["4", "2"], "2.4": ["1", "1"]}
+
+    @pytest.mark.parametrize(
+        ("name", "value", "shown"),
+        [
+            ("classifications", {"support": {"classification": "OOM"}}, "support.classification=OOM"),
+            ("classifications", {"a b": "x"}, None),
+            ("addons", ["a:1"], "a:1"),
+            ("frame", None, None),
+            ("startup_crash", True, "true"),
+            ("uptime_ts", 1.25, "1.25"),
+            ("submitted_timestamp", "2026-11-30T01:02:03.456+00:00", "2026-11-30T01:02:03Z"),
+        ],
+    )
+    def test_a_value_of_any_type_leads_to_its_crashes(self, crashes, name, value, shown):
+        crashes.save(**({} if value is None else {name: value}))
+        crashes.save()
+        (section,) = page_of(crashes, f"facet={name}").all("section", class_="tally")[-1:]
+
+        links = {each.text: each.attributes["href"] for each in section.all("a", class_="value")}
+
+        assert (shown in links) == (shown is not None)
+        for link in links.values():
+            assert 1 <= total(page_of(crashes, link.partition("?")[2])) <= 2
+        if shown:
+            assert total(page_of(crashes, links[shown].partition("?")[2])) == 1
+
+    def test_the_columns_can_be_chosen_and_those_that_are_shown_come_first(self, crashes):
+        crashes.save()
+        boxes = (
+            page_of(crashes, "columns=version&columns=uptime")
+            .one("form", class_="columns")
+            .all("input", name="columns")
+        )
+
+        assert [each.attributes["value"] for each in boxes if "checked" in each.attributes] == ["version", "uptime"]
+        assert [each.attributes["value"] for each in boxes[:2]] == ["version", "uptime"]
+        assert "signature" in [each.attributes["value"] for each in boxes]
+
+    def test_the_choice_of_a_product_keeps_the_days(self, crashes):
+        crashes.save()
+
+        form = page_of(crashes, f"date={TODAY}").one("form", class_="filters", role="search")
+
+        assert [each.attributes["value"] for each in form.all("input", name="date")] == [str(TODAY)]
 
     def test_a_search_without_a_result_offers_more_days_and_fewer_filters(self, crashes):
         crashes.save(TODAY - timedelta(days=20))
@@ -221,16 +288,26 @@ class TestPage:
 
         assert page.all("img") == []
         assert all(each.attributes.get("src", "").startswith("/static/") for each in page.all("script"))
-        (section,) = [each for each in page.all("section", class_="facet") if each.one("h2").text == "product"]
+        (section,) = [each for each in page.all("section", class_="tally") if each.one("h2").text == "product"]
         link = section.one("a", class_="value").attributes["href"]
         assert total(page_of(crashes, link.partition("?")[2])) == 1
 
-    def test_the_same_search_is_given_for_a_terminal(self, crashes):
-        page = page_of(crashes, "product=Light+box&date=2026-11-24..2026-11-26")
+    @pytest.mark.parametrize(
+        ("query", "words"),
+        [
+            ("product=Light+box", "'product=Light box' --date=2026-11-24..2026-11-26"),
+            ("columns=version&columns=uptime,frame&sort=-uptime", "--fields=version,uptime,frame --sort=-uptime"),
+            ("email%3F", "'email?' --date=2026-11-24..2026-11-26 --protected"),
+            ("sort=email", "--sort=email --protected"),
+        ],
+    )
+    def test_the_same_search_is_given_for_a_terminal(self, crashes, query, words):
+        page = page_of(crashes, f"{query}&date=2026-11-24..2026-11-26")
 
-        command = page.one("p", class_="command").one("code").text
+        command = page.all("p", class_="command")[0].one("code").text
 
-        assert command == "socorro search 'product=Light box' --date=2026-11-24..2026-11-26"
+        assert command.startswith("socorro search ")
+        assert command.endswith(words)
 
 
 class TestLine:
@@ -241,11 +318,14 @@ class TestLine:
             Filter("product", "is", ("Lightbox",)),
         ]
 
-    @pytest.mark.parametrize("line", ["'open", "a" * 10_001, "=x", "field!"])
-    def test_a_line_that_cannot_be_read_is_refused_or_a_word(self, line):
-        if line == "field!":
-            assert list(read_line(line)) == [Filter("signature", "contains", ("field!",))]
-            return
+    @pytest.mark.parametrize(
+        "word", ["field!", "std::vector<int>::at", "Foo::~Foo", "foo(int*)=", "@0x0<", "a::operator=="]
+    )
+    def test_the_name_of_a_function_is_a_word_whatever_signs_it_has(self, word):
+        assert list(read_line(f"'{word}'")) == [Filter("signature", "contains", (word,))]
+
+    @pytest.mark.parametrize("line", ["'open", "a" * 10_001, "=x", "uptime?5"])
+    def test_a_line_that_cannot_be_read_is_refused(self, line):
         with pytest.raises(QueryError):
             list(read_line(line))
 
@@ -310,6 +390,26 @@ class TestFiles:
 
         assert list(csv.reader(io.StringIO("".join(lines))))[1][1] == "-5"
 
+    def test_the_days_of_a_file_stay_the_same_when_midnight_comes(self, crashes):
+        for number in range(1001):
+            crashes.save(TODAY - timedelta(days=6), seconds=number)
+        days = iter([TODAY])
+        sources = SearchSources(crashes.sources.index, FieldTable(), lambda: next(days, TODAY + timedelta(days=1)))
+
+        lines = "".join(search_csv(sources, read_address("/search.csv", b"columns=version"), NOTHING))
+
+        assert len(lines.splitlines()) == 1002
+
+    @pytest.mark.parametrize("text", [MARKUP, "\ud800", "\0", "\u202e", "\u2028"])
+    def test_hostile_texts_are_in_both_files(self, crashes, text):
+        crashes.save(signature=f"a{text}", uptime_ts=float("inf"))
+        app = Starlette(routes=list(search_routes(pages(), crashes.sources, EVERYTHING)))
+
+        for path in ("/search.csv", "/search.json"):
+            answer = ask(app, f"{path}?columns=signature,uptime_ts&facet=signature")
+            assert answer.status == 200
+            assert "a" in answer.text
+
     def test_json_has_pages_totals_and_facets(self, crashes):
         ids = [crashes.save(seconds=number, version=f"2.{number % 2}") for number in range(5)]
         address = read_address("/search.json", b"limit=2&columns=version&facet=version")
@@ -371,6 +471,35 @@ class TestAnswers:
         answer = ask(app, "/search?line=render&product=Lightbox")
 
         assert (answer.status, answer.header("location")) == (303, "/search?product=Lightbox&signature~render")
+
+    @pytest.mark.parametrize(
+        ("query", "line", "words"),
+        [
+            ("line='open+quote&product=Lightbox", "'open quote", "a quote has no end"),
+            ("product=Lightbox&add_field=uptime&add_sign=~~&add_value=1", "product=Lightbox", "one of the signs"),
+        ],
+    )
+    def test_what_is_typed_and_cannot_be_read_stays_to_be_mended(self, app, query, line, words):
+        answer = ask(app, f"/search?{query}")
+
+        page = read_html(answer.text)
+        assert answer.status == 400
+        assert words in page.one("p", role="alert").text
+        assert page.one("form", class_="line").one("input", type="search").attributes["value"] == line
+        assert ("product", "Lightbox") in [
+            (each.attributes["name"], each.one("option", selected="").attributes["value"])
+            for each in page.all("select")
+            if each.all("option", selected="")
+        ]
+
+    @pytest.mark.parametrize("query", ["a" * 40_000, "%3C%3C%3C", "&".join(f"f{number}=1" for number in range(60))])
+    def test_an_address_that_cannot_be_read_shows_an_empty_search_with_words(self, app, query):
+        answer = ask(app, f"/search?{query}")
+
+        page = read_html(answer.text)
+        assert answer.status == 400
+        assert page.one("p", role="alert").text.startswith("cannot ")
+        assert page.one("form", class_="line").one("input", type="search").attributes["value"] == ""
 
     def test_sources_without_an_index_raise(self):
         with pytest.raises(ConfigurationError):

@@ -17,7 +17,6 @@ from socorro_processor.fields import FieldTable
 from socorro_processor.monitoring.health import Health
 from socorro_processor.search.base import CrashIndex, IndexState
 from socorro_processor.search.sqlite.directory import IndexDirectory
-from socorro_processor.web import signature_page as module
 from socorro_processor.web.address import read_address
 from socorro_processor.web.application import application
 from socorro_processor.web.health import Probes
@@ -60,7 +59,7 @@ def test_the_head_has_the_figures_of_the_days_and_filters(crashes):
         "first seen": "2026-11-20 in 1.9",
         "last seen": "2026-11-30",
     }
-    assert figures(crashes.page("signature=render&version=2.1&days=1"))["of all crashes"] == "100.0% of 1"
+    assert figures(crashes.page("signature=render&version=2.1&days=1"))["of all crashes"] == "100% of 1"
 
 
 SIGNATURES = st.sampled_from(["render", "other", None])
@@ -212,6 +211,12 @@ def test_versions_are_ordered_as_versions_and_lead_to_the_page_of_that_version(c
     assert [each.text for each in choices] == ["any", "2.10", "2.10b1", "2.9"]
 
 
+def test_a_single_version_is_named(crashes):
+    crashes.save(version="2.3")
+
+    assert crashes.page().one("ul", class_="legend").text == "2.3 1"
+
+
 def test_a_bar_leads_to_its_day(crashes):
     crashes.save(YESTERDAY)
 
@@ -303,9 +308,20 @@ def test_a_signature_without_crashes_in_these_days_leads_to_those_with_some(cras
 
     assert figures(page)["crashes"] == "0"
     assert "rank" not in figures(page)
-    link = next(each for each in page.all("a") if each.text == "Show the last days with a crash")
+    link = next(each for each in page.all("a") if each.text == "Show the last days with a crash of it")
     assert filters_of(link.attributes["href"]) == {"signature": "render", "date": "2026-06-04..2026-06-10"}
     assert figures(crashes.page(link.attributes["href"].partition("?")[2]))["crashes"] == "1"
+
+
+def test_a_product_that_never_had_the_signature_has_a_page_without_crashes(crashes):
+    crashes.save(product="Darkroom")
+
+    page = crashes.page("signature=render&product=Lightbox&uptime%3C60")
+
+    assert figures(page)["crashes"] == "0"
+    assert "first seen" not in figures(page)
+    link = next(each for each in page.all("a") if each.text == "Show the last days with a crash of it")
+    assert filters_of(link.attributes["href"]) == {"signature": "render", "date": "2026-11-24..2026-11-30"}
 
 
 def test_the_records_follow_the_product_and_are_told_apart(crashes):
@@ -322,12 +338,11 @@ def test_the_records_follow_the_product_and_are_told_apart(crashes):
     assert figures(crashes.page("signature=render&product=Lightbox"))["first seen"] == "2026-11-30 in 2.3"
 
 
-def test_crashes_beyond_the_limit_are_said_not_to_be_counted(crashes, monkeypatch):
-    monkeypatch.setattr(module, "COUNTED", 3)
+def test_crashes_beyond_the_limit_are_said_not_to_be_counted(crashes):
     for number in range(5):
         crashes.save(seconds=number, version="new" if number > 1 else "old")
 
-    page = crashes.page()
+    page = crashes.page(counted=3)
 
     assert figures(page)["crashes"] == "5"
     assert "in the newest 3 crashes" in page.one(id="values").one("h2").text

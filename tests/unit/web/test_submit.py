@@ -23,7 +23,7 @@ from socorro_processor.monitoring.health import Health
 from socorro_processor.web.application import application
 from socorro_processor.web.health import Probes
 from socorro_processor.web.submit import BLOCK, Submit
-from tests.multipart import MINIDUMP, body_of, head_of, request_of
+from tests.multipart import CONTENT_TYPE, MINIDUMP, body_of, head_of, request_of
 from tests.web_server import DEADLINE, RunningServer, running, web_options
 
 UNFINISHED = head_of(10_000_000) + body_of(dump=MINIDUMP + b"x" * BLOCK)[:-100]
@@ -125,6 +125,14 @@ def test_a_chunked_upload_without_a_length_is_taken(site, size):
     pieces = [body[start : start + size] for start in range(0, len(body), size)]
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
     head = head_of(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    assert site.send(head + chunks)[0] == 200
+    assert MINIDUMP in site.kept()[0]
+
+
+def test_with_a_transfer_encoding_a_content_length_beside_it_says_nothing(site):
+    """A minidump alone is checked against its announced length, because it has no end of its own."""
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(MINIDUMP), MINIDUMP)
+    head = head_of(10**12, "Transfer-Encoding: chunked").replace(CONTENT_TYPE.encode(), b"application/octet-stream")
     assert site.send(head + chunks)[0] == 200
     assert MINIDUMP in site.kept()[0]
 

@@ -1,0 +1,187 @@
+"""The embedded configuration behind ``socorro serve``: crashes come by HTTP, and each answer is a promise."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from socorro_processor.collector.handover import HANDOVER_STEPS
+from socorro_processor.collector.spool import SPOOL_STEPS
+from socorro_processor.crashstorage.base import MAIN_DUMP
+from tests.chaos.disk import Disk
+from tests.chaos.embedded import EmbeddedSite
+from tests.chaos.faults import Fault, Full, QueueFilesRemoved, QueueLocked
+from tests.chaos.front_door import FrontDoor
+from tests.chaos.harness import CONFIGURATION_IS_WRONG
+from tests.chaos.lanes import PROCESSORS
+from tests.chaos.leftovers import files_in
+from tests.chaos.plan import Lane
+from tests.chaos.promises import MARK, ROOM_AGAIN, Balance, Span, StoredCrash
+from tests.chaos.senders import read_sendings
+from tests.chaos.site import Site
+from tests.chaos.submitter import Submitter
+
+SPOOL_DISK_SIZE = 96 << 20
+RESERVE = "8M"
+
+
+@dataclass
+class ServerGets(Fault):
+    """The server gets a signal."""
+
+    number: signal.Signals
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.number.name
+
+    def begin(self, site: Site) -> None:
+        served(site).door.signal(self.number)
+
+
+@dataclass
+class ServerFrozen(Fault):
+    name: str = "frozen"
+    lasts: tuple[float, float] = (1.0, 6.0)
+
+    def begin(self, site: Site) -> None:
+        served(site).door.signal(signal.SIGSTOP)
+
+    def end(self, site: Site) -> None:
+        served(site).door.signal(signal.SIGCONT)
+
+
+@dataclass
+class ServerDies(Fault):
+    """The server is killed after a step of the spool or of handing over, and before the next one."""
+
+    step: str
+    lasts: tuple[float, float] = (3.0, 6.0)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return f"dies after: {self.step}"
+
+    def begin(self, site: Site) -> None:
+        served(site).door.die_after(self.step)
+
+    def end(self, site: Site) -> None:
+        served(site).door.live()
+
+
+@dataclass
+class SpoolFull(Full):
+    """The disk of the spool is full; what is reserved there is used first."""
+
+    def begin(self, site: Site) -> None:
+        self._begun = time.time()
+        super().begin(site)
+
+    def end(self, site: Site) -> None:
+        super().end(site)
+        served(site).full.append(Span(self._begun, time.time() + ROOM_AGAIN))
+
+
+@dataclass
+class StoreInTheWay(Fault):
+    """A file is where the store's directory was, so that no process can make another store there."""
+
+    name: str = "away"
+    lasts: tuple[float, float] = (1.0, 5.0)
+
+    def begin(self, site: Site) -> None:
+        crashes = served(site).crashes
+        crashes.rename(crashes.with_name("away"))
+        crashes.touch()
+
+    def end(self, site: Site) -> None:
+        crashes = served(site).crashes
+        crashes.unlink()
+        crashes.with_name("away").rename(crashes)
+
+
+class Senders(Submitter):
+    """The process of the senders."""
+
+    module: ClassVar = "tests.chaos.senders"
+
+
+class ServedSite(EmbeddedSite):
+    """A server that takes crashes, and processors beside it."""
+
+    own_lanes = (
+        Lane("store's disk", 20.0, (Full("store's disk"),)),
+        Lane("store", 20.0, (StoreInTheWay(),)),
+        Lane("queue", 15.0, (QueueLocked(), QueueFilesRemoved(("-wal", "-shm")), QueueFilesRemoved(("-shm",)))),
+        Lane(
+            "server",
+            6.0,
+            (ServerGets(signal.SIGKILL), ServerGets(signal.SIGKILL), ServerGets(signal.SIGTERM), ServerFrozen()),
+        ),
+        Lane("server's steps", 4.0, tuple(ServerDies(step) for step in (*SPOOL_STEPS, *HANDOVER_STEPS))),
+        Lane("spool's disk", 20.0, (SpoolFull("spool's disk", lasts=(3.0, 8.0)),)),
+    )
+    # A crash in the spool is in no queue yet.
+    depths_are_complete = False
+
+    def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
+        super().__init__(directory, options, processors)
+        disk = directory / "spool-disk"
+        self.disks["spool's disk"] = Disk(disk, SPOOL_DISK_SIZE)
+        self.spool = disk / "spool"
+        self._options |= {"collector.spool": str(self.spool), "collector.reserve": RESERVE}
+        self.door: FrontDoor
+        self.full: list[Span] = []
+        """When the spool's disk was full."""
+        self._facts: dict[str, int] = {}
+
+    def start(self, stack: ExitStack, rate: float, seed: int) -> None:
+        self.door = stack.enter_context(FrontDoor(self.installation.environment, self.directory))
+        super().start(stack, rate, seed)
+
+    def new_submitter(self, journal: Path, rate: float, seed: int) -> Submitter:
+        self._sendings = journal.with_name("sendings.jsonl")
+        self._sendings.touch()
+        return Senders(self.installation.environment, journal, rate, seed, str(self.door.port), str(self._sendings))
+
+    def mend(self) -> None:
+        super().mend()
+        self.door.signal(signal.SIGCONT)
+        self.door.live()
+
+    def stop(self) -> list[str]:
+        code = self.door.stop()
+        ends = self.door.ends
+        problems = [f"the server ended with {code} when it was told to stop"] if code else []
+        if ends[CONFIGURATION_IS_WRONG]:
+            problems.append("the server ended as misconfigured, though only what it needs was away")
+        balance = Balance(list(read_sendings(self._sendings)), dict(self._stored()), self.door.closed, self.full)
+        self._facts = balance.facts()
+        return [*problems, *balance.wrong()]
+
+    def facts(self) -> Mapping[str, int]:
+        ends = {f"ends of the server with {code}": count for code, count in sorted(self.door.ends.items())}
+        return {**super().facts(), **self._facts, **ends}
+
+    def left_behind(self) -> list[str]:
+        directories = [self.spool / name for name in ("writing", "ready", "aside", "moving")]
+        return [*super().left_behind(), *files_in(directories)]
+
+    def _stored(self) -> Iterator[tuple[str, StoredCrash]]:
+        store = self.destination()
+        for path in (self.crashes / "v2" / "raw_crash").rglob("[!.]*"):
+            if path.is_file():
+                raw_crash = store.get_raw_crash(path.name)
+                dump = store.get_raw_dump(path.name, MAIN_DUMP)
+                yield path.name, StoredCrash(str(raw_crash.get(MARK)), hashlib.sha256(dump).hexdigest())
+
+
+def served(site: Site) -> ServedSite:
+    assert isinstance(site, ServedSite)
+    return site
