@@ -15,6 +15,7 @@ from typing import Any
 DEADLINE = 60.0
 """Seconds for one answer: a browser on a busy machine is slow."""
 _READ = 1 << 20
+_ENDED = "the browser has ended"
 
 Event = dict[str, Any]
 
@@ -56,8 +57,11 @@ class DevTools:
         if session:
             message["sessionId"] = session
         data = json.dumps(message).encode() + b"\0"
-        while data:
-            data = data[os.write(self._writing, data) :]
+        try:
+            while data:
+                data = data[os.write(self._writing, data) :]
+        except BrokenPipeError as error:
+            raise BrowserError(_ENDED) from error
         return self._last_id
 
     def wait(self, condition: Callable[[], object], what: str, seconds: float = DEADLINE) -> None:
@@ -72,7 +76,7 @@ class DevTools:
     def _read(self) -> None:
         data = os.read(self._reading, _READ)
         if not data:
-            raise BrowserError("the browser has ended")
+            raise BrowserError(_ENDED)
         *messages, self._begun = (self._begun + data).split(b"\0")
         for text in messages:
             message = json.loads(text)

@@ -167,7 +167,8 @@ def posted(installed: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
             status, _, answer = client.read_answer()
         assert status == 200, answer
         crash_id = answer.decode().strip().removeprefix("CrashID=bp-")
-        eventually(lambda: serving.is_processed(crash_id), lambda: serving.log)
+        # The index has it a moment after the store.
+        eventually(lambda: crash_id in serving.get("/search.json")[1], lambda: serving.log)
         yield serving, crash_id
         assert serving.stop() == 0
         assert "Traceback" not in serving.log
