@@ -95,6 +95,8 @@ class _BoundedReader(io.RawIOBase):
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._size = file.seek(0, io.SEEK_END)
+        file.seek(0)
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(min(size, _LARGEST_DIRECTORY + 1) if size >= 0 else _LARGEST_DIRECTORY + 1)
@@ -102,7 +104,10 @@ class _BoundedReader(io.RawIOBase):
             raise zipfile.BadZipFile(f"its list of files has more than {_LARGEST_DIRECTORY} bytes")
         return data
 
-    def seek(self, offset: int, whence: int = 0) -> int:
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        # A place comes from the zip file: an offset that no file has is damage, not a failure of the disk.
+        if whence == io.SEEK_SET and not 0 <= offset <= self._size:
+            raise zipfile.BadZipFile(f"it names a place, {offset}, beyond its {self._size} bytes")
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:

@@ -228,6 +228,15 @@ def test_a_damaged_zip_file_costs_no_more_than_itself(tmp_path_factory, data):
     assert all(not path.startswith(INCOMING) for path in store.files())
 
 
+@pytest.mark.parametrize("field", [b"PK\x01\x02", b"PK\x05\x06"])
+def test_a_zip_file_that_names_places_outside_itself_is_damaged_and_no_fault_of_the_disk(store, field):
+    packed = bytearray(zip_of(("a.sym", symbols_of())))
+    offset = packed.index(field) + {b"PK\x01\x02": 42, b"PK\x05\x06": 16}[field]
+    packed[offset : offset + 4] = b"\xf0\xff\xff\xff"
+    (result,) = store.send(("a.zip", bytes(packed)))
+    assert result.result == "refused"
+
+
 def test_a_body_that_is_cut_adds_nothing(store):
     body = body_of(("a.sym", symbols_of()))
     with pytest.raises(Refused, match="before its closing boundary"):
