@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import urllib.error
 import urllib.request
@@ -106,10 +105,7 @@ def post_sample(serving: Serving, name: str, others: Mapping[str, str] = {}) -> 
     raw: dict[str, Any] = json.loads((SAMPLES / name / "raw_crash.json").read_text())
     dump = (SAMPLES / name / "upload_file_minidump.dmp").read_bytes()
     fields = {_escaped(name): value for name, value in {**raw, **others}.items()}
-    with urllib.request.urlopen(_request(serving, body_of(fields, dump)), timeout=60) as answer:
-        match = re.search(r"bp-(\S+)", answer.read().decode())
-    assert match
-    return match[1]
+    return serving.post(dump, fields)
 
 
 def _post_what_is_refused(serving: Serving) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.multipart import CONTENT_TYPE, body_of
 from tests.system.daemon import DEADLINE, SOCORRO, variables
 
 
@@ -105,6 +106,19 @@ class Serving:
             return answer.status, answer.getheader("Content-Type", ""), answer.read()
         finally:
             connection.close()
+
+    def post(self, dump: bytes, fields: Mapping[str, str]) -> str:
+        """Post a crash as a client does; return its crash id."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+        try:
+            connection.request("POST", "/submit", body_of(fields, dump), {"Content-Type": CONTENT_TYPE})
+            answer = connection.getresponse()
+            words = answer.read().decode()
+        finally:
+            connection.close()
+        match = re.fullmatch(r"CrashID=bp-([0-9a-f-]{36})\n", words)
+        assert match, (answer.status, words)
+        return match[1]
 
     def spooled(self) -> int:
         """Return the number of crashes that wait in the spool."""

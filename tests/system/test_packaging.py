@@ -15,10 +15,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from socorro_processor.web.all_pages import NAVIGATION
-from tests.multipart import body_of, request_of
 from tests.shared import REPOSITORY, SAMPLES, stackwalker
 from tests.system.serving import Serving, eventually
-from tests.web_server import Client
 
 DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 
@@ -161,12 +159,7 @@ def posted(installed: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
     serving.environment["SOCORRO_STACKWALKER"] = str(stackwalker())
     try:
         serving.start()
-        body = body_of({"ProductName": "Lightbox", "Version": "2.3.1"}, DUMP.read_bytes())
-        with Client(serving.port) as client:
-            client.send(request_of(body))
-            status, _, answer = client.read_answer()
-        assert status == 200, answer
-        crash_id = answer.decode().strip().removeprefix("CrashID=bp-")
+        crash_id = serving.post(DUMP.read_bytes(), {"ProductName": "Lightbox", "Version": "2.3.1"})
         # The index has it a moment after the store.
         eventually(lambda: crash_id in serving.get("/search.json")[1], lambda: serving.log)
         yield serving, crash_id

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.multipart import body_of, request_of
 from tests.shared import SAMPLES, stackwalker
 from tests.system.serving import Serving, eventually
-from tests.web_server import Client
 
 DUMP = (SAMPLES / "segfault" / "upload_file_minidump.dmp").read_bytes()
 
@@ -25,11 +23,7 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
 
 def post(serving: Serving, product: str = "Example") -> str:
     """Return the id of a crash that was posted and processed."""
-    with Client(serving.port) as client:
-        client.send(request_of(body_of({"ProductName": product, "Version": "1.0"}, dump=DUMP)))
-        match = re.search(rb"CrashID=bp-([0-9a-f-]{36})", client.read_answer()[2])
-    assert match
-    crash_id = match[1].decode()
+    crash_id = serving.post(DUMP, {"ProductName": product, "Version": "1.0"})
     eventually(lambda: serving.is_processed(crash_id), lambda: serving.log)
     return crash_id
 
