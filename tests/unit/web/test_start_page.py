@@ -95,8 +95,8 @@ def test_crashes_that_wait_are_told(no_index, queue):
 def test_crashes_that_were_set_aside_are_told(no_index, queue):
     with queue() as opened:
         opened.submit("0bba61c5-dfc3-43e7-dead-8afd20161124")
-        (delivery,) = opened.receive(1)
-        delivery.park("the reason")
+        delivery = next(each for each in opened.new_crashes() if each)
+        opened.park(delivery, "the reason")
 
     assert on_the_way(page_of(no_index, queue)) == ["1 crash was set aside, because processing failed."]
 
