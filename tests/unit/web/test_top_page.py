@@ -268,6 +268,11 @@ def test_a_page_has_50_signatures_and_leads_to_the_next_ones(crashes):
     page = page_of(crashes, "product=Lightbox&offset=100")
     assert "There are only 53 signatures" in page.one("main").text
 
+    # Far beyond the last page, the one before is the last.
+    previous = page_of(crashes, "product=Lightbox&offset=100000").one("nav", class_="paging").one("a")
+    assert filters_of(previous.attributes["href"]) == {"product": "Lightbox", "offset": "50"}
+    assert "There is only 1 signature." in page_of(crashes, "signature=function07&offset=50").one("main").text
+
 
 def test_today_is_said_not_to_be_over(crashes):
     crashes.save()
@@ -292,8 +297,8 @@ def test_filters_that_no_crash_has_can_be_removed_and_days_without_crashes_be_le
         "Show 90 days": {"version": "2.0", "days": "90"},
     }
     assert [row.signature for row in listed(page_of(crashes, "version=2.0&date=2026-10-18..2026-10-24"))] == ["render"]
-    nothing = page_of(crashes, "version=9").one("section", class_="nothing")
-    assert "Show the last days with such a crash" not in nothing.text
+    nothing = page_of(crashes, "version=9&days=90").one("section", class_="nothing")
+    assert [each.text for each in nothing.all("a")] == ["Remove all filters and choose the last 7 days"]
 
 
 @pytest.mark.parametrize(
@@ -315,7 +320,9 @@ def test_an_address_that_cannot_be_answered_is_400_with_words_and_filters_to_men
     page = read_html(answer.html)
     assert answer.status == 400
     assert words in page.one("div", class_="message").text
-    assert page.all("form", class_="filters")
+    form = page.one("form", class_="filters")
+    # What was wrong with a parameter is not sent again.
+    assert not {each.attributes["name"] for each in form.all("input")} & {"days", "date", "sort", "offset"}
 
 
 def test_protected_fields_can_be_named_only_by_those_who_may_see_them(crashes):
