@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from socorro_processor.collector.collector import CollectorStatus
@@ -24,10 +23,8 @@ def spool_of(crashes: int = 0, waits_for: str = "", failing: str = "") -> Collec
     return CollectorStatus(crashes, 0, 0.0, 0, 0, 0, failing, waits_for)
 
 
-@contextmanager
-def no_queue() -> Iterator[CrashQueueBase]:
+def no_queue() -> AbstractContextManager[CrashQueueBase]:
     raise AssertionError("nobody needs the queue while there are crashes to show")
-    yield
 
 
 NOTHING_ARRIVES = ArrivalSources(lambda: True, spool_of, no_queue)
