@@ -81,8 +81,7 @@ class Address:
 
     def with_filter(self, field: str, value: str) -> Address:
         """Return the address in which the field must have this value, and no other. Raises QueryError."""
-        others = tuple(each for each in self.filters if each.field != field or not each.is_equality)
-        return self._from_first_page(filters=(*others, Filter(field, "is", (value,))))
+        return self.without_equality(field).plus(Filter(field, "is", (value,)))
 
     def plus(self, *conditions: Filter) -> Address:
         """Return the address with further filters."""
@@ -100,6 +99,12 @@ class Address:
 
     def without_field(self, field: str) -> Address:
         return self._from_first_page(filters=tuple(each for each in self.filters if each.field != field))
+
+    def without_equality(self, field: str) -> Address:
+        """Return the address that does not say which values the field must have; its other filters of it stay."""
+        return self._from_first_page(
+            filters=tuple(each for each in self.filters if each.field != field or not each.is_equality)
+        )
 
     def with_parameter(self, parameter: str, *values: str) -> Address:
         """Return the address with these values of a parameter; without any, it has none."""

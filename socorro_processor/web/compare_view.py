@@ -125,7 +125,7 @@ def _row(
     )
     return Row(
         NO_SIGNATURE if each.signature is None else each.signature,
-        signature_link(of_versions[0].without_field("version"), each.signature),
+        signature_link(of_versions[0].without_equality("version"), each.signature),
         each.signature is not None,
         a,
         b,

@@ -34,16 +34,16 @@ class Sparkline(NamedTuple):
 
 
 def sparkline(first_day: date, counts: Sequence[int]) -> Sparkline:
-    """Return the sparkline of the crashes of each day; a bar is a week if there are many days."""
+    """Return the sparkline of the crashes of one or more days; a bar is a week if there are many days."""
     days = [first_day + timedelta(days=number) for number in range(len(counts))]
     by_day = dict(zip(days, counts, strict=True))
     bars = [
         (first, sum(by_day[first + timedelta(days=number)] for number in range((last - first).days + 1)))
         for first, last in spans(days, _MOST_DAYS)
     ]
-    most = max((crashes for _, crashes in bars), default=0)
+    most = max(crashes for _, crashes in bars)
     path = "".join(_bar(place, crashes, most) for place, (_, crashes) in enumerate(bars) if crashes)
-    return Sparkline(path, max(len(bars), 1) * _WIDTH - _GAP, _words(bars, days))
+    return Sparkline(path, len(bars) * _WIDTH - _GAP, _words(bars, days))
 
 
 def _bar(place: int, crashes: int, most: int) -> str:
@@ -52,8 +52,6 @@ def _bar(place: int, crashes: int, most: int) -> str:
 
 
 def _words(bars: Sequence[tuple[date, int]], days: Sequence[date]) -> str:
-    if not bars:
-        return "no days"
     when = f"from {days[0]} to {days[-1]}" if len(days) > 1 else f"on {days[0]}"
     if len(bars) <= _MOST_LISTED:
         total = sum(crashes for _, crashes in bars)

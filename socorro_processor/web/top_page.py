@@ -60,7 +60,9 @@ def top_page(
         choices = choices_of(index, days, address.filters)
         latest = "" if top.crashes else _latest(index, address, viewer)
     except QueryError as error:
-        bar = filter_bar(address, (today - timedelta(days=DEFAULT_DAYS - 1), today), today, {})
+        # The parameters, too, may be the reason: the form does not send them again.
+        plain = Address(PATH, address.filters)
+        bar = filter_bar(plain, plain.days(today), today, {})
         return message(pages, 400, "These crashes cannot be listed", [str(error)], bar)
     except CrashStorageError as error:
         return message(pages, 503, "The search index is away", [str(error)])
@@ -74,9 +76,17 @@ def top_page(
     return Answer(200, html)
 
 
-def message(pages: Pages, status: int, title: str, words: Sequence[str], bar: FilterBar | None = None) -> Answer:
+def message(
+    pages: Pages,
+    status: int,
+    title: str,
+    words: Sequence[str],
+    bar: FilterBar | None = None,
+    links: Sequence[tuple[str, str]] = (),
+) -> Answer:
     """Return a page that says why there is nothing else; ``bar`` has the filters, to be mended."""
-    return Answer(status, pages.render("message.html", title=title, words=words, reload_after=0, filters=bar))
+    html = pages.render("message.html", title=title, words=words, reload_after=0, filters=bar, links=links)
+    return Answer(status, html)
 
 
 def _latest(index: CrashIndex, address: Address, viewer: Viewer) -> str:

@@ -118,7 +118,7 @@ def top_view(
         {each: _head(address, each, order) for each in _ORDERS},
         [_row(address, top, each) for each in top.signatures],
         offset + 1,
-        str(_at(address, offset - PAGE)) if offset else "",
+        str(_at(address, min(offset - PAGE, (top.count - 1) // PAGE * PAGE))) if offset else "",
         str(_at(address, offset + PAGE)) if offset + PAGE < top.count else "",
         str(_at(address, 0)),
         str(address.to("/search")),

@@ -18,6 +18,14 @@ class Walked(NamedTuple):
 
 PAGES: tuple[Walked, ...] = (
     *(Walked(item.title, item.path) for item in NAVIGATION),
+    Walked("top crashes of a product", "/?product=Lightbox&{days}"),
+    Walked("top crashes, odd ones", "/?date=2026-11-24&sort=installations"),
+    Walked("top crashes of nothing", "/?product=Nothing"),
+    Walked("top crashes by an unknown field", "/?nothing=1"),
+    Walked("two versions", "/compare?product=Lightbox&version=2.3.1&version=2.4.0b2&{days}"),
+    Walked("odd versions", f"/compare?product={quote_plus(MARKUP)}&b={quote_plus(MARKUP)}&date=2026-11-24"),
+    Walked("versions with long names", f"/compare?product=Lightbox&a={'9' * 200}&b={'v' * 200}&{{days}}"),
+    Walked("versions that cannot be compared", "/compare?limit=x"),
     Walked("a signature", "/signature?signature={signature}&{days}"),
     Walked("a signature in one version", "/signature?signature={signature}&version=2.3.1&{days}"),
     Walked("an unknown signature", "/signature?signature=nothing"),
