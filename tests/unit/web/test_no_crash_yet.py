@@ -16,6 +16,7 @@ from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.errors import TransientStorageError
 from socorro_processor.fields import FieldTable
+from socorro_processor.monitoring.metrics import Metrics
 from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
 from socorro_processor.web.any_crash import has_crashes
 from socorro_processor.web.compare_page import compare_page
@@ -50,7 +51,7 @@ class LockedIndex(SQLiteCrashIndex):
 
 def any_crash(source: CrashStorageBase, spooled: int = 0) -> bool:
     collector: Any = SimpleNamespace(status=lambda: SimpleNamespace(crashes=spooled))
-    return has_crashes(collector, None, source)
+    return has_crashes(collector, None, source, Metrics())
 
 
 def answer_of(index: SQLiteCrashIndex, path: str) -> tuple[int, Element]:
