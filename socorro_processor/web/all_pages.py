@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from starlette.routing import BaseRoute
@@ -12,7 +12,6 @@ from socorro_processor.configuration.components import create
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.web.any_crash import has_crashes
-from socorro_processor.web.notices import Notice
 from socorro_processor.web.queue_sources import QueueSources
 from socorro_processor.web.queues_routes import queues_routes
 from socorro_processor.web.refused_routes import refused_routes
@@ -30,18 +29,16 @@ from socorro_processor.web.symbols_routes import symbols_routes
 from socorro_processor.web.top_routes import top_routes
 
 NAVIGATION = (
-    NavigationItem("Top crashes", "/"),
-    NavigationItem("Compare", "/compare"),
-    NavigationItem("Search", "/search"),
-    NavigationItem("Symbols", "/symbols"),
-    NavigationItem("Queues", "/queues"),
-    NavigationItem("Refused", "/refused"),
+    NavigationItem("Top crashes", "/", "top.html"),
+    NavigationItem("Compare", "/compare", "compare.html"),
+    NavigationItem("Search", "/search", "search.html"),
+    NavigationItem("Symbols", "/symbols", "symbols.html"),
+    NavigationItem("Queues", "/queues", "queues.html"),
+    NavigationItem("Refused", "/refused", "refused.html"),
 )
 
 
-def all_pages(
-    values: DotDict, parts: ServerParts, closing: ExitStack, notices: Callable[[], Sequence[Notice]] = tuple
-) -> Iterator[BaseRoute]:
+def all_pages(values: DotDict, parts: ServerParts, closing: ExitStack, pages: Pages) -> Iterator[BaseRoute]:
     """Yield the routes of the pages of a whole configuration, for which everything is open.
 
     ``closing`` closes the stores, after the last request. Raises ConfigurationError.
@@ -51,7 +48,6 @@ def all_pages(
     closing.callback(destination.close)
     search = CrashSearch(values)
     closing.callback(search.close)
-    pages = Pages(NAVIGATION, notices)
     viewer = Viewer(sees_protected=True, gets_dumps=True, reprocesses=True)
     audit = AuditLog(values.logging, needs_file=False)
     closing.callback(audit.close)

@@ -10,19 +10,22 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from socorro_processor.web.access_log import AccessLog
-from socorro_processor.web.error_pages import answer_error, answer_failure
+from socorro_processor.web.error_pages import ErrorPages, answer_failure
 from socorro_processor.web.health import Probes
 from socorro_processor.web.local_only import LocalOnly
 from socorro_processor.web.open_paths import SUBMIT_PATHS
+from socorro_processor.web.rendering import Pages
 from socorro_processor.web.same_origin import SameOrigin
 from socorro_processor.web.security_headers import SecurityHeaders
 
 
-def application(submit: ASGIApp, probes: Probes, pages: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """Return the application; ``submit`` takes crashes, ``pages`` are further routes."""
+def application(
+    submit: ASGIApp, probes: Probes, pages: Sequence[BaseRoute] = (), templates: Pages | None = None
+) -> ASGIApp:
+    """Return the application; ``submit`` takes crashes, ``pages`` are further routes, made from ``templates``."""
     routes: list[BaseRoute] = [Route(path, submit, methods=["POST"]) for path in SUBMIT_PATHS]
     routes += [*probes.routes(), *pages]
-    handlers = {HTTPException: answer_error, Exception: answer_failure}
+    handlers = {HTTPException: ErrorPages(templates).answer, Exception: answer_failure}
     starlette = Starlette(routes=routes, exception_handlers=handlers)
     # An address is what it is: a client that posts a crash does not follow to another.
     starlette.router.redirect_slashes = False

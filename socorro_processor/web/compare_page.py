@@ -20,6 +20,7 @@ from socorro_processor.web.address import Address, read_address
 from socorro_processor.web.choices import choices_of, newest_first
 from socorro_processor.web.compare_view import LEAST_CRASHES, LEAST_EXPECTED, ComparisonView, comparison_view
 from socorro_processor.web.filter_bar import Choice, FilterBar, filter_bar
+from socorro_processor.web.index_away import index_away_page
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import Answer
 from socorro_processor.web.report_sources import Viewer
@@ -84,7 +85,7 @@ def compare_page(pages: Pages, sources: SearchSources, query: bytes, viewer: Vie
     except ConfigurationError as error:
         return message(pages, 503, "There is no search index", [str(error)])
     except CrashStorageError as error:
-        return message(pages, 503, "The search index is away", [str(error)])
+        return index_away_page(pages, sources, error)
     html = pages.render(
         "compare.html",
         view=view,

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from socorro_processor.web.rendering import Pages
 
 _WORDS = {
     404: "There is no such page here. The first page is at /.",
@@ -26,7 +28,20 @@ def answer_failure(request: Request, error: Exception) -> Response:
     return error_page(500)
 
 
-def answer_error(request: Request, error: Exception) -> Response:
-    """Answer an HTTPException; its ``detail`` is in plain words only if this project wrote it."""
-    assert isinstance(error, HTTPException)
-    return error_page(error.status_code, headers=error.headers)
+class ErrorPages:
+    """Answers an HTTPException; its ``detail`` is in plain words only if this project wrote it."""
+
+    def __init__(self, pages: Pages | None = None) -> None:
+        self._pages = pages
+
+    def answer(self, request: Request, error: Exception) -> Response:
+        """A browser gets a page, from which its user can go on; a program gets a line of text."""
+        assert isinstance(error, HTTPException)
+        if error.status_code != 404 or self._pages is None or "text/html" not in request.headers.get("Accept", ""):
+            return error_page(error.status_code, headers=error.headers)
+        words = ["No page has this address. The pages are named above; a crash is at /report/ and its crash id."]
+        links = [("Top crashes", "/"), ("Search", "/search")]
+        html = self._pages.render(
+            "message.html", title="There is no such page", words=words, links=links, reload_after=0
+        )
+        return HTMLResponse(html, 404, error.headers)

@@ -1,17 +1,8 @@
-"""Numbers with their units, as people read them."""
+"""Times, as people read them; ``machine.disk_space.in_words`` writes numbers of bytes."""
 
 from __future__ import annotations
 
-_SIZES = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 _AGES = ((86400, "day"), (3600, "hour"), (60, "minute"))
-
-
-def size_words(size: float) -> str:
-    """Return a number of bytes: ``1.4 GB``."""
-    for unit, name in _SIZES:
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size:.0f} bytes"
 
 
 def age_words(seconds: float) -> str:

@@ -16,9 +16,10 @@ from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.base import QUEUES, CrashQueueBase, QueueName, SetAsideState
 from socorro_processor.crashqueue.status import QueueStatus
 from socorro_processor.errors import CrashQueueError, InvalidCrashID
+from socorro_processor.machine.disk_space import in_words
 from socorro_processor.web.component_checks import CheckResult
 from socorro_processor.web.once import Notice, Once
-from socorro_processor.web.quantities import age_words, size_words
+from socorro_processor.web.quantities import age_words
 from socorro_processor.web.queue_sources import QueueSources
 from socorro_processor.web.rate_chart import RateChart, rate_charts
 from socorro_processor.web.rendering import Pages
@@ -152,7 +153,7 @@ def queues_page(pages: Pages, sources: QueueSources, request: QueuesRequest, csr
         Once.new_key(),
     )
     html = pages.render(
-        "queues.html", view=view, csrf_token=csrf_token, size_words=size_words, age_words=age_words, path=PATH
+        "queues.html", view=view, csrf_token=csrf_token, size_words=in_words, age_words=age_words, path=PATH
     )
     return Answer(200, html)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from socorro_processor.collector.refused import RefusedUpload
-from socorro_processor.web.quantities import size_words
+from socorro_processor.machine.disk_space import in_words
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import Answer
 
@@ -91,7 +91,7 @@ def refused_page(
         bool(uploads) or has_crashes(),
         origin,
     )
-    return Answer(200, pages.render("refused.html", view=view, size_words=size_words))
+    return Answer(200, pages.render("refused.html", view=view, size_words=in_words))
 
 
 def advice_on(code: str) -> str:

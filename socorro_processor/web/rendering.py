@@ -10,12 +10,13 @@ code. A name that a template does not get is an error, not an empty place.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from socorro_processor import __version__
 from socorro_processor.untrusted import plain
@@ -30,6 +31,7 @@ STATIC_TYPES = {
     "style.css": "text/css; charset=utf-8",
 }
 """The files that pages load, with their content types."""
+_IN_BACKTICKS = re.compile(r"`([^`]+)`")
 
 
 class NavigationItem(NamedTuple):
@@ -37,6 +39,8 @@ class NavigationItem(NamedTuple):
 
     title: str
     path: str
+    template: str = ""
+    """The template that makes it, by which the page knows itself."""
 
 
 class Pages:
@@ -57,6 +61,7 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self._environment.filters["sentence"] = sentence
         self._environment.globals.update(
             navigation=tuple(navigation),
             notices=notices,
@@ -66,7 +71,17 @@ class Pages:
         )
 
     def render(self, template: str, **values: Any) -> str:
-        return self._environment.get_template(template).render(**values)
+        return self._environment.get_template(template).render(template=template, **values)
+
+
+def sentence(text: str) -> Markup:
+    """Return a message as a sentence of a page, with what it has in backticks as code.
+
+    The style sheet gives it a capital: messages begin with a small letter, because logs and terminals write something
+    before them.
+    """
+    words = _IN_BACKTICKS.sub(r"<code>\1</code>", str(escape(plain(text))))
+    return Markup(f'<span class="sentence">{words}</span>')
 
 
 def static_path(name: str) -> str:

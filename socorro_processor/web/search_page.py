@@ -81,7 +81,7 @@ def _found(index: CrashIndex, address: Address, days: tuple[date, date], viewer:
     )
     by_day = index.histogram(*days, address.filters, protected=protected)
     bars = [
-        Column(str(each.day), (each.crashes,), f"{each.day:%b %-d}", str(address.of_days(each.day, each.day)))
+        Column(str(each.day), (each.crashes,), f"{each.day:%m-%d}", str(address.of_days(each.day, each.day)))
         for each in by_day
     ]
     chart = bar_chart("Crashes by day", [Series("crashes")], bars)

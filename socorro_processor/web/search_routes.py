@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from socorro_processor.errors import QueryError, SocorroError
+from socorro_processor.errors import CrashStorageError, QueryError, SocorroError
 from socorro_processor.web.address import Address, read_address
+from socorro_processor.web.index_away import index_away_page
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import failure_page
 from socorro_processor.web.report_sources import Viewer
@@ -44,6 +45,8 @@ class _SearchRoutes:
             address = without_typed(address)
         try:
             answer = search_page(self._pages, self._sources, address, self._viewer, line=line, problem=problem)
+        except CrashStorageError as error:
+            answer = index_away_page(self._pages, self._sources, error)
         except SocorroError as error:
             answer = failure_page(self._pages, error)
         return HTMLResponse(answer.html, answer.status)

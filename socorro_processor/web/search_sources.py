@@ -8,7 +8,7 @@ from datetime import date
 
 from socorro_processor import crash_id
 from socorro_processor.configuration import DotDict
-from socorro_processor.errors import ConfigurationError
+from socorro_processor.errors import ConfigurationError, CrashStorageError
 from socorro_processor.fields import FieldTable
 from socorro_processor.layout import counted
 from socorro_processor.search.base import CrashIndex, IndexState
@@ -32,6 +32,15 @@ class SearchSources:
     def notices(self) -> list[str]:
         """Return what the index lacks, for people; nothing if it has all crashes."""
         return lacks_of(self.index.state())
+
+    def is_without_index_yet(self) -> bool:
+        """Return True if the first crash will make the index: until then nothing is wrong."""
+        if self.index_or_none is None:
+            return False
+        try:
+            return not self.index_or_none.state().exists
+        except CrashStorageError:
+            return False
 
     @property
     def index(self) -> CrashIndex:

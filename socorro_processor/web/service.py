@@ -18,13 +18,14 @@ from socorro_processor.configuration import DotDict
 from socorro_processor.monitoring import statsd
 from socorro_processor.monitoring.health import Health
 from socorro_processor.monitoring.metrics import METRICS
-from socorro_processor.web.all_pages import all_pages
+from socorro_processor.web.all_pages import NAVIGATION, all_pages
 from socorro_processor.web.application import application
 from socorro_processor.web.health import Probes
 from socorro_processor.web.listening import listen, origin_of
 from socorro_processor.web.minute_rates import MinuteRates
 from socorro_processor.web.notices import Notices
 from socorro_processor.web.processor_child import ProcessorChild
+from socorro_processor.web.rendering import Pages
 from socorro_processor.web.server import WebServer
 from socorro_processor.web.server_parts import ServerParts
 from socorro_processor.web.submit import Submit
@@ -82,8 +83,9 @@ class Service:
                 self._processor = ProcessorChild(self._processor_program, self._options, os.environ, self._health)
             probes = Probes(self._health, lambda: self._spool)
             parts = ServerParts(self._collector, self._health, self._processor, self._rates)
-            pages = list(all_pages(config, parts, closing, self._notices.notices))
-            self._server = WebServer(application(submit, probes, pages), listener, config.web)
+            templates = Pages(NAVIGATION, self._notices.notices)
+            pages = list(all_pages(config, parts, closing, templates))
+            self._server = WebServer(application(submit, probes, pages, templates), listener, config.web)
             asyncio.run(self._run(lambda: started(origin_of(listener))))
         logger.info("the server has ended")
         return 0

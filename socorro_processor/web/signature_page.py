@@ -18,6 +18,7 @@ from socorro_processor.search.filters import Filter
 from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.web.address import Address, read_address
 from socorro_processor.web.filter_bar import FilterBar
+from socorro_processor.web.index_away import index_away_page
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import Answer, failure_page
 from socorro_processor.web.report_sources import Viewer
@@ -76,7 +77,7 @@ def signature_page(
     except ConfigurationError as error:
         return failure_page(pages, error)
     except CrashStorageError as error:
-        return _message(pages, 503, "The search index is away", [str(error)])
+        return index_away_page(pages, sources, error)
     if not found.signature:
         words = [
             f"No crash had the signature {signature[:1000]}, as far as the index knows.",

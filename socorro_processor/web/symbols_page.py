@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from socorro_processor.errors import ConfigurationError, CrashStorageError, QueryError, SocorroError
+from socorro_processor.machine.disk_space import in_words
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter
@@ -21,7 +22,7 @@ from socorro_processor.untrusted import joined, plain
 from socorro_processor.web.address import Address
 from socorro_processor.web.filter_bar import FilterBar, filter_bar
 from socorro_processor.web.once import Notice, Once
-from socorro_processor.web.quantities import age_words, size_words
+from socorro_processor.web.quantities import age_words
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import Answer
 from socorro_processor.web.report_sources import Viewer
@@ -120,7 +121,7 @@ def symbols_page(
     except ConfigurationError as error:
         counts = Counts(str(error))
     except CrashStorageError as error:
-        status, counts = 503, Counts(str(error))
+        status, counts = (200, Counts()) if sources.search.is_without_index_yet() else (503, Counts(str(error)))
     notice = address.one("notice")
     chosen = chosen_file(address)
     uploads = sources.uploads
@@ -133,7 +134,7 @@ def symbols_page(
         uploads is not None,
         sources.remote,
         sources.cache(),
-        size_words(uploads.limits.size) if uploads else "",
+        in_words(uploads.limits.size) if uploads else "",
         Once.new_key(),
         origin,
     )
@@ -141,7 +142,7 @@ def symbols_page(
         "symbols.html",
         view=view,
         viewer=viewer,
-        size_words=size_words,
+        size_words=in_words,
         age_words=age_words,
         path=PATH,
         now=now,

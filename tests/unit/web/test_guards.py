@@ -13,9 +13,11 @@ from socorro_processor.monitoring.health import Health
 from socorro_processor.web.application import application
 from socorro_processor.web.health import Probes
 from socorro_processor.web.open_paths import PROBE_PATHS, SUBMIT_PATHS
+from socorro_processor.web.rendering import NavigationItem, Pages
 from socorro_processor.web.same_origin import MAXIMUM_FORM
 from socorro_processor.web.security_headers import HEADERS
 from tests.asgi import Answer, ask
+from tests.unit.web.html_tree import read_html
 
 LOOPBACK = ["127.0.0.1:8000", "127.0.0.1", "localhost:8000", "LocalHost", "[::1]:8000", "127.0.0.5:1"]
 OTHERS = ["example.com", "example.com:8000", "10.0.0.1:8000", "localhost.example.com", "127.0.0.1@x", ""]
@@ -114,6 +116,17 @@ def test_an_error_page_is_a_sentence_that_quotes_nothing(app, path, status):
     assert answer.status == status
     assert re.fullmatch(r"[A-Z][^<>]+\.\n", answer.text)
     assert "secret" not in answer.text
+
+
+def test_a_browser_that_asks_for_no_page_gets_one_with_ways_on_and_a_program_a_line():
+    templates = Pages([NavigationItem("Queues", "/queues")])
+    app = application(Submit(), Probes(Health(), dict), PAGES, templates)
+    answer = ask(app, "/no-such-page", headers={"Accept": "text/html,*/*;q=0.8"})
+    page = read_html(answer.text)
+    assert (answer.status, page.one("h1").text) == (404, "There is no such page")
+    assert {"/queues", "/", "/search"} <= {link.attributes["href"] for link in page.all("a")}
+    assert "no-such-page" not in answer.text
+    assert ask(app, "/no-such-page", headers={"Accept": "*/*"}).header("Content-Type").startswith("text/plain")
 
 
 def form_of(app) -> tuple[str, str]:

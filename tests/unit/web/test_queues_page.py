@@ -269,7 +269,7 @@ def test_the_page_tells_what_is_wrong_with_the_spool_and_the_processor(tmp_path)
     spool = CollectorStatus(3, 5 << 20, 7200.0, 0, 1 << 20, 2, "the disk is full", "the store is away")
     site = Site(tmp_path / "queue.sqlite", spool)
     text = site.page().text
-    for words in ("5.0 MB", "2 hours", "the disk is full", "the store is away", "2 crashes were set aside", "4711"):
+    for words in ("5 MB", "2 hours", "the disk is full", "the store is away", "2 crashes were set aside", "4711"):
         assert words in text
 
 

@@ -36,7 +36,7 @@ def test_refused_uploads_are_counted_by_reason_and_listed_in_their_order_with_si
     assert [row.split()[:2] for row in counted] == [["2", "malformed_cut"], ["1", "malformed_gzip"]]
     listed = rows_of(page, 1)
     assert ["192.0.2.1" in row for row in listed] == [True, True, False]
-    assert listed[0] == "2026-12-02 20:15:00 400 malformed_cut it was cut 2.0 kB 192.0.2.1 Agent/1"
+    assert listed[0] == "2026-12-02 20:15:00 400 malformed_cut it was cut 2 kB 192.0.2.1 Agent/1"
 
 
 def test_one_reason_can_be_chosen_and_a_reason_that_is_not_there_shows_all():

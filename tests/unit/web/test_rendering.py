@@ -29,7 +29,7 @@ def message(title: str, *words: str, pages: Pages | None = None) -> str:
 )
 def test_text_stays_text_and_what_cannot_be_seen_is_shown(text: str, shown: str) -> None:
     html = message("Title", text)
-    assert f"<p>{shown}</p>" in html
+    assert f'<p><span class="sentence">{shown}</span></p>' in html
     html.encode()
 
 
@@ -44,6 +44,18 @@ def test_every_page_has_a_title_a_language_and_a_way_to_its_content_and_to_the_o
     assert page.one("html").attributes["lang"] == "en"
     assert page.one("a", class_="skip").attributes["href"] == f"#{page.one('main').attributes['id']}"
     assert [(link.text, link.attributes["href"]) for link in page.one("nav").all("a")] == [("Queues", "/queues")]
+
+
+def test_the_page_that_is_shown_is_marked_among_the_others() -> None:
+    pages = Pages([NavigationItem("Queues", "/queues"), NavigationItem("Messages", "/", "message.html")])
+    marked = read_html(message("x", pages=pages)).all("a", **{"aria-current": "page"})
+    assert [link.text for link in marked] == ["Messages"]
+
+
+def test_a_command_in_backticks_is_code_and_hostile_text_in_them_stays_text() -> None:
+    page = read_html(message("x", "it is damaged: `socorro search index` mends it", "`<b>` and one more `"))
+    assert [each.text for each in page.all("code")] == ["socorro search index", "<b>"]
+    assert page.all("p")[1].text == "<b> and one more `"
 
 
 def test_pages_load_the_static_files_by_addresses_that_change_with_them() -> None:

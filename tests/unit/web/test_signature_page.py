@@ -416,7 +416,7 @@ def test_an_index_that_may_lack_crashes_is_said_to(crashes, tmp_path):
     directory = IndexDirectory(tmp_path / "search")
 
     directory.mark_incomplete()
-    assert "may lack crashes: `socorro search index` adds them" in crashes.page().one("p", class_="notice").text
+    assert "may lack crashes: socorro search index adds them" in crashes.page().one("p", class_="notice").text
 
     directory.mark_complete()
     assert not crashes.page().all("p", class_="notice")
