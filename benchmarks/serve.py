@@ -55,6 +55,7 @@ SMALL_SIZE = 30_000
 
 _LAST = LAST_DAY.date() - timedelta(days=1)
 _DAYS = f"date={_LAST - timedelta(days=6)}..{_LAST}"
+_FOUR_WEEKS = f"date={_LAST - timedelta(days=27)}..{_LAST}"
 _ALL_DAYS = f"date={_LAST - timedelta(days=89)}..{_LAST}"
 
 
@@ -71,17 +72,22 @@ class Addresses:
         return {
             "/": [f"/?{_DAYS}"],
             "/ with filters": [f"/?{_DAYS}&product=Lightbox&os_name=Linux"],
+            "/ of 28 days": [f"/?{_FOUR_WEEKS}"],
             "/ of 90 days": [f"/?{_ALL_DAYS}"],
             "/signature, the most frequent": [f"/signature?signature={frequent}&{_ALL_DAYS}"],
             "/signature, of 7 days": [f"/signature?signature={frequent}&{_DAYS}"],
             "/signature, a rare one": [f"/signature?signature={rare}&{_ALL_DAYS}"],
             "/search": ["/search"],
-            "/search by a field": ["/search?reason=SIGABRT&product=Frame"],
-            "/search by a frame": ["/search?frame~thumbnail17"],
-            "/search by words": ["/search?user_comments~photo+album+and"],
+            "/search of 90 days": [f"/search?{_ALL_DAYS}"],
+            "/search by a field": [f"/search?reason=SIGABRT&product=Frame&{_ALL_DAYS}"],
+            "/search by a frame": [f"/search?frame~thumbnail17&{_ALL_DAYS}"],
+            "/search by words": [f"/search?user_comments~photo+album+and&{_ALL_DAYS}"],
             "/compare": [f"/compare?product=Lightbox&a=1.0&b=2.0&{_DAYS}"],
+            "/compare of 90 days": [f"/compare?product=Lightbox&a=1.0&b=2.0&{_ALL_DAYS}"],
             "/queues": ["/queues"],
             "/symbols": ["/symbols"],
+            "/symbols of 28 days": [f"/symbols?{_FOUR_WEEKS}"],
+            "/symbols of 90 days": [f"/symbols?{_ALL_DAYS}"],
             "/refused": ["/refused"],
             "/report": [f"/report/{crash_id}" for crash_id in self.crash_ids],
         }
