@@ -6,6 +6,8 @@ The index has generated crashes with all fields filled. First each page is loade
 crashes come and are processed. Then for some time come 100 requests a second: 20 small crashes, one in ten without
 its end, and pages, one in ten of them wrong; with that, 50 uploads of 25 MB go on all the time. At last every promised
 crash must be on its page. A time begins when the request was due, so that waiting counts.
+
+For ``--crashes=1000000`` name a directory, too: to fill it takes 20 minutes.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ from tests.system.serving import Serving
 
 PAGE_BAR = 0.3
 """Seconds within which 95 of 100 loads are answered."""
+SEARCH_BAR = 2.0
+"""The same for ``/search`` with more than 100,000 crashes."""
 FIRST_BAR = 1.0
 MEMORY_BAR = 200 * 1000 * 1000
 BUSY_BAR = 0.01
@@ -220,7 +224,7 @@ async def measure(directory: Path, crashes: int, seconds: float) -> int:
         await load.submit(SMALL_SIZE)
         addresses.crash_ids = list(load.promised)
         problems += [f"{each} is not processed" for each in await load.missing(60)]
-        figures["pages"] = await _load_each(load, problems)
+        figures["pages"] = await _load_each(load, crashes, problems)
         if seconds:
             await load.run(seconds)
             figures["load"] = await _report_load(load, problems)
@@ -231,7 +235,7 @@ async def measure(directory: Path, crashes: int, seconds: float) -> int:
     return 1 if problems else 0
 
 
-async def _load_each(load: Load, problems: list[str]) -> dict[str, Any]:
+async def _load_each(load: Load, crashes: int, problems: list[str]) -> dict[str, Any]:
     """Load each page some times, one after the other, while crashes come; return the times."""
     figures = {}
     coming = asyncio.create_task(_keep_submitting(load))
@@ -246,7 +250,8 @@ async def _load_each(load: Load, problems: list[str]) -> dict[str, Any]:
             f"{len(answers[-1].body) / 1000:>7.0f}{'' if statuses == {200} else f'  {statuses}'}"
         )
         figures[name] = {"median": round(statistics.median(times), 4), "p95": round(p95, 4)}
-        if p95 > PAGE_BAR or statuses != {200}:
+        is_large_search = crashes > 100_000 and name.startswith("/search")
+        if p95 > (SEARCH_BAR if is_large_search else PAGE_BAR) or statuses != {200}:
             problems.append(name)
     coming.cancel()
     return figures
