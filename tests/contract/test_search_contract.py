@@ -26,6 +26,14 @@ class TestSQLite(SearchSuite):
         return SQLiteCrashIndex(directory, TABLE)
 
 
+class TestSQLiteWithMoreRowsThanItKeeps(SearchSuite):
+    def new_store(self, directory: Path) -> CrashStorageBase:
+        return new_index(directory)
+
+    def new_index(self, directory: Path) -> CrashIndex:
+        return SQLiteCrashIndex(directory, TABLE, most_kept=1)
+
+
 class TestIndexedFileSystem(SearchSuite):
     def new_store(self, directory: Path) -> CrashStorageBase:
         config = defaults(IndexedFileSystemCrashStorage, root=str(directory), own_fields=OWN_FIELDS)

@@ -54,7 +54,7 @@ from socorro_processor.search.sqlite.journal import Journal, Position
 from socorro_processor.search.sqlite.newest import count_newest
 from socorro_processor.search.sqlite.pages import found_crashes, sorted_rows
 from socorro_processor.search.sqlite.snapshot import Snapshot, count_crashes
-from socorro_processor.search.sqlite.top import TopSignatures
+from socorro_processor.search.sqlite.top import MOST_KEPT, TopSignatures
 from socorro_processor.search.sqlite.writing import crash_id_bytes, position_of
 
 LONGEST = 20.0
@@ -70,13 +70,17 @@ _BATCH = 1000
 class SQLiteCrashIndex(CrashIndex):
     """Reads snapshots: a call sees each crash and the roll-ups as they were at its beginning."""
 
-    def __init__(self, path: Path, table: FieldTable, longest: float = LONGEST) -> None:
-        """``path`` is the directory of the index; ``longest``: seconds that a call may take."""
+    def __init__(self, path: Path, table: FieldTable, longest: float = LONGEST, most_kept: int = MOST_KEPT) -> None:
+        """``path`` is the directory of the index; ``longest``: seconds that a call may take.
+
+        ``most_kept``: rows that ``top`` keeps in memory; of more, it reads some again.
+        """
         self._directory = IndexDirectory(path)
         self._journal = Journal(self._directory.waiting)
         self._fields = searchable_fields(table)
         self._lookup = FieldLookup(table, self._fields)
         self._longest = longest
+        self._most_kept = most_kept
         self._lock = threading.Lock()
         self._idle: list[IndexFile] = []
 
@@ -186,7 +190,7 @@ class SQLiteCrashIndex(CrashIndex):
         check_bounds("a limit of", limit, MAXIMUM_TOP)
         check_bounds("an offset of", offset, 10**9, 0)
         with self._reading() as snapshot:
-            return _top(snapshot, filters, protected).top(first_day, last_day, limit, offset, order)
+            return self._top(snapshot, filters, protected).top(first_day, last_day, limit, offset, order)
 
     def compare(
         self,
@@ -203,7 +207,7 @@ class SQLiteCrashIndex(CrashIndex):
         check_days(first_day, last_day)
         check_bounds("a limit of", limit, MAXIMUM_TOP)
         with self._reading() as snapshot:
-            first, second = (_top(snapshot, each, protected) for each in (one, other))
+            first, second = (self._top(snapshot, each, protected) for each in (one, other))
             return first.compare(second, first_day, last_day, limit)
 
     def choices(
@@ -219,7 +223,7 @@ class SQLiteCrashIndex(CrashIndex):
         check_days(first_day, last_day)
         check_bounds("a size of choices of", size, MAXIMUM_FACET_SIZE)
         with self._reading() as snapshot:
-            return _top(snapshot, filters, protected).choices(first_day, last_day, size)
+            return self._top(snapshot, filters, protected).choices(first_day, last_day, size)
 
     def standing(
         self,
@@ -234,7 +238,7 @@ class SQLiteCrashIndex(CrashIndex):
         check_days(first_day, last_day)
         with self._reading() as snapshot:
             named = snapshot.conditions.of_signature(signature)
-            return _top(snapshot, filters, protected).standing(named, first_day, last_day)
+            return self._top(snapshot, filters, protected).standing(named, first_day, last_day)
 
     def newest(
         self,
@@ -322,6 +326,15 @@ class SQLiteCrashIndex(CrashIndex):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _top(self, snapshot: Snapshot, filters: Sequence[Filter], protected: bool) -> TopSignatures:
+        return TopSignatures(
+            snapshot,
+            snapshot.conditions.of_crashes(filters, protected=protected),
+            snapshot.conditions.of_roll_up(filters, protected=protected),
+            snapshot.conditions.of_records(filters),
+            self._most_kept,
+        )
+
     @contextmanager
     def _reading(self) -> Iterator[Snapshot]:
         """Open the file in use, and read one snapshot of it. Raises TransientStorageError."""
@@ -380,15 +393,6 @@ class SQLiteCrashIndex(CrashIndex):
                 self._idle.append(file)
                 return
         _close(file)
-
-
-def _top(snapshot: Snapshot, filters: Sequence[Filter], protected: bool) -> TopSignatures:
-    return TopSignatures(
-        snapshot,
-        snapshot.conditions.of_crashes(filters, protected=protected),
-        snapshot.conditions.of_roll_up(filters, protected=protected),
-        snapshot.conditions.of_records(filters),
-    )
 
 
 def may_lack_crashes(path: Path) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from socorro_processor.search.base import MAXIMUM_SYSTEMS, Top, TopOrder, TopSignature
@@ -15,22 +16,41 @@ from socorro_processor.search.sqlite.conditions import Condition, day_number, da
 from socorro_processor.search.sqlite.schema import OWN
 from socorro_processor.search.sqlite.snapshot import Snapshot, texts_of
 
+MOST_KEPT = 500_000
+"""Rows that are kept, 16 MB; of more rows, those of the listed signatures are read again."""
+
+_Row = tuple[int, int, int | str, int]
+"""A signature, a day, a system as the roll-up has it, and their crashes."""
+
 
 class TopSignatures:
     """Counts in one snapshot."""
 
-    def __init__(self, snapshot: Snapshot, crashes: Condition, roll_up: Condition | None, records: Condition) -> None:
-        """``roll_up`` is None if the filters name fields that the roll-up does not have; ``records``: on ``seen``."""
+    def __init__(
+        self, snapshot: Snapshot, crashes: Condition, roll_up: Condition | None, records: Condition, most_kept: int
+    ) -> None:
+        """``roll_up`` is None if the filters name fields that the roll-up does not have; ``records``: on ``seen``.
+
+        ``most_kept``: rows of the roll-up in memory, as MOST_KEPT.
+        """
         self._snapshot = snapshot
         self._connection = snapshot.connection
         self._crashes = crashes
         self._roll_up = roll_up
         self._records = records
+        self._most_kept = most_kept
 
     def top(self, first_day: date, last_day: date, limit: int, offset: int, order: TopOrder) -> Top:
         length = (last_day - first_day).days + 1
         before = self._counts(first_day - timedelta(days=length), first_day - timedelta(days=1))
-        now = self._counts(first_day, last_day)
+        rows = _KeptRows(self._most_kept)
+        now: Counter[int] = Counter()
+        totals: Counter[int] = Counter()
+        for row in self._rows(first_day, last_day):
+            signature, day, _, crashes = row
+            now[signature] += crashes
+            totals[day] += crashes
+            rows.add(row)
         total, total_before = sum(now.values()), sum(before.values())
         ranks, ranks_before = _ranks(now), _ranks(before)
         installations = self._installations(first_day, last_day) if order == "installations" else None
@@ -48,8 +68,8 @@ class TopSignatures:
             installations = self._installations_of(first_day, last_day, listed)
         texts = texts_of(self._snapshot, "signature", listed)
         seen = self._seen(listed)
-        days, systems = self._days_and_systems(first_day, last_day, listed)
-        totals = self._days(first_day, last_day)
+        kept = rows.of(listed) if rows.has_all else self._rows(first_day, last_day, listed)
+        days, systems = self._days_and_systems(kept)
         return Top(
             first_day,
             last_day,
@@ -73,7 +93,7 @@ class TopSignatures:
                 )
                 for number in listed
             ),
-            tuple(totals.get(day_number(first_day) + each, 0) for each in range(length)),
+            tuple(totals[day_number(first_day) + each] for each in range(length)),
         )
 
     def compare(self, other: TopSignatures, first_day: date, last_day: date, limit: int) -> Comparison:
@@ -96,7 +116,10 @@ class TopSignatures:
         """Return the most frequent values of each dimension."""
         source, condition, count = self._source(first_day, last_day)
         fields = ", ".join(f"{self._dimension(name)} AS {name}" for name in DIMENSIONS)
-        combinations = condition.select(f"{fields}, {count} AS crashes", "GROUP BY 1, 2, 3, 4", source)
+        # The roll-up is in the order of the days: it need not be sorted.
+        day = "" if self._roll_up is None else "day, "
+        grouping = f"GROUP BY {day}{', '.join(map(str, range(1, 1 + len(DIMENSIONS))))}"
+        combinations = condition.select(f"{fields}, {count} AS crashes", grouping, source)
         # The crashes are read once; they have few combinations of these values.
         each = " UNION ALL ".join(
             f"SELECT * FROM (SELECT '{name}', {name}, sum(crashes) FROM combination WHERE {name} <> ''"
@@ -128,22 +151,38 @@ class TopSignatures:
             sum(counts.values()),
         )
 
-    def _counts(self, first_day: date, last_day: date) -> dict[int, int]:
+    def _counts(self, first_day: date, last_day: date) -> Counter[int]:
         """Return the crashes of each signature."""
-        source, condition, count = self._source(first_day, last_day)
-        sql = condition.select(f"signature, {count}", "GROUP BY 1", source)
-        return dict(self._connection.execute(sql, condition.parameters).fetchall())
+        counts: Counter[int] = Counter()
+        for part in self._parts(first_day, last_day):
+            source, condition, count = self._source(*part)
+            sql = condition.select(f"signature, {count}", "GROUP BY 1", source)
+            for signature, crashes in self._connection.execute(sql, condition.parameters):
+                counts[signature] += crashes
+        return counts
+
+    def _rows(self, first_day: date, last_day: date, listed: Sequence[int] | None = None) -> Iterator[_Row]:
+        """Yield the crashes of all signatures, or of those listed, by day and system."""
+        name = self._dimension("os_name")
+        for part in self._parts(first_day, last_day):
+            source, condition, count = self._source(*part, listed)
+            sql = condition.select(f"signature, {self._day}, {name}, {count}", "GROUP BY 1, 2, 3", source)
+            yield from self._connection.execute(sql, condition.parameters)
+
+    def _parts(self, first_day: date, last_day: date) -> Iterable[tuple[date, date]]:
+        """Return the days that are read at once. Of the roll-up each alone: many short lists are sorted sooner."""
+        if self._roll_up is None:
+            return [(first_day, last_day)]
+        days = (first_day + timedelta(days=number) for number in range((last_day - first_day).days + 1))
+        return ((each, each) for each in days)
 
     def _days_and_systems(
-        self, first_day: date, last_day: date, listed: Sequence[int]
+        self, rows: Iterable[_Row]
     ) -> tuple[Mapping[int, Counter[int]], Mapping[int, Counter[str | None]]]:
         """Return the crashes of each signature by day, and by system."""
-        source, condition, count = self._source(first_day, last_day, listed)
-        name = self._dimension("os_name")
-        sql = condition.select(f"signature, {self._day}, {name}, {count}", "GROUP BY 1, 2, 3", source)
         days: dict[int, Counter[int]] = defaultdict(Counter)
         systems: dict[int, Counter[int | str]] = defaultdict(Counter)
-        for signature, number, system, crashes in self._connection.execute(sql, condition.parameters):
+        for signature, number, system, crashes in rows:
             days[signature][number] += crashes
             systems[signature][system] += crashes
         words = sorted({system for each in systems.values() for system in each if isinstance(system, int)})
@@ -162,17 +201,12 @@ class TopSignatures:
 
     def _installations_of(self, first_day: date, last_day: date, listed: Sequence[int]) -> dict[int, int]:
         """Return the known installations of each of these signatures; an index has all that this needs."""
-        condition = self._of_crashes(first_day, last_day)
-        sql = condition.also("signature = ?").select("count(DISTINCT installation)")
+        condition = self._of_crashes(first_day, last_day).also("signature = ? AND installation IS NOT NULL")
+        # Sorting them takes less time than count(DISTINCT), which looks each of them up.
+        sql = f"SELECT count(*) FROM ({condition.select('1', 'GROUP BY installation')})"  # nosec B608
         return {
             number: self._connection.execute(sql, [*condition.parameters, number]).fetchone()[0] for number in listed
         }
-
-    def _days(self, first_day: date, last_day: date) -> dict[int, int]:
-        """Return all crashes of each day."""
-        source, condition, count = self._source(first_day, last_day)
-        sql = condition.select(f"{self._day}, {count}", "GROUP BY 1", source)
-        return dict(self._connection.execute(sql, condition.parameters).fetchall())
 
     def _seen(self, listed: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Return when each signature was seen first and last."""
@@ -208,6 +242,31 @@ class TopSignatures:
 
     def _of_crashes(self, first_day: date, last_day: date) -> Condition:
         return self._crashes.also("date >= ? AND date < ?", *day_range(first_day, last_day))
+
+
+class _KeptRows:
+    """Rows in 32 bytes each; none if there are more than ``most``."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.has_all = True
+        self._numbers = array("q")
+        self._systems: dict[int | str, int] = {}
+
+    def add(self, row: _Row) -> None:
+        if len(self._numbers) >= 4 * self._most:
+            self.has_all = False
+            self._numbers = array("q")
+        if self.has_all:
+            signature, day, system, crashes = row
+            self._numbers.extend((signature, day, self._systems.setdefault(system, len(self._systems)), crashes))
+
+    def of(self, listed: Iterable[int]) -> Iterator[_Row]:
+        wanted, systems = set(listed), list(self._systems)
+        numbers = iter(self._numbers)
+        for signature, day, system, crashes in zip(numbers, numbers, numbers, numbers, strict=True):
+            if signature in wanted:
+                yield signature, day, systems[system], crashes
 
 
 def _ranks(counts: dict[int, int]) -> dict[int, int]:
