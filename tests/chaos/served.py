@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,6 @@ from typing import ClassVar
 
 from socorro_processor.collector.handover import HANDOVER_STEPS
 from socorro_processor.collector.spool import SPOOL_STEPS
-from socorro_processor.crashstorage.base import MAIN_DUMP
 from tests.chaos.disk import Disk
 from tests.chaos.embedded import EmbeddedSite
 from tests.chaos.faults import Fault, Full
@@ -22,7 +20,7 @@ from tests.chaos.harness import CONFIGURATION_IS_WRONG
 from tests.chaos.lanes import EMBEDDED, PROCESSORS
 from tests.chaos.leftovers import files_in
 from tests.chaos.plan import Lane
-from tests.chaos.promises import MARK, ROOM_AGAIN, Balance, Span, StoredCrash
+from tests.chaos.promises import ROOM_AGAIN, Balance, Span, StoredCrash, stored_crash
 from tests.chaos.senders import read_sendings
 from tests.chaos.site import Site
 from tests.chaos.submitter import Submitter
@@ -180,9 +178,7 @@ class ServedSite(EmbeddedSite):
         store = self.destination()
         for path in (self.crashes / "v2" / "raw_crash").rglob("[!.]*"):
             if path.is_file():
-                raw_crash = store.get_raw_crash(path.name)
-                dump = store.get_raw_dump(path.name, MAIN_DUMP)
-                yield path.name, StoredCrash(str(raw_crash.get(MARK)), hashlib.sha256(dump).hexdigest())
+                yield path.name, stored_crash(store, path.name)
 
 
 def served(site: Site) -> ServedSite:
