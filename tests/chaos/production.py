@@ -44,7 +44,6 @@ class ProductionSite(Site):
         "app.maximum_crash_time": "10",
         "health.port": "0",
     }
-    depths_are_complete = False
 
     def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
         super().__init__(directory, options, processors)

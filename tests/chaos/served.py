@@ -27,6 +27,7 @@ from tests.chaos.submitter import Submitter
 
 SPOOL_DISK_SIZE = 96 << 20
 RESERVE = "8M"
+STEPS = (*SPOOL_STEPS, *HANDOVER_STEPS)
 
 
 @dataclass
@@ -122,12 +123,9 @@ class ServedSite(EmbeddedSite):
             6.0,
             (ServerGets(signal.SIGKILL), ServerGets(signal.SIGKILL), ServerGets(signal.SIGTERM), ServerFrozen()),
         ),
-        Lane("server's steps", 4.0, tuple(ServerDies(step) for step in (*SPOOL_STEPS, *HANDOVER_STEPS))),
+        Lane("server's steps", 4.0, tuple(ServerDies(step) for step in STEPS)),
         Lane("spool's disk", 20.0, (SpoolFull("spool's disk", lasts=(3.0, 8.0)),)),
     )
-    # A crash in the spool is in no queue yet.
-    depths_are_complete = False
-
     def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
         super().__init__(directory, options, processors)
         disk = directory / "spool-disk"
@@ -151,6 +149,10 @@ class ServedSite(EmbeddedSite):
         self._sendings.touch()
         return Senders(self.installation.environment, journal, rate, seed, str(self.door.port), str(self._sendings))
 
+    def depths_are_complete(self) -> bool:
+        """Return False while a crash is in the spool, which is in no queue yet."""
+        return not any((self.spool / "ready").iterdir())
+
     def mend(self) -> None:
         super().mend()
         self.door.signal(signal.SIGCONT)
@@ -168,7 +170,8 @@ class ServedSite(EmbeddedSite):
 
     def facts(self) -> Mapping[str, int]:
         ends = {f"ends of the server with {code}": count for code, count in sorted(self.door.ends.items())}
-        return {**super().facts(), **self._facts, **ends}
+        deaths = {f"deaths of the server after: {step}": self.door.deaths[step] for step in STEPS}
+        return {**super().facts(), **self._facts, **ends, **deaths}
 
     def left_behind(self) -> list[str]:
         directories = [self.spool / name for name in ("writing", "ready", "aside", "moving")]
