@@ -9,7 +9,8 @@ from pathlib import Path
 
 from socorro_processor.configuration import DotDict, Namespace, WholeNumber, size
 from socorro_processor.layout import counted
-from socorro_processor.machine.disk_space import disk_of, in_words
+from socorro_processor.machine.disk_space import in_words
+from socorro_processor.retention.largest_disk import largest_disk
 
 OTHERS = "*"
 """Stands for each product that the table of products does not name."""
@@ -99,10 +100,13 @@ class Bounds:
 
     @classmethod
     def of(cls, config: DotDict, directory: Path) -> Bounds:
-        """Return the bounds of the section ``retention`` for a store in ``directory``, which need not exist yet."""
+        """Return the bounds of the section ``retention`` for a store in ``directory``, which need not exist yet.
+
+        Raises OSError if its disk does not answer.
+        """
         kept = config.keep_bytes
         if kept is None:
-            kept = automatic_size(disk_of(directory).size)
+            kept = automatic_size(largest_disk(directory))
         return cls(config.keep_days, kept, config.keep_dumps, config.product_bytes)
 
     def of_product(self, product: str) -> int:

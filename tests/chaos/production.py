@@ -54,6 +54,9 @@ class ProductionSite(Site):
         """The services of this run, which are restarted and killed."""
         return own_servers()
 
+    def depths_are_complete(self) -> bool:
+        return False
+
     def mend(self) -> None:
         super().mend()
         for service, proxy in self.proxies.items():

@@ -131,8 +131,8 @@ class ServedSite(EmbeddedSite):
         disk = directory / "spool-disk"
         self.disks["spool's disk"] = Disk(disk, SPOOL_DISK_SIZE)
         self.spool = disk / "spool"
-        # All crashes have one of few signatures, and each dump is compared with what was sent. A disk that is full here
-        # is a small one, of which a server that starts meanwhile would keep half.
+        # All crashes have one of few signatures, and each dump is compared with what was sent.
+        # Its disk shrinks to be full; no crash is to be removed whatever a server that starts then takes for its size.
         kept = {"retention.keep_dumps": "0", "retention.keep_bytes": "0"}
         self._options |= kept | {"collector.spool": str(self.spool), "collector.reserve": RESERVE}
         self.door: FrontDoor
