@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,8 @@ from tests.chaos.submitter import Submitter
 
 SPOOL_DISK_SIZE = 96 << 20
 RESERVE = "8M"
+_EATEN_EACH = 0.03
+"""Seconds between two looks at what there is to take."""
 STEPS = (*SPOOL_STEPS, *HANDOVER_STEPS)
 
 
@@ -42,6 +46,20 @@ class ServerGets(Fault):
 
     def begin(self, site: Site) -> None:
         served(site).door.signal(self.number)
+
+
+@dataclass
+class ServerGetsAnother(Fault):
+    """An operator who does not want to wait until the uploads in work are finished."""
+
+    name: str = "SIGTERM, and again"
+    lasts: tuple[float, float] = (0.0, 0.5)
+
+    def begin(self, site: Site) -> None:
+        served(site).door.signal(signal.SIGTERM)
+
+    def end(self, site: Site) -> None:
+        served(site).door.signal(signal.SIGTERM)
 
 
 @dataclass
@@ -88,6 +106,29 @@ class SpoolFull(Full):
 
 
 @dataclass
+class SpoolEaten(SpoolFull):
+    """Another program takes what is free, and at once what the reserve gives up."""
+
+    name: str = "full, and its reserve eaten"
+
+    def begin(self, site: Site) -> None:
+        super().begin(site)
+        self._stopping = threading.Event()
+        self._threads = ThreadPoolExecutor(1)
+        self._eating = self._threads.submit(self._eat, site.disks[self.disk])
+
+    def end(self, site: Site) -> None:
+        self._stopping.set()
+        self._threads.shutdown()
+        super().end(site)
+        self._eating.result()
+
+    def _eat(self, disk: Disk) -> None:
+        while not self._stopping.wait(_EATEN_EACH):
+            disk.fill()
+
+
+@dataclass
 class StoreInTheWay(Fault):
     """A file is where the store's directory was, so that no process can make another store there."""
 
@@ -121,11 +162,22 @@ class ServedSite(EmbeddedSite):
         Lane(
             "server",
             6.0,
-            (ServerGets(signal.SIGKILL), ServerGets(signal.SIGKILL), ServerGets(signal.SIGTERM), ServerFrozen()),
+            (
+                ServerGets(signal.SIGKILL),
+                ServerGets(signal.SIGKILL),
+                ServerGets(signal.SIGTERM),
+                ServerGetsAnother(),
+                ServerFrozen(),
+            ),
         ),
         Lane("server's steps", 4.0, tuple(ServerDies(step) for step in STEPS)),
-        Lane("spool's disk", 20.0, (SpoolFull("spool's disk", lasts=(3.0, 8.0)),)),
+        Lane(
+            "spool's disk",
+            20.0,
+            (SpoolFull("spool's disk", lasts=(3.0, 8.0)), SpoolEaten("spool's disk", lasts=(3.0, 8.0))),
+        ),
     )
+
     def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
         super().__init__(directory, options, processors)
         disk = directory / "spool-disk"

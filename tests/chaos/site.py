@@ -60,6 +60,7 @@ class Site:
     """Beside those that every site has."""
     options: ClassVar[Mapping[str, str]] = {}
     """Beside those that every site has."""
+
     def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
         self.directory = directory
         self.names = _names(processors)
