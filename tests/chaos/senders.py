@@ -59,7 +59,7 @@ _PIECE = 16_000
 _LARGE = 2_000_000
 """Bytes of some annotations."""
 _PARTS_OF_CHUNKS = 30_000
-_PROMISE = re.compile(rb"CrashID=bp-(.*)")
+_PROMISE = re.compile(rb"CrashID=bp-([0-9a-f-]{36})\n")
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Senders:
             is_whole = length == len(data)
             if is_whole:
                 status, _, answer = client.read_answer()
-        promise = _PROMISE.match(answer) if status == 200 else None
+        promise = _PROMISE.fullmatch(answer) if status == 200 else None
         crash_id = promise[1].decode() if promise else ""
         return Sending(sender, upload.report, upload.content, begun, time.time(), is_whole, status, crash_id)
 
