@@ -10,18 +10,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from socorro_processor.cli.main import run
 from socorro_processor.collector.collector import Collector
+from socorro_processor.collector.spool import Step
 from socorro_processor.web import service
 
 FILE = "CHAOS_DIES_AFTER"
 
 
-def main() -> None:
-    file = Path(os.environ[FILE])
+def fatal_step(file: Path, die: Callable[[], object]) -> Step:
+    """Return a Step that dies after the step that ``file`` names, if it exists, and removes the file before."""
 
     def step(name: str) -> None:
         try:
@@ -30,8 +32,13 @@ def main() -> None:
             return
         if fatal == name:
             file.unlink(missing_ok=True)
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
 
+    return step
+
+
+def main() -> None:
+    step = fatal_step(Path(os.environ[FILE]), lambda: os.kill(os.getpid(), signal.SIGKILL))
     service.Collector = partial(Collector, step=step)  # type: ignore[misc, assignment]
     sys.argv.insert(1, "serve")
     run()

@@ -35,6 +35,9 @@ class FrontDoor:
         self._log = directory / "server.log"
         self.ends: Counter[int] = Counter()
         """The number of ends by exit code; a signal's number is negative."""
+        self.deaths: Counter[str] = Counter()
+        """The number of deaths by the step after which it was to die."""
+        self._fatal = ""
         self.closed: list[Span] = []
         """When no server answered, in seconds of ``time.time``."""
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -64,19 +67,28 @@ class FrontDoor:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the server that runs, if one does."""
         with self._lock:
+            if self._process.poll() is not None:
+                return
             if number == signal.SIGTERM:
                 # From then on it takes no more connections.
-                self._told_to_stop = time.time()
-            if self._process.poll() is None:
-                self._process.send_signal(number)
+                self._told_to_stop = min(self._told_to_stop, time.time())
+            self._process.send_signal(number)
 
     def die_after(self, step: str) -> None:
+        """Let the server die after a step, from now on until ``live``."""
+        self._fatal = step
         new = self._dies_after.with_suffix(".new")
         new.write_text(step)
         new.replace(self._dies_after)
 
     def live(self) -> None:
-        self._dies_after.unlink(missing_ok=True)
+        """Let it live, and note if it died after the step."""
+        try:
+            self._dies_after.unlink()
+        except FileNotFoundError:
+            if self._fatal:
+                self.deaths[self._fatal] += 1
+        self._fatal = ""
 
     def stop(self) -> int:
         """Stop it cleanly and for good. Return its exit code."""
@@ -93,17 +105,20 @@ class FrontDoor:
     def _run(self) -> None:
         alive = time.time()
         while not self._stopping.is_set():
+            # Before the look: this thread may have to wait after it, while the server dies.
+            looked = time.time()
             if (code := self._process.poll()) is None:
-                alive = time.time()
+                alive = looked
                 self._stopping.wait(_SEEN_EVERY)
                 continue
             self.ends[code] += 1
             self._stopping.wait(RESTART_DELAY)
             with self._lock:
+                # With the start, because the next one may be told to stop as soon as it runs.
+                begun, self._told_to_stop = min(alive, self._told_to_stop), math.inf
                 self._process = self._start()
             while not self._answers() and self._process.poll() is None:
                 time.sleep(_SEEN_EVERY)
-            begun, self._told_to_stop = min(alive, self._told_to_stop), math.inf
             self.closed.append(Span(begun - _SEEN_EVERY, time.time() + _SEEN_EVERY))
 
     def _answers(self) -> bool:

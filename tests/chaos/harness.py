@@ -151,13 +151,14 @@ class Chaos:
         """Wait until every crash is where it must be, or nothing changes any more."""
         changed, before = time.monotonic(), -1
         while time.monotonic() < changed + STILL_FOR:
+            is_complete = self._site.depths_are_complete()
             # A new queue each time, because it keeps the parked crashes that it has read until it is closed.
             with closing(self._site.queue()) as queue:
                 left = queued(queue.depths())
                 self._watcher.stands(f"{left} of {len(submitted)} crashes are queued")
                 if not left:
                     tally.count(submitted, queue)
-                    if self._site.depths_are_complete or all(map(tally.is_as_it_must_be, submitted)):
+                    if is_complete or all(map(tally.is_as_it_must_be, submitted)):
                         return
             if left != before:
                 changed, before = time.monotonic(), left

@@ -44,7 +44,6 @@ class ProductionSite(Site):
         "app.maximum_crash_time": "10",
         "health.port": "0",
     }
-    depths_are_complete = False
 
     def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
         super().__init__(directory, options, processors)
@@ -54,6 +53,9 @@ class ProductionSite(Site):
     def servers(self) -> AbstractContextManager[None]:
         """The services of this run, which are restarted and killed."""
         return own_servers()
+
+    def depths_are_complete(self) -> bool:
+        return False
 
     def mend(self) -> None:
         super().mend()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from socorro_processor.crashstorage.base import MAIN_DUMP, CrashStorageBase
+from socorro_processor.errors import CrashIDNotFound, PermanentStorageError
 
 Sender = Literal["retries", "once", "breaks off", "malformed"]
 
@@ -13,7 +18,8 @@ MARK = "ChaosReport"
 """The annotation that names the report of a crash."""
 ROOM_AGAIN = 2.0
 """Seconds after which a spool whose disk has room again has to take uploads."""
-_UNCHANGED_ANSWER = 400
+_MALFORMED_ANSWER = 400
+_ADDED_BY_COLLECTOR = frozenset({"uuid", "submitted_timestamp", "legacy_processing", "metadata"})
 
 
 class Span(NamedTuple):
@@ -32,8 +38,8 @@ class Sending:
 
     sender: Sender
     report: str
-    dump: str
-    """The checksum of its dump."""
+    content: str
+    """The checksum of its annotations and its dump."""
     begun: float
     ended: float
     is_whole: bool
@@ -50,7 +56,8 @@ class Sending:
 
 class StoredCrash(NamedTuple):
     report: str
-    dump: str
+    content: str
+    """The checksum of its annotations and its dump; empty if the store cannot return one of them."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Balance:
         facts["reports that were sent again until there was a promise"] = sum(again[each] > 1 for each in reports)
         facts["uploads that were broken off"] = sum(each.sender == "breaks off" for each in self.sendings)
         facts["uploads that were refused as malformed"] = sum(
-            each.status == _UNCHANGED_ANSWER for each in self.sendings
+            each.status == _MALFORMED_ANSWER for each in self.sendings
         )
         facts["answers of 503 while the disk was full"] = sum(each.status == 503 for each in self.sendings)
         facts["tries while no server ran"] = sum(not each.status and self._is_closed(each) for each in self.sendings)
@@ -97,7 +104,7 @@ class Balance:
 
     def _lost(self) -> Iterator[str]:
         for each in self.sendings:
-            if each.crash_id and (stored := self.stored.get(each.crash_id)) != StoredCrash(each.report, each.dump):
+            if each.crash_id and (stored := self.stored.get(each.crash_id)) != StoredCrash(each.report, each.content):
                 yield f"lost: {each.crash_id} was promised for {each.report}, and the store has {stored}"
 
     def _twice(self) -> Iterator[str]:
@@ -110,25 +117,25 @@ class Balance:
                     yield f"twice: {report} was {what} as {', '.join(sorted(crash_ids))}"
 
     def _half(self) -> Iterator[str]:
-        whole = {(each.report, each.dump) for each in self.sendings if each.is_whole and each.sender != "malformed"}
+        whole = {(each.report, each.content) for each in self.sendings if each.is_whole and each.sender != "malformed"}
         for crash_id, crash in self.stored.items():
             if crash not in whole:
                 yield f"half: {crash_id} is stored, and nobody sent all of {crash.report}"
 
     def _turned_away(self) -> Iterator[str]:
         for each in self.sendings:
-            if each.sender == "malformed":
-                if each.status not in (0, _UNCHANGED_ANSWER) or each.crash_id:
-                    yield f"answered with {each.status}: a malformed upload of {each.report}"
-            elif each.sender == "breaks off" or each.crash_id:
+            is_malformed = each.sender == "malformed"
+            is_right = each.status == _MALFORMED_ANSWER and not each.crash_id if is_malformed else bool(each.crash_id)
+            if is_right or each.sender == "breaks off":
                 continue
-            elif each.status == 503:
+            what = f"a malformed upload of {each.report}" if is_malformed else each.report
+            if each.status == 503:
                 if not any(each.span.overlaps(span) for span in self.full):
-                    yield f"turned away: 503 for {each.report} while the spool had room"
+                    yield f"turned away: 503 for {what} while the spool had room"
             elif each.status:
-                yield f"turned away: {each.status} for {each.report}"
+                yield f"answered with {each.status}: {what}"
             elif not self._is_closed(each):
-                yield f"turned away: no answer for {each.report}, although a server ran all the time"
+                yield f"turned away: no answer for {what}, although a server ran all the time"
 
     def _is_closed(self, sending: Sending) -> bool:
         return any(sending.span.overlaps(span) for span in self.closed)
@@ -139,3 +146,21 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, set[str]]:
     for name, value in pairs:
         grouped[name].add(value)
     return grouped
+
+
+def content_of(annotations: Mapping[str, Any], dump: bytes) -> str:
+    """Return a checksum of what a client sent, also from the annotations as they are stored."""
+    sent = {name: value for name, value in annotations.items() if name not in _ADDED_BY_COLLECTOR}
+    return hashlib.sha256(json.dumps(sent, sort_keys=True).encode() + dump).hexdigest()
+
+
+def stored_crash(store: CrashStorageBase, crash_id: str) -> StoredCrash:
+    """Return what a store has of a crash, of which a part may be missing or damaged."""
+    report = content = ""
+    try:
+        raw_crash = store.get_raw_crash(crash_id)
+        report = str(raw_crash.get(MARK))
+        content = content_of(raw_crash, store.get_raw_dump(crash_id, MAIN_DUMP))
+    except (CrashIDNotFound, PermanentStorageError):
+        pass
+    return StoredCrash(report, content)

@@ -9,7 +9,6 @@ those of ``submitter``; a line is written for each promise. SENDINGS gets a line
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 import random
@@ -35,7 +34,7 @@ from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import CrashStorageError
 from tests.chaos import walks
 from tests.chaos.poison import ANNOTATION
-from tests.chaos.promises import MARK, Sender, Sending
+from tests.chaos.promises import MARK, Sender, Sending, content_of
 from tests.chaos.submitter import (
     AGAIN,
     AGAIN_BY_FORCE,
@@ -60,7 +59,7 @@ _PIECE = 16_000
 _LARGE = 2_000_000
 """Bytes of some annotations."""
 _PARTS_OF_CHUNKS = 30_000
-_PROMISE = re.compile(rb"CrashID=bp-(.*)")
+_PROMISE = re.compile(rb"CrashID=bp-([0-9a-f-]{36})\n")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ class Upload:
 
     report: str
     dump: str
-    checksum: str
+    """Which it has, of those in ``walks``."""
+    content: str
     head: bytes
     body: bytes
 
@@ -139,7 +139,7 @@ class Senders:
             headers.append("Transfer-Encoding: chunked\r\n")
         else:
             headers.append(f"Content-Length: {len(body)}\r\n")
-        return Upload(report, name, hashlib.sha256(dump).hexdigest(), "".join((*headers, "\r\n")).encode(), body)
+        return Upload(report, name, content_of(fields, dump), "".join((*headers, "\r\n")).encode(), body)
 
     def _send(self, sender: Sender, kind: str, upload: Upload, lot: float) -> None:
         while True:
@@ -170,9 +170,9 @@ class Senders:
             is_whole = length == len(data)
             if is_whole:
                 status, _, answer = client.read_answer()
-        promise = _PROMISE.match(answer) if status == 200 else None
+        promise = _PROMISE.fullmatch(answer) if status == 200 else None
         crash_id = promise[1].decode() if promise else ""
-        return Sending(sender, upload.report, upload.checksum, begun, time.time(), is_whole, status, crash_id)
+        return Sending(sender, upload.report, upload.content, begun, time.time(), is_whole, status, crash_id)
 
 
 def _body(fields: dict[str, str], dump: bytes, file_name: str, *, end: bool, line_before_end: bool) -> bytes:

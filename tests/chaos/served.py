@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import ClassVar
 
 from socorro_processor.collector.handover import HANDOVER_STEPS
 from socorro_processor.collector.spool import SPOOL_STEPS
-from socorro_processor.crashstorage.base import MAIN_DUMP
 from tests.chaos.disk import Disk
 from tests.chaos.embedded import EmbeddedSite
 from tests.chaos.faults import Fault, Full
@@ -22,13 +22,16 @@ from tests.chaos.harness import CONFIGURATION_IS_WRONG
 from tests.chaos.lanes import EMBEDDED, PROCESSORS
 from tests.chaos.leftovers import files_in
 from tests.chaos.plan import Lane
-from tests.chaos.promises import MARK, ROOM_AGAIN, Balance, Span, StoredCrash
+from tests.chaos.promises import ROOM_AGAIN, Balance, Span, StoredCrash, stored_crash
 from tests.chaos.senders import read_sendings
 from tests.chaos.site import Site
 from tests.chaos.submitter import Submitter
 
 SPOOL_DISK_SIZE = 96 << 20
 RESERVE = "8M"
+_EATEN_EACH = 0.03
+"""Seconds between two looks at what there is to take."""
+STEPS = (*SPOOL_STEPS, *HANDOVER_STEPS)
 
 
 @dataclass
@@ -43,6 +46,20 @@ class ServerGets(Fault):
 
     def begin(self, site: Site) -> None:
         served(site).door.signal(self.number)
+
+
+@dataclass
+class ServerGetsAnother(Fault):
+    """An operator who does not want to wait until the uploads in work are finished."""
+
+    name: str = "SIGTERM, and again"
+    lasts: tuple[float, float] = (0.0, 0.5)
+
+    def begin(self, site: Site) -> None:
+        served(site).door.signal(signal.SIGTERM)
+
+    def end(self, site: Site) -> None:
+        served(site).door.signal(signal.SIGTERM)
 
 
 @dataclass
@@ -89,6 +106,29 @@ class SpoolFull(Full):
 
 
 @dataclass
+class SpoolEaten(SpoolFull):
+    """Another program takes what is free, and at once what the reserve gives up."""
+
+    name: str = "full, and its reserve eaten"
+
+    def begin(self, site: Site) -> None:
+        super().begin(site)
+        self._stopping = threading.Event()
+        self._threads = ThreadPoolExecutor(1)
+        self._eating = self._threads.submit(self._eat, site.disks[self.disk])
+
+    def end(self, site: Site) -> None:
+        self._stopping.set()
+        self._threads.shutdown()
+        super().end(site)
+        self._eating.result()
+
+    def _eat(self, disk: Disk) -> None:
+        while not self._stopping.wait(_EATEN_EACH):
+            disk.fill()
+
+
+@dataclass
 class StoreInTheWay(Fault):
     """A file is where the store's directory was, so that no process can make another store there."""
 
@@ -122,13 +162,21 @@ class ServedSite(EmbeddedSite):
         Lane(
             "server",
             6.0,
-            (ServerGets(signal.SIGKILL), ServerGets(signal.SIGKILL), ServerGets(signal.SIGTERM), ServerFrozen()),
+            (
+                ServerGets(signal.SIGKILL),
+                ServerGets(signal.SIGKILL),
+                ServerGets(signal.SIGTERM),
+                ServerGetsAnother(),
+                ServerFrozen(),
+            ),
         ),
-        Lane("server's steps", 4.0, tuple(ServerDies(step) for step in (*SPOOL_STEPS, *HANDOVER_STEPS))),
-        Lane("spool's disk", 20.0, (SpoolFull("spool's disk", lasts=(3.0, 8.0)),)),
+        Lane("server's steps", 4.0, tuple(ServerDies(step) for step in STEPS)),
+        Lane(
+            "spool's disk",
+            20.0,
+            (SpoolFull("spool's disk", lasts=(3.0, 8.0)), SpoolEaten("spool's disk", lasts=(3.0, 8.0))),
+        ),
     )
-    # A crash in the spool is in no queue yet.
-    depths_are_complete = False
 
     def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
         super().__init__(directory, options, processors)
@@ -153,6 +201,10 @@ class ServedSite(EmbeddedSite):
         self._sendings.touch()
         return Senders(self.installation.environment, journal, rate, seed, str(self.door.port), str(self._sendings))
 
+    def depths_are_complete(self) -> bool:
+        """Return False while a crash is in the spool, which is in no queue yet."""
+        return not any((self.spool / "ready").iterdir())
+
     def mend(self) -> None:
         super().mend()
         self.door.signal(signal.SIGCONT)
@@ -170,7 +222,8 @@ class ServedSite(EmbeddedSite):
 
     def facts(self) -> Mapping[str, int]:
         ends = {f"ends of the server with {code}": count for code, count in sorted(self.door.ends.items())}
-        return {**super().facts(), **self._facts, **ends}
+        deaths = {f"deaths of the server after: {step}": self.door.deaths[step] for step in STEPS}
+        return {**super().facts(), **self._facts, **ends, **deaths}
 
     def left_behind(self) -> list[str]:
         directories = [self.spool / name for name in ("writing", "ready", "aside", "moving")]
@@ -180,9 +233,7 @@ class ServedSite(EmbeddedSite):
         store = self.destination()
         for path in (self.crashes / "v2" / "raw_crash").rglob("[!.]*"):
             if path.is_file():
-                raw_crash = store.get_raw_crash(path.name)
-                dump = store.get_raw_dump(path.name, MAIN_DUMP)
-                yield path.name, StoredCrash(str(raw_crash.get(MARK)), hashlib.sha256(dump).hexdigest())
+                yield path.name, stored_crash(store, path.name)
 
 
 def served(site: Site) -> ServedSite:

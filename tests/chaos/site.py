@@ -60,8 +60,6 @@ class Site:
     """Beside those that every site has."""
     options: ClassVar[Mapping[str, str]] = {}
     """Beside those that every site has."""
-    depths_are_complete = True
-    """True if the queue's depths count the crashes in flight at every processor."""
 
     def __init__(self, directory: Path, options: Mapping[str, str], processors: int = PROCESSORS) -> None:
         self.directory = directory
@@ -149,6 +147,10 @@ class Site:
             "new_crash_source", configuration(self.patient(self.installation).environment)
         )
         return queue
+
+    def depths_are_complete(self) -> bool:
+        """Return True if the queue's depths, read from now on, count every crash that is not done."""
+        return True
 
     def mend(self) -> None:
         """Mend everything that is still broken because a fault could not be ended."""
