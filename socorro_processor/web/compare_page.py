@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 
 from socorro_processor.errors import ConfigurationError, CrashStorageError, QueryError
 from socorro_processor.search.base import MAXIMUM_TOP, CrashIndex
-from socorro_processor.web.address import DEFAULT_DAYS, Address, read_address
+from socorro_processor.web.address import Address, read_address
 from socorro_processor.web.choices import choices_of, newest_first
 from socorro_processor.web.compare_view import LEAST_CRASHES, LEAST_EXPECTED, ComparisonView, comparison_view
 from socorro_processor.web.filter_bar import Choice, FilterBar, filter_bar
 from socorro_processor.web.rendering import Pages
-from socorro_processor.web.report_page import Answer
+from socorro_processor.web.report_page import Answer, message_page
 from socorro_processor.web.report_sources import Viewer
 from socorro_processor.web.search_sources import SearchSources
-from socorro_processor.web.top_page import message
 from socorro_processor.web.version_order import is_unknown, version_key
 
 PATH = "/compare"
@@ -45,7 +44,7 @@ class Compared(NamedTuple):
     a: str
     b: str
     versions: tuple[str, ...]
-    """Those of the product that have crashes, the newest first."""
+    """The versions of the product that have crashes, the newest first."""
 
 
 def compare_page(pages: Pages, sources: SearchSources, query: bytes, viewer: Viewer) -> Answer:
@@ -53,7 +52,7 @@ def compare_page(pages: Pages, sources: SearchSources, query: bytes, viewer: Vie
     try:
         address = read_address(PATH, query)
     except QueryError as error:
-        return message(pages, 400, "This address cannot be read", [str(error)])
+        return message_page(pages, 400, "This address cannot be read", [str(error)])
     today = sources.today()
     try:
         index = sources.index
@@ -67,12 +66,12 @@ def compare_page(pages: Pages, sources: SearchSources, query: bytes, viewer: Vie
         view = _compare(index, address, chosen, days, rows, viewer) if chosen.a and chosen.b else None
         bar = _bar(address, days, today, choices_of(index, days, address.filters), chosen)
     except QueryError as error:
-        bar = filter_bar(address, (today - timedelta(days=DEFAULT_DAYS - 1), today), today, {})
-        return message(pages, 400, "These versions cannot be compared", [str(error)], bar)
+        bar = filter_bar(address, Address(PATH).days(today), today, {})
+        return message_page(pages, 400, "These versions cannot be compared", [str(error)], filters=bar)
     except ConfigurationError as error:
-        return message(pages, 503, "There is no search index", [str(error)])
+        return message_page(pages, 503, "There is no search index", [str(error)])
     except CrashStorageError as error:
-        return message(pages, 503, "The search index is away", [str(error)])
+        return message_page(pages, 503, "The search index is away", [str(error)])
     html = pages.render(
         "compare.html",
         view=view,
@@ -85,7 +84,7 @@ def compare_page(pages: Pages, sources: SearchSources, query: bytes, viewer: Vie
         newest=str(address.with_parameter("a").with_parameter("b")),
         swapped=str(address.with_parameter("a", chosen.b).with_parameter("b", chosen.a)),
         all_rows=str(address.with_parameter("limit", str(MAXIMUM_TOP))) if rows < MAXIMUM_TOP else "",
-        more_days=str(address.with_parameter("date").with_parameter("days", "90")),
+        more_days=str(address.of_last_days(90)),
     )
     return Answer(200, html)
 
