@@ -7,11 +7,11 @@ with it would remove crashes that fitted yesterday; so it goes up only. The size
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from socorro_processor.machine.disk_space import disk_of
+from socorro_processor.machine.regular_file import read_regular_file, replacing
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ def largest_disk(root: Path) -> int:
 
 def _read(file: Path) -> int:
     """Return what was written; 0 if nothing was, or it is damaged."""
-    with suppress(OSError, ValueError), file.open("rb") as opened:
-        text = opened.read(_LONGEST).decode("ascii")
+    with suppress(OSError, ValueError):
+        text = read_regular_file(file, _LONGEST).decode("ascii")
         return int(text) if text.isdigit() else 0
     return 0
 
@@ -46,12 +46,8 @@ def _read(file: Path) -> int:
 def _write(file: Path, size: int) -> None:
     try:
         file.parent.mkdir(mode=0o750, exist_ok=True)
-        new = file.with_name(f"{file.name}.{os.getpid()}")
-        try:
-            new.write_text(f"{size}")
-            new.replace(file)
-        finally:
-            new.unlink(missing_ok=True)
+        with replacing(file) as new:
+            new.write(f"{size}".encode())
     except OSError as error:
         # Without it the bound is that of today's disk.
         logger.warning("the size of the disk cannot be noted in %s: %s", file, error)

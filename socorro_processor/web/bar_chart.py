@@ -8,7 +8,7 @@ legend may be links.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -118,12 +118,12 @@ def day_chart(
     *,
     series: Mapping[Any, Series] | None = None,
     rest: str = "others",
-    address_of: Mapping[tuple[date, date], str] | None = None,
+    address_of: Callable[[date, date], str] | None = None,
 ) -> BarChart:
     """Return the chart of crashes by day, or by week if there are more than MOST_DAYS.
 
     ``series`` are those that are shown, by the values in ``DayCount.by``; all other crashes are ``rest``.
-    ``address_of`` has the addresses of the ``spans`` of these days.
+    ``address_of`` returns the address of the days from a first to a last.
     """
     series = series or {}
     columns = []
@@ -134,7 +134,7 @@ def day_chart(
         others = sum(each.crashes for each in within) - sum(counts)
         has_rest = has_rest or others > 0
         name = str(first) if first == last else f"{first} to {last}"
-        columns.append(Column(name, (*counts, others), f"{first:%m-%d}", (address_of or {}).get((first, last), "")))
+        columns.append(Column(name, (*counts, others), f"{first:%m-%d}", address_of(first, last) if address_of else ""))
     if not has_rest and series:
         return bar_chart(title, [*series.values()], [each._replace(counts=each.counts[:-1]) for each in columns])
     # Without series a bar has one part: all crashes.

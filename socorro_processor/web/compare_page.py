@@ -22,10 +22,9 @@ from socorro_processor.web.compare_view import LEAST_CRASHES, LEAST_EXPECTED, Co
 from socorro_processor.web.filter_bar import Choice, FilterBar, filter_bar
 from socorro_processor.web.index_away import index_away_page
 from socorro_processor.web.rendering import Pages
-from socorro_processor.web.report_page import Answer
+from socorro_processor.web.report_page import Answer, message_page
 from socorro_processor.web.report_sources import Viewer
 from socorro_processor.web.search_sources import SearchSources
-from socorro_processor.web.top_page import message
 from socorro_processor.web.version_order import is_unknown, version_key
 
 PATH = "/compare"
@@ -52,7 +51,7 @@ class Compared(NamedTuple):
     a: str
     b: str
     versions: tuple[str, ...]
-    """Those of the product that have crashes, the newest first."""
+    """The versions of the product that have crashes, the newest first."""
     left_out: tuple[str, ...] = ()
     """Says which products and versions the address names beyond these."""
 
@@ -62,14 +61,14 @@ def compare_page(pages: Pages, sources: SearchSources, query: bytes, viewer: Vie
     try:
         address = read_address(PATH, query)
     except QueryError as error:
-        return message(pages, 400, "This address cannot be read", [str(error)])
+        return message_page(pages, 400, "This address cannot be read", [str(error)])
     today = sources.today()
     try:
         index = sources.index
         if not index.state().exists:
             words = ["No crash has come to the search index yet: the first one makes it."]
             links = [("How to send one, and where crashes are on their way", "/")]
-            return message(pages, 200, "No crashes to compare", words, links=links)
+            return message_page(pages, 200, "No crashes to compare", words, links=links)
         days = address.days(today)
         products = index.choices(*days, size=_MOST_PRODUCTS)["product"]
         chosen = _chosen(index, address, days, products, viewer)
@@ -81,9 +80,10 @@ def compare_page(pages: Pages, sources: SearchSources, query: bytes, viewer: Vie
         view = _compare(index, address, chosen, days, rows, viewer) if chosen.a and chosen.b else None
         bar = _bar(address, days, today, choices_of(index, days, address.filters), chosen)
     except QueryError as error:
-        return message(pages, 400, "These versions cannot be compared", [str(error)], _bar_to_mend(address, today))
+        bar = _bar_to_mend(address, today)
+        return message_page(pages, 400, "These versions cannot be compared", [str(error)], filters=bar)
     except ConfigurationError as error:
-        return message(pages, 503, "There is no search index", [str(error)])
+        return message_page(pages, 503, "There is no search index", [str(error)])
     except CrashStorageError as error:
         return index_away_page(pages, sources, error)
     html = pages.render(

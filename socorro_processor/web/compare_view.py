@@ -51,7 +51,7 @@ class Group(NamedTuple):
     signatures: int
     """All of the group, also those that are not shown."""
     crashes: int
-    """Of all of the group, in both versions."""
+    """The crashes of all of the group, in both versions."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Choice(NamedTuple):
     chosen: str
     """Empty: any."""
     any: str = "any"
-    """What choosing none means."""
+    """The word for choosing none."""
 
 
 class Chip(NamedTuple):

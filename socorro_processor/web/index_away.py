@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from socorro_processor.errors import CrashStorageError
 from socorro_processor.web.rendering import Pages
-from socorro_processor.web.report_page import Answer
+from socorro_processor.web.report_page import Answer, message_page
 from socorro_processor.web.search_sources import SearchSources
 
 _NONE_YET = (
@@ -17,10 +17,5 @@ _LINKS = (("Send a crash", "/"), ("See what is in work", "/queues"))
 def index_away_page(pages: Pages, sources: SearchSources, error: CrashStorageError) -> Answer:
     """Return the page for a search that failed."""
     if sources.is_without_index_yet():
-        html = pages.render(
-            "message.html", title="No crashes to show yet", words=_NONE_YET, links=_LINKS, reload_after=0
-        )
-        return Answer(200, html)
-    return Answer(
-        503, pages.render("message.html", title="The search index is away", words=[str(error)], reload_after=0)
-    )
+        return message_page(pages, 200, "No crashes to show yet", _NONE_YET, links=_LINKS)
+    return message_page(pages, 503, "The search index is away", [str(error)])

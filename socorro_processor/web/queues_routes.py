@@ -14,7 +14,7 @@ from socorro_processor.crashqueue.base import SET_ASIDE_STATES, SetAsideState
 from socorro_processor.web.queue_sources import QueueSources
 from socorro_processor.web.queues_page import PATH, QueuesRequest, act, confirm_page, queues_page
 from socorro_processor.web.rendering import Pages
-from socorro_processor.web.report_page import Answer
+from socorro_processor.web.report_page import Answer, message_page
 from socorro_processor.web.set_aside import DEEDS, Deed, Selection
 
 _MOST_FIELDS = 50
@@ -91,7 +91,8 @@ def _number(fields: Mapping[str, str], name: str) -> int:
 
 def _unknown(pages: Pages) -> Response:
     words = ["This form asks for something that this page does not do. Open /queues again, and send it from there."]
-    return HTMLResponse(pages.render("message.html", title="Nothing was done", words=words, reload_after=0), 400)
+    answer = message_page(pages, 400, "Nothing was done", words)
+    return HTMLResponse(answer.html, answer.status)
 
 
 def _html(answer: Answer) -> Response:

@@ -9,7 +9,7 @@ It knows no web framework: stores and an id go in, HTML comes out. It says what 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from socorro_processor.crashstorage.base import MAIN_DUMP, ProcessedCrash, RawCrash, check_dump_name
@@ -27,6 +27,7 @@ from socorro_processor.fields import Protection, follows_table
 from socorro_processor.report.crash_report import CrashReport
 from socorro_processor.search.base import Neighbours
 from socorro_processor.untrusted import joined, plain, text_of
+from socorro_processor.web.filter_bar import FilterBar
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_downloads import DumpsRemoved
 from socorro_processor.web.report_sources import (
@@ -89,10 +90,31 @@ def report_page(pages: Pages, sources: ReportSources, word: str, viewer: Viewer,
     )
 
 
+def message_page(
+    pages: Pages,
+    status: int,
+    title: str,
+    words: Sequence[str],
+    *,
+    links: Sequence[tuple[str, str]] = (),
+    filters: FilterBar | None = None,
+    reload_after: int = 0,
+) -> Answer:
+    """Return a page that says why there is nothing else.
+
+    ``links`` are words and addresses, ``filters`` those of the address, to be mended; after ``reload_after`` seconds,
+    if that is not 0, the page loads itself again.
+    """
+    html = pages.render(
+        "message.html", title=title, words=words, links=links, filters=filters, reload_after=reload_after
+    )
+    return Answer(status, html)
+
+
 def failure_page(pages: Pages, error: SocorroError) -> Answer:
     """Return the page that says why something cannot be shown."""
     status, title = status_of(error)
-    return Answer(status, pages.render("message.html", title=title, words=[str(error)], reload_after=0))
+    return message_page(pages, status, title, [str(error)])
 
 
 def status_of(error: SocorroError) -> tuple[int, str]:
@@ -123,7 +145,7 @@ def _waiting_page(pages: Pages, crash_id: str, raw: RawCrash) -> Answer:
         "If that takes longer than a minute: `socorro queue status` shows what waits, and the processor's log what "
         f"went wrong. `socorro process {crash_id}` processes it now.",
     ]
-    return Answer(200, pages.render("message.html", title="Waiting to be processed", words=words, reload_after=5))
+    return message_page(pages, 200, "Waiting to be processed", words, reload_after=5)
 
 
 def _annotations(sources: ReportSources, crash_id: str) -> tuple[RawCrash | None, str]:

@@ -17,10 +17,9 @@ from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.web.address import Address, read_address
-from socorro_processor.web.filter_bar import FilterBar
 from socorro_processor.web.index_away import index_away_page
 from socorro_processor.web.rendering import Pages
-from socorro_processor.web.report_page import Answer, failure_page
+from socorro_processor.web.report_page import Answer, failure_page, message_page
 from socorro_processor.web.report_sources import Viewer
 from socorro_processor.web.search_sources import SearchSources
 from socorro_processor.web.signature_badges import START_SECONDS
@@ -61,19 +60,19 @@ def signature_page(
     try:
         address = read_address(PATH, query)
     except QueryError as error:
-        return _message(pages, 400, "This address cannot be read", [str(error)])
+        return message_page(pages, 400, "This address cannot be read", [str(error)])
     today = sources.today()
     try:
         signature = _signature_in(address)
     except QueryError as error:
         words = [str(error), "The search finds signatures by any part of them: signature~TEXT."]
-        return _message(pages, 400, "No signature is named", words, _search_link(address))
+        return message_page(pages, 400, "No signature is named", words, links=[_search_link(address)])
     try:
         days = address.days(today)
         found = _find(sources.index, address, signature, days, viewer.sees_protected, counted)
     except QueryError as error:
         bar = signature_filter_bar(address, Address(PATH).days(today), today, {})
-        return _message(pages, 400, "This cannot be searched", [str(error)], bar=bar)
+        return message_page(pages, 400, "This cannot be searched", [str(error)], filters=bar)
     except ConfigurationError as error:
         return failure_page(pages, error)
     except CrashStorageError as error:
@@ -83,7 +82,7 @@ def signature_page(
             f"No crash had the signature {signature[:1000]}, as far as the index knows.",
             "Signatures change with rules and lists: the search finds those that have a part of it.",
         ]
-        return _message(pages, 404, "There is no such signature", words, _search_link(address))
+        return message_page(pages, 404, "There is no such signature", words, links=[_search_link(address)])
     return Answer(200, pages.render("signature.html", page=signature_view(found, today), viewer=viewer))
 
 
@@ -144,17 +143,3 @@ def _search_link(address: Address) -> tuple[str, str]:
     if not words:
         return "Search", "/search"
     return "Search for it", str(Address("/search", (Filter("signature", "contains", (words,)),)))
-
-
-def _message(
-    pages: Pages,
-    status: int,
-    title: str,
-    words: Sequence[str],
-    link: tuple[str, str] | None = None,
-    bar: FilterBar | None = None,
-) -> Answer:
-    html = pages.render(
-        "message.html", title=title, words=words, reload_after=0, links=[link] if link else [], filters=bar
-    )
-    return Answer(status, html)

@@ -14,7 +14,7 @@ from socorro_processor.search.indexed_crash import LONGEST_TEXT
 from socorro_processor.search.searchable import DATE
 from socorro_processor.search.signature_counts import NewestCrashes, Standing
 from socorro_processor.web.address import Address
-from socorro_processor.web.bar_chart import MOST_SERIES, BarChart, Series, day_chart, spans
+from socorro_processor.web.bar_chart import MOST_SERIES, BarChart, Series, day_chart
 from socorro_processor.web.filter_bar import FilterBar, filter_bar
 from socorro_processor.web.report_sources import report_path
 from socorro_processor.web.signature_badges import Badge, SignatureFacts, badges
@@ -231,12 +231,14 @@ def _chart(found: FoundSignature) -> BarChart:
         version: Series(version, str(found.address.with_filter("version", version)))
         for version in sorted(most, key=version_key, reverse=True)
     }
-    links = {
-        (first, last): str(found.address.of_days(first, last))
-        for first, last in spans([each.day for each in found.by_day])
-    }
     rest = "other versions" if series else "all"
-    return day_chart("Crashes by day and version", found.by_day, series=series, rest=rest, address_of=links)
+    return day_chart(
+        "Crashes by day and version",
+        found.by_day,
+        series=series,
+        rest=rest,
+        address_of=lambda first, last: str(found.address.of_days(first, last)),
+    )
 
 
 def _table(title: str, facet: Facet, newest: NewestCrashes, search: Address) -> Table:

@@ -9,7 +9,6 @@ It knows no web framework: an index and the query of an address go in, HTML come
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from socorro_processor.errors import CrashStorageError, QueryError
@@ -19,9 +18,9 @@ from socorro_processor.search.filters import short_forms
 from socorro_processor.search.searchable import DATE
 from socorro_processor.web.address import DEFAULT_DAYS, Address, read_address
 from socorro_processor.web.choices import choices_of
-from socorro_processor.web.filter_bar import FilterBar, filter_bar
+from socorro_processor.web.filter_bar import filter_bar
 from socorro_processor.web.rendering import Pages
-from socorro_processor.web.report_page import Answer
+from socorro_processor.web.report_page import Answer, message_page
 from socorro_processor.web.report_sources import Viewer
 from socorro_processor.web.search_sources import SearchSources, lacks_of
 from socorro_processor.web.start_page import ArrivalSources, start_page
@@ -41,7 +40,7 @@ def top_page(
     try:
         address = read_address(PATH, query)
     except QueryError as error:
-        return message(pages, 400, "This address cannot be read", [str(error)])
+        return message_page(pages, 400, "This address cannot be read", [str(error)])
     if sources.index_or_none is None:
         words = f"Crashes cannot be listed here: {NO_INDEX}."
         return start_page(pages, arrivals, origin, [words], reload=False)
@@ -63,9 +62,9 @@ def top_page(
         # The parameters, too, may be the reason: the form does not send them again.
         plain = Address(PATH, address.filters)
         bar = filter_bar(plain, plain.days(today), today, {})
-        return message(pages, 400, "These crashes cannot be listed", [str(error)], bar)
+        return message_page(pages, 400, "These crashes cannot be listed", [str(error)], filters=bar)
     except CrashStorageError as error:
-        return message(pages, 503, "The search index is away", [str(error)])
+        return message_page(pages, 503, "The search index is away", [str(error)])
     html = pages.render(
         "top.html",
         page=top_view(address, top, order, offset, today, choices),
@@ -74,19 +73,6 @@ def top_page(
         latest=latest,
     )
     return Answer(200, html)
-
-
-def message(
-    pages: Pages,
-    status: int,
-    title: str,
-    words: Sequence[str],
-    bar: FilterBar | None = None,
-    links: Sequence[tuple[str, str]] = (),
-) -> Answer:
-    """Return a page that says why there is nothing else; ``bar`` has the filters, to be mended."""
-    html = pages.render("message.html", title=title, words=words, reload_after=0, filters=bar, links=links)
-    return Answer(status, html)
 
 
 def _latest(index: CrashIndex, address: Address, viewer: Viewer) -> str:
@@ -98,4 +84,4 @@ def _latest(index: CrashIndex, address: Address, viewer: Viewer) -> str:
     assert isinstance(moment, datetime)
     last = moment.date()
     first = max(last, date.min + timedelta(days=DEFAULT_DAYS)) - timedelta(days=DEFAULT_DAYS - 1)
-    return str(address.with_parameter("days").with_parameter("offset").with_parameter("date", f"{first}..{last}"))
+    return str(address.of_days(first, last))

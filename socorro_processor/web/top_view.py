@@ -11,7 +11,7 @@ from socorro_processor.errors import QueryError
 from socorro_processor.search.base import DayCount, Top, TopOrder, TopSignature
 from socorro_processor.search.filters import Filter
 from socorro_processor.web.address import Address
-from socorro_processor.web.bar_chart import BarChart, day_chart, spans
+from socorro_processor.web.bar_chart import BarChart, day_chart
 from socorro_processor.web.filter_bar import FilterBar, filter_bar
 from socorro_processor.web.signature_badges import is_new
 from socorro_processor.web.sparkline import Sparkline, sparkline
@@ -143,12 +143,7 @@ def crashes_link(address: Address, signature: str | None, *others: Filter) -> st
 
 def _chart(address: Address, top: Top) -> BarChart:
     days = [DayCount(top.first_day + timedelta(days=number), crashes) for number, crashes in enumerate(top.days)]
-    anew = _at(address, 0).with_parameter("days")
-    addresses = {
-        (first, last): str(anew.with_parameter("date", str(first) if first == last else f"{first}..{last}"))
-        for first, last in spans([each.day for each in days])
-    }
-    return day_chart("Crashes by day", days, address_of=addresses)
+    return day_chart("Crashes by day", days, address_of=lambda first, last: str(address.of_days(first, last)))
 
 
 def _head(address: Address, order: TopOrder, sorted_by: TopOrder) -> Head:

@@ -1,4 +1,4 @@
-"""Fixtures for tests of the stores on Elasticsearch."""
+"""Fixtures for tests of the stores on Elasticsearch, and of the queue on RabbitMQ."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from socorro_processor.crashstorage.elasticsearch.bulk import ESBulkCrashStorage
 from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashStorage
 from tests.integration.elasticsearch_indexes import URLS, Indexes, own_indexes
 from tests.integration.elasticsearch_relay import Relay, relay
+from tests.integration.rabbitmq_broker import Broker
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +30,11 @@ def front(indexes: Indexes) -> Iterator[Relay]:
 @pytest.fixture(params=[ESCrashStorage, ESBulkCrashStorage])
 def store_class(request: pytest.FixtureRequest) -> type[ESCrashStorage]:
     return request.param
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    """Queues of a test; a module whose tests need other options defines another fixture."""
+    broker = Broker()
+    yield broker
+    broker.close()

@@ -26,13 +26,6 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def broker() -> Iterator[Broker]:
-    broker = Broker()
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
 def processor(broker: Broker) -> Processor:
     """A processor that has parked two crashes and rejected one."""
     processor = broker.start()

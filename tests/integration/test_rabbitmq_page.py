@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -22,13 +22,6 @@ from tests.unit.web.html_tree import Element, read_html
 PARKED = [new_crash_id() for _ in range(3)]
 NO_SPOOL = CollectorStatus(0, 0, 0.0, 0, 0, 0, "", "")
 LATER = 10**17
-
-
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    broker = Broker()
-    yield broker
-    broker.close()
 
 
 @pytest.fixture

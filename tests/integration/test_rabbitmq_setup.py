@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,13 +15,6 @@ from socorro_processor.crashqueue.base import Depth
 from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
 from socorro_processor.errors import ConfigurationError, CrashQueueError
 from tests.integration.rabbitmq_broker import Broker
-
-
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    broker = Broker()
-    yield broker
-    broker.close()
 
 
 def test_setup_makes_every_queue_and_may_be_run_again(broker):

@@ -74,10 +74,9 @@ def test_a_rest_that_has_no_crash_is_not_shown():
 
 def test_the_page_has_the_numbers_as_a_table_too():
     days = day_counts({"2.3": 1200, "2.4": 1}, {})
-    addresses = {(day, day): f"/?date={day}" for day in (each.day for each in days)}
     series = {"2.3": Series("2.3", "/?version=2.3"), "2.4": Series("2.4")}
 
-    page = drawn(day_chart("Crashes", days, series=series, address_of=addresses))
+    page = drawn(day_chart("Crashes", days, series=series, address_of=lambda first, last: f"/?date={first}"))
 
     assert [row.text for row in page.one("tbody").all("tr")] == ["2026-11-02 0 0 0", "2026-11-01 1,200 1 1,201"]
     assert page.one("tbody").all("a")[0].attributes["href"] == "/?date=2026-11-02"
