@@ -51,14 +51,16 @@ class AuditLog:
         """Write a line. Raises SocorroError if the file cannot be written."""
         who = {"by": _user(), "host": socket.gethostname()}
         extra = {"fields": who | dict(fields)}
+        # One record, so that the log and the file say the same time.
+        record = logger.makeRecord(logger.name, logging.INFO, __file__, 0, "%s", (message,), None, extra=extra)
         try:
             if self._handler is not None:
                 # Not through the logger: a process may have several of these, and each writes its own lines only.
-                record = logger.makeRecord(logger.name, logging.INFO, __file__, 0, "%s", (message,), None, extra=extra)
                 self._handler.emit(record)
         except OSError as error:
             raise SocorroError(f"cannot write logging.audit_file: {error.strerror}: {message}") from error
-        logger.info("%s", message, extra=extra)
+        if logger.isEnabledFor(logging.INFO):
+            logger.handle(record)
 
     def close(self) -> None:
         if self._handler is not None:

@@ -86,7 +86,7 @@ def test_programs_that_a_killed_processor_left_behind_are_killed(
     os.mkfifo(fifo)
     # With an empty environment, only the session tells.
     apart = "/usr/bin/setsid" if sandbox != "env -i" else ""
-    hanging = program(f"{apart} /bin/sh -c 'echo $$ > {fifo}; /bin/sleep 60; exit' & wait")
+    hanging = program(f"{apart} /bin/sh -c '/bin/sleep 60 & echo $$ > {fifo}; wait; exit' & wait")
     processor = start(sys.executable, "-c", WALKER, hanging, sandbox, f"{tmp_path}/{name}")
     within = int(fifo.read_text())
     walker = int(Path(f"/proc/{within}/stat").read_text().rsplit(")", 1)[1].split()[1])
