@@ -65,10 +65,6 @@ def compare_page(pages: Pages, sources: SearchSources, query: bytes, viewer: Vie
     today = sources.today()
     try:
         index = sources.index
-        if not index.state().exists:
-            words = ["No crash has come to the search index yet: the first one makes it."]
-            links = [("How to send one, and where crashes are on their way", "/")]
-            return message_page(pages, 200, "No crashes to compare", words, links=links)
         days = address.days(today)
         products = index.choices(*days, size=_MOST_PRODUCTS)["product"]
         chosen = _chosen(index, address, days, products, viewer)

@@ -516,7 +516,7 @@ def test_an_index_that_may_lack_crashes_is_said_to(crashes, tmp_path):
 
     notice = page_of(crashes).one("main").one("p", class_="notice")
 
-    assert "may lack crashes: `socorro search index` adds them" in notice.text
+    assert "may lack crashes: socorro search index adds them" in notice.text
 
 
 class AwayIndex(CrashIndex):

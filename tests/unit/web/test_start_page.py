@@ -116,7 +116,7 @@ def test_a_queue_that_is_away_and_a_spool_that_fails_are_told(no_index):
 def test_an_index_that_was_never_built_beside_crashes_is_said_to_be_missing(no_index, queue):
     page = page_of(no_index, queue)
 
-    assert "`socorro search index` makes it" in page.one("p", class_="notice").text
+    assert "socorro search index makes it" in page.one("p", class_="notice").text
     assert "none is in the search index" in page.one("main").text
 
 
