@@ -64,7 +64,7 @@ bench: $(VENV)/.installed-for-tests stackwalker ## measure what rules, services,
 	$(BIN)/python -m benchmarks.stackwalk $(CRASHES)
 	$(BIN)/python -m benchmarks.daemon $(CRASHES)
 
-chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, see that no crash is lost; SECONDS=600 SEED=n CONFIG=embedded PROCESSORS=2 FIRST=former
+chaos: $(VENV)/.installed-for-tests stackwalker ## break everything at random, see that no crash is lost; SECONDS=600 SEED=n CONFIG=embedded|serve PROCESSORS=2 FIRST=former
 	$(BIN)/python -m tests.chaos --seconds=$(or $(SECONDS),600) $(if $(SEED),--seed=$(SEED)) \
 		--configuration=$(or $(CONFIG),production) $(if $(PROCESSORS),--processors=$(PROCESSORS)) \
 		$(if $(FIRST),--first=$(FIRST))

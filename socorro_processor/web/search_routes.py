@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from socorro_processor.errors import CrashStorageError, QueryError, SocorroError
 from socorro_processor.web.address import Address, read_address
@@ -19,12 +21,17 @@ from socorro_processor.web.search_line import address_of_typed, is_typed, withou
 from socorro_processor.web.search_page import search_page
 from socorro_processor.web.search_sources import SearchSources
 
+MOST_FILES = 4
+"""CSV files that are written at once. A thousand crashes of each are in memory, and pages share the time with them."""
+_RETRY_AFTER = 10
+"""Seconds; a file takes 3 to 60 if its client reads as fast as it comes."""
+
 
 def search_routes(pages: Pages, sources: SearchSources, viewer: Viewer) -> Iterator[BaseRoute]:
     """Yield the routes; ``viewer`` has the permissions of everyone. An index may block: each request is in a thread."""
     routes = _SearchRoutes(pages, sources, viewer)
     yield Route("/search", routes.page)
-    yield Route("/search.csv", routes.csv)
+    yield Route("/search.csv", AtOnce(routes.csv, MOST_FILES), methods=["GET"])
     yield Route("/search.json", routes.json)
 
 
@@ -74,3 +81,29 @@ def _or_error(make: Callable[[], Response]) -> Response:
         return JSONResponse({"error": str(error)}, 400)
     except SocorroError as error:
         return JSONResponse({"error": str(error)}, 503)
+
+
+class AtOnce:
+    """An ASGI application that gives an answer, which may be long, to a few requests at once; to others 503.
+
+    It is for one event loop. A request counts until its client has the answer, is cut off or has gone away.
+    """
+
+    def __init__(self, make: Callable[[Request], Response], most: int) -> None:
+        """``make`` may block: it is called in a thread."""
+        self._make = make
+        self._most = most
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._running >= self._most:
+            words = f"cannot write this file now: {self._most} others are being written, which is the most at once"
+            busy = JSONResponse({"error": words}, 503, {"Retry-After": str(_RETRY_AFTER)})
+            await busy(scope, receive, send)
+            return
+        self._running += 1
+        try:
+            response = await run_in_threadpool(self._make, Request(scope, receive))
+            await response(scope, receive, send)
+        finally:
+            self._running -= 1

@@ -15,6 +15,7 @@ from socorro_processor.app.service_manager import CLOSING_TIME, ServiceManager
 from socorro_processor.collector.collector import Collector
 from socorro_processor.collector.limits import Limits
 from socorro_processor.configuration import DotDict
+from socorro_processor.crashqueue.reopened import ReopenedQueue
 from socorro_processor.monitoring import statsd
 from socorro_processor.monitoring.health import Health
 from socorro_processor.monitoring.metrics import METRICS
@@ -94,7 +95,7 @@ class Service:
         source, queue_config = self._config.source, self._config.new_crash_source
         store = source.crashstorage_class(source)
         closing.callback(store.close)
-        queue = queue_config.new_crash_source_class(queue_config)
+        queue = ReopenedQueue(queue_config, queue_config.new_crash_source_class)
         closing.callback(queue.close)
         collector = Collector(self._config.collector, store, queue)
         closing.callback(collector.stop)

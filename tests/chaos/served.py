@@ -18,7 +18,6 @@ from tests.chaos.disk import Disk
 from tests.chaos.embedded import EmbeddedSite
 from tests.chaos.faults import Fault, Full
 from tests.chaos.front_door import FrontDoor
-from tests.chaos.harness import CONFIGURATION_IS_WRONG
 from tests.chaos.lanes import EMBEDDED, PROCESSORS
 from tests.chaos.leftovers import files_in
 from tests.chaos.plan import Lane
@@ -31,6 +30,7 @@ SPOOL_DISK_SIZE = 96 << 20
 RESERVE = "8M"
 _EATEN_EACH = 0.03
 """Seconds between two looks at what there is to take."""
+_TOLD = {0, -signal.SIGTERM, -signal.SIGKILL}
 STEPS = (*SPOOL_STEPS, *HANDOVER_STEPS)
 
 
@@ -214,8 +214,8 @@ class ServedSite(EmbeddedSite):
         code = self.door.stop()
         ends = self.door.ends
         problems = [f"the server ended with {code} when it was told to stop"] if code else []
-        if ends[CONFIGURATION_IS_WRONG]:
-            problems.append("the server ended as misconfigured, though only what it needs was away")
+        # Nobody is asked to send again while it does not run.
+        problems += [f"the server ended with {end}, though nobody told it to" for end in sorted(ends.keys() - _TOLD)]
         balance = Balance(list(read_sendings(self._sendings)), dict(self._stored()), self.door.closed, self.full)
         self._facts = balance.facts()
         return [*problems, *balance.wrong()]

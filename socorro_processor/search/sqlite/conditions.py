@@ -86,15 +86,28 @@ class Conditions:
 
     def _all(self, filters: Sequence[Filter], protected: bool, *, in_roll_up: bool) -> Condition:
         condition = Condition()
+        dates = None if in_roll_up else self._dates(filters)
         for each in filters:
             field, leaf = self._lookup.of_filter(each, protected=protected)
-            alternatives = [self._one(each, field, leaf, value, in_roll_up) for value in each.values or ("",)]
+            alternatives = [self._one(each, field, leaf, value, dates) for value in each.values or ("",)]
             sql = " OR ".join(alternative.sql for alternative in alternatives)
             parameters = [parameter for alternative in alternatives for parameter in alternative.parameters]
             condition = condition.also(f"({sql}) IS NOT TRUE" if each.negated else f"({sql})", *parameters)
         return condition
 
-    def _one(self, each: Filter, field: SearchableField, leaf: str, value: str, in_roll_up: bool) -> Condition:
+    def _dates(self, filters: Sequence[Filter]) -> Condition:
+        """Return the condition of those filters that are ranges of dates, or days."""
+        condition = Condition()
+        for each in filters:
+            if each.field == DATE and len(each.values) == 1 and not each.negated:
+                field = self._lookup.of_filter(each, protected=False)[0]
+                one = _of_number("date", each.operator, value_of_filter(field, each.values[0]))
+                condition = condition.also(one.sql, *one.parameters)
+        return condition
+
+    def _one(self, each: Filter, field: SearchableField, leaf: str, value: str, dates: Condition | None) -> Condition:
+        """``dates`` is None in the roll-up; else it is true for all crashes that the other filters are asked about."""
+        in_roll_up = dates is None
         is_read = each.operator != "exists" and field.kind != "crash id"
         read = value_of_filter(field, value) if is_read else value
         if field.kind == "crash id":
@@ -109,7 +122,7 @@ class Conditions:
             return Condition("FALSE")
         if each.operator == "exists":
             if field.kind == "leaves":
-                return self._of_text(column, *_leaf_exists(leaf), in_roll_up)
+                return self._of_text(column, *_leaf_exists(leaf), dates)
             return Condition(f"{column.name} <> ''" if in_roll_up else f"{column.name} IS NOT NULL")
         if not column.has_words:
             return _of_number(column.name, each.operator, read)
@@ -119,8 +132,8 @@ class Conditions:
                 f"cannot search by {field.name} for an empty text: search for crashes without it by {field.name}!?"
             )
         if field.kind == "text" and each.operator == "is":
-            return self._is_text(column, text, in_roll_up)
-        return self._of_text(column, *_text_test(field, leaf, each.operator, text), in_roll_up)
+            return self._is_text(column, text, dates)
+        return self._of_text(column, *_text_test(field, leaf, each.operator, text), dates)
 
     def _of_signature(self, each: Filter, text: str) -> Condition:
         if each.operator == "exists":
@@ -137,22 +150,36 @@ class Conditions:
         text = cut_keyword(text, LONGEST_SIGNATURE)
         return Condition("hash = ? AND text = ?", (hash_of(text, self._salt), text))
 
-    def _is_text(self, column: Column, text: str, in_roll_up: bool) -> Condition:
+    def _is_text(self, column: Column, text: str, dates: Condition | None) -> Condition:
         found = self._connection.execute(
             "SELECT id FROM word WHERE field = ? AND hash = ? AND text = ?",
             (column.number, hash_of(text, self._salt), text),
         ).fetchone()
         word = Condition(f"{column.name} = ?", found) if found else Condition("FALSE")
-        own = _own(column, "{} = ?", [text], in_roll_up)
+        own = self._own(column, "{} = ?", [text], dates)
         return Condition(f"({word.sql} OR {own.sql})", [*word.parameters, *own.parameters])
 
-    def _of_text(self, column: Column, test: str, parameters: list[Any], in_roll_up: bool) -> Condition:
+    def _of_text(self, column: Column, test: str, parameters: list[Any], dates: Condition | None) -> Condition:
         """Return the condition that ``test``, with ``{}`` for the text, is true."""
-        own = _own(column, test, parameters, in_roll_up)
+        own = self._own(column, test, parameters, dates)
         if column.is_own:
             return own
         words = f"{column.name} IN (SELECT id FROM word WHERE field = {column.number} AND {test.format('text')})"  # nosec B608
         return Condition(f"({words} OR {own.sql})", [*parameters, *own.parameters])
+
+    def _own(self, column: Column, test: str, parameters: list[Any], dates: Condition | None) -> Condition:
+        """Return the condition for the texts that are no words."""
+        name = column.name
+        short = f"(typeof({name}) = 'text' AND {test.format(name)})"
+        if dates is None:
+            return Condition(f"({short} AND {name} <> '')", parameters)
+        own = Condition(test.format(f"own.{name}"), parameters)
+        if dates.sql:
+            # Numbers grow nearly as dates do: a search of some days does not read the texts of all others.
+            range_ = dates.select("min(n), max(n)", source="crash INDEXED BY crash_date")
+            own = own.also("own.n BETWEEN ? AND ?", *self._connection.execute(range_, dates.parameters).fetchone())
+        inner = own.select("own.n", source="own")
+        return Condition(f"({short} OR ({name} = {OWN} AND n IN ({inner})))", [*parameters, *own.parameters])
 
 
 def day_range(first_day: date, last_day: date) -> tuple[int, int]:
@@ -172,16 +199,6 @@ def moment_of(milliseconds: int) -> datetime:
 def milliseconds_of(moment: datetime) -> int:
     since = moment - _EPOCH
     return since.days * MILLISECONDS_OF_DAY + since.seconds * 1000 + since.microseconds // 1000
-
-
-def _own(column: Column, test: str, parameters: list[Any], in_roll_up: bool) -> Condition:
-    """Return the condition for the texts that are no words."""
-    name = column.name
-    short = f"(typeof({name}) = 'text' AND {test.format(name)})"
-    if in_roll_up:
-        return Condition(f"({short} AND {name} <> '')", parameters)
-    inner = f"SELECT own.n FROM own WHERE {test.format('own.' + name)}"  # nosec B608
-    return Condition(f"({short} OR ({name} = {OWN} AND n IN ({inner})))", [*parameters, *parameters])
 
 
 def _of_number(name: str, operator: str, value: Any) -> Condition:

@@ -120,16 +120,26 @@ def _installations_of_items(
 
 
 def day_counts(
-    snapshot: Snapshot, condition: Condition, field: SearchableField | None = None
+    snapshot: Snapshot, condition: Condition, field: SearchableField | None = None, *, in_roll_up: bool = False
 ) -> tuple[dict[int, int], dict[Any, dict[int, int]]]:
-    """Return the crashes of each day; and those by the most frequent values of a field, each by day."""
+    """Return the crashes of each day; and those by the most frequent values of a field, each by day.
+
+    With ``in_roll_up`` the condition is one on ``daily``, which has the field.
+    """
+    day, crashes_of_day, source = (
+        ("day", "sum(crashes)", "daily") if in_roll_up else (f"date / {MILLISECONDS_OF_DAY}", "count(*)", "crash")
+    )
     column = None if field is None else snapshot.column(field)
     is_signature = field is not None and field.kind == "signature"
     if field is None or (column is None and not is_signature) or field.kind in ("items", "leaves", "crash id"):
-        return dict(snapshot.select(f"date / {MILLISECONDS_OF_DAY}, count(*)", condition, "GROUP BY 1")), {}
+        sql = condition.select(f"{day}, {crashes_of_day}", "GROUP BY 1", source)
+        return dict(snapshot.rows(sql, condition.parameters)), {}
     value, is_word = sql_of_stored(field, column), column is None or column.has_words
+    if in_roll_up and column is not None:
+        value = f"nullif({column.name}, '')"
     # One pass: the values together have all crashes.
-    rows = snapshot.select(f"{value}, date / {MILLISECONDS_OF_DAY}, count(*)", condition, "GROUP BY 1, 2")
+    sql = condition.select(f"{value}, {day}, {crashes_of_day}", "GROUP BY 1, 2", source)
+    rows = snapshot.rows(sql, condition.parameters)
     counts: Counter[int] = Counter()
     totals: Counter[Any] = Counter()
     for each, day, crashes in rows:

@@ -35,10 +35,11 @@ from socorro_processor.search.base import (
     read_cursor,
     write_cursor,
 )
+from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.searchable import DATE, FieldLookup, SearchableField, searchable_fields
+from socorro_processor.search.searchable import DATE, DIMENSIONS, FieldLookup, SearchableField, searchable_fields
 from socorro_processor.search.signature_counts import Comparison, NewestCrashes, Standing
-from socorro_processor.search.sqlite.conditions import Condition, Conditions, day_number, day_range, moment_of
+from socorro_processor.search.sqlite.conditions import Condition, Conditions, day_number, moment_of
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.search.sqlite.facets import count_values, day_counts
 from socorro_processor.search.sqlite.file import (
@@ -160,10 +161,14 @@ class SQLiteCrashIndex(CrashIndex):
         days = check_days(first_day, last_day)
         field = None if by is None else self._lookup.of_name(by, protected=protected)
         with self._reading() as snapshot:
-            condition = snapshot.conditions.of_crashes(filters, protected=protected).also(
-                "date >= ? AND date < ?", *day_range(first_day, last_day)
-            )
-            counts, splits = day_counts(snapshot, condition, field)
+            roll_up = snapshot.conditions.of_roll_up(filters, protected=protected)
+            if roll_up is not None and (field is None or field.kind == "signature" or field.name in DIMENSIONS):
+                condition = roll_up.also("day >= ? AND day <= ?", day_number(first_day), day_number(last_day))
+                counts, splits = day_counts(snapshot, condition, field, in_roll_up=True)
+            else:
+                within = (*filters, *filters_of_days((first_day, last_day)))
+                condition = snapshot.conditions.of_crashes(within, protected=protected)
+                counts, splits = day_counts(snapshot, condition, field)
         first = day_number(first_day)
         return tuple(
             DayCount(

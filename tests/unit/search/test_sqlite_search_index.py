@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from socorro_processor.errors import CrashIDNotFound, TransientStorageError
 from socorro_processor.fields import FieldTable
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.search.base import Sort
+from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import read_filters
 from socorro_processor.search.sqlite import writing
 from socorro_processor.search.sqlite.crashstorage import PAUSE, SQLiteSearchIndex
@@ -423,6 +424,41 @@ def test_a_crash_that_is_removed_while_it_waits_stays_removed(path, new_store, c
     clock.now += PAUSE
     store.check()
     assert crash_id not in found(path)
+
+
+def test_days_are_searched_by_words_also_if_older_crashes_were_saved_later(path, new_store):
+    store = new_store()
+    comment = "it closed as I opened the album"  # too long for the table of crashes
+    days = [DAY, DAY - timedelta(days=2), DAY - timedelta(days=1), DAY - timedelta(days=3), DAY]
+    ids = [new_crash_id(day) for day in days]
+    for crash_id, day in zip(ids, days, strict=True):
+        store.save_processed(crash(crash_id, user_comments=comment, submitted_timestamp=f"{day}T12:00:00+00:00"))
+    with SQLiteCrashIndex(path, FieldTable()) as index:
+        for first in range(4):
+            for last in range(first + 1):
+                dates = [DAY - timedelta(days=first), DAY - timedelta(days=last)]
+                expected = {crash_id for crash_id, day in zip(ids, days, strict=True) if dates[0] <= day <= dates[1]}
+                words = read_filters(["user_comments~the album"])
+                within = (*words, *filters_of_days((dates[0], dates[1])))
+                assert set(index.crash_ids(within, protected=True)) == expected
+                counts = index.histogram(dates[0], dates[1], words, protected=True)
+                assert sum(each.crashes for each in counts) == len(expected)
+        assert not index.count((*words, *filters_of_days((DAY + timedelta(days=9), None))), protected=True)
+        without = read_filters(["user_comments!~the album"])
+        assert index.count((*without, *filters_of_days((DAY, DAY))), protected=True) == 0
+
+
+@pytest.mark.parametrize("name", ["product", "version", "os_name", "signature"])
+def test_days_by_a_field_of_the_daily_counts_are_those_of_the_crashes(path, new_store, name):
+    store = new_store()
+    for value in ("a", "a", "b" * 100, None):
+        store.save_processed(crash(hang=1, **{name: value}))
+    with SQLiteCrashIndex(path, FieldTable()) as index:
+        (of_roll_up,) = index.histogram(DAY, DAY, by=name)
+        (of_crashes,) = index.histogram(DAY, DAY, read_filters(["hang=1"]), by=name)
+    assert of_roll_up == of_crashes
+    assert of_roll_up.crashes == 4
+    assert of_roll_up.by == {"a": 2, "b" * 100: 1, None: 1}
 
 
 def test_texts_beyond_the_most_words_of_a_field_are_found_like_others(path, new_store, monkeypatch):
