@@ -456,16 +456,6 @@ def test_without_two_versions_the_page_offers_more_days(crashes, versions, words
     assert "Compare in 90 days" not in page_of(crashes, "days=90&signature=nothing").one("main").text
 
 
-def test_before_the_first_crash_the_page_leads_to_how_to_send_one(tmp_path):
-    with SQLiteCrashIndex(tmp_path / "search", FieldTable()) as index:
-        answer = compare_page(pages(), SearchSources(index, FieldTable(), lambda: TODAY), b"a=1&b=2", EVERYTHING)
-
-    main = read_html(answer.html).one("main")
-    assert answer.status == 200
-    assert "No crash has come to the search index yet" in main.text
-    assert [each.attributes["href"] for each in main.all("a")] == ["/"]
-
-
 @pytest.mark.parametrize(
     ("query", "words"),
     [
