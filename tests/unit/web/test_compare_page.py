@@ -15,7 +15,6 @@ from socorro_processor.fields import FieldTable
 from socorro_processor.monitoring.health import Health
 from socorro_processor.search.base import CrashIndex, IndexState
 from socorro_processor.search.sqlite.directory import IndexDirectory
-from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
 from socorro_processor.web.address import read_address
 from socorro_processor.web.application import application
 from socorro_processor.web.compare_page import compare_page
