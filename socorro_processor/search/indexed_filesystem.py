@@ -38,6 +38,8 @@ class IndexedFileSystemCrashStorage(FileSystemCrashStorage, HasSearchIndex):
     def save_processed(self, processed_crash: ProcessedCrash) -> None:
         super().save_processed(processed_crash)
         self.index.save_processed(processed_crash)
+        # If the file system went away in between, the crash comes again, and so it gets into the index, too.
+        self._check_tops()
 
     def held(self, crash_id: str) -> list[str]:
         return [*super().held(crash_id), *self.index.held(crash_id)]

@@ -71,7 +71,7 @@ class IndexBuilder:
     def build(self, progress: Progress, *, anew: bool = False) -> Built:
         """Build what is missing; with ``anew``, all of it, in a new file."""
         with translated_errors("build", self._directory.path):
-            self._directory.make()
+            self._directory.make(parents=True)
             try:
                 lock = self._directory.lock_building()
             except BlockingIOError:

@@ -103,8 +103,12 @@ class SQLiteSearchIndex(HasSearchIndex):
         self._not_before = 0.0
         self._failure = ""
         self._has_removed = False
+        self._lacks_crashes = False
+        """Because a crash could not be queued; not marked in the directory yet."""
         # Asked now: later, the crash that is being saved may be there.
         self._is_first = self._is_missing() and not has_earlier_crashes()
+        # Whether the directory of a store is new or away, only the store knows.
+        self._makes_parents = path is None and self._is_missing()
         for reason in _REASONS:
             METRICS.expect("search.queued", reason=reason)
         for name in self._fields:
@@ -168,6 +172,7 @@ class SQLiteSearchIndex(HasSearchIndex):
     def setup(self) -> None:
         """Make an empty index, if there is none."""
         with self._lock, translated_errors("make", self._directory.path):
+            self._makes_parents = True
             self._open_or_make()
 
     def check(self) -> None:
@@ -284,7 +289,7 @@ class SQLiteSearchIndex(HasSearchIndex):
     def _queue(self, change: Change, reason: str) -> None:
         METRICS.increment("search.queued", reason=reason)
         try:
-            self._directory.make()
+            self._directory.make(parents=self._makes_parents)
             self._journal.append(change)
         except OSError as error:
             self._note_loss(change.crash_id, str(error))
@@ -292,8 +297,17 @@ class SQLiteSearchIndex(HasSearchIndex):
     def _note_loss(self, crash_id: str, why: str) -> None:
         METRICS.increment("search.lost")
         logger.error("crash %s is missing from %s: %s; `socorro search index` adds it", crash_id, self, why)
-        with suppress(OSError):
-            self._directory.mark_incomplete()
+        # A directory that is away has no mark to remove: it may still have one when it is back.
+        self._lacks_crashes = True
+        self._mark()
+
+    def _mark(self) -> None:
+        """Mark the index as incomplete, if it lacks crashes and its directory is there."""
+        if self._lacks_crashes:
+            with suppress(OSError):
+                if self._directory.current() is not None:
+                    self._directory.mark_incomplete()
+                    self._lacks_crashes = False
 
     def _note_failure(self, error: BaseException) -> None:
         """Log a failure, and let nothing be tried for a while."""
@@ -322,6 +336,7 @@ class SQLiteSearchIndex(HasSearchIndex):
     def _open_or_make(self) -> IndexFile:
         if self._directory.current() is None:
             self._make()
+        self._mark()
         return self._open()
 
     def _open(self) -> IndexFile:
@@ -336,11 +351,11 @@ class SQLiteSearchIndex(HasSearchIndex):
             self._directory.note_boot(name, self._boot)
             self._file = IndexFile(self._directory.path / name, self._fields, PATIENCE, writing=True)
             # If it is removed later, the next one lacks what it had.
-            self._is_first = False
+            self._is_first = self._makes_parents = False
         return self._file
 
     def _make(self) -> None:
-        self._directory.make()
+        self._directory.make(parents=self._makes_parents)
         with self._directory.lock():
             if self._directory.current() is not None:
                 return

@@ -149,9 +149,13 @@ class IndexDirectory:
         for suffix in ("", "-wal", "-shm"):
             (self.path / f"{name}{suffix}").unlink(missing_ok=True)
 
-    def make(self) -> None:
-        """Make the directory, if it is missing."""
-        self.path.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+    def make(self, *, parents: bool = False) -> None:
+        """Make the directory, if it is missing.
+
+        Without ``parents`` that in which it is must be there: if it is not, its file system may not be mounted, and
+        nothing may be written in its place.
+        """
+        self.path.mkdir(mode=_DIRECTORY_MODE, parents=parents, exist_ok=True)
 
     def make_file(self, name: str) -> Path:
         """Make an empty file for SQLite, which keeps its mode for the files beside it."""

@@ -22,6 +22,7 @@ from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.search.base import Sort
 from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import read_filters
+from socorro_processor.search.indexed_filesystem import IndexedFileSystemCrashStorage
 from socorro_processor.search.sqlite import writing
 from socorro_processor.search.sqlite.crashstorage import PAUSE, SQLiteSearchIndex
 from socorro_processor.search.sqlite.directory import IndexDirectory
@@ -37,6 +38,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def index_in(path, clock, **options):
+    values = {"has_earlier_crashes": lambda: False, "clock": clock} | options
+    return SQLiteSearchIndex(defaults(SQLiteSearchIndex, path=str(path)), **values)
 
 
 @pytest.fixture
@@ -55,8 +61,7 @@ def new_store(path, clock):
     stores = []
 
     def open_store(**options):
-        values = {"has_earlier_crashes": lambda: False, "clock": clock} | options
-        stores.append(SQLiteSearchIndex(defaults(SQLiteSearchIndex, path=str(path)), **values))
+        stores.append(index_in(path, clock, **options))
         return stores[-1]
 
     yield open_store
@@ -240,6 +245,43 @@ def test_a_crash_that_not_even_the_journal_takes_is_counted_and_the_index_is_inc
         store.save_processed(crash())
     assert METRICS.snapshot().counter("search.lost") - before == 1
     assert not state(path).is_complete
+
+
+def test_nothing_is_made_where_the_directory_above_is_away_and_the_index_is_incomplete_once_that_is_back(
+    tmp_path, clock
+):
+    above = tmp_path / "disk"
+    path = above / "search"
+    with closing(index_in(path, clock)) as store:
+        store.save_processed(crash())
+        before = METRICS.snapshot().counter("search.lost")
+        above.rename(tmp_path / "away")
+        store.save_processed(crash())
+        assert not above.exists()
+        assert METRICS.snapshot().counter("search.lost") - before == 1
+
+        (tmp_path / "away").rename(above)
+        assert state(path).is_complete
+        clock.now += PAUSE
+        store.save_processed(crash())
+
+    assert (state(path).crashes, state(path).is_complete) == (2, False)
+
+
+def test_a_crash_whose_store_goes_away_before_its_index_has_it_comes_again(tmp_path, monkeypatch):
+    root = tmp_path / "crashes"
+    with closing(IndexedFileSystemCrashStorage(defaults(IndexedFileSystemCrashStorage, root=str(root)))) as store:
+        store.save_processed(crash())
+        save = store.index.save_processed
+
+        def goes_away(processed_crash):
+            root.rename(tmp_path / "away")
+            save(processed_crash)
+
+        monkeypatch.setattr(store.index, "save_processed", goes_away)
+        with pytest.raises(TransientStorageError, match="is mounted"):
+            store.save_processed(crash())
+    assert not root.exists()
 
 
 def test_a_directory_that_cannot_be_written_fails_no_crash(path, new_store):
