@@ -265,7 +265,7 @@ def test_the_readme_leads_from_a_crash_to_its_page_and_to_its_report(programs: P
     shutil.copy(programs.path / "album", app / "app")
     section = (REPOSITORY / "README.rst").read_text().partition("\nYour own program\n")[2].partition("\nHow fast\n")[0]
     assert "<docs/minidumps.rst>" in section.partition("::\n\n")[0]
-    in_a_browser, in_a_terminal = section.split("The same in a terminal.")
+    in_a_browser, in_a_terminal = section.split("The same in a terminal,")
 
     clone.shell.run("ulimit -c 0; cd ~/app")
     clone.shell.run(f"./app {of_the_page.kind} app.dmp", exit_codes=DIED_OF_A_SIGNAL)
