@@ -44,10 +44,11 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
 def _say_where(origin: str, configuration: Configuration) -> None:
     source = configuration.values.source
     dump = _SAMPLE if _SAMPLE.is_file() else "PATH"
+    form = f"-F upload_file_minidump=@{dump} -F ProductName=Example -F Version=1.0"
     lines = [
         f"Crashes are taken at {origin}/submit; {origin} says more.",
         "To try it, in another terminal:",
-        f"  curl -F upload_file_minidump=@{dump} -F ProductName=Example -F Version=1.0 {origin}/submit",
+        f"  curl --fail-with-body {form} {origin}/submit",
         f"Then open {origin}/report/CRASH_ID, with the id that it prints.",
     ]
     if source.crashstorage_class is FileSystemCrashStorage:
@@ -74,7 +75,7 @@ COMMAND = Command(
     example=(
         "socorro serve\n"
         "socorro serve --web.port=8001 --admin.conf=config/processor.ini\n"
-        "curl -F upload_file_minidump=@app.dmp http://127.0.0.1:8000/submit"
+        "curl --fail-with-body -F upload_file_minidump=@app.dmp http://127.0.0.1:8000/submit"
     ),
     run=run,
     is_service=True,

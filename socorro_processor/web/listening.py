@@ -70,9 +70,10 @@ def _loopback_address(host: str, port: int) -> tuple[socket.AddressFamily, tuple
 def _why_not(host: str, port: int, error: OSError) -> str:
     message = f"cannot listen on {plain(host)}, port {port}: {error.strerror}"
     if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65535 else 8000
         return (
             f"{message}. Another program has this port, perhaps another socorro serve; "
-            f"--web.port={port + 1 if port < 65535 else 8000} takes another one, --web.port=0 any that is free"
+            f"--web.port={other} (make serve PORT={other}) takes another one, --web.port=0 any that is free"
         )
     if error.errno == errno.EACCES:
         return f"{message}. Ports below 1024 are root's; --web.port=8000 takes another one"

@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 from socorro_processor.collector.refused import RefusedUpload
 from socorro_processor.machine.disk_space import in_words
+from socorro_processor.search.filters import Filter
+from socorro_processor.stackwalk.result import OK
+from socorro_processor.web.address import Address
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import Answer
 
@@ -17,6 +20,15 @@ PATH = "/refused"
 
 MOST_SHOWN = 200
 """Uploads on the page; ``collector.maximum_refused`` may keep more."""
+
+NOT_WALKED = str(
+    Address(
+        "/search",
+        (Filter("mdsw_status_string", "is", (OK,), negated=True),),
+        {"columns": ("date_processed,product,version,mdsw_status_string,signature",), "facet": ("mdsw_status_string",)},
+    )
+)
+"""The search for the crashes of the last days that were taken, and whose minidump could not be walked."""
 
 _ENCODE = "Let the client send the body as it is, or compressed as the header says."
 _FORM = (
@@ -91,7 +103,7 @@ def refused_page(
         bool(uploads) or has_crashes(),
         origin,
     )
-    return Answer(200, pages.render("refused.html", view=view, size_words=in_words))
+    return Answer(200, pages.render("refused.html", view=view, size_words=in_words, not_walked=NOT_WALKED))
 
 
 def advice_on(code: str) -> str:

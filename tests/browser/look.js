@@ -67,6 +67,26 @@
     say(large.filter((each) => !fits(each)).map((each) => `it is cut off at the right: ${name(each)}`));
   }
 
+  // Words of the project's own, such as malformed_content_type, are of the class `word`; ids and names may break.
+  const WORD = /\w+/g;
+  function words() {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const range = document.createRange();
+    const broken = new Map();
+    while (texts.nextNode()) {
+      const text = texts.currentNode;
+      const element = text.parentElement;
+      if (!element.closest(".word") || !isShown(element)) continue;
+      for (const { 0: word, index } of text.data.matchAll(WORD)) {
+        range.setStart(text, index);
+        range.setEnd(text, index + word.length);
+        const lines = new Set([...range.getClientRects()].map((each) => Math.round(each.top)));
+        if (lines.size > 1) broken.set(word, element);
+      }
+    }
+    say([...broken].map(([word, element]) => `a word is broken, ${JSON.stringify(word)}: ${name(element)}`));
+  }
+
   // Colours are [red, green, blue, alpha], the first three from 0 to 255.
   const OPAQUE_WHITE = [255, 255, 255, 1];
   function colour(text) {
@@ -121,6 +141,7 @@
   if (phase === "unfolded") for (const each of document.querySelectorAll("details")) each.open = true;
   outline();
   width();
+  words();
   contrast();
   return wrong;
 }

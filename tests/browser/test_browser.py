@@ -91,6 +91,7 @@ def test_nothing_is_said_about_a_good_page(browser: Browser, faulty: Faulty) -> 
         ("<input name=q>", "a field has no label"),
         ("<p class=wide>w</p>", "the page is 600 pixels wide in a window of 390"),
         ("<div class=clips><table class=wide><tr><td>t</table></div>", "it is cut off at the right: <table.wide>"),
+        ("<table><tr><td class=word>malformed_cut</table>", 'a word is broken, "malformed_cut": <td.word>'),
         ("<img alt=x src=/nothing.png>", "a picture is not shown"),
         ("<p class=pale>Words.", "hard to read, contrast rgb(150, 150, 150) 2.96: <p.pale>"),
         ("<div class=faint><p>Words.</p></div>", "hard to read, contrast rgb(0, 0, 0)"),
@@ -107,7 +108,7 @@ def test_nothing_is_said_about_a_good_page(browser: Browser, faulty: Faulty) -> 
 def test_a_fault_of_a_page_is_told(browser: Browser, faulty: Faulty, body: str, told: str) -> None:
     style = (
         ".wide { width: 600px; margin: 0 } body { margin: 0 } .clips { overflow: hidden } .pale { color: #969696 }"
-        ".faint { opacity: .4 } .drawn { fill: #ccc }"
+        ".word { max-width: 3em; overflow-wrap: anywhere } .faint { opacity: .4 } .drawn { fill: #ccc }"
     )
     wrong = look(browser, faulty, GOOD.format(style=style, body=body))
     assert [each for each in wrong if told in each], wrong

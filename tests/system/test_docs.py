@@ -113,7 +113,7 @@ def test_the_readme_shows_what_make_run_prints_and_where_its_crash_is(clone):
 
     told = re.search(
         r"^The crash is in (\S+)\. To see it again, in (\S+):\n    (.*)\n"
-        r"In a browser, at http://127\.0\.0\.1:8000/report/(\S+):\n    make serve\n"
+        r"In a browser, at http://127\.0\.0\.1:8000/report/(\S+), while this runs:\n    make serve\n"
         r"To walk it again, with its symbols in the local store:\n((?:    .*\n)+)\Z",
         clone.printed,
         re.MULTILINE,

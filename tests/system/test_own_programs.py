@@ -12,10 +12,11 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tomllib
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,9 @@ import pytest
 from tests import crash_guard
 from tests.crash_guard import CI_INSTALLS, GUARD
 from tests.shared import REPOSITORY, require, stackwalker
-from tests.system.daemon import Installation
+from tests.system.daemon import DEADLINE, Installation
 from tests.system.serving import Serving, eventually
-from tests.system.walked_page import WalkedPage
+from tests.system.walked_page import DIED_OF_A_SIGNAL, WalkedPage
 
 SOURCES = Path(__file__).parent / "crashing_apps"
 MINIDUMPS = (REPOSITORY / "docs" / "minidumps.rst").read_text()
@@ -257,33 +258,98 @@ def test_no_pseudo_symbol_is_a_function_of_a_signature(
     assert not re.search("ELF section|shelf@0x", processed["proto_signature"])
 
 
-def test_the_readme_leads_from_a_crash_to_its_report_in_three_commands(
+def test_the_readme_leads_from_a_crash_to_its_page_and_to_its_report(programs: Programs, clone: WalkedPage) -> None:
+    of_the_page, of_the_report = (next(case for case in CASES if case.kind == kind) for kind in ("null", "exception"))
+    app = clone.directory.parent / "app"
+    app.mkdir()
+    shutil.copy(programs.path / "album", app / "app")
+    section = (REPOSITORY / "README.rst").read_text().partition("\nYour own program\n")[2].partition("\nHow fast\n")[0]
+    assert "<docs/minidumps.rst>" in section.partition("::\n\n")[0]
+    in_a_browser, in_a_terminal = section.split("The same in a terminal,")
+
+    clone.shell.run("ulimit -c 0; cd ~/app")
+    clone.shell.run(f"./app {of_the_page.kind} app.dmp", exit_codes=DIED_OF_A_SIGNAL)
+    with server_of(clone) as serving:
+        printed = [clone.shell.run(serving.here(line)) for line in indented(in_a_browser)]
+        assert len(printed) == 2
+        assert re.search("^app: added, app/", printed[0], re.MULTILINE)
+        assert shows(serving.page_of(printed[1]), of_the_page)
+
+    clone.shell.run(f"./app {of_the_report.kind} app.dmp", exit_codes=DIED_OF_A_SIGNAL)
+    clone.shell.run(f"cd {clone.directory}")
+    printed = [clone.shell.run(line) for line in indented(in_a_terminal)]
+    assert len(printed) == 3
+    assert "app/app: already there" in printed[1]
+    assert shows(printed[2], of_the_report)
+    assert not (app / "socorro-data").exists()
+
+
+def test_a_crash_that_came_before_its_symbols_is_walked_with_them_by_the_button_of_its_page(
     programs: Programs, crashes: dict[Case, Path], tmp_path: Path
 ) -> None:
     stackwalker()
-    (case, dump) = next((case, dump) for case, dump in crashes.items() if case.kind == "exception")
-    shutil.copy(programs.path / "album", tmp_path / "app")
-    shutil.copy(dump, tmp_path / "app.dmp")
-    section = (REPOSITORY / "README.rst").read_text().partition("\nYour own program\n")[2]
-    assert "<docs/minidumps.rst>" in section.partition("::\n\n")[0]
-    steps = section.partition("\n``symbols add`` takes")[0]
-    commands = [line.strip() for line in steps.splitlines() if line.startswith("    ")]
-    assert commands[0] == ". .venv/bin/activate"
-    assert len(commands) == 3
+    case, dump = next((case, dump) for case, dump in crashes.items() if case.kind == "null")
+    with closing(Serving(tmp_path)) as serving:
+        serving.start()
+        crash_id = serving.post(dump.read_bytes(), {"ProductName": "App"})
+        eventually(lambda: serving.is_processed(crash_id), lambda: serving.log)
+        page = serving.get(f"/report/{crash_id}")[1]
+        assert case.function not in page
+        assert "Process again" in page
 
-    for command in commands[1:]:
-        done = subprocess.run(
-            ["sh", "-c", command],
-            cwd=tmp_path,
-            env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-    printed = done.stdout
+        added = serving.socorro("symbols", "add", programs.path / "album")
+        assert added.returncode == 0, added.stderr
+        press(serving, f"/report/{crash_id}/reprocess")
+        eventually(lambda: shows(serving.get(f"/report/{crash_id}.txt")[1], case), lambda: serving.log)
 
-    assert re.search(rf"signature +.*{re.escape(case.signed)}\n", printed)
-    assert re.search(rf"{re.escape(case.function)} +crashing_apps/src/{case.source}:{case.line} ", printed)
+
+def press(serving: Serving, path: str) -> None:
+    """Press the button of a crash's page, whose form is sent to ``path``, as a browser does."""
+    origin = f"http://127.0.0.1:{serving.port}"
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with browser.open(origin + path.rpartition("/")[0], timeout=DEADLINE) as answer:
+        page = answer.read().decode()
+    form = page.partition(f'action="{path}"')[2].partition("</form>")[0]
+    (token,) = re.findall(r'name="csrf_token" value="(.+?)"', form)
+    body = urllib.parse.urlencode({"csrf_token": token}).encode()
+    with browser.open(urllib.request.Request(origin + path, body, {"Origin": origin}), timeout=DEADLINE) as answer:
+        assert answer.status == 200
+
+
+class ClonesServer(Serving):
+    """A `socorro serve` in the clone of a reader. The docs have it on port 8000."""
+
+    def here(self, text: str) -> str:
+        return text.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
+
+    def page_of(self, printed: str) -> str:
+        """Return the page of the crash whose id was printed, as plain text, once the crash is processed."""
+        (answer,) = re.findall("CrashID=(bp-.+)", printed)
+        crash_id = answer.removeprefix("bp-")
+        eventually(lambda: self.is_processed(crash_id), lambda: self.log)
+        assert self.get(f"/report/{answer}")[0] == 200
+        return self.get(f"/report/{crash_id}.txt")[1]
+
+
+@contextmanager
+def server_of(clone: WalkedPage) -> Iterator[ClonesServer]:
+    require(shutil.which("curl") is not None, "no curl")
+    # At a terminal, it has no progress meter either.
+    (clone.directory.parent / ".curlrc").write_text("no-progress-meter\n")
+    with closing(ClonesServer(clone.directory)) as serving:
+        serving.start()
+        yield serving
+
+
+def indented(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.startswith("    ")]
+
+
+def shows(report: str, case: Case) -> bool:
+    """Return True if a report is signed by the function that crashed, and has its line."""
+    place = rf"{re.escape(case.function)} +crashing_apps/src/{case.source}:{case.line} "
+    signature = rf"^signature +.*{re.escape(case.signed)}$"
+    return bool(re.search(signature, report, re.MULTILINE) and re.search(place, report))
 
 
 def test_the_guard_writes_every_thread_whatever_signals_it_gets(programs: Programs, tmp_path: Path) -> None:
@@ -379,13 +445,21 @@ def test_the_page_on_minidumps_leads_from_a_program_to_its_report(
         (place / "target").symlink_to(programs.target)
     shutil.copy(GUARD / "Cargo.lock", clone.shell.current_directory)
 
+    home_of_the_program = clone.shell.current_directory
+
     clone.walk(begin)
-    clone.walk(section)
+    with server_of(clone) as serving:
+        clone.walk(serving.here(section))
+        (posted,) = (each for each in clone.printed_by.values() if "CrashID=" in each)
+        page = serving.page_of(posted)
 
     file, code = crashes_at
-    (number,) = re.findall(rf"{Path(directory).name}/{file}:(\d+) ", clone.printed)[:1]
-    lines = (clone.shell.current_directory / file).read_text().splitlines()
-    assert code in lines[int(number) - 1]
+    lines = (home_of_the_program / file).read_text().splitlines()
+    for report in (page, clone.printed):
+        (number,) = re.findall(rf"{Path(directory).name}/{file}:(\d+) ", report)[:1]
+        assert code in lines[int(number) - 1]
+    assert re.findall("^signature .*", page, re.MULTILINE) == re.findall("^signature .*", clone.printed, re.MULTILINE)
+    assert not (home_of_the_program / "socorro-data").exists()
 
 
 def test_the_guards_crates_are_those_of_the_programs_and_of_the_public_registry() -> None:

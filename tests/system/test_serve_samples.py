@@ -96,7 +96,8 @@ def test_make_serve_says_if_its_port_is_taken_and_posts_nothing_to_who_has_it(cl
         (port,) = {address.split(":")[2].partition("/")[0] for address in make.samples()}
         with make_serve(clone, f"PORT={port}") as other:
             assert other.process.wait(DEADLINE) == 2  # make's word for a command that failed
-        assert "Address already in use" in other.printed
+        assert "Address already in use. Another program has this port" in other.printed
+        assert f"make serve PORT={int(port) + 1}" in other.printed
         assert "The sample crashes:" not in other.printed
         make.interrupt()
 

@@ -44,7 +44,9 @@ def test_a_port_that_is_taken_names_another():
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(
-            SocorroError, match=rf"^cannot listen on 127\.0\.0\.1, port {port}: .*--web\.port={port + 1} "
+            SocorroError,
+            match=rf"^cannot listen on 127\.0\.0\.1, port {port}: "
+            rf".*--web\.port={port + 1} \(make serve PORT={port + 1}\) ",
         ) as raised:
             listen("127.0.0.1", port)
     assert not isinstance(raised.value, ConfigurationError)

@@ -9,9 +9,13 @@ import pytest
 
 import socorro_processor
 from socorro_processor.collector.refused import RefusedUpload
+from socorro_processor.web.address import read_address
 from socorro_processor.web.refused_page import ADVICE, advice_on, refused_page
 from socorro_processor.web.rendering import Pages
+from socorro_processor.web.search_page import search_page
+from tests.unit.web.crash_pages import EVERYTHING, pages
 from tests.unit.web.html_tree import Element, read_html
+from tests.unit.web.signature_crashes import crashes_in
 
 ORIGIN = "http://127.0.0.1:8000"
 PACKAGE = Path(socorro_processor.__file__).parent
@@ -60,6 +64,25 @@ def test_without_a_refusal_but_with_crashes_it_says_where_else_to_look():
     page = page_of(has_crashes=True)
     assert page.all("pre") == []
     assert "do not reach this server" in page.text
+
+
+@pytest.mark.parametrize("uploads", [[], [upload()]], ids=["none", "one"])
+def test_it_leads_to_the_crashes_that_were_taken_with_a_minidump_that_could_not_be_walked(uploads, tmp_path):
+    (link,) = (
+        each.attributes["href"]
+        for each in page_of(*uploads, has_crashes=True).all("a")
+        if "could not be walked" in each.text
+    )
+    path, _, query = link.partition("?")
+    with crashes_in(tmp_path / "search") as crashes:
+        crashes.save(mdsw_status_string="OK")
+        damaged = {crashes.save(mdsw_status_string=each) for each in ("EmptyMinidump", "MissingHeader")}
+        answer = search_page(pages(), crashes.sources, read_address(path, query.encode()), EVERYTHING)
+    assert answer.status == 200
+    reports = {each.attributes.get("href", "") for each in read_html(answer.html).one("main").all("a")}
+    assert {each.removeprefix("/report/") for each in reports if each.startswith("/report/")} == damaged
+    for status in ("EmptyMinidump", "MissingHeader"):
+        assert status in read_html(answer.html).one("table", class_="found").text
 
 
 def codes_of_the_source() -> set[str]:

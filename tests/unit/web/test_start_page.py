@@ -67,7 +67,8 @@ def test_a_new_server_says_how_to_send_the_first_crash_and_waits_for_it(no_index
     assert page.one("h1").text == "No crashes yet"
     commands = [each.text for each in page.all("pre")]
     assert commands == [
-        "curl -F upload_file_minidump=@crash.dmp -F ProductName=Example -F Version=1.0 http://127.0.0.1:8000/submit",
+        "curl --fail-with-body -F upload_file_minidump=@crash.dmp -F ProductName=Example -F Version=1.0 "
+        "http://127.0.0.1:8000/submit",
         "http://127.0.0.1:8000/submit",
     ]
     assert "docs/collector.rst" in page.one("main").text
