@@ -272,7 +272,7 @@ class TestPage:
     def test_protected_fields_are_only_for_those_who_may_see_them(self, crashes):
         crashes.save(email="secret@example.com", user_comments="secret")
 
-        assert answer_of(crashes, "columns=email").html.count("secret@example.com") > 0
+        assert "secret@example.com" in read_html(answer_of(crashes, "columns=email").html).one("main").text
         for query in ("columns=email", "facet=user_comments", "email?", "sort=email"):
             answer = answer_of(crashes, query, NOTHING)
             assert (answer.status, "secret@" in answer.html) == (400, False), query
