@@ -19,6 +19,8 @@ _BEHIND = re.compile(r"(?:::|[<,(|/\\@;])+(?=.)")
 _BEHIND_IN_LONG_PARTS = re.compile(r"[_.$-]+(?=.)")
 _LONG = 16
 """A part of more characters is also broken behind its underscores and points."""
+_LONGEST = 40
+"""No part has more characters, so that a column of names is not wider."""
 
 
 def breakable(text: object) -> Markup:
@@ -29,7 +31,10 @@ def breakable(text: object) -> Markup:
 
 def _parts_of(word: str) -> Iterator[str]:
     for part in _split(word, _BEHIND):
-        yield from _split(part, _BEHIND_IN_LONG_PARTS) if len(part) > _LONG else (part,)
+        for each in _split(part, _BEHIND_IN_LONG_PARTS) if len(part) > _LONG else (part,):
+            # The empty text has one part, too.
+            for start in range(0, len(each) or 1, _LONGEST):
+                yield each[start : start + _LONGEST]
 
 
 def _split(text: str, behind: re.Pattern[str]) -> Iterator[str]:
