@@ -34,8 +34,23 @@
     const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);
     return (high + 0.05) / (low + 0.05);
   };
+  const isHidden = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const { clipPath, overflowX } = getComputedStyle(each);
+      if (clipPath !== "none" || (overflowX === "hidden" && each.offsetWidth <= 1)) return true;
+    }
+    return false;
+  };
+  // What scrolls in a place of its own is where that place is, seen from outside.
+  const placeOf = (element, other) => {
+    let place = element;
+    for (let each = element.parentElement; each && !each.contains(other); each = each.parentElement) {
+      if (each.scrollHeight > each.clientHeight && getComputedStyle(each).overflowY !== "visible") place = each;
+    }
+    return [...place.getClientRects()];
+  };
   const isBefore = (one, other) => {
-    const last = [...one.getClientRects()].at(-1), [first] = other.getClientRects();
+    const last = placeOf(one, other).at(-1), [first] = placeOf(other, one);
     const isAbove = first.bottom <= last.top + 1, isLeft = first.right <= last.left + 1;
     // A column to the right begins at the top again.
     return !(isAbove && first.left < last.right) && !(isLeft && first.top < last.bottom - 1 && !isAbove);
@@ -51,7 +66,7 @@
       return;
     }
     const style = getComputedStyle(each);
-    if (!each.matches(":focus-visible") || style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 1) {
+    if (isHidden(each) || !each.matches(":focus-visible") || style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 1) {
       unseen.push(`the focus cannot be seen on ${name(each)}`);
     } else {
       const found = contrast(colour(style.outlineColor), ground(each.parentElement));

@@ -9,9 +9,7 @@ from typing import Any
 
 from tests.browser.tab import Tab
 
-_LOOK, _FOCUS_ALL, _TOUCH = (
-    (Path(__file__).parent / name).read_text() for name in ("look.js", "focus.js", "touch.js")
-)
+_LOOK, _FOCUS_ALL, _TOUCH = ((Path(__file__).parent / name).read_text() for name in ("look.js", "focus.js", "touch.js"))
 _UNFOLD = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 _TABS = 12
 """Elements that the keyboard visits, from the first on."""
