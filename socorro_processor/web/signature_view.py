@@ -249,9 +249,7 @@ def _chart(found: FoundSignature) -> BarChart:
     )
 
 
-def _table(
-    title: str, facet: Facet, newest: NewestCrashes, search: Address, sent_signals: Mapping[str, int]
-) -> Table:
+def _table(title: str, facet: Facet, newest: NewestCrashes, search: Address, sent_signals: Mapping[str, int]) -> Table:
     sent = sum(sent_signals.values())
     shown = facet.values[:_MOST_VALUES]
     rows = [
