@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from socorro_processor.report.other_fields import other_fields
+from socorro_processor.report.sent_signals import is_sent_signal
 from socorro_processor.report.symbol_places import SymbolPlaces
 from socorro_processor.report.walked_dump import WalkedDump
 from socorro_processor.rules.dates_and_times import CRASH_DATE_UNKNOWN, CRASH_TIME_MISSING
@@ -35,8 +36,6 @@ _NEAR_NULL = re.compile("0x[0-9a-f]{1,5}")
 _UNKNOWN_ADDRESSES = ("0xffffffffffffffff", "0x0")
 """For a non-canonical x86-64 address Windows reports the first, Linux the second, because the CPU does not tell the
 address. Some programs that write minidumps always write the second."""
-_SENT_SIGNAL = re.compile(r"SIGABRT\b.*|SIG\w+ / SI_(?:USER|QUEUE|TKILL)", re.DOTALL)
-"""The reason if a process sent the signal, mostly to itself: then there is no address."""
 _NOT_ACCESSED = "crashing_access_not_found_in_memory_accesses"
 _MAXIMUM_ACCESSES = 3
 _UNKNOWN_TIME = "not known: the annotations have no CrashTime"
@@ -166,7 +165,7 @@ def _address(crash: Mapping[str, Any]) -> str:
 
     Empty if the signal has no address.
     """
-    if _SENT_SIGNAL.fullmatch(text_of(crash, "reason")):
+    if is_sent_signal(text_of(crash, "reason")):
         return ""
     address = hex_of(crash, "address")
     crash_info = mapping_of(crash, "json_dump", "crash_info")

@@ -21,7 +21,7 @@ from socorro_processor.search.days import Days, closed_days
 from socorro_processor.search.filters import Filter, read_filters, short_forms
 
 PARAMETERS = (
-    *("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "a", "b", "notice"),
+    *("date", "days", "sort", "after", "facet", "columns", "limit", "offset", "a", "b", "outcome"),
     *("line", "add_field", "add_sign", "add_value"),
 )
 """The parameters of pages; no searchable field has such a name."""

@@ -18,6 +18,8 @@ LEAST_CRASHES = 20
 """With fewer crashes of a version its shares mean little."""
 LEAST_EXPECTED = 3
 """A signature that would be expected less often than this may be missing by chance, in 1 case of 20 at least."""
+_LEAST_CHANGE = 0.05
+"""A smaller change is 0.0 on the page."""
 
 
 class Side(NamedTuple):
@@ -39,7 +41,7 @@ class Row(NamedTuple):
     change: float
     """The share in b less that in a, in points."""
     bar: float
-    """The change as a part of the greatest in the page, from -1 to 1."""
+    """The change as a part of the greatest in the page, from -1 to 1; 0 if the page says that it is 0.0."""
     may_be_chance: bool
     """True if the version that lacks the signature has too few crashes to say that."""
 
@@ -63,10 +65,8 @@ class ComparisonView:
     groups: list[Group]
     left_out: int
     """Signatures that are too rare to be compared."""
-    too_few: list[str]
-    """The versions with fewer than LEAST_CRASHES crashes, but some."""
-    is_cut: bool
-    """True if groups have more signatures than are shown."""
+    too_few: list[tuple[str, int]]
+    """The versions with fewer than LEAST_CRASHES crashes, but some, and how many."""
     a_page: str
     b_page: str
     """The pages of the top crashes of each version."""
@@ -95,8 +95,7 @@ def comparison_view(address: Address, versions: tuple[str, str], compared: Compa
         *totals,
         groups,
         compared.count - len(compared.signatures),
-        [version for version, total in zip(versions, totals, strict=True) if 0 < total < LEAST_CRASHES],
-        any(each.signatures > len(each.rows) for each in groups),
+        [(version, total) for version, total in zip(versions, totals, strict=True) if 0 < total < LEAST_CRASHES],
         *(str(each.to("/")) for each in of_versions),
     )
 
@@ -130,6 +129,6 @@ def _row(
         a,
         b,
         change,
-        bar,
+        bar if abs(change) >= _LEAST_CHANGE else 0.0,
         not all(counts) and max(shares) * totals[counts.index(0)] < LEAST_EXPECTED,
     )

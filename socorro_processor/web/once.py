@@ -2,8 +2,8 @@
 
 A form has a key of its own, made when its page is made. The answer to it leads to a page that shows the words:
 
-    notice = once.do(key, lambda: "3 crashes were put back")
-    once.notice(notice).words
+    outcome = once.do(key, lambda: "3 crashes were put back")
+    once.outcome(outcome).words
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import NamedTuple
 from socorro_processor.errors import SocorroError
 
 _MOST = 200
-"""Notices that are kept."""
+"""Outcomes that are kept."""
 
 
-class Notice(NamedTuple):
+class Outcome(NamedTuple):
     words: str
     """Lines, cut to what a page shows."""
     is_bad: bool = False
@@ -33,7 +33,7 @@ class Once:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._notices: OrderedDict[str, Notice] = OrderedDict()
+        self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
         self._salt = secrets.token_bytes(16)
 
     @staticmethod
@@ -42,37 +42,37 @@ class Once:
         return secrets.token_urlsafe(12)
 
     def do(self, key: str, action: Callable[[], str]) -> str:
-        """Do the action unless it was done with this key; return the name of its notice.
+        """Do the action unless it was done with this key; return the name of its outcome.
 
         ``action`` returns what is to be said. An error of it is said, too; then the same key may try again.
         """
         name = self._name(key)
         with self._lock:
-            done = self._notices.get(name)
+            done = self._outcomes.get(name)
             if done is None or done.is_bad:
                 try:
-                    notice = Notice(action())
+                    outcome = Outcome(action())
                 except SocorroError as error:
-                    notice = Notice(str(error), is_bad=True)
-                self._add(name, notice)
+                    outcome = Outcome(str(error), is_bad=True)
+                self._add(name, outcome)
         return name
 
     def keep(self, words: str, *, is_bad: bool = False) -> str:
-        """Keep what is to be said of something that was done; return the name of the notice."""
+        """Keep what is to be said of something that was done; return the name of the outcome."""
         name = self._name(self.new_key())
         with self._lock:
-            self._add(name, Notice(words, is_bad))
+            self._add(name, Outcome(words, is_bad))
         return name
 
-    def notice(self, name: str) -> Notice | None:
-        """Return the notice with this name; None if there is none, or not any more."""
+    def outcome(self, name: str) -> Outcome | None:
+        """Return the outcome with this name; None if there is none, or not any more."""
         with self._lock:
-            return self._notices.get(name)
+            return self._outcomes.get(name)
 
     def _name(self, key: str) -> str:
         return hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=12, key=self._salt).hexdigest()
 
-    def _add(self, name: str, notice: Notice) -> None:
-        self._notices[name] = notice
-        while len(self._notices) > _MOST:
-            self._notices.popitem(last=False)
+    def _add(self, name: str, outcome: Outcome) -> None:
+        self._outcomes[name] = outcome
+        while len(self._outcomes) > _MOST:
+            self._outcomes.popitem(last=False)

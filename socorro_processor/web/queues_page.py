@@ -18,7 +18,7 @@ from socorro_processor.crashqueue.status import QueueStatus
 from socorro_processor.errors import CrashQueueError, InvalidCrashID
 from socorro_processor.machine.disk_space import in_words
 from socorro_processor.web.component_checks import CheckResult
-from socorro_processor.web.once import Notice, Once
+from socorro_processor.web.once import Once, Outcome
 from socorro_processor.web.quantities import age_words
 from socorro_processor.web.queue_sources import QueueSources
 from socorro_processor.web.rate_chart import RateChart, rate_charts
@@ -100,7 +100,7 @@ class SetAsideView:
 
 @dataclass(frozen=True)
 class QueuesView:
-    notice: Notice | None
+    outcome: Outcome | None
     queue: QueueView
     queue_name: str
     set_aside: SetAsideView
@@ -121,14 +121,14 @@ class QueuesRequest(NamedTuple):
     state: SetAsideState = "parked"
     kind: str = ""
     offset: int = 0
-    notice: str = ""
+    outcome: str = ""
 
     def address(self) -> str:
         parts = {
             "state": self.state if self.state != "parked" else "",
             "kind": self.kind,
             "offset": str(self.offset or ""),
-            "notice": self.notice,
+            "outcome": self.outcome,
         }
         query = urlencode({name: value for name, value in parts.items() if value}, errors="replace")
         return f"{PATH}?{query}" if query else PATH
@@ -139,7 +139,7 @@ def queues_page(pages: Pages, sources: QueueSources, request: QueuesRequest, csr
     queue, set_aside = _queue_and_set_aside(sources, request)
     processor = sources.processor()
     view = QueuesView(
-        sources.once.notice(request.notice) if request.notice else None,
+        sources.once.outcome(request.outcome) if request.outcome else None,
         queue,
         sources.queue_name,
         set_aside,
@@ -186,7 +186,7 @@ def act(sources: QueueSources, deed: Deed, selection: Selection, key: str) -> st
             return do_with(queue, deed, selection, sources.audit)
 
     name = sources.once.do(f"{key} {deed} {selection}", action)
-    return QueuesRequest(selection.state, notice=name).address()
+    return QueuesRequest(selection.state, outcome=name).address()
 
 
 def _queue_and_set_aside(sources: QueueSources, request: QueuesRequest) -> tuple[QueueView, SetAsideView]:
@@ -263,7 +263,7 @@ def _set_aside_view(queue: CrashQueueBase, view: QueueView, request: QueuesReque
 
 
 def _shown(listed: SetAside, request: QueuesRequest) -> SetAsideView:
-    plainly = request._replace(notice="")
+    plainly = request._replace(outcome="")
     offset = request.offset
     return SetAsideView(
         listed.state,

@@ -38,7 +38,7 @@ class _QueuesRoutes:
     def show(self, request: Request) -> Response:
         fields = _fields_of(request.url.query)
         asked = QueuesRequest(
-            _state_of(fields), fields.get("kind", ""), _number(fields, "offset"), fields.get("notice", "")
+            _state_of(fields), fields.get("kind", ""), _number(fields, "offset"), fields.get("outcome", "")
         )
         return _html(queues_page(self._pages, self._sources, asked, request.state.csrf_token))
 

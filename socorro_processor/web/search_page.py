@@ -17,7 +17,7 @@ from socorro_processor.search.base import CrashIndex, Facet, Page
 from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.search.value_text import value_text
 from socorro_processor.web.address import Address
-from socorro_processor.web.bar_chart import BarChart, Column, Series, bar_chart
+from socorro_processor.web.bar_chart import BarChart, day_chart
 from socorro_processor.web.filter_bar import filter_bar
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import Answer
@@ -80,11 +80,7 @@ def _found(index: CrashIndex, address: Address, days: tuple[date, date], viewer:
         protected=protected,
     )
     by_day = index.histogram(*days, address.filters, protected=protected)
-    bars = [
-        Column(str(each.day), (each.crashes,), f"{each.day:%m-%d}", str(address.of_days(each.day, each.day)))
-        for each in by_day
-    ]
-    chart = bar_chart("Crashes by day", [Series("crashes")], bars)
+    chart = day_chart("Crashes by day", by_day, address_of=lambda first, last: str(address.of_days(first, last)))
     return _Found(page, sum(each.crashes for each in by_day), newest.facets, newest.crashes, chart)
 
 

@@ -9,13 +9,17 @@ It knows no web framework: an index and the query of an address go in, HTML come
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
+from itertools import islice
 
 from socorro_processor.errors import ConfigurationError, CrashStorageError, QueryError
-from socorro_processor.search.base import CrashIndex, FoundCrash
+from socorro_processor.report.sent_signals import is_sent_signal
+from socorro_processor.search.base import CrashIndex, Facet, FoundCrash
 from socorro_processor.search.days import filters_of_days
-from socorro_processor.search.filters import Filter
+from socorro_processor.search.filters import MAXIMUM_VALUES, Filter
 from socorro_processor.search.searchable import DIMENSIONS
+from socorro_processor.search.signature_counts import NewestCrashes
 from socorro_processor.web.address import Address, read_address
 from socorro_processor.web.index_away import index_away_page
 from socorro_processor.web.rendering import Pages
@@ -71,7 +75,9 @@ def signature_page(
         days = address.days(today)
         found = _find(sources.index, address, signature, days, viewer.sees_protected, counted)
     except QueryError as error:
-        bar = signature_filter_bar(address, Address(PATH).days(today), today, {})
+        # The parameters, too, may be the reason: the form does not send them again.
+        plain = Address(PATH, address.filters)
+        bar = signature_filter_bar(plain, plain.days(today), today, {})
         return message_page(pages, 400, "This cannot be searched", [str(error)], filters=bar)
     except ConfigurationError as error:
         return failure_page(pages, error)
@@ -109,6 +115,7 @@ def _find(
     newest = index.newest(
         shown, fields=(*FACETS, MODULES, STACKS), conditions=_AT_START, size=_SIZE, limit=counted, protected=protected
     )
+    newest, sent = _without_addresses_of_signals(index, shown, newest, protected)
     # Choices are the values that the signature has without the filters.
     of_any = index.newest((this, *within), fields=DIMENSIONS, size=_SIZE, limit=counted) if others else newest
     comments: Sequence[FoundCrash] = ()
@@ -125,11 +132,34 @@ def _find(
         index.histogram(*days, (this, *others), by="version", protected=protected),
         came_back(index, (this, *_products(others)), records, days, protected=protected),
         newest,
+        sent,
         {facet.field: [value.value for value in facet.values] for facet in of_any.facets if facet.field in DIMENSIONS},
         index.find(shown, fields=CRASH_FIELDS, limit=MOST_CRASHES, protected=protected).crashes,
         comments,
         index.state(),
     )
+
+
+def _without_addresses_of_signals(
+    index: CrashIndex, shown: Sequence[Filter], newest: NewestCrashes, protected: bool
+) -> tuple[NewestCrashes, dict[str, int]]:
+    """Leave crashes without an address out of those that are counted by address, because a process sent the signal.
+
+    Returns these signals, with their crashes, too.
+    """
+    (reasons,) = (facet.values for facet in newest.facets if facet.field == "reason")
+    sent = {each.value: each.crashes for each in reasons if is_sent_signal(each.value)}
+    sent = dict(islice(sent.items(), MAXIMUM_VALUES))
+    if not sent:
+        return newest, sent
+    others = Facet("address", (), 0)
+    if left := newest.crashes - sum(sent.values()):
+        with_address = (*shown, Filter("reason", "is", tuple(sent), negated=True))
+        # The newest of all, less those of the signals, are as many newest ones of the others.
+        found = index.newest(with_address, fields=("address",), size=_SIZE, limit=left, protected=protected)
+        (others,) = found.facets
+    facets = tuple(others if each.field == "address" else each for each in newest.facets)
+    return replace(newest, facets=facets), sent
 
 
 def _products(filters: Sequence[Filter]) -> list[Filter]:

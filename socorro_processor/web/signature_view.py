@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from socorro_processor.report.sent_signals import is_sent_signal
 from socorro_processor.search.base import DayCount, Facet, FoundCrash, IndexState, SignatureRecord
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.indexed_crash import LONGEST_TEXT
@@ -47,6 +48,7 @@ _MOST_PRODUCTS = 10
 _FIRST_FRAMES = 4
 _FRAMES_IN_A_ROW = " | "
 _LONGEST_UPTIME = 2**37
+_SENT = "none: a process sent the signal"
 _LAST_SEEN_DAYS = 7
 
 
@@ -67,6 +69,9 @@ class FoundSignature:
     """By version."""
     came_back: Return | None
     newest: NewestCrashes
+    """Their addresses are those of all but ``sent_signals``."""
+    sent_signals: Mapping[str, int]
+    """The reasons that are signals sent by a process, with their crashes: these have no address."""
     choices: Mapping[str, Sequence[str]]
     """The values that the filter bar offers."""
     crashes: Sequence[FoundCrash]
@@ -158,7 +163,10 @@ def signature_view(found: FoundSignature, today: date) -> SignatureView:
     facets = {facet.field: facet for facet in newest.facets}
     search = found.address.to("/search")
     stacks = [_stack(value.value, value.crashes, newest, search) for value in facets[STACKS].values[:_MOST_STACKS]]
-    tables = [_table(title, facets[field], newest, search) for field, title in FACETS.items()]
+    tables = [
+        _table(title, facets[field], newest, search, found.sent_signals if field == "address" else {})
+        for field, title in FACETS.items()
+    ]
     return SignatureView(
         found.signature,
         signature_filter_bar(found.address, found.days, today, found.choices),
@@ -174,7 +182,7 @@ def signature_view(found: FoundSignature, today: date) -> SignatureView:
         [
             each
             for each in (*tables, _modules(facets[MODULES], newest, search))
-            if any(row.is_value for row in each.rows)
+            if any(row.is_value or row.text == _SENT for row in each.rows)
         ],
         stacks,
         _with_facet(search, STACKS) if len(facets[STACKS].values) > len(stacks) else "",
@@ -241,7 +249,8 @@ def _chart(found: FoundSignature) -> BarChart:
     )
 
 
-def _table(title: str, facet: Facet, newest: NewestCrashes, search: Address) -> Table:
+def _table(title: str, facet: Facet, newest: NewestCrashes, search: Address, sent_signals: Mapping[str, int]) -> Table:
+    sent = sum(sent_signals.values())
     shown = facet.values[:_MOST_VALUES]
     rows = [
         Row(
@@ -252,13 +261,16 @@ def _table(title: str, facet: Facet, newest: NewestCrashes, search: Address) -> 
         )
         for each in shown
     ]
-    others = newest.crashes - facet.missing - sum(each.crashes for each in shown)
+    others = newest.crashes - facet.missing - sent - sum(each.crashes for each in shown)
     if others:
         rows.append(Row("others", others, others / newest.crashes, _with_facet(search, facet.field), is_value=False))
     if facet.missing:
         without = search.without_field(facet.field)
         none = replace(without, filters=(*without.filters, Filter(facet.field, "exists", negated=True)))
         rows.append(Row("none", facet.missing, facet.missing / newest.crashes, str(none), is_value=False))
+    if sent:
+        these = search.without_equality("reason").plus(Filter("reason", "is", tuple(sent_signals)))
+        rows.append(Row(_SENT, sent, sent / newest.crashes, str(these), is_value=False))
     return Table(title, rows)
 
 
@@ -304,7 +316,7 @@ def _crash_row(crash: FoundCrash) -> CrashRow:
         version=_text(crash, "version"),
         system=_text(crash, "os_pretty_version") or _text(crash, "os_name"),
         reason=_text(crash, "reason"),
-        address=_text(crash, "address"),
+        address="" if is_sent_signal(_text(crash, "reason")) else _text(crash, "address"),
         process_type=_text(crash, "process_type"),
         uptime=_uptime(crash.fields.get("uptime")),
     )

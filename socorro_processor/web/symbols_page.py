@@ -21,7 +21,7 @@ from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.untrusted import joined, plain
 from socorro_processor.web.address import Address
 from socorro_processor.web.filter_bar import FilterBar, filter_bar
-from socorro_processor.web.once import Notice, Once
+from socorro_processor.web.once import Once, Outcome
 from socorro_processor.web.quantities import age_words
 from socorro_processor.web.rendering import Pages
 from socorro_processor.web.report_page import Answer
@@ -93,7 +93,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class SymbolsView:
-    notice: Notice | None
+    outcome: Outcome | None
     counts: Counts
     chosen: ChosenFile | None
     store: str
@@ -122,11 +122,11 @@ def symbols_page(
         counts = Counts(str(error))
     except CrashStorageError as error:
         status, counts = (200, Counts()) if sources.search.is_without_index_yet() else (503, Counts(str(error)))
-    notice = address.one("notice")
+    outcome = address.one("outcome")
     chosen = chosen_file(address)
     uploads = sources.uploads
     view = SymbolsView(
-        sources.once.notice(notice) if notice else None,
+        sources.once.outcome(outcome) if outcome else None,
         counts,
         _chosen(sources, chosen, counts) if chosen else None,
         str(sources.store or ""),
@@ -174,7 +174,7 @@ def reprocess(sources: SymbolSources, wanted: SymbolFileID, key: str) -> str:
         return words
 
     name = sources.once.do(f"reprocess {key} {wanted.path}", action)
-    return str(Address(PATH, (item,), {"notice": (name,)}))
+    return str(Address(PATH, (item,), {"outcome": (name,)}))
 
 
 def item_filter(wanted: SymbolFileID) -> Filter:

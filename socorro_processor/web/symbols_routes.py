@@ -151,7 +151,7 @@ class _SymbolsRoutes:
 
     def _told(self, words: str, *, is_bad: bool) -> Response:
         name = self._sources.once.keep(words, is_bad=is_bad)
-        return RedirectResponse(str(Address(PATH, parameters={"notice": (name,)})), 303)
+        return RedirectResponse(str(Address(PATH, parameters={"outcome": (name,)})), 303)
 
 
 def _line(each: UploadedSymbols) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.browser.tab import Tab
 
-_LOOK = (Path(__file__).parent / "look.js").read_text()
+_LOOK, _FOCUS_ALL, _TOUCH = ((Path(__file__).parent / name).read_text() for name in ("look.js", "focus.js", "touch.js"))
+_UNFOLD = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 _TABS = 12
 """Elements that the keyboard visits, from the first on."""
 _FOCUS = """
@@ -51,6 +52,24 @@ def wrong_for_the_keyboard(tab: Tab) -> list[str]:
             wrong.append(f"the focus cannot be seen on {focus['words']!r}")
         if not focus["isInside"]:
             wrong.append(f"the focus is outside the window on {focus['words']!r}")
+    return wrong
+
+
+def wrong_with_the_focus(tab: Tab) -> list[str]:
+    """Return what is wrong for a reader who has no mouse in any part of the page, with its folded parts open.
+
+    ``wrong_for_the_keyboard`` presses the keys; this gives the focus to every link and control of a long page at once.
+    """
+    tab.press("Tab")
+    tab.evaluate(_UNFOLD)
+    wrong: list[str] = tab.evaluate(f"({_FOCUS_ALL})()")
+    return wrong
+
+
+def too_small_to_touch(tab: Tab) -> list[str]:
+    """Return the links and controls that a finger cannot hit, with folded parts open."""
+    tab.evaluate(_UNFOLD)
+    wrong: list[str] = tab.evaluate(f"({_TOUCH})()")
     return wrong
 
 

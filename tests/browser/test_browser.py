@@ -14,7 +14,15 @@ import pytest
 
 from tests.browser.chromium import Browser, chromium
 from tests.browser.devtools import BrowserError
-from tests.browser.looking import lines_of, links_of, skips_to_the_content, wrong_for_the_keyboard, wrong_with
+from tests.browser.looking import (
+    lines_of,
+    links_of,
+    skips_to_the_content,
+    too_small_to_touch,
+    wrong_for_the_keyboard,
+    wrong_with,
+    wrong_with_the_focus,
+)
 
 GOOD = (
     '<!DOCTYPE html><html lang="en"><head><title>Good</title><link rel="icon" href="data:,"><style>'
@@ -145,6 +153,61 @@ def test_a_page_that_cannot_be_used_with_the_keyboard_is_told(
         tab.show_as(390)
         tab.open(faulty.origin + "/")
         wrong = wrong_for_the_keyboard(tab)
+    assert [each for each in wrong if told in each] if told else not wrong, wrong
+
+
+@pytest.mark.parametrize(
+    ("style", "body", "told"),
+    [
+        ("", "<p><a href=#a>a</a><p><a href=#b>b</a><details><summary>s</summary><a href=#c>c</a></details>", ""),
+        (".gone { outline: 0 }", "<a class=gone href=#a>a</a>", 'the focus cannot be seen on <a> "a"'),
+        (".gone { clip-path: inset(50%) }", "<p class=gone><a href=#a>a</a>", 'the focus cannot be seen on <a> "a"'),
+        (":focus { outline: 1px solid #ccc }", "<a href=#a>a</a>", "the focus is pale, contrast 1.61"),
+        ("", "<a href=#a tabindex=-1>a</a>", 'the keyboard does not reach <a> "a"'),
+        ("", "<button tabindex=2>a</button>", 'the focus has an order of its own on <button> "a"'),
+        ("main { display: grid } .b { order: -1 }", "<a href=#a>a</a><a class=b href=#b>b</a>", 'back from <a> "a" to'),
+        (".b { float: left }", "words <a href=#a>a</a><a class=b href=#b>b</a>", 'the focus goes back from <a> "a" to'),
+        (
+            "main { columns: 2 } a { display: block; break-inside: avoid; height: 50px }",
+            "<a href=#a>a</a><a href=#b>b</a><a href=#c>c</a>",
+            "",
+        ),
+    ],
+)
+def test_a_focus_that_is_hidden_pale_or_out_of_order_is_told(
+    browser: Browser, faulty: Faulty, style: str, body: str, told: str
+) -> None:
+    faulty.page = GOOD.format(style=style, body=body)
+    with browser.tab() as tab:
+        tab.show_as(390)
+        tab.open(faulty.origin + "/")
+        wrong = wrong_with_the_focus(tab)
+    assert [each for each in wrong if told in each] if told else not wrong, wrong
+
+
+@pytest.mark.parametrize(
+    ("style", "body", "told"),
+    [
+        ("", "<p>A sentence with a <a href=#a>a</a> and <a href=#b>b</a>.", ""),
+        ("", "<p><a href=#a>a</a><p style='margin-top: 40px'><a href=#b>b</a><p style='height: 40px'>", ""),
+        ("a { display: block; height: 24px }", "<a href=#a>a</a><a href=#b>b</a>", ""),
+        (
+            "a { display: block; height: 20px }",
+            "<a href=#a>a</a><a href=#b>b</a>",
+            'x 20 pixels: <main.> <a> "a", near',
+        ),
+        ("", "<a href=#a>a</a> <a href=#b>b</a>", '"a", near <main.> <a> "b"'),
+        ("", "<details><summary>s</summary><a href=#a>a</a> <a href=#b>b</a></details>", '<a> "a", near'),
+        ("", "<label>one <input type=checkbox></label><br><label>two <input type=checkbox></label>", "too small"),
+        ("label { display: block; height: 24px }", "<label>o <input type=checkbox></label>" * 2 + "<p>", ""),
+    ],
+)
+def test_what_a_finger_cannot_hit_is_told(browser: Browser, faulty: Faulty, style: str, body: str, told: str) -> None:
+    faulty.page = GOOD.format(style=style, body=body)
+    with browser.tab() as tab:
+        tab.show_as(390)
+        tab.open(faulty.origin + "/")
+        wrong = too_small_to_touch(tab)
     assert [each for each in wrong if told in each] if told else not wrong, wrong
 
 

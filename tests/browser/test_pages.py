@@ -11,7 +11,15 @@ import pytest
 
 from tests.browser.chromium import Browser, chromium
 from tests.browser.hostile import ELEMENT, MARKUP, PLANTED
-from tests.browser.looking import lines_of, links_of, skips_to_the_content, wrong_for_the_keyboard, wrong_with
+from tests.browser.looking import (
+    lines_of,
+    links_of,
+    skips_to_the_content,
+    too_small_to_touch,
+    wrong_for_the_keyboard,
+    wrong_with,
+    wrong_with_the_focus,
+)
 from tests.browser.pages import PAGES, Walked
 from tests.browser.site import Site, site
 from tests.browser.tab import Tab
@@ -82,6 +90,20 @@ def test_a_page_fits_can_be_read_and_the_browser_has_no_complaint(tab, crashes, 
 def test_a_page_can_be_used_with_the_keyboard(tab, crashes, page, width):
     open_page(tab, crashes, page, width)
     assert wrong_for_the_keyboard(tab) == []
+
+
+@each_page
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_focus_is_seen_on_all_of_a_page_and_goes_in_its_order(tab, crashes, page, width, scheme):
+    open_page(tab, crashes, page, width, scheme)
+    assert wrong_with_the_focus(tab) == []
+
+
+@each_page
+def test_a_finger_hits_each_link_and_control_of_a_page(tab, crashes, page):
+    open_page(tab, crashes, page, 390)
+    assert too_small_to_touch(tab) == []
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name == "a real crash"], ids=["report"])

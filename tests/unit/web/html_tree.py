@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-_EMPTY = ("br", "input", "link", "meta")
+_EMPTY = ("br", "input", "link", "meta", "wbr")
+_IN_WORDS = ("b", "i", "small", "a", "span", "wbr")
+"""Elements that may stand within a word."""
 
 
 @dataclass
@@ -51,9 +53,9 @@ class Element:
                 yield each
             else:
                 # What is in cells and lines of their own is not one word.
-                yield " " if each.tag not in ("b", "i", "small", "a", "span") else ""
+                yield " " if each.tag not in _IN_WORDS else ""
                 yield from each._texts()
-                yield " " if each.tag not in ("b", "i", "small", "a", "span") else ""
+                yield " " if each.tag not in _IN_WORDS else ""
 
 
 class _Reader(HTMLParser):

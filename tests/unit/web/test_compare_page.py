@@ -82,7 +82,9 @@ def numbers(page: Element, group: str) -> dict[str, tuple[str, ...]]:
 
 def doubts(page: Element) -> list[str]:
     """Return what the page says against its numbers, besides what the index lacks."""
-    return [each.text for each in page.all("section")[0].all("p", class_="notice")]
+    boxes = page.all("section")[0].all(class_="notice")
+    assert len(boxes) <= 1
+    return [each.text for box in boxes for each in box.all("p")]
 
 
 def chosen(page: Element) -> tuple[str, ...]:
@@ -371,15 +373,41 @@ def test_the_form_keeps_days_and_other_filters_and_sends_each_version_once(crash
 
 @pytest.mark.parametrize(
     ("a", "b", "expected"),
-    [(LEAST_CRASHES - 1, LEAST_CRASHES, ["2.3"]), (LEAST_CRASHES, LEAST_CRASHES, []), (1, 2, ["2.3", "2.4"])],
+    [
+        (LEAST_CRASHES - 1, LEAST_CRASHES, ["2.3 has only 19 crashes"]),
+        (LEAST_CRASHES, LEAST_CRASHES, []),
+        (1, 2, ["2.3 has only 1 crash, 2.4 has only 2 crashes"]),
+    ],
 )
 def test_a_version_with_few_crashes_is_said_to_tell_little(crashes, a, b, expected):
     save(crashes, {"2.3": {"render": a}, "2.4": {"render": b}})
 
-    said = doubts(page_of(crashes))
+    end = " in these days: with fewer than 20, shares mean little."
+    assert doubts(page_of(crashes)) == [f"{each}{end}" for each in expected]
 
-    assert [each.split()[0] for each in said] == expected
-    assert all("shares mean little" in each for each in said)
+
+def test_all_that_a_comparison_lacks_is_in_one_box(crashes):
+    save(crashes, {"2.3": {"render": 5}, "2.4": {"render": 5}})
+
+    said = doubts(page_of(crashes, "product=Lightbox&version=2.2&version=2.3&version=2.4&b=2.5"))
+
+    assert [each.split(":")[0] for each in said] == [
+        "This page compares two versions. The address also names 2.2, 2.3",
+        "No crash of 2.5 has these filters in these days. Compare the two newest",
+        "2.4 has only 5 crashes in these days",
+    ]
+
+
+def test_a_change_that_is_shown_as_0_has_no_bar(crashes):
+    save(crashes, {"2.3": {"render": 40, "paint": 20}, "2.4": {"render": 40, "paint": 20}})
+
+    page = page_of(crashes)
+
+    assert numbers(page, "both") == {
+        name: (count, share, count, share, "0.0")
+        for name, count, share in (("render", "40", "66.7%"), ("paint", "20", "33.3%"))
+    }
+    assert page.one("section", id="both").all("svg") == []
 
 
 def test_a_named_version_without_crashes_is_said_to_have_none(crashes):

@@ -25,7 +25,7 @@ FIELDS = (
 ELEMENTS = re.compile(
     "a|body|button|caption|code|dd|details|div|dl|dt|figcaption|figure|footer|form|g|h[123]|head|header|html|input|label"
     "|li|link|main|meta|nav|ol|option|p|path|rect|script|section|select|small|span|summary|svg|table|tbody|td|th|thead"
-    "|title|tr|ul"
+    "|title|tr|ul|wbr"
 )
 ATTRIBUTES = re.compile(
     "action|aria-(?:label|hidden|current)|charset|class|content|d|defer|height|href|id|lang|method|name|"

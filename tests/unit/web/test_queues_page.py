@@ -365,4 +365,4 @@ def test_an_answer_counts_for_some_seconds():
 def test_the_address_of_a_page_leads_to_the_same_page():
     request = QueuesRequest("rejected", "a & b … =", 50, "n")
     fields = {name: values[-1] for name, values in parse_qs(urlsplit(request.address()).query).items()}
-    assert fields == {"state": "rejected", "kind": "a & b … =", "offset": "50", "notice": "n"}
+    assert fields == {"state": "rejected", "kind": "a & b … =", "offset": "50", "outcome": "n"}

@@ -30,6 +30,8 @@ from tests.unit.web.signature_crashes import TODAY, Crashes, crashes_in, figures
 
 YESTERDAY = TODAY - timedelta(days=1)
 
+SENT = "none: a process sent the signal"
+
 
 @pytest.fixture
 def crashes(tmp_path: Path) -> Iterator[Crashes]:
@@ -153,7 +155,10 @@ def assert_tables_count(page: Element, found: list[dict[str, Any]]) -> None:
         "product": "Products",
         "release_channel": "Channels",
     }.items():
-        counts = Counter(each.get(field, "none") for each in found)
+        counts = Counter(
+            SENT if field == "address" and each.get("reason") == "SIGABRT" else each.get(field, "none")
+            for each in found
+        )
         if set(counts) != {"none"}:
             expected[title] = counts
     modules = Counter(
@@ -196,6 +201,46 @@ def test_crashes_without_a_value_and_with_rarer_ones_have_rows_that_lead_to_them
     assert {"signature": "render", "address!?": ""} in [
         filters_of(each.attributes["href"]) for each in page.one(id="values").all("a")
     ]
+
+
+def test_a_crash_whose_process_sent_the_signal_has_no_address(crashes):
+    for reason, address in (
+        ("SIGABRT / SI_TKILL", "0x0"),
+        ("SIGABRT", "0x3e80000f1"),
+        ("SIGSEGV / SEGV_MAPERR", "0x0"),
+    ):
+        crashes.save(reason=reason, address=address)
+
+    page = crashes.page()
+
+    assert tables(page)["Addresses"] == [("0x0", 1), (SENT, 2)]
+    (link,) = (each for each in page.one(id="values").all("a") if each.text.startswith("none:"))
+    assert read_address("/search", link.attributes["href"].partition("?")[2].encode()).values("reason") == (
+        "SIGABRT",
+        "SIGABRT / SI_TKILL",
+    )
+    rows = page.one("table", class_="crashes").one("tbody").all("tr")
+    assert {row.one("td", class_="reason").text: row.one("td", class_="code").text for row in rows} == {
+        "SIGABRT / SI_TKILL": "",
+        "SIGABRT": "",
+        "SIGSEGV / SEGV_MAPERR": "0x0",
+    }
+
+
+def test_an_abort_in_all_crashes_leaves_no_address_to_count(crashes):
+    for _ in range(3):
+        crashes.save(reason="SIGABRT / SI_TKILL", address="0x0")
+
+    assert tables(crashes.page())["Addresses"] == [(SENT, 3)]
+
+
+def test_addresses_are_those_of_the_newest_crashes_however_many_sent_a_signal(crashes):
+    for number, reason in enumerate(("SIGSEGV", "SIGABRT", "SIGSEGV", "SIGABRT", "SIGSEGV")):
+        crashes.save(seconds=number, reason=reason, address=f"0x{number}")
+
+    addresses = tables(crashes.page(counted=4))["Addresses"]
+
+    assert sorted(addresses) == [("0x2", 1), ("0x4", 1), (SENT, 2)]
 
 
 def test_versions_are_ordered_as_versions_and_lead_to_the_page_of_that_version(crashes):
@@ -389,6 +434,16 @@ def test_a_filter_that_cannot_be_searched_can_be_removed(crashes):
 
     links = [each.attributes["href"] for each in page.one("form", class_="filters").all("a")]
     assert "/signature?signature=render" in links
+
+
+def test_a_parameter_that_cannot_be_read_is_not_sent_again(crashes):
+    page = read_html(crashes.answer("signature=render&version=2.3&uptime%3C60&days=x").html)
+
+    form = page.one("form", class_="filters")
+    sent = {each.attributes["name"]: each.attributes["value"] for each in form.all("input")}
+    assert sent == {"signature": "render", "uptime<60": ""}
+    assert [each.text for each in form.one("select", name="version").all("option")] == ["any", "2.3"]
+    assert not [each for each in form.all("a") if "days=x" in each.attributes["href"]]
 
 
 class BrokenIndex(CrashIndex):
