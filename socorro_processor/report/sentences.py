@@ -30,8 +30,7 @@ def guesses(thread: Thread) -> str:
 
 
 def no_stack(dump: ReportedDump) -> str:
-    status = dump.status or "no status: there was no dump, or it was not walked"
-    return f"No stack: there is no output of the stackwalker ({status})."
+    return f"No stack: {dump.problem or 'there was no minidump, or it was not walked'}."
 
 
 def no_crashing_thread(dump: WalkedDump, hint: str = "") -> str:

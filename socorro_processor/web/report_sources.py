@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from socorro_processor.configuration import DotDict
@@ -51,6 +51,10 @@ class ReportSources:
     """Finds neighbours by crash id and signature. Raises CrashStorageError. None without a search."""
     signature_path: Callable[[str], str] | None = None
     """Returns the address of the page of a signature; None if crashes cannot be searched."""
+
+    def places_for(self, viewer: Viewer, origin: str) -> SymbolPlaces:
+        """Return where symbols are, for a reader of this server, whose addresses begin with ``origin``."""
+        return replace(self.places, server=origin, reprocesses=viewer.reprocesses)
 
     @property
     def has_search(self) -> bool:

@@ -106,7 +106,8 @@ class SymbolUploads:
         kind, parameters = read_header(content_type)
         if kind != "multipart/form-data" or not (boundary := parameters.get("boundary", "")):
             raise malformed(
-                "content_type", "send the files as a form: curl -F symbols=@FILE, or from the page /symbols"
+                "content_type",
+                "send the files as a form: curl --fail-with-body -F symbols=@FILE, or from the page /symbols",
             )
         if length is not None and length > self.limits.size:
             raise _too_large("maximum_symbols", "bytes of an upload", self.limits.size)

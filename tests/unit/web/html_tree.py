@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-_EMPTY = ("br", "input", "link", "meta")
+_EMPTY = ("br", "col", "input", "link", "meta")
 
 
 @dataclass
