@@ -81,8 +81,7 @@ def _thread(title: str, thread: Thread) -> Iterator[str]:
     yield f"**{_code(f'{title}: {sentences.count_of_frames(thread)}')}**"
     if thread.frames:
         yield _fenced(line.plain for line in excerpt(stack(thread, None)))
-    if doubtful := sentences.guesses(thread):
-        yield doubtful
+    yield from filter(None, (sentences.guesses(thread), sentences.places(thread)))
 
 
 def _bounded(lines: Iterable[str]) -> list[str]:

@@ -112,6 +112,8 @@ def _thread(title: str, thread: Thread, width: int | None, shown: Shown) -> Iter
     yield from lines if shown.all_lines else excerpt(lines)
     if doubtful := sentences.guesses(thread):
         yield Text(doubtful, "yellow")
+    if places := sentences.places(thread):
+        yield Text(places, "dim")
 
 
 def _frame_row(frame: Frame | Fold, width: int | None) -> Row:

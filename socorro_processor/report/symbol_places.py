@@ -82,15 +82,15 @@ class SymbolPlaces:
 
     def _advice_on_a_page(self) -> Advice | None:
         """Return what whoever reads a page can do: the server's own commands are for its operators."""
-        again = "Then press Process again at the top of the page of the crash." if self.reprocesses else ""
+        again = "press Process again at the top of the page of the crash." if self.reprocesses else ""
         if self.directories:
             page = f"{self.server}{SYMBOLS_PAGE}"
             return Advice(
-                "To add them, send the program or library as it was built, with its debug information:",
+                "To add symbols, send the program or library as it was built, with its debug information:",
                 (f"curl --fail-with-body -F symbols=@PROGRAM {page}",),
-                joined(" ", f"Or upload it in a browser, at {page}.", again),
+                joined(" Then ", f"Or upload it in a browser, at {page}.", again),
             )
-        return Advice("Once a symbol store has them:", (), again) if again else None
+        return Advice(f"Once a symbol store has them: {again}", ()) if again else None
 
 
 def _working_directory() -> str:

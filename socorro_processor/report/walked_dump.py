@@ -61,6 +61,11 @@ class Frame(NamedTuple):
     line: str = ""
 
     @property
+    def is_place(self) -> bool:
+        """True if no symbols name the function, and ``function`` is a place in the module."""
+        return bool(self.module) and self.function.startswith(f"{self.module}@")
+
+    @property
     def shown(self) -> tuple[str, ...]:
         """All that a reader compares frames by: everything except the number, and the path behind ``source``."""
         return self[1:6]

@@ -82,7 +82,7 @@ class ReportSources:
 
     def processed(self, crash_id: str, note: Note = ignore, *, redacted: bool) -> ProcessedCrash:
         """Return a processed crash. Raises CrashStorageError; ``note`` receives the failures of one of the stores."""
-        return find_processed(crash_id, self._stores(), note, redacted=redacted)
+        return find_processed(crash_id, self._stores(), note, redacted=redacted, on_terminal=False)
 
     def raw(self, crash_id: str, *, redacted: bool) -> RawCrash:
         """Return the annotations of a crash. Raises CrashStorageError."""

@@ -90,6 +90,7 @@ class ThreadView(NamedTuple):
     runs: list[Run]
     left_out: str
     doubtful: str
+    places: str
     crashed: bool
 
 
@@ -148,6 +149,7 @@ class StackViewer:
             list(_bounded_runs(rows)),
             counted(left_out, "more line") if left_out else "",
             sentences.guesses(thread),
+            sentences.places(thread),
             crashed,
         )
 

@@ -67,6 +67,17 @@
     say(large.filter((each) => !fits(each)).map((each) => `it is cut off at the right: ${name(each)}`));
   }
 
+  // A stack is several tables, one for each run of frames.
+  function columns() {
+    for (const stack of document.querySelectorAll(".stack")) {
+      for (const column of ["number", "function", "source", "module"]) {
+        const cells = [...stack.querySelectorAll(`.frames tbody tr:not(.inlined) .${column}`)].filter(isShown);
+        const lefts = new Set(cells.map((each) => Math.round(each.getBoundingClientRect().left)));
+        if (lefts.size > 1) wrong.push(`the column ${column} of a stack begins at ${[...lefts].join(" and ")} pixels`);
+      }
+    }
+  }
+
   // Colours are [red, green, blue, alpha], the first three from 0 to 255.
   const OPAQUE_WHITE = [255, 255, 255, 1];
   function colour(text) {
@@ -121,6 +132,7 @@
   if (phase === "unfolded") for (const each of document.querySelectorAll("details")) each.open = true;
   outline();
   width();
+  columns();
   contrast();
   return wrong;
 }

@@ -252,7 +252,7 @@ def test_a_form_in_which_no_file_was_chosen_is_refused(store):
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
 def test_a_body_that_is_no_form_with_files_is_refused(store, content_type):
-    with pytest.raises(Refused, match="curl -F"):
+    with pytest.raises(Refused, match="curl --fail-with-body -F"):
         store.uploads.begin(content_type, None)
 
 
