@@ -13,15 +13,17 @@ MINIDUMP = b"MDMP\x93\xa7\x00\x00" + bytes(range(256)) * 4
 
 def body_of(
     fields: Mapping[str, str] | None = None,
-    dump: bytes = MINIDUMP,
+    dump: bytes | None = MINIDUMP,
     file_name: str = "crash.dmp",
 ) -> bytes:
-    """Return a body with fields and a dump."""
+    """Return a body with fields and, unless it is None, a dump."""
     fields = {"ProductName": "Example", "Version": "1.0"} if fields is None else fields
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in fields.items()
     ]
+    if dump is None:
+        return b"".join(parts).removesuffix(b"\r\n") + END
     disposition = f'Content-Disposition: form-data; name="upload_file_minidump"; filename="{file_name}"'
     head = f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: application/octet-stream\r\n\r\n"
     return b"".join((*parts, head.encode(), dump, END))

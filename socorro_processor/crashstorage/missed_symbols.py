@@ -20,6 +20,7 @@ from socorro_processor.crash_id import check_crash_id, crash_date
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError, TransientStorageError
+from socorro_processor.kernel_modules import is_of_kernel
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +34,9 @@ class MissedModule(NamedTuple):
     code_id: str | None
 
     @property
-    def has_debug_id(self) -> bool:
-        """False if the id is all zeros, as for a font or Android's ``boot.art``: nobody has symbols for those."""
-        return bool(self.debug_id.strip("0"))
+    def may_exist(self) -> bool:
+        """False if nobody has symbols for it: a part of the kernel, or an id that is all zeros, as that of a font."""
+        return bool(self.debug_id.strip("0")) and not is_of_kernel(self.debug_file)
 
 
 Missed = tuple[str, list[MissedModule]]
@@ -136,7 +137,7 @@ def most_missed(crashes: Iterable[Missed]) -> list[tuple[MissedModule, int]]:
     """Return each symbol file that may exist, and the number of crashes that missed it, the most missed first."""
     counts: Counter[MissedModule] = Counter()
     for _, files in crashes:
-        counts.update({file for file in files if file.has_debug_id})
+        counts.update({file for file in files if file.may_exist})
     return sorted(counts.items(), key=lambda item: (-item[1], _order(item[0])))
 
 

@@ -76,7 +76,7 @@ def _missed(source: MissingSymbolsSource, since: date) -> dict[str, set[SymbolFi
 
 def _wanted(files: list[MissedModule]) -> Iterator[SymbolFileID]:
     for file in files:
-        if not file.has_debug_id:
+        if not file.may_exist:
             continue
         try:
             yield SymbolFileID.of(file.debug_file, file.debug_id)

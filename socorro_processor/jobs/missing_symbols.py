@@ -57,7 +57,7 @@ def _write(work: Work, source: MissingSymbolsSource, day: date, path: Path) -> t
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(MissedModule._fields)
         for symbol_file in source.missing_symbols_of(day):
-            if not symbol_file.has_debug_id:
+            if not symbol_file.may_exist:
                 continue
             # Names come from strangers, and many programs take a line end within a field for a new row.
             if not any(_NOT_IN_A_LINE.search(part or "") for part in symbol_file):

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 from socorro_processor.report.other_fields import other_fields
 from socorro_processor.report.sent_signals import is_sent_signal
 from socorro_processor.report.symbol_places import SymbolPlaces
+from socorro_processor.report.walk_statuses import walk_problem, was_without_dump
 from socorro_processor.report.walked_dump import WalkedDump
 from socorro_processor.rules.dates_and_times import CRASH_DATE_UNKNOWN, CRASH_TIME_MISSING
 from socorro_processor.untrusted import hex_of, joined, list_of, mapping_of, mappings_of, moment_of, plain, text_of
@@ -29,6 +30,7 @@ _EMPTY_SIGNATURES = {
     "EMPTY: no crashing thread identified": "the stackwalker named no crashing thread for a signature",
     "EMPTY: no frame data available": "the crashing thread has no frame for a signature",
 }
+_NOTHING_TO_SIGN = "there is no stack to make a signature from"
 # These signatures are made from thread 0, whichever thread crashed.
 _HANG_PREFIXES = ("shutdownhang |", "chromehang |")
 _NEAR_NULL = re.compile("0x[0-9a-f]{1,5}")
@@ -54,7 +56,10 @@ class ReportedDump(NamedTuple):
     """None for the main dump."""
     walked: WalkedDump | None
     """None if there is no output of the stackwalker."""
-    status: str
+    problem: str
+    """Why the walk failed; empty if it did not, or nothing is known of it."""
+    without_dump: bool = False
+    """True if the crash came without this dump."""
     is_hang: bool = False
     """True if the signature is made from thread 0, whichever thread crashed."""
 
@@ -72,12 +77,15 @@ class CrashReport:
         self.crash = crash
         self.crash_id = text_of(crash, "uuid")
         self.file = plain(file)
-        self._signature = text_of(crash, "signature")
+        self.signature = text_of(crash, "signature")
+        """Empty if there is none."""
         self._annotations = annotations
-        self.advice = list(
-            places.advice_for_file(file) if file else places.advice_for_crash(self.crash_id or "CRASH_ID")
-        )
-        """Lines that tell how to get symbols that the crash lacks."""
+        self.advice = places.advice_for_file(file) if file else places.advice_for_crash(self.crash_id or "CRASH_ID")
+        """How to get symbols that the crash lacks."""
+        self.is_on_server = bool(places.server)
+        status = text_of(crash, "mdsw_status_string")
+        self._without_dump = was_without_dump(status, self._notes())
+        self._walk_problem = walk_problem(status, without_dump=self._without_dump)
 
     def facts(self) -> Iterator[Fact]:
         """Yield the facts about the crash as a whole."""
@@ -85,19 +93,17 @@ class CrashReport:
         yield Fact("crash", self.crash_id or "(without an id)")
         if self.file:
             yield Fact("minidump", f"{self.file} (not saved)")
-        yield Fact("signature", self._signature or "(none)", "title")
+        yield Fact("signature", self.signature or "(none)", "title")
         for beginning, meaning in _EMPTY_SIGNATURES.items():
-            if self._signature.startswith(beginning):
-                yield Fact("", meaning, "remark")
+            if self.signature.startswith(beginning):
+                yield Fact("", _NOTHING_TO_SIGN if self._walk_problem else meaning, "remark")
         original = text_of(crash, "original_signature")
-        if original not in ("", self._signature):
+        if original not in ("", self.signature):
             yield Fact("made from", original)
         earlier = text_of(crash, "earlier_signature")
-        if earlier not in ("", self._signature):
+        if earlier not in ("", self.signature):
             yield Fact("changed from", earlier)
-        build, os_name, os_pretty_name, status = (
-            text_of(crash, key) for key in ("build", "os_name", "os_pretty_version", "mdsw_status_string")
-        )
+        build, os_name, os_pretty_name = (text_of(crash, key) for key in ("build", "os_name", "os_pretty_version"))
         name = joined(" ", text_of(crash, "product"), text_of(crash, "version"))
         pretty = os_pretty_name not in ("", os_name) and f"({os_pretty_name})"
         facts = {
@@ -122,8 +128,8 @@ class CrashReport:
                 yield Fact(label, value, "reason" if label == "reason" else "")
         failures = joined(
             "; ",
-            crash.get("success") is not True and "not all rules ran; the notes say why",
-            status not in ("", "OK") and f"the stackwalker reports {status}",
+            self._walk_problem,
+            crash.get("success") is not True and "not all rules ran, and the notes say why",
         )
         yield Fact("result", f"failed: {failures}", "failure") if failures else Fact("result", "success")
 
@@ -134,7 +140,8 @@ class CrashReport:
     def dumps(self) -> Iterator[ReportedDump]:
         """Yield the main dump, unless the crash is only one of Java, and further dumps."""
         if not self.crash.get("java_stack_trace") or mapping_of(self.crash, "json_dump"):
-            yield _dump(None, self.crash)._replace(is_hang=self._signature.startswith(_HANG_PREFIXES))
+            main = _dump(None, self.crash, without_dump=self._without_dump)
+            yield main._replace(is_hang=self.signature.startswith(_HANG_PREFIXES))
         for name in list_of(self.crash, "additional_minidumps"):
             yield _dump(plain(name), mapping_of(self.crash, name))
 
@@ -154,10 +161,11 @@ class CrashReport:
         return notes.split("; ") if isinstance(notes, str) else list_of(notes)
 
 
-def _dump(name: str | None, dump: Mapping[str, Any]) -> ReportedDump:
+def _dump(name: str | None, dump: Mapping[str, Any], *, without_dump: bool = False) -> ReportedDump:
     """Return a dump; ``dump`` is the crash itself, or its entry for a further dump."""
     json_dump = mapping_of(dump, "json_dump")
-    return ReportedDump(name, WalkedDump(json_dump) if json_dump else None, text_of(dump, "mdsw_status_string"))
+    problem = walk_problem(text_of(dump, "mdsw_status_string"), without_dump=without_dump)
+    return ReportedDump(name, WalkedDump(json_dump) if json_dump else None, problem, without_dump)
 
 
 def _address(crash: Mapping[str, Any]) -> str:

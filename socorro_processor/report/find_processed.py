@@ -21,11 +21,13 @@ def find_processed(
     note: Note,
     *,
     redacted: bool = False,
+    on_terminal: bool = True,
 ) -> ProcessedCrash:
     """Return the processed crash from the first store that has it. Raises CrashStorageError if none has.
 
     ``stores`` are functions that open the stores; none is opened after one that has the crash. ``note`` receives the
-    failures of the stores before it. The error is CrashIDNotFound only if every store could be asked.
+    failures of the stores before it. The error is CrashIDNotFound only if every store could be asked; ``on_terminal``,
+    it names the command that may help.
     """
     failures: dict[str, CrashStorageError] = {}
     searched: dict[str, None] = {}
@@ -46,7 +48,9 @@ def find_processed(
         for reason in failures:
             note(reason)
         return crash
-    reasons = list(failures) or [f"if the source store has its raw crash, `socorro process {crash_id}` makes one"]
+    reasons = list(failures)
+    if not reasons and on_terminal:
+        reasons = [f"if the source store has its raw crash, `socorro process {crash_id}` makes one"]
     places = f" in {', '.join(searched)}" if searched else ""
     message = "; ".join([f"no processed crash {crash_id} was found{places}", *reasons])
     if not failures:

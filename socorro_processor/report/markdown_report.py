@@ -39,8 +39,7 @@ def markdown_report(report: CrashReport, address: str = "") -> str:
 
 def _parts(report: CrashReport) -> Iterator[str]:
     """Yield the paragraphs, the title first."""
-    signature = next(fact.value for fact in report.facts() if fact.kind == "title")
-    yield f"### {_code(signature)}"
+    yield f"### {_code(report.signature)}" if report.signature else "### Crash without a signature"
     yield _fenced(line.plain for line in facts(report, None))
     if java := report.java_stack():
         yield "**Java stack**"
@@ -82,8 +81,7 @@ def _thread(title: str, thread: Thread) -> Iterator[str]:
     yield f"**{_code(f'{title}: {sentences.count_of_frames(thread)}')}**"
     if thread.frames:
         yield _fenced(line.plain for line in excerpt(stack(thread, None)))
-    if doubtful := sentences.guesses(thread):
-        yield doubtful
+    yield from filter(None, (sentences.guesses(thread), sentences.places(thread)))
 
 
 def _bounded(lines: Iterable[str]) -> list[str]:

@@ -16,6 +16,7 @@ from rich.text import Text
 from socorro_processor.layout import LONGEST_LINE, Row, excerpt, field, section, table, titles
 from socorro_processor.report import sentences
 from socorro_processor.report.crash_report import CrashReport
+from socorro_processor.report.symbol_places import Advice
 from socorro_processor.report.walked_dump import GUESSED, INLINED, Fold, Frame, Thread, WalkedDump, folded
 
 # The part of a terminal's width that a column takes at most; 0 for the column that takes the rest.
@@ -65,7 +66,7 @@ def _lines(report: CrashReport, width: int | None, shown: Shown) -> Iterator[Tex
         yield Text(f"\nDump {dump.name}", "bold") if dump.name is not None else Text()
         if dump.walked is None:
             yield Text(sentences.no_stack(dump), "yellow")
-            if not report.file:
+            if not (report.file or report.is_on_server or dump.without_dump):
                 yield Text(sentences.to_look_at_the_dump(report))
             continue
         yield from _crashing_thread(dump.walked, report.advice, width, shown)
@@ -89,7 +90,7 @@ def stack(thread: Thread, width: int | None) -> list[Text]:
     return list(table(rows, _FRAME_SHARES, width))
 
 
-def _crashing_thread(dump: WalkedDump, advice: list[str], width: int | None, shown: Shown) -> Iterator[Text]:
+def _crashing_thread(dump: WalkedDump, advice: Advice | None, width: int | None, shown: Shown) -> Iterator[Text]:
     """Yield the stack of the crashing thread and the symbols that it lacks, or that no thread was named."""
     thread = dump.crashing_thread
     if thread is None:
@@ -100,7 +101,7 @@ def _crashing_thread(dump: WalkedDump, advice: list[str], width: int | None, sho
     if lacking:
         yield Text(lacking, "yellow")
         yield from (Text(f"  {name}") for name in names)
-        yield from map(Text, advice)
+        yield from map(Text, advice.lines() if advice else ())
     if shown.registers:
         yield from section(REGISTERS, _registers(thread.registers), None)
 
@@ -111,6 +112,8 @@ def _thread(title: str, thread: Thread, width: int | None, shown: Shown) -> Iter
     yield from lines if shown.all_lines else excerpt(lines)
     if doubtful := sentences.guesses(thread):
         yield Text(doubtful, "yellow")
+    if places := sentences.places(thread):
+        yield Text(places, "dim")
 
 
 def _frame_row(frame: Frame | Fold, width: int | None) -> Row:
@@ -152,7 +155,7 @@ def _modules_in_short(dump: WalkedDump) -> Iterator[Text]:
 
 
 def _modules(dump: WalkedDump, width: int | None) -> Iterator[Text]:
-    yield Text("\nModules (symbols: no if no frame asked for them)", "bold")
+    yield Text("\nModules (symbols: no if no frame asked for them, or nobody has them)", "bold")
     rows = [titles(("module", "version", "debug id", "symbols"))]
     for each in dump.modules:
         symbols = (each.symbols, "" if each.symbols in ("yes", "no") else "yellow")

@@ -29,9 +29,16 @@ def guesses(thread: Thread) -> str:
     return f"{GUESSED}: doubtful, guessed by scanning the stack ({thread.guessed} of {thread.count} frames)"
 
 
+def places(thread: Thread) -> str:
+    """Return how to read frames without a function; empty if there are none."""
+    number = sum(frame.is_place for frame in thread.frames)
+    if not number:
+        return ""
+    return f"module@0x...: a place in a module, where no symbols name a function ({number} of {thread.count} frames)"
+
+
 def no_stack(dump: ReportedDump) -> str:
-    status = dump.status or "no status: there was no dump, or it was not walked"
-    return f"No stack: there is no output of the stackwalker ({status})."
+    return f"No stack: {dump.problem or 'there was no minidump, or it was not walked'}."
 
 
 def no_crashing_thread(dump: WalkedDump, hint: str = "") -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 
+from socorro_processor.kernel_modules import PATTERN as KERNEL_MODULES
 from socorro_processor.report.walked_dump import Frame
 
 _LINUX = (
-    r"linux-(?:gate|vdso)\.so.*",
+    KERNEL_MODULES,
     r"ld-(?:linux.*|musl.*|[\d.]+)\.so.*",
     r"lib(?:c|m|dl|rt|pthread|util|resolv|nss_\w+)(?:-[\d.]+)?\.so.*",
     r"lib(?:stdc\+\+|gcc_s|c\+\+|c\+\+abi|unwind)\.so.*",

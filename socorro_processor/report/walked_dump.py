@@ -17,6 +17,8 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
 
+from socorro_processor.kernel_modules import is_of_kernel
+from socorro_processor.signature.normal_form.function import placeholder_module
 from socorro_processor.stackwalk.deep_stacks import is_cut, is_cut_mark
 from socorro_processor.untrusted import hex_of, joined, list_of, mapping_of, mappings_of, plain, text_of, value_of
 
@@ -25,10 +27,16 @@ _LONGEST_ROUND = 8  # frames of a round of a recursion that is folded
 _SHOWN_ROUNDS = 2
 
 GUESSED, INLINED = "scan?", "inlined"
+NO_SYMBOLS, CORRUPT_SYMBOLS = "no symbols", "corrupt symbols"
+NO_NAME = "no name"
+"""The symbols of its module were found, and name no function there."""
+OF_KERNEL = "of the kernel"
+"""Nobody has symbols of its module."""
 # Words for how a frame was found, if the stackwalker's own is too long or unclear.
 _TRUST = {"frame_pointer": "fp", "scan": GUESSED, "cfi_scan": GUESSED, "none": "?"}
 _MAXIMUM_REGISTERS = 200
 _OF_MODULE = ("filename", "version", "debug_file", "debug_id", "code_id", "base_addr", "end_addr")
+_TO_BE_MENDED = (NO_SYMBOLS, CORRUPT_SYMBOLS)
 _SYMBOLS = {"missing_symbols": "missing", "corrupt_symbols": "corrupt", "loaded_symbols": "yes"}
 # hg:hg.mozilla.org/mozilla-central:dom/media/Decoder.cpp:4f1c0a
 _IN_REPOSITORY = re.compile(r"(?:git|hg|s3|svn):[^:]*:([^:]*)(?::.*)?", re.DOTALL)
@@ -41,15 +49,21 @@ class Frame(NamedTuple):
     trust: str
     """How the frame was found; ``GUESSED`` if it may not be one, ``INLINED`` for an inlined function."""
     function: str
-    """The function or, if no symbols name it, the place in the module."""
+    """The function or, if no symbols name it, the place in the module as signatures have it: ``libc.so.6@0x891f4``."""
     source: str
     """``file:line``; the file is a path in its repository, or the last three parts of another path."""
     module: str
     symbol_problem: str
-    """Why the function has no name, in a word; empty if there are symbols for its module."""
+    """Why the function has no name, in words: ``NO_SYMBOLS``, ``CORRUPT_SYMBOLS``, ``NO_NAME``, ``OF_KERNEL``; empty
+    if it has one, or nothing is known of it."""
     path: str = ""
     """The source file as the symbols name it."""
     line: str = ""
+
+    @property
+    def is_place(self) -> bool:
+        """True if no symbols name the function, and ``function`` is a place in the module."""
+        return bool(self.module) and self.function.startswith(f"{self.module}@")
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -97,7 +111,7 @@ class Module(NamedTuple):
     debug_file: str
     debug_id: str
     symbols: str
-    """``yes``, ``missing`` or ``corrupt``; ``no`` if no frame asked for them."""
+    """``yes``, ``missing`` or ``corrupt``; ``no`` if no frame asked for them, or nobody has them."""
     code_id: str = ""
     begin: str = ""
     """The address of its first byte."""
@@ -130,7 +144,7 @@ class WalkedDump:
     def modules_without_symbols(self) -> tuple[list[Module], int]:
         """Return the modules on the crashing thread's stack that lack symbols, and the number of all modules there."""
         frames = [frame for frame in (self.crashing_thread.frames if self.crashing_thread else ()) if frame.module]
-        lacking = dict.fromkeys(frame.module for frame in frames if frame.symbol_problem)
+        lacking = dict.fromkeys(frame.module for frame in frames if frame.symbol_problem in _TO_BE_MENDED)
         modules = [self._by_name.get(name, Module(name, "", "", "", "no")) for name in lacking]
         return modules, len({frame.module for frame in frames})
 
@@ -162,10 +176,14 @@ class WalkedDump:
         yield Frame(number, trust, _function(frame), _source(frame), module, problem, *_path_and_line(frame))
 
     def _symbol_problem(self, frame: Mapping[str, Any], name: str) -> str:
-        symbols = self._by_name[name].symbols if name in self._by_name else "no"
-        if not name or not (frame.get("missing_symbols") is True or symbols in ("missing", "corrupt")):
+        if not name:
             return ""
-        return "corrupt symbols" if symbols == "corrupt" else "no symbols"
+        if is_of_kernel(name):
+            return "" if text_of(frame, "function") else OF_KERNEL
+        symbols = self._by_name[name].symbols if name in self._by_name else "no"
+        if frame.get("missing_symbols") is True or symbols in ("missing", "corrupt"):
+            return CORRUPT_SYMBOLS if symbols == "corrupt" else NO_SYMBOLS
+        return NO_NAME if _has_placeholder(frame) else ""
 
 
 def folded(frames: Sequence[Frame]) -> Iterator[Frame | Fold]:
@@ -208,13 +226,20 @@ def _crashing_thread(
 
 
 def _function(frame: Mapping[str, Any]) -> str:
-    if function := text_of(frame, "function"):
+    module = text_of(frame, "module")
+    if (function := text_of(frame, "function")) and not (module and _has_placeholder(frame)):
         return function
-    if module := text_of(frame, "module"):
-        return joined(" + ", module, hex_of(frame, "module_offset"))
+    if module:
+        return joined("@", module, hex_of(frame, "module_offset"))
     unloaded = [text_of(module, "module") for module in mappings_of(frame, "unloaded_modules")]
     where = f"unloaded: {', '.join(unloaded[:_NAMED_MODULES])}" if unloaded else "in no module"
     return f"{hex_of(frame, 'offset') or '?'} ({where})"
+
+
+def _has_placeholder(frame: Mapping[str, Any]) -> bool:
+    """Return True if symbols have only a placeholder for the function, such as ``<unknown in libc.so.6>``."""
+    function = frame.get("function")
+    return isinstance(function, str) and placeholder_module(function) is not None
 
 
 def _source(frame: Mapping[str, Any]) -> str:
@@ -237,4 +262,6 @@ def _registers(frame: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _module(module: Mapping[str, Any]) -> Module:
     symbols = next((word for key, word in _SYMBOLS.items() if module.get(key) is True), "no")
     name, version, file, debug_id, code_id, begin, end = (text_of(module, key) for key in _OF_MODULE)
+    if symbols == "missing" and is_of_kernel(name):
+        symbols = "no"
     return Module(name, version, file, debug_id, symbols, code_id, begin, end)

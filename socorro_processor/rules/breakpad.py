@@ -30,7 +30,7 @@ from socorro_processor.serialization import encode
 from socorro_processor.stackwalk.command_line import CommandLine
 from socorro_processor.stackwalk.different_walks import MAXIMUM_NUMBER, MAXIMUM_TOTAL, DifferentWalks
 from socorro_processor.stackwalk.dump_walker import Dump, DumpWalk, DumpWalker
-from socorro_processor.stackwalk.result import OUTCOMES, StackwalkResult, empty_minidump_result
+from socorro_processor.stackwalk.result import NO_MINIDUMP, OUTCOMES, StackwalkResult, empty_minidump_result
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, ENFORCED, FIELDS, OWN, STOCK, Stackwalker
 from socorro_processor.symbols.supplier import SymbolSupplier
 
@@ -312,7 +312,7 @@ class BreakpadStackwalkerRule2015(Rule):
         main = self.config.dump_field
         crash.processed["additional_minidumps"] = []
         if main not in crash.dumps:
-            crash.note(f"there is no minidump ({main})")
+            crash.note(f"{NO_MINIDUMP} ({main})")
             METRICS.increment("stackwalk.no_minidump")
             crash.processed.update(StackwalkResult().as_processed())
         output_left = self.config.output_limit

@@ -27,7 +27,7 @@ def missed_in_stack(processed: Mapping[str, Any]) -> list[str]:
     in_stack = {each.rpartition("/")[2].casefold() for each in modules[:_LONGEST_LIST].split(_SEPARATOR)}
     missed = []
     for module in missed_modules(dict(processed)):
-        if module.has_debug_id and module.debug_id.casefold() in in_stack:
+        if module.may_exist and module.debug_id.casefold() in in_stack:
             try:
                 missed.append(item_of(SymbolFileID.of(module.debug_file, module.debug_id)))
             except ValueError:  # a name that no store of symbols can have

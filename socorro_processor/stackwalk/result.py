@@ -16,6 +16,8 @@ OUTPUT_TOO_LARGE = "OutputTooLarge"
 TIMED_OUT = "TimedOut"
 EMPTY_MINIDUMP = "EmptyMinidump"
 """The status of an empty dump, which is not walked."""
+NO_MINIDUMP = "there is no minidump"
+"""The beginning of the note on a crash that came without its main dump; its status is ``UNKNOWN_ERROR``."""
 
 _MINIDUMP_STACKWALK_ERRORS = (
     "CodeViewReadFailure DataError FileNotFound HeaderMismatch IoError MemoryReadFailure MinidumpReadError "

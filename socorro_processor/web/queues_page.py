@@ -18,6 +18,7 @@ from socorro_processor.crashqueue.status import QueueStatus
 from socorro_processor.errors import CrashQueueError, InvalidCrashID
 from socorro_processor.machine.disk_space import in_words
 from socorro_processor.web.component_checks import CheckResult
+from socorro_processor.web.moments import moment_text
 from socorro_processor.web.once import Once, Outcome
 from socorro_processor.web.quantities import age_words
 from socorro_processor.web.queue_sources import QueueSources
@@ -213,7 +214,7 @@ def _queue_view(status: QueueStatus) -> QueueView:
                 crash.crash_id,
                 _path_of(crash.crash_id),
                 crash.queue,
-                crash.since.strftime("%Y-%m-%d %H:%M:%S") if crash.since else "?",
+                moment_text(crash.since) if crash.since else "?",
                 crash.process or "?",
                 status.why(crash),
             )

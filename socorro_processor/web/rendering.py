@@ -21,6 +21,7 @@ from markupsafe import Markup, escape
 from socorro_processor import __version__
 from socorro_processor.untrusted import plain
 from socorro_processor.web.line_breaks import breakable
+from socorro_processor.web.moments import moment_text, with_moments
 from socorro_processor.web.notices import Notice
 from socorro_processor.web.symbols_address import symbols_address
 
@@ -62,7 +63,9 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters.update(sentence=sentence, breakable=breakable)
+        self._environment.filters.update(
+            sentence=sentence, breakable=breakable, moment=moment_text, with_moments=with_moments
+        )
         self._environment.globals.update(
             navigation=tuple(navigation),
             notices=notices,

@@ -35,16 +35,19 @@ class Download(NamedTuple):
     content: bytes
 
 
-def report_text(sources: ReportSources, word: str, viewer: Viewer) -> Iterator[str]:
-    """Return the lines of the whole report, as ``socorro show --all-threads --modules --registers`` has them."""
-    report = _report(sources, crash_id_in(word), viewer)
+def report_text(sources: ReportSources, word: str, viewer: Viewer, origin: str = "") -> Iterator[str]:
+    """Return the lines of the whole report, as ``socorro show --all-threads --modules --registers`` has them.
+
+    ``origin`` is the beginning of this server's addresses, for what a reader can do about missing symbols.
+    """
+    report = _report(sources, crash_id_in(word), viewer, origin)
     return plain_report(report, Shown(all_threads=True, modules=True, registers=True, all_lines=True))
 
 
 def report_markdown(sources: ReportSources, word: str, viewer: Viewer, origin: str = "") -> str:
     """Return the report for a bug; ``origin`` is the beginning of this server's addresses, for a link."""
     crash_id = crash_id_in(word)
-    return markdown_report(_report(sources, crash_id, viewer), origin and f"{origin}{report_path(crash_id)}")
+    return markdown_report(_report(sources, crash_id, viewer, origin), origin and f"{origin}{report_path(crash_id)}")
 
 
 def processed_json(sources: ReportSources, word: str, viewer: Viewer) -> Download:
@@ -74,9 +77,9 @@ def dump_download(sources: ReportSources, word: str, name: str) -> Download:
     return Download(f"{crash_id}.{name}{ending}", BINARY, dump)
 
 
-def _report(sources: ReportSources, crash_id: str, viewer: Viewer) -> CrashReport:
+def _report(sources: ReportSources, crash_id: str, viewer: Viewer, origin: str) -> CrashReport:
     processed = sources.processed(crash_id, redacted=not viewer.sees_protected)
-    return CrashReport(processed, places=sources.places)
+    return CrashReport(processed, places=sources.places_for(viewer, origin))
 
 
 def _ascii(crash: ProcessedCrash | RawCrash) -> bytes:

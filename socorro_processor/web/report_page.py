@@ -50,10 +50,13 @@ class Answer(NamedTuple):
     html: str
 
 
-def report_page(pages: Pages, sources: ReportSources, word: str, viewer: Viewer, *, is_queued: bool = False) -> Answer:
+def report_page(
+    pages: Pages, sources: ReportSources, word: str, viewer: Viewer, *, origin: str = "", is_queued: bool = False
+) -> Answer:
     """Return the page of the crash whose id is ``word``, or one that says why there is none.
 
-    ``is_queued``: the crash was just queued again, and the page says so.
+    ``origin`` is the beginning of this server's addresses. ``is_queued``: the crash was just queued again, and the
+    page says so.
     """
     warnings: list[str] = []
     try:
@@ -69,7 +72,7 @@ def report_page(pages: Pages, sources: ReportSources, word: str, viewer: Viewer,
     except CrashStorageError as error:
         return failure_page(pages, error)
     removed = _dumps_removed(sources, crash_id)
-    report = CrashReport(processed, places=sources.places)
+    report = CrashReport(processed, places=sources.places_for(viewer, origin))
     signature = processed.get("signature")
     around = Surroundings(
         sources.links,
@@ -140,12 +143,12 @@ def _waiting_page(pages: Pages, crash_id: str, raw: RawCrash) -> Answer:
     """Return the page of a crash that was received and is not processed yet; it loads itself again."""
     program = joined(" ", text_of(raw, "ProductName"), text_of(raw, "Version"))
     words = [
-        f"Crash {crash_id}{program and f' of {program}'} was received, and is not processed yet. This page loads "
-        "itself again every few seconds.",
-        "If that takes longer than a minute: `socorro queue status` shows what waits, and the processor's log what "
-        f"went wrong. `socorro process {crash_id}` processes it now.",
+        f"The crash{program and f' of {program}'} was received. This page loads itself again every few seconds, until "
+        "it is processed.",
+        "If that takes longer than a minute, the page of the queues says what waits, and what went wrong.",
     ]
-    return message_page(pages, 200, "Waiting to be processed", words, reload_after=5)
+    title = f"Crash {crash_id} is not processed yet"
+    return message_page(pages, 200, title, words, links=[("Queues", "/queues")], reload_after=5)
 
 
 def _annotations(sources: ReportSources, crash_id: str) -> tuple[RawCrash | None, str]:

@@ -55,7 +55,9 @@ class _ReportRoutes:
     def page(self, request: Request) -> Response:
         viewer = replace(self._viewer, csrf_token=getattr(request.state, "csrf_token", ""))
         is_queued = request.url.query == QUEUED
-        answer = report_page(self._pages, self._sources, _word(request), viewer, is_queued=is_queued)
+        answer = report_page(
+            self._pages, self._sources, _word(request), viewer, origin=_origin(request), is_queued=is_queued
+        )
         return HTMLResponse(answer.html, answer.status)
 
     def reprocess(self, request: Request) -> Response:
@@ -72,11 +74,10 @@ class _ReportRoutes:
         return RedirectResponse(f"{report_path(crash_id)}?{QUEUED}", 303)
 
     def text(self, request: Request) -> Response:
-        return _text(lambda: "".join(report_text(self._sources, _word(request), self._viewer)))
+        return _text(lambda: "".join(report_text(self._sources, _word(request), self._viewer, _origin(request))))
 
     def markdown(self, request: Request) -> Response:
-        origin = str(request.base_url).rstrip("/")
-        return _text(lambda: report_markdown(self._sources, _word(request), self._viewer, origin), MARKDOWN)
+        return _text(lambda: report_markdown(self._sources, _word(request), self._viewer, _origin(request)), MARKDOWN)
 
     def processed(self, request: Request) -> Response:
         return _download(lambda: processed_json(self._sources, _word(request), self._viewer))
@@ -100,6 +101,11 @@ def _static(request: Request) -> Response:
 def _word(request: Request) -> str:
     word: str = request.path_params["word"]
     return word
+
+
+def _origin(request: Request) -> str:
+    """Return the beginning of this server's addresses, as the request named it."""
+    return str(request.base_url).rstrip("/")
 
 
 def _text(make: Callable[[], str], content_type: str = "text/plain; charset=utf-8") -> Response:

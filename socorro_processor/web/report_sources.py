@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from socorro_processor.configuration import DotDict
@@ -52,6 +52,10 @@ class ReportSources:
     signature_path: Callable[[str], str] | None = None
     """Returns the address of the page of a signature; None if crashes cannot be searched."""
 
+    def places_for(self, viewer: Viewer, origin: str) -> SymbolPlaces:
+        """Return where symbols are, for a reader of this server, whose addresses begin with ``origin``."""
+        return replace(self.places, server=origin, reprocesses=viewer.reprocesses)
+
     @property
     def has_search(self) -> bool:
         return self.signature_path is not None
@@ -78,7 +82,7 @@ class ReportSources:
 
     def processed(self, crash_id: str, note: Note = ignore, *, redacted: bool) -> ProcessedCrash:
         """Return a processed crash. Raises CrashStorageError; ``note`` receives the failures of one of the stores."""
-        return find_processed(crash_id, self._stores(), note, redacted=redacted)
+        return find_processed(crash_id, self._stores(), note, redacted=redacted, on_terminal=False)
 
     def raw(self, crash_id: str, *, redacted: bool) -> RawCrash:
         """Return the annotations of a crash. Raises CrashStorageError."""

@@ -11,10 +11,12 @@ from socorro_processor.layout import counted
 from socorro_processor.report import sentences
 from socorro_processor.report.crash_report import CrashReport, Fact, ReportedDump
 from socorro_processor.report.source_links import SourceLinks
+from socorro_processor.report.symbol_places import Advice
 from socorro_processor.report.walked_dump import Frame, Module
 from socorro_processor.search.base import Neighbours
 from socorro_processor.untrusted import text_of
 from socorro_processor.web.fact_links import LinkedFact, linked_fact, module_search, modules_in_stack
+from socorro_processor.web.moments import with_moments
 from socorro_processor.web.report_sources import report_path
 from socorro_processor.web.stack_view import FrameName, OtherThreads, StackViewer, ThreadView
 from socorro_processor.web.symbols_address import symbols_address
@@ -27,12 +29,18 @@ _MAXIMUM_JAVA_LINES = 500
 _LONGEST_LINE = 1000  # characters
 _LONGEST_FACT = 2000  # characters
 
+_JAVA_LINES_AT_FIRST = 100
+_NO_SIGNATURE = "Crash without a signature"
+
+_TIMES = ("crashed", "submitted", "processed")
 _GROUPS = (
     ("What", ("reason", "address", "instruction", "assertion", "abort message", "crash reason", "classified")),
     ("Where", ("product", "process", "system", "CPU", "app notes")),
-    ("When", ("crashed", "submitted", "processed", "result")),
+    ("When (UTC)", (*_TIMES, "result")),
 )
 """The groups of facts, and the labels of those in each; the others stand first, in the order of the report."""
+_MEANING = "meaning"
+"""The label of what a signature means, which has none in a terminal."""
 _IN_TITLE = ("crash", "signature", "changed from")
 """The facts that the head of the page says in its own way."""
 
@@ -63,19 +71,22 @@ class ReportView:
     crash_id: str
     title: str
     """The title of the page, for a browser's tab."""
-    signature: str
+    heading: str
+    """The signature, or that there is none."""
     signature_path: str
     changed_from: str
     warnings: list[str]
     facts: list[tuple[str, list[LinkedFact]]]
     neighbours: Neighbours
     java: list[str]
+    java_folded: list[str]
+    """The lines that are folded away."""
     java_left_out: str
     dumps: list[DumpView]
     has_main_dump: bool
     """False for a crash of Java only."""
     dumps_left_out: str
-    advice: list[str]
+    advice: Advice | None
     why: WhyView | None
     annotations: ValuesView
     annotations_problem: str
@@ -108,13 +119,13 @@ class Surroundings(NamedTuple):
 
 def report_view(report: CrashReport, crash_id: str, around: Surroundings) -> ReportView:
     facts = list(report.facts())
-    signature = next(fact.value for fact in facts if fact.kind == "title")
+    heading = report.signature or _NO_SIGNATURE
     dumps = list(report.dumps())
     java = report.java_stack()
     return ReportView(
         crash_id=crash_id,
-        title=f"{_cut(signature, 100)} - {text_of(report.crash, 'product') or 'crash'} {crash_id[:8]}",
-        signature=_cut(signature, _LONGEST_FACT),
+        title=f"{_cut(heading, 100)} - {text_of(report.crash, 'product') or 'crash'} {crash_id[:8]}",
+        heading=_cut(heading, _LONGEST_FACT),
         signature_path=around.signature_path,
         changed_from=_cut(next((fact.value for fact in facts if fact.label == "changed from"), ""), _LONGEST_FACT),
         warnings=[*around.warnings, *_warnings(report)],
@@ -123,12 +134,13 @@ def report_view(report: CrashReport, crash_id: str, around: Surroundings) -> Rep
             for title, group in _groups(facts)
         ],
         neighbours=around.neighbours,
-        java=[_cut(line, _LONGEST_LINE) for line in java[:_MAXIMUM_JAVA_LINES]],
+        java=[_cut(line, _LONGEST_LINE) for line in java[:_JAVA_LINES_AT_FIRST]],
+        java_folded=[_cut(line, _LONGEST_LINE) for line in java[_JAVA_LINES_AT_FIRST:_MAXIMUM_JAVA_LINES]],
         java_left_out=_more(len(java) - _MAXIMUM_JAVA_LINES, "more line"),
         dumps=[_dump(number, dump, report, around) for number, dump in enumerate(dumps[:_MAXIMUM_DUMPS])],
         has_main_dump=any(dump.name is None for dump in dumps),
         dumps_left_out=_more(len(dumps) - _MAXIMUM_DUMPS, "more dump"),
-        advice=report.advice,
+        advice=None if around.dumps_removed else report.advice,
         why=around.why,
         annotations=around.annotations,
         annotations_problem=around.annotations_problem,
@@ -150,11 +162,16 @@ def _warnings(report: CrashReport) -> Iterator[str]:
 
 def _groups(facts: list[Fact]) -> Iterator[tuple[str, list[Fact]]]:
     named = {label for _, labels in _GROUPS for label in labels}.union(_IN_TITLE)
-    shown = [fact._replace(value=_cut(fact.value, _LONGEST_FACT)) for fact in facts]
+    shown = [fact._replace(value=_shown(fact)) for fact in facts]
     others = tuple({fact.label for fact in shown}.difference(named))
-    for title, labels in (("", others), *_GROUPS):
-        if group := [fact for fact in shown if fact.label in labels]:
+    for title, labels in (("Signature", others), *_GROUPS):
+        if group := [fact._replace(label=fact.label or _MEANING) for fact in shown if fact.label in labels]:
             yield title, group
+
+
+def _shown(fact: Fact) -> str:
+    value = _cut(fact.value, _LONGEST_FACT)
+    return with_moments(value) if fact.label in _TIMES else value
 
 
 def _dump(number: int, dump: ReportedDump, report: CrashReport, around: Surroundings) -> DumpView:

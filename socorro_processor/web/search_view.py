@@ -13,11 +13,12 @@ from socorro_processor.search.filters import LONGEST_VALUE, Filter, read_filter
 from socorro_processor.search.searchable import ALIASES, DATE, SearchableField
 from socorro_processor.search.value_text import value_text
 from socorro_processor.web.address import Address, signature_address
+from socorro_processor.web.moments import moment_text
 from socorro_processor.web.report_sources import report_path
 from socorro_processor.web.search_address import FACETS
 
 _TITLES: Mapping[str, str] = {
-    DATE: "submitted",
+    DATE: "submitted (UTC)",
     "os_name": "system",
     "release_channel": "channel",
     "process_type": "process",
@@ -115,7 +116,7 @@ def rows_of(
         cells = []
         for name in columns:
             value = crash.fields.get(name)
-            text = f"{value:%Y-%m-%d %H:%M}" if name == DATE and value is not None else _cut(value_text(value), name)
+            text = moment_text(value) if isinstance(value, datetime) else _cut(value_text(value), name)
             link = ""
             if name == "signature" and isinstance(value, str) and 0 < len(value) <= LONGEST_VALUE:
                 link = signature_address(value, like)

@@ -17,6 +17,7 @@ from socorro_processor.search.signature_counts import NewestCrashes, Standing
 from socorro_processor.web.address import Address
 from socorro_processor.web.bar_chart import MOST_SERIES, BarChart, Series, day_chart
 from socorro_processor.web.filter_bar import FilterBar, filter_bar
+from socorro_processor.web.moments import moment_text
 from socorro_processor.web.report_sources import report_path
 from socorro_processor.web.signature_badges import Badge, SignatureFacts, badges
 from socorro_processor.web.signature_history import Return
@@ -335,7 +336,7 @@ def _text(crash: FoundCrash, name: str) -> str:
 
 def _moment(crash: FoundCrash) -> str:
     moment = crash.fields.get(DATE)
-    return f"{moment:%Y-%m-%d %H:%M}" if isinstance(moment, datetime) else ""
+    return moment_text(moment) if isinstance(moment, datetime) else ""
 
 
 def _uptime(seconds: Any) -> str:

@@ -21,6 +21,10 @@ _FEWEST_ROWS = 8
 """Rows of another thread, however many threads there are."""
 _SHORTEST_RUN = 4
 """System frames that are worth folding away."""
+_SHOWN_AT_FIRST = 100
+"""Rows of a stack that stand before the fold of a deep one."""
+_SHORTEST_REST = 20
+"""Rows that are worth that fold."""
 _LONGEST_NAME = 400
 """Characters of a function on the stack that crashed."""
 _LONGEST_NAME_OF_OTHERS = 240
@@ -86,6 +90,7 @@ class ThreadView(NamedTuple):
     runs: list[Run]
     left_out: str
     doubtful: str
+    places: str
     crashed: bool
 
 
@@ -141,9 +146,10 @@ class StackViewer:
             sentences.name_of_thread(thread, crashed=crashed),
             sentences.count_of_frames(thread),
             "" if crashed else _top(thread),
-            list(_runs(rows)),
+            list(_bounded_runs(rows)),
             counted(left_out, "more line") if left_out else "",
             sentences.guesses(thread),
+            sentences.places(thread),
             crashed,
         )
 
@@ -206,6 +212,17 @@ def _names(thread: Thread) -> dict[int, FrameName]:
             names[id(frame)] = (thread.number, position, None)
             position, inlined = position + 1, 0
     return names
+
+
+def _bounded_runs(rows: Sequence[tuple[Row, bool]]) -> Iterator[Run]:
+    """Yield the rows in runs; what is far down in a deep stack, below the signature, is folded away as a whole."""
+    signed = max((number for number, (row, _) in enumerate(rows, 1) if row.is_signed), default=0)
+    end = max(_SHOWN_AT_FIRST, signed)
+    if len(rows) - end < _SHORTEST_REST:
+        end = len(rows)
+    yield from _runs(rows[:end])
+    if rest := [row for row, _ in rows[end:]]:
+        yield Run(rest, f"{counted(len(rest), 'more line')}, down to {_in_short(rest[-1].function)}")
 
 
 def _runs(rows: Iterable[tuple[Row, bool]]) -> Iterator[Run]:

@@ -65,13 +65,16 @@ class SymbolSources:
     """Returns None if no cache is configured."""
     connect: Callable[[], CrashQueueBase]
     audit: Audit
+    working_directory: str = ""
+    """The directory in which commands find the configuration of this server."""
     once: Once = field(default_factory=Once)
 
     @classmethod
     def of(cls, values: DotDict, search: SearchSources, audit: Audit) -> SymbolSources:
         """Return the sources of a whole configuration. Raises ConfigurationError."""
         section = values.new_crash_source
-        places = [Path(each) for each in SymbolPlaces.of(values.processor).directories]
+        symbols = SymbolPlaces.of(values.processor)
+        places = [Path(each) for each in symbols.directories]
         rule = next(rules_with_symbols(values.processor), None)
         store = places[0] if places else None
         uploads = None
@@ -88,6 +91,7 @@ class SymbolSources:
             lambda: cache_state(values.companion_process),
             lambda: section.new_crash_source_class(section),
             audit,
+            symbols.working_directory,
         )
 
     def has(self, wanted: SymbolFileID) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from socorro_processor.report.symbol_places import SYMBOLS_PAGE
 from socorro_processor.search import missed_symbols
 from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.web.address import Address, page_address
 
-PATH = "/symbols"
+PATH = SYMBOLS_PAGE
 
 
 def symbols_address(debug_file: str, debug_id: str) -> str:

@@ -5,13 +5,15 @@ An address that names one symbol file shows that file, too: what is held under i
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from socorro_processor.errors import ConfigurationError, CrashStorageError, QueryError, SocorroError
+from socorro_processor.kernel_modules import is_of_kernel
 from socorro_processor.machine.disk_space import in_words
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.days import filters_of_days
@@ -36,6 +38,7 @@ MOST_BUILDS = 8
 MOST_REPROCESSED = 1000
 """Crashes that a form puts into the queue again, the newest."""
 _CHOICES = 50
+_SIMPLE_NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 _VALUES = 3
 
 
@@ -74,7 +77,7 @@ class ChosenFile:
     crashes_address: str
     can_reprocess: bool
     commands: Sequence[tuple[str, str]]
-    """Each a command, and what it is for."""
+    """Each a command, and what it is for; none if nobody has such a file."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def symbols_page(
     view = SymbolsView(
         sources.once.outcome(outcome) if outcome else None,
         counts,
-        _chosen(sources, chosen, counts) if chosen else None,
+        _chosen(sources, chosen, counts, origin) if chosen else None,
         str(sources.store or ""),
         sources.number_of_names(),
         uploads is not None,
@@ -195,6 +198,8 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
     for each in facet.values:
         item = str(each.value)
         debug_file, _, debug_id = item.rpartition("/")
+        if is_of_kernel(debug_file):  # an index of before may have it
+            continue
         state = _state(sources, item)
         link = str(address.with_filter(NAME, item))
         missing.append(
@@ -234,7 +239,7 @@ def _values_in_short(values: Sequence[str]) -> str:
     return ", ".join(values[:_VALUES]) + ("…" if len(values) > _VALUES else "")
 
 
-def _chosen(sources: SymbolSources, wanted: SymbolFileID, counts: Counts) -> ChosenFile:
+def _chosen(sources: SymbolSources, wanted: SymbolFileID, counts: Counts, origin: str) -> ChosenFile:
     name, debug_id, _ = wanted.path.split("/")
     held = sources.held(name)
     is_there = sources.has(wanted)
@@ -253,20 +258,25 @@ def _chosen(sources: SymbolSources, wanted: SymbolFileID, counts: Counts) -> Cho
         crashes,
         str(Address("/search", (item_filter(wanted),), {"days": ("1000",)})),
         crashes > 0 and (is_there or bool(sources.remote)),
-        list(_commands(sources, wanted, name, is_there=is_there)),
+        [] if is_of_kernel(name) else list(_commands(sources, wanted, name, origin, is_there=is_there)),
     )
 
 
-def _commands(sources: SymbolSources, wanted: SymbolFileID, name: str, *, is_there: bool) -> Sequence[tuple[str, str]]:
-    file = plain(shlex.quote(name))
-    commands = []
-    if not is_there and sources.store is not None:
-        commands.append((f"socorro symbols add PATH/TO/{file}", "adds the symbols of the build that crashed"))
+def _commands(
+    sources: SymbolSources, wanted: SymbolFileID, name: str, origin: str, *, is_there: bool
+) -> Iterator[tuple[str, str]]:
+    on_server = "on the server" + (f", in {plain(sources.working_directory)}" if sources.working_directory else "")
+    if not is_there and sources.uploads is not None:
+        # Other names could be more than a name to curl, or to the shell.
+        file = f"PATH/TO/{name}" if _SIMPLE_NAME.fullmatch(name) else "PROGRAM"
+        yield (
+            f"curl --fail-with-body -F symbols=@{file} {origin}{PATH}",
+            "from where it was built: adds the symbols of the build that crashed, with its debug information",
+        )
     if not is_there and sources.remote:
         item = plain(shlex.quote(item_of(wanted)))
-        commands.append((f"socorro symbols fetch {item}", "asks the sources again"))
-    commands.append((_reprocess_command(wanted), "then processes the crashes again"))
-    return commands
+        yield f"socorro symbols fetch {item}", f"{on_server}: asks the sources again"
+    yield _reprocess_command(wanted), f"{on_server}, once the symbols are there: processes all these crashes again"
 
 
 def _reprocess_command(wanted: SymbolFileID) -> str:

@@ -67,6 +67,33 @@ def deep_crash(crash_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return _crash(crash_id, long, frames)
 
 
+def folded_crash(crash_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a stack with runs of frames of the system, and with each reason why a function has no name."""
+    run = [("lightbox::Canvas::draw(int)", "lightbox")]
+    glib = [(f"g_main_loop_{number}", "libglib-2.0.so.0") for number in range(8)]
+    unnamed = [("", "linux-vdso.so.1"), ("", "libz.so.1"), ("<unknown in libc.so.6>", "libc.so.6")]
+    frames = [
+        {
+            "frame": number,
+            "function": function,
+            "module": module,
+            "module_offset": _HEX,
+            "offset": _HEX,
+            "trust": "cfi" if number else "context",
+            "missing_symbols": not function,
+            **({"file": "/build/lightbox/canvas.cpp", "line": number} if module == "lightbox" else {}),
+        }
+        for number, (function, module) in enumerate([*run, *glib, *run, *unnamed, *run])
+    ]
+    raw, processed = _crash(crash_id, "Lightbox", frames)
+    del processed["java_stack_trace"]
+    processed["json_dump"]["modules"] = [
+        {"filename": name, "debug_file": name, "debug_id": "C0FFEE" * 5 + "000", "missing_symbols": not function}
+        for function, name in (*run, *glib[:1], *unnamed)
+    ]
+    return raw, processed
+
+
 def _crash(crash_id: str, text: str, frames: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
     thread = {"frames": frames, "frame_count": len(frames), "thread_name": text, "threads_index": 0}
     module = dict.fromkeys(("filename", "version", "debug_id", "debug_file", "code_id"), text)

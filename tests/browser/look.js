@@ -87,6 +87,17 @@
     say([...broken].map(([word, element]) => `a word is broken, ${JSON.stringify(word)}: ${name(element)}`));
   }
 
+  // A stack is several tables, one for each run of frames.
+  function columns() {
+    for (const stack of document.querySelectorAll(".stack")) {
+      for (const column of ["number", "function", "source", "module"]) {
+        const cells = [...stack.querySelectorAll(`.frames tbody tr:not(.inlined) .${column}`)].filter(isShown);
+        const lefts = new Set(cells.map((each) => Math.round(each.getBoundingClientRect().left)));
+        if (lefts.size > 1) wrong.push(`the column ${column} of a stack begins at ${[...lefts].join(" and ")} pixels`);
+      }
+    }
+  }
+
   // Colours are [red, green, blue, alpha], the first three from 0 to 255.
   const OPAQUE_WHITE = [255, 255, 255, 1];
   function colour(text) {
@@ -142,6 +153,7 @@
   outline();
   width();
   words();
+  columns();
   contrast();
   return wrong;
 }

@@ -41,5 +41,8 @@ PAGES: tuple[Walked, ...] = (
     Walked("a real crash with markup in its annotations", "/report/{posted}"),
     Walked("no such crash", "/report/de1bb258-cbbf-4589-a673-34f800160918"),
     Walked("a deep crash", "/report/{deep}"),
+    Walked("a crash with frames of the system", "/report/{folded}"),
+    Walked("a crash without a minidump", "/report/{no_minidump}"),
+    Walked("a crash whose minidump is none", "/report/{not_a_minidump}"),
     *(Walked(f"a hostile crash: {name}", f"/report/{{{name}}}") for name in ODD),
 )

@@ -34,7 +34,7 @@ PICTURES = (
     Picture("page-of-top-crashes.png", "/?product=Lightbox&date=2026-11-24..2026-11-30", 1280, 860),
     Picture("page-of-a-signature.png", "/signature?signature={signature}&{days}", 1280, 1000),
     Picture("page-of-a-search.png", "/search?product=Lightbox&{days}", 1280, 860),
-    Picture("page-of-a-crash.png", "/report/{lightbox}", 1280, 890),
+    Picture("page-of-a-crash.png", "/report/{lightbox}", 1280, 834),
     Picture("page-of-a-crash-narrow.png", "/report/{lightbox}", 390, 844),
 )
 

@@ -17,7 +17,7 @@ import pytest
 from socorro_processor.cli.all_options import all_options
 from socorro_processor.configuration import Configuration, EnvironmentSource
 from socorro_processor.configuration.components import create
-from tests.browser.hostile import MARKUP, ODD, deep_crash, hostile_crash
+from tests.browser.hostile import MARKUP, ODD, deep_crash, folded_crash, hostile_crash
 from tests.browser.lightbox import FIRST_DAY, LAST_DAY, lightbox_crashes
 from tests.browser.sample_crashes import SampleCrash
 from tests.multipart import CONTENT_TYPE, body_of
@@ -26,6 +26,8 @@ from tests.system.daemon import variables
 from tests.system.serving import Serving, eventually
 
 LIGHTBOX_SIGNATURE = "lightbox::exif::Directory::find"
+MADE = {"deep": deep_crash, "folded": folded_crash}
+WITHOUT_A_STACK = {"no_minidump": None, "not_a_minidump": b"a text in place of a minidump, and so on" * 9}
 OF_ADDRESSES = {
     "days": f"date={FIRST_DAY}..{LAST_DAY}",
     "signature": quote_plus("lightbox::render::Canvas::draw_tile"),
@@ -52,10 +54,10 @@ class Site:
 def site(directory: Path) -> Iterator[Site]:
     """Run a server in an empty directory, which has all crashes when this begins."""
     stackwalker()
-    crashes = {name: f"0bba61c5-dfc3-43e7-dead-8afd2{number}261124" for number, name in enumerate([*ODD, "deep"])}
+    crashes = {name: f"0bba61c5-dfc3-43e7-dead-8afd2{number}261124" for number, name in enumerate([*ODD, *MADE])}
     lightbox = list(lightbox_crashes())
     hostile = [
-        deep_crash(crash_id) if name == "deep" else hostile_crash(crash_id, ODD[name])
+        MADE[name](crash_id) if name in MADE else hostile_crash(crash_id, ODD[name])
         for name, crash_id in crashes.items()
     ]
     save(directory, [*lightbox, *(SampleCrash(raw, processed, lightbox[0].dump) for raw, processed in hostile)])
@@ -65,6 +67,7 @@ def site(directory: Path) -> Iterator[Site]:
         posted = {name: post_sample(serving, name) for name in ("segfault", "abort")}
         # What a stranger can post: a real minidump with any annotations, and what is no crash at all.
         posted["posted"] = post_sample(serving, "segfault", {"ProductName": MARKUP, "Comments": MARKUP, MARKUP: "x"})
+        posted |= {name: serving.post(dump, {"ProductName": "Lightbox"}) for name, dump in WITHOUT_A_STACK.items()}
         _post_what_is_refused(serving)
         for crash_id in posted.values():
             eventually(lambda crash_id=crash_id: serving.is_processed(crash_id), lambda: serving.log)

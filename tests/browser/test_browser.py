@@ -90,6 +90,10 @@ def test_nothing_is_said_about_a_good_page(browser: Browser, faulty: Faulty) -> 
     assert look(browser, faulty, GOOD.format(style="", body="<p>Words.")) == []
 
 
+STACK = """<table class=frames><tbody><tr><th class=number scope=row><div style="width: {width}px">0</div></th>
+<td class=function>f</td></tr></tbody></table>"""
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [
@@ -97,6 +101,10 @@ def test_nothing_is_said_about_a_good_page(browser: Browser, faulty: Faulty) -> 
         ("<p id=a><p id=a>", "two elements have the id a"),
         ("<a href='#nowhere'>x</a>", "a link leads to #nowhere"),
         ("<input name=q>", "a field has no label"),
+        (
+            f"<div class=stack>{STACK.format(width=20)}{STACK.format(width=60)}</div>",
+            "the column function of a stack begins at",
+        ),
         ("<p class=wide>w</p>", "the page is 600 pixels wide in a window of 390"),
         ("<div class=clips><table class=wide><tr><td>t</table></div>", "it is cut off at the right: <table.wide>"),
         ("<table><tr><td class=word>malformed_cut</table>", 'a word is broken, "malformed_cut": <td.word>'),

@@ -107,8 +107,8 @@ class Serving:
         finally:
             connection.close()
 
-    def post(self, dump: bytes, fields: Mapping[str, str]) -> str:
-        """Post a crash as a client does; return its crash id."""
+    def post(self, dump: bytes | None, fields: Mapping[str, str]) -> str:
+        """Post a crash as a client does, with a dump or without one; return its crash id."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         try:
             connection.request("POST", "/submit", body_of(fields, dump), {"Content-Type": CONTENT_TYPE})

@@ -73,6 +73,6 @@ def test_a_debug_package_of_debian_names_a_frame_of_the_c_library(clone: WalkedP
 
     clone.walk(debian)
 
-    assert re.search(r"^  0 +context +libc\.so\.6 \+ 0x[0-9a-f]+ +no symbols +libc\.so\.6$", before, re.MULTILINE)
+    assert re.search(r"^  0 +context +libc\.so\.6@0x[0-9a-f]+ +no symbols +libc\.so\.6$", before, re.MULTILINE)
     after = clone.shell.run("socorro show CRASH_ID")
     assert re.search(r"^  0 +context +(__GI_)?abort +\S*abort\.c:\d+ +libc\.so\.6$", after, re.MULTILINE)

@@ -47,8 +47,12 @@ class TestHead:
                 {"classifications": {"support": {"classification": "bitguard"}, "jit": {"category": "BadAccess"}}},
                 "classified    support: bitguard, jit: BadAccess",
             ),
-            ({"success": False}, "result        failed: not all rules ran; the notes say why"),
+            ({"success": False}, "result        failed: not all rules ran, and the notes say why"),
             ({"mdsw_status_string": "ERROR_X"}, "result        failed: the stackwalker reports ERROR_X"),
+            (
+                {"mdsw_status_string": "HeaderMismatch", "success": False},
+                "result        failed: the file is not a minidump (HeaderMismatch); not all rules ran, and the notes",
+            ),
         ],
     )
     def test_fields_that_not_every_crash_has_are_shown_if_present(self, field: dict[str, Any], line: str) -> None:
@@ -240,8 +244,17 @@ class TestIncompleteCrashes:
     @pytest.mark.parametrize("json_dump", [None, {}, [], "text"])
     def test_without_a_stack_the_report_says_why_and_what_to_do(self, json_dump: object) -> None:
         text = report(processed(json_dump=json_dump, mdsw_status_string="ERROR_NO_MINIDUMP_HEADER"))
-        assert "No stack: there is no output of the stackwalker (ERROR_NO_MINIDUMP_HEADER).\n" in text
+        assert "No stack: the file is not a minidump, or it is cut off (ERROR_NO_MINIDUMP_HEADER).\n" in text
         assert f"socorro fetch {CRASH_ID} DIRECTORY\n" in text
+
+    def test_a_crash_that_came_without_a_minidump_says_so_and_offers_none(self) -> None:
+        notes = "host:17; there is no minidump (upload_file_minidump)"
+        crash = processed(json_dump={}, mdsw_status_string="unknown error", success=False, processor_notes=notes)
+        text = report(crash | {"signature": "EMPTY: no frame data available; unknown error"})
+        assert "\nNo stack: the upload had no minidump.\n\nNotes\n" in text
+        assert "\nresult        failed: the upload had no minidump; not all rules ran" in text
+        assert "there is no stack to make a signature from" in text
+        assert "stackwalker" not in text
 
     def test_without_a_crashing_thread_the_report_says_that_there_are_others(self) -> None:
         crash = processed()

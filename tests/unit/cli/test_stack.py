@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from socorro_processor.report.symbol_places import SymbolPlaces
+from socorro_processor.signature.normal_form.frame import normalize_frame
 from socorro_processor.stackwalk.deep_stacks import cut_deep_stacks
 from tests.shared import SAMPLES, stackwalker
 from tests.unit.cli.reports import CRASH_ID, frame, lines_of_stack, processed, report
@@ -36,14 +37,29 @@ class TestStack:
     @pytest.mark.parametrize(
         ("fields", "shown"),
         [
-            ({"module_offset": "0x000000000008aeec"}, "libcodec.so + 0x8aeec"),
+            ({"module_offset": "0x000000000008aeec"}, "libcodec.so@0x8aeec"),
             ({"module_offset": None}, "libcodec.so"),
+            ({"function": "<unknown in a.pdb>", "module_offset": "0x02"}, "libcodec.so@0x2  no name"),
+            ({"module": "linux-vdso.so.1", "module_offset": "0x2"}, "linux-vdso.so.1@0x2  of the kernel"),
+            ({"module": "linux-vdso.so.1", "function": "time"}, "time  linux-vdso.so.1"),
             ({"module": None, "offset": "0x00007f9e6a"}, "0x7f9e6a (in no module)"),
             ({"module": None, "offset": "0x1", "unloaded_modules": [{"module": "a.dll"}]}, "0x1 (unloaded: a.dll)"),
         ],
     )
     def test_a_frame_without_symbols_shows_its_address(self, fields: dict[str, Any], shown: str) -> None:
-        assert f"0  cfi  {shown}" in report(processed(frame(**fields)))
+        text = re.sub("   +", "  ", report(processed(frame(**fields))))
+        assert f"0  cfi  {shown}" in text
+
+    def test_a_line_says_what_a_place_in_a_module_is_that_stands_for_a_function(self) -> None:
+        text = report(processed(frame(function="f"), frame(1, module_offset="0x1"), frame(2, module_offset="0x2")))
+        assert "\nmodule@0x...: a place in a module, where no symbols name a function (2 of 3 frames)\n" in text
+        assert "module@0x" not in report(processed(frame(function="f")))
+
+    def test_a_frame_without_a_function_has_the_name_that_signatures_give_it(self) -> None:
+        for fields in ({"module_offset": "0x0008a"}, {"function": "<unknown in x.so>", "module_offset": "0x8a"}):
+            name = normalize_frame(frame(**fields))
+            assert name == "libcodec.so@0x8a"
+            assert name in report(processed(frame(**fields)))
 
     @pytest.mark.parametrize(
         ("file", "shown"),
@@ -70,9 +86,18 @@ class TestStack:
 
     def test_missing_symbols_are_named_with_what_to_do(self) -> None:
         text = report(processed(frame(module="libc.so.6", module_offset="0x1"), frame(1, function="f")))
-        assert lines_of_stack(text)[0] == "0 cfi libc.so.6 + 0x1 no symbols libc.so.6"
+        assert lines_of_stack(text)[0] == "0 cfi libc.so.6@0x1 no symbols libc.so.6"
         todo = f"Once a symbol store has the symbols:\n  socorro process {CRASH_ID}"
         assert f"No symbols for 1 of 2 modules of this stack:\n  libc.so.6/C0FFEE0\n{todo}\n" in text
+
+    @pytest.mark.parametrize("name", ["linux-vdso.so.1", "linux-gate.so.1", "[vdso]"])
+    def test_symbols_of_the_kernels_module_which_nobody_has_are_not_asked_for(self, name: str) -> None:
+        crash = processed(frame(module=name, missing_symbols=True), frame(1, function="f"))
+        crash["json_dump"]["modules"].append({"filename": name, "debug_file": name, "debug_id": "AB1"})
+        crash["json_dump"]["modules"][-1]["missing_symbols"] = True
+        text = report(crash, modules=True)
+        assert "No symbols for" not in text
+        assert re.search(rf"^{re.escape(name)} +- +AB1 +no$", text, re.MULTILINE)
 
     @pytest.mark.parametrize(
         ("places", "file", "advice"),
@@ -82,6 +107,32 @@ class TestStack:
                 "",
                 f"To add symbols to /site/symbols, and to walk the crash again:\n  socorro symbols add PROGRAM\n"
                 f"  socorro process {CRASH_ID}\n",
+            ),
+            (
+                SymbolPlaces(("/site/symbols",), working_directory="/home/a\x1b"),
+                "",
+                "To add symbols to /site/symbols, and to walk the crash again, in /home/a\\x1b:\n"
+                f"  socorro symbols add PROGRAM\n  socorro process {CRASH_ID}\n",
+            ),
+            (
+                SymbolPlaces(("/site/symbols",), server="https://crashes.example.com"),
+                "",
+                "To add symbols, send the program or library as it was built, with its debug information:\n"
+                "  curl --fail-with-body -F symbols=@PROGRAM https://crashes.example.com/symbols\n"
+                "Or upload it in a browser, at https://crashes.example.com/symbols. Then press Process again at the "
+                "top of the page of the crash.\n",
+            ),
+            (
+                SymbolPlaces(("/site/symbols",), server="http://a", reprocesses=False),
+                "",
+                "To add symbols, send the program or library as it was built, with its debug information:\n"
+                "  curl --fail-with-body -F symbols=@PROGRAM http://a/symbols\n"
+                "Or upload it in a browser, at http://a/symbols.\n",
+            ),
+            (
+                SymbolPlaces(server="http://a"),
+                "",
+                "Once a symbol store has them: press Process again at the top of the page of the crash.\n",
             ),
             (
                 SymbolPlaces(("/site/symbols", "/more")),
@@ -209,7 +260,7 @@ def test_the_segfault_of_the_samples_shows_both_functions_that_are_inlined() -> 
 def test_the_abort_of_the_samples_begins_with_doubtful_frames_of_a_library_without_symbols() -> None:
     text = report(walked("abort"))
     first, second, *_ = lines_of_stack(text)
-    assert re.fullmatch(r"0 context libc\.so\.6 \+ 0x[0-9a-f]+ no symbols libc\.so\.6", first)
-    assert re.fullmatch(r"1 scan\? libc\.so\.6 \+ 0x[0-9a-f]+ no symbols libc\.so\.6", second)
+    assert re.fullmatch(r"0 context libc\.so\.6@0x[0-9a-f]+ no symbols libc\.so\.6", first)
+    assert re.fullmatch(r"1 scan\? libc\.so\.6@0x[0-9a-f]+ no symbols libc\.so\.6", second)
     assert re.search(r"^scan\?: doubtful", text, re.MULTILINE)
     assert re.search(r"^No symbols for 1 of 3 modules of this stack:\n  libc\.so\.6/[0-9A-F]+$", text, re.MULTILINE)

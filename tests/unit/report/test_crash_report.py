@@ -39,7 +39,7 @@ def test_a_thread_has_its_frames_with_what_is_inlined_above_each() -> None:
     assert thread.frames == (
         Frame(0, INLINED, "at", "a/vector.h:7", "libcodec.so", "", "a/vector.h", "7"),
         Frame(0, "cfi", "decode", "", "libcodec.so", ""),
-        Frame(1, GUESSED, "libc.so.6 + 0x10", "", "libc.so.6", "no symbols"),
+        Frame(1, GUESSED, "libc.so.6@0x10", "", "libc.so.6", "no symbols"),
     )
     assert (thread.number, thread.name, thread.count, thread.guessed) == ("1", "Decoder", 2, 1)
     assert [other.name for other in dump.walked.other_threads()] == ["main"]

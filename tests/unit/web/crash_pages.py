@@ -88,10 +88,12 @@ def html_of(
     raw: RawCrash | Exception | None = None,
     viewer: Viewer = EVERYTHING,
     word: str = "",
+    origin: str = "",
     **more: Any,
 ) -> str:
     crash_id = processed.get("uuid", CRASH_ID) if isinstance(processed, dict) else CRASH_ID
-    return report_page(pages(), sources(OneCrash(processed, raw), **more), word or crash_id, viewer).html
+    asked = sources(OneCrash(processed, raw), **more)
+    return report_page(pages(), asked, word or crash_id, viewer, origin=origin).html
 
 
 def page_of(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-_EMPTY = ("br", "input", "link", "meta", "wbr")
+_EMPTY = ("br", "col", "input", "link", "meta", "wbr")
 _IN_WORDS = ("b", "i", "small", "a", "span", "wbr")
 """Elements that may stand within a word."""
 

@@ -17,7 +17,7 @@ from tests.unit.web.crash_pages import EVERYTHING, NOTHING, html_of
 from tests.unit.web.html_tree import read_html
 
 ELEMENTS = re.compile(
-    "a|b|body|br|button|code|dd|details|div|dl|dt|em|footer|form|h[123]|head|header|html|i|input|li|link|main|meta|nav|ol"
+    "a|b|body|br|button|code|col|colgroup|dd|details|div|dl|dt|em|footer|form|h[123]|head|header|html|i|input|li|link|main|meta|nav|ol"
     "|p|pre|script|section|small|span|strong|summary|table|tbody|td|th|thead|title|tr|ul"
 )
 """All elements of the page's templates."""

@@ -9,7 +9,6 @@ import pytest
 
 from socorro_processor.errors import CrashIDNotFound, PermanentStorageError, TransientStorageError
 from socorro_processor.report.source_links import SourceLinks
-from socorro_processor.report.symbol_places import SymbolPlaces
 from socorro_processor.search.base import Neighbours
 from socorro_processor.web.report_page import Answer, report_page
 from socorro_processor.web.report_sources import Viewer
@@ -145,13 +144,15 @@ class TestWithoutACrash:
         status, html = answer(CRASH_ID, OneCrash())
         assert status == 404
         assert f"no processed crash {CRASH_ID} was found in OneCrash" in read_html(html).text
+        assert "`socorro process" not in html
 
     def test_a_crash_that_waits_to_be_processed_says_so_and_comes_by_itself(self) -> None:
         status, html = answer(CRASH_ID, OneCrash(None, RAW))
         page = read_html(html)
         assert status == 200
-        assert page.one("h1").text == "Waiting to be processed"
+        assert page.one("h1").text == f"Crash {CRASH_ID} is not processed yet"
         assert "of Player 3.2 was received" in page.text
+        assert "socorro " not in page.one("main").text
         assert [meta.attributes["content"] for meta in page.all("meta") if "http-equiv" in meta.attributes] == ["5"]
         assert ALICE not in html
 
@@ -298,13 +299,6 @@ class TestStack:
         page = page_of(of_2026(frame(function="f"), frame(1, function="g", trust="scan")), {})
         assert [row.one("td", class_="function").text for row in page.all("tr", class_="pale")] == ["g"]
         assert "scan?: doubtful" in page.one("p", class_="doubt").text
-
-    def test_missing_symbols_come_with_the_commands_that_add_them(self) -> None:
-        crash = of_2026(frame(module="libc.so.6", module_offset="0x1"))
-        page = page_of(crash, {}, places=SymbolPlaces(("/srv/symbols",)))
-        note = page.one("div", role="note").text
-        assert "libc.so.6/C0FFEE0" in note
-        assert f"socorro symbols add PROGRAM socorro process {CRASH_ID}" in note
 
     def test_every_thread_is_on_the_page(self) -> None:
         threads = page_of(of_2026(), {}).one("section", id="threads")

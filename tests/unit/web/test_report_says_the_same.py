@@ -18,7 +18,9 @@ from socorro_processor.cli.main import main
 from socorro_processor.report.crash_report import CrashReport
 from socorro_processor.report.markdown_report import markdown_report
 from socorro_processor.report.printed_report import Shown, plain_report
+from socorro_processor.report.symbol_places import SymbolPlaces
 from socorro_processor.report.walked_dump import WalkedDump, folded
+from socorro_processor.web.moments import with_moments
 from tests.shared import SAMPLES, shared, stackwalker
 from tests.unit.cli.reports import frame, processed
 from tests.unit.web.crash_pages import page_of, rows_of
@@ -34,6 +36,7 @@ REAL = (
     "test",
     "windows-x86_64",
 )
+ANYWHERE = SymbolPlaces()
 MARKUP = "<script>alert(1)</script>\"'><b>&amp;{{7*7}}\u202egnp\x1b[31m\x00"
 
 
@@ -63,6 +66,15 @@ MADE: dict[str, dict[str, Any]] = {
     "a recursion": processed(*(frame(n, function="walk", file="w.c", line=1) for n in range(60))),
     "a hang": processed(frame(function="wait"), signature="shutdownhang | poll"),
     "no thread that crashed": processed() | {"json_dump": {"threads": [{"frames": [{"function": "poll"}]}]}},
+    "no minidump": processed(
+        json_dump={}, mdsw_status_string="unknown error", success=False, processor_notes="there is no minidump (x)"
+    ),
+    "a cut minidump": processed(
+        json_dump={}, mdsw_status_string="MissingDirectory", signature="EMPTY: no frame data available"
+    ),
+    "a module of the kernel": processed(
+        frame(module="linux-vdso.so.1", module_offset="0x1", missing_symbols=True), frame(1, module_offset="0x2")
+    ),
     "no stack": processed(json_dump=None, mdsw_status_string="ERROR_NO_MINIDUMP", success=False),
     "own fields": processed(frame(function="f"), own_field="seven", other={"a": 1}),
     "a truncated stack": processed(frame(function="f"), frame(1, function="g")),
@@ -98,9 +110,9 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
-def shown_text(crash: dict[str, Any]) -> str:
+def shown_text(crash: dict[str, Any], places: SymbolPlaces = ANYWHERE) -> str:
     """Return what ``socorro show`` prints of a crash, with nothing left out."""
-    return "".join(plain_report(CrashReport(crash), Shown(True, True, True, all_lines=True)))
+    return "".join(plain_report(CrashReport(crash, places=places), Shown(True, True, True, all_lines=True)))
 
 
 def head_of(text: str) -> list[tuple[str, str]]:
@@ -137,10 +149,13 @@ def test_every_fact_is_on_the_page(name: str) -> None:
     in_list = list(_pairs(head))
     assert [label for label, _ in facts][:2] == ["crash", "signature"]
     for label, value in facts:
-        if label in ("crash", "signature", "changed from"):
+        if (label, value) == ("signature", "(none)"):
+            assert head.one("h1").text == "Crash without a signature"
+        elif label in ("crash", "signature", "changed from"):
             assert value in head.text, label
         else:
-            assert (label, value) in in_list
+            shown = with_moments(value) if label in ("crashed", "submitted", "processed") else value
+            assert (label or "meaning", shown) in in_list
 
 
 def _pairs(head: Element) -> Iterator[tuple[str, str]]:
@@ -205,12 +220,19 @@ def test_the_modules_are_the_same(name: str) -> None:
 @crashes
 def test_what_is_missing_and_what_to_do_is_the_same(name: str) -> None:
     crash = crash_called(name)
-    text, page = shown_text(crash), page_of(crash).text
-    lines = [line for line in text.splitlines() if line.startswith(("scan?:", "No symbols", "No crashing", "No stack"))]
+    places = SymbolPlaces(("/srv/symbols",), server="http://crashes.example.com")
+    text, page = shown_text(crash, places), page_of(crash, origin=places.server, places=places).text
+    lines = [
+        line
+        for line in text.splitlines()
+        if line.startswith(("scan?:", "module@0x", "No symbols", "No crashing", "No stack"))
+    ]
     for line in lines:
         assert words(line.replace("; --all-threads shows them", "")) in page
-    for line in re.findall(r"^  socorro .*", text, re.MULTILINE):
-        assert words(line) in page
+    advice = re.findall(r"^(?:To add symbols,|  curl|Or upload) .*", text, re.MULTILINE)
+    assert len(advice) in (0, 3)
+    assert all(words(line) in page for line in advice)
+    assert "socorro " not in text
 
 
 @crashes

@@ -330,7 +330,7 @@ def test_comments_are_for_those_who_may_see_them(crashes):
 
     comments = crashes.page().one(id="comments").all("li")
 
-    assert [each.text for each in comments] == ["it went <b>dark</b> 2026-11-30 00:00 Lightbox 2.4"]
+    assert [each.text for each in comments] == ["it went <b>dark</b> 2026-11-30 00:00:00 Lightbox 2.4"]
     assert comments[0].one("a").attributes["href"] == f"/report/{crash_id}"
     assert not crashes.page(viewer=NOTHING).all(id="comments")
     assert "it went" not in crashes.answer(viewer=NOTHING).html

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -57,6 +58,7 @@ class Site:
             lambda: None,
             self.queue,
             lambda words, fields: self.audit.append(words),
+            "/srv/socorro",
         )
 
     def queue(self) -> CrashQueueBase:
@@ -203,10 +205,12 @@ def test_for_one_file_the_page_says_which_id_is_wanted_what_is_held_and_which_co
     section = site.page(f"missing_symbols=libapp.so/{ID}").one(id="file")
     assert section.one("dd", class_="id").text == ID
     assert [row.all("td")[0].text for row in section.one("tbody").all("tr")] == [newer.parent.name, OTHER_ID]
-    assert [each.text for each in section.all("dt") if each.text.startswith("socorro")] == [
-        "socorro symbols add PATH/TO/libapp.so",
+    commands = section.one("dl", class_="commands")
+    assert [each.text for each in commands.all("dt")] == [
+        f"curl --fail-with-body -F symbols=@PATH/TO/libapp.so {ORIGIN}/symbols",
         f"socorro reprocess --field=missing_symbols=libapp.so/{ID}",
     ]
+    assert commands.all("dd")[1].text.startswith("on the server, in /srv/socorro, once the symbols are there")
     # Without the symbols, processing it again changes nothing.
     assert section.all("form") == []
 
@@ -215,7 +219,17 @@ def test_a_name_with_shell_signs_is_quoted_in_commands(site):
     name = "app; rm -rf ~ $(x)'.so"
     site.save((name, ID))
     page = site.page(urlencode({"missing_symbols": f"{name}/{ID}"}))
-    assert "PATH/TO/'app; rm -rf ~ $(x)'\"'\"'.so'" in page.one(id="file").text
+    upload, reprocess = (each.text for each in page.one(id="file").one("dl", class_="commands").all("dt"))
+    assert upload == f"curl --fail-with-body -F symbols=@PROGRAM {ORIGIN}/symbols"
+    assert shlex.split(reprocess) == ["socorro", "reprocess", f"--field=missing_symbols={name}/{ID}"]
+
+
+def test_symbols_of_a_module_of_the_kernel_are_not_asked_for(site):
+    site.save(("linux-vdso.so.1", ID), APP)
+    assert missing(site.page()) == {f"libapp.so/{ID}": 1}
+    section = site.page(f"missing_symbols=linux-vdso.so.1/{ID}").one(id="file")
+    assert "part of the Linux kernel" in section.text
+    assert section.one("dl", class_="commands").all("dt") == []
 
 
 def test_crashes_that_missed_a_file_are_processed_again_once_it_is_there(site):
