@@ -19,6 +19,8 @@ from tests.system.serving import Serving, eventually
 from tests.web_server import Client
 
 DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
+ADVICE = re.compile(r"^To add symbols.*\n(?:  (?:socorro|curl) .*\n)+(?:Or upload .*\n)?", re.MULTILINE)
+"""What to do about missing symbols, in a report."""
 
 
 @pytest.fixture
@@ -83,7 +85,13 @@ def test_the_page_of_a_crash_and_its_other_forms_say_what_show_says(serving):
     for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', page[1]):
         assert serving.get(address)[0] == 200
     shown = serving.socorro("show", "--all-threads", "--modules", "--registers", crash_id).stdout
-    assert serving.get(f"/report/{crash_id}.txt") == (200, shown)
+    status, text = serving.get(f"/report/{crash_id}.txt")
+    assert (status, ADVICE.sub("", text)) == (200, ADVICE.sub("", shown))
+    # In a terminal of the server, and for a reader of its pages, who has none.
+    upload = f"  curl --fail-with-body -F symbols=@PROGRAM {serving_origin(serving, '/symbols')}\n"
+    commands = (f"  socorro process {crash_id}\n", upload)
+    assert [[command in each for command in commands] for each in (shown, text)] == [[True, False], [False, True]]
+    assert f"again, in {serving.directory}:\n" in shown
     assert crash_id in serving.get(f"/report/{crash_id}.md")[1]
     assert json.loads(serving.get(f"/report/{crash_id}.json")[1])["uuid"] == crash_id
     assert json.loads(serving.get(f"/report/{crash_id}/raw.json")[1])["ProductName"] == "<b>Example"
