@@ -75,7 +75,7 @@ COMMAND = Command(
     example=(
         "socorro serve\n"
         "socorro serve --web.port=8001 --admin.conf=config/processor.ini\n"
-        "curl --fail-with-body -F upload_file_minidump=@app.dmp http://127.0.0.1:8000/submit"
+        "curl -F upload_file_minidump=@app.dmp http://127.0.0.1:8000/submit"
     ),
     run=run,
     is_service=True,
