@@ -61,6 +61,7 @@ _LAST = LAST_DAY.date() - timedelta(days=1)
 _DAYS = f"date={_LAST - timedelta(days=6)}..{_LAST}"
 _FOUR_WEEKS = f"date={_LAST - timedelta(days=27)}..{_LAST}"
 _ALL_DAYS = f"date={_LAST - timedelta(days=89)}..{_LAST}"
+_THOUSAND_DAYS = f"date={_LAST - timedelta(days=999)}..{_LAST}"
 
 
 class Addresses:
@@ -78,15 +79,21 @@ class Addresses:
             "/ with filters": [f"/?{_DAYS}&product=Lightbox&os_name=Linux"],
             "/ of 28 days": [f"/?{_FOUR_WEEKS}"],
             "/ of 90 days": [f"/?{_ALL_DAYS}"],
+            "/ of 1,000 days": [f"/?{_THOUSAND_DAYS}"],
             "/signature, the most frequent": [f"/signature?signature={frequent}&{_ALL_DAYS}"],
             "/signature, of 7 days": [f"/signature?signature={frequent}&{_DAYS}"],
+            "/signature, of 28 days": [f"/signature?signature={frequent}&{_FOUR_WEEKS}"],
+            "/signature, of 1,000 days": [f"/signature?signature={frequent}&{_THOUSAND_DAYS}"],
             "/signature, a rare one": [f"/signature?signature={rare}&{_ALL_DAYS}"],
             "/search": ["/search"],
+            "/search of 28 days": [f"/search?{_FOUR_WEEKS}"],
+            "/search of 1,000 days": [f"/search?{_THOUSAND_DAYS}"],
             "/search of 90 days": [f"/search?{_ALL_DAYS}"],
             "/search by a field": [f"/search?reason=SIGABRT&product=Frame&{_ALL_DAYS}"],
             "/search by a frame": [f"/search?frame~thumbnail17&{_ALL_DAYS}"],
             "/search by words": [f"/search?user_comments~photo+album+and&{_ALL_DAYS}"],
             "/compare": [f"/compare?product=Lightbox&a=1.0&b=2.0&{_DAYS}"],
+            "/compare of 28 days": [f"/compare?product=Lightbox&a=1.0&b=2.0&{_FOUR_WEEKS}"],
             "/compare of 90 days": [f"/compare?product=Lightbox&a=1.0&b=2.0&{_ALL_DAYS}"],
             "/queues": ["/queues"],
             "/symbols": ["/symbols"],
@@ -225,6 +232,10 @@ async def measure(directory: Path, crashes: int, seconds: float) -> int:
         addresses.crash_ids = list(load.promised)
         problems += [f"{each} is not processed" for each in await load.missing(60)]
         figures["pages"] = await _load_each(load, crashes, problems)
+        figures["memory_after_pages"] = load.memory_now()
+        print(f"memory after that: {load.memory_now() / 1e6:.0f} MB")
+        if load.memory_now() > MEMORY_BAR:
+            problems.append("memory after the pages")
         if seconds:
             await load.run(seconds)
             figures["load"] = await _report_load(load, problems)

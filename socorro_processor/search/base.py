@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -190,6 +191,15 @@ class CrashIndex:
 
     Raises QueryError for what cannot be searched, and CrashStorageError if the index is away, damaged or too slow.
     """
+
+    @contextmanager
+    def snapshot(self) -> Iterator[CrashIndex]:
+        """Return this index, for some calls of one thread that belong together, such as those of a page.
+
+        An index that can do so lets all of them see the same crashes, and does once what several of them need; the
+        time of a call bounds them together.
+        """
+        yield self
 
     def fields(self) -> Mapping[str, SearchableField]:
         """Return the fields that can be searched, by name; those that are protected, too."""

@@ -64,17 +64,17 @@ def compare_page(pages: Pages, sources: SearchSources, query: bytes, viewer: Vie
         return message_page(pages, 400, "This address cannot be read", [str(error)])
     today = sources.today()
     try:
-        index = sources.index
         days = address.days(today)
-        products = index.choices(*days, size=_MOST_PRODUCTS)["product"]
-        chosen = _chosen(index, address, days, products, viewer)
-        products = tuple(dict.fromkeys([*products, *address.values("product")]))
-        if chosen.product:
-            address = address.with_filter("product", chosen.product)
-        address = address.without_equality("version")
-        rows = address.number("limit", ROWS, MAXIMUM_TOP) or ROWS
-        view = _compare(index, address, chosen, days, rows, viewer) if chosen.a and chosen.b else None
-        bar = _bar(address, days, today, choices_of(index, days, address.filters), chosen)
+        with sources.index.snapshot() as index:
+            products = index.choices(*days, size=_MOST_PRODUCTS)["product"]
+            chosen = _chosen(index, address, days, products, viewer)
+            products = tuple(dict.fromkeys([*products, *address.values("product")]))
+            if chosen.product:
+                address = address.with_filter("product", chosen.product)
+            address = address.without_equality("version")
+            rows = address.number("limit", ROWS, MAXIMUM_TOP) or ROWS
+            view = _compare(index, address, chosen, days, rows, viewer) if chosen.a and chosen.b else None
+            bar = _bar(address, days, today, choices_of(index, days, address.filters), chosen)
     except QueryError as error:
         bar = _bar_to_mend(address, today)
         return message_page(pages, 400, "These versions cannot be compared", [str(error)], filters=bar)

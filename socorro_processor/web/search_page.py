@@ -55,7 +55,9 @@ def search_page(
     found = None
     try:
         days = address.days(today)
-        found = None if problem else _found(sources.index, address, days, viewer)
+        if not problem:
+            with sources.index.snapshot() as index:
+                found = _found(index, address, days, viewer)
     except QueryError as error:
         problem = problem or str(error)
     return _page(pages, sources, address, viewer, days, found, line or line_of(address), problem)

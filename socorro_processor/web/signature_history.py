@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from socorro_processor.search.base import CrashIndex, Page, SignatureRecord
+from socorro_processor.search.base import CrashIndex, DayCount, Page, SignatureRecord
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.searchable import DATE
 from socorro_processor.web.version_order import is_unknown
@@ -33,20 +33,22 @@ def came_back(
     filters: Sequence[Filter],
     records: Sequence[SignatureRecord],
     days: tuple[date, date],
+    by_day: Sequence[DayCount] | None = None,
     *,
     protected: bool,
 ) -> Return | None:
     """Return the first of these days when crashes of known versions came after QUIET_DAYS without any.
 
-    ``filters`` find the crashes of the signature, and ``records`` are theirs: these stay when crashes go. An index
-    that has no crash from before the quiet days proves nothing.
+    ``filters`` find the crashes of the signature, ``records`` are theirs, which stay when crashes go, and ``by_day``
+    are those of these days by version, if known. An index that has no crash from before the quiet days proves nothing.
     """
     first_day, last_day = days
     first_seen = min((each.first_seen.date() for each in records), default=last_day)
     if first_seen >= last_day - timedelta(days=QUIET_DAYS):
         return None
     begin = first_day - timedelta(days=QUIET_DAYS)
-    counts = index.histogram(begin, last_day, filters, by="version", protected=protected)
+    end = last_day if by_day is None else first_day - timedelta(days=1)
+    counts = (*index.histogram(begin, end, filters, by="version", protected=protected), *(by_day or ()))
     for place in range(QUIET_DAYS, len(counts)):
         day = counts[place].day
         known = sum(crashes for version, crashes in counts[place].by.items() if not is_unknown(version))

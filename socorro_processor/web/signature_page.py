@@ -73,7 +73,8 @@ def signature_page(
         return message_page(pages, 400, "No signature is named", words, links=[_search_link(address)])
     try:
         days = address.days(today)
-        found = _find(sources.index, address, signature, days, viewer.sees_protected, counted)
+        with sources.index.snapshot() as index:
+            found = _find(index, address, signature, days, viewer.sees_protected, counted)
     except QueryError as error:
         # The parameters, too, may be the reason: the form does not send them again.
         plain = Address(PATH, address.filters)
@@ -122,6 +123,9 @@ def _find(
     if protected:
         has_comment = Filter("user_comments", "exists")
         comments = index.find([*shown, has_comment], fields=COMMENT_FIELDS, limit=MOST_COMMENTS, protected=True).crashes
+    by_day = index.histogram(*days, (this, *others), by="version", protected=protected)
+    products = _products(others)
+    of_products = by_day if len(products) == len(others) else None
     return FoundSignature(
         address,
         all_records[0].signature if all_records else "",
@@ -129,8 +133,8 @@ def _find(
         max((each.last_seen for each in all_records), default=None),
         records,
         index.standing(signature, *days, others, protected=protected),
-        index.histogram(*days, (this, *others), by="version", protected=protected),
-        came_back(index, (this, *_products(others)), records, days, protected=protected),
+        by_day,
+        came_back(index, (this, *products), records, days, of_products, protected=protected),
         newest,
         sent,
         {facet.field: [value.value for value in facet.values] for facet in of_any.facets if facet.field in DIMENSIONS},

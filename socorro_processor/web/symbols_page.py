@@ -191,9 +191,10 @@ def _counts(sources: SymbolSources, address: Address) -> Counts:
     today = sources.search.today()
     days = address.days(today)
     filters = (*address.filters, *filters_of_days(days))
-    choices = index.choices(*days, size=_CHOICES)
-    (facet,) = index.facets([NAME], filters, size=MOST_MISSING)
-    crashes = index.count(filters)
+    with index.snapshot() as at_once:
+        choices = at_once.choices(*days, size=_CHOICES)
+        (facet,) = at_once.facets([NAME], filters, size=MOST_MISSING)
+        crashes = at_once.count(filters)
     missing = []
     for each in facet.values:
         item = str(each.value)

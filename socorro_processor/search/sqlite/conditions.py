@@ -6,6 +6,7 @@ are parameters.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -34,6 +35,8 @@ from socorro_processor.search.sqlite.writing import hash_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANGES = {"at least": ">=", "more than": ">", "at most": "<=", "less than": "<"}
+_FEW = 10_000
+"""Crashes found by their own texts that are kept as a list."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
@@ -61,6 +64,8 @@ class Conditions:
         self._connection = connection
         self._columns = columns
         self._lookup = lookup
+        self._few: dict[tuple[Any, ...], str | None] = {}
+        """The numbers of crashes by the query that found them, as JSON; None if they are not few."""
         self._salt: bytes = connection.execute("SELECT value FROM meta WHERE name = 'salt'").fetchone()[0]
 
     def of_crashes(self, filters: Sequence[Filter], *, protected: bool) -> Condition:
@@ -87,8 +92,10 @@ class Conditions:
     def _all(self, filters: Sequence[Filter], protected: bool, *, in_roll_up: bool) -> Condition:
         condition = Condition()
         dates = None if in_roll_up else self._dates(filters)
-        for each in filters:
-            field, leaf = self._lookup.of_filter(each, protected=protected)
+        named = [(each, *self._lookup.of_filter(each, protected=protected)) for each in filters]
+        # SQLite tests the first one first; these columns stand at the beginning of a row, and are read sooner.
+        named.sort(key=lambda each: each[1].name not in DIMENSIONS)
+        for each, field, leaf in named:
             alternatives = [self._one(each, field, leaf, value, dates) for value in each.values or ("",)]
             sql = " OR ".join(alternative.sql for alternative in alternatives)
             parameters = [parameter for alternative in alternatives for parameter in alternative.parameters]
@@ -179,7 +186,19 @@ class Conditions:
             range_ = dates.select("min(n), max(n)", source="crash INDEXED BY crash_date")
             own = own.also("own.n BETWEEN ? AND ?", *self._connection.execute(range_, dates.parameters).fetchone())
         inner = own.select("own.n", source="own")
-        return Condition(f"({short} OR ({name} = {OWN} AND n IN ({inner})))", [*parameters, *own.parameters])
+        whole = Condition(f"({short} OR ({name} = {OWN} AND n IN ({inner})))", [*parameters, *own.parameters])
+        return self._listed(whole, dates) if column.is_own else whole
+
+    def _listed(self, whole: Condition, dates: Condition) -> Condition:
+        """Return the condition as a list of crashes if they are few: then all texts are read once for all calls."""
+        condition = whole.also(dates.sql, *dates.parameters) if dates.sql else whole
+        sql = condition.select("n", f"LIMIT {_FEW + 1}")
+        asked = (sql, *condition.parameters)
+        if asked not in self._few:
+            numbers = [n for (n,) in self._connection.execute(sql, condition.parameters)]
+            self._few[asked] = json.dumps(numbers) if len(numbers) <= _FEW else None
+        few = self._few[asked]
+        return whole if few is None else Condition("n IN (SELECT value FROM json_each(?))", (few,))
 
 
 def day_range(first_day: date, last_day: date) -> tuple[int, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from socorro_processor.search.base import Facet, FacetValue
 from socorro_processor.search.indexed_crash import BETWEEN, MILLISECONDS_OF_DAY, NAMES
@@ -22,6 +23,8 @@ from socorro_processor.search.sqlite.snapshot import (
 
 MAXIMUM_ITEMS_WITH_INSTALLATIONS = 100
 """Items of lists in a facet whose installations are counted."""
+_BATCH = 2000
+"""Crashes in memory at a time."""
 _MOST_SPLITS = 20
 """Values by which a histogram is split."""
 
@@ -78,45 +81,52 @@ def _named(snapshot: Snapshot, field: SearchableField, values: list[FacetValue])
 
 
 def _facet_of_items(snapshot: Snapshot, name: str, field: SearchableField, condition: Condition, size: int) -> Facet:
-    """Count the items of lists, or the leaves of objects: each set of them that crashes have is split once."""
+    """Count the items of lists, or the leaves of objects: each list that crashes have is split once."""
     column = snapshot.column(field)
     if column is None:
         return Facet(name, (), count_crashes(snapshot, condition))
-    stored = sql_of_stored(field, column)
-    rows = snapshot.select(f"{stored}, count(*)", condition, "GROUP BY 1")
-    texts = texts_of(snapshot, "word", [each for each, _ in rows if isinstance(each, int)])
-    items = {each: str(texts.get(each, each)).strip(BETWEEN).split(BETWEEN) for each, _ in rows if each is not None}
+    counted = _count_sets(snapshot, sql_of_stored(field, column), condition)
+    texts = texts_of(snapshot, "word", [each for each in counted.crashes if isinstance(each, int)])
     crashes: Counter[str] = Counter()
-    for each, count in rows:
-        for item in items.get(each, ()):
+    sets: dict[str, list[Any]] = {}
+    for each, count in counted.crashes.items():
+        for item in str(texts.get(each, each)).strip(BETWEEN).split(BETWEEN):
             crashes[item] += count
-    most = sorted(crashes.items(), key=lambda item: (-item[1], item[0]))[:size]
-    installations = _installations_of_items(
-        snapshot, stored, condition, items, [item for item, _ in most[:MAXIMUM_ITEMS_WITH_INSTALLATIONS]]
-    )
-    values = (FacetValue(item.replace(NAMES, "="), count, installations.get(item)) for item, count in most)
-    return Facet(name, tuple(values), dict(rows).get(None, 0))
+            sets.setdefault(item, []).append(each)
+    values = []
+    for place, (item, count) in enumerate(sorted(crashes.items(), key=lambda item: (-item[1], item[0]))[:size]):
+        known = counted.installations_of(sets[item]) if place < MAXIMUM_ITEMS_WITH_INSTALLATIONS else None
+        values.append(FacetValue(item.replace(NAMES, "="), count, known))
+    return Facet(name, tuple(values), counted.missing)
 
 
-def _installations_of_items(
-    snapshot: Snapshot, stored: str, condition: Condition, items: dict[Any, list[str]], wanted: Sequence[str]
-) -> dict[str, int]:
-    """Return the number of installations of each item. Takes a byte for each item of each installation."""
-    places = {item: place for place, item in enumerate(wanted)}
-    flags = [bytearray() for _ in wanted]
-    of_sets = {each: [flags[places[item]] for item in listed if item in places] for each, listed in items.items()}
-    numbers: dict[int, int] = {}
-    for each, installation in snapshot.connection.execute(
-        condition.select(f"{stored}, installation"), condition.parameters
-    ):
-        if installation is None or each is None:
-            continue
-        number = numbers.setdefault(installation, len(numbers))
-        for flag in of_sets[each]:
-            if number >= len(flag):
-                flag.extend(bytes(number + 1024 - len(flag)))
-            flag[number] = 1
-    return {item: flags[place].count(1) for item, place in places.items()}
+class _Sets(NamedTuple):
+    """The stored lists that crashes have: the crashes of each, and their known installations, 8 bytes a crash."""
+
+    crashes: Counter[Any]
+    installations: dict[Any, array[int]]
+    missing: int
+    """The crashes without a list."""
+
+    def installations_of(self, sets: Iterable[Any]) -> int:
+        """Return the number of different installations of these lists."""
+        return len(set[int]().union(*(self.installations[each] for each in sets)))
+
+
+def _count_sets(snapshot: Snapshot, stored: str, condition: Condition) -> _Sets:
+    crashes: Counter[Any] = Counter()
+    installations: defaultdict[Any, array[int]] = defaultdict(lambda: array("q"))
+    missing = 0
+    rows = snapshot.connection.execute(condition.select(f"{stored}, installation"), condition.parameters)
+    while batch := rows.fetchmany(_BATCH):
+        for each, installation in batch:
+            if each is None:
+                missing += 1
+            else:
+                crashes[each] += 1
+                if installation is not None:
+                    installations[each].append(installation)
+    return _Sets(crashes, installations, missing)
 
 
 def day_counts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Self
@@ -84,6 +85,15 @@ class SQLiteCrashIndex(CrashIndex):
         self._most_kept = most_kept
         self._lock = threading.Lock()
         self._idle: list[IndexFile] = []
+        self._held: Snapshot | None = None
+        """The snapshot that all calls read; None if each reads one of its own."""
+
+    @contextmanager
+    def snapshot(self) -> Iterator[SQLiteCrashIndex]:
+        with self._reading() as snapshot:
+            held = copy(self)
+            held._held = snapshot
+            yield held
 
     def fields(self) -> Mapping[str, SearchableField]:
         return self._fields
@@ -228,7 +238,11 @@ class SQLiteCrashIndex(CrashIndex):
         check_days(first_day, last_day)
         check_bounds("a size of choices of", size, MAXIMUM_FACET_SIZE)
         with self._reading() as snapshot:
-            return self._top(snapshot, filters, protected).choices(first_day, last_day, size)
+            top = self._top(snapshot, filters, protected)
+            asked = ("choices", first_day, last_day, tuple(filters))
+            if asked not in snapshot.known:
+                snapshot.known[asked] = top.choices(first_day, last_day, MAXIMUM_FACET_SIZE)
+            return {name: values[:size] for name, values in snapshot.known[asked].items()}
 
     def standing(
         self,
@@ -344,22 +358,30 @@ class SQLiteCrashIndex(CrashIndex):
     def _reading(self) -> Iterator[Snapshot]:
         """Open the file in use, and read one snapshot of it. Raises TransientStorageError."""
         with translated_errors("read", self._directory.path):
+            if self._held is not None:
+                with self._marking_damage():
+                    yield self._held
+                return
             if why := self._directory.damage():
                 raise IndexUnusable(f"it is damaged ({why}): {REMEDY}")
             file = self._take()
             try:
-                with file.reading(self._longest) as connection:
-                    yield Snapshot(connection, file.columns, Conditions(connection, file.columns, self._lookup))
-            except IndexFailure as error:
-                if is_damage(error):
-                    with suppress(OSError):
-                        self._directory.mark_damaged(describe(error))
-                _close(file)
-                raise
+                with self._marking_damage(), file.reading(self._longest) as connection:
+                    yield Snapshot(connection, file.columns, Conditions(connection, file.columns, self._lookup), {})
             except BaseException:
                 _close(file)
                 raise
             self._put_back(file)
+
+    @contextmanager
+    def _marking_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except IndexFailure as error:
+            if is_damage(error):
+                with suppress(OSError):
+                    self._directory.mark_damaged(describe(error))
+            raise
 
     def _take(self) -> IndexFile:
         """Return the file in use, open."""

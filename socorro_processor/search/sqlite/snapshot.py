@@ -22,6 +22,8 @@ class Snapshot(NamedTuple):
     connection: sqlite3.Connection
     columns: Mapping[str, Column]
     conditions: Conditions
+    known: dict[Any, Any]
+    """Results that later calls may ask for again."""
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, parameters).fetchall()

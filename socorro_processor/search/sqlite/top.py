@@ -7,6 +7,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import chain
 
 from socorro_processor.search.base import MAXIMUM_SYSTEMS, Top, TopOrder, TopSignature
 from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY
@@ -18,6 +19,9 @@ from socorro_processor.search.sqlite.snapshot import Snapshot, texts_of
 
 MOST_KEPT = 500_000
 """Rows that are kept, 16 MB; of more rows, those of the listed signatures are read again."""
+
+_BATCH = 2000
+"""Rows that are read at once."""
 
 _Row = tuple[int, int, int | str, int]
 """A signature, a day, a system as the roll-up has it, and their crashes."""
@@ -46,11 +50,11 @@ class TopSignatures:
         rows = _KeptRows(self._most_kept)
         now: Counter[int] = Counter()
         totals: Counter[int] = Counter()
-        for row in self._rows(first_day, last_day):
-            signature, day, _, crashes = row
-            now[signature] += crashes
-            totals[day] += crashes
-            rows.add(row)
+        for batch in self._batches(first_day, last_day):
+            for signature, day, _, crashes in batch:
+                now[signature] += crashes
+                totals[day] += crashes
+            rows.add(batch)
         total, total_before = sum(now.values()), sum(before.values())
         ranks, ranks_before = _ranks(now), _ranks(before)
         installations = self._installations(first_day, last_day) if order == "installations" else None
@@ -68,7 +72,7 @@ class TopSignatures:
             installations = self._installations_of(first_day, last_day, listed)
         texts = texts_of(self._snapshot, "signature", listed)
         seen = self._seen(listed)
-        kept = rows.of(listed) if rows.has_all else self._rows(first_day, last_day, listed)
+        kept = rows.of(listed) if rows.has_all else chain(*self._batches(first_day, last_day, listed))
         days, systems = self._days_and_systems(kept)
         return Top(
             first_day,
@@ -161,13 +165,19 @@ class TopSignatures:
                 counts[signature] += crashes
         return counts
 
-    def _rows(self, first_day: date, last_day: date, listed: Sequence[int] | None = None) -> Iterator[_Row]:
+    def _batches(
+        self, first_day: date, last_day: date, listed: Sequence[int] | None = None
+    ) -> Iterator[Sequence[_Row]]:
         """Yield the crashes of all signatures, or of those listed, by day and system."""
         name = self._dimension("os_name")
+        # A part of the roll-up is one day: grouped by it, too, the rows are sorted by one value more.
+        grouping = "GROUP BY 1, 2, 3" if self._roll_up is None else "GROUP BY 1, 3"
         for part in self._parts(first_day, last_day):
             source, condition, count = self._source(*part, listed)
-            sql = condition.select(f"signature, {self._day}, {name}, {count}", "GROUP BY 1, 2, 3", source)
-            yield from self._connection.execute(sql, condition.parameters)
+            sql = condition.select(f"signature, {self._day}, {name}, {count}", grouping, source)
+            rows = self._connection.execute(sql, condition.parameters)
+            while batch := rows.fetchmany(_BATCH):
+                yield batch
 
     def _parts(self, first_day: date, last_day: date) -> Iterable[tuple[date, date]]:
         """Return the days that are read at once. Of the roll-up each alone: many short lists are sorted sooner."""
@@ -253,13 +263,18 @@ class _KeptRows:
         self._numbers = array("q")
         self._systems: dict[int | str, int] = {}
 
-    def add(self, row: _Row) -> None:
-        if len(self._numbers) >= 4 * self._most:
+    def add(self, rows: Sequence[_Row]) -> None:
+        if len(self._numbers) + 4 * len(rows) > 4 * self._most:
             self.has_all = False
             self._numbers = array("q")
         if self.has_all:
-            signature, day, system, crashes = row
-            self._numbers.extend((signature, day, self._systems.setdefault(system, len(self._systems)), crashes))
+            systems = self._systems
+            self._numbers.extend(
+                chain.from_iterable(
+                    (signature, day, systems.setdefault(system, len(systems)), crashes)
+                    for signature, day, system, crashes in rows
+                )
+            )
 
     def of(self, listed: Iterable[int]) -> Iterator[_Row]:
         wanted, systems = set(listed), list(self._systems)
