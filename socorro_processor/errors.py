@@ -91,6 +91,10 @@ class CrashIDNotFound(CrashStorageError):
     """The store works, and has no such crash."""
 
 
+class DumpsRemoved(CrashIDNotFound):
+    """The crash is there, and its dumps were removed."""
+
+
 class TransientStorageError(CrashStorageError):
     """The service is away, throttles, timed out, refuses credentials, is full or lacks its bucket."""
 

@@ -8,7 +8,7 @@ import os
 import pwd
 import socket
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict
@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 _complaints = logging.getLogger(__package__)
 """Another logger, because a problem with the file cannot be written to the file."""
+
+
+Audit = Callable[[str, Mapping[str, str]], None]
+"""Writes a line, as ``AuditLog.write`` does. Raises SocorroError if the file cannot be written."""
 
 
 class AuditLog:

@@ -12,21 +12,22 @@ from socorro_processor.configuration.components import create
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.web.any_crash import has_crashes
-from socorro_processor.web.queue_sources import QueueSources
-from socorro_processor.web.queues_routes import queues_routes
-from socorro_processor.web.refused_routes import refused_routes
-from socorro_processor.web.rendering import NavigationItem, Pages
-from socorro_processor.web.report_routes import report_routes
-from socorro_processor.web.report_sources import ReportSources, Viewer
-from socorro_processor.web.reprocessing import Reprocessing
-from socorro_processor.web.search_routes import search_routes
-from socorro_processor.web.search_sources import SearchSources
+from socorro_processor.web.pages.rendering import NavigationItem, Pages
+from socorro_processor.web.pages.search_sources import SearchSources
+from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.queues.queue_sources import QueueSources
+from socorro_processor.web.queues.queues_routes import queues_routes
+from socorro_processor.web.refused.refused_routes import refused_routes
+from socorro_processor.web.report.report_routes import report_routes
+from socorro_processor.web.report.report_sources import ReportSources
+from socorro_processor.web.report.reprocessing import Reprocessing
+from socorro_processor.web.search.search_routes import search_routes
 from socorro_processor.web.server_parts import ServerParts
-from socorro_processor.web.signature_routes import signature_routes
-from socorro_processor.web.start_page import ArrivalSources
-from socorro_processor.web.symbol_sources import SymbolSources
-from socorro_processor.web.symbols_routes import symbols_routes
-from socorro_processor.web.top_routes import top_routes
+from socorro_processor.web.signature.signature_routes import signature_routes
+from socorro_processor.web.symbols.symbol_sources import SymbolSources
+from socorro_processor.web.symbols.symbols_routes import symbols_routes
+from socorro_processor.web.top.start_page import ArrivalSources
+from socorro_processor.web.top.top_routes import top_routes
 
 NAVIGATION = (
     NavigationItem("Top crashes", "/", "top.html"),

@@ -9,14 +9,15 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from socorro_processor.web.access_log import AccessLog
-from socorro_processor.web.error_pages import ErrorPages, answer_failure
-from socorro_processor.web.health import Probes
-from socorro_processor.web.local_only import LocalOnly
-from socorro_processor.web.open_paths import SUBMIT_PATHS
-from socorro_processor.web.rendering import Pages
-from socorro_processor.web.same_origin import SameOrigin
-from socorro_processor.web.security_headers import SecurityHeaders
+from socorro_processor.web.http.access_log import AccessLog
+from socorro_processor.web.http.error_answer import answer_failure
+from socorro_processor.web.http.health import Probes
+from socorro_processor.web.http.local_only import LocalOnly
+from socorro_processor.web.http.open_paths import SUBMIT_PATHS
+from socorro_processor.web.http.same_origin import SameOrigin
+from socorro_processor.web.http.security_headers import SecurityHeaders
+from socorro_processor.web.pages.error_pages import ErrorPages
+from socorro_processor.web.pages.rendering import Pages
 
 
 def application(

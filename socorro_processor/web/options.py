@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from socorro_processor.configuration import Namespace, OneOf, Seconds, WholeNumber, size
-from socorro_processor.web import report_options, symbol_options
+from socorro_processor.web.report import report_options
+from socorro_processor.web.symbols import symbol_options
 
 required_config = Namespace()
 required_config.update(report_options.required_config)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from socorro_processor.collector.collector import Collector
 from socorro_processor.monitoring.health import Health
 from socorro_processor.web.minute_rates import MinuteRates
-from socorro_processor.web.processor_child import PART, ProcessorChild
+from socorro_processor.web.processor.processor_child import PART, ProcessorChild
 
 
 class ProcessorState(NamedTuple):

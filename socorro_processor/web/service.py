@@ -21,15 +21,15 @@ from socorro_processor.monitoring.health import Health
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.web.all_pages import NAVIGATION, all_pages
 from socorro_processor.web.application import application
-from socorro_processor.web.health import Probes
-from socorro_processor.web.listening import listen, origin_of
+from socorro_processor.web.http.health import Probes
+from socorro_processor.web.http.listening import listen, origin_of
+from socorro_processor.web.http.server import WebServer
 from socorro_processor.web.minute_rates import MinuteRates
-from socorro_processor.web.notices import Notices
-from socorro_processor.web.processor_child import ProcessorChild
-from socorro_processor.web.rendering import Pages
-from socorro_processor.web.server import WebServer
+from socorro_processor.web.pages.notices import Notices
+from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.processor.processor_child import ProcessorChild
 from socorro_processor.web.server_parts import ServerParts
-from socorro_processor.web.submit import Submit
+from socorro_processor.web.submit.submit import Submit
 from socorro_processor.web.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)

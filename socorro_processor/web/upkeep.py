@@ -14,7 +14,7 @@ from socorro_processor.retention.bounds import Bounds
 from socorro_processor.retention.disks import DiskWatch, disk_places
 from socorro_processor.retention.keeper import Keeper, bounded_root
 from socorro_processor.retention.retention import Round
-from socorro_processor.web.notices import Notices, Severity
+from socorro_processor.web.pages.notices import Notices, Severity
 
 logger = logging.getLogger(__name__)
 

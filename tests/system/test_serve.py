@@ -20,7 +20,7 @@ from tests.web_server import Client
 
 DUMP = SAMPLES / "segfault" / "upload_file_minidump.dmp"
 ADVICE = re.compile(r"^To add symbols.*\n(?:  (?:socorro|curl) .*\n)+(?:Or upload .*\n)?", re.MULTILINE)
-"""What to do about missing symbols, in a report."""
+"""Advice about missing symbols, in a report."""
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from socorro_processor.monitoring.metrics import METRICS
-from socorro_processor.web.access_log import AccessLog
+from socorro_processor.web.http.access_log import AccessLog
 from tests.asgi import ask
 
 QUOTED = "jane@example.com"
@@ -28,7 +28,7 @@ app = AccessLog(page, ["report", "fail"])
 @pytest.fixture
 def lines(caplog):
     """Return the lines of the log with their fields."""
-    caplog.set_level(logging.INFO, logger="socorro_processor.web.access_log")
+    caplog.set_level(logging.INFO, logger="socorro_processor.web.http.access_log")
     return lambda: [(record.getMessage(), getattr(record, "fields", {})) for record in caplog.records]
 
 

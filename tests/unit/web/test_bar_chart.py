@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socorro_processor.search.base import DayCount
-from socorro_processor.web.bar_chart import HEIGHT, MOST_DAYS, BarChart, Column, Series, bar_chart, day_chart, spans
-from socorro_processor.web.rendering import Pages
+from socorro_processor.web.pages.bar_chart import (
+    HEIGHT,
+    MOST_DAYS,
+    BarChart,
+    Column,
+    Series,
+    bar_chart,
+    day_chart,
+    spans,
+)
+from socorro_processor.web.pages.rendering import Pages
 from tests.unit.web.html_tree import Element, read_html
 
 FIRST_DAY = date(2026, 11, 1)

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from socorro_processor.web.processor.processor_child import ProcessorChild
 
 from socorro_processor.monitoring.health import Health
 from socorro_processor.monitoring.metrics import METRICS
-from socorro_processor.web.processor_child import ProcessorChild
 
 DEADLINE = 30.0
 
@@ -217,7 +217,7 @@ def test_it_ends_when_the_server_is_killed(tmp_path):
     server = (
         "import sys, signal\n"
         "from socorro_processor.monitoring.health import Health\n"
-        "from socorro_processor.web.processor_child import ProcessorChild\n"
+        "from socorro_processor.web.processor.processor_child import ProcessorChild\n"
         f"child = ProcessorChild([sys.executable, {str(program)!r}], (), {{}}, Health())\n"
         "signal.pause()\n"
     )

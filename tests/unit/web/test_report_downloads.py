@@ -6,18 +6,17 @@ import json
 
 import pytest
 
-from socorro_processor.errors import CrashIDNotFound, InvalidCrashID, PermanentStorageError
+from socorro_processor.errors import CrashIDNotFound, DumpsRemoved, InvalidCrashID, PermanentStorageError
 from socorro_processor.report.crash_report import CrashReport
 from socorro_processor.report.printed_report import Shown, plain_report
-from socorro_processor.web.report_downloads import (
-    DumpsRemoved,
+from socorro_processor.web.pages.answer import status_of
+from socorro_processor.web.report.report_downloads import (
     dump_download,
     processed_json,
     raw_json,
     report_markdown,
     report_text,
 )
-from socorro_processor.web.report_page import status_of
 from tests.unit.cli.reports import CRASH_ID, frame, processed
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, OneCrash, sources
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-
-from socorro_processor.web.rendering import static_file
+from socorro_processor.web.pages.rendering import static_file
 
 TEXT = 4.5
 """Contrast of text; 1.4.3."""

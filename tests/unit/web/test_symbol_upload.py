@@ -17,8 +17,14 @@ from hypothesis import strategies as st
 
 from socorro_processor.collector.refusal import Refused
 from socorro_processor.stackwalk.new_symbols import SymbolFileMaker
-from socorro_processor.web.symbol_upload import INCOMING, SymbolUpload, SymbolUploads, UploadedSymbols, UploadLimits
-from socorro_processor.web.zip_upload import file_name
+from socorro_processor.web.symbols.symbol_upload import (
+    INCOMING,
+    SymbolUpload,
+    SymbolUploads,
+    UploadedSymbols,
+    UploadLimits,
+)
+from socorro_processor.web.symbols.zip_upload import file_name
 from tests.multipart import BOUNDARY, CONTENT_TYPE
 
 ID = "0" * 31 + "1C0"
