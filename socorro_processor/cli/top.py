@@ -21,9 +21,10 @@ from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
 from socorro_processor.crash_id import today
 from socorro_processor.layout import Row, counted, print_table
-from socorro_processor.search.base import MAXIMUM_TOP, Top, TopSignature
+from socorro_processor.search.base import MAXIMUM_TOP
 from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.search.days import closed_days
+from socorro_processor.search.results import Top, TopSignature
 from socorro_processor.untrusted import plain
 
 _DEFAULT_LIMIT = 20

@@ -16,7 +16,7 @@ from socorro_processor.crashstorage.keys import dump_key, dumps_removed_key, pro
 from socorro_processor.errors import CrashStorageError, InvalidCrashID, NoStoreYetError
 from socorro_processor.fields import FIELDS_BY_NAME
 from socorro_processor.retention.ledger import Measured
-from socorro_processor.search.base import FoundCrash
+from socorro_processor.search.results import FoundCrash
 
 _NAMES, _PROCESSED = "v1/dump_names", "v1/processed_crash"
 """Flat folders: each crash with a raw crash has a file in the first, each processed one in the second."""

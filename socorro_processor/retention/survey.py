@@ -10,7 +10,7 @@ from itertools import islice
 from socorro_processor.errors import CrashStorageError
 from socorro_processor.retention.ledger import Ledger, Measured
 from socorro_processor.retention.store import RetainedStore
-from socorro_processor.search.base import FoundCrash
+from socorro_processor.search.results import FoundCrash
 from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
 
 _SEEN_AT_ONCE = 500

@@ -16,8 +16,9 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashstorage.base import CrashStorageBase
 from socorro_processor.errors import QueryError
 from socorro_processor.fields import Field, FieldTable
-from socorro_processor.search.base import CrashIndex, Neighbours, Sort, TopOrder
+from socorro_processor.search.base import CrashIndex, Sort, TopOrder
 from socorro_processor.search.filters import Filter, read_filters
+from socorro_processor.search.results import Neighbours
 
 TABLE = FieldTable(
     [

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from socorro_processor.search.base import Facet, FacetValue
 from socorro_processor.search.indexed_crash import BETWEEN, NAMES
+from socorro_processor.search.results import Facet, FacetValue, NewestCrashes
 from socorro_processor.search.searchable import SearchableField
-from socorro_processor.search.signature_counts import NewestCrashes
 from socorro_processor.search.sqlite.conditions import Condition
 from socorro_processor.search.sqlite.snapshot import Snapshot, shown_value, sql_of_stored, texts_of
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from socorro_processor.search.base import FoundCrash, Sort
+from socorro_processor.search.base import Sort
+from socorro_processor.search.results import FoundCrash
 from socorro_processor.search.searchable import SearchableField
 from socorro_processor.search.sqlite.conditions import Condition
 from socorro_processor.search.sqlite.snapshot import Snapshot, shown_value, sql_of_value

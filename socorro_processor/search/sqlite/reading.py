@@ -20,15 +20,7 @@ from socorro_processor.search.base import (
     MAXIMUM_TOP,
     SHOWN,
     CrashIndex,
-    DayCount,
-    Facet,
-    FoundCrash,
-    IndexState,
-    Neighbours,
-    Page,
-    SignatureRecord,
     Sort,
-    Top,
     TopOrder,
     check_bounds,
     check_days,
@@ -38,8 +30,20 @@ from socorro_processor.search.base import (
 )
 from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter
+from socorro_processor.search.results import (
+    Comparison,
+    DayCount,
+    Facet,
+    FoundCrash,
+    IndexState,
+    Neighbours,
+    NewestCrashes,
+    Page,
+    SignatureRecord,
+    Standing,
+    Top,
+)
 from socorro_processor.search.searchable import DATE, DIMENSIONS, FieldLookup, SearchableField, searchable_fields
-from socorro_processor.search.signature_counts import Comparison, NewestCrashes, Standing
 from socorro_processor.search.sqlite.conditions import Condition, Conditions, day_number, moment_of
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.search.sqlite.facets import count_values, day_counts

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import chain
 
-from socorro_processor.search.base import MAXIMUM_SYSTEMS, Top, TopOrder, TopSignature
+from socorro_processor.search.base import MAXIMUM_SYSTEMS, TopOrder
 from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY
+from socorro_processor.search.results import ComparedSignature, Comparison, Standing, Top, TopSignature
 from socorro_processor.search.searchable import DIMENSIONS
-from socorro_processor.search.signature_counts import ComparedSignature, Comparison, Standing
 from socorro_processor.search.sqlite.conditions import Condition, day_number, day_range, moment_of
 from socorro_processor.search.sqlite.schema import OWN
 from socorro_processor.search.sqlite.snapshot import Snapshot, texts_of

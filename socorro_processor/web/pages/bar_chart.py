@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from socorro_processor.search.base import DayCount
+from socorro_processor.search.results import DayCount
 
 MOST_SERIES = 6
 """Series with a colour of their own; one more has the colour of the rest."""

@@ -11,8 +11,9 @@ from socorro_processor.configuration import DotDict
 from socorro_processor.errors import ConfigurationError, CrashStorageError
 from socorro_processor.fields import FieldTable
 from socorro_processor.layout import counted
-from socorro_processor.search.base import CrashIndex, IndexState
+from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.crash_search import NO_INDEX, CrashSearch
+from socorro_processor.search.results import IndexState
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from socorro_processor.errors import (
 )
 from socorro_processor.fields import Protection, follows_table
 from socorro_processor.report.crash_report import CrashReport
-from socorro_processor.search.base import Neighbours
+from socorro_processor.search.results import Neighbours
 from socorro_processor.untrusted import joined, plain, text_of
 from socorro_processor.web.pages.answer import Answer, failure_page, message_page
 from socorro_processor.web.pages.rendering import Pages

@@ -14,8 +14,9 @@ from socorro_processor.report.find_processed import find_processed
 from socorro_processor.report.source_links import SourceLinks
 from socorro_processor.report.symbol_places import SymbolPlaces
 from socorro_processor.rules.signature import StackSignatureRule
-from socorro_processor.search.base import CrashIndex, Neighbours
+from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.filters import LONGEST_VALUE, Filter
+from socorro_processor.search.results import Neighbours
 from socorro_processor.serialization import Note, ignore
 from socorro_processor.signing.signer import Signer, signature_rules
 from socorro_processor.web.pages.address import signature_address

@@ -13,7 +13,7 @@ from socorro_processor.report.crash_report import CrashReport, Fact, ReportedDum
 from socorro_processor.report.source_links import SourceLinks
 from socorro_processor.report.symbol_places import Advice
 from socorro_processor.report.walked_dump import Frame, Module
-from socorro_processor.search.base import Neighbours
+from socorro_processor.search.results import Neighbours
 from socorro_processor.untrusted import text_of
 from socorro_processor.web.pages.moments import with_moments
 from socorro_processor.web.pages.report_address import report_path

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from socorro_processor.search.base import MAXIMUM_PAGE, CrashIndex, Page, Sort
+from socorro_processor.search.base import MAXIMUM_PAGE, CrashIndex, Sort
 from socorro_processor.search.filters import Filter
+from socorro_processor.search.results import Page
 from socorro_processor.search.value_text import value_text
 from socorro_processor.untrusted import plain
 from socorro_processor.web.pages.address import Address

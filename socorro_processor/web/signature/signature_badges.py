@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from socorro_processor.search.signature_counts import NewestCrashes
+from socorro_processor.search.results import NewestCrashes
 from socorro_processor.web.signature.signature_history import QUIET_DAYS, Return
 
 NEW_DAYS = 7

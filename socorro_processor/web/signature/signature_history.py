@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from socorro_processor.search.base import CrashIndex, DayCount, Page, SignatureRecord
+from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.filters import Filter
+from socorro_processor.search.results import DayCount, Page, SignatureRecord
 from socorro_processor.search.searchable import DATE
 from socorro_processor.web.pages.version_order import is_unknown
 

@@ -15,11 +15,11 @@ from itertools import islice
 
 from socorro_processor.errors import ConfigurationError, CrashStorageError, QueryError
 from socorro_processor.report.sent_signals import is_sent_signal
-from socorro_processor.search.base import CrashIndex, Facet, FoundCrash
+from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import MAXIMUM_VALUES, Filter
+from socorro_processor.search.results import Facet, FoundCrash, NewestCrashes
 from socorro_processor.search.searchable import DIMENSIONS
-from socorro_processor.search.signature_counts import NewestCrashes
 from socorro_processor.web.pages.address import Address, read_address
 from socorro_processor.web.pages.answer import Answer, failure_page, message_page
 from socorro_processor.web.pages.index_away import index_away_page

@@ -9,11 +9,18 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from socorro_processor.report.sent_signals import is_sent_signal
-from socorro_processor.search.base import DayCount, Facet, FoundCrash, IndexState, SignatureRecord
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.indexed_crash import LONGEST_TEXT
+from socorro_processor.search.results import (
+    DayCount,
+    Facet,
+    FoundCrash,
+    IndexState,
+    NewestCrashes,
+    SignatureRecord,
+    Standing,
+)
 from socorro_processor.search.searchable import DATE
-from socorro_processor.search.signature_counts import NewestCrashes, Standing
 from socorro_processor.web.pages.address import Address
 from socorro_processor.web.pages.bar_chart import MOST_SERIES, BarChart, Series, day_chart
 from socorro_processor.web.pages.filter_bar import FilterBar, filter_bar

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from socorro_processor.search.signature_counts import ComparedSignature, Comparison
+from socorro_processor.search.results import ComparedSignature, Comparison
 from socorro_processor.web.pages.address import Address
 from socorro_processor.web.top.top_view import NO_SIGNATURE, crashes_link, signature_link
 

@@ -8,8 +8,9 @@ from datetime import date, timedelta
 from typing import NamedTuple, get_args
 
 from socorro_processor.errors import QueryError
-from socorro_processor.search.base import DayCount, Top, TopOrder, TopSignature
+from socorro_processor.search.base import TopOrder
 from socorro_processor.search.filters import Filter
+from socorro_processor.search.results import DayCount, Top, TopSignature
 from socorro_processor.web.pages.address import Address
 from socorro_processor.web.pages.bar_chart import BarChart, day_chart
 from socorro_processor.web.pages.filter_bar import FilterBar, filter_bar

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorro_processor.search.base import DayCount
+from socorro_processor.search.results import DayCount
 from socorro_processor.web.pages.bar_chart import (
     HEIGHT,
     MOST_DAYS,

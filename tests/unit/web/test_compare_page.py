@@ -9,6 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from socorro_processor.errors import TransientStorageError
+from socorro_processor.fields import FieldTable
+from socorro_processor.monitoring.health import Health
+from socorro_processor.search.base import CrashIndex
+from socorro_processor.search.results import IndexState
+from socorro_processor.search.sqlite.directory import IndexDirectory
+from socorro_processor.web.application import application
 from socorro_processor.web.http.health import Probes
 from socorro_processor.web.pages.address import read_address
 from socorro_processor.web.pages.answer import Answer
@@ -17,13 +25,6 @@ from socorro_processor.web.pages.viewer import Viewer
 from socorro_processor.web.top.compare_page import compare_page
 from socorro_processor.web.top.compare_view import LEAST_CRASHES
 from socorro_processor.web.top.top_routes import top_routes
-
-from socorro_processor.errors import TransientStorageError
-from socorro_processor.fields import FieldTable
-from socorro_processor.monitoring.health import Health
-from socorro_processor.search.base import CrashIndex, IndexState
-from socorro_processor.search.sqlite.directory import IndexDirectory
-from socorro_processor.web.application import application
 from tests.asgi import ask
 from tests.browser.hostile import ELEMENT, ODD
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, pages

@@ -6,13 +6,13 @@ import logging
 from typing import Any
 
 import pytest
-from socorro_processor.web.pages.answer import Answer
-from socorro_processor.web.pages.viewer import Viewer
-from socorro_processor.web.report.report_page import report_page
 
 from socorro_processor.errors import CrashIDNotFound, PermanentStorageError, TransientStorageError
 from socorro_processor.report.source_links import SourceLinks
-from socorro_processor.search.base import Neighbours
+from socorro_processor.search.results import Neighbours
+from socorro_processor.web.pages.answer import Answer
+from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.report.report_page import report_page
 from tests.unit.cli.reports import CRASH_ID, frame, processed
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, OneCrash, html_of, page_of, pages, signer, sources
 from tests.unit.web.html_tree import Element, read_html

@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from socorro_processor.errors import TransientStorageError
+from socorro_processor.fields import FieldTable
+from socorro_processor.monitoring.health import Health
+from socorro_processor.search.base import CrashIndex
+from socorro_processor.search.results import IndexState, Top
+from socorro_processor.search.sqlite.directory import IndexDirectory
+from socorro_processor.web.application import application
 from socorro_processor.web.http.health import Probes
 from socorro_processor.web.pages.address import read_address
 from socorro_processor.web.pages.search_sources import SearchSources
 from socorro_processor.web.top.top_page import top_page
 from socorro_processor.web.top.top_routes import top_routes
-
-from socorro_processor.errors import TransientStorageError
-from socorro_processor.fields import FieldTable
-from socorro_processor.monitoring.health import Health
-from socorro_processor.search.base import CrashIndex, IndexState, Top
-from socorro_processor.search.sqlite.directory import IndexDirectory
-from socorro_processor.web.application import application
 from tests.asgi import ask
 from tests.browser.hostile import MARKUP
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, pages
