@@ -8,12 +8,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from socorro_processor.web.http.listening import listen
-from socorro_processor.web.http.server import WebServer
 from starlette.types import ASGIApp
 
 from socorro_processor.configuration import Configuration, DotDict, Namespace, Source
 from socorro_processor.web import options
+from socorro_processor.web.http.listening import listen
+from socorro_processor.web.http.server import WebServer
 
 DEADLINE = 30.0
 

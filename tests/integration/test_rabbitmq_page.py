@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from socorro_processor.web.pages.rendering import Pages
-from socorro_processor.web.queues.component_checks import ComponentChecks
-from socorro_processor.web.queues.queue_sources import QueueSources
-from socorro_processor.web.queues.queues_page import QueuesRequest, act, queues_page
-from socorro_processor.web.queues.set_aside import Selection, kind_of
 
 from socorro_processor.collector.collector import CollectorStatus
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.errors import CrashQueueError
 from socorro_processor.web.minute_rates import MinuteRates
+from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.queues.component_checks import ComponentChecks
+from socorro_processor.web.queues.queue_sources import QueueSources
+from socorro_processor.web.queues.queues_page import QueuesRequest, act, queues_page
+from socorro_processor.web.queues.set_aside import Selection, kind_of
 from socorro_processor.web.server_parts import ProcessorState
 from tests.integration.rabbitmq_broker import Broker, Processor
 from tests.unit.web.html_tree import Element, read_html

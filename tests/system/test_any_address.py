@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
-from socorro_processor.web.pages.address import PARAMETERS
 
 from socorro_processor.web.all_pages import NAVIGATION
+from socorro_processor.web.pages.address import PARAMETERS
 from tests.shared import SAMPLES, stackwalker
 from tests.system.serving import Serving, eventually
 

@@ -5,11 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from socorro_processor.web.pages.rendering import Pages
-from socorro_processor.web.pages.viewer import Viewer
-from socorro_processor.web.report.report_page import report_page
-from socorro_processor.web.report.report_sources import ReportSources
-
 from socorro_processor.configuration import DotDict
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash, RawCrash
 from socorro_processor.errors import CrashIDNotFound
@@ -18,6 +13,10 @@ from socorro_processor.pipeline.algorithm_2026 import ProcessorAlgorithm2026
 from socorro_processor.report.source_links import SourceLinks
 from socorro_processor.serialization import Note, ignore
 from socorro_processor.signing.signer import Signer
+from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.report.report_page import report_page
+from socorro_processor.web.report.report_sources import ReportSources
 from tests.unit.cli.reports import CRASH_ID
 from tests.unit.web.html_tree import Element, read_html
 

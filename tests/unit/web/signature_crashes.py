@@ -9,16 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from socorro_processor.web.pages.answer import Answer
-from socorro_processor.web.pages.search_sources import SearchSources
-from socorro_processor.web.pages.viewer import Viewer
-from socorro_processor.web.signature.signature_page import signature_page
-
 from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.fields import FieldTable
 from socorro_processor.search.sqlite.crashstorage import SQLiteSearchIndex
 from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
+from socorro_processor.web.pages.answer import Answer
+from socorro_processor.web.pages.search_sources import SearchSources
+from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.signature.signature_page import signature_page
 from tests.unit.web.crash_pages import EVERYTHING, pages
 from tests.unit.web.html_tree import Element, read_html
 

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from socorro_processor.web.pages.address import PARAMETERS, Address, page_address, read_address, signature_address
 
 from socorro_processor.errors import QueryError
 from socorro_processor.fields import FIELDS
 from socorro_processor.search.filters import Filter
+from socorro_processor.web.pages.address import PARAMETERS, Address, page_address, read_address, signature_address
 
 TODAY = date(2026, 11, 30)
 

@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from socorro_processor.web.search.search_routes import AtOnce
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message
 
 from socorro_processor.errors import QueryError
+from socorro_processor.web.search.search_routes import AtOnce
 
 MOST = 2
 

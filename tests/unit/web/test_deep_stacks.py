@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from socorro_processor.web.report.stack_view import FrameName, StackViewer
 
 from socorro_processor.report.walked_dump import WalkedDump
+from socorro_processor.web.report.stack_view import FrameName, StackViewer
 from tests.unit.cli.reports import frame, processed
 from tests.unit.web.crash_pages import page_of, rows_of
 from tests.unit.web.html_tree import Element

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from socorro_processor.web.pages.address import read_address, signature_address
 
 from socorro_processor.search.filters import Filter
+from socorro_processor.web.pages.address import read_address, signature_address
 from tests.unit.cli.reports import frame, processed
 from tests.unit.web.crash_pages import page_of
 from tests.unit.web.html_tree import Element

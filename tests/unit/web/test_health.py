@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from socorro_processor.web.http.health import Probes
 from starlette.applications import Starlette
 
 from socorro_processor.monitoring.health import Health
+from socorro_processor.web.http.health import Probes
 from tests.asgi import ask
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from socorro_processor.web.pages.address import LONGEST_ADDRESS, signature_address
 
 from socorro_processor.search.indexed_crash import LONGEST_SIGNATURE, clean_text
+from socorro_processor.web.pages.address import LONGEST_ADDRESS, signature_address
 from tests.unit.cli.test_hostile_reports import SPOILERS
 from tests.unit.web.html_tree import read_html
 from tests.unit.web.signature_crashes import TODAY, crashes_in, figures

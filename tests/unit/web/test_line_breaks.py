@@ -7,9 +7,9 @@ import html
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from socorro_processor.web.pages.line_breaks import breakable
 
 from socorro_processor.untrusted import plain
+from socorro_processor.web.pages.line_breaks import breakable
 
 
 @pytest.mark.parametrize(

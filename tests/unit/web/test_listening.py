@@ -3,9 +3,9 @@
 import socket
 
 import pytest
-from socorro_processor.web.http.listening import is_loopback, listen, origin_of
 
 from socorro_processor.errors import ConfigurationError, SocorroError
+from socorro_processor.web.http.listening import is_loopback, listen, origin_of
 
 
 @pytest.mark.parametrize(

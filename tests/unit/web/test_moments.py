@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from socorro_processor.web.pages.moments import moment_text, with_moments
 
+from socorro_processor.web.pages.moments import moment_text, with_moments
 from tests.unit.cli.reports import processed
 from tests.unit.web.crash_pages import page_of
 

@@ -9,12 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from socorro_processor.web.pages.rendering import Pages
-from socorro_processor.web.pages.search_sources import SearchSources
-from socorro_processor.web.pages.viewer import Viewer
-from socorro_processor.web.search.search_routes import search_routes
-from socorro_processor.web.signature.signature_page import signature_page
-from socorro_processor.web.top.compare_page import compare_page
 from starlette.applications import Starlette
 
 from socorro_processor.configuration import DotDict, defaults
@@ -25,6 +19,12 @@ from socorro_processor.fields import FieldTable
 from socorro_processor.monitoring.metrics import Metrics
 from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
 from socorro_processor.web.any_crash import has_crashes
+from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.search_sources import SearchSources
+from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.search.search_routes import search_routes
+from socorro_processor.web.signature.signature_page import signature_page
+from socorro_processor.web.top.compare_page import compare_page
 from tests.asgi import ask
 from tests.unit.web.html_tree import Element, read_html
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from socorro_processor.web.processor.processor_child import ProcessorChild
 
 from socorro_processor.monitoring.health import Health
 from socorro_processor.monitoring.metrics import METRICS
+from socorro_processor.web.processor.processor_child import ProcessorChild
 
 DEADLINE = 30.0
 

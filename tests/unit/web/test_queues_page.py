@@ -9,13 +9,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from socorro_processor.web.http.health import Probes
-from socorro_processor.web.pages.rendering import Pages
-from socorro_processor.web.queues.component_checks import ComponentChecks
-from socorro_processor.web.queues.queue_sources import QueueSources
-from socorro_processor.web.queues.queues_page import QueuesRequest, queues_page
-from socorro_processor.web.queues.queues_routes import queues_routes
-from socorro_processor.web.queues.set_aside import kind_of
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from socorro_processor.collector.collector import CollectorStatus
@@ -25,7 +18,14 @@ from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import CrashQueueError, TransientStorageError
 from socorro_processor.monitoring.health import Health
 from socorro_processor.web.application import application
+from socorro_processor.web.http.health import Probes
 from socorro_processor.web.minute_rates import MinuteRates
+from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.queues.component_checks import ComponentChecks
+from socorro_processor.web.queues.queue_sources import QueueSources
+from socorro_processor.web.queues.queues_page import QueuesRequest, queues_page
+from socorro_processor.web.queues.queues_routes import queues_routes
+from socorro_processor.web.queues.set_aside import kind_of
 from socorro_processor.web.server_parts import ProcessorState
 from tests.asgi import Answer, ask
 from tests.unit.web.html_tree import Element, read_html

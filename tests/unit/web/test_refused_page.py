@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+
+import socorro_processor
+from socorro_processor.collector.refused import RefusedUpload
 from socorro_processor.web.pages.address import read_address
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.refused.refused_page import ADVICE, advice_on, refused_page
 from socorro_processor.web.search.search_page import search_page
-
-import socorro_processor
-from socorro_processor.collector.refused import RefusedUpload
 from tests.unit.web.crash_pages import EVERYTHING, pages
 from tests.unit.web.html_tree import Element, read_html
 from tests.unit.web.signature_crashes import crashes_in

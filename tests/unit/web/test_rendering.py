@@ -6,8 +6,8 @@ import re
 
 import pytest
 from jinja2 import UndefinedError
-from socorro_processor.web.pages.rendering import STATIC_TYPES, NavigationItem, Pages, static_file, static_path
 
+from socorro_processor.web.pages.rendering import STATIC_TYPES, NavigationItem, Pages, static_file, static_path
 from tests.unit.web.html_tree import read_html
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from socorro_processor.web.pages.moments import with_moments
 
 from socorro_processor.cli.main import main
 from socorro_processor.report.crash_report import CrashReport
@@ -21,6 +20,7 @@ from socorro_processor.report.markdown_report import markdown_report
 from socorro_processor.report.printed_report import Shown, plain_report
 from socorro_processor.report.symbol_places import SymbolPlaces
 from socorro_processor.report.walked_dump import WalkedDump, folded
+from socorro_processor.web.pages.moments import with_moments
 from tests.shared import SAMPLES, shared, stackwalker
 from tests.unit.cli.reports import frame, processed
 from tests.unit.web.crash_pages import page_of, rows_of

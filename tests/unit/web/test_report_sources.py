@@ -7,10 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from socorro_processor.web.report.report_downloads import dump_download
-from socorro_processor.web.report.report_options import required_config
-from socorro_processor.web.report.report_page import report_page
-from socorro_processor.web.report.report_sources import ReportSources
 
 from socorro_processor.app.processor_app import ProcessorApp
 from socorro_processor.cli.main import main
@@ -18,6 +14,10 @@ from socorro_processor.configuration import Configuration, DotDict, split_comman
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.report.walked_dump import Frame
+from socorro_processor.web.report.report_downloads import dump_download
+from socorro_processor.web.report.report_options import required_config
+from socorro_processor.web.report.report_page import report_page
+from socorro_processor.web.report.report_sources import ReportSources
 from tests.shared import SAMPLES, stackwalker
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, pages
 from tests.unit.web.html_tree import read_html

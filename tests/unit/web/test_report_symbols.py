@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from socorro_processor.web.report.report_downloads import report_markdown, report_text
-from socorro_processor.web.report.report_page import report_page
 
 from socorro_processor.report.symbol_places import SymbolPlaces
+from socorro_processor.web.report.report_downloads import report_markdown, report_text
+from socorro_processor.web.report.report_page import report_page
 from tests.unit.cli.reports import CRASH_ID, frame, processed
 from tests.unit.web.crash_pages import EVERYTHING, OneCrash, page_of, pages, sources
 from tests.unit.web.html_tree import Element, read_html

@@ -10,10 +10,6 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from socorro_processor.web.http.health import Probes
-from socorro_processor.web.pages.viewer import Viewer
-from socorro_processor.web.report.report_routes import report_routes
-from socorro_processor.web.report.reprocessing import Reprocessing
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,6 +28,10 @@ from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.monitoring.health import Health
 from socorro_processor.serialization import Note, ignore
 from socorro_processor.web.application import application
+from socorro_processor.web.http.health import Probes
+from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.report.report_routes import report_routes
+from socorro_processor.web.report.reprocessing import Reprocessing
 from tests.asgi import Answer, ask
 from tests.unit.cli.reports import CRASH_ID, frame, processed
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, OneCrash, pages, sources

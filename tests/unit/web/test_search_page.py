@@ -9,17 +9,17 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+
+from socorro_processor.errors import ConfigurationError, QueryError, TransientStorageError
+from socorro_processor.fields import FieldTable
+from socorro_processor.search.filters import Filter
 from socorro_processor.web.pages.address import Address, read_address
 from socorro_processor.web.pages.search_sources import SearchSources
 from socorro_processor.web.search.search_files import search_csv, search_json
 from socorro_processor.web.search.search_line import address_of_typed, line_of, read_line
 from socorro_processor.web.search.search_page import search_page
 from socorro_processor.web.search.search_routes import search_routes
-from starlette.applications import Starlette
-
-from socorro_processor.errors import ConfigurationError, QueryError, TransientStorageError
-from socorro_processor.fields import FieldTable
-from socorro_processor.search.filters import Filter
 from tests.asgi import ask
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, pages
 from tests.unit.web.html_tree import Element, read_html

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from socorro_processor.web.top.sparkline import HEIGHT, sparkline
 
 FIRST = date(2026, 11, 2)

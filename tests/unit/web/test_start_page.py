@@ -7,9 +7,6 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
-from socorro_processor.web.pages.search_sources import SearchSources
-from socorro_processor.web.top.start_page import ArrivalSources
-from socorro_processor.web.top.top_page import top_page
 
 from socorro_processor.collector.collector import CollectorStatus
 from socorro_processor.configuration import defaults
@@ -19,6 +16,9 @@ from socorro_processor.errors import CrashQueueError
 from socorro_processor.fields import FieldTable
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
+from socorro_processor.web.pages.search_sources import SearchSources
+from socorro_processor.web.top.start_page import ArrivalSources
+from socorro_processor.web.top.top_page import top_page
 from tests.unit.web.crash_pages import EVERYTHING, pages
 from tests.unit.web.html_tree import Element, read_html
 from tests.unit.web.signature_crashes import TODAY, crashes_in

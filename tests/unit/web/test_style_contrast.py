@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from socorro_processor.web.pages.rendering import static_file
 
 TEXT = 4.5

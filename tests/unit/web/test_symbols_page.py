@@ -14,13 +14,6 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from socorro_processor.web.http.health import Probes
-from socorro_processor.web.pages.address import read_address
-from socorro_processor.web.pages.symbols_address import symbols_address
-from socorro_processor.web.symbols.symbol_sources import CacheState, SymbolSources
-from socorro_processor.web.symbols.symbol_upload import SymbolUploads
-from socorro_processor.web.symbols.symbols_page import symbols_page
-from socorro_processor.web.symbols.symbols_routes import symbols_routes
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from socorro_processor.configuration import defaults
@@ -30,6 +23,13 @@ from socorro_processor.monitoring.health import Health
 from socorro_processor.stackwalk.new_symbols import SymbolFileMaker
 from socorro_processor.symbol_cache.records import Status
 from socorro_processor.web.application import application
+from socorro_processor.web.http.health import Probes
+from socorro_processor.web.pages.address import read_address
+from socorro_processor.web.pages.symbols_address import symbols_address
+from socorro_processor.web.symbols.symbol_sources import CacheState, SymbolSources
+from socorro_processor.web.symbols.symbol_upload import SymbolUploads
+from socorro_processor.web.symbols.symbols_page import symbols_page
+from socorro_processor.web.symbols.symbols_routes import symbols_routes
 from tests.asgi import Answer, ask
 from tests.multipart import CONTENT_TYPE
 from tests.unit.web.crash_pages import EVERYTHING, pages

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from socorro_processor.web.pages.notices import Notice, Notices
-from socorro_processor.web.pages.rendering import Pages
 
 from socorro_processor.cli.all_options import all_options
 from socorro_processor.configuration import Configuration, Source
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.monitoring.health import Health
 from socorro_processor.retention.retention import Round
+from socorro_processor.web.pages.notices import Notice, Notices
+from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.upkeep import Upkeep
 from tests.unit.web.html_tree import read_html
 

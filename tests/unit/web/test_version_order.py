@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from socorro_processor.web.pages.version_order import is_unknown, version_key
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
+from socorro_processor.collector.collector import CollectorStatus
+from socorro_processor.crashqueue.base import CrashQueueBase
 from socorro_processor.web.pages.address import read_address
 from socorro_processor.web.pages.answer import Answer
 from socorro_processor.web.pages.viewer import Viewer
 from socorro_processor.web.top.start_page import ArrivalSources
 from socorro_processor.web.top.top_page import top_page
-
-from socorro_processor.collector.collector import CollectorStatus
-from socorro_processor.crashqueue.base import CrashQueueBase
 from tests.unit.web.crash_pages import EVERYTHING, pages
 from tests.unit.web.html_tree import Element, read_html
 from tests.unit.web.signature_crashes import Crashes
