@@ -11,10 +11,11 @@ from socorro_processor.configuration import DotDict
 from socorro_processor.configuration.components import create
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.search.crash_search import CrashSearch
+from socorro_processor.web.access.rules import AccessRules
+from socorro_processor.web.access.sign_in import sign_in_routes
 from socorro_processor.web.any_crash import has_crashes
 from socorro_processor.web.pages.rendering import NavigationItem, Pages
 from socorro_processor.web.pages.search_sources import SearchSources
-from socorro_processor.web.pages.viewer import Viewer
 from socorro_processor.web.queues.queue_sources import QueueSources
 from socorro_processor.web.queues.queues_routes import queues_routes
 from socorro_processor.web.refused.refused_routes import refused_routes
@@ -39,8 +40,10 @@ NAVIGATION = (
 )
 
 
-def all_pages(values: DotDict, parts: ServerParts, closing: ExitStack, pages: Pages) -> Iterator[BaseRoute]:
-    """Yield the routes of the pages of a whole configuration, for which everything is open.
+def all_pages(
+    values: DotDict, parts: ServerParts, closing: ExitStack, pages: Pages, rules: AccessRules
+) -> Iterator[BaseRoute]:
+    """Yield the routes of the pages of a whole configuration.
 
     ``closing`` closes the stores, after the last request. Raises ConfigurationError.
     """
@@ -49,7 +52,6 @@ def all_pages(values: DotDict, parts: ServerParts, closing: ExitStack, pages: Pa
     closing.callback(destination.close)
     search = CrashSearch(values)
     closing.callback(search.close)
-    viewer = Viewer(sees_protected=True, gets_dumps=True, reprocesses=True)
     audit = AuditLog(values.logging, needs_file=False)
     closing.callback(audit.close)
     sources = SearchSources.of(values, search)
@@ -59,11 +61,12 @@ def all_pages(values: DotDict, parts: ServerParts, closing: ExitStack, pages: Pa
         return has_crashes(parts.collector, sources.index_or_none, source)
 
     arrivals = ArrivalSources(has_any_crash, parts.collector.status, queues.queue)
-    yield from top_routes(pages, sources, arrivals, viewer)
-    yield from signature_routes(pages, sources, viewer)
-    yield from search_routes(pages, sources, viewer)
+    yield from sign_in_routes(pages, rules)
+    yield from top_routes(pages, sources, arrivals)
+    yield from signature_routes(pages, sources)
+    yield from search_routes(pages, sources)
     report_sources = ReportSources.of(values, source, destination, sources.index_or_none)
-    yield from report_routes(pages, report_sources, viewer, Reprocessing.of(values, audit))
-    yield from symbols_routes(pages, SymbolSources.of(values, sources, audit.write), viewer, values.web.gap_time)
+    yield from report_routes(pages, report_sources, Reprocessing.of(values, audit))
+    yield from symbols_routes(pages, SymbolSources.of(values, sources, audit.write), values.web.gap_time)
     yield from queues_routes(pages, queues)
     yield from refused_routes(pages, parts.collector.refused_uploads, has_any_crash)

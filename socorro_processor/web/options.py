@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from socorro_processor.configuration import Namespace, OneOf, Seconds, WholeNumber, size
+from socorro_processor.web.access import access_options
 from socorro_processor.web.report import report_options
 from socorro_processor.web.symbols import symbol_options
 
 required_config = Namespace()
+required_config.update(access_options.required_config)
 required_config.update(report_options.required_config)
 required_config.update(symbol_options.required_config)
 required_config.add_option(
     "host",
     default="127.0.0.1",
-    doc="the loopback address, or the name of one, to listen on; anyone who reaches it may see everything",
+    doc="the address, or the name of one, to listen on; other than a loopback one only if something says who may what",
 )
 required_config.add_option(
     "port",

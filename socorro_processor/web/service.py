@@ -19,14 +19,15 @@ from socorro_processor.crashqueue.reopened import ReopenedQueue
 from socorro_processor.monitoring import statsd
 from socorro_processor.monitoring.health import Health
 from socorro_processor.monitoring.metrics import METRICS
+from socorro_processor.web.access.rules import AccessRules
 from socorro_processor.web.all_pages import NAVIGATION, all_pages
 from socorro_processor.web.application import application
-from socorro_processor.web.http.health import Probes
 from socorro_processor.web.http.listening import listen, origin_of
 from socorro_processor.web.http.server import WebServer
 from socorro_processor.web.minute_rates import MinuteRates
 from socorro_processor.web.pages.notices import Notices
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.probes import Probes
 from socorro_processor.web.processor.processor_child import ProcessorChild
 from socorro_processor.web.server_parts import ServerParts
 from socorro_processor.web.submit.submit import Submit
@@ -70,7 +71,8 @@ class Service:
         config = self._config
         with ExitStack() as closing:
             # First: nothing has happened yet if another server runs already.
-            listener = listen(config.web.host, config.web.port)
+            rules = AccessRules.of(config.web)
+            listener = listen(config.web.host, config.web.port, anywhere=not rules.is_open)
             closing.callback(listener.close)
             closing.enter_context(statsd.sending_metrics(config.metrics))
             METRICS.gauge("info", 1, version=__version__)
@@ -85,8 +87,8 @@ class Service:
             probes = Probes(self._health, lambda: self._spool)
             parts = ServerParts(self._collector, self._health, self._processor, self._rates)
             templates = Pages(NAVIGATION, self._notices.notices)
-            pages = list(all_pages(config, parts, closing, templates))
-            self._server = WebServer(application(submit, probes, pages, templates), listener, config.web)
+            pages = list(all_pages(config, parts, closing, templates, rules))
+            self._server = WebServer(application(submit, probes, rules, pages, templates), listener, config.web)
             asyncio.run(self._run(lambda: started(origin_of(listener))))
         logger.info("the server has ended")
         return 0

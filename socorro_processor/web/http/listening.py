@@ -1,4 +1,4 @@
-"""The address that the server listens on, which has to be a loopback one."""
+"""The address that the server listens on: a loopback one, unless something says who may what."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from socorro_processor.untrusted import plain
 _BACKLOG = 512
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, anywhere: bool = False) -> socket.socket:
     """Return a socket that listens there; ``host`` is an address or a name, and port 0 is any that is free.
 
-    Raises ConfigurationError if that is not a loopback address, and SocorroError if nothing can listen there.
+    Raises ConfigurationError if that is not a loopback address, unless it may be ``anywhere``, and SocorroError if
+    nothing can listen there.
     """
-    family, address = _loopback_address(host, port)
+    family, address = _address(host, port, anywhere=anywhere)
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         # Connections of a former server that still end do not keep the port.
@@ -47,7 +48,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _loopback_address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+def _address(host: str, port: int, *, anywhere: bool) -> tuple[socket.AddressFamily, tuple[str, int]]:
     try:
         answers = socket.getaddrinfo(host.removeprefix("[").removesuffix("]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -57,12 +58,13 @@ def _loopback_address(host: str, port: int) -> tuple[socket.AddressFamily, tuple
     answers.sort(key=lambda answer: answer[0] != socket.AF_INET)
     family, *_, address = answers[0]
     found = str(address[0])
-    if not host or not ipaddress.ip_address(found).is_loopback:
+    if not anywhere and (not host or not ipaddress.ip_address(found).is_loopback):
         shown = f"{host} ({found})" if host not in ("", found) else found
         raise ConfigurationError(
-            f"web.host: {plain(shown)} is not a loopback address. Whoever reaches this server sees every crash, "
-            "because there are no permissions yet. Use 127.0.0.1, ::1 or localhost; from another machine, an SSH "
-            f"tunnel leads there: ssh -L {port or 8000}:127.0.0.1:{port or 8000} THIS_MACHINE"
+            f"web.host: {plain(shown)} is not a loopback address, and nothing says who may what: whoever reaches "
+            "this server would see every crash. `socorro token add` makes a token first; docs/access.rst has other "
+            "ways. Or use 127.0.0.1, ::1 or localhost; from another machine, an SSH tunnel leads there: "
+            f" ssh -L {port or 8000}:127.0.0.1:{port or 8000} THIS_MACHINE"
         )
     return family, (found, port)
 

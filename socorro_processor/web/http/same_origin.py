@@ -5,7 +5,8 @@ and a token, which only the server's own pages hold: in the field ``csrf_token``
 form with files has the token in its address, because such a body is not read here; the access log leaves it out.
 
 A program, such as curl, needs neither at the addresses in ``PROGRAM_PATHS``: no site can make it do something. A
-browser is told by what no page can keep it from sending, see ``_is_browser``.
+browser is told by what no page can keep it from sending, see ``_is_browser``. Nor does a request that holds a token of
+its viewer, which no site can make a browser send: the gate before says so in ``scope["state"]["by_token"]``.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class SameOrigin:
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
                 value = f"{COOKIE}={session}.{self._sign('session', session)}; Path=/; HttpOnly; SameSite=Strict"
+                if scope["scheme"] == "https":
+                    value += "; Secure"
                 MutableHeaders(scope=message).append("Set-Cookie", value)
             await send(message)
 
@@ -69,7 +72,7 @@ class SameOrigin:
     async def _change(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         state = scope.setdefault("state", {})
-        state["is_program"] = scope["path"] in PROGRAM_PATHS and not _is_browser(headers)
+        state["is_program"] = state.get("by_token") or (scope["path"] in PROGRAM_PATHS and not _is_browser(headers))
         if state["is_program"]:
             await self._app(scope, receive, send)
             return
@@ -93,6 +96,7 @@ class SameOrigin:
         if not session or not hmac.compare_digest(token.encode(), self._token(session).encode()):
             await error_page(403, _RELOAD)(scope, receive, send)
             return
+        state["csrf_token"] = self._token(session)
         await self._app(scope, receive, send)
 
     def _session(self, headers: Headers) -> str:

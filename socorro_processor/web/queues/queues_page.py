@@ -23,6 +23,7 @@ from socorro_processor.web.pages.once import Once, Outcome
 from socorro_processor.web.pages.quantities import age_words
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.report_address import report_path
+from socorro_processor.web.pages.viewer import Viewer, audit_fields
 from socorro_processor.web.queues.component_checks import CheckResult
 from socorro_processor.web.queues.queue_sources import QueueSources
 from socorro_processor.web.queues.rate_chart import RateChart, rate_charts
@@ -135,7 +136,7 @@ class QueuesRequest(NamedTuple):
         return f"{PATH}?{query}" if query else PATH
 
 
-def queues_page(pages: Pages, sources: QueueSources, request: QueuesRequest, csrf_token: str) -> Answer:
+def queues_page(pages: Pages, sources: QueueSources, request: QueuesRequest, viewer: Viewer) -> Answer:
     """Return the page; its status is 200 even if the queue is away, because that is what it then tells."""
     queue, set_aside = _queue_and_set_aside(sources, request)
     processor = sources.processor()
@@ -153,13 +154,11 @@ def queues_page(pages: Pages, sources: QueueSources, request: QueuesRequest, csr
         sources.checks.results(),
         Once.new_key(),
     )
-    html = pages.render(
-        "queues.html", view=view, csrf_token=csrf_token, size_words=in_words, age_words=age_words, path=PATH
-    )
+    html = pages.render("queues.html", view=view, viewer=viewer, size_words=in_words, age_words=age_words, path=PATH)
     return Answer(200, html)
 
 
-def confirm_page(pages: Pages, sources: QueueSources, deed: Deed, selection: Selection, csrf_token: str) -> Answer:
+def confirm_page(pages: Pages, sources: QueueSources, deed: Deed, selection: Selection, viewer: Viewer) -> Answer:
     """Return the page that asks before crashes are rejected."""
     try:
         with sources.queue() as queue:
@@ -173,18 +172,18 @@ def confirm_page(pages: Pages, sources: QueueSources, deed: Deed, selection: Sel
         chosen=chosen[:PAGE],
         count=len(chosen),
         key=Once.new_key(),
-        csrf_token=csrf_token,
+        viewer=viewer,
         path=PATH,
     )
     return Answer(200, html)
 
 
-def act(sources: QueueSources, deed: Deed, selection: Selection, key: str) -> str:
+def act(sources: QueueSources, deed: Deed, selection: Selection, key: str, viewer: Viewer) -> str:
     """Do what a form asks for, once; return the address that tells the result."""
 
     def action() -> str:
         with sources.queue() as queue:
-            return do_with(queue, deed, selection, sources.audit)
+            return do_with(queue, deed, selection, sources.audit, audit_fields("queues", viewer.name))
 
     name = sources.once.do(f"{key} {deed} {selection}", action)
     return QueuesRequest(selection.state, outcome=name).address()

@@ -8,11 +8,13 @@ from urllib.parse import parse_qs
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from socorro_processor.crashqueue.base import SET_ASIDE_STATES, SetAsideState
 from socorro_processor.web.pages.answer import Answer, message_page
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.routes import Route
+from socorro_processor.web.pages.viewer import viewer_of
 from socorro_processor.web.queues.queue_sources import QueueSources
 from socorro_processor.web.queues.queues_page import PATH, QueuesRequest, act, confirm_page, queues_page
 from socorro_processor.web.queues.set_aside import DEEDS, Deed, Selection
@@ -25,9 +27,9 @@ _LARGEST_NUMBER = 10**17
 
 def queues_routes(pages: Pages, sources: QueueSources) -> Iterator[BaseRoute]:
     routes = _QueuesRoutes(pages, sources)
-    yield Route(PATH, routes.show, methods=["GET"])
-    yield Route(PATH, routes.act, methods=["POST"])
-    yield Route(f"{PATH}/confirm", routes.confirm, methods=["GET"])
+    yield Route(PATH, routes.show, needs="public")
+    yield Route(PATH, routes.act, needs="actions", methods=["POST"])
+    yield Route(f"{PATH}/confirm", routes.confirm, needs="actions")
 
 
 class _QueuesRoutes:
@@ -40,20 +42,20 @@ class _QueuesRoutes:
         asked = QueuesRequest(
             _state_of(fields), fields.get("kind", ""), _number(fields, "offset"), fields.get("outcome", "")
         )
-        return _html(queues_page(self._pages, self._sources, asked, request.state.csrf_token))
+        return _html(queues_page(self._pages, self._sources, asked, viewer_of(request)))
 
     def confirm(self, request: Request) -> Response:
         fields = _fields_of(request.url.query)
         if (deed := _deed_of(fields)) is None:
             return _unknown(self._pages)
-        return _html(confirm_page(self._pages, self._sources, deed, _selection_of(fields), request.state.csrf_token))
+        return _html(confirm_page(self._pages, self._sources, deed, _selection_of(fields), viewer_of(request)))
 
     async def act(self, request: Request) -> Response:
         fields = _fields_of((await request.body()).decode("ascii", "replace"))
         if (deed := _deed_of(fields)) is None:
             return _unknown(self._pages)
         selection, key = _selection_of(fields), fields.get("key", "")
-        address = await run_in_threadpool(act, self._sources, deed, selection, key)
+        address = await run_in_threadpool(act, self._sources, deed, selection, key, viewer_of(request))
         return RedirectResponse(address, 303)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from typing import Literal, NamedTuple
 
@@ -115,10 +115,10 @@ def selected(queue: CrashQueueBase, selection: Selection) -> Iterator[SetAsideCr
                 return
 
 
-def do_with(queue: CrashQueueBase, deed: Deed, selection: Selection, audit: Audit) -> str:
+def do_with(queue: CrashQueueBase, deed: Deed, selection: Selection, audit: Audit, who: Mapping[str, str]) -> str:
     """Put the crashes of a selection back, or reject them; return a sentence about it.
 
-    ``audit`` takes what was done, even if the queue fails half-way. Raises CrashQueueError.
+    ``audit`` takes what was done, and ``who`` did it, even if the queue fails half-way. Raises CrashQueueError.
     """
     do = queue.requeue if deed == "put back" else queue.reject_parked
     words = "put back" if deed == "put back" else "rejected"
@@ -132,7 +132,7 @@ def do_with(queue: CrashQueueBase, deed: Deed, selection: Selection, audit: Audi
     finally:
         if done:
             what = last[:100] if done == 1 else selection.kind
-            audit(f"{_counted(done, selection.state)} {words}", {"state": selection.state, "which": what})
+            audit(f"{_counted(done, selection.state)} {words}", {**who, "state": selection.state, "which": what})
     if not done:
         return f"No crash was {words}: what the form named is not {selection.state} any more."
     return f"{_counted(done, selection.state)} {words}."

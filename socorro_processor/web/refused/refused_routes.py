@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from socorro_processor.collector.refused import RefusedUpload
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.refused.refused_page import PATH, refused_page
 
 _LONGEST_CODE = 300  # characters
@@ -26,4 +27,5 @@ def refused_routes(
         answer = refused_page(pages, uploads(), code, origin, has_crashes)
         return HTMLResponse(answer.html, answer.status)
 
-    yield Route(PATH, show, methods=["GET"])
+    # It names the addresses of clients.
+    yield Route(PATH, show, needs="protected")

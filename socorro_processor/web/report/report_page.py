@@ -1,6 +1,6 @@
 """The page of a crash, ``/report/ID``: all that is known of it, for those who hunt crashes.
 
-    answer = report_page(pages, sources, word, Viewer(sees_protected=True))
+    answer = report_page(pages, sources, word, ALL)
     answer.status, answer.html
 
 It knows no web framework: stores and an id go in, HTML comes out. It says what ``socorro show`` says, and more.

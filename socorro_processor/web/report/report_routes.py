@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from socorro_processor.errors import SocorroError
 from socorro_processor.web.pages.answer import failure_page, status_of
 from socorro_processor.web.pages.rendering import STATIC_TYPES, Pages, static_file
 from socorro_processor.web.pages.report_address import crash_id_in, report_path
-from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.pages.routes import Route
+from socorro_processor.web.pages.viewer import viewer_of
 from socorro_processor.web.report.report_downloads import (
     MARKDOWN,
     Download,
@@ -33,30 +33,29 @@ _A_YEAR = "public, max-age=31536000, immutable"
 
 
 def report_routes(
-    pages: Pages, sources: ReportSources, viewer: Viewer, reprocessing: Reprocessing | None = None
+    pages: Pages, sources: ReportSources, reprocessing: Reprocessing | None = None
 ) -> Iterator[BaseRoute]:
-    """Yield the routes; ``viewer`` has the permissions of everyone. Stores may block: each request is in a thread."""
-    routes = _ReportRoutes(pages, sources, viewer, reprocessing)
-    yield Route("/report/{word}/reprocess", routes.reprocess, methods=["POST"])
+    """Yield the routes. Stores may block: each request is in a thread."""
+    routes = _ReportRoutes(pages, sources, reprocessing)
+    yield Route("/report/{word}/reprocess", routes.reprocess, needs="actions", methods=["POST"])
     # The page's own form last: its pattern takes any word.
-    yield Route("/report/{word}.txt", routes.text)
-    yield Route("/report/{word}.md", routes.markdown)
-    yield Route("/report/{word}.json", routes.processed)
-    yield Route("/report/{word}/raw.json", routes.raw)
-    yield Route("/report/{word}/dump/{name}", routes.dump)
-    yield Route("/report/{word}", routes.page)
-    yield Route("/static/{name}", _static)
+    yield Route("/report/{word}.txt", routes.text, needs="public")
+    yield Route("/report/{word}.md", routes.markdown, needs="public")
+    yield Route("/report/{word}.json", routes.processed, needs="public")
+    yield Route("/report/{word}/raw.json", routes.raw, needs="public")
+    yield Route("/report/{word}/dump/{name}", routes.dump, needs="dumps")
+    yield Route("/report/{word}", routes.page, needs="public")
+    yield Route("/static/{name}", _static, needs=None)
 
 
 class _ReportRoutes:
-    def __init__(self, pages: Pages, sources: ReportSources, viewer: Viewer, reprocessing: Reprocessing | None) -> None:
+    def __init__(self, pages: Pages, sources: ReportSources, reprocessing: Reprocessing | None) -> None:
         self._pages = pages
         self._sources = sources
-        self._viewer = viewer
         self._reprocessing = reprocessing
 
     def page(self, request: Request) -> Response:
-        viewer = replace(self._viewer, csrf_token=getattr(request.state, "csrf_token", ""))
+        viewer = viewer_of(request)
         is_queued = request.url.query == QUEUED
         answer = report_page(
             self._pages, self._sources, _word(request), viewer, origin=_origin(request), is_queued=is_queued
@@ -64,33 +63,33 @@ class _ReportRoutes:
         return HTMLResponse(answer.html, answer.status)
 
     def reprocess(self, request: Request) -> Response:
-        if not self._viewer.reprocesses or self._reprocessing is None:
-            return PlainTextResponse("You may not process crashes again.\n", 403)
+        if self._reprocessing is None:
+            return PlainTextResponse("Crashes cannot be processed again here.\n", 404)
         try:
             crash_id = crash_id_in(_word(request))
             # Else a mistyped id would wait in the queue, and be set aside there.
             self._sources.raw(crash_id, redacted=True)
-            self._reprocessing.queue(crash_id)
+            self._reprocessing.queue(crash_id, viewer_of(request).name)
         except SocorroError as error:
             answer = failure_page(self._pages, error)
             return HTMLResponse(answer.html, answer.status)
         return RedirectResponse(f"{report_path(crash_id)}?{QUEUED}", 303)
 
     def text(self, request: Request) -> Response:
-        return _text(lambda: "".join(report_text(self._sources, _word(request), self._viewer, _origin(request))))
+        return _text(lambda: "".join(report_text(self._sources, _word(request), viewer_of(request), _origin(request))))
 
     def markdown(self, request: Request) -> Response:
-        return _text(lambda: report_markdown(self._sources, _word(request), self._viewer, _origin(request)), MARKDOWN)
+        return _text(
+            lambda: report_markdown(self._sources, _word(request), viewer_of(request), _origin(request)), MARKDOWN
+        )
 
     def processed(self, request: Request) -> Response:
-        return _download(lambda: processed_json(self._sources, _word(request), self._viewer))
+        return _download(lambda: processed_json(self._sources, _word(request), viewer_of(request)))
 
     def raw(self, request: Request) -> Response:
-        return _download(lambda: raw_json(self._sources, _word(request), self._viewer))
+        return _download(lambda: raw_json(self._sources, _word(request), viewer_of(request)))
 
     def dump(self, request: Request) -> Response:
-        if not self._viewer.gets_dumps:
-            return PlainTextResponse("Dumps are for those who may have them.\n", 403)
         return _download(lambda: dump_download(self._sources, _word(request), request.path_params["name"]))
 
 

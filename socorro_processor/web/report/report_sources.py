@@ -41,7 +41,7 @@ class ReportSources:
 
     def places_for(self, viewer: Viewer, origin: str) -> SymbolPlaces:
         """Return where symbols are, for a reader of this server, whose addresses begin with ``origin``."""
-        return replace(self.places, server=origin, reprocesses=viewer.reprocesses)
+        return replace(self.places, server=origin, reprocesses=viewer.acts)
 
     @property
     def has_search(self) -> bool:

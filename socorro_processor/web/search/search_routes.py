@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from socorro_processor.errors import CrashStorageError, QueryError, SocorroError
@@ -15,8 +15,9 @@ from socorro_processor.web.pages.address import Address, read_address
 from socorro_processor.web.pages.answer import failure_page
 from socorro_processor.web.pages.index_away import index_away_page
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.pages.search_sources import SearchSources
-from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.pages.viewer import viewer_of
 from socorro_processor.web.search.search_files import search_csv, search_json
 from socorro_processor.web.search.search_line import address_of_typed, is_typed, without_typed
 from socorro_processor.web.search.search_page import search_page
@@ -27,19 +28,18 @@ _RETRY_AFTER = 10
 """Seconds; a file takes 3 to 60 if its client reads as fast as it comes."""
 
 
-def search_routes(pages: Pages, sources: SearchSources, viewer: Viewer) -> Iterator[BaseRoute]:
-    """Yield the routes; ``viewer`` has the permissions of everyone. An index may block: each request is in a thread."""
-    routes = _SearchRoutes(pages, sources, viewer)
-    yield Route("/search", routes.page)
-    yield Route("/search.csv", AtOnce(routes.csv, MOST_FILES), methods=["GET"])
-    yield Route("/search.json", routes.json)
+def search_routes(pages: Pages, sources: SearchSources) -> Iterator[BaseRoute]:
+    """Yield the routes. An index may block: each request is in a thread."""
+    routes = _SearchRoutes(pages, sources)
+    yield Route("/search", routes.page, needs="public")
+    yield Route("/search.csv", AtOnce(routes.csv, MOST_FILES), needs="public")
+    yield Route("/search.json", routes.json, needs="public")
 
 
 class _SearchRoutes:
-    def __init__(self, pages: Pages, sources: SearchSources, viewer: Viewer) -> None:
+    def __init__(self, pages: Pages, sources: SearchSources) -> None:
         self._pages = pages
         self._sources = sources
-        self._viewer = viewer
 
     def page(self, request: Request) -> Response:
         address, line, problem = Address("/search"), "", ""
@@ -51,7 +51,7 @@ class _SearchRoutes:
             line, problem = address.one("line"), str(error)
             address = without_typed(address)
         try:
-            answer = search_page(self._pages, self._sources, address, self._viewer, line=line, problem=problem)
+            answer = search_page(self._pages, self._sources, address, viewer_of(request), line=line, problem=problem)
         except CrashStorageError as error:
             answer = index_away_page(self._pages, self._sources, error)
         except SocorroError as error:
@@ -60,14 +60,14 @@ class _SearchRoutes:
 
     def csv(self, request: Request) -> Response:
         def make() -> Response:
-            lines = search_csv(self._sources, _address(request), self._viewer)
+            lines = search_csv(self._sources, _address(request), viewer_of(request))
             headers = {"Content-Disposition": 'attachment; filename="crashes.csv"'}
             return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
         return _or_error(make)
 
     def json(self, request: Request) -> Response:
-        return _or_error(lambda: JSONResponse(search_json(self._sources, _address(request), self._viewer)))
+        return _or_error(lambda: JSONResponse(search_json(self._sources, _address(request), viewer_of(request))))
 
 
 def _address(request: Request) -> Address:

@@ -1,6 +1,6 @@
 """The page of a signature, ``/signature?signature=...``: what is known of all its crashes, in some days.
 
-    answer = signature_page(pages, sources, b"signature=render&days=28", Viewer(sees_protected=True))
+    answer = signature_page(pages, sources, b"signature=render&days=28", ALL)
     answer.status, answer.html
 
 It knows no web framework: an index and the query of an address go in, HTML comes out.

@@ -6,19 +6,20 @@ from collections.abc import Iterator
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.pages.search_sources import SearchSources
-from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.pages.viewer import viewer_of
 from socorro_processor.web.signature.signature_page import PATH, signature_page
 
 
-def signature_routes(pages: Pages, sources: SearchSources, viewer: Viewer) -> Iterator[BaseRoute]:
-    """Yield the route; ``viewer`` has the permissions of everyone. An index may block: each request is in a thread."""
+def signature_routes(pages: Pages, sources: SearchSources) -> Iterator[BaseRoute]:
+    """Yield the route. An index may block: each request is in a thread."""
 
     def page(request: Request) -> Response:
-        answer = signature_page(pages, sources, request.scope["query_string"], viewer)
+        answer = signature_page(pages, sources, request.scope["query_string"], viewer_of(request))
         return HTMLResponse(answer.html, answer.status)
 
-    yield Route(PATH, page)
+    yield Route(PATH, page, needs="public")

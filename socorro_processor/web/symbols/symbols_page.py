@@ -28,7 +28,7 @@ from socorro_processor.web.pages.once import Once, Outcome
 from socorro_processor.web.pages.quantities import age_words
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.symbols_address import PATH, chosen_file
-from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.pages.viewer import Viewer, audit_fields
 from socorro_processor.web.symbols.symbol_sources import MOST_HELD, CacheState, HeldFile, SymbolSources
 
 MOST_MISSING = 100
@@ -154,7 +154,7 @@ def symbols_page(
     return Answer(status, html)
 
 
-def reprocess(sources: SymbolSources, wanted: SymbolFileID, key: str) -> str:
+def reprocess(sources: SymbolSources, wanted: SymbolFileID, key: str, viewer: Viewer) -> str:
     """Queue the crashes that miss a symbol file again, once; return the address that tells the result."""
     item = item_filter(wanted)
 
@@ -166,9 +166,8 @@ def reprocess(sources: SymbolSources, wanted: SymbolFileID, key: str) -> str:
             waiting = queue.pending(ids) or set()
             queued = sum(1 for _ in queue.submit_all([each for each in ids if each not in waiting], "reprocessing"))
         if queued:
-            sources.audit(
-                f"{queued} crashes were queued for reprocessing", {"page": "symbols", "symbols": item.values[0]}
-            )
+            fields = {**audit_fields("symbols", viewer.name), "symbols": item.values[0]}
+            sources.audit(f"{queued} crashes were queued for reprocessing", fields)
         words = f"{queued:,} crash{'' if queued == 1 else 'es'} queued for reprocessing."
         if waiting:
             words += f" {len(waiting):,} were in the queue already."

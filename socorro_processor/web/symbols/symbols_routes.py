@@ -12,14 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from socorro_processor.collector.refusal import Refused
 from socorro_processor.errors import QueryError
@@ -28,8 +27,9 @@ from socorro_processor.untrusted import plain
 from socorro_processor.web.http.request_body import BLOCK, DRAINED
 from socorro_processor.web.pages.address import Address, read_address
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.pages.symbols_address import PATH
-from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.pages.viewer import viewer_of
 from socorro_processor.web.symbols.symbol_sources import SymbolSources
 from socorro_processor.web.symbols.symbol_upload import SymbolUpload, UploadedSymbols
 from socorro_processor.web.symbols.symbols_page import reprocess, symbols_page
@@ -47,19 +47,18 @@ _NO_STORE = (
 )
 
 
-def symbols_routes(pages: Pages, sources: SymbolSources, viewer: Viewer, gap_time: float) -> Iterator[BaseRoute]:
+def symbols_routes(pages: Pages, sources: SymbolSources, gap_time: float) -> Iterator[BaseRoute]:
     """Yield the routes. ``gap_time``: seconds that a client may send nothing in the midst of an upload."""
-    routes = _SymbolsRoutes(pages, sources, viewer, gap_time)
-    yield Route(PATH, routes.show, methods=["GET"])
-    yield Route(PATH, routes.upload, methods=["POST"])
-    yield Route(f"{PATH}/reprocess", routes.reprocess, methods=["POST"])
+    routes = _SymbolsRoutes(pages, sources, gap_time)
+    yield Route(PATH, routes.show, needs="public")
+    yield Route(PATH, routes.upload, needs="uploads", methods=["POST"])
+    yield Route(f"{PATH}/reprocess", routes.reprocess, needs="actions", methods=["POST"])
 
 
 class _SymbolsRoutes:
-    def __init__(self, pages: Pages, sources: SymbolSources, viewer: Viewer, gap_time: float) -> None:
+    def __init__(self, pages: Pages, sources: SymbolSources, gap_time: float) -> None:
         self._pages = pages
         self._sources = sources
-        self._viewer = viewer
         self._gap_time = gap_time
 
     def show(self, request: Request) -> Response:
@@ -68,7 +67,7 @@ class _SymbolsRoutes:
             address = read_address(PATH, request.scope["query_string"])
         except QueryError as error:
             address = error
-        viewer = replace(self._viewer, csrf_token=request.state.csrf_token)
+        viewer = viewer_of(request)
         origin = str(request.base_url).rstrip("/")
         answer = symbols_page(self._pages, self._sources, address, viewer, origin, time.time())
         return HTMLResponse(answer.html, answer.status)
@@ -80,7 +79,7 @@ class _SymbolsRoutes:
         except ValueError as error:
             return PlainTextResponse(f"This is not the name of a symbol file: {plain(str(error))}.\n", 400)
         key = fields.get("key", [""])[-1]
-        return RedirectResponse(await run_in_threadpool(reprocess, self._sources, wanted, key), 303)
+        return RedirectResponse(await run_in_threadpool(reprocess, self._sources, wanted, key, viewer_of(request)), 303)
 
     async def upload(self, request: Request) -> Response:
         is_program: bool = request.state.is_program

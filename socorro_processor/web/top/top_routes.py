@@ -6,26 +6,27 @@ from collections.abc import Iterator
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.pages.search_sources import SearchSources
-from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.pages.viewer import viewer_of
 from socorro_processor.web.top import compare_page, top_page
 from socorro_processor.web.top.start_page import ArrivalSources
 
 
-def top_routes(pages: Pages, sources: SearchSources, arrivals: ArrivalSources, viewer: Viewer) -> Iterator[BaseRoute]:
-    """Yield the routes; ``viewer`` has the permissions of everyone. An index may block: each request is in a thread."""
+def top_routes(pages: Pages, sources: SearchSources, arrivals: ArrivalSources) -> Iterator[BaseRoute]:
+    """Yield the routes. An index may block: each request is in a thread."""
 
     def top(request: Request) -> Response:
         origin = str(request.base_url).rstrip("/")
-        answer = top_page.top_page(pages, sources, arrivals, request.scope["query_string"], origin, viewer)
+        answer = top_page.top_page(pages, sources, arrivals, request.scope["query_string"], origin, viewer_of(request))
         return HTMLResponse(answer.html, answer.status)
 
     def compare(request: Request) -> Response:
-        answer = compare_page.compare_page(pages, sources, request.scope["query_string"], viewer)
+        answer = compare_page.compare_page(pages, sources, request.scope["query_string"], viewer_of(request))
         return HTMLResponse(answer.html, answer.status)
 
-    yield Route(top_page.PATH, top)
-    yield Route(compare_page.PATH, compare)
+    yield Route(top_page.PATH, top, needs="public")
+    yield Route(compare_page.PATH, compare, needs="public")

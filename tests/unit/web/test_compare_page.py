@@ -17,11 +17,11 @@ from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.results import IndexState
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.web.application import application
-from socorro_processor.web.http.health import Probes
 from socorro_processor.web.pages.address import read_address
 from socorro_processor.web.pages.answer import Answer
 from socorro_processor.web.pages.search_sources import SearchSources
 from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.probes import Probes
 from socorro_processor.web.top.compare_page import compare_page
 from socorro_processor.web.top.compare_view import LEAST_CRASHES
 from socorro_processor.web.top.top_routes import top_routes

@@ -11,11 +11,11 @@ from starlette.types import Receive, Scope, Send
 
 from socorro_processor.monitoring.health import Health
 from socorro_processor.web.application import application
-from socorro_processor.web.http.health import Probes
 from socorro_processor.web.http.open_paths import PROBE_PATHS, SUBMIT_PATHS
 from socorro_processor.web.http.same_origin import MAXIMUM_FORM
 from socorro_processor.web.http.security_headers import HEADERS
 from socorro_processor.web.pages.rendering import NavigationItem, Pages
+from socorro_processor.web.probes import Probes
 from tests.asgi import Answer, ask
 from tests.unit.web.html_tree import read_html
 

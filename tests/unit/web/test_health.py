@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from socorro_processor.monitoring.health import Health
-from socorro_processor.web.http.health import Probes
+from socorro_processor.web.probes import Probes
 from tests.asgi import ask
 
 

@@ -18,9 +18,9 @@ from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import CrashQueueError, TransientStorageError
 from socorro_processor.monitoring.health import Health
 from socorro_processor.web.application import application
-from socorro_processor.web.http.health import Probes
 from socorro_processor.web.minute_rates import MinuteRates
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.probes import Probes
 from socorro_processor.web.queues.component_checks import ComponentChecks
 from socorro_processor.web.queues.queue_sources import QueueSources
 from socorro_processor.web.queues.queues_page import QueuesRequest, queues_page

@@ -28,8 +28,8 @@ from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.monitoring.health import Health
 from socorro_processor.serialization import Note, ignore
 from socorro_processor.web.application import application
-from socorro_processor.web.http.health import Probes
 from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.probes import Probes
 from socorro_processor.web.report.report_routes import report_routes
 from socorro_processor.web.report.reprocessing import Reprocessing
 from tests.asgi import Answer, ask

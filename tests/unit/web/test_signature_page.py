@@ -19,9 +19,9 @@ from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.results import IndexState
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.web.application import application
-from socorro_processor.web.http.health import Probes
 from socorro_processor.web.pages.address import read_address
 from socorro_processor.web.pages.search_sources import SearchSources
+from socorro_processor.web.probes import Probes
 from socorro_processor.web.signature.signature_page import signature_page
 from socorro_processor.web.signature.signature_routes import signature_routes
 from tests.asgi import ask

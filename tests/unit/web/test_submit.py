@@ -21,8 +21,8 @@ from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.monitoring.health import Health
 from socorro_processor.web.application import application
-from socorro_processor.web.http.health import Probes
 from socorro_processor.web.http.request_body import BLOCK
+from socorro_processor.web.probes import Probes
 from socorro_processor.web.submit.submit import Submit
 from tests.multipart import CONTENT_TYPE, MINIDUMP, body_of, head_of, request_of
 from tests.web_server import DEADLINE, RunningServer, running, web_options

@@ -23,9 +23,9 @@ from socorro_processor.monitoring.health import Health
 from socorro_processor.stackwalk.new_symbols import SymbolFileMaker
 from socorro_processor.symbol_cache.records import Status
 from socorro_processor.web.application import application
-from socorro_processor.web.http.health import Probes
 from socorro_processor.web.pages.address import read_address
 from socorro_processor.web.pages.symbols_address import symbols_address
+from socorro_processor.web.probes import Probes
 from socorro_processor.web.symbols.symbol_sources import CacheState, SymbolSources
 from socorro_processor.web.symbols.symbol_upload import SymbolUploads
 from socorro_processor.web.symbols.symbols_page import symbols_page

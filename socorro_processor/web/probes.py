@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
 from socorro_processor import __version__
 from socorro_processor.monitoring import prometheus
 from socorro_processor.monitoring.health import Health
+from socorro_processor.web.pages.routes import Route
+from socorro_processor.web.pages.viewer import viewer_of
 
 NEEDED_BY_UPLOADS = ("start", "stop", "spool")
 """The parts without which no crash can be taken. All others may be away: a balancer must not turn clients away then."""
@@ -24,15 +26,15 @@ class Probes:
         self._health = health
         self._spool = spool
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[BaseRoute]:
         """Return the routes. Load balancers ask ``readyz`` or ``__lbheartbeat__``, monitors ``__heartbeat__``."""
         return [
-            Route("/healthz", self._alive),
-            Route("/readyz", self._ready),
-            Route("/metrics", self._metrics),
-            Route("/__version__", self._version),
-            Route("/__heartbeat__", self._works),
-            Route("/__lbheartbeat__", self._alive),
+            Route("/healthz", self._alive, needs=None),
+            Route("/readyz", self._ready, needs=None),
+            Route("/metrics", self._metrics, needs="public"),
+            Route("/__version__", self._version, needs=None),
+            Route("/__heartbeat__", self._works, needs=None),
+            Route("/__lbheartbeat__", self._alive, needs=None),
         ]
 
     async def _alive(self, request: Request) -> Response:
@@ -40,12 +42,12 @@ class Probes:
         return JSONResponse({"status": "hangs" if hang else "ok", **hang}, 503 if hang else 200)
 
     async def _ready(self, request: Request) -> Response:
-        return self._answer(NEEDED_BY_UPLOADS)
+        return self._answer(request, NEEDED_BY_UPLOADS)
 
     async def _works(self, request: Request) -> Response:
-        return self._answer(None)
+        return self._answer(request, None)
 
-    def _answer(self, needed: Sequence[str] | None) -> Response:
+    def _answer(self, request: Request, needed: Sequence[str] | None) -> Response:
         """Answer 200 unless one of the parts has a problem; None stands for all parts."""
         problems = self._health.problems()
         is_good = not any(needed is None or part in needed for part in problems)
@@ -55,6 +57,9 @@ class Probes:
             "warnings": self._health.warnings(),
             "spool": dict(self._spool()),
         }
+        if not viewer_of(request).may("public"):
+            # Balancers look at the status; the rest names directories and hosts.
+            content = {"ready": is_good}
         return JSONResponse(content, 200 if is_good else 503)
 
     async def _metrics(self, request: Request) -> Response:

@@ -1,0 +1,124 @@
+"""The gate before all pages: it finds out who asks, and turns away what was not meant for this server.
+
+To the application, ``scope["state"]["viewer"]`` is who asks, and ``scope["state"]["by_token"]`` is True if the request
+itself holds a token: no other site can make a browser send that. What a viewer may is the matter of each route.
+
+A token stands in ``Authorization: Bearer``, in ``Auth-Token``, or for clients that know neither, as ``key`` in the
+address of an upload. A browser is signed in by a cookie.
+"""
+
+from __future__ import annotations
+
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.web.access.rules import AccessRules, host_without_port, viewer_of_token
+from socorro_processor.web.http.error_answer import error_page
+from socorro_processor.web.http.listening import is_loopback
+from socorro_processor.web.http.open_paths import PROBE_PATHS, SUBMIT_PATHS, takes_key
+from socorro_processor.web.pages.viewer import ALL, Viewer
+
+VIEWER_COOKIE = "socorro_viewer"
+
+_OPEN_WORDS = (
+    "This server shows every crash to everyone who reaches it, because nothing says who may what. So it answers only "
+    "requests that this machine sends to http://127.0.0.1 or http://localhost, without a proxy between. `socorro token "
+    "add` makes it ask who you are; web.proxy_user_header lets a proxy say so; docs/access.rst says more."
+)
+
+
+class Gate:
+    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
+        self._app = app
+        self._rules = rules
+        self._is_open = rules.is_open
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path in SUBMIT_PATHS:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        state = scope.setdefault("state", {})
+        state["by_token"] = False
+        try:
+            # The first token ends it, and removing the last one does not bring it back.
+            self._is_open = self._is_open and not self._rules.tokens.tokens()
+            if self._is_open:
+                state["viewer"] = ALL
+                reason = "" if path in PROBE_PATHS else _reason_against(headers)
+                app = error_page(403, f"{_OPEN_WORDS}\n{reason}") if reason else self._app
+            else:
+                app = self._answerer(scope, headers)
+        except ConfigurationError as error:
+            app = error_page(503, f"Who may what cannot be told: {error}.")
+        await app(scope, receive, send)
+
+    def _answerer(self, scope: Scope, headers: Headers) -> ASGIApp:
+        """Return what answers, once it is known who asks. Raises ConfigurationError."""
+        host = headers.get("host", "")
+        if scope["path"] not in PROBE_PATHS and not self._rules.answers_to(host):
+            words = f"This server has no such name: {host[:100]!r}. web.public_url and web.hosts name it."
+            return error_page(421, words)
+        if self._rules.public_url and host.lower() == self._rules.public_url.host:
+            scope["scheme"] = self._rules.public_url.scheme
+        viewer = self._viewer(scope, headers)
+        if viewer is None:
+            return error_page(401, "This token is not valid, or not any more.", {"WWW-Authenticate": "Bearer"})
+        scope["state"]["viewer"] = viewer
+        return self._app
+
+    def _viewer(self, scope: Scope, headers: Headers) -> Viewer | None:
+        """Return who asks; None if it shows a token that is not valid. Raises ConfigurationError."""
+        rules = self._rules
+        if word := _token_of(scope, headers):
+            token = rules.tokens.holder(word)
+            scope["state"]["by_token"] = token is not None
+            return token and viewer_of_token(token)
+        client = scope["client"][0] if scope.get("client") else ""
+        if rules.proxy and (viewer := rules.proxy.viewer(client, headers)):
+            return viewer
+        cookie = cookie_of(headers, VIEWER_COOKIE)
+        return (cookie and rules.viewer_of_cookie(cookie)) or Viewer(rules.everyone)
+
+
+def cookie_of(headers: Headers, name: str) -> str:
+    """Return the value of a cookie; empty if there is none."""
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return ""
+    return cookie.value if cookie else ""
+
+
+def _token_of(scope: Scope, headers: Headers) -> str:
+    scheme, _, word = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return word.strip()
+    if word := headers.get("auth-token", "").strip():
+        return word
+    if not takes_key(scope["path"]):
+        return ""
+    try:
+        fields = parse_qsl(scope["query_string"].decode("ascii", "replace"), max_num_fields=100)
+    except ValueError:
+        return ""
+    return next((value for name, value in fields if name == "key"), "")
+
+
+def _reason_against(headers: Headers) -> str:
+    """Return why a request may come from elsewhere; empty if it comes from this machine, by its own name.
+
+    A page from the internet that resolves its name to 127.0.0.1 sends another Host; a proxy says so in its headers.
+    """
+    host = headers.get("host", "")
+    if not is_loopback(host_without_port(host)):
+        return f"This request was sent to the host {host[:100]!r}." if host else "This request names no host."
+    for name in headers:
+        if name in ("forwarded", "via") or name.startswith("x-forwarded-"):
+            return f"This request came through a proxy, because it has the header {name}."
+    return ""
