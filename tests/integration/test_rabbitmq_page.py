@@ -11,6 +11,7 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.errors import CrashQueueError
 from socorro_processor.web.minute_rates import MinuteRates
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.viewer import ALL
 from socorro_processor.web.queues.component_checks import ComponentChecks
 from socorro_processor.web.queues.queue_sources import QueueSources
 from socorro_processor.web.queues.queues_page import QueuesRequest, act, queues_page
@@ -52,7 +53,7 @@ def sources(broker: Broker) -> QueueSources:
 
 
 def page_of(sources: QueueSources) -> Element:
-    return read_html(queues_page(Pages(), sources, QueuesRequest(), "").html)
+    return read_html(queues_page(Pages(), sources, QueuesRequest(), ALL).html)
 
 
 def test_the_page_lists_parked_crashes_and_says_that_ages_are_not_known(sources, processor):
@@ -78,9 +79,9 @@ def test_while_another_reader_has_the_parked_crashes_the_page_says_so(sources, p
 
 def test_crashes_are_put_back_and_rejected(sources, processor):
     selection = Selection("parked", kind=kind_of("too large: 3 bytes"), until=LATER)
-    act(sources, "reject", selection, "a key")
+    act(sources, "reject", selection, "a key", ALL)
     assert (processor.queue.depths().parked, processor.queue.depths().rejected) == (0, 3)
-    act(sources, "put back", Selection("rejected", kind=selection.kind, until=LATER), "a key")
+    act(sources, "put back", Selection("rejected", kind=selection.kind, until=LATER), "a key", ALL)
     assert processor.queue.depths().rejected == 0
     assert sorted(processor.take().crash_id for _ in PARKED) == sorted(PARKED)
 

@@ -151,7 +151,7 @@ def _read(path: Path) -> dict[str, Token]:
         return {}
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ConfigurationError(f"{path} is not a file of tokens: {plain(str(error))}") from error
     return {each.token_id: each for each in tokens}
 

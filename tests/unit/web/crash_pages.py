@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,13 +15,13 @@ from socorro_processor.report.source_links import SourceLinks
 from socorro_processor.serialization import Note, ignore
 from socorro_processor.signing.signer import Signer
 from socorro_processor.web.pages.rendering import Pages
-from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.pages.viewer import ALL, Viewer
 from socorro_processor.web.report.report_page import report_page
 from socorro_processor.web.report.report_sources import ReportSources
 from tests.unit.cli.reports import CRASH_ID
 from tests.unit.web.html_tree import Element, read_html
 
-EVERYTHING = Viewer(sees_protected=True, gets_dumps=True, reprocesses=True, csrf_token="the-token")
+EVERYTHING = replace(ALL, csrf_token="the-token")
 NOTHING = Viewer()
 PROTECTED_IN_2015 = ("email", "url")
 

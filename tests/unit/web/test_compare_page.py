@@ -31,6 +31,7 @@ from tests.unit.web.crash_pages import EVERYTHING, NOTHING, pages
 from tests.unit.web.html_tree import Element, read_html
 from tests.unit.web.signature_crashes import TODAY, Crashes, crashes_in, figures
 from tests.unit.web.top_pages import NOTHING_ARRIVES, filters_of
+from tests.viewers import OPEN
 
 MINUS = "\N{MINUS SIGN}"
 GROUPS = ("only-b", "only-a", "both")
@@ -585,8 +586,8 @@ def assert_harmless(page: Element) -> None:
 
 def test_the_application_answers_the_address_behind_its_guards(crashes):
     save(crashes, {"2.3": {"render": 1}, "2.4": {"render": 1}})
-    routes = list(top_routes(pages(), crashes.sources, NOTHING_ARRIVES, EVERYTHING))
-    app = application(None, Probes(Health(), dict), routes)
+    routes = list(top_routes(pages(), crashes.sources, NOTHING_ARRIVES))
+    app = application(None, Probes(Health(), dict), OPEN, routes)
 
     answer = ask(app, "/compare?product=Lightbox")
 

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from socorro_processor.monitoring.health import Health
@@ -15,9 +14,11 @@ from socorro_processor.web.http.open_paths import PROBE_PATHS, SUBMIT_PATHS
 from socorro_processor.web.http.same_origin import MAXIMUM_FORM
 from socorro_processor.web.http.security_headers import HEADERS
 from socorro_processor.web.pages.rendering import NavigationItem, Pages
+from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.probes import Probes
 from tests.asgi import Answer, ask
 from tests.unit.web.html_tree import read_html
+from tests.viewers import OPEN
 
 LOOPBACK = ["127.0.0.1:8000", "127.0.0.1", "localhost:8000", "LocalHost", "[::1]:8000", "127.0.0.5:1"]
 OTHERS = ["example.com", "example.com:8000", "10.0.0.1:8000", "localhost.example.com", "127.0.0.1@x", ""]
@@ -46,14 +47,18 @@ async def fail(request: Request) -> PlainTextResponse:
     raise ValueError("a secret of a crash")
 
 
-PAGES = (Route("/form", show_form), Route("/change", change, methods=["POST"]), Route("/fail", fail))
+PAGES = (
+    Route("/form", show_form, needs="public"),
+    Route("/change", change, needs="actions", methods=["POST"]),
+    Route("/fail", fail, needs="public"),
+)
 
 
 @pytest.fixture
 def app():
     health = Health()
     health.resolve("start")
-    return application(Submit(), Probes(health, lambda: {"depth": 0}), PAGES)
+    return application(Submit(), Probes(health, lambda: {"depth": 0}), OPEN, PAGES)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +74,7 @@ def test_a_request_to_a_loopback_name_is_answered(app, host):
 def test_a_request_to_another_host_is_refused_with_words(app, host):
     answer = ask(app, "/form", headers={"Host": host})
     assert answer.status == 403
-    assert "permissions cannot be configured yet" in answer.text
+    assert "nothing says who may what" in answer.text
     assert (repr(host) if host else "names no host") in answer.text
 
 
@@ -120,7 +125,7 @@ def test_an_error_page_is_a_sentence_that_quotes_nothing(app, path, status):
 
 def test_a_browser_that_asks_for_no_page_gets_one_with_ways_on_and_a_program_a_line():
     templates = Pages([NavigationItem("Queues", "/queues")])
-    app = application(Submit(), Probes(Health(), dict), PAGES, templates)
+    app = application(Submit(), Probes(Health(), dict), OPEN, PAGES, templates)
     answer = ask(app, "/no-such-page", headers={"Accept": "text/html,*/*;q=0.8"})
     page = read_html(answer.text)
     assert (answer.status, page.one("h1").text) == (404, "There is no such page")

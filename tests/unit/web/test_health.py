@@ -8,8 +8,10 @@ import pytest
 from starlette.applications import Starlette
 
 from socorro_processor.monitoring.health import Health
+from socorro_processor.web.pages.viewer import ALL
 from socorro_processor.web.probes import Probes
 from tests.asgi import ask
+from tests.viewers import SeenBy
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def health():
 
 
 def statuses(health: Health) -> tuple[int, int]:
-    app = Starlette(routes=Probes(health, lambda: {"crashes": 3}).routes())
+    app = SeenBy(Starlette(routes=Probes(health, lambda: {"crashes": 3}).routes()), ALL)
     return ask(app, "/readyz").status, ask(app, "/__heartbeat__").status
 
 
@@ -49,7 +51,7 @@ def test_a_server_that_starts_or_stops_is_not_ready(health):
 
 def test_readyz_tells_all_problems_and_the_spool(health):
     health.add_problem("processor", "has ended")
-    app = Starlette(routes=Probes(health, lambda: {"crashes": 3}).routes())
+    app = SeenBy(Starlette(routes=Probes(health, lambda: {"crashes": 3}).routes()), ALL)
 
     assert json.loads(ask(app, "/readyz").body) == {
         "ready": True,

@@ -21,14 +21,15 @@ from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
 from socorro_processor.web.any_crash import has_crashes
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.search_sources import SearchSources
-from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.pages.viewer import ALL
 from socorro_processor.web.search.search_routes import search_routes
 from socorro_processor.web.signature.signature_page import signature_page
 from socorro_processor.web.top.compare_page import compare_page
 from tests.asgi import ask
 from tests.unit.web.html_tree import Element, read_html
+from tests.viewers import SeenBy
 
-VIEWER = Viewer(sees_protected=True)
+VIEWER = ALL
 PAGES = ["/search", "/compare", "/signature"]
 
 
@@ -61,7 +62,7 @@ def answer_of(index: SQLiteCrashIndex, path: str) -> tuple[int, Element]:
     elif path == "/signature":
         status, html = signature_page(Pages(), sources, b"signature=x", VIEWER)
     else:
-        answer = ask(Starlette(routes=list(search_routes(Pages(), sources, VIEWER))), path)
+        answer = ask(SeenBy(Starlette(routes=list(search_routes(Pages(), sources))), VIEWER), path)
         status, html = answer.status, answer.text
     return status, read_html(html)
 

@@ -20,6 +20,7 @@ from socorro_processor.monitoring.health import Health
 from socorro_processor.web.application import application
 from socorro_processor.web.minute_rates import MinuteRates
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.viewer import ALL
 from socorro_processor.web.probes import Probes
 from socorro_processor.web.queues.component_checks import ComponentChecks
 from socorro_processor.web.queues.queue_sources import QueueSources
@@ -29,6 +30,7 @@ from socorro_processor.web.queues.set_aside import kind_of
 from socorro_processor.web.server_parts import ProcessorState
 from tests.asgi import Answer, ask
 from tests.unit.web.html_tree import Element, read_html
+from tests.viewers import OPEN
 
 CRASH = "0bba61c5-dfc3-43e7-dead-8afd2016112{}"
 ORIGIN = {"Origin": "http://127.0.0.1:8000"}
@@ -52,7 +54,9 @@ class Site:
             ComponentChecks({}),
             lambda words, fields: self.audit.append((words, dict(fields))),
         )
-        self.app: ASGIApp = application(_submit, Probes(Health(), dict), list(queues_routes(Pages(), self.sources)))
+        self.app: ASGIApp = application(
+            _submit, Probes(Health(), dict), OPEN, list(queues_routes(Pages(), self.sources))
+        )
 
     def open(self) -> CrashQueueBase:
         return SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=str(self.path)))
@@ -260,7 +264,7 @@ def test_a_queue_that_is_away_takes_only_its_own_part_of_the_page(site):
     sources = QueueSources(
         away, "Broken", lambda: NO_SPOOL, site.rates, lambda: ProcessorState(False), ComponentChecks({}), print
     )
-    page = read_html(queues_page(Pages(), sources, QueuesRequest(), "").html)
+    page = read_html(queues_page(Pages(), sources, QueuesRequest(), ALL).html)
     assert "cannot reach the broker" in page.text
     assert "Spool" in page.text
 

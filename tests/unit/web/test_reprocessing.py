@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
@@ -36,6 +37,7 @@ from tests.asgi import Answer, ask
 from tests.unit.cli.reports import CRASH_ID, frame, processed
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, OneCrash, pages, sources
 from tests.unit.web.html_tree import Element, read_html
+from tests.viewers import OPEN, SeenBy
 
 ORIGIN = {"Origin": "http://127.0.0.1:8000"}
 PATH = f"/report/{CRASH_ID}/reprocess"
@@ -58,8 +60,9 @@ class Site:
         self.audit_path = directory / AUDIT_FILE
         store = store or OneCrash(processed(frame(function="f")), {"ProductName": "Player"})
         reprocessing = Reprocessing(self._connect, audit)
-        self.routes = list(report_routes(pages(), sources(store), viewer, reprocessing))
-        self.app: ASGIApp = application(_no_submissions, Probes(Health(), dict), self.routes)
+        self.routes = list(report_routes(pages(), sources(store), reprocessing))
+        rules = OPEN if viewer is EVERYTHING else replace(OPEN, everyone=viewer.permissions, is_open=False)
+        self.app: ASGIApp = application(_no_submissions, Probes(Health(), dict), rules, self.routes)
 
     def _connect(self) -> CrashQueueBase:
         if self._failure:
@@ -175,9 +178,9 @@ def test_who_may_not_process_a_crash_again_has_no_button_and_is_refused(new_site
 
     assert site.page().all("form", action=PATH) == []
     # Behind the guards, because only the button would hold a token for them.
-    answer = ask(Starlette(routes=site.routes), PATH, "POST")
+    answer = ask(SeenBy(Starlette(routes=site.routes), replace(NOTHING, name="ada")), PATH, "POST")
 
-    assert (answer.status, "may not" in answer.text) == (403, True)
+    assert (answer.status, "needs the permission actions" in answer.text) == (403, True)
     assert site.queued() == []
 
 

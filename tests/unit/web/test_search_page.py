@@ -24,6 +24,7 @@ from tests.asgi import ask
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, pages
 from tests.unit.web.html_tree import Element, read_html
 from tests.unit.web.signature_crashes import TODAY, Crashes, crashes_in
+from tests.viewers import SeenBy
 
 MARKUP = "<script>alert(1)</script>"
 
@@ -421,7 +422,7 @@ class TestFiles:
     @pytest.mark.parametrize("text", [MARKUP, "\ud800", "\0", "\u202e", "\u2028"])
     def test_hostile_texts_are_in_both_files(self, crashes, text):
         crashes.save(signature=f"a{text}", uptime_ts=float("inf"))
-        app = Starlette(routes=list(search_routes(pages(), crashes.sources, EVERYTHING)))
+        app = SeenBy(Starlette(routes=list(search_routes(pages(), crashes.sources))), EVERYTHING)
 
         for path in ("/search.csv", "/search.json"):
             answer = ask(app, f"{path}?columns=signature,uptime_ts&facet=signature")
@@ -460,7 +461,7 @@ class TestAnswers:
     @pytest.fixture
     def app(self, crashes):
         crashes.save()
-        return Starlette(routes=list(search_routes(pages(), crashes.sources, NOTHING)))
+        return SeenBy(Starlette(routes=list(search_routes(pages(), crashes.sources))), NOTHING)
 
     @pytest.mark.parametrize("path", ["/search", "/search.csv", "/search.json"])
     def test_a_good_search_is_200_and_a_bad_one_400(self, app, path):
@@ -471,7 +472,7 @@ class TestAnswers:
     @pytest.mark.parametrize("path", ["/search", "/search.csv", "/search.json"])
     def test_an_index_that_is_away_is_503_with_words(self, path):
         sources = SearchSources(Away(), FieldTable(), lambda: TODAY)
-        app = Starlette(routes=list(search_routes(pages(), sources, NOTHING)))
+        app = SeenBy(Starlette(routes=list(search_routes(pages(), sources))), NOTHING)
 
         answer = ask(app, path)
 
@@ -479,7 +480,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize("path", ["/search", "/search.csv", "/search.json"])
     def test_a_configuration_without_an_index_says_which_store_has_one(self, path):
-        app = Starlette(routes=list(search_routes(pages(), SearchSources(None, FieldTable()), NOTHING)))
+        app = SeenBy(Starlette(routes=list(search_routes(pages(), SearchSources(None, FieldTable())))), NOTHING)
 
         answer = ask(app, path)
 

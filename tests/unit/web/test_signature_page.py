@@ -28,6 +28,7 @@ from tests.asgi import ask
 from tests.unit.web.crash_pages import EVERYTHING, NOTHING, pages
 from tests.unit.web.html_tree import Element, read_html
 from tests.unit.web.signature_crashes import TODAY, Crashes, crashes_in, figures, tables
+from tests.viewers import OPEN
 
 YESTERDAY = TODAY - timedelta(days=1)
 
@@ -480,7 +481,7 @@ def test_an_index_that_may_lack_crashes_is_said_to(crashes, tmp_path):
 
 def test_the_application_answers_the_address_of_a_signature_behind_its_guards(crashes):
     crashes.save(signature="OOM | small", version="2.3+build 5 & more")
-    app = application(None, Probes(Health(), dict), list(signature_routes(pages(), crashes.sources, EVERYTHING)))
+    app = application(None, Probes(Health(), dict), OPEN, list(signature_routes(pages(), crashes.sources)))
 
     answer = ask(app, "/signature?signature=OOM+|+small&version=2.3%2Bbuild+5+%26+more")
 

@@ -25,6 +25,7 @@ from socorro_processor.web.http.request_body import BLOCK
 from socorro_processor.web.probes import Probes
 from socorro_processor.web.submit.submit import Submit
 from tests.multipart import CONTENT_TYPE, MINIDUMP, body_of, head_of, request_of
+from tests.viewers import OPEN
 from tests.web_server import DEADLINE, RunningServer, running, web_options
 
 UNFINISHED = head_of(10_000_000) + body_of(dump=MINIDUMP + b"x" * BLOCK)[:-100]
@@ -75,7 +76,7 @@ def site_in(directory: Path, *, disk: Disk | None = None, **values: object) -> I
         stack.callback(collector.stop)
         submit = Submit(collector, Limits.of(config), web_options(**values))
         stack.callback(submit.close)
-        server = stack.enter_context(running(application(submit, Probes(Health(), dict)), **values))
+        server = stack.enter_context(running(application(submit, Probes(Health(), dict), OPEN), **values))
         yield Site(server, collector, directory)
 
 

@@ -36,6 +36,7 @@ from tests.unit.web.crash_pages import EVERYTHING, pages
 from tests.unit.web.html_tree import Element, read_html
 from tests.unit.web.signature_crashes import TODAY, Crashes, crashes_in
 from tests.unit.web.test_symbol_upload import ID, LIMITS, OTHER_ID, body_of, symbols_of
+from tests.viewers import OPEN
 
 ORIGIN = "http://127.0.0.1:8000"
 APP = ("libapp.so", ID)
@@ -80,8 +81,8 @@ class Site:
     @cached_property
     def app(self) -> ASGIApp:
         """The application; it signs the sessions, so there is one for all requests of a test."""
-        routes = list(symbols_routes(pages(), self.sources, EVERYTHING, 30.0))
-        return application(_submit, Probes(Health(), dict), routes)
+        routes = list(symbols_routes(pages(), self.sources, 30.0))
+        return application(_submit, Probes(Health(), dict), OPEN, routes)
 
     def page(self, query: str = "") -> Element:
         address = read_address("/symbols", query.encode())

@@ -1,0 +1,347 @@
+"""The gate: who asks, by token, cookie or a proxy's header; what is not meant for this server; what nobody may."""
+
+import ipaddress
+import time
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from socorro_processor.configuration import Configuration, DotDict, Namespace, Source
+from socorro_processor.errors import ConfigurationError
+from socorro_processor.monitoring.health import Health
+from socorro_processor.web import options
+from socorro_processor.web.access.gate import VIEWER_COOKIE
+from socorro_processor.web.access.public_url import PublicURL
+from socorro_processor.web.access.rules import AccessRules
+from socorro_processor.web.access.sign_in import sign_in_routes
+from socorro_processor.web.access.tokens import TokenFile
+from socorro_processor.web.access.trusted_proxy import TrustedProxy
+from socorro_processor.web.application import application
+from socorro_processor.web.http.open_paths import PROBE_PATHS
+from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.routes import Route
+from socorro_processor.web.pages.viewer import viewer_of
+from socorro_processor.web.permissions import PERMISSIONS, in_order
+from socorro_processor.web.probes import Probes
+from tests.asgi import Answer, ask
+from tests.unit.web.html_tree import read_html
+
+HOST = "127.0.0.1:8000"
+PROXY = "10.1.2.3"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+async def submit(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("taken")(scope, receive, send)
+
+
+def who(request: Request) -> JSONResponse:
+    viewer = viewer_of(request)
+    return JSONResponse({"name": viewer.name, "may": in_order(viewer.permissions), "url": str(request.base_url)})
+
+
+async def change(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(f"changed by {viewer_of(request).name}")
+
+
+def app_of(rules: AccessRules):
+    health = Health()
+    health.resolve("start")
+    pages = Pages()
+    routes = [
+        Route("/who", who, needs="public"),
+        Route("/symbols", change, needs="uploads", methods=["POST"]),
+        Route("/change", change, needs="actions", methods=["POST"]),
+        *sign_in_routes(pages, rules),
+    ]
+    return application(submit, Probes(health, lambda: {"directory": "/home/ada"}), rules, routes, pages)
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> TokenFile:
+    return TokenFile(tmp_path / "tokens.json")
+
+
+@pytest.fixture
+def word(tokens: TokenFile) -> str:
+    return tokens.add("ada", {"public", "actions"}, None)
+
+
+@pytest.fixture
+def rules(tokens: TokenFile, word: str) -> AccessRules:
+    return AccessRules(tokens, is_open=False)
+
+
+@pytest.fixture
+def app(rules):
+    return app_of(rules)
+
+
+def bearer(word: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {word}"}
+
+
+def sign_in(app, word: str, address: str = "/who?a=1", headers: dict[str, str] | None = None) -> Answer:
+    headers = {"Host": HOST, **(headers or {})}
+    page = ask(app, f"/sign-in?{urlencode({'next': address})}", headers=headers)
+    form = read_html(page.text).one("form", action="/sign-in")
+    fields = {each.attributes["name"]: each.attributes.get("value", "") for each in form.all("input")}
+    cookie = page.header("Set-Cookie").partition(";")[0]
+    body = urlencode({**fields, "token": word}).encode()
+    scheme = "https" if headers["Host"].startswith("crashes") else "http"
+    return ask(
+        app, "/sign-in", "POST", {"Origin": f"{scheme}://{headers['Host']}", "Cookie": cookie, **FORM, **headers}, body
+    )
+
+
+def cookies(answer: Answer) -> str:
+    return "; ".join(value.partition(";")[0] for name, value in answer.headers if name.lower() == "set-cookie")
+
+
+@pytest.mark.parametrize("header", ["Authorization", "Auth-Token"])
+def test_a_token_in_a_header_says_who_asks(app, word, header):
+    value = f"bearer {word}" if header == "Authorization" else word
+    assert ask(app, "/who", headers={header: value}).text.startswith('{"name":"ada (token ')
+    assert ask(app, "/change", "POST", {header: value}).text.startswith("changed by ada")
+
+
+def test_a_token_that_is_not_valid_is_refused_even_if_everyone_may(app, rules, word):
+    app = app_of(replace(rules, everyone=frozenset(PERMISSIONS)))
+    assert ask(app, "/who").status == 200
+    answer = ask(app, "/who", headers=bearer(word[:-1]))
+    assert (answer.status, answer.header("WWW-Authenticate")) == (401, "Bearer")
+    assert word[:-1] not in answer.text
+
+
+def test_a_token_in_the_address_counts_for_uploads_only(app, tokens, word):
+    key = tokens.add("build machine", {"uploads", "public"}, None)
+    assert ask(app, f"/symbols?key={key}", "POST").text.startswith("changed by build machine")
+    assert ask(app, f"/who?key={key}").status == 401
+    assert ask(app, "/symbols?key=no-such-token", "POST").status == 401
+
+
+def test_a_removed_token_is_refused_at_once_and_so_is_the_browser_that_was_signed_in_with_it(app, tokens, word):
+    session = cookies(sign_in(app, word))
+    assert ask(app, "/who", headers={"Cookie": session}).status == 200
+    tokens.remove(word.split("_")[1])
+    assert ask(app, "/who", headers=bearer(word)).status == 401
+    assert ask(app, "/who", headers={"Cookie": session}).status == 401
+
+
+def test_nobody_is_led_to_the_page_that_signs_in_and_back(app, word):
+    answer = ask(app, "/who?a=1&b=%26", headers={"Accept": "text/html"})
+    assert (answer.status, answer.header("Location")) == (303, "/sign-in?next=%2Fwho%3Fa%3D1%26b%3D%2526")
+    answer = sign_in(app, word, "/who?a=1&b=%26")
+    assert (answer.status, answer.header("Location")) == (303, "/who?a=1&b=%26")
+    assert '"ada (token' in ask(app, "/who", headers={"Cookie": cookies(answer)}).text
+
+
+def test_the_cookie_of_a_session_is_for_the_server_only(app, word):
+    (cookie,) = (value for name, value in sign_in(app, word).headers if VIEWER_COOKIE in value)
+    assert {"httponly", "path=/", "samesite=lax"} <= {part.strip().lower() for part in cookie.split(";")}
+    assert word.rpartition("_")[2] not in cookie
+
+
+def test_a_program_is_told_how_to_show_who_it_is(app):
+    answer = ask(app, "/who")
+    assert (answer.status, answer.header("WWW-Authenticate")) == (401, "Bearer")
+    assert "permission public" in answer.text
+    assert "Authorization: Bearer TOKEN" in answer.text
+
+
+def test_who_lacks_a_permission_is_told_which(app, tokens):
+    word = tokens.add("bob", {"public"}, None)
+    answer = ask(app, "/change", "POST", bearer(word))
+    assert (answer.status, "permission actions" in answer.text, "bob" in answer.text) == (403, True, True)
+
+
+def test_a_wrong_token_signs_nobody_in_and_the_form_may_be_sent_again(app, word):
+    answer = sign_in(app, "socorro_00000000_" + "x" * 43)
+    page = read_html(answer.text)
+    assert answer.status == 403
+    assert VIEWER_COOKIE not in cookies(answer)
+    assert page.one("input", name="csrf_token").attributes["value"]
+    assert page.one("input", name="next").attributes["value"] == "/who?a=1"
+
+
+@pytest.mark.parametrize(
+    "address", ["//example.com", "https://example.com", "/\\example.com", "/\t/example.com", "javascript:x", "", "/é"]
+)
+def test_signing_in_leads_nowhere_else(app, word, address):
+    assert sign_in(app, word, address).header("Location") == "/"
+
+
+def test_signing_out_ends_the_session_of_the_browser(app, word):
+    signed_in = sign_in(app, word)
+    page = ask(app, "/sign-in", headers={"Cookie": cookies(signed_in)})
+    both = f"{cookies(signed_in)}; {cookies(page)}"
+    token = read_html(page.text).all("input", name="csrf_token")[0].attributes["value"]
+    body = urlencode({"csrf_token": token}).encode()
+    answer = ask(app, "/sign-out", "POST", {"Origin": f"http://{HOST}", "Cookie": both, **FORM}, body)
+    assert (answer.status, answer.header("Location")) == (303, "/sign-in")
+    assert "Max-Age=0" in next(value for name, value in answer.headers if VIEWER_COOKIE in value)
+
+
+def test_a_cookie_that_this_server_did_not_sign_or_that_has_ended_shows_nobody(app, rules, word, monkeypatch):
+    cookie = rules.sign_in(word)
+    assert cookie is not None
+    token_id, end, signature = cookie.split(".")
+    forged = [
+        f"{token_id}.{int(end) + 1}.{signature}",
+        f"{token_id}.{end}.{signature[:-1]}",
+        f"{token_id}.{end}",
+        f"{token_id}..",
+        "...",
+        f"00000000.{end}.{signature}",
+        f"{token_id}.{end}.é",
+    ]
+    for each in forged:
+        assert ask(app, "/who", headers={"Cookie": f"{VIEWER_COOKIE}={each}"}).status in (400, 401), each
+    assert ask(app, "/who", headers={"Cookie": f"{VIEWER_COOKIE}={cookie}"}).status == 200
+    later = time.time() + 8 * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert ask(app, "/who", headers={"Cookie": f"{VIEWER_COOKIE}={cookie}"}).status == 401
+
+
+def test_servers_with_one_key_know_each_others_sessions(tokens, word):
+    config = web(session_key="a long word", token_file=str(tokens.path))
+    cookie = AccessRules.of(config).sign_in(word)
+    assert cookie is not None
+    assert AccessRules.of(config).viewer_of_cookie(cookie) is not None
+    other = AccessRules.of(web(session_key="another word", token_file=str(tokens.path)))
+    assert other.viewer_of_cookie(cookie) is None
+
+
+def web(**values: object) -> DotDict:
+    definitions = Namespace()
+    definitions.web = options.required_config
+    section: DotDict = Configuration(
+        definitions, [Source({f"web.{name}": value for name, value in values.items()})]
+    ).values.web
+    return section
+
+
+def test_the_first_token_closes_an_open_server_and_removing_it_does_not_open_it_again(tmp_path):
+    tokens = TokenFile(tmp_path / "tokens.json")
+    app = app_of(AccessRules(tokens))
+    assert ask(app, "/who").status == 200
+    word = tokens.add("ada", {"public"}, None)
+    assert ask(app, "/who").status == 401
+    tokens.remove(word.split("_")[1])
+    assert ask(app, "/who").status == 401
+
+
+def test_a_damaged_file_of_tokens_lets_nobody_in(app, tokens, word):
+    tokens.path.write_bytes(b"{")
+    for headers in (bearer(word), {}, {"Cookie": f"{VIEWER_COOKIE}=1.2.3"}):
+        answer = ask(app, "/change", "POST", {"Origin": f"http://{HOST}", **headers})
+        assert answer.status in (403, 503)
+    assert "is not a file of tokens" in ask(app, "/who", headers=bearer(word)).text
+    assert ask(app, "/submit", "POST").status == 200
+
+
+@pytest.mark.parametrize("host", ["example.com", "crashes.example.com.org", "", "127.0.0.1@example.com", "x:99999"])
+def test_another_name_is_not_answered(rules, word, host):
+    app = app_of(replace(rules, public_url=PublicURL("https", "crashes.example.com"), hosts=frozenset({"crashes"})))
+    answer = ask(app, "/who", headers={"Host": host, **bearer(word)})
+    assert (answer.status, "no such name" in answer.text) == (421, True)
+
+
+@pytest.mark.parametrize(
+    "host", ["crashes.example.com", "Crashes.Example.com", "crashes:8000", "crashes", HOST, "[::1]"]
+)
+def test_the_names_of_the_server_are_answered(rules, word, host):
+    app = app_of(replace(rules, public_url=PublicURL("https", "crashes.example.com"), hosts=frozenset({"crashes"})))
+    assert ask(app, "/who", headers={"Host": host, **bearer(word)}).status == 200
+
+
+def test_behind_https_links_cookies_and_origins_are_those_of_the_public_address(rules, word):
+    app = app_of(replace(rules, public_url=PublicURL("https", "crashes.example.com")))
+    headers = {"Host": "crashes.example.com", "X-Forwarded-For": "192.0.2.1"}
+    assert '"url":"https://crashes.example.com/"' in ask(app, "/who", headers={**headers, **bearer(word)}).text
+    answer = sign_in(app, word, headers=headers)
+    assert answer.status == 303
+    assert all("secure" in value.lower() for name, value in answer.headers if name.lower() == "set-cookie")
+
+
+def proxied(rules: AccessRules, **values) -> AccessRules:
+    networks = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("::1"))
+    proxy = TrustedProxy(networks, "X-Remote-User", frozenset({"public"}), "X-Remote-Groups")
+    return replace(rules, proxy=proxy, **values)
+
+
+def test_a_trusted_proxy_says_who_asks(rules):
+    app = app_of(proxied(rules))
+    answer = ask(app, "/who", headers={"X-Remote-User": "grace", "X-Forwarded-For": "192.0.2.1"}, client=PROXY)
+    assert answer.text.startswith('{"name":"grace","may":["public"]')
+    answer = ask(app, "/who", headers={"X-Remote-User": "grace", "X-Remote-Groups": "dumps, actions"}, client="::1")
+    assert '"may":["public","dumps","actions"]' in answer.text
+
+
+@pytest.mark.parametrize("client", ["192.0.2.1", "10.2.0.1", "127.0.0.1", "", "no address"])
+def test_the_header_from_elsewhere_is_not_believed(rules, client):
+    app = app_of(proxied(rules))
+    assert ask(app, "/who", headers={"X-Remote-User": "grace"}, client=client).status == 401
+
+
+def test_an_address_of_ipv4_in_ipv6_is_that_of_the_proxy(rules):
+    app = app_of(proxied(rules))
+    assert ask(app, "/who", headers={"X-Remote-User": "grace"}, client="::ffff:10.1.2.3").status == 200
+
+
+def test_a_group_that_is_no_permission_gives_none(rules):
+    app = app_of(proxied(rules))
+    headers = {"X-Remote-User": "grace", "X-Remote-Groups": "dumps,everything"}
+    assert '"may":["public"]' in ask(app, "/who", headers=headers, client=PROXY).text
+
+
+def test_a_proxy_that_names_nobody_leaves_it_at_everyone(rules):
+    app = app_of(proxied(rules, everyone=frozenset({"public"})))
+    assert '"name":""' in ask(app, "/who", headers={"X-Remote-User": ""}, client=PROXY).text
+
+
+def test_whom_a_proxy_names_needs_a_form_of_a_page_to_change_something(rules):
+    rules = proxied(rules)
+    rules = replace(rules, proxy=replace(rules.proxy, permissions=frozenset(PERMISSIONS)))
+    app = app_of(rules)
+    assert ask(app, "/change", "POST", {"X-Remote-User": "grace"}, client=PROXY).status == 403
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"proxy_user_header": "X-Remote-User"}, "need each other"),
+        ({"proxy_networks": "10.0.0.0/8"}, "need each other"),
+        ({"proxy_networks": "10.0.0.1/8"}, "10.0.0.1/8"),
+        ({"everyone": "all of it"}, "not a permission"),
+        ({"public_url": "crashes.example.com"}, "https://crashes.example.com"),
+        ({"public_url": "https://crashes.example.com/path"}, "without a path"),
+    ],
+)
+def test_what_makes_no_sense_is_said_at_the_start(tmp_path, values, words):
+    with pytest.raises(ConfigurationError, match=words):
+        AccessRules.of(web(token_file=str(tmp_path / "tokens.json"), **values))
+
+
+def test_nothing_that_says_who_may_what_leaves_it_open_to_this_machine(tmp_path):
+    config = {"token_file": str(tmp_path / "tokens.json")}
+    assert AccessRules.of(web(**config)).is_open
+    assert not AccessRules.of(web(**config, everyone="public")).is_open
+    assert not AccessRules.of(web(**config, proxy_user_header="X-User", proxy_networks="10.0.0.0/8")).is_open
+    TokenFile(tmp_path / "tokens.json").add("ada", {"public"}, None)
+    assert not AccessRules.of(web(**config)).is_open
+
+
+@pytest.mark.parametrize("path", PROBE_PATHS)
+def test_a_probe_is_answered_without_a_name_and_tells_nobody_what_only_viewers_see(app, word, path):
+    answer = ask(app, path, headers={"Host": "10.0.0.7:8000"})
+    assert answer.status == (401 if path == "/metrics" else 200)
+    assert "/home/ada" not in answer.text
+    seen = ask(app, path, headers={"Host": "10.0.0.7:8000", **bearer(word)})
+    assert seen.status == 200
+    assert ("/home/ada" in seen.text) == (path in ("/readyz", "/__heartbeat__"))
