@@ -38,17 +38,17 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
         logger.warning(warning)
     keep_memory_flat()
     service = Service(configuration.values, _PROCESSOR, configuration.command_line())
-    return service.main(lambda origin: _say_where(origin, configuration))
+    return service.main(lambda origin, collecting: _say_where(origin, collecting, configuration))
 
 
-def _say_where(origin: str, configuration: Configuration) -> None:
+def _say_where(origin: str, collecting: str, configuration: Configuration) -> None:
     source = configuration.values.source
     dump = _SAMPLE if _SAMPLE.is_file() else "PATH"
     form = f"-F upload_file_minidump=@{dump} -F ProductName=Example -F Version=1.0"
     lines = [
-        f"Crashes are taken at {origin}/submit; {origin} says more.",
+        f"Crashes are taken at {collecting}/submit; {origin} says more.",
         "To try it, in another terminal:",
-        f"  curl --fail-with-body {form} {origin}/submit",
+        f"  curl --fail-with-body {form} {collecting}/submit",
         f"Then open {origin}/report/CRASH_ID, with the id that it prints.",
     ]
     if source.crashstorage_class is FileSystemCrashStorage:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from socorro_processor.web.access.gate import Gate
 from socorro_processor.web.access.rules import AccessRules
@@ -18,23 +18,52 @@ from socorro_processor.web.http.same_origin import SameOrigin
 from socorro_processor.web.http.security_headers import SecurityHeaders
 from socorro_processor.web.pages.error_pages import ErrorPages
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.viewer import Viewer
 from socorro_processor.web.probes import Probes
 
 
 def application(
-    submit: ASGIApp,
+    submit: ASGIApp | None,
     probes: Probes,
     rules: AccessRules,
     pages: Sequence[BaseRoute] = (),
     templates: Pages | None = None,
 ) -> ASGIApp:
-    """Return the application; ``submit`` takes crashes, ``rules`` say who may what, and ``pages`` are further
-    routes, made from ``templates``."""
-    routes: list[BaseRoute] = [Route(path, submit, methods=["POST"]) for path in SUBMIT_PATHS]
-    routes += [*probes.routes(), *pages]
+    """Return the application. ``submit`` takes crashes, unless that has an address of its own; ``rules`` say who may
+    what, and ``pages`` are further routes, made from ``templates``."""
+    routes = [*_submit_routes(submit), *probes.routes(), *pages]
+    starlette = _starlette(routes, templates)
+    return AccessLog(SecurityHeaders(Gate(SameOrigin(starlette, rules.key), rules)), _first_parts(routes))
+
+
+def collecting_application(submit: ASGIApp, probes: Probes) -> ASGIApp:
+    """Return the application for an address that only takes crashes, and tells balancers that it does."""
+    routes = [*_submit_routes(submit), *probes.routes_of_balancers()]
+    return AccessLog(_Strangers(_starlette(routes, None)), _first_parts(routes))
+
+
+class _Strangers:
+    """Lets ``app`` see only viewers who may nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["viewer"] = Viewer(frozenset())
+        await self._app(scope, receive, send)
+
+
+def _submit_routes(submit: ASGIApp | None) -> list[BaseRoute]:
+    return [Route(path, submit, methods=["POST"]) for path in SUBMIT_PATHS] if submit else []
+
+
+def _starlette(routes: Sequence[BaseRoute], templates: Pages | None) -> Starlette:
     handlers = {HTTPException: ErrorPages(templates).answer, Exception: answer_failure}
     starlette = Starlette(routes=routes, exception_handlers=handlers)
     # An address is what it is: a client that posts a crash does not follow to another.
     starlette.router.redirect_slashes = False
-    known = {route.path.strip("/").partition("/")[0] for route in routes if isinstance(route, Route)}
-    return AccessLog(SecurityHeaders(Gate(SameOrigin(starlette, rules.key), rules)), known)
+    return starlette
+
+
+def _first_parts(routes: Sequence[BaseRoute]) -> set[str]:
+    return {route.path.strip("/").partition("/")[0] for route in routes if isinstance(route, Route)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from socorro_processor.configuration import Namespace, OneOf, Seconds, WholeNumber, size
 from socorro_processor.web.access import access_options
+from socorro_processor.web.http.host_and_port import read_address
 from socorro_processor.web.report import report_options
 from socorro_processor.web.symbols import symbol_options
 
@@ -21,6 +22,12 @@ required_config.add_option(
     default=8000,
     doc="the port to listen on (0: any that is free; the command prints which)",
     from_string_converter=WholeNumber(0, 65535),
+)
+required_config.add_option(
+    "collector_address",
+    default="",
+    doc="an address for /submit alone, such as 0.0.0.0:8001; the other one then takes no crashes (empty: one for both)",
+    from_string_converter=read_address,
 )
 required_config.add_option(
     "processor",

@@ -37,6 +37,14 @@ class Probes:
             Route("/__lbheartbeat__", self._alive, needs=None),
         ]
 
+    def routes_of_balancers(self) -> list[BaseRoute]:
+        """Return the routes for an address that only takes crashes."""
+        return [
+            Route("/healthz", self._alive, needs=None),
+            Route("/readyz", self._ready, needs=None),
+            Route("/__lbheartbeat__", self._alive, needs=None),
+        ]
+
     async def _alive(self, request: Request) -> Response:
         hang = self._health.current_hang()
         return JSONResponse({"status": "hangs" if hang else "ok", **hang}, 503 if hang else 200)

@@ -21,7 +21,7 @@ from socorro_processor.monitoring.health import Health
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.web.access.rules import AccessRules
 from socorro_processor.web.all_pages import NAVIGATION, all_pages
-from socorro_processor.web.application import application
+from socorro_processor.web.application import application, collecting_application
 from socorro_processor.web.http.listening import listen, origin_of
 from socorro_processor.web.http.server import WebServer
 from socorro_processor.web.minute_rates import MinuteRates
@@ -63,8 +63,9 @@ class Service:
         self._notices = Notices()
         self._stopping = False
 
-    def main(self, started: Callable[[str], None]) -> int:
-        """Serve until told to stop; ``started`` gets the beginning of the server's addresses. Return the exit code.
+    def main(self, started: Callable[[str, str], None]) -> int:
+        """Serve until told to stop; ``started`` gets the beginnings of the addresses of its pages and of
+        ``/submit``. Return the exit code.
 
         Raises SocorroError, such as for a port that is taken.
         """
@@ -74,6 +75,10 @@ class Service:
             rules = AccessRules.of(config.web)
             listener = listen(config.web.host, config.web.port, anywhere=not rules.is_open)
             closing.callback(listener.close)
+            collecting = config.web.collector_address
+            if collecting:
+                collecting = listen(collecting.host, collecting.port, anywhere=True)
+                closing.callback(collecting.close)
             closing.enter_context(statsd.sending_metrics(config.metrics))
             METRICS.gauge("info", 1, version=__version__)
             METRICS.add_sink(self._rates)
@@ -88,8 +93,11 @@ class Service:
             parts = ServerParts(self._collector, self._health, self._processor, self._rates)
             templates = Pages(NAVIGATION, self._notices.notices)
             pages = list(all_pages(config, parts, closing, templates, rules))
-            self._server = WebServer(application(submit, probes, rules, pages, templates), listener, config.web)
-            asyncio.run(self._run(lambda: started(origin_of(listener))))
+            app = application(None if collecting else submit, probes, rules, pages, templates)
+            self._servers = [WebServer(app, listener, config.web)]
+            if collecting:
+                self._servers.append(WebServer(collecting_application(submit, probes), collecting, config.web))
+            asyncio.run(self._run(lambda: started(origin_of(listener), origin_of(collecting or listener))))
         logger.info("the server has ended")
         return 0
 
@@ -120,7 +128,7 @@ class Service:
         watching = [loop.create_task(each()) for each in (self._tick, self._watch_spool, self._watch_disks)]
         self._service.ready()
         started()
-        await self._server.run_until_stopped()
+        await asyncio.gather(*(server.run_until_stopped() for server in self._servers))
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
@@ -161,7 +169,8 @@ class Service:
             self._stopping = True
             self._health.note_stop()
             self._service.stopping(self._config.web.shutdown_time + CLOSING_TIME)
-        self._server.stop()
+        for server in self._servers:
+            server.stop()
         if self._processor:
             self._processor.stop()
 
