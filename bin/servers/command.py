@@ -43,11 +43,22 @@ ELASTICSEARCHES: dict[str, type[Server]] = {"8": Elasticsearch, "9": Elasticsear
 """The servers by the value of ``--elasticsearch``."""
 ALL: tuple[type[Server], ...] = (*USUAL, Elasticsearch9)
 NAMES = [server.name for server in USUAL]
-TOOLS = ("faketime", "bubblewrap", "zsh", "fish", "prometheus", "binutils", "libc6-dbg", "chromium", "curl")
+TOOLS = (
+    "faketime",
+    "bubblewrap",
+    "zsh",
+    "fish",
+    "prometheus",
+    "binutils",
+    "libc6-dbg",
+    "chromium",
+    "curl",
+    "nginx-light",
+)
 """Debian packages that tests need besides the servers.
 
 They provide a clock that jumps, the sandbox of docs/security.rst, shells, Prometheus, readelf, symbols of the C
-library, a browser that looks at the pages and brings a handler of Crashpad along, and curl.
+library, a browser that looks at the pages and brings a handler of Crashpad along, curl, and a proxy before the server.
 """
 COMPILERS = {"g++": "g++", "cargo": "cargo-web|cargo"}
 """Compilers of the tests, and the packages of each, the newer first: the first that Debian has is installed."""
