@@ -87,7 +87,7 @@ def test_it_leads_to_the_crashes_that_were_taken_with_a_minidump_that_could_not_
 
 def codes_of_the_source() -> set[str]:
     """Return the codes that the collector and /submit give, as they are written in the source."""
-    files = [*PACKAGE.joinpath("collector").glob("*.py"), PACKAGE / "web" / "submit.py"]
+    files = [*PACKAGE.joinpath("collector").glob("*.py"), PACKAGE / "web" / "submit" / "submit.py"]
     source = "\n".join(path.read_text() for path in files)
     codes = {f"malformed_{code}" for code in re.findall(r'malformed\(\s*"(\w+)"', source)}
     codes |= {f"too_large_{limit}" for limit in re.findall(r'too_large\(\s*"(\w+)"', source)}
