@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 from socorro_processor.errors import ConfigurationError
 from socorro_processor.web.access.gate import VIEWER_COOKIE
 from socorro_processor.web.access.rules import SESSION_TIME, AccessRules
-from socorro_processor.web.pages.answer import failure_page
+from socorro_processor.web.pages.answer import message_page
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.routes import SIGN_IN, Route
 from socorro_processor.web.pages.viewer import viewer_of
@@ -45,7 +45,7 @@ class _SignInRoutes:
         try:
             cookie = self._rules.sign_in(fields.get("token", "").strip())
         except ConfigurationError as error:
-            answer = failure_page(self._pages, error)
+            answer = message_page(self._pages, 503, "Who may what cannot be told", [str(error)])
             return HTMLResponse(answer.html, answer.status)
         if cookie is None:
             return self._page(request, address, is_wrong=True)

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, Response
 
 from socorro_processor.web.http.error_answer import error_page
 from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.viewer import viewer_of
 
 
 class ErrorPages:
@@ -19,7 +20,8 @@ class ErrorPages:
     def answer(self, request: Request, error: Exception) -> Response:
         """A browser gets a page, from which its user can go on; a program gets a line of text."""
         assert isinstance(error, HTTPException)
-        if error.status_code != 404 or self._pages is None or "text/html" not in request.headers.get("Accept", ""):
+        is_page = error.status_code == 404 and "text/html" in request.headers.get("Accept", "")
+        if not is_page or self._pages is None or not viewer_of(request).may("public"):
             return error_page(error.status_code, headers=error.headers)
         words = ["No page has this address. The pages are named above; a crash is at /report/ and its crash id."]
         links = [("Top crashes", "/"), ("Search", "/search")]

@@ -14,7 +14,10 @@ OPTIONS = {
     for key, option in Configuration(all_options(), []).options()
     if key.split(".")[0] in ("collector", "retention", "web")
 }
-PAGES = [(REPOSITORY / "docs" / f"{name}.rst").read_text() for name in ("serve", "collector", "report-page", "fields")]
+PAGES = [
+    (REPOSITORY / "docs" / f"{name}.rst").read_text()
+    for name in ("serve", "access", "collector", "report-page", "fields")
+]
 
 
 @pytest.mark.parametrize("key", OPTIONS)
