@@ -14,6 +14,7 @@ from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.web.any_crash import has_crashes
 from socorro_processor.web.pages.rendering import NavigationItem, Pages
 from socorro_processor.web.pages.search_sources import SearchSources
+from socorro_processor.web.pages.shared_answers import SharedAnswers
 from socorro_processor.web.pages.viewer import Viewer
 from socorro_processor.web.queues.queue_sources import QueueSources
 from socorro_processor.web.queues.queues_routes import queues_routes
@@ -59,9 +60,10 @@ def all_pages(values: DotDict, parts: ServerParts, closing: ExitStack, pages: Pa
         return has_crashes(parts.collector, sources.index_or_none, source)
 
     arrivals = ArrivalSources(has_any_crash, parts.collector.status, queues.queue)
-    yield from top_routes(pages, sources, arrivals, viewer)
-    yield from signature_routes(pages, sources, viewer)
-    yield from search_routes(pages, sources, viewer)
+    shared = SharedAnswers()
+    yield from top_routes(pages, sources, arrivals, viewer, shared)
+    yield from signature_routes(pages, sources, viewer, shared)
+    yield from search_routes(pages, sources, viewer, shared)
     report_sources = ReportSources.of(values, source, destination, sources.index_or_none)
     yield from report_routes(pages, report_sources, viewer, Reprocessing.of(values, audit))
     yield from symbols_routes(pages, SymbolSources.of(values, sources, audit.write), viewer, values.web.gap_time)

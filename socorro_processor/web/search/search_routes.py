@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from socorro_processor.web.pages.answer import failure_page
 from socorro_processor.web.pages.index_away import index_away_page
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.search_sources import SearchSources
+from socorro_processor.web.pages.shared_answers import SharedAnswers
 from socorro_processor.web.pages.viewer import Viewer
 from socorro_processor.web.search.search_files import search_csv, search_json
 from socorro_processor.web.search.search_line import address_of_typed, is_typed, without_typed
@@ -27,21 +29,27 @@ _RETRY_AFTER = 10
 """Seconds; a file takes 3 to 60 if its client reads as fast as it comes."""
 
 
-def search_routes(pages: Pages, sources: SearchSources, viewer: Viewer) -> Iterator[BaseRoute]:
+def search_routes(
+    pages: Pages, sources: SearchSources, viewer: Viewer, shared: SharedAnswers | None = None
+) -> Iterator[BaseRoute]:
     """Yield the routes; ``viewer`` has the permissions of everyone. An index may block: each request is in a thread."""
-    routes = _SearchRoutes(pages, sources, viewer)
+    routes = _SearchRoutes(pages, sources, viewer, shared)
     yield Route("/search", routes.page)
     yield Route("/search.csv", AtOnce(routes.csv, MOST_FILES), methods=["GET"])
     yield Route("/search.json", routes.json)
 
 
 class _SearchRoutes:
-    def __init__(self, pages: Pages, sources: SearchSources, viewer: Viewer) -> None:
+    def __init__(self, pages: Pages, sources: SearchSources, viewer: Viewer, shared: SharedAnswers | None) -> None:
         self._pages = pages
         self._sources = sources
         self._viewer = viewer
+        self._shared = shared or SharedAnswers()
 
-    def page(self, request: Request) -> Response:
+    async def page(self, request: Request) -> Response:
+        return await self._shared.answer(request, self._viewer, partial(self._page, request))
+
+    def _page(self, request: Request) -> Response:
         address, line, problem = Address("/search"), "", ""
         try:
             address = _address(request)
