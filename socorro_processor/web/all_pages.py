@@ -16,6 +16,7 @@ from socorro_processor.web.access.sign_in import sign_in_routes
 from socorro_processor.web.any_crash import has_crashes
 from socorro_processor.web.pages.rendering import NavigationItem, Pages
 from socorro_processor.web.pages.search_sources import SearchSources
+from socorro_processor.web.pages.shared_answers import SharedAnswers
 from socorro_processor.web.queues.queue_sources import QueueSources
 from socorro_processor.web.queues.queues_routes import queues_routes
 from socorro_processor.web.refused.refused_routes import refused_routes
@@ -62,9 +63,10 @@ def all_pages(
 
     arrivals = ArrivalSources(has_any_crash, parts.collector.status, queues.queue)
     yield from sign_in_routes(pages, rules)
-    yield from top_routes(pages, sources, arrivals)
-    yield from signature_routes(pages, sources)
-    yield from search_routes(pages, sources)
+    shared = SharedAnswers()
+    yield from top_routes(pages, sources, arrivals, shared)
+    yield from signature_routes(pages, sources, shared)
+    yield from search_routes(pages, sources, shared)
     report_sources = ReportSources.of(values, source, destination, sources.index_or_none)
     yield from report_routes(pages, report_sources, Reprocessing.of(values, audit))
     yield from symbols_routes(pages, SymbolSources.of(values, sources, audit.write), values.web.gap_time)

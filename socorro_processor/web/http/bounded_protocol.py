@@ -61,6 +61,8 @@ class BoundedProtocol(H11Protocol):
         """The request that the timer runs for; None while headers are awaited."""
         self._begun = 0.0
         self._received = 0
+        self._is_slow = False
+        """True if a turn took long, be it that other threads had the processor."""
         self.read_size = _LARGEST_READ
         """The number of bytes that are read at once."""
 
@@ -79,14 +81,20 @@ class BoundedProtocol(H11Protocol):
         if self._timer is None or self._is_idle():
             self._begin()
         self._received += len(data)
-        started = time.thread_time()
+        # The time of this thread alone costs a call of the kernel; that of all shows first whether it is needed.
+        clock = time.thread_time if self._is_slow else time.perf_counter
+        started = clock()
         super().data_received(data)
-        turn = time.thread_time() - started
+        turn = clock() - started
         # A body in chunks of a byte takes a hundred times as long as others: then all connections get their turns.
         if turn > _LONG_TURN:
-            self._read_at_most(max(self.read_size // 4, _SMALLEST_READ))
+            if self._is_slow:
+                self._read_at_most(max(self.read_size // 4, _SMALLEST_READ))
+            self._is_slow = True
         elif turn < _SHORT_TURN and self.read_size < _LARGEST_READ:
             self._read_at_most(self.read_size * 2)
+        elif turn < _SHORT_TURN:
+            self._is_slow = False
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection for the answer if the client has sent its whole request and will send no other."""

@@ -57,6 +57,7 @@ class WebServer(uvicorn.Server):
             )
         )
         self._listener = listener
+        self._connecting: set[asyncio.Task[None]] = set()
         self._maximum = _possible_connections(config.maximum_connections)
 
     async def run_until_stopped(self) -> None:
@@ -79,6 +80,7 @@ class WebServer(uvicorn.Server):
         self._accepting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._accepting
+        await asyncio.gather(*self._connecting)
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
@@ -96,14 +98,25 @@ class WebServer(uvicorn.Server):
                     accepted += self._accept_more()
                     while accepted:
                         await self._wait_for_room()
-                        await loop.connect_accepted_socket(self._protocol, accepted.pop(0))
+                        # It takes some turns of the loop, which are long if pages have the processor: others go on.
+                        task = asyncio.create_task(self._connect(accepted.pop(0)))
+                        self._connecting.add(task)
+                        task.add_done_callback(self._connecting.discard)
                 except OSError as error:
-                    # A client that has gone, or no descriptor left; the next connection may be accepted.
-                    logger.warning("a connection could not be accepted: %s", error.strerror)
+                    # No descriptor left, perhaps; the next connection may be accepted.
+                    _warn(error)
                     await asyncio.sleep(_PAUSE)
         finally:
             for connection in accepted:
                 connection.close()
+
+    async def _connect(self, connection: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        except OSError as error:
+            # Its client has gone, perhaps.
+            connection.close()
+            _warn(error)
 
     def _accept_more(self) -> Iterator[socket.socket]:
         """Yield connections that wait already, so that not each costs a turn of the loop."""
@@ -115,7 +128,7 @@ class WebServer(uvicorn.Server):
 
     async def _wait_for_room(self) -> None:
         connections = self.server_state.connections
-        while len(connections) >= self._maximum:
+        while len(connections) + len(self._connecting) >= self._maximum:
             slowest = slowest_of(connections, asyncio.get_running_loop().time())
             if slowest is None:
                 await asyncio.sleep(_PAUSE)
@@ -131,6 +144,10 @@ class WebServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the program."""
         yield
+
+
+def _warn(error: OSError) -> None:
+    logger.warning("a connection could not be accepted: %s", error.strerror)
 
 
 def _possible_connections(wanted: int) -> int:

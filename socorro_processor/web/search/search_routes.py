@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from socorro_processor.web.pages.index_away import index_away_page
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.pages.search_sources import SearchSources
+from socorro_processor.web.pages.shared_answers import SharedAnswers
 from socorro_processor.web.pages.viewer import viewer_of
 from socorro_processor.web.search.search_files import search_csv, search_json
 from socorro_processor.web.search.search_line import address_of_typed, is_typed, without_typed
@@ -28,20 +30,24 @@ _RETRY_AFTER = 10
 """Seconds; a file takes 3 to 60 if its client reads as fast as it comes."""
 
 
-def search_routes(pages: Pages, sources: SearchSources) -> Iterator[BaseRoute]:
+def search_routes(pages: Pages, sources: SearchSources, shared: SharedAnswers | None = None) -> Iterator[BaseRoute]:
     """Yield the routes. An index may block: each request is in a thread."""
-    routes = _SearchRoutes(pages, sources)
+    routes = _SearchRoutes(pages, sources, shared)
     yield Route("/search", routes.page, needs="public")
     yield Route("/search.csv", AtOnce(routes.csv, MOST_FILES), needs="public")
     yield Route("/search.json", routes.json, needs="public")
 
 
 class _SearchRoutes:
-    def __init__(self, pages: Pages, sources: SearchSources) -> None:
+    def __init__(self, pages: Pages, sources: SearchSources, shared: SharedAnswers | None) -> None:
         self._pages = pages
         self._sources = sources
+        self._shared = shared or SharedAnswers()
 
-    def page(self, request: Request) -> Response:
+    async def page(self, request: Request) -> Response:
+        return await self._shared.answer(request, viewer_of(request), partial(self._page, request))
+
+    def _page(self, request: Request) -> Response:
         address, line, problem = Address("/search"), "", ""
         try:
             address = _address(request)

@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from socorro_processor.collector.acceptance import Answer
 from socorro_processor.collector.collector import Collector
@@ -26,6 +26,7 @@ from socorro_processor.collector.spool import SpoolFailing, SpoolFull
 from socorro_processor.collector.submission_reader import SubmissionRequest
 from socorro_processor.configuration import DotDict
 from socorro_processor.web.http.bounded_protocol import CUT
+from socorro_processor.web.http.gap_timer import GapTimer
 from socorro_processor.web.http.request_body import BLOCK, DRAINED
 from socorro_processor.web.submit.upload import Upload
 
@@ -107,9 +108,12 @@ class Submit:
         upload.begin()
         pieces: list[bytes] = []
         collected = 0
+        gap = GapTimer(self._gap_time)
         try:
             while True:
-                piece, is_last = await self._receive(upload, receive)
+                with gap:
+                    message = await receive()
+                piece, is_last = _piece_of(message, upload)
                 pieces.append(piece)
                 upload.size += len(piece)
                 collected += len(piece)
@@ -121,21 +125,12 @@ class Submit:
                     await self._thread(upload.feed, pieces)
                     self._collected -= collected
                     pieces, collected = [], 0
-        finally:
-            self._collected -= collected
-
-    async def _receive(self, upload: Upload, receive: Receive) -> tuple[bytes, bool]:
-        """Return the next bytes, and True if they are the last. Raises _BrokenOff."""
-        try:
-            async with asyncio.timeout(self._gap_time):
-                message = await receive()
         except TimeoutError:
-            raise _BrokenOff(
-                "gap_time", f"nothing came for {self._gap_time:g} s, after {upload.size} bytes (web.gap_time)"
-            ) from None
-        if message["type"] != "http.request":
-            raise _BrokenOff("broken_off", f"the connection ended after {upload.size} bytes, before the upload did")
-        return message.get("body", b""), not message.get("more_body", False)
+            words = f"nothing came for {self._gap_time:g} s, after {upload.size} bytes (web.gap_time)"
+            raise _BrokenOff("gap_time", words) from None
+        finally:
+            gap.close()
+            self._collected -= collected
 
     async def _refuse(self, status: int, text: str, upload: Upload, receive: Receive, send: Send) -> None:
         """Answer, and then read what the client still sends: until it has sent all, it does not look for an answer."""
@@ -153,6 +148,13 @@ class Submit:
     async def _thread(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(function, *arguments, **named))
+
+
+def _piece_of(message: Message, upload: Upload) -> tuple[bytes, bool]:
+    """Return the bytes of a message, and True if they are the last. Raises _BrokenOff."""
+    if message["type"] != "http.request":
+        raise _BrokenOff("broken_off", f"the connection ended after {upload.size} bytes, before the upload did")
+    return message.get("body", b""), not message.get("more_body", False)
 
 
 async def _drain(receive: Receive) -> None:
