@@ -9,7 +9,7 @@ from functools import partial
 
 from socorro_processor.configuration import DotDict
 from socorro_processor.crashstorage.base import CrashStorageBase, ProcessedCrash, RawCrash
-from socorro_processor.fields import FieldTable, Protection
+from socorro_processor.fields import FieldTable, Protection, follows_table
 from socorro_processor.report.find_processed import find_processed
 from socorro_processor.report.source_links import SourceLinks
 from socorro_processor.report.symbol_places import SymbolPlaces
@@ -69,7 +69,11 @@ class ReportSources:
 
     def processed(self, crash_id: str, note: Note = ignore, *, redacted: bool) -> ProcessedCrash:
         """Return a processed crash. Raises CrashStorageError; ``note`` receives the failures of one of the stores."""
-        return find_processed(crash_id, self._stores(), note, redacted=redacted, on_terminal=False)
+        processed = find_processed(crash_id, self._stores(), note, redacted=redacted, on_terminal=False)
+        if redacted and not follows_table(processed):
+            # What a store of 2015 forbids is less than what the table protects.
+            return Protection(self.fields).redact(processed)
+        return processed
 
     def raw(self, crash_id: str, *, redacted: bool) -> RawCrash:
         """Return the annotations of a crash. Raises CrashStorageError."""

@@ -36,8 +36,9 @@ PROXY = "10.1.2.3"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-async def submit(scope: Scope, receive: Receive, send: Send) -> None:
-    await PlainTextResponse("taken")(scope, receive, send)
+class Submit:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("taken")(scope, receive, send)
 
 
 def who(request: Request) -> JSONResponse:
@@ -59,7 +60,7 @@ def app_of(rules: AccessRules):
         Route("/change", change, needs="actions", methods=["POST"]),
         *sign_in_routes(pages, rules),
     ]
-    return application(submit, Probes(health, lambda: {"directory": "/home/ada"}), rules, routes, pages)
+    return application(Submit(), Probes(health, lambda: {"directory": "/home/ada"}), rules, routes, pages)
 
 
 @pytest.fixture
@@ -317,10 +318,6 @@ def test_whom_a_proxy_names_needs_a_form_of_a_page_to_change_something(rules):
     [
         ({"proxy_user_header": "X-Remote-User"}, "need each other"),
         ({"proxy_networks": "10.0.0.0/8"}, "need each other"),
-        ({"proxy_networks": "10.0.0.1/8"}, "10.0.0.1/8"),
-        ({"everyone": "all of it"}, "not a permission"),
-        ({"public_url": "crashes.example.com"}, "https://crashes.example.com"),
-        ({"public_url": "https://crashes.example.com/path"}, "without a path"),
     ],
 )
 def test_what_makes_no_sense_is_said_at_the_start(tmp_path, values, words):

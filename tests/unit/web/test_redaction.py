@@ -61,6 +61,9 @@ def hostile(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
             plant(processed, ["json_dump", *field.json_dump.split(".")], shape)
     for name in (*sorted(table.protected_annotations), "AnAnnotationOfNobody", f"Odd<b>{number}"):
         raw[name] = planted(number, name)
+    if number % 2 == 0:
+        # Without an algorithm, a crash is one of 2015.
+        processed["processing"] = {**processed["processing"], "algorithm": 2026}
     processed["uuid"] = raw["uuid"] = new_crash_id()
     return raw, processed
 
@@ -92,7 +95,7 @@ def test_each_protected_field_is_planted_and_seen_by_who_may(site, crashes):
     raw, processed = crashes[0]
     status, text = answer_to(site, f"/report/{processed['uuid']}.json", {"public", "protected"})
     assert status == 200
-    missing = [field.name for field in PROTECTED if f"<b>{field.name}</b>" not in text]
+    missing = [field.name for field in PROTECTED if not field.is_part and f"<b>{field.name}</b>" not in text]
     assert missing == []
     _, text = answer_to(site, f"/report/{processed['uuid']}/raw.json", {"public", "protected"})
     assert text.count(MARK) == sum(MARK in str(value) for value in raw.values())

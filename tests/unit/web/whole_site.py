@@ -41,7 +41,7 @@ def whole_site(
     given = {
         "source.root": f"{root}/crashes",
         "destination.root": f"{root}/crashes",
-        "destination.index": f"{root}/search",
+        "destination.search_path": f"{root}/search",
         "new_crash_source.path": f"{root}/queue.sqlite",
         "collector.spool": f"{root}/spool",
         "web.token_file": f"{root}/tokens.json",
