@@ -23,7 +23,7 @@ class TrustedProxy:
     networks: tuple[Network, ...]
     user_header: str
     permissions: frozenset[Permission]
-    """Those of everyone whom the proxy names."""
+    """The permissions of everyone whom the proxy names."""
     permissions_header: str
     """A header in which the proxy names further permissions, separated by commas; empty if it does not."""
 

@@ -145,7 +145,9 @@ def test_one_parked_crash_is_put_back_and_the_page_says_so(site):
     form = site.form(site.page(), "put back", 1)
     assert site.notice(site.send(form)) == "1 parked crash was put back."
     assert site.state() == (1, 2, 0)
-    assert site.audit == [("1 parked crash was put back", {"state": "parked", "which": CRASH.format(1)})]
+    assert site.audit == [
+        ("1 parked crash was put back", {"page": "queues", "state": "parked", "which": CRASH.format(1)})
+    ]
 
 
 def test_all_of_a_reason_are_put_back_and_others_stay(site):

@@ -40,7 +40,7 @@ def test_a_server_without_a_symbol_store_offers_no_upload() -> None:
 
 
 def test_who_may_not_process_a_crash_again_is_not_told_to() -> None:
-    viewer = replace(EVERYTHING, reprocesses=False)
+    viewer = replace(EVERYTHING, permissions=EVERYTHING.permissions - {"actions"})
     page = page_of(CRASH, {}, viewer, places=PLACES, origin=ORIGIN)
     assert CURL in page.text
     assert "Process again" not in page.text

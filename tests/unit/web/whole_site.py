@@ -28,7 +28,7 @@ from socorro_processor.web.server_parts import ServerParts
 
 class WholeSite(NamedTuple):
     routes: list[Route]
-    """Those of pages and probes."""
+    """The routes of pages and probes."""
     app: ASGIApp
     tokens: TokenFile
 
