@@ -78,7 +78,7 @@ class Gate:
         if word := _token_of(scope, headers):
             token = rules.tokens.holder(word)
             scope["state"]["by_token"] = token is not None
-            return token and viewer_of_token(token)
+            return viewer_of_token(token) if token else None
         client = scope["client"][0] if scope.get("client") else ""
         if rules.proxy and (viewer := rules.proxy.viewer(client, headers)):
             return viewer
