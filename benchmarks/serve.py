@@ -170,8 +170,9 @@ class Load:
         await self.submit(SMALL_SIZE, due, is_whole=number // (RATE // SUBMITTED) % 10 > 0)
 
     async def _upload_large(self, end: float) -> None:
-        while (rest := end - time.perf_counter()) > 0:
-            await self.submit(LARGE_SIZE, seconds=min(rest, self._chance.uniform(20, 40)))
+        """Upload one after the other; the last one is finished after the end, as slowly as the others."""
+        while time.perf_counter() < end:
+            await self.submit(LARGE_SIZE, seconds=self._chance.uniform(20, 40))
 
     async def _watch(self) -> None:
         while True:
