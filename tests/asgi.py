@@ -33,17 +33,21 @@ def ask(
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
     client: str = "127.0.0.1",
+    http_version: str = "1.1",
 ) -> Answer:
     """Send a request, by default from a client on this machine, and return the answer."""
-    return asyncio.run(_ask(app, path, method, {"Host": "127.0.0.1:8000", **(headers or {})}, body, client))
+    headers = {"Host": "127.0.0.1:8000", **(headers or {})}
+    return asyncio.run(_ask(app, path, method, headers, body, client, http_version))
 
 
-async def _ask(app: ASGIApp, path: str, method: str, headers: Mapping[str, str], body: bytes, client: str) -> Answer:
+async def _ask(
+    app: ASGIApp, path: str, method: str, headers: Mapping[str, str], body: bytes, client: str, http_version: str
+) -> Answer:
     path, _, query = path.partition("?")
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0"},
-        "http_version": "1.1",
+        "http_version": http_version,
         "method": method,
         "scheme": "http",
         "path": unquote(path),

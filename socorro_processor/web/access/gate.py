@@ -9,6 +9,7 @@ address of an upload. A browser is signed in by a cookie.
 
 from __future__ import annotations
 
+import logging
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,8 @@ from socorro_processor.web.http.listening import is_loopback
 from socorro_processor.web.http.open_paths import PROBE_PATHS, SUBMIT_PATHS, takes_key
 from socorro_processor.web.pages.viewer import ALL, Viewer
 
+logger = logging.getLogger(__name__)
+
 VIEWER_COOKIE = "socorro_viewer"
 
 _OPEN_WORDS = (
@@ -29,6 +32,10 @@ _OPEN_WORDS = (
     "requests that this machine sends to http://127.0.0.1 or http://localhost, without a proxy between. `socorro token "
     "add` makes it ask who you are; web.proxy_user_header lets a proxy say so; docs/access.rst says more."
 )
+_CANNOT_TELL = "This server cannot read who may what; its log says why. Whoever runs it can mend that."
+_STRANGER = Viewer(frozenset())
+"""Somebody from elsewhere, who may nothing."""
+_OF_PROXIES = ("forwarded", "via", "x-real-ip")
 
 
 class Gate:
@@ -36,27 +43,37 @@ class Gate:
         self._app = app
         self._rules = rules
         self._is_open = rules.is_open
+        self._last_error = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
+        path, headers = scope["path"], Headers(scope=scope)
+        state = scope.setdefault("state", {})
+        state["viewer"], state["by_token"] = _STRANGER, False
         if path in SUBMIT_PATHS:
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        state = scope.setdefault("state", {})
-        state["by_token"] = False
         try:
             # The first token ends it, and removing the last one does not bring it back.
-            self._is_open = self._is_open and not self._rules.tokens.tokens()
+            if self._rules.tokens.tokens():
+                self._is_open = False
+            self._last_error = ""
             if self._is_open:
-                state["viewer"] = ALL
-                reason = "" if path in PROBE_PATHS else _reason_against(headers)
-                app = error_page(403, f"{_OPEN_WORDS}\n{reason}") if reason else self._app
+                reason = _reason_against(scope, headers)
+                state["viewer"] = _STRANGER if reason else ALL
+                is_refused = reason and path not in PROBE_PATHS
+                app = error_page(403, f"{_OPEN_WORDS}\n{reason}") if is_refused else self._app
             else:
                 app = self._answerer(scope, headers)
         except ConfigurationError as error:
-            app = error_page(503, f"Who may what cannot be told: {error}.")
+            self._log(str(error))
+            app = self._app if path in PROBE_PATHS else error_page(503, _CANNOT_TELL)
         await app(scope, receive, send)
+
+    def _log(self, error: str) -> None:
+        # Once, because each request has the same.
+        if error != self._last_error:
+            self._last_error = error
+            logger.error("nobody is let in: %s", error)
 
     def _answerer(self, scope: Scope, headers: Headers) -> ASGIApp:
         """Return what answers, once it is known who asks. Raises ConfigurationError."""
@@ -64,7 +81,7 @@ class Gate:
         if scope["path"] not in PROBE_PATHS and not self._rules.answers_to(host):
             words = f"This server has no such name: {host[:100]!r}. web.public_url and web.hosts name it."
             return error_page(421, words)
-        if self._rules.public_url and host.lower() == self._rules.public_url.host:
+        if self._rules.public_url and self._rules.public_url.is_at(host):
             scope["scheme"] = self._rules.public_url.scheme
         viewer = self._viewer(scope, headers)
         if viewer is None:
@@ -110,15 +127,18 @@ def _token_of(scope: Scope, headers: Headers) -> str:
     return next((value for name, value in fields if name == "key"), "")
 
 
-def _reason_against(headers: Headers) -> str:
+def _reason_against(scope: Scope, headers: Headers) -> str:
     """Return why a request may come from elsewhere; empty if it comes from this machine, by its own name.
 
-    A page from the internet that resolves its name to 127.0.0.1 sends another Host; a proxy says so in its headers.
+    A page from the internet that resolves its name to 127.0.0.1 sends another Host. A proxy says so in its headers, or
+    speaks HTTP/1.0, as nginx does by default, with a Host of its own.
     """
     host = headers.get("host", "")
     if not is_loopback(host_without_port(host)):
         return f"This request was sent to the host {host[:100]!r}." if host else "This request names no host."
     for name in headers:
-        if name in ("forwarded", "via") or name.startswith("x-forwarded-"):
+        if name in _OF_PROXIES or name.startswith("x-forwarded-"):
             return f"This request came through a proxy, because it has the header {name}."
+    if scope["http_version"] == "1.0":
+        return "This request may have come through a proxy, because browsers do not speak HTTP/1.0."
     return ""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+
+_ADDRESS = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?", re.ASCII | re.IGNORECASE)
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True)
@@ -12,14 +15,19 @@ class PublicURL:
 
     scheme: str
     host: str
-    """With the port, if it has one; in lower case."""
+    """With the port, unless that is the usual one; in lower case."""
 
     @classmethod
     def read(cls, text: str) -> PublicURL | None:
         """Read ``https://crashes.example.com``; None if it is empty. Raises ValueError."""
         if not text.strip():
             return None
-        parts = urlsplit(text.strip())
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        match = _ADDRESS.fullmatch(text.strip())
+        if match is None:
             raise ValueError("an address without a path, such as https://crashes.example.com")
-        return cls(parts.scheme, parts.netloc.rpartition("@")[2].lower())
+        scheme, host, port = match[1].lower(), match[2].lower(), match[3]
+        return cls(scheme, (f"{host}:{int(port)}" if port else host).removesuffix(_USUAL_PORTS[scheme]))
+
+    def is_at(self, host: str) -> bool:
+        """Return True if a header ``Host`` names it."""
+        return host.lower().removesuffix(_USUAL_PORTS[self.scheme]) == self.host

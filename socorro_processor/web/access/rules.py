@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict
+from socorro_processor.errors import ConfigurationError
 from socorro_processor.web.access.public_url import PublicURL
 from socorro_processor.web.access.tokens import Token, TokenFile
 from socorro_processor.web.access.trusted_proxy import TrustedProxy
@@ -40,9 +41,15 @@ class AccessRules:
         """Return the rules of a section ``web``. Raises ConfigurationError."""
         tokens = TokenFile(Path(config.token_file))
         proxy = TrustedProxy.of(config)
-        hosts = {each.lower() for each in config.hosts}
+        hosts = set(config.hosts)
         if config.host and config.host not in ("0.0.0.0", "::"):
             hosts.add(config.host.strip("[]").lower())
+        is_open = not (tokens.tokens() or proxy or config.everyone)
+        if is_open and config.public_url and not is_loopback(host_without_port(config.public_url.host)):
+            raise ConfigurationError(
+                f"web.public_url: others reach this server as {config.public_url.host}, and nothing says who may what. "
+                "`socorro token add` makes a token first; docs/access.rst has other ways"
+            )
         key = hashlib.sha256(config.session_key.encode()).digest() if config.session_key else secrets.token_bytes(32)
         return cls(
             tokens,
@@ -50,13 +57,13 @@ class AccessRules:
             proxy,
             config.public_url,
             frozenset(hosts),
-            is_open=not (tokens.tokens() or proxy or config.everyone),
+            is_open=is_open,
             key=key,
         )
 
     def answers_to(self, host: str) -> bool:
         """Return True if this server has this name, which may end with a port."""
-        if self.public_url and host.lower() == self.public_url.host:
+        if self.public_url and self.public_url.is_at(host):
             return True
         name = host_without_port(host).lower().rstrip(".")
         return is_loopback(name) or name.strip("[]") in self.hosts
@@ -85,7 +92,7 @@ class AccessRules:
 
 
 def viewer_of_token(token: Token) -> Viewer:
-    return Viewer(token.permissions, f"{token.note} (token {token.token_id})")
+    return Viewer(token.permissions, token.note, known_by=f"token {token.token_id}")
 
 
 def host_without_port(host: str) -> str:

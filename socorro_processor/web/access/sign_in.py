@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 
-from socorro_processor.errors import ConfigurationError
 from socorro_processor.web.access.gate import VIEWER_COOKIE
 from socorro_processor.web.access.rules import SESSION_TIME, AccessRules
-from socorro_processor.web.pages.answer import message_page
+from socorro_processor.web.access.trusted_proxy import BY_PROXY
+from socorro_processor.web.http.form_body import read_form
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.routes import SIGN_IN, Route
 from socorro_processor.web.pages.viewer import viewer_of
@@ -40,13 +40,9 @@ class _SignInRoutes:
         return self._page(request, _local(request.query_params.get("next", "")))
 
     async def sign_in(self, request: Request) -> Response:
-        fields = _fields(await request.body())
+        fields = _fields(await read_form(request))
         address = _local(fields.get("next", ""))
-        try:
-            cookie = self._rules.sign_in(fields.get("token", "").strip())
-        except ConfigurationError as error:
-            answer = message_page(self._pages, 503, "Who may what cannot be told", [str(error)])
-            return HTMLResponse(answer.html, answer.status)
+        cookie = self._rules.sign_in(fields.get("token", "").strip())
         if cookie is None:
             return self._page(request, address, is_wrong=True)
         response = RedirectResponse(address, 303)
@@ -60,13 +56,12 @@ class _SignInRoutes:
 
     def _page(self, request: Request, address: str, *, is_wrong: bool = False) -> Response:
         viewer = viewer_of(request)
-        html = self._pages.render(
+        html = self._pages.seen_by(viewer).render(
             "sign_in.html",
-            viewer=viewer,
             held=[(each, PERMISSIONS[each]) for each in in_order(viewer.permissions)],
             address=address,
             is_wrong=is_wrong,
-            has_proxy=self._rules.proxy is not None,
+            is_proxied=viewer.known_by == BY_PROXY,
         )
         return HTMLResponse(html, 403 if is_wrong else 200)
 
@@ -78,9 +73,9 @@ def _set_cookie(request: Request, response: Response, value: str, seconds: int) 
     )
 
 
-def _fields(body: bytes) -> dict[str, str]:
+def _fields(form: str) -> dict[str, str]:
     try:
-        fields = parse_qs(body.decode("ascii", "replace"), max_num_fields=10)
+        fields = parse_qs(form, max_num_fields=10)
     except ValueError:
         return {}
     return {name: values[-1] for name, values in fields.items()}

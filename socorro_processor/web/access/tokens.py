@@ -30,6 +30,8 @@ from socorro_processor.web.permissions import Permission, in_order, read_permiss
 PREFIX = "socorro"
 LONGEST_NOTE = 200  # characters
 _WORD = re.compile(rf"{PREFIX}_([0-9a-f]{{8}})_[A-Za-z0-9_-]{{43}}", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{8}", re.ASCII)
+_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _MAXIMUM_SIZE = 4 << 20  # bytes
 _VERSION = 1
 
@@ -170,13 +172,19 @@ def _as_json(token: Token) -> dict[str, Any]:
 def _from_json(fields: dict[str, Any]) -> Token:
     expires = fields["expires"]
     return Token(
-        str(fields["id"]),
-        str(fields["hash"]),
-        str(fields["note"])[:LONGEST_NOTE],
+        _matching(_ID, fields["id"]),
+        _matching(_HASH, fields["hash"]),
+        plain(str(fields["note"])[:LONGEST_NOTE]),
         read_permissions(fields["permissions"]),
         _time(fields["created"]),
         None if expires is None else _time(expires),
     )
+
+
+def _matching(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{text[:20]!r} is not {pattern.pattern}")
+    return text
 
 
 def _time(text: str) -> datetime:

@@ -15,6 +15,8 @@ from socorro_processor.web.access.networks import Network
 from socorro_processor.web.pages.viewer import Viewer
 from socorro_processor.web.permissions import Permission, read_permissions
 
+BY_PROXY = "the proxy"
+"""How a viewer is known."""
 _LONGEST_NAME = 100  # characters
 
 
@@ -51,7 +53,7 @@ class TrustedProxy:
             # With a word that is no permission, none of them counts.
             with suppress(ValueError):
                 permissions |= read_permissions(word.strip() for word in words if word.strip())
-        return Viewer(permissions, plain(name[:_LONGEST_NAME]))
+        return Viewer(permissions, plain(name[:_LONGEST_NAME]), known_by=BY_PROXY)
 
     def is_at(self, client: str) -> bool:
         """Return True if the client's address is in one of the networks."""

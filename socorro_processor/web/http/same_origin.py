@@ -20,13 +20,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from socorro_processor.web.http.error_answer import error_page
+from socorro_processor.web.http.form_body import MAXIMUM_FORM, read_small_body
 from socorro_processor.web.http.open_paths import PROGRAM_PATHS, is_open
 
 COOKIE = "socorro_session"
 FIELD = "csrf_token"
 HEADER = "x-csrf-token"
-MAXIMUM_FORM = 1 << 16
-"""Bytes of a form: it is read whole before it reaches its page."""
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _FORM = "application/x-www-form-urlencoded"
@@ -87,7 +86,7 @@ class SameOrigin:
         if not token and content_type == _FORM_WITH_FILES:
             token = _token_in_address(scope)
         if not token and content_type == _FORM:
-            body = await _read(receive)
+            body = await read_small_body(receive)
             if body is None:
                 await error_page(413, f"This form is larger than {MAXIMUM_FORM} bytes.")(scope, receive, send)
                 return
@@ -132,20 +131,6 @@ def _token_in_address(scope: Scope) -> str:
     except ValueError:
         return ""
     return next((value for name, value in fields if name == FIELD), "")
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """Return the whole body; None if it is too large, or its client has gone."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        body += message.get("body", b"")
-        if len(body) > MAXIMUM_FORM:
-            return None
-        if not message.get("more_body", False):
-            return bytes(body)
 
 
 def _field_of(body: bytes) -> str:

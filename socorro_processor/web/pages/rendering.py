@@ -9,6 +9,7 @@ code. A name that a template does not get is an error, not an empty place.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from socorro_processor.web.pages.line_breaks import breakable
 from socorro_processor.web.pages.moments import moment_text, with_moments
 from socorro_processor.web.pages.notices import Notice
 from socorro_processor.web.pages.symbols_address import symbols_address
+from socorro_processor.web.pages.viewer import Viewer
 
 _PACKAGE = "socorro_processor.web"
 _STATIC = "static"
@@ -54,6 +56,7 @@ class Pages:
         notices: Callable[[], Sequence[Notice]] = tuple,
     ) -> None:
         """``navigation``: the pages that there are, in order; ``notices`` returns what every page says now."""
+        self._viewer = Viewer()
         self._environment = Environment(
             loader=PackageLoader(_PACKAGE),
             autoescape=True,
@@ -74,8 +77,14 @@ class Pages:
             symbols_address=symbols_address,
         )
 
+    def seen_by(self, viewer: Viewer) -> Pages:
+        """Return the same templates for a viewer, whose name stands at the top of each page."""
+        pages = copy.copy(self)
+        pages._viewer = viewer
+        return pages
+
     def render(self, template: str, **values: Any) -> str:
-        return self._environment.get_template(template).render(template=template, **values)
+        return self._environment.get_template(template).render(template=template, **{"viewer": self._viewer, **values})
 
 
 def sentence(text: str) -> Markup:

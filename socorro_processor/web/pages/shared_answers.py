@@ -1,6 +1,6 @@
 """Give one answer to many who ask for the same page at the same time: then a page that many load costs little.
 
-It is for pages that are the same for all viewers with the same permissions. While few pages are being made, each
+It is for pages that need nothing of a viewer but its name and permissions. While few pages are being made, each
 request gets one that was begun before it came and is not finished yet, or a new one. While the server is busy, a page
 may be two seconds old.
 """
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from socorro_processor.web.pages.viewer import Viewer
+from socorro_processor.web.permissions import Permission
 
 BUSY = 3
 """Pages that are being made at once from which on the server is busy."""
@@ -25,7 +26,7 @@ FRESH = 2.0
 _MOST = 64
 """Pages that are kept, of about 100 kB."""
 
-_Key = tuple[str, bytes, str, bool]
+_Key = tuple[str, bytes, str, frozenset[Permission], str]
 
 
 class SharedAnswers:
@@ -37,8 +38,12 @@ class SharedAnswers:
         self._made: OrderedDict[_Key, tuple[float, Response]] = OrderedDict()
 
     async def answer(self, request: Request, viewer: Viewer, make: Callable[[], Response]) -> Response:
-        """Return what ``make`` returns in a thread, or what it returns, or did, to another such request."""
-        key = (request.url.path, request.scope["query_string"], str(request.base_url), viewer.sees_protected)
+        """Return what ``make`` returns in a thread, or what it returns, or did, to another such request.
+
+        ``make`` must not use the session of its request: ``sharing_viewer_of`` returns a viewer without one.
+        """
+        url, query = request.url, request.scope["query_string"]
+        key = (url.path, query, str(request.base_url), viewer.permissions, viewer.whole_name)
         if len(self._making) >= BUSY and key in self._made:
             made_at, response = self._made[key]
             if self._clock() - made_at < FRESH:

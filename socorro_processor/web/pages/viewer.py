@@ -17,9 +17,20 @@ class Viewer:
 
     permissions: frozenset[Permission] = frozenset({"public"})
     name: str = NOBODY
-    """For the audit log; empty if it is not known."""
+    """Empty if it is not known."""
+    known_by: str = ""
+    """How it is known: the id of a token, or the proxy. Two viewers may have one name."""
     csrf_token: str = ""
     """For the forms of the page."""
+
+    @property
+    def whole_name(self) -> str:
+        """The name and how it is known, for the audit log; empty if it is not known."""
+        return f"{self.name} ({self.known_by})" if self.known_by else self.name
+
+    @property
+    def may_everything(self) -> bool:
+        return self.permissions == EVERYTHING
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions
@@ -46,11 +57,16 @@ ALL = Viewer(EVERYTHING)
 
 
 def audit_fields(page: str, viewer: str) -> dict[str, str]:
-    """Return who did something on a page, for the audit log; ``viewer`` is a name, or empty."""
+    """Return who did something on a page, for the audit log; ``viewer`` is its whole name, or empty."""
     return {"page": page, **({"viewer": viewer} if viewer else {})}
 
 
 def viewer_of(request: Request) -> Viewer:
-    """Return the viewer that the gate has found."""
+    """Return the viewer that the gate has found, with the token for the forms of its page."""
+    return replace(sharing_viewer_of(request), csrf_token=getattr(request.state, "csrf_token", ""))
+
+
+def sharing_viewer_of(request: Request) -> Viewer:
+    """Return the viewer that the gate has found, for a page that others may get, too: it has no token for forms."""
     viewer: Viewer = request.state.viewer
-    return replace(viewer, csrf_token=getattr(request.state, "csrf_token", ""))
+    return viewer

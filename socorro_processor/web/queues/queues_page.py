@@ -183,7 +183,7 @@ def act(sources: QueueSources, deed: Deed, selection: Selection, key: str, viewe
 
     def action() -> str:
         with sources.queue() as queue:
-            return do_with(queue, deed, selection, sources.audit, audit_fields("queues", viewer.name))
+            return do_with(queue, deed, selection, sources.audit, audit_fields("queues", viewer.whole_name))
 
     name = sources.once.do(f"{key} {deed} {selection}", action)
     return QueuesRequest(selection.state, outcome=name).address()

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from socorro_processor.crashqueue.base import SET_ASIDE_STATES, SetAsideState
+from socorro_processor.web.http.form_body import read_form
 from socorro_processor.web.pages.answer import Answer, message_page
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.routes import Route
@@ -42,20 +43,23 @@ class _QueuesRoutes:
         asked = QueuesRequest(
             _state_of(fields), fields.get("kind", ""), _number(fields, "offset"), fields.get("outcome", "")
         )
-        return _html(queues_page(self._pages, self._sources, asked, viewer_of(request)))
+        viewer = viewer_of(request)
+        return _html(queues_page(self._pages.seen_by(viewer), self._sources, asked, viewer))
 
     def confirm(self, request: Request) -> Response:
-        fields = _fields_of(request.url.query)
+        fields, viewer = _fields_of(request.url.query), viewer_of(request)
+        pages = self._pages.seen_by(viewer)
         if (deed := _deed_of(fields)) is None:
-            return _unknown(self._pages)
-        return _html(confirm_page(self._pages, self._sources, deed, _selection_of(fields), viewer_of(request)))
+            return _unknown(pages)
+        return _html(confirm_page(pages, self._sources, deed, _selection_of(fields), viewer))
 
     async def act(self, request: Request) -> Response:
-        fields = _fields_of((await request.body()).decode("ascii", "replace"))
+        viewer = viewer_of(request)
+        fields = _fields_of(await read_form(request))
         if (deed := _deed_of(fields)) is None:
-            return _unknown(self._pages)
+            return _unknown(self._pages.seen_by(viewer))
         selection, key = _selection_of(fields), fields.get("key", "")
-        address = await run_in_threadpool(act, self._sources, deed, selection, key, viewer_of(request))
+        address = await run_in_threadpool(act, self._sources, deed, selection, key, viewer)
         return RedirectResponse(address, 303)
 
 

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from socorro_processor.collector.refused import RefusedUpload
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.routes import Route
+from socorro_processor.web.pages.viewer import viewer_of
 from socorro_processor.web.refused.refused_page import PATH, refused_page
 
 _LONGEST_CODE = 300  # characters
@@ -24,7 +25,7 @@ def refused_routes(
     def show(request: Request) -> Response:
         code = request.query_params.get("code", "")[:_LONGEST_CODE]
         origin = str(request.base_url).rstrip("/")
-        answer = refused_page(pages, uploads(), code, origin, has_crashes)
+        answer = refused_page(pages.seen_by(viewer_of(request)), uploads(), code, origin, has_crashes)
         return HTMLResponse(answer.html, answer.status)
 
     # It names the addresses of clients.

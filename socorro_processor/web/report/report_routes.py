@@ -58,7 +58,12 @@ class _ReportRoutes:
         viewer = viewer_of(request)
         is_queued = request.url.query == QUEUED
         answer = report_page(
-            self._pages, self._sources, _word(request), viewer, origin=_origin(request), is_queued=is_queued
+            self._pages.seen_by(viewer),
+            self._sources,
+            _word(request),
+            viewer,
+            origin=_origin(request),
+            is_queued=is_queued,
         )
         return HTMLResponse(answer.html, answer.status)
 
@@ -69,9 +74,9 @@ class _ReportRoutes:
             crash_id = crash_id_in(_word(request))
             # Else a mistyped id would wait in the queue, and be set aside there.
             self._sources.raw(crash_id, redacted=True)
-            self._reprocessing.queue(crash_id, viewer_of(request).name)
+            self._reprocessing.queue(crash_id, viewer_of(request).whole_name)
         except SocorroError as error:
-            answer = failure_page(self._pages, error)
+            answer = failure_page(self._pages.seen_by(viewer_of(request)), error)
             return HTMLResponse(answer.html, answer.status)
         return RedirectResponse(f"{report_path(crash_id)}?{QUEUED}", 303)
 

@@ -19,7 +19,7 @@ from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.pages.search_sources import SearchSources
 from socorro_processor.web.pages.shared_answers import SharedAnswers
-from socorro_processor.web.pages.viewer import viewer_of
+from socorro_processor.web.pages.viewer import sharing_viewer_of, viewer_of
 from socorro_processor.web.search.search_files import search_csv, search_json
 from socorro_processor.web.search.search_line import address_of_typed, is_typed, without_typed
 from socorro_processor.web.search.search_page import search_page
@@ -45,9 +45,11 @@ class _SearchRoutes:
         self._shared = shared or SharedAnswers()
 
     async def page(self, request: Request) -> Response:
-        return await self._shared.answer(request, viewer_of(request), partial(self._page, request))
+        return await self._shared.answer(request, sharing_viewer_of(request), partial(self._page, request))
 
     def _page(self, request: Request) -> Response:
+        viewer = sharing_viewer_of(request)
+        pages = self._pages.seen_by(viewer)
         address, line, problem = Address("/search"), "", ""
         try:
             address = _address(request)
@@ -57,11 +59,11 @@ class _SearchRoutes:
             line, problem = address.one("line"), str(error)
             address = without_typed(address)
         try:
-            answer = search_page(self._pages, self._sources, address, viewer_of(request), line=line, problem=problem)
+            answer = search_page(pages, self._sources, address, viewer, line=line, problem=problem)
         except CrashStorageError as error:
-            answer = index_away_page(self._pages, self._sources, error)
+            answer = index_away_page(pages, self._sources, error)
         except SocorroError as error:
-            answer = failure_page(self._pages, error)
+            answer = failure_page(pages, error)
         return HTMLResponse(answer.html, answer.status)
 
     def csv(self, request: Request) -> Response:

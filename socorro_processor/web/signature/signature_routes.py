@@ -13,7 +13,7 @@ from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.pages.search_sources import SearchSources
 from socorro_processor.web.pages.shared_answers import SharedAnswers
-from socorro_processor.web.pages.viewer import viewer_of
+from socorro_processor.web.pages.viewer import sharing_viewer_of
 from socorro_processor.web.signature.signature_page import PATH, signature_page
 
 
@@ -23,10 +23,11 @@ def signature_routes(pages: Pages, sources: SearchSources, shared: SharedAnswers
     shared = shared or SharedAnswers()
 
     def make(request: Request) -> Response:
-        answer = signature_page(pages, sources, request.scope["query_string"], viewer_of(request))
+        viewer = sharing_viewer_of(request)
+        answer = signature_page(pages.seen_by(viewer), sources, request.scope["query_string"], viewer)
         return HTMLResponse(answer.html, answer.status)
 
     async def page(request: Request) -> Response:
-        return await shared.answer(request, viewer_of(request), partial(make, request))
+        return await shared.answer(request, sharing_viewer_of(request), partial(make, request))
 
     yield Route(PATH, page, needs="public")

@@ -166,7 +166,7 @@ def reprocess(sources: SymbolSources, wanted: SymbolFileID, key: str, viewer: Vi
             waiting = queue.pending(ids) or set()
             queued = sum(1 for _ in queue.submit_all([each for each in ids if each not in waiting], "reprocessing"))
         if queued:
-            fields = {**audit_fields("symbols", viewer.name), "symbols": item.values[0]}
+            fields = {**audit_fields("symbols", viewer.whole_name), "symbols": item.values[0]}
             sources.audit(f"{queued} crashes were queued for reprocessing", fields)
         words = f"{queued:,} crash{'' if queued == 1 else 'es'} queued for reprocessing."
         if waiting:

@@ -24,6 +24,7 @@ from socorro_processor.collector.refusal import Refused
 from socorro_processor.errors import QueryError
 from socorro_processor.search.missed_symbols import read_item
 from socorro_processor.untrusted import plain
+from socorro_processor.web.http.form_body import read_form
 from socorro_processor.web.http.request_body import BLOCK, DRAINED
 from socorro_processor.web.pages.address import Address, read_address
 from socorro_processor.web.pages.rendering import Pages
@@ -33,6 +34,7 @@ from socorro_processor.web.pages.viewer import viewer_of
 from socorro_processor.web.symbols.symbol_sources import SymbolSources
 from socorro_processor.web.symbols.symbol_upload import SymbolUpload, UploadedSymbols
 from socorro_processor.web.symbols.symbols_page import reprocess, symbols_page
+from socorro_processor.web.symbols.upload_audit import audit_upload
 
 logger = logging.getLogger(__name__)
 
@@ -69,12 +71,12 @@ class _SymbolsRoutes:
             address = error
         viewer = viewer_of(request)
         origin = str(request.base_url).rstrip("/")
-        answer = symbols_page(self._pages, self._sources, address, viewer, origin, time.time())
+        answer = symbols_page(self._pages.seen_by(viewer), self._sources, address, viewer, origin, time.time())
         return HTMLResponse(answer.html, answer.status)
 
     async def reprocess(self, request: Request) -> Response:
-        fields = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=20)
         try:
+            fields = parse_qs(await read_form(request), max_num_fields=20)
             wanted = read_item(fields.get("file", [""])[-1][:_LONGEST_FILE])
         except ValueError as error:
             return PlainTextResponse(f"This is not the name of a symbol file: {plain(str(error))}.\n", 400)
@@ -90,6 +92,7 @@ class _SymbolsRoutes:
             return self._refused(refused, is_program=is_program)
         if results is None:
             return PlainTextResponse("The upload was broken off.\n", 400)
+        await run_in_threadpool(audit_upload, self._sources.audit, results, viewer_of(request))
         lines = [_line(each) for each in results]
         is_well = all(each.is_well for each in results)
         if is_program:

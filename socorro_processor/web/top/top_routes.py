@@ -13,7 +13,7 @@ from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.pages.search_sources import SearchSources
 from socorro_processor.web.pages.shared_answers import SharedAnswers
-from socorro_processor.web.pages.viewer import viewer_of
+from socorro_processor.web.pages.viewer import sharing_viewer_of
 from socorro_processor.web.top import compare_page, top_page
 from socorro_processor.web.top.start_page import ArrivalSources
 
@@ -24,24 +24,26 @@ def top_routes(
     arrivals: ArrivalSources,
     shared: SharedAnswers | None = None,
 ) -> Iterator[BaseRoute]:
-    """Yield the routes; An index may block: each request is in a thread."""
+    """Yield the routes. An index may block: each request is in a thread."""
 
     shared = shared or SharedAnswers()
 
     def make_top(request: Request) -> Response:
         origin = str(request.base_url).rstrip("/")
-        answer = top_page.top_page(pages, sources, arrivals, request.scope["query_string"], origin, viewer_of(request))
+        viewer, query = sharing_viewer_of(request), request.scope["query_string"]
+        answer = top_page.top_page(pages.seen_by(viewer), sources, arrivals, query, origin, viewer)
         return HTMLResponse(answer.html, answer.status)
 
     def make_comparison(request: Request) -> Response:
-        answer = compare_page.compare_page(pages, sources, request.scope["query_string"], viewer_of(request))
+        viewer = sharing_viewer_of(request)
+        answer = compare_page.compare_page(pages.seen_by(viewer), sources, request.scope["query_string"], viewer)
         return HTMLResponse(answer.html, answer.status)
 
     async def top(request: Request) -> Response:
-        return await shared.answer(request, viewer_of(request), partial(make_top, request))
+        return await shared.answer(request, sharing_viewer_of(request), partial(make_top, request))
 
     async def compare(request: Request) -> Response:
-        return await shared.answer(request, viewer_of(request), partial(make_comparison, request))
+        return await shared.answer(request, sharing_viewer_of(request), partial(make_comparison, request))
 
     yield Route(top_page.PATH, top, needs="public")
     yield Route(compare_page.PATH, compare, needs="public")

@@ -22,6 +22,7 @@ from socorro_processor.web.access.sign_in import sign_in_routes
 from socorro_processor.web.access.tokens import TokenFile
 from socorro_processor.web.access.trusted_proxy import TrustedProxy
 from socorro_processor.web.application import application
+from socorro_processor.web.http.form_body import MAXIMUM_FORM
 from socorro_processor.web.http.open_paths import PROBE_PATHS
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.routes import Route
@@ -43,7 +44,7 @@ class Submit:
 
 def who(request: Request) -> JSONResponse:
     viewer = viewer_of(request)
-    return JSONResponse({"name": viewer.name, "may": in_order(viewer.permissions), "url": str(request.base_url)})
+    return JSONResponse({"name": viewer.whole_name, "may": in_order(viewer.permissions), "url": str(request.base_url)})
 
 
 async def change(request: Request) -> PlainTextResponse:
@@ -161,6 +162,41 @@ def test_who_lacks_a_permission_is_told_which(app, tokens):
     assert (answer.status, "permission actions" in answer.text, "bob" in answer.text) == (403, True, True)
 
 
+def test_who_lacks_a_permission_gets_a_page_with_a_way_on(app, tokens):
+    answer = ask(app, "/who?a=1", headers={**bearer(tokens.add("<b>bob", {"uploads"}, None)), "Accept": "text/html"})
+    page = read_html(answer.text)
+    assert (answer.status, page.one("h1").text) == (403, "This is not for you")
+    assert "<b>" not in answer.text
+    links = [each.attributes["href"] for each in page.one("main").all("a")]
+    assert links == ["/sign-in?next=%2Fwho%3Fa%3D1"]
+    # The pages are not for bob, and so are not named.
+    assert page.all("nav") == []
+
+
+def test_a_form_of_a_session_that_has_ended_says_that_nothing_was_done(app, tokens, word):
+    signed_in = sign_in(app, word)
+    page = ask(app, "/sign-in", headers={"Cookie": cookies(signed_in)})
+    token = read_html(page.text).all("input", name="csrf_token")[0].attributes["value"]
+    tokens.remove(word.split("_")[1])
+    headers = {"Origin": f"http://{HOST}", "Cookie": f"{cookies(signed_in)}; {cookies(page)}", "Accept": "text/html"}
+    answer = ask(app, "/change", "POST", {**headers, **FORM}, urlencode({"csrf_token": token}).encode())
+    assert (answer.status, read_html(answer.text).one("h1").text) == (401, "Nothing was done")
+
+
+def test_a_form_that_is_too_large_is_refused_before_it_is_read_whole(app):
+    page = ask(app, "/sign-in")
+    token = read_html(page.text).one("input", name="csrf_token").attributes["value"]
+    headers = {"Origin": f"http://{HOST}", "Cookie": cookies(page), "X-CSRF-Token": token}
+    assert ask(app, "/sign-in", "POST", headers, b"token=" + b"x" * MAXIMUM_FORM).status == 413
+    assert ask(app, "/sign-in", "POST", headers, b"token=x").status == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_where_no_crashes_are_taken_a_browser_is_told_that_there_is_no_such_page(rules, method):
+    app = application(None, Probes(Health(), dict), rules, [], Pages())
+    assert ask(app, "/submit", method, {"Accept": "text/html"}).status == 404
+
+
 def test_a_wrong_token_signs_nobody_in_and_the_form_may_be_sent_again(app, word):
     answer = sign_in(app, "socorro_00000000_" + "x" * 43)
     page = read_html(answer.text)
@@ -210,11 +246,11 @@ def test_a_cookie_that_this_server_did_not_sign_or_that_has_ended_shows_nobody(a
 
 
 def test_servers_with_one_key_know_each_others_sessions(tokens, word):
-    config = web(session_key="a long word", token_file=str(tokens.path))
+    config = web(session_key="a long word, at random", token_file=str(tokens.path))
     cookie = AccessRules.of(config).sign_in(word)
     assert cookie is not None
     assert AccessRules.of(config).viewer_of_cookie(cookie) is not None
-    other = AccessRules.of(web(session_key="another word", token_file=str(tokens.path)))
+    other = AccessRules.of(web(session_key="another word, at random", token_file=str(tokens.path)))
     assert other.viewer_of_cookie(cookie) is None
 
 
@@ -237,13 +273,18 @@ def test_the_first_token_closes_an_open_server_and_removing_it_does_not_open_it_
     assert ask(app, "/who").status == 401
 
 
-def test_a_damaged_file_of_tokens_lets_nobody_in(app, tokens, word):
+def test_a_damaged_file_of_tokens_lets_nobody_in(app, tokens, word, caplog):
     tokens.path.write_bytes(b"{")
     for headers in (bearer(word), {}, {"Cookie": f"{VIEWER_COOKIE}=1.2.3"}):
         answer = ask(app, "/change", "POST", {"Origin": f"http://{HOST}", **headers})
         assert answer.status in (403, 503)
-    assert "is not a file of tokens" in ask(app, "/who", headers=bearer(word)).text
+    answer = ask(app, "/who", headers=bearer(word))
+    assert (answer.status, "its log says why" in answer.text, str(tokens.path) in answer.text) == (503, True, False)
+    (line,) = (record.getMessage() for record in caplog.records if "nobody is let in" in record.message)
+    assert f"{tokens.path} is not a file of tokens" in line
     assert ask(app, "/submit", "POST").status == 200
+    assert ask(app, "/healthz").status == 200
+    assert ask(app, "/metrics").status == 401
 
 
 @pytest.mark.parametrize("host", ["example.com", "crashes.example.com.org", "", "127.0.0.1@example.com", "x:99999"])
@@ -270,6 +311,23 @@ def test_behind_https_links_cookies_and_origins_are_those_of_the_public_address(
     assert all("secure" in value.lower() for name, value in answer.headers if name.lower() == "set-cookie")
 
 
+@pytest.mark.parametrize(
+    ("text", "scheme", "hosts"),
+    [
+        ("https://Crashes.example.com/", "https", ["crashes.example.com", "crashes.example.com:443"]),
+        ("https://crashes.example.com:443", "https", ["crashes.example.com"]),
+        ("https://crashes.example.com:8443", "https", ["crashes.example.com:8443"]),
+        ("http://[2001:db8::1]:80", "http", ["[2001:db8::1]", "[2001:db8::1]:80"]),
+    ],
+)
+def test_a_public_address_has_its_usual_port_or_not(text, scheme, hosts):
+    url = PublicURL.read(text)
+    assert url is not None
+    assert url.scheme == scheme
+    assert all(url.is_at(host) for host in hosts)
+    assert not url.is_at(f"{hosts[0].removesuffix(':8443')}:1")
+
+
 def proxied(rules: AccessRules, **values) -> AccessRules:
     networks = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("::1"))
     proxy = TrustedProxy(networks, "X-Remote-User", frozenset({"public"}), "X-Remote-Groups")
@@ -279,7 +337,7 @@ def proxied(rules: AccessRules, **values) -> AccessRules:
 def test_a_trusted_proxy_says_who_asks(rules):
     app = app_of(proxied(rules))
     answer = ask(app, "/who", headers={"X-Remote-User": "grace", "X-Forwarded-For": "192.0.2.1"}, client=PROXY)
-    assert answer.text.startswith('{"name":"grace","may":["public"]')
+    assert answer.text.startswith('{"name":"grace (the proxy)","may":["public"]')
     answer = ask(app, "/who", headers={"X-Remote-User": "grace", "X-Remote-Groups": "dumps, actions"}, client="::1")
     assert '"may":["public","dumps","actions"]' in answer.text
 
@@ -306,6 +364,22 @@ def test_a_proxy_that_names_nobody_leaves_it_at_everyone(rules):
     assert '"name":""' in ask(app, "/who", headers={"X-Remote-User": ""}, client=PROXY).text
 
 
+def test_whom_a_proxy_names_stays_so_whoever_was_signed_in_before(rules, word):
+    app = app_of(proxied(rules))
+    session = cookies(sign_in(app, word))
+    headers = {"X-Remote-User": "grace", "Cookie": session}
+    assert '"name":"grace (the proxy)"' in ask(app, "/who", headers=headers, client=PROXY).text
+    page = read_html(ask(app, "/sign-in", headers=headers, client=PROXY).text)
+    assert page.all("form") == []
+    assert "The proxy before this server says who you are" in page.one("main").text
+
+
+def test_a_header_that_comes_twice_names_nobody(rules):
+    app = app_of(proxied(rules))
+    headers = {"X-Remote-User": "grace", "x-remote-user": "mallory"}
+    assert ask(app, "/who", headers=headers, client=PROXY).status == 401
+
+
 def test_whom_a_proxy_names_needs_a_form_of_a_page_to_change_something(rules):
     rules = proxied(rules)
     rules = replace(rules, proxy=replace(rules.proxy, permissions=frozenset(PERMISSIONS)))
@@ -318,6 +392,7 @@ def test_whom_a_proxy_names_needs_a_form_of_a_page_to_change_something(rules):
     [
         ({"proxy_user_header": "X-Remote-User"}, "need each other"),
         ({"proxy_networks": "10.0.0.0/8"}, "need each other"),
+        ({"public_url": "https://crashes.example.com"}, "others reach this server as crashes.example.com, and nothing"),
     ],
 )
 def test_what_makes_no_sense_is_said_at_the_start(tmp_path, values, words):

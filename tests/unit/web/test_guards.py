@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 from socorro_processor.monitoring.health import Health
 from socorro_processor.web.application import application
+from socorro_processor.web.http.form_body import MAXIMUM_FORM
 from socorro_processor.web.http.open_paths import PROBE_PATHS, SUBMIT_PATHS
-from socorro_processor.web.http.same_origin import MAXIMUM_FORM
 from socorro_processor.web.http.security_headers import HEADERS
 from socorro_processor.web.pages.rendering import NavigationItem, Pages
 from socorro_processor.web.pages.routes import Route
@@ -78,17 +78,32 @@ def test_a_request_to_another_host_is_refused_with_words(app, host):
     assert (repr(host) if host else "names no host") in answer.text
 
 
-@pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-anything"])
+@pytest.mark.parametrize(
+    "header", ["Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-anything"]
+)
 def test_a_request_through_a_proxy_is_refused_and_its_header_named(app, header):
     answer = ask(app, "/form", headers={header: "1"})
     assert (answer.status, header.lower() in answer.text) == (403, True)
 
 
+def test_a_request_by_http_1_0_is_refused_because_nginx_sends_others_requests_so(app):
+    answer = ask(app, "/form", http_version="1.0")
+    assert (answer.status, "HTTP/1.0" in answer.text) == (403, True)
+
+
+ELSEWHERE = {"Host": "crashes.example.com", "X-Forwarded-For": "192.0.2.1", "Origin": "http://example.com"}
+
+
 @pytest.mark.parametrize("path", [*SUBMIT_PATHS, *PROBE_PATHS])
 def test_crashes_and_probes_may_come_from_anywhere(app, path):
     method = "POST" if path in SUBMIT_PATHS else "GET"
-    headers = {"Host": "crashes.example.com", "X-Forwarded-For": "192.0.2.1", "Origin": "http://example.com"}
-    assert ask(app, path, method, headers).status == 200
+    assert ask(app, path, method, ELSEWHERE).status == (401 if path == "/metrics" else 200)
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/__heartbeat__"])
+def test_a_probe_tells_the_details_to_this_machine_only(app, path):
+    assert "depth" in ask(app, path).text
+    assert "depth" not in ask(app, path, headers=ELSEWHERE).text
 
 
 @pytest.mark.parametrize("path", ["/submitted", "/submit/x", "/healthz/x", "//submit", "/%73ubmit/../"])

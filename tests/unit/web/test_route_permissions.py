@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.permissions import PERMISSIONS, Permission
 from tests.asgi import ask
 from tests.unit.cli.reports import CRASH_ID, frame, processed
@@ -55,6 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSite]:
 def test_the_table_has_each_route_with_its_permission(site):
     found = {}
     for route in site.routes:
+        assert isinstance(route, Route), f"{route} says no permission"
         for method in set(route.methods or ()) - {"HEAD"}:
             found[method, route.path] = route.needs
     assert found == TABLE

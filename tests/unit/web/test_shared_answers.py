@@ -100,6 +100,23 @@ def test_another_query_host_or_permission_is_another_page():
     run(test)
 
 
+def test_who_has_another_name_or_permission_gets_a_page_of_its_own():
+    async def test():
+        shared, maker = SharedAnswers(), Maker()
+        viewers = [
+            Viewer(name="ada", known_by="token 1"),
+            Viewer(name="ada", known_by="token 2"),
+            Viewer(frozenset({"public", "dumps"}), "ada", "token 1"),
+            Viewer(frozenset({"public", "protected"}), "ada", "token 1"),
+        ]
+        asked = [asyncio.create_task(shared.answer(request(), each, maker)) for each in viewers * 2]
+        await asyncio.sleep(0.05)
+        maker.gate.set()
+        assert len({each.body for each in await asyncio.gather(*asked)}) == len(viewers)
+
+    run(test)
+
+
 def test_a_busy_server_gives_a_page_again_until_it_is_too_old():
     async def test():
         now = 100.0

@@ -282,6 +282,9 @@ def test_a_program_sends_symbols_without_a_token_and_reads_the_result(site):
     answer = site.send_symbols("/symbols", **{"User-Agent": "curl/8.0"})
     assert (answer.status, answer.text) == (200, f"a.sym: added, libapp.so/{ID}\n")
     assert (site.store / "libapp.so" / ID / "libapp.so.sym").read_bytes() == symbols_of()
+    assert site.audit == ["1 symbol file was added"]
+    site.send_symbols("/symbols", **{"User-Agent": "curl/8.0"})
+    assert len(site.audit) == 1, "the same symbols again are no change"
 
 
 def test_a_program_reads_why_symbols_are_refused(site):

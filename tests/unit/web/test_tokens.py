@@ -15,6 +15,19 @@ NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
 
 
+def file_with(**fields: object) -> bytes:
+    """Return a file with one token, some of whose fields are these."""
+    token = {
+        "id": "1f0c22ab",
+        "hash": "0" * 64,
+        "note": "ada",
+        "permissions": ["public"],
+        "created": "2026-12-01T00:00:00+00:00",
+        "expires": None,
+    }
+    return json.dumps({"version": 1, "tokens": [token | fields]}).encode()
+
+
 @pytest.fixture
 def tokens(tmp_path: Path) -> TokenFile:
     return TokenFile(tmp_path / "data" / "tokens.json")
@@ -87,36 +100,14 @@ def test_without_a_file_there_are_no_tokens(tokens):
         b'{"version": 1, "tokens": [{}]}',
         b"\xff",
         b"[" * 100_000,
-        json.dumps(
-            {
-                "version": 1,
-                "tokens": [
-                    {
-                        "id": "1",
-                        "hash": "",
-                        "note": "",
-                        "permissions": ["all of it"],
-                        "created": "2026-12-01T00:00:00+00:00",
-                        "expires": None,
-                    }
-                ],
-            }
-        ).encode(),
-        json.dumps(
-            {
-                "version": 1,
-                "tokens": [
-                    {
-                        "id": "1",
-                        "hash": "",
-                        "note": "",
-                        "permissions": ["public"],
-                        "created": "2026-12-01",
-                        "expires": None,
-                    }
-                ],
-            }
-        ).encode(),
+        file_with(permissions=["all of it"]),
+        file_with(permissions="all"),
+        file_with(created="2026-12-01"),
+        file_with(expires="never"),
+        file_with(id="1"),
+        file_with(id=7),
+        file_with(hash="é" * 64),
+        file_with(hash=""),
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_it_and_is_not_written_over(tokens, content):
@@ -127,6 +118,13 @@ def test_a_damaged_file_is_an_error_that_names_it_and_is_not_written_over(tokens
     with pytest.raises(ConfigurationError):
         tokens.add("ada", {"public"}, None)
     assert tokens.path.read_bytes() == content
+
+
+def test_a_file_that_is_whole_is_read(tokens):
+    tokens.path.parent.mkdir()
+    tokens.path.write_bytes(file_with(note="ada\nroot"))
+    (token,) = tokens.tokens()
+    assert (token.token_id, "\n" in token.note) == ("1f0c22ab", False)
 
 
 def test_a_directory_in_its_place_is_an_error_that_names_it(tokens):

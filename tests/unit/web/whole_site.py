@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from socorro_processor.cli.all_options import all_options
@@ -21,13 +22,12 @@ from socorro_processor.web.all_pages import all_pages
 from socorro_processor.web.application import application
 from socorro_processor.web.minute_rates import MinuteRates
 from socorro_processor.web.pages.rendering import Pages
-from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.probes import Probes
 from socorro_processor.web.server_parts import ServerParts
 
 
 class WholeSite(NamedTuple):
-    routes: list[Route]
+    routes: list[BaseRoute]
     """The routes of pages and probes."""
     app: ASGIApp
     tokens: TokenFile
@@ -65,7 +65,7 @@ def whole_site(
         routes = list(all_pages(values, parts, closing, pages, rules))
         probes = Probes(Health(), dict)
         app = application(_no_submissions, probes, rules, routes, pages)
-        yield WholeSite([each for each in (*routes, *probes.routes()) if isinstance(each, Route)], app, rules.tokens)
+        yield WholeSite([*routes, *probes.routes()], app, rules.tokens)
 
 
 async def _no_submissions(scope: Scope, receive: Receive, send: Send) -> None:
