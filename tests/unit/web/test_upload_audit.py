@@ -11,7 +11,7 @@ CI = Viewer(frozenset({"uploads"}), "ci", "token 1f0c22ab")
 
 
 def uploaded(result: str, name: str = "app") -> UploadedSymbols:
-    return UploadedSymbols(f"{name}.sym", result, SymbolFileID(name, "A" * 33))
+    return UploadedSymbols(f"{name}.sym", result, SymbolFileID(name, "A" * 33, f"{name}/{name}.sym"))
 
 
 def lines_of(results: list[UploadedSymbols]) -> list[tuple[str, dict[str, str]]]:
