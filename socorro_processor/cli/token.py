@@ -52,10 +52,12 @@ def _add_add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PERMISSIONS",
         type=_permissions,
         required=True,
-        help="separated by commas: " + "; ".join(f"{name}: {words}" for name, words in PERMISSIONS.items()) + "; all",
+        help="separated by commas; "
+        + "; ".join(f"{name}: {words}" for name, words in PERMISSIONS.items())
+        + "; all: each of them",
     )
     end = parser.add_mutually_exclusive_group()
-    end.add_argument("--days", metavar="N", type=_days, help="it is valid for so long; by default it does not expire")
+    end.add_argument("--days", metavar="N", type=_days, help="days for which it is valid; by default, without end")
     end.add_argument("--until", metavar="DATE", type=read_day, help="its last day (UTC)")
 
 

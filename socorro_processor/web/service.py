@@ -97,7 +97,8 @@ class Service:
             self._servers = [WebServer(app, listener, config.web)]
             if collecting:
                 self._servers.append(WebServer(collecting_application(submit, probes), collecting, config.web))
-            asyncio.run(self._run(lambda: started(origin_of(listener), origin_of(collecting or listener))))
+            pages_at = config.web.public_url.origin if config.web.public_url else origin_of(listener)
+            asyncio.run(self._run(lambda: started(pages_at, origin_of(collecting or listener))))
         logger.info("the server has ended")
         return 0
 

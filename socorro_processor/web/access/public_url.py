@@ -28,6 +28,10 @@ class PublicURL:
         scheme, host, port = match[1].lower(), match[2].lower(), match[3]
         return cls(scheme, (f"{host}:{int(port)}" if port else host).removesuffix(_USUAL_PORTS[scheme]))
 
+    @property
+    def origin(self) -> str:
+        return f"{self.scheme}://{self.host}"
+
     def is_at(self, host: str) -> bool:
         """Return True if a header ``Host`` names it."""
         return host.lower().removesuffix(_USUAL_PORTS[self.scheme]) == self.host

@@ -63,7 +63,7 @@ def _address(host: str, port: int, *, anywhere: bool) -> tuple[socket.AddressFam
         raise ConfigurationError(
             f"web.host: {plain(shown)} is not a loopback address, and nothing says who may what: whoever reaches "
             "this server would see every crash. `socorro token add` makes a token first; docs/access.rst has other "
-            "ways. Or use 127.0.0.1, ::1 or localhost; from another machine, an SSH tunnel leads there: "
+            "ways. Or use 127.0.0.1, ::1 or localhost; from another machine, an SSH tunnel leads there:"
             f" ssh -L {port or 8000}:127.0.0.1:{port or 8000} THIS_MACHINE"
         )
     return family, (found, port)

@@ -39,9 +39,10 @@ class ErrorPages:
         if error.viewer.name != NOBODY:
             words = [
                 error.reason,
-                f"{error.viewer.name} does not have it. Whoever runs this server can make a token that has it.",
+                f"This server knows you as {error.viewer.name}. Whoever runs it can make a token that has it.",
             ]
-            return self._page(request, error, "This is not for you", words, [("Sign in with another token", sign_in)])
+            title = "You may not see this" if is_page else "You may not do this"
+            return self._page(request, error, title, words, [("Sign in with another token", sign_in)])
         if is_page:
             return RedirectResponse(sign_in, 303)
         words = [error.reason, "Nobody knows who you are any more: sign in again, and repeat what you did."]

@@ -165,7 +165,7 @@ def test_who_lacks_a_permission_is_told_which(app, tokens):
 def test_who_lacks_a_permission_gets_a_page_with_a_way_on(app, tokens):
     answer = ask(app, "/who?a=1", headers={**bearer(tokens.add("<b>bob", {"uploads"}, None)), "Accept": "text/html"})
     page = read_html(answer.text)
-    assert (answer.status, page.one("h1").text) == (403, "This is not for you")
+    assert (answer.status, page.one("h1").text) == (403, "You may not see this")
     assert "<b>" not in answer.text
     links = [each.attributes["href"] for each in page.one("main").all("a")]
     assert links == ["/sign-in?next=%2Fwho%3Fa%3D1"]
