@@ -44,5 +44,6 @@ PAGES: tuple[Walked, ...] = (
     Walked("a crash with frames of the system", "/report/{folded}"),
     Walked("a crash without a minidump", "/report/{no_minidump}"),
     Walked("a crash whose minidump is none", "/report/{not_a_minidump}"),
+    Walked("sign in", "/sign-in"),
     *(Walked(f"a hostile crash: {name}", f"/report/{{{name}}}") for name in ODD),
 )
