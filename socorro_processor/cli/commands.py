@@ -11,7 +11,7 @@ COMMANDS = {
     "processor": "run the processor: take crash ids from the queues until told to stop",
     "process": "process crashes in the foreground, without a queue; or report on a minidump",
     "serve": "take crashes over HTTP, and process them: all on one machine",
-    "token": "make, list and remove tokens, by which people show serve who they are",
+    "token": "make, list and remove tokens, by which people show serve who they are",  # nosec B105
     "reprocess": "put crashes into the reprocessing queue again",
     "submit": "put minidumps into the store and their crash ids into the queue",
     "list": "list the newest crashes of the store",

@@ -42,7 +42,7 @@ class AccessRules:
         tokens = TokenFile(Path(config.token_file))
         proxy = TrustedProxy.of(config)
         hosts = set(config.hosts)
-        if config.host and config.host not in ("0.0.0.0", "::"):
+        if config.host and config.host not in ("0.0.0.0", "::"):  # nosec B104
             hosts.add(config.host.strip("[]").lower())
         is_open = not (tokens.tokens() or proxy or config.everyone)
         if is_open and config.public_url and not is_loopback(host_without_port(config.public_url.host)):
