@@ -11,7 +11,6 @@ from typing import Any
 
 from socorro_processor.cli.command import Command, family
 from socorro_processor.configuration import Configuration, names, read_day
-from socorro_processor.errors import ConfigurationError
 from socorro_processor.layout import Row, print_table
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.monitoring.log import set_up_logging
@@ -142,10 +141,7 @@ def _remove(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
 
 def _file(configuration: Configuration) -> TokenFile:
-    path = configuration.values.web.token_file
-    if not path:
-        raise ConfigurationError("web.token_file is empty: there are no tokens")
-    return TokenFile(Path(path))
+    return TokenFile(Path(configuration.values.web.token_file))
 
 
 def _audit(configuration: Configuration) -> closing[AuditLog]:

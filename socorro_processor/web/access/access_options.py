@@ -19,6 +19,12 @@ def _permissions(text: str) -> frozenset[Permission]:
     return read_permissions(names(text))
 
 
+def _file(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the path of a file, such as socorro-data/tokens.json")
+    return text
+
+
 def _hosts(text: str) -> frozenset[str]:
     hosts = names(text)
     if not all(_HOST.fullmatch(each) for each in hosts):
@@ -43,6 +49,7 @@ required_config.add_option(
     "token_file",
     default="socorro-data/tokens.json",
     doc="the file of the tokens by which people and programs show who they are: socorro token makes them",
+    from_string_converter=_file,
 )
 required_config.add_option(
     "everyone",

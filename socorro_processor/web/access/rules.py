@@ -41,9 +41,8 @@ class AccessRules:
         """Return the rules of a section ``web``. Raises ConfigurationError."""
         tokens = TokenFile(Path(config.token_file))
         proxy = TrustedProxy.of(config)
-        hosts = set(config.hosts)
-        if config.host and config.host not in ("0.0.0.0", "::"):  # nosec B104
-            hosts.add(config.host.strip("[]").lower())
+        host = config.host.strip("[]").lower()
+        hosts = config.hosts if host in ("", "0.0.0.0", "::") else config.hosts | {host}  # nosec B104
         is_open = not (tokens.tokens() or proxy or config.everyone)
         if is_open and config.public_url and not is_loopback(host_without_port(config.public_url.host)):
             raise ConfigurationError(
@@ -56,7 +55,7 @@ class AccessRules:
             config.everyone,
             proxy,
             config.public_url,
-            frozenset(hosts),
+            hosts,
             is_open=is_open,
             key=key,
         )

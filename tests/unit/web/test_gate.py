@@ -400,6 +400,20 @@ def test_what_makes_no_sense_is_said_at_the_start(tmp_path, values, words):
         AccessRules.of(web(token_file=str(tmp_path / "tokens.json"), **values))
 
 
+@pytest.mark.parametrize(
+    ("listens", "host", "is_answered"),
+    [
+        ("10.0.0.7", "10.0.0.7:8000", True),
+        ("[2001:db8::7]", "[2001:db8::7]:8000", True),
+        ("0.0.0.0", "0.0.0.0:8000", False),
+        ("[::]", "[::]:8000", False),
+    ],
+)
+def test_the_address_that_the_server_listens_on_is_a_name_of_it(tmp_path, listens, host, is_answered):
+    config = web(host=listens, everyone="public", token_file=str(tmp_path / "tokens.json"))
+    assert AccessRules.of(config).answers_to(host) == is_answered
+
+
 def test_nothing_that_says_who_may_what_leaves_it_open_to_this_machine(tmp_path):
     config = {"token_file": str(tmp_path / "tokens.json")}
     assert AccessRules.of(web(**config)).is_open

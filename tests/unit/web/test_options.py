@@ -45,6 +45,7 @@ def test_each_option_has_a_doc_and_a_place_in_the_pages(key):
         ("web.public_url=https://crashes.example.com/path", "an address without a path"),
         ("web.public_url=https://ada@crashes.example.com", "an address without a path"),
         ("web.public_url=https://crashes.example.com#x", "an address without a path"),
+        ("web.token_file=", "the path of a file, such as socorro-data/tokens.json"),
         ("web.hosts=crashes:8000", "names of hosts without ports"),
         ("web.proxy_user_header=X-Remote-User:", "the name of a header, such as X-Remote-User"),
         ("web.proxy_permissions_header=X Groups", "the name of a header"),
