@@ -176,7 +176,7 @@ def test_a_second_server_in_the_same_directory_is_refused(serving):
 def test_an_address_that_others_reach_is_refused(serving, host):
     done = serving.socorro("serve", "--web.port=0", f"--web.host={host}")
     assert done.returncode == 2
-    assert "there are no permissions yet" in done.stderr
+    assert "nothing says who may what" in done.stderr
 
 
 def test_without_the_extra_the_command_says_how_to_install_it(serving, tmp_path):
