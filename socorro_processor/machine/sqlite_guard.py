@@ -4,11 +4,13 @@ A connection in WAL mode has three files open: the database, its ``-wal`` and it
 replaces one of them, SQLite goes on with the file that it has open: nobody sees what it then commits, and it is lost at
 the end. Worse, the next process creates a new ``-wal``, and two of them over one database damage it. So:
 
-- ``wait_until_whole`` comes before a file is opened, so that it is not opened beside a connection whose files were
-  removed;
+- ``open_guarded`` opens a file, but not beside a connection whose files were removed;
 - ``FileGuard.check`` comes after a commit, before anybody is told of it. It also notices files that were emptied in
   place (``> queue.sqlite-wal``, the beginning of a ``cp`` over one): SQLite would go on writing behind the hole;
 - ``FileGuard.rescue`` saves what the connection still has to where it can be found.
+
+Processes open, rescue and leave the files of a directory in turn: each holds a lock (``flock(2)``) on the directory,
+and so sees no half of what another does.
 
 Nothing here opens a database file directly: closing any descriptor of it would release the locks that SQLite has on it
 in this process.
@@ -17,13 +19,18 @@ in this process.
 from __future__ import annotations
 
 import ctypes
+import errno
+import fcntl
 import os
 import sqlite3
+import stat
 import struct
 import time
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+from socorro_processor.machine.locks import FileLock
 
 Identity = tuple[int, int]
 """Device and inode."""
@@ -31,6 +38,7 @@ Identity = tuple[int, int]
 WAL, SHM = "-wal", "-shm"
 
 _LOOK_INTERVAL = 0.01  # seconds
+_PIECE = 1 << 20  # bytes
 
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 """Bytes before all frames of a ``-wal``, and before each page (fileformat2, "WAL File Format")."""
@@ -38,24 +46,92 @@ _INDEX_HEADER = struct.Struct("=12xBxHI")
 """The beginning of a ``-shm`` (walformat, "The WAL-Index File Format"): whether it is initialized; bytes of a page, 1
 for 65536; committed frames of the ``-wal``."""
 
+_OF_DATABASE, _OF_INDEX = (0x40000000 + 2, 510), (128, 1)
+"""First byte and number of bytes on which each connection has a lock: in the database (fileformat2, "The Lock-Byte
+Page"), and in the ``-shm`` ("dead man switch")."""
+_FLOCK = struct.Struct("=hh4xqqi4x")
+"""``struct flock`` of 64-bit Linux: type, whence, first byte, number of bytes, process."""
+
+_LONGEST_TURN = 30.0
+"""Seconds in which another process has opened, rescued or left a file; then it is frozen."""
+
 
 class SQLiteFileLost(Exception):
     """A file that a connection has open is not the file at its path any more."""
 
 
-def wait_until_whole(path: Path, timeout: float) -> None:
-    """Return once the file may be opened; wait while a process has it open whose ``-wal`` or ``-shm`` was removed.
+class _ReplacedWhileOpened(SQLiteFileLost):
+    """So it is with a file that was just opened: the one with the suffix."""
 
-    Raises SQLiteFileLost after ``timeout`` seconds, sqlite3.Error if the file cannot be read, or OSError.
+    def __init__(self, suffix: str) -> None:
+        super().__init__(suffix)
+        self.suffix = suffix
+
+
+def open_guarded(
+    path: Path, timeout: float, connect: Callable[[], sqlite3.Connection]
+) -> tuple[sqlite3.Connection, FileGuard]:
+    """Open a file and guard it; wait while a process has it open whose ``-wal`` or ``-shm`` was removed.
+
+    ``connect`` opens the file, reads it, and may create an empty one, but writes nothing else; it may be called several
+    times. Raises SQLiteFileLost after ``timeout`` seconds, what ``connect`` raises, sqlite3.Error if the file cannot be
+    read, or OSError.
     """
     real = path.resolve()
     deadline = time.monotonic() + timeout
-    while not _is_whole(real) and not _is_unused(real):
+    while True:
+        with _turn(real.parent, deadline) as is_ours:
+            if not is_ours:
+                raise SQLiteFileLost(f"another process, which may be frozen, is opening or saving a file in {real.parent}")
+            if _is_whole(real) or _is_unused(real):
+                guarded = _open_once(path, connect)
+                if guarded is not None:
+                    return guarded
         if time.monotonic() > deadline:
             raise SQLiteFileLost(
                 f"{real}{WAL} or {real}{SHM} was removed while another process uses the file: end that process"
             )
         time.sleep(_LOOK_INTERVAL)
+
+
+def use_wal(connection: sqlite3.Connection, deadline: float) -> None:
+    """Let readers go on while somebody writes: set WAL mode. Raises sqlite3.Error, if busy only after the deadline."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait before this statement, which another process may be executing.
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_INTERVAL)
+
+
+def _open_once(path: Path, connect: Callable[[], sqlite3.Connection]) -> tuple[sqlite3.Connection, FileGuard] | None:
+    """Open a file that seemed whole; None if its other files were removed just then. Raises as ``open_guarded``."""
+    names = [_beside(path.resolve(), suffix) for suffix in (WAL, SHM)]
+    before = [_identity(name) for name in names]
+    connection = connect()
+    is_joined = False
+    try:
+        guard = FileGuard(connection, path)
+        is_new = [_identity(name) for name in names] != before
+        is_joined = not guard.is_beside_others(is_new=is_new)
+        return (connection, guard) if is_joined else None
+    except _ReplacedWhileOpened as error:
+        if error.suffix:
+            return None
+        # Closing it could remove the files of the other database.
+        _never_close(connection)
+        is_joined = True
+        raise SQLiteFileLost(f"{path} was removed or replaced while it was opened") from error
+    finally:
+        if not is_joined:
+            # Nobody else can have the files that are new: it is not their turn.
+            for name, identity in zip(names, before, strict=True):
+                if _identity(name) != identity:
+                    name.unlink(missing_ok=True)
+            connection.close()
 
 
 class FileGuard:
@@ -80,11 +156,20 @@ class FileGuard:
         for suffix in suffixes:
             identity = _identity(self._names[suffix])
             if identity is None or identity not in open_files:
-                _never_close(connection)
-                raise SQLiteFileLost(f"{self._names[suffix]} was removed or replaced while it was opened")
+                raise _ReplacedWhileOpened(suffix)
             self._identities[suffix] = identity
-        # SQLite's own descriptor, which is open as long as the connection.
-        self._index = open_files[self._identities[SHM]] if SHM in self._identities else None
+        # SQLite's own, which are open as long as the connection.
+        self._descriptors = {suffix: open_files[identity] for suffix, identity in self._identities.items()}
+        self._index = self._descriptors.get(SHM)
+
+    def is_beside_others(self, *, is_new: bool) -> bool:
+        """Return True if another process has the database open with other files, or is just closing it.
+
+        ``is_new``: this connection has created one of its files.
+        """
+        if self._index is None or not _is_locked(self._descriptors[""], *_OF_DATABASE):
+            return False
+        return is_new or not _is_locked(self._index, *_OF_INDEX)
 
     def check(self) -> None:
         """Raise SQLiteFileLost if an open file is not the one at its path, or OSError if that cannot be known.
@@ -109,29 +194,73 @@ class FileGuard:
         begun another ``-wal``. Otherwise a whole copy is made beside it.
         """
         try:
-            if self._emptied == WAL:
-                # SQLite might copy half of a transaction into the database.
-                return f"what only that file had is lost, everything else is in {self._real}: start again"
-            if self._emptied is None and self._is_only_generation():
-                ((busy, pages, copied),) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                # Another process that reads or writes, or is frozen, only keeps the `-wal` from being emptied.
-                if not busy or pages == copied:
+            with _turn(self._real.parent, time.monotonic() + _LONGEST_TURN) as is_ours:
+                if self._emptied == WAL:
+                    # SQLite might copy half of a transaction into the database.
+                    return f"what only that file had is lost, everything else is in {self._real}: start again"
+                if is_ours and self._emptied is None and self._is_only_generation() and self._checkpoint():
                     return f"everything confirmed is in {self._real}: start again"
-            copy = f"{self._real}.rescued-{time.time_ns()}"
-            try:
-                self._connection.execute("VACUUM INTO ?", (copy,))
-            finally:
-                self._protect_other_database()
+                copy = f"{self._real}.rescued-{time.time_ns()}"
+                try:
+                    self._connection.execute("VACUUM INTO ?", (copy,))
+                finally:
+                    self._protect_other_database()
         except (sqlite3.Error, OSError) as error:
             return f"cannot save what only the lost file had: {error}"
         return f"everything confirmed is in {copy}: put it in place, and start again"
 
     def leave(self) -> None:
         """Close the connection without harming the files of others."""
-        if self._emptied is not None or (self._is_at("") and not self._is_only_generation()):
-            _never_close(self._connection)
-        else:
-            self._connection.close()
+        with _turn(self._real.parent, time.monotonic() + _LONGEST_TURN) as is_ours:
+            is_beside_another = self._is_at("") and not (is_ours and self._is_only_generation())
+            if self._emptied is not None or is_beside_another:
+                _never_close(self._connection)
+                # It is never used again, and keeps nobody from the files that are there now.
+                fcntl.fcntl(self._descriptors[""], fcntl.F_SETLK, _FLOCK.pack(fcntl.F_UNLCK, 0, *_OF_DATABASE, 0))
+            else:
+                self._connection.close()
+
+    def _checkpoint(self) -> bool:
+        """Copy all that is committed from a ``-wal`` that may be removed into the database; return True if all is.
+
+        A process that is killed meanwhile leaves half of it there, so the ``-wal`` is put in place before.
+        """
+        if WAL not in self._identities:
+            return True
+        with suppress(OSError):
+            self._put_back_wal()
+        deadline = time.monotonic() + _LONGEST_TURN
+        while True:
+            ((busy, pages, copied),) = self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+            # -1: another process makes one just now. If it is killed, this one has to go on.
+            if pages >= 0 or time.monotonic() > deadline:
+                break
+            time.sleep(_LOOK_INTERVAL)
+        # Another process that reads or writes, or is frozen, may keep the last from being copied.
+        is_whole: bool = pages >= 0 and (not busy or pages == copied)
+        if is_whole and not self._is_at(WAL):
+            self._names[WAL].unlink(missing_ok=True)
+        return is_whole
+
+    def _put_back_wal(self) -> None:
+        """Put a copy of the ``-wal`` in its place if it was removed. Raises OSError."""
+        if self._is_at(WAL):
+            return
+        copy = self._names[WAL].with_name(f"{self._names[WAL].name}-copy")
+        # Nobody else makes one: it is not their turn. If one is left, its maker was killed.
+        copy.unlink(missing_ok=True)
+        try:
+            with copy.open("xb") as file:
+                os.fchmod(file.fileno(), stat.S_IMODE(self._names[""].stat().st_mode))
+                position = 0
+                while piece := os.pread(self._descriptors[WAL], _PIECE, position):
+                    file.write(piece)
+                    position += len(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            copy.replace(self._names[WAL])
+        finally:
+            copy.unlink(missing_ok=True)
 
     def _find_emptied(self, sizes: Mapping[str, int]) -> str | None:
         """Return the suffix of a file that is shorter than it must be; None if there is none.
@@ -147,7 +276,11 @@ class FileGuard:
         while size < (committed := self._committed()):
             if committed == before:
                 return WAL
-            size, before = Path(self._paths[WAL]).stat().st_size, committed
+            status = _status(self._paths[WAL])
+            if status is None:
+                # It was removed just now, as the next check finds.
+                return None
+            size, before = status.st_size, committed
         return None
 
     def _committed(self) -> int:
@@ -167,13 +300,73 @@ class FileGuard:
                     self._names[suffix].unlink()
 
     def _is_only_generation(self) -> bool:
-        """Return True if nobody can have opened the database with another ``-wal`` or ``-shm``."""
-        return self._is_at("") and all(
-            self._is_at(suffix) or _identity(self._names[suffix]) is None for suffix in self._identities
-        )
+        """Return True if nobody has the database open with another ``-wal`` or ``-shm``."""
+        if not self._is_at(""):
+            return False
+        if WAL not in self._identities:
+            return True
+        try:
+            return self._is_harmless_wal() and self._is_harmless_index()
+        except OSError:
+            return False
+
+    def _is_harmless_wal(self) -> bool:
+        """Return True if no ``-wal`` is in the place of this one, or an empty one, or a copy that was put back."""
+        if self._is_at(WAL):
+            return True
+        try:
+            with self._names[WAL].open("rb") as file:
+                header = file.read(_WAL_HEADER)
+        except FileNotFoundError:
+            return True
+        # Two of them have different salts in their headers.
+        return not header or header == os.pread(self._descriptors[WAL], _WAL_HEADER, 0)
+
+    def _is_harmless_index(self) -> bool:
+        """Return True if no ``-shm`` is in the place of this one, or one that a process left that was killed."""
+        if self._is_at(SHM):
+            return True
+        try:
+            with self._names[SHM].open("rb") as file:
+                return not _is_locked(file.fileno(), *_OF_INDEX)
+        except FileNotFoundError:
+            return True
 
     def _is_at(self, suffix: str) -> bool:
         return _identity(self._names[suffix]) == self._identities[suffix]
+
+
+@contextmanager
+def _turn(directory: Path, deadline: float) -> Iterator[bool]:
+    """Keep other processes of this project from opening, rescuing or leaving a file in the directory meanwhile.
+
+    Yields False if one of them, or a lack of descriptors, keeps this process from that until the deadline. A directory
+    that cannot be locked at all is not.
+    """
+    lock = None
+    is_ours = True
+    while lock is None:
+        try:
+            lock = FileLock(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EMFILE, errno.ENFILE):
+                break
+            if time.monotonic() > deadline:
+                is_ours = False
+                break
+            time.sleep(_LOOK_INTERVAL)
+    try:
+        yield is_ours
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def _is_locked(descriptor: int, first: int, count: int) -> bool:
+    """Return True if another process has a lock on any of these bytes."""
+    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, count, 0)
+    kind, *_ = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
+    return bool(kind != fcntl.F_UNLCK)
 
 
 def _never_close(connection: sqlite3.Connection) -> None:

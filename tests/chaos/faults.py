@@ -8,10 +8,11 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from socorro_processor.machine.sqlite_guard import wait_until_whole
+from socorro_processor.machine.sqlite_guard import open_guarded
 from tests.faults.proxy import Proxy
 from tests.services import restart
 from tests.system.daemon import eventually
@@ -191,12 +192,12 @@ class QueueLocked(Fault):
     lasts: tuple[float, float] = (1.0, 5.0)
 
     def begin(self, site: Site) -> None:
-        wait_until_whole(site.queue_file, _LONGER_THAN_A_FREEZE)
-        self._lock = sqlite3.connect(site.queue_file, timeout=10.0, isolation_level=None, check_same_thread=False)
-        self._lock.execute("BEGIN IMMEDIATE")
+        connect = partial(sqlite3.connect, site.queue_file, timeout=10.0, isolation_level=None, check_same_thread=False)
+        connection, self._guard = open_guarded(site.queue_file, _LONGER_THAN_A_FREEZE, connect)
+        connection.execute("BEGIN IMMEDIATE")
 
     def end(self, site: Site) -> None:
-        self._lock.close()
+        self._guard.leave()
 
 
 @dataclass

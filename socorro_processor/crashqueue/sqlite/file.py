@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from socorro_processor.crashqueue.sqlite.schema import bring_up_to_date, empty_file, is_up_to_date
 from socorro_processor.errors import CrashQueueError
-from socorro_processor.machine.sqlite_guard import SHM, WAL, FileGuard, SQLiteFileLost, wait_until_whole
+from socorro_processor.machine.sqlite_guard import SHM, WAL, FileGuard, SQLiteFileLost, open_guarded, use_wal
 from socorro_processor.machine.writable_directory import check_room, check_writable
 
 _READING = "BEGIN"
@@ -203,39 +203,37 @@ class SQLiteFile:
     def _open(self) -> tuple[sqlite3.Connection, FileGuard]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            wait_until_whole(self.path, self._busy_timeout)
-            connection = sqlite3.connect(
-                self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
-            )
-            # A stranger may have stored any bytes as text.
-            connection.text_factory = _readable
+            connection, guard = open_guarded(self.path, self._busy_timeout, self._connect)
             try:
-                self._prepare(connection, time.monotonic() + self._busy_timeout)
-                return connection, FileGuard(connection, self.path)
-            except SQLiteFileLost:
-                # Closing it could remove other processes' files.
-                raise
+                self._bring_up_to_date(connection)
             except BaseException:
-                connection.close()
+                guard.leave()
                 raise
+            return connection, guard
         except (OSError, SQLiteFileLost) as error:
             raise CrashQueueError(f"cannot open the queue {self.path}: {error}") from error
         except sqlite3.Error as error:
             raise CrashQueueError(f"cannot open the queue {self.path}: {_describe_error(error)}") from error
 
-    def _prepare(self, connection: sqlite3.Connection, deadline: float) -> None:
-        has_all_tables = is_up_to_date(connection, self.path)
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError as error:
-                # SQLite does not wait before this statement, which another process may be executing.
-                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
+    def _connect(self) -> sqlite3.Connection:
+        deadline = time.monotonic() + self._busy_timeout
+        connection = sqlite3.connect(
+            self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+        )
+        try:
+            # A stranger may have stored any bytes as text.
+            connection.text_factory = _readable
+            # Raises if the file is another program's, before anything is changed.
+            is_up_to_date(connection, self.path)
+            use_wal(connection, deadline)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _bring_up_to_date(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_size_limit = 16777216")
-        if not has_all_tables:
+        if not is_up_to_date(connection, self.path):
             connection.execute("BEGIN IMMEDIATE")
             # This looks again, under the lock: another process may have created the tables meanwhile.
             bring_up_to_date(connection, self.path)

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from socorro_processor.errors import TransientStorageError
-from socorro_processor.machine.sqlite_guard import SHM, WAL, FileGuard, SQLiteFileLost, wait_until_whole
+from socorro_processor.machine.sqlite_guard import SHM, WAL, SQLiteFileLost, open_guarded, use_wal
 from socorro_processor.search.searchable import SearchableField
 from socorro_processor.search.sqlite.journal import Position
 from socorro_processor.search.sqlite.schema import VERSION, add_columns, columns_of, create, lacks_columns, version_of
@@ -19,7 +19,6 @@ REMEDY = "`socorro search index` builds it anew"
 
 _READING_CACHE, _WRITING_CACHE = 2000, 500
 """KiB. A processor that writes fills its cache over thousands of crashes, and its memory should stay as it began."""
-_RETRY_INTERVAL = 0.01  # seconds
 
 _OF_CHANGE = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -88,20 +87,14 @@ class IndexFile:
         self.path = path
         if not path.exists():
             raise IndexUnusable(f"its file {path.name} is missing: {REMEDY}")
-        wait_until_whole(path, timeout)
-        # Without mode=rwc: a file that is gone is not made again under its name.
-        self.connection = sqlite3.connect(
-            f"{path.as_uri()}?mode=rw", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
-        )
+        self._fields, self._timeout, self._is_writing, self._is_new = fields, timeout, writing, new
+        self.connection, self._guard = open_guarded(path, timeout, self._connect)
         try:
-            self._prepare(fields, timeout, writing=writing, new=new)
+            if writing:
+                self._bring_up_to_date()
             self.columns = columns_of(self.connection, fields)
-            self._guard = FileGuard(self.connection, path)
-        except SQLiteFileLost:
-            # Closing it could remove other processes' files.
-            raise
         except BaseException:
-            self.connection.close()
+            self._guard.leave()
             raise
         self.writer = IndexWriter(self.connection, self.columns) if writing else None
 
@@ -152,31 +145,44 @@ class IndexFile:
     def close(self) -> None:
         self._guard.leave()
 
-    def _prepare(self, fields: Mapping[str, SearchableField], timeout: float, *, writing: bool, new: bool) -> None:
+    def _connect(self) -> sqlite3.Connection:
+        # Without mode=rwc: a file that is gone is not made again under its name.
+        connection = sqlite3.connect(
+            f"{self.path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.execute(f"PRAGMA cache_size = {-(_WRITING_CACHE if self._is_writing else _READING_CACHE)}")
+            if not self._is_new:
+                _check_version(version_of(connection))
+            if self._is_writing:
+                use_wal(connection, time.monotonic() + self._timeout)
+            else:
+                connection.execute("PRAGMA query_only = 1")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _bring_up_to_date(self) -> None:
         connection = self.connection
-        connection.execute(f"PRAGMA cache_size = {-(_WRITING_CACHE if writing else _READING_CACHE)}")
-        if not writing:
-            _check_version(version_of(connection))
-            connection.execute("PRAGMA query_only = 1")
-            return
-        if not new:
-            _check_version(version_of(connection))
-        _use_wal(connection, timeout)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA journal_size_limit = 16777216")
         # What is removed is overwritten where that costs no more writing.
         connection.execute("PRAGMA secure_delete = FAST")
-        if new:
+        if self._is_new:
             connection.execute("BEGIN IMMEDIATE")
             if not version_of(connection):
                 create(connection)
             connection.execute("COMMIT")
             _check_version(version_of(connection))
-        if not lacks_columns(connection, fields):
-            return
-        connection.execute("BEGIN IMMEDIATE")
-        add_columns(connection, fields)
-        connection.execute("COMMIT")
+        if lacks_columns(connection, self._fields):
+            connection.execute("BEGIN IMMEDIATE")
+            add_columns(connection, self._fields)
+            connection.execute("COMMIT")
 
 
 def count_without_changes(path: Path) -> tuple[int, Position] | None:
@@ -200,17 +206,3 @@ def _check_version(version: int) -> None:
     if version != VERSION:
         what = f"it has version {version}" if version else "it is empty, or another program's"
         raise IndexUnusable(f"{what}, and this program needs version {VERSION}: {REMEDY}")
-
-
-def _use_wal(connection: sqlite3.Connection, timeout: float) -> None:
-    """Let readers go on while somebody writes."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            # SQLite does not wait before this statement.
-            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
-                raise
-            time.sleep(_RETRY_INTERVAL)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,8 @@ from socorro_processor.configuration import defaults
 from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import CrashQueueError
+from socorro_processor.machine import sqlite_guard
+from tests.system.serving import eventually
 from tests.unit.crashqueue import processor_process
 
 pytestmark = pytest.mark.long
@@ -45,6 +50,20 @@ def queue(path: Path) -> Iterator[SQLiteCrashQueue]:
     queue.submit("three")
     yield queue
     queue.close()
+
+
+@pytest.fixture
+def other(queue, path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the queue open, and looks at its files only when it is told to end."""
+    with subprocess.Popen(
+        [sys.executable, processor_process.__file__, str(path), "hold"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "one\n"
+        yield other
+        other.kill()
 
 
 def remove(path: Path, *suffixes: str) -> None:
@@ -206,18 +225,12 @@ def test_confirmed_crashes_need_no_copy_while_another_process_has_the_queue_open
     assert another(path, "take") == ["one", "two", "three"]
 
 
-def test_several_processors_that_lose_the_same_wal_save_all_that_any_of_them_confirmed(queue, path):
-    with subprocess.Popen(
-        [sys.executable, processor_process.__file__, str(path), "hold"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdout.readline() == "one\n"
-        remove(path, *WAL_AND_SHM)
-        with pytest.raises(CrashQueueError, match="is lost"):
-            queue.submit("late")
-        other.kill()
+def test_several_processors_that_lose_the_same_wal_save_all_that_any_of_them_confirmed(queue, path, other):
+    remove(path, *WAL_AND_SHM)
+    with pytest.raises(CrashQueueError, match="is lost"):
+        queue.submit("late")
+    other.kill()
+    other.wait(DEADLINE)
     assert sorted(another(path, "take")) == ["one", "three", "two"]
 
 
@@ -251,6 +264,105 @@ def test_processes_that_come_and_go_at_the_same_file_raise_no_false_alarm_and_lo
     assert copies(path) == []
 
 
+@pytest.mark.parametrize("suffixes", [WAL_AND_SHM, ("-wal",), ("-shm",)])
+def test_a_queue_whose_files_are_removed_while_it_is_opened_is_opened_when_others_have_left_it(
+    queue, path, other, monkeypatch, suffixes
+):
+    queue.close()
+
+    def is_whole_and_then_not(real: Path, is_whole=sqlite_guard._is_whole) -> bool:
+        was_whole = is_whole(real)
+        if was_whole:
+            monkeypatch.undo()
+            remove(path, *suffixes)
+        return was_whole
+
+    monkeypatch.setattr(sqlite_guard, "_is_whole", is_whole_and_then_not)
+    with pytest.raises(CrashQueueError, match=f"cannot open the queue {path}: .* while another process uses the file"):
+        opened(path, busy_timeout=0.3)
+    for suffix in suffixes:
+        assert not Path(f"{path}{suffix}").exists()
+    other.communicate(timeout=DEADLINE)
+    assert copies(path) == []
+    assert stranger(path, "SELECT count(*) FROM crash") == "[(3,)]"
+
+
+_CHECKPOINTS = """
+import fcntl, sys
+with open(sys.argv[1] + "-shm", "r+b") as index:
+    fcntl.lockf(index, fcntl.LOCK_EX, 1, 121)
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def checkpoint(queue, path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the lock of who copies the ``-wal`` into the database, until its input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _CHECKPOINTS, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as checkpoint:
+        assert checkpoint.stdout.readline() == "locked\n"
+        yield checkpoint
+        checkpoint.kill()
+
+
+def test_a_queue_is_not_left_to_a_process_that_is_just_saving_it_and_may_be_killed(queue, path, checkpoint):
+    remove(path, *WAL_AND_SHM)
+    with ThreadPoolExecutor(1) as pool:
+        submitted = pool.submit(queue.submit, "late")
+        eventually(Path(f"{path}-wal").exists)
+        assert not submitted.done()
+        checkpoint.communicate(timeout=DEADLINE)
+        with pytest.raises(CrashQueueError, match=f"everything confirmed is in {path}: start again"):
+            submitted.result(DEADLINE)
+    assert another(path, "take") == ["one", "two", "three"]
+
+
+def test_what_was_confirmed_is_still_there_if_the_process_is_killed_that_saves_it(queue, path, other, checkpoint):
+    remove(path, *WAL_AND_SHM)
+    other.stdin.close()
+    eventually(Path(f"{path}-wal").exists)
+    other.kill()
+    other.wait(DEADLINE)
+    checkpoint.communicate(timeout=DEADLINE)
+    with pytest.raises(CrashQueueError, match=f"everything confirmed is in {path}: start again"):
+        queue.submit("late")
+    assert copies(path) == []
+    assert sorted(another(path, "take")) == ["one", "three", "two"]
+
+
+def test_a_queue_whose_files_are_removed_while_processes_come_and_go_and_are_killed_is_not_damaged(path, tmp_path):
+    chance = random.Random(8)
+    opened(path).close()
+    with ExitStack() as stack:
+        outputs = []
+
+        def start() -> subprocess.Popen[bytes]:
+            outputs.append(tmp_path / f"output {len(outputs)}")
+            with outputs[-1].open("wb") as output:
+                command = [sys.executable, processor_process.__file__, str(path), "submit-for-ever"]
+                process = subprocess.Popen(command, stdout=output)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        processes = [start() for _ in range(3)]
+        eventually(lambda: all(output.stat().st_size for output in outputs))
+        for _ in range(60):
+            time.sleep(chance.random() * 0.1)
+            for suffix in chance.choice([WAL_AND_SHM, ("-shm",)]):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+            # The last one that has a removed file would take it with it.
+            time.sleep(chance.random() * 0.1)
+            if chance.random() < 0.2:
+                victim = chance.randrange(3)
+                processes[victim].kill()
+                processes[victim].wait(DEADLINE)
+                processes[victim] = start()
+    assert stranger(path, "PRAGMA integrity_check") == "[('ok',)]"
+
+
 # A file that was emptied or cut in place is still the one that is open.
 
 
@@ -267,6 +379,7 @@ import os, sys
 from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import CrashQueueError
+from socorro_processor.machine import sqlite_guard
 
 queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=sys.argv[1]))
 queue.submit("four")
