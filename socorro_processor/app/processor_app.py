@@ -88,6 +88,8 @@ class ProcessorApp(FetchTransformSaveWithSeparateNewCrashSourceApp):
             closing.callback(health.HealthServer(self.config.health, self.health).close)
             queue = self.crash_queue()
             closing.callback(queue.close)
+            # A queue whose files were removed is saved; this process was perhaps frozen, and could not look before.
+            self.watchdog.before_end = queue.lost
             gauges = QueueGauges(queue)
             closing.callback(gauges.close)
             closing.callback(kill_all)

@@ -48,6 +48,8 @@ class Watchdog:
         self._clock = clock
         self._end = end
         self._lock = threading.Lock()
+        self.before_end: Callable[[], object] = lambda: None
+        """What is still to be done, in two seconds at most."""
         self._in_work: dict[int, tuple[str, float]] = {}
         self._last_sign = clock()
         self._last_look = clock()
@@ -128,6 +130,7 @@ class Watchdog:
             timeout = threading.Timer(2 * LAST_WORDS_TIME, self._end, (EXIT_CODE,))
             timeout.daemon = True
             timeout.start()
+            self.before_end()
             message = "%s, which is a hang: the processor ends with %d; the stacks follow\n%s"
             logger.critical(message, hanging, EXIT_CODE, self._all_stacks(), extra=LAST_WORDS)
             drain_output(LAST_WORDS_TIME)

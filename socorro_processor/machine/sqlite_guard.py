@@ -82,7 +82,9 @@ def open_guarded(
     while True:
         with _turn(real.parent, deadline) as is_ours:
             if not is_ours:
-                raise SQLiteFileLost(f"another process, which may be frozen, is opening or saving a file in {real.parent}")
+                raise SQLiteFileLost(
+                    f"another process, which may be frozen, is opening or saving a file in {real.parent}"
+                )
             if _is_whole(real) or _is_unused(real):
                 guarded = _open_once(path, connect)
                 if guarded is not None:
@@ -256,8 +258,8 @@ class FileGuard:
                 while piece := os.pread(self._descriptors[WAL], _PIECE, position):
                     file.write(piece)
                     position += len(piece)
-                file.flush()
-                os.fsync(file.fileno())
+            # Not synchronized: that takes longer than all else, and is only for a loss of power, after which nothing is
+            # left of the removed file either.
             copy.replace(self._names[WAL])
         finally:
             copy.unlink(missing_ok=True)

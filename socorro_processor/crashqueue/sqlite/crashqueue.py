@@ -181,6 +181,7 @@ class SQLiteCrashQueue(CrashQueueBase):
         return examine_file(Path(config.path), config.busy_timeout)
 
     def lost(self) -> str:
+        self._file.look()
         return self._file.lost
 
     def unavailable(self) -> str:

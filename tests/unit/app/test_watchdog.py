@@ -134,6 +134,16 @@ def test_a_hang_ends_the_process_though_nobody_reads_its_log(kind):
     assert done.returncode == EXIT_CODE
 
 
+def test_before_a_hang_ends_the_process_it_does_what_is_still_to_be_done():
+    done = hanging(
+        "dog = watchdog.Watchdog(0.2)",
+        "dog.before_end = lambda: print('done', flush=True)",
+        "dog.start()",
+        "time.sleep(60)",
+    )
+    assert (done.returncode, done.stdout) == (EXIT_CODE, "done\n")
+
+
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
 def test_a_hang_ends_the_process_though_a_handler_of_the_operators_hangs_too(kind):
     """Without the environment of a service, a line waits for the reader."""

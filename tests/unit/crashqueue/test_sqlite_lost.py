@@ -168,6 +168,13 @@ def test_a_processor_that_waits_for_crashes_sees_that_its_queue_is_lost_and_take
     queue.close()
 
 
+def test_a_processor_that_is_asked_sees_that_its_queue_is_lost_and_saves_it_also_if_it_takes_no_crashes(queue, path):
+    assert not queue.lost()
+    remove(path, *WAL_AND_SHM)
+    assert f"everything confirmed is in {path}: start again" in queue.lost()
+    assert another(path, "take") == ["one", "two", "three"]
+
+
 def test_nothing_is_confirmed_to_a_second_wal_while_a_process_has_the_removed_one(queue, path):
     remove(path, *WAL_AND_SHM)
     (refused,) = another(path, "submit", "late")
