@@ -23,6 +23,9 @@ from socorro_processor.monitoring.metrics import METRICS
 _YOUNG = 1.0
 """Seconds in which a new connection has had no chance to show that it is slow."""
 _LARGEST_READ, _SMALLEST_READ = 1 << 16, 1 << 11
+_UPLOAD_READ = 1 << 18
+_LARGE_UPLOAD = 1 << 20
+_PAUSE = 0.2
 """Bytes that are read at once: with h11's and uvicorn's copies, a connection takes a few times that."""
 _LONG_TURN, _SHORT_TURN = 0.01, 0.001
 """Seconds of CPU that a connection may take at once before it reads less, and below which it reads more."""
@@ -86,6 +89,12 @@ class BoundedProtocol(H11Protocol):
         started = clock()
         super().data_received(data)
         turn = clock() - started
+        if self._received > _LARGE_UPLOAD and not self._is_slow:
+            if self.read_size == _LARGEST_READ:
+                self._read_at_most(_UPLOAD_READ)
+            if len(data) < self.read_size and not self.transport.is_closing():
+                self.transport.pause_reading()
+                self.loop.call_later(_PAUSE, self._read_again)
         # A body in chunks of a byte takes a hundred times as long as others: then all connections get their turns.
         if turn > _LONG_TURN:
             if self._is_slow:
@@ -95,6 +104,10 @@ class BoundedProtocol(H11Protocol):
             self._read_at_most(self.read_size * 2)
         elif turn < _SHORT_TURN:
             self._is_slow = False
+
+    def _read_again(self) -> None:
+        if not self.transport.is_closing() and not self.flow.read_paused:
+            self.transport.resume_reading()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection for the answer if the client has sent its whole request and will send no other."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from starlette.requests import Request
@@ -15,6 +17,8 @@ from socorro_processor.monitoring.health import Health
 NEEDED_BY_UPLOADS = ("start", "stop", "spool")
 """The parts without which no crash can be taken. All others may be away: a balancer must not turn clients away then."""
 
+_FRESH = 1.0  # seconds
+
 
 class Probes:
     """The pages for those who watch the server. None needs a thread, so that slow pages do not keep one waiting."""
@@ -23,6 +27,7 @@ class Probes:
         """``spool`` returns what ``/readyz`` says about the spool, without waiting for a disk."""
         self._health = health
         self._spool = spool
+        self._measured, self._measured_at = b"", -math.inf
 
     def routes(self) -> list[Route]:
         """Return the routes. Load balancers ask ``readyz`` or ``__lbheartbeat__``, monitors ``__heartbeat__``."""
@@ -58,7 +63,11 @@ class Probes:
         return JSONResponse(content, 200 if is_good else 503)
 
     async def _metrics(self, request: Request) -> Response:
-        return Response(prometheus.prometheus_text(), media_type=prometheus.CONTENT_TYPE)
+        # Each takes some milliseconds of the only thread that serves: a second is soon enough for who watches.
+        now = time.monotonic()
+        if now - self._measured_at > _FRESH:
+            self._measured, self._measured_at = prometheus.prometheus_text(), now
+        return Response(self._measured, media_type=prometheus.CONTENT_TYPE)
 
     async def _version(self, request: Request) -> Response:
         return JSONResponse({"name": "socorro-processor", "version": __version__})
