@@ -23,8 +23,6 @@ from socorro_processor.search.sqlite.snapshot import (
 
 MAXIMUM_ITEMS_WITH_INSTALLATIONS = 100
 """Items of lists in a facet whose installations are counted."""
-_BATCH = 2000
-"""Crashes in memory at a time."""
 _MOST_SPLITS = 20
 """Values by which a histogram is split."""
 
@@ -117,8 +115,7 @@ def _count_sets(snapshot: Snapshot, stored: str, condition: Condition) -> _Sets:
     crashes: Counter[Any] = Counter()
     installations: defaultdict[Any, array[int]] = defaultdict(lambda: array("q"))
     missing = 0
-    rows = snapshot.connection.execute(condition.select(f"{stored}, installation"), condition.parameters)
-    while batch := rows.fetchmany(_BATCH):
+    for batch in snapshot.batches(condition.select(f"{stored}, installation"), condition.parameters):
         for each, installation in batch:
             if each is None:
                 missing += 1

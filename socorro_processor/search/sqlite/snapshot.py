@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from socorro_processor.search.indexed_crash import BETWEEN, NAMES
@@ -16,6 +16,10 @@ _BATCH = 1000
 """Parameters of a statement."""
 
 
+_BATCH = 2000
+"""Rows that are read at once."""
+
+
 class Snapshot(NamedTuple):
     """A file that is being read, in one snapshot."""
 
@@ -24,6 +28,12 @@ class Snapshot(NamedTuple):
     conditions: Conditions
     known: dict[Any, Any]
     """Results that later calls may ask for again."""
+
+    def batches(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows of a query, some at a time: fewer calls than one by one, and not all in memory."""
+        rows = self.connection.execute(sql, parameters)
+        while batch := rows.fetchmany(_BATCH):
+            yield batch
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, parameters).fetchall()

@@ -20,9 +20,6 @@ from socorro_processor.search.sqlite.snapshot import Snapshot, texts_of
 MOST_KEPT = 500_000
 """Rows that are kept, 16 MB; of more rows, those of the listed signatures are read again."""
 
-_BATCH = 2000
-"""Rows that are read at once."""
-
 _Row = tuple[int, int, int | str, int]
 """A signature, a day, a system as the roll-up has it, and their crashes."""
 
@@ -175,9 +172,7 @@ class TopSignatures:
         for part in self._parts(first_day, last_day):
             source, condition, count = self._source(*part, listed)
             sql = condition.select(f"signature, {self._day}, {name}, {count}", grouping, source)
-            rows = self._connection.execute(sql, condition.parameters)
-            while batch := rows.fetchmany(_BATCH):
-                yield batch
+            yield from self._snapshot.batches(sql, condition.parameters)
 
     def _parts(self, first_day: date, last_day: date) -> Iterable[tuple[date, date]]:
         """Return the days that are read at once. Of the roll-up each alone: many short lists are sorted sooner."""

@@ -5,9 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Message
 
+from socorro_processor.web.http.same_origin import SameOrigin
 from socorro_processor.web.pages.shared_answers import BUSY, FRESH, SharedAnswers
 from socorro_processor.web.pages.viewer import Viewer
 
@@ -158,3 +163,35 @@ def test_a_failure_reaches_all_who_waited_and_is_not_kept():
         assert (await shared.answer(request(), NOTHING, maker)).body == b"1"
 
     run(test)
+
+
+def test_each_who_shares_a_page_gets_a_session_of_his_own():
+    async def test():
+        shared, maker = SharedAnswers(), Maker()
+
+        async def page(request: Request) -> Response:
+            return await shared.answer(request, NOTHING, maker)
+
+        app = SameOrigin(Starlette(routes=[Route("/search", page)]))
+        sent: list[list[str]] = [[], []]
+
+        async def ask(cookies: list[str]) -> None:
+            async def send(message: Message) -> None:
+                found = MutableHeaders(raw=list(message.get("headers", [])))
+                cookies.extend(found.getlist("set-cookie"))
+
+            await app(dict(request().scope), receive_nothing, send)
+
+        tasks = [asyncio.create_task(ask(cookies)) for cookies in sent]
+        await asyncio.sleep(0.05)
+        maker.gate.set()
+        await asyncio.gather(*tasks)
+        assert maker.made == 1
+        assert [len(cookies) for cookies in sent] == [1, 1]
+        assert sent[0] != sent[1]
+
+    run(test)
+
+
+async def receive_nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
