@@ -115,7 +115,7 @@ def _run(command: Command, arguments: list[str], environ: Mapping[str, str]) -> 
     if any(word.partition("=")[0] == "--help-config" for word in own):
         return _print_options(command, own, command_line, environ)
     parsed = command.parser().parse_intermixed_args(own)
-    configuration, admin = read_configuration(command_line, environ)
+    configuration, admin = _configuration(command_line, environ)
     if admin["print_conf"] or admin["dump_conf"]:
         _write_configuration(configuration, admin["print_conf"], admin["dump_conf"])
         _print_warnings(configuration)
@@ -145,7 +145,7 @@ def _print_options(command: Command, own: list[str], command_line: Source, envir
     parser.add_argument("--help-config", nargs="?", metavar="SECTION")
     parser.add_argument("--all", action="store_true")
     asked = parser.parse_known_args(own)[0]
-    configuration = read_configuration(command_line, environ)[0]
+    configuration = _configuration(command_line, environ)[0]
     sections = asked.help_config or command.uses
     # A section may have only shared values.
     options = as_help(configuration, sections, everything=asked.all) or as_help(
@@ -162,7 +162,7 @@ def _print_options(command: Command, own: list[str], command_line: Source, envir
     return 0
 
 
-def read_configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Configuration, dict[str, str]]:
+def _configuration(command_line: Source, environ: Mapping[str, str]) -> tuple[Configuration, dict[str, str]]:
     """Return the configuration, and the values of the ``admin`` options."""
     # Imported only here: a wrong command line is answered without loading any component.
     from socorro_processor.cli.all_options import all_options

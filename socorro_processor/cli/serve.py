@@ -19,7 +19,6 @@ from socorro_processor.retention.keeper import bounded_root
 logger = logging.getLogger(__name__)
 
 _PROCESSOR = (sys.executable, "-P", "-m", "socorro_processor.cli.processor_child")
-_PAGE_WORKER = (sys.executable, "-P", "-m", "socorro_processor.cli.page_worker")
 _SAMPLE = Path("samples/segfault/upload_file_minidump.dmp")
 """The minidump to try it with, in a checkout."""
 
@@ -27,7 +26,7 @@ _SAMPLE = Path("samples/segfault/upload_file_minidump.dmp")
 def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     try:
         # An extra, so that a processor can be installed without it.
-        from socorro_processor.web.service import Programs, Service
+        from socorro_processor.web.service import Service
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("socorro_processor"):
             raise
@@ -38,7 +37,7 @@ def run(arguments: argparse.Namespace, configuration: Configuration) -> int:
     for warning in configuration.warnings:
         logger.warning(warning)
     keep_memory_flat()
-    service = Service(configuration.values, Programs(_PROCESSOR, _PAGE_WORKER), configuration.command_line())
+    service = Service(configuration.values, _PROCESSOR, configuration.command_line())
     return service.main(lambda origin: _say_where(origin, configuration))
 
 

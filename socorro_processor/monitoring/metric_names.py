@@ -104,7 +104,6 @@ ALL_METRICS = (
     Metric("duration", "web.request", ("page",), "one request, from its headers to the end of the answer"),
     Metric("gauge", "web.connections", (), "open connections"),
     Metric("counter", "web.cut", ("reason",), "connections closed because they were too slow, or too many"),
-    Metric("counter", "web.page_worker_ended", (), "processes that make pages and ended, and were started again"),
     Metric("counter", "web.processor_ended", (), "processors beside the server that ended, and were started again"),
     Metric("counter", "log.dropped", (), "log lines dropped because the log was not read or written"),
     Metric("duration", "job", ("job",), "a job of socorro cron"),

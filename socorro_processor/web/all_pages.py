@@ -12,9 +12,9 @@ from socorro_processor.configuration.components import create
 from socorro_processor.monitoring.audit import AuditLog
 from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.web.any_crash import has_crashes
-from socorro_processor.web.pages.rendering import Pages
+from socorro_processor.web.pages.rendering import NavigationItem, Pages
 from socorro_processor.web.pages.search_sources import SearchSources
-from socorro_processor.web.pages.shared_answers import Elsewhere, SharedAnswers
+from socorro_processor.web.pages.shared_answers import SharedAnswers
 from socorro_processor.web.pages.viewer import Viewer
 from socorro_processor.web.queues.queue_sources import QueueSources
 from socorro_processor.web.queues.queues_routes import queues_routes
@@ -30,14 +30,20 @@ from socorro_processor.web.symbols.symbols_routes import symbols_routes
 from socorro_processor.web.top.start_page import ArrivalSources
 from socorro_processor.web.top.top_routes import top_routes
 
+NAVIGATION = (
+    NavigationItem("Top crashes", "/", "top.html"),
+    NavigationItem("Compare", "/compare", "compare.html"),
+    NavigationItem("Search", "/search", "search.html"),
+    NavigationItem("Symbols", "/symbols", "symbols.html"),
+    NavigationItem("Queues", "/queues", "queues.html"),
+    NavigationItem("Refused", "/refused", "refused.html"),
+)
 
-def all_pages(
-    values: DotDict, parts: ServerParts, closing: ExitStack, pages: Pages, elsewhere: Elsewhere | None = None
-) -> Iterator[BaseRoute]:
+
+def all_pages(values: DotDict, parts: ServerParts, closing: ExitStack, pages: Pages) -> Iterator[BaseRoute]:
     """Yield the routes of the pages of a whole configuration, for which everything is open.
 
-    ``closing`` closes the stores, after the last request; ``elsewhere`` makes lists in another process. Raises
-    ConfigurationError.
+    ``closing`` closes the stores, after the last request. Raises ConfigurationError.
     """
     source, destination = (create(values[name].crashstorage_class, values[name]) for name in ("source", "destination"))
     closing.callback(source.close)
@@ -54,7 +60,7 @@ def all_pages(
         return has_crashes(parts.collector, sources.index_or_none, source)
 
     arrivals = ArrivalSources(has_any_crash, parts.collector.status, queues.queue)
-    shared = SharedAnswers(elsewhere)
+    shared = SharedAnswers()
     yield from top_routes(pages, sources, arrivals, viewer, shared)
     yield from signature_routes(pages, sources, viewer, shared)
     yield from search_routes(pages, sources, viewer, shared)

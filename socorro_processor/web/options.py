@@ -26,11 +26,6 @@ required_config.add_option(
     doc="run a processor beside the server; no: other processors take the crashes from the queue",
 )
 required_config.add_option(
-    "page_worker",
-    default=True,
-    doc="run a process beside the server that makes pages of lists, so that two processors make them",
-)
-required_config.add_option(
     "answer",
     default="lines",
     doc="the answer to a crash: lines, CrashID=bp-ID as Socorro's collector gives it; or id, the bare crash id, "

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from functools import partial
-from typing import NamedTuple
+
+from anyio import to_thread
 
 from socorro_processor import __version__
 from socorro_processor.app.service_manager import CLOSING_TIME, ServiceManager
@@ -21,17 +22,14 @@ from socorro_processor.crashqueue.reopened import ReopenedQueue
 from socorro_processor.monitoring import statsd
 from socorro_processor.monitoring.health import Health
 from socorro_processor.monitoring.metrics import METRICS
-from socorro_processor.web.all_pages import all_pages
+from socorro_processor.web.all_pages import NAVIGATION, all_pages
 from socorro_processor.web.application import application
 from socorro_processor.web.http.health import Probes
 from socorro_processor.web.http.listening import listen, origin_of
 from socorro_processor.web.http.server import WebServer
 from socorro_processor.web.minute_rates import MinuteRates
-from socorro_processor.web.pages.navigation import NAVIGATION
 from socorro_processor.web.pages.notices import Notices
 from socorro_processor.web.pages.rendering import Pages
-from socorro_processor.web.pages.shared_answers import Elsewhere
-from socorro_processor.web.processor.page_worker import PageWorker
 from socorro_processor.web.processor.processor_child import ProcessorChild
 from socorro_processor.web.server_parts import ServerParts
 from socorro_processor.web.submit.submit import Submit
@@ -40,17 +38,13 @@ from socorro_processor.web.upkeep import Upkeep
 logger = logging.getLogger(__name__)
 
 _TICK = 0.5  # seconds
+_THREADS = 8
+"""Pages that are made at once, or wait for a store. Python uses one processor: with more, each takes longer, and the
+thread that serves all connections waits for each of them."""
 _SPOOL_INTERVAL = 1.0
 """Seconds between two looks at the spool."""
 _DISK_INTERVAL = 15.0
 """Seconds between two looks at the room on the disks."""
-
-
-class Programs(NamedTuple):
-    """The commands of the programs that run beside the server."""
-
-    processor: Sequence[str]
-    page_worker: Sequence[str]
 
 
 class Service:
@@ -60,10 +54,10 @@ class Service:
     reads signature lists and reference data again.
     """
 
-    def __init__(self, config: DotDict, programs: Programs, options: Sequence[str]) -> None:
-        """``options``: see ``ProcessorChild``."""
+    def __init__(self, config: DotDict, processor_program: Sequence[str], options: Sequence[str]) -> None:
+        """``processor_program`` and ``options``: see ``ProcessorChild``."""
         self._config = config
-        self._programs = programs
+        self._processor_program = processor_program
         # The server sends what both measure, and answers probes for both.
         self._options = [*options, "--metrics.statsd_host=", "--health.port=0"]
         self._health = Health(config.health.maximum_silence)
@@ -93,17 +87,11 @@ class Service:
             submit = Submit(self._collector, Limits.of(config.collector), config.web)
             closing.callback(submit.close)
             if config.web.processor:
-                self._processor = ProcessorChild(self._programs.processor, self._options, os.environ, self._health)
+                self._processor = ProcessorChild(self._processor_program, self._options, os.environ, self._health)
             probes = Probes(self._health, lambda: self._spool)
             parts = ServerParts(self._collector, self._health, self._processor, self._rates)
             templates = Pages(NAVIGATION, self._notices.notices)
-            worker = PageWorker(self._programs.page_worker, self._options, os.environ)
-            closing.callback(worker.close)
-            elsewhere: Elsewhere | None = None
-            if config.web.page_worker:
-                worker.start()
-                elsewhere = partial(worker.ask, self._notices.notices)
-            pages = list(all_pages(config, parts, closing, templates, elsewhere))
+            pages = list(all_pages(config, parts, closing, templates))
             self._server = WebServer(application(submit, probes, pages, templates), listener, config.web)
             asyncio.run(self._run(lambda: started(origin_of(listener))))
         logger.info("the server has ended")
@@ -134,6 +122,8 @@ class Service:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         watching = [loop.create_task(each()) for each in (self._tick, self._watch_spool, self._watch_disks)]
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        gc.freeze()  # what exists from the start needs no garbage collection
         self._service.ready()
         started()
         await self._server.run_until_stopped()

@@ -23,10 +23,11 @@ from socorro_processor.monitoring.metrics import METRICS
 _YOUNG = 1.0
 """Seconds in which a new connection has had no chance to show that it is slow."""
 _LARGEST_READ, _SMALLEST_READ = 1 << 16, 1 << 11
-_UPLOAD_READ = 1 << 18
-_LARGE_UPLOAD = 1 << 20
-_PAUSE = 0.2
 """Bytes that are read at once: with h11's and uvicorn's copies, a connection takes a few times that."""
+_LARGE_UPLOAD = 1 << 20
+"""Bytes of a request after which its connection rests before each read that does not find all it may take."""
+_REST = 0.2
+"""Seconds of a rest. The kernel collects meanwhile: each read costs almost the same, however few bytes it finds."""
 _LONG_TURN, _SHORT_TURN = 0.01, 0.001
 """Seconds of CPU that a connection may take at once before it reads less, and below which it reads more."""
 
@@ -89,12 +90,9 @@ class BoundedProtocol(H11Protocol):
         started = clock()
         super().data_received(data)
         turn = clock() - started
-        if self._received > _LARGE_UPLOAD and not self._is_slow:
-            if self.read_size == _LARGEST_READ:
-                self._read_at_most(_UPLOAD_READ)
-            if len(data) < self.read_size and not self.transport.is_closing():
-                self.transport.pause_reading()
-                self.loop.call_later(_PAUSE, self._read_again)
+        if self._received > _LARGE_UPLOAD and len(data) < self.read_size and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.loop.call_later(_REST, self._read_on)
         # A body in chunks of a byte takes a hundred times as long as others: then all connections get their turns.
         if turn > _LONG_TURN:
             if self._is_slow:
@@ -105,8 +103,8 @@ class BoundedProtocol(H11Protocol):
         elif turn < _SHORT_TURN:
             self._is_slow = False
 
-    def _read_again(self) -> None:
-        if not self.transport.is_closing() and not self.flow.read_paused:
+    def _read_on(self) -> None:
+        if not self.flow.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -147,10 +145,15 @@ class BoundedProtocol(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
+    @property
+    def is_answering(self) -> bool:
+        """True if the request has come, and its client waits for the answer, or reads it as fast as it is made."""
+        is_working = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        return is_working and not self.flow.write_paused
+
     def speed(self, now: float) -> tuple[float, float] | None:
         """Return its bytes a second and the moment of its beginning; None if the server does not wait for it."""
-        answering = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
-        if (answering and not self.flow.write_paused) or self.flow.read_paused:
+        if self.is_answering or self.flow.read_paused:
             return None
         age = now - self._begun
         return None if age < _YOUNG else (self._received / age, self._begun)
@@ -190,18 +193,22 @@ class BoundedProtocol(H11Protocol):
 
 
 def slowest_of(connections: Iterable[object], now: float) -> BoundedProtocol | None:
-    """Return the connection that sends the least, or reads its answer the slowest; None if all are fast enough.
+    """Return the connection that sends the least, or reads its answer the slowest; None if the server is to blame.
 
-    A connection with bytes that nobody has read yet does not count: then the server is slow, not its client.
+    It is if a connection has bytes that nobody has read yet, and for all of them if most wait for their answers: an
+    upload over a slow line does not make room for pages that are not made as fast as they are asked for.
     """
-    speeds = ((each.speed(now), each) for each in connections if isinstance(each, BoundedProtocol))
+    own = [each for each in connections if isinstance(each, BoundedProtocol)]
+    speeds = ((each.speed(now), each) for each in own)
     waited_for = {each.transport.get_extra_info("socket").fileno(): (speed, each) for speed, each in speeds if speed}
     poll = select.poll()
     for descriptor in waited_for:
         poll.register(descriptor, select.POLLIN)
     for descriptor, _ in poll.poll(0):
         del waited_for[descriptor]
-    return min(waited_for.values(), key=lambda item: item[0])[1] if waited_for else None
+    if not waited_for or 2 * sum(each.is_answering for each in own) > len(own):
+        return None
+    return min(waited_for.values(), key=lambda item: item[0])[1]
 
 
 def protocol_with(bounds: Bounds) -> type[BoundedProtocol]:

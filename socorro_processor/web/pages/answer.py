@@ -22,8 +22,6 @@ from socorro_processor.web.pages.rendering import Pages
 class Answer(NamedTuple):
     status: int
     html: str
-    location: str = ""
-    """The address that the browser is led to, if the status says so."""
 
 
 def message_page(

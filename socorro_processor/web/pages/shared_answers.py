@@ -11,13 +11,11 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import Response
 
-from socorro_processor.web.pages.answer import Answer
 from socorro_processor.web.pages.viewer import Viewer
 
 BUSY = 3
@@ -27,61 +25,37 @@ FRESH = 2.0
 _MOST = 64
 """Pages that are kept, of about 100 kB."""
 
-
-class PageRequest(NamedTuple):
-    """All that the page of a list depends on, besides the crashes."""
-
-    path: str
-    query: bytes
-    origin: str
-    """How the request named the server: the beginning of its addresses."""
-    sees_protected: bool
-
-
-Elsewhere = Callable[[PageRequest], Answer | None]
-"""Makes the page in another process; returns None if that is busy, or cannot."""
+_Key = tuple[str, bytes, str, bool]
 
 
 class SharedAnswers:
     """The answers that are being made, and those of the last seconds. It is for one event loop."""
 
-    def __init__(self, elsewhere: Elsewhere | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._elsewhere = elsewhere
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._making: dict[PageRequest, asyncio.Task[Answer]] = {}
-        self._made: OrderedDict[PageRequest, tuple[float, Answer]] = OrderedDict()
+        self._making: dict[_Key, asyncio.Task[Response]] = {}
+        self._made: OrderedDict[_Key, tuple[float, Response]] = OrderedDict()
 
-    async def answer(self, request: Request, viewer: Viewer, make: Callable[[], Answer]) -> Response:
+    async def answer(self, request: Request, viewer: Viewer, make: Callable[[], Response]) -> Response:
         """Return what ``make`` returns in a thread, or what it returns, or did, to another such request."""
-        origin = str(request.base_url).rstrip("/")
-        key = PageRequest(request.url.path, request.scope["query_string"], origin, viewer.sees_protected)
+        key = (request.url.path, request.scope["query_string"], str(request.base_url), viewer.sees_protected)
         if len(self._making) >= BUSY and key in self._made:
-            made_at, answer = self._made[key]
+            made_at, response = self._made[key]
             if self._clock() - made_at < FRESH:
-                return response_of(answer)
+                return response
         task = self._making.get(key)
         if task is None:
             task = self._making[key] = asyncio.create_task(self._make(key, make))
             task.add_done_callback(lambda _: self._making.pop(key, None))
         # Whoever goes away does not take the answer from the others.
-        return response_of(await asyncio.shield(task))
+        return await asyncio.shield(task)
 
-    async def _make(self, key: PageRequest, make: Callable[[], Answer]) -> Answer:
+    async def _make(self, key: _Key, make: Callable[[], Response]) -> Response:
         begun = self._clock()
-        answer = await run_in_threadpool(self._anywhere, key, make)
-        if answer.status == 200:
-            self._made[key] = begun, answer
+        response = await run_in_threadpool(make)
+        if response.status_code == 200:
+            self._made[key] = begun, response
             self._made.move_to_end(key)
             while len(self._made) > _MOST:
                 self._made.popitem(last=False)
-        return answer
-
-    def _anywhere(self, key: PageRequest, make: Callable[[], Answer]) -> Answer:
-        answer = self._elsewhere(key) if self._elsewhere else None
-        return make() if answer is None else answer
-
-
-def response_of(answer: Answer) -> Response:
-    if answer.location:
-        return RedirectResponse(answer.location, answer.status)
-    return HTMLResponse(answer.html, answer.status)
+        return response

@@ -7,19 +7,21 @@ from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from socorro_processor.errors import QueryError, SocorroError
+from socorro_processor.errors import CrashStorageError, QueryError, SocorroError
 from socorro_processor.web.pages.address import Address, read_address
-from socorro_processor.web.pages.answer import Answer
+from socorro_processor.web.pages.answer import failure_page
+from socorro_processor.web.pages.index_away import index_away_page
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.search_sources import SearchSources
 from socorro_processor.web.pages.shared_answers import SharedAnswers
 from socorro_processor.web.pages.viewer import Viewer
-from socorro_processor.web.search.search_answer import search_answer
 from socorro_processor.web.search.search_files import search_csv, search_json
+from socorro_processor.web.search.search_line import address_of_typed, is_typed, without_typed
+from socorro_processor.web.search.search_page import search_page
 
 MOST_FILES = 4
 """CSV files that are written at once. A thousand crashes of each are in memory, and pages share the time with them."""
@@ -47,8 +49,22 @@ class _SearchRoutes:
     async def page(self, request: Request) -> Response:
         return await self._shared.answer(request, self._viewer, partial(self._page, request))
 
-    def _page(self, request: Request) -> Answer:
-        return search_answer(self._pages, self._sources, request.scope["query_string"], self._viewer)
+    def _page(self, request: Request) -> Response:
+        address, line, problem = Address("/search"), "", ""
+        try:
+            address = _address(request)
+            if is_typed(address):
+                return RedirectResponse(address_of_typed(address), 303)
+        except QueryError as error:
+            line, problem = address.one("line"), str(error)
+            address = without_typed(address)
+        try:
+            answer = search_page(self._pages, self._sources, address, self._viewer, line=line, problem=problem)
+        except CrashStorageError as error:
+            answer = index_away_page(self._pages, self._sources, error)
+        except SocorroError as error:
+            answer = failure_page(self._pages, error)
+        return HTMLResponse(answer.html, answer.status)
 
     def csv(self, request: Request) -> Response:
         def make() -> Response:

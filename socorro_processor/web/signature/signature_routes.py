@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from socorro_processor.web.pages.answer import Answer
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.search_sources import SearchSources
 from socorro_processor.web.pages.shared_answers import SharedAnswers
@@ -24,8 +23,9 @@ def signature_routes(
 
     shared = shared or SharedAnswers()
 
-    def make(request: Request) -> Answer:
-        return signature_page(pages, sources, request.scope["query_string"], viewer)
+    def make(request: Request) -> Response:
+        answer = signature_page(pages, sources, request.scope["query_string"], viewer)
+        return HTMLResponse(answer.html, answer.status)
 
     async def page(request: Request) -> Response:
         return await shared.answer(request, viewer, partial(make, request))

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from socorro_processor.web.pages.answer import Answer
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.search_sources import SearchSources
 from socorro_processor.web.pages.shared_answers import SharedAnswers
@@ -29,12 +28,14 @@ def top_routes(
 
     shared = shared or SharedAnswers()
 
-    def make_top(request: Request) -> Answer:
+    def make_top(request: Request) -> Response:
         origin = str(request.base_url).rstrip("/")
-        return top_page.top_page(pages, sources, arrivals, request.scope["query_string"], origin, viewer)
+        answer = top_page.top_page(pages, sources, arrivals, request.scope["query_string"], origin, viewer)
+        return HTMLResponse(answer.html, answer.status)
 
-    def make_comparison(request: Request) -> Answer:
-        return compare_page.compare_page(pages, sources, request.scope["query_string"], viewer)
+    def make_comparison(request: Request) -> Response:
+        answer = compare_page.compare_page(pages, sources, request.scope["query_string"], viewer)
+        return HTMLResponse(answer.html, answer.status)
 
     async def top(request: Request) -> Response:
         return await shared.answer(request, viewer, partial(make_top, request))
