@@ -24,10 +24,6 @@ _YOUNG = 1.0
 """Seconds in which a new connection has had no chance to show that it is slow."""
 _LARGEST_READ, _SMALLEST_READ = 1 << 16, 1 << 11
 """Bytes that are read at once: with h11's and uvicorn's copies, a connection takes a few times that."""
-_LARGE_UPLOAD = 1 << 20
-"""Bytes of a request after which its connection rests before each read that does not find all it may take."""
-_REST = 0.2
-"""Seconds of a rest. The kernel collects meanwhile: each read costs almost the same, however few bytes it finds."""
 _LONG_TURN, _SHORT_TURN = 0.01, 0.001
 """Seconds of CPU that a connection may take at once before it reads less, and below which it reads more."""
 
@@ -90,9 +86,6 @@ class BoundedProtocol(H11Protocol):
         started = clock()
         super().data_received(data)
         turn = clock() - started
-        if self._received > _LARGE_UPLOAD and len(data) < self.read_size and not self.transport.is_closing():
-            self.transport.pause_reading()
-            self.loop.call_later(_REST, self._read_on)
         # A body in chunks of a byte takes a hundred times as long as others: then all connections get their turns.
         if turn > _LONG_TURN:
             if self._is_slow:
@@ -102,10 +95,6 @@ class BoundedProtocol(H11Protocol):
             self._read_at_most(self.read_size * 2)
         elif turn < _SHORT_TURN:
             self._is_slow = False
-
-    def _read_on(self) -> None:
-        if not self.flow.read_paused and not self.transport.is_closing():
-            self.transport.resume_reading()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection for the answer if the client has sent its whole request and will send no other."""

@@ -234,27 +234,6 @@ def test_while_most_wait_for_pages_a_slow_upload_keeps_its_place():
     assert cut("too_many") == before
 
 
-def test_a_large_upload_rests_between_reads_that_find_little():
-    begun, drops = 2_000_000, 0
-    with running(length_of_body) as server, server.connect() as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (begun + 10_000) + b"x" * begun)
-        wait_for(lambda: server.server.server_state.connections)
-        (connection,) = server.server.server_state.connections
-
-        def rests() -> bool:
-            nonlocal drops
-            client.send(b"x")
-            drops += 1
-            return not connection.transport.is_reading()
-
-        wait_for(rests)
-        wait_for(connection.transport.is_reading)
-        client.send(b"x" * (10_000 - drops))
-        assert body_of(client) == b"2010000"
-        client.send(GET)
-        assert body_of(client) == b"0"
-
-
 def test_requests_in_work_keep_their_places():
     released = threading.Event()
 
