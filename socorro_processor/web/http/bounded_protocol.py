@@ -184,8 +184,8 @@ class BoundedProtocol(H11Protocol):
 def slowest_of(connections: Iterable[object], now: float) -> BoundedProtocol | None:
     """Return the connection that sends the least, or reads its answer the slowest; None if the server is to blame.
 
-    It is if a connection has bytes that nobody has read yet, and for all of them if most wait for their answers: an
-    upload over a slow line does not make room for pages that are not made as fast as they are asked for.
+    A connection with bytes that nobody has read yet does not count: then the server is slow, not its client. If most
+    wait for their answers, none counts: an upload over a slow line must not make room for more pages.
     """
     own = [each for each in connections if isinstance(each, BoundedProtocol)]
     speeds = ((each.speed(now), each) for each in own)
