@@ -65,6 +65,9 @@ class PatternList:
 
     def entry_for(self, frame: str) -> Entry | None:
         """Return the first entry that the beginning of ``frame`` matches; None if there is none."""
+        # Most frames match none, which the combined expressions tell much sooner.
+        if not self.matches(frame):
+            return None
         for entry, pattern in zip(self.entries, self._patterns, strict=True):
             if pattern.match(frame):
                 return entry

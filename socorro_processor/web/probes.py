@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from starlette.requests import Request
@@ -17,14 +19,24 @@ from socorro_processor.web.pages.viewer import viewer_of
 NEEDED_BY_UPLOADS = ("start", "stop", "spool")
 """The parts without which no crash can be taken. All others may be away: a balancer must not turn clients away then."""
 
+_FRESH = 1.0
+"""Seconds in which the text of ``/metrics`` is given again."""
+
 
 class Probes:
     """The pages for those who watch the server. None needs a thread, so that slow pages do not keep one waiting."""
 
-    def __init__(self, health: Health, spool: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(
+        self,
+        health: Health,
+        spool: Callable[[], Mapping[str, object]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """``spool`` returns what ``/readyz`` says about the spool, without waiting for a disk."""
         self._health = health
         self._spool = spool
+        self._clock = clock
+        self._measured, self._measured_at = b"", -math.inf
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes. Load balancers ask ``readyz`` or ``__lbheartbeat__``, monitors ``__heartbeat__``."""
@@ -71,7 +83,11 @@ class Probes:
         return JSONResponse(content, 200 if is_good else 503)
 
     async def _metrics(self, request: Request) -> Response:
-        return Response(prometheus.prometheus_text(), media_type=prometheus.CONTENT_TYPE)
+        # It takes up to 20 ms of the only thread that serves, and any number of programs may ask.
+        now = self._clock()
+        if now - self._measured_at >= _FRESH:
+            self._measured, self._measured_at = prometheus.prometheus_text(), now
+        return Response(self._measured, media_type=prometheus.CONTENT_TYPE)
 
     async def _version(self, request: Request) -> Response:
         return JSONResponse({"name": "socorro-processor", "version": __version__})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+
+from anyio import to_thread
 
 from socorro_processor import __version__
 from socorro_processor.app.service_manager import CLOSING_TIME, ServiceManager
@@ -36,6 +39,9 @@ from socorro_processor.web.upkeep import Upkeep
 logger = logging.getLogger(__name__)
 
 _TICK = 0.5  # seconds
+_THREADS = 8
+"""Pages that are made at once, or wait for a store. Python uses one processor: with more, each takes longer, and the
+thread that serves all connections waits for each of them."""
 _SPOOL_INTERVAL = 1.0
 """Seconds between two looks at the spool."""
 _DISK_INTERVAL = 15.0
@@ -127,6 +133,8 @@ class Service:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         watching = [loop.create_task(each()) for each in (self._tick, self._watch_spool, self._watch_disks)]
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        gc.freeze()  # what exists from the start needs no garbage collection
         self._service.ready()
         started()
         await asyncio.gather(*(server.run_until_stopped() for server in self._servers))

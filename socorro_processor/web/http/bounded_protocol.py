@@ -134,10 +134,15 @@ class BoundedProtocol(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
+    @property
+    def is_answering(self) -> bool:
+        """True if the request has come, and its client waits for the answer, or reads it as fast as it is made."""
+        is_working = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        return is_working and not self.flow.write_paused
+
     def speed(self, now: float) -> tuple[float, float] | None:
         """Return its bytes a second and the moment of its beginning; None if the server does not wait for it."""
-        answering = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
-        if (answering and not self.flow.write_paused) or self.flow.read_paused:
+        if self.is_answering or self.flow.read_paused:
             return None
         age = now - self._begun
         return None if age < _YOUNG else (self._received / age, self._begun)
@@ -177,18 +182,22 @@ class BoundedProtocol(H11Protocol):
 
 
 def slowest_of(connections: Iterable[object], now: float) -> BoundedProtocol | None:
-    """Return the connection that sends the least, or reads its answer the slowest; None if all are fast enough.
+    """Return the connection that sends the least, or reads its answer the slowest; None if the server is to blame.
 
-    A connection with bytes that nobody has read yet does not count: then the server is slow, not its client.
+    A connection with bytes that nobody has read yet does not count: then the server is slow, not its client. If most
+    wait for their answers, none counts: an upload over a slow line must not make room for more pages.
     """
-    speeds = ((each.speed(now), each) for each in connections if isinstance(each, BoundedProtocol))
+    own = [each for each in connections if isinstance(each, BoundedProtocol)]
+    speeds = ((each.speed(now), each) for each in own)
     waited_for = {each.transport.get_extra_info("socket").fileno(): (speed, each) for speed, each in speeds if speed}
     poll = select.poll()
     for descriptor in waited_for:
         poll.register(descriptor, select.POLLIN)
     for descriptor, _ in poll.poll(0):
         del waited_for[descriptor]
-    return min(waited_for.values(), key=lambda item: item[0])[1] if waited_for else None
+    if not waited_for or 2 * sum(each.is_answering for each in own) > len(own):
+        return None
+    return min(waited_for.values(), key=lambda item: item[0])[1]
 
 
 def protocol_with(bounds: Bounds) -> type[BoundedProtocol]:

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 16
 """Connections that are accepted in one turn of the loop, besides the first."""
 _PAUSE = 0.02  # seconds
+_LOOK_AGAIN = 0.1
+"""Seconds between two looks for a slow client: a look at hundreds of connections takes the time of a page."""
 _OWN_DESCRIPTORS = 128
 """Descriptors for all but connections: stores, queue, log, the processor's pipes."""
 _DESCRIPTORS_OF_AN_UPLOAD = 2
@@ -131,7 +133,7 @@ class WebServer(uvicorn.Server):
         while len(connections) + len(self._connecting) >= self._maximum:
             slowest = slowest_of(connections, asyncio.get_running_loop().time())
             if slowest is None:
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_LOOK_AGAIN)
             else:
                 slowest.cut("too_many")
                 # Its end is told only later, and must not be waited for.

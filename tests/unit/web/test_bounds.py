@@ -201,6 +201,39 @@ def test_while_the_server_itself_is_slow_nobody_has_to_go():
             client.close()
 
 
+def test_while_most_wait_for_pages_a_slow_upload_keeps_its_place():
+    released = threading.Event()
+
+    async def slow_page(scope, receive, send):
+        body = await Request(scope, receive).body()
+        if scope["method"] == "GET":
+            await asyncio.to_thread(released.wait, DEADLINE)
+        await PlainTextResponse(str(len(body)))(scope, receive, send)
+
+    before = cut("too_many")
+    with running(slow_page, maximum_connections=3) as server:
+        upload, *pages = (server.connect() for _ in range(3))
+        upload.send(POST + b"1")
+        for each in pages:
+            each.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        wait_for(lambda: len(server.server.server_state.tasks) == 3)
+        time.sleep(1.1)  # from then on the upload counts as slow
+        with server.connect() as client:
+            client.send(GET)
+            client.socket.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                client.socket.recv(1)
+            client.socket.settimeout(DEADLINE)
+            upload.send(b"234567890")
+            assert body_of(upload) == b"10"
+            released.set()
+            assert [body_of(each) for each in pages] == [b"0", b"0"]
+            for each in (upload, *pages):
+                each.close()
+            assert body_of(client) == b"0"
+    assert cut("too_many") == before
+
+
 def test_requests_in_work_keep_their_places():
     released = threading.Event()
 

@@ -8,6 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from socorro_processor.monitoring.health import Health
+from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.web.pages.viewer import ALL
 from socorro_processor.web.probes import Probes
 from tests.asgi import ask
@@ -59,3 +60,14 @@ def test_readyz_tells_all_problems_and_the_spool(health):
         "warnings": {},
         "spool": {"crashes": 3},
     }
+
+
+def test_the_text_of_the_metrics_is_made_at_most_once_a_second(health):
+    now = 100.0
+    app = Starlette(routes=Probes(health, dict, clock=lambda: now).routes())
+    before = ask(app, "/metrics").body
+    METRICS.increment("web.cut", reason="gap_time")
+    now += 0.9
+    assert ask(app, "/metrics").body == before
+    now += 0.2
+    assert ask(app, "/metrics").body != before
