@@ -64,7 +64,7 @@ def test_readyz_tells_all_problems_and_the_spool(health):
 
 def test_the_text_of_the_metrics_is_made_at_most_once_a_second(health):
     now = 100.0
-    app = Starlette(routes=Probes(health, dict, clock=lambda: now).routes())
+    app = SeenBy(Starlette(routes=Probes(health, dict, clock=lambda: now).routes()), ALL)
     before = ask(app, "/metrics").body
     METRICS.increment("web.cut", reason="gap_time")
     now += 0.9
