@@ -32,6 +32,8 @@ class EmbeddedSite(Site):
         self.disks["store's disk"] = Disk(data, STORE_DISK_SIZE)
         self.crashes = data / "crashes"
         self.queue_file = data / "queue.sqlite"
+        self.saved_by_the_operator = 0
+        """How often every process was killed that had the queue open when its files were removed."""
         self._options |= {"resource.filesystem.root": str(self.crashes), "new_crash_source.path": str(self.queue_file)}
 
     def installed(self) -> AbstractContextManager[Installation]:
@@ -40,6 +42,9 @@ class EmbeddedSite(Site):
     def readers(self) -> dict[str, Reader]:
         store = self.destination()
         return {type(store).__name__: store.get_unredacted_processed}
+
+    def facts(self) -> Mapping[str, int]:
+        return {**super().facts(), "queue saved by the operator": self.saved_by_the_operator}
 
     def left_behind(self) -> list[str]:
         copies = map(str, self.queue_file.parent.glob(f"{self.queue_file.name}.rescued-*"))

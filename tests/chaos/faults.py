@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from socorro_processor.machine.sqlite_guard import open_guarded
+from tests.chaos.queue_keeper import LONGER_THAN_A_FREEZE, remove_files
 from tests.faults.proxy import Proxy
 from tests.services import restart
 from tests.system.daemon import eventually
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 SOME_MEMORY = 1 << 20
 """Bytes: less than a thread's stack."""
-_LONGER_THAN_A_FREEZE = 30.0
 
 
 class Fault:
@@ -193,7 +193,7 @@ class QueueLocked(Fault):
 
     def begin(self, site: Site) -> None:
         connect = partial(sqlite3.connect, site.queue_file, timeout=10.0, isolation_level=None, check_same_thread=False)
-        connection, self._guard = open_guarded(site.queue_file, _LONGER_THAN_A_FREEZE, connect)
+        connection, self._guard = open_guarded(site.queue_file, LONGER_THAN_A_FREEZE, connect)
         connection.execute("BEGIN IMMEDIATE")
 
     def end(self, site: Site) -> None:
@@ -202,7 +202,7 @@ class QueueLocked(Fault):
 
 @dataclass
 class QueueFilesRemoved(Fault):
-    """An operator removes the files that SQLite keeps beside the embedded queue's."""
+    """An operator removes the files that SQLite keeps beside the embedded queue's while processes use them."""
 
     suffixes: tuple[str, ...]
 
@@ -211,9 +211,7 @@ class QueueFilesRemoved(Fault):
         return f"{' and '.join(self.suffixes)} removed"
 
     def begin(self, site: Site) -> None:
-        for suffix in self.suffixes:
-            # They exist only while a process has the file open.
-            Path(f"{site.queue_file}{suffix}").unlink(missing_ok=True)
+        site.saved_by_the_operator += remove_files(site.queue_file, self.suffixes)
 
 
 @dataclass
