@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 _TICK = 0.5  # seconds
 _SPOOL_INTERVAL = 1.0
 """Seconds between two looks at the spool."""
+_QUEUE_INTERVAL = 0.1
+"""Seconds between two looks at the files of the queue, as in a processor that waits for crashes."""
 _DISK_INTERVAL = 15.0
 """Seconds between two looks at the room on the disks."""
 
@@ -95,7 +97,7 @@ class Service:
         source, queue_config = self._config.source, self._config.new_crash_source
         store = source.crashstorage_class(source)
         closing.callback(store.close)
-        queue = ReopenedQueue(queue_config, queue_config.new_crash_source_class)
+        self._queue = queue = ReopenedQueue(queue_config, queue_config.new_crash_source_class)
         closing.callback(queue.close)
         collector = Collector(self._config.collector, store, queue)
         closing.callback(collector.stop)
@@ -115,7 +117,9 @@ class Service:
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-        watching = [loop.create_task(each()) for each in (self._tick, self._watch_spool, self._watch_disks)]
+        watching = [
+            loop.create_task(each()) for each in (self._tick, self._watch_spool, self._watch_queue, self._watch_disks)
+        ]
         self._service.ready()
         started()
         await self._server.run_until_stopped()
@@ -145,6 +149,12 @@ class Service:
                 else:
                     self._health.resolve(part)
             await asyncio.sleep(_SPOOL_INTERVAL)
+
+    async def _watch_queue(self) -> None:
+        while True:
+            # In a thread: if its files were removed, it is saved, which takes time.
+            await asyncio.to_thread(self._queue.look)
+            await asyncio.sleep(_QUEUE_INTERVAL)
 
     async def _watch_disks(self) -> None:
         while True:

@@ -57,3 +57,16 @@ def test_it_opens_a_queue_again_whose_files_were_removed(serving, tmp_path):
 
     assert "the queue is opened again" in serving.log
     assert re.search(r"normal +2\b", pending(serving)), pending(serving)
+
+
+def test_a_queue_whose_files_were_removed_is_saved_by_a_server_that_does_not_use_it_and_is_killed_then(
+    serving, tmp_path
+):
+    serving.start("--web.processor=no")
+    post(serving)
+    eventually(lambda: not serving.spooled(), lambda: serving.log)
+    for suffix in ("-wal", "-shm"):
+        (tmp_path / "socorro-data" / f"queue.sqlite{suffix}").unlink()
+    eventually(lambda: "the queue is opened again" in serving.log, lambda: serving.log)
+    serving.kill()
+    assert re.search(r"normal +1\b", pending(serving)), pending(serving)

@@ -51,6 +51,17 @@ def test_a_queue_whose_files_were_removed_takes_crashes_again_and_has_those_of_b
     assert waiting(config, [before, after]) == {before, after}
 
 
+def test_a_queue_whose_files_were_removed_is_saved_when_somebody_looks_though_nobody_uses_it(config):
+    crash_id = new_crash_id()
+    with closing(ReopenedQueue(config, SQLiteCrashQueue)) as queue:
+        queue.submit(crash_id)
+        queue.look()
+        for suffix in ("-wal", "-shm"):
+            Path(f"{config.path}{suffix}").unlink()
+        queue.look()
+        assert waiting(config, [crash_id]) == {crash_id}
+
+
 def test_it_is_opened_once_as_long_as_it_is_there(config):
     opened: list[DotDict] = []
 
