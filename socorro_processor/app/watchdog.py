@@ -49,7 +49,7 @@ class Watchdog:
         self._end = end
         self._lock = threading.Lock()
         self.before_end: Callable[[], object] = lambda: None
-        """What is still to be done, in two seconds at most."""
+        """Does what is still to be done, in two seconds at most."""
         self._in_work: dict[int, tuple[str, float]] = {}
         self._last_sign = clock()
         self._last_look = clock()
