@@ -114,21 +114,21 @@ def _open_once(path: Path, connect: Callable[[], sqlite3.Connection]) -> tuple[s
     names = [_beside(path.resolve(), suffix) for suffix in (WAL, SHM)]
     before = [_identity(name) for name in names]
     connection = connect()
-    is_joined = False
+    steps_back = True
     try:
         guard = FileGuard(connection, path)
         is_new = [_identity(name) for name in names] != before
-        is_joined = not guard.is_beside_others(is_new=is_new)
-        return (connection, guard) if is_joined else None
+        steps_back = guard.is_beside_others(is_new=is_new)
+        return None if steps_back else (connection, guard)
     except _ReplacedWhileOpened as error:
         if error.suffix:
             return None
         # Closing it could remove the files of the other database.
         _never_close(connection)
-        is_joined = True
+        steps_back = False
         raise SQLiteFileLost(f"{path} was removed or replaced while it was opened") from error
     finally:
-        if not is_joined:
+        if steps_back:
             # Nobody else can have the files that are new: it is not their turn.
             for name, identity in zip(names, before, strict=True):
                 if _identity(name) != identity:
@@ -162,16 +162,15 @@ class FileGuard:
             self._identities[suffix] = identity
         # SQLite's own, which are open as long as the connection.
         self._descriptors = {suffix: open_files[identity] for suffix, identity in self._identities.items()}
-        self._index = self._descriptors.get(SHM)
 
     def is_beside_others(self, *, is_new: bool) -> bool:
         """Return True if another process has the database open with other files, or is just closing it.
 
         ``is_new``: this connection has created one of its files.
         """
-        if self._index is None or not _is_locked(self._descriptors[""], *_OF_DATABASE):
+        if SHM not in self._descriptors or not _is_locked(self._descriptors[""], *_OF_DATABASE):
             return False
-        return is_new or not _is_locked(self._index, *_OF_INDEX)
+        return is_new or not _is_locked(self._descriptors[SHM], *_OF_INDEX)
 
     def check(self) -> None:
         """Raise SQLiteFileLost if an open file is not the one at its path, or OSError if that cannot be known.
@@ -269,7 +268,7 @@ class FileGuard:
 
         ``sizes`` of the files, in bytes, were taken just before.
         """
-        if self._index is None:
+        if SHM not in self._descriptors:
             return None
         if not sizes[""]:
             return ""
@@ -287,8 +286,7 @@ class FileGuard:
 
     def _committed(self) -> int:
         """Return the smallest number of bytes that the ``-wal`` must have."""
-        assert self._index is not None
-        is_initialized, page, frames = _INDEX_HEADER.unpack(os.pread(self._index, _INDEX_HEADER.size, 0))
+        is_initialized, page, frames = _INDEX_HEADER.unpack(os.pread(self._descriptors[SHM], _INDEX_HEADER.size, 0))
         page_size = 1 << 16 if page == 1 else page
         return _WAL_HEADER + frames * (_FRAME_HEADER + page_size) if is_initialized and frames else 0
 

@@ -386,7 +386,6 @@ import os, sys
 from socorro_processor.configuration import defaults
 from socorro_processor.crashqueue.sqlite.crashqueue import SQLiteCrashQueue
 from socorro_processor.errors import CrashQueueError
-from socorro_processor.machine import sqlite_guard
 
 queue = SQLiteCrashQueue(defaults(SQLiteCrashQueue, path=sys.argv[1]))
 queue.submit("four")
