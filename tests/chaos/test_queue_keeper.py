@@ -1,4 +1,4 @@
-"""What removed files had is saved by the processes that use them, and by the operator only if all were killed."""
+"""The processes that use removed files save what these had, and the operator does only if all were killed."""
 
 import subprocess
 import sys
