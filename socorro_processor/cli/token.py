@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from socorro_processor.cli.command import Command, family
+from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration, names, read_day
 from socorro_processor.layout import Row, print_table
 from socorro_processor.monitoring.audit import AuditLog
@@ -132,7 +133,7 @@ def _remove(arguments: argparse.Namespace, configuration: Configuration) -> int:
         for token_id in arguments.token_ids:
             token = tokens.remove(token_id)
             if token is None:
-                print(f"there is no token {plain(token_id)}")
+                say(f"there is no token {token_id}")
                 missing = True
             else:
                 audit.write(f"token {token_id} was removed", {"for": token.note})

@@ -24,7 +24,7 @@ ELSEWHERE = {
     "symbols manage": "system/test_symbol_cache",
 }
 """Commands that end only when they are told to, with the tests that run them for their work."""
-BELOW = {"symbols status", "symbols upload"}
+BELOW = {"symbols status", "symbols upload", "token remove"}
 """Commands with tests of their own below, because they need more than a crash."""
 
 GOOD = {
@@ -69,6 +69,8 @@ GOOD = {
     "cron reprocessing-jobs": (["cron", "reprocessing-jobs"], "nothing to do: the configuration has no PostgreSQL"),
     "cron verify-processed": (["cron", "verify-processed"], "0 missing"),
     "cron status": (["cron", "status", "--cron.directory=other"], "partitions +never"),
+    "token add": (["token", "add", "ada", "--may=public", "--web.token_file=added.json"], r"^socorro_[0-9a-f]{8}_\S+$"),
+    "token list": (["token", "list", "--web.token_file=none.json"], "no token in none.json"),
     "setup": (["setup"], "."),
     "doctor": (["doctor"], "."),
     "completion": (["completion", "bash"], "complete"),
@@ -145,6 +147,10 @@ BAD = [
     (["cron", "reprocessing-jobs", "--no"], 2, "unrecognized arguments: --no"),
     (["cron", "verify-processed", "--date=x"], 2, "'x' is not a date such as 2016-11-23"),
     (["cron", "status", "--no"], 2, "unrecognized arguments: --no"),
+    (["token"], 2, "token needs a command: add, list, remove"),
+    (["token", "add", "ada", "--may=x"], 2, "argument --may: "),
+    (["token", "list", "x"], 2, "unrecognized arguments: x"),
+    (["token", "remove", "0"], 1, "there is no token 0"),
     (["setup", "--new_crash_source.path=/dev/null/x"], 1, "/dev/null/x"),
     (["doctor", "--no"], 2, "unrecognized arguments: --no"),
     (["completion", "tcsh"], 2, "invalid choice: 'tcsh'"),
@@ -287,9 +293,16 @@ def test_the_symbol_cache_shows_how_full_it_is(site, tmp_path):
         cache.close()
 
 
+def test_a_token_is_removed(site):
+    file = "--web.token_file=removed.json"
+    token_id = words(site, ["token", "add", "ada", "--may=public", file]).stdout.split("_")[1]
+    assert words(site, ["token", "remove", token_id, file]).stdout == f"{token_id} removed, of ada\n"
+    assert words(site, ["token", "list", file]).stdout == "no token in removed.json\n"
+
+
 def test_each_command_is_tested_with_good_and_bad_input():
     names = {command.name for command in all_commands()}
-    groups = {"queue", "siglists", "symbols", "cron"}
+    groups = {"queue", "siglists", "symbols", "cron", "token"}
     assert names - groups == GOOD.keys() | ELSEWHERE.keys() | BELOW
     bad = {" ".join(arguments[:length]) for arguments, *_ in BAD for length in (1, 2)}
     assert names - bad == set()

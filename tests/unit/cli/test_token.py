@@ -52,7 +52,7 @@ def test_a_removed_token_is_gone_and_the_audit_file_says_who_made_and_removed_it
     _, word, _ = socorro("add", "build machine", "--may=uploads")
     token_id = word.split("_")[1]
     assert socorro("remove", token_id)[:2] == (0, f"{token_id} removed, of build machine\n")
-    assert socorro("remove", token_id)[:2] == (1, f"there is no token {token_id}\n")
+    assert socorro("remove", token_id) == (1, "", f"socorro: there is no token {token_id}\n")
     made, removed = (tmp_path / "audit").read_text().splitlines()
     assert f"token {token_id} was made by=" in made
     assert 'for="build machine" permissions=uploads' in made
