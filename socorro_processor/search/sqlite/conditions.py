@@ -1,4 +1,4 @@
-"""Filters as SQL conditions on the table ``crash``, or on the roll-up ``daily``.
+"""Filters as SQL conditions on the table ``crash``, or on a roll-up.
 
 No text of a filter, and no name from a crash, becomes part of a statement: columns are those of the file, and values
 are parameters.
@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from socorro_processor.errors import QueryError
 from socorro_processor.search.filters import Filter
@@ -30,6 +30,7 @@ from socorro_processor.search.searchable import (
     SearchableField,
     value_of_filter,
 )
+from socorro_processor.search.sqlite.roll_ups import RollUp, narrowest
 from socorro_processor.search.sqlite.schema import NO_SIGNATURE, OWN, Column
 from socorro_processor.search.sqlite.writing import hash_of
 
@@ -57,12 +58,32 @@ class Condition:
         return Condition(f"{self.sql} AND {sql}" if self.sql else sql, [*self.parameters, *parameters])
 
 
+class RolledUp(NamedTuple):
+    """A condition on those roll-ups that have its fields."""
+
+    condition: Condition
+    fields: frozenset[str]
+    is_of_one_signature: bool
+    roll_ups: Sequence[RollUp]
+
+    def narrowest(self, *fields: str) -> RollUp:
+        """Return the roll-up that has these fields, too, and the fewest rows."""
+        return narrowest(self.roll_ups, self.fields.union(fields), of_one_signature=self.is_of_one_signature)
+
+
 class Conditions:
     """Makes conditions for one open file."""
 
-    def __init__(self, connection: sqlite3.Connection, columns: Mapping[str, Column], lookup: FieldLookup) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        columns: Mapping[str, Column],
+        roll_ups: Sequence[RollUp],
+        lookup: FieldLookup,
+    ) -> None:
         self._connection = connection
         self._columns = columns
+        self._roll_ups = roll_ups
         self._lookup = lookup
         self._few: dict[tuple[Any, ...], str | None] = {}
         """The numbers of crashes by the query that found them, as JSON; None if they are not few."""
@@ -72,12 +93,17 @@ class Conditions:
         """Return the condition on ``crash``. Raises QueryError."""
         return self._all(filters, protected, in_roll_up=False)
 
-    def of_roll_up(self, filters: Sequence[Filter], *, protected: bool) -> Condition | None:
-        """Return the condition on ``daily``; None if it has not all the fields. Raises QueryError."""
-        named = [self._lookup.of_filter(each, protected=protected)[0] for each in filters]
-        if any(field.kind != "signature" and field.name not in DIMENSIONS for field in named):
+    def of_roll_ups(self, filters: Sequence[Filter], *, protected: bool) -> RolledUp | None:
+        """Return the condition on roll-ups; None if none has all the fields. Raises QueryError."""
+        named = [(each, self._lookup.of_filter(each, protected=protected)[0]) for each in filters]
+        if any(field.kind != "signature" and field.name not in DIMENSIONS for _, field in named):
             return None
-        return self._all(filters, protected, in_roll_up=True)
+        return RolledUp(
+            self._all(filters, protected, in_roll_up=True),
+            frozenset(field.name for _, field in named),
+            any(field.kind == "signature" and each.is_equality and len(each.values) == 1 for each, field in named),
+            self._roll_ups,
+        )
 
     def of_records(self, filters: Sequence[Filter]) -> Condition:
         """Return the condition on ``seen``: of the filters, those that name products."""

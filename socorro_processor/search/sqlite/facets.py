@@ -11,6 +11,7 @@ from socorro_processor.search.indexed_crash import BETWEEN, MILLISECONDS_OF_DAY,
 from socorro_processor.search.results import Facet, FacetValue
 from socorro_processor.search.searchable import SearchableField
 from socorro_processor.search.sqlite.conditions import Condition
+from socorro_processor.search.sqlite.roll_ups import RollUp
 from socorro_processor.search.sqlite.schema import OWN, Column
 from socorro_processor.search.sqlite.snapshot import (
     Snapshot,
@@ -127,14 +128,14 @@ def _count_sets(snapshot: Snapshot, stored: str, condition: Condition) -> _Sets:
 
 
 def day_counts(
-    snapshot: Snapshot, condition: Condition, field: SearchableField | None = None, *, in_roll_up: bool = False
+    snapshot: Snapshot, condition: Condition, field: SearchableField | None = None, roll_up: RollUp | None = None
 ) -> tuple[dict[int, int], dict[Any, dict[int, int]]]:
     """Return the crashes of each day; and those by the most frequent values of a field, each by day.
 
-    With ``in_roll_up`` the condition is one on ``daily``, which has the field.
+    With a ``roll_up``, which has the field, the condition is one on that.
     """
     day, crashes_of_day, source = (
-        ("day", "sum(crashes)", "daily") if in_roll_up else (f"date / {MILLISECONDS_OF_DAY}", "count(*)", "crash")
+        ("day", "sum(crashes)", roll_up.name) if roll_up else (f"date / {MILLISECONDS_OF_DAY}", "count(*)", "crash")
     )
     column = None if field is None else snapshot.column(field)
     is_signature = field is not None and field.kind == "signature"
@@ -142,7 +143,7 @@ def day_counts(
         sql = condition.select(f"{day}, {crashes_of_day}", "GROUP BY 1", source)
         return dict(snapshot.rows(sql, condition.parameters)), {}
     value, is_word = sql_of_stored(field, column), column is None or column.has_words
-    if in_roll_up and column is not None:
+    if roll_up and column is not None:
         value = f"nullif({column.name}, '')"
     # One pass: the values together have all crashes.
     sql = condition.select(f"{value}, {day}, {crashes_of_day}", "GROUP BY 1, 2", source)

@@ -12,6 +12,7 @@ from socorro_processor.errors import TransientStorageError
 from socorro_processor.machine.sqlite_guard import SHM, WAL, SQLiteFileLost, open_guarded, use_wal
 from socorro_processor.search.searchable import SearchableField
 from socorro_processor.search.sqlite.journal import Position
+from socorro_processor.search.sqlite.roll_ups import add_roll_ups, lacks_roll_ups, roll_ups_of
 from socorro_processor.search.sqlite.schema import VERSION, add_columns, columns_of, create, lacks_columns, version_of
 from socorro_processor.search.sqlite.writing import IndexWriter, position_of
 
@@ -82,7 +83,7 @@ class IndexFile:
     ) -> None:
         """Open a file that exists. ``timeout``: seconds to wait for another transaction.
 
-        With ``writing``, columns that the fields lack are added. A ``new`` file may be empty, and gets its tables.
+        With ``writing``, columns and roll-ups that it lacks are added. A ``new`` file may be empty, and gets its tables.
         """
         self.path = path
         if not path.exists():
@@ -93,6 +94,7 @@ class IndexFile:
             if writing:
                 self._bring_up_to_date()
             self.columns = columns_of(self.connection, fields)
+            self.roll_ups = roll_ups_of(self.connection)
         except BaseException:
             self._guard.leave()
             raise
@@ -179,9 +181,10 @@ class IndexFile:
                 create(connection)
             connection.execute("COMMIT")
             _check_version(version_of(connection))
-        if lacks_columns(connection, self._fields):
+        if lacks_columns(connection, self._fields) or lacks_roll_ups(connection):
             connection.execute("BEGIN IMMEDIATE")
             add_columns(connection, self._fields)
+            add_roll_ups(connection)
             connection.execute("COMMIT")
 
 

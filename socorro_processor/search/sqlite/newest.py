@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count, islice
 from typing import Any
 
 from socorro_processor.search.indexed_crash import BETWEEN, NAMES
@@ -82,11 +82,24 @@ def _facet(
     for stored, crashes in counter.items():
         for value in shown[stored]:
             counts[value] += crashes
-    most = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:size]
+    most = list(islice(_by_frequency(counts), size))
     installations: Mapping[Any, int | None] = {}
     if columns:
         installations = _installations([value for value, _ in most], shown, *columns)
     return Facet(name, tuple(FacetValue(value, crashes, installations.get(value)) for value, crashes in most), missing)
+
+
+def _by_frequency(counts: Counter[Any]) -> Iterator[tuple[Any, int]]:
+    """Yield the values with their crashes, the most frequent first, equally frequent ones in the order of their texts.
+
+    Of thousands that one crash each has, only texts are compared.
+    """
+    values: defaultdict[int, list[Any]] = defaultdict(list)
+    for value, crashes in counts.items():
+        values[crashes].append(value)
+    for crashes in sorted(values, reverse=True):
+        for value in sorted(values[crashes], key=str):
+            yield value, crashes
 
 
 def _installations(
@@ -103,19 +116,21 @@ def _installations(
     return {value: len(numbers - unknown) for value, numbers in found.items()}
 
 
-def _shown(snapshot: Snapshot, field: SearchableField, stored: Iterable[Any]) -> dict[Any, tuple[Any, ...]]:
+def _shown(snapshot: Snapshot, field: SearchableField, stored: Collection[Any]) -> dict[Any, tuple[Any, ...]]:
     """Return each stored value as people see it: the items of a list, or the value alone."""
-    texts = {each: each for each in stored}
+    texts: dict[Any, Any] = dict(zip(stored, stored, strict=True))
     if field.kind in ("text", "items", "leaves", "signature"):
         # A text may be a word of some crashes, and of others their own.
         table = "signature" if field.kind == "signature" else "word"
-        words = texts_of(snapshot, table, [each for each in texts if isinstance(each, int)])
-        texts = {each: words.get(each, "") if isinstance(each, int) else each for each in texts}
+        numbers = [each for each in texts if isinstance(each, int)]
+        texts |= dict.fromkeys(numbers, "") | texts_of(snapshot, table, numbers)
     if field.kind in ("items", "leaves"):
         return {
             each: tuple(item.replace(NAMES, "=") for item in text.strip(BETWEEN).split(BETWEEN))
             for each, text in texts.items()
         }
+    if field.kind in ("text", "signature"):
+        return dict(zip(texts, zip(texts.values(), strict=True), strict=True))
     return {each: (shown_value(field, text),) for each, text in texts.items()}
 
 

@@ -175,10 +175,13 @@ class SQLiteCrashIndex(CrashIndex):
         days = check_days(first_day, last_day)
         field = None if by is None else self._lookup.of_name(by, protected=protected)
         with self._reading() as snapshot:
-            roll_up = snapshot.conditions.of_roll_up(filters, protected=protected)
-            if roll_up is not None and (field is None or field.kind == "signature" or field.name in DIMENSIONS):
-                condition = roll_up.also("day >= ? AND day <= ?", day_number(first_day), day_number(last_day))
-                counts, splits = day_counts(snapshot, condition, field, in_roll_up=True)
+            rolled_up = snapshot.conditions.of_roll_ups(filters, protected=protected)
+            if rolled_up is not None and (field is None or field.kind == "signature" or field.name in DIMENSIONS):
+                roll_up = rolled_up.narrowest(*([field.name] if field else []))
+                condition = rolled_up.condition.also(
+                    "day >= ? AND day <= ?", day_number(first_day), day_number(last_day)
+                )
+                counts, splits = day_counts(snapshot, condition, field, roll_up)
             else:
                 within = (*filters, *filters_of_days((first_day, last_day)))
                 condition = snapshot.conditions.of_crashes(within, protected=protected)
@@ -353,7 +356,7 @@ class SQLiteCrashIndex(CrashIndex):
         return TopSignatures(
             snapshot,
             snapshot.conditions.of_crashes(filters, protected=protected),
-            snapshot.conditions.of_roll_up(filters, protected=protected),
+            snapshot.conditions.of_roll_ups(filters, protected=protected),
             snapshot.conditions.of_records(filters),
             self._most_kept,
         )
@@ -371,7 +374,8 @@ class SQLiteCrashIndex(CrashIndex):
             file = self._take()
             try:
                 with self._marking_damage(), file.reading(self._longest) as connection:
-                    yield Snapshot(connection, file.columns, Conditions(connection, file.columns, self._lookup), {})
+                    conditions = Conditions(connection, file.columns, file.roll_ups, self._lookup)
+                    yield Snapshot(connection, file.columns, conditions, {})
             except BaseException:
                 _close(file)
                 raise

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from socorro_processor.search.searchable import DATE, DIMENSIONS, Kind, SearchableField
+from socorro_processor.search.sqlite.roll_ups import add_roll_ups
 
 VERSION = 1
 """The version of the file (``user_version``). An index of another version is built anew."""
@@ -98,6 +99,7 @@ def create(connection: sqlite3.Connection) -> None:
     """Create the tables, within the caller's transaction."""
     for statement in _TABLES:
         connection.execute(statement)
+    add_roll_ups(connection)
     connection.execute("INSERT INTO meta VALUES ('salt', ?)", (secrets.token_bytes(16),))
     connection.execute("INSERT INTO meta VALUES ('swept', 0)")
     connection.execute(f"PRAGMA user_version = {VERSION}")

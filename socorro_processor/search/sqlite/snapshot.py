@@ -12,10 +12,8 @@ from socorro_processor.search.sqlite.conditions import Condition, Conditions, mo
 from socorro_processor.search.sqlite.schema import OWN, Column
 from socorro_processor.search.sqlite.writing import crash_id_text
 
-_BATCH = 1000
+_PARAMETERS = 1000
 """Parameters of a statement."""
-
-
 _BATCH = 2000
 """Rows that are read at once."""
 
@@ -93,8 +91,8 @@ def sql_of_own_text(column: Column) -> str:
 def texts_of(snapshot: Snapshot, table: str, numbers: list[int]) -> dict[int, str]:
     """Return the texts of words, or of signatures, by their numbers."""
     texts: dict[int, str] = {}
-    for first in range(0, len(numbers), _BATCH):
-        part = numbers[first : first + _BATCH]
+    for first in range(0, len(numbers), _PARAMETERS):
+        part = numbers[first : first + _PARAMETERS]
         condition = Condition(f"id IN ({', '.join('?' * len(part))})", part)
         texts.update((row[0], row[1]) for row in snapshot.rows(condition.select("id, text", source=table), part))
     return texts

@@ -1,4 +1,4 @@
-"""The signatures that crash most, from the roll-up or, if that has not all fields of the filters, from the crashes."""
+"""The signatures that crash most, from the roll-ups or, if none has all fields of the filters, from the crashes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from socorro_processor.search.base import MAXIMUM_SYSTEMS, TopOrder
 from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY
 from socorro_processor.search.results import ComparedSignature, Comparison, Standing, Top, TopSignature
 from socorro_processor.search.searchable import DIMENSIONS
-from socorro_processor.search.sqlite.conditions import Condition, day_number, day_range, moment_of
+from socorro_processor.search.sqlite.conditions import Condition, RolledUp, day_number, day_range, moment_of
+from socorro_processor.search.sqlite.roll_ups import INSTALLATIONS, RollUp, has_installations
 from socorro_processor.search.sqlite.schema import OWN
 from socorro_processor.search.sqlite.snapshot import Snapshot, texts_of
 
@@ -21,23 +22,25 @@ MOST_KEPT = 500_000
 """Rows that are kept, 16 MB; of more rows, those of the listed signatures are read again."""
 
 _Row = tuple[int, int, int | str, int]
-"""A signature, a day, a system as the roll-up has it, and their crashes."""
+"""A signature, a day, a system as roll-ups have it, and their crashes."""
+_LONG = 0.25
+"""A part of the time that the index has crashes of; installations in more than that are counted by their table."""
 
 
 class TopSignatures:
     """Counts in one snapshot."""
 
     def __init__(
-        self, snapshot: Snapshot, crashes: Condition, roll_up: Condition | None, records: Condition, most_kept: int
+        self, snapshot: Snapshot, crashes: Condition, rolled_up: RolledUp | None, records: Condition, most_kept: int
     ) -> None:
-        """``roll_up`` is None if the filters name fields that the roll-up does not have; ``records``: on ``seen``.
+        """``rolled_up`` is None if the filters name fields that no roll-up has; ``records``: on ``seen``.
 
-        ``most_kept``: rows of the roll-up in memory, as MOST_KEPT.
+        ``most_kept``: rows of a roll-up in memory, as MOST_KEPT.
         """
         self._snapshot = snapshot
         self._connection = snapshot.connection
         self._crashes = crashes
-        self._roll_up = roll_up
+        self._rolled_up = rolled_up
         self._records = records
         self._most_kept = most_kept
 
@@ -115,10 +118,11 @@ class TopSignatures:
 
     def choices(self, first_day: date, last_day: date, size: int) -> dict[str, tuple[str, ...]]:
         """Return the most frequent values of each dimension."""
-        source, condition, count = self._source(first_day, last_day)
+        roll_up = self._roll_up(*DIMENSIONS)
+        source, condition, count = self._source(roll_up, first_day, last_day)
         fields = ", ".join(f"{self._dimension(name)} AS {name}" for name in DIMENSIONS)
-        # The roll-up is in the order of the days: it need not be sorted.
-        day = "" if self._roll_up is None else "day, "
+        # A roll-up in the order of the days need not be sorted.
+        day = "day, " if roll_up is not None and roll_up.is_by_day else ""
         grouping = f"GROUP BY {day}{', '.join(map(str, range(1, 1 + len(DIMENSIONS))))}"
         combinations = condition.select(f"{fields}, {count} AS crashes", grouping, source)
         # The crashes are read once; they have few combinations of these values.
@@ -155,8 +159,9 @@ class TopSignatures:
     def _counts(self, first_day: date, last_day: date) -> Counter[int]:
         """Return the crashes of each signature."""
         counts: Counter[int] = Counter()
-        for part in self._parts(first_day, last_day):
-            source, condition, count = self._source(*part)
+        roll_up = self._roll_up("signature")
+        for part in self._parts(roll_up, first_day, last_day):
+            source, condition, count = self._source(roll_up, *part)
             sql = condition.select(f"signature, {count}", "GROUP BY 1", source)
             for signature, crashes in self._connection.execute(sql, condition.parameters):
                 counts[signature] += crashes
@@ -167,16 +172,21 @@ class TopSignatures:
     ) -> Iterator[Sequence[_Row]]:
         """Yield the crashes of all signatures, or of those listed, by day and system."""
         name = self._dimension("os_name")
-        # A part of the roll-up is one day: grouped by it, too, the rows are sorted by one value more.
-        grouping = "GROUP BY 1, 2, 3" if self._roll_up is None else "GROUP BY 1, 3"
-        for part in self._parts(first_day, last_day):
-            source, condition, count = self._source(*part, listed)
+        roll_up = self._roll_up("signature", "os_name")
+        # A part that is one day is grouped by it, too, only if its rows are in that order anyway.
+        grouping = "GROUP BY 1, 3" if roll_up is not None and roll_up.is_by_day else "GROUP BY 1, 2, 3"
+        for part in self._parts(roll_up, first_day, last_day):
+            source, condition, count = self._source(roll_up, *part, listed)
             sql = condition.select(f"signature, {self._day}, {name}, {count}", grouping, source)
             yield from self._snapshot.batches(sql, condition.parameters)
 
-    def _parts(self, first_day: date, last_day: date) -> Iterable[tuple[date, date]]:
-        """Return the days that are read at once. Of the roll-up each alone: many short lists are sorted sooner."""
-        if self._roll_up is None:
+    def _roll_up(self, *fields: str) -> RollUp | None:
+        """Return the roll-up to read, with these fields; None if it is to be the crashes."""
+        return None if self._rolled_up is None else self._rolled_up.narrowest(*fields)
+
+    def _parts(self, roll_up: RollUp | None, first_day: date, last_day: date) -> Iterable[tuple[date, date]]:
+        """Return the days that are read at once: each alone if that is their order, so that sorting takes less time."""
+        if roll_up is None or not roll_up.is_by_day:
             return [(first_day, last_day)]
         days = (first_day + timedelta(days=number) for number in range((last_day - first_day).days + 1))
         return ((each, each) for each in days)
@@ -199,16 +209,25 @@ class TopSignatures:
         return days, named
 
     def _installations(self, first_day: date, last_day: date) -> dict[int, int]:
-        """Return the known installations of all signatures; this reads all crashes of these days."""
-        condition = self._of_crashes(first_day, last_day)
-        sql = condition.select("signature, count(DISTINCT installation)", "GROUP BY 1")
+        """Return the known installations of all signatures; this reads all crashes of these days, or their table."""
+        if self._has_installations(first_day, last_day):
+            condition = self._of_installations(first_day, last_day)
+            # In the order of the table, they need not be sorted.
+            each = condition.select("signature", "GROUP BY signature, installation", INSTALLATIONS)
+            sql = f"SELECT signature, count(*) FROM ({each}) GROUP BY 1"  # nosec B608
+        else:
+            condition = self._of_crashes(first_day, last_day)
+            sql = condition.select("signature, count(DISTINCT installation)", "GROUP BY 1")
         return dict(self._connection.execute(sql, condition.parameters).fetchall())
 
     def _installations_of(self, first_day: date, last_day: date, listed: Sequence[int]) -> dict[int, int]:
-        """Return the known installations of each of these signatures; an index has all that this needs."""
+        """Return the known installations of each of these signatures; a table or an index has all that this needs."""
+        source = "crash"
         condition = self._of_crashes(first_day, last_day).also("signature = ? AND installation IS NOT NULL")
+        if self._has_installations(first_day, last_day):
+            source, condition = INSTALLATIONS, self._of_installations(first_day, last_day).also("signature = ?")
         # Sorting them takes less time than count(DISTINCT), which looks each of them up.
-        sql = f"SELECT count(*) FROM ({condition.select('1', 'GROUP BY installation')})"  # nosec B608
+        sql = f"SELECT count(*) FROM ({condition.select('1', 'GROUP BY installation', source)})"  # nosec B608
         return {
             number: self._connection.execute(sql, [*condition.parameters, number]).fetchone()[0] for number in listed
         }
@@ -220,27 +239,44 @@ class TopSignatures:
         rows = self._connection.execute(sql, condition.parameters)
         return {number: (first, last) for number, first, last in rows}
 
+    def _has_installations(self, first_day: date, last_day: date) -> bool:
+        """Return True if the table of installations has all fields of the filters, and is read sooner than crashes.
+
+        It has those of all days in one order, without any to sort.
+        """
+        if self._rolled_up is None or self._rolled_up.fields - {"signature"} or not has_installations(self._connection):
+            return False
+        ((first, last),) = self._connection.execute(
+            "SELECT (SELECT min(date) FROM crash), (SELECT max(date) FROM crash)"
+        )
+        asked = ((last_day - first_day).days + 1) * MILLISECONDS_OF_DAY
+        return first is not None and asked > _LONG * (last - first)
+
+    def _of_installations(self, first_day: date, last_day: date) -> Condition:
+        assert self._rolled_up is not None
+        return self._rolled_up.condition.also("day >= ? AND day <= ?", day_number(first_day), day_number(last_day))
+
     @property
     def _day(self) -> str:
-        return f"date / {MILLISECONDS_OF_DAY}" if self._roll_up is None else "day"
+        return f"date / {MILLISECONDS_OF_DAY}" if self._rolled_up is None else "day"
 
     def _dimension(self, name: str) -> str:
-        """Return the SQL of a dimension as the roll-up has it: the number of a word, a text, or the empty text."""
-        if self._roll_up is not None:
+        """Return the SQL of a dimension as roll-ups have it: the number of a word, a text, or the empty text."""
+        if self._rolled_up is not None:
             return name
         own = f"(SELECT {name} FROM own WHERE own.n = crash.n)"  # nosec B608
         return f"CASE WHEN {name} = {OWN} THEN {own} ELSE coalesce({name}, '') END"
 
     def _source(
-        self, first_day: date, last_day: date, listed: Sequence[int] | None = None
+        self, roll_up: RollUp | None, first_day: date, last_day: date, listed: Sequence[int] | None = None
     ) -> tuple[str, Condition, str]:
         """Return table, condition and count of crashes."""
-        if self._roll_up is None:
+        if roll_up is None or self._rolled_up is None:
             source, condition, count = "crash", self._of_crashes(first_day, last_day), "count(*)"
         else:
             days = day_number(first_day), day_number(last_day)
-            condition = self._roll_up.also("day >= ? AND day <= ?", *days)
-            source, count = "daily", "sum(crashes)"
+            condition = self._rolled_up.condition.also("day >= ? AND day <= ?", *days)
+            source, count = roll_up.name, "sum(crashes)"
         if listed is not None:
             condition = condition.also(f"signature IN ({', '.join('?' * len(listed))})", *listed)
         return source, condition, count
