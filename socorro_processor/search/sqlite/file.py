@@ -83,7 +83,7 @@ class IndexFile:
     ) -> None:
         """Open a file that exists. ``timeout``: seconds to wait for another transaction.
 
-        With ``writing``, columns and roll-ups that it lacks are added. A ``new`` file may be empty, and gets its tables.
+        With ``writing``, columns and roll-ups that it lacks are added. A ``new`` file may be empty and gets its tables.
         """
         self.path = path
         if not path.exists():

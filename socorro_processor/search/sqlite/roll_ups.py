@@ -76,7 +76,9 @@ def _narrow(roll_up: RollUp) -> Iterator[str]:
     name, key = roll_up.name, ", ".join(roll_up.key)
     new = ", ".join(f"NEW.{each}" for each in roll_up.key)
     of_row = " AND ".join(f"{each} = NEW.{each}" for each in roll_up.key)
-    columns = ", ".join(f"{each} NOT NULL" for each in roll_up.key)
+    # Of another type than the columns that they are compared with, they would not be looked up in the key.
+    types = dict.fromkeys(("day", "signature"), "INTEGER")
+    columns = ", ".join(f"{each} {types.get(each, '')} NOT NULL" for each in roll_up.key)
     yield f"CREATE TABLE {name} ({columns}, crashes INTEGER NOT NULL, PRIMARY KEY ({key})) WITHOUT ROWID"
     yield f"INSERT INTO {name} SELECT {key}, sum(crashes) FROM daily GROUP BY {key} ORDER BY {key}"  # nosec B608
     yield f"""CREATE TRIGGER {name}_added AFTER INSERT ON daily BEGIN

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import chain
+from typing import Any
 
 from socorro_processor.search.base import MAXIMUM_SYSTEMS, TopOrder
 from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY
@@ -51,10 +52,10 @@ class TopSignatures:
         now: Counter[int] = Counter()
         totals: Counter[int] = Counter()
         for batch in self._batches(first_day, last_day):
-            for signature, day, _, crashes in batch:
-                now[signature] += crashes
-                totals[day] += crashes
-            rows.add(batch)
+            signatures, days_of_rows, _, numbers = columns = tuple(zip(*batch, strict=True))
+            _add(now, signatures, numbers)
+            _add(totals, days_of_rows, numbers)
+            rows.add(columns)
         total, total_before = sum(now.values()), sum(before.values())
         ranks, ranks_before = _ranks(now), _ranks(before)
         installations = self._installations(first_day, last_day) if order == "installations" else None
@@ -118,12 +119,9 @@ class TopSignatures:
 
     def choices(self, first_day: date, last_day: date, size: int) -> dict[str, tuple[str, ...]]:
         """Return the most frequent values of each dimension."""
-        roll_up = self._roll_up(*DIMENSIONS)
-        source, condition, count = self._source(roll_up, first_day, last_day)
+        source, condition, count = self._source(self._roll_up(*DIMENSIONS), first_day, last_day)
         fields = ", ".join(f"{self._dimension(name)} AS {name}" for name in DIMENSIONS)
-        # A roll-up in the order of the days need not be sorted.
-        day = "day, " if roll_up is not None and roll_up.is_by_day else ""
-        grouping = f"GROUP BY {day}{', '.join(map(str, range(1, 1 + len(DIMENSIONS))))}"
+        grouping = f"GROUP BY {', '.join(map(str, range(1, 1 + len(DIMENSIONS))))}"
         combinations = condition.select(f"{fields}, {count} AS crashes", grouping, source)
         # The crashes are read once; they have few combinations of these values.
         each = " UNION ALL ".join(
@@ -163,8 +161,8 @@ class TopSignatures:
         for part in self._parts(roll_up, first_day, last_day):
             source, condition, count = self._source(roll_up, *part)
             sql = condition.select(f"signature, {count}", "GROUP BY 1", source)
-            for signature, crashes in self._connection.execute(sql, condition.parameters):
-                counts[signature] += crashes
+            for batch in self._snapshot.batches(sql, condition.parameters):
+                _add(counts, *zip(*batch, strict=True))
         return counts
 
     def _batches(
@@ -198,8 +196,9 @@ class TopSignatures:
         days: dict[int, Counter[int]] = defaultdict(Counter)
         systems: dict[int, Counter[int | str]] = defaultdict(Counter)
         for signature, number, system, crashes in rows:
-            days[signature][number] += crashes
-            systems[signature][system] += crashes
+            of_days, of_systems = days[signature], systems[signature]
+            of_days[number] = of_days.get(number, 0) + crashes
+            of_systems[system] = of_systems.get(system, 0) + crashes
         words = sorted({system for each in systems.values() for system in each if isinstance(system, int)})
         texts = texts_of(self._snapshot, "word", words)
         named: dict[int, Counter[str | None]] = defaultdict(Counter)
@@ -222,12 +221,13 @@ class TopSignatures:
 
     def _installations_of(self, first_day: date, last_day: date, listed: Sequence[int]) -> dict[int, int]:
         """Return the known installations of each of these signatures; a table or an index has all that this needs."""
-        source = "crash"
-        condition = self._of_crashes(first_day, last_day).also("signature = ? AND installation IS NOT NULL")
         if self._has_installations(first_day, last_day):
-            source, condition = INSTALLATIONS, self._of_installations(first_day, last_day).also("signature = ?")
-        # Sorting them takes less time than count(DISTINCT), which looks each of them up.
-        sql = f"SELECT count(*) FROM ({condition.select('1', 'GROUP BY installation', source)})"  # nosec B608
+            condition = self._of_installations(first_day, last_day).also("signature = ?")
+            sql = condition.select("count(DISTINCT installation)", source=INSTALLATIONS)
+        else:
+            condition = self._of_crashes(first_day, last_day).also("signature = ? AND installation IS NOT NULL")
+            # Sorting them takes less time than count(DISTINCT), which looks each of them up if they are in no order.
+            sql = f"SELECT count(*) FROM ({condition.select('1', 'GROUP BY installation')})"  # nosec B608
         return {
             number: self._connection.execute(sql, [*condition.parameters, number]).fetchone()[0] for number in listed
         }
@@ -254,7 +254,13 @@ class TopSignatures:
 
     def _of_installations(self, first_day: date, last_day: date) -> Condition:
         assert self._rolled_up is not None
-        return self._rolled_up.condition.also("day >= ? AND day <= ?", day_number(first_day), day_number(last_day))
+        ends = "SELECT (SELECT min(day) FROM daily), (SELECT max(day) FROM daily)"
+        ((first, last),) = self._connection.execute(ends)
+        days = day_number(first_day), day_number(last_day)
+        if first is not None and days[0] <= first and last <= days[1]:
+            # Of all days, they are counted in half the time.
+            return self._rolled_up.condition
+        return self._rolled_up.condition.also("day >= ? AND day <= ?", *days)
 
     @property
     def _day(self) -> str:
@@ -275,7 +281,12 @@ class TopSignatures:
             source, condition, count = "crash", self._of_crashes(first_day, last_day), "count(*)"
         else:
             days = day_number(first_day), day_number(last_day)
-            condition = self._rolled_up.condition.also("day >= ? AND day <= ?", *days)
+            # The rows of one day are in the order of the other columns, and SQLite knows that only of an equality.
+            condition = (
+                self._rolled_up.condition.also("day = ?", days[0])
+                if days[0] == days[1]
+                else self._rolled_up.condition.also("day >= ? AND day <= ?", *days)
+            )
             source, count = roll_up.name, "sum(crashes)"
         if listed is not None:
             condition = condition.also(f"signature IN ({', '.join('?' * len(listed))})", *listed)
@@ -291,28 +302,31 @@ class _KeptRows:
     def __init__(self, most: int) -> None:
         self._most = most
         self.has_all = True
-        self._numbers = array("q")
+        self._columns = tuple(array("q") for _ in range(4))
         self._systems: dict[int | str, int] = {}
 
-    def add(self, rows: Sequence[_Row]) -> None:
-        if len(self._numbers) + 4 * len(rows) > 4 * self._most:
+    def add(self, columns: Sequence[Sequence[Any]]) -> None:
+        signatures, days, systems, crashes = columns
+        if len(self._columns[0]) + len(signatures) > self._most:
             self.has_all = False
-            self._numbers = array("q")
+            self._columns = tuple(array("q") for _ in range(4))
         if self.has_all:
-            systems = self._systems
-            self._numbers.extend(
-                chain.from_iterable(
-                    (signature, day, systems.setdefault(system, len(systems)), crashes)
-                    for signature, day, system, crashes in rows
-                )
-            )
+            known = self._systems
+            numbers = [known.setdefault(each, len(known)) for each in systems]
+            for kept, values in zip(self._columns, (signatures, days, numbers, crashes), strict=True):
+                kept.extend(values)
 
     def of(self, listed: Iterable[int]) -> Iterator[_Row]:
         wanted, systems = set(listed), list(self._systems)
-        numbers = iter(self._numbers)
-        for signature, day, system, crashes in zip(numbers, numbers, numbers, numbers, strict=True):
+        for signature, day, system, crashes in zip(*self._columns, strict=True):
             if signature in wanted:
                 yield signature, day, systems[system], crashes
+
+
+def _add(counts: Counter[int], keys: Iterable[int], numbers: Iterable[int]) -> None:
+    of_key = counts.get
+    for key, number in zip(keys, numbers, strict=True):
+        counts[key] = of_key(key, 0) + number
 
 
 def _ranks(counts: dict[int, int]) -> dict[int, int]:

@@ -29,6 +29,7 @@ from socorro_processor.web.pages.viewer import Viewer
 from socorro_processor.web.signature.signature_badges import START_SECONDS
 from socorro_processor.web.signature.signature_history import came_back, records_of
 from socorro_processor.web.signature.signature_view import (
+    ADDRESS,
     COMMENT_FIELDS,
     CRASH_FIELDS,
     FACETS,
@@ -40,7 +41,7 @@ from socorro_processor.web.signature.signature_view import (
 )
 
 PATH = "/signature"
-COUNTED = 20_000
+COUNTED = 10_000
 MOST_CRASHES = 25
 MOST_COMMENTS = 20
 
@@ -113,10 +114,9 @@ def _find(
     shown = (this, *others, *within)
     all_records = index.records(signature)
     records = records_of(all_records, address.values("product"))
-    newest = index.newest(
-        shown, fields=(*FACETS, MODULES, STACKS), conditions=_AT_START, size=_SIZE, limit=counted, protected=protected
-    )
-    newest, sent = _without_addresses_of_signals(index, shown, newest, protected)
+    fields = (*(each for each in FACETS if each != ADDRESS), MODULES, STACKS)
+    newest = index.newest(shown, fields=fields, conditions=_AT_START, size=_SIZE, limit=counted, protected=protected)
+    newest, sent = _with_addresses(index, shown, newest, protected)
     # Choices are the values that the signature has without the filters.
     of_any = index.newest((this, *within), fields=DIMENSIONS, size=_SIZE, limit=counted) if others else newest
     comments: Sequence[FoundCrash] = ()
@@ -144,26 +144,23 @@ def _find(
     )
 
 
-def _without_addresses_of_signals(
+def _with_addresses(
     index: CrashIndex, shown: Sequence[Filter], newest: NewestCrashes, protected: bool
 ) -> tuple[NewestCrashes, dict[str, int]]:
-    """Leave crashes without an address out of those that are counted by address, because a process sent the signal.
+    """Count the crashes by address, too, but for those that have none, because a process sent the signal.
 
     Returns these signals, with their crashes, too.
     """
     (reasons,) = (facet.values for facet in newest.facets if facet.field == "reason")
     sent = {each.value: each.crashes for each in reasons if is_sent_signal(each.value)}
     sent = dict(islice(sent.items(), MAXIMUM_VALUES))
-    if not sent:
-        return newest, sent
-    others = Facet("address", (), 0)
+    addresses = Facet(ADDRESS, (), 0)
     if left := newest.crashes - sum(sent.values()):
-        with_address = (*shown, Filter("reason", "is", tuple(sent), negated=True))
+        with_address = (*shown, Filter("reason", "is", tuple(sent), negated=True)) if sent else shown
         # The newest of all, less those of the signals, are as many newest ones of the others.
-        found = index.newest(with_address, fields=("address",), size=_SIZE, limit=left, protected=protected)
-        (others,) = found.facets
-    facets = tuple(others if each.field == "address" else each for each in newest.facets)
-    return replace(newest, facets=facets), sent
+        found = index.newest(with_address, fields=(ADDRESS,), size=_SIZE, limit=left, protected=protected)
+        (addresses,) = found.facets
+    return replace(newest, facets=(*newest.facets, addresses)), sent
 
 
 def _products(filters: Sequence[Filter]) -> list[Filter]:

@@ -30,12 +30,13 @@ from socorro_processor.web.pages.version_order import is_unknown, version_key
 from socorro_processor.web.signature.signature_badges import Badge, SignatureFacts, badges
 from socorro_processor.web.signature.signature_history import Return
 
+ADDRESS = "address"
 FACETS: Mapping[str, str] = {
     "version": "Versions",
     "os_name": "Systems",
     "os_pretty_version": "Versions of systems",
     "reason": "Reasons",
-    "address": "Addresses",
+    ADDRESS: "Addresses",
     "process_type": "Process types",
     "cpu_arch": "CPUs",
     "product": "Products",
@@ -172,7 +173,7 @@ def signature_view(found: FoundSignature, today: date) -> SignatureView:
     search = found.address.to("/search")
     stacks = [_stack(value.value, value.crashes, newest, search) for value in facets[STACKS].values[:_MOST_STACKS]]
     tables = [
-        _table(title, facets[field], newest, search, found.sent_signals if field == "address" else {})
+        _table(title, facets[field], newest, search, found.sent_signals if field == ADDRESS else {})
         for field, title in FACETS.items()
     ]
     return SignatureView(
