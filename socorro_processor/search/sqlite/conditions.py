@@ -207,13 +207,22 @@ class Conditions:
         if dates is None:
             return Condition(f"({short} AND {name} <> '')", parameters)
         own = Condition(test.format(f"own.{name}"), parameters)
-        if dates.sql:
-            # Numbers grow nearly as dates do: a search of some days does not read the texts of all others.
-            range_ = dates.select("min(n), max(n)", source="crash INDEXED BY crash_date")
-            own = own.also("own.n BETWEEN ? AND ?", *self._connection.execute(range_, dates.parameters).fetchone())
+        if dates.sql and not self._are_all(dates):
+            # Numbers grow nearly as dates do: a search of some days does not read the texts of all others. SQLite looks
+            # for these two only where a crash has a text of its own.
+            first, last = (dates.select(f"{end}(n)", source="crash INDEXED BY crash_date") for end in ("min", "max"))
+            own = own.also(f"own.n BETWEEN ({first}) AND ({last})", *dates.parameters, *dates.parameters)
         inner = own.select("own.n", source="own")
         whole = Condition(f"({short} OR ({name} = {OWN} AND n IN ({inner})))", [*parameters, *own.parameters])
         return self._listed(whole, dates) if column.is_own else whole
+
+    def _are_all(self, dates: Condition) -> bool:
+        """Return True if all crashes have these dates."""
+        for end in ("min", "max"):
+            sql = f"SELECT {dates.sql} FROM (SELECT {end}(date) AS date FROM crash)"  # nosec B608
+            if self._connection.execute(sql, dates.parameters).fetchone() != (1,):
+                return False
+        return True
 
     def _listed(self, whole: Condition, dates: Condition) -> Condition:
         """Return the condition as a list of crashes if they are few: then all texts are read once for all calls."""

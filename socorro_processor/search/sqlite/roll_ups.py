@@ -107,7 +107,7 @@ def _installations() -> Iterator[str]:
     yield f"""CREATE TRIGGER {INSTALLATIONS}_replaced BEFORE INSERT ON crash
         WHEN EXISTS (SELECT 1 FROM crash WHERE crash_id = NEW.crash_id) BEGIN
             {_remove("(SELECT {} FROM crash WHERE crash_id = NEW.crash_id)")}
-    END"""
+    END"""  # nosec B608
     # An upsert would obey the conflict clause of the statement that the trigger belongs to.
     values = f"NEW.signature, NEW.installation, NEW.date / {MILLISECONDS_OF_DAY}"
     yield f"""CREATE TRIGGER {INSTALLATIONS}_added AFTER INSERT ON crash WHEN NEW.installation IS NOT NULL BEGIN
