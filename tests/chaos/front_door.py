@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import math
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from typing import Self
 from tests.chaos.dying_server import FILE
 from tests.chaos.processors import RESTART_DELAY, STOPPED_WITHIN
 from tests.chaos.promises import Span
+from tests.ports import free_port
 from tests.shared import REPOSITORY
 from tests.system.serving import eventually
 
@@ -40,8 +40,7 @@ class FrontDoor:
         self._fatal = ""
         self.closed: list[Span] = []
         """When no server answered, in seconds of ``time.time``."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._told_to_stop = math.inf
         self._stopping = threading.Event()
         self._lock = threading.Lock()

@@ -15,6 +15,7 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.errors import PartlyAwayError, PermanentStorageError, TransientStorageError
 from tests.integration.elasticsearch_indexes import URLS, own_indexes
 from tests.integration.elasticsearch_relay import Answer
+from tests.ports import free_port
 
 TIMEOUT = "resource.elasticsearch.elasticsearch_timeout"
 RETRIES = "resource.elasticsearch.maximum_retries"
@@ -39,11 +40,6 @@ def crash():
 
 def save(store, crash_id, **processed):
     store.save_raw_and_processed({"Annotation": "x"}, {}, {"uuid": crash_id, **processed}, crash_id)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def failing(kind, reason=SECRET, status=400, cause=None):

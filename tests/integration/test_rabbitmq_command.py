@@ -16,9 +16,9 @@ from socorro_processor.crash_id import new_crash_id
 from socorro_processor.crashqueue.rabbitmq.crashqueue import RabbitMQCrashQueue
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from tests.integration.rabbitmq_broker import Broker, Processor
+from tests.ports import free_port
 from tests.system.daemon import eventually, variables
 from tests.system.embedded import EmbeddedInstallation, embedded_installation
-from tests.system.test_operation import free_port
 
 LARGE, SLOW = new_crash_id(), new_crash_id()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.multipart import CONTENT_TYPE, body_of
+from tests.ports import free_port
 from tests.system.daemon import DEADLINE, SOCORRO, variables
 
 
@@ -30,7 +31,7 @@ class Serving:
             **variables({"collector.reserve": "1M"}),
             **variables({name.replace("__", "."): value for name, value in options.items()}),
         }
-        self.port = 0
+        self.port = free_port()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._log = directory / "log"
         self._output = directory / "output"

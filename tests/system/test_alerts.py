@@ -22,12 +22,13 @@ from socorro_processor.crashstorage.filesystem import FileSystemCrashStorage
 from socorro_processor.monitoring.metric_names import ALL_METRICS
 from socorro_processor.monitoring.prometheus import prometheus_name
 from socorro_processor.stackwalk.result import OUTCOMES
+from tests.ports import free_port
 from tests.shared import REPOSITORY, stackwalker
 from tests.system.daemon import Daemon, Installation, eventually, variables
 from tests.system.embedded import EmbeddedInstallation, embedded_installation
 from tests.system.production import CONFIGURATION
 from tests.system.prometheus import Prometheus, program, running_prometheus
-from tests.system.test_operation import free_port, get
+from tests.system.test_operation import get
 from tests.unit.monitoring.test_metric_names import OF_JOBS
 
 RULES = REPOSITORY / "config" / "prometheus" / "alerts.yaml"

@@ -18,6 +18,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.multipart import CONTENT_TYPE, body_of
+from tests.ports import free_port
 from tests.shared import REPOSITORY, require
 from tests.system.daemon import DEADLINE
 from tests.system.serving import Serving, eventually
@@ -36,8 +37,7 @@ class Nginx:
         assert NGINX
         self._authority = Authority(directory)
         certificate, key = self._authority.sign(NAME)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         (directory / "users").write_text("grace:{PLAIN}" + PASSWORD + "\n")
         configuration = directory / "nginx.conf"
         configuration.write_text(

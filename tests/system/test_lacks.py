@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import urllib.error
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.shared import SAMPLES, require, stackwalker
 from tests.system.daemon import EMPTY_QUEUE, eventually
 
@@ -35,9 +35,7 @@ def tmpfs(tmp_path: Path) -> Iterator[Path]:
 def test_while_the_stackwalker_is_missing_nothing_is_saved_and_the_processor_is_not_ready(installation, tmp_path):
     walker = tmp_path / "walker"
     installation.walker(command_pathname=str(walker))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     crash_id = installation.submit(DUMP)
     daemon = installation.start(f"--health.port={port}")
     daemon.wait_for_log("will be tried again, this attempt does not count")

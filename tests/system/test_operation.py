@@ -15,19 +15,13 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.ports import free_port
 from tests.shared import SAMPLES, stackwalker
 from tests.system.daemon import Installation, eventually
 from tests.system.embedded import embedded_installation
 from tests.tcp_proxy import TCPProxy
 
 SAMPLE = SAMPLES / "segfault"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def get(port: int, path: str) -> tuple[int, str]:

@@ -20,10 +20,11 @@ from socorro_processor.crashstorage.poly import PolyCrashStorage
 from socorro_processor.crashstorage.postgresql.crashstorage import PostgreSQLCrashStorage
 from tests.faults.proxy import Proxy
 from tests.integration.postgresql_database import Database, new_database
+from tests.ports import free_port
 from tests.services import end, own_servers, start
 from tests.system.daemon import Daemon, eventually
 from tests.system.embedded import EmbeddedInstallation, embedded_installation
-from tests.system.test_operation import free_port, get
+from tests.system.test_operation import get
 
 UNKNOWN = 300
 JUNK = 3_000

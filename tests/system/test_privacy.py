@@ -1,7 +1,6 @@
 """Logs, metrics, health and messages disclose no personal data of strangers, and no secret."""
 
 import json
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 
 from socorro_processor.crash_id import new_crash_id
 from tests.integration.s3_bucket import put_object
+from tests.ports import free_port
 from tests.shared import SAMPLES
 from tests.statsd_server import StatsdServer
 from tests.system.production import Production
@@ -50,9 +50,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
 
 def _seen(installation: Production, directory: Path, statsd: StatsdServer) -> SimpleNamespace:
     (directory / "annotations.json").write_text(json.dumps(ANNOTATIONS))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     daemon = installation.start("--logging.level=DEBUG", f"--health.port={port}")
     dump = SAMPLES / "segfault" / "upload_file_minidump.dmp"
     saved = installation.submit(dump, "--raw-crash", directory / "annotations.json")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.system.daemon import Daemon, Installation, eventually
 from tests.system.embedded import EmbeddedInstallation, embedded_installation
-from tests.system.test_operation import free_port, get
+from tests.system.test_operation import get
 
 MAXIMUM_CRASH_TIME = 5.0
 A_LITTLE = 10.0

@@ -12,6 +12,7 @@ import pytest
 from socorro_processor.configuration import DotDict
 from socorro_processor.monitoring import health
 from socorro_processor.monitoring.health import Health, HealthServer
+from tests.ports import free_port
 
 
 def config(port):
@@ -19,10 +20,8 @@ def config(port):
 
 
 @pytest.fixture
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def port():
+    return free_port()
 
 
 @pytest.fixture
@@ -36,8 +35,8 @@ def state(clock):
 
 
 @pytest.fixture
-def get(state, free_port):
-    server = HealthServer(config(free_port), state)
+def get(state, port):
+    server = HealthServer(config(port), state)
 
     def get(path):
         try:
@@ -89,11 +88,11 @@ def test_another_path_is_not_found(get):
     assert get("/etc/passwd")[0] == 404
 
 
-def test_clients_that_say_nothing_keep_no_probe_from_its_answer(get, free_port):
+def test_clients_that_say_nothing_keep_no_probe_from_its_answer(get, port):
     with contextlib.ExitStack() as closing:
         silent = []
         for _ in range(5 * health.MAXIMUM_CONNECTIONS):
-            silent.append(closing.enter_context(socket.create_connection(("127.0.0.1", free_port), timeout=5)))
+            silent.append(closing.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5)))
             silent[-1].sendall(b"GET /health")
         assert get("/healthz")[0] == 200
         assert silent[0].recv(1) == b""
@@ -101,8 +100,8 @@ def test_clients_that_say_nothing_keep_no_probe_from_its_answer(get, free_port):
 
 
 @pytest.mark.parametrize("request_line", [b"GET /" + b"x" * 100_000, b"\0" * 1000, b"POST /healthz HTTP/1.1", b"GET"])
-def test_anything_but_a_get_request_is_refused(get, free_port, request_line, capfd):
-    with socket.create_connection(("127.0.0.1", free_port), timeout=5) as client:
+def test_anything_but_a_get_request_is_refused(get, port, request_line, capfd):
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
         client.sendall(request_line + b"\r\n\r\n")
         answer = b""
         with contextlib.suppress(ConnectionResetError):
@@ -113,10 +112,10 @@ def test_anything_but_a_get_request_is_refused(get, free_port, request_line, cap
     assert capfd.readouterr().err == ""
 
 
-def test_a_port_that_is_taken_is_a_warning(state, free_port, caplog):
-    first = HealthServer(config(free_port), state)
+def test_a_port_that_is_taken_is_a_warning(state, port, caplog):
+    first = HealthServer(config(port), state)
     with caplog.at_level(logging.WARNING):
-        second = HealthServer(config(free_port), state)
+        second = HealthServer(config(port), state)
     assert second.port == 0
     assert "no health server" in caplog.text
     first.close()
