@@ -17,15 +17,16 @@ _AGENTS: Mapping[str, str] = {
 
 
 def client_of(
-    annotations: Collection[str], query: Collection[str], *, user_agent: str, report_id: str, has_extra: bool
+    annotations: Collection[str], *, user_agent: str, report_id: str, has_extra: bool, has_sentry_key: bool
 ) -> str:
     """Return one of CLIENTS; empty if nothing tells.
 
-    ``annotations`` and ``query`` are names; ``has_extra``: annotations came as JSON. What is built on Crashpad or
-    Breakpad comes before these; the name of the dump's file comes last, because Breakpad and Firefox give it an id too.
+    ``annotations`` are names; ``has_extra``: annotations came as JSON; ``has_sentry_key``: a key came as clients of
+    Sentry send it. What is built on Crashpad or Breakpad comes before these; the name of the dump's file comes last,
+    because Breakpad and Firefox give it an id too.
     """
     agent = user_agent.lower()
-    if "sentry_key" in query or "sentry[release]" in annotations:
+    if has_sentry_key or "sentry[release]" in annotations:
         return "sentry"
     if "_productName" in annotations or ("process_type" in annotations and "platform" in annotations):
         return "electron"

@@ -56,6 +56,8 @@ class SubmissionRequest:
     user_agent: str = ""
     content_length: int | None = None
     """The bytes that the client announces; None if it sends chunks, which have an end of their own."""
+    has_sentry_key: bool = False
+    """True if the client sent a key as those of Sentry do."""
 
 
 class SubmissionReader:
@@ -100,10 +102,10 @@ class SubmissionReader:
         report_id = next((id_ for file in body.stored.files if (id_ := _report_id(file.name, file.sent_as))), "")
         client = client_of(
             annotations.keys(),
-            [name for name, _ in request.query],
             user_agent=request.user_agent,
             report_id=report_id,
             has_extra=body.has_extra,
+            has_sentry_key=request.has_sentry_key,
         )
         client_uuid = self._client_uuid(annotations)
         notes = [*body.notes, *body.stored.notes, *self._notes]

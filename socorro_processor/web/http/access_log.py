@@ -14,11 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from socorro_processor.monitoring.log import stack_of
 from socorro_processor.monitoring.metrics import METRICS
 from socorro_processor.web.http.error_answer import error_page
-from socorro_processor.web.http.open_paths import PROBE_PATHS
+from socorro_processor.web.http.open_paths import PROBE_PATHS, takes_crashes
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_PATH = 200
+_SUBMIT = "submit"
 _OTHER = "other"
 """The label of the pages that are not known."""
 CLOSED = "closed"
@@ -26,7 +27,8 @@ CLOSED = "closed"
 
 
 class AccessLog:
-    """Logs and counts what ``app`` answers. The label ``page`` is the first part of the path, if it is a known one."""
+    """Logs and counts what ``app`` answers. The label ``page`` is the first part of the path, if it is a known one;
+    all paths to which crashes are posted have ``submit``."""
 
     def __init__(self, app: ASGIApp, pages: Collection[str]) -> None:
         self._app = app
@@ -54,14 +56,17 @@ class AccessLog:
                 await error_page(500)(scope, receive, send_and_note)
         finally:
             seconds = time.perf_counter() - started
-            first = scope["path"].strip("/").partition("/")[0]
-            page = first if first in self._pages else _OTHER
+            page = self._page_of(scope["path"])
             METRICS.increment("web.requests", page=page, status=str(status))
             METRICS.duration("web.request", seconds, page=page)
             if scope["path"] not in PROBE_PATHS:
                 client = scope["client"][0] if scope.get("client") else ""
                 fields = {"status": status, "seconds": round(seconds, 3), "client": client}
                 logger.info("%s %s", scope["method"], _path(scope), extra={"fields": fields})
+
+    def _page_of(self, path: str) -> str:
+        first = _SUBMIT if takes_crashes(path) else path.strip("/").partition("/")[0]
+        return first if first in self._pages else _OTHER
 
 
 def _path(scope: Scope) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from socorro_processor.web.http.open_paths import SUBMIT_PATHS
+from socorro_processor.web.http.open_paths import takes_crashes
 
 _POLICY = "; ".join(
     (
@@ -48,4 +48,4 @@ class SecurityHeaders:
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, send if scope["path"] in SUBMIT_PATHS else send_with_headers)
+        await self._app(scope, receive, send if takes_crashes(scope["path"]) else send_with_headers)

@@ -28,6 +28,7 @@ from socorro_processor.configuration import DotDict
 from socorro_processor.web.http.bounded_protocol import CUT
 from socorro_processor.web.http.gap_timer import GapTimer
 from socorro_processor.web.http.request_body import BLOCK, DRAINED
+from socorro_processor.web.submit.client_key import KEYS, has_sentry_key, key_of
 from socorro_processor.web.submit.upload import Upload
 
 P = ParamSpec("P")
@@ -39,8 +40,6 @@ _BUDGET = 32 << 20
 _THREADS = 32
 """Threads that write: each waits for the disk, and for the store, which may know a report already."""
 _DRAINING_TIME = 30.0  # seconds
-_KEY = "key"
-"""The parameter of the address with a key."""
 _LONGEST_CLIENT = 200  # characters
 _RETRY_AFTER = 60  # seconds
 
@@ -72,15 +71,16 @@ class Submit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         agent = headers.get("user-agent", "")
-        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         request = SubmissionRequest(
             content_type=headers.get("content-type", ""),
             content_encoding=headers.get("content-encoding", ""),
-            query=[(name, value) for name, value in pairs if name != _KEY],
+            query=[(name, value) for name, value in query if name not in KEYS],
             user_agent=agent,
             content_length=_length(headers),
+            has_sentry_key=has_sentry_key(headers, query),
         )
-        upload = Upload(self._collector, self._limits, request, _key(headers, dict(pairs)))
+        upload = Upload(self._collector, self._limits, request, key_of(headers, query))
         client = f"{scope['client'][0]} {agent}"[:_LONGEST_CLIENT]
         try:
             answer = await self._read(upload, receive)
@@ -198,9 +198,3 @@ def _length(headers: Headers) -> int | None:
         return None
     text = headers.get("content-length", "")
     return int(text) if text.isdecimal() else None
-
-
-def _key(headers: Headers, query: dict[str, str]) -> str:
-    """Return the key that the client sent: as a bearer token, or in the address, where its owner can put it."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else query.get(_KEY, "")

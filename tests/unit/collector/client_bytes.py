@@ -250,13 +250,36 @@ def sentry() -> Upload:
         )
     )
     return Upload(
-        SubmissionRequest(f"multipart/form-data; boundary={boundary}", "gzip", (("sentry_key", "abc"),)),
+        SubmissionRequest(f"multipart/form-data; boundary={boundary}", "gzip", has_sentry_key=True),
         gzip.compress(body),
         {"sentry[release]": "painter@1.2.3+78", "sentry[environment]": "beta"},
         {"__sentry-event": event, "upload_file_minidump": DUMP},
         "sentry",
         REPORT_ID,
     )
+
+
+SENTRY_KEY = "9f2c41d7a0b84e6d8c3b5f1e7a6d0c2b"
+
+
+def _sentry_request() -> bytes:
+    """Return the request of the handler that ``sentry-native`` starts: libcurl, which sends chunks."""
+    body = sentry().body
+    head = (
+        f"POST /api/4505/minidump/?sentry_client=sentry.native%2F0.7.0&sentry_key={SENTRY_KEY} HTTP/1.1\r\n"
+        "Host: crashes.example.com\r\n"
+        "User-Agent: sentry.native/0.7.0\r\n"
+        "Accept: */*\r\n"
+        "Transfer-Encoding: chunked\r\n"
+        "Content-Encoding: gzip\r\n"
+        f"Content-Type: {sentry().request.content_type}\r\n\r\n"
+    )
+    first, rest = body[:100], body[100:]
+    return head.encode() + b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(first), first, len(rest), rest)
+
+
+SENTRY_REQUEST = _sentry_request()
+"""With its head, because the key is there."""
 
 
 def curl() -> Upload:

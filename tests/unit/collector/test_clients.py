@@ -100,7 +100,7 @@ def test_the_file_name_of_breakpad_on_windows_is_kept_without_its_directories() 
     ("known", "client"),
     [
         ({}, ""),
-        ({"query": ["sentry_key"], "user_agent": "sentry.native/0.7", "report_id": REPORT_ID}, "sentry"),
+        ({"has_sentry_key": True, "user_agent": "sentry.native/0.7", "report_id": REPORT_ID}, "sentry"),
         ({"annotations": ["_productName"], "user_agent": "Crashpad/0.8.0 Linux/6.1 (x86_64)"}, "electron"),
         ({"annotations": ["process_type"]}, ""),
         ({"has_extra": True, "report_id": REPORT_ID}, "firefox"),
@@ -114,6 +114,12 @@ def test_the_file_name_of_breakpad_on_windows_is_kept_without_its_directories() 
     ],
 )
 def test_a_client_is_known_by_what_only_it_sends(known: dict[str, Any], client: str) -> None:
-    nothing: dict[str, Any] = {"annotations": (), "query": (), "user_agent": "", "report_id": "", "has_extra": False}
+    nothing: dict[str, Any] = {
+        "annotations": (),
+        "user_agent": "",
+        "report_id": "",
+        "has_extra": False,
+        "has_sentry_key": False,
+    }
     assert client_of(**nothing | known) == client
     assert not client or client in CLIENTS

@@ -22,6 +22,12 @@ from tests.viewers import OPEN
 
 LOOPBACK = ["127.0.0.1:8000", "127.0.0.1", "localhost:8000", "LocalHost", "[::1]:8000", "127.0.0.5:1"]
 OTHERS = ["example.com", "example.com:8000", "10.0.0.1:8000", "localhost.example.com", "127.0.0.1@x", ""]
+POSTED_TO = (*SUBMIT_PATHS, "/api/1/minidump", "/api/1/minidump/", f"/api/{'9' * 20}/minidump/")
+LIKE_MINIDUMP = (
+    *("/api/minidump", "/api//minidump", "/api/one/minidump", "/api/-1/minidump", "/api/1/minidump/x"),
+    *("/api/1/minidump//", "/api/1/envelope/", "/api/1%0A/minidump", "/api/1/minidump%0A", "/API/1/minidump"),
+    *("/api/\u0661/minidump", f"/api/{'9' * 21}/minidump/", "/x/api/1/minidump", "//api/1/minidump"),
+)
 ORIGIN = {"Origin": "http://127.0.0.1:8000"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -94,9 +100,9 @@ def test_a_request_by_http_1_0_is_refused_because_nginx_sends_others_requests_so
 ELSEWHERE = {"Host": "crashes.example.com", "X-Forwarded-For": "192.0.2.1", "Origin": "http://example.com"}
 
 
-@pytest.mark.parametrize("path", [*SUBMIT_PATHS, *PROBE_PATHS])
+@pytest.mark.parametrize("path", [*POSTED_TO, *PROBE_PATHS])
 def test_crashes_and_probes_may_come_from_anywhere(app, path):
-    method = "POST" if path in SUBMIT_PATHS else "GET"
+    method = "POST" if path in POSTED_TO else "GET"
     assert ask(app, path, method, ELSEWHERE).status == (401 if path == "/metrics" else 200)
 
 
@@ -106,7 +112,7 @@ def test_a_probe_tells_the_details_to_this_machine_only(app, path):
     assert "depth" not in ask(app, path, headers=ELSEWHERE).text
 
 
-@pytest.mark.parametrize("path", ["/submitted", "/submit/x", "/healthz/x", "//submit", "/%73ubmit/../"])
+@pytest.mark.parametrize("path", ["/submitted", "/submit/x", "/healthz/x", "//submit", *LIKE_MINIDUMP, "/%73ubmit/../"])
 def test_what_only_looks_like_an_open_address_is_not_open(app, path):
     assert ask(app, path, headers={"Host": "example.com"}).status == 403
 

@@ -1,9 +1,12 @@
 """The table of all routes and the permission that each needs: nobody gets what it does not allow."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
+from starlette.routing import Match
 
+from socorro_processor.web.http.open_paths import takes_crashes
 from socorro_processor.web.pages.routes import Route
 from socorro_processor.web.permissions import PERMISSIONS, Permission
 from tests.asgi import ask
@@ -35,6 +38,10 @@ TABLE: dict[tuple[str, str], Permission | None] = {
     ("GET", "/sign-in"): None,
     ("POST", "/sign-in"): None,
     ("POST", "/sign-out"): None,
+    ("POST", "/submit"): None,
+    ("POST", "/submit/"): None,
+    ("POST", "/api/{number:project}/minidump"): None,
+    ("POST", "/api/{number:project}/minidump/"): None,
     ("GET", "/healthz"): None,
     ("GET", "/readyz"): None,
     ("GET", "/metrics"): "public",
@@ -64,8 +71,10 @@ def test_the_table_has_each_route_with_its_permission(site):
 
 def asked(site: WholeSite, method: str, path: str, held: set[Permission] | None) -> int:
     """Return the status of a request by a viewer with these permissions; None: by nobody."""
-    path = path.replace("{word}", CRASH_ID).replace(
-        "{name}", "style.css" if "static" in path else "upload_file_minidump"
+    path = (
+        path.replace("{word}", CRASH_ID)
+        .replace("{number:project}", "1")
+        .replace("{name}", "style.css" if "static" in path else "upload_file_minidump")
     )
     headers = {}
     if held is not None:
@@ -85,6 +94,19 @@ def test_nobody_gets_what_the_table_does_not_allow(site, method, path):
     assert asked(site, method, path, set()) in (401, 403)
     assert asked(site, method, path, set(PERMISSIONS) - {needed}) == 403
     assert asked(site, method, path, {needed}) not in (401, 403, 500)
+
+
+def test_crashes_are_posted_to_no_address_of_another_route(site):
+    """The gate lets anybody post them: any other route with such an address would be open, too."""
+    for method, path in TABLE:
+        concrete = path.replace("{number:project}", "1")
+        filled = re.sub(r"\{\w+\}", "1", concrete)
+        posts_crashes = method == "POST" and path.startswith(("/submit", "/api/{number:project}/"))
+        assert takes_crashes(filled) == posts_crashes, path
+    for path in ("/api/1/minidump", "/api/1/minidump/"):
+        scope = {"type": "http", "method": "POST", "path": path}
+        matching = [route.path for route in site.routes if route.matches(scope)[0] is not Match.NONE]
+        assert matching == [path.replace("1", "{number:project}")]
 
 
 def test_an_address_that_no_page_has_is_not_found(site):

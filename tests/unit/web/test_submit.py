@@ -25,6 +25,7 @@ from socorro_processor.web.http.request_body import BLOCK
 from socorro_processor.web.probes import Probes
 from socorro_processor.web.submit.submit import Submit
 from tests.multipart import CONTENT_TYPE, MINIDUMP, body_of, head_of, request_of
+from tests.unit.collector.client_bytes import DUMP, SENTRY_KEY, SENTRY_REQUEST
 from tests.viewers import OPEN
 from tests.web_server import DEADLINE, RunningServer, running, web_options
 
@@ -171,14 +172,54 @@ def test_the_same_report_gets_the_same_answer(site):
 
 
 @pytest.mark.parametrize(
-    ("path", "headers"), [("/submit?key=sesame", ()), ("/submit", ("Authorization: Bearer sesame",))]
+    ("path", "headers"),
+    [
+        ("/submit?key=sesame", ()),
+        ("/submit", ("Authorization: Bearer sesame",)),
+        ("/api/17/minidump/?sentry_client=sentry.native/0.7.0&sentry_key=sesame", ()),
+        ("/api/17/minidump", ("X-Sentry-Auth: Sentry sentry_version=7, sentry_client=a/1, sentry_key=sesame",)),
+        ("/api/17/minidump/", ("X-Sentry-Auth: Sentry sentry_key=sesame,sentry_version=7",)),
+    ],
 )
-def test_a_key_comes_in_the_address_or_as_a_bearer_token_and_is_not_kept(tmp_path, path, headers):
+def test_a_key_comes_in_the_address_or_in_a_header_and_is_not_kept(tmp_path, path, headers):
     uuid = f"11111111-2222-4333-8444-555550{time.strftime('%y%m%d', time.gmtime())}"
     body = body_of({"ProductName": "Example", "uuid": uuid})
     with site_in(tmp_path, collector_uuid_keys="sesame") as site:
         assert site.send(request_of(body, *headers, path=path))[2] == f"CrashID=bp-{uuid}\n".encode()
         assert b"sesame" not in site.kept()[0]
+
+
+def test_what_only_looks_like_a_key_of_sentry_is_none(tmp_path):
+    uuid = f"11111111-2222-4333-8444-555550{time.strftime('%y%m%d', time.gmtime())}"
+    body = body_of({"uuid": uuid})
+    with site_in(tmp_path, collector_uuid_keys="sesame") as site:
+        for header in ("Sentry not_sentry_key=sesame", "Bearer sesame", "sentry_key=sesame", "Sentry sentry_key="):
+            status, _, _ = site.send(request_of(body, f"X-Sentry-Auth: {header}", path="/api/17/minidump/"))
+            assert status == 401, header
+
+
+def test_the_request_of_sentry_s_native_client_is_taken_and_its_key_is_nowhere(site, caplog):
+    caplog.set_level("INFO")
+    status, headers, answer = site.send(SENTRY_REQUEST)
+    assert status == 200
+    assert PROMISE.fullmatch(answer)
+    assert [each for each in headers if each[0] != "date"] == [("Content-Type", "text/plain"), ("Content-Length", "48")]
+    (kept,) = site.kept()
+    assert DUMP in kept
+    assert b'"client":"sentry"' in kept.replace(b" ", b"")
+    assert SENTRY_KEY.encode() not in kept
+    # uvicorn's own access log is off, but pytest listens to it nevertheless.
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("socorro_processor")]
+    assert "POST /api/4505/minidump/" in lines
+    assert not any(SENTRY_KEY in line for line in lines)
+
+
+def test_a_dump_alone_from_a_client_of_sentry_has_no_key_among_its_annotations(site):
+    head = head_of(len(MINIDUMP), path="/api/17/minidump/?sentry_key=sesame&product=Painter")
+    assert site.send(head.replace(CONTENT_TYPE.encode(), b"application/octet-stream") + MINIDUMP)[0] == 200
+    (kept,) = site.kept()
+    assert b"Painter" in kept
+    assert b"sesame" not in kept
 
 
 def test_a_uuid_without_a_key_is_refused(site):

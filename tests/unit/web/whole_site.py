@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,11 +25,12 @@ from socorro_processor.web.minute_rates import MinuteRates
 from socorro_processor.web.pages.rendering import Pages
 from socorro_processor.web.probes import Probes
 from socorro_processor.web.server_parts import ServerParts
+from socorro_processor.web.submit.submit_routes import submit_routes
 
 
 class WholeSite(NamedTuple):
     routes: list[BaseRoute]
-    """The routes of pages and probes."""
+    """All routes."""
     app: ASGIApp
     tokens: TokenFile
 
@@ -64,9 +66,10 @@ def whole_site(
         parts = ServerParts(collector, Health(), None, MinuteRates())
         routes = list(all_pages(values, parts, closing, pages, rules))
         probes = Probes(Health(), dict)
-        app = application(_no_submissions, probes, rules, routes, pages)
-        yield WholeSite([*routes, *probes.routes()], app, rules.tokens)
+        app = application(_NoSubmissions(), probes, rules, routes, pages)
+        yield WholeSite([*routes, *probes.routes(), *submit_routes(_NoSubmissions())], app, rules.tokens)
 
 
-async def _no_submissions(scope: Scope, receive: Receive, send: Send) -> None:
-    raise AssertionError("no crash is sent here")
+class _NoSubmissions:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("no crash is taken here", 400)(scope, receive, send)
