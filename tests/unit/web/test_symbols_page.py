@@ -32,6 +32,7 @@ from socorro_processor.web.symbols.symbols_page import symbols_page
 from socorro_processor.web.symbols.symbols_routes import symbols_routes
 from tests.asgi import Answer, ask
 from tests.multipart import CONTENT_TYPE
+from tests.unit.web import symupload_bytes
 from tests.unit.web.crash_pages import EVERYTHING, pages
 from tests.unit.web.html_tree import Element, read_html
 from tests.unit.web.signature_crashes import TODAY, Crashes, crashes_in
@@ -285,6 +286,23 @@ def test_a_program_sends_symbols_without_a_token_and_reads_the_result(site):
     assert site.audit == ["1 symbol file was added"]
     site.send_symbols("/symbols", **{"User-Agent": "curl/8.0"})
     assert len(site.audit) == 1, "the same symbols again are no change"
+
+
+@pytest.mark.parametrize("client", [symupload_bytes.linux, symupload_bytes.windows])
+def test_breakpad_s_symupload_sends_a_symbol_file_whole(site, client):
+    sent = client(symbols_of(), "libapp.so", ID)
+    headers = {"Content-Type": sent.content_type, "User-Agent": sent.user_agent}
+    answer = ask(site.app, "/symbols", "POST", headers, sent.body)
+    assert (answer.status, "added" in answer.text) == (200, True)
+    assert (site.store / "libapp.so" / ID / "libapp.so.sym").read_bytes() == symbols_of()
+
+
+@pytest.mark.parametrize("client", [symupload_bytes.linux, symupload_bytes.windows])
+def test_an_upload_of_symupload_that_is_cut_adds_nothing(site, client):
+    sent = client(symbols_of(), "libapp.so", ID)
+    headers = {"Content-Type": sent.content_type, "User-Agent": sent.user_agent}
+    assert ask(site.app, "/symbols", "POST", headers, sent.body[:-10]).status == 400
+    assert not (site.store / "libapp.so").exists()
 
 
 def test_a_program_reads_why_symbols_are_refused(site):
