@@ -23,13 +23,13 @@ from socorro_processor.cli.search_arguments import (
 )
 from socorro_processor.cli.standard_error import say
 from socorro_processor.configuration import Configuration
+from socorro_processor.fields.searchable import DATE
 from socorro_processor.layout import Row, counted, print_table, table, titles, width_of
 from socorro_processor.search.base import MAXIMUM_PAGE, CrashIndex, Sort
 from socorro_processor.search.crash_search import CrashSearch
 from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.results import Facet, FoundCrash
-from socorro_processor.search.searchable import DATE
 from socorro_processor.search.value_text import value_text
 from socorro_processor.untrusted import plain
 

@@ -15,6 +15,7 @@ from datetime import date
 from typing import Any, Literal
 
 from socorro_processor.errors import QueryError
+from socorro_processor.fields.searchable import DATE, SearchableField
 from socorro_processor.search.filters import MAXIMUM_FILTERS, Filter
 from socorro_processor.search.results import (
     Comparison,
@@ -28,7 +29,6 @@ from socorro_processor.search.results import (
     Standing,
     Top,
 )
-from socorro_processor.search.searchable import DATE, SearchableField
 
 MAXIMUM_PAGE = 1000
 """Crashes in a page."""

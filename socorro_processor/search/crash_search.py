@@ -16,11 +16,11 @@ from socorro_processor.crashstorage.elasticsearch.crashstorage import ESCrashSto
 from socorro_processor.crashstorage.newest import CrashSummary
 from socorro_processor.errors import ConfigurationError, SocorroError
 from socorro_processor.fields import FieldTable
+from socorro_processor.fields.searchable import DATE
 from socorro_processor.search.base import MAXIMUM_PAGE, CrashIndex
 from socorro_processor.search.elasticsearch import ElasticsearchSearch
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.query import CrashQuery, filters_of
-from socorro_processor.search.searchable import DATE
 from socorro_processor.search.sqlite.crashstorage import HasSearchIndex
 from socorro_processor.search.sqlite.reading import SQLiteCrashIndex
 

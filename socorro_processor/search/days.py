@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from socorro_processor.fields.searchable import DATE
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.searchable import DATE
 
 Days = tuple[date | None, date | None]
 """The first and the last day; None if that end is open."""

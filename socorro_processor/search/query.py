@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from socorro_processor.fields.searchable import DATE, SearchableField
 from socorro_processor.search.filters import Filter, Operator
-from socorro_processor.search.searchable import DATE, SearchableField
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The fields that a search index knows, how each is searched, and a filter's values read as its type."""
+"""The operators of searchable fields, who may name which field, and a filter's values read as its type."""
 
 from __future__ import annotations
 
@@ -6,38 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from socorro_processor.errors import QueryError
-from socorro_processor.fields import Field, FieldTable, searched_fields
+from socorro_processor.fields import FieldTable
+from socorro_processor.fields.searchable import Kind, SearchableField
 from socorro_processor.fields.values import NotOfType, converted
 from socorro_processor.search.filters import Filter, Operator
 
-Kind = Literal["crash id", "signature", "text", "items", "leaves", "integer", "number", "boolean", "date"]
-"""``items``: a list of texts; ``leaves``: an object, whose leaves are searched by their dotted names."""
-
-DATE = "date_processed"
-"""The field that crashes are sorted by; a crash without it has the day of its crash id."""
-
-DIMENSIONS = ("product", "version", "release_channel", "os_name")
-"""The fields that roll-ups are kept by, besides day and signature."""
-
 ALIASES = {"frame": "proto_signature", "module": "modules_in_stack"}
 """More names: of the functions, and of the modules, of the stack that crashed."""
-
-OF_PROCESSING = (
-    Field("processor_version", "string", "public", "keyword", "version of the processor", computed="pipeline"),
-    Field("siglists_version", "string", "public", "keyword", "version of the signature lists", computed="signature"),
-    Field(
-        "missing_symbols",
-        "array",
-        "public",
-        "keyword",
-        "symbol files that modules in the stack that crashed lack: ``debug file/debug id``",
-        computed="stack, modules",
-    ),
-)
-"""Fields that are read from ``processing``, and that the table of fields does not have."""
 
 _TEXTS: tuple[Operator, ...] = ("is", "contains", "begins", "exists")
 _RANGES: tuple[Operator, ...] = ("is", "at least", "more than", "at most", "less than", "exists")
@@ -54,35 +32,8 @@ OPERATORS: Mapping[Kind, tuple[Operator, ...]] = {
 }
 """The operators that a field of each kind takes."""
 
-_KINDS: Mapping[str, Kind] = {
-    "string": "text",
-    "array": "items",
-    "object": "leaves",
-    "integer": "integer",
-    "number": "number",
-    "boolean": "boolean",
-    "date": "date",
-}
-_KINDS_OF_FIELDS: Mapping[str, Kind] = {"uuid": "crash id", "crash_id": "crash id", "signature": "signature"}
-
 _DAY = timedelta(days=1)
 _LENGTH_OF_DAY = len("2016-11-23")
-
-
-@dataclass(frozen=True)
-class SearchableField:
-    """A field of the table of fields, as an index sees it."""
-
-    field: Field
-    kind: Kind
-
-    @property
-    def name(self) -> str:
-        return self.field.name
-
-    @property
-    def is_protected(self) -> bool:
-        return self.field.is_protected
 
 
 @dataclass(frozen=True)
@@ -91,14 +42,6 @@ class Moments:
 
     first: datetime
     end: datetime
-
-
-def searchable_fields(table: FieldTable) -> dict[str, SearchableField]:
-    """Return OF_PROCESSING, and all fields that the table says how to search, by name, protected ones among them."""
-    return {
-        field.name: SearchableField(field, _KINDS_OF_FIELDS.get(field.name) or _KINDS[field.type])
-        for field in (*OF_PROCESSING, *searched_fields(table))
-    }
 
 
 class FieldLookup:

@@ -14,7 +14,7 @@ from socorro_processor.machine.memory_share import memory_share
 from socorro_processor.stackwalk.smallest_minidump import MODULE_ID, MODULE_NAME, minidump_with_a_module
 from socorro_processor.stackwalk.stackwalker import BASE_ENVIRONMENT, Stackwalker
 from socorro_processor.symbol_cache.index_process import CORRUPT, IndexProcess
-from socorro_processor.symbols.layout import symbol_path
+from socorro_processor.symbol_path import symbol_path
 
 _TIMEOUT = 600
 """Seconds for one symbol file, which is read in full."""

@@ -16,7 +16,8 @@ from typing import BinaryIO
 
 import zstandard
 
-from socorro_processor.symbols.layout import SymbolFileID, symbol_path
+from socorro_processor.symbol_path import symbol_path
+from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.source import SourceAway, WrongSymbolFile
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"

@@ -26,11 +26,12 @@ from socorro_processor.machine.writable_directory import check_writable
 from socorro_processor.monitoring.circuit_breaker import CircuitBreaker
 from socorro_processor.monitoring.log import stack_of
 from socorro_processor.monitoring.metrics import METRICS
+from socorro_processor.symbol_path import symbol_path
 from socorro_processor.symbols.directory_source import DirectorySource
 from socorro_processor.symbols.download import DownloadLimits, receive
 from socorro_processor.symbols.download_threads import DownloadThreads
 from socorro_processor.symbols.known_missing import KnownMissing
-from socorro_processor.symbols.layout import SymbolFileID, symbol_path
+from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.symbols.s3_options import s3_options
 from socorro_processor.symbols.source import SourceAway, SymbolsNotThere, SymbolSource, WrongSymbolFile
 from socorro_processor.symbols.staging import Staging

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from socorro_processor.crashstorage.base import MAIN_DUMP
-from socorro_processor.symbols.layout import symbol_path
+from socorro_processor.symbol_path import symbol_path
 from tests.shared import SAMPLES, SHARED
 
 DUMPS = {

@@ -17,10 +17,10 @@ from itertools import islice
 from pathlib import Path
 
 from socorro_processor.configuration import DotDict
+from socorro_processor.crashstorage.indexed_crash import IndexedCrash, Indexer
 from socorro_processor.errors import CrashIDNotFound, PermanentStorageError, SocorroError
 from socorro_processor.fields import FieldTable
-from socorro_processor.search.indexed_crash import IndexedCrash, Indexer
-from socorro_processor.search.searchable import searchable_fields
+from socorro_processor.fields.searchable import searchable_fields
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.search.sqlite.file import IndexFailure, IndexFile, IndexUnusable, is_damage, translated_errors
 from socorro_processor.search.sqlite.journal import Journal

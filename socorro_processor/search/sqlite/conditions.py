@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from socorro_processor.errors import QueryError
-from socorro_processor.search.filters import Filter
-from socorro_processor.search.indexed_crash import (
+from socorro_processor.crashstorage.indexed_crash import (
     BETWEEN,
     LONGEST_SIGNATURE,
     MILLISECONDS_OF_DAY,
@@ -22,14 +20,10 @@ from socorro_processor.search.indexed_crash import (
     cut_keyword,
     longest_of,
 )
-from socorro_processor.search.searchable import (
-    DATE,
-    DIMENSIONS,
-    FieldLookup,
-    Moments,
-    SearchableField,
-    value_of_filter,
-)
+from socorro_processor.errors import QueryError
+from socorro_processor.fields.searchable import DATE, DIMENSIONS, SearchableField
+from socorro_processor.search.filters import Filter
+from socorro_processor.search.searchable import FieldLookup, Moments, value_of_filter
 from socorro_processor.search.sqlite.roll_ups import RollUp, narrowest
 from socorro_processor.search.sqlite.schema import NO_SIGNATURE, OWN, Column
 from socorro_processor.search.sqlite.writing import hash_of

@@ -13,14 +13,14 @@ from socorro_processor.configuration import DotDict, Namespace
 from socorro_processor.crash_id import check_crash_id
 from socorro_processor.crashqueue.sqlite.owners import boot_id
 from socorro_processor.crashstorage.base import CrashStorageBase, Dump, ProcessedCrash, RawCrash
+from socorro_processor.crashstorage.indexed_crash import Indexer
 from socorro_processor.crashstorage.redactor import redactor_options
 from socorro_processor.errors import CrashIDNotFound, InvalidCrashID
 from socorro_processor.fields import FieldTable, field_options
+from socorro_processor.fields.searchable import searchable_fields
 from socorro_processor.machine.writable_directory import check_writable
 from socorro_processor.monitoring.log import stack_of
 from socorro_processor.monitoring.metrics import METRICS
-from socorro_processor.search.indexed_crash import Indexer
-from socorro_processor.search.searchable import searchable_fields
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.search.sqlite.file import (
     REMEDY,

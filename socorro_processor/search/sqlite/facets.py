@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from socorro_processor.search.indexed_crash import BETWEEN, MILLISECONDS_OF_DAY, NAMES
+from socorro_processor.crashstorage.indexed_crash import BETWEEN, MILLISECONDS_OF_DAY, NAMES
+from socorro_processor.fields.searchable import SearchableField
 from socorro_processor.search.results import Facet, FacetValue
-from socorro_processor.search.searchable import SearchableField
 from socorro_processor.search.sqlite.conditions import Condition
 from socorro_processor.search.sqlite.roll_ups import RollUp
 from socorro_processor.search.sqlite.schema import OWN, Column

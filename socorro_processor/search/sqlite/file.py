@@ -9,8 +9,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from socorro_processor.errors import TransientStorageError
+from socorro_processor.fields.searchable import SearchableField
 from socorro_processor.machine.sqlite_guard import SHM, WAL, SQLiteFileLost, open_guarded, use_wal
-from socorro_processor.search.searchable import SearchableField
 from socorro_processor.search.sqlite.journal import Position
 from socorro_processor.search.sqlite.roll_ups import add_roll_ups, lacks_roll_ups, roll_ups_of
 from socorro_processor.search.sqlite.schema import VERSION, add_columns, columns_of, create, lacks_columns, version_of

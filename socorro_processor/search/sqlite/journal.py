@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from socorro_processor.crash_id import check_crash_id
+from socorro_processor.crashstorage.indexed_crash import IndexedCrash
 from socorro_processor.errors import InvalidCrashID
 from socorro_processor.machine.locks import FileLock
 from socorro_processor.machine.regular_file import write_all
-from socorro_processor.search.indexed_crash import IndexedCrash
 from socorro_processor.serialization import NotJSON, decode, encode
 
 MAXIMUM_SIZE = 64 << 20

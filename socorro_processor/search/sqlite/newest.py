@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from typing import Any
 
-from socorro_processor.search.indexed_crash import BETWEEN, NAMES
+from socorro_processor.crashstorage.indexed_crash import BETWEEN, NAMES
+from socorro_processor.fields.searchable import SearchableField
 from socorro_processor.search.results import Facet, FacetValue, NewestCrashes
-from socorro_processor.search.searchable import SearchableField
 from socorro_processor.search.sqlite.conditions import Condition
 from socorro_processor.search.sqlite.snapshot import Snapshot, shown_value, sql_of_stored, texts_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from socorro_processor.fields.searchable import SearchableField
 from socorro_processor.search.base import Sort
 from socorro_processor.search.results import FoundCrash
-from socorro_processor.search.searchable import SearchableField
 from socorro_processor.search.sqlite.conditions import Condition
 from socorro_processor.search.sqlite.snapshot import Snapshot, shown_value, sql_of_value
 from socorro_processor.search.sqlite.writing import crash_id_text

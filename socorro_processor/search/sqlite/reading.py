@@ -12,6 +12,7 @@ from typing import Self
 
 from socorro_processor.errors import CrashStorageError
 from socorro_processor.fields import FieldTable
+from socorro_processor.fields.searchable import DATE, DIMENSIONS, SearchableField, searchable_fields
 from socorro_processor.search.base import (
     MAXIMUM_FACET_SIZE,
     MAXIMUM_FACETS,
@@ -43,7 +44,7 @@ from socorro_processor.search.results import (
     Standing,
     Top,
 )
-from socorro_processor.search.searchable import DATE, DIMENSIONS, FieldLookup, SearchableField, searchable_fields
+from socorro_processor.search.searchable import FieldLookup
 from socorro_processor.search.sqlite.conditions import Condition, Conditions, day_number, moment_of
 from socorro_processor.search.sqlite.directory import IndexDirectory
 from socorro_processor.search.sqlite.facets import count_values, day_counts

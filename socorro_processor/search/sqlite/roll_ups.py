@@ -12,8 +12,8 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY
-from socorro_processor.search.searchable import DIMENSIONS
+from socorro_processor.crashstorage.indexed_crash import MILLISECONDS_OF_DAY
+from socorro_processor.fields.searchable import DIMENSIONS
 
 INSTALLATIONS = "installation_days"
 """The table of the days on which an installation had crashes of a signature."""

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from socorro_processor.search.searchable import DATE, DIMENSIONS, Kind, SearchableField
+from socorro_processor.fields.searchable import DATE, DIMENSIONS, Kind, SearchableField
 from socorro_processor.search.sqlite.roll_ups import add_roll_ups
 
 VERSION = 1

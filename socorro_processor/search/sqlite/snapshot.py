@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from socorro_processor.search.indexed_crash import BETWEEN, NAMES
-from socorro_processor.search.searchable import DATE, SearchableField
+from socorro_processor.crashstorage.indexed_crash import BETWEEN, NAMES
+from socorro_processor.fields.searchable import DATE, SearchableField
 from socorro_processor.search.sqlite.conditions import Condition, Conditions, moment_of
 from socorro_processor.search.sqlite.schema import OWN, Column
 from socorro_processor.search.sqlite.writing import crash_id_text

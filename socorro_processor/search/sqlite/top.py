@@ -10,10 +10,10 @@ from datetime import date, timedelta
 from itertools import chain
 from typing import Any
 
+from socorro_processor.crashstorage.indexed_crash import MILLISECONDS_OF_DAY
+from socorro_processor.fields.searchable import DIMENSIONS
 from socorro_processor.search.base import MAXIMUM_SYSTEMS, TopOrder
-from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY
 from socorro_processor.search.results import ComparedSignature, Comparison, Standing, Top, TopSignature
-from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.search.sqlite.conditions import Condition, RolledUp, day_number, day_range, moment_of
 from socorro_processor.search.sqlite.roll_ups import INSTALLATIONS, RollUp, has_installations
 from socorro_processor.search.sqlite.schema import OWN

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from socorro_processor.search.indexed_crash import MILLISECONDS_OF_DAY, IndexedCrash, Value
-from socorro_processor.search.searchable import DIMENSIONS
+from socorro_processor.crashstorage.indexed_crash import MILLISECONDS_OF_DAY, IndexedCrash, Value
+from socorro_processor.fields.searchable import DIMENSIONS
 from socorro_processor.search.sqlite.journal import Change, Position, Removal
 from socorro_processor.search.sqlite.schema import NO_SIGNATURE, OWN, SHORT, Column
 

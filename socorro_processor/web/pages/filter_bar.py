@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
+from socorro_processor.fields.searchable import DIMENSIONS
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.web.pages.address import Address
 
 LABELS: Mapping[str, str] = {

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from socorro_processor.errors import QueryError
+from socorro_processor.fields.searchable import DATE, SearchableField
 from socorro_processor.search.base import Sort
 from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter, short_forms
-from socorro_processor.search.searchable import ALIASES, DATE, SearchableField
+from socorro_processor.search.searchable import ALIASES
 from socorro_processor.web.pages.address import Address
 
 COLUMNS = (DATE, "product", "version", "os_name", "reason", "signature")

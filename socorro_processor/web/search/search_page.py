@@ -13,9 +13,9 @@ from datetime import date
 from typing import Any
 
 from socorro_processor.errors import QueryError
+from socorro_processor.fields.searchable import DIMENSIONS
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.results import Facet, Page
-from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.search.value_text import value_text
 from socorro_processor.web.pages.address import Address
 from socorro_processor.web.pages.answer import Answer

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from socorro_processor.errors import QueryError
+from socorro_processor.fields.searchable import DATE, SearchableField
 from socorro_processor.search.base import Sort
 from socorro_processor.search.filters import LONGEST_VALUE, Filter, read_filter
 from socorro_processor.search.results import Facet, FacetValue, FoundCrash
-from socorro_processor.search.searchable import ALIASES, DATE, SearchableField
+from socorro_processor.search.searchable import ALIASES
 from socorro_processor.search.value_text import value_text
 from socorro_processor.web.pages.address import Address, signature_address
 from socorro_processor.web.pages.moments import moment_text

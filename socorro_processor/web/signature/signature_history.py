@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from socorro_processor.fields.searchable import DATE
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.filters import Filter
 from socorro_processor.search.results import DayCount, Page, SignatureRecord
-from socorro_processor.search.searchable import DATE
 from socorro_processor.web.pages.version_order import is_unknown
 
 QUIET_DAYS = 14

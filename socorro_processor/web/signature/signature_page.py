@@ -14,12 +14,12 @@ from datetime import date
 from itertools import islice
 
 from socorro_processor.errors import ConfigurationError, CrashStorageError, QueryError
+from socorro_processor.fields.searchable import DIMENSIONS
 from socorro_processor.report.sent_signals import is_sent_signal
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import MAXIMUM_VALUES, Filter
 from socorro_processor.search.results import Facet, FoundCrash, NewestCrashes
-from socorro_processor.search.searchable import DIMENSIONS
 from socorro_processor.web.pages.address import Address, read_address
 from socorro_processor.web.pages.answer import Answer, failure_page, message_page
 from socorro_processor.web.pages.index_away import index_away_page

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from socorro_processor.crashstorage.indexed_crash import LONGEST_TEXT
+from socorro_processor.fields.searchable import DATE
 from socorro_processor.report.sent_signals import is_sent_signal
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.indexed_crash import LONGEST_TEXT
 from socorro_processor.search.results import (
     DayCount,
     Facet,
@@ -20,7 +21,6 @@ from socorro_processor.search.results import (
     SignatureRecord,
     Standing,
 )
-from socorro_processor.search.searchable import DATE
 from socorro_processor.web.pages.address import Address
 from socorro_processor.web.pages.bar_chart import MOST_SERIES, BarChart, Series, day_chart
 from socorro_processor.web.pages.filter_bar import FilterBar, filter_bar

@@ -12,13 +12,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from socorro_processor.crashstorage.missed_in_stack import NAME
 from socorro_processor.errors import ConfigurationError, CrashStorageError, QueryError, SocorroError
 from socorro_processor.kernel_modules import is_of_kernel
 from socorro_processor.machine.disk_space import in_words
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.days import filters_of_days
 from socorro_processor.search.filters import Filter
-from socorro_processor.search.missed_symbols import NAME, item_of, read_item
+from socorro_processor.search.missed_symbols import item_of, read_item
 from socorro_processor.symbols.layout import SymbolFileID
 from socorro_processor.untrusted import joined, plain
 from socorro_processor.web.pages.address import Address

@@ -12,10 +12,10 @@ import shlex
 from datetime import date, datetime, timedelta
 
 from socorro_processor.errors import CrashStorageError, QueryError
+from socorro_processor.fields.searchable import DATE
 from socorro_processor.search.base import CrashIndex
 from socorro_processor.search.crash_search import NO_INDEX
 from socorro_processor.search.filters import short_forms
-from socorro_processor.search.searchable import DATE
 from socorro_processor.web.pages.address import DEFAULT_DAYS, Address, read_address
 from socorro_processor.web.pages.answer import Answer, message_page
 from socorro_processor.web.pages.choices import choices_of

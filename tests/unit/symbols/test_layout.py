@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socorro_processor.symbols.layout import MAXIMUM_NAME, symbol_path
+from socorro_processor.symbol_path import MAXIMUM_NAME, symbol_path
 
 ID = "83CF4DC03621B778E931FC713889E8F1a"
 

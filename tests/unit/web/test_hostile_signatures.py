@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from socorro_processor.search.indexed_crash import LONGEST_SIGNATURE, clean_text
+from socorro_processor.crashstorage.indexed_crash import LONGEST_SIGNATURE, clean_text
 from socorro_processor.web.pages.address import LONGEST_ADDRESS, signature_address
 from tests.unit.cli.test_hostile_reports import SPOILERS
 from tests.unit.web.html_tree import read_html

@@ -14,11 +14,11 @@ from functools import partial
 from typing import Any
 
 from socorro_processor.crash_id import FIRST_DAY, LAST_DAY, crash_date
+from socorro_processor.crashstorage import missed_in_stack
 from socorro_processor.crashstorage.keys import processed_crash_id
 from socorro_processor.crashstorage.redactor import Redactor
+from socorro_processor.fields.searchable import DATE, OF_PROCESSING, Kind, SearchableField
 from socorro_processor.fields.values import NotOfType, converted
-from socorro_processor.search import missed_symbols
-from socorro_processor.search.searchable import DATE, OF_PROCESSING, Kind, SearchableField
 
 Value = str | int | float
 
@@ -95,7 +95,7 @@ class Indexer:
         public = self._public(processed)
         processing = processed.get("processing")
         processing = processing if isinstance(processing, Mapping) else {}
-        processing = {**processing, missed_symbols.NAME: missed_symbols.missed_in_stack(processed)}
+        processing = {**processing, missed_in_stack.NAME: missed_in_stack.missed_in_stack(processed)}
         room = _Room()
         values: dict[str, Value] = {}
         left_out = []

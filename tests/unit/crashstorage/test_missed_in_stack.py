@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from socorro_processor.crash_id import new_crash_id
+from socorro_processor.crashstorage.indexed_crash import BETWEEN, Indexer
+from socorro_processor.crashstorage.missed_in_stack import missed_in_stack
 from socorro_processor.fields import FieldTable
-from socorro_processor.search.indexed_crash import BETWEEN, Indexer
-from socorro_processor.search.missed_symbols import missed_in_stack
-from socorro_processor.search.searchable import searchable_fields
+from socorro_processor.fields.searchable import searchable_fields
 
 ID = "83CF4DC03621B778E931FC713889E8F10"
 OTHER_ID = "93CF4DC03621B778E931FC713889E8F10"

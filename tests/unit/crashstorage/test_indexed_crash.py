@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from socorro_processor.crashstorage.indexed_crash import BETWEEN, NAMES, Indexer, clean_text
 from socorro_processor.errors import InvalidCrashID
 from socorro_processor.fields import FieldTable
-from socorro_processor.search.indexed_crash import BETWEEN, NAMES, Indexer, clean_text
-from socorro_processor.search.searchable import searchable_fields
+from socorro_processor.fields.searchable import searchable_fields
 from socorro_processor.search.sqlite.journal import Journal, Position
 
 CRASH_ID = "0bba61c5-dfc3-43e7-dead-8afd20161123"
